@@ -1,0 +1,66 @@
+//! Addresses and protocols.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// One end of a connection. Port 0 means that the protocol has none, or that it was never bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The address; IPv4-mapped IPv6 addresses are stored as IPv4.
+    pub ip: IpAddr,
+    /// The port in host byte order.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// The unspecified IPv4 endpoint, `0.0.0.0:0`.
+    pub const UNSPECIFIED: Self = Self { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+
+    /// An endpoint with an IPv4-mapped IPv6 address turned into IPv4.
+    pub fn new(ip: IpAddr, port: u16) -> Self {
+        Self { ip: ip.to_canonical(), port }
+    }
+
+    /// 4 or 6.
+    pub fn family(&self) -> u8 {
+        if self.ip.is_ipv4() { 4 } else { 6 }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.ip, self.port).fmt(f)
+    }
+}
+
+/// The protocol of a connection, by its IP protocol number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Proto(pub u16);
+
+impl Proto {
+    /// IPPROTO_TCP.
+    pub const TCP: Self = Self(6);
+    /// IPPROTO_UDP.
+    pub const UDP: Self = Self(17);
+
+    /// The customary name in lower case; numbers without one read `ip-N`.
+    pub fn name(self) -> String {
+        match self.0 {
+            1 => "icmp".into(),
+            6 => "tcp".into(),
+            17 => "udp".into(),
+            58 => "icmp6".into(),
+            132 => "sctp".into(),
+            136 => "udplite".into(),
+            255 => "raw".into(),
+            262 => "mptcp".into(),
+            n => format!("ip-{n}"),
+        }
+    }
+}
+
+impl fmt::Display for Proto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name())
+    }
+}

@@ -1,0 +1,170 @@
+//! A connection and who moved bytes on it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Endpoint, Process, Proto, Timestamp};
+
+/// One TCP connection, or the datagrams between one socket and one remote address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// Unique in its store.
+    pub id: i64,
+    /// The protocol.
+    pub proto: Proto,
+    /// Who opened it.
+    pub direction: Direction,
+    /// This host's end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// First seen: connect, accept, or the first datagram.
+    pub opened: Timestamp,
+    /// When it ended; `None` while it lasts.
+    pub closed: Option<Timestamp>,
+    /// Why it ended.
+    pub end: Option<End>,
+    /// It existed before the recording began, so its figures are partial.
+    pub preexisting: bool,
+    /// The process that connected or accepted; `None` where no process could be named.
+    pub owner: Option<Arc<Process>>,
+    /// Application bytes, one entry for each process that moved any.
+    pub traffic: Vec<Share>,
+    /// The kernel's own totals, for TCP connections whose end was seen.
+    pub kernel: Option<KernelTotals>,
+    /// ISO 3166-1 alpha-2 code of the remote address, where the database knows one.
+    pub country: Option<String>,
+}
+
+impl Connection {
+    /// Application bytes sent, by all processes.
+    pub fn tx_bytes(&self) -> u64 {
+        self.traffic.iter().map(|share| share.tx_bytes).sum()
+    }
+
+    /// Application bytes received, by all processes.
+    pub fn rx_bytes(&self) -> u64 {
+        self.traffic.iter().map(|share| share.rx_bytes).sum()
+    }
+}
+
+/// What one process moved on one connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// The process.
+    pub process: Arc<Process>,
+    /// Bytes that its calls handed to the kernel.
+    pub tx_bytes: u64,
+    /// Bytes that the kernel handed to its calls.
+    pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
+    /// Calls that received.
+    pub rx_calls: u64,
+}
+
+/// The kernel's totals of a TCP connection, read when it reached TCP_CLOSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelTotals {
+    /// Payload bytes sent once: `bytes_sent − bytes_retrans`, without SYN and FIN.
+    pub tx_bytes: u64,
+    /// Payload bytes received in order, without the peer's FIN.
+    pub rx_bytes: u64,
+    /// Segments sent again.
+    pub retransmits: u32,
+}
+
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// This host did.
+    Out,
+    /// The other side did.
+    In,
+    /// Not known, as for connections from before the recording.
+    Unknown,
+}
+
+impl Direction {
+    /// `out`, `in` or `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The inverse of [`Direction::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Out, Self::In, Self::Unknown].into_iter().find(|d| d.name() == name)
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Both sides closed in order.
+    Fin,
+    /// A reset from the other side.
+    Reset,
+    /// Retransmissions or the connect attempt timed out.
+    Timeout,
+    /// This side threw it away: SO_LINGER 0, close with unread data, or a connect given up.
+    Abort,
+    /// The connect attempt was refused.
+    Refused,
+    /// No route, or an ICMP unreachable.
+    Unreachable,
+    /// Another local error, for example no free port.
+    Error,
+    /// A datagram socket was closed.
+    Closed,
+    /// The recording ended first.
+    RecordingEnded,
+}
+
+impl End {
+    const ALL: [Self; 9] = [
+        Self::Fin,
+        Self::Reset,
+        Self::Timeout,
+        Self::Abort,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Error,
+        Self::Closed,
+        Self::RecordingEnded,
+    ];
+
+    /// The name in machine output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Reset => "rst",
+            Self::Timeout => "timeout",
+            Self::Abort => "abort",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Error => "error",
+            Self::Closed => "closed",
+            Self::RecordingEnded => "recording-ended",
+        }
+    }
+
+    /// The inverse of [`End::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|end| end.name() == name)
+    }
+
+    /// Whether the connection never came about, or broke.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Reset | Self::Timeout | Self::Refused | Self::Unreachable | Self::Error)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

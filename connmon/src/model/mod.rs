@@ -1,0 +1,15 @@
+//! What connmon knows, as plain data: no I/O, no clock, no other module of the crate.
+
+mod address;
+mod connection;
+mod process;
+mod run;
+mod text;
+mod time;
+
+pub use address::{Endpoint, Proto};
+pub use connection::{Connection, Direction, End, KernelTotals, Share};
+pub use process::{Process, ProcessId};
+pub use run::{Completeness, Gap, Reconciliation, Run};
+pub use text::{display_safe, from_bytes};
+pub use time::{ParseTimeError, Timestamp};

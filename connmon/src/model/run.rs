@@ -1,0 +1,87 @@
+//! A recording and how complete it is.
+
+use super::Timestamp;
+
+/// One recording: from attaching the probes to the final sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Unique in its store.
+    pub id: i64,
+    /// Host name.
+    pub host: String,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// connmon's version.
+    pub tool_version: String,
+    /// SHA-256 of the BPF object, in hexadecimal.
+    pub object_sha256: String,
+    /// The backend that recorded.
+    pub backend: String,
+    /// Why the other backends did not record, one sentence each.
+    pub backend_notes: Vec<String>,
+    /// When the probes were attached.
+    pub started: Timestamp,
+    /// When the final sweep was done; `None` while recording, or after a crash.
+    pub ended: Option<Timestamp>,
+    /// When the store was last written to.
+    pub last_flush: Timestamp,
+    /// What was lost.
+    pub completeness: Completeness,
+    /// Intervals without a record.
+    pub gaps: Vec<Gap>,
+}
+
+/// "Can I trust absence?": everything that can be lost, counted. All zero means nothing was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completeness {
+    /// Records that neither the ring buffer nor the overflow map could take: connections and processes that
+    /// are missing.
+    pub lost_events: u64,
+    /// Of these, connections (sockets) that are missing or lack their end.
+    pub lost_connections: u64,
+    /// Of these, process records (exec, fork, exit).
+    pub lost_processes: u64,
+    /// Application bytes sent that belong to no recorded connection.
+    pub unattributed_tx_bytes: u64,
+    /// Application bytes received that belong to no recorded connection.
+    pub unattributed_rx_bytes: u64,
+    /// Sockets that found the connection map full.
+    pub map_full: u64,
+    /// Reads of kernel memory that failed.
+    pub read_errors: u64,
+    /// Records that could not be decoded.
+    pub malformed: u64,
+    /// Return probes that the kernel skipped (kprobe backend).
+    pub probe_misses: u64,
+    /// Comparison of application bytes with the kernel's own totals.
+    pub reconciliation: Reconciliation,
+}
+
+/// Application bytes against the kernel's totals, over TCP connections with both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// Connections compared.
+    pub compared: u64,
+    /// Of these, connections where both planes agree to the byte.
+    pub equal: u64,
+    /// Bytes accepted from the application that never left (closed or reset before delivery).
+    pub tx_undelivered_bytes: u64,
+    /// Bytes that arrived and were never read.
+    pub rx_unread_bytes: u64,
+    /// Connections with a difference that nothing explains: application bytes received beyond what the
+    /// kernel saw, or payload on the wire that no call sent.
+    pub unexplained: u64,
+}
+
+/// An interval for which there is no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Start.
+    pub from: Timestamp,
+    /// End.
+    pub to: Timestamp,
+    /// Why.
+    pub reason: String,
+}
