@@ -1,2 +1,403 @@
 //! The layout that the kernel side and user space share.
+//!
+//! Every struct is `repr(C)` with explicit padding, and its size is asserted at compile time. All numbers are
+//! in host byte order unless a comment says otherwise; all times are nanoseconds of CLOCK_BOOTTIME.
 #![no_std]
+
+/// Bytes of a task's name, with its final NUL (`TASK_COMM_LEN`, include/linux/sched.h).
+pub const COMM_LEN: usize = 16;
+/// Processes whose figures are kept inside a [`SockEntry`]; further ones go to the `ACCT` map.
+pub const INLINE_SHARES: usize = 2;
+/// Room for the path components of an executable.
+pub const PATH_LEN: usize = 1024;
+/// Longest path component (`NAME_MAX` plus NUL).
+pub const NAME_LEN: usize = 256;
+/// Bytes of the argument area that an exec record carries.
+pub const ARGS_LEN: usize = 1536;
+
+/// The first field of each record in the ring buffer.
+pub mod kind {
+    /// A [`super::SockEntry`], final: its socket is gone.
+    pub const SOCK: u32 = 1;
+    /// A [`super::ExecRecord`].
+    pub const EXEC: u32 = 2;
+    /// A [`super::TaskRecord`]: a new process.
+    pub const FORK: u32 = 3;
+    /// A [`super::TaskRecord`]: a process whose last thread ended.
+    pub const EXIT: u32 = 4;
+    /// A [`super::TaskRecord`]: a process from before the probes, from the snapshot.
+    pub const EXISTS: u32 = 5;
+}
+
+/// Bits of [`SockEntry::flags`].
+pub mod flag {
+    /// The socket existed before the probes did.
+    pub const PREEXISTING: u32 = 1 << 0;
+    /// TCP_CLOSE was seen, and the kernel's totals are in the entry.
+    pub const TOTALS: u32 = 1 << 1;
+    /// The socket is gone; the entry is on its way through the ring and no longer counts as live.
+    pub const RELEASED: u32 = 1 << 2;
+    /// This host opened it.
+    pub const OUTBOUND: u32 = 1 << 3;
+    /// The other side opened it.
+    pub const INBOUND: u32 = 1 << 4;
+    /// The peer's FIN arrived (`SOCK_DONE`, set by tcp_fin(), net/ipv4/tcp_input.c).
+    pub const FIN_RECEIVED: u32 = 1 << 5;
+    /// One remote of a datagram socket that talks to several; lives in `FLOWS`.
+    pub const FLOW: u32 = 1 << 6;
+    /// A connect that failed before a SYN was sent.
+    pub const NEVER_SENT: u32 = 1 << 7;
+    /// The remote address of what was received could not be had.
+    pub const REMOTE_UNKNOWN: u32 = 1 << 8;
+}
+
+/// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
+pub mod stat {
+    /// Connections whose final record found neither room in the ring nor in `OVERFLOW`.
+    pub const LOST_CONNECTIONS: u32 = 0;
+    /// Application bytes sent on those.
+    pub const LOST_TX: u32 = 1;
+    /// Application bytes received on those.
+    pub const LOST_RX: u32 = 2;
+    /// Process records that found the ring full.
+    pub const LOST_PROCESSES: u32 = 3;
+    /// TCP sockets that found `SOCKS` full.
+    pub const SOCKS_FULL: u32 = 4;
+    /// Datagrams that found `SOCKS` or `FLOWS` full.
+    pub const FLOWS_FULL: u32 = 5;
+    /// Times that `ACCT` was full.
+    pub const ACCT_FULL: u32 = 6;
+    /// Application bytes sent that no entry could take.
+    pub const UNATTRIBUTED_TX: u32 = 7;
+    /// Application bytes received that no entry could take.
+    pub const UNATTRIBUTED_RX: u32 = 8;
+    /// Failed reads of kernel memory.
+    pub const READ_ERRORS: u32 = 9;
+    /// Final records that took the way through `OVERFLOW`.
+    pub const OVERFLOWED: u32 = 10;
+    /// Calls whose entry-side note found no room (kprobe and tracepoint backends).
+    pub const CALLS_FULL: u32 = 11;
+    /// The last id handed out on this CPU; not an error.
+    pub const IDS: u32 = 12;
+    /// How many there are.
+    pub const COUNT: u32 = 13;
+}
+
+/// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Addr {
+    /// Network byte order.
+    pub ip: [u32; 4],
+    /// Host byte order.
+    pub port: u16,
+    /// AF_INET or AF_INET6.
+    pub family: u16,
+}
+
+/// What one process moved on one connection. Counters only grow.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The task that used it last: a hint that saves looking up the start time.
+    pub task: u64,
+    /// Start of the process.
+    pub start_ns: u64,
+    /// Thread group id; 0 where the slot is free.
+    pub tgid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Bytes that calls handed to the kernel.
+    pub tx_bytes: u64,
+    /// Bytes that the kernel handed to calls.
+    pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
+    /// Calls that received.
+    pub rx_calls: u64,
+}
+
+/// One connection: the value of `SOCKS` and `FLOWS`, and, once its socket is gone, a record in the ring.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SockEntry {
+    /// [`kind::SOCK`].
+    pub kind: u32,
+    /// [`flag`] bits.
+    pub flags: u32,
+    /// Unique within a recording.
+    pub id: u64,
+    /// For a flow, the id of its socket; else 0.
+    pub parent: u64,
+    /// First seen.
+    pub opened_ns: u64,
+    /// TCP_ESTABLISHED was reached; 0 if never.
+    pub established_ns: u64,
+    /// TCP_CLOSE was reached, or the socket released; 0 before.
+    pub closed_ns: u64,
+    /// This host's end.
+    pub local: Addr,
+    /// The other end.
+    pub remote: Addr,
+    /// IPPROTO_*.
+    pub proto: u16,
+    /// TCP state before TCP_CLOSE.
+    pub old_state: u8,
+    /// Explicit padding.
+    pub pad0: u8,
+    /// `sk_err` at TCP_CLOSE, or the errno of a failed connect, positive.
+    pub err: u32,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Retransmitted segments.
+    pub retransmits: u32,
+    /// `bytes_sent − bytes_retrans` at TCP_CLOSE.
+    pub kernel_tx: u64,
+    /// `bytes_received` at TCP_CLOSE; counts the peer's FIN.
+    pub kernel_rx: u64,
+    /// TCP: bytes delivered so far, `bytes_received − (rcv_nxt − copied_seq)`.
+    pub delivered: u64,
+    /// Shares of further processes in `ACCT`.
+    pub extra_shares: u64,
+    /// Further remotes in `FLOWS`.
+    pub extra_flows: u64,
+    /// Name of the first process.
+    pub comm: [u8; COMM_LEN],
+    /// The first is the owner: who connected or accepted, else who used the socket first.
+    pub shares: [Share; INLINE_SHARES],
+}
+
+/// Key of `FLOWS`.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// Id of the socket's entry.
+    pub parent: u64,
+    /// The remote.
+    pub remote: Addr,
+    /// Explicit padding.
+    pub pad: u32,
+}
+
+/// Key of `ACCT`. `tgid` 0 is the lock under which a free inline slot is taken: see `account::claim`.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AcctKey {
+    /// Id of the entry.
+    pub id: u64,
+    /// Start of the process.
+    pub start_ns: u64,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Explicit padding.
+    pub pad: u32,
+}
+
+/// A process was born or ended.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskRecord {
+    /// [`kind::FORK`] or [`kind::EXIT`].
+    pub kind: u32,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Start of the process.
+    pub start_ns: u64,
+    /// When this happened.
+    pub time_ns: u64,
+    /// Parent's thread group id.
+    pub ppid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Start of the parent.
+    pub parent_start_ns: u64,
+    /// The task's name.
+    pub comm: [u8; COMM_LEN],
+    /// `PF_KTHREAD` and its like (include/linux/sched.h).
+    pub task_flags: u32,
+    /// Explicit padding.
+    pub pad: u32,
+}
+
+/// A process began a new program.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecRecord {
+    /// [`kind::EXEC`].
+    pub kind: u32,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Start of the process (exec does not change it).
+    pub start_ns: u64,
+    /// When this happened.
+    pub time_ns: u64,
+    /// Parent's thread group id.
+    pub ppid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// The task's name.
+    pub comm: [u8; COMM_LEN],
+    /// Bytes used in `path`.
+    pub path_len: u32,
+    /// Bytes used in `args`.
+    pub args_len: u32,
+    /// Bytes that the arguments have in all.
+    pub args_total: u32,
+    /// 1 where the walk to the root did not end within its bound.
+    pub path_truncated: u32,
+    /// Path components from the file up to the root, each ended by NUL.
+    pub path: [u8; PATH_LEN + NAME_LEN],
+    /// The arguments, each ended by NUL.
+    pub args: [u8; ARGS_LEN],
+}
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Byte offsets of kernel struct fields, resolved from the running kernel's BTF by user space and
+        /// written into the object's read-only data before it is loaded.
+        #[repr(C)]
+        #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Offsets { $($(#[$doc])* pub $name: u32,)* }
+    };
+}
+
+offsets! {
+    /// sock_common.skc_daddr
+    skc_daddr,
+    /// sock_common.skc_rcv_saddr
+    skc_rcv_saddr,
+    /// sock_common.skc_dport
+    skc_dport,
+    /// sock_common.skc_num
+    skc_num,
+    /// sock_common.skc_family
+    skc_family,
+    /// sock_common.skc_state
+    skc_state,
+    /// sock_common.skc_v6_daddr
+    skc_v6_daddr,
+    /// sock_common.skc_v6_rcv_saddr
+    skc_v6_rcv_saddr,
+    /// sock_common.skc_net (a pointer)
+    skc_net,
+    /// sock_common.skc_flags
+    skc_flags,
+    /// net.ns.inum
+    net_inum,
+    /// sock.sk_protocol
+    sk_protocol,
+    /// sock.sk_err
+    sk_err,
+    /// tcp_sock.bytes_received
+    bytes_received,
+    /// tcp_sock.bytes_sent
+    bytes_sent,
+    /// tcp_sock.bytes_retrans
+    bytes_retrans,
+    /// tcp_sock.rcv_nxt
+    rcv_nxt,
+    /// tcp_sock.copied_seq
+    copied_seq,
+    /// tcp_sock.total_retrans
+    total_retrans,
+    /// sk_buff.head
+    skb_head,
+    /// sk_buff.network_header
+    skb_network_header,
+    /// sk_buff.transport_header
+    skb_transport_header,
+    /// sk_buff.protocol
+    skb_protocol,
+    /// msghdr.msg_name
+    msg_name,
+    /// task_struct.group_leader
+    group_leader,
+    /// task_struct.real_parent
+    real_parent,
+    /// task_struct.tgid
+    task_tgid,
+    /// task_struct.pid
+    task_pid,
+    /// task_struct.start_boottime
+    start_boottime,
+    /// task_struct.flags
+    task_flags,
+    /// task_struct.signal
+    task_signal,
+    /// task_struct.mm
+    task_mm,
+    /// task_struct.real_cred
+    real_cred,
+    /// task_struct.comm
+    task_comm,
+    /// signal_struct.live
+    signal_live,
+    /// cred.uid
+    cred_uid,
+    /// mm_struct.arg_start
+    arg_start,
+    /// mm_struct.arg_end
+    arg_end,
+    /// linux_binprm.file
+    binprm_file,
+    /// file.f_path
+    file_path,
+    /// file.f_inode
+    file_inode,
+    /// file.private_data
+    file_private_data,
+    /// inode.i_mode
+    inode_mode,
+    /// path.mnt
+    path_mnt,
+    /// path.dentry
+    path_dentry,
+    /// dentry.d_parent
+    dentry_parent,
+    /// dentry.d_name.name
+    dentry_name,
+    /// vfsmount.mnt_root
+    mnt_root,
+    /// mount.mnt
+    mount_mnt,
+    /// mount.mnt_parent
+    mount_parent,
+    /// mount.mnt_mountpoint
+    mount_mountpoint,
+    /// socket.sk
+    socket_sk,
+}
+
+/// What user space tells the programs before they are loaded.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Which argument slot holds the return value of inet_csk_accept() for an fexit program: the number of
+    /// its parameters, 4 before Linux 6.10 and 2 since.
+    pub accept_return: u32,
+    /// Bytes waiting in the ring from which the reader is woken at once.
+    pub wakeup_bytes: u32,
+    /// Code addresses `[from, to)` of the functions that end a UDP receive; 0 where unknown.
+    pub udp_receive: [[u64; 2]; 3],
+}
+
+const _: () = {
+    assert!(size_of::<Addr>() == 20);
+    assert!(size_of::<Share>() == 56);
+    assert!(size_of::<SockEntry>() == 272);
+    assert!(size_of::<FlowKey>() == 32);
+    assert!(size_of::<AcctKey>() == 24);
+    assert!(size_of::<TaskRecord>() == 64);
+    assert!(size_of::<ExecRecord>() == 64 + PATH_LEN + NAME_LEN + ARGS_LEN);
+    assert!(size_of::<ExecRecord>() % 8 == 0);
+    assert!(size_of::<Settings>() == 56);
+};

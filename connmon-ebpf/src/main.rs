@@ -1,3 +1,21 @@
-//! eBPF programs.
+//! The kernel side of connmon: thin entry points in `hooks`, the accounting they share in `account`, what
+//! they read from kernel structs in `sock` and `task`, and every map in `maps`.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
+
+mod account;
+mod hooks;
+mod maps;
+mod sock;
+mod task;
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // Programs are verified to end, so nothing here is ever reached.
+    loop {}
+}

@@ -1,5 +1,7 @@
 //! A process, as evidence.
 
+use super::Timestamp;
+
 /// A process within one boot: the PID alone comes back, the pair does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -15,6 +17,8 @@ pub struct ProcessId {
 pub struct Process {
     /// Which one.
     pub id: ProcessId,
+    /// When it started, by the clock of the recording.
+    pub started: Timestamp,
     /// Parent's PID when the process was first seen.
     pub ppid: u32,
     /// The kernel's 16-byte name.

@@ -1,0 +1,392 @@
+//! Find or create an entry, add bytes to it, let it go.
+//!
+//! The rule that makes this lossless: an entry is changed only while its socket lives, and once it leaves
+//! (through the ring, else through `OVERFLOW`) nothing touches it again. The way out is: mark RELEASED, output,
+//! delete. A sweep that meets a RELEASED entry leaves it alone, since its final form is on its way. What fits
+//! nowhere is added to a counter, so that Σ entries + counters = everything that the hooks saw.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
+use connmon_ebpf::{AcctKey, Addr, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
+
+use crate::maps::{ACCT, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count, setting};
+use crate::sock;
+use crate::task::Current;
+
+/// Which way bytes went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the process to the kernel.
+    Tx,
+    /// From the kernel to the process.
+    Rx,
+}
+
+/// Nanoseconds of CLOCK_BOOTTIME.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: the helper only returns a number.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// `BPF_RB_*` flags for an output: wake the reader only when much is waiting; else its timer finds it.
+#[inline(always)]
+pub fn wakeup() -> u64 {
+    // BPF_RB_AVAIL_DATA is 0 (include/uapi/linux/bpf.h).
+    if EVENTS.query(0) >= u64::from(setting(|s| unsafe { &raw const (*s).wakeup_bytes })) {
+        u64::from(BPF_RB_FORCE_WAKEUP)
+    } else {
+        u64::from(BPF_RB_NO_WAKEUP)
+    }
+}
+
+/// An id that no other entry of this recording has: CPU, a count on that CPU, and bits of the clock, because
+/// an interrupt between the add and the read can make two entries see the same count.
+#[inline(always)]
+fn next_id(time: u64) -> u64 {
+    // SAFETY: the helper only returns a number.
+    let cpu = u64::from(unsafe { bpf_get_smp_processor_id() });
+    let Some(counter) = STATS.get_ptr_mut(stat::IDS) else { return 0 };
+    add_to(counter, 1);
+    // SAFETY: a valid pointer into a map value.
+    let n = unsafe { core::ptr::read_volatile(counter) };
+    (cpu << 54) | ((n & ((1 << 36) - 1)) << 18) | (time & ((1 << 18) - 1))
+}
+
+/// What a new entry starts with.
+pub struct New {
+    /// `struct sock`.
+    pub sk: u64,
+    /// The socket's entry for a flow, else 0.
+    pub parent: u64,
+    /// IPPROTO_*.
+    pub proto: u16,
+    /// [`flag`] bits.
+    pub flags: u32,
+    /// The other end.
+    pub remote: Addr,
+    /// Bytes delivered before (TCP).
+    pub delivered: u64,
+    /// Whether the current process is its owner.
+    pub owned: bool,
+}
+
+/// Fills `entry`. Not inlined, so that its stack is its own.
+#[inline(never)]
+fn fill(entry: &mut MaybeUninit<SockEntry>, new: &New) {
+    let time = now();
+    let family = sock::family(new.sk);
+    let words = entry.as_mut_ptr().cast::<u64>();
+    for n in 0..size_of::<SockEntry>() / 8 {
+        // SAFETY: within the entry, which is aligned to 8 bytes. Volatile words, since the compiler would call a
+        // memset() that goes byte by byte.
+        unsafe { core::ptr::write_volatile(words.add(n), 0) };
+    }
+    // SAFETY: all-zero bytes are a value of SockEntry.
+    let entry = unsafe { entry.assume_init_mut() };
+    entry.kind = kind::SOCK;
+    entry.flags = new.flags;
+    entry.id = next_id(time);
+    entry.parent = new.parent;
+    entry.opened_ns = time;
+    entry.local = sock::local(new.sk, family);
+    entry.remote = new.remote;
+    entry.proto = new.proto;
+    entry.netns = sock::netns(new.sk);
+    entry.delivered = new.delivered;
+    if new.owned {
+        let current = Current::get();
+        let share = &mut entry.shares[0];
+        share.task = current.task;
+        share.start_ns = current.start_ns();
+        share.tgid = current.tgid;
+        share.uid = current.uid();
+        entry.comm = bpf_get_current_comm().unwrap_or_default();
+    }
+}
+
+/// Inserts an entry for a socket; one that is there already stays and is returned.
+#[inline(never)]
+pub fn create(new: &New) -> Option<*mut SockEntry> {
+    let mut entry = MaybeUninit::<SockEntry>::uninit();
+    fill(&mut entry, new);
+    // SAFETY: filled above.
+    let result = SOCKS.insert(new.sk, unsafe { entry.assume_init_ref() }, u64::from(BPF_NOEXIST));
+    let found = SOCKS.get_ptr_mut(new.sk);
+    if found.is_none() && result.is_err() {
+        count(if new.proto == sock::TCP { stat::SOCKS_FULL } else { stat::FLOWS_FULL }, 1);
+        if new.proto == sock::TCP {
+            if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
+                // SAFETY: a valid pointer into a map value; it only ever becomes 1.
+                unsafe { core::ptr::write_volatile(was_full, 1) };
+            }
+        }
+    }
+    found
+}
+
+/// The entry of a TCP socket. One that has none, although none was ever turned away, is from before the
+/// probes and out of the snapshot's sight (no file refers to it); it is taken in now.
+#[inline(always)]
+pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
+    SOCKS.get_ptr_mut(sk).or_else(|| adopt(sk))
+}
+
+#[inline(never)]
+fn adopt(sk: u64) -> Option<*mut SockEntry> {
+    if sock::proto(sk) != sock::TCP {
+        return None;
+    }
+    if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
+        // SAFETY: a valid pointer into a map value.
+        if unsafe { core::ptr::read_volatile(was_full) } != 0 {
+            return None;
+        }
+    }
+    create(&New {
+        sk,
+        parent: 0,
+        proto: sock::TCP,
+        flags: flag::PREEXISTING,
+        remote: sock::remote(sk, sock::family(sk)),
+        delivered: sock::delivered(sk).unwrap_or(0),
+        owned: true,
+    })
+}
+
+/// A TCP socket without an entry reached TCP_CLOSE (`last` false) or its end (`last` true): what it delivered
+/// and nobody counted goes to the unattributed bytes. What it sent went there call by call.
+#[inline(never)]
+pub fn untracked(sk: u64, last: u32) -> u64 {
+    let delivered = sock::delivered(sk).unwrap_or(0);
+    let before = match UNTRACKED.get_ptr(sk) {
+        // SAFETY: a valid pointer into a map value.
+        Some(before) => unsafe { *before },
+        None if last != 0 => return 0,
+        None => 0,
+    };
+    if delivered > before {
+        unattributed(Way::Rx, delivered - before);
+    }
+    if last != 0 {
+        let _ = UNTRACKED.remove(sk);
+    } else if UNTRACKED.insert(sk, delivered, 0).is_err() {
+        count(stat::CALLS_FULL, 1);
+    }
+    0
+}
+
+/// Inserts an entry for a further remote of a datagram socket.
+#[inline(never)]
+fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
+    let mut entry = MaybeUninit::<SockEntry>::uninit();
+    fill(&mut entry, new);
+    // SAFETY: filled above.
+    let result = FLOWS.insert(key, unsafe { entry.assume_init_ref() }, u64::from(BPF_NOEXIST));
+    let found = FLOWS.get_ptr_mut(key);
+    if found.is_none() && result.is_err() {
+        count(stat::FLOWS_FULL, 1);
+    }
+    found
+}
+
+/// Adds bytes that belong to no entry.
+#[inline(always)]
+pub fn unattributed(way: Way, bytes: u64) {
+    count(if way == Way::Tx { stat::UNATTRIBUTED_TX } else { stat::UNATTRIBUTED_RX }, bytes);
+}
+
+/// Adds one call's bytes to a share.
+#[inline(always)]
+fn add_to_share(share: *mut Share, way: Way, bytes: u64, calls: u64) {
+    // SAFETY: a valid pointer into a map value; the adds are atomic.
+    unsafe {
+        match way {
+            Way::Tx => {
+                add_to(&raw mut (*share).tx_bytes, bytes);
+                add_to(&raw mut (*share).tx_calls, calls);
+            }
+            Way::Rx => {
+                add_to(&raw mut (*share).rx_bytes, bytes);
+                add_to(&raw mut (*share).rx_calls, calls);
+            }
+        }
+    }
+}
+
+/// Adds the current process's bytes to an entry.
+#[inline(always)]
+pub fn add(entry: *mut SockEntry, way: Way, bytes: u64, calls: u64) {
+    let current = Current::get();
+    for slot in 0..INLINE_SHARES {
+        // SAFETY: a valid pointer into a map value.
+        let share = unsafe { &raw mut (*entry).shares[slot] };
+        // SAFETY: as above; volatile because other CPUs write.
+        let hit = unsafe {
+            core::ptr::read_volatile(&raw const (*share).task) == current.task
+                && core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
+        };
+        if hit {
+            return add_to_share(share, way, bytes, calls);
+        }
+    }
+    add_slow(entry, way as u64, bytes, calls);
+}
+
+/// The way of a thread, or process, that was not the last one to use its slot.
+#[inline(never)]
+fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
+    let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
+    let current = Current::get();
+    let start_ns = current.start_ns();
+    for slot in 0..INLINE_SHARES {
+        // SAFETY: a valid pointer into a map value; aligned words, written by whoever holds the slot.
+        unsafe {
+            let share = &raw mut (*entry).shares[slot];
+            if core::ptr::read_volatile(&raw const (*share).tgid) == 0 && !claim(entry, share, current, start_ns)
+            {
+                continue;
+            }
+            if core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
+                && core::ptr::read_volatile(&raw const (*share).start_ns) == start_ns
+            {
+                core::ptr::write_volatile(&raw mut (*share).task, current.task);
+                add_to_share(share, way, bytes, calls);
+                return 0;
+            }
+        }
+    }
+    // SAFETY: a valid pointer into a map value.
+    let id = unsafe { (*entry).id };
+    let key = AcctKey { id, start_ns, tgid: current.tgid, pad: 0 };
+    if ACCT.get_ptr_mut(key).is_none() {
+        let share = Share { start_ns, tgid: current.tgid, uid: current.uid(), ..zero_share() };
+        if ACCT.insert(key, share, u64::from(BPF_NOEXIST)).is_ok() {
+            // SAFETY: a valid pointer into a map value.
+            add_to(unsafe { &raw mut (*entry).extra_shares }, 1);
+        }
+    }
+    match ACCT.get_ptr_mut(key) {
+        Some(share) => add_to_share(share, way, bytes, calls),
+        None => {
+            count(stat::ACCT_FULL, 1);
+            unattributed(way, bytes);
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn zero_share() -> Share {
+    Share { task: 0, start_ns: 0, tgid: 0, uid: 0, tx_bytes: 0, rx_bytes: 0, tx_calls: 0, rx_calls: 0 }
+}
+
+/// Takes a free inline slot for the current process. Two processes may want it at once and Linux 5.10 has no
+/// compare-and-swap for BPF, so the unique insert of a key with `tgid` 0 is the lock. `tgid` is written last
+/// and read again under the lock; who does not get it goes to `ACCT`, and sums are the same.
+#[inline(always)]
+unsafe fn claim(entry: *mut SockEntry, share: *mut Share, current: Current, start_ns: u64) -> bool {
+    // SAFETY: as the caller promises, valid pointers into one map value.
+    unsafe {
+        let key = AcctKey { id: (*entry).id, start_ns: 0, tgid: 0, pad: 0 };
+        if ACCT.insert(key, zero_share(), u64::from(BPF_NOEXIST)).is_err() {
+            return false;
+        }
+        let free = core::ptr::read_volatile(&raw const (*share).tgid) == 0;
+        if free {
+            if share == &raw mut (*entry).shares[0] {
+                (*entry).comm = bpf_get_current_comm().unwrap_or_default();
+            }
+            core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
+            core::ptr::write_volatile(&raw mut (*share).uid, current.uid());
+            core::ptr::write_volatile(&raw mut (*share).task, current.task);
+            core::ptr::write_volatile(&raw mut (*share).tgid, current.tgid);
+        }
+        let _ = ACCT.remove(key);
+        free
+    }
+}
+
+/// Makes the current process the owner, unless there is one.
+#[inline(always)]
+pub fn own(entry: *mut SockEntry) {
+    // SAFETY: a valid pointer into a map value.
+    if unsafe { core::ptr::read_volatile(&raw const (*entry).shares[0].tgid) } == 0 {
+        add_slow(entry, Way::Tx as u64, 0, 0);
+    }
+}
+
+/// Adds a datagram to the entry of (socket, remote), creating what is missing.
+#[inline(always)]
+pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes: u64) {
+    if let Some(entry) = SOCKS.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value; `remote` never changes.
+        if unsafe { (*entry).remote == *remote } {
+            return add(entry, way, bytes, 1);
+        }
+    }
+    let flags = flags | if way == Way::Tx { flag::OUTBOUND } else { flag::INBOUND };
+    datagram_slow(&New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true }, way as u64, bytes);
+}
+
+/// The first datagram of a socket, and those to further remotes.
+#[inline(never)]
+fn datagram_slow(new: &New, way: u64, bytes: u64) -> u64 {
+    let is_tx = way == Way::Tx as u64;
+    let way = if is_tx { Way::Tx } else { Way::Rx };
+    let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
+        unattributed(way, bytes);
+        return 0;
+    };
+    // SAFETY: a valid pointer into a map value; `remote` and `id` never change.
+    if unsafe { (*entry).remote == new.remote } {
+        add(entry, way, bytes, 1);
+        return 0;
+    }
+    // SAFETY: as above.
+    let parent = unsafe { (*entry).id };
+    let key = FlowKey { parent, remote: new.remote, pad: 0 };
+    let flow = match FLOWS.get_ptr_mut(key) {
+        Some(flow) => Some(flow),
+        None => {
+            let new = New { parent, flags: new.flags | flag::FLOW, ..*new };
+            // SAFETY: a valid pointer into a map value.
+            add_to(unsafe { &raw mut (*entry).extra_flows }, 1);
+            create_flow(&key, &new)
+        }
+    };
+    match flow {
+        Some(flow) => add(flow, way, bytes, 1),
+        None => unattributed(way, bytes),
+    }
+    0
+}
+
+/// The socket is gone: its entry leaves. 1 if it had none.
+#[inline(never)]
+pub fn release(sk: u64) -> u64 {
+    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };
+    // SAFETY: a valid pointer into a map value, which from here on only this hook uses.
+    unsafe {
+        if (*entry).closed_ns == 0 {
+            (*entry).closed_ns = now();
+        }
+        core::ptr::write_volatile(&raw mut (*entry).flags, (*entry).flags | flag::RELEASED);
+        if EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
+            let id = (*entry).id;
+            if OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok() {
+                count(stat::OVERFLOWED, 1);
+            } else {
+                count(stat::LOST_CONNECTIONS, 1);
+                for slot in 0..INLINE_SHARES {
+                    count(stat::LOST_TX, (*entry).shares[slot].tx_bytes);
+                    count(stat::LOST_RX, (*entry).shares[slot].rx_bytes);
+                }
+            }
+        }
+    }
+    let _ = SOCKS.remove(sk);
+    0
+}

@@ -1,0 +1,115 @@
+//! Programs at the root of the cgroup hierarchy, for the `tracepoint` backend. They never deny anything: 1 lets pass.
+
+use aya_ebpf::bindings::bpf_sock_addr;
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
+use aya_ebpf::programs::{SockAddrContext, SockContext};
+use connmon_ebpf::Addr;
+
+use super::tracepoint::note;
+use super::transfer::accepted;
+use crate::account::{own, release};
+use crate::maps::SOCKS;
+use crate::sock;
+
+/// An unconnected UDP send over IPv4 names its remote.
+#[cgroup_sock_addr(sendmsg4)]
+pub fn cgroup_sendmsg4(ctx: SockAddrContext) -> i32 {
+    named_v4(ctx.sock_addr)
+}
+
+/// A UDP receive over IPv4 that asked for the sender's address.
+#[cgroup_sock_addr(recvmsg4)]
+pub fn cgroup_recvmsg4(ctx: SockAddrContext) -> i32 {
+    named_v4(ctx.sock_addr)
+}
+
+/// An unconnected UDP send over IPv6 names its remote.
+#[cgroup_sock_addr(sendmsg6)]
+pub fn cgroup_sendmsg6(ctx: SockAddrContext) -> i32 {
+    named_v6(ctx.sock_addr)
+}
+
+/// A UDP receive over IPv6 that asked for the sender's address.
+#[cgroup_sock_addr(recvmsg6)]
+pub fn cgroup_recvmsg6(ctx: SockAddrContext) -> i32 {
+    named_v6(ctx.sock_addr)
+}
+
+#[inline(always)]
+fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
+    // SAFETY: fields of the context; the verifier checks the access.
+    let (ip, port) = unsafe { ((*addr).user_ip4, (*addr).user_port) };
+    note(
+        bpf_get_current_pid_tgid(),
+        Addr { ip: [ip, 0, 0, 0], port: u16::from_be(port as u16), family: sock::AF_INET },
+    );
+    1
+}
+
+#[inline(always)]
+fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
+    // SAFETY: as above; `user_ip6` is read word by word, as the verifier wants it.
+    let (ip, port) = unsafe {
+        let ip = &raw const (*addr).user_ip6;
+        (
+            [
+                core::ptr::read_volatile(&raw const (*ip)[0]),
+                core::ptr::read_volatile(&raw const (*ip)[1]),
+                core::ptr::read_volatile(&raw const (*ip)[2]),
+                core::ptr::read_volatile(&raw const (*ip)[3]),
+            ],
+            (*addr).user_port,
+        )
+    };
+    let mut remote = Addr { ip, port: u16::from_be(port as u16), family: sock::AF_INET6 };
+    sock::normalise(&mut remote);
+    note(bpf_get_current_pid_tgid(), remote);
+    1
+}
+
+/// The number behind a pointer that the verifier types: read back from the stack by a helper, it is only a number.
+#[inline(always)]
+fn number(pointer: u64) -> u64 {
+    let mut slot = core::mem::MaybeUninit::<u64>::uninit();
+    // SAFETY: `slot` is on the stack; volatile, so that the pointer really is stored.
+    unsafe { core::ptr::write_volatile(slot.as_mut_ptr(), pointer) };
+    sock::read(slot.as_ptr() as u64, 0).unwrap_or(0)
+}
+
+#[inline(always)]
+fn named_peer(addr: *mut bpf_sock_addr) -> i32 {
+    // accept() asks for the peer's name before it returns, and so does getpeername() later: the first to ask, in
+    // its own context, owns an inbound socket.
+    // SAFETY: a field of the context; its value is the address of the socket, and only its number is used.
+    let sk = unsafe { (*addr).__bindgen_anon_1.sk as u64 };
+    accepted(number(sk));
+    1
+}
+
+/// accept() over IPv4 with room for the peer's address.
+#[cgroup_sock_addr(getpeername4)]
+pub fn cgroup_getpeername4(ctx: SockAddrContext) -> i32 {
+    named_peer(ctx.sock_addr)
+}
+
+/// accept() over IPv6 with room for the peer's address.
+#[cgroup_sock_addr(getpeername6)]
+pub fn cgroup_getpeername6(ctx: SockAddrContext) -> i32 {
+    named_peer(ctx.sock_addr)
+}
+
+/// The last file that refers to a socket was closed, in the closer's context. A datagram socket is gone; an inbound
+/// TCP socket that nobody owned belongs to who closed it.
+#[cgroup_sock(sock_release)]
+pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
+    let sk = number(ctx.sock as u64);
+    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };
+    // SAFETY: a valid pointer into a map value; `proto` never changes.
+    if unsafe { (*entry).proto } == sock::TCP {
+        own(entry);
+    } else {
+        release(sk);
+    }
+    1
+}

@@ -1,0 +1,117 @@
+//! The snapshot: one walk over all tasks lists the processes, one over all their open files finds each socket from
+//! before the probes, in every network namespace, with the process that holds it.
+
+use aya_ebpf::helpers::generated::bpf_seq_write;
+use connmon_ebpf::{TaskRecord, flag, kind};
+
+use super::process::describe;
+
+use crate::account::{New, create};
+use crate::maps::{SOCKS, offset};
+use crate::sock::{self, read};
+use crate::task::{start_of, tgid_of, uid_of};
+
+/// `struct bpf_iter_meta`, kernel/bpf/bpf_iter.c.
+#[repr(C)]
+pub struct Meta {
+    seq: *mut aya_ebpf::cty::c_void,
+}
+
+/// `struct bpf_iter__task`, kernel/bpf/task_iter.c.
+#[repr(C)]
+pub struct Task {
+    meta: *const Meta,
+    task: u64,
+}
+
+/// Called for each task; writes a record for each process into the iterator's file.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub fn processes(ctx: *mut Task) -> i32 {
+    // SAFETY: fields of the context; the verifier checks the access.
+    let (task, seq) = unsafe { ((*ctx).task, (*(*ctx).meta).seq) };
+    if task == 0 || read::<u32>(task, offset!(task_pid)) != read::<u32>(task, offset!(task_tgid)) {
+        return 0;
+    }
+    let parent: u64 = read(task, offset!(real_parent)).unwrap_or(task);
+    let record = describe(kind::EXISTS, task, parent);
+    // SAFETY: the record is initialised and of that size.
+    unsafe { bpf_seq_write(seq.cast(), (&raw const record).cast(), size_of::<TaskRecord>() as u32) };
+    0
+}
+
+/// `struct bpf_iter__task_file`, kernel/bpf/task_iter.c; pointers are padded to 8 bytes.
+#[repr(C)]
+pub struct TaskFile {
+    meta: u64,
+    task: u64,
+    fd: u32,
+    pad: u32,
+    file: u64,
+}
+
+/// The part of an inode's mode that tells its type, and sockets' value (include/uapi/linux/stat.h).
+const S_IFMT: u16 = 0o170_000;
+const S_IFSOCK: u16 = 0o140_000;
+/// TCP_LISTEN, include/net/tcp_states.h.
+const LISTEN: u8 = 10;
+/// TCP_CLOSE.
+const CLOSE: u8 = 7;
+
+/// Called for each open file.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub fn snapshot(ctx: *mut TaskFile) -> i32 {
+    // SAFETY: fields of the context; the verifier checks the access.
+    let (task, file) = unsafe { ((*ctx).task, (*ctx).file) };
+    if task == 0 || file == 0 {
+        return 0;
+    }
+    let inode: u64 = read(file, offset!(file_inode)).unwrap_or(0);
+    if read::<u16>(inode, offset!(inode_mode)).unwrap_or(0) & S_IFMT != S_IFSOCK {
+        return 0;
+    }
+    let socket: u64 = read(file, offset!(file_private_data)).unwrap_or(0);
+    let sk: u64 = read(socket, offset!(socket_sk)).unwrap_or(0);
+    if sk != 0 {
+        take(sk, task);
+    }
+    0
+}
+
+#[inline(always)]
+fn take(sk: u64, task: u64) {
+    let family = sock::family(sk);
+    if family != sock::AF_INET && family != sock::AF_INET6 {
+        return;
+    }
+    let proto = sock::proto(sk);
+    let state: u8 = read(sk, offset!(skc_state)).unwrap_or(CLOSE);
+    let remote = sock::remote(sk, family);
+    let mut delivered = 0;
+    match proto {
+        sock::TCP if state != LISTEN && state != CLOSE => delivered = sock::delivered(sk).unwrap_or(0),
+        sock::UDP if remote.port != 0 => {}
+        _ => return,
+    }
+    if SOCKS.get_ptr(sk).is_some() {
+        return;
+    }
+    let Some(entry) =
+        create(&New { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered, owned: false })
+    else {
+        return;
+    };
+    // SAFETY: a valid pointer into a map value. A process that uses the socket at this very moment may have taken
+    // the slot; then it stays the owner.
+    unsafe {
+        let share = &raw mut (*entry).shares[0];
+        if core::ptr::read_volatile(&raw const (*share).tgid) == 0 {
+            (*entry).comm = read(task, offset!(task_comm)).unwrap_or([0; 16]);
+            (*share).start_ns = start_of(task);
+            (*share).uid = uid_of(task);
+            core::ptr::write_volatile(&raw mut (*share).tgid, tgid_of(task));
+        }
+    }
+}
+

@@ -1,0 +1,112 @@
+//! The life of a TCP socket, and what it delivers. Tracepoints with BTF, the same for all backends.
+
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use connmon_ebpf::{SockEntry, flag};
+
+use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
+use crate::maps::SOCKS;
+use crate::sock;
+
+// TCP states, include/net/tcp_states.h.
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const SYN_RECV: i32 = 3;
+const CLOSE: i32 = 7;
+const LISTEN: i32 = 10;
+
+/// `inet_sock_set_state(sk, oldstate, newstate)`. Often in softirq: only the step to SYN_SENT is certain to
+/// run in the process that connects.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+    let sk: u64 = ctx.arg(0);
+    let old: i32 = ctx.arg(1);
+    let new: i32 = ctx.arg(2);
+    match (old, new) {
+        (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE) => {}
+        _ => return 0,
+    }
+    // MPTCP's master sockets come by as well; they are no tcp_sock.
+    if sock::proto(sk) == sock::TCP {
+        set_state(sk, old, new);
+    }
+    0
+}
+
+#[inline(always)]
+fn set_state(sk: u64, old: i32, new: i32) {
+    let family = sock::family(sk);
+    let fresh = |flags, owned| New {
+        sk,
+        parent: 0,
+        proto: sock::TCP,
+        flags,
+        remote: sock::remote(sk, family),
+        delivered: 0,
+        owned,
+    };
+    if new == SYN_SENT {
+        // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
+        release(sk);
+        let _ = create(&fresh(flag::OUTBOUND, true));
+        return;
+    }
+    if new == ESTABLISHED {
+        let entry = match SOCKS.get_ptr_mut(sk) {
+            Some(entry) => entry,
+            None if old == SYN_RECV => match create(&fresh(flag::INBOUND, false)) {
+                Some(entry) => entry,
+                None => return,
+            },
+            None => return,
+        };
+        // SAFETY: a valid pointer into a map value; the socket is locked here.
+        let entry: &mut SockEntry = unsafe { &mut *entry };
+        entry.established_ns = now();
+        entry.local = sock::local(sk, family);
+        entry.remote = sock::remote(sk, family);
+        return;
+    }
+    if let Some(entry) = SOCKS.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value; the socket is locked here.
+        let entry: &mut SockEntry = unsafe { &mut *entry };
+        entry.old_state = old as u8;
+        entry.closed_ns = now();
+        sock::read_totals(sk, entry);
+        if entry.established_ns == 0 {
+            entry.local = sock::local(sk, family);
+        }
+    } else if old != LISTEN {
+        untracked(sk, 0);
+    }
+}
+
+/// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+pub fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
+    let sk: u64 = ctx.arg(0);
+    if release(sk) != 0 {
+        untracked(sk, 1);
+    }
+    0
+}
+
+/// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by every
+/// way of reading; a peek delivers nothing.
+#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+pub fn tcp_rcv_space_adjust(ctx: BtfTracePointContext) -> i32 {
+    let sk: u64 = ctx.arg(0);
+    let Some(delivered) = sock::delivered(sk) else { return 0 };
+    // Without an entry, `untracked` counts what was delivered when the socket ends.
+    let Some(entry) = tcp_entry(sk) else { return 0 };
+    // SAFETY: a valid pointer into a map value; the socket is locked here, so `delivered` has one writer.
+    unsafe {
+        let before = (*entry).delivered;
+        if delivered <= before {
+            return 0;
+        }
+        (*entry).delivered = delivered;
+        add(entry, Way::Rx, delivered - before, 1);
+    }
+    0
+}

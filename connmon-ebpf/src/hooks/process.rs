@@ -1,0 +1,154 @@
+//! Birth, programs and end of processes, in their own context.
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use connmon_ebpf::{ARGS_LEN, ExecRecord, NAME_LEN, PATH_LEN, TaskRecord, kind, stat};
+
+use crate::account::{now, wakeup};
+use crate::maps::{EVENTS, count, offset};
+use crate::sock::read;
+use crate::task::{start_of, tgid_of, uid_of};
+
+/// Path components and mounts that the walk to the root passes at most.
+const MAX_STEPS: u32 = 48;
+
+/// A task as a record.
+#[inline(always)]
+pub fn describe(kind: u32, task: u64, parent: u64) -> TaskRecord {
+    TaskRecord {
+        kind,
+        tgid: tgid_of(task),
+        start_ns: start_of(task),
+        time_ns: now(),
+        ppid: tgid_of(parent),
+        uid: uid_of(task),
+        parent_start_ns: start_of(parent),
+        comm: read(task, offset!(task_comm)).unwrap_or([0; 16]),
+        task_flags: read(task, offset!(task_flags)).unwrap_or(0),
+        pad: 0,
+    }
+}
+
+#[inline(always)]
+fn record_task(kind: u32, task: u64, parent: u64) {
+    let record = describe(kind, task, parent);
+    if EVENTS.output::<TaskRecord>(&record, wakeup()).is_err() {
+        count(stat::LOST_PROCESSES, 1);
+    }
+}
+
+/// `sched_process_fork(parent, child)`; threads come by too and are passed over.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
+    let child: u64 = ctx.arg(1);
+    if read::<u32>(child, offset!(task_pid)) == read::<u32>(child, offset!(task_tgid)) {
+        record_task(kind::FORK, child, ctx.arg(0));
+    }
+    0
+}
+
+/// `sched_process_exit(task)`: once for each thread; the last one counts.
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    let task: u64 = ctx.arg(0);
+    let Some(signal) = read::<u64>(task, offset!(task_signal)) else { return 0 };
+    if read::<u32>(signal, offset!(signal_live)) == Some(0) {
+        let parent: u64 = read(task, offset!(real_parent)).unwrap_or(task);
+        record_task(kind::EXIT, task, parent);
+    }
+    0
+}
+
+/// `sched_process_exec(task, old_pid, bprm)`: the new program is in place and its arguments are in memory.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task: u64 = ctx.arg(0);
+    let bprm: u64 = ctx.arg(2);
+    let Some(mut reserved) = EVENTS.reserve::<ExecRecord>(0) else {
+        count(stat::LOST_PROCESSES, 1);
+        return 0;
+    };
+    // SAFETY: each field is written before the record is submitted, but for the tails of `path` and `args`, whose
+    // used lengths the record tells.
+    unsafe {
+        let record = reserved.as_mut_ptr();
+        (*record).kind = kind::EXEC;
+        (*record).tgid = tgid_of(task);
+        (*record).start_ns = start_of(task);
+        (*record).time_ns = now();
+        (*record).ppid = tgid_of(read(task, offset!(real_parent)).unwrap_or(task));
+        (*record).uid = uid_of(task);
+        (*record).comm = read(task, offset!(task_comm)).unwrap_or([0; 16]);
+        read_path(record, bprm);
+        read_args(record, task);
+    }
+    reserved.submit(wakeup());
+    0
+}
+
+/// Walks from the executable's dentry to the root of its mount namespace, as prepend_path() does (fs/d_path.c).
+#[inline(always)]
+unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
+    let mut used: usize = 0;
+    let mut done = false;
+    let file: u64 = read(bprm, offset!(binprm_file)).unwrap_or(0);
+    let path = file.wrapping_add(offset!(file_path) as u64);
+    let mut dentry: u64 = read(path, offset!(path_dentry)).unwrap_or(0);
+    let mut mnt: u64 = read(path, offset!(path_mnt)).unwrap_or(0);
+    for _ in 0..MAX_STEPS {
+        let root: u64 = read(mnt, offset!(mnt_root)).unwrap_or(0);
+        let parent: u64 = read(dentry, offset!(dentry_parent)).unwrap_or(dentry);
+        if dentry == root || dentry == parent {
+            // The root of this mount: go on where it is mounted, unless it is the topmost.
+            let mount = mnt.wrapping_sub(offset!(mount_mnt) as u64);
+            let above: u64 = read(mount, offset!(mount_parent)).unwrap_or(mount);
+            if above == mount || dentry != root {
+                done = true;
+                break;
+            }
+            dentry = read(mount, offset!(mount_mountpoint)).unwrap_or(dentry);
+            mnt = above.wrapping_add(offset!(mount_mnt) as u64);
+            continue;
+        }
+        let name: u64 = read(dentry, offset!(dentry_name)).unwrap_or(0);
+        if used >= PATH_LEN {
+            break;
+        }
+        // SAFETY: `used` is below PATH_LEN and the buffer has room for one more name behind that.
+        let n = unsafe {
+            let to = (&raw mut (*record).path).cast::<u8>().add(used & (PATH_LEN - 1));
+            bpf_probe_read_kernel_str(to.cast(), NAME_LEN as u32, name as *const _)
+        };
+        if n <= 0 {
+            break;
+        }
+        used += (n as usize) & (2 * NAME_LEN - 1);
+        dentry = parent;
+    }
+    // SAFETY: a reserved record.
+    unsafe {
+        (*record).path_len = used as u32;
+        (*record).path_truncated = u32::from(!done);
+    }
+}
+
+/// Copies the argument area of the new program.
+#[inline(always)]
+unsafe fn read_args(record: *mut ExecRecord, task: u64) {
+    let mm: u64 = read(task, offset!(task_mm)).unwrap_or(0);
+    let start: u64 = read(mm, offset!(arg_start)).unwrap_or(0);
+    let end: u64 = read(mm, offset!(arg_end)).unwrap_or(0);
+    let total = end.wrapping_sub(start);
+    let mut len = total as u32;
+    if total > ARGS_LEN as u64 {
+        len = ARGS_LEN as u32;
+    }
+    // SAFETY: `len` is at most the size of `args`.
+    let failed = unsafe { bpf_probe_read_user((&raw mut (*record).args).cast(), len, start as *const _) } < 0;
+    // SAFETY: a reserved record.
+    unsafe {
+        (*record).args_len = if failed { 0 } else { len };
+        (*record).args_total = total as u32;
+    }
+}

@@ -1,0 +1,73 @@
+//! What the backends have in common: a call moved bytes, a process accepted.
+
+use connmon_ebpf::Addr;
+
+use crate::account::{Way, add, create, datagram, own, tcp_entry, unattributed};
+use crate::account::New;
+use crate::maps::{SOCKS, offset};
+use crate::sock;
+use connmon_ebpf::flag;
+
+/// A call handed `bytes` to a TCP socket.
+#[inline(always)]
+pub fn tcp_sent(sk: u64, bytes: i64) {
+    if bytes <= 0 {
+        return;
+    }
+    match tcp_entry(sk) {
+        Some(entry) => add(entry, Way::Tx, bytes as u64, 1),
+        // MPTCP's master socket comes by here as well, and is not a TCP socket.
+        None if sock::proto(sk) == sock::TCP => unattributed(Way::Tx, bytes as u64),
+        None => {}
+    }
+}
+
+/// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` tells
+/// udpv6_sendmsg() from udp_sendmsg(), which it calls for IPv4-mapped addresses: those are counted there.
+#[inline(always)]
+pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
+    if bytes < 0 {
+        return;
+    }
+    let name: u64 = sock::read(msg, offset!(msg_name)).unwrap_or(0);
+    let named = if name == 0 { None } else { sock::sockaddr(name) };
+    let remote = match named {
+        Some(remote) => remote,
+        None => sock::remote(sk, if v6 { sock::AF_INET6 } else { sock::AF_INET }),
+    };
+    if v6 && remote.family == sock::AF_INET {
+        return;
+    }
+    datagram(sk, sock::UDP, Way::Tx, &remote, 0, bytes as u64);
+}
+
+/// A call took a datagram of `bytes` from a UDP socket.
+#[inline(always)]
+pub fn udp_received(sk: u64, remote: Option<Addr>, bytes: i64) {
+    if bytes < 0 {
+        return;
+    }
+    match remote {
+        Some(remote) => datagram(sk, sock::UDP, Way::Rx, &remote, 0, bytes as u64),
+        None => datagram(sk, sock::UDP, Way::Rx, &unknown(sk), flag::REMOTE_UNKNOWN, bytes as u64),
+    }
+}
+
+#[inline(always)]
+fn unknown(sk: u64) -> Addr {
+    Addr { ip: [0; 4], port: 0, family: sock::family(sk) }
+}
+
+/// The current process got `sk` from accept(). It may come before the step to ESTABLISHED: the child is in the
+/// queue before that (tcp_v4_rcv(), net/ipv4/tcp_ipv4.c).
+#[inline(always)]
+pub fn accepted(sk: u64) {
+    if sk == 0 || sock::proto(sk) != sock::TCP {
+        return;
+    }
+    if let Some(entry) = SOCKS.get_ptr_mut(sk) {
+        return own(entry);
+    }
+    let remote = sock::remote(sk, sock::family(sk));
+    let _ = create(&New { sk, parent: 0, proto: sock::TCP, flags: flag::INBOUND, remote, delivered: 0, owned: true });
+}

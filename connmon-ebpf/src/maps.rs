@@ -1,0 +1,110 @@
+//! Every map, and the read-only data that user space fills in before loading.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use connmon_ebpf::{AcctKey, FlowKey, Offsets, Settings, Share, SockEntry, stat};
+
+/// Live sockets by the address of their `struct sock`.
+#[map]
+pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0);
+
+/// Further remotes of datagram sockets that talk to several.
+#[map]
+pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_072, 0);
+
+/// Further processes of sockets that several use.
+#[map]
+pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
+
+/// Final entries that found the ring full, by their id.
+#[map]
+pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);
+
+/// TCP sockets without an entry, between TCP_CLOSE and their end: bytes delivered that are counted already.
+#[map]
+pub static UNTRACKED: HashMap<u64, u64> = HashMap::with_max_entries(16_384, 0);
+
+/// Index 0: not 0 once a TCP socket found `SOCKS` full. Until then an unknown TCP socket is one from before
+/// the probes; afterwards it may be one that was lost.
+#[map]
+pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Calls under way that need a note from an earlier hook, by thread.
+#[map]
+pub static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
+
+/// Records for user space.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Counters, see [`stat`].
+#[map]
+pub static STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(stat::COUNT, 0);
+
+/// What an earlier hook of the same call left for a later one.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Call {
+    /// `struct sock`.
+    pub sk: u64,
+    /// A further argument, or 0.
+    pub arg: u64,
+    /// The remote address that the call named or met.
+    pub remote: connmon_ebpf::Addr,
+    /// Explicit padding.
+    pub pad: u32,
+}
+
+/// Offsets of kernel struct fields.
+#[unsafe(no_mangle)]
+static OFFSETS: Offsets = ZERO_OFFSETS;
+
+/// Everything else that user space decides before loading.
+#[unsafe(no_mangle)]
+static SETTINGS: Settings = ZERO_SETTINGS;
+
+// SAFETY: both are plain integers, for which all-zero bytes are a value.
+const ZERO_OFFSETS: Offsets = unsafe { core::mem::zeroed() };
+// SAFETY: as above.
+const ZERO_SETTINGS: Settings = unsafe { core::mem::zeroed() };
+
+
+/// One field of [`Offsets`].
+macro_rules! offset {
+    ($field:ident) => {
+        $crate::maps::offset_at(core::mem::offset_of!(connmon_ebpf::Offsets, $field))
+    };
+}
+pub(crate) use offset;
+
+/// The `u32` at a byte position of [`OFFSETS`], for [`offset!`]. The verifier sees a constant, because the map behind
+/// it is frozen.
+#[inline(always)]
+pub fn offset_at(position: usize) -> usize {
+    // SAFETY: `offset!` passes the position of a field; volatile keeps the compiler from using the initial value.
+    unsafe { core::ptr::read_volatile((&raw const OFFSETS).cast::<u32>().byte_add(position)) as usize }
+}
+
+/// A copy of the settings' field that `field` points out.
+#[inline(always)]
+pub fn setting<T: Copy>(field: impl FnOnce(*const Settings) -> *const T) -> T {
+    // SAFETY: as above.
+    unsafe { core::ptr::read_volatile(field(&raw const SETTINGS)) }
+}
+
+/// Adds to a counter.
+#[inline(always)]
+pub fn count(stat: u32, n: u64) {
+    if let Some(counter) = STATS.get_ptr_mut(stat) {
+        add_to(counter, n);
+    }
+}
+
+/// Adds to a counter that other CPUs may be adding to: the plain atomic add, which Linux 5.10 knows.
+#[inline(always)]
+pub fn add_to(counter: *mut u64, n: u64) {
+    // SAFETY: the callers pass pointers into map values, 8-byte aligned.
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({p} + 0) += {n}", p = in(reg) counter, n = in(reg) n);
+    }
+}

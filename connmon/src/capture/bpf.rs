@@ -1,0 +1,291 @@
+//! The live capture: drains the ring, sweeps the maps.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
+use connmon_ebpf::{AcctKey, FlowKey, Share, SockEntry, flag, stat};
+use sha2::{Digest, Sha256};
+
+use super::probes::{self, Backend, ProbeError, Probes, Sizes};
+use super::snapshot::{self, SnapshotError};
+use super::sys::{self, Scratch};
+use super::{Counters, Frame, OBJECT, Start};
+
+/// Why the capture could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The kernel refuses the probes.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The snapshot failed.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A map cannot be read.
+    #[error("the kernel's map {0} cannot be read: {1}")]
+    Map(&'static str, io::Error),
+    /// A map cannot be opened.
+    #[error(transparent)]
+    Open(#[from] MapError),
+}
+
+/// Attached probes and open maps.
+pub struct Capture {
+    /// `None` once detached.
+    probes: Option<Probes>,
+    misses: u64,
+    ring: RingBuf<MapData>,
+    socks: MapData,
+    flows: MapData,
+    acct: MapData,
+    overflow: MapData,
+    stats: PerCpuArray<MapData, u64>,
+    scratch: Scratch,
+    /// Sockets that the last sweep missed while flows or shares of them were there.
+    gone: HashSet<u64>,
+    last: [u64; stat::COUNT as usize],
+    malformed: u64,
+}
+
+impl Capture {
+    /// Attaches the probes and takes the snapshot; the frames of both go to `emit`.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn begin(
+        backend: Option<Backend>,
+        sizes: Sizes,
+        mut emit: impl FnMut(Frame),
+    ) -> Result<Self, CaptureError> {
+        raise_memlock_limit();
+        let mut probes = probes::attach(backend, sizes)?;
+        emit(Frame::Start(Box::new(start(&probes))));
+        snapshot::sockets(&mut probes)?;
+        snapshot::processes(&mut probes, &mut emit)?;
+        let mut take = |name: &'static str| {
+            probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
+        };
+        let hash = |map: Map| match map {
+            Map::HashMap(data) => Ok(data),
+            _ => Err(MapError::InvalidMapType { map_type: 0 }),
+        };
+        Ok(Self {
+            ring: RingBuf::try_from(take("EVENTS")?)?,
+            socks: hash(take("SOCKS")?)?,
+            flows: hash(take("FLOWS")?)?,
+            acct: hash(take("ACCT")?)?,
+            overflow: hash(take("OVERFLOW")?)?,
+            stats: PerCpuArray::try_from(take("STATS")?)?,
+            probes: Some(probes),
+            misses: 0,
+            scratch: Scratch::default(),
+            gone: HashSet::new(),
+            last: [0; stat::COUNT as usize],
+            malformed: 0,
+        })
+    }
+
+    /// The descriptor that becomes readable when much waits in the ring.
+    ///
+    /// # Errors
+    /// It cannot be duplicated.
+    pub fn ring_fd(&self) -> io::Result<OwnedFd> {
+        // SAFETY: the ring is open as long as `self`.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }.try_clone_to_owned()
+    }
+
+    /// Hands on what waits in the ring, at most `limit` records; returns how many there were.
+    pub fn drain(&mut self, limit: usize, mut emit: impl FnMut(Frame)) -> usize {
+        let mut count = 0;
+        while count < limit {
+            let Some(item) = self.ring.next() else { break };
+            count += 1;
+            match Frame::from_ring(&item) {
+                Ok(frame) => emit(frame),
+                Err(error) => {
+                    tracing::warn!(%error);
+                    self.malformed += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// Reads all maps: what took the way round the ring, what is live, the counters. To be called when the ring is
+    /// empty: what neither this sweep nor the ring before the next one shows has been lost.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub fn sweep(&mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
+        let before = self.last;
+        self.last = self.counters()?;
+        let moved = |stat: u32| self.last[stat as usize] != before[stat as usize];
+        let (overflowed, lost_processes) = (moved(stat::OVERFLOWED), moved(stat::LOST_PROCESSES));
+        if overflowed {
+            let entries = collect::<u64, SockEntry>(&self.overflow, &mut self.scratch, "OVERFLOW")?;
+            for (id, entry) in entries {
+                emit(Frame::Closed(Box::new(entry)));
+                sys::delete(self.overflow.fd().as_fd(), &id).map_err(|error| CaptureError::Map("OVERFLOW", error))?;
+            }
+        }
+        if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
+            snapshot::processes(probes, &mut emit)?;
+        }
+        let mut live = HashSet::new();
+        sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
+            if entry.flags & flag::RELEASED == 0 {
+                live.insert(entry.id);
+                emit(Frame::Live(Box::new(*entry)));
+            }
+        })
+        .map_err(|error| CaptureError::Map("SOCKS", error))?;
+        let mut gone = HashSet::new();
+        self.sweep_flows(&mut live, &mut gone, &mut emit)?;
+        self.sweep_shares(&live, &mut gone, &mut emit)?;
+        self.gone = gone;
+        self.count_misses();
+        emit(Frame::Counters(Counters { kernel: self.last, misses: self.misses, malformed: self.malformed }));
+        emit(Frame::SweepEnd(sys::boot_time_ns()));
+        Ok(())
+    }
+
+    /// Flows end with their socket. Its record may still be in the ring, so a flow whose socket is missing for the
+    /// second time is final, and leaves the map.
+    fn sweep_flows(
+        &mut self,
+        live: &mut HashSet<u64>,
+        gone: &mut HashSet<u64>,
+        emit: &mut impl FnMut(Frame),
+    ) -> Result<(), CaptureError> {
+        for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
+            if live.contains(&key.parent) {
+                live.insert(entry.id);
+                emit(Frame::Live(Box::new(entry)));
+            } else if self.gone.contains(&key.parent) {
+                entry.flags |= flag::RELEASED;
+                if entry.closed_ns == 0 {
+                    entry.closed_ns = sys::boot_time_ns();
+                }
+                emit(Frame::Closed(Box::new(entry)));
+                sys::delete(self.flows.fd().as_fd(), &key).map_err(|error| CaptureError::Map("FLOWS", error))?;
+            } else {
+                gone.insert(key.parent);
+                live.insert(entry.id);
+                emit(Frame::Live(Box::new(entry)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shares of further processes end with their connection, by the same rule.
+    fn sweep_shares(
+        &mut self,
+        live: &HashSet<u64>,
+        gone: &mut HashSet<u64>,
+        emit: &mut impl FnMut(Frame),
+    ) -> Result<(), CaptureError> {
+        for (key, share) in collect::<AcctKey, Share>(&self.acct, &mut self.scratch, "ACCT")? {
+            if key.tgid == 0 {
+                continue;
+            }
+            emit(Frame::Share(key, share));
+            if live.contains(&key.id) {
+                continue;
+            }
+            if self.gone.contains(&key.id) {
+                sys::delete(self.acct.fd().as_fd(), &key).map_err(|error| CaptureError::Map("ACCT", error))?;
+            } else {
+                gone.insert(key.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Detaches the probes, so that nothing more is counted, and hands on everything that is left.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub fn finish(mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
+        self.count_misses();
+        self.probes = None;
+        // With everything detached, two sweeps tell what is gone from what is on its way.
+        for _ in 0..2 {
+            while self.drain(usize::MAX, &mut emit) > 0 {}
+            self.sweep(&mut emit)?;
+        }
+        emit(Frame::End(sys::boot_time_ns()));
+        Ok(())
+    }
+
+    fn counters(&self) -> Result<[u64; stat::COUNT as usize], CaptureError> {
+        let mut counters = [0; stat::COUNT as usize];
+        for (index, sum) in counters.iter_mut().enumerate() {
+            *sum = self.stats.get(&(index as u32), 0)?.iter().sum();
+        }
+        Ok(counters)
+    }
+
+    fn count_misses(&mut self) {
+        if let Some(probes) = &self.probes {
+            let programs = probes.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+            self.misses = programs.map(|fd| sys::recursion_misses(fd.as_fd())).sum();
+        }
+    }
+}
+
+fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(
+    map: &MapData,
+    scratch: &mut Scratch,
+    name: &'static str,
+) -> Result<Vec<(K, V)>, CaptureError> {
+    let mut entries = Vec::new();
+    sys::for_each::<K, V>(map.fd().as_fd(), scratch, |key, value| entries.push((*key, *value)))
+        .map_err(|error| CaptureError::Map(name, error))?;
+    Ok(entries)
+}
+
+/// The facts of this recording.
+fn start(probes: &Probes) -> Start {
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    Start {
+        host: line("/proc/sys/kernel/hostname"),
+        boot_id: line("/proc/sys/kernel/random/boot_id"),
+        kernel: line("/proc/sys/kernel/osrelease"),
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        object_sha256: object_sha256(),
+        backend: probes.backend.name().into(),
+        backend_notes: probes.notes.clone(),
+        clock_offset_ns: sys::clock_offset_ns(),
+        started_ns: sys::boot_time_ns(),
+        users: users(),
+    }
+}
+
+/// SHA-256 of the embedded object, in hexadecimal.
+pub fn object_sha256() -> String {
+    Sha256::digest(OBJECT).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// User names from /etc/passwd (passwd(5)).
+fn users() -> Vec<(u32, String)> {
+    let text = fs::read("/etc/passwd").map(|bytes| crate::model::from_bytes(&bytes)).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let uid = fields.nth(1)?.parse().ok()?;
+            Some((uid, name.to_owned()))
+        })
+        .collect()
+}
+
+/// Maps count against RLIMIT_MEMLOCK before Linux 5.11; afterwards a refusal does no harm.
+fn raise_memlock_limit() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is valid for reading.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) } != 0 {
+        tracing::debug!("RLIMIT_MEMLOCK stays as it is: {}", io::Error::last_os_error());
+    }
+}

@@ -1,0 +1,243 @@
+//! A reader for the kernel's type information (BTF), as far as field offsets and prototypes need it.
+//!
+//! Format: Documentation/bpf/btf.rst in the kernel tree. Rust emits no relocations against kernel types, so the
+//! offsets are looked up here and handed to the programs as constants.
+
+use std::collections::HashMap;
+
+const MAGIC: u16 = 0xeb9f;
+
+/// Kinds of types, include/uapi/linux/btf.h.
+mod kind {
+    pub const INT: u32 = 1;
+    pub const PTR: u32 = 2;
+    pub const ARRAY: u32 = 3;
+    pub const STRUCT: u32 = 4;
+    pub const UNION: u32 = 5;
+    pub const ENUM: u32 = 6;
+    pub const TYPEDEF: u32 = 8;
+    pub const VOLATILE: u32 = 9;
+    pub const CONST: u32 = 10;
+    pub const RESTRICT: u32 = 11;
+    pub const FUNC: u32 = 12;
+    pub const FUNC_PROTO: u32 = 13;
+    pub const VAR: u32 = 14;
+    pub const DATASEC: u32 = 15;
+    pub const DECL_TAG: u32 = 17;
+    pub const TYPE_TAG: u32 = 18;
+    pub const ENUM64: u32 = 19;
+}
+
+/// Why type information could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BtfError {
+    /// There is no `/sys/kernel/btf/vmlinux`.
+    #[error("this kernel has no type information ({0}); it must be built with CONFIG_DEBUG_INFO_BTF")]
+    Missing(std::io::Error),
+    /// The data does not follow the format.
+    #[error("the kernel's type information is damaged at byte {0}")]
+    Damaged(usize),
+    /// A struct or a field of it is not there.
+    #[error("this kernel's type information has no field {1} in struct {0}")]
+    NoField(String, String),
+    /// A field has another size than the programs expect.
+    #[error("field {field} of struct {name} has {found} bytes in this kernel, and {expected} are expected")]
+    Size {
+        /// The struct.
+        name: String,
+        /// The field.
+        field: String,
+        /// Its size in this kernel.
+        found: u32,
+        /// What the programs read.
+        expected: u32,
+    },
+}
+
+/// Parsed type information.
+pub struct Btf {
+    data: Vec<u8>,
+    types: Vec<usize>,
+    strings: usize,
+    names: HashMap<(u32, Vec<u8>), Vec<u32>>,
+}
+
+/// Where a field lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Bytes from the start of the struct.
+    pub offset: u32,
+    /// Its size in bytes.
+    pub size: u32,
+}
+
+impl Btf {
+    /// Reads the running kernel's.
+    ///
+    /// # Errors
+    /// The kernel has none, or it is damaged.
+    pub fn of_kernel() -> Result<Self, BtfError> {
+        let data = std::fs::read("/sys/kernel/btf/vmlinux").map_err(BtfError::Missing)?;
+        Self::parse(data)
+    }
+
+    fn parse(data: Vec<u8>) -> Result<Self, BtfError> {
+        let mut btf = Self { data, types: vec![0], strings: 0, names: HashMap::new() };
+        if btf.data.len() < 24 || u16::from_le_bytes([btf.data[0], btf.data[1]]) != MAGIC {
+            return Err(BtfError::Damaged(0));
+        }
+        let header = btf.word(4)? as usize;
+        let mut at = header + btf.word(8)? as usize;
+        let end = at + btf.word(12)? as usize;
+        btf.strings = header + btf.word(16)? as usize;
+        while at < end {
+            let id = btf.types.len() as u32;
+            btf.types.push(at);
+            let info = btf.word(at + 4)?;
+            let (kind, vlen) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
+            if matches!(kind, kind::STRUCT | kind::FUNC) {
+                let name = btf.string(btf.word(at)?)?.to_vec();
+                btf.names.entry((kind, name)).or_default().push(id);
+            }
+            at += 12
+                + match kind {
+                    kind::INT | kind::VAR | kind::DECL_TAG => 4,
+                    kind::ARRAY => 12,
+                    kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => 12 * vlen,
+                    kind::ENUM | kind::FUNC_PROTO => 8 * vlen,
+                    _ => 0,
+                };
+        }
+        Ok(btf)
+    }
+
+    fn word(&self, at: usize) -> Result<u32, BtfError> {
+        let bytes = self.data.get(at..at + 4).ok_or(BtfError::Damaged(at))?;
+        // The slice has four bytes.
+        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    fn string(&self, offset: u32) -> Result<&[u8], BtfError> {
+        let at = self.strings + offset as usize;
+        let rest = self.data.get(at..).ok_or(BtfError::Damaged(at))?;
+        Ok(rest.split(|&byte| byte == 0).next().unwrap_or_default())
+    }
+
+    fn at(&self, id: u32) -> Result<(usize, u32, u32), BtfError> {
+        let at = *self.types.get(id as usize).ok_or(BtfError::Damaged(id as usize))?;
+        let info = self.word(at + 4)?;
+        Ok((at, (info >> 24) & 0x1f, info & 0xffff))
+    }
+
+    /// Size in bytes of a type, through typedefs and qualifiers.
+    fn size(&self, id: u32) -> Result<u32, BtfError> {
+        let (at, kind, _) = self.at(id)?;
+        match kind {
+            kind::PTR => Ok(8),
+            kind::ARRAY => Ok(self.size(self.word(at + 12)?)?.saturating_mul(self.word(at + 20)?)),
+            kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
+                self.size(self.word(at + 8)?)
+            }
+            _ => self.word(at + 8),
+        }
+    }
+
+    fn resolve(&self, mut id: u32) -> Result<u32, BtfError> {
+        loop {
+            let (at, kind, _) = self.at(id)?;
+            match kind {
+                kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
+                    id = self.word(at + 8)?;
+                }
+                _ => return Ok(id),
+            }
+        }
+    }
+
+    /// Finds a member by name, also inside anonymous structs and unions; returns its type and bit offset.
+    fn member(&self, id: u32, name: &[u8]) -> Result<Option<(u32, u32)>, BtfError> {
+        let (at, kind, vlen) = self.at(id)?;
+        if kind != kind::STRUCT && kind != kind::UNION {
+            return Ok(None);
+        }
+        let bitfields = self.word(at + 4)? >> 31 == 1;
+        for n in 0..vlen as usize {
+            let member = at + 12 + 12 * n;
+            let member_name = self.string(self.word(member)?)?;
+            let member_type = self.word(member + 4)?;
+            let raw = self.word(member + 8)?;
+            let bits = if bitfields { raw & 0x00ff_ffff } else { raw };
+            if member_name == name {
+                return Ok(Some((member_type, bits)));
+            }
+            if member_name.is_empty() {
+                if let Some((inner, more)) = self.member(self.resolve(member_type)?, name)? {
+                    return Ok(Some((inner, bits + more)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where `path` (members joined by dots) lies in `struct name`. Type names can occur twice: the first struct
+    /// that has the field counts.
+    ///
+    /// # Errors
+    /// Names the struct and the field that is missing.
+    pub fn field(&self, name: &str, path: &str) -> Result<Field, BtfError> {
+        let missing = || BtfError::NoField(name.into(), path.into());
+        let candidates = self.names.get(&(kind::STRUCT, name.as_bytes().to_vec())).ok_or_else(missing)?;
+        'candidates: for &candidate in candidates {
+            let (mut id, mut bits) = (candidate, 0);
+            for part in path.split('.') {
+                match self.member(self.resolve(id)?, part.as_bytes())? {
+                    Some((inner, more)) => (id, bits) = (inner, bits + more),
+                    None => continue 'candidates,
+                }
+            }
+            return Ok(Field { offset: bits / 8, size: self.size(id)? });
+        }
+        Err(missing())
+    }
+
+    /// Number of parameters of a kernel function; `None` if there is no such function.
+    pub fn parameters(&self, function: &str) -> Option<u32> {
+        let &id = self.names.get(&(kind::FUNC, function.as_bytes().to_vec()))?.first()?;
+        let (at, _, _) = self.at(id).ok()?;
+        let (_, kind, vlen) = self.at(self.word(at + 8).ok()?).ok()?;
+        (kind == kind::FUNC_PROTO).then_some(vlen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_type_information_is_refused() {
+        assert!(matches!(Btf::parse(vec![0; 10]), Err(BtfError::Damaged(0))));
+        let mut data = vec![0x9f, 0xeb, 1, 0];
+        for word in [24_u32, 0, 400, 400, 4] {
+            data.extend(word.to_le_bytes());
+        }
+        assert!(Btf::parse(data).is_err());
+    }
+
+    #[test]
+    fn the_running_kernel_is_understood() {
+        let btf = match Btf::of_kernel() {
+            Ok(btf) => btf,
+            Err(BtfError::Missing(error)) => {
+                println!("skipped: this kernel has no BTF ({error})");
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(btf.field("sock_common", "skc_daddr").unwrap(), Field { offset: 0, size: 4 });
+        assert_eq!(btf.field("sock", "__sk_common.skc_family").unwrap().size, 2);
+        assert_eq!(btf.field("dentry", "d_name.name").unwrap().size, 8);
+        assert!(matches!(btf.field("sock", "nonsense"), Err(BtfError::NoField(..))));
+        assert_eq!(btf.parameters("tcp_sendmsg"), Some(3));
+        assert_eq!(btf.parameters("no_such_function"), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! What a capture yields, and its form in a capture file.
+
+use bytemuck::{Pod, Zeroable, bytes_of, try_pod_read_unaligned};
+use connmon_ebpf::{AcctKey, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
+use serde::{Deserialize, Serialize};
+
+/// The first frame: what has to be known to read the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Host name.
+    pub host: String,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// connmon's version.
+    pub tool_version: String,
+    /// SHA-256 of the BPF object.
+    pub object_sha256: String,
+    /// The backend that records.
+    pub backend: String,
+    /// Why the others do not.
+    pub backend_notes: Vec<String>,
+    /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
+    pub clock_offset_ns: i64,
+    /// When the probes were attached, CLOCK_BOOTTIME.
+    pub started_ns: u64,
+    /// Names of user ids.
+    pub users: Vec<(u32, String)>,
+}
+
+/// What procfs says of a process, to complete what the kernel side could not tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessFacts {
+    /// Thread group id.
+    pub tgid: u32,
+    /// Start, nanoseconds of CLOCK_BOOTTIME.
+    pub start_ns: u64,
+    /// Target of `/proc/PID/exe`.
+    pub exe: String,
+    /// `/proc/PID/cmdline`, joined by spaces.
+    pub cmdline: String,
+}
+
+/// Counters of loss since the start of the recording.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Counters {
+    /// The kernel side's, summed over CPUs, by [`stat`].
+    pub kernel: [u64; stat::COUNT as usize],
+    /// Program runs that the kernel skipped because the program was already running on that CPU.
+    pub misses: u64,
+    /// Records in the ring that could not be decoded.
+    pub malformed: u64,
+}
+
+/// One piece of a capture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    /// The recording begins.
+    Start(Box<Start>),
+    /// A connection in its final state.
+    Closed(Box<SockEntry>),
+    /// A connection in passing, met by a sweep.
+    Live(Box<SockEntry>),
+    /// A further process of a connection, met by a sweep.
+    Share(AcctKey, Share),
+    /// A process was born, ended, or existed before.
+    Task(TaskRecord),
+    /// A process began a new program.
+    Exec(Box<ExecRecord>),
+    /// procfs on a process.
+    Process(ProcessFacts),
+    /// Everything that was lost so far.
+    Counters(Counters),
+    /// A sweep is complete; time of CLOCK_BOOTTIME. What it did not meet is gone.
+    SweepEnd(u64),
+    /// The recording ends, in order; time of CLOCK_BOOTTIME.
+    End(u64),
+}
+
+/// Bytes that are no frame.
+#[derive(Debug, thiserror::Error)]
+#[error("a record of kind {kind} with {len} bytes cannot be decoded")]
+pub struct FrameError {
+    kind: u32,
+    len: usize,
+}
+
+// Kinds in a capture file: those of the ring, and these.
+const START: u32 = 100;
+const LIVE: u32 = 101;
+const SHARE: u32 = 102;
+const PROCESS: u32 = 103;
+const COUNTERS: u32 = 104;
+const SWEEP_END: u32 = 105;
+const END: u32 = 106;
+
+impl Frame {
+    /// Decodes a record from the ring buffer, which begins with its kind.
+    ///
+    /// # Errors
+    /// The kind is unknown or the length does not fit it.
+    pub fn from_ring(bytes: &[u8]) -> Result<Self, FrameError> {
+        let kind = bytes.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+        Self::decode(kind, bytes)
+    }
+
+    /// Decodes the payload of a frame of `kind`.
+    ///
+    /// # Errors
+    /// The kind is unknown or the payload does not fit it.
+    pub fn decode(kind: u32, bytes: &[u8]) -> Result<Self, FrameError> {
+        let error = || FrameError { kind, len: bytes.len() };
+        fn pod<T: Pod>(bytes: &[u8]) -> Option<T> {
+            try_pod_read_unaligned(bytes).ok()
+        }
+        let time = || pod::<u64>(bytes);
+        Some(())
+            .and_then(|()| {
+                Some(match kind {
+                    kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
+                    LIVE => Self::Live(Box::new(pod(bytes)?)),
+                    kind::FORK | kind::EXIT | kind::EXISTS => Self::Task(pod(bytes)?),
+                    kind::EXEC => Self::Exec(Box::new(pod(bytes)?)),
+                    SHARE => {
+                        let (key, share) = bytes.split_at_checked(size_of::<AcctKey>())?;
+                        Self::Share(pod(key)?, pod(share)?)
+                    }
+                    COUNTERS => Self::Counters(pod(bytes)?),
+                    START => Self::Start(serde_json::from_slice(bytes).ok()?),
+                    PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
+                    SWEEP_END => Self::SweepEnd(time()?),
+                    END => Self::End(time()?),
+                    _ => return None,
+                })
+            })
+            .ok_or_else(error)
+    }
+
+    /// Appends kind, length and payload to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut put = |kind: u32, parts: &[&[u8]]| {
+            let len: usize = parts.iter().map(|part| part.len()).sum();
+            out.extend(kind.to_le_bytes());
+            // Payloads are records of some kilobytes.
+            out.extend((len as u32).to_le_bytes());
+            parts.iter().for_each(|part| out.extend(*part));
+        };
+        // Both structs consist of strings and numbers, which JSON can hold.
+        let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
+        match self {
+            Self::Start(start) => put(START, &[&json(serde_json::to_vec(start))]),
+            Self::Closed(entry) => put(kind::SOCK, &[bytes_of(&**entry)]),
+            Self::Live(entry) => put(LIVE, &[bytes_of(&**entry)]),
+            Self::Share(key, share) => put(SHARE, &[bytes_of(key), bytes_of(share)]),
+            Self::Task(task) => put(task.kind, &[bytes_of(task)]),
+            Self::Exec(exec) => put(kind::EXEC, &[bytes_of(&**exec)]),
+            Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
+            Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
+            Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),
+            Self::End(time) => put(END, &[bytes_of(time)]),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! From the kernel to a stream of [`Frame`]s, live or from a recorded capture. Everything behind a frame is pure, so
+//! a replay gives what the recording gave.
+
+pub mod bpf;
+pub mod btf;
+pub mod file;
+mod frame;
+mod offsets;
+pub mod probes;
+mod snapshot;
+mod sys;
+
+pub use frame::{Counters, Frame, FrameError, ProcessFacts, Start};
+pub use probes::{Backend, Sizes};
+pub use snapshot::join_args;
+
+/// The eBPF object, built by `build.rs`.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/connmon-ebpf.o"));

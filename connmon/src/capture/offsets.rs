@@ -1,0 +1,94 @@
+//! Field offsets of the running kernel, each checked for its size.
+
+use connmon_ebpf::Offsets;
+
+use super::btf::{Btf, BtfError};
+
+/// Resolves every offset that the programs use.
+///
+/// # Errors
+/// Names struct and field of the first one that is missing or has another size.
+pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
+    let field = |name: &str, path: &str, size: u32| {
+        let field = btf.field(name, path)?;
+        if field.size == size {
+            Ok(field.offset)
+        } else {
+            Err(BtfError::Size { name: name.into(), field: path.into(), found: field.size, expected: size })
+        }
+    };
+    // A struct in a struct, whose own size does not matter.
+    let inside = |name: &str, path: &str| btf.field(name, path).map(|field| field.offset);
+    let pointer = |name: &str, path: &str| field(name, path, 8);
+    Ok(Offsets {
+        skc_daddr: field("sock_common", "skc_daddr", 4)?,
+        skc_rcv_saddr: field("sock_common", "skc_rcv_saddr", 4)?,
+        skc_dport: field("sock_common", "skc_dport", 2)?,
+        skc_num: field("sock_common", "skc_num", 2)?,
+        skc_family: field("sock_common", "skc_family", 2)?,
+        skc_state: field("sock_common", "skc_state", 1)?,
+        skc_v6_daddr: field("sock_common", "skc_v6_daddr", 16)?,
+        skc_v6_rcv_saddr: field("sock_common", "skc_v6_rcv_saddr", 16)?,
+        skc_net: pointer("sock_common", "skc_net.net")?,
+        skc_flags: field("sock_common", "skc_flags", 8)?,
+        net_inum: field("net", "ns.inum", 4)?,
+        sk_protocol: field("sock", "sk_protocol", 2)?,
+        sk_err: field("sock", "sk_err", 4)?,
+        bytes_received: field("tcp_sock", "bytes_received", 8)?,
+        bytes_sent: field("tcp_sock", "bytes_sent", 8)?,
+        bytes_retrans: field("tcp_sock", "bytes_retrans", 8)?,
+        rcv_nxt: field("tcp_sock", "rcv_nxt", 4)?,
+        copied_seq: field("tcp_sock", "copied_seq", 4)?,
+        total_retrans: field("tcp_sock", "total_retrans", 4)?,
+        skb_head: pointer("sk_buff", "head")?,
+        skb_network_header: field("sk_buff", "network_header", 2)?,
+        skb_transport_header: field("sk_buff", "transport_header", 2)?,
+        skb_protocol: field("sk_buff", "protocol", 2)?,
+        msg_name: pointer("msghdr", "msg_name")?,
+        group_leader: pointer("task_struct", "group_leader")?,
+        real_parent: pointer("task_struct", "real_parent")?,
+        task_tgid: field("task_struct", "tgid", 4)?,
+        task_pid: field("task_struct", "pid", 4)?,
+        start_boottime: field("task_struct", "start_boottime", 8)?,
+        task_flags: field("task_struct", "flags", 4)?,
+        task_signal: pointer("task_struct", "signal")?,
+        task_mm: pointer("task_struct", "mm")?,
+        real_cred: pointer("task_struct", "real_cred")?,
+        task_comm: field("task_struct", "comm", 16)?,
+        signal_live: field("signal_struct", "live", 4)?,
+        cred_uid: field("cred", "uid", 4)?,
+        arg_start: field("mm_struct", "arg_start", 8)?,
+        arg_end: field("mm_struct", "arg_end", 8)?,
+        binprm_file: pointer("linux_binprm", "file")?,
+        file_path: inside("file", "f_path")?,
+        file_inode: pointer("file", "f_inode")?,
+        file_private_data: pointer("file", "private_data")?,
+        inode_mode: field("inode", "i_mode", 2)?,
+        path_mnt: pointer("path", "mnt")?,
+        path_dentry: pointer("path", "dentry")?,
+        dentry_parent: pointer("dentry", "d_parent")?,
+        dentry_name: pointer("dentry", "d_name.name")?,
+        mnt_root: pointer("vfsmount", "mnt_root")?,
+        mount_mnt: inside("mount", "mnt")?,
+        mount_parent: pointer("mount", "mnt_parent")?,
+        mount_mountpoint: pointer("mount", "mnt_mountpoint")?,
+        socket_sk: pointer("socket", "sk")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_offset_exists_in_the_running_kernel() {
+        match Btf::of_kernel() {
+            Ok(btf) => {
+                let offsets = resolve(&btf).unwrap();
+                assert_ne!(offsets.copied_seq, offsets.rcv_nxt);
+            }
+            Err(BtfError::Missing(error)) => println!("skipped: this kernel has no BTF ({error})"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

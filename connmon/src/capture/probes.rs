@@ -1,0 +1,350 @@
+//! Loading and attaching: which programs a backend consists of, and which backend this kernel allows.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use aya::programs::{BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError};
+use aya::{Ebpf, EbpfLoader};
+use connmon_ebpf::Settings;
+
+use super::btf::{Btf, BtfError};
+use super::{OBJECT, offsets};
+
+/// How calls that move bytes are observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Trampolines on the protocols' functions: the cheapest, Linux 5.8 and later.
+    Fentry,
+    /// Probes on the same functions.
+    Kprobe,
+    /// Socket tracepoints and cgroup programs, Linux 6.3 and later.
+    Tracepoint,
+}
+
+impl Backend {
+    /// In the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Fentry, Self::Kprobe, Self::Tracepoint];
+
+    /// The name on the command line and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Tracepoint => "tracepoint",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Sizes of what the kernel side keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Bytes of the ring buffer: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Connections that can be open at once.
+    pub max_connections: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { ring_bytes: 16 << 20, max_connections: 131_072 }
+    }
+}
+
+/// Why nothing can be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// No type information, or a field is missing in it.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// The object could not be prepared or its maps not created.
+    #[error("the kernel refused the BPF maps: {0}")]
+    Maps(String),
+    /// A program was refused.
+    #[error("{program} was refused: {reason}")]
+    Program {
+        /// Its name.
+        program: String,
+        /// One line.
+        reason: String,
+        /// Everything the verifier said.
+        log: String,
+    },
+    /// The kernel lacks something that this backend stands on.
+    #[error("{0}")]
+    Unsupported(String),
+    /// No backend works; one reason each.
+    #[error("no backend works on this kernel: {}", .0.join("; "))]
+    NoBackend(Vec<String>),
+}
+
+/// How a program gets its place.
+#[derive(Clone, Copy)]
+enum Place {
+    TpBtf,
+    FEntry,
+    FExit,
+    KProbe,
+    SockAddr,
+    Sock,
+}
+
+/// One program: its name in the object, where it goes, and whether the kernel may lack that place.
+struct Probe(&'static str, Place, &'static str, bool);
+
+const fn needed(program: &'static str, place: Place, target: &'static str) -> Probe {
+    Probe(program, place, target, true)
+}
+
+/// Left out where the kernel has no such function: older page-wise sending, or no IPv6.
+const fn if_there(program: &'static str, place: Place, target: &'static str) -> Probe {
+    Probe(program, place, target, false)
+}
+
+const COMMON: &[Probe] = &[
+    needed("sched_process_fork", Place::TpBtf, "sched_process_fork"),
+    needed("sched_process_exec", Place::TpBtf, "sched_process_exec"),
+    needed("sched_process_exit", Place::TpBtf, "sched_process_exit"),
+    needed("tcp_destroy_sock", Place::TpBtf, "tcp_destroy_sock"),
+    needed("inet_sock_set_state", Place::TpBtf, "inet_sock_set_state"),
+    needed("tcp_rcv_space_adjust", Place::TpBtf, "tcp_rcv_space_adjust"),
+];
+
+const FENTRY: &[Probe] = &[
+    needed("fexit_tcp_sendmsg", Place::FExit, "tcp_sendmsg"),
+    if_there("fexit_tcp_sendpage", Place::FExit, "tcp_sendpage"),
+    needed("fexit_inet_csk_accept", Place::FExit, "inet_csk_accept"),
+    needed("fentry_udp_destroy_sock", Place::FEntry, "udp_destroy_sock"),
+    if_there("fentry_udpv6_destroy_sock", Place::FEntry, "udpv6_destroy_sock"),
+    needed("fentry_skb_consume_udp", Place::FEntry, "skb_consume_udp"),
+    needed("fexit_udp_sendmsg", Place::FExit, "udp_sendmsg"),
+    if_there("fexit_udpv6_sendmsg", Place::FExit, "udpv6_sendmsg"),
+];
+
+const KPROBE: &[Probe] = &[
+    needed("kretprobe_tcp_sendmsg", Place::KProbe, "tcp_sendmsg"),
+    needed("kprobe_tcp_sendmsg", Place::KProbe, "tcp_sendmsg"),
+    if_there("kretprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
+    if_there("kprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
+    needed("kretprobe_inet_csk_accept", Place::KProbe, "inet_csk_accept"),
+    needed("kprobe_udp_destroy_sock", Place::KProbe, "udp_destroy_sock"),
+    if_there("kprobe_udpv6_destroy_sock", Place::KProbe, "udpv6_destroy_sock"),
+    needed("kprobe_skb_consume_udp", Place::KProbe, "skb_consume_udp"),
+    needed("kretprobe_udp_sendmsg", Place::KProbe, "udp_sendmsg"),
+    needed("kprobe_udp_sendmsg", Place::KProbe, "udp_sendmsg"),
+    if_there("kretprobe_udpv6_sendmsg", Place::KProbe, "udpv6_sendmsg"),
+    if_there("kprobe_udpv6_sendmsg", Place::KProbe, "udpv6_sendmsg"),
+];
+
+const TRACEPOINT: &[Probe] = &[
+    needed("cgroup_sock_release", Place::Sock, "sock_release"),
+    needed("cgroup_getpeername4", Place::SockAddr, "getpeername4"),
+    needed("cgroup_getpeername6", Place::SockAddr, "getpeername6"),
+    needed("cgroup_sendmsg4", Place::SockAddr, "sendmsg4"),
+    needed("cgroup_sendmsg6", Place::SockAddr, "sendmsg6"),
+    needed("cgroup_recvmsg4", Place::SockAddr, "recvmsg4"),
+    needed("cgroup_recvmsg6", Place::SockAddr, "recvmsg6"),
+    needed("consume_skb", Place::TpBtf, "consume_skb"),
+    needed("sock_recv_length", Place::TpBtf, "sock_recv_length"),
+    needed("sock_send_length", Place::TpBtf, "sock_send_length"),
+];
+
+/// Loaded and attached programs.
+pub struct Probes {
+    /// The programs and maps.
+    pub ebpf: Ebpf,
+    /// Which backend runs.
+    pub backend: Backend,
+    /// Why those tried before do not run.
+    pub notes: Vec<String>,
+    /// The kernel's type information as aya reads it.
+    pub types: aya::Btf,
+}
+
+/// Attaches `wanted`, or the first backend that works.
+///
+/// # Errors
+/// The kernel refuses; the reasons of all that were tried.
+pub fn attach(wanted: Option<Backend>, sizes: Sizes) -> Result<Probes, ProbeError> {
+    let btf = Btf::of_kernel()?;
+    let offsets = offsets::resolve(&btf)?;
+    let mut notes = Vec::new();
+    for backend in Backend::ALL {
+        if wanted.is_some_and(|wanted| wanted != backend) {
+            notes.push(format!("{backend}: not asked for"));
+            continue;
+        }
+        match attach_one(backend, sizes, &btf, &offsets) {
+            Ok((ebpf, types)) => return Ok(Probes { ebpf, backend, notes, types }),
+            Err(error) => {
+                if let ProbeError::Program { log, .. } = &error {
+                    tracing::debug!("{backend}: {log}");
+                }
+                if wanted.is_some() {
+                    return Err(error);
+                }
+                notes.push(format!("{backend}: {error}"));
+            }
+        }
+    }
+    Err(ProbeError::NoBackend(notes))
+}
+
+fn attach_one(
+    backend: Backend,
+    sizes: Sizes,
+    btf: &Btf,
+    offsets: &connmon_ebpf::Offsets,
+) -> Result<(Ebpf, aya::Btf), ProbeError> {
+    let settings = Settings {
+        accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
+        wakeup_bytes: sizes.ring_bytes / 4,
+        udp_receive: if backend == Backend::Tracepoint { udp_receive()? } else { Default::default() },
+    };
+    let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));
+    let types = aya::Btf::from_sys_fs().map_err(|error| maps(&error))?;
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&types))
+        .override_global("OFFSETS", bytemuck::bytes_of(offsets), true)
+        .override_global("SETTINGS", bytemuck::bytes_of(&settings), true)
+        .map_max_entries("EVENTS", sizes.ring_bytes)
+        .map_max_entries("SOCKS", sizes.max_connections)
+        .map_max_entries("FLOWS", sizes.max_connections)
+        .map_max_entries("OVERFLOW", (sizes.max_connections / 2).max(1))
+        .load(OBJECT)
+        .map_err(|error| maps(&error))?;
+    let own = match backend {
+        Backend::Fentry => FENTRY,
+        Backend::Kprobe => KPROBE,
+        Backend::Tracepoint => TRACEPOINT,
+    };
+    let cgroup = if backend == Backend::Tracepoint { Some(cgroup_root()?) } else { None };
+    // The backend's own first: they are the ones that a kernel may refuse.
+    for Probe(program, place, target, needed) in own.iter().chain(COMMON) {
+        if !needed && btf.parameters(target).is_none() {
+            continue;
+        }
+        place_one(&mut ebpf, program, *place, target, &types, cgroup.as_ref()).map_err(|error| {
+            let log = error.to_string();
+            ProbeError::Program { program: (*program).into(), reason: reason(&error), log }
+        })?;
+    }
+    Ok((ebpf, types))
+}
+
+fn place_one(
+    ebpf: &mut Ebpf,
+    name: &str,
+    place: Place,
+    target: &str,
+    types: &aya::Btf,
+    cgroup: Option<&File>,
+) -> Result<(), ProgramError> {
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    match place {
+        Place::TpBtf => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(target, types)?;
+            program.attach()?;
+        }
+        Place::FEntry => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(target, types)?;
+            program.attach()?;
+        }
+        Place::FExit => {
+            let program: &mut FExit = program.try_into()?;
+            program.load(target, types)?;
+            program.attach()?;
+        }
+        Place::KProbe => {
+            let program: &mut KProbe = program.try_into()?;
+            program.load()?;
+            program.attach(target, 0)?;
+        }
+        Place::SockAddr => {
+            let program: &mut CgroupSockAddr = program.try_into()?;
+            program.load()?;
+            program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
+        }
+        Place::Sock => {
+            let program: &mut CgroupSock = program.try_into()?;
+            program.load()?;
+            program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
+        }
+    }
+    Ok(())
+}
+
+/// The reason in one line: the operating system's error, and for a refused load the verifier's last words.
+fn reason(error: &ProgramError) -> String {
+    let text = match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let statistics = |line: &str| ["processed", "stack depth", "verification time"].iter().any(|s| line.starts_with(s));
+            let last = log.lines().rev().find(|line| !line.is_empty() && !statistics(line));
+            match last {
+                Some(last) => format!("{io_error}: {last}"),
+                None => io_error.to_string(),
+            }
+        }
+        ProgramError::SyscallError(error) => format!("{}: {}", error.call, error.io_error),
+        other => other.to_string(),
+    };
+    one_line(&text)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The root of the cgroup2 hierarchy, also where version 1 is mounted beside it.
+fn cgroup_root() -> Result<File, ProbeError> {
+    let unsupported = |error: &dyn fmt::Display| {
+        ProbeError::Unsupported(format!("no cgroup2 hierarchy can be opened ({error}); mount one, for example at /sys/fs/cgroup"))
+    };
+    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| unsupported(&error))?;
+    let root = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            let (path, kind) = (fields.next()?, fields.next()?);
+            (kind == "cgroup2").then(|| PathBuf::from(path))
+        })
+        .next()
+        .ok_or_else(|| unsupported(&"none is mounted"))?;
+    File::open(root).map_err(|error| unsupported(&error))
+}
+
+/// Code addresses of the functions that can be the caller of `trace_consume_skb` at the end of a UDP receive: which one
+/// depends on what the compiler inlined (__consume_stateless_skb(), net/core/skbuff.c).
+fn udp_receive() -> Result<[[u64; 2]; 3], ProbeError> {
+    let unsupported = |why: String| ProbeError::Unsupported(format!("/proc/kallsyms cannot be used: {why}"));
+    let text = fs::read_to_string("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
+    let mut symbols: Vec<(u64, &str)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            let (address, kind, name) = (fields.next()?, fields.next()?, fields.next()?);
+            matches!(kind, "t" | "T").then(|| (u64::from_str_radix(address, 16).unwrap_or(0), name))
+        })
+        .collect();
+    symbols.sort_unstable();
+    let mut ranges = [[0; 2]; 3];
+    for (range, wanted) in ranges.iter_mut().zip(["skb_consume_udp", "udp_recvmsg", "udpv6_recvmsg"]) {
+        let Some(at) = symbols.iter().position(|(_, name)| *name == wanted) else { continue };
+        let from = symbols[at].0;
+        let to = symbols[at..].iter().map(|(address, _)| *address).find(|&address| address > from);
+        *range = [from, to.unwrap_or(from)];
+    }
+    if ranges == [[0; 2]; 3] || ranges[0][0] == 0 {
+        return Err(unsupported("it hides the addresses (kernel.kptr_restrict)".into()));
+    }
+    Ok(ranges)
+}

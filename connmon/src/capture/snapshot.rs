@@ -1,0 +1,88 @@
+//! What exists when the probes are attached: sockets and processes, by BPF iterators and procfs.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+
+use aya::programs::{Iter, ProgramError};
+use connmon_ebpf::TaskRecord;
+use procfs::process::Process;
+
+use super::probes::Probes;
+use super::{Frame, ProcessFacts};
+use crate::model::from_bytes;
+
+/// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
+const USER_HZ: u64 = 100;
+
+/// Why the snapshot failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The kernel refuses an iterator.
+    #[error("the kernel refused the iterator over {0}: {1}")]
+    Program(&'static str, ProgramError),
+    /// The iterator cannot be read.
+    #[error("the iterator over {0} failed: {1}")]
+    Read(&'static str, io::Error),
+}
+
+/// Lets the kernel side enter all sockets that exist into `SOCKS`.
+///
+/// # Errors
+/// The kernel refuses the iterator.
+pub fn sockets(probes: &mut Probes) -> Result<(), SnapshotError> {
+    run(probes, "snapshot", "task_file").map(drop)
+}
+
+/// Lists the processes that exist, with what procfs says of them.
+///
+/// # Errors
+/// The kernel refuses the iterator.
+pub fn processes(probes: &mut Probes, mut emit: impl FnMut(Frame)) -> Result<(), SnapshotError> {
+    let bytes = run(probes, "processes", "task")?;
+    for record in bytes.chunks_exact(size_of::<TaskRecord>()) {
+        let task: TaskRecord = bytemuck::pod_read_unaligned(record);
+        emit(Frame::Task(task));
+        if let Some(facts) = facts(task.tgid, task.start_ns) {
+            emit(Frame::Process(facts));
+        }
+    }
+    Ok(())
+}
+
+fn run(probes: &mut Probes, program: &str, target: &'static str) -> Result<Vec<u8>, SnapshotError> {
+    let refused = |error| SnapshotError::Program(target, error);
+    let iter: &mut Iter = probes
+        .ebpf
+        .program_mut(program)
+        .ok_or(refused(ProgramError::NotLoaded))?
+        .try_into()
+        .map_err(refused)?;
+    match iter.load(target, &probes.types) {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+        Err(error) => return Err(refused(error)),
+    }
+    let id = iter.attach().map_err(refused)?;
+    let link = iter.take_link(id).map_err(refused)?;
+    let mut file: File =
+        link.into_file().map_err(|error| SnapshotError::Read(target, io::Error::other(error)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| SnapshotError::Read(target, error))?;
+    Ok(bytes)
+}
+
+/// What procfs says of a process; `None` if it has gone or the PID has a new owner.
+pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
+    let process = Process::new(i32::try_from(tgid).ok()?).ok()?;
+    let exe = process.exe().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
+    // As bytes: procfs gives only text.
+    let cmdline = join_args(&fs::read(format!("/proc/{tgid}/cmdline")).ok()?);
+    // Checked after reading, so that what was read belongs to this process.
+    let ticks = process.stat().ok()?.starttime;
+    (start_ns / (1_000_000_000 / USER_HZ) == ticks).then_some(ProcessFacts { tgid, start_ns, exe, cmdline })
+}
+
+/// Arguments that end with NUL each, joined by spaces.
+pub fn join_args(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    bytes.split(|&byte| byte == 0).map(from_bytes).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,167 @@
+//! The few calls that aya 0.14 does not offer: batched map look-ups and the kernel's count of missed program runs.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use bytemuck::{Pod, Zeroable, bytes_of_mut};
+
+// enum bpf_cmd, include/uapi/linux/bpf.h
+const BPF_MAP_DELETE_ELEM: i64 = 3;
+const BPF_OBJ_GET_INFO_BY_FD: i64 = 15;
+const BPF_MAP_LOOKUP_BATCH: i64 = 24;
+
+/// `union bpf_attr` for BPF_MAP_*_BATCH.
+#[repr(C)]
+#[derive(Clone, Copy, Zeroable, Pod)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+/// `union bpf_attr` for BPF_MAP_DELETE_ELEM.
+#[repr(C)]
+#[derive(Clone, Copy, Zeroable, Pod)]
+struct ElemAttr {
+    map_fd: u32,
+    pad: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// `union bpf_attr` for BPF_OBJ_GET_INFO_BY_FD.
+#[repr(C)]
+#[derive(Clone, Copy, Zeroable, Pod)]
+struct InfoAttr {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+}
+
+/// `struct bpf_prog_info` up to `recursion_misses`, which Linux 5.12 added.
+const PROG_INFO_LEN: usize = 224;
+const RECURSION_MISSES_AT: usize = 208;
+
+fn bpf<T: Pod>(command: i64, attr: &mut T) -> io::Result<()> {
+    let bytes = bytes_of_mut(attr);
+    // SAFETY: the pointer and the length describe `attr`, and the pointers inside it come from slices that outlive the
+    // call and have the room that their counts say.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, bytes.as_mut_ptr(), bytes.len()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Calls `each` for the entries of a hash map. Entries that stay while this runs are met exactly once.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn for_each<K: Pod, V: Pod>(
+    map: BorrowedFd<'_>,
+    scratch: &mut Scratch,
+    mut each: impl FnMut(&K, &V),
+) -> io::Result<()> {
+    let mut position: Option<u64> = None;
+    loop {
+        let room = scratch.room;
+        scratch.keys.resize(room * size_of::<K>(), 0);
+        scratch.values.resize(room * size_of::<V>(), 0);
+        let mut next: u64 = 0;
+        let mut attr = BatchAttr {
+            in_batch: position.as_ref().map_or(0, |position| std::ptr::from_ref(position) as u64),
+            out_batch: &raw mut next as u64,
+            keys: scratch.keys.as_mut_ptr() as u64,
+            values: scratch.values.as_mut_ptr() as u64,
+            count: room as u32,
+            map_fd: map.as_raw_fd() as u32,
+            ..Zeroable::zeroed()
+        };
+        let last = match bpf(BPF_MAP_LOOKUP_BATCH, &mut attr) {
+            Ok(()) => false,
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
+            // A bucket has more entries than there is room.
+            Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
+                scratch.room *= 2;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let count = attr.count as usize;
+        for (key, value) in
+            scratch.keys.chunks_exact(size_of::<K>()).zip(scratch.values.chunks_exact(size_of::<V>())).take(count)
+        {
+            each(&bytemuck::pod_read_unaligned(key), &bytemuck::pod_read_unaligned(value));
+        }
+        if last {
+            return Ok(());
+        }
+        position = Some(next);
+    }
+}
+
+/// Deletes an entry; one that is not there is no error.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
+    let mut attr = ElemAttr {
+        map_fd: map.as_raw_fd() as u32,
+        key: std::ptr::from_ref(key) as u64,
+        ..Zeroable::zeroed()
+    };
+    match bpf(BPF_MAP_DELETE_ELEM, &mut attr) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result,
+    }
+}
+
+/// Buffers of [`for_each`], to be used again.
+pub struct Scratch {
+    room: usize,
+    keys: Vec<u8>,
+    values: Vec<u8>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { room: 1024, keys: Vec::new(), values: Vec::new() }
+    }
+}
+
+/// How often the kernel skipped a program because it was already running on that CPU; 0 before Linux 5.12.
+pub fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
+    let mut info = [0_u8; PROG_INFO_LEN];
+    let mut attr = InfoAttr {
+        bpf_fd: program.as_raw_fd() as u32,
+        info_len: PROG_INFO_LEN as u32,
+        info: info.as_mut_ptr() as u64,
+    };
+    if bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr).is_err() || (attr.info_len as usize) < RECURSION_MISSES_AT + 8 {
+        return 0;
+    }
+    bytemuck::pod_read_unaligned(&info[RECURSION_MISSES_AT..RECURSION_MISSES_AT + 8])
+}
+
+/// CLOCK_BOOTTIME in nanoseconds.
+pub fn boot_time_ns() -> u64 {
+    clock(libc::CLOCK_BOOTTIME) as u64
+}
+
+/// CLOCK_REALTIME − CLOCK_BOOTTIME, read as close together as it goes.
+pub fn clock_offset_ns() -> i64 {
+    let before = clock(libc::CLOCK_BOOTTIME);
+    let real = clock(libc::CLOCK_REALTIME);
+    let after = clock(libc::CLOCK_BOOTTIME);
+    real - (before + (after - before) / 2)
+}
+
+fn clock(id: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writing.
+    unsafe { libc::clock_gettime(id, &mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}

@@ -1,0 +1,240 @@
+//! What was typed. The only place that knows clap.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where recordings go unless `--db` says otherwise.
+const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
+
+/// Flight recorder for a Linux host's network: which process talked to whom, when, and how much.
+#[derive(Debug, Parser)]
+#[command(name = "connmon", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on stderr (twice: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Capture until Ctrl-C, or for a while
+    #[command(after_help = "Examples:
+  connmon record                                      until Ctrl-C, into the default store
+  connmon record --for 30s --db a.db --report a.html  half a minute, then a report
+  connmon record --capture a.cap                      keep the raw records too, for `connmon replay`")]
+    Record(Record),
+    /// Feed a capture through the same pipeline: same store, same report
+    #[command(after_help = "Example:
+  connmon replay a.cap --db b.db --report b.html")]
+    Replay(Replay),
+    /// Bytes and connections per process
+    #[command(after_help = "Examples:
+  connmon audit --db a.db
+  connmon audit --since 14:00 --until 15:00 --format json")]
+    Audit(Audit),
+    /// Every connection, one line each
+    #[command(after_help = "Examples:
+  connmon export --db a.db --format jsonl | jq 'select(.remote.port == 443)'
+  connmon export --db a.db --format csv > a.csv")]
+    Export(Export),
+    /// One HTML file: header, map, tables
+    #[command(after_help = "Example:
+  connmon report --db a.db --out a.html")]
+    Report(Report),
+    /// What this kernel allows, and what a store holds
+    Doctor(Doctor),
+    /// A script that completes connmon's commands in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, for `man -l -`
+    Man,
+}
+
+/// `connmon record`
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The store to record into; made if it does not exist
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+    /// How to observe; `auto` takes the first that the kernel allows
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
+    pub backend: Backend,
+    /// Stop after this time, such as 30s, 10m or 2h
+    #[arg(long = "for", value_name = "TIME")]
+    pub length: Option<String>,
+    /// Write the raw records into a capture file too
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
+    /// Write an HTML report of this store when done
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Room for records on their way to user space: a power of two, at least 4096
+    #[arg(long, value_name = "BYTES", default_value_t = crate::capture::Sizes::default().ring_bytes)]
+    pub ring_bytes: u32,
+    /// Connections that can be open at once; the kernel reserves about 800 bytes for each
+    #[arg(long, value_name = "N", default_value_t = crate::capture::Sizes::default().max_connections)]
+    pub max_connections: u32,
+}
+
+/// `connmon replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The capture, from `connmon record --capture`
+    pub capture: PathBuf,
+    /// The store to write into; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+    /// Write an HTML report of this store when done
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// Which part of which store.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+    /// Connections that were open at this time or later: 2026-01-31T14:02:00Z, "2026-01-31 14:02", 14:02, or 2h ago as 2h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Connections that were opened before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+/// `connmon audit`
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
+/// `connmon export`
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub format: ExportFormat,
+    /// Write into a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `connmon report`
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// What to make
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// Where to write it; `-` for stdout
+    #[arg(long, value_name = "FILE", default_value = "connmon-report.html")]
+    pub out: PathBuf,
+}
+
+/// `connmon doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Look at this store too
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+/// `--backend`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// The first of the following that works
+    Auto,
+    /// Trampolines on the protocols' functions (Linux 5.8 and later)
+    Fentry,
+    /// Probes on the same functions
+    Kprobe,
+    /// Socket tracepoints and cgroup programs (Linux 6.3 and later)
+    Tracepoint,
+}
+
+/// `--format` of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For reading
+    Table,
+    /// Comma-separated, for spreadsheets
+    Csv,
+    /// One JSON object
+    Json,
+}
+
+/// `--format` of `export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated, for spreadsheets
+    Csv,
+}
+
+/// `--format` of `report`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One page with everything
+    Html,
+}
+
+/// `--format` of `doctor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    /// For reading
+    Text,
+    /// One JSON object
+    Json,
+}
+
+impl Backend {
+    /// What was meant: one backend, or any.
+    pub fn wanted(self) -> Option<crate::capture::Backend> {
+        match self {
+            Self::Auto => None,
+            Self::Fentry => Some(crate::capture::Backend::Fentry),
+            Self::Kprobe => Some(crate::capture::Backend::Kprobe),
+            Self::Tracepoint => Some(crate::capture::Backend::Tracepoint),
+        }
+    }
+}
+
+/// Writes the completion script of a shell.
+pub fn write_completions(shell: clap_complete::Shell, out: &mut impl std::io::Write) {
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "connmon", out);
+}
+
+/// Writes the manual page.
+///
+/// # Errors
+/// The writer's.
+pub fn write_man(out: &mut impl std::io::Write) -> std::io::Result<()> {
+    clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(out)
+}
+
+/// Reads the command line; wrong usage ends the program with a message and exit code 2, help with 0.
+pub fn parse() -> Cli {
+    Cli::parse()
+}

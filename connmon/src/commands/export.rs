@@ -1,0 +1,62 @@
+//! `connmon export`
+
+use std::io::{self, Write};
+
+use super::{CommandError, Outcome, done, stdout, write_file};
+use crate::cli::{self, ExportFormat};
+use crate::config::selection;
+use crate::daemon::now;
+use crate::export::connections;
+use crate::model::Connection;
+use crate::store::Store;
+use crate::summary::Selection;
+
+/// Prints every connection.
+///
+/// # Errors
+/// The store cannot be read, or a time not be understood.
+pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
+    let selection = selection(&args.source, now())?;
+    let store = Store::open(&args.source.db)?;
+    match &args.out {
+        Some(path) => {
+            let mut read = Ok(0);
+            write_file(path, |out| {
+                read = write(&store, &selection, args.format, out);
+                match &read {
+                    Err(CommandError::Output(error)) => Err(io::Error::from(error.kind())),
+                    Err(error) => Err(io::Error::other(error.to_string())),
+                    Ok(_) => Ok(()),
+                }
+            })?;
+            read.map(|_| Outcome::Done)
+        }
+        None => {
+            let mut out = stdout();
+            let count = write(&store, &selection, args.format, &mut out)?;
+            done(out, count == 0 && !selection.is_everything())
+        }
+    }
+}
+
+fn write(
+    store: &Store,
+    selection: &Selection,
+    format: ExportFormat,
+    out: &mut impl Write,
+) -> Result<u64, CommandError> {
+    if format == ExportFormat::Csv {
+        connections::write_csv_head(out)?;
+    }
+    let mut count = 0;
+    store.for_each(selection.since, selection.until, |_, connection: Connection| {
+        count += 1;
+        match format {
+            ExportFormat::Jsonl => connections::write_json(&connection, out)?,
+            ExportFormat::Csv => connections::write_csv(&connection, out)?,
+        }
+        Ok::<(), CommandError>(())
+    })?;
+    Ok(count)
+}
+

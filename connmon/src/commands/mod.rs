@@ -1,0 +1,126 @@
+//! The subcommands, one file each.
+
+mod audit;
+mod doctor;
+mod export;
+mod record;
+mod replay;
+mod report;
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::cli::{Cli, Command};
+use crate::model::Connection;
+use crate::store::{Store, StoreError};
+use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary};
+
+/// How a command ended when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1: there was nothing to show.
+    NothingMatched,
+}
+
+/// A failure that is told in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The options contradict each other or cannot be read.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The recording.
+    #[error(transparent)]
+    Record(#[from] crate::daemon::RecordError),
+    /// A capture file.
+    #[error("{0}: {1}")]
+    Capture(String, crate::capture::file::ReadError),
+    /// A file cannot be written.
+    #[error("{0} cannot be written: {1}")]
+    File(String, io::Error),
+    /// Standard output.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// Not enough rights.
+    #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
+    NotRoot,
+}
+
+impl CommandError {
+    /// Whether the reader of our output has gone, which is no failure of ours.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// One sentence that says what, why and what to do.
+pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
+    match cli.command {
+        Command::Record(args) => record::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions { shell } => {
+            crate::cli::write_completions(shell, &mut io::stdout());
+            Ok(Outcome::Done)
+        }
+        Command::Man => {
+            crate::cli::write_man(&mut io::stdout())?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// The summary of a part of a store.
+fn summarise(store: &Store, selection: Selection) -> Result<Summary, StoreError> {
+    let (since, until) = (selection.since, selection.until);
+    let mut builder = Builder::new(store.runs()?, selection, DEFAULT_CONNECTION_CAP);
+    store.for_each(since, until, |run, connection: Connection| {
+        builder.add(run, connection);
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(builder.finish())
+}
+
+/// Writes a file whole or not at all: beside it, synced, then renamed.
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    let failed = |error| CommandError::File(path.display().to_string(), error);
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    let beside = Path::new(&beside);
+    let result = (|| {
+        let mut out = BufWriter::new(crate::private_file(beside)?);
+        write(&mut out)?;
+        out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+        fs::rename(beside, path)
+    })();
+    if result.is_err() {
+        // What is half-written helps nobody; the failure above is what counts.
+        let _ = fs::remove_file(beside);
+    }
+    result.map_err(failed)
+}
+
+/// Standard output, buffered.
+fn stdout() -> BufWriter<io::StdoutLock<'static>> {
+    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+}
+
+/// Flushes, so that a failure is seen.
+fn done(mut out: impl Write, empty: bool) -> Result<Outcome, CommandError> {
+    out.flush()?;
+    Ok(if empty { Outcome::NothingMatched } else { Outcome::Done })
+}

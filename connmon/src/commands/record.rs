@@ -1,0 +1,49 @@
+//! `connmon record`
+
+use std::fs;
+use std::io::{Write, stderr};
+
+use super::{CommandError, Outcome, report};
+use crate::capture::file;
+use crate::cli;
+use crate::config::Recording;
+use crate::daemon::{self, Pipeline};
+use crate::enrich::Enricher;
+use crate::enrich::geo::Geo;
+use crate::store::Writer;
+
+/// Records, and makes a report if one is wanted.
+///
+/// # Errors
+/// Not root, a refused program, an unwritable store, and so on.
+pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
+    let settings = Recording::try_from(args)?;
+    // SAFETY: only returns a number.
+    if unsafe { libc::geteuid() } != 0 {
+        return Err(CommandError::NotRoot);
+    }
+    if let Some(folder) = settings.db.parent().filter(|folder| *folder == std::path::Path::new("/var/lib/connmon")) {
+        fs::create_dir_all(folder).map_err(|error| CommandError::File(folder.display().to_string(), error))?;
+    }
+    let store = Writer::open(&settings.db)?;
+    let file = match &settings.capture {
+        Some(path) => {
+            let name = path.display().to_string();
+            let writer = file::Writer::create(path).map_err(|error| CommandError::File(name.clone(), error))?;
+            Some((name, writer))
+        }
+        None => None,
+    };
+    let pipeline = Pipeline::new(Enricher::new(Geo::embedded()), store, file);
+    daemon::record(&settings, pipeline, |backend| {
+        let until = if settings.length.is_some() { "until the time is up" } else { "until Ctrl-C" };
+        let _ = writeln!(stderr(), "recording into {} with the {backend} backend, {until}", settings.db.display());
+    })?;
+    if let Some(path) = &settings.report {
+        let store = crate::store::Store::open(&settings.db)?;
+        report::write_html(&super::summarise(&store, Default::default())?, path)?;
+        let _ = writeln!(stderr(), "report: {}", path.display());
+    }
+    Ok(Outcome::Done)
+}
+

@@ -1,0 +1,42 @@
+//! `connmon replay`
+
+use std::io::{Write, stderr};
+
+use super::{CommandError, Outcome, report};
+use crate::capture::{Frame, file};
+use crate::cli;
+use crate::daemon::Pipeline;
+use crate::enrich::Enricher;
+use crate::enrich::geo::Geo;
+use crate::store::{Store, Writer};
+
+/// Feeds a capture through the pipeline.
+///
+/// # Errors
+/// The capture cannot be read, or the store cannot be written.
+pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
+    let name = args.capture.display().to_string();
+    let failed = |error| CommandError::Capture(name.clone(), error);
+    let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
+    let mut pipeline = Pipeline::new(Enricher::new(Geo::embedded()), Writer::open(&args.db)?, None);
+    let mut ended = false;
+    while let Some(frame) = reader.next().map_err(failed)? {
+        // As often as a recording would, so that a long capture does not have to fit into memory.
+        let flush = matches!(frame, Frame::SweepEnd(_));
+        ended = matches!(frame, Frame::End(_));
+        pipeline.feed(frame);
+        if flush || pipeline.is_full() {
+            pipeline.flush()?;
+        }
+    }
+    pipeline.flush()?;
+    if !ended {
+        let _ = writeln!(stderr(), "{name} was cut off: its recording did not end in order, what is before is replayed");
+    }
+    let _ = writeln!(stderr(), "replayed {} frames, {} connections", pipeline.frames(), pipeline.connections());
+    if let Some(path) = &args.report {
+        let store = Store::open(&args.db)?;
+        report::write_html(&super::summarise(&store, Default::default())?, path)?;
+    }
+    Ok(Outcome::Done)
+}

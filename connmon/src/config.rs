@@ -1,0 +1,110 @@
+//! What was meant: options resolved and checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::capture::{Backend, Sizes};
+use crate::cli;
+use crate::model::Timestamp;
+use crate::summary::Selection;
+
+/// An option that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A time cannot be read.
+    #[error(transparent)]
+    Time(#[from] crate::model::ParseTimeError),
+    /// A length of time cannot be read.
+    #[error("--for {0}: this is no length of time; write 30s, 10m or 2h")]
+    Length(String),
+    /// The ring's size does not suit the kernel.
+    #[error("--ring-bytes {0}: the kernel wants a power of two that is at least 4096")]
+    Ring(u32),
+    /// No connection at all.
+    #[error("--max-connections 0: at least 1 is needed")]
+    MaxConnections,
+    /// The interval is empty.
+    #[error("--since {0} is not before --until {1}")]
+    Interval(Timestamp, Timestamp),
+}
+
+/// A recording to be made.
+#[derive(Debug)]
+pub struct Recording {
+    /// The store.
+    pub db: PathBuf,
+    /// One backend, or any.
+    pub backend: Option<Backend>,
+    /// Stop by itself after this time.
+    pub length: Option<Duration>,
+    /// The capture file.
+    pub capture: Option<PathBuf>,
+    /// The report to be made when done.
+    pub report: Option<PathBuf>,
+    /// Sizes of what the kernel side keeps.
+    pub sizes: Sizes,
+}
+
+impl TryFrom<cli::Record> for Recording {
+    type Error = ConfigError;
+
+    fn try_from(args: cli::Record) -> Result<Self, ConfigError> {
+        let length = args.length.map(|text| length(&text).ok_or(ConfigError::Length(text))).transpose()?;
+        if !args.ring_bytes.is_power_of_two() || args.ring_bytes < 4096 {
+            return Err(ConfigError::Ring(args.ring_bytes));
+        }
+        if args.max_connections == 0 {
+            return Err(ConfigError::MaxConnections);
+        }
+        Ok(Self {
+            db: args.db,
+            backend: args.backend.wanted(),
+            length,
+            capture: args.capture,
+            report: args.report,
+            sizes: Sizes { ring_bytes: args.ring_bytes, max_connections: args.max_connections },
+        })
+    }
+}
+
+/// The interval of `--since` and `--until`; a length of time counts back from `now`.
+///
+/// # Errors
+/// A time cannot be read, or the interval is empty.
+pub fn selection(source: &cli::Source, now: Timestamp) -> Result<Selection, ConfigError> {
+    let time = |text: &Option<String>| -> Result<Option<Timestamp>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
+        if let Some(ago) = length(text) {
+            return Ok(Some(Timestamp(now.0.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)))));
+        }
+        Ok(Some(Timestamp::parse(text, now)?))
+    };
+    let (since, until) = (time(&source.since)?, time(&source.until)?);
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => Err(ConfigError::Interval(since, until)),
+        _ => Ok(Selection { since, until, ..Selection::default() }),
+    }
+}
+
+/// A length of time: `90` (seconds), `30s`, `1h 30m`.
+fn length(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let length: jiff::SignedDuration = text.parse().ok()?;
+    Duration::try_from(length).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        assert_eq!(length("30s"), Some(Duration::from_secs(30)));
+        assert_eq!(length("90"), Some(Duration::from_secs(90)));
+        assert_eq!(length("1h 30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(length("soon"), None);
+        assert_eq!(length("-5s"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! The event loop of a recording. Owns the wall clock and the shutdown; nothing else in connmon reads a clock.
+
+mod progress;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use crate::capture::bpf::{Capture, CaptureError};
+use crate::capture::file::Writer as CaptureWriter;
+use crate::capture::Frame;
+use crate::config::Recording;
+use crate::enrich::Enricher;
+use crate::model::Timestamp;
+use crate::store::{StoreError, Writer};
+use crate::track::Tracker;
+use progress::Progress;
+
+/// How often the ring is looked at when it does not call.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the maps are swept and rows are written.
+const FLUSH: Duration = Duration::from_secs(1);
+/// Records taken from the ring before other work has its turn.
+const DRAIN: usize = 4096;
+/// Connections that wait for their transaction at most.
+const MAX_WAITING: usize = 20_000;
+
+/// Why a recording failed. What was committed before is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The kernel side.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The capture file.
+    #[error("the capture file {0} cannot be written: {1}")]
+    File(String, std::io::Error),
+    /// The event loop.
+    #[error("the event loop failed: {0}")]
+    Loop(#[from] std::io::Error),
+}
+
+/// The time of day.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Everything behind the capture: frames in, rows in the store.
+pub struct Pipeline {
+    tracker: Tracker,
+    enricher: Enricher,
+    store: Writer,
+    file: Option<(String, CaptureWriter)>,
+    /// The first failure to write the capture file; reported at the next flush.
+    file_error: Option<std::io::Error>,
+    frames: u64,
+}
+
+impl Pipeline {
+    /// A pipeline into `store`, and the raw frames into `file`.
+    pub fn new(enricher: Enricher, store: Writer, file: Option<(String, CaptureWriter)>) -> Self {
+        Self { tracker: Tracker::default(), enricher, store, file, file_error: None, frames: 0 }
+    }
+
+    /// Takes in a frame.
+    pub fn feed(&mut self, frame: Frame) {
+        self.frames += 1;
+        if let Some((_, file)) = &mut self.file {
+            if let Err(error) = file.write(&frame) {
+                self.file_error.get_or_insert(error);
+            }
+        }
+        self.tracker.feed(frame);
+    }
+
+    /// Writes what has come together, in one transaction.
+    ///
+    /// # Errors
+    /// The store or the capture file cannot be written.
+    pub fn flush(&mut self) -> Result<crate::track::Batch, RecordError> {
+        if let Some((path, file)) = &mut self.file {
+            let result = self.file_error.take().map_or_else(|| file.flush(), Err);
+            result.map_err(|error| RecordError::File(path.clone(), error))?;
+        }
+        let mut batch = self.tracker.take();
+        self.enricher.complete(&mut batch);
+        self.store.write(&batch)?;
+        Ok(batch)
+    }
+
+    /// Whether a flush is due because of the number of rows.
+    pub fn is_full(&self) -> bool {
+        self.tracker.waiting() >= MAX_WAITING
+    }
+
+    /// Frames taken in so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Connections met so far.
+    pub fn connections(&self) -> i64 {
+        self.tracker.connections()
+    }
+}
+
+/// Records until a signal or the end of the time, then sweeps a last time. `begun` is called when everything from now
+/// on is recorded.
+///
+/// # Errors
+/// The kernel refuses, or the store cannot be written; what was committed before is safe.
+pub fn record(
+    settings: &Recording,
+    mut pipeline: Pipeline,
+    begun: impl FnOnce(&str),
+) -> Result<Pipeline, RecordError> {
+    let mut backend = String::new();
+    let mut capture = Capture::begin(settings.backend, settings.sizes, |frame| {
+        if let Frame::Start(start) = &frame {
+            backend.clone_from(&start.backend);
+        }
+        pipeline.feed(frame);
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut progress = Progress::new();
+    progress.add(&pipeline.flush()?);
+    begun(&backend);
+    runtime.block_on(run(settings, &mut capture, &mut pipeline, &mut progress))?;
+    capture.finish(|frame| pipeline.feed(frame))?;
+    progress.add(&pipeline.flush()?);
+    progress.finish(&pipeline);
+    Ok(pipeline)
+}
+
+async fn run(
+    settings: &Recording,
+    capture: &mut Capture,
+    pipeline: &mut Pipeline,
+    progress: &mut Progress,
+) -> Result<(), RecordError> {
+    // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
+    let ring = unsafe { AsyncFd::register(capture.ring_fd()?) }.map_err(std::io::Error::other)?;
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let end = settings.length.map(|length| tokio::time::Instant::now() + length);
+    let mut flushed = Instant::now();
+    let mut more = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            () = until(end) => return Ok(()),
+            () = std::future::ready(()), if more => {}
+            guard = ring.readable() => guard?.clear_ready(),
+            _ = tick.tick() => {}
+        }
+        more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
+        let due = flushed.elapsed() >= FLUSH;
+        if due && !more {
+            capture.sweep(|frame| pipeline.feed(frame))?;
+        }
+        if due || pipeline.is_full() {
+            progress.add(&pipeline.flush()?);
+            progress.show(pipeline);
+            flushed = Instant::now();
+        }
+    }
+}
+
+async fn until(end: Option<tokio::time::Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}

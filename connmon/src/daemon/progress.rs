@@ -1,0 +1,71 @@
+//! The line on stderr while recording.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
+
+use super::Pipeline;
+use crate::model::Completeness;
+use crate::report::format::{bytes, grouped};
+use crate::track::Batch;
+
+/// Without a terminal, a line this often.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Sums for the progress line and the final summary.
+pub struct Progress {
+    terminal: bool,
+    shown: Instant,
+    tx_bytes: u64,
+    rx_bytes: u64,
+    completeness: Completeness,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            terminal: stderr().is_terminal(),
+            shown: Instant::now(),
+            tx_bytes: 0,
+            rx_bytes: 0,
+            completeness: Completeness::default(),
+        }
+    }
+
+    /// Takes what was just written.
+    pub(super) fn add(&mut self, batch: &Batch) {
+        self.tx_bytes += batch.traffic.iter().map(|row| row.tx_bytes).sum::<u64>();
+        self.rx_bytes += batch.traffic.iter().map(|row| row.rx_bytes).sum::<u64>();
+        if let Some(completeness) = &batch.completeness {
+            self.completeness = completeness.clone();
+        }
+    }
+
+    pub(super) fn show(&mut self, pipeline: &Pipeline) {
+        if self.terminal {
+            let _ = write!(stderr(), "\r\x1b[K{}", self.line(pipeline));
+        } else if self.shown.elapsed() >= LOG_INTERVAL {
+            let _ = writeln!(stderr(), "{}", self.line(pipeline));
+            self.shown = Instant::now();
+        }
+    }
+
+    /// The summary at the end.
+    pub(super) fn finish(&self, pipeline: &Pipeline) {
+        let start = if self.terminal { "\r\x1b[K" } else { "" };
+        let _ = writeln!(stderr(), "{start}recorded {}", self.line(pipeline));
+    }
+
+    fn line(&self, pipeline: &Pipeline) -> String {
+        let lost = self.completeness.lost_events;
+        let unattributed = self.completeness.unattributed_tx_bytes + self.completeness.unattributed_rx_bytes;
+        format!(
+            "{} connections · {} sent · {} received · {} events · {} lost · {} unattributed",
+            grouped(u64::try_from(pipeline.connections()).unwrap_or(0)),
+            bytes(self.tx_bytes),
+            bytes(self.rx_bytes),
+            grouped(pipeline.frames()),
+            grouped(lost),
+            bytes(unattributed),
+        )
+    }
+}

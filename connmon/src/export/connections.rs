@@ -1,0 +1,191 @@
+//! Every connection on a line: JSON Lines and CSV.
+//!
+//! The JSON is a contract: fields may be added, and none renamed.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::csv::cell;
+use crate::model::{Connection, Endpoint, Process, Share, display_safe};
+
+#[derive(Serialize)]
+struct Record<'a> {
+    id: i64,
+    proto: String,
+    family: u8,
+    direction: &'a str,
+    local: End,
+    remote: End,
+    opened: String,
+    closed: Option<String>,
+    end: Option<&'a str>,
+    preexisting: bool,
+    exact: bool,
+    inexact_reason: Option<&'a str>,
+    process: Option<Owner>,
+    traffic: Vec<Traffic>,
+    tx_bytes: u64,
+    rx_bytes: u64,
+    kernel: Option<Kernel>,
+    geo: Option<Geo<'a>>,
+}
+
+#[derive(Serialize)]
+struct End {
+    ip: String,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct Owner {
+    pid: u32,
+    start: String,
+    comm: String,
+    exe: String,
+    cmdline: String,
+    uid: u32,
+    user: Option<String>,
+    ppid: u32,
+}
+
+#[derive(Serialize)]
+struct Traffic {
+    pid: u32,
+    start: String,
+    exe: String,
+    tx_bytes: u64,
+    rx_bytes: u64,
+    tx_calls: u64,
+    rx_calls: u64,
+}
+
+#[derive(Serialize)]
+struct Kernel {
+    tx_bytes: u64,
+    rx_bytes: u64,
+    retransmits: u32,
+}
+
+#[derive(Serialize)]
+struct Geo<'a> {
+    country: &'a str,
+}
+
+/// Writes one line of JSON.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &record(connection))?;
+    out.write_all(b"\n")
+}
+
+fn record(connection: &Connection) -> Record<'_> {
+    Record {
+        id: connection.id,
+        proto: connection.proto.name(),
+        family: connection.remote.family(),
+        direction: connection.direction.name(),
+        local: end(connection.local),
+        remote: end(connection.remote),
+        opened: connection.opened.to_string(),
+        closed: connection.closed.map(|time| time.to_string()),
+        end: connection.end.map(|end| end.name()),
+        preexisting: connection.preexisting,
+        exact: connection.inexact.is_none(),
+        inexact_reason: connection.inexact.as_deref(),
+        process: connection.owner.as_deref().map(owner),
+        traffic: connection.traffic.iter().map(traffic).collect(),
+        tx_bytes: connection.tx_bytes(),
+        rx_bytes: connection.rx_bytes(),
+        kernel: connection.kernel.map(|kernel| Kernel {
+            tx_bytes: kernel.tx_bytes,
+            rx_bytes: kernel.rx_bytes,
+            retransmits: kernel.retransmits,
+        }),
+        geo: connection.country.as_deref().map(|country| Geo { country }),
+    }
+}
+
+fn end(endpoint: Endpoint) -> End {
+    End { ip: endpoint.ip.to_string(), port: endpoint.port }
+}
+
+fn owner(process: &Process) -> Owner {
+    let safe = |text: &str| display_safe(text).into_owned();
+    Owner {
+        pid: process.id.pid,
+        start: process.started.to_string(),
+        comm: safe(&process.comm),
+        exe: safe(&process.exe),
+        cmdline: safe(&process.cmdline),
+        uid: process.uid,
+        user: process.user.as_deref().map(safe),
+        ppid: process.ppid,
+    }
+}
+
+fn traffic(share: &Share) -> Traffic {
+    Traffic {
+        pid: share.process.id.pid,
+        start: share.process.started.to_string(),
+        exe: display_safe(&share.process.exe).into_owned(),
+        tx_bytes: share.tx_bytes,
+        rx_bytes: share.rx_bytes,
+        tx_calls: share.tx_calls,
+        rx_calls: share.rx_calls,
+    }
+}
+
+/// Writes the names of the columns of [`write_csv`].
+///
+/// # Errors
+/// The writer's.
+pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,pid,start,comm,exe,\
+         cmdline,uid,user,ppid,tx_bytes,rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,country"
+    )
+}
+
+/// Writes a connection as one line of CSV.
+///
+/// # Errors
+/// The writer's.
+pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
+    let owner = connection.owner.as_deref();
+    let kernel = connection.kernel;
+    let text = |text: Option<&str>| text.map(cell).unwrap_or_default();
+    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let cells = [
+        connection.id.to_string(),
+        connection.proto.name(),
+        connection.direction.name().to_owned(),
+        connection.local.ip.to_string(),
+        connection.local.port.to_string(),
+        connection.remote.ip.to_string(),
+        connection.remote.port.to_string(),
+        connection.opened.to_string(),
+        connection.closed.map(|time| time.to_string()).unwrap_or_default(),
+        connection.end.map(|end| end.name().to_owned()).unwrap_or_default(),
+        connection.preexisting.to_string(),
+        connection.inexact.is_none().to_string(),
+        number(owner.map(|owner| owner.id.pid.into())),
+        owner.map(|owner| owner.started.to_string()).unwrap_or_default(),
+        text(owner.map(|owner| owner.comm.as_str())),
+        text(owner.map(|owner| owner.exe.as_str())),
+        text(owner.map(|owner| owner.cmdline.as_str())),
+        number(owner.map(|owner| owner.uid.into())),
+        text(owner.and_then(|owner| owner.user.as_deref())),
+        number(owner.map(|owner| owner.ppid.into())),
+        connection.tx_bytes().to_string(),
+        connection.rx_bytes().to_string(),
+        number(kernel.map(|kernel| kernel.tx_bytes)),
+        number(kernel.map(|kernel| kernel.rx_bytes)),
+        number(kernel.map(|kernel| kernel.retransmits.into())),
+        text(connection.country.as_deref()),
+    ];
+    writeln!(out, "{}", cells.join(","))
+}

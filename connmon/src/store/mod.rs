@@ -1,0 +1,91 @@
+//! The record on disk: one SQLite file, written in one transaction a batch.
+//!
+//! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
+//! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
+
+mod read;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+pub use write::Writer;
+
+/// Rows of one run: its number is in the bits above.
+const RUN_SHIFT: u32 = 40;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such file.
+    #[error("{} does not exist; `connmon record --db {}` makes one", .0.display(), .0.display())]
+    Missing(PathBuf),
+    /// Another program's file.
+    #[error("{} is not a connmon database", .0.display())]
+    Foreign(PathBuf),
+    /// Written by a newer connmon.
+    #[error("{} was written by a newer connmon (schema {found}, this one knows {known}); use that version", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i32,
+        /// What this program knows.
+        known: i32,
+    },
+    /// The disk is full, the file is damaged or locked, and so on.
+    #[error("{}: {}", path.display(), explain(source))]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+fn explain(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "the database is damaged; keep the file, and copy what can be read with `sqlite3 FILE .recover`".into()
+        }
+        Some(ErrorCode::DiskFull) => "the disk is full; what was committed before is safe".into(),
+        Some(ErrorCode::CannotOpen) => "it cannot be opened; check the path and its permissions".into(),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it cannot be written to".into(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program keeps it locked".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// A store opened for reading.
+pub struct Store {
+    db: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens an existing store for reading.
+    ///
+    /// # Errors
+    /// It does not exist, is another program's, is newer, or cannot be read.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing(path.into()));
+        }
+        // A store in WAL mode can only be read where its -shm file can be made; without that permission, and with no
+        // log left behind, the file is complete in itself.
+        let open = |flags| Connection::open_with_flags(path, flags);
+        let db = open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX))
+            .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+        schema::check(&db, path)?;
+        db.pragma_update(None, "query_only", true)
+            .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+        Ok(Self { db, path: path.into() })
+    }
+
+    fn error(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { path: self.path.clone(), source }
+    }
+}

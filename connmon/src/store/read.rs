@@ -1,0 +1,198 @@
+//! Reading: runs and connections in an interval, in the order in which they were opened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Row, params};
+
+use super::{Store, StoreError};
+use crate::model::{
+    Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, ProcessId, Proto, Reconciliation,
+    Run, Share, Timestamp,
+};
+
+impl Store {
+    /// All recordings, oldest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.read_runs().map_err(|source| self.error(source))
+    }
+
+    fn read_runs(&self) -> rusqlite::Result<Vec<Run>> {
+        let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
+        let mut statement = self.db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
+            gaps.entry(row.get(0)?).or_default().push(gap);
+        }
+        let mut statement = self.db.prepare("SELECT * FROM run ORDER BY id")?;
+        let runs = statement.query_map([], |row| {
+            let id: i64 = row.get("id")?;
+            let notes: String = row.get("backend_notes")?;
+            Ok(Run {
+                id,
+                host: row.get("host")?,
+                boot_id: row.get("boot_id")?,
+                kernel: row.get("kernel")?,
+                tool_version: row.get("tool_version")?,
+                object_sha256: row.get("object_sha256")?,
+                backend: row.get("backend")?,
+                backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
+                started: Timestamp(row.get("started")?),
+                ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
+                last_flush: Timestamp(row.get("last_flush")?),
+                completeness: completeness(row)?,
+                gaps: gaps.remove(&id).unwrap_or_default(),
+            })
+        })?;
+        runs.collect()
+    }
+
+    /// Calls `each` with the number of its run for each connection that was open at some moment of the interval, in the
+    /// order of their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read, or `each` fails.
+    pub fn for_each<E: From<StoreError>>(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        mut each: impl FnMut(i64, Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let error = |source| E::from(self.error(source));
+        let processes = self.processes().map_err(error)?;
+        // Both come in the order of the connections' ids, so one pass over each is enough.
+        let mut connections = self
+            .db
+            .prepare(
+                "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id
+                    WHERE (?1 IS NULL OR coalesce(c.closed, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
+                    ORDER BY c.id",
+            )
+            .map_err(error)?;
+        let mut traffic = self
+            .db
+            .prepare(
+                "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
+                    FROM traffic GROUP BY connection_id, process_id ORDER BY connection_id, process_id",
+            )
+            .map_err(error)?;
+        let mut traffic = traffic.query([]).map_err(error)?;
+        let mut share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
+        let mut rows = connections
+            .query(params![since.map(|time| time.0), until.map(|time| time.0)])
+            .map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            let mut connection = connection(row, &processes).map_err(error)?;
+            while let Some((id, process, figures)) = share {
+                if id > connection.id {
+                    break;
+                }
+                if let (true, Some(process)) = (id == connection.id, processes.get(&process)) {
+                    add_share(&mut connection.traffic, process, figures);
+                }
+                share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
+            }
+            each(row.get("run_id").map_err(error)?, connection)?;
+        }
+        Ok(())
+    }
+
+    fn processes(&self) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
+        let mut statement = self.db.prepare("SELECT * FROM process")?;
+        let rows = statement.query_map([], |row| {
+            let process = Process {
+                id: ProcessId { pid: row.get("pid")?, start_ns: row.get::<_, i64>("start_ns")? as u64 },
+                started: Timestamp(row.get("started")?),
+                ppid: row.get("ppid")?,
+                comm: row.get("comm")?,
+                exe: row.get("exe")?,
+                cmdline: row.get("cmdline")?,
+                uid: row.get("uid")?,
+                user: row.get("user")?,
+                kernel_thread: row.get("kernel_thread")?,
+            };
+            Ok((row.get("id")?, Arc::new(process)))
+        })?;
+        rows.collect()
+    }
+}
+
+type Figures = [u64; 4];
+
+fn share_row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, Figures)> {
+    let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
+    Ok((row.get(0)?, row.get(1)?, [figure(2)?, figure(3)?, figure(4)?, figure(5)?]))
+}
+
+/// Adds figures to the share of their process. A process that ran several programs has one share, under the latest.
+fn add_share(traffic: &mut Vec<Share>, process: &Arc<Process>, [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures) {
+    match traffic.iter_mut().find(|share| share.process.id == process.id) {
+        Some(share) => {
+            share.process = process.clone();
+            share.tx_bytes += tx_bytes;
+            share.rx_bytes += rx_bytes;
+            share.tx_calls += tx_calls;
+            share.rx_calls += rx_calls;
+        }
+        None => traffic.push(Share { process: process.clone(), tx_bytes, rx_bytes, tx_calls, rx_calls }),
+    }
+}
+
+fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite::Result<Connection> {
+    let endpoint = |ip: String, port: u16| {
+        // Written by `Writer` from an address.
+        ip.parse().map_or(Endpoint::UNSPECIFIED, |ip| Endpoint::new(ip, port))
+    };
+    let direction: String = row.get("direction")?;
+    let end: Option<String> = row.get("end")?;
+    let kernel_tx: Option<i64> = row.get("kernel_tx")?;
+    let kernel_rx: Option<i64> = row.get("kernel_rx")?;
+    let retransmits: Option<u32> = row.get("retransmits")?;
+    Ok(Connection {
+        id: row.get("id")?,
+        proto: Proto(row.get("proto")?),
+        direction: Direction::from_name(&direction).unwrap_or(Direction::Unknown),
+        local: endpoint(row.get("local_ip")?, row.get("local_port")?),
+        remote: endpoint(row.get("ip")?, row.get("remote_port")?),
+        opened: Timestamp(row.get("opened")?),
+        closed: row.get::<_, Option<i64>>("closed")?.map(Timestamp),
+        end: end.as_deref().and_then(End::from_name),
+        preexisting: row.get("preexisting")?,
+        inexact: row.get("inexact")?,
+        owner: row.get::<_, Option<i64>>("owner_id")?.and_then(|id| processes.get(&id).cloned()),
+        traffic: Vec::new(),
+        kernel: match (kernel_tx, kernel_rx, retransmits) {
+            (Some(tx), Some(rx), Some(retransmits)) => {
+                Some(KernelTotals { tx_bytes: tx as u64, rx_bytes: rx as u64, retransmits })
+            }
+            _ => None,
+        },
+        country: row.get("country")?,
+    })
+}
+
+fn completeness(row: &Row<'_>) -> rusqlite::Result<Completeness> {
+    let count = |name: &str| row.get::<_, i64>(name).map(|count| count as u64);
+    Ok(Completeness {
+        lost_events: count("lost_events")?,
+        lost_connections: count("lost_connections")?,
+        lost_processes: count("lost_processes")?,
+        unattributed_tx_bytes: count("unattributed_tx_bytes")?,
+        unattributed_rx_bytes: count("unattributed_rx_bytes")?,
+        map_full: count("map_full")?,
+        read_errors: count("read_errors")?,
+        malformed: count("malformed")?,
+        probe_misses: count("probe_misses")?,
+        reconciliation: Reconciliation {
+            compared: count("rec_compared")?,
+            equal: count("rec_equal")?,
+            tx_undelivered_bytes: count("rec_tx_undelivered")?,
+            rx_unread_bytes: count("rec_rx_unread")?,
+            unexplained: count("rec_unexplained")?,
+        },
+    })
+}

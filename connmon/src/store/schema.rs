@@ -1,0 +1,156 @@
+//! Tables and migrations. A migration is never changed once it has been released; the next one is appended.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// "cnmn": tells a store from other SQLite files (`PRAGMA application_id`).
+pub const APPLICATION_ID: i32 = 0x636e_6d6e;
+
+/// Applied in order; `PRAGMA user_version` tells how many have been.
+const MIGRATIONS: &[&str] = &["
+    -- One recording. Times are nanoseconds since 1970 UTC everywhere.
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        host TEXT NOT NULL,
+        boot_id TEXT NOT NULL,
+        kernel TEXT NOT NULL,
+        tool_version TEXT NOT NULL,
+        object_sha256 TEXT NOT NULL,
+        backend TEXT NOT NULL,
+        backend_notes TEXT NOT NULL,       -- JSON array of sentences
+        clock_offset_ns INTEGER NOT NULL,  -- CLOCK_REALTIME - CLOCK_BOOTTIME at the start
+        started INTEGER NOT NULL,
+        ended INTEGER,                     -- null while recording, or after a crash
+        last_flush INTEGER NOT NULL,
+        lost_events INTEGER NOT NULL DEFAULT 0,
+        lost_connections INTEGER NOT NULL DEFAULT 0,
+        lost_processes INTEGER NOT NULL DEFAULT 0,
+        unattributed_tx_bytes INTEGER NOT NULL DEFAULT 0,
+        unattributed_rx_bytes INTEGER NOT NULL DEFAULT 0,
+        map_full INTEGER NOT NULL DEFAULT 0,
+        read_errors INTEGER NOT NULL DEFAULT 0,
+        malformed INTEGER NOT NULL DEFAULT 0,
+        probe_misses INTEGER NOT NULL DEFAULT 0,
+        rec_compared INTEGER NOT NULL DEFAULT 0,
+        rec_equal INTEGER NOT NULL DEFAULT 0,
+        rec_tx_undelivered INTEGER NOT NULL DEFAULT 0,
+        rec_rx_unread INTEGER NOT NULL DEFAULT 0,
+        rec_unexplained INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    -- One program that a process ran; a process that calls exec has several.
+    CREATE TABLE process (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        pid INTEGER NOT NULL,
+        start_ns INTEGER NOT NULL,         -- CLOCK_BOOTTIME: with pid, the identity within a boot
+        started INTEGER NOT NULL,
+        ppid INTEGER NOT NULL,
+        comm TEXT NOT NULL,
+        exe TEXT NOT NULL,
+        cmdline TEXT NOT NULL,
+        uid INTEGER NOT NULL,
+        user TEXT,
+        kernel_thread INTEGER NOT NULL
+    ) STRICT;
+    -- A remote address, looked up once.
+    CREATE TABLE endpoint (
+        id INTEGER PRIMARY KEY,
+        ip TEXT NOT NULL UNIQUE,
+        country TEXT
+    ) STRICT;
+    CREATE TABLE connection (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        proto INTEGER NOT NULL,
+        direction TEXT NOT NULL,
+        local_ip TEXT NOT NULL,
+        local_port INTEGER NOT NULL,
+        remote_id INTEGER NOT NULL REFERENCES endpoint (id),
+        remote_port INTEGER NOT NULL,
+        opened INTEGER NOT NULL,
+        closed INTEGER,
+        end TEXT,
+        preexisting INTEGER NOT NULL,
+        inexact TEXT,                      -- why the figures may be incomplete
+        netns INTEGER NOT NULL,
+        owner_id INTEGER REFERENCES process (id),
+        kernel_tx INTEGER,
+        kernel_rx INTEGER,
+        retransmits INTEGER
+    ) STRICT;
+    -- Application bytes of one process on one connection in one interval (bucket: seconds since 1970).
+    CREATE TABLE traffic (
+        connection_id INTEGER NOT NULL REFERENCES connection (id),
+        process_id INTEGER NOT NULL REFERENCES process (id),
+        bucket INTEGER NOT NULL,
+        tx_bytes INTEGER NOT NULL,
+        rx_bytes INTEGER NOT NULL,
+        tx_calls INTEGER NOT NULL,
+        rx_calls INTEGER NOT NULL,
+        PRIMARY KEY (connection_id, process_id, bucket)
+    ) STRICT, WITHOUT ROWID;
+    -- An interval without a record.
+    CREATE TABLE gap (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        started INTEGER NOT NULL,
+        ended INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// Brings a store to the newest schema; an empty file becomes one.
+///
+/// # Errors
+/// It is another program's, is newer, or cannot be written.
+pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| foreign_or(error, path))?;
+    if tables > 0 {
+        check(db, path)?;
+    }
+    let version = version(db).map_err(sqlite)?;
+    for (migration, number) in MIGRATIONS.iter().zip(1..).skip(version as usize) {
+        let transaction = db.transaction().map_err(sqlite)?;
+        transaction.execute_batch(migration).map_err(sqlite)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
+        transaction.pragma_update(None, "user_version", number).map_err(sqlite)?;
+        transaction.commit().map_err(sqlite)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that this is a store of a known schema.
+///
+/// # Errors
+/// It is another program's, or newer, or cannot be read.
+pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let id: i32 = db
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(|error| foreign_or(error, path))?;
+    if id != APPLICATION_ID {
+        return Err(StoreError::Foreign(path.into()));
+    }
+    let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    let known = MIGRATIONS.len() as i32;
+    if found > known {
+        return Err(StoreError::Newer { path: path.into(), found, known });
+    }
+    Ok(())
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn foreign_or(source: rusqlite::Error, path: &Path) -> StoreError {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign(path.into()),
+        _ => StoreError::Sqlite { path: path.into(), source },
+    }
+}

@@ -1,0 +1,249 @@
+//! Writing: one recorder at a time.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{RUN_SHIFT, StoreError, schema};
+use crate::capture::Start;
+use crate::model::{Completeness, Timestamp};
+use crate::track::{Batch, ConnectionRow, ProcessRow, TrafficRow};
+
+/// Remote addresses whose ids are remembered; beyond, the table is asked again.
+const MAX_ENDPOINTS: usize = 262_144;
+
+/// A store opened for recording.
+pub struct Writer {
+    db: Connection,
+    path: PathBuf,
+    run: i64,
+    endpoints: HashMap<IpAddr, i64>,
+}
+
+impl Writer {
+    /// Opens or creates a store.
+    ///
+    /// # Errors
+    /// It is another program's, newer, or cannot be written.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        if !path.exists() {
+            crate::private_file(path).map_err(|error| {
+                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+                sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+            })?;
+        }
+        let mut db = Connection::open(path).map_err(sqlite)?;
+        schema::migrate(&mut db, path)?;
+        db.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
+        // In WAL mode a committed transaction survives a crash of this program; a power failure can take the last ones,
+        // but cannot damage the file (sqlite.org/pragma.html#pragma_synchronous).
+        db.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+        db.set_prepared_statement_cache_capacity(32);
+        Ok(Self { db, path: path.into(), run: 0, endpoints: HashMap::new() })
+    }
+
+    /// Writes a batch, all of it or nothing.
+    ///
+    /// # Errors
+    /// The disk is full, and so on; nothing of the batch is stored then.
+    pub fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let result = self.write_batch(batch);
+        result.map_err(|source| {
+            // The transaction is undone, and with it new endpoints.
+            self.endpoints.clear();
+            StoreError::Sqlite { path: self.path.clone(), source }
+        })
+    }
+
+    /// The number of the run that is being written.
+    pub fn run(&self) -> i64 {
+        self.run
+    }
+
+    fn write_batch(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let transaction = self.db.transaction()?;
+        let time = batch.time.unwrap_or_default();
+        if let Some(start) = &batch.start {
+            self.run = begin_run(&transaction, start, time)?;
+        }
+        let run = self.run;
+        let base = run << RUN_SHIFT;
+        for row in &batch.processes {
+            put_process(&transaction, run, base, row)?;
+        }
+        for row in &batch.connections {
+            let remote = match self.endpoints.get(&row.remote.ip) {
+                Some(id) => *id,
+                None => {
+                    if self.endpoints.len() >= MAX_ENDPOINTS {
+                        self.endpoints.clear();
+                    }
+                    let id = put_endpoint(&transaction, row)?;
+                    self.endpoints.insert(row.remote.ip, id);
+                    id
+                }
+            };
+            put_connection(&transaction, run, base, remote, row)?;
+        }
+        for row in &batch.traffic {
+            put_traffic(&transaction, base, row)?;
+        }
+        if let Some(completeness) = &batch.completeness {
+            put_completeness(&transaction, run, completeness)?;
+        }
+        transaction
+            .prepare_cached("UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1")?
+            .execute(params![run, time.0, batch.ended])?;
+        transaction.commit()
+    }
+}
+
+fn begin_run(db: &Transaction<'_>, start: &Start, time: Timestamp) -> rusqlite::Result<i64> {
+    // What a recorder that did not end in order left: from its last flush until now there is no record.
+    let unfinished: Option<(i64, i64)> = db
+        .query_row("SELECT id, last_flush FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let notes = serde_json::to_string(&start.backend_notes).unwrap_or_default();
+    db.execute(
+        "INSERT INTO run (host, boot_id, kernel, tool_version, object_sha256, backend, backend_notes, clock_offset_ns,
+            started, last_flush) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        params![
+            start.host,
+            start.boot_id,
+            start.kernel,
+            start.tool_version,
+            start.object_sha256,
+            start.backend,
+            notes,
+            start.clock_offset_ns,
+            time.0
+        ],
+    )?;
+    let run = db.last_insert_rowid();
+    if let Some((previous, last_flush)) = unfinished {
+        db.execute(
+            "INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)",
+            params![run, last_flush, time.0, format!("recording {previous} did not end in order (crash, kill or power loss)")],
+        )?;
+        db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
+    }
+    Ok(run)
+}
+
+fn put_process(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusqlite::Result<()> {
+    let process = &row.process;
+    db.prepare_cached("INSERT INTO process VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
+        .execute(params![
+            base | row.row,
+            run,
+            process.id.pid,
+            process.id.start_ns as i64,
+            process.started.0,
+            process.ppid,
+            process.comm,
+            process.exe,
+            process.cmdline,
+            process.uid,
+            process.user,
+            process.kernel_thread
+        ])?;
+    Ok(())
+}
+
+fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i64> {
+    db.prepare_cached(
+        "INSERT INTO endpoint (ip, country) VALUES (?1, ?2)
+            ON CONFLICT (ip) DO UPDATE SET country = coalesce(excluded.country, country) RETURNING id",
+    )?
+    .query_row(params![row.remote.ip.to_string(), row.country], |row| row.get(0))
+}
+
+fn put_connection(
+    db: &Transaction<'_>,
+    run: i64,
+    base: i64,
+    remote: i64,
+    row: &ConnectionRow,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+            ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
+            local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
+            owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
+            retransmits = excluded.retransmits",
+    )?
+    .execute(params![
+        base | row.row,
+        run,
+        row.proto.0,
+        row.direction.name(),
+        row.local.ip.to_string(),
+        row.local.port,
+        remote,
+        row.remote.port,
+        row.opened.0,
+        row.closed.map(|time| time.0),
+        row.end.map(|end| end.name()),
+        row.preexisting,
+        row.inexact,
+        row.netns,
+        row.owner.map(|owner| base | owner),
+        row.kernel.map(|kernel| kernel.tx_bytes as i64),
+        row.kernel.map(|kernel| kernel.rx_bytes as i64),
+        row.kernel.map(|kernel| kernel.retransmits),
+    ])?;
+    Ok(())
+}
+
+fn put_traffic(db: &Transaction<'_>, base: i64, row: &TrafficRow) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
+            tx_calls = tx_calls + excluded.tx_calls, rx_calls = rx_calls + excluded.rx_calls",
+    )?
+    .execute(params![
+        base | row.connection,
+        base | row.process,
+        row.bucket,
+        row.tx_bytes as i64,
+        row.rx_bytes as i64,
+        row.tx_calls as i64,
+        row.rx_calls as i64
+    ])?;
+    Ok(())
+}
+
+fn put_completeness(db: &Transaction<'_>, run: i64, c: &Completeness) -> rusqlite::Result<()> {
+    let r = &c.reconciliation;
+    let counts = [
+        c.lost_events,
+        c.lost_connections,
+        c.lost_processes,
+        c.unattributed_tx_bytes,
+        c.unattributed_rx_bytes,
+        c.map_full,
+        c.read_errors,
+        c.malformed,
+        c.probe_misses,
+        r.compared,
+        r.equal,
+        r.tx_undelivered_bytes,
+        r.rx_unread_bytes,
+        r.unexplained,
+    ];
+    let values = std::iter::once(run).chain(counts.into_iter().map(|count| count as i64));
+    db.prepare_cached(
+        "UPDATE run SET lost_events = ?2, lost_connections = ?3, lost_processes = ?4, unattributed_tx_bytes = ?5,
+            unattributed_rx_bytes = ?6, map_full = ?7, read_errors = ?8, malformed = ?9, probe_misses = ?10,
+            rec_compared = ?11, rec_equal = ?12, rec_tx_undelivered = ?13, rec_rx_unread = ?14, rec_unexplained = ?15
+            WHERE id = ?1",
+    )?
+    .execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}

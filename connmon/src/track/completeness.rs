@@ -1,0 +1,68 @@
+//! What was lost, and how the two planes compare.
+
+use connmon_ebpf::{SockEntry, flag, stat};
+
+use crate::capture::Counters;
+use crate::model::{Completeness, Reconciliation};
+
+/// Running totals.
+#[derive(Default)]
+pub struct Tally {
+    counters: Counters,
+    reconciliation: Reconciliation,
+    /// Bytes of lost connections that had been recorded before they were lost.
+    recorded_tx: u64,
+    recorded_rx: u64,
+}
+
+impl Tally {
+    /// Takes the capture's counters.
+    pub fn counters(&mut self, counters: &Counters) {
+        self.counters = *counters;
+    }
+
+    /// A connection was lost of which so many bytes are in rows: the kernel side counts all its bytes as lost.
+    pub fn recorded_of_lost(&mut self, tx: u64, rx: u64) {
+        self.recorded_tx += tx;
+        self.recorded_rx += rx;
+    }
+
+    /// Compares a finished connection's application bytes with the kernel's totals.
+    pub fn reconcile(&mut self, entry: &SockEntry, tx: u64, rx: u64) {
+        if entry.flags & flag::TOTALS == 0 || entry.flags & flag::PREEXISTING != 0 {
+            return;
+        }
+        let r = &mut self.reconciliation;
+        let kernel_rx = entry.kernel_rx.saturating_sub(u64::from(entry.flags & flag::FIN_RECEIVED != 0));
+        r.compared += 1;
+        if (tx, rx) == (entry.kernel_tx, kernel_rx) {
+            r.equal += 1;
+        } else if tx < entry.kernel_tx || rx > kernel_rx {
+            r.unexplained += 1;
+        } else {
+            r.tx_undelivered_bytes += tx - entry.kernel_tx;
+            r.rx_unread_bytes += kernel_rx - rx;
+        }
+    }
+
+    /// The statement for the store.
+    pub fn total(&self) -> Completeness {
+        let kernel = |stat: u32| self.counters.kernel[stat as usize];
+        let lost_connections = kernel(stat::LOST_CONNECTIONS) + kernel(stat::SOCKS_FULL);
+        let lost_processes = kernel(stat::LOST_PROCESSES);
+        Completeness {
+            lost_events: lost_connections + lost_processes + self.counters.malformed,
+            lost_connections,
+            lost_processes,
+            unattributed_tx_bytes: (kernel(stat::UNATTRIBUTED_TX) + kernel(stat::LOST_TX))
+                .saturating_sub(self.recorded_tx),
+            unattributed_rx_bytes: (kernel(stat::UNATTRIBUTED_RX) + kernel(stat::LOST_RX))
+                .saturating_sub(self.recorded_rx),
+            map_full: kernel(stat::SOCKS_FULL) + kernel(stat::FLOWS_FULL) + kernel(stat::ACCT_FULL),
+            read_errors: kernel(stat::READ_ERRORS),
+            malformed: self.counters.malformed,
+            probe_misses: self.counters.misses + kernel(stat::CALLS_FULL),
+            reconciliation: self.reconciliation.clone(),
+        }
+    }
+}
