@@ -13,7 +13,7 @@ pub const PATH_LEN: usize = 1024;
 /// Longest path component (`NAME_MAX` plus NUL).
 pub const NAME_LEN: usize = 256;
 /// Bytes of the argument area that an exec record carries.
-pub const ARGS_LEN: usize = 1536;
+pub const ARGS_LEN: usize = 4096;
 
 /// The first field of each record in the ring buffer.
 pub mod kind {
@@ -276,8 +276,6 @@ offsets! {
     skc_rcv_saddr,
     /// sock_common.skc_dport
     skc_dport,
-    /// sock_common.skc_num
-    skc_num,
     /// sock_common.skc_family
     skc_family,
     /// sock_common.skc_state
@@ -292,6 +290,8 @@ offsets! {
     skc_flags,
     /// net.ns.inum
     net_inum,
+    /// inet_sock.inet_sport
+    inet_sport,
     /// sock.sk_protocol
     sk_protocol,
     /// sock.sk_err

@@ -1,10 +1,11 @@
-//! The kernel side of connmon: thin entry points in `hooks`, the accounting they share in `account`, what
+//! The kernel side of connmon: thin entry points in `hooks`, the accounting they share in `account` and `attempt`, what
 //! they read from kernel structs in `sock` and `task`, and every map in `maps`.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 
 mod account;
+mod attempt;
 mod hooks;
 mod maps;
 mod sock;

@@ -29,6 +29,10 @@ pub static UNTRACKED: HashMap<u64, u64> = HashMap::with_max_entries(16_384, 0);
 #[map]
 pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
 
+/// connect() calls by socket, until a SYN is sent: the remote address.
+#[map]
+pub static ATTEMPTS: HashMap<u64, connmon_ebpf::Addr> = HashMap::with_max_entries(16_384, 0);
+
 /// Calls under way that need a note from an earlier hook, by thread.
 #[map]
 pub static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);

@@ -50,10 +50,11 @@ pub fn normalise(addr: &mut Addr) {
     }
 }
 
-/// The bound end of the socket.
+/// The bound end of the socket. The port is `inet_sport`, since `skc_num` is 0 again by the time that TCP_CLOSE is
+/// announced (tcp_set_state() calls inet_put_port(), net/ipv4/tcp.c).
 #[inline(always)]
 pub fn local(sk: u64, family: u16) -> Addr {
-    let mut addr = Addr { ip: [0; 4], port: read(sk, offset!(skc_num)).unwrap_or(0), family };
+    let mut addr = Addr { ip: [0; 4], port: local_port(sk), family };
     if family == AF_INET6 {
         addr.ip = read(sk, offset!(skc_v6_rcv_saddr)).unwrap_or([0; 4]);
         normalise(&mut addr);
@@ -61,6 +62,12 @@ pub fn local(sk: u64, family: u16) -> Addr {
         addr.ip[0] = read(sk, offset!(skc_rcv_saddr)).unwrap_or(0);
     }
     addr
+}
+
+/// The port that the socket is bound to.
+#[inline(always)]
+pub fn local_port(sk: u64) -> u16 {
+    u16::from_be(read(sk, offset!(inet_sport)).unwrap_or(0))
 }
 
 /// The connected end of the socket; all zero where it is not connected.
@@ -89,13 +96,19 @@ pub fn netns(sk: u64) -> u32 {
 /// Bytes that a TCP socket has delivered to its readers so far, without the peer's FIN.
 ///
 /// `bytes_received` and `rcv_nxt` both count the FIN as one, so it cancels out (tcp_rcv_nxt_update(),
-/// net/ipv4/tcp_input.c). `copied_seq` passes the FIN only after the last data, when this is not called.
+/// net/ipv4/tcp_input.c), until `copied_seq` passes it, which only tcp_read_sock() does before the last call here.
 #[inline(always)]
 pub fn delivered(sk: u64) -> Option<u64> {
     let received: u64 = read(sk, offset!(bytes_received))?;
     let next: u32 = read(sk, offset!(rcv_nxt))?;
     let copied: u32 = read(sk, offset!(copied_seq))?;
-    Some(received.wrapping_sub(u64::from(next.wrapping_sub(copied))))
+    let fin = u64::from(next == copied && fin_received(sk));
+    Some(received.wrapping_sub(u64::from(next.wrapping_sub(copied))).wrapping_sub(fin))
+}
+
+#[inline(always)]
+fn fin_received(sk: u64) -> bool {
+    read::<u64>(sk, offset!(skc_flags)).unwrap_or(0) & SOCK_DONE != 0
 }
 
 /// Copies the kernel's totals of a TCP socket into its entry. To be called at the transition to TCP_CLOSE:
@@ -109,7 +122,7 @@ pub fn read_totals(sk: u64, entry: &mut SockEntry) {
     entry.retransmits = read(sk, offset!(total_retrans)).unwrap_or(0);
     entry.err = read(sk, offset!(sk_err)).unwrap_or(0);
     entry.flags |= flag::TOTALS;
-    if read::<u64>(sk, offset!(skc_flags)).unwrap_or(0) & SOCK_DONE != 0 {
+    if fin_received(sk) {
         entry.flags |= flag::FIN_RECEIVED;
     }
 }

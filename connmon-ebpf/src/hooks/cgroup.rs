@@ -9,6 +9,7 @@ use connmon_ebpf::Addr;
 use super::tracepoint::note;
 use super::transfer::accepted;
 use crate::account::{own, release};
+use crate::attempt;
 use crate::maps::SOCKS;
 use crate::sock;
 
@@ -36,19 +37,49 @@ pub fn cgroup_recvmsg6(ctx: SockAddrContext) -> i32 {
     named_v6(ctx.sock_addr)
 }
 
+/// connect() over IPv4, before the route is looked up.
+#[cgroup_sock_addr(connect4)]
+pub fn cgroup_connect4(ctx: SockAddrContext) -> i32 {
+    connecting(ctx.sock_addr, address_v4(ctx.sock_addr))
+}
+
+/// connect() over IPv6, before the route is looked up.
+#[cgroup_sock_addr(connect6)]
+pub fn cgroup_connect6(ctx: SockAddrContext) -> i32 {
+    connecting(ctx.sock_addr, address_v6(ctx.sock_addr))
+}
+
+#[inline(always)]
+fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
+    // SAFETY: fields of the context; the verifier checks the access.
+    let (protocol, sk) = unsafe { ((*addr).protocol, (*addr).__bindgen_anon_1.sk as u64) };
+    if protocol == u32::from(sock::TCP) {
+        attempt::begin(number(sk), remote);
+    }
+    1
+}
+
 #[inline(always)]
 fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
-    // SAFETY: fields of the context; the verifier checks the access.
-    let (ip, port) = unsafe { ((*addr).user_ip4, (*addr).user_port) };
-    note(
-        bpf_get_current_pid_tgid(),
-        Addr { ip: [ip, 0, 0, 0], port: u16::from_be(port as u16), family: sock::AF_INET },
-    );
+    note(bpf_get_current_pid_tgid(), address_v4(addr));
     1
 }
 
 #[inline(always)]
 fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
+    note(bpf_get_current_pid_tgid(), address_v6(addr));
+    1
+}
+
+#[inline(always)]
+fn address_v4(addr: *mut bpf_sock_addr) -> Addr {
+    // SAFETY: fields of the context; the verifier checks the access.
+    let (ip, port) = unsafe { ((*addr).user_ip4, (*addr).user_port) };
+    Addr { ip: [ip, 0, 0, 0], port: u16::from_be(port as u16), family: sock::AF_INET }
+}
+
+#[inline(always)]
+fn address_v6(addr: *mut bpf_sock_addr) -> Addr {
     // SAFETY: as above; `user_ip6` is read word by word, as the verifier wants it.
     let (ip, port) = unsafe {
         let ip = &raw const (*addr).user_ip6;
@@ -64,8 +95,7 @@ fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
     };
     let mut remote = Addr { ip, port: u16::from_be(port as u16), family: sock::AF_INET6 };
     sock::normalise(&mut remote);
-    note(bpf_get_current_pid_tgid(), remote);
-    1
+    remote
 }
 
 /// The number behind a pointer that the verifier types: read back from the stack by a helper, it is only a number.
@@ -104,6 +134,7 @@ pub fn cgroup_getpeername6(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock(sock_release)]
 pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     let sk = number(ctx.sock as u64);
+    attempt::failed(sk, 0);
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     if unsafe { (*entry).proto } == sock::TCP {

@@ -3,7 +3,7 @@
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
-use super::transfer::{accepted, tcp_sent, udp_received, udp_sent};
+use super::transfer::{accepted, connected, connecting, tcp_sent, udp_received, udp_sent};
 use crate::account::release;
 use crate::maps::setting;
 use crate::sock;
@@ -55,6 +55,34 @@ pub fn fexit_inet_csk_accept(ctx: FExitContext) -> i32 {
         4 => accepted(ctx.arg(4)),
         _ => {}
     }
+    0
+}
+
+/// `int tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
+#[fentry(function = "tcp_v4_connect")]
+pub fn fentry_tcp_v4_connect(ctx: FEntryContext) -> i32 {
+    connecting(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+/// Its return.
+#[fexit(function = "tcp_v4_connect")]
+pub fn fexit_tcp_v4_connect(ctx: FExitContext) -> i32 {
+    connected(ctx.arg(0), ctx.arg(3));
+    0
+}
+
+/// `int tcp_v6_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
+#[fentry(function = "tcp_v6_connect")]
+pub fn fentry_tcp_v6_connect(ctx: FEntryContext) -> i32 {
+    connecting(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+/// Its return.
+#[fexit(function = "tcp_v6_connect")]
+pub fn fexit_tcp_v6_connect(ctx: FExitContext) -> i32 {
+    connected(ctx.arg(0), ctx.arg(3));
     0
 }
 

@@ -7,7 +7,7 @@ use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::{Addr, stat};
 
-use super::transfer::{accepted, tcp_sent, udp_received, udp_sent};
+use super::transfer::{accepted, connected, connecting, tcp_sent, udp_received, udp_sent};
 use crate::account::release;
 use crate::maps::{CALLS, Call, count};
 use crate::sock;
@@ -23,6 +23,8 @@ const TCP_SENDMSG: u64 = 1;
 const TCP_SENDPAGE: u64 = 2;
 const UDP_SENDMSG: u64 = 3;
 const UDPV6_SENDMSG: u64 = 4;
+const TCP_V4_CONNECT: u64 = 5;
+const TCP_V6_CONNECT: u64 = 6;
 
 #[inline(always)]
 fn note(ctx: &ProbeContext, call: u64) {
@@ -72,6 +74,32 @@ sending!(UDP_SENDMSG, kprobe_udp_sendmsg, kretprobe_udp_sendmsg, "udp_sendmsg", 
 sending!(UDPV6_SENDMSG, kprobe_udpv6_sendmsg, kretprobe_udpv6_sendmsg, "udpv6_sendmsg", |sk, msg, ret| udp_sent(
     sk, msg, ret, true
 ));
+
+macro_rules! connect {
+    ($call:ident, $entry:ident, $exit:ident, $function:literal) => {
+        #[doc = concat!("Entry of ", $function, "().")]
+        #[kprobe]
+        pub fn $entry(ctx: ProbeContext) -> u32 {
+            note(&ctx, $call);
+            if let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) {
+                connecting(sk, name);
+            }
+            0
+        }
+
+        #[doc = concat!("Return of ", $function, "().")]
+        #[kretprobe]
+        pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if let Some((sk, _)) = noted($call) {
+                connected(sk, ctx.ret());
+            }
+            0
+        }
+    };
+}
+
+connect!(TCP_V4_CONNECT, kprobe_tcp_v4_connect, kretprobe_tcp_v4_connect, "tcp_v4_connect");
+connect!(TCP_V6_CONNECT, kprobe_tcp_v6_connect, kretprobe_tcp_v6_connect, "tcp_v6_connect");
 
 /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: see the fentry backend.
 #[kprobe]

@@ -5,6 +5,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{SockEntry, flag};
 
 use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
+use crate::attempt;
 use crate::maps::SOCKS;
 use crate::sock;
 
@@ -48,6 +49,7 @@ fn set_state(sk: u64, old: i32, new: i32) {
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
         release(sk);
+        attempt::sent(sk);
         let _ = create(&fresh(flag::OUTBOUND, true));
         return;
     }
@@ -73,8 +75,9 @@ fn set_state(sk: u64, old: i32, new: i32) {
         entry.old_state = old as u8;
         entry.closed_ns = now();
         sock::read_totals(sk, entry);
-        if entry.established_ns == 0 {
-            entry.local = sock::local(sk, family);
+        // An address that was bound for connect() is given back by now; a port is still told.
+        if entry.local.port == 0 {
+            entry.local.port = sock::local_port(sk);
         }
     } else if old != LISTEN {
         untracked(sk, 0);

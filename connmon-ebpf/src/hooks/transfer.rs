@@ -1,12 +1,11 @@
 //! What the backends have in common: a call moved bytes, a process accepted.
 
-use connmon_ebpf::Addr;
+use connmon_ebpf::{Addr, flag};
 
-use crate::account::{Way, add, create, datagram, own, tcp_entry, unattributed};
-use crate::account::New;
+use crate::account::{New, Way, add, create, datagram, own, tcp_entry, unattributed};
+use crate::attempt;
 use crate::maps::{SOCKS, offset};
 use crate::sock;
-use connmon_ebpf::flag;
 
 /// A call handed `bytes` to a TCP socket.
 #[inline(always)]
@@ -70,4 +69,22 @@ pub fn accepted(sk: u64) {
     }
     let remote = sock::remote(sk, sock::family(sk));
     let _ = create(&New { sk, parent: 0, proto: sock::TCP, flags: flag::INBOUND, remote, delivered: 0, owned: true });
+}
+
+/// connect() begins on a TCP socket; `name` is the kernel's copy of the address.
+#[inline(always)]
+pub fn connecting(sk: u64, name: u64) {
+    if let Some(remote) = sock::sockaddr(name) {
+        attempt::begin(sk, remote);
+    }
+}
+
+/// connect() is back: 0 after sending a SYN, else a negative errno.
+#[inline(always)]
+pub fn connected(sk: u64, ret: i32) {
+    if ret < 0 {
+        attempt::failed(sk, ret.unsigned_abs());
+    } else {
+        attempt::sent(sk);
+    }
 }

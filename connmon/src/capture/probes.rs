@@ -119,6 +119,10 @@ const COMMON: &[Probe] = &[
 const FENTRY: &[Probe] = &[
     needed("fexit_tcp_sendmsg", Place::FExit, "tcp_sendmsg"),
     if_there("fexit_tcp_sendpage", Place::FExit, "tcp_sendpage"),
+    needed("fexit_tcp_v4_connect", Place::FExit, "tcp_v4_connect"),
+    needed("fentry_tcp_v4_connect", Place::FEntry, "tcp_v4_connect"),
+    if_there("fexit_tcp_v6_connect", Place::FExit, "tcp_v6_connect"),
+    if_there("fentry_tcp_v6_connect", Place::FEntry, "tcp_v6_connect"),
     needed("fexit_inet_csk_accept", Place::FExit, "inet_csk_accept"),
     needed("fentry_udp_destroy_sock", Place::FEntry, "udp_destroy_sock"),
     if_there("fentry_udpv6_destroy_sock", Place::FEntry, "udpv6_destroy_sock"),
@@ -132,6 +136,10 @@ const KPROBE: &[Probe] = &[
     needed("kprobe_tcp_sendmsg", Place::KProbe, "tcp_sendmsg"),
     if_there("kretprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
     if_there("kprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
+    needed("kretprobe_tcp_v4_connect", Place::KProbe, "tcp_v4_connect"),
+    needed("kprobe_tcp_v4_connect", Place::KProbe, "tcp_v4_connect"),
+    if_there("kretprobe_tcp_v6_connect", Place::KProbe, "tcp_v6_connect"),
+    if_there("kprobe_tcp_v6_connect", Place::KProbe, "tcp_v6_connect"),
     needed("kretprobe_inet_csk_accept", Place::KProbe, "inet_csk_accept"),
     needed("kprobe_udp_destroy_sock", Place::KProbe, "udp_destroy_sock"),
     if_there("kprobe_udpv6_destroy_sock", Place::KProbe, "udpv6_destroy_sock"),
@@ -144,6 +152,8 @@ const KPROBE: &[Probe] = &[
 
 const TRACEPOINT: &[Probe] = &[
     needed("cgroup_sock_release", Place::Sock, "sock_release"),
+    needed("cgroup_connect4", Place::SockAddr, "connect4"),
+    needed("cgroup_connect6", Place::SockAddr, "connect6"),
     needed("cgroup_getpeername4", Place::SockAddr, "getpeername4"),
     needed("cgroup_getpeername6", Place::SockAddr, "getpeername6"),
     needed("cgroup_sendmsg4", Place::SockAddr, "sendmsg4"),

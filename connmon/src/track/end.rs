@@ -30,6 +30,10 @@ pub fn reason(entry: &SockEntry) -> End {
         0 => {}
         _ => return End::Error,
     }
+    if entry.flags & flag::NEVER_SENT != 0 {
+        // Nearly always there is no route.
+        return End::Unreachable;
+    }
     match entry.old_state {
         SYN_SENT => End::Abort,
         SYN_RECV => End::Reset,

@@ -365,6 +365,9 @@ impl Tracker {
             preexisting: has(flag::PREEXISTING),
             inexact: match () {
                 () if has(flag::PREEXISTING) => Some("from before the recording"),
+                () if has(flag::NEVER_SENT) && entry.err == 0 => {
+                    Some("connect failed before a packet was sent, and this backend does not see the errno")
+                }
                 () if has(flag::REMOTE_UNKNOWN) => Some("the sender's address is not known"),
                 () => None,
             },
