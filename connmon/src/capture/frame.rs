@@ -4,6 +4,8 @@ use bytemuck::{Pod, Zeroable, bytes_of, try_pod_read_unaligned};
 use connmon_ebpf::{AcctKey, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
 use serde::{Deserialize, Serialize};
 
+use crate::model::Timestamp;
+
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
@@ -27,6 +29,13 @@ pub struct Start {
     pub started_ns: u64,
     /// Names of user ids.
     pub users: Vec<(u32, String)>,
+}
+
+impl Start {
+    /// When the probes were attached.
+    pub fn started(&self) -> Timestamp {
+        Timestamp((self.started_ns as i64).wrapping_add(self.clock_offset_ns))
+    }
 }
 
 /// What procfs says of a process, to complete what the kernel side could not tell.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{RUN_SHIFT, StoreError, schema};
 use crate::capture::Start;
-use crate::model::{Completeness, Timestamp};
+use crate::model::Completeness;
 use crate::track::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
@@ -66,9 +66,9 @@ impl Writer {
 
     fn write_batch(&mut self, batch: &Batch) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
-        let time = batch.time.unwrap_or_default();
+        let time = batch.time;
         if let Some(start) = &batch.start {
-            self.run = begin_run(&transaction, start, time)?;
+            self.run = begin_run(&transaction, start)?;
         }
         let run = self.run;
         let base = run << RUN_SHIFT;
@@ -102,7 +102,8 @@ impl Writer {
     }
 }
 
-fn begin_run(db: &Transaction<'_>, start: &Start, time: Timestamp) -> rusqlite::Result<i64> {
+fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
+    let time = start.started();
     // What a recorder that did not end in order left: from its last flush until now there is no record.
     let unfinished: Option<(i64, i64)> = db
         .query_row("SELECT id, last_flush FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1", [], |row| {

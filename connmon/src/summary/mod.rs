@@ -1,1 +1,111 @@
-//! summary.
+//! Rows in, plain data for every view out: the audit, the exports and the report all show what is computed here.
+//!
+//! No I/O and no clock. [`Builder`] takes the connections one by one and keeps aggregates that are exact over all
+//! of them, plus a bounded list of single connections: memory grows with the number of distinct processes and
+//! addresses, not with the number of connections. All lists have a fixed order, so equal rows give equal output.
+
+mod activity;
+mod builder;
+mod completeness;
+mod finish;
+mod kept;
+mod rows;
+mod selection;
+mod service;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::model::{Connection, Run};
+
+pub use activity::{Activity, Bucket};
+pub use builder::Builder;
+pub use completeness::{Completeness, Level, Statement, Verdict};
+pub use rows::{
+    CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
+};
+pub use selection::{Selection, Window};
+pub use service::{Service, service_of};
+
+/// How many single connections a summary keeps unless told otherwise.
+pub const DEFAULT_CONNECTION_CAP: usize = 5_000;
+
+/// Everything that views show of a selection of connections.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was asked for.
+    pub selection: Selection,
+    /// The recordings it comes from, by start.
+    pub runs: Vec<Run>,
+    /// The time that the answer covers; `None` without any recording.
+    pub window: Option<Window>,
+    /// What is missing, and whether absence can be trusted.
+    pub completeness: Completeness,
+    /// Figures over everything selected.
+    pub totals: Totals,
+    /// The processes, most bytes first.
+    pub processes: Vec<ProcessRow>,
+    /// Connections for which no process could be named, and that no process used.
+    pub unowned: Figures,
+    /// The remote addresses, most bytes first.
+    pub remotes: Vec<RemoteRow>,
+    /// The countries of public remotes, most bytes first; the row without a code is "not known".
+    pub countries: Vec<CountryRow>,
+    /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](crate::enrich::geo::AddressKind::ALL).
+    pub kinds: Vec<KindRow>,
+    /// Protocol and service port, most bytes first.
+    pub services: Vec<ServiceRow>,
+    /// Protocols, most bytes first.
+    pub protocols: Vec<ProtocolRow>,
+    /// How connections ended, most frequent first.
+    pub ends: Vec<EndRow>,
+    /// When connections were opened.
+    pub activity: Activity,
+    /// Single connections, oldest first.
+    pub connections: Connections,
+}
+
+impl Summary {
+    /// Whether nothing was lost: then what is not in here did not happen, as far as connmon can see.
+    pub fn is_complete(&self) -> bool {
+        self.completeness.is_complete()
+    }
+
+    /// The process of a row, by its index.
+    pub fn process(&self, index: usize) -> Option<&ProcessRow> {
+        self.processes.get(index)
+    }
+}
+
+/// Single connections: all of them, or a stated choice.
+#[derive(Clone, Debug, Default)]
+pub struct Connections {
+    /// The connections kept, by time of opening.
+    pub rows: Vec<Kept>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Of the rows kept, how many were chosen for their bytes; the others are the newest of the rest.
+    pub by_bytes: usize,
+}
+
+impl Connections {
+    /// Whether some connections are only in the figures, not in the list.
+    pub fn is_cut(&self) -> bool {
+        (self.rows.len() as u64) < self.total
+    }
+}
+
+/// A single connection with the recording it belongs to.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The recording.
+    pub run: i64,
+    /// Its owner's row in [`Summary::processes`].
+    pub process: Option<usize>,
+    /// The connection.
+    pub connection: Arc<Connection>,
+}

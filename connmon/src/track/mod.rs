@@ -33,7 +33,7 @@ pub struct Batch {
     /// State of the counters, if it was told.
     pub completeness: Option<Completeness>,
     /// The latest time that a frame told.
-    pub time: Option<Timestamp>,
+    pub time: Timestamp,
     /// The recording ended in order.
     pub ended: bool,
 }
@@ -132,6 +132,8 @@ struct Figures {
 #[derive(Default)]
 pub struct Tracker {
     clock_offset_ns: i64,
+    /// The latest time that a frame told.
+    now: Timestamp,
     processes: Processes,
     open: HashMap<u64, Open>,
     connections: i64,
@@ -146,7 +148,7 @@ impl Tracker {
             Frame::Start(start) => {
                 self.clock_offset_ns = start.clock_offset_ns;
                 self.processes.begin(&start);
-                self.batch.time = Some(self.time(start.started_ns));
+                self.now = start.started();
                 self.batch.start = Some(*start);
             }
             Frame::Task(task) => self.processes.task(&task),
@@ -165,6 +167,7 @@ impl Tracker {
     pub fn take(&mut self) -> Batch {
         let mut batch = std::mem::take(&mut self.batch);
         batch.processes = self.processes.take_rows();
+        batch.time = self.now;
         batch.completeness = Some(self.completeness.total());
         batch
     }
@@ -184,7 +187,7 @@ impl Tracker {
     }
 
     fn live(&mut self, entry: &SockEntry) {
-        let time = self.batch.time.unwrap_or_default();
+        let time = self.now;
         let known = self.open.get_mut(&entry.id);
         let changed = match &known {
             Some(open) => {
@@ -220,9 +223,15 @@ impl Tracker {
         self.inline_shares(&entry, time);
         if entry.extra_shares == 0 {
             self.finish(&entry);
-        } else if let Some(open) = self.open.get_mut(&entry.id) {
+            return;
+        }
+        if let Some(open) = self.open.get_mut(&entry.id) {
             open.sweeps = 0;
-            open.last = Some(entry);
+            let row = open.row;
+            open.last = Some(entry.clone());
+            // Its traffic may be written before its last row is.
+            let row = self.row(row, &entry);
+            self.batch.connections.push(row);
         }
     }
 
@@ -253,7 +262,7 @@ impl Tracker {
     }
 
     fn share(&mut self, key: AcctKey, share: &Share) {
-        let time = self.batch.time.unwrap_or_default();
+        let time = self.now;
         self.count(key.id, share, Place::Acct, time);
     }
 
@@ -293,7 +302,7 @@ impl Tracker {
     }
 
     fn sweep_end(&mut self, time: u64) {
-        self.batch.time = Some(self.time(time));
+        self.now = self.time(time);
         self.processes.forget(time);
         let mut over: Vec<(u64, Option<Box<SockEntry>>)> = Vec::new();
         for (id, open) in &mut self.open {
@@ -327,7 +336,7 @@ impl Tracker {
     }
 
     fn end(&mut self, time: u64) {
-        self.batch.time = Some(self.time(time));
+        self.now = self.time(time);
         let mut ids: Vec<u64> = self.open.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {

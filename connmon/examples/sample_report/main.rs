@@ -1,0 +1,51 @@
+//! A report of made-up traffic, to look at while its design changes: no record of anything.
+//!
+//! `cargo run --example sample_report -- report.html [map.svg]`; with `--rows N` for another number of connections,
+//! `--lossy` for a recording that lost something, `--hostile` for names that attack, `--home` for a known place.
+
+mod traffic;
+mod world;
+
+use std::io::Write;
+
+use connmon::enrich::geo::Geo;
+use connmon::report::{Home, Options, html, svg};
+use connmon::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection};
+
+use traffic::{Random, connection};
+use world::{processes, remotes, run};
+
+fn main() -> std::io::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let rows = args.iter().position(|arg| arg == "--rows").and_then(|i| args.get(i + 1)?.parse().ok());
+    let files: Vec<&String> =
+        args.iter().filter(|arg| arg.ends_with(".html") || arg.ends_with(".svg")).collect();
+
+    let geo = Geo::embedded();
+    let mut random = Random(0x5eed);
+    let run = run(has("--lossy"));
+    let processes = processes(has("--hostile"));
+    let remotes = remotes(&geo, &mut random);
+    let mut builder = Builder::new(vec![run], Selection::default(), DEFAULT_CONNECTION_CAP);
+    for id in 0..rows.unwrap_or(2_000) {
+        builder.add(1, connection(id, &geo, &processes, &remotes, &mut random));
+    }
+    let summary = builder.finish();
+    let mut options = Options::new(&geo);
+    if has("--home") {
+        options.home = Some(Home { label: "kestrel, Hamburg".into(), longitude: 10.0, latitude: 53.55 });
+    }
+    for file in files {
+        let begin = std::time::Instant::now();
+        let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
+        if file.ends_with(".svg") {
+            out.write_all(svg::map(&summary, &options, svg::Frame::Standalone).as_bytes())?;
+        } else {
+            html::write(&summary, &options, &mut out)?;
+        }
+        out.flush()?;
+        eprintln!("{file}: {} bytes in {:?}", std::fs::metadata(file)?.len(), begin.elapsed());
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! The list of single connections.
+
+use super::tables::{name, place, words};
+use super::view::{Amount, Shown, When};
+use crate::enrich::geo::AddressKind;
+use crate::model::{Connection, Direction, End};
+use crate::report::format;
+use crate::summary::{Kept, Summary};
+
+pub(super) struct List {
+    pub(super) note: String,
+    pub(super) rows: Vec<Line>,
+}
+
+pub(super) struct Line {
+    pub(super) opened: When,
+    pub(super) process: Shown,
+    pub(super) pid: String,
+    pub(super) others: String,
+    pub(super) other_names: Shown,
+    pub(super) direction: &'static str,
+    pub(super) arrow: &'static str,
+    pub(super) proto: String,
+    pub(super) local: String,
+    pub(super) remote: String,
+    pub(super) place: Shown,
+    pub(super) tx: Amount,
+    pub(super) rx: Amount,
+    pub(super) lasted: String,
+    pub(super) end: &'static str,
+    pub(super) end_class: &'static str,
+    pub(super) remarks: Vec<Shown>,
+}
+
+pub(super) fn list(summary: &Summary) -> List {
+    let note =
+        if summary.connections.is_cut() { String::new() } else { "All of them, oldest first.".to_owned() };
+    List { note, rows: summary.connections.rows.iter().map(line).collect() }
+}
+
+/// What is missing from the list, said at the top of the page and above the list.
+pub(super) fn cut(summary: &Summary) -> String {
+    let list = &summary.connections;
+    if !list.is_cut() {
+        return String::new();
+    }
+    let shown = list.rows.len();
+    format!(
+        "The list of connections has {} of {}: the {} with the most bytes and the {} newest of the others. Every \
+         figure and every other table counts all of them.",
+        format::grouped(shown as u64),
+        format::grouped(list.total),
+        format::grouped(list.by_bytes as u64),
+        format::grouped(shown.saturating_sub(list.by_bytes) as u64),
+    )
+}
+
+/// Why the figures of a connection are to be read with care.
+fn remarks(c: &Connection) -> Vec<Shown> {
+    let early = c.preexisting.then_some("began before the recording");
+    let inexact = c.inexact.as_deref().filter(|why| Some(*why) != early);
+    early.into_iter().chain(inexact).map(Shown::new).collect()
+}
+
+fn line(kept: &Kept) -> Line {
+    let c: &Connection = &kept.connection;
+    let owner = c.owner.as_ref();
+    let others: Vec<String> = c
+        .traffic
+        .iter()
+        .map(|share| &share.process)
+        .filter(|process| owner.is_none_or(|owner| owner.id != process.id))
+        .map(|process| format!("{} ({})", name(process), process.id.pid))
+        .collect();
+    let (arrow, direction) = match c.direction {
+        Direction::Out => ("→", "out"),
+        Direction::In => ("←", "in"),
+        Direction::Unknown => ("·", "unknown"),
+    };
+    Line {
+        opened: When::new(c.opened),
+        process: owner.map_or_else(|| Shown::new("not known"), |owner| name(owner)),
+        pid: owner.map_or_else(String::new, |owner| owner.id.pid.to_string()),
+        others: match others.len() {
+            0 => String::new(),
+            1 => "and another process".into(),
+            n => format!("and {n} other processes"),
+        },
+        other_names: Shown::new(&others.join(", ")),
+        direction,
+        arrow,
+        proto: c.proto.to_string(),
+        local: c.local.to_string(),
+        remote: c.remote.to_string(),
+        place: place(AddressKind::of(c.remote.ip), c.country.as_deref()),
+        tx: Amount::new(c.tx_bytes()),
+        rx: Amount::new(c.rx_bytes()),
+        lasted: c.closed.map_or_else(String::new, |closed| {
+            format::duration(u64::try_from(closed.0.saturating_sub(c.opened.0)).unwrap_or(0))
+        }),
+        end: words(c.end),
+        end_class: if c.end.is_some_and(End::is_failure) { "bad" } else { "" },
+        remarks: remarks(c),
+    }
+}

@@ -1,0 +1,211 @@
+//! Golden files, hostile names in every field, and what the page must never contain.
+
+use super::svg::Frame;
+use super::{Home, Options, html, svg};
+use crate::enrich::geo::Geo;
+use crate::model::{Gap, Process, Timestamp};
+use crate::summary::Summary;
+use crate::summary::fixture::{START, connection, run, summary, varied};
+
+fn options() -> Options {
+    Options { made: Some(Timestamp(START)), ..Options::new(&Geo::embedded()) }
+}
+
+fn page(summary: &Summary, options: &Options) -> String {
+    let mut bytes = Vec::new();
+    html::write(summary, options, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Without the style, its digest and the outlines of countries, which have tests of their own.
+fn brief(text: &str) -> String {
+    let mut text = text.replace(concat!("connmon ", env!("CARGO_PKG_VERSION")), "connmon VERSION");
+    for (from, to) in [("<style>", "</style>"), ("'sha256-", "'")] {
+        let Some(start) = text.find(from).map(|at| at + from.len()) else { continue };
+        let end = start + text[start..].find(to).unwrap();
+        text.replace_range(start..end, "…");
+    }
+    text.lines()
+        .filter(|line| !line.starts_with("<path class=\"s0\""))
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+fn golden(name: &str, text: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/golden").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs = expected.lines().zip(text.lines()).find(|(a, b)| a != b);
+    assert!(
+        expected == text,
+        "{name} has changed, first at {differs:?}. If that is right: BLESS=1 cargo test -p connmon report"
+    );
+}
+
+#[test]
+fn the_page_is_as_agreed() {
+    golden("page.html", &brief(&page(&varied(), &options())));
+}
+
+#[test]
+fn the_maps_are_as_agreed() {
+    let home = Home { label: "Hamburg".into(), longitude: 10.0, latitude: 53.55 };
+    golden("map.svg", &brief(&svg::map(&varied(), &options(), Frame::Standalone)));
+    let placed = Options { home: Some(home), ..options() };
+    golden("map-home.svg", &brief(&svg::map(&varied(), &placed, Frame::Standalone)));
+}
+
+#[test]
+fn equal_input_gives_equal_output() {
+    assert_eq!(page(&varied(), &options()), page(&varied(), &options()));
+}
+
+const HOSTILE: &[&str] = &[
+    "<script>alert(1)</script>",
+    "</style><script>",
+    "</title><img src=x onerror=alert(1)>",
+    "\" onload=\"alert(1)",
+    "' onload='alert(1)",
+    "]]><x/>",
+    "<!--",
+    "&lt;b&gt;&#0;",
+    "{{ 7*7 }}{% raw %}",
+    "\u{1b}]0;title\u{7}",
+    "a\u{202e}txt.exe",
+    "nul\0nul",
+    "\u{2028}\u{feff}\u{fffe}",
+    "javascript:alert(1)",
+];
+
+/// Every captured string of the model is `text`.
+fn poisoned(text: &str) -> Summary {
+    let mut run = run(1, 0);
+    for field in
+        [&mut run.host, &mut run.boot_id, &mut run.kernel, &mut run.tool_version, &mut run.object_sha256]
+    {
+        *field = text.into();
+    }
+    run.backend = text.into();
+    run.backend_notes = vec![text.into()];
+    let gap = |from: i64| Gap {
+        from: Timestamp(START + from),
+        to: Timestamp(START + from + 5),
+        reason: text.into(),
+    };
+    run.gaps = vec![gap(10), gap(20)];
+    let process = |pid: u32, exe: &str| {
+        std::sync::Arc::new(Process {
+            id: crate::model::ProcessId { pid, start_ns: 7 },
+            started: Timestamp(START),
+            ppid: 1,
+            comm: text.into(),
+            exe: exe.into(),
+            cmdline: text.into(),
+            uid: 0,
+            user: Some(text.into()),
+            kernel_thread: false,
+        })
+    };
+    let mut first = connection(1, 1, &process(9, text), "8.8.8.8:443", 10, 20);
+    first.country = Some(text.into());
+    first.inexact = Some(text.into());
+    first.traffic.push(crate::summary::fixture::share(&process(10, text), 1, 1));
+    let second = connection(2, 2, &process(9, &format!("{text}2")), "1.1.1.1:443", 10, 20);
+    let mut other = run.clone();
+    (other.id, other.boot_id) = (2, format!("{text}2"));
+    let mut summary = summary(vec![run, other], [(1, first), (1, second)]);
+    summary.selection.filter = text.into();
+    summary
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let harmless = page(&poisoned("harmless"), &options());
+    let tags = |page: &str| page.matches('<').count();
+    for text in HOSTILE {
+        let home = Home { label: (*text).into(), longitude: 10.0, latitude: 53.0 };
+        let options = Options { country_database: (*text).into(), ..options() };
+        let page = page(&poisoned(text), &options);
+        assert_eq!(tags(&page), tags(&harmless), "{text:?} made markup");
+        for forbidden in
+            ["<script", "onload=\"", "onerror=alert(1)>", "\u{1b}", "\0", "\u{202e}", "\u{2028}", "\u{feff}"]
+        {
+            assert!(!page.contains(forbidden), "{text:?} put {forbidden:?} into the page");
+        }
+        for frame in [Frame::Standalone, Frame::Page] {
+            let placed = Options { home: Some(home.clone()), ..options.clone() };
+            let picture = svg::map(&poisoned(text), &placed, frame);
+            let document = roxmltree::Document::parse(&picture).expect("well-formed");
+            assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
+            assert!(!picture.contains(['\u{1b}', '\0', '\u{202e}']), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing() {
+    let page = page(&varied(), &options());
+    for forbidden in
+        ["<script", "http://", "https://", "src=", "@import", "url(", " style=", "<link", "<iframe", "<form"]
+    {
+        let found = page.replace("http://www.w3.org/2000/svg", "").find(forbidden);
+        assert!(found.is_none(), "{forbidden} at {found:?}");
+    }
+    let policy = page.find("Content-Security-Policy").unwrap();
+    assert!(policy < page.find("<style>").unwrap() && policy < page.find("<title>").unwrap());
+    assert!(page.contains("default-src 'none'; style-src 'sha256-"));
+}
+
+#[test]
+fn the_policy_allows_exactly_the_style() {
+    use base64::Engine;
+    use sha2::Digest;
+    let page = page(&varied(), &options());
+    let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style));
+    assert!(page.contains(&format!("'sha256-{digest}'")));
+    assert!(!style.contains('<'), "nothing in the style could end it");
+}
+
+#[test]
+fn pictures_are_well_formed_and_described() {
+    for (name, picture) in [
+        ("map", svg::map(&varied(), &options(), Frame::Standalone)),
+        ("map in the page", svg::map(&varied(), &options(), Frame::Page)),
+        ("empty map", svg::map(&summary(Vec::new(), []), &options(), Frame::Standalone)),
+        ("activity", svg::activity(&varied())),
+    ] {
+        let document = roxmltree::Document::parse(&picture).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let root = document.root_element();
+        assert_eq!(root.attribute("role"), Some("img"), "{name}");
+        for part in ["title", "desc"] {
+            assert!(
+                root.children().any(|node| node.has_tag_name(("http://www.w3.org/2000/svg", part))),
+                "{name}"
+            );
+        }
+        assert!(!picture.contains("style=\"") && !picture.contains("NaN"), "{name}");
+    }
+}
+
+#[test]
+fn losses_and_cuts_are_loud() {
+    let mut lossy = run(1, 0);
+    lossy.completeness.lost_events = 7;
+    let text = page(&summary(vec![lossy], []), &options());
+    assert!(text.contains("Not everywhere.") && text.contains("7 records were lost in the kernel"));
+    let nothing = page(&summary(Vec::new(), []), &options());
+    assert!(nothing.contains("There is no record."));
+
+    let curl = crate::summary::fixture::process(1, 1, "curl");
+    let many = (0..300).map(|i| (1, connection(i, i, &curl, "8.8.8.8:443", 1, 1)));
+    let cut = page(&summary(vec![run(1, 0)], many), &options());
+    assert_eq!(
+        cut.matches("The list of connections has 100 of 300").count(),
+        2,
+        "at the top and above the list"
+    );
+}

@@ -1,0 +1,208 @@
+//! The counters as sentences that need no knowledge of the kernel, with what to do about each.
+
+use super::{Completeness, Level, Statement, Verdict};
+use crate::model::{self, Run};
+use crate::summary::selection::{Selection, end_of};
+
+/// Every statement, what matters most first.
+pub(super) fn statements(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
+    let mut all: Vec<Statement> = losses(&this.counters).collect();
+    all.extend(gaps(this));
+    all.extend(notes(this, runs, selection));
+    if this.verdict == Verdict::Nothing {
+        all.push(statement(
+            Level::Loss,
+            "There is no recording in this database.".into(),
+            Some("Run “connmon record” as root, then ask again."),
+        ));
+    }
+    all.sort_by_key(|statement| statement.level);
+    all
+}
+
+fn statement(level: Level, text: String, advice: Option<&str>) -> Statement {
+    Statement { level, text, advice: advice.map(str::to_owned) }
+}
+
+/// What the counters say is missing.
+pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement> + use<> {
+    let unattributed = c.unattributed_tx_bytes.saturating_add(c.unattributed_rx_bytes);
+    let bigger = "Record again with larger buffers: “connmon record --help” names the settings.";
+    let report = "This should not happen; “connmon doctor” collects what a bug report needs.";
+    [
+        (
+            c.lost_events,
+            format!(
+                "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.",
+                count(c.lost_events, "record"),
+                count(c.lost_connections, "connection"),
+                count(c.lost_processes, "process record"),
+            ),
+            bigger,
+        ),
+        (
+            unattributed,
+            format!(
+                "{} sent and {} received belong to no recorded connection: the totals lack them.",
+                count(c.unattributed_tx_bytes, "byte"),
+                count(c.unattributed_rx_bytes, "byte"),
+            ),
+            bigger,
+        ),
+        (
+            c.map_full,
+            format!("{} found the connection table full and are missing.", count(c.map_full, "socket")),
+            bigger,
+        ),
+        (
+            c.read_errors,
+            format!(
+                "{} of kernel memory failed: some records lack a field, or are missing.",
+                count(c.read_errors, "read")
+            ),
+            report,
+        ),
+        (c.malformed, format!("{} could not be decoded and are missing.", count(c.malformed, "record")), report),
+        (
+            c.probe_misses,
+            format!(
+                "The kernel skipped {} because too many calls ran at once: some bytes are not counted.",
+                count(c.probe_misses, "probe")
+            ),
+            "Where the kernel allows it, “--backend fentry” cannot skip any.",
+        ),
+        (
+            c.reconciliation.unexplained,
+            format!(
+                "For {} the byte counts differ from the kernel's own, and nothing explains it.",
+                count(c.reconciliation.unexplained, "TCP connection")
+            ),
+            report,
+        ),
+    ]
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(_, text, advice)| statement(Level::Loss, text, Some(advice)))
+}
+
+fn gaps(this: &Completeness) -> Option<Statement> {
+    let first = this.gaps.first()?;
+    let text = match this.gaps.len() {
+        1 => format!(
+            "Nothing was recorded from {} to {}: {}.",
+            short(first.from),
+            short(first.to),
+            first.reason
+        ),
+        n => format!(
+            "In {n} intervals nothing was recorded, the first from {} to {}: {}.",
+            short(first.from),
+            short(first.to),
+            first.reason
+        ),
+    };
+    Some(statement(Level::Loss, text, Some("What happened then is not in here; other logs may have it.")))
+}
+
+fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    for run in runs.iter().filter(|run| run.ended.is_none()) {
+        notes.push(statement(
+            Level::Note,
+            format!("Recording {} has no end; its record reaches to {}.", run.id, short(end_of(run))),
+            Some("If connmon still runs, ask again later. If it was killed, at most its last flush interval is lost."),
+        ));
+    }
+    let r = &this.counters.reconciliation;
+    if r.compared > 0 && r.unexplained == 0 {
+        let rest = r.compared.saturating_sub(r.equal);
+        let text = if rest == 0 {
+            format!(
+                "Checked against the kernel's own totals: {}, all equal to the byte.",
+                count(r.compared, "TCP connection")
+            )
+        } else {
+            format!(
+                "Checked against the kernel's own totals: {}, {} equal to the byte, {} with an explained difference \
+                 ({} sent but never delivered, {} arrived but never read).",
+                count(r.compared, "TCP connection"),
+                grouped(r.equal),
+                grouped(rest),
+                count(r.tx_undelivered_bytes, "byte"),
+                count(r.rx_unread_bytes, "byte"),
+            )
+        };
+        notes.push(statement(Level::Good, text, None));
+    }
+    if matches!(this.verdict, Verdict::Complete | Verdict::Unfinished) {
+        notes.push(statement(
+            Level::Good,
+            "Every counter of losses is zero: no record lost, no byte without its connection.".into(),
+            None,
+        ));
+    }
+    if !selection.filter.is_empty() {
+        notes.push(statement(
+            Level::Note,
+            "A filter is set: what it leaves out is in no figure here.".into(),
+            Some("Ask without the filter to see everything."),
+        ));
+    }
+    if selection.since.is_some() || selection.until.is_some() {
+        notes.push(statement(
+            Level::Note,
+            "Connections that overlap the chosen interval count with all their bytes; the counters of losses are \
+             those of the whole recordings."
+                .into(),
+            None,
+        ));
+    }
+    notes
+}
+
+/// What is to be known of the connections selected.
+pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    if inexact > 0 {
+        notes.push(statement(
+            Level::Note,
+            format!("The byte counts of {} may be incomplete; each says why.", count(inexact, "connection")),
+            None,
+        ));
+    }
+    if preexisting > 0 {
+        notes.push(statement(
+            Level::Note,
+            format!(
+                "{} existed before the recording began: what passed on them earlier is not counted.",
+                count(preexisting, "connection")
+            ),
+            None,
+        ));
+    }
+    notes
+}
+
+/// To the second, in UTC.
+fn short(time: model::Timestamp) -> String {
+    let text = time.to_string();
+    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
+}
+
+/// A number with its noun.
+fn count(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(n)) }
+}
+
+/// Digits in groups of three.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

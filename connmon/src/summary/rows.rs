@@ -1,0 +1,181 @@
+//! The rows of the aggregates.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::enrich::geo::AddressKind;
+use crate::model::{Connection, Direction, End, Process, ProcessId, Proto, Timestamp};
+
+/// Counts that every row has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Connections.
+    pub connections: u64,
+    /// Of these, connections that never came about, or broke: see [`End::is_failure`].
+    pub failed: u64,
+    /// Of these, connections that the other side opened.
+    pub inbound: u64,
+    /// Of these, connections whose bytes may be incomplete; each says why.
+    pub inexact: u64,
+    /// Application bytes sent.
+    pub tx_bytes: u64,
+    /// Application bytes received.
+    pub rx_bytes: u64,
+}
+
+impl Figures {
+    /// Bytes both ways.
+    pub fn bytes(&self) -> u64 {
+        self.tx_bytes.saturating_add(self.rx_bytes)
+    }
+
+    /// Adds the figures of another row.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.failed += other.failed;
+        self.inbound += other.inbound;
+        self.inexact += other.inexact;
+        self.tx_bytes = self.tx_bytes.saturating_add(other.tx_bytes);
+        self.rx_bytes = self.rx_bytes.saturating_add(other.rx_bytes);
+    }
+
+    /// Counts a connection of which `tx` and `rx` bytes belong to this row.
+    pub(super) fn add(&mut self, connection: &Connection, tx: u64, rx: u64) {
+        self.connections += 1;
+        self.failed += u64::from(connection.end.is_some_and(End::is_failure));
+        self.inbound += u64::from(connection.direction == Direction::In);
+        self.inexact += u64::from(connection.inexact.is_some());
+        self.tx_bytes = self.tx_bytes.saturating_add(tx);
+        self.rx_bytes = self.rx_bytes.saturating_add(rx);
+    }
+}
+
+/// Figures over everything selected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Connections that existed before their recording began.
+    pub preexisting: u64,
+    /// Connections that had not ended when they were last written.
+    pub open: u64,
+    /// Distinct processes.
+    pub processes: u64,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+    /// Distinct countries of public remotes.
+    pub countries: u64,
+}
+
+/// A process across recordings: PIDs and start times begin again at every boot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessKey {
+    /// The boot that the process lived in.
+    pub boot: Arc<str>,
+    /// Which process of that boot.
+    pub id: ProcessId,
+}
+
+/// What one process did.
+#[derive(Clone, Debug)]
+pub struct ProcessRow {
+    /// Which one.
+    pub key: ProcessKey,
+    /// What is known of it, as of its newest connection.
+    pub process: Arc<Process>,
+    /// Other executables that the same process ran before or after, at most eight.
+    pub other_exes: BTreeSet<String>,
+    /// Everything.
+    pub figures: Figures,
+    /// TCP alone.
+    pub tcp: Figures,
+    /// UDP alone.
+    pub udp: Figures,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+    /// Distinct countries of public remotes.
+    pub countries: u64,
+    /// First connection opened.
+    pub first_seen: Timestamp,
+    /// Last sign of life of a connection: its opening or its end.
+    pub last_seen: Timestamp,
+}
+
+/// What was exchanged with one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteRow {
+    /// The address.
+    pub ip: IpAddr,
+    /// Its kind.
+    pub kind: AddressKind,
+    /// Where it is registered, if known: an ISO 3166-1 alpha-2 code.
+    pub country: Option<String>,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Rows of [`Summary::processes`](super::Summary::processes) that used it, in ascending order.
+    pub processes: Vec<usize>,
+    /// Service ports used, at most eight, the lowest.
+    pub services: BTreeSet<(Proto, u16)>,
+    /// First connection opened.
+    pub first_seen: Timestamp,
+    /// Last sign of life of a connection.
+    pub last_seen: Timestamp,
+}
+
+/// What was exchanged with the public addresses of one country.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CountryRow {
+    /// ISO 3166-1 alpha-2; `None` for public addresses whose country is not known.
+    pub code: Option<String>,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+    /// Distinct processes.
+    pub processes: u64,
+}
+
+/// What was exchanged with addresses of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KindRow {
+    /// The kind.
+    pub kind: AddressKind,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+}
+
+/// What was exchanged over one service port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceRow {
+    /// The protocol.
+    pub proto: Proto,
+    /// The port of the side that was called; 0 where there is none.
+    pub port: u16,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Distinct processes.
+    pub processes: u64,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+}
+
+/// What was exchanged over one protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProtocolRow {
+    /// The protocol.
+    pub proto: Proto,
+    /// Connections and bytes.
+    pub figures: Figures,
+}
+
+/// How often connections ended in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndRow {
+    /// `None`: they last.
+    pub end: Option<End>,
+    /// How many.
+    pub connections: u64,
+}

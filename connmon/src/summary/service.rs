@@ -1,0 +1,104 @@
+//! The port that names a connection's service, and the customary name of the common ones.
+
+use crate::model::{Connection, Direction, Proto};
+
+/// The port of the side that was called, and the name that is usual for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The port; 0 where there is none.
+    pub port: u16,
+    /// The customary name, a convention and no observation.
+    pub name: Option<&'static str>,
+}
+
+/// The service of a connection: the remote port if this host called, the local one if it was called, and the lower
+/// one where that is not known.
+pub fn service_of(connection: &Connection) -> Service {
+    let (local, remote) = (connection.local.port, connection.remote.port);
+    let port = match connection.direction {
+        Direction::Out => remote,
+        Direction::In => local,
+        Direction::Unknown => [local, remote].into_iter().filter(|port| *port > 0).min().unwrap_or(0),
+    };
+    Service { port, name: Service::name_of(connection.proto, port) }
+}
+
+impl Service {
+    /// The name by convention, after the IANA registry and common use.
+    pub fn name_of(proto: Proto, port: u16) -> Option<&'static str> {
+        if ![Proto::TCP, Proto::UDP].contains(&proto) {
+            return None;
+        }
+        let name = match port {
+            20 | 21 => "ftp",
+            22 => "ssh",
+            23 => "telnet",
+            25 => "smtp",
+            53 => "dns",
+            67 | 68 => "dhcp",
+            69 => "tftp",
+            80 => "http",
+            88 => "kerberos",
+            110 => "pop3",
+            111 => "rpcbind",
+            123 => "ntp",
+            137..=139 => "netbios",
+            143 => "imap",
+            161 | 162 => "snmp",
+            179 => "bgp",
+            389 => "ldap",
+            443 if proto == Proto::UDP => "https (quic)",
+            443 => "https",
+            445 => "smb",
+            465 | 587 => "submission",
+            500 | 4500 => "ipsec",
+            514 => "syslog",
+            546 | 547 => "dhcpv6",
+            554 => "rtsp",
+            631 => "ipp",
+            636 => "ldaps",
+            853 => "dns over tls",
+            873 => "rsync",
+            989 | 990 => "ftps",
+            993 => "imaps",
+            995 => "pop3s",
+            1194 => "openvpn",
+            1433 => "mssql",
+            1883 => "mqtt",
+            1900 => "ssdp",
+            2049 => "nfs",
+            2181 => "zookeeper",
+            2375 | 2376 => "docker",
+            2379 | 2380 => "etcd",
+            3128 => "proxy",
+            3306 => "mysql",
+            3389 => "rdp",
+            3478 | 3479 => "stun",
+            4317 | 4318 => "otlp",
+            5060 | 5061 => "sip",
+            5222 => "xmpp",
+            5353 => "mdns",
+            5355 => "llmnr",
+            5432 => "postgresql",
+            5671 | 5672 => "amqp",
+            5900 => "vnc",
+            6379 => "redis",
+            6443 => "kubernetes",
+            6667 | 6697 => "irc",
+            8080 => "http-alt",
+            8443 => "https-alt",
+            8883 => "mqtts",
+            9050 => "tor socks",
+            9090 => "prometheus",
+            9092 => "kafka",
+            9200 => "elasticsearch",
+            9418 => "git",
+            11211 => "memcached",
+            19302 => "stun",
+            27017 => "mongodb",
+            51820 => "wireguard",
+            _ => return None,
+        };
+        Some(name)
+    }
+}

@@ -1,0 +1,194 @@
+//! Summaries of small fixtures, figure by figure.
+
+use super::fixture::{SECOND, START, connection, process, run, share, summary, varied};
+use super::*;
+use crate::enrich::geo::AddressKind;
+use crate::model::{Completeness as Counters, End, Gap, Proto, Timestamp};
+
+#[test]
+fn totals_are_exact() {
+    let s = varied();
+    let f = s.totals.figures;
+    assert_eq!((f.connections, f.failed, f.inbound), (7, 1, 1));
+    assert_eq!(
+        (f.tx_bytes, f.rx_bytes),
+        (1_500 + 500 + 70_000 + 40 + 1_000 + 24, 4_000_000 + 900 + 200 + 2_000)
+    );
+    assert_eq!((s.totals.processes, s.totals.remotes, s.totals.countries), (2, 6, 3));
+    assert_eq!((s.totals.open, s.totals.preexisting), (1, 1));
+    assert_eq!(s.unowned.connections, 1);
+    assert_eq!(s.protocols.iter().map(|row| row.figures.connections).sum::<u64>(), 7);
+    assert_eq!(s.ends[0], EndRow { end: Some(End::Fin), connections: 5 });
+    assert_eq!(s.activity.buckets.iter().map(|bucket| bucket.opened).sum::<u64>(), 7);
+}
+
+#[test]
+fn rows_add_up_and_are_ranked() {
+    let s = varied();
+    let names: Vec<&str> = s.processes.iter().map(|row| row.process.comm.as_str()).collect();
+    assert_eq!(names, ["curl", "nginx"]);
+    let curl = &s.processes[0];
+    assert_eq!((curl.figures.connections, curl.tcp.connections, curl.udp.connections), (5, 4, 1));
+    assert_eq!((curl.figures.tx_bytes, curl.udp.rx_bytes, curl.remotes, curl.countries), (2_064, 200, 4, 2));
+    let nginx = &s.processes[1];
+    assert_eq!((nginx.figures.tx_bytes, nginx.figures.connections), (71_000, 2));
+
+    let codes: Vec<_> = s.countries.iter().map(|row| row.code.as_deref().unwrap_or("-")).collect();
+    assert_eq!(codes, ["US", "NL", "AU"]);
+    assert_eq!((s.countries[0].remotes, s.countries[2].processes), (2, 2));
+    let kinds: Vec<_> = s.kinds.iter().map(|row| (row.kind, row.remotes)).collect();
+    assert_eq!(kinds, [(AddressKind::Public, 4), (AddressKind::Private, 2)]);
+    assert_eq!(s.remotes[0].ip.to_string(), "8.8.8.8");
+    let shared = s.remotes.iter().find(|row| row.ip.to_string() == "1.1.1.1").unwrap();
+    assert_eq!(shared.processes, [0, 1], "used by both processes");
+    let https = &s.services[0];
+    assert_eq!(
+        (https.proto, https.port, https.figures.connections, https.processes),
+        (Proto::TCP, 443, 4, 2)
+    );
+}
+
+#[test]
+fn the_order_of_arrival_changes_nothing() {
+    let curl = process(100, 5, "curl");
+    let rows: Vec<_> = (0..50)
+        .map(|i| (1, connection(i, i % 7, &curl, &format!("8.8.{}.{}:443", i % 5, i % 3), (i % 4) as u64, 9)))
+        .collect();
+    let forward = format!("{:?}", summary(vec![run(1, 0)], rows.clone()));
+    let backward = format!("{:?}", summary(vec![run(1, 0)], rows.into_iter().rev()));
+    assert_eq!(forward, backward);
+}
+
+#[test]
+fn a_pid_alone_is_no_process() {
+    let (first, second) = (process(100, 5, "curl"), process(100, 9, "curl"));
+    let mut rebooted = run(2, 1);
+    rebooted.boot_id = "other boot".into();
+    let rows = [
+        (1, connection(1, 1, &first, "8.8.8.8:443", 1, 0)),
+        (1, connection(2, 2, &second, "8.8.8.8:443", 2, 0)),
+        (2, connection(3, 3_700, &first, "8.8.8.8:443", 4, 0)),
+        (1, connection(4, 4, &first, "8.8.8.8:443", 8, 0)),
+    ];
+    let s = summary(vec![run(1, 0), rebooted], rows);
+    assert_eq!(s.processes.iter().map(|row| row.figures.tx_bytes).collect::<Vec<_>>(), [9, 4, 2]);
+}
+
+#[test]
+fn another_executable_of_the_same_process_is_kept() {
+    let (shell, tool) = (process(100, 5, "sh"), process(100, 5, "wget"));
+    let rows = [
+        (1, connection(2, 20, &tool, "8.8.8.8:443", 1, 1)),
+        (1, connection(1, 10, &shell, "8.8.8.8:443", 1, 1)),
+    ];
+    let s = summary(vec![run(1, 0)], rows);
+    assert_eq!(s.processes[0].process.exe, "/usr/bin/wget");
+    assert_eq!(s.processes[0].other_exes.iter().collect::<Vec<_>>(), ["/usr/bin/sh"]);
+}
+
+#[test]
+fn a_process_that_shares_a_connection_counts_it_once() {
+    let (a, b) = (process(1, 1, "a"), process(2, 2, "b"));
+    let mut c = connection(1, 1, &a, "8.8.8.8:443", 10, 0);
+    c.traffic.extend([share(&b, 5, 0), share(&a, 1, 0)]);
+    let s = summary(vec![run(1, 0)], [(1, c)]);
+    let figures: Vec<_> =
+        s.processes.iter().map(|row| (row.figures.connections, row.figures.tx_bytes)).collect();
+    assert_eq!((figures, s.totals.figures.tx_bytes), (vec![(1, 11), (1, 5)], 16));
+}
+
+#[test]
+fn the_list_is_cut_loudly_and_the_figures_are_not() {
+    let curl = process(100, 5, "curl");
+    let mut builder = Builder::new(vec![run(1, 0)], Selection::default(), 10);
+    for i in 0..1_000 {
+        // The first hundred are the largest, the last ones the newest.
+        builder.add(1, connection(i, i, &curl, "8.8.8.8:443", if i < 100 { 9_000 - i as u64 } else { 1 }, 0));
+    }
+    let s = builder.finish();
+    assert!(s.connections.is_cut());
+    let ids: Vec<i64> = s.connections.rows.iter().map(|kept| kept.connection.id).collect();
+    assert_eq!(ids, [0, 1, 2, 3, 4, 995, 996, 997, 998, 999]);
+    assert_eq!(
+        (s.connections.total, s.connections.by_bytes, s.totals.figures.connections),
+        (1_000, 5, 1_000)
+    );
+}
+
+#[test]
+fn a_complete_recording_is_complete() {
+    let s = varied();
+    assert!(s.is_complete(), "{:?}", s.completeness);
+    assert!(s.completeness.statements.iter().all(|statement| statement.level != Level::Loss));
+}
+
+#[test]
+fn every_counter_makes_it_incomplete_and_says_so() {
+    type Change = fn(&mut Counters);
+    let set: [(Change, &str); 8] = [
+        (|c| c.lost_events = 3, "3 records were lost in the kernel"),
+        (
+            |c| c.unattributed_tx_bytes = 1,
+            "1 byte sent and 0 bytes received belong to no recorded connection",
+        ),
+        (|c| c.unattributed_rx_bytes = 2_000, "2,000 bytes received belong to no"),
+        (|c| c.map_full = 1, "1 socket found the connection table full"),
+        (|c| c.read_errors = 2, "2 reads of kernel memory failed"),
+        (|c| c.malformed = 2, "could not be decoded"),
+        (|c| c.probe_misses = 5, "The kernel skipped 5 probes"),
+        (|c| c.reconciliation.unexplained = 1, "For 1 TCP connection the byte counts differ"),
+    ];
+    for (change, words) in set {
+        let mut lossy = run(1, 0);
+        change(&mut lossy.completeness);
+        let c = summary(vec![lossy], []).completeness;
+        assert_eq!(c.verdict, Verdict::Incomplete, "{words}");
+        assert!(c.statements[0].text.contains(words), "{words:?} is not in {:?}", c.statements[0]);
+        assert!(c.statements[0].advice.is_some());
+    }
+}
+
+#[test]
+fn times_without_a_recording_are_gaps() {
+    let at = |hour: i64| Timestamp(START + hour * 3_600 * SECOND);
+    let mut later = run(2, 3);
+    later.gaps.push(Gap { from: at(2), to: at(3), reason: "killed".into() });
+    let c = summary(vec![run(1, 0), later], []).completeness;
+    let gaps: Vec<_> = c.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.as_str())).collect();
+    assert_eq!(gaps, [(at(1), at(2), "no recording was running"), (at(2), at(3), "killed")]);
+
+    let asked = Selection { since: Some(at(-1)), until: Some(at(2)), filter: String::new() };
+    let s = Builder::new(vec![run(1, 0)], asked, 1).finish();
+    let gaps: Vec<_> = s.completeness.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
+    assert_eq!(gaps, [(at(-1), at(0)), (at(1), at(2))]);
+}
+
+#[test]
+fn no_end_and_no_recording_are_said() {
+    let mut open = run(1, 0);
+    open.ended = None;
+    assert_eq!(summary(vec![open], []).completeness.verdict, Verdict::Unfinished);
+    let nothing = summary(Vec::new(), []);
+    assert_eq!(nothing.completeness.verdict, Verdict::Nothing);
+    assert!(nothing.window.is_none() && !nothing.is_complete());
+}
+
+#[test]
+fn a_selection_takes_what_overlaps() {
+    let curl = process(100, 5, "curl");
+    let c = connection(1, 100, &curl, "8.8.8.8:443", 1, 1);
+    let at = |second: i64| Some(Timestamp(START + second * SECOND));
+    for (since, until, taken) in [
+        (None, None, true),
+        (at(105), None, true),
+        (at(111), None, false),
+        (None, at(100), false),
+        (None, at(101), true),
+    ] {
+        assert_eq!(
+            Selection { since, until, filter: String::new() }.overlaps(&c),
+            taken,
+            "{since:?} {until:?}"
+        );
+    }
+}
