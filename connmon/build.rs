@@ -49,7 +49,7 @@ fn build() -> Result<(), String> {
     }
     cargo
         .current_dir(root.join("connmon-ebpf"))
-        .args(["build", "--release", "--locked", "--features", "bpf", "--bin", "connmon-ebpf"])
+        .args(["build", "--quiet", "--release", "--locked", "--features", "bpf", "--bin", "connmon-ebpf"])
         .args(["--target", "bpfel-unknown-none", "--target-dir"])
         .arg(out.join("ebpf"))
         // aya-ebpf uses the unstable asm_experimental_arch.

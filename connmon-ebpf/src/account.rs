@@ -5,13 +5,11 @@
 //! delete. A sweep that meets a RELEASED entry leaves it alone, since its final form is on its way. What fits
 //! nowhere is added to a counter, so that Σ entries + counters = everything that the hooks saw.
 
-use core::mem::MaybeUninit;
-
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use connmon_ebpf::{AcctKey, Addr, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
 
-use crate::maps::{ACCT, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count, setting};
+use crate::maps::{ACCT, EMPTY, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count, setting};
 use crate::sock;
 use crate::task::Current;
 
@@ -73,58 +71,83 @@ pub struct New {
     pub owned: bool,
 }
 
-/// Fills `entry`. Not inlined, so that its stack is its own.
+/// Fills an entry that was just inserted empty, and publishes it by its id. In place, because an entry does not fit
+/// on the stack beside its callers: all frames together have 512 bytes.
 #[inline(never)]
-fn fill(entry: &mut MaybeUninit<SockEntry>, new: &New) {
+fn fill(entry: *mut SockEntry, new: &New) -> u64 {
     let time = now();
-    let family = sock::family(new.sk);
-    let words = entry.as_mut_ptr().cast::<u64>();
-    for n in 0..size_of::<SockEntry>() / 8 {
-        // SAFETY: within the entry, which is aligned to 8 bytes. Volatile words, since the compiler would call a
-        // memset() that goes byte by byte.
-        unsafe { core::ptr::write_volatile(words.add(n), 0) };
+    // SAFETY: a valid pointer into a map value that has no id yet, so nobody else uses these fields.
+    unsafe {
+        (*entry).kind = kind::SOCK;
+        (*entry).flags = new.flags;
+        (*entry).parent = new.parent;
+        (*entry).opened_ns = time;
+        (*entry).local = sock::local(new.sk, sock::family(new.sk));
+        (*entry).remote = new.remote;
+        (*entry).proto = new.proto;
+        (*entry).netns = sock::netns(new.sk);
+        (*entry).delivered = new.delivered;
+        core::ptr::write_volatile(&raw mut (*entry).id, next_id(time));
     }
-    // SAFETY: all-zero bytes are a value of SockEntry.
-    let entry = unsafe { entry.assume_init_mut() };
-    entry.kind = kind::SOCK;
-    entry.flags = new.flags;
-    entry.id = next_id(time);
-    entry.parent = new.parent;
-    entry.opened_ns = time;
-    entry.local = sock::local(new.sk, family);
-    entry.remote = new.remote;
-    entry.proto = new.proto;
-    entry.netns = sock::netns(new.sk);
-    entry.delivered = new.delivered;
     if new.owned {
-        let current = Current::get();
-        let share = &mut entry.shares[0];
-        share.task = current.task;
-        share.start_ns = current.start_ns();
-        share.tgid = current.tgid;
-        share.uid = current.uid();
-        entry.comm = bpf_get_current_comm().unwrap_or_default();
+        own(entry);
     }
+    0
+}
+
+/// The id of an entry. Another CPU may have inserted it a moment ago and still be filling it: then this waits, not
+/// long, and gives 0 if it takes longer.
+#[inline(always)]
+fn id_of(entry: *mut SockEntry) -> u64 {
+    for _ in 0..64 {
+        // SAFETY: a valid pointer into a map value.
+        let id = unsafe { core::ptr::read_volatile(&raw const (*entry).id) };
+        if id != 0 {
+            return id;
+        }
+    }
+    0
 }
 
 /// Inserts an entry for a socket; one that is there already stays and is returned.
 #[inline(never)]
 pub fn create(new: &New) -> Option<*mut SockEntry> {
-    let mut entry = MaybeUninit::<SockEntry>::uninit();
-    fill(&mut entry, new);
-    // SAFETY: filled above.
-    let result = SOCKS.insert(new.sk, unsafe { entry.assume_init_ref() }, u64::from(BPF_NOEXIST));
-    let found = SOCKS.get_ptr_mut(new.sk);
-    if found.is_none() && result.is_err() {
-        count(if new.proto == sock::TCP { stat::SOCKS_FULL } else { stat::FLOWS_FULL }, 1);
-        if new.proto == sock::TCP {
+    let empty = EMPTY.get_ptr(0)?;
+    // SAFETY: a valid pointer into a map value that nothing ever writes to.
+    let result = SOCKS.insert(new.sk, unsafe { &*empty }, u64::from(BPF_NOEXIST));
+    let entry = SOCKS.get_ptr_mut(new.sk);
+    match (entry, result) {
+        (Some(entry), Ok(())) => {
+            fill(entry, new);
+        }
+        (Some(_), Err(_)) => {}
+        (None, _) if new.proto == sock::TCP => {
+            count(stat::SOCKS_FULL, 1);
             if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
                 // SAFETY: a valid pointer into a map value; it only ever becomes 1.
                 unsafe { core::ptr::write_volatile(was_full, 1) };
             }
         }
+        (None, _) => count(stat::FLOWS_FULL, 1),
     }
-    found
+    entry
+}
+
+/// Inserts an entry for a further remote of a datagram socket.
+#[inline(never)]
+fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
+    let empty = EMPTY.get_ptr(0)?;
+    // SAFETY: a valid pointer into a map value that nothing ever writes to.
+    let result = FLOWS.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST));
+    let entry = FLOWS.get_ptr_mut(key);
+    match (entry, result) {
+        (Some(entry), Ok(())) => {
+            fill(entry, new);
+        }
+        (Some(_), Err(_)) => {}
+        (None, _) => count(stat::FLOWS_FULL, 1),
+    }
+    entry
 }
 
 /// The entry of a TCP socket. One that has none, although none was ever turned away, is from before the
@@ -178,20 +201,6 @@ pub fn untracked(sk: u64, last: u32) -> u64 {
     0
 }
 
-/// Inserts an entry for a further remote of a datagram socket.
-#[inline(never)]
-fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
-    let mut entry = MaybeUninit::<SockEntry>::uninit();
-    fill(&mut entry, new);
-    // SAFETY: filled above.
-    let result = FLOWS.insert(key, unsafe { entry.assume_init_ref() }, u64::from(BPF_NOEXIST));
-    let found = FLOWS.get_ptr_mut(key);
-    if found.is_none() && result.is_err() {
-        count(stat::FLOWS_FULL, 1);
-    }
-    found
-}
-
 /// Adds bytes that belong to no entry.
 #[inline(always)]
 pub fn unattributed(way: Way, bytes: u64) {
@@ -241,11 +250,17 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
     let current = Current::get();
     let start_ns = current.start_ns();
+    let id = id_of(entry);
+    if id == 0 {
+        count(stat::ACCT_FULL, 1);
+        unattributed(way, bytes);
+        return 0;
+    }
     for slot in 0..INLINE_SHARES {
         // SAFETY: a valid pointer into a map value; aligned words, written by whoever holds the slot.
         unsafe {
             let share = &raw mut (*entry).shares[slot];
-            if core::ptr::read_volatile(&raw const (*share).tgid) == 0 && !claim(entry, share, current, start_ns)
+            if core::ptr::read_volatile(&raw const (*share).tgid) == 0 && !claim(entry, id, share, current, start_ns)
             {
                 continue;
             }
@@ -258,8 +273,6 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
             }
         }
     }
-    // SAFETY: a valid pointer into a map value.
-    let id = unsafe { (*entry).id };
     let key = AcctKey { id, start_ns, tgid: current.tgid, pad: 0 };
     if ACCT.get_ptr_mut(key).is_none() {
         let share = Share { start_ns, tgid: current.tgid, uid: current.uid(), ..zero_share() };
@@ -287,10 +300,10 @@ fn zero_share() -> Share {
 /// compare-and-swap for BPF, so the unique insert of a key with `tgid` 0 is the lock. `tgid` is written last
 /// and read again under the lock; who does not get it goes to `ACCT`, and sums are the same.
 #[inline(always)]
-unsafe fn claim(entry: *mut SockEntry, share: *mut Share, current: Current, start_ns: u64) -> bool {
+unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) -> bool {
     // SAFETY: as the caller promises, valid pointers into one map value.
     unsafe {
-        let key = AcctKey { id: (*entry).id, start_ns: 0, tgid: 0, pad: 0 };
+        let key = AcctKey { id, start_ns: 0, tgid: 0, pad: 0 };
         if ACCT.insert(key, zero_share(), u64::from(BPF_NOEXIST)).is_err() {
             return false;
         }
@@ -340,13 +353,13 @@ fn datagram_slow(new: &New, way: u64, bytes: u64) -> u64 {
         unattributed(way, bytes);
         return 0;
     };
-    // SAFETY: a valid pointer into a map value; `remote` and `id` never change.
+    // Only with an id has it its remote.
+    let parent = id_of(entry);
+    // SAFETY: a valid pointer into a map value; `remote` never changes.
     if unsafe { (*entry).remote == new.remote } {
         add(entry, way, bytes, 1);
         return 0;
     }
-    // SAFETY: as above.
-    let parent = unsafe { (*entry).id };
     let key = FlowKey { parent, remote: new.remote, pad: 0 };
     let flow = match FLOWS.get_ptr_mut(key) {
         Some(flow) => Some(flow),

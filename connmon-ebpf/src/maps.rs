@@ -8,6 +8,10 @@ use connmon_ebpf::{AcctKey, FlowKey, Offsets, Settings, Share, SockEntry, stat};
 #[map]
 pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0);
 
+/// One empty entry, to insert.
+#[map]
+pub static EMPTY: Array<SockEntry> = Array::with_max_entries(1, 0);
+
 /// Further remotes of datagram sockets that talk to several.
 #[map]
 pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_072, 0);
