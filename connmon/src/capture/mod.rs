@@ -9,6 +9,8 @@ mod offsets;
 pub mod probes;
 mod snapshot;
 mod sys;
+#[cfg(test)]
+mod tests;
 
 pub use frame::{Counters, Frame, FrameError, ProcessFacts, Start};
 pub use probes::{Backend, Sizes};

@@ -3,6 +3,8 @@
 mod completeness;
 mod end;
 mod processes;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

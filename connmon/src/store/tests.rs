@@ -1,0 +1,87 @@
+//! The store: migrations, refusals, and what a crash leaves.
+
+use std::path::Path;
+
+use rusqlite::Connection as Database;
+
+use super::schema::{APPLICATION_ID, migrate};
+use super::{Store, StoreError, Writer};
+use crate::capture::{Frame, Start};
+use crate::model::Timestamp;
+use crate::track::Tracker;
+
+fn start(tracker: &mut Tracker, seconds: u64) {
+    tracker.feed(Frame::Start(Box::new(Start {
+        host: "host".into(),
+        boot_id: "boot".into(),
+        kernel: "6.12".into(),
+        tool_version: "0".into(),
+        object_sha256: "0".into(),
+        backend: "kprobe".into(),
+        backend_notes: vec!["fentry: refused".into()],
+        clock_offset_ns: 0,
+        started_ns: seconds * 1_000_000_000,
+        users: vec![],
+    })));
+}
+
+fn record(path: &Path, seconds: u64, end_in_order: bool) {
+    let mut writer = Writer::open(path).unwrap();
+    let mut tracker = Tracker::default();
+    start(&mut tracker, seconds);
+    tracker.feed(Frame::SweepEnd((seconds + 5) * 1_000_000_000));
+    if end_in_order {
+        tracker.feed(Frame::End((seconds + 6) * 1_000_000_000));
+    }
+    writer.write(&tracker.take()).unwrap();
+}
+
+#[test]
+fn a_recording_that_did_not_end_leaves_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    record(&path, 10, false);
+    let runs = Store::open(&path).unwrap().runs().unwrap();
+    assert_eq!((runs[0].ended, runs[0].last_flush), (None, Timestamp(15_000_000_000)));
+    record(&path, 100, true);
+    let runs = Store::open(&path).unwrap().runs().unwrap();
+    assert_eq!(runs[1].gaps.len(), 1);
+    let gap = &runs[1].gaps[0];
+    assert_eq!((gap.from, gap.to), (Timestamp(15_000_000_000), Timestamp(100_000_000_000)));
+    assert_eq!(runs[1].backend_notes, ["fentry: refused"]);
+    record(&path, 200, true);
+    let runs = Store::open(&path).unwrap().runs().unwrap();
+    assert!(runs[2].gaps.is_empty(), "a recording that ended in order leaves none");
+}
+
+#[test]
+fn foreign_newer_and_damaged_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    assert!(matches!(Store::open(&path("none")), Err(StoreError::Missing(_))));
+
+    std::fs::write(path("text"), "not a database, but long enough to be looked at as one".repeat(40)).unwrap();
+    assert!(matches!(Store::open(&path("text")), Err(StoreError::Foreign(_))));
+    assert!(matches!(Writer::open(&path("text")), Err(StoreError::Foreign(_))));
+
+    Database::open(path("other")).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    assert!(matches!(Store::open(&path("other")), Err(StoreError::Foreign(_))));
+    assert!(matches!(Writer::open(&path("other")), Err(StoreError::Foreign(_))));
+
+    record(&path("newer"), 1, true);
+    Database::open(path("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Store::open(&path("newer")), Err(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(Writer::open(&path("newer")), Err(StoreError::Newer { .. })));
+}
+
+#[test]
+fn migrations_bring_an_empty_file_to_the_newest_schema() {
+    let mut db = Database::open_in_memory().unwrap();
+    migrate(&mut db, Path::new(":memory:")).unwrap();
+    migrate(&mut db, Path::new(":memory:")).unwrap();
+    let id: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
+    assert_eq!(id, APPLICATION_ID);
+    let tables: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 6);
+}

@@ -1,0 +1,200 @@
+//! The tracker against hand-made and random frames.
+
+use std::collections::HashMap;
+
+use connmon_ebpf::{Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind, stat};
+use proptest::prelude::*;
+
+use super::*;
+use crate::capture::Counters;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn start() -> Frame {
+    Frame::Start(Box::new(Start {
+        host: "host".into(),
+        boot_id: "boot".into(),
+        kernel: "6.12".into(),
+        tool_version: "0".into(),
+        object_sha256: "0".into(),
+        backend: "fentry".into(),
+        backend_notes: vec![],
+        clock_offset_ns: 1_000 * SECOND as i64,
+        started_ns: SECOND,
+        users: vec![(1000, "ada".into())],
+    }))
+}
+
+fn comm(name: &str) -> [u8; COMM_LEN] {
+    let mut comm = [0; COMM_LEN];
+    comm[..name.len()].copy_from_slice(name.as_bytes());
+    comm
+}
+
+fn share(tgid: u32, tx_bytes: u64, rx_bytes: u64) -> Share {
+    Share { tgid, start_ns: u64::from(tgid) * SECOND, uid: 1000, tx_bytes, rx_bytes, ..Share::default() }
+}
+
+fn entry(id: u64, tx: u64, rx: u64) -> SockEntry {
+    SockEntry {
+        kind: kind::SOCK,
+        flags: flag::OUTBOUND,
+        id,
+        opened_ns: 5 * SECOND,
+        proto: 6,
+        local: Addr { ip: [u32::from_ne_bytes([127, 0, 0, 1]), 0, 0, 0], port: 4000, family: 2 },
+        remote: Addr { ip: [u32::from_ne_bytes([8, 8, 8, 8]), 0, 0, 0], port: 53, family: 2 },
+        comm: comm("curl"),
+        shares: [share(7, tx, rx), Share::default()],
+        ..SockEntry::default()
+    }
+}
+
+fn closed(mut entry: SockEntry, kernel_tx: u64, kernel_rx: u64) -> Frame {
+    entry.flags |= flag::RELEASED | flag::TOTALS | flag::FIN_RECEIVED;
+    entry.closed_ns = 9 * SECOND;
+    entry.old_state = 9;
+    entry.kernel_tx = kernel_tx;
+    entry.kernel_rx = kernel_rx + 1;
+    Frame::Closed(Box::new(entry))
+}
+
+fn feed(frames: impl IntoIterator<Item = Frame>) -> (Tracker, Batch) {
+    let mut tracker = Tracker::default();
+    tracker.feed(start());
+    frames.into_iter().for_each(|frame| tracker.feed(frame));
+    let batch = tracker.take();
+    (tracker, batch)
+}
+
+#[test]
+fn a_short_connection_is_one_row() {
+    let (_, batch) = feed([closed(entry(1, 10, 20), 10, 20)]);
+    assert_eq!(batch.connections.len(), 1);
+    let row = &batch.connections[0];
+    assert_eq!(row.end, Some(End::Fin));
+    assert_eq!(row.direction, Direction::Out);
+    assert_eq!(row.remote.to_string(), "8.8.8.8:53");
+    assert_eq!(row.opened, Timestamp(1_005 * SECOND as i64));
+    assert_eq!(row.kernel, Some(KernelTotals { tx_bytes: 10, rx_bytes: 20, retransmits: 0 }));
+    assert_eq!(batch.processes.len(), 1);
+    assert_eq!(batch.processes[0].process.user.as_deref(), Some("ada"));
+    assert_eq!((batch.traffic[0].tx_bytes, batch.traffic[0].rx_bytes), (10, 20));
+    let reconciliation = batch.completeness.unwrap().reconciliation;
+    assert_eq!((reconciliation.compared, reconciliation.equal), (1, 1));
+}
+
+#[test]
+fn sweeps_hand_on_only_what_grew() {
+    let live = |tx| Frame::Live(Box::new(entry(1, tx, 0)));
+    let frames =
+        [live(10), Frame::SweepEnd(6 * SECOND), live(10), Frame::SweepEnd(7 * SECOND), closed(entry(1, 25, 0), 25, 0)];
+    let (_, batch) = feed(frames);
+    let sent: Vec<u64> = batch.traffic.iter().map(|row| row.tx_bytes).collect();
+    assert_eq!(sent, [10, 15]);
+    assert!(batch.connections.iter().all(|row| row.row == 1));
+}
+
+#[test]
+fn a_further_process_is_waited_for() {
+    let mut shared = entry(1, 10, 0);
+    shared.extra_shares = 1;
+    let key = connmon_ebpf::AcctKey { id: 1, start_ns: 8 * SECOND, tgid: 8, pad: 0 };
+    let acct = Frame::Share(key, share(8, 5, 0));
+    let (mut tracker, batch) = feed([closed(shared, 15, 0)]);
+    assert_eq!(batch.connections[0].end, None, "its traffic may be written before its end");
+    for second in 10..14 {
+        tracker.feed(acct.clone());
+        tracker.feed(Frame::SweepEnd(second * SECOND));
+    }
+    let batch = tracker.take();
+    assert_eq!(batch.traffic.iter().map(|row| row.tx_bytes).sum::<u64>(), 5);
+    assert_eq!(batch.connections.last().unwrap().end, Some(End::Fin));
+    assert_eq!(batch.completeness.unwrap().reconciliation.equal, 1);
+}
+
+#[test]
+fn what_vanishes_without_a_record_is_lost_and_not_counted_twice() {
+    let (mut tracker, _) = feed([Frame::Live(Box::new(entry(1, 10, 0))), Frame::SweepEnd(6 * SECOND)]);
+    let mut counters = Counters::default();
+    counters.kernel[stat::LOST_CONNECTIONS as usize] = 1;
+    counters.kernel[stat::LOST_TX as usize] = 30;
+    for second in 7..10 {
+        tracker.feed(Frame::Counters(counters));
+        tracker.feed(Frame::SweepEnd(second * SECOND));
+    }
+    let batch = tracker.take();
+    let row = batch.connections.last().unwrap();
+    assert_eq!((row.end, row.inexact), (None, Some("its end was lost")));
+    let completeness = batch.completeness.unwrap();
+    assert_eq!(completeness.lost_connections, 1);
+    assert_eq!(completeness.unattributed_tx_bytes, 20, "10 of the 30 bytes are in a row");
+}
+
+#[test]
+fn a_fork_inherits_and_exec_replaces() {
+    let task = |tgid: u32, ppid: u32, kind| TaskRecord {
+        kind,
+        tgid,
+        start_ns: u64::from(tgid) * SECOND,
+        ppid,
+        uid: 1000,
+        parent_start_ns: u64::from(ppid) * SECOND,
+        comm: comm("sh"),
+        ..TaskRecord::default()
+    };
+    let facts = crate::capture::ProcessFacts {
+        tgid: 6,
+        start_ns: 6 * SECOND,
+        exe: "/bin/sh".into(),
+        cmdline: "sh -c x".into(),
+    };
+    let frames = [
+        Frame::Task(task(6, 1, kind::EXISTS)),
+        Frame::Process(facts),
+        Frame::Task(task(7, 6, kind::FORK)),
+        closed(entry(1, 1, 1), 1, 1),
+    ];
+    let (_, batch) = feed(frames);
+    let process = &batch.processes[0].process;
+    assert_eq!((process.id.pid, process.ppid), (7, 6));
+    assert_eq!((process.exe.as_str(), process.cmdline.as_str()), ("/bin/sh", "sh -c x"));
+}
+
+#[test]
+fn the_end_closes_nothing_that_is_open() {
+    let (_, batch) = feed([Frame::Live(Box::new(entry(1, 10, 0))), Frame::End(9 * SECOND)]);
+    assert!(batch.ended);
+    assert_eq!(batch.connections.len(), 1);
+    assert_eq!(batch.connections[0].closed, None);
+}
+
+proptest! {
+    /// However sweeps and final records interleave, the rows sum up to the final figures, for each connection.
+    #[test]
+    fn rows_sum_up_to_the_final_figures(
+        steps in prop::collection::vec((0_u64..5, 0_u64..1000, 0_u64..1000, any::<bool>()), 1..60)
+    ) {
+        let mut sums: HashMap<u64, (u64, u64)> = HashMap::new();
+        let mut frames = Vec::new();
+        let mut second = 6;
+        for (id, tx, rx, sweep) in steps {
+            let sum = sums.entry(id).or_default();
+            *sum = (sum.0 + tx, sum.1 + rx);
+            if sweep {
+                // A sweep meets everything that is open.
+                frames.extend(sums.iter().map(|(id, (tx, rx))| Frame::Live(Box::new(entry(*id, *tx, *rx)))));
+                frames.push(Frame::SweepEnd(second * SECOND));
+                second += 1;
+            }
+        }
+        frames.extend(sums.iter().map(|(id, (tx, rx))| closed(entry(*id, *tx, *rx), *tx, *rx)));
+        let (_, batch) = feed(frames);
+        let total = |f: fn(&TrafficRow) -> u64| batch.traffic.iter().map(f).sum::<u64>();
+        prop_assert_eq!(total(|row| row.tx_bytes), sums.values().map(|sum| sum.0).sum::<u64>());
+        prop_assert_eq!(total(|row| row.rx_bytes), sums.values().map(|sum| sum.1).sum::<u64>());
+        let ended = batch.connections.iter().filter(|row| row.end.is_some()).count();
+        prop_assert_eq!(ended, sums.len());
+        prop_assert_eq!(batch.completeness.unwrap().reconciliation.equal, sums.len() as u64);
+    }
+}
