@@ -9,7 +9,7 @@ use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use connmon_ebpf::{AcctKey, Addr, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
 
-use crate::maps::{ACCT, EMPTY, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count, setting};
+use crate::maps::{ACCT, EMPTY, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count, setting};
 use crate::sock;
 use crate::task::Current;
 
@@ -113,6 +113,10 @@ fn id_of(entry: *mut SockEntry) -> u64 {
 #[inline(never)]
 pub fn create(new: &New) -> Option<*mut SockEntry> {
     let empty = EMPTY.get_ptr(0)?;
+    if new.proto == sock::TCP && was_full() && UNTRACKED.get_ptr(new.sk).is_some() {
+        // Counted as lost already, and lost it stays.
+        return None;
+    }
     // SAFETY: a valid pointer into a map value that nothing ever writes to.
     let result = SOCKS.insert(new.sk, unsafe { &*empty }, u64::from(BPF_NOEXIST));
     let entry = SOCKS.get_ptr_mut(new.sk);
@@ -123,6 +127,9 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
         (Some(_), Err(_)) => {}
         (None, _) if new.proto == sock::TCP => {
             count(stat::SOCKS_FULL, 1);
+            if UNTRACKED.insert(new.sk, 0, u64::from(BPF_NOEXIST)).is_err() {
+                count(stat::CALLS_FULL, 1);
+            }
             if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
                 // SAFETY: a valid pointer into a map value; it only ever becomes 1.
                 unsafe { core::ptr::write_volatile(was_full, 1) };
@@ -157,16 +164,19 @@ pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
     SOCKS.get_ptr_mut(sk).or_else(|| adopt(sk))
 }
 
+#[inline(always)]
+fn was_full() -> bool {
+    // SAFETY: a valid pointer into a map value.
+    WAS_FULL.get_ptr(0).is_some_and(|was_full| unsafe { core::ptr::read_volatile(was_full) } != 0)
+}
+
 #[inline(never)]
 fn adopt(sk: u64) -> Option<*mut SockEntry> {
     if sock::proto(sk) != sock::TCP {
         return None;
     }
-    if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
-        // SAFETY: a valid pointer into a map value.
-        if unsafe { core::ptr::read_volatile(was_full) } != 0 {
-            return None;
-        }
+    if was_full() {
+        return None;
     }
     create(&New {
         sk,
@@ -273,10 +283,10 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
             }
         }
     }
-    let key = AcctKey { id, start_ns, tgid: current.tgid, pad: 0 };
+    let key = AcctKey { id, start_ns, tgid: current.tgid, uid: current.uid() };
     if ACCT.get_ptr_mut(key).is_none() {
-        let share = Share { start_ns, tgid: current.tgid, uid: current.uid(), ..zero_share() };
-        if ACCT.insert(key, share, u64::from(BPF_NOEXIST)).is_ok() {
+        // The key tells the process; the value begins with all counters at zero.
+        if insert_empty_share(&key) {
             // SAFETY: a valid pointer into a map value.
             add_to(unsafe { &raw mut (*entry).extra_shares }, 1);
         }
@@ -291,9 +301,12 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     0
 }
 
+/// Inserts a share with all fields zero; false if it is there already, or the map is full.
 #[inline(always)]
-fn zero_share() -> Share {
-    Share { task: 0, start_ns: 0, tgid: 0, uid: 0, tx_bytes: 0, rx_bytes: 0, tx_calls: 0, rx_calls: 0 }
+fn insert_empty_share(key: &AcctKey) -> bool {
+    let Some(empty) = EMPTY_SHARE.get_ptr(0) else { return false };
+    // SAFETY: a valid pointer into a map value that nothing ever writes to.
+    ACCT.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST)).is_ok()
 }
 
 /// Takes a free inline slot for the current process. Two processes may want it at once and Linux 5.10 has no
@@ -303,8 +316,8 @@ fn zero_share() -> Share {
 unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) -> bool {
     // SAFETY: as the caller promises, valid pointers into one map value.
     unsafe {
-        let key = AcctKey { id, start_ns: 0, tgid: 0, pad: 0 };
-        if ACCT.insert(key, zero_share(), u64::from(BPF_NOEXIST)).is_err() {
+        let key = AcctKey { id, start_ns: 0, tgid: 0, uid: 0 };
+        if !insert_empty_share(&key) {
             return false;
         }
         let free = core::ptr::read_volatile(&raw const (*share).tgid) == 0;
@@ -341,12 +354,12 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
         }
     }
     let flags = flags | if way == Way::Tx { flag::OUTBOUND } else { flag::INBOUND };
-    datagram_slow(&New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true }, way as u64, bytes);
+    datagram_slow(&mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true }, way as u64, bytes);
 }
 
 /// The first datagram of a socket, and those to further remotes.
 #[inline(never)]
-fn datagram_slow(new: &New, way: u64, bytes: u64) -> u64 {
+fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Way::Tx as u64;
     let way = if is_tx { Way::Tx } else { Way::Rx };
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
@@ -364,10 +377,11 @@ fn datagram_slow(new: &New, way: u64, bytes: u64) -> u64 {
     let flow = match FLOWS.get_ptr_mut(key) {
         Some(flow) => Some(flow),
         None => {
-            let new = New { parent, flags: new.flags | flag::FLOW, ..*new };
+            new.parent = parent;
+            new.flags |= flag::FLOW;
             // SAFETY: a valid pointer into a map value.
             add_to(unsafe { &raw mut (*entry).extra_flows }, 1);
-            create_flow(&key, &new)
+            create_flow(&key, new)
         }
     };
     match flow {

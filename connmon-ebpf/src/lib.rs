@@ -79,8 +79,10 @@ pub mod stat {
     pub const CALLS_FULL: u32 = 11;
     /// The last id handed out on this CPU; not an error.
     pub const IDS: u32 = 12;
+    /// Events that only the second of two twin programs saw; not an error.
+    pub const RESCUED: u32 = 13;
     /// How many there are.
-    pub const COUNT: u32 = 13;
+    pub const COUNT: u32 = 14;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -96,7 +98,7 @@ pub struct Addr {
     pub family: u16,
 }
 
-/// What one process moved on one connection. Counters only grow.
+/// What one process moved on one connection. Counters only grow. In `ACCT` only they count: the key tells the process.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,8 +196,8 @@ pub struct AcctKey {
     pub start_ns: u64,
     /// Thread group id.
     pub tgid: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// Real user id.
+    pub uid: u32,
 }
 
 /// A process was born or ended.
@@ -386,6 +388,10 @@ pub struct Settings {
     pub accept_return: u32,
     /// Bytes waiting in the ring from which the reader is woken at once.
     pub wakeup_bytes: u32,
+    /// Not 0 where each program has a twin, see `twin` in the kernel side.
+    pub twins: u32,
+    /// Explicit padding.
+    pub pad: u32,
     /// Code addresses `[from, to)` of the functions that end a UDP receive; 0 where unknown.
     pub udp_receive: [[u64; 2]; 3],
 }
@@ -399,5 +405,5 @@ const _: () = {
     assert!(size_of::<TaskRecord>() == 64);
     assert!(size_of::<ExecRecord>() == 64 + PATH_LEN + NAME_LEN + ARGS_LEN);
     assert!(size_of::<ExecRecord>() % 8 == 0);
-    assert!(size_of::<Settings>() == 56);
+    assert!(size_of::<Settings>() == 64);
 };

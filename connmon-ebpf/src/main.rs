@@ -10,6 +10,7 @@ mod hooks;
 mod maps;
 mod sock;
 mod task;
+mod twin;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

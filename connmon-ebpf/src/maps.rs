@@ -12,6 +12,10 @@ pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0
 #[map]
 pub static EMPTY: Array<SockEntry> = Array::with_max_entries(1, 0);
 
+/// One empty share, to insert.
+#[map]
+pub static EMPTY_SHARE: Array<Share> = Array::with_max_entries(1, 0);
+
 /// Further remotes of datagram sockets that talk to several.
 #[map]
 pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_072, 0);
@@ -24,9 +28,9 @@ pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);
 
-/// TCP sockets without an entry, between TCP_CLOSE and their end: bytes delivered that are counted already.
+/// TCP sockets that are counted as lost, until their end: bytes delivered that are counted as unattributed already.
 #[map]
-pub static UNTRACKED: HashMap<u64, u64> = HashMap::with_max_entries(16_384, 0);
+pub static UNTRACKED: HashMap<u64, u64> = HashMap::with_max_entries(65_536, 0);
 
 /// Index 0: not 0 once a TCP socket found `SOCKS` full. Until then an unknown TCP socket is one from before
 /// the probes; afterwards it may be one that was lost.
@@ -36,6 +40,10 @@ pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
 /// connect() calls by socket, until a SYN is sent: the remote address.
 #[map]
 pub static ATTEMPTS: HashMap<u64, connmon_ebpf::Addr> = HashMap::with_max_entries(16_384, 0);
+
+/// Events that the first of two twin programs has handled: see `twin`.
+#[map]
+pub static MARKS: HashMap<u64, u8> = HashMap::with_max_entries(32_768, 0);
 
 /// Calls under way that need a note from an earlier hook, by thread.
 #[map]

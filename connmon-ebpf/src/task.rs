@@ -56,3 +56,9 @@ pub fn uid_of(task: u64) -> u32 {
         None => 0,
     }
 }
+
+/// The current thread, as a number for keys: thread ids are below 2^22 (`PID_MAX_LIMIT`).
+#[inline(always)]
+pub fn thread() -> u64 {
+    bpf_get_current_pid_tgid() & 0xffff_ffff
+}

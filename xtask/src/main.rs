@@ -1,2 +1,66 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo xtask <command>`, one file a command.
+//!
+//! Everything that a fresh machine needs beyond Rust itself is brought by [`setup`]; the other commands call it.
+
+mod apt;
+mod build;
+mod cargo;
+mod data;
+mod linker;
+mod run;
+mod setup;
+mod sh;
+mod table;
+mod test;
+mod tidy;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of connmon.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring what building for eBPF needs: a compiler with a `core` for BPF, and bpf-linker
+    Setup,
+    /// Build connmon
+    Build(build::Args),
+    /// Record real traffic for some seconds, then print the audit and say where the report lies
+    Run(run::Args),
+    /// Run every test: tidy, unit, e2e, vm, browser
+    Test(test::Args),
+    /// Run the end-to-end test on the kernel matrix in QEMU
+    Vm(vm::Args),
+    /// Check formatting, lints, licences and this project's own rules
+    Tidy,
+    /// Generate the data embedded in connmon
+    Data,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Setup => setup::run(),
+        Command::Build(args) => build::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Vm(args) => vm::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Data => data::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub struct Task {
 pub fn processes(ctx: *mut Task) -> i32 {
     // SAFETY: fields of the context; the verifier checks the access.
     let (task, seq) = unsafe { ((*ctx).task, (*(*ctx).meta).seq) };
-    if task == 0 || read::<u32>(task, offset!(task_pid)) != read::<u32>(task, offset!(task_tgid)) {
+    if task == 0 || read::<u32>(task, offset!(task_pid)).unwrap_or(0) != tgid_of(task) {
         return 0;
     }
     let parent: u64 = read(task, offset!(real_parent)).unwrap_or(task);

@@ -76,13 +76,13 @@ sending!(UDPV6_SENDMSG, kprobe_udpv6_sendmsg, kretprobe_udpv6_sendmsg, "udpv6_se
 ));
 
 macro_rules! connect {
-    ($call:ident, $entry:ident, $exit:ident, $function:literal) => {
+    ($call:ident, $entry:ident, $exit:ident, $function:literal, $v6:literal) => {
         #[doc = concat!("Entry of ", $function, "().")]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
             note(&ctx, $call);
             if let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) {
-                connecting(sk, name);
+                connecting(sk, name, $v6);
             }
             0
         }
@@ -98,8 +98,8 @@ macro_rules! connect {
     };
 }
 
-connect!(TCP_V4_CONNECT, kprobe_tcp_v4_connect, kretprobe_tcp_v4_connect, "tcp_v4_connect");
-connect!(TCP_V6_CONNECT, kprobe_tcp_v6_connect, kretprobe_tcp_v6_connect, "tcp_v6_connect");
+connect!(TCP_V4_CONNECT, kprobe_tcp_v4_connect, kretprobe_tcp_v4_connect, "tcp_v4_connect", false);
+connect!(TCP_V6_CONNECT, kprobe_tcp_v6_connect, kretprobe_tcp_v6_connect, "tcp_v6_connect", true);
 
 /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: see the fentry backend.
 #[kprobe]

@@ -8,6 +8,7 @@ use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
 use crate::attempt;
 use crate::maps::SOCKS;
 use crate::sock;
+use crate::twin::{mine, twin};
 
 // TCP states, include/net/tcp_states.h.
 const ESTABLISHED: i32 = 1;
@@ -16,22 +17,21 @@ const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const LISTEN: i32 = 10;
 
-/// `inet_sock_set_state(sk, oldstate, newstate)`. Often in softirq: only the step to SYN_SENT is certain to
-/// run in the process that connects.
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
-    let sk: u64 = ctx.arg(0);
-    let old: i32 = ctx.arg(1);
-    let new: i32 = ctx.arg(2);
-    match (old, new) {
-        (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE) => {}
-        _ => return 0,
+twin! {
+    /// `inet_sock_set_state(sk, oldstate, newstate)`. Often in softirq: only the step to SYN_SENT is certain to run in
+    /// the process that connects.
+    btf_tracepoint("inet_sock_set_state") inet_sock_set_state inet_sock_set_state_again (ctx: BtfTracePointContext, copy) {
+        let sk: u64 = ctx.arg(0);
+        let old: i32 = ctx.arg(1);
+        let new: i32 = ctx.arg(2);
+        if matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
+            // MPTCP's master sockets come by as well; they are no tcp_sock.
+            && sock::proto(sk) == sock::TCP
+            && mine(copy, sk)
+        {
+            set_state(sk, old, new);
+        }
     }
-    // MPTCP's master sockets come by as well; they are no tcp_sock.
-    if sock::proto(sk) == sock::TCP {
-        set_state(sk, old, new);
-    }
-    0
 }
 
 #[inline(always)]
@@ -48,7 +48,9 @@ fn set_state(sk: u64, old: i32, new: i32) {
     };
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
-        release(sk);
+        if release(sk) != 0 {
+            untracked(sk, 1);
+        }
         attempt::sent(sk);
         let _ = create(&fresh(flag::OUTBOUND, true));
         return;
@@ -56,11 +58,13 @@ fn set_state(sk: u64, old: i32, new: i32) {
     if new == ESTABLISHED {
         let entry = match SOCKS.get_ptr_mut(sk) {
             Some(entry) => entry,
-            None if old == SYN_RECV => match create(&fresh(flag::INBOUND, false)) {
-                Some(entry) => entry,
-                None => return,
-            },
-            None => return,
+            None => {
+                let direction = if old == SYN_RECV { flag::INBOUND } else { flag::OUTBOUND };
+                match create(&fresh(direction, false)) {
+                    Some(entry) => entry,
+                    None => return,
+                }
+            }
         };
         // SAFETY: a valid pointer into a map value; the socket is locked here.
         let entry: &mut SockEntry = unsafe { &mut *entry };
@@ -84,32 +88,38 @@ fn set_state(sk: u64, old: i32, new: i32) {
     }
 }
 
-/// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
-#[btf_tracepoint(function = "tcp_destroy_sock")]
-pub fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
-    let sk: u64 = ctx.arg(0);
-    if release(sk) != 0 {
-        untracked(sk, 1);
+twin! {
+    /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
+    btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock tcp_destroy_sock_again (ctx: BtfTracePointContext, copy) {
+        let sk: u64 = ctx.arg(0);
+        if mine(copy, sk) && release(sk) != 0 {
+            untracked(sk, 1);
+        }
     }
-    0
 }
 
-/// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by every
-/// way of reading; a peek delivers nothing.
-#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
-pub fn tcp_rcv_space_adjust(ctx: BtfTracePointContext) -> i32 {
-    let sk: u64 = ctx.arg(0);
-    let Some(delivered) = sock::delivered(sk) else { return 0 };
+twin! {
+    /// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by every way of
+    /// reading; a peek delivers nothing.
+    btf_tracepoint("tcp_rcv_space_adjust") tcp_rcv_space_adjust tcp_rcv_space_adjust_again (ctx: BtfTracePointContext, copy) {
+        let sk: u64 = ctx.arg(0);
+        if mine(copy, sk) {
+            received(sk);
+        }
+    }
+}
+
+#[inline(always)]
+fn received(sk: u64) {
+    let Some(delivered) = sock::delivered(sk) else { return };
     // Without an entry, `untracked` counts what was delivered when the socket ends.
-    let Some(entry) = tcp_entry(sk) else { return 0 };
+    let Some(entry) = tcp_entry(sk) else { return };
     // SAFETY: a valid pointer into a map value; the socket is locked here, so `delivered` has one writer.
     unsafe {
         let before = (*entry).delivered;
-        if delivered <= before {
-            return 0;
+        if delivered > before {
+            (*entry).delivered = delivered;
+            add(entry, Way::Rx, delivered - before, 1);
         }
-        (*entry).delivered = delivered;
-        add(entry, Way::Rx, delivered - before, 1);
     }
-    0
 }

@@ -9,6 +9,7 @@ use crate::account::{now, wakeup};
 use crate::maps::{EVENTS, count, offset};
 use crate::sock::read;
 use crate::task::{start_of, tgid_of, uid_of};
+use crate::twin::{mine, twin};
 
 /// Path components and mounts that the walk to the root passes at most.
 const MAX_STEPS: u32 = 48;
@@ -38,36 +39,42 @@ fn record_task(kind: u32, task: u64, parent: u64) {
     }
 }
 
-/// `sched_process_fork(parent, child)`; threads come by too and are passed over.
-#[btf_tracepoint(function = "sched_process_fork")]
-pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
-    let child: u64 = ctx.arg(1);
-    if read::<u32>(child, offset!(task_pid)) == read::<u32>(child, offset!(task_tgid)) {
-        record_task(kind::FORK, child, ctx.arg(0));
+twin! {
+    /// `sched_process_fork(parent, child)`; threads come by too and are passed over.
+    btf_tracepoint("sched_process_fork") sched_process_fork sched_process_fork_again (ctx: BtfTracePointContext, copy) {
+        let child: u64 = ctx.arg(1);
+        if read::<u32>(child, offset!(task_pid)).unwrap_or(0) == tgid_of(child) && mine(copy, child) {
+            record_task(kind::FORK, child, ctx.arg(0));
+        }
     }
-    0
 }
 
-/// `sched_process_exit(task)`: once for each thread; the last one counts.
-#[btf_tracepoint(function = "sched_process_exit")]
-pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    let task: u64 = ctx.arg(0);
-    let Some(signal) = read::<u64>(task, offset!(task_signal)) else { return 0 };
-    if read::<u32>(signal, offset!(signal_live)) == Some(0) {
-        let parent: u64 = read(task, offset!(real_parent)).unwrap_or(task);
-        record_task(kind::EXIT, task, parent);
+twin! {
+    /// `sched_process_exit(task)`: once for each thread; the last one counts.
+    btf_tracepoint("sched_process_exit") sched_process_exit sched_process_exit_again (ctx: BtfTracePointContext, copy) {
+        let task: u64 = ctx.arg(0);
+        let signal: u64 = read(task, offset!(task_signal)).unwrap_or(0);
+        if read::<u32>(signal, offset!(signal_live)).unwrap_or(1) == 0 && mine(copy, task) {
+            record_task(kind::EXIT, task, read(task, offset!(real_parent)).unwrap_or(task));
+        }
     }
-    0
 }
 
-/// `sched_process_exec(task, old_pid, bprm)`: the new program is in place and its arguments are in memory.
-#[btf_tracepoint(function = "sched_process_exec")]
-pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
-    let task: u64 = ctx.arg(0);
-    let bprm: u64 = ctx.arg(2);
+twin! {
+    /// `sched_process_exec(task, old_pid, bprm)`: the new program is in place and its arguments are in memory.
+    btf_tracepoint("sched_process_exec") sched_process_exec sched_process_exec_again (ctx: BtfTracePointContext, copy) {
+        let task: u64 = ctx.arg(0);
+        if mine(copy, task) {
+            record_exec(task, ctx.arg(2));
+        }
+    }
+}
+
+#[inline(always)]
+fn record_exec(task: u64, bprm: u64) {
     let Some(mut reserved) = EVENTS.reserve::<ExecRecord>(0) else {
         count(stat::LOST_PROCESSES, 1);
-        return 0;
+        return;
     };
     // SAFETY: each field is written before the record is submitted, but for the tails of `path` and `args`, whose
     // used lengths the record tells.
@@ -84,7 +91,6 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         read_args(record, task);
     }
     reserved.submit(wakeup());
-    0
 }
 
 /// Walks from the executable's dentry to the root of its mount namespace, as prepend_path() does (fs/d_path.c).

@@ -13,6 +13,8 @@ use super::transfer::{tcp_sent, udp_received};
 use crate::account::{Way, datagram};
 use crate::maps::{CALLS, Call, SOCKS, count, setting};
 use crate::sock;
+use crate::task::thread;
+use crate::twin::{mine, twin};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 0x2;
@@ -50,56 +52,57 @@ pub fn note(tid: u64, remote: Addr) {
     }
 }
 
-/// `sock_send_length(sk, ret, flags)`
-#[btf_tracepoint(function = "sock_send_length")]
-pub fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
-    let sk: u64 = ctx.arg(0);
-    let ret = i64::from(ctx.arg::<i32>(1));
-    match counted(sk) {
-        sock::TCP => tcp_sent(sk, ret),
-        sock::UDP => {
-            let remote = noted(bpf_get_current_pid_tgid());
-            if ret >= 0 {
-                let remote = remote.unwrap_or_else(|| sock::remote(sk, sock::family(sk)));
-                datagram(sk, sock::UDP, Way::Tx, &remote, 0, ret as u64);
+twin! {
+    /// `sock_send_length(sk, ret, flags)`
+    btf_tracepoint("sock_send_length") sock_send_length sock_send_length_again (ctx: BtfTracePointContext, copy) {
+        if mine(copy, thread()) {
+            let sk: u64 = ctx.arg(0);
+            let ret = i64::from(ctx.arg::<i32>(1));
+            match counted(sk) {
+                sock::TCP => tcp_sent(sk, ret),
+                sock::UDP => {
+                    let remote = noted(bpf_get_current_pid_tgid());
+                    if ret >= 0 {
+                        let remote = remote.unwrap_or_else(|| sock::remote(sk, sock::family(sk)));
+                        datagram(sk, sock::UDP, Way::Tx, &remote, 0, ret as u64);
+                    }
+                }
+                _ => {}
             }
         }
-        _ => {}
     }
-    0
 }
 
-/// `sock_recv_length(sk, ret, flags)`
-#[btf_tracepoint(function = "sock_recv_length")]
-pub fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
-    let sk: u64 = ctx.arg(0);
-    let ret = i64::from(ctx.arg::<i32>(1));
-    let flags: i32 = ctx.arg(2);
-    if counted(sk) != sock::UDP {
-        return 0;
-    }
-    let noted = noted(bpf_get_current_pid_tgid());
-    if ret >= 0 && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 {
-        let remote = noted.or_else(|| {
-            let remote = sock::remote(sk, sock::family(sk));
-            (remote.port != 0).then_some(remote)
-        });
-        udp_received(sk, remote, ret);
-    }
-    0
-}
-
-/// `consume_skb(skb, location)`: `location` is the code that consumed, and tells the end of a UDP receive from
-/// everything else.
-#[btf_tracepoint(function = "consume_skb")]
-pub fn consume_skb(ctx: BtfTracePointContext) -> i32 {
-    let location: u64 = ctx.arg(1);
-    if within(location, 0) || within(location, 1) || within(location, 2) {
-        if let Some(remote) = sock::sender(ctx.arg(0)) {
-            note(bpf_get_current_pid_tgid(), remote);
+twin! {
+    /// `sock_recv_length(sk, ret, flags)`
+    btf_tracepoint("sock_recv_length") sock_recv_length sock_recv_length_again (ctx: BtfTracePointContext, copy) {
+        if mine(copy, thread()) {
+            let sk: u64 = ctx.arg(0);
+            let ret = i64::from(ctx.arg::<i32>(1));
+            let flags: i32 = ctx.arg(2);
+            let noted = if counted(sk) == sock::UDP { noted(bpf_get_current_pid_tgid()) } else { return 0 };
+            if ret >= 0 && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 {
+                let remote = noted.or_else(|| {
+                    let remote = sock::remote(sk, sock::family(sk));
+                    (remote.port != 0).then_some(remote)
+                });
+                udp_received(sk, remote, ret);
+            }
         }
     }
-    0
+}
+
+twin! {
+    /// `consume_skb(skb, location)`: `location` is the code that consumed, and tells the end of a UDP receive from
+    /// everything else. Noting twice does no harm.
+    btf_tracepoint("consume_skb") consume_skb consume_skb_again (ctx: BtfTracePointContext, _copy) {
+        let location: u64 = ctx.arg(1);
+        if within(location, 0) || within(location, 1) || within(location, 2) {
+            if let Some(remote) = sock::sender(ctx.arg(0)) {
+                note(bpf_get_current_pid_tgid(), remote);
+            }
+        }
+    }
 }
 
 #[inline(always)]

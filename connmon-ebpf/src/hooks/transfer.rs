@@ -71,11 +71,13 @@ pub fn accepted(sk: u64) {
     let _ = create(&New { sk, parent: 0, proto: sock::TCP, flags: flag::INBOUND, remote, delivered: 0, owned: true });
 }
 
-/// connect() begins on a TCP socket; `name` is the kernel's copy of the address.
+/// connect() begins on a TCP socket; `name` is the kernel's copy of the address. tcp_v6_connect() (`v6`) hands
+/// IPv4-mapped addresses on to tcp_v4_connect(), which is hooked itself.
 #[inline(always)]
-pub fn connecting(sk: u64, name: u64) {
-    if let Some(remote) = sock::sockaddr(name) {
-        attempt::begin(sk, remote);
+pub fn connecting(sk: u64, name: u64, v6: bool) {
+    match sock::sockaddr(name) {
+        Some(remote) if v6 != (remote.family == sock::AF_INET) => attempt::begin(sk, remote),
+        _ => {}
     }
 }
 

@@ -233,8 +233,11 @@ impl Capture {
 
     fn count_misses(&mut self) {
         if let Some(probes) = &self.probes {
-            let programs = probes.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
-            self.misses = programs.map(|fd| sys::recursion_misses(fd.as_fd())).sum();
+            // A twin's misses do no harm of their own, and it makes up for those of the first that it saw.
+            let programs = probes.ebpf.programs().filter(|(name, _)| !probes::is_twin(name));
+            let misses: u64 =
+                programs.filter_map(|(_, program)| program.fd().ok()).map(|fd| sys::recursion_misses(fd.as_fd())).sum();
+            self.misses = misses.saturating_sub(self.last[stat::RESCUED as usize]);
         }
     }
 }

@@ -214,6 +214,8 @@ fn attach_one(
 ) -> Result<(Ebpf, aya::Btf), ProbeError> {
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
+        twins: u32::from(preemptible_hooks()),
+        pad: 0,
         wakeup_bytes: sizes.ring_bytes / 4,
         udp_receive: if backend == Backend::Tracepoint { udp_receive()? } else { Default::default() },
     };
@@ -240,12 +242,44 @@ fn attach_one(
         if !needed && btf.parameters(target).is_none() {
             continue;
         }
-        place_one(&mut ebpf, program, *place, target, &types, cgroup.as_ref()).map_err(|error| {
-            let log = error.to_string();
-            ProbeError::Program { program: (*program).into(), reason: reason(&error), log }
-        })?;
+        for program in copies(program, *place, settings.twins != 0) {
+            place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref()).map_err(|error| {
+                let log = error.to_string();
+                ProbeError::Program { program: program.clone(), reason: reason(&error), log }
+            })?;
+        }
     }
     Ok((ebpf, types))
+}
+
+/// Name of a program's twin, see `twin` in the kernel side.
+const TWIN: &str = "_again";
+
+/// Whether a program is the second of a pair.
+pub fn is_twin(program: &str) -> bool {
+    program.ends_with(TWIN)
+}
+
+/// The programs for one hook in the order in which they are to be attached, so that the first of a pair runs first: a
+/// tracepoint calls in the order of attaching (tracepoint_add_func(), kernel/tracepoint.c), a trampoline in the reverse
+/// (bpf_trampoline_link_prog() adds at the head, kernel/bpf/trampoline.c).
+fn copies(program: &str, place: Place, twins: bool) -> Vec<String> {
+    let (first, second) = (program.to_owned(), format!("{program}{TWIN}"));
+    match place {
+        Place::TpBtf if twins => vec![first, second],
+        Place::FEntry | Place::FExit if twins => vec![second, first],
+        _ => vec![first],
+    }
+}
+
+/// Whether a task can be preempted inside a tracing program, so that the kernel skips it for the next one on that CPU.
+/// Tracepoints run with preemption disabled up to Linux 6.18; a kernel that can preempt says so in its version.
+fn preemptible_hooks() -> bool {
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let release = line("/proc/sys/kernel/osrelease");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version > (6, 18) && line("/proc/sys/kernel/version").contains("PREEMPT")
 }
 
 fn place_one(

@@ -264,8 +264,9 @@ impl Tracker {
     }
 
     fn share(&mut self, key: AcctKey, share: &Share) {
+        let share = Share { tgid: key.tgid, start_ns: key.start_ns, uid: key.uid, ..*share };
         let time = self.now;
-        self.count(key.id, share, Place::Acct, time);
+        self.count(key.id, &share, Place::Acct, time);
     }
 
     /// Hands on what a share grew by.

@@ -99,7 +99,7 @@ fn sweeps_hand_on_only_what_grew() {
 fn a_further_process_is_waited_for() {
     let mut shared = entry(1, 10, 0);
     shared.extra_shares = 1;
-    let key = connmon_ebpf::AcctKey { id: 1, start_ns: 8 * SECOND, tgid: 8, pad: 0 };
+    let key = connmon_ebpf::AcctKey { id: 1, start_ns: 8 * SECOND, tgid: 8, uid: 1000 };
     let acct = Frame::Share(key, share(8, 5, 0));
     let (mut tracker, batch) = feed([closed(shared, 15, 0)]);
     assert_eq!(batch.connections[0].end, None, "its traffic may be written before its end");

@@ -1,0 +1,49 @@
+//! The zoo: every kind of traffic that connmon must get right.
+//!
+//! One file a theme; each entry is a name, a sentence and a small function a role.
+
+use anyhow::{Context, Result};
+
+use crate::stage::{Case, Family, Role};
+
+pub mod process;
+mod tcp_accept;
+mod tcp_basic;
+mod tcp_calls;
+mod tcp_end;
+mod tcp_fail;
+mod tcp_shared;
+mod udp;
+mod wait;
+
+/// All cases, in the order in which they run.
+pub fn all() -> Vec<Case> {
+    [
+        tcp_basic::cases(),
+        tcp_calls::cases(),
+        tcp_end::cases(),
+        tcp_fail::cases(),
+        tcp_accept::cases(),
+        tcp_shared::cases(),
+        udp::cases(),
+        process::cases(),
+        wait::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The runs that `name` means: a case with all its families, or one of them.
+pub fn find<'a>(cases: &'a [Case], name: &str) -> Vec<(&'a Case, Family)> {
+    let runs = cases.iter().flat_map(|case| case.families.iter().map(move |&family| (case, family)));
+    runs.filter(|(case, family)| case.name == name || case.id(*family) == name).collect()
+}
+
+/// What a worker process has to do.
+pub fn find_role(id: &str, role: &str) -> Result<(Family, Role)> {
+    let mut cases = all();
+    cases.extend([crate::storm::case(), crate::demo::case()]);
+    let (case, family) = *find(&cases, id).first().with_context(|| format!("no case {id}"))?;
+    Ok((family, case.find_role(role).with_context(|| format!("{id} has no role {role}"))?))
+}

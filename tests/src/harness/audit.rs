@@ -1,0 +1,179 @@
+//! connmon's `audit --format json`: bytes per process, and how complete the record is.
+
+use std::collections::{BTreeMap, HashSet};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::expected::Bytes;
+use crate::truth::{Proto, Truth};
+
+/// The audit, as far as the tests look at it.
+#[derive(Debug, Deserialize)]
+pub struct Audit {
+    /// What was lost.
+    pub completeness: Value,
+    /// Bytes per process.
+    pub processes: Vec<Row>,
+}
+
+/// One process.
+#[derive(Debug, Deserialize)]
+pub struct Row {
+    /// PID.
+    pub pid: u32,
+    /// Sent.
+    pub tx_bytes: u64,
+    /// Received.
+    pub rx_bytes: u64,
+    /// TCP alone.
+    pub tcp: Part,
+}
+
+/// The part of one protocol.
+#[derive(Debug, Deserialize)]
+pub struct Part {
+    /// Connections.
+    pub connections: u64,
+}
+
+/// What a recorder with maps too small says it has lost.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Connections that have no record.
+    pub connections: u64,
+    /// Bytes, sent and received, that are on no process.
+    pub bytes: Bytes,
+}
+
+impl Audit {
+    /// Reads what `connmon audit --format json` printed.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json).context("not an audit")
+    }
+
+    /// Fails unless nothing was lost.
+    pub fn ensure_complete(&self) -> Result<()> {
+        let counter = |name: &str| self.completeness.get(name);
+        for name in ["lost_events", "unattributed_bytes", "map_full"] {
+            let value = counter(name).with_context(|| format!("completeness.{name} is missing"))?;
+            ensure!(total(value) == 0, "completeness.{name} is {value}");
+        }
+        for name in ["lost_connections", "lost_processes", "read_errors", "malformed", "probe_misses", "gaps"]
+        {
+            if let Some(value) = counter(name) {
+                ensure!(
+                    total(value) == 0 && value.as_array().is_none_or(Vec::is_empty),
+                    "completeness.{name} is {value}"
+                );
+            }
+        }
+        let reconciliation = counter("reconciliation").context("completeness.reconciliation is missing")?;
+        let unexplained = reconciliation.get("unexplained").map_or(0, total);
+        ensure!(
+            unexplained == 0,
+            "{unexplained} connections differ from the kernel's totals without a reason"
+        );
+        Ok(())
+    }
+
+    /// The only place that knows how the counters of loss are called.
+    pub fn lost(&self) -> Result<Lost> {
+        let counter = |name: &str| {
+            self.completeness.get(name).with_context(|| format!("completeness.{name} is missing"))
+        };
+        let bytes = counter("unattributed_bytes")?;
+        Ok(Lost {
+            connections: total(counter("lost_connections")?),
+            bytes: (directed(bytes, "tx"), directed(bytes, "rx")),
+        })
+    }
+
+    /// The recorded gaps.
+    pub fn gaps(&self) -> Result<&Vec<Value>> {
+        self.completeness.get("gaps").and_then(Value::as_array).context("completeness.gaps is missing")
+    }
+
+    /// Every process whose bytes differ from the truth.
+    pub fn differences(&self, truths: &[Truth]) -> Vec<String> {
+        let mut truth: BTreeMap<u32, (Bytes, u64)> = BTreeMap::new();
+        let mut borrowers = HashSet::new();
+        for process in truths.iter().flat_map(|truth| &truth.processes) {
+            for connection in &process.connections {
+                let ((tx, rx), owned) = truth.entry(process.pid).or_default();
+                *tx += connection.tx_bytes;
+                *rx += connection.rx_bytes;
+                match (connection.proto, connection.owner) {
+                    (Proto::Tcp, true) => *owned += 1,
+                    (Proto::Udp, true) => {} // a flow without a known remote may count as one more
+                    (_, false) => drop(borrowers.insert(process.pid)),
+                }
+            }
+        }
+        let mut audited: BTreeMap<u32, (Bytes, u64)> = BTreeMap::new();
+        for row in &self.processes {
+            let ((tx, rx), connections) = audited.entry(row.pid).or_default();
+            *tx += row.tx_bytes;
+            *rx += row.rx_bytes;
+            *connections += row.tcp.connections;
+        }
+        let mut found = Vec::new();
+        for (pid, (bytes, owned)) in truth {
+            let (audited, connections) = audited.get(&pid).copied().unwrap_or_default();
+            if audited != bytes {
+                found.push(format!("PID {pid}: tx/rx {bytes:?}, audited {audited:?}"));
+            }
+            if connections != owned && !borrowers.contains(&pid) {
+                found.push(format!("PID {pid}: {owned} TCP connections, audited {connections}"));
+            }
+        }
+        found
+    }
+}
+
+/// The sum of all numbers in a value.
+fn total(value: &Value) -> u64 {
+    match value {
+        Value::Number(number) => number.as_u64().unwrap_or(u64::MAX),
+        Value::Array(values) => values.iter().map(total).sum(),
+        Value::Object(fields) => fields.values().map(total).sum(),
+        _ => 0,
+    }
+}
+
+/// The sum of all numbers under keys that begin with `direction`.
+fn directed(value: &Value, direction: &str) -> u64 {
+    let Value::Object(fields) = value else { return 0 };
+    let part = |(key, value): (&String, &Value)| match key.starts_with(direction) {
+        true => total(value),
+        false => directed(value, direction),
+    };
+    fields.iter().map(part).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audit(completeness: &str) -> Audit {
+        Audit::parse(format!(r#"{{"completeness":{completeness},"processes":[]}}"#).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn loss_is_noticed() {
+        let clean = r#"{"lost_events":0,"unattributed_bytes":{"tcp":{"tx":0,"rx":0}},"map_full":0,"reconciliation":{}}"#;
+        assert!(audit(clean).ensure_complete().is_ok());
+        assert!(audit(&clean.replace("\"rx\":0", "\"rx\":1")).ensure_complete().is_err());
+        assert!(audit(&clean.replace("\"lost_events\":0", "\"lost_events\":2")).ensure_complete().is_err());
+        assert!(audit("{}").ensure_complete().is_err());
+    }
+
+    #[test]
+    fn loss_is_summed_by_direction() {
+        let lost = audit(
+            r#"{"lost_connections":3,"unattributed_bytes":{"tcp":{"tx":5,"rx":7},"udp":{"tx_bytes":1,"rx_bytes":0}}}"#,
+        );
+        assert_eq!(lost.lost().unwrap(), Lost { connections: 3, bytes: (6, 7) });
+    }
+}

@@ -1,0 +1,133 @@
+//! connmon's JSON Lines export, as far as the tests look at it.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::truth::{Direction, Endpoint, Proto};
+
+/// One connection as connmon recorded it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Record {
+    /// Unique within the store.
+    pub id: Value,
+    /// Transport; other protocols than the generator's are left out by [`parse`].
+    pub proto: Proto,
+    /// 4 or 6.
+    pub family: u8,
+    /// Who opened it.
+    pub direction: Direction,
+    /// Own end; unspecified address and port 0 where the kernel never chose one.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// RFC 3339.
+    pub opened: String,
+    /// RFC 3339.
+    pub closed: Option<String>,
+    /// How it ended; `None` while it is open.
+    pub end: Option<String>,
+    /// There before the recorder.
+    pub preexisting: bool,
+    /// The figures are the truth to the byte, as far as the recorder knows.
+    #[serde(default = "yes")]
+    pub exact: bool,
+    /// Why not.
+    #[serde(default)]
+    pub inexact_reason: Option<String>,
+    /// The owner, if known.
+    pub process: Option<Owner>,
+    /// Bytes per process.
+    pub traffic: Vec<Traffic>,
+    /// Bytes of all processes.
+    pub tx_bytes: u64,
+    /// Bytes of all processes.
+    pub rx_bytes: u64,
+    /// What the kernel counted for a TCP connection.
+    pub kernel: Option<Kernel>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The process that opened or accepted a connection.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Owner {
+    /// PID.
+    pub pid: u32,
+    /// Path of the executable.
+    pub exe: Option<String>,
+    /// Arguments.
+    pub cmdline: Option<Cmdline>,
+    /// User.
+    pub uid: Option<u32>,
+    /// Parent.
+    pub ppid: Option<u32>,
+}
+
+/// A command line: as a list, or joined by spaces.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Cmdline {
+    /// As a list.
+    Args(Vec<String>),
+    /// Joined.
+    Text(String),
+}
+
+/// Bytes of one process.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Traffic {
+    /// PID.
+    pub pid: u32,
+    /// Sent.
+    pub tx_bytes: u64,
+    /// Received.
+    pub rx_bytes: u64,
+}
+
+/// Kernel totals; the peer's FIN is not a byte.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Kernel {
+    /// Sent and not merely retransmitted.
+    pub tx_bytes: u64,
+    /// Received.
+    pub rx_bytes: u64,
+}
+
+impl Record {
+    /// The owner's PID, if known.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.pid)
+    }
+}
+
+impl std::fmt::Display for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, proto, direction, local, remote, tx_bytes, rx_bytes, .. } = self;
+        let pid = self.pid().map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+        write!(
+            f,
+            "record {id} ({proto:?} {direction:?} {local} -> {remote}, PID {pid}, {tx_bytes}/{rx_bytes} bytes)"
+        )
+    }
+}
+
+/// The TCP and UDP connections of an export. Other protocols, and objects without one, are left out.
+pub fn parse(jsonl: &[u8]) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for line in std::str::from_utf8(jsonl).context("the export is not UTF-8")?.lines() {
+        match serde_json::from_str(line) {
+            Ok(record) => records.push(record),
+            Err(error) => {
+                let object: Value =
+                    serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+                if matches!(object["proto"].as_str(), Some("tcp" | "udp")) {
+                    return Err(error).with_context(|| format!("not a record: {line}"));
+                }
+            }
+        }
+    }
+    Ok(records)
+}

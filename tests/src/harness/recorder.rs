@@ -1,0 +1,125 @@
+//! A running `connmon record`.
+
+use std::io::{BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::programs::{connmon_program, path};
+
+/// Loading takes its time in a virtual machine.
+const START: Duration = Duration::from_secs(180);
+/// So does the final sweep after a storm.
+const STOP: Duration = Duration::from_secs(300);
+
+/// A recorder that has its probes attached.
+pub struct Recorder {
+    child: Child,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Recorder {
+    /// Starts to record into `db` and waits until nothing can be missed any more.
+    pub fn start(db: &Path, options: &[&str]) -> Result<Self> {
+        let backend = std::env::var("CONNMON_BACKEND").unwrap_or_else(|_| "auto".into());
+        let mut command = Command::new(connmon_program()?);
+        command.args(["record", "--db", path(db)?, "--backend", &backend]).args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start connmon")?;
+        let stderr = child.stderr.take().context("piped")?;
+        let (tell, told) = channel();
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            for line in lines(stderr) {
+                if line.starts_with("recording") {
+                    let _ = tell.send(()); // only the first is waited for
+                }
+                text += &line;
+                text.push('\n');
+            }
+            text
+        });
+        let mut recorder = Self { child, stderr: Some(stderr) };
+        recorder.wait_for(&told)?;
+        Ok(recorder)
+    }
+
+    fn wait_for(&mut self, told: &Receiver<()>) -> Result<()> {
+        if told.recv_timeout(START).is_ok() {
+            return Ok(());
+        }
+        let _ = self.child.kill();
+        bail!("connmon never said `recording`: {}", self.said()?.trim())
+    }
+
+    /// Everything on its standard error, once it has ended.
+    fn said(&mut self) -> Result<String> {
+        let stderr = self.stderr.take().context("asked twice")?;
+        stderr.join().ok().context("the reader panicked")
+    }
+
+    /// Ends it as Ctrl-C does; its standard error.
+    pub fn stop(mut self) -> Result<String> {
+        self.signal(libc::SIGINT)?;
+        let limit = Instant::now() + STOP;
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None if Instant::now() > limit => bail!("connmon does not end"),
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let said = self.said()?;
+        ensure!(status.success(), "connmon record: {status}: {}", said.trim());
+        Ok(said)
+    }
+
+    /// Stops it in its tracks, or lets it go on.
+    pub fn pause(&self, paused: bool) -> Result<()> {
+        self.signal(if paused { libc::SIGSTOP } else { libc::SIGCONT })
+    }
+
+    /// Ends it as a power loss would.
+    pub fn kill(mut self) -> Result<()> {
+        self.signal(libc::SIGKILL)?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn signal(&self, signal: libc::c_int) -> Result<()> {
+        let pid = libc::pid_t::try_from(self.child.id())?;
+        // SAFETY: our own child, which we have not waited for.
+        ensure!(unsafe { libc::kill(pid, signal) } == 0, "connmon is gone already");
+        Ok(())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lines as they come; a carriage return, as in a progress display, ends one too.
+fn lines(stderr: impl Read) -> impl Iterator<Item = String> {
+    let mut bytes = BufReader::new(stderr).bytes().map_while(Result::ok).peekable();
+    std::iter::from_fn(move || {
+        bytes.peek()?;
+        let line: Vec<u8> = bytes.by_ref().take_while(|byte| !matches!(byte, b'\n' | b'\r')).collect();
+        Some(String::from_utf8_lossy(&line).into_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_progress_display_has_lines_too() {
+        let lines: Vec<_> = super::lines(&b"1 event\r2 events\rrecording with x\nend"[..]).collect();
+        assert_eq!(lines, ["1 event", "2 events", "recording with x", "end"]);
+    }
+}

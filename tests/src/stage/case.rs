@@ -1,0 +1,128 @@
+//! What a case consists of.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::Result;
+
+use super::{Stage, Worker};
+
+/// What a worker process does.
+pub type Role = fn(&mut Worker) -> Result<()>;
+
+/// IP version of a case's run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The loopback address.
+    pub fn loopback(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::LOCALHOST.into(),
+            Self::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+
+    /// A documentation address: nobody answers there, and nothing is ever sent to it.
+    pub fn elsewhere(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::new(192, 0, 2, 77).into(),
+            Self::V6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 77).into(),
+        }
+    }
+}
+
+/// One kind of traffic: its roles and who directs them.
+pub struct Case {
+    /// Short name.
+    pub name: &'static str,
+    /// One sentence for `traffic list`.
+    pub about: &'static str,
+    /// The IP versions it runs with.
+    pub families: &'static [Family],
+    /// What the worker processes can play.
+    pub roles: Vec<(&'static str, Role)>,
+    /// Starts the roles and lets them meet.
+    pub drive: fn(&mut Stage<'_>) -> Result<()>,
+    /// Runs in a network namespace of its own.
+    pub netns: bool,
+    /// Waits in the middle until it is told to go on; needs a recorder of its own.
+    pub hold: bool,
+    /// What is sent need not arrive.
+    pub lossy: bool,
+}
+
+impl Case {
+    /// A case without roles so far; by default each role is started after the one before is ready.
+    pub fn new(name: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            about,
+            families: &[Family::V4, Family::V6],
+            roles: Vec::new(),
+            drive: |stage| stage.in_order(),
+            netns: false,
+            hold: false,
+            lossy: false,
+        }
+    }
+
+    /// The usual case: a server, then a client that knows the server's address as [`Worker::peer`].
+    pub fn pair(name: &'static str, about: &'static str, server: Role, client: Role) -> Self {
+        Self::new(name, about).role("server", server).role("client", client)
+    }
+
+    /// Adds a role.
+    pub fn role(mut self, name: &'static str, role: Role) -> Self {
+        self.roles.push((name, role));
+        self
+    }
+
+    /// Replaces the director.
+    pub fn drive(mut self, drive: fn(&mut Stage<'_>) -> Result<()>) -> Self {
+        self.drive = drive;
+        self
+    }
+
+    /// Runs over IPv4 only.
+    pub fn v4(mut self) -> Self {
+        self.families = &[Family::V4];
+        self
+    }
+
+    /// Runs in a network namespace of its own.
+    pub fn netns(mut self) -> Self {
+        self.netns = true;
+        self
+    }
+
+    /// Waits in the middle.
+    pub fn hold(mut self) -> Self {
+        self.hold = true;
+        self
+    }
+
+    /// What is sent need not arrive.
+    pub fn lossy(mut self) -> Self {
+        self.lossy = true;
+        self
+    }
+
+    /// The name of one run: with the family where there are two.
+    pub fn id(&self, family: Family) -> String {
+        match (self.families.len(), family) {
+            (1, _) => self.name.to_owned(),
+            (_, Family::V4) => format!("{}-v4", self.name),
+            (_, Family::V6) => format!("{}-v6", self.name),
+        }
+    }
+
+    /// The role called `name`.
+    pub fn find_role(&self, name: &str) -> Option<Role> {
+        self.roles.iter().find(|(known, _)| *known == name).map(|&(_, role)| role)
+    }
+}

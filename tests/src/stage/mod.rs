@@ -1,0 +1,19 @@
+//! The theatre in which a case is played: the coordinator ([`Stage`]) starts real processes, each of them a
+//! [`Worker`] that runs one role, counts with [`Tally`] and reports over its standard input, a socket.
+
+mod case;
+mod conn;
+mod control;
+mod play;
+mod settle;
+mod tally;
+mod udp;
+mod worker;
+
+pub use case::{Case, Family, Role};
+pub use conn::Conn;
+pub use play::{Cast, Hold, Stage, play};
+pub use settle::{settle, settle_where};
+pub use tally::{Ledger, Tally};
+pub use udp::Udp;
+pub use worker::{Listener, Worker, run_child};

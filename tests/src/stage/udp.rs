@@ -1,0 +1,97 @@
+//! A UDP socket that counts what its calls return, per remote address.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use anyhow::{Context, Result};
+use socket2::Socket;
+
+use super::tally::{Ledger, Tally};
+use crate::sys::datagram::{RxFrom, TxTo};
+use crate::sys::stream::{Rx, Tx};
+use crate::truth::{Connection, Direction, Endpoint, Proto};
+
+/// A datagram of the longest size that a case sends.
+static DATAGRAM: [u8; 65_507] = [b'.'; 65_507];
+
+/// A UDP socket and its counts.
+pub struct Udp {
+    /// The socket.
+    pub socket: Socket,
+    /// Its own address.
+    pub local: SocketAddr,
+    flows: Vec<(Endpoint, Tally)>,
+    ledger: Ledger,
+}
+
+impl Udp {
+    /// Counts on `socket` in `ledger`.
+    pub(super) fn new(socket: Socket, ledger: Ledger) -> Result<Self> {
+        let local = crate::sys::socket::local(&socket)?;
+        Ok(Self { socket, local, flows: Vec::new(), ledger })
+    }
+
+    /// Sends `n` bytes to `to`.
+    pub fn send_to(&mut self, call: TxTo, n: usize, to: SocketAddr) -> Result<()> {
+        let sent =
+            call(self.socket.as_fd(), &DATAGRAM[..n], to).with_context(|| format!("sending to {to}"))?;
+        if self.local.port() == 0 {
+            self.local = crate::sys::socket::local(&self.socket)?; // bound by this very call
+        }
+        self.flow(to, Direction::Out).sent(sent);
+        Ok(())
+    }
+
+    /// Receives one datagram; who sent it, and how many bytes the call returned.
+    pub fn recv_from(&mut self, call: RxFrom, room: usize) -> Result<(SocketAddr, usize)> {
+        let mut buf = vec![0; room];
+        let (got, from) = call(self.socket.as_fd(), &mut buf).context("receiving")?;
+        self.flow(from, Direction::In).received(got);
+        Ok((from, got))
+    }
+
+    /// Fixes the peer.
+    pub fn connect(&mut self, to: SocketAddr) -> Result<()> {
+        self.socket.connect(&to.into())?;
+        self.local = crate::sys::socket::local(&self.socket)?;
+        Ok(())
+    }
+
+    /// Sends `n` bytes to `peer`, the fixed one, without naming it.
+    pub fn send(&mut self, call: Tx, n: usize, peer: SocketAddr) -> Result<()> {
+        let sent = call(self.socket.as_fd(), &DATAGRAM[..n]).context("sending")?;
+        self.flow(peer, Direction::Out).sent(sent);
+        Ok(())
+    }
+
+    /// Receives one datagram without asking who sent it; it is known to be `from`.
+    pub fn recv(&mut self, call: Rx, room: usize, from: SocketAddr) -> Result<usize> {
+        let mut buf = vec![0; room];
+        let got = call(self.socket.as_fd(), &mut buf).context("receiving")?;
+        self.flow(from, Direction::In).received(got);
+        Ok(got)
+    }
+
+    /// The count for one remote address.
+    fn flow(&mut self, remote: SocketAddr, direction: Direction) -> &Tally {
+        let key = Endpoint::from(remote);
+        let index = self.flows.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            let connection = Connection::new(Proto::Udp, direction, Some(self.local), remote);
+            self.flows.push((key, self.ledger.open(connection)));
+            self.flows.len() - 1
+        });
+        &self.flows[index].1
+    }
+}
+
+impl AsFd for Udp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Udp {
+    fn drop(&mut self) {
+        self.flows.iter().for_each(|(_, tally)| tally.closed());
+    }
+}

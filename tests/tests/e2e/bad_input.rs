@@ -1,0 +1,57 @@
+//! Bad input: exit code 2, one sentence on standard error, nothing on standard output.
+
+use anyhow::{Result, ensure};
+use connmon_tests::harness::programs::{connmon, path};
+
+use crate::session::Session;
+
+/// Stores that are none.
+pub fn store(_: &Session) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let missing = folder.path().join("missing.db");
+    let text = folder.path().join("text.db");
+    let cut = folder.path().join("cut.db");
+    let missing_folder = folder.path().join("none/x.db");
+    std::fs::write(&text, "this is not a database, but it is long enough to be looked at\n".repeat(100))?;
+    std::fs::write(&cut, b"SQLite format 3\0")?;
+    for db in [&missing, &text, &cut, &missing_folder, &folder.path().to_owned()] {
+        let db = path(db)?;
+        refused(&["export", "--format", "jsonl", "--db", db])?;
+        refused(&["audit", "--format", "json", "--db", db])?;
+        let out = folder.path().join("report.html");
+        refused(&["report", "--format", "html", "--db", db, "--out", path(&out)?])?;
+        ensure!(!out.exists(), "a report was left behind");
+    }
+    ensure!(!missing.exists(), "reading created a store");
+    ensure!(std::fs::read(&text)?.starts_with(b"this is not"), "a foreign file was changed");
+    refused(&["record", "--db", path(&text)?])?;
+    refused(&["record", "--db", path(&missing_folder)?])?;
+    refused(&["replay", path(&text)?, "--db", path(&folder.path().join("new.db"))?])
+}
+
+/// Arguments that mean nothing.
+pub fn arguments(session: &Session) -> Result<()> {
+    let recorded = session.recorded()?;
+    let db = path(&recorded.db)?;
+    for bad in [["--since", "yesterdayish"], ["--until", "2026-13-41T00:00:00Z"]] {
+        refused(&[&["audit", "--format", "json", "--db", db], bad.as_slice()].concat())?;
+        refused(&[&["export", "--format", "jsonl", "--db", db], bad.as_slice()].concat())?;
+    }
+    let nowhere = recorded.file("none/r.html");
+    refused(&["report", "--format", "html", "--db", db, "--out", path(&nowhere)?])?;
+    // the parser's own complaints may have more lines
+    for bad in [["export", "--format", "poem", "--db", db], ["record", "--backend", "magic", "--db", db]] {
+        ensure!(connmon(&bad)?.status.code() == Some(2), "connmon {}: not exit code 2", bad.join(" "));
+    }
+    Ok(())
+}
+
+fn refused(args: &[&str]) -> Result<()> {
+    let output = connmon(args)?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let call = format!("connmon {}", args.join(" "));
+    ensure!(output.status.code() == Some(2), "{call}: {}, not exit code 2: {stderr}", output.status);
+    ensure!(stderr.trim_end().lines().count() == 1, "{call}: not one line but: {stderr}");
+    ensure!(output.stdout.is_empty(), "{call}: printed something all the same");
+    Ok(())
+}

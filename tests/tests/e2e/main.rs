@@ -1,0 +1,86 @@
+//! End to end: connmon records real traffic, and its record equals the truth to the byte.
+//!
+//! One recorder sees all the plain cases; each of them is a test of its own that looks at its part of the export.
+//! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use connmon_tests::harness::programs::in_vm;
+use connmon_tests::sys::netlink::Netlink;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+mod bad_input;
+mod crash;
+mod held;
+mod load;
+mod replay;
+mod report;
+mod session;
+
+use held::Held;
+use session::Session;
+
+fn main() {
+    let mut args = Arguments::from_args();
+    // storms must not meet: they count on the machine being theirs
+    args.test_threads.get_or_insert(1);
+    if in_vm()
+        && let Err(error) = Netlink::open().and_then(|netlink| netlink.loopback_up())
+    {
+        eprintln!("e2e: cannot bring lo up: {error}"); // nobody else does in an initramfs
+    }
+    let mut wanted = Vec::new();
+    let mut trials = Vec::new();
+    let shared = Arc::new(Session::default());
+    let held = Arc::new(Held::default());
+    for case in connmon_tests::cases::all() {
+        for id in case.families.iter().map(|&family| case.id(family)) {
+            let name = format!("{}::{id}", if case.hold { "held" } else { "case" });
+            if selected(&args, &name) {
+                wanted.push((id.clone(), case.hold));
+            }
+            if case.hold {
+                let held = Arc::clone(&held);
+                trials.push(trial(&name, move || held.judge(&id)));
+            } else {
+                let shared = Arc::clone(&shared);
+                trials.push(trial(&name, move || shared.judge(&id)));
+            }
+        }
+    }
+    shared.want(wanted.iter().filter(|(_, hold)| !hold).map(|(id, _)| id.clone()).collect());
+    held.want(wanted.into_iter().filter(|&(_, hold)| hold).map(|(id, _)| id).collect());
+
+    let of = |name: &str, test: fn(&Session) -> Result<()>| {
+        let shared = Arc::clone(&shared);
+        trial(name, move || test(&shared))
+    };
+    trials.extend([
+        of("audit::bytes", Session::audit_equals_truth),
+        of("audit::complete", Session::nothing_lost),
+        of("report::hostile-names", report::hostile_names),
+        of("report::self-contained", report::self_contained),
+        of("bad-input::store", bad_input::store),
+        of("bad-input::arguments", bad_input::arguments),
+        trial("replay", replay::equals_live),
+        trial("load", load::nothing_is_lost),
+        trial("load-small::ring", load::small_ring),
+        trial("load-small::maps", load::small_maps),
+        trial("load-small::paused", load::paused),
+        trial("crash", crash::loses_only_the_last_moment),
+    ]);
+    let conclusion = libtest_mimic::run(&args, trials);
+    drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder
+    conclusion.exit()
+}
+
+fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+/// Whether this run includes a test: only its traffic is made.
+fn selected(args: &Arguments, name: &str) -> bool {
+    let fits = |filter: &String| if args.exact { name == filter } else { name.contains(filter.as_str()) };
+    args.filter.as_ref().is_none_or(fits) && !args.skip.iter().any(fits)
+}

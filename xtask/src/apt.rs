@@ -1,0 +1,87 @@
+//! Debian packages: what is missing is installed as root, or named in one sentence where there is no apt.
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::sh;
+
+/// A program that is needed, and the Debian package that has it.
+pub struct Need {
+    /// The program's name, searched in `PATH`.
+    pub program: &'static str,
+    /// The package to install where it is missing.
+    pub package: &'static str,
+}
+
+/// Makes sure that these programs are there.
+pub fn programs(needs: &[Need], why: &str) -> Result<()> {
+    let missing: Vec<_> = needs.iter().filter(|need| sh::which(need.program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !available() {
+        let names: Vec<_> = missing.iter().map(|need| need.program).collect();
+        bail!("{why} needs {}: install it with your system's package manager", names.join(", "));
+    }
+    install(&missing.iter().map(|need| need.package).collect::<Vec<_>>(), why)
+}
+
+/// Whether this is a Debian-like system.
+pub fn available() -> bool {
+    sh::which("apt-get").is_some() && sh::which("dpkg-query").is_some()
+}
+
+/// Installs those of these packages that are not installed yet.
+pub fn packages(names: &[&str], why: &str) -> Result<()> {
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_installed(name)).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing, why) }
+}
+
+fn is_installed(package: &str) -> bool {
+    let query = sh::output(Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]));
+    query.is_ok_and(|status| status == "installed")
+}
+
+/// Installs packages as root. The package lists are fetched only if these packages are not in them, or if what
+/// they name can no longer be fetched. Never removes a package to make room for another (`--no-remove`).
+fn install(names: &[&str], why: &str) -> Result<()> {
+    eprintln!("{why} needs Debian packages that are not installed: {}", names.join(" "));
+    sh::can_be_root(&format!("installing {}", names.join(" ")))?;
+    let mut refreshed = false;
+    if !names.iter().all(|name| has_candidate(name)) {
+        refresh(why)?;
+        refreshed = true;
+    }
+    if let Some(unknown) = names.iter().find(|name| !has_candidate(name)) {
+        bail!("{why} needs the package {unknown}, which this system's apt sources do not have");
+    }
+    let args = ["install", "-qq", "-y", "--no-install-recommends", "--no-remove", "-oDpkg::Use-Pty=0"];
+    let install = || sh::run(apt_get(why)?.args(args).args(names));
+    if install().is_ok() {
+        return Ok(());
+    }
+    if !refreshed {
+        refresh(why)?;
+    }
+    install().with_context(|| format!("{why} needs packages that could not be installed"))
+}
+
+/// Whether apt knows a version of this package that it could install.
+fn has_candidate(package: &str) -> bool {
+    let policy = sh::output(Command::new("apt-cache").args(["policy", package]).env("LC_ALL", "C"));
+    policy.is_ok_and(|text| text.contains("Candidate: ") && !text.contains("Candidate: (none)"))
+}
+
+/// Fetches the package lists. A source that fails is apt's to report: the others may have what we need.
+fn refresh(why: &str) -> Result<()> {
+    if let Err(error) = sh::run(apt_get(why)?.arg("update")) {
+        eprintln!("warning: {error:#}");
+    }
+    Ok(())
+}
+
+fn apt_get(why: &str) -> Result<Command> {
+    sh::as_root("apt-get", &[("DEBIAN_FRONTEND", OsStr::new("noninteractive"))], why)
+}

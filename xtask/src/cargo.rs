@@ -1,0 +1,101 @@
+//! Calling cargo from within `cargo xtask`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{sh, workspace};
+
+/// Cargo in the workspace's root, without what cargo told *us* about ourselves: build scripts would see it.
+pub fn cargo(args: &[&str]) -> Command {
+    let mut cmd = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cmd.env_remove(&key);
+        }
+    }
+    cmd.current_dir(workspace::root()).args(args);
+    cmd
+}
+
+/// Something that can be run, as cargo built it.
+#[derive(Debug)]
+pub struct Executable {
+    /// The target's name.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Runs a `cargo build` or `cargo test --no-run` and returns the executables that it made.
+pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
+    eprintln!("$ {}", sh::shown(cmd));
+    let out = cmd
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(out.status.success(), "`{}` failed ({})", sh::shown(cmd), out.status);
+    Ok(parse_executables(&String::from_utf8_lossy(&out.stdout)))
+}
+
+/// The executables in cargo's messages, one JSON object a line. What is not a message is passed over.
+fn parse_executables(messages: &str) -> Vec<Executable> {
+    let artifact = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let name = message["target"]["name"].as_str()?.to_owned();
+        let path = PathBuf::from(message["executable"].as_str()?);
+        Some(Executable { name, path })
+    };
+    messages.lines().filter_map(artifact).collect()
+}
+
+/// The executable of this name among those that cargo made.
+pub fn find(made: &[Executable], name: &str) -> Result<PathBuf> {
+    let found = made.iter().find(|exe| exe.name == name);
+    Ok(found.with_context(|| format!("cargo built no executable named {name}"))?.path.clone())
+}
+
+/// Names of a package's test targets (the files under `tests/`).
+pub fn test_targets(package: &str) -> Result<Vec<String>> {
+    let text = sh::output(&mut cargo(&["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed no JSON")?;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    Ok(list(&metadata["packages"])
+        .iter()
+        .filter(|found| found["name"] == package)
+        .flat_map(|found| list(&found["targets"]))
+        .filter(|target| list(&target["kind"]).iter().any(|kind| kind == "test"))
+        .filter_map(|target| target["name"].as_str().map(str::to_owned))
+        .collect())
+}
+
+/// The profile's argument for `cargo build`.
+pub fn profile(release: bool) -> &'static [&'static str] {
+    if release { &["--release"] } else { &[] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_found_among_other_messages() {
+        let messages = concat!(
+            "not json\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"lib"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"e2e"},"executable":"/t/e2e-1"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        let made = parse_executables(messages);
+        assert_eq!(made.len(), 1);
+        assert_eq!(find(&made, "e2e").expect("there"), PathBuf::from("/t/e2e-1"));
+        assert!(find(&made, "lib").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! `cargo xtask test`: every test there is, one step after the other. A step that fails does not keep the
+//! others from running; the table at the end says what failed.
+
+use std::ffi::OsStr;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::apt::{self, Need};
+use crate::{cargo, setup, sh, table, tidy, vm};
+
+/// What to test.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only this step (may be given more than once)
+    #[arg(long, value_name = "STEP")]
+    only: Vec<Step>,
+}
+
+/// The steps, in order.
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
+enum Step {
+    /// Formatting, lints, licences, this project's rules
+    Tidy,
+    /// Everything that needs neither root nor a kernel
+    Unit,
+    /// Recorded against known truth, as root on this host
+    E2e,
+    /// The same in QEMU, on every kernel and backend
+    Vm,
+    /// The pages, in a real browser
+    Browser,
+}
+
+const STEPS: [Step; 5] = [Step::Tidy, Step::Unit, Step::E2e, Step::Vm, Step::Browser];
+/// The package of the tests that need more than `cargo test`.
+const TESTS: &str = "connmon-tests";
+
+/// `cargo xtask test`.
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    let mut rows = vec![["step", "result", "time"].map(str::to_owned).to_vec()];
+    let mut failed = Vec::new();
+    for step in STEPS.into_iter().filter(|step| args.only.is_empty() || args.only.contains(step)) {
+        let name = format!("{step:?}").to_lowercase();
+        eprintln!("\n=== {name}");
+        let started = Instant::now();
+        let done = run_step(step);
+        let time = format!("{} s", started.elapsed().as_secs());
+        let result = match done {
+            Ok(Outcome::Passed) => "ok".to_owned(),
+            Ok(Outcome::Absent(why)) => format!("none: {why}"),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                failed.push(name.clone());
+                "FAILED".to_owned()
+            }
+        };
+        eprintln!("=== {name}: {result} ({time})");
+        rows.push(vec![name, result, time]);
+    }
+    println!("\n{}", table::render(&rows));
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// What became of a step that did not fail.
+enum Outcome {
+    Passed,
+    /// There is nothing to run.
+    Absent(&'static str),
+}
+
+fn run_step(step: Step) -> Result<Outcome> {
+    match step {
+        Step::Tidy => tidy::run()?,
+        Step::Unit => unit()?,
+        Step::E2e => e2e()?,
+        Step::Vm => vm::run(&vm::Args::default())?,
+        Step::Browser => return browser(),
+    }
+    Ok(Outcome::Passed)
+}
+
+/// `cargo test` of everything but the steps of their own.
+fn unit() -> Result<()> {
+    sh::run(&mut cargo::cargo(&["test", "--workspace", "--exclude", TESTS]))?;
+    let mut rest = cargo::cargo(&["test", "-p", TESTS, "--lib", "--bins"]);
+    for target in cargo::test_targets(TESTS)?.iter().filter(|name| *name != "e2e" && *name != "browser") {
+        rest.args(["--test", target]);
+    }
+    sh::run(&mut rest)
+}
+
+/// The end-to-end test on this host, as root.
+fn e2e() -> Result<()> {
+    let ip = Need { program: "ip", package: "iproute2" };
+    apt::programs(&[ip], "the end-to-end test")?;
+    let built = &mut cargo::cargo(&["build", "--release", "-p", "connmon", "-p", TESTS, "--bins"]);
+    let made = cargo::executables(built)?;
+    let (connmon, traffic) = (cargo::find(&made, "connmon")?, cargo::find(&made, "traffic")?);
+    let vars = [("CONNMON_BIN", connmon.as_os_str()), ("TRAFFIC_BIN", traffic.as_os_str())];
+    test_as_root("e2e", &vars)
+}
+
+/// Runs one test target of ours as root, in release. Cargo itself stays with its user: only the test program is
+/// started through sudo, as cargo's runner.
+fn test_as_root(target: &str, vars: &[(&str, &OsStr)]) -> Result<()> {
+    sh::can_be_root("this test")?;
+    let mut cmd = cargo::cargo(&["test", "--release", "-p", TESTS, "--test", target]);
+    if sh::is_root() {
+        cmd.envs(vars.iter().copied());
+    } else {
+        let mut runner = vec!["sudo".to_owned(), "env".to_owned()];
+        runner.extend(vars.iter().map(|(key, value)| format!("{key}={}", value.display())));
+        let list = serde_json::to_string(&runner)?;
+        cmd.args(["--config", &format!("target.'cfg(all())'.runner={list}")]);
+    }
+    sh::run(&mut cmd)
+}
+
+/// The pages, in a real browser.
+fn browser() -> Result<Outcome> {
+    if !cargo::test_targets(TESTS)?.iter().any(|name| name == "browser") {
+        return Ok(Outcome::Absent("there is no browser test yet"));
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    if !names.iter().any(|name| sh::which(name).is_some()) {
+        apt::programs(&[Need { program: "chromium", package: "chromium" }], "the browser test")?;
+    }
+    let found = names.iter().find_map(|name| sh::which(name)).context("no Chromium here")?;
+    let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
+    eprintln!("browser: {} ({})", found.display(), version.trim());
+    let mut cmd = cargo::cargo(&["test", "--release", "-p", TESTS, "--test", "browser"]);
+    sh::run(cmd.env("BROWSER_BIN", found))?;
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,160 @@
+//! This project's own rules about its source. [`super::layers`] holds those about modules.
+
+use super::{code, layers};
+
+/// A place that breaks a rule.
+#[derive(Debug, PartialEq)]
+pub struct Finding {
+    /// The line, counted from one.
+    pub line: usize,
+    /// What is wrong.
+    pub rule: String,
+}
+
+/// Files longer than this are to be taken apart.
+const MOST_LINES: usize = 500;
+/// Ways of asking for the time. The wall clock belongs to the daemon, so that a replay gives the same as live.
+const CLOCKS: [&str; 4] = ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"];
+/// Ways of putting a string into a page as markup.
+const MARKUP: [&str; 4] = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"];
+
+/// Whether there is a rule for files such as this.
+pub fn apply_to(path: &std::path::Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| ["rs", "js", "mjs", "html", "svg", "txt"].contains(&extension))
+}
+
+/// What is wrong with a file. `path` is relative to the workspace.
+pub fn check(path: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (rust, script) = (path.ends_with(".rs"), path.ends_with(".js") || path.ends_with(".mjs"));
+    let lines = text.lines().count();
+    if (rust || script) && lines > MOST_LINES {
+        findings.push(Finding {
+            line: lines,
+            rule: format!("{lines} lines, more than {MOST_LINES}: take it apart"),
+        });
+    }
+    if path.starts_with("templates/") {
+        findings.extend(each(
+            text,
+            &["|safe", "| safe", "|escape(\"none\")"],
+            "templates never trust a string",
+        ));
+    }
+    if script || path.ends_with(".html") {
+        findings.extend(each(text, &MARKUP, "strings never become markup: use textContent or elements"));
+    }
+    if rust {
+        rust_findings(path, &code::without_text(text), &mut findings);
+    }
+    findings.sort_by_key(|finding| finding.line);
+    findings
+}
+
+fn rust_findings(path: &str, code: &str, findings: &mut Vec<Finding>) {
+    findings.extend(unexplained(code));
+    let Some(module) = path.strip_prefix("connmon/src/") else { return };
+    if module.ends_with("/tests.rs") || module.contains("/tests/") {
+        return;
+    }
+    let product = code::without_tests(code);
+    findings.extend(layers::check(module, &product));
+    if !module.starts_with("daemon") {
+        findings.extend(each(
+            &product,
+            &CLOCKS,
+            "the clock belongs to `daemon`: take the time as an argument",
+        ));
+    }
+}
+
+/// Each line with one of these words.
+fn each(text: &str, words: &[&str], rule: &str) -> Vec<Finding> {
+    let found = |line: &str| words.iter().copied().find(|word| line.contains(word));
+    let lines = text.lines().enumerate();
+    lines
+        .filter_map(|(nth, line)| Some((nth, found(line)?)))
+        .map(|(nth, word)| Finding { line: nth + 1, rule: format!("`{word}`: {rule}") })
+        .collect()
+}
+
+/// Lints that are switched off without a reason.
+fn unexplained(code: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for start in ["#[allow(", "#![allow(", "#[expect(", "#![expect("] {
+        for (at, _) in code.match_indices(start) {
+            let bracket = at + start.find('[').unwrap_or(0);
+            let end = bracket + code::enclosed(&code[bracket..], '[', ']');
+            if !code[bracket..end].replace(' ', "").contains("reason=") {
+                let rule = format!("`{start}…)]` without a reason");
+                findings.push(Finding { line: code::line_of(code, at), rule });
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines that break a rule.
+    fn lines(path: &str, text: &str) -> Vec<usize> {
+        check(path, text).into_iter().map(|finding| finding.line).collect()
+    }
+
+    #[test]
+    fn templates_never_trust_a_string() {
+        assert_eq!(lines("templates/report.html", "<p>{{ a }}</p>\n{{ name|safe }}\n{{ b | safe }}"), [2, 3]);
+        assert!(lines("templates/report.html", "it is safe to say").is_empty());
+    }
+
+    #[test]
+    fn strings_never_become_markup() {
+        assert_eq!(lines("templates/report.js", "a.textContent = b;\na.innerHTML = b;"), [2]);
+        assert_eq!(lines("templates/live.html", "<script>document.write(x)</script>"), [1]);
+        assert!(lines("connmon/src/a.rs", "// no innerHTML").is_empty());
+    }
+
+    #[test]
+    fn the_clock_belongs_to_the_daemon() {
+        let code = "fn f() {\n let now = std::time::Instant::now();\n}\n";
+        assert_eq!(lines("connmon/src/track/mod.rs", code), [2]);
+        assert_eq!(lines("connmon/src/export.rs", "x(jiff::Timestamp::now());"), [1]);
+        for path in
+            ["connmon/src/daemon.rs", "connmon/src/daemon/clock.rs", "connmon/benches/b.rs", "tests/src/a.rs"]
+        {
+            assert!(lines(path, code).is_empty(), "{path}");
+        }
+        let test = format!("fn g() {{}}\n#[cfg(test)]\nmod tests {{\n{code}}}\n");
+        assert!(lines("connmon/src/track/mod.rs", &test).is_empty());
+        assert!(lines("connmon/src/track/mod.rs", "// Instant::now\nlet s = \"Instant::now\";").is_empty());
+    }
+
+    #[test]
+    fn a_lint_is_switched_off_for_a_reason() {
+        assert_eq!(lines("tests/src/a.rs", "\n#[allow(dead_code)]\nfn f() {}"), [2]);
+        assert_eq!(lines("tests/src/a.rs", "#![expect(clippy::x)]"), [1]);
+        assert!(
+            lines("tests/src/a.rs", "#[expect(\n    clippy::x,\n    reason = \"why\"\n)]\nfn f() {}")
+                .is_empty()
+        );
+        assert_eq!(lines("tests/src/a.rs", "#[allow(x)]\nfn f() { let reason = 1; }"), [1]);
+    }
+
+    #[test]
+    fn long_files_are_to_be_taken_apart() {
+        let text = "x\n".repeat(500);
+        assert!(lines("xtask/src/a.rs", &text).is_empty());
+        assert_eq!(lines("xtask/src/a.rs", &format!("{text}x")), [501]);
+        assert!(lines("templates/a.svg", &format!("{text}x")).is_empty());
+    }
+
+    #[test]
+    fn layers_are_checked_in_connmon_only() {
+        assert_eq!(lines("connmon/src/track/mod.rs", "use rusqlite::Row;"), [1]);
+        assert!(lines("tests/src/lib.rs", "use rusqlite::Row;").is_empty());
+        assert!(lines("connmon/src/track/tests.rs", "use rusqlite::Row;").is_empty());
+    }
+}

@@ -1,0 +1,175 @@
+//! `cargo xtask vm`: the end-to-end test inside QEMU, on Debian kernels from 5.10 on, with each backend that a
+//! kernel allows.
+//!
+//! [`archive`] fetches kernels, [`modules`] picks the modules, [`initramfs`] packs the guest, [`guest`] is what
+//! runs inside and how its output reads, [`qemu`] runs it.
+
+mod archive;
+mod cpio;
+mod guest;
+mod initramfs;
+mod kernels;
+mod modules;
+mod qemu;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::apt::{self, Need};
+use crate::{setup, table, workspace};
+use guest::Backend;
+use kernels::{Kernel, Series};
+
+/// What to run where.
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    /// Only this kernel, e.g. 6.1 (may be given more than once)
+    #[arg(long, value_name = "VERSION")]
+    kernel: Vec<Series>,
+    /// Only this backend (may be given more than once)
+    #[arg(long, value_name = "BACKEND")]
+    backend: Vec<Backend>,
+    /// Minutes after which a guest is stopped [default: 15]
+    #[arg(long, value_name = "MINUTES")]
+    timeout: Option<u64>,
+    /// Arguments for the end-to-end test
+    #[arg(last = true)]
+    e2e: Vec<String>,
+}
+
+/// How many of the kernels must have been tested for the matrix to mean anything.
+const ENOUGH: usize = 3;
+/// Guests at a time: each has two virtual CPUs.
+const AT_A_TIME: usize = 2;
+
+/// `cargo xtask vm`.
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    let needs = [("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static"), ("dpkg", "dpkg")];
+    apt::programs(&needs.map(|(program, package)| Need { program, package }), "the kernel matrix")?;
+
+    let wanted: Vec<Series> = Series::ALL
+        .into_iter()
+        .filter(|series| args.kernel.is_empty() || args.kernel.contains(series))
+        .collect();
+    let (kernels, untested) = kernels::fetch(&wanted)?;
+    let programs = initramfs::Programs::build()?;
+    let accel = qemu::accelerator();
+    eprintln!("{} kernels, QEMU with {accel}", kernels.len());
+
+    let reports = Mutex::new(Vec::new());
+    let queue = Mutex::new(kernels.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(kernel) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                    let rows = test(kernel, args, &programs, accel);
+                    if let Ok(mut reports) = reports.lock() {
+                        reports.push((kernel.series, rows));
+                    }
+                }
+            });
+        }
+    });
+    let mut reports = reports.into_inner().unwrap_or_default();
+    reports.sort_by_key(|(series, _)| *series);
+
+    let mut rows = vec![["kernel", "backend", "result", "tests", "time"].map(str::to_owned).to_vec()];
+    rows.extend(reports.iter().flat_map(|(_, rows)| rows.iter().map(Row::cells)));
+    rows.extend(untested.iter().map(|(series, why)| {
+        vec![series.to_string(), "-".to_owned(), format!("untested: {why}"), String::new(), String::new()]
+    }));
+    println!("\n{}", table::render(&rows));
+
+    let failed = reports.iter().flat_map(|(_, rows)| rows).filter(|row| row.failure.is_some()).count();
+    ensure!(failed == 0, "{failed} of the kernel matrix's runs failed");
+    let tested = reports.iter().filter(|(_, rows)| !rows.is_empty()).count();
+    if args.kernel.is_empty() && args.backend.is_empty() && tested < ENOUGH {
+        bail!("only {tested} kernels were tested, at least {ENOUGH} are needed");
+    }
+    ensure!(tested > 0, "nothing was tested: no kernel of the matrix has what was asked for");
+    Ok(())
+}
+
+/// A line of the table: one backend on one kernel.
+struct Row {
+    kernel: String,
+    backend: Backend,
+    failure: Option<String>,
+    passed: u64,
+    seconds: u64,
+}
+
+impl Row {
+    fn cells(&self) -> Vec<String> {
+        let result = self.failure.as_ref().map_or("ok".to_owned(), |why| format!("FAILED: {why}"));
+        let (passed, time) = (self.passed.to_string(), format!("{} s", self.seconds));
+        vec![self.kernel.clone(), self.backend.to_string(), result, passed, time]
+    }
+}
+
+/// Boots one kernel, runs each backend in it, and prints what failed.
+fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, accel: qemu::Accel) -> Vec<Row> {
+    let allowed = kernel.series.backends().iter().copied();
+    let backends: Vec<_> =
+        allowed.filter(|backend| args.backend.is_empty() || args.backend.contains(backend)).collect();
+    if backends.is_empty() {
+        return Vec::new();
+    }
+    let row = |backend, failure, passed, seconds| {
+        let kernel = kernel.release.clone();
+        Row { kernel, backend, failure, passed, seconds }
+    };
+    let log = match boot(kernel, &backends, args, programs, accel) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("{}: {error:#}", kernel.release);
+            return backends
+                .into_iter()
+                .map(|backend| row(backend, Some(format!("{error:#}")), 0, 0))
+                .collect();
+        }
+    };
+    let results: Vec<_> = backends.iter().map(|backend| guest::result(&log, *backend)).collect();
+    let mut text = String::new();
+    for (backend, result) in backends.iter().zip(&results) {
+        if result.failure.is_some() {
+            text.push_str(&format!("--- {} {backend}: output\n{}\n", kernel.release, result.output));
+        }
+        let (passed, time) = (result.passed, result.seconds);
+        let verdict = result.failure.as_deref().unwrap_or("ok");
+        text.push_str(&format!("{} {backend}: {verdict}, {passed} tests passed, {time} s\n", kernel.release));
+    }
+    eprint!("{text}");
+    let rows = backends.into_iter().zip(results);
+    rows.map(|(backend, result)| row(backend, result.failure, result.passed, result.seconds)).collect()
+}
+
+/// Runs the guest to its end, and returns what it printed.
+fn boot(
+    kernel: &Kernel,
+    backends: &[Backend],
+    args: &Args,
+    programs: &initramfs::Programs,
+    accel: qemu::Accel,
+) -> Result<String> {
+    let dir = workspace::vm_dir();
+    let (guests, logs) = (dir.join("guests"), dir.join("logs"));
+    for folder in [&guests, &logs] {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let initrd = guests.join(format!("{}.cpio", kernel.release));
+    let log = logs.join(format!("{}.log", kernel.release));
+    initramfs::pack(kernel, &guest::init(&kernel.release, backends, &args.e2e), programs, &initrd)?;
+    eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
+    let limit = Duration::from_secs(60 * args.timeout.unwrap_or(15));
+    let ended = qemu::run(&kernel.vmlinuz, &initrd, &log, accel, limit);
+    let bytes = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    let mut text = String::from_utf8_lossy(&bytes).replace('\r', "");
+    if let Err(error) = ended {
+        text.push_str(&format!("\n{}{error:#}\n", guest::STOPPED));
+    }
+    Ok(text)
+}

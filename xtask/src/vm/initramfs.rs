@@ -1,0 +1,96 @@
+//! The guest's file system: busybox, our programs, the modules, and an init.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::cpio::Archive;
+use super::kernels::Kernel;
+use crate::{cargo, sh, workspace};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The programs that every guest has.
+pub struct Programs {
+    busybox: Vec<u8>,
+    connmon: Vec<u8>,
+    traffic: Vec<u8>,
+    e2e: Vec<u8>,
+}
+
+impl Programs {
+    /// Builds ours, linked statically: the guest has no libraries.
+    pub fn build() -> Result<Self> {
+        let common = ["--release", "--target", TARGET];
+        let mut bins = cargo::cargo(&["build", "-p", "connmon", "-p", "connmon-tests", "--bins"]);
+        let bins = cargo::executables(statically(bins.args(common)))?;
+        let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e"]);
+        let tests = cargo::executables(statically(tests.args(common)))?;
+        let busybox = sh::which("busybox").context("there is no busybox")?;
+        let busybox = read(&busybox)?;
+        ensure!(
+            !busybox.windows(INTERPRETER.len()).any(|part| part == INTERPRETER),
+            "the busybox here is not static: install busybox-static"
+        );
+        Ok(Self {
+            busybox,
+            connmon: stripped(&cargo::find(&bins, "connmon")?)?,
+            traffic: stripped(&cargo::find(&bins, "traffic")?)?,
+            e2e: stripped(&cargo::find(&tests, "e2e")?)?,
+        })
+    }
+}
+
+/// What a dynamically linked program names as its loader.
+const INTERPRETER: &[u8] = b"/lib64/ld-linux";
+
+/// Static linking for our target only: a plain `RUSTFLAGS` would reach the compilation of the eBPF object as well.
+/// Without what only takes time here: optimisation across crates, debug information.
+fn statically(cmd: &mut Command) -> &mut Command {
+    cmd.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cmd.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-C target-feature=+crt-static");
+    cmd.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_DEBUG", "none")
+}
+
+/// A program without its debug information, which would only fill the guest's memory. The whole of it if it
+/// cannot be stripped.
+fn stripped(program: &Path) -> Result<Vec<u8>> {
+    let dir = workspace::vm_dir().join("programs");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let small = dir.join(program.file_name().unwrap_or_default());
+    let strip = sh::output(Command::new("strip").arg("--strip-debug").arg("-o").arg(&small).arg(program));
+    if strip.is_ok() { read(&small) } else { read(program) }
+}
+
+/// Writes the guest for one kernel.
+pub fn pack(kernel: &Kernel, init: &str, programs: &Programs, to: &Path) -> Result<()> {
+    let mut archive = Archive::default();
+    for folder in ["bin", "dev", "etc", "lib", "modules", "proc", "root", "run", "sys", "tmp", "var"] {
+        archive.folder(folder);
+    }
+    // The kernel opens it before init mounts anything.
+    archive.device("dev/console", 5, 1);
+    archive.program("init", init.as_bytes());
+    archive.program("bin/busybox", &programs.busybox);
+    archive.program("bin/connmon", &programs.connmon);
+    archive.program("bin/traffic", &programs.traffic);
+    archive.program("bin/e2e", &programs.e2e);
+    archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
+    archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n");
+    archive.file("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n");
+    let mut modules: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(&kernel.modules)? {
+        modules.push(entry?.path());
+    }
+    modules.sort();
+    for module in modules.iter().filter(|path| path.extension().is_some_and(|extension| extension == "ko")) {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        archive.file(&format!("modules/{name}"), &read(module)?);
+    }
+    std::fs::write(to, archive.finish()).with_context(|| format!("cannot write {}", to.display()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
