@@ -40,7 +40,9 @@ fn build() -> Result<(), String> {
     // The outer build's settings are for the host.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if (text.starts_with("CARGO") && text != "CARGO_HOME") || text.starts_with("RUST") && text != "RUSTUP_HOME" {
+        if (text.starts_with("CARGO") && text != "CARGO_HOME")
+            || text.starts_with("RUST") && text != "RUSTUP_HOME"
+        {
             cargo.env_remove(&name);
         }
     }

@@ -9,7 +9,10 @@ use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use connmon_ebpf::{AcctKey, Addr, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
 
-use crate::maps::{ACCT, EMPTY, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count, setting};
+use crate::maps::{
+    ACCT, EMPTY, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count,
+    setting,
+};
 use crate::sock;
 use crate::task::Current;
 
@@ -270,7 +273,8 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
         // SAFETY: a valid pointer into a map value; aligned words, written by whoever holds the slot.
         unsafe {
             let share = &raw mut (*entry).shares[slot];
-            if core::ptr::read_volatile(&raw const (*share).tgid) == 0 && !claim(entry, id, share, current, start_ns)
+            if core::ptr::read_volatile(&raw const (*share).tgid) == 0
+                && !claim(entry, id, share, current, start_ns)
             {
                 continue;
             }
@@ -354,7 +358,11 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
         }
     }
     let flags = flags | if way == Way::Tx { flag::OUTBOUND } else { flag::INBOUND };
-    datagram_slow(&mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true }, way as u64, bytes);
+    datagram_slow(
+        &mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true },
+        way as u64,
+        bytes,
+    );
 }
 
 /// The first datagram of a socket, and those to further remotes.

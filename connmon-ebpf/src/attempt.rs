@@ -32,7 +32,9 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     // What an earlier connection on the same socket left is over as well.
     release(sk);
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
-    if let Some(entry) = create(&New { sk, parent: 0, proto: sock::TCP, flags, remote, delivered: 0, owned: true }) {
+    if let Some(entry) =
+        create(&New { sk, parent: 0, proto: sock::TCP, flags, remote, delivered: 0, owned: true })
+    {
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };
         release(sk);

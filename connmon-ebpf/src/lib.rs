@@ -404,6 +404,6 @@ const _: () = {
     assert!(size_of::<AcctKey>() == 24);
     assert!(size_of::<TaskRecord>() == 64);
     assert!(size_of::<ExecRecord>() == 64 + PATH_LEN + NAME_LEN + ARGS_LEN);
-    assert!(size_of::<ExecRecord>() % 8 == 0);
+    assert!(size_of::<ExecRecord>().is_multiple_of(8));
     assert!(size_of::<Settings>() == 64);
 };

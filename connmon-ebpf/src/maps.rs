@@ -84,7 +84,6 @@ const ZERO_OFFSETS: Offsets = unsafe { core::mem::zeroed() };
 // SAFETY: as above.
 const ZERO_SETTINGS: Settings = unsafe { core::mem::zeroed() };
 
-
 /// One field of [`Offsets`].
 macro_rules! offset {
     ($field:ident) => {

@@ -75,7 +75,9 @@ pub fn selection(source: &cli::Source, now: Timestamp) -> Result<Selection, Conf
     let time = |text: &Option<String>| -> Result<Option<Timestamp>, ConfigError> {
         let Some(text) = text else { return Ok(None) };
         if let Some(ago) = length(text) {
-            return Ok(Some(Timestamp(now.0.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)))));
+            return Ok(Some(Timestamp(
+                now.0.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)),
+            )));
         }
         Ok(Some(Timestamp::parse(text, now)?))
     };

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::file::Writer as CaptureWriter;
-use crate::capture::Frame;
+use crate::capture::{Frame, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
 use crate::model::Timestamp;
@@ -70,10 +70,10 @@ impl Pipeline {
     /// Takes in a frame.
     pub fn feed(&mut self, frame: Frame) {
         self.frames += 1;
-        if let Some((_, file)) = &mut self.file {
-            if let Err(error) = file.write(&frame) {
-                self.file_error.get_or_insert(error);
-            }
+        if let Some((_, file)) = &mut self.file
+            && let Err(error) = file.write(&frame)
+        {
+            self.file_error.get_or_insert(error);
         }
         self.tracker.feed(frame);
     }
@@ -129,6 +129,7 @@ pub fn record(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = Progress::new();
     progress.add(&pipeline.flush()?);
+    privileges::reduce();
     begun(&backend);
     runtime.block_on(run(settings, &mut capture, &mut pipeline, &mut progress))?;
     capture.finish(|frame| pipeline.feed(frame))?;

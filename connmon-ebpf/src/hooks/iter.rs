@@ -114,4 +114,3 @@ fn take(sk: u64, task: u64) {
         }
     }
 }
-

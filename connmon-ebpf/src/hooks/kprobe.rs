@@ -66,14 +66,22 @@ macro_rules! sending {
     };
 }
 
-sending!(TCP_SENDMSG, kprobe_tcp_sendmsg, kretprobe_tcp_sendmsg, "tcp_sendmsg", |sk, _msg, ret| tcp_sent(sk, ret));
-sending!(TCP_SENDPAGE, kprobe_tcp_sendpage, kretprobe_tcp_sendpage, "tcp_sendpage", |sk, _msg, ret| tcp_sent(sk, ret));
+sending!(TCP_SENDMSG, kprobe_tcp_sendmsg, kretprobe_tcp_sendmsg, "tcp_sendmsg", |sk, _msg, ret| tcp_sent(
+    sk, ret
+));
+sending!(
+    TCP_SENDPAGE,
+    kprobe_tcp_sendpage,
+    kretprobe_tcp_sendpage,
+    "tcp_sendpage",
+    |sk, _msg, ret| tcp_sent(sk, ret)
+);
 sending!(UDP_SENDMSG, kprobe_udp_sendmsg, kretprobe_udp_sendmsg, "udp_sendmsg", |sk, msg, ret| udp_sent(
     sk, msg, ret, false
 ));
-sending!(UDPV6_SENDMSG, kprobe_udpv6_sendmsg, kretprobe_udpv6_sendmsg, "udpv6_sendmsg", |sk, msg, ret| udp_sent(
-    sk, msg, ret, true
-));
+sending!(UDPV6_SENDMSG, kprobe_udpv6_sendmsg, kretprobe_udpv6_sendmsg, "udpv6_sendmsg", |sk, msg, ret| {
+    udp_sent(sk, msg, ret, true)
+});
 
 macro_rules! connect {
     ($call:ident, $entry:ident, $exit:ident, $function:literal, $v6:literal) => {

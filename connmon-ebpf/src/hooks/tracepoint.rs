@@ -110,4 +110,3 @@ fn within(location: u64, n: usize) -> bool {
     let [from, to] = setting(|s| unsafe { &raw const (*s).udp_receive[n] });
     location >= from && location < to
 }
-

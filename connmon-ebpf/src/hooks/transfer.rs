@@ -68,7 +68,15 @@ pub fn accepted(sk: u64) {
         return own(entry);
     }
     let remote = sock::remote(sk, sock::family(sk));
-    let _ = create(&New { sk, parent: 0, proto: sock::TCP, flags: flag::INBOUND, remote, delivered: 0, owned: true });
+    let _ = create(&New {
+        sk,
+        parent: 0,
+        proto: sock::TCP,
+        flags: flag::INBOUND,
+        remote,
+        delivered: 0,
+        owned: true,
+    });
 }
 
 /// connect() begins on a TCP socket; `name` is the kernel's copy of the address. tcp_v6_connect() (`v6`) hands

@@ -127,7 +127,8 @@ impl Capture {
             let entries = collect::<u64, SockEntry>(&self.overflow, &mut self.scratch, "OVERFLOW")?;
             for (id, entry) in entries {
                 emit(Frame::Closed(Box::new(entry)));
-                sys::delete(self.overflow.fd().as_fd(), &id).map_err(|error| CaptureError::Map("OVERFLOW", error))?;
+                sys::delete(self.overflow.fd().as_fd(), &id)
+                    .map_err(|error| CaptureError::Map("OVERFLOW", error))?;
             }
         }
         if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
@@ -173,7 +174,8 @@ impl Capture {
                     entry.closed_ns = sys::boot_time_ns();
                 }
                 emit(Frame::Closed(Box::new(entry)));
-                sys::delete(self.flows.fd().as_fd(), &key).map_err(|error| CaptureError::Map("FLOWS", error))?;
+                sys::delete(self.flows.fd().as_fd(), &key)
+                    .map_err(|error| CaptureError::Map("FLOWS", error))?;
             } else {
                 gone.insert(key.parent);
                 live.insert(entry.id);
@@ -199,7 +201,8 @@ impl Capture {
                 continue;
             }
             if self.gone.contains(&key.id) {
-                sys::delete(self.acct.fd().as_fd(), &key).map_err(|error| CaptureError::Map("ACCT", error))?;
+                sys::delete(self.acct.fd().as_fd(), &key)
+                    .map_err(|error| CaptureError::Map("ACCT", error))?;
             } else {
                 gone.insert(key.id);
             }
@@ -235,8 +238,10 @@ impl Capture {
         if let Some(probes) = &self.probes {
             // A twin's misses do no harm of their own, and it makes up for those of the first that it saw.
             let programs = probes.ebpf.programs().filter(|(name, _)| !probes::is_twin(name));
-            let misses: u64 =
-                programs.filter_map(|(_, program)| program.fd().ok()).map(|fd| sys::recursion_misses(fd.as_fd())).sum();
+            let misses: u64 = programs
+                .filter_map(|(_, program)| program.fd().ok())
+                .map(|fd| sys::recursion_misses(fd.as_fd()))
+                .sum();
             self.misses = misses.saturating_sub(self.last[stat::RESCUED as usize]);
         }
     }

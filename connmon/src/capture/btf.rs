@@ -170,10 +170,10 @@ impl Btf {
             if member_name == name {
                 return Ok(Some((member_type, bits)));
             }
-            if member_name.is_empty() {
-                if let Some((inner, more)) = self.member(self.resolve(member_type)?, name)? {
-                    return Ok(Some((inner, bits + more)));
-                }
+            if member_name.is_empty()
+                && let Some((inner, more)) = self.member(self.resolve(member_type)?, name)?
+            {
+                return Ok(Some((inner, bits + more)));
             }
         }
         Ok(None)

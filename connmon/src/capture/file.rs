@@ -25,7 +25,7 @@ impl Writer {
     /// # Errors
     /// The file cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let mut out = BufWriter::new(crate::private_file(path)?);
+        let mut out = BufWriter::new(crate::files::create_private(path)?);
         out.write_all(MAGIC)?;
         Ok(Self { out, buffer: Vec::new() })
     }
@@ -91,7 +91,7 @@ impl Reader {
     ///
     /// # Errors
     /// The file cannot be read, or a frame is damaged.
-    pub fn next(&mut self) -> Result<Option<Frame>, ReadError> {
+    pub fn read(&mut self) -> Result<Option<Frame>, ReadError> {
         let mut head = [0; 8];
         if !self.fill(&mut head)? {
             return Ok(None);

@@ -6,6 +6,7 @@ pub mod btf;
 pub mod file;
 mod frame;
 mod offsets;
+pub mod privileges;
 pub mod probes;
 mod snapshot;
 mod sys;

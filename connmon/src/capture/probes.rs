@@ -4,7 +4,9 @@ use std::fmt;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use aya::programs::{BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError};
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError,
+};
 use aya::{Ebpf, EbpfLoader};
 use connmon_ebpf::Settings;
 
@@ -331,7 +333,9 @@ fn reason(error: &ProgramError) -> String {
     let text = match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
-            let statistics = |line: &str| ["processed", "stack depth", "verification time"].iter().any(|s| line.starts_with(s));
+            let statistics = |line: &str| {
+                ["processed", "stack depth", "verification time"].iter().any(|s| line.starts_with(s))
+            };
             let last = log.lines().rev().find(|line| !line.is_empty() && !statistics(line));
             match last {
                 Some(last) => format!("{io_error}: {last}"),
@@ -351,7 +355,9 @@ fn one_line(text: &str) -> String {
 /// The root of the cgroup2 hierarchy, also where version 1 is mounted beside it.
 fn cgroup_root() -> Result<File, ProbeError> {
     let unsupported = |error: &dyn fmt::Display| {
-        ProbeError::Unsupported(format!("no cgroup2 hierarchy can be opened ({error}); mount one, for example at /sys/fs/cgroup"))
+        ProbeError::Unsupported(format!(
+            "no cgroup2 hierarchy can be opened ({error}); mount one, for example at /sys/fs/cgroup"
+        ))
     };
     let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| unsupported(&error))?;
     let root = mounts

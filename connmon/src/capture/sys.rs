@@ -91,8 +91,11 @@ pub fn for_each<K: Pod, V: Pod>(
             Err(error) => return Err(error),
         };
         let count = attr.count as usize;
-        for (key, value) in
-            scratch.keys.chunks_exact(size_of::<K>()).zip(scratch.values.chunks_exact(size_of::<V>())).take(count)
+        for (key, value) in scratch
+            .keys
+            .chunks_exact(size_of::<K>())
+            .zip(scratch.values.chunks_exact(size_of::<V>()))
+            .take(count)
         {
             each(&bytemuck::pod_read_unaligned(key), &bytemuck::pod_read_unaligned(value));
         }

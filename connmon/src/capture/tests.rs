@@ -10,7 +10,12 @@ fn frames() -> Vec<Frame> {
     let entry = SockEntry { kind: kind::SOCK, id: 7, proto: 6, ..SockEntry::default() };
     vec![
         Frame::Task(TaskRecord { kind: kind::FORK, tgid: 3, ..TaskRecord::default() }),
-        Frame::Process(ProcessFacts { tgid: 3, start_ns: 9, exe: "/bin/\u{202e}x".into(), cmdline: "x".into() }),
+        Frame::Process(ProcessFacts {
+            tgid: 3,
+            start_ns: 9,
+            exe: "/bin/\u{202e}x".into(),
+            cmdline: "x".into(),
+        }),
         Frame::Live(Box::new(entry)),
         Frame::Share(Default::default(), Default::default()),
         Frame::Closed(Box::new(entry)),
@@ -31,7 +36,7 @@ fn a_capture_file_gives_back_its_frames() {
     let read = |path: &std::path::Path| {
         let mut reader = Reader::open(path)?;
         let mut frames = Vec::new();
-        while let Some(frame) = reader.next()? {
+        while let Some(frame) = reader.read()? {
             frames.push(frame);
         }
         Ok::<_, ReadError>(frames)

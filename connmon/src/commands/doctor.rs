@@ -109,7 +109,13 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> 
     }
     writeln!(out, "\nnot recorded: {}", findings.out_of_scope.join(", "))?;
     if let Some(store) = &findings.store {
-        writeln!(out, "\nstore {}: {} recordings ({})", store.path, store.recordings, store.backends.join(", "))?;
+        writeln!(
+            out,
+            "\nstore {}: {} recordings ({})",
+            store.path,
+            store.recordings,
+            store.backends.join(", ")
+        )?;
         for statement in &store.statements {
             writeln!(out, "  {statement}")?;
         }

@@ -59,4 +59,3 @@ fn write(
     })?;
     Ok(count)
 }
-

@@ -92,26 +92,12 @@ fn summarise(store: &Store, selection: Selection) -> Result<Summary, StoreError>
     Ok(builder.finish())
 }
 
-/// Writes a file whole or not at all: beside it, synced, then renamed.
+/// Writes a file whole or not at all.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
 ) -> Result<(), CommandError> {
-    let failed = |error| CommandError::File(path.display().to_string(), error);
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    let beside = Path::new(&beside);
-    let result = (|| {
-        let mut out = BufWriter::new(crate::private_file(beside)?);
-        write(&mut out)?;
-        out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
-        fs::rename(beside, path)
-    })();
-    if result.is_err() {
-        // What is half-written helps nobody; the failure above is what counts.
-        let _ = fs::remove_file(beside);
-    }
-    result.map_err(failed)
+    crate::files::replace(path, write).map_err(|error| CommandError::File(path.display().to_string(), error))
 }
 
 /// Standard output, buffered.

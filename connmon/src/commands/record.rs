@@ -22,14 +22,18 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
-    if let Some(folder) = settings.db.parent().filter(|folder| *folder == std::path::Path::new("/var/lib/connmon")) {
-        fs::create_dir_all(folder).map_err(|error| CommandError::File(folder.display().to_string(), error))?;
+    if let Some(folder) =
+        settings.db.parent().filter(|folder| *folder == std::path::Path::new("/var/lib/connmon"))
+    {
+        fs::create_dir_all(folder)
+            .map_err(|error| CommandError::File(folder.display().to_string(), error))?;
     }
     let store = Writer::open(&settings.db)?;
     let file = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();
-            let writer = file::Writer::create(path).map_err(|error| CommandError::File(name.clone(), error))?;
+            let writer =
+                file::Writer::create(path).map_err(|error| CommandError::File(name.clone(), error))?;
             Some((name, writer))
         }
         None => None,
@@ -37,7 +41,11 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     let pipeline = Pipeline::new(Enricher::new(Geo::embedded()), store, file);
     daemon::record(&settings, pipeline, |backend| {
         let until = if settings.length.is_some() { "until the time is up" } else { "until Ctrl-C" };
-        let _ = writeln!(stderr(), "recording into {} with the {backend} backend, {until}", settings.db.display());
+        let _ = writeln!(
+            stderr(),
+            "recording into {} with the {backend} backend, {until}",
+            settings.db.display()
+        );
     })?;
     if let Some(path) = &settings.report {
         let store = crate::store::Store::open(&settings.db)?;
@@ -46,4 +54,3 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     }
     Ok(Outcome::Done)
 }
-

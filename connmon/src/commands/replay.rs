@@ -20,7 +20,7 @@ pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
     let mut pipeline = Pipeline::new(Enricher::new(Geo::embedded()), Writer::open(&args.db)?, None);
     let mut ended = false;
-    while let Some(frame) = reader.next().map_err(failed)? {
+    while let Some(frame) = reader.read().map_err(failed)? {
         // As often as a recording would, so that a long capture does not have to fit into memory.
         let flush = matches!(frame, Frame::SweepEnd(_));
         ended = matches!(frame, Frame::End(_));
@@ -31,9 +31,13 @@ pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
     }
     pipeline.flush()?;
     if !ended {
-        let _ = writeln!(stderr(), "{name} was cut off: its recording did not end in order, what is before is replayed");
+        let _ = writeln!(
+            stderr(),
+            "{name} was cut off: its recording did not end in order, what is before is replayed"
+        );
     }
-    let _ = writeln!(stderr(), "replayed {} frames, {} connections", pipeline.frames(), pipeline.connections());
+    let _ =
+        writeln!(stderr(), "replayed {} frames, {} connections", pipeline.frames(), pipeline.connections());
     if let Some(path) = &args.report {
         let store = Store::open(&args.db)?;
         report::write_html(&super::summarise(&store, Default::default())?, path)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Pipeline;
 use crate::model::Completeness;
-use crate::report::format::{bytes, grouped};
+use crate::summary::format::{bytes, grouped};
 use crate::track::Batch;
 
 /// Without a terminal, a line this often.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::csv::cell;
-use crate::model::{display_safe, Gap, Process};
-use crate::report::format::{bytes, grouped};
+use crate::model::{Gap, Process, display_safe};
+use crate::summary::format::{bytes, grouped};
 use crate::summary::{Figures, Level, ProcessRow, Summary};
 
 #[derive(Serialize)]
@@ -120,7 +120,12 @@ pub fn write_json(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
                 unexplained: r.unexplained,
             },
             gaps: summary.completeness.gaps.iter().map(gap).collect(),
-            statements: summary.completeness.statements.iter().map(|statement| statement.text.as_str()).collect(),
+            statements: summary
+                .completeness
+                .statements
+                .iter()
+                .map(|statement| statement.text.as_str())
+                .collect(),
         },
         totals: Totals {
             processes: summary.totals.processes,
@@ -195,19 +200,13 @@ pub fn write_csv(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
 pub fn write_table(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
     let head = ["PID", "PROCESS", "USER", "CONNECTIONS", "SENT", "RECEIVED"].map(String::from);
     let cells = |pid: String, name: String, user: String, figures: &Figures| {
-        [
-            pid,
-            name,
-            user,
-            grouped(figures.connections),
-            bytes(figures.tx_bytes),
-            bytes(figures.rx_bytes),
-        ]
+        [pid, name, user, grouped(figures.connections), bytes(figures.tx_bytes), bytes(figures.rx_bytes)]
     };
     let mut rows = vec![head];
     for row in &summary.processes {
         let process = &row.process;
-        let user = process.user.as_deref().map_or_else(|| process.uid.to_string(), |user| display_safe(user).into());
+        let user =
+            process.user.as_deref().map_or_else(|| process.uid.to_string(), |user| display_safe(user).into());
         rows.push(cells(process.id.pid.to_string(), name(process), user, &row.figures));
     }
     if summary.unowned.connections > 0 {
@@ -249,5 +248,9 @@ fn name(process: &Process) -> String {
     let name = display_safe(&name);
     // Long paths are cut on the left: the end tells programs apart.
     let excess = name.chars().count().saturating_sub(48);
-    if excess == 0 { name.into_owned() } else { format!("…{}", name.chars().skip(excess + 1).collect::<String>()) }
+    if excess == 0 {
+        name.into_owned()
+    } else {
+        format!("…{}", name.chars().skip(excess + 1).collect::<String>())
+    }
 }

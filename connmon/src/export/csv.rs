@@ -7,7 +7,8 @@ use crate::model::display_safe;
 /// A cell from a captured string: made visible, kept from being a formula, and quoted where needed.
 pub fn cell(text: &str) -> String {
     let safe = display_safe(text);
-    let safe: Cow<'_, str> = if safe.starts_with(['=', '+', '-', '@']) { format!("'{safe}").into() } else { safe };
+    let safe: Cow<'_, str> =
+        if safe.starts_with(['=', '+', '-', '@']) { format!("'{safe}").into() } else { safe };
     if safe.contains([',', '"', '\'', ';', '\t']) || safe.starts_with(' ') {
         format!("\"{}\"", safe.replace('"', "\"\""))
     } else {

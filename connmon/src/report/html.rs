@@ -16,8 +16,9 @@ use askama::filters::HtmlSafe;
 use base64::Engine;
 use sha2::{Digest, Sha256};
 
-use super::{Options, format, svg};
+use super::{Options, svg};
 use crate::summary::Summary;
+use crate::summary::format;
 use view::{Amount, Shown, When};
 
 /// The style of the page and of the pictures in it. The policy names its digest.

@@ -5,7 +5,6 @@
 //! markup is the template's or the SVG writer's. Captured strings never become attributes of an SVG, because the
 //! `svg` crate leaves quotes in attributes as they are.
 
-pub mod format;
 pub mod html;
 pub mod svg;
 

@@ -50,7 +50,8 @@ pub enum StoreError {
 fn explain(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => {
-            "the database is damaged; keep the file, and copy what can be read with `sqlite3 FILE .recover`".into()
+            "the database is damaged; keep the file, and copy what can be read with `sqlite3 FILE .recover`"
+                .into()
         }
         Some(ErrorCode::DiskFull) => "the disk is full; what was committed before is safe".into(),
         Some(ErrorCode::CannotOpen) => "it cannot be opened; check the path and its permissions".into(),

@@ -7,8 +7,8 @@ use rusqlite::{Row, params};
 
 use super::{Store, StoreError};
 use crate::model::{
-    Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, ProcessId, Proto, Reconciliation,
-    Run, Share, Timestamp,
+    Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, ProcessId, Proto,
+    Reconciliation, Run, Share, Timestamp,
 };
 
 impl Store {
@@ -82,9 +82,8 @@ impl Store {
             .map_err(error)?;
         let mut traffic = traffic.query([]).map_err(error)?;
         let mut share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
-        let mut rows = connections
-            .query(params![since.map(|time| time.0), until.map(|time| time.0)])
-            .map_err(error)?;
+        let mut rows =
+            connections.query(params![since.map(|time| time.0), until.map(|time| time.0)]).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let mut connection = connection(row, &processes).map_err(error)?;
             while let Some((id, process, figures)) = share {
@@ -129,7 +128,11 @@ fn share_row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, Figures)> {
 }
 
 /// Adds figures to the share of their process. A process that ran several programs has one share, under the latest.
-fn add_share(traffic: &mut Vec<Share>, process: &Arc<Process>, [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures) {
+fn add_share(
+    traffic: &mut Vec<Share>,
+    process: &Arc<Process>,
+    [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures,
+) {
     match traffic.iter_mut().find(|share| share.process.id == process.id) {
         Some(share) => {
             share.process = process.clone();

@@ -60,7 +60,8 @@ fn foreign_newer_and_damaged_files_are_refused() {
     let path = |name: &str| folder.path().join(name);
     assert!(matches!(Store::open(&path("none")), Err(StoreError::Missing(_))));
 
-    std::fs::write(path("text"), "not a database, but long enough to be looked at as one".repeat(40)).unwrap();
+    std::fs::write(path("text"), "not a database, but long enough to be looked at as one".repeat(40))
+        .unwrap();
     assert!(matches!(Store::open(&path("text")), Err(StoreError::Foreign(_))));
     assert!(matches!(Writer::open(&path("text")), Err(StoreError::Foreign(_))));
 
@@ -81,7 +82,8 @@ fn migrations_bring_an_empty_file_to_the_newest_schema() {
     migrate(&mut db, Path::new(":memory:")).unwrap();
     let id: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
     assert_eq!(id, APPLICATION_ID);
-    let tables: i64 =
-        db.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0)).unwrap();
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(tables, 6);
 }

@@ -30,7 +30,7 @@ impl Writer {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
         if !path.exists() {
-            crate::private_file(path).map_err(|error| {
+            crate::files::create_private(path).map_err(|error| {
                 let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
                 sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
             })?;
@@ -96,7 +96,9 @@ impl Writer {
             put_completeness(&transaction, run, completeness)?;
         }
         transaction
-            .prepare_cached("UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1",
+            )?
             .execute(params![run, time.0, batch.ended])?;
         transaction.commit()
     }
@@ -130,7 +132,12 @@ fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
     if let Some((previous, last_flush)) = unfinished {
         db.execute(
             "INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)",
-            params![run, last_flush, time.0, format!("recording {previous} did not end in order (crash, kill or power loss)")],
+            params![
+                run,
+                last_flush,
+                time.0,
+                format!("recording {previous} did not end in order (crash, kill or power loss)")
+            ],
         )?;
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }

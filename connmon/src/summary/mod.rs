@@ -8,6 +8,7 @@ mod activity;
 mod builder;
 mod completeness;
 mod finish;
+pub mod format;
 mod kept;
 mod rows;
 mod selection;

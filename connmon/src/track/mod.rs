@@ -9,10 +9,10 @@ mod tests;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use connmon_ebpf::{Addr, AcctKey, Share, SockEntry, flag};
+use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
 use crate::capture::{Frame, Start};
-use crate::model::{Completeness, Direction, End, Endpoint, KernelTotals, Proto, ProcessId, Timestamp};
+use crate::model::{Completeness, Direction, End, Endpoint, KernelTotals, ProcessId, Proto, Timestamp};
 use processes::Processes;
 
 /// Traffic is kept per interval of this many seconds.

@@ -88,7 +88,9 @@ impl Processes {
         let images = self.known.entry(id).or_default();
         // The snapshot may have seen this already.
         let same = images.last().is_some_and(|image| {
-            image.row.is_none() && image.process.exe == process.exe && image.process.cmdline == process.cmdline
+            image.row.is_none()
+                && image.process.exe == process.exe
+                && image.process.cmdline == process.cmdline
         });
         if !same {
             images.push(Image { since_ns: exec.time_ns, process, row: None });
@@ -98,11 +100,12 @@ impl Processes {
     /// procfs completes what the kernel side could not tell.
     pub fn facts(&mut self, facts: ProcessFacts) {
         let id = ProcessId { pid: facts.tgid, start_ns: facts.start_ns };
-        if let Some(image) = self.known.get_mut(&id).and_then(|images| images.last_mut()) {
-            if image.row.is_none() && image.process.exe.is_empty() {
-                image.process.exe = facts.exe;
-                image.process.cmdline = facts.cmdline;
-            }
+        if let Some(image) = self.known.get_mut(&id).and_then(|images| images.last_mut())
+            && image.row.is_none()
+            && image.process.exe.is_empty()
+        {
+            image.process.exe = facts.exe;
+            image.process.cmdline = facts.cmdline;
         }
     }
 

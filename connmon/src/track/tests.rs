@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use connmon_ebpf::{Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind, stat};
+use connmon_ebpf::{AcctKey, Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind, stat};
 use proptest::prelude::*;
 
 use super::*;
@@ -87,8 +87,13 @@ fn a_short_connection_is_one_row() {
 #[test]
 fn sweeps_hand_on_only_what_grew() {
     let live = |tx| Frame::Live(Box::new(entry(1, tx, 0)));
-    let frames =
-        [live(10), Frame::SweepEnd(6 * SECOND), live(10), Frame::SweepEnd(7 * SECOND), closed(entry(1, 25, 0), 25, 0)];
+    let frames = [
+        live(10),
+        Frame::SweepEnd(6 * SECOND),
+        live(10),
+        Frame::SweepEnd(7 * SECOND),
+        closed(entry(1, 25, 0), 25, 0),
+    ];
     let (_, batch) = feed(frames);
     let sent: Vec<u64> = batch.traffic.iter().map(|row| row.tx_bytes).collect();
     assert_eq!(sent, [10, 15]);
@@ -99,7 +104,7 @@ fn sweeps_hand_on_only_what_grew() {
 fn a_further_process_is_waited_for() {
     let mut shared = entry(1, 10, 0);
     shared.extra_shares = 1;
-    let key = connmon_ebpf::AcctKey { id: 1, start_ns: 8 * SECOND, tgid: 8, uid: 1000 };
+    let key = AcctKey { id: 1, start_ns: 8 * SECOND, tgid: 8, uid: 1000 };
     let acct = Frame::Share(key, share(8, 5, 0));
     let (mut tracker, batch) = feed([closed(shared, 15, 0)]);
     assert_eq!(batch.connections[0].end, None, "its traffic may be written before its end");

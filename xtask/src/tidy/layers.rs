@@ -4,13 +4,15 @@
 use super::code::line_of;
 use super::rules::Finding;
 
-/// Modules that may name only these others. `enrich::geo` is the embedded table of countries and address kinds:
-/// plain data, as the model is.
-const LAYERS: [(&str, &[&str]); 9] = [
+/// Modules that may name only these others. On the way of an event each names what comes before it: capture's frames,
+/// the tracker's rows. `enrich::geo` is the embedded table of countries and address kinds: plain data, as the model is.
+const LAYERS: [(&str, &[&str]); 11] = [
     ("model", &[]),
-    ("track", &["model"]),
-    ("enrich", &["model"]),
-    ("store", &["model", "filter"]),
+    ("files", &[]),
+    ("capture", &["model", "files"]),
+    ("track", &["model", "capture"]),
+    ("enrich", &["model", "track"]),
+    ("store", &["model", "filter", "capture", "track", "files"]),
     ("filter", &["model"]),
     ("summary", &["model", "enrich::geo", "store", "filter"]),
     ("report", &["summary", "model", "enrich::geo"]),

@@ -4,7 +4,7 @@ use super::tables::{name, place, words};
 use super::view::{Amount, Shown, When};
 use crate::enrich::geo::AddressKind;
 use crate::model::{Connection, Direction, End};
-use crate::report::format;
+use crate::summary::format;
 use crate::summary::{Kept, Summary};
 
 pub(super) struct List {

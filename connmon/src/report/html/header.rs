@@ -2,7 +2,8 @@
 
 use super::view::{Shown, When};
 use crate::model::Run;
-use crate::report::{Options, format};
+use crate::report::Options;
+use crate::summary::format;
 use crate::summary::{self, Level, Summary};
 
 /// So many gaps are listed one by one.

@@ -3,7 +3,7 @@
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
 use crate::enrich::geo::AddressKind;
 use crate::model::{End, Process, Proto};
-use crate::report::format;
+use crate::summary::format;
 use crate::summary::{Figures, ProcessRow, RemoteRow, Service, Summary};
 
 /// So many names are listed in one cell.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::enrich::geo::country_of;
 use crate::model::{Timestamp, display_safe};
-use crate::report::format;
 use crate::summary::Figures;
+use crate::summary::format;
 
 /// Captured text after the sanitiser. The templates escape markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

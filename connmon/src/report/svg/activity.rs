@@ -7,8 +7,8 @@ use svg::node::element::{Description, Line, Rectangle, Title};
 
 use super::unit;
 use crate::model::Timestamp;
-use crate::report::format::{clock, count, date, duration};
 use crate::summary::Summary;
+use crate::summary::format::{clock, count, date, duration};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 74.0;

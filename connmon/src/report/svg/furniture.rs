@@ -7,8 +7,8 @@ use super::projection::{NORTH, SOUTH, WIDTH, project};
 use super::unit;
 use crate::model::display_safe;
 use crate::report::Home;
-use crate::report::format::{bytes, count};
 use crate::summary::Summary;
+use crate::summary::format::{bytes, count};
 
 /// Where lines begin if the host's place is not known: off the map, below its southern edge.
 pub(super) const DOCK: (f64, f64) = (WIDTH / 2.0, 452.0);

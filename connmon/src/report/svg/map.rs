@@ -9,8 +9,8 @@ use super::labels::{Area, Placer, Spot};
 use super::projection::{NORTH, SOUTH, WIDTH, project};
 use super::{Frame, STYLE, log_share, trays, unit, world};
 use crate::enrich::geo::country_of;
-use crate::report::format::{bytes, count};
 use crate::report::{Home, Options};
+use crate::summary::format::{bytes, count};
 use crate::summary::{CountryRow, Summary};
 
 /// Lines beyond so many are left out; their countries are still shaded and ringed.

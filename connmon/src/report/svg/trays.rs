@@ -4,7 +4,7 @@ use svg::node::element::{Group, Rectangle, Text};
 
 use super::unit;
 use crate::enrich::geo::AddressKind;
-use crate::report::format::{bytes, count};
+use crate::summary::format::{bytes, count};
 use crate::summary::{Figures, Summary};
 
 /// One tray.
