@@ -7,6 +7,7 @@ mod build;
 mod cargo;
 mod data;
 mod linker;
+mod programs;
 mod run;
 mod setup;
 mod sh;

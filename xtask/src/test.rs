@@ -1,14 +1,13 @@
 //! `cargo xtask test`: every test there is, one step after the other. A step that fails does not keep the
 //! others from running; the table at the end says what failed.
 
-use std::ffi::OsStr;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, setup, sh, table, tidy, vm};
+use crate::{cargo, programs, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -92,31 +91,21 @@ fn unit() -> Result<()> {
     sh::run(&mut rest)
 }
 
-/// The end-to-end test on this host, as root.
+/// The end-to-end test on this host, as root. Cargo itself stays with its user: only the test program is started
+/// through sudo.
 fn e2e() -> Result<()> {
-    let ip = Need { program: "ip", package: "iproute2" };
-    apt::programs(&[ip], "the end-to-end test")?;
-    let built = &mut cargo::cargo(&["build", "--release", "-p", "connmon", "-p", TESTS, "--bins"]);
-    let made = cargo::executables(built)?;
-    let (connmon, traffic) = (cargo::find(&made, "connmon")?, cargo::find(&made, "traffic")?);
-    let vars = [("CONNMON_BIN", connmon.as_os_str()), ("TRAFFIC_BIN", traffic.as_os_str())];
-    test_as_root("e2e", &vars)
-}
-
-/// Runs one test target of ours as root, in release. Cargo itself stays with its user: only the test program is
-/// started through sudo, as cargo's runner.
-fn test_as_root(target: &str, vars: &[(&str, &OsStr)]) -> Result<()> {
     sh::can_be_root("this test")?;
-    let mut cmd = cargo::cargo(&["test", "--release", "-p", TESTS, "--test", target]);
-    if sh::is_root() {
-        cmd.envs(vars.iter().copied());
+    let programs = programs::build()?;
+    let vars = [("CONNMON_BIN", &programs.connmon), ("TRAFFIC_BIN", &programs.traffic)];
+    let mut cmd = if sh::is_root() {
+        Command::new(&programs.e2e)
     } else {
-        let mut runner = vec!["sudo".to_owned(), "env".to_owned()];
-        runner.extend(vars.iter().map(|(key, value)| format!("{key}={}", value.display())));
-        let list = serde_json::to_string(&runner)?;
-        cmd.args(["--config", &format!("target.'cfg(all())'.runner={list}")]);
-    }
-    sh::run(&mut cmd)
+        let mut sudo = Command::new("sudo");
+        sudo.arg("env").args(vars.iter().map(|(key, value)| format!("{key}={}", value.display())));
+        sudo.arg(&programs.e2e);
+        sudo
+    };
+    sh::run(cmd.envs(vars))
 }
 
 /// The pages, in a real browser.

@@ -93,6 +93,15 @@ fn record_exec(task: u64, bprm: u64) {
     reserved.submit(wakeup());
 }
 
+/// `n & MASK`, done even where the compiler knows that it changes nothing: verifiers up to Linux 6.1 do not.
+#[inline(always)]
+fn masked<const MASK: usize>(n: usize) -> usize {
+    let mut n = n;
+    // SAFETY: only computes.
+    unsafe { core::arch::asm!("{n} &= {mask}", n = inout(reg) n, mask = const MASK) };
+    n
+}
+
 /// Walks from the executable's dentry to the root of its mount namespace, as prepend_path() does (fs/d_path.c).
 #[inline(always)]
 unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
@@ -123,7 +132,7 @@ unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
         }
         // SAFETY: `used` is below PATH_LEN and the buffer has room for one more name behind that.
         let n = unsafe {
-            let to = (&raw mut (*record).path).cast::<u8>().add(used & (PATH_LEN - 1));
+            let to = (&raw mut (*record).path).cast::<u8>().add(masked::<{ PATH_LEN - 1 }>(used));
             bpf_probe_read_kernel_str(to.cast(), NAME_LEN as u32, name as *const _)
         };
         if n <= 0 {
@@ -146,10 +155,9 @@ unsafe fn read_args(record: *mut ExecRecord, task: u64) {
     let start: u64 = read(mm, offset!(arg_start)).unwrap_or(0);
     let end: u64 = read(mm, offset!(arg_end)).unwrap_or(0);
     let total = end.wrapping_sub(start);
-    let mut len = total as u32;
-    if total > ARGS_LEN as u64 {
-        len = ARGS_LEN as u32;
-    }
+    let most = ARGS_LEN - 1;
+    let len = if total > most as u64 { most } else { total as usize };
+    let len = masked::<{ ARGS_LEN - 1 }>(len) as u32;
     // SAFETY: `len` is at most the size of `args`.
     let failed = unsafe { bpf_probe_read_user((&raw mut (*record).args).cast(), len, start as *const _) } < 0;
     // SAFETY: a reserved record.

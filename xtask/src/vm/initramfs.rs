@@ -7,9 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::cpio::Archive;
 use super::kernels::Kernel;
-use crate::{cargo, sh, workspace};
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::{programs, sh, workspace};
 
 /// The programs that every guest has.
 pub struct Programs {
@@ -20,13 +18,9 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds ours, linked statically: the guest has no libraries.
+    /// Builds ours, and finds busybox.
     pub fn build() -> Result<Self> {
-        let common = ["--release", "--target", TARGET];
-        let mut bins = cargo::cargo(&["build", "-p", "connmon", "-p", "connmon-tests", "--bins"]);
-        let bins = cargo::executables(statically(bins.args(common)))?;
-        let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e"]);
-        let tests = cargo::executables(statically(tests.args(common)))?;
+        let ours = programs::build()?;
         let busybox = sh::which("busybox").context("there is no busybox")?;
         let busybox = read(&busybox)?;
         ensure!(
@@ -35,23 +29,15 @@ impl Programs {
         );
         Ok(Self {
             busybox,
-            connmon: stripped(&cargo::find(&bins, "connmon")?)?,
-            traffic: stripped(&cargo::find(&bins, "traffic")?)?,
-            e2e: stripped(&cargo::find(&tests, "e2e")?)?,
+            connmon: stripped(&ours.connmon)?,
+            traffic: stripped(&ours.traffic)?,
+            e2e: stripped(&ours.e2e)?,
         })
     }
 }
 
 /// What a dynamically linked program names as its loader.
 const INTERPRETER: &[u8] = b"/lib64/ld-linux";
-
-/// Static linking for our target only: a plain `RUSTFLAGS` would reach the compilation of the eBPF object as well.
-/// Without what only takes time here: optimisation across crates, debug information.
-fn statically(cmd: &mut Command) -> &mut Command {
-    cmd.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cmd.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-C target-feature=+crt-static");
-    cmd.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_DEBUG", "none")
-}
 
 /// A program without its debug information, which would only fill the guest's memory. The whole of it if it
 /// cannot be stripped.
