@@ -6,8 +6,9 @@
 //! nowhere is added to a counter, so that Σ entries + counters = everything that the hooks saw.
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
-use connmon_ebpf::{AcctKey, Addr, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
+use aya_ebpf::helpers::generated::bpf_get_current_comm;
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
+use connmon_ebpf::{AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
 
 use crate::maps::{
     ACCT, EMPTY, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count,
@@ -187,7 +188,7 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
         proto: sock::TCP,
         flags: flag::PREEXISTING,
         remote: sock::remote(sk, sock::family(sk)),
-        delivered: sock::delivered(sk).unwrap_or(0),
+        delivered: sock::delivered(sk),
         owned: true,
     })
 }
@@ -196,7 +197,7 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
 /// and nobody counted goes to the unattributed bytes. What it sent went there call by call.
 #[inline(never)]
 pub fn untracked(sk: u64, last: u32) -> u64 {
-    let delivered = sock::delivered(sk).unwrap_or(0);
+    let delivered = sock::delivered(sk);
     let before = match UNTRACKED.get_ptr(sk) {
         // SAFETY: a valid pointer into a map value.
         Some(before) => unsafe { *before },
@@ -327,7 +328,7 @@ unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Curr
         let free = core::ptr::read_volatile(&raw const (*share).tgid) == 0;
         if free {
             if share == &raw mut (*entry).shares[0] {
-                (*entry).comm = bpf_get_current_comm().unwrap_or_default();
+                bpf_get_current_comm((&raw mut (*entry).comm).cast(), COMM_LEN as u32);
             }
             core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
             core::ptr::write_volatile(&raw mut (*share).uid, current.uid());

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid};
 
 use crate::maps::offset;
-use crate::sock::read;
+use crate::sock::get;
 
 /// The process that runs.
 #[derive(Clone, Copy)]
@@ -38,22 +38,22 @@ impl Current {
 /// Start of the process that a task belongs to; 0 if unreadable.
 #[inline(always)]
 pub fn start_of(task: u64) -> u64 {
-    let leader: u64 = read(task, offset!(group_leader)).unwrap_or(task);
-    read(leader, offset!(start_boottime)).unwrap_or(0)
+    let leader: u64 = get(task, offset!(group_leader));
+    get(leader, offset!(start_boottime))
 }
 
 /// Thread group id of a task; 0 if unreadable.
 #[inline(always)]
 pub fn tgid_of(task: u64) -> u32 {
-    read(task, offset!(task_tgid)).unwrap_or(0)
+    get(task, offset!(task_tgid))
 }
 
 /// Real user id of a task; 0 if unreadable.
 #[inline(always)]
 pub fn uid_of(task: u64) -> u32 {
-    match read::<u64>(task, offset!(real_cred)) {
-        Some(cred) => read(cred, offset!(cred_uid)).unwrap_or(0),
-        None => 0,
+    match get::<u64>(task, offset!(real_cred)) {
+        0 => 0,
+        cred => get(cred, offset!(cred_uid)),
     }
 }
 
@@ -61,4 +61,13 @@ pub fn uid_of(task: u64) -> u32 {
 #[inline(always)]
 pub fn thread() -> u64 {
     bpf_get_current_pid_tgid() & 0xffff_ffff
+}
+
+/// The task's parent, or itself if that is unreadable.
+#[inline(always)]
+pub fn parent_of(task: u64) -> u64 {
+    match get(task, offset!(real_parent)) {
+        0 => task,
+        parent => parent,
+    }
 }

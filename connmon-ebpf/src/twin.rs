@@ -19,7 +19,8 @@ pub enum Copy {
 }
 
 /// Whether this copy is to handle the event. `key` must be the same for both copies and no other event may come
-/// between them under it: the thread for hooks in process context, the socket for hooks that hold its lock.
+/// between them under it: the thread for hooks in process context, the socket for hooks that hold its lock. To be asked
+/// before anything else is looked at, so that `RESCUED` counts by the same measure as the kernel's misses.
 #[inline(always)]
 pub fn mine(copy: Copy, key: u64) -> bool {
     if setting(|s| unsafe { &raw const (*s).twins }) == 0 {

@@ -104,7 +104,7 @@ fn number(pointer: u64) -> u64 {
     let mut slot = core::mem::MaybeUninit::<u64>::uninit();
     // SAFETY: `slot` is on the stack; volatile, so that the pointer really is stored.
     unsafe { core::ptr::write_volatile(slot.as_mut_ptr(), pointer) };
-    sock::read(slot.as_ptr() as u64, 0).unwrap_or(0)
+    sock::get(slot.as_ptr() as u64, 0)
 }
 
 #[inline(always)]

@@ -8,8 +8,8 @@ use super::process::describe;
 
 use crate::account::{New, create};
 use crate::maps::{SOCKS, offset};
-use crate::sock::{self, read};
-use crate::task::{start_of, tgid_of, uid_of};
+use crate::sock::{self, get};
+use crate::task::{parent_of, start_of, tgid_of, uid_of};
 
 /// `struct bpf_iter_meta`, kernel/bpf/bpf_iter.c.
 #[repr(C)]
@@ -30,11 +30,10 @@ pub struct Task {
 pub fn processes(ctx: *mut Task) -> i32 {
     // SAFETY: fields of the context; the verifier checks the access.
     let (task, seq) = unsafe { ((*ctx).task, (*(*ctx).meta).seq) };
-    if task == 0 || read::<u32>(task, offset!(task_pid)).unwrap_or(0) != tgid_of(task) {
+    if task == 0 || get::<u32>(task, offset!(task_pid)) != tgid_of(task) {
         return 0;
     }
-    let parent: u64 = read(task, offset!(real_parent)).unwrap_or(task);
-    let record = describe(kind::EXISTS, task, parent);
+    let record = describe(kind::EXISTS, task, parent_of(task));
     // SAFETY: the record is initialised and of that size.
     unsafe { bpf_seq_write(seq.cast(), (&raw const record).cast(), size_of::<TaskRecord>() as u32) };
     0
@@ -67,12 +66,12 @@ pub fn snapshot(ctx: *mut TaskFile) -> i32 {
     if task == 0 || file == 0 {
         return 0;
     }
-    let inode: u64 = read(file, offset!(file_inode)).unwrap_or(0);
-    if read::<u16>(inode, offset!(inode_mode)).unwrap_or(0) & S_IFMT != S_IFSOCK {
+    let inode: u64 = get(file, offset!(file_inode));
+    if get::<u16>(inode, offset!(inode_mode)) & S_IFMT != S_IFSOCK {
         return 0;
     }
-    let socket: u64 = read(file, offset!(file_private_data)).unwrap_or(0);
-    let sk: u64 = read(socket, offset!(socket_sk)).unwrap_or(0);
+    let socket: u64 = get(file, offset!(file_private_data));
+    let sk: u64 = get(socket, offset!(socket_sk));
     if sk != 0 {
         take(sk, task);
     }
@@ -86,11 +85,11 @@ fn take(sk: u64, task: u64) {
         return;
     }
     let proto = sock::proto(sk);
-    let state: u8 = read(sk, offset!(skc_state)).unwrap_or(CLOSE);
+    let state: u8 = get(sk, offset!(skc_state));
     let remote = sock::remote(sk, family);
     let mut delivered = 0;
     match proto {
-        sock::TCP if state != LISTEN && state != CLOSE => delivered = sock::delivered(sk).unwrap_or(0),
+        sock::TCP if state != LISTEN && state != CLOSE && state != 0 => delivered = sock::delivered(sk),
         sock::UDP if remote.port != 0 => {}
         _ => return,
     }
@@ -107,7 +106,7 @@ fn take(sk: u64, task: u64) {
     unsafe {
         let share = &raw mut (*entry).shares[0];
         if core::ptr::read_volatile(&raw const (*share).tgid) == 0 {
-            (*entry).comm = read(task, offset!(task_comm)).unwrap_or([0; 16]);
+            (*entry).comm = get(task, offset!(task_comm));
             (*share).start_ns = start_of(task);
             (*share).uid = uid_of(task);
             core::ptr::write_volatile(&raw mut (*share).tgid, tgid_of(task));

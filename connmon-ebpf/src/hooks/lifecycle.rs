@@ -24,10 +24,10 @@ twin! {
         let sk: u64 = ctx.arg(0);
         let old: i32 = ctx.arg(1);
         let new: i32 = ctx.arg(2);
-        if matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
+        if mine(copy, sk)
+            && matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
             // MPTCP's master sockets come by as well; they are no tcp_sock.
             && sock::proto(sk) == sock::TCP
-            && mine(copy, sk)
         {
             set_state(sk, old, new);
         }
@@ -111,7 +111,7 @@ twin! {
 
 #[inline(always)]
 fn received(sk: u64) {
-    let Some(delivered) = sock::delivered(sk) else { return };
+    let delivered = sock::delivered(sk);
     // Without an entry, `untracked` counts what was delivered when the socket ends.
     let Some(entry) = tcp_entry(sk) else { return };
     // SAFETY: a valid pointer into a map value; the socket is locked here, so `delivered` has one writer.

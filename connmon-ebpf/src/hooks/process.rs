@@ -7,8 +7,8 @@ use connmon_ebpf::{ARGS_LEN, COMM_LEN, ExecRecord, NAME_LEN, PATH_LEN, TaskRecor
 
 use crate::account::{now, wakeup};
 use crate::maps::{EVENTS, count, offset};
-use crate::sock::read;
-use crate::task::{start_of, tgid_of, uid_of};
+use crate::sock::get;
+use crate::task::{parent_of, start_of, tgid_of, uid_of};
 use crate::twin::{mine, twin};
 
 /// Path components and mounts that the walk to the root passes at most.
@@ -25,8 +25,8 @@ pub fn describe(kind: u32, task: u64, parent: u64) -> TaskRecord {
         ppid: tgid_of(parent),
         uid: uid_of(task),
         parent_start_ns: start_of(parent),
-        comm: read(task, offset!(task_comm)).unwrap_or([0; 16]),
-        task_flags: read(task, offset!(task_flags)).unwrap_or(0),
+        comm: get(task, offset!(task_comm)),
+        task_flags: get(task, offset!(task_flags)),
         pad: 0,
     }
 }
@@ -43,7 +43,7 @@ twin! {
     /// `sched_process_fork(parent, child)`; threads come by too and are passed over.
     btf_tracepoint("sched_process_fork") sched_process_fork sched_process_fork_again (ctx: BtfTracePointContext, copy) {
         let child: u64 = ctx.arg(1);
-        if read::<u32>(child, offset!(task_pid)).unwrap_or(0) == tgid_of(child) && mine(copy, child) {
+        if mine(copy, child) && get::<u32>(child, offset!(task_pid)) == tgid_of(child) {
             record_task(kind::FORK, child, ctx.arg(0));
         }
     }
@@ -53,9 +53,9 @@ twin! {
     /// `sched_process_exit(task)`: once for each thread; the last one counts.
     btf_tracepoint("sched_process_exit") sched_process_exit sched_process_exit_again (ctx: BtfTracePointContext, copy) {
         let task: u64 = ctx.arg(0);
-        let signal: u64 = read(task, offset!(task_signal)).unwrap_or(0);
-        if read::<u32>(signal, offset!(signal_live)).unwrap_or(1) == 0 && mine(copy, task) {
-            record_task(kind::EXIT, task, read(task, offset!(real_parent)).unwrap_or(task));
+        let signal: u64 = get(task, offset!(task_signal));
+        if mine(copy, task) && signal != 0 && get::<u32>(signal, offset!(signal_live)) == 0 {
+            record_task(kind::EXIT, task, parent_of(task));
         }
     }
 }
@@ -84,7 +84,7 @@ fn record_exec(task: u64, bprm: u64) {
         (*record).tgid = tgid_of(task);
         (*record).start_ns = start_of(task);
         (*record).time_ns = now();
-        (*record).ppid = tgid_of(read(task, offset!(real_parent)).unwrap_or(task));
+        (*record).ppid = tgid_of(parent_of(task));
         (*record).uid = uid_of(task);
         // Straight into the record: by way of the stack, Linux 5.10 sees a read of what a failure leaves unset.
         let comm = (task as usize).wrapping_add(offset!(task_comm));
@@ -111,26 +111,26 @@ fn masked<const MASK: usize>(n: usize) -> usize {
 unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
     let mut used: usize = 0;
     let mut done = false;
-    let file: u64 = read(bprm, offset!(binprm_file)).unwrap_or(0);
+    let file: u64 = get(bprm, offset!(binprm_file));
     let path = file.wrapping_add(offset!(file_path) as u64);
-    let mut dentry: u64 = read(path, offset!(path_dentry)).unwrap_or(0);
-    let mut mnt: u64 = read(path, offset!(path_mnt)).unwrap_or(0);
+    let mut dentry: u64 = get(path, offset!(path_dentry));
+    let mut mnt: u64 = get(path, offset!(path_mnt));
     for _ in 0..MAX_STEPS {
-        let root: u64 = read(mnt, offset!(mnt_root)).unwrap_or(0);
-        let parent: u64 = read(dentry, offset!(dentry_parent)).unwrap_or(dentry);
-        if dentry == root || dentry == parent {
+        let root: u64 = get(mnt, offset!(mnt_root));
+        let parent: u64 = get(dentry, offset!(dentry_parent));
+        if dentry == root || dentry == parent || parent == 0 {
             // The root of this mount: go on where it is mounted, unless it is the topmost.
             let mount = mnt.wrapping_sub(offset!(mount_mnt) as u64);
-            let above: u64 = read(mount, offset!(mount_parent)).unwrap_or(mount);
-            if above == mount || dentry != root {
+            let above: u64 = get(mount, offset!(mount_parent));
+            if above == mount || above == 0 || dentry != root {
                 done = true;
                 break;
             }
-            dentry = read(mount, offset!(mount_mountpoint)).unwrap_or(dentry);
+            dentry = get(mount, offset!(mount_mountpoint));
             mnt = above.wrapping_add(offset!(mount_mnt) as u64);
             continue;
         }
-        let name: u64 = read(dentry, offset!(dentry_name)).unwrap_or(0);
+        let name: u64 = get(dentry, offset!(dentry_name));
         if used >= PATH_LEN {
             break;
         }
@@ -155,9 +155,9 @@ unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
 /// Copies the argument area of the new program.
 #[inline(always)]
 unsafe fn read_args(record: *mut ExecRecord, task: u64) {
-    let mm: u64 = read(task, offset!(task_mm)).unwrap_or(0);
-    let start: u64 = read(mm, offset!(arg_start)).unwrap_or(0);
-    let end: u64 = read(mm, offset!(arg_end)).unwrap_or(0);
+    let mm: u64 = get(task, offset!(task_mm));
+    let start: u64 = get(mm, offset!(arg_start));
+    let end: u64 = get(mm, offset!(arg_end));
     let total = end.wrapping_sub(start);
     let most = ARGS_LEN - 1;
     let len = if total > most as u64 { most } else { total as usize };

@@ -94,11 +94,13 @@ twin! {
 
 twin! {
     /// `consume_skb(skb, location)`: `location` is the code that consumed, and tells the end of a UDP receive from
-    /// everything else. Noting twice does no harm.
-    btf_tracepoint("consume_skb") consume_skb consume_skb_again (ctx: BtfTracePointContext, _copy) {
+    /// everything else.
+    btf_tracepoint("consume_skb") consume_skb consume_skb_again (ctx: BtfTracePointContext, copy) {
+        let skb: u64 = ctx.arg(0);
         let location: u64 = ctx.arg(1);
-        if within(location, 0) || within(location, 1) || within(location, 2) {
-            if let Some(remote) = sock::sender(ctx.arg(0)) {
+        let ours = mine(copy, skb);
+        if ours && (within(location, 0) || within(location, 1) || within(location, 2)) {
+            if let Some(remote) = sock::sender(skb) {
                 note(bpf_get_current_pid_tgid(), remote);
             }
         }

@@ -28,7 +28,7 @@ pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
     if bytes < 0 {
         return;
     }
-    let name: u64 = sock::read(msg, offset!(msg_name)).unwrap_or(0);
+    let name: u64 = sock::get(msg, offset!(msg_name));
     let named = if name == 0 { None } else { sock::sockaddr(name) };
     let remote = match named {
         Some(remote) => remote,

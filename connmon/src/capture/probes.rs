@@ -214,6 +214,16 @@ fn attach_one(
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
 ) -> Result<(Ebpf, aya::Btf), ProbeError> {
+    if backend == Backend::Kprobe && preemptible_hooks() {
+        // trace_call_bpf() skips all programs of kprobes while `bpf_prog_active` is raised on the CPU, and whoever
+        // reads a map raises it and can be preempted (bpf_disable_instrumentation(), include/linux/bpf.h). A twin
+        // would be skipped as well.
+        return Err(ProbeError::Unsupported(
+            "this kernel can preempt a task that reads BPF maps, and skips kprobes on that CPU until it goes on: calls \
+             would be missed"
+                .into(),
+        ));
+    }
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         twins: u32::from(preemptible_hooks()),

@@ -39,11 +39,13 @@ impl Series {
     }
 
     /// The backends that a kernel of this series must be able to run: the tracepoint backend needs
-    /// `sock_send_length` and `sock_recv_length`, which came with Linux 6.3 (include/trace/events/sock.h).
+    /// `sock_send_length` and `sock_recv_length`, which came with Linux 6.3 (include/trace/events/sock.h). The newest
+    /// can preempt readers of BPF maps, and then skips kprobes: connmon refuses that backend there.
     pub fn backends(self) -> &'static [Backend] {
         match self {
             Self::V5_10 | Self::V6_1 => &[Backend::Fentry, Backend::Kprobe],
-            Self::V6_12 | Self::Newest => &[Backend::Fentry, Backend::Kprobe, Backend::Tracepoint],
+            Self::V6_12 => &[Backend::Fentry, Backend::Kprobe, Backend::Tracepoint],
+            Self::Newest => &[Backend::Fentry, Backend::Tracepoint],
         }
     }
 }
