@@ -10,6 +10,7 @@ use aya_ebpf::helpers::generated::bpf_get_current_comm;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use connmon_ebpf::{AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
 
+use crate::attempt;
 use crate::maps::{
     ACCT, EMPTY, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count,
     setting,
@@ -182,13 +183,15 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
     if was_full() {
         return None;
     }
+    // An attempt without an entry means that the step to SYN_SENT was missed.
+    let missed = attempt::sent(sk);
     create(&New {
         sk,
         parent: 0,
         proto: sock::TCP,
-        flags: flag::PREEXISTING,
+        flags: if missed { flag::OUTBOUND } else { flag::PREEXISTING },
         remote: sock::remote(sk, sock::family(sk)),
-        delivered: sock::delivered(sk),
+        delivered: if missed { 0 } else { sock::delivered(sk) },
         owned: true,
     })
 }

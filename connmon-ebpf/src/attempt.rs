@@ -16,10 +16,10 @@ pub fn begin(sk: u64, remote: Addr) {
     }
 }
 
-/// A SYN is on its way: from here on the state tells.
+/// A SYN is on its way: from here on the state tells. True if there was an attempt.
 #[inline(always)]
-pub fn sent(sk: u64) {
-    let _ = ATTEMPTS.remove(sk);
+pub fn sent(sk: u64) -> bool {
+    ATTEMPTS.remove(sk).is_ok()
 }
 
 /// The attempt came to nothing, with the errno `err`, or 0 where it is not known.

@@ -85,6 +85,14 @@ pub mod stat {
     pub const COUNT: u32 = 14;
 }
 
+/// Which programs have a twin, see `twin` in the kernel side: values of [`Settings::twins`].
+pub mod twins {
+    /// Those that softirqs reach as well as processes.
+    pub const NESTED: u32 = 1;
+    /// All.
+    pub const ALL: u32 = 2;
+}
+
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -388,7 +396,7 @@ pub struct Settings {
     pub accept_return: u32,
     /// Bytes waiting in the ring from which the reader is woken at once.
     pub wakeup_bytes: u32,
-    /// Not 0 where each program has a twin, see `twin` in the kernel side.
+    /// One of [`twins`].
     pub twins: u32,
     /// Explicit padding.
     pub pad: u32,

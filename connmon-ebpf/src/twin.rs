@@ -1,11 +1,12 @@
 //! Twins: two copies of a program on the same hook, of which one handles the event.
 //!
-//! The kernel skips a program that is already running on the CPU (prog->active, kernel/trace/bpf_trace.c and
-//! kernel/bpf/trampoline.c). Where hooks can be preempted, a task that is preempted inside a program makes it blind for
-//! every other task on that CPU, until it goes on. Then the twin still sees the event. The first copy marks what it
+//! The kernel skips a program that is already running on the CPU (prog->active, kernel/trace/bpf_trace.c since Linux 6.2,
+//! and kernel/bpf/trampoline.c). So a softirq that interrupts a program in process context is not seen by it; and where
+//! hooks can be preempted, a task that is preempted inside a program makes it blind for every other task on that CPU,
+//! until it goes on. Then the twin still sees the event. The first copy marks what it
 //! handles, the second handles what is not marked. What both miss is the first one's misses less `RESCUED`.
 
-use connmon_ebpf::stat;
+use connmon_ebpf::{stat, twins};
 
 use crate::maps::{MARKS, count, setting};
 
@@ -18,14 +19,22 @@ pub enum Copy {
     Second,
 }
 
-/// Whether this copy is to handle the event. `key` must be the same for both copies and no other event may come
+/// Whether this copy is to handle the event of a hook that softirqs reach as well as processes.
+#[inline(always)]
+pub fn mine_nested(copy: Copy, key: u64) -> bool {
+    setting(|s| unsafe { &raw const (*s).twins }) < twins::NESTED || marked(copy, key)
+}
+
+/// Whether this copy is to handle the event of a hook in process context. `key` must be the same for both copies and no other event may come
 /// between them under it: the thread for hooks in process context, the socket for hooks that hold its lock. To be asked
 /// before anything else is looked at, so that `RESCUED` counts by the same measure as the kernel's misses.
 #[inline(always)]
 pub fn mine(copy: Copy, key: u64) -> bool {
-    if setting(|s| unsafe { &raw const (*s).twins }) == 0 {
-        return true;
-    }
+    setting(|s| unsafe { &raw const (*s).twins }) < twins::ALL || marked(copy, key)
+}
+
+#[inline(always)]
+fn marked(copy: Copy, key: u64) -> bool {
     if copy == Copy::First {
         // Without room for the mark, the second copy takes it.
         MARKS.insert(key, 1, 0).is_ok()

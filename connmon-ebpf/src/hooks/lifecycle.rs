@@ -8,7 +8,7 @@ use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
 use crate::attempt;
 use crate::maps::SOCKS;
 use crate::sock;
-use crate::twin::{mine, twin};
+use crate::twin::{mine, mine_nested, twin};
 
 // TCP states, include/net/tcp_states.h.
 const ESTABLISHED: i32 = 1;
@@ -24,7 +24,7 @@ twin! {
         let sk: u64 = ctx.arg(0);
         let old: i32 = ctx.arg(1);
         let new: i32 = ctx.arg(2);
-        if mine(copy, sk)
+        if mine_nested(copy, sk)
             && matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
             // MPTCP's master sockets come by as well; they are no tcp_sock.
             && sock::proto(sk) == sock::TCP
@@ -51,7 +51,7 @@ fn set_state(sk: u64, old: i32, new: i32) {
         if release(sk) != 0 {
             untracked(sk, 1);
         }
-        attempt::sent(sk);
+        let _ = attempt::sent(sk);
         let _ = create(&fresh(flag::OUTBOUND, true));
         return;
     }
@@ -59,6 +59,7 @@ fn set_state(sk: u64, old: i32, new: i32) {
         let entry = match SOCKS.get_ptr_mut(sk) {
             Some(entry) => entry,
             None => {
+                let _ = attempt::sent(sk);
                 let direction = if old == SYN_RECV { flag::INBOUND } else { flag::OUTBOUND };
                 match create(&fresh(direction, false)) {
                     Some(entry) => entry,
@@ -92,7 +93,7 @@ twin! {
     /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock tcp_destroy_sock_again (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
-        if mine(copy, sk) && release(sk) != 0 {
+        if mine_nested(copy, sk) && release(sk) != 0 {
             untracked(sk, 1);
         }
     }

@@ -95,6 +95,6 @@ pub fn connected(sk: u64, ret: i32) {
     if ret < 0 {
         attempt::failed(sk, ret.unsigned_abs());
     } else {
-        attempt::sent(sk);
+        let _ = attempt::sent(sk);
     }
 }

@@ -8,7 +8,7 @@ use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
-use connmon_ebpf::Settings;
+use connmon_ebpf::{Settings, twins};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets};
@@ -99,6 +99,9 @@ enum Place {
 
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
 struct Probe(&'static str, Place, &'static str, bool);
+
+/// Programs that softirqs reach as well as processes: on Linux 6.2 and later they need a twin everywhere.
+const NESTED: [&str; 2] = ["inet_sock_set_state", "tcp_destroy_sock"];
 
 const fn needed(program: &'static str, place: Place, target: &'static str) -> Probe {
     Probe(program, place, target, true)
@@ -226,7 +229,7 @@ fn attach_one(
     }
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
-        twins: u32::from(preemptible_hooks()),
+        twins: if preemptible_hooks() { twins::ALL } else { twins::NESTED },
         pad: 0,
         wakeup_bytes: sizes.ring_bytes / 4,
         udp_receive: if backend == Backend::Tracepoint { udp_receive()? } else { Default::default() },
@@ -254,7 +257,8 @@ fn attach_one(
         if !needed && btf.parameters(target).is_none() {
             continue;
         }
-        for program in copies(program, *place, settings.twins != 0) {
+        let twin = settings.twins == twins::ALL || NESTED.contains(program);
+        for program in copies(program, *place, twin) {
             place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref()).map_err(|error| {
                 let log = error.to_string();
                 ProbeError::Program { program: program.clone(), reason: reason(&error), log }
@@ -275,11 +279,11 @@ pub fn is_twin(program: &str) -> bool {
 /// The programs for one hook in the order in which they are to be attached, so that the first of a pair runs first: a
 /// tracepoint calls in the order of attaching (tracepoint_add_func(), kernel/tracepoint.c), a trampoline in the reverse
 /// (bpf_trampoline_link_prog() adds at the head, kernel/bpf/trampoline.c).
-fn copies(program: &str, place: Place, twins: bool) -> Vec<String> {
+fn copies(program: &str, place: Place, twin: bool) -> Vec<String> {
     let (first, second) = (program.to_owned(), format!("{program}{TWIN}"));
     match place {
-        Place::TpBtf if twins => vec![first, second],
-        Place::FEntry | Place::FExit if twins => vec![second, first],
+        Place::TpBtf if twin => vec![first, second],
+        Place::FEntry | Place::FExit if twin => vec![second, first],
         _ => vec![first],
     }
 }

@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 pub enum Accel {
     /// On the processor.
     Kvm,
-    /// Translated: several times slower, works everywhere.
+    /// Translated: several times slower, works everywhere. By one host thread: with one for each virtual CPU, a CPU can
+    /// run a breakpoint that the kernel, which patches its own code for tracepoints, has long taken out.
     Tcg,
 }
 
@@ -20,7 +21,7 @@ impl fmt::Display for Accel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kvm => "kvm",
-            Self::Tcg => "tcg",
+            Self::Tcg => "tcg,thread=single",
         })
     }
 }
