@@ -76,14 +76,15 @@ pub struct New {
     pub owned: bool,
 }
 
-/// Fills an entry that was just inserted empty, and publishes it by its id. In place, because an entry does not fit
+/// Fills an entry that was just inserted empty: the id first, with which others can add to it, and the kind last, with
+/// which it is complete. In place, because an entry does not fit
 /// on the stack beside its callers: all frames together have 512 bytes.
 #[inline(never)]
 fn fill(entry: *mut SockEntry, new: &New) -> u64 {
     let time = now();
-    // SAFETY: a valid pointer into a map value that has no id yet, so nobody else uses these fields.
+    // SAFETY: a valid pointer into a map value that is not complete yet, so nobody else uses these fields.
     unsafe {
-        (*entry).kind = kind::SOCK;
+        core::ptr::write_volatile(&raw mut (*entry).id, next_id(time));
         (*entry).flags = new.flags;
         (*entry).parent = new.parent;
         (*entry).opened_ns = time;
@@ -92,12 +93,27 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         (*entry).proto = new.proto;
         (*entry).netns = sock::netns(new.sk);
         (*entry).delivered = new.delivered;
-        core::ptr::write_volatile(&raw mut (*entry).id, next_id(time));
+        if new.flags & flag::PREEXISTING != 0 && new.proto == sock::TCP {
+            (*entry).write_seq = sock::write_seq(new.sk);
+            (*entry).has_write_seq = 1;
+        }
+        core::ptr::write_volatile(&raw mut (*entry).kind, kind::SOCK);
     }
     if new.owned {
         own(entry);
     }
     0
+}
+
+/// Waits, not long, until an entry is complete, and with it its remote.
+#[inline(always)]
+fn complete(entry: *mut SockEntry) {
+    for _ in 0..64 {
+        // SAFETY: a valid pointer into a map value.
+        if unsafe { core::ptr::read_volatile(&raw const (*entry).kind) } != 0 {
+            return;
+        }
+    }
 }
 
 /// The id of an entry. Another CPU may have inserted it a moment ago and still be filling it: then this waits, not
@@ -378,7 +394,7 @@ fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
         unattributed(way, bytes);
         return 0;
     };
-    // Only with an id has it its remote.
+    complete(entry);
     let parent = id_of(entry);
     // SAFETY: a valid pointer into a map value; `remote` never changes.
     if unsafe { (*entry).remote == new.remote } {

@@ -170,6 +170,10 @@ pub struct SockEntry {
     pub kernel_rx: u64,
     /// TCP: bytes delivered so far, `bytes_received − (rcv_nxt − copied_seq)`.
     pub delivered: u64,
+    /// TCP: `write_seq` up to which what was sent is counted (kprobe backend).
+    pub write_seq: u32,
+    /// 1 once `write_seq` has been set.
+    pub has_write_seq: u32,
     /// Shares of further processes in `ACCT`.
     pub extra_shares: u64,
     /// Further remotes in `FLOWS`.
@@ -318,6 +322,8 @@ offsets! {
     copied_seq,
     /// tcp_sock.total_retrans
     total_retrans,
+    /// tcp_sock.write_seq
+    write_seq,
     /// sk_buff.head
     skb_head,
     /// sk_buff.network_header
@@ -407,7 +413,7 @@ pub struct Settings {
 const _: () = {
     assert!(size_of::<Addr>() == 20);
     assert!(size_of::<Share>() == 56);
-    assert!(size_of::<SockEntry>() == 272);
+    assert!(size_of::<SockEntry>() == 280);
     assert!(size_of::<FlowKey>() == 32);
     assert!(size_of::<AcctKey>() == 24);
     assert!(size_of::<TaskRecord>() == 64);

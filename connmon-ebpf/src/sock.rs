@@ -114,6 +114,19 @@ fn fin_received(sk: u64) -> bool {
     get::<u64>(sk, offset!(skc_flags)) & SOCK_DONE != 0
 }
 
+/// Whether a TCP socket still takes data: TCP_ESTABLISHED or TCP_CLOSE_WAIT, include/net/tcp_states.h.
+#[inline(always)]
+pub fn is_open(sk: u64) -> bool {
+    let state: u8 = get(sk, offset!(skc_state));
+    state == 1 || state == 8
+}
+
+/// Sequence number behind the last byte that was handed to a TCP socket.
+#[inline(always)]
+pub fn write_seq(sk: u64) -> u32 {
+    get(sk, offset!(write_seq))
+}
+
 /// Copies the kernel's totals of a TCP socket into its entry. To be called at the transition to TCP_CLOSE:
 /// before it data is still queued, at tcp_destroy_sock the counters of an aborted socket are zero.
 #[inline(always)]

@@ -5,7 +5,7 @@ mod progress;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::capture::bpf::{Capture, CaptureError};
@@ -119,6 +119,12 @@ pub fn record(
     mut pipeline: Pipeline,
     begun: impl FnOnce(&str),
 ) -> Result<Pipeline, RecordError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // From here on Ctrl-C ends the recording in order, also while the probes are still being attached.
+    let mut signals = {
+        let _guard = runtime.enter();
+        Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? }
+    };
     let mut backend = String::new();
     let mut capture = Capture::begin(settings.backend, settings.sizes, |frame| {
         if let Frame::Start(start) = &frame {
@@ -126,20 +132,26 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = Progress::new();
     progress.add(&pipeline.flush()?);
     privileges::reduce();
     begun(&backend);
-    runtime.block_on(run(settings, &mut capture, &mut pipeline, &mut progress))?;
+    runtime.block_on(run(settings, &mut signals, &mut capture, &mut pipeline, &mut progress))?;
     capture.finish(|frame| pipeline.feed(frame))?;
     progress.add(&pipeline.flush()?);
     progress.finish(&pipeline);
     Ok(pipeline)
 }
 
+/// What ends a recording.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
 async fn run(
     settings: &Recording,
+    signals: &mut Signals,
     capture: &mut Capture,
     pipeline: &mut Pipeline,
     progress: &mut Progress,
@@ -148,16 +160,14 @@ async fn run(
     let ring = unsafe { AsyncFd::register(capture.ring_fd()?) }.map_err(std::io::Error::other)?;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let end = settings.length.map(|length| tokio::time::Instant::now() + length);
     let mut flushed = Instant::now();
     let mut more = false;
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.terminate.recv() => return Ok(()),
             () = until(end) => return Ok(()),
             () = std::future::ready(()), if more => {}
             guard = ring.readable() => guard?.clear_ready(),

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use connmon::enrich::geo::Geo;
 use connmon::model::{
-    Completeness, Connection, Direction, End, Endpoint, KernelTotals, Process, ProcessId, Proto, Run, Share, Timestamp,
+    Completeness, Connection, Direction, End, Endpoint, KernelTotals, Process, ProcessId, Proto, Run, Share,
+    Timestamp,
 };
 use connmon::report::{Options, html};
 use connmon::summary::{Builder, Selection};
@@ -68,11 +69,17 @@ fn connection(name: &str) -> Connection {
 
 /// Opens a page, and returns the document as the browser has it after loading.
 fn open(page: &Path) -> String {
-    let browser = std::env::var_os("BROWSER_BIN").expect("BROWSER_BIN names Chromium: run `cargo xtask test --only browser`");
+    let browser = std::env::var_os("BROWSER_BIN")
+        .expect("BROWSER_BIN names Chromium: run `cargo xtask test --only browser`");
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--dump-dom"])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--dump-dom",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", page.display()))
         .output()

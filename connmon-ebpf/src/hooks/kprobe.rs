@@ -7,7 +7,7 @@ use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::{Addr, stat};
 
-use super::transfer::{accepted, connected, connecting, tcp_sent, udp_received, udp_sent};
+use super::transfer::{accepted, connected, connecting, udp_received, udp_sent, written};
 use crate::account::release;
 use crate::maps::{CALLS, Call, count};
 use crate::sock;
@@ -20,7 +20,6 @@ fn key(call: u64) -> u64 {
 }
 
 const TCP_SENDMSG: u64 = 1;
-const TCP_SENDPAGE: u64 = 2;
 const UDP_SENDMSG: u64 = 3;
 const UDPV6_SENDMSG: u64 = 4;
 const TCP_V4_CONNECT: u64 = 5;
@@ -66,16 +65,58 @@ macro_rules! sending {
     };
 }
 
-sending!(TCP_SENDMSG, kprobe_tcp_sendmsg, kretprobe_tcp_sendmsg, "tcp_sendmsg", |sk, _msg, ret| tcp_sent(
-    sk, ret
-));
-sending!(
-    TCP_SENDPAGE,
-    kprobe_tcp_sendpage,
-    kretprobe_tcp_sendpage,
-    "tcp_sendpage",
-    |sk, _msg, ret| tcp_sent(sk, ret)
-);
+/// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`
+#[kprobe]
+pub fn kprobe_tcp_sendmsg(ctx: ProbeContext) -> u32 {
+    sending_tcp(&ctx);
+    0
+}
+
+/// `int tcp_sendpage(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, up to Linux 6.4.
+#[kprobe]
+pub fn kprobe_tcp_sendpage(ctx: ProbeContext) -> u32 {
+    sending_tcp(&ctx);
+    0
+}
+
+/// Notes that this thread sends on a socket, and from where on. It stays noted until the thread ends: a call can let go
+/// of the socket several times, and a return probe, which would tell that it is over, can be missed when many threads
+/// wait in the call (`maxactive`, Documentation/trace/kprobes.rst).
+#[inline(always)]
+fn sending_tcp(ctx: &ProbeContext) {
+    let Some(sk) = ctx.arg::<u64>(0) else { return };
+    let remote = Addr { ip: [0; 4], port: 0, family: 0 };
+    let note = Call { sk, arg: u64::from(sock::write_seq(sk)), remote, pad: 0 };
+    if CALLS.insert(key(TCP_SENDMSG), note, 0).is_err() {
+        count(stat::CALLS_FULL, 1);
+    }
+}
+
+/// The thread ends, and with it what is noted of its sends. Harmless with other backends, which note none.
+#[inline(always)]
+pub fn forget_thread() {
+    let _ = CALLS.remove(key(TCP_SENDMSG));
+}
+
+/// `void release_sock(struct sock *sk)`: the sender lets go of the socket, which it still holds here, so what
+/// `write_seq` has grown by is its own.
+#[kprobe]
+pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
+    let Some(sk) = ctx.arg::<u64>(0) else { return 0 };
+    let Some(note) = CALLS.get_ptr_mut(key(TCP_SENDMSG)) else { return 0 };
+    // SAFETY: a valid pointer into a map value that only this thread uses.
+    let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
+    // A FIN counts as well, but the state moves on before it is queued (tcp_shutdown(), __tcp_close()).
+    if noted != sk || !sock::is_open(sk) {
+        return 0;
+    }
+    let to = sock::write_seq(sk);
+    // SAFETY: as above.
+    unsafe { (*note).arg = u64::from(to) };
+    written(sk, from, to);
+    0
+}
+
 sending!(UDP_SENDMSG, kprobe_udp_sendmsg, kretprobe_udp_sendmsg, "udp_sendmsg", |sk, msg, ret| udp_sent(
     sk, msg, ret, false
 ));

@@ -11,6 +11,8 @@ use crate::sock::get;
 use crate::task::{parent_of, start_of, tgid_of, uid_of};
 use crate::twin::{mine, twin};
 
+use super::kprobe::forget_thread;
+
 /// Path components and mounts that the walk to the root passes at most.
 const MAX_STEPS: u32 = 48;
 
@@ -53,6 +55,7 @@ twin! {
     /// `sched_process_exit(task)`: once for each thread; the last one counts.
     btf_tracepoint("sched_process_exit") sched_process_exit sched_process_exit_again (ctx: BtfTracePointContext, copy) {
         let task: u64 = ctx.arg(0);
+        forget_thread();
         let signal: u64 = get(task, offset!(task_signal));
         if mine(copy, task) && signal != 0 && get::<u32>(signal, offset!(signal_live)) == 0 {
             record_task(kind::EXIT, task, parent_of(task));

@@ -21,6 +21,23 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
     }
 }
 
+/// The current thread moved `write_seq` of a TCP socket that it holds on to `to`; `from` is where it was when the call
+/// began, for sockets without an entry.
+#[inline(always)]
+pub fn written(sk: u64, from: u32, to: u32) {
+    let Some(entry) = tcp_entry(sk) else { return unattributed(Way::Tx, u64::from(to.wrapping_sub(from))) };
+    // SAFETY: a valid pointer into a map value; the socket is held, so the sequence number has one writer.
+    let from = unsafe {
+        let from = if (*entry).has_write_seq != 0 { (*entry).write_seq } else { from };
+        (*entry).write_seq = to;
+        (*entry).has_write_seq = 1;
+        from
+    };
+    if to != from {
+        add(entry, Way::Tx, u64::from(to.wrapping_sub(from)), 1);
+    }
+}
+
 /// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` tells
 /// udpv6_sendmsg() from udp_sendmsg(), which it calls for IPv4-mapped addresses: those are counted there.
 #[inline(always)]

@@ -136,8 +136,8 @@ impl Capture {
         }
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
-            // Without an id it is being filled at this very moment.
-            if entry.id != 0 && entry.flags & flag::RELEASED == 0 {
+            // Without a kind it is being filled at this very moment.
+            if entry.kind != 0 && entry.flags & flag::RELEASED == 0 {
                 live.insert(entry.id);
                 emit(Frame::Live(Box::new(*entry)));
             }
@@ -162,7 +162,7 @@ impl Capture {
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
         for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
-            if entry.id == 0 {
+            if entry.kind == 0 {
                 continue;
             }
             if live.contains(&key.parent) {

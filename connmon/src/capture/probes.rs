@@ -137,9 +137,8 @@ const FENTRY: &[Probe] = &[
 ];
 
 const KPROBE: &[Probe] = &[
-    needed("kretprobe_tcp_sendmsg", Place::KProbe, "tcp_sendmsg"),
+    needed("kprobe_release_sock", Place::KProbe, "release_sock"),
     needed("kprobe_tcp_sendmsg", Place::KProbe, "tcp_sendmsg"),
-    if_there("kretprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
     if_there("kprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
     needed("kretprobe_tcp_v4_connect", Place::KProbe, "tcp_v4_connect"),
     needed("kprobe_tcp_v4_connect", Place::KProbe, "tcp_v4_connect"),
