@@ -1,6 +1,8 @@
 //! The report in a real browser: it opens from disk, shows what was recorded, and asks nobody for anything, whatever the
 //! names in it say. `BROWSER_BIN` is Chromium; without it these tests fail.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
+
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;

@@ -1,0 +1,57 @@
+//! Golden output: every command that reads a store, over every recorded capture in `tests/golden`.
+//!
+//! The captures were recorded in a virtual machine of the kernel matrix. `BLESS=1 cargo test -p connmon --test golden`
+//! writes what is expected anew; look at the difference before you commit it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("export.jsonl", &["export", "--format", "jsonl"]),
+    ("export.csv", &["export", "--format", "csv"]),
+    ("audit.txt", &["audit", "--format", "table"]),
+    ("audit.csv", &["audit", "--format", "csv"]),
+    ("audit.json", &["audit", "--format", "json"]),
+    ("report.html", &["report", "--format", "html", "--out", "-"]),
+];
+
+fn connmon(args: &[&str], db: &Path) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_connmon")).args(args).arg("--db").arg(db).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn every_command_over_every_capture() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    let captures: Vec<PathBuf> = fs::read_dir(&golden)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cap"))
+        .collect();
+    assert!(!captures.is_empty(), "there is no capture in {}", golden.display());
+    let folder = tempfile::tempdir().unwrap();
+    let mut differences = Vec::new();
+    for capture in captures {
+        let name = capture.file_stem().unwrap().to_str().unwrap();
+        let db = folder.path().join(name);
+        connmon(&["replay", capture.to_str().unwrap()], &db);
+        for (suffix, args) in COMMANDS {
+            let output = connmon(args, &db);
+            let path = golden.join(format!("{name}.{suffix}"));
+            if std::env::var_os("BLESS").is_some() {
+                fs::write(&path, output).unwrap();
+            } else if fs::read(&path).unwrap_or_default() != output {
+                differences.push(path.display().to_string());
+            }
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "other output than in {}; if that is meant: BLESS=1 cargo test -p connmon --test golden",
+        differences.join(", ")
+    );
+}
