@@ -120,7 +120,7 @@ fn browser() -> Result<Outcome> {
     let found = names.iter().find_map(|name| sh::which(name)).context("no Chromium here")?;
     let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
     eprintln!("browser: {} ({})", found.display(), version.trim());
-    let mut cmd = cargo::cargo(&["test", "--release", "-p", TESTS, "--test", "browser"]);
+    let mut cmd = cargo::cargo(&["test", "-p", TESTS, "--test", "browser"]);
     sh::run(cmd.env("BROWSER_BIN", found))?;
     Ok(Outcome::Passed)
 }
