@@ -184,7 +184,7 @@ mod tests {
         );
         assert_eq!(
             rules("track/mod.rs", "fn f() { crate::enrich::name(); }"),
-            ["1: `track` may use model, not `enrich::name`"]
+            ["1: `track` may use model, capture, not `enrich::name`"]
         );
         assert!(
             rules("report/mod.rs", "use crate::enrich::geo::Geo; use crate::{enrich::geo, model};")
