@@ -16,8 +16,6 @@ const BACKPORTS: &str = "bookworm-backports";
 const SECURITY_SUITES: [&str; 2] = ["bullseye-security", "bookworm-security"];
 /// The keys that sign all of them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Where Debian is if the system's own sources do not name a mirror.
-const FALLBACK: &str = "http://mirror.example";
 
 /// An apt of our own.
 pub struct Archive {
@@ -44,7 +42,7 @@ impl Archive {
         }
         std::fs::write(dir.join("status"), "")?;
         std::fs::write(dir.join("apt.conf"), config(&dir))?;
-        std::fs::write(dir.join("sources.list"), sources(&system_sources()))?;
+        std::fs::write(dir.join("sources.list"), sources(&system_sources())?)?;
         let mut archive = Self { dir, releases: Vec::new(), packages: Vec::new() };
         if let Err(error) = sh::run(archive.apt("apt-get").args(["-q", "update"])) {
             eprintln!("warning: {error:#}");
@@ -133,12 +131,16 @@ fn release(package: &str) -> Option<String> {
 }
 
 /// Our sources.list: the suites of the matrix from the mirrors that the system uses.
-fn sources(system: &str) -> String {
-    let [debian, security] = ["debian", "debian-security"]
-        .map(|archive| mirror(system, archive).unwrap_or_else(|| format!("{FALLBACK}/{archive}")));
+fn sources(system: &str) -> Result<String> {
+    let uri = |archive: &str| {
+        mirror(system, archive).with_context(|| {
+            format!("this system's apt sources name no mirror whose address ends in /{archive}")
+        })
+    };
+    let (debian, security) = (uri("debian")?, uri("debian-security")?);
     let line = |uri: &str, suite: &str| format!("deb [arch=amd64 signed-by={KEYRING}] {uri} {suite} main\n");
     let plain = SUITES.into_iter().chain([BACKPORTS]).map(|suite| line(&debian, suite));
-    plain.chain(SECURITY_SUITES.map(|suite| line(&security, suite))).collect()
+    Ok(plain.chain(SECURITY_SUITES.map(|suite| line(&security, suite))).collect())
 }
 
 /// The address of an archive among the system's sources, in either of apt's formats.
@@ -173,9 +175,9 @@ mod tests {
     fn the_mirror_is_the_systems() {
         let system = "# http://old.example/debian\nURIs: http://mirror.example/debian/\nSuites: bookworm\n\
                       deb [arch=amd64] https://sec.example/x/debian-security bookworm-security main\n";
-        let list = sources(system);
+        let list = sources(system).unwrap();
         assert!(list.contains("] http://mirror.example/debian sid main\n"), "{list}");
         assert!(list.contains("] https://sec.example/x/debian-security bullseye-security main\n"), "{list}");
-        assert!(sources("").contains("] http://mirror.example/debian bookworm main\n"));
+        assert!(sources("").is_err());
     }
 }
