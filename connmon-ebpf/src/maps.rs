@@ -67,8 +67,8 @@ pub struct Call {
     pub arg: u64,
     /// The remote address that the call named or met.
     pub remote: connmon_ebpf::Addr,
-    /// Explicit padding.
-    pub pad: u32,
+    /// The local port, where that matters, or 0.
+    pub port: u32,
 }
 
 /// Offsets of kernel struct fields.

@@ -28,7 +28,7 @@ const TCP_V6_CONNECT: u64 = 6;
 #[inline(always)]
 fn note(ctx: &ProbeContext, call: u64) {
     let (Some(sk), Some(arg)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return };
-    let note = Call { sk, arg, remote: Addr { ip: [0; 4], port: 0, family: 0 }, pad: 0 };
+    let note = Call { sk, arg, remote: Addr { ip: [0; 4], port: 0, family: 0 }, port: 0 };
     if CALLS.insert(key(call), note, 0).is_err() {
         count(stat::CALLS_FULL, 1);
     }
@@ -85,8 +85,9 @@ pub fn kprobe_tcp_sendpage(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn sending_tcp(ctx: &ProbeContext) {
     let Some(sk) = ctx.arg::<u64>(0) else { return };
-    let remote = Addr { ip: [0; 4], port: 0, family: 0 };
-    let note = Call { sk, arg: u64::from(sock::write_seq(sk)), remote, pad: 0 };
+    let remote = sock::remote(sk, sock::family(sk));
+    let note =
+        Call { sk, arg: u64::from(sock::write_seq(sk)), remote, port: u32::from(sock::local_port(sk)) };
     if CALLS.insert(key(TCP_SENDMSG), note, 0).is_err() {
         count(stat::CALLS_FULL, 1);
     }
@@ -108,6 +109,16 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
     // A FIN counts as well, but the state moves on before it is queued (tcp_shutdown(), __tcp_close()).
     if noted != sk || !sock::is_open(sk) {
+        return 0;
+    }
+    // The address may have come back with another socket since this thread sent.
+    // SAFETY: as above.
+    let same = unsafe {
+        (*note).port == u32::from(sock::local_port(sk))
+            && (*note).remote == sock::remote(sk, sock::family(sk))
+    };
+    if !same {
+        let _ = CALLS.remove(key(TCP_SENDMSG));
         return 0;
     }
     let to = sock::write_seq(sk);

@@ -47,7 +47,7 @@ fn noted(tid: u64) -> Option<Addr> {
 /// Notes a remote address for this thread's call.
 #[inline(always)]
 pub fn note(tid: u64, remote: Addr) {
-    if CALLS.insert(tid, Call { sk: 0, arg: 0, remote, pad: 0 }, 0).is_err() {
+    if CALLS.insert(tid, Call { sk: 0, arg: 0, remote, port: 0 }, 0).is_err() {
         count(stat::CALLS_FULL, 1);
     }
 }
