@@ -58,10 +58,6 @@ impl Series {
                 &["tcp-many", "replay", "load", "crash", "audit"],
                 "this kernel preempts probes, and many processes at once make it skip calls; connmon counts them",
             )),
-            Self::V6_12 => Some((
-                &["load-small::maps"],
-                "with the kprobe backend the counters did not always add up to the truth here, which is not understood yet",
-            )),
             _ => None,
         }
     }
