@@ -7,12 +7,13 @@
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_get_current_comm;
+use aya_ebpf::maps::HashMap;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use connmon_ebpf::{AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
 
 use crate::attempt;
 use crate::maps::{
-    ACCT, EMPTY, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, UNTRACKED, WAS_FULL, add_to, count,
+    ACCT, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count,
     setting,
 };
 use crate::sock;
@@ -76,20 +77,16 @@ pub struct New {
     pub owned: bool,
 }
 
-/// Fills an entry that was just inserted empty: the id first, with which others can add to it, and the kind last, with
-/// which it is complete. In place, because an entry does not fit
-/// on the stack beside its callers: all frames together have 512 bytes.
+/// Fills an entry that was just inserted with its id and remote; the kind comes last, with which it is complete. In place,
+/// because an entry does not fit on the stack beside its callers: all frames together have 512 bytes.
 #[inline(never)]
 fn fill(entry: *mut SockEntry, new: &New) -> u64 {
-    let time = now();
     // SAFETY: a valid pointer into a map value that is not complete yet, so nobody else uses these fields.
     unsafe {
-        core::ptr::write_volatile(&raw mut (*entry).id, next_id(time));
         (*entry).flags = new.flags;
         (*entry).parent = new.parent;
-        (*entry).opened_ns = time;
+        (*entry).opened_ns = now();
         (*entry).local = sock::local(new.sk, sock::family(new.sk));
-        (*entry).remote = new.remote;
         (*entry).proto = new.proto;
         (*entry).netns = sock::netns(new.sk);
         (*entry).delivered = new.delivered;
@@ -99,81 +96,75 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).kind, kind::SOCK);
     }
-    if new.owned {
-        own(entry);
-    }
     0
 }
 
-/// Waits, not long, until an entry is complete, and with it its remote.
+/// Inserts an entry that has its id and remote from the start, since other CPUs may add to it at once. The template is this
+/// CPU's; whoever interrupts its use puts back what it found there.
 #[inline(always)]
-fn complete(entry: *mut SockEntry) {
-    for _ in 0..64 {
+fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut SockEntry> {
+    let template = TEMPLATE.get_ptr_mut(0)?;
+    let id = next_id(now());
+    // SAFETY: a valid pointer into a map value that only this CPU uses.
+    let result = unsafe {
+        let before = (core::ptr::read_volatile(&raw const (*template).id), (*template).remote);
+        core::ptr::write_volatile(&raw mut (*template).id, id);
+        (*template).remote = new.remote;
+        let result = map.insert(key, &*template, u64::from(BPF_NOEXIST));
+        core::ptr::write_volatile(&raw mut (*template).id, before.0);
+        (*template).remote = before.1;
+        result
+    };
+    let entry = map.get_ptr_mut(key);
+    if let (Some(entry), Ok(())) = (entry, result) {
         // SAFETY: a valid pointer into a map value.
-        if unsafe { core::ptr::read_volatile(&raw const (*entry).kind) } != 0 {
-            return;
+        unsafe {
+            if core::ptr::read_volatile(&raw const (*entry).id) != id {
+                // Where programs can be preempted, another may have had the template in between and not put it back yet.
+                core::ptr::write_volatile(&raw mut (*entry).id, id);
+                (*entry).remote = new.remote;
+            }
+        }
+        fill(entry, new);
+        if new.owned {
+            own(entry);
         }
     }
-}
-
-/// The id of an entry. Another CPU may have inserted it a moment ago and still be filling it: then this waits, not
-/// long, and gives 0 if it takes longer.
-#[inline(always)]
-fn id_of(entry: *mut SockEntry) -> u64 {
-    for _ in 0..64 {
-        // SAFETY: a valid pointer into a map value.
-        let id = unsafe { core::ptr::read_volatile(&raw const (*entry).id) };
-        if id != 0 {
-            return id;
-        }
-    }
-    0
+    entry
 }
 
 /// Inserts an entry for a socket; one that is there already stays and is returned.
 #[inline(never)]
 pub fn create(new: &New) -> Option<*mut SockEntry> {
-    let empty = EMPTY.get_ptr(0)?;
     if new.proto == sock::TCP && was_full() && UNTRACKED.get_ptr(new.sk).is_some() {
         // Counted as lost already, and lost it stays.
         return None;
     }
-    // SAFETY: a valid pointer into a map value that nothing ever writes to.
-    let result = SOCKS.insert(new.sk, unsafe { &*empty }, u64::from(BPF_NOEXIST));
-    let entry = SOCKS.get_ptr_mut(new.sk);
-    match (entry, result) {
-        (Some(entry), Ok(())) => {
-            fill(entry, new);
-        }
-        (Some(_), Err(_)) => {}
-        (None, _) if new.proto == sock::TCP => {
-            count(stat::SOCKS_FULL, 1);
-            if UNTRACKED.insert(new.sk, 0, u64::from(BPF_NOEXIST)).is_err() {
-                count(stat::CALLS_FULL, 1);
-            }
-            if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
-                // SAFETY: a valid pointer into a map value; it only ever becomes 1.
-                unsafe { core::ptr::write_volatile(was_full, 1) };
-            }
-        }
-        (None, _) => count(stat::FLOWS_FULL, 1),
+    let entry = insert(&SOCKS, &new.sk, new);
+    if entry.is_some() {
+        return entry;
     }
-    entry
+    if new.proto != sock::TCP {
+        count(stat::FLOWS_FULL, 1);
+        return None;
+    }
+    count(stat::SOCKS_FULL, 1);
+    if UNTRACKED.insert(new.sk, 0, u64::from(BPF_NOEXIST)).is_err() {
+        count(stat::CALLS_FULL, 1);
+    }
+    if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
+        // SAFETY: a valid pointer into a map value; it only ever becomes 1.
+        unsafe { core::ptr::write_volatile(was_full, 1) };
+    }
+    None
 }
 
 /// Inserts an entry for a further remote of a datagram socket.
 #[inline(never)]
 fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
-    let empty = EMPTY.get_ptr(0)?;
-    // SAFETY: a valid pointer into a map value that nothing ever writes to.
-    let result = FLOWS.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST));
-    let entry = FLOWS.get_ptr_mut(key);
-    match (entry, result) {
-        (Some(entry), Ok(())) => {
-            fill(entry, new);
-        }
-        (Some(_), Err(_)) => {}
-        (None, _) => count(stat::FLOWS_FULL, 1),
+    let entry = insert(&FLOWS, key, new);
+    if entry.is_none() {
+        count(stat::FLOWS_FULL, 1);
     }
     entry
 }
@@ -283,12 +274,8 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
     let current = Current::get();
     let start_ns = current.start_ns();
-    let id = id_of(entry);
-    if id == 0 {
-        count(stat::ACCT_FULL, 1);
-        unattributed(way, bytes);
-        return 0;
-    }
+    // SAFETY: a valid pointer into a map value; the id never changes.
+    let id = unsafe { (*entry).id };
     for slot in 0..INLINE_SHARES {
         // SAFETY: a valid pointer into a map value; aligned words, written by whoever holds the slot.
         unsafe {
@@ -394,10 +381,9 @@ fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
         unattributed(way, bytes);
         return 0;
     };
-    complete(entry);
-    let parent = id_of(entry);
-    // SAFETY: a valid pointer into a map value; `remote` never changes.
-    if unsafe { (*entry).remote == new.remote } {
+    // SAFETY: a valid pointer into a map value; `remote` never changes for these sockets, nor does the id.
+    let (parent, same) = unsafe { ((*entry).id, (*entry).remote == new.remote) };
+    if same {
         add(entry, way, bytes, 1);
         return 0;
     }

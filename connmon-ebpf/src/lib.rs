@@ -15,6 +15,9 @@ pub const NAME_LEN: usize = 256;
 /// Bytes of the argument area that an exec record carries.
 pub const ARGS_LEN: usize = 4096;
 
+/// Copies that there are of each program that the kernel may skip.
+pub const MAX_COPIES: u32 = 4;
+
 /// The first field of each record in the ring buffer.
 pub mod kind {
     /// A [`super::SockEntry`], final: its socket is gone.
@@ -79,18 +82,10 @@ pub mod stat {
     pub const CALLS_FULL: u32 = 11;
     /// The last id handed out on this CPU; not an error.
     pub const IDS: u32 = 12;
-    /// Events that only the second of two twin programs saw; not an error.
+    /// Events that only a further copy of a program saw; not an error.
     pub const RESCUED: u32 = 13;
     /// How many there are.
     pub const COUNT: u32 = 14;
-}
-
-/// Which programs have a twin, see `twin` in the kernel side: values of [`Settings::twins`].
-pub mod twins {
-    /// Those that softirqs reach as well as processes.
-    pub const NESTED: u32 = 1;
-    /// All.
-    pub const ALL: u32 = 2;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -402,10 +397,10 @@ pub struct Settings {
     pub accept_return: u32,
     /// Bytes waiting in the ring from which the reader is woken at once.
     pub wakeup_bytes: u32,
-    /// One of [`twins`].
-    pub twins: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// Attached copies of each program, see `copies` in the kernel side: 1 to [`MAX_COPIES`].
+    pub copies: u32,
+    /// Attached copies of those that softirqs reach as well as processes.
+    pub nested_copies: u32,
     /// Code addresses `[from, to)` of the functions that end a UDP receive; 0 where unknown.
     pub udp_receive: [[u64; 2]; 3],
 }

@@ -6,11 +6,11 @@
 
 mod account;
 mod attempt;
+mod copies;
 mod hooks;
 mod maps;
 mod sock;
 mod task;
-mod twin;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

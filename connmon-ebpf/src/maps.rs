@@ -8,9 +8,9 @@ use connmon_ebpf::{AcctKey, FlowKey, Offsets, Settings, Share, SockEntry, stat};
 #[map]
 pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0);
 
-/// One empty entry, to insert.
+/// One entry a CPU, to insert: empty but for what `account` sets.
 #[map]
-pub static EMPTY: Array<SockEntry> = Array::with_max_entries(1, 0);
+pub static TEMPLATE: PerCpuArray<SockEntry> = PerCpuArray::with_max_entries(1, 0);
 
 /// One empty share, to insert.
 #[map]
@@ -40,10 +40,6 @@ pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
 /// connect() calls by socket, until a SYN is sent: the remote address.
 #[map]
 pub static ATTEMPTS: HashMap<u64, connmon_ebpf::Addr> = HashMap::with_max_entries(16_384, 0);
-
-/// Events that the first of two twin programs has handled: see `twin`.
-#[map]
-pub static MARKS: HashMap<u64, u8> = HashMap::with_max_entries(32_768, 0);
 
 /// Calls under way that need a note from an earlier hook, by thread.
 #[map]

@@ -8,48 +8,48 @@ use crate::account::release;
 use crate::maps::setting;
 use crate::sock;
 use crate::task::thread;
-use crate::twin::{mine, twin};
+use crate::copies::{copies, mine};
 
-twin! {
+copies! {
     /// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`
-    fexit("tcp_sendmsg") fexit_tcp_sendmsg fexit_tcp_sendmsg_again (ctx: FExitContext, copy) {
+    fexit("tcp_sendmsg") fexit_tcp_sendmsg (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             tcp_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(3)));
         }
     }
 }
 
-twin! {
+copies! {
     /// `int tcp_sendpage(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, up to Linux 6.4.
-    fexit("tcp_sendpage") fexit_tcp_sendpage fexit_tcp_sendpage_again (ctx: FExitContext, copy) {
+    fexit("tcp_sendpage") fexit_tcp_sendpage (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             tcp_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(5)));
         }
     }
 }
 
-twin! {
+copies! {
     /// `int udp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
-    fexit("udp_sendmsg") fexit_udp_sendmsg fexit_udp_sendmsg_again (ctx: FExitContext, copy) {
+    fexit("udp_sendmsg") fexit_udp_sendmsg (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             udp_sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), false);
         }
     }
 }
 
-twin! {
+copies! {
     /// `int udpv6_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
-    fexit("udpv6_sendmsg") fexit_udpv6_sendmsg fexit_udpv6_sendmsg_again (ctx: FExitContext, copy) {
+    fexit("udpv6_sendmsg") fexit_udpv6_sendmsg (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             udp_sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), true);
         }
     }
 }
 
-twin! {
+copies! {
     /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: `len` is what recvmsg() returns, negative
     /// for a peek (net/ipv4/udp.c).
-    fentry("skb_consume_udp") fentry_skb_consume_udp fentry_skb_consume_udp_again (ctx: FEntryContext, copy) {
+    fentry("skb_consume_udp") fentry_skb_consume_udp (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
             let len: i32 = ctx.arg(2);
             if len >= 0 {
@@ -59,9 +59,9 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `struct sock *inet_csk_accept(…)`: four parameters before Linux 6.10, two since; the return value follows them.
-    fexit("inet_csk_accept") fexit_inet_csk_accept fexit_inet_csk_accept_again (ctx: FExitContext, copy) {
+    fexit("inet_csk_accept") fexit_inet_csk_accept (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             match setting(|s| unsafe { &raw const (*s).accept_return }) {
                 2 => accepted(ctx.arg(2)),
@@ -72,54 +72,54 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `int tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
-    fentry("tcp_v4_connect") fentry_tcp_v4_connect fentry_tcp_v4_connect_again (ctx: FEntryContext, copy) {
+    fentry("tcp_v4_connect") fentry_tcp_v4_connect (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
             connecting(ctx.arg(0), ctx.arg(1), false);
         }
     }
 }
 
-twin! {
+copies! {
     /// Its return.
-    fexit("tcp_v4_connect") fexit_tcp_v4_connect fexit_tcp_v4_connect_again (ctx: FExitContext, copy) {
+    fexit("tcp_v4_connect") fexit_tcp_v4_connect (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             connected(ctx.arg(0), ctx.arg(3));
         }
     }
 }
 
-twin! {
+copies! {
     /// `int tcp_v6_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
-    fentry("tcp_v6_connect") fentry_tcp_v6_connect fentry_tcp_v6_connect_again (ctx: FEntryContext, copy) {
+    fentry("tcp_v6_connect") fentry_tcp_v6_connect (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
             connecting(ctx.arg(0), ctx.arg(1), true);
         }
     }
 }
 
-twin! {
+copies! {
     /// Its return.
-    fexit("tcp_v6_connect") fexit_tcp_v6_connect fexit_tcp_v6_connect_again (ctx: FExitContext, copy) {
+    fexit("tcp_v6_connect") fexit_tcp_v6_connect (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             connected(ctx.arg(0), ctx.arg(3));
         }
     }
 }
 
-twin! {
+copies! {
     /// `void udp_destroy_sock(struct sock *sk)`
-    fentry("udp_destroy_sock") fentry_udp_destroy_sock fentry_udp_destroy_sock_again (ctx: FEntryContext, copy) {
+    fentry("udp_destroy_sock") fentry_udp_destroy_sock (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
             release(ctx.arg(0));
         }
     }
 }
 
-twin! {
+copies! {
     /// `void udpv6_destroy_sock(struct sock *sk)`
-    fentry("udpv6_destroy_sock") fentry_udpv6_destroy_sock fentry_udpv6_destroy_sock_again (ctx: FEntryContext, copy) {
+    fentry("udpv6_destroy_sock") fentry_udpv6_destroy_sock (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
             release(ctx.arg(0));
         }

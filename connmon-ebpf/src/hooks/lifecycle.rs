@@ -8,7 +8,7 @@ use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
 use crate::attempt;
 use crate::maps::SOCKS;
 use crate::sock;
-use crate::twin::{mine, mine_nested, twin};
+use crate::copies::{copies, mine, mine_nested};
 
 // TCP states, include/net/tcp_states.h.
 const ESTABLISHED: i32 = 1;
@@ -17,10 +17,10 @@ const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const LISTEN: i32 = 10;
 
-twin! {
+copies! {
     /// `inet_sock_set_state(sk, oldstate, newstate)`. Often in softirq: only the step to SYN_SENT is certain to run in
     /// the process that connects.
-    btf_tracepoint("inet_sock_set_state") inet_sock_set_state inet_sock_set_state_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("inet_sock_set_state") inet_sock_set_state (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         let old: i32 = ctx.arg(1);
         let new: i32 = ctx.arg(2);
@@ -91,9 +91,9 @@ fn set_state(sk: u64, old: i32, new: i32) {
     }
 }
 
-twin! {
+copies! {
     /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
-    btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock tcp_destroy_sock_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         if mine_nested(copy, sk) && release(sk) != 0 {
             untracked(sk, 1);
@@ -101,10 +101,10 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by every way of
     /// reading; a peek delivers nothing.
-    btf_tracepoint("tcp_rcv_space_adjust") tcp_rcv_space_adjust tcp_rcv_space_adjust_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("tcp_rcv_space_adjust") tcp_rcv_space_adjust (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         if mine(copy, sk) {
             received(sk);

@@ -9,7 +9,7 @@ use crate::account::{now, wakeup};
 use crate::maps::{EVENTS, count, offset};
 use crate::sock::get;
 use crate::task::{parent_of, start_of, tgid_of, uid_of};
-use crate::twin::{mine, twin};
+use crate::copies::{copies, mine};
 
 use super::kprobe::forget_thread;
 
@@ -41,9 +41,9 @@ fn record_task(kind: u32, task: u64, parent: u64) {
     }
 }
 
-twin! {
+copies! {
     /// `sched_process_fork(parent, child)`; threads come by too and are passed over.
-    btf_tracepoint("sched_process_fork") sched_process_fork sched_process_fork_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("sched_process_fork") sched_process_fork (ctx: BtfTracePointContext, copy) {
         let child: u64 = ctx.arg(1);
         if mine(copy, child) && get::<u32>(child, offset!(task_pid)) == tgid_of(child) {
             record_task(kind::FORK, child, ctx.arg(0));
@@ -51,9 +51,9 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `sched_process_exit(task)`: once for each thread; the last one counts.
-    btf_tracepoint("sched_process_exit") sched_process_exit sched_process_exit_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("sched_process_exit") sched_process_exit (ctx: BtfTracePointContext, copy) {
         let task: u64 = ctx.arg(0);
         forget_thread();
         let signal: u64 = get(task, offset!(task_signal));
@@ -63,9 +63,9 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `sched_process_exec(task, old_pid, bprm)`: the new program is in place and its arguments are in memory.
-    btf_tracepoint("sched_process_exec") sched_process_exec sched_process_exec_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("sched_process_exec") sched_process_exec (ctx: BtfTracePointContext, copy) {
         let task: u64 = ctx.arg(0);
         if mine(copy, task) {
             record_exec(task, ctx.arg(2));

@@ -14,7 +14,7 @@ use crate::account::{Way, datagram};
 use crate::maps::{CALLS, Call, SOCKS, count, setting};
 use crate::sock;
 use crate::task::thread;
-use crate::twin::{mine, twin};
+use crate::copies::{copies, mine};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 0x2;
@@ -52,9 +52,9 @@ pub fn note(tid: u64, remote: Addr) {
     }
 }
 
-twin! {
+copies! {
     /// `sock_send_length(sk, ret, flags)`
-    btf_tracepoint("sock_send_length") sock_send_length sock_send_length_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("sock_send_length") sock_send_length (ctx: BtfTracePointContext, copy) {
         if mine(copy, thread()) {
             let sk: u64 = ctx.arg(0);
             let ret = i64::from(ctx.arg::<i32>(1));
@@ -73,9 +73,9 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `sock_recv_length(sk, ret, flags)`
-    btf_tracepoint("sock_recv_length") sock_recv_length sock_recv_length_again (ctx: BtfTracePointContext, copy) {
+    btf_tracepoint("sock_recv_length") sock_recv_length (ctx: BtfTracePointContext, copy) {
         if mine(copy, thread()) {
             let sk: u64 = ctx.arg(0);
             let ret = i64::from(ctx.arg::<i32>(1));
@@ -92,15 +92,13 @@ twin! {
     }
 }
 
-twin! {
+copies! {
     /// `consume_skb(skb, location)`: `location` is the code that consumed, and tells the end of a UDP receive from
-    /// everything else.
-    btf_tracepoint("consume_skb") consume_skb consume_skb_again (ctx: BtfTracePointContext, copy) {
-        let skb: u64 = ctx.arg(0);
+    /// everything else. Each copy may leave the same note; without one, the record says that the remote is unknown.
+    btf_tracepoint("consume_skb") consume_skb (ctx: BtfTracePointContext, _copy) {
         let location: u64 = ctx.arg(1);
-        let ours = mine(copy, skb);
-        if ours && (within(location, 0) || within(location, 1) || within(location, 2)) {
-            if let Some(remote) = sock::sender(skb) {
+        if within(location, 0) || within(location, 1) || within(location, 2) {
+            if let Some(remote) = sock::sender(ctx.arg(0)) {
                 note(bpf_get_current_pid_tgid(), remote);
             }
         }

@@ -26,6 +26,9 @@ pub enum CaptureError {
     /// A map cannot be read.
     #[error("the kernel's map {0} cannot be read: {1}")]
     Map(&'static str, io::Error),
+    /// A program's descriptor cannot be duplicated.
+    #[error("a program's descriptor cannot be duplicated: {0}")]
+    Descriptor(io::Error),
     /// A map cannot be opened.
     #[error(transparent)]
     Open(#[from] MapError),
@@ -35,6 +38,7 @@ pub enum CaptureError {
 pub struct Capture {
     /// `None` once detached.
     probes: Option<Probes>,
+    watched: Vec<OwnedFd>,
     misses: u64,
     ring: RingBuf<MapData>,
     socks: MapData,
@@ -78,6 +82,7 @@ impl Capture {
             acct: hash(take("ACCT")?)?,
             overflow: hash(take("OVERFLOW")?)?,
             stats: PerCpuArray::try_from(take("STATS")?)?,
+            watched: watched(&probes)?,
             probes: Some(probes),
             misses: 0,
             scratch: Scratch::default(),
@@ -120,7 +125,7 @@ impl Capture {
     /// A map cannot be read.
     pub fn sweep(&mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
         let before = self.last;
-        self.last = self.counters()?;
+        self.read_counters()?;
         let moved = |stat: u32| self.last[stat as usize] != before[stat as usize];
         let (overflowed, lost_processes) = (moved(stat::OVERFLOWED), moved(stat::LOST_PROCESSES));
         if overflowed {
@@ -147,7 +152,6 @@ impl Capture {
         self.sweep_flows(&mut live, &mut gone, &mut emit)?;
         self.sweep_shares(&live, &mut gone, &mut emit)?;
         self.gone = gone;
-        self.count_misses();
         emit(Frame::Counters(Counters { kernel: self.last, misses: self.misses, malformed: self.malformed }));
         emit(Frame::SweepEnd(sys::boot_time_ns()));
         Ok(())
@@ -215,7 +219,6 @@ impl Capture {
     /// # Errors
     /// A map cannot be read.
     pub fn finish(mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
-        self.count_misses();
         self.probes = None;
         // With everything detached, two sweeps tell what is gone from what is on its way.
         for _ in 0..2 {
@@ -234,17 +237,21 @@ impl Capture {
         Ok(counters)
     }
 
-    fn count_misses(&mut self) {
-        if let Some(probes) = &self.probes {
-            // A twin's misses do no harm of their own, and it makes up for those of the first that it saw.
-            let programs = probes.ebpf.programs().filter(|(name, _)| !probes::is_twin(name));
-            let misses: u64 = programs
-                .filter_map(|(_, program)| program.fd().ok())
-                .map(|fd| sys::recursion_misses(fd.as_fd()))
-                .sum();
-            self.misses = misses.saturating_sub(self.last[stat::RESCUED as usize]);
-        }
+    /// Events that no copy of a program saw. The misses are read before the counters, so that none is counted that a
+    /// further copy is about to make up for.
+    fn read_counters(&mut self) -> Result<(), CaptureError> {
+        let misses: u64 = self.watched.iter().map(|program| sys::recursion_misses(program.as_fd())).sum();
+        self.last = self.counters()?;
+        self.misses = misses.saturating_sub(self.last[stat::RESCUED as usize]);
+        Ok(())
     }
+}
+
+/// Descriptors of the programs whose misses count; they outlive detaching.
+fn watched(probes: &Probes) -> Result<Vec<OwnedFd>, CaptureError> {
+    let programs = probes.ebpf.programs().filter(|(name, _)| probes::misses_count(name));
+    let loaded = programs.filter_map(|(_, program)| program.fd().ok());
+    loaded.map(|fd| fd.as_fd().try_clone_to_owned().map_err(CaptureError::Descriptor)).collect()
 }
 
 fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(

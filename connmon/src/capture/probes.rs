@@ -8,7 +8,7 @@ use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
-use connmon_ebpf::{Settings, twins};
+use connmon_ebpf::{MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets};
@@ -100,7 +100,7 @@ enum Place {
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
 struct Probe(&'static str, Place, &'static str, bool);
 
-/// Programs that softirqs reach as well as processes: on Linux 6.2 and later they need a twin everywhere.
+/// Programs that softirqs reach as well as processes: they need a second copy everywhere, see `copies` in the kernel side.
 const NESTED: [&str; 2] = ["inet_sock_set_state", "tcp_destroy_sock"];
 
 const fn needed(program: &'static str, place: Place, target: &'static str) -> Probe {
@@ -216,20 +216,23 @@ fn attach_one(
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
 ) -> Result<(Ebpf, aya::Btf), ProbeError> {
-    if backend == Backend::Kprobe && preemptible_hooks() {
+    let preemption = Preemption::of_kernel();
+    if backend == Backend::Kprobe && preemption.kernel {
         // trace_call_bpf() skips all programs of kprobes while `bpf_prog_active` is raised on the CPU, and whoever
-        // reads a map raises it and can be preempted (bpf_disable_instrumentation(), include/linux/bpf.h). A twin
+        // reads a map raises it and can be preempted (bpf_disable_instrumentation(), include/linux/bpf.h). A copy
         // would be skipped as well.
         return Err(ProbeError::Unsupported(
             "this kernel can preempt a task that reads BPF maps, and skips kprobes on that CPU until it goes on: calls \
-             would be missed"
+             would be missed (if it was booted with preempt=voluntary, mount debugfs, so that this can be seen)"
                 .into(),
         ));
     }
+    let preemptible = preemption.tracepoints || (preemption.kernel && backend == Backend::Fentry);
+    let copies = if preemptible { MAX_COPIES } else { 1 };
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
-        twins: if preemptible_hooks() { twins::ALL } else { twins::NESTED },
-        pad: 0,
+        copies,
+        nested_copies: copies.max(2),
         wakeup_bytes: sizes.ring_bytes / 4,
         udp_receive: if backend == Backend::Tracepoint { udp_receive()? } else { Default::default() },
     };
@@ -256,8 +259,8 @@ fn attach_one(
         if !needed && btf.parameters(target).is_none() {
             continue;
         }
-        let twin = settings.twins == twins::ALL || NESTED.contains(program);
-        for program in copies(program, *place, twin) {
+        let copies = if NESTED.contains(program) { settings.nested_copies } else { settings.copies };
+        for program in names(program, *place, copies) {
             place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref()).map_err(|error| {
                 let log = error.to_string();
                 ProbeError::Program { program: program.clone(), reason: reason(&error), log }
@@ -267,34 +270,51 @@ fn attach_one(
     Ok((ebpf, types))
 }
 
-/// Name of a program's twin, see `twin` in the kernel side.
-const TWIN: &str = "_again";
-
-/// Whether a program is the second of a pair.
-pub fn is_twin(program: &str) -> bool {
-    program.ends_with(TWIN)
+/// Whether events that the kernel does not show to a program may be lost, so far as no copy of it makes up for them: not
+/// those of a further copy (see `copies` in the kernel side), nor those of `consume_skb`, without which a record says
+/// itself what it lacks.
+pub fn misses_count(program: &str) -> bool {
+    let further =
+        program.rsplit_once('_').is_some_and(|(_, number)| (2..=MAX_COPIES).any(|n| number == n.to_string()));
+    !further && program != "consume_skb"
 }
 
-/// The programs for one hook in the order in which they are to be attached, so that the first of a pair runs first: a
+/// The programs for one hook in the order in which they are to be attached, so that the copies run in rising order: a
 /// tracepoint calls in the order of attaching (tracepoint_add_func(), kernel/tracepoint.c), a trampoline in the reverse
 /// (bpf_trampoline_link_prog() adds at the head, kernel/bpf/trampoline.c).
-fn copies(program: &str, place: Place, twin: bool) -> Vec<String> {
-    let (first, second) = (program.to_owned(), format!("{program}{TWIN}"));
+fn names(program: &str, place: Place, copies: u32) -> Vec<String> {
+    let further = (2..=copies).map(|number| format!("{program}_{number}"));
+    let rising = std::iter::once(program.to_owned()).chain(further);
     match place {
-        Place::TpBtf if twin => vec![first, second],
-        Place::FEntry | Place::FExit if twin => vec![second, first],
-        _ => vec![first],
+        Place::TpBtf => rising.collect(),
+        Place::FEntry | Place::FExit => rising.collect::<Vec<_>>().into_iter().rev().collect(),
+        Place::KProbe | Place::SockAddr | Place::Sock => vec![program.to_owned()],
     }
 }
 
-/// Whether a task can be preempted inside a tracing program, so that the kernel skips it for the next one on that CPU.
-/// Tracepoints run with preemption disabled up to Linux 6.18; a kernel that can preempt says so in its version.
-fn preemptible_hooks() -> bool {
-    let line = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let release = line("/proc/sys/kernel/osrelease");
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().unwrap_or(0));
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    version > (6, 18) && line("/proc/sys/kernel/version").contains("PREEMPT")
+/// What the kernel can preempt, so that it skips a program for the next task on that CPU.
+#[derive(Clone, Copy)]
+struct Preemption {
+    /// Code in the kernel, and with it programs behind trampolines (migrate_disable() in __bpf_prog_enter(),
+    /// kernel/bpf/trampoline.c).
+    kernel: bool,
+    /// Programs on tracepoints as well: they run with preemption disabled up to Linux 6.18.
+    tracepoints: bool,
+}
+
+impl Preemption {
+    /// A kernel that can preempt says so in its version; one that chooses when it boots tells its choice in debugfs, and
+    /// is taken for preemptible where that is not mounted.
+    fn of_kernel() -> Self {
+        let line = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let release = line("/proc/sys/kernel/osrelease");
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0_u32));
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let choice = line("/sys/kernel/debug/sched/preempt");
+        let never = choice.contains("(none)") || choice.contains("(voluntary)");
+        let kernel = line("/proc/sys/kernel/version").contains("PREEMPT") && !never;
+        Self { kernel, tracepoints: kernel && version > (6, 18) }
+    }
 }
 
 fn place_one(

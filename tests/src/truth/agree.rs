@@ -50,10 +50,10 @@ fn flow(connection: &Connection) -> Option<Flow> {
     Some((connection.proto, local, connection.remote))
 }
 
-/// Each TCP flow has exactly one owner a side.
+/// Each TCP flow has exactly one owner a side; a flow whose ports came back has as many as its other side.
 fn owners(truth: &Truth) -> Vec<String> {
     if truth.processes.iter().any(|process| process.totals.is_some()) {
-        return Vec::new(); // a storm reuses ports
+        return Vec::new(); // a storm lists only sums
     }
     let mut owners: BTreeMap<(Flow, Direction), u32> = BTreeMap::new();
     for connection in truth.processes.iter().flat_map(|process| &process.connections) {
@@ -61,6 +61,14 @@ fn owners(truth: &Truth) -> Vec<String> {
             *owners.entry((flow, connection.direction)).or_default() += u32::from(connection.owner);
         }
     }
-    let wrong = owners.into_iter().filter(|&(_, count)| count != 1);
+    let other_side = |&((proto, local, remote), direction): &(Flow, Direction)| {
+        let direction = match direction {
+            Direction::Out => Direction::In,
+            Direction::In => Direction::Out,
+            Direction::Unknown => Direction::Unknown,
+        };
+        owners.get(&((proto, remote, local), direction)).copied()
+    };
+    let wrong = owners.iter().filter(|&(side, &count)| count != 1 && other_side(side) != Some(count.max(1)));
     wrong.map(|(((_, local, remote), _), n)| format!("{local} -> {remote} has {n} owners")).collect()
 }

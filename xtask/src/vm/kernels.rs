@@ -48,19 +48,6 @@ impl Series {
             Self::Newest => &[Backend::Fentry, Backend::Tracepoint],
         }
     }
-
-    /// Tests that this kernel cannot pass yet, and why.
-    pub fn left_out(self) -> Option<(&'static [&'static str], &'static str)> {
-        match self {
-            // __bpf_trace_run() and trampolines skip a program that a preempted task is in; connmon counts these
-            // misses (`probe_misses`) but cannot make up for all of them.
-            Self::Newest => Some((
-                &["tcp-many", "replay", "load", "crash", "audit"],
-                "this kernel preempts probes, and many processes at once make it skip calls; connmon counts them",
-            )),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Series {
