@@ -141,22 +141,37 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
         return None;
     }
     let entry = insert(&SOCKS, &new.sk, new);
-    if entry.is_some() {
+    if new.proto != sock::TCP {
+        if entry.is_none() {
+            count(stat::FLOWS_FULL, 1);
+        }
         return entry;
     }
-    if new.proto != sock::TCP {
-        count(stat::FLOWS_FULL, 1);
-        return None;
+    if entry.is_none() {
+        lose(new.sk);
+    } else if !was_full() {
+        return entry;
     }
-    count(stat::SOCKS_FULL, 1);
-    if UNTRACKED.insert(new.sk, 0, u64::from(BPF_NOEXIST)).is_err() {
-        count(stat::CALLS_FULL, 1);
+    // Another CPU may have tried at the same time with the other outcome: what has an entry is not lost.
+    if SOCKS.get_ptr(new.sk).is_some() && UNTRACKED.remove(new.sk).is_ok() {
+        count(stat::SOCKS_FULL, u64::MAX);
     }
+    SOCKS.get_ptr_mut(new.sk)
+}
+
+/// Counts a TCP socket that found `SOCKS` full as lost, once.
+#[inline(always)]
+fn lose(sk: u64) {
     if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
         // SAFETY: a valid pointer into a map value; it only ever becomes 1.
         unsafe { core::ptr::write_volatile(was_full, 1) };
     }
-    None
+    if UNTRACKED.insert(sk, 0, u64::from(BPF_NOEXIST)).is_ok() {
+        count(stat::SOCKS_FULL, 1);
+    } else if UNTRACKED.get_ptr(sk).is_none() {
+        count(stat::SOCKS_FULL, 1);
+        count(stat::CALLS_FULL, 1);
+    }
 }
 
 /// Inserts an entry for a further remote of a datagram socket.
