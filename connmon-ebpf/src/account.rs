@@ -9,7 +9,7 @@ use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_get_current_comm;
 use aya_ebpf::maps::HashMap;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
-use connmon_ebpf::{AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, stat};
+use connmon_ebpf::{AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, proto, stat};
 
 use crate::attempt;
 use crate::maps::{
@@ -86,11 +86,15 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         (*entry).flags = new.flags;
         (*entry).parent = new.parent;
         (*entry).opened_ns = now();
-        (*entry).local = sock::local(new.sk, sock::family(new.sk));
+        (*entry).local = sock::local(new.sk, (*entry).remote.family);
+        if !matches!(new.proto, proto::TCP | proto::UDP | proto::MPTCP) {
+            // What stands there is the protocol's number, or an identifier.
+            (*entry).local.port = 0;
+        }
         (*entry).proto = new.proto;
         (*entry).netns = sock::netns(new.sk);
         (*entry).delivered = new.delivered;
-        if new.flags & flag::PREEXISTING != 0 && new.proto == sock::TCP {
+        if new.flags & flag::PREEXISTING != 0 && new.proto == proto::TCP {
             (*entry).write_seq = sock::write_seq(new.sk);
             (*entry).has_write_seq = 1;
         }
@@ -136,12 +140,12 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut Soc
 /// Inserts an entry for a socket; one that is there already stays and is returned.
 #[inline(never)]
 pub fn create(new: &New) -> Option<*mut SockEntry> {
-    if new.proto == sock::TCP && was_full() && UNTRACKED.get_ptr(new.sk).is_some() {
+    if new.proto == proto::TCP && was_full() && UNTRACKED.get_ptr(new.sk).is_some() {
         // Counted as lost already, and lost it stays.
         return None;
     }
     let entry = insert(&SOCKS, &new.sk, new);
-    if new.proto != sock::TCP {
+    if new.proto != proto::TCP {
         if entry.is_none() {
             count(stat::FLOWS_FULL, 1);
         }
@@ -199,7 +203,7 @@ fn was_full() -> bool {
 
 #[inline(never)]
 fn adopt(sk: u64) -> Option<*mut SockEntry> {
-    if sock::proto(sk) != sock::TCP {
+    if sock::class(sk) != proto::TCP {
         return None;
     }
     if was_full() {
@@ -210,7 +214,7 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
     create(&New {
         sk,
         parent: 0,
-        proto: sock::TCP,
+        proto: proto::TCP,
         flags: if missed { flag::OUTBOUND } else { flag::PREEXISTING },
         remote: sock::remote(sk, sock::family(sk)),
         delivered: if missed { 0 } else { sock::delivered(sk) },
@@ -379,7 +383,13 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
             return add(entry, way, bytes, 1);
         }
     }
-    let flags = flags | if way == Way::Tx { flag::OUTBOUND } else { flag::INBOUND };
+    // A stream does not tell by its first bytes who opened it.
+    let direction = match way {
+        _ if matches!(proto, proto::MPTCP | proto::PACKET) => 0,
+        Way::Tx => flag::OUTBOUND,
+        Way::Rx => flag::INBOUND,
+    };
+    let flags = flags | direction;
     datagram_slow(
         &mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true },
         way as u64,

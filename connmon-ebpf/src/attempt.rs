@@ -1,7 +1,7 @@
 //! connect() calls that fail before a SYN is sent, for example without a route: the TCP state never moves, so there is
 //! nothing for `lifecycle` to see. A hook before the attempt notes it; if no SYN follows, a record of its own is made.
 
-use connmon_ebpf::{Addr, flag, stat};
+use connmon_ebpf::{Addr, flag, proto, stat};
 
 use crate::account::{New, create, release};
 use crate::maps::{ATTEMPTS, count};
@@ -33,7 +33,7 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     release(sk);
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
     if let Some(entry) =
-        create(&New { sk, parent: 0, proto: sock::TCP, flags, remote, delivered: 0, owned: true })
+        create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0, owned: true })
     {
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };

@@ -57,7 +57,7 @@ fn marked(copy: u32, key: u64, copies: u32) -> bool {
     ours
 }
 
-const _: () = assert!(MAX_COPIES == 4, "`copies!` defines as many programs");
+const _: () = assert!(MAX_COPIES == 6, "`copies!` defines as many programs");
 
 /// Defines the copies of a program: `$body` gets the context and the number of the copy.
 macro_rules! copies {
@@ -73,6 +73,8 @@ macro_rules! copies {
         $crate::copies::further! { $kind($function) $name 2 ($ctx: $context, $copy) $body }
         $crate::copies::further! { $kind($function) $name 3 ($ctx: $context, $copy) $body }
         $crate::copies::further! { $kind($function) $name 4 ($ctx: $context, $copy) $body }
+        $crate::copies::further! { $kind($function) $name 5 ($ctx: $context, $copy) $body }
+        $crate::copies::further! { $kind($function) $name 6 ($ctx: $context, $copy) $body }
     };
 }
 pub(crate) use copies;

@@ -16,7 +16,10 @@ pub const NAME_LEN: usize = 256;
 pub const ARGS_LEN: usize = 4096;
 
 /// Copies that there are of each program that the kernel may skip.
-pub const MAX_COPIES: u32 = 4;
+pub const MAX_COPIES: u32 = 6;
+
+/// Functions that [`Settings::receive`] has room for.
+pub const RECEIVE_FUNCTIONS: usize = 7;
 
 /// The first field of each record in the ring buffer.
 pub mod kind {
@@ -30,6 +33,24 @@ pub mod kind {
     pub const EXIT: u32 = 4;
     /// A [`super::TaskRecord`]: a process from before the probes, from the snapshot.
     pub const EXISTS: u32 = 5;
+}
+
+/// Values of [`SockEntry::proto`]: IP protocol numbers (include/uapi/linux/in.h), and two of our own.
+pub mod proto {
+    /// ICMP over IPv4, by a ping or a raw socket.
+    pub const ICMP: u16 = 1;
+    /// TCP.
+    pub const TCP: u16 = 6;
+    /// UDP.
+    pub const UDP: u16 = 17;
+    /// ICMP over IPv6, by a ping or a raw socket.
+    pub const ICMPV6: u16 = 58;
+    /// Multipath TCP: what the process talks to; its subflows are TCP sockets.
+    pub const MPTCP: u16 = 262;
+    /// Set beside the number of another IP protocol that a raw socket speaks: not to be taken for that protocol's sockets.
+    pub const RAW: u16 = 0x200;
+    /// A packet socket (AF_PACKET): whole frames, without addresses.
+    pub const PACKET: u16 = 0x300;
 }
 
 /// Bits of [`SockEntry::flags`].
@@ -50,8 +71,10 @@ pub mod flag {
     pub const FLOW: u32 = 1 << 6;
     /// A connect that failed before a SYN was sent.
     pub const NEVER_SENT: u32 = 1 << 7;
-    /// The remote address of what was received could not be had.
+    /// The remote address of a datagram could not be had.
     pub const REMOTE_UNKNOWN: u32 = 1 << 8;
+    /// Another protocol rides on this TCP socket (`icsk_ulp_ops`, include/net/inet_connection_sock.h): kernel TLS, MPTCP.
+    pub const LAYERED: u32 = 1 << 9;
 }
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
@@ -303,6 +326,10 @@ offsets! {
     inet_sport,
     /// sock.sk_protocol
     sk_protocol,
+    /// sock.sk_type
+    sk_type,
+    /// inet_connection_sock.icsk_ulp_ops
+    icsk_ulp_ops,
     /// sock.sk_err
     sk_err,
     /// tcp_sock.bytes_received
@@ -401,8 +428,12 @@ pub struct Settings {
     pub copies: u32,
     /// Attached copies of those that softirqs reach as well as processes.
     pub nested_copies: u32,
-    /// Code addresses `[from, to)` of the functions that end a UDP receive; 0 where unknown.
-    pub udp_receive: [[u64; 2]; 3],
+    /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
+    pub recvmsg_parameters: u32,
+    /// Explicit padding.
+    pub pad: u32,
+    /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
+    pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }
 
 const _: () = {
@@ -414,5 +445,5 @@ const _: () = {
     assert!(size_of::<TaskRecord>() == 64);
     assert!(size_of::<ExecRecord>() == 64 + PATH_LEN + NAME_LEN + ARGS_LEN);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 64);
+    assert!(size_of::<Settings>() == 24 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -63,8 +63,8 @@ pub struct Call {
     pub arg: u64,
     /// The remote address that the call named or met.
     pub remote: connmon_ebpf::Addr,
-    /// The local port, where that matters, or 0.
-    pub port: u32,
+    /// The local port or the call's flags, where they matter, or 0.
+    pub extra: u32,
 }
 
 /// Offsets of kernel struct fields.

@@ -1,7 +1,7 @@
 //! `struct sock` and its relatives → the fields of a [`SockEntry`].
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use connmon_ebpf::{Addr, SockEntry, flag, stat};
+use connmon_ebpf::{Addr, SockEntry, flag, proto, stat};
 
 use crate::maps::{count, offset};
 
@@ -9,10 +9,12 @@ use crate::maps::{count, offset};
 pub const AF_INET: u16 = 2;
 /// AF_INET6.
 pub const AF_INET6: u16 = 10;
-/// IPPROTO_TCP.
-pub const TCP: u16 = 6;
-/// IPPROTO_UDP.
-pub const UDP: u16 = 17;
+/// AF_PACKET.
+const AF_PACKET: u16 = 17;
+// Socket types, include/linux/net.h.
+const SOCK_STREAM: u16 = 1;
+const SOCK_DGRAM: u16 = 2;
+const SOCK_RAW: u16 = 3;
 /// `SOCK_DONE`: tcp_fin() sets it (enum sock_flags, include/net/sock.h).
 const SOCK_DONE: u64 = 1 << 1;
 
@@ -38,10 +40,36 @@ pub fn family(sk: u64) -> u16 {
     get(sk, offset!(skc_family))
 }
 
-/// IPPROTO_* of the socket.
+/// What connmon counts the socket as, a value of [`proto`], or 0 if it does not.
 #[inline(always)]
-pub fn proto(sk: u64) -> u16 {
-    get(sk, offset!(sk_protocol))
+pub fn class(sk: u64) -> u16 {
+    let family = family(sk);
+    if family == AF_PACKET {
+        return proto::PACKET;
+    }
+    if family != AF_INET && family != AF_INET6 {
+        return 0;
+    }
+    let protocol: u16 = get(sk, offset!(sk_protocol));
+    match (get::<u16>(sk, offset!(sk_type)), protocol) {
+        (SOCK_STREAM, proto::TCP | proto::MPTCP) => protocol,
+        (SOCK_DGRAM | SOCK_RAW, proto::ICMP | proto::ICMPV6) => protocol,
+        (SOCK_DGRAM, proto::UDP) => protocol,
+        (SOCK_RAW, _) => protocol & 0xff | proto::RAW,
+        _ => 0,
+    }
+}
+
+/// Whether what the socket receives begins with the IPv4 header.
+#[inline(always)]
+pub fn shows_header(sk: u64) -> bool {
+    family(sk) == AF_INET && get::<u16>(sk, offset!(sk_type)) == SOCK_RAW
+}
+
+/// Whether another protocol rides on a TCP socket.
+#[inline(always)]
+pub fn layered(sk: u64) -> bool {
+    get::<u64>(sk, offset!(icsk_ulp_ops)) != 0
 }
 
 /// Turns an IPv4-mapped IPv6 address into IPv4.
@@ -141,6 +169,17 @@ pub fn read_totals(sk: u64, entry: &mut SockEntry) {
     if fin_received(sk) {
         entry.flags |= flag::FIN_RECEIVED;
     }
+    if layered(sk) {
+        entry.flags |= flag::LAYERED;
+    }
+}
+
+/// Bytes of the IP header of a received packet.
+#[inline(always)]
+pub fn header_len(skb: u64) -> u64 {
+    let network: u16 = get(skb, offset!(skb_network_header));
+    let transport: u16 = get(skb, offset!(skb_transport_header));
+    u64::from(transport.wrapping_sub(network))
 }
 
 /// The sender of a received datagram, from the headers in its `struct sk_buff`.

@@ -1,10 +1,9 @@
 //! Programs at the root of the cgroup hierarchy, for the `tracepoint` backend. They never deny anything: 1 lets pass.
 
 use aya_ebpf::bindings::bpf_sock_addr;
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
-use connmon_ebpf::Addr;
+use connmon_ebpf::{Addr, proto};
 
 use super::tracepoint::note;
 use super::transfer::accepted;
@@ -53,7 +52,7 @@ pub fn cgroup_connect6(ctx: SockAddrContext) -> i32 {
 fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
     // SAFETY: fields of the context; the verifier checks the access.
     let (protocol, sk) = unsafe { ((*addr).protocol, (*addr).__bindgen_anon_1.sk as u64) };
-    if protocol == u32::from(sock::TCP) {
+    if protocol == u32::from(proto::TCP) {
         attempt::begin(number(sk), remote);
     }
     1
@@ -61,13 +60,13 @@ fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
 
 #[inline(always)]
 fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
-    note(bpf_get_current_pid_tgid(), address_v4(addr));
+    note(address_v4(addr), 0);
     1
 }
 
 #[inline(always)]
 fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
-    note(bpf_get_current_pid_tgid(), address_v6(addr));
+    note(address_v6(addr), 0);
     1
 }
 
@@ -137,7 +136,7 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     attempt::failed(sk, 0);
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };
     // SAFETY: a valid pointer into a map value; `proto` never changes.
-    if unsafe { (*entry).proto } == sock::TCP {
+    if unsafe { (*entry).proto } == proto::TCP {
         own(entry);
     } else {
         release(sk);

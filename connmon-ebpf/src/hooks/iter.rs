@@ -2,7 +2,7 @@
 //! before the probes, in every network namespace, with the process that holds it.
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use connmon_ebpf::{TaskRecord, flag, kind};
+use connmon_ebpf::{TaskRecord, flag, kind, proto};
 
 use super::process::describe;
 
@@ -84,13 +84,13 @@ fn take(sk: u64, task: u64) {
     if family != sock::AF_INET && family != sock::AF_INET6 {
         return;
     }
-    let proto = sock::proto(sk);
+    let proto = sock::class(sk);
     let state: u8 = get(sk, offset!(skc_state));
     let remote = sock::remote(sk, family);
     let mut delivered = 0;
     match proto {
-        sock::TCP if state != LISTEN && state != CLOSE && state != 0 => delivered = sock::delivered(sk),
-        sock::UDP if remote.port != 0 => {}
+        proto::TCP if state != LISTEN && state != CLOSE && state != 0 => delivered = sock::delivered(sk),
+        proto::UDP if remote.port != 0 => {}
         _ => return,
     }
     if SOCKS.get_ptr(sk).is_some() {

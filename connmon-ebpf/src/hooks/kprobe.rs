@@ -25,21 +25,23 @@ const UDPV6_SENDMSG: u64 = 4;
 const TCP_V4_CONNECT: u64 = 5;
 const TCP_V6_CONNECT: u64 = 6;
 
+/// Notes the first two arguments of a call for its return.
 #[inline(always)]
-fn note(ctx: &ProbeContext, call: u64) {
+pub fn note(ctx: &ProbeContext, call: u64, extra: u32) {
     let (Some(sk), Some(arg)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return };
-    let note = Call { sk, arg, remote: Addr { ip: [0; 4], port: 0, family: 0 }, port: 0 };
+    let note = Call { sk, arg, remote: Addr { ip: [0; 4], port: 0, family: 0 }, extra };
     if CALLS.insert(key(call), note, 0).is_err() {
         count(stat::CALLS_FULL, 1);
     }
 }
 
+/// What the entry of a call noted.
 #[inline(always)]
-fn noted(call: u64) -> Option<(u64, u64)> {
+pub fn noted(call: u64) -> Option<(u64, u64, u32)> {
     let key = key(call);
     let note = CALLS.get_ptr(key)?;
     // SAFETY: a valid pointer into a map value that only this thread uses.
-    let args = unsafe { ((*note).sk, (*note).arg) };
+    let args = unsafe { ((*note).sk, (*note).arg, (*note).extra) };
     let _ = CALLS.remove(key);
     Some(args)
 }
@@ -49,14 +51,14 @@ macro_rules! sending {
         #[doc = concat!("Entry of ", $function, "().")]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
-            note(&ctx, $call);
+            note(&ctx, $call, 0);
             0
         }
 
         #[doc = concat!("Return of ", $function, "().")]
         #[kretprobe]
         pub fn $exit(ctx: RetProbeContext) -> u32 {
-            if let Some(($sk, $msg)) = noted($call) {
+            if let Some(($sk, $msg, _)) = noted($call) {
                 let $ret = i64::from(ctx.ret::<i32>());
                 $sent;
             }
@@ -87,7 +89,7 @@ fn sending_tcp(ctx: &ProbeContext) {
     let Some(sk) = ctx.arg::<u64>(0) else { return };
     let remote = sock::remote(sk, sock::family(sk));
     let note =
-        Call { sk, arg: u64::from(sock::write_seq(sk)), remote, port: u32::from(sock::local_port(sk)) };
+        Call { sk, arg: u64::from(sock::write_seq(sk)), remote, extra: u32::from(sock::local_port(sk)) };
     if CALLS.insert(key(TCP_SENDMSG), note, 0).is_err() {
         count(stat::CALLS_FULL, 1);
     }
@@ -114,7 +116,7 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     // The address may have come back with another socket since this thread sent.
     // SAFETY: as above.
     let same = unsafe {
-        (*note).port == u32::from(sock::local_port(sk))
+        (*note).extra == u32::from(sock::local_port(sk))
             && (*note).remote == sock::remote(sk, sock::family(sk))
     };
     if !same {
@@ -140,7 +142,7 @@ macro_rules! connect {
         #[doc = concat!("Entry of ", $function, "().")]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
-            note(&ctx, $call);
+            note(&ctx, $call, 0);
             if let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) {
                 connecting(sk, name, $v6);
             }
@@ -150,7 +152,7 @@ macro_rules! connect {
         #[doc = concat!("Return of ", $function, "().")]
         #[kretprobe]
         pub fn $exit(ctx: RetProbeContext) -> u32 {
-            if let Some((sk, _)) = noted($call) {
+            if let Some((sk, ..)) = noted($call) {
                 connected(sk, ctx.ret());
             }
             0

@@ -2,7 +2,7 @@
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use connmon_ebpf::{SockEntry, flag};
+use connmon_ebpf::{SockEntry, flag, proto};
 
 use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
 use crate::attempt;
@@ -27,7 +27,7 @@ copies! {
         if mine_nested(copy, sk)
             && matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
             // MPTCP's master sockets come by as well; they are no tcp_sock.
-            && sock::proto(sk) == sock::TCP
+            && sock::class(sk) == proto::TCP
         {
             set_state(sk, old, new);
         }
@@ -40,7 +40,7 @@ fn set_state(sk: u64, old: i32, new: i32) {
     let fresh = |flags, owned| New {
         sk,
         parent: 0,
-        proto: sock::TCP,
+        proto: proto::TCP,
         flags,
         remote: sock::remote(sk, family),
         delivered: 0,
@@ -114,6 +114,10 @@ copies! {
 
 #[inline(always)]
 fn received(sk: u64) {
+    if sock::layered(sk) {
+        // Who reads here may be the kernel, in anybody's context, and the bytes are not what the process gets.
+        return;
+    }
     let delivered = sock::delivered(sk);
     // Without an entry, `untracked` counts what was delivered when the socket ends.
     let Some(entry) = tcp_entry(sk) else { return };

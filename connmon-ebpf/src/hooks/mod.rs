@@ -2,9 +2,12 @@
 
 mod cgroup;
 mod fentry;
+mod fentry_message;
 mod iter;
 mod kprobe;
+mod kprobe_message;
 mod lifecycle;
+mod message;
 mod process;
 mod tracepoint;
 mod transfer;

@@ -1,6 +1,6 @@
 //! What the backends have in common: a call moved bytes, a process accepted.
 
-use connmon_ebpf::{Addr, flag};
+use connmon_ebpf::{Addr, flag, proto};
 
 use crate::account::{New, Way, add, create, datagram, own, tcp_entry, unattributed};
 use crate::attempt;
@@ -16,8 +16,20 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
     match tcp_entry(sk) {
         Some(entry) => add(entry, Way::Tx, bytes as u64, 1),
         // MPTCP's master socket comes by here as well, and is not a TCP socket.
-        None if sock::proto(sk) == sock::TCP => unattributed(Way::Tx, bytes as u64),
+        None if sock::class(sk) == proto::TCP => unattributed(Way::Tx, bytes as u64),
         None => {}
+    }
+}
+
+/// A call took `bytes` from a TCP socket on which another protocol rides, after that protocol's work.
+#[inline(always)]
+pub fn layered_received(sk: u64, bytes: i64) {
+    if bytes <= 0 {
+        return;
+    }
+    match tcp_entry(sk) {
+        Some(entry) => add(entry, Way::Rx, bytes as u64, 1),
+        None => unattributed(Way::Rx, bytes as u64),
     }
 }
 
@@ -54,7 +66,7 @@ pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
     if v6 && remote.family == sock::AF_INET {
         return;
     }
-    datagram(sk, sock::UDP, Way::Tx, &remote, 0, bytes as u64);
+    datagram(sk, proto::UDP, Way::Tx, &remote, 0, bytes as u64);
 }
 
 /// A call took a datagram of `bytes` from a UDP socket.
@@ -64,21 +76,64 @@ pub fn udp_received(sk: u64, remote: Option<Addr>, bytes: i64) {
         return;
     }
     match remote {
-        Some(remote) => datagram(sk, sock::UDP, Way::Rx, &remote, 0, bytes as u64),
-        None => datagram(sk, sock::UDP, Way::Rx, &unknown(sk), flag::REMOTE_UNKNOWN, bytes as u64),
+        Some(remote) => datagram(sk, proto::UDP, Way::Rx, &remote, 0, bytes as u64),
+        None => datagram(sk, proto::UDP, Way::Rx, &unknown(sk), flag::REMOTE_UNKNOWN, bytes as u64),
     }
+}
+
+/// A call handed `bytes` to a socket that is neither TCP nor UDP; `named` is the address that it gave.
+#[inline(always)]
+pub fn message_sent(sk: u64, class: u16, named: Option<Addr>, bytes: i64) {
+    if bytes >= 0 {
+        let (remote, flags) = peer(sk, class, named);
+        datagram(sk, class, Way::Tx, &remote, flags, bytes as u64);
+    }
+}
+
+/// A call took a message of `bytes` from a socket that is neither TCP nor UDP; `met` is its sender and the length of its IP
+/// header.
+#[inline(always)]
+pub fn message_received(sk: u64, class: u16, met: Option<(Addr, u64)>, bytes: i64) {
+    if bytes < 0 {
+        return;
+    }
+    let (remote, flags) = peer(sk, class, met.map(|(sender, _)| sender));
+    let header = match met {
+        _ if !sock::shows_header(sk) => 0,
+        Some((_, header)) => header,
+        None => 20,
+    };
+    datagram(sk, class, Way::Rx, &remote, flags, (bytes as u64).saturating_sub(header));
+}
+
+/// The other end of a socket that is neither TCP nor UDP, and what is to be said of it.
+#[inline(always)]
+fn peer(sk: u64, class: u16, named: Option<Addr>) -> (Addr, u32) {
+    let family = sock::family(sk);
+    if class == proto::PACKET {
+        return (unknown(sk), 0);
+    }
+    let mut remote = match named {
+        Some(named) if class != proto::MPTCP => named,
+        _ => sock::remote(sk, family),
+    };
+    if class != proto::MPTCP {
+        remote.port = 0;
+    }
+    (remote, if remote.ip == [0; 4] { flag::REMOTE_UNKNOWN } else { 0 })
 }
 
 #[inline(always)]
 fn unknown(sk: u64) -> Addr {
-    Addr { ip: [0; 4], port: 0, family: sock::family(sk) }
+    let family = sock::family(sk);
+    Addr { ip: [0; 4], port: 0, family: if family == sock::AF_INET6 { family } else { sock::AF_INET } }
 }
 
 /// The current process got `sk` from accept(). It may come before the step to ESTABLISHED: the child is in the
 /// queue before that (tcp_v4_rcv(), net/ipv4/tcp_ipv4.c).
 #[inline(always)]
 pub fn accepted(sk: u64) {
-    if sk == 0 || sock::proto(sk) != sock::TCP {
+    if sk == 0 || sock::class(sk) != proto::TCP {
         return;
     }
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
@@ -88,7 +143,7 @@ pub fn accepted(sk: u64) {
     let _ = create(&New {
         sk,
         parent: 0,
-        proto: sock::TCP,
+        proto: proto::TCP,
         flags: flag::INBOUND,
         remote,
         delivered: 0,

@@ -33,6 +33,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         net_inum: field("net", "ns.inum", 4)?,
         inet_sport: field("inet_sock", "inet_sport", 2)?,
         sk_protocol: field("sock", "sk_protocol", 2)?,
+        sk_type: field("sock", "sk_type", 2)?,
+        icsk_ulp_ops: pointer("inet_connection_sock", "icsk_ulp_ops")?,
         sk_err: field("sock", "sk_err", 4)?,
         bytes_received: field("tcp_sock", "bytes_received", 8)?,
         bytes_sent: field("tcp_sock", "bytes_sent", 8)?,

@@ -8,7 +8,7 @@ use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
-use connmon_ebpf::{MAX_COPIES, Settings};
+use connmon_ebpf::{MAX_COPIES, RECEIVE_FUNCTIONS, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets};
@@ -134,6 +134,20 @@ const FENTRY: &[Probe] = &[
     needed("fentry_skb_consume_udp", Place::FEntry, "skb_consume_udp"),
     needed("fexit_udp_sendmsg", Place::FExit, "udp_sendmsg"),
     if_there("fexit_udpv6_sendmsg", Place::FExit, "udpv6_sendmsg"),
+    if_there("fexit_raw_sendmsg", Place::FExit, "raw_sendmsg"),
+    if_there("fexit_rawv6_sendmsg", Place::FExit, "rawv6_sendmsg"),
+    if_there("fexit_ping_v4_sendmsg", Place::FExit, "ping_v4_sendmsg"),
+    if_there("fexit_ping_v6_sendmsg", Place::FExit, "ping_v6_sendmsg"),
+    if_there("fexit_mptcp_sendmsg", Place::FExit, "mptcp_sendmsg"),
+    if_there("fexit_packet_sendmsg", Place::FExit, "packet_sendmsg"),
+    if_there("fexit_raw_recvmsg", Place::FExit, "raw_recvmsg"),
+    if_there("fexit_rawv6_recvmsg", Place::FExit, "rawv6_recvmsg"),
+    if_there("fexit_ping_recvmsg", Place::FExit, "ping_recvmsg"),
+    if_there("fexit_mptcp_recvmsg", Place::FExit, "mptcp_recvmsg"),
+    if_there("fexit_packet_recvmsg", Place::FExit, "packet_recvmsg"),
+    if_there("fentry_skb_free_datagram", Place::FEntry, "skb_free_datagram"),
+    if_there("fentry_packet_release", Place::FEntry, "packet_release"),
+    needed("fentry_inet_release", Place::FEntry, "inet_release"),
 ];
 
 const KPROBE: &[Probe] = &[
@@ -152,6 +166,31 @@ const KPROBE: &[Probe] = &[
     needed("kprobe_udp_sendmsg", Place::KProbe, "udp_sendmsg"),
     if_there("kretprobe_udpv6_sendmsg", Place::KProbe, "udpv6_sendmsg"),
     if_there("kprobe_udpv6_sendmsg", Place::KProbe, "udpv6_sendmsg"),
+    if_there("kretprobe_raw_sendmsg", Place::KProbe, "raw_sendmsg"),
+    if_there("kprobe_raw_sendmsg", Place::KProbe, "raw_sendmsg"),
+    if_there("kretprobe_rawv6_sendmsg", Place::KProbe, "rawv6_sendmsg"),
+    if_there("kprobe_rawv6_sendmsg", Place::KProbe, "rawv6_sendmsg"),
+    if_there("kretprobe_ping_v4_sendmsg", Place::KProbe, "ping_v4_sendmsg"),
+    if_there("kprobe_ping_v4_sendmsg", Place::KProbe, "ping_v4_sendmsg"),
+    if_there("kretprobe_ping_v6_sendmsg", Place::KProbe, "ping_v6_sendmsg"),
+    if_there("kprobe_ping_v6_sendmsg", Place::KProbe, "ping_v6_sendmsg"),
+    if_there("kretprobe_mptcp_sendmsg", Place::KProbe, "mptcp_sendmsg"),
+    if_there("kprobe_mptcp_sendmsg", Place::KProbe, "mptcp_sendmsg"),
+    if_there("kretprobe_packet_sendmsg", Place::KProbe, "packet_sendmsg"),
+    if_there("kprobe_packet_sendmsg", Place::KProbe, "packet_sendmsg"),
+    if_there("kretprobe_raw_recvmsg", Place::KProbe, "raw_recvmsg"),
+    if_there("kprobe_raw_recvmsg", Place::KProbe, "raw_recvmsg"),
+    if_there("kretprobe_rawv6_recvmsg", Place::KProbe, "rawv6_recvmsg"),
+    if_there("kprobe_rawv6_recvmsg", Place::KProbe, "rawv6_recvmsg"),
+    if_there("kretprobe_ping_recvmsg", Place::KProbe, "ping_recvmsg"),
+    if_there("kprobe_ping_recvmsg", Place::KProbe, "ping_recvmsg"),
+    if_there("kretprobe_mptcp_recvmsg", Place::KProbe, "mptcp_recvmsg"),
+    if_there("kprobe_mptcp_recvmsg", Place::KProbe, "mptcp_recvmsg"),
+    if_there("kretprobe_packet_recvmsg", Place::KProbe, "packet_recvmsg"),
+    if_there("kprobe_packet_recvmsg", Place::KProbe, "packet_recvmsg"),
+    if_there("kprobe_skb_free_datagram", Place::KProbe, "skb_free_datagram"),
+    if_there("kprobe_packet_release", Place::KProbe, "packet_release"),
+    needed("kprobe_inet_release", Place::KProbe, "inet_release"),
 ];
 
 const TRACEPOINT: &[Probe] = &[
@@ -234,7 +273,9 @@ fn attach_one(
         copies,
         nested_copies: copies.max(2),
         wakeup_bytes: sizes.ring_bytes / 4,
-        udp_receive: if backend == Backend::Tracepoint { udp_receive()? } else { Default::default() },
+        recvmsg_parameters: btf.parameters("raw_recvmsg").unwrap_or(0),
+        pad: 0,
+        receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));
     let types = aya::Btf::from_sys_fs().map_err(|error| maps(&error))?;
@@ -405,9 +446,19 @@ fn cgroup_root() -> Result<File, ProbeError> {
     File::open(root).map_err(|error| unsupported(&error))
 }
 
-/// Code addresses of the functions that can be the caller of `trace_consume_skb` at the end of a UDP receive: which one
-/// depends on what the compiler inlined (__consume_stateless_skb(), net/core/skbuff.c).
-fn udp_receive() -> Result<[[u64; 2]; 3], ProbeError> {
+/// Code addresses of the functions that can be the caller of `trace_consume_skb` at the end of a datagram's receive: which
+/// one depends on what the compiler inlined (__consume_stateless_skb(), net/core/skbuff.c; skb_free_datagram(),
+/// net/core/datagram.c).
+fn receive_functions() -> Result<[[u64; 2]; RECEIVE_FUNCTIONS], ProbeError> {
+    const NAMES: [&str; RECEIVE_FUNCTIONS] = [
+        "skb_consume_udp",
+        "udp_recvmsg",
+        "udpv6_recvmsg",
+        "skb_free_datagram",
+        "raw_recvmsg",
+        "rawv6_recvmsg",
+        "ping_recvmsg",
+    ];
     let unsupported = |why: String| ProbeError::Unsupported(format!("/proc/kallsyms cannot be used: {why}"));
     let text = fs::read_to_string("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
     let mut symbols: Vec<(u64, &str)> = text
@@ -419,14 +470,14 @@ fn udp_receive() -> Result<[[u64; 2]; 3], ProbeError> {
         })
         .collect();
     symbols.sort_unstable();
-    let mut ranges = [[0; 2]; 3];
-    for (range, wanted) in ranges.iter_mut().zip(["skb_consume_udp", "udp_recvmsg", "udpv6_recvmsg"]) {
+    let mut ranges = [[0; 2]; RECEIVE_FUNCTIONS];
+    for (range, wanted) in ranges.iter_mut().zip(NAMES) {
         let Some(at) = symbols.iter().position(|(_, name)| *name == wanted) else { continue };
         let from = symbols[at].0;
         let to = symbols[at..].iter().map(|(address, _)| *address).find(|&address| address > from);
         *range = [from, to.unwrap_or(from)];
     }
-    if ranges == [[0; 2]; 3] || ranges[0][0] == 0 {
+    if ranges[0][0] == 0 {
         return Err(unsupported("it hides the addresses (kernel.kptr_restrict)".into()));
     }
     Ok(ranges)

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use connmon_ebpf::proto;
+
 /// One end of a connection. Port 0 means that the protocol has none, or that it was never bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -52,8 +54,12 @@ impl Proto {
             58 => "icmp6".into(),
             132 => "sctp".into(),
             136 => "udplite".into(),
-            255 => "raw".into(),
             262 => "mptcp".into(),
+            proto::PACKET => "packet".into(),
+            n if n & proto::RAW != 0 => match n & 0xff {
+                255 => "raw".into(),
+                n => format!("ip-{n}"),
+            },
             n => format!("ip-{n}"),
         }
     }

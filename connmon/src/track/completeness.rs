@@ -29,7 +29,8 @@ impl Tally {
 
     /// Compares a finished connection's application bytes with the kernel's totals.
     pub fn reconcile(&mut self, entry: &SockEntry, tx: u64, rx: u64) {
-        if entry.flags & flag::TOTALS == 0 || entry.flags & flag::PREEXISTING != 0 {
+        // What rides on a connection adds bytes of its own to the kernel's totals.
+        if entry.flags & flag::TOTALS == 0 || entry.flags & (flag::PREEXISTING | flag::LAYERED) != 0 {
             return;
         }
         let r = &mut self.reconciliation;

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
-use crate::capture::{Frame, Start};
+use crate::capture::{Backend, Frame, Start};
 use crate::model::{Completeness, Direction, End, Endpoint, KernelTotals, ProcessId, Proto, Timestamp};
 use processes::Processes;
 
@@ -134,6 +134,8 @@ struct Figures {
 #[derive(Default)]
 pub struct Tracker {
     clock_offset_ns: i64,
+    /// Whether the backend sees each call's result on a socket, whatever protocol rides on it.
+    sees_calls: bool,
     /// The latest time that a frame told.
     now: Timestamp,
     processes: Processes,
@@ -151,6 +153,7 @@ impl Tracker {
                 self.clock_offset_ns = start.clock_offset_ns;
                 self.processes.begin(&start);
                 self.now = start.started();
+                self.sees_calls = start.backend == Backend::Tracepoint.name();
                 self.batch.start = Some(*start);
             }
             Frame::Task(task) => self.processes.task(&task),
@@ -380,7 +383,10 @@ impl Tracker {
                 () if has(flag::NEVER_SENT) && entry.err == 0 => {
                     Some("connect failed before a packet was sent, and this backend does not see the errno")
                 }
-                () if has(flag::REMOTE_UNKNOWN) => Some("the sender's address is not known"),
+                () if has(flag::REMOTE_UNKNOWN) => Some("the other end's address is not known"),
+                () if has(flag::LAYERED) && !self.sees_calls => {
+                    Some("kernel TLS or MPTCP rides on it, and this backend does not see those calls")
+                }
                 () => None,
             },
             netns: entry.netns,

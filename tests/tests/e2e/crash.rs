@@ -16,9 +16,9 @@ struct Storm(Child);
 
 impl Storm {
     fn start() -> Result<Self> {
-        let connections = if in_vm() { "20000" } else { "200000" };
+        let (connections, processes) = if in_vm() { ("20000", "8") } else { ("200000", "20") };
         let mut command = Command::new(traffic_program()?);
-        command.args(["storm", "--connections", connections, "--processes", "20"]);
+        command.args(["storm", "--connections", connections, "--processes", processes]);
         Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
     }
 

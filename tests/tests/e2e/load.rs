@@ -22,6 +22,8 @@ fn size() -> u64 {
 
 /// A storm of short-lived processes; its truth lists every connection.
 fn storm(connections: u64, processes: usize) -> Result<Vec<Truth>> {
+    // A guest has two slow processors: with more tasks preempted in a probe than the probe has copies, calls are missed.
+    let processes = if in_vm() { processes.min(8) } else { processes };
     let (connections, processes) = (connections.to_string(), processes.to_string());
     let processes = ["--processes", &processes, "--parallel", &processes];
     traffic_truth(&[&["storm", "--list", "--connections", &connections], processes.as_slice()].concat())

@@ -1,0 +1,115 @@
+//! Backend `kprobe`: sockets that are neither TCP nor UDP, as in `fentry_message`.
+
+use aya_ebpf::macros::{kprobe, kretprobe};
+use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+
+use super::kprobe::{note, noted};
+use super::message::{closed, ends_receive, packet_received, packet_sent, received, sent};
+use crate::maps::setting;
+
+// Which call a note is of, after those of `kprobe`. A thread is in one of each kind at most.
+const SEND: u64 = 16;
+const RECEIVE: u64 = 17;
+const PACKET_SEND: u64 = 18;
+const PACKET_RECEIVE: u64 = 19;
+
+/// Defines the pair of probes on a sending function.
+macro_rules! send {
+    ($call:ident, $entry:ident, $exit:ident, |$first:ident, $msg:ident, $ret:ident| $sent:expr) => {
+        #[doc = "Entry."]
+        #[kprobe]
+        pub fn $entry(ctx: ProbeContext) -> u32 {
+            note(&ctx, $call, 0);
+            0
+        }
+
+        #[doc = "Return."]
+        #[kretprobe]
+        pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if let Some(($first, $msg, _)) = noted($call) {
+                let $ret = i64::from(ctx.ret::<i32>());
+                $sent;
+            }
+            0
+        }
+    };
+}
+
+send!(SEND, kprobe_raw_sendmsg, kretprobe_raw_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!(SEND, kprobe_rawv6_sendmsg, kretprobe_rawv6_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!(SEND, kprobe_ping_v4_sendmsg, kretprobe_ping_v4_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!(SEND, kprobe_ping_v6_sendmsg, kretprobe_ping_v6_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!(SEND, kprobe_mptcp_sendmsg, kretprobe_mptcp_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!(PACKET_SEND, kprobe_packet_sendmsg, kretprobe_packet_sendmsg, |socket, _msg, ret| {
+    packet_sent(socket, ret)
+});
+
+/// Defines the pair of probes on a receiving function; the flags are its fourth argument, the fifth up to Linux 5.18.
+macro_rules! receive {
+    ($entry:ident, $exit:ident) => {
+        #[doc = "Entry."]
+        #[kprobe]
+        pub fn $entry(ctx: ProbeContext) -> u32 {
+            let at = if setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) == 6 { 4 } else { 3 };
+            note(&ctx, RECEIVE, ctx.arg::<u32>(at).unwrap_or(0));
+            0
+        }
+
+        #[doc = "Return."]
+        #[kretprobe]
+        pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if let Some((sk, msg, flags)) = noted(RECEIVE) {
+                received(sk, msg, flags as i32, i64::from(ctx.ret::<i32>()));
+            }
+            0
+        }
+    };
+}
+
+receive!(kprobe_raw_recvmsg, kretprobe_raw_recvmsg);
+receive!(kprobe_rawv6_recvmsg, kretprobe_rawv6_recvmsg);
+receive!(kprobe_ping_recvmsg, kretprobe_ping_recvmsg);
+receive!(kprobe_mptcp_recvmsg, kretprobe_mptcp_recvmsg);
+
+/// `int packet_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)`
+#[kprobe]
+pub fn kprobe_packet_recvmsg(ctx: ProbeContext) -> u32 {
+    note(&ctx, PACKET_RECEIVE, ctx.arg::<u32>(3).unwrap_or(0));
+    0
+}
+
+/// Its return.
+#[kretprobe]
+pub fn kretprobe_packet_recvmsg(ctx: RetProbeContext) -> u32 {
+    if let Some((socket, _, flags)) = noted(PACKET_RECEIVE) {
+        packet_received(socket, flags as i32, i64::from(ctx.ret::<i32>()));
+    }
+    0
+}
+
+/// `void skb_free_datagram(struct sock *sk, struct sk_buff *skb)`
+#[kprobe]
+pub fn kprobe_skb_free_datagram(ctx: ProbeContext) -> u32 {
+    if let (Some(sk), Some(skb)) = (ctx.arg(0), ctx.arg(1)) {
+        ends_receive(sk, skb);
+    }
+    0
+}
+
+/// `int inet_release(struct socket *sock)`
+#[kprobe]
+pub fn kprobe_inet_release(ctx: ProbeContext) -> u32 {
+    if let Some(socket) = ctx.arg(0) {
+        closed(socket);
+    }
+    0
+}
+
+/// `int packet_release(struct socket *sock)`
+#[kprobe]
+pub fn kprobe_packet_release(ctx: ProbeContext) -> u32 {
+    if let Some(socket) = ctx.arg(0) {
+        closed(socket);
+    }
+    0
+}
