@@ -7,11 +7,14 @@
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_get_current_comm;
-use aya_ebpf::maps::HashMap;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
-use connmon_ebpf::{AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, proto, stat};
+use aya_ebpf::maps::HashMap;
+use connmon_ebpf::{
+    AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, proto, stat,
+};
 
 use crate::attempt;
+use crate::hooks::wire::take_pending;
 use crate::maps::{
     ACCT, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count,
     setting,
@@ -100,6 +103,7 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).kind, kind::SOCK);
     }
+    take_pending(entry);
     0
 }
 
@@ -383,13 +387,7 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
             return add(entry, way, bytes, 1);
         }
     }
-    // A stream does not tell by its first bytes who opened it.
-    let direction = match way {
-        _ if matches!(proto, proto::MPTCP | proto::PACKET) => 0,
-        Way::Tx => flag::OUTBOUND,
-        Way::Rx => flag::INBOUND,
-    };
-    let flags = flags | direction;
+    let flags = flags | direction(proto, way);
     datagram_slow(
         &mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true },
         way as u64,
@@ -397,9 +395,20 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
     );
 }
 
+/// The flag of who opened an entry whose first bytes go this way.
+#[inline(always)]
+pub fn direction(proto: u16, way: Way) -> u32 {
+    match way {
+        // A stream does not tell by its first bytes.
+        _ if matches!(proto, proto::MPTCP | proto::PACKET) => 0,
+        Way::Tx => flag::OUTBOUND,
+        Way::Rx => flag::INBOUND,
+    }
+}
+
 /// The first datagram of a socket, and those to further remotes.
 #[inline(never)]
-fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
+pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Way::Tx as u64;
     let way = if is_tx { Way::Tx } else { Way::Rx };
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {

@@ -147,6 +147,21 @@ pub struct Share {
     pub rx_calls: u64,
 }
 
+/// What a connection put on the wire, from the IP header on, as the host's sockets saw it. Counters only grow.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Packets received.
+    pub rx_packets: u64,
+}
+
 /// One connection: the value of `SOCKS` and `FLOWS`, and, once its socket is gone, a record in the ring.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -186,6 +201,14 @@ pub struct SockEntry {
     pub kernel_tx: u64,
     /// `bytes_received` at TCP_CLOSE; counts the peer's FIN.
     pub kernel_rx: u64,
+    /// `bytes_retrans` at TCP_CLOSE.
+    pub retransmitted: u64,
+    /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
+    pub srtt: u32,
+    /// Explicit padding.
+    pub pad1: u32,
+    /// Packets, where they are counted.
+    pub wire: Wire,
     /// TCP: bytes delivered so far, `bytes_received − (rcv_nxt − copied_seq)`.
     pub delivered: u64,
     /// TCP: `write_seq` up to which what was sent is counted (kprobe backend).
@@ -344,6 +367,8 @@ offsets! {
     copied_seq,
     /// tcp_sock.total_retrans
     total_retrans,
+    /// tcp_sock.srtt_us
+    srtt_us,
     /// tcp_sock.write_seq
     write_seq,
     /// sk_buff.head
@@ -430,6 +455,10 @@ pub struct Settings {
     pub nested_copies: u32,
     /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
     pub recvmsg_parameters: u32,
+    /// 1 where packets are counted.
+    pub wire: u32,
+    /// 1 where raw sockets' remotes are taken from the packets that they send.
+    pub notes_egress: u32,
     /// Explicit padding.
     pub pad: u32,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
@@ -439,11 +468,12 @@ pub struct Settings {
 const _: () = {
     assert!(size_of::<Addr>() == 20);
     assert!(size_of::<Share>() == 56);
-    assert!(size_of::<SockEntry>() == 280);
+    assert!(size_of::<SockEntry>() == 328);
+    assert!(size_of::<Wire>() == 32);
     assert!(size_of::<FlowKey>() == 32);
     assert!(size_of::<AcctKey>() == 24);
     assert!(size_of::<TaskRecord>() == 64);
     assert!(size_of::<ExecRecord>() == 64 + PATH_LEN + NAME_LEN + ARGS_LEN);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 24 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 32 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -34,6 +34,15 @@ pub fn get<T: Copy>(base: u64, offset: usize) -> T {
     unsafe { value.assume_init() }
 }
 
+/// The number behind a pointer that the verifier types: read back from the stack by a helper, it is only a number.
+#[inline(always)]
+pub fn number(pointer: u64) -> u64 {
+    let mut slot = core::mem::MaybeUninit::<u64>::uninit();
+    // SAFETY: `slot` is on the stack; volatile, so that the pointer really is stored.
+    unsafe { core::ptr::write_volatile(slot.as_mut_ptr(), pointer) };
+    get(slot.as_ptr() as u64, 0)
+}
+
 /// AF_INET, AF_INET6 or another.
 #[inline(always)]
 pub fn family(sk: u64) -> u16 {
@@ -162,6 +171,8 @@ pub fn read_totals(sk: u64, entry: &mut SockEntry) {
     let sent: u64 = get(sk, offset!(bytes_sent));
     let again: u64 = get(sk, offset!(bytes_retrans));
     entry.kernel_tx = sent.wrapping_sub(again);
+    entry.retransmitted = again;
+    entry.srtt = get(sk, offset!(srtt_us));
     entry.kernel_rx = get(sk, offset!(bytes_received));
     entry.retransmits = get(sk, offset!(total_retrans));
     entry.err = get(sk, offset!(sk_err));

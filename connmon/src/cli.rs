@@ -76,11 +76,14 @@ pub struct Record {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Room for records on their way to user space: a power of two, at least 4096
-    #[arg(long, value_name = "BYTES", default_value_t = crate::capture::Sizes::default().ring_bytes)]
+    #[arg(long, value_name = "BYTES", default_value_t = crate::capture::Options::default().ring_bytes)]
     pub ring_bytes: u32,
     /// Connections that can be open at once; the kernel reserves about 900 bytes for each
-    #[arg(long, value_name = "N", default_value_t = crate::capture::Sizes::default().max_connections)]
+    #[arg(long, value_name = "N", default_value_t = crate::capture::Options::default().max_connections)]
     pub max_connections: u32,
+    /// Count no packets, only what processes send and receive
+    #[arg(long)]
+    pub no_wire: bool,
 }
 
 /// `connmon replay`

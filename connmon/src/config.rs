@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::capture::{Backend, Sizes};
+use crate::capture::{Backend, Options};
 use crate::cli;
 use crate::model::Timestamp;
 use crate::summary::Selection;
@@ -41,8 +41,8 @@ pub struct Recording {
     pub capture: Option<PathBuf>,
     /// The report to be made when done.
     pub report: Option<PathBuf>,
-    /// Sizes of what the kernel side keeps.
-    pub sizes: Sizes,
+    /// What the kernel side is to do.
+    pub options: Options,
 }
 
 impl TryFrom<cli::Record> for Recording {
@@ -62,7 +62,11 @@ impl TryFrom<cli::Record> for Recording {
             length,
             capture: args.capture,
             report: args.report,
-            sizes: Sizes { ring_bytes: args.ring_bytes, max_connections: args.max_connections },
+            options: Options {
+                ring_bytes: args.ring_bytes,
+                max_connections: args.max_connections,
+                wire: !args.no_wire,
+            },
         })
     }
 }

@@ -126,7 +126,7 @@ pub fn record(
         Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? }
     };
     let mut backend = String::new();
-    let mut capture = Capture::begin(settings.backend, settings.sizes, |frame| {
+    let mut capture = Capture::begin(settings.backend, settings.options, |frame| {
         if let Frame::Start(start) = &frame {
             backend.clone_from(&start.backend);
         }

@@ -10,7 +10,7 @@ use super::transfer::accepted;
 use crate::account::{own, release};
 use crate::attempt;
 use crate::maps::SOCKS;
-use crate::sock;
+use crate::sock::{self, number};
 
 /// An unconnected UDP send over IPv4 names its remote.
 #[cgroup_sock_addr(sendmsg4)]
@@ -95,15 +95,6 @@ fn address_v6(addr: *mut bpf_sock_addr) -> Addr {
     let mut remote = Addr { ip, port: u16::from_be(port as u16), family: sock::AF_INET6 };
     sock::normalise(&mut remote);
     remote
-}
-
-/// The number behind a pointer that the verifier types: read back from the stack by a helper, it is only a number.
-#[inline(always)]
-fn number(pointer: u64) -> u64 {
-    let mut slot = core::mem::MaybeUninit::<u64>::uninit();
-    // SAFETY: `slot` is on the stack; volatile, so that the pointer really is stored.
-    unsafe { core::ptr::write_volatile(slot.as_mut_ptr(), pointer) };
-    sock::get(slot.as_ptr() as u64, 0)
 }
 
 #[inline(always)]

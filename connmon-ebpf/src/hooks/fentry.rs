@@ -5,10 +5,10 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 
 use super::transfer::{accepted, connected, connecting, tcp_sent, udp_received, udp_sent};
 use crate::account::release;
+use crate::copies::{copies, mine};
 use crate::maps::setting;
 use crate::sock;
 use crate::task::thread;
-use crate::copies::{copies, mine};
 
 copies! {
     /// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`

@@ -50,8 +50,12 @@ macro_rules! receive {
         #[doc = "Entry."]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
-            let at = if setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) == 6 { 4 } else { 3 };
-            note(&ctx, RECEIVE, ctx.arg::<u32>(at).unwrap_or(0));
+            let (mut fourth, mut fifth) = (ctx.arg::<u32>(3).unwrap_or(0), ctx.arg::<u32>(4).unwrap_or(0));
+            // SAFETY: nothing but a place where both are loaded: the verifier does not allow one load from a computed
+            // position.
+            unsafe { core::arch::asm!("{0} = {0}", "{1} = {1}", inout(reg) fourth, inout(reg) fifth) };
+            let six = setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) == 6;
+            note(&ctx, RECEIVE, if six { fifth } else { fourth });
             0
         }
 

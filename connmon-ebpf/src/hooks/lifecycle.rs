@@ -6,9 +6,9 @@ use connmon_ebpf::{SockEntry, flag, proto};
 
 use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
 use crate::attempt;
+use crate::copies::{copies, mine, mine_nested};
 use crate::maps::SOCKS;
 use crate::sock;
-use crate::copies::{copies, mine, mine_nested};
 
 // TCP states, include/net/tcp_states.h.
 const ESTABLISHED: i32 = 1;

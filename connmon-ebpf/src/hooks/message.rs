@@ -1,9 +1,12 @@
-//! What the fentry and kprobe backends do for sockets that are neither TCP nor UDP: raw, ping, MPTCP, packet.
+//! Sockets that are neither TCP nor UDP: raw, ping, MPTCP, packet.
+//!
+//! The remote is filled in where it will be used, without `Option`s and copies: the stack is short, and see
+//! [`sock::get`].
 
-use connmon_ebpf::{Addr, proto, stat};
+use connmon_ebpf::{Addr, flag, proto, stat};
 
-use super::transfer::{message_received, message_sent};
 use crate::account::release;
+use crate::account::{New, Way, datagram_slow, direction};
 use crate::maps::{CALLS, Call, SOCKS, count, offset};
 use crate::sock::{self, get};
 use crate::task::thread;
@@ -12,47 +15,69 @@ use crate::task::thread;
 const MSG_PEEK: i32 = 0x2;
 const MSG_ERRQUEUE: i32 = 0x2000;
 
-/// A call with `struct msghdr *msg` sent `bytes`, or failed.
+/// Whether a socket's class is counted here.
 #[inline(always)]
-pub fn sent(sk: u64, msg: u64, bytes: i64) {
-    match sock::class(sk) {
-        // A raw socket's functions never see TCP or UDP; MPTCP hands over to TCP when the other side does not know it.
-        0 | proto::TCP | proto::UDP => {}
-        class => message_sent(sk, class, named(msg), bytes),
-    }
+pub fn is_message(class: u16) -> bool {
+    !matches!(class, 0 | proto::TCP | proto::UDP)
 }
 
-/// A call with `struct msghdr *msg` received `bytes`, or failed.
+/// A call with `struct msghdr *msg`, or 0 where that is not known, sent `bytes`, or failed.
 #[inline(always)]
-pub fn received(sk: u64, msg: u64, flags: i32, bytes: i64) {
-    let met = met();
-    if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+pub fn sent(sk: u64, msg: u64, bytes: i64) {
+    let class = sock::class(sk);
+    // A raw socket's functions never see TCP or UDP; MPTCP hands over to TCP when the other side does not know it.
+    if !is_message(class) {
         return;
     }
-    match sock::class(sk) {
-        0 | proto::TCP | proto::UDP => {}
-        class => message_received(sk, class, met.or_else(|| named(msg).map(|sender| (sender, 20))), bytes),
+    let mut new = new(sk, class, Way::Tx);
+    met(sk, &mut new.remote);
+    if bytes < 0 {
+        return;
     }
+    if new.remote.family == 0 {
+        named(msg, &mut new.remote);
+    }
+    finish(&mut new, Way::Tx, bytes as u64);
+}
+
+/// A call with `struct msghdr *msg`, or 0 where that is not known, received `bytes`, or failed.
+#[inline(always)]
+pub fn received(sk: u64, msg: u64, flags: i32, bytes: i64) {
+    let class = sock::class(sk);
+    if !is_message(class) {
+        return;
+    }
+    let mut new = new(sk, class, Way::Rx);
+    let mut header = met(sk, &mut new.remote);
+    if bytes < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+        return;
+    }
+    if new.remote.family == 0 {
+        named(msg, &mut new.remote);
+    }
+    if !sock::shows_header(sk) {
+        header = 0;
+    }
+    finish(&mut new, Way::Rx, (bytes as u64).saturating_sub(header));
 }
 
 /// A call on a packet socket (`struct socket`) sent `bytes`, or failed.
 #[inline(always)]
 pub fn packet_sent(socket: u64, bytes: i64) {
-    message_sent(get(socket, offset!(socket_sk)), proto::PACKET, None, bytes);
+    sent(get(socket, offset!(socket_sk)), 0, bytes);
 }
 
 /// A call on a packet socket (`struct socket`) received `bytes`, or failed.
 #[inline(always)]
 pub fn packet_received(socket: u64, flags: i32, bytes: i64) {
-    if flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 {
-        message_received(get(socket, offset!(socket_sk)), proto::PACKET, None, bytes);
-    }
+    received(get(socket, offset!(socket_sk)), 0, flags, bytes);
 }
 
 /// The packet that a receive is about to report: its sender and header are noted for the return of the call.
 #[inline(always)]
 pub fn ends_receive(sk: u64, skb: u64) {
-    if matches!(sock::class(sk), 0 | proto::TCP | proto::UDP | proto::PACKET) {
+    let class = sock::class(sk);
+    if !is_message(class) || class == proto::PACKET {
         return;
     }
     if let Some(remote) = sock::sender(skb) {
@@ -69,25 +94,63 @@ pub fn closed(socket: u64) {
     let sk: u64 = get(socket, offset!(socket_sk));
     let Some(entry) = SOCKS.get_ptr(sk) else { return };
     // SAFETY: a valid pointer into a map value; `proto` never changes.
-    if !matches!(unsafe { (*entry).proto }, proto::TCP | proto::UDP) {
+    if is_message(unsafe { (*entry).proto }) {
         release(sk);
     }
 }
 
 #[inline(always)]
-fn met() -> Option<(Addr, u64)> {
+fn new(sk: u64, proto: u16, way: Way) -> New {
+    let remote = Addr { ip: [0; 4], port: 0, family: 0 };
+    New { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0, owned: true }
+}
+
+/// Completes the remote and counts the message.
+#[inline(always)]
+fn finish(new: &mut New, way: Way, bytes: u64) {
+    if new.proto == proto::PACKET {
+        new.remote.family = sock::AF_INET;
+    } else if new.proto == proto::MPTCP {
+        new.remote = sock::remote(new.sk, sock::family(new.sk));
+    } else {
+        if new.remote.family == 0 {
+            new.remote = sock::remote(new.sk, sock::family(new.sk));
+        }
+        new.remote.port = 0;
+        if new.remote.ip == [0; 4] {
+            new.flags |= flag::REMOTE_UNKNOWN;
+        }
+    }
+    datagram_slow(new, way as u64, bytes);
+}
+
+/// What an earlier hook of this thread's call noted goes into `remote`; returns the length of the IP header.
+#[inline(always)]
+fn met(sk: u64, remote: &mut Addr) -> u64 {
     let key = thread();
-    let note = CALLS.get_ptr(key)?;
+    let Some(note) = CALLS.get_ptr(key) else { return 20 };
+    let mut header = 20;
     // SAFETY: a valid pointer into a map value that only this thread uses.
-    let met = unsafe { ((*note).remote, (*note).arg) };
+    unsafe {
+        // Else it is of a packet that the kernel sent in answer, on a socket of its own.
+        if (*note).sk == 0 || (*note).sk == sk {
+            *remote = (*note).remote;
+            header = (*note).arg;
+        }
+    }
     let _ = CALLS.remove(key);
-    Some(met)
+    header
 }
 
 #[inline(always)]
-fn named(msg: u64) -> Option<Addr> {
-    match get::<u64>(msg, offset!(msg_name)) {
-        0 => None,
-        name => sock::sockaddr(name),
+fn named(msg: u64, remote: &mut Addr) {
+    if msg == 0 {
+        return;
+    }
+    let name: u64 = get(msg, offset!(msg_name));
+    if name != 0 {
+        if let Some(named) = sock::sockaddr(name) {
+            *remote = named;
+        }
     }
 }

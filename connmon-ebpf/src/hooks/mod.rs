@@ -11,3 +11,4 @@ mod message;
 mod process;
 mod tracepoint;
 mod transfer;
+pub mod wire;

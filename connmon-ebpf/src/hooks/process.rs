@@ -6,10 +6,10 @@ use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{ARGS_LEN, COMM_LEN, ExecRecord, NAME_LEN, PATH_LEN, TaskRecord, kind, stat};
 
 use crate::account::{now, wakeup};
+use crate::copies::{copies, mine};
 use crate::maps::{EVENTS, count, offset};
 use crate::sock::get;
 use crate::task::{parent_of, start_of, tgid_of, uid_of};
-use crate::copies::{copies, mine};
 
 use super::kprobe::forget_thread;
 

@@ -8,12 +8,13 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto, stat};
 
-use super::transfer::{layered_received, message_received, message_sent, tcp_sent, udp_received};
+use super::message;
+use super::transfer::{layered_received, tcp_sent, udp_received};
 use crate::account::{Way, datagram};
+use crate::copies::{copies, mine};
 use crate::maps::{CALLS, Call, SOCKS, count, setting};
 use crate::sock;
 use crate::task::thread;
-use crate::copies::{copies, mine};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 0x2;
@@ -29,15 +30,15 @@ fn counted(sk: u64) -> u16 {
     }
 }
 
-/// The remote address that an earlier hook noted for this thread's call, and the length of the IP header.
+/// The remote address that an earlier hook noted for this thread's call.
 #[inline(always)]
-fn noted() -> Option<(Addr, u64)> {
-    let key = thread();
-    let note = CALLS.get_ptr(key)?;
+fn noted() -> Option<Addr> {
+    let note = CALLS.get_ptr(thread())?;
     // SAFETY: a valid pointer into a map value that only this thread uses.
-    let noted = unsafe { ((*note).remote, (*note).arg) };
-    let _ = CALLS.remove(key);
-    Some(noted)
+    let (sk, remote) = unsafe { ((*note).sk, (*note).remote) };
+    let _ = CALLS.remove(thread());
+    // Else it is of a packet that the kernel sent in answer, on a socket of its own.
+    (sk == 0).then_some(remote)
 }
 
 /// Notes a remote address for this thread's call.
@@ -60,14 +61,11 @@ copies! {
                 proto::UDP => {
                     let remote = noted();
                     if ret >= 0 {
-                        let remote = match remote {
-                            Some((remote, _)) => remote,
-                            None => sock::remote(sk, sock::family(sk)),
-                        };
+                        let remote = remote.unwrap_or_else(|| sock::remote(sk, sock::family(sk)));
                         datagram(sk, proto::UDP, Way::Tx, &remote, 0, ret as u64);
                     }
                 }
-                class => message_sent(sk, class, noted().map(|(remote, _)| remote), ret),
+                _ => message::sent(sk, 0, ret),
             }
         }
     }
@@ -90,18 +88,17 @@ copies! {
                 }
                 return 0;
             }
-            let noted = noted();
-            if ret < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+            if class != proto::UDP {
+                message::received(sk, 0, flags, ret);
                 return 0;
             }
-            if class == proto::UDP {
-                let remote = noted.map(|(remote, _)| remote).or_else(|| {
+            let noted = noted();
+            if ret >= 0 && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 {
+                let remote = noted.or_else(|| {
                     let remote = sock::remote(sk, sock::family(sk));
                     (remote.port != 0).then_some(remote)
                 });
                 udp_received(sk, remote, ret);
-            } else {
-                message_received(sk, class, noted, ret);
             }
         }
     }

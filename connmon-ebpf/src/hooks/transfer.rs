@@ -81,52 +81,9 @@ pub fn udp_received(sk: u64, remote: Option<Addr>, bytes: i64) {
     }
 }
 
-/// A call handed `bytes` to a socket that is neither TCP nor UDP; `named` is the address that it gave.
-#[inline(always)]
-pub fn message_sent(sk: u64, class: u16, named: Option<Addr>, bytes: i64) {
-    if bytes >= 0 {
-        let (remote, flags) = peer(sk, class, named);
-        datagram(sk, class, Way::Tx, &remote, flags, bytes as u64);
-    }
-}
-
-/// A call took a message of `bytes` from a socket that is neither TCP nor UDP; `met` is its sender and the length of its IP
-/// header.
-#[inline(always)]
-pub fn message_received(sk: u64, class: u16, met: Option<(Addr, u64)>, bytes: i64) {
-    if bytes < 0 {
-        return;
-    }
-    let (remote, flags) = peer(sk, class, met.map(|(sender, _)| sender));
-    let header = match met {
-        _ if !sock::shows_header(sk) => 0,
-        Some((_, header)) => header,
-        None => 20,
-    };
-    datagram(sk, class, Way::Rx, &remote, flags, (bytes as u64).saturating_sub(header));
-}
-
-/// The other end of a socket that is neither TCP nor UDP, and what is to be said of it.
-#[inline(always)]
-fn peer(sk: u64, class: u16, named: Option<Addr>) -> (Addr, u32) {
-    let family = sock::family(sk);
-    if class == proto::PACKET {
-        return (unknown(sk), 0);
-    }
-    let mut remote = match named {
-        Some(named) if class != proto::MPTCP => named,
-        _ => sock::remote(sk, family),
-    };
-    if class != proto::MPTCP {
-        remote.port = 0;
-    }
-    (remote, if remote.ip == [0; 4] { flag::REMOTE_UNKNOWN } else { 0 })
-}
-
 #[inline(always)]
 fn unknown(sk: u64) -> Addr {
-    let family = sock::family(sk);
-    Addr { ip: [0; 4], port: 0, family: if family == sock::AF_INET6 { family } else { sock::AF_INET } }
+    Addr { ip: [0; 4], port: 0, family: sock::family(sk) }
 }
 
 /// The current process got `sk` from accept(). It may come before the step to ESTABLISHED: the child is in the

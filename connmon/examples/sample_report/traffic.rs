@@ -114,7 +114,10 @@ pub fn connection(
             tx_bytes: tx,
             rx_bytes: rx,
             retransmits: 0,
+            retransmitted_bytes: 0,
+            rtt_us: 12_000,
         }),
+        wire: None,
         country,
     }
 }

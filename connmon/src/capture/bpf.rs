@@ -9,7 +9,7 @@ use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
 use connmon_ebpf::{AcctKey, FlowKey, Share, SockEntry, flag, stat};
 use sha2::{Digest, Sha256};
 
-use super::probes::{self, Backend, ProbeError, Probes, Sizes};
+use super::probes::{self, Backend, Options, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::sys::{self, Scratch};
 use super::{Counters, Frame, OBJECT, Start};
@@ -60,11 +60,11 @@ impl Capture {
     /// The kernel refuses.
     pub fn begin(
         backend: Option<Backend>,
-        sizes: Sizes,
+        options: Options,
         mut emit: impl FnMut(Frame),
     ) -> Result<Self, CaptureError> {
         raise_memlock_limit();
-        let mut probes = probes::attach(backend, sizes)?;
+        let mut probes = probes::attach(backend, options)?;
         emit(Frame::Start(Box::new(start(&probes))));
         snapshot::sockets(&mut probes)?;
         snapshot::processes(&mut probes, &mut emit)?;
@@ -276,6 +276,7 @@ fn start(probes: &Probes) -> Start {
         object_sha256: object_sha256(),
         backend: probes.backend.name().into(),
         backend_notes: probes.notes.clone(),
+        wire: probes.wire,
         clock_offset_ns: sys::clock_offset_ns(),
         started_ns: sys::boot_time_ns(),
         users: users(),

@@ -23,6 +23,8 @@ pub struct Start {
     pub backend: String,
     /// Why the others do not.
     pub backend_notes: Vec<String>,
+    /// Whether packets are counted.
+    pub wire: bool,
     /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
     pub clock_offset_ns: i64,
     /// When the probes were attached, CLOCK_BOOTTIME.

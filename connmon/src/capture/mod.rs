@@ -14,7 +14,7 @@ mod sys;
 mod tests;
 
 pub use frame::{Counters, Frame, FrameError, ProcessFacts, Start};
-pub use probes::{Backend, Sizes};
+pub use probes::{Backend, Options};
 pub use snapshot::join_args;
 
 /// The eBPF object, built by `build.rs`.

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, ProgramError,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry,
+    FExit, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
 use connmon_ebpf::{MAX_COPIES, RECEIVE_FUNCTIONS, Settings};
@@ -44,18 +45,20 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Sizes of what the kernel side keeps.
+/// What the kernel side is to do, and how much it keeps.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
+pub struct Options {
     /// Bytes of the ring buffer: a power of two, at least a page.
     pub ring_bytes: u32,
     /// Connections that can be open at once.
     pub max_connections: u32,
+    /// Whether packets are counted.
+    pub wire: bool,
 }
 
-impl Default for Sizes {
+impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, max_connections: 131_072 }
+        Self { ring_bytes: 16 << 20, max_connections: 131_072, wire: true }
     }
 }
 
@@ -95,6 +98,8 @@ enum Place {
     KProbe,
     SockAddr,
     Sock,
+    Egress,
+    Ingress,
 }
 
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
@@ -120,6 +125,10 @@ const COMMON: &[Probe] = &[
     needed("inet_sock_set_state", Place::TpBtf, "inet_sock_set_state"),
     needed("tcp_rcv_space_adjust", Place::TpBtf, "tcp_rcv_space_adjust"),
 ];
+
+/// The wire plane.
+const WIRE: &[Probe] =
+    &[needed("wire_egress", Place::Egress, "egress"), needed("wire_ingress", Place::Ingress, "ingress")];
 
 const FENTRY: &[Probe] = &[
     needed("fexit_tcp_sendmsg", Place::FExit, "tcp_sendmsg"),
@@ -214,8 +223,10 @@ pub struct Probes {
     pub ebpf: Ebpf,
     /// Which backend runs.
     pub backend: Backend,
-    /// Why those tried before do not run.
+    /// Why those tried before do not run, and what this one does without.
     pub notes: Vec<String>,
+    /// Whether packets are counted.
+    pub wire: bool,
     /// The kernel's type information as aya reads it.
     pub types: aya::Btf,
 }
@@ -224,7 +235,7 @@ pub struct Probes {
 ///
 /// # Errors
 /// The kernel refuses; the reasons of all that were tried.
-pub fn attach(wanted: Option<Backend>, sizes: Sizes) -> Result<Probes, ProbeError> {
+pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, ProbeError> {
     let btf = Btf::of_kernel()?;
     let offsets = offsets::resolve(&btf)?;
     let mut notes = Vec::new();
@@ -233,8 +244,12 @@ pub fn attach(wanted: Option<Backend>, sizes: Sizes) -> Result<Probes, ProbeErro
             notes.push(format!("{backend}: not asked for"));
             continue;
         }
-        match attach_one(backend, sizes, &btf, &offsets) {
-            Ok((ebpf, types)) => return Ok(Probes { ebpf, backend, notes, types }),
+        match attach_one(backend, options, &btf, &offsets) {
+            Ok((ebpf, types, wire)) => {
+                let missing = wire.as_ref().err().map(|why| format!("packets are not counted: {why}"));
+                notes.extend(missing);
+                return Ok(Probes { ebpf, backend, notes, wire: wire.is_ok(), types });
+            }
             Err(error) => {
                 if let ProbeError::Program { log, .. } = &error {
                     tracing::debug!("{backend}: {log}");
@@ -251,10 +266,10 @@ pub fn attach(wanted: Option<Backend>, sizes: Sizes) -> Result<Probes, ProbeErro
 
 fn attach_one(
     backend: Backend,
-    sizes: Sizes,
+    options: Options,
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
-) -> Result<(Ebpf, aya::Btf), ProbeError> {
+) -> Result<(Ebpf, aya::Btf, Result<(), String>), ProbeError> {
     let preemption = Preemption::of_kernel();
     if backend == Backend::Kprobe && preemption.kernel {
         // trace_call_bpf() skips all programs of kprobes while `bpf_prog_active` is raised on the CPU, and whoever
@@ -272,8 +287,10 @@ fn attach_one(
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         copies,
         nested_copies: copies.max(2),
-        wakeup_bytes: sizes.ring_bytes / 4,
+        wakeup_bytes: options.ring_bytes / 4,
         recvmsg_parameters: btf.parameters("raw_recvmsg").unwrap_or(0),
+        wire: u32::from(options.wire),
+        notes_egress: u32::from(backend == Backend::Tracepoint),
         pad: 0,
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
@@ -283,10 +300,10 @@ fn attach_one(
         .btf(Some(&types))
         .override_global("OFFSETS", bytemuck::bytes_of(offsets), true)
         .override_global("SETTINGS", bytemuck::bytes_of(&settings), true)
-        .map_max_entries("EVENTS", sizes.ring_bytes)
-        .map_max_entries("SOCKS", sizes.max_connections)
-        .map_max_entries("FLOWS", sizes.max_connections)
-        .map_max_entries("OVERFLOW", (sizes.max_connections / 2).max(1))
+        .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries("SOCKS", options.max_connections)
+        .map_max_entries("FLOWS", options.max_connections)
+        .map_max_entries("OVERFLOW", (options.max_connections / 2).max(1))
         .load(OBJECT)
         .map_err(|error| maps(&error))?;
     let own = match backend {
@@ -294,21 +311,36 @@ fn attach_one(
         Backend::Kprobe => KPROBE,
         Backend::Tracepoint => TRACEPOINT,
     };
-    let cgroup = if backend == Backend::Tracepoint { Some(cgroup_root()?) } else { None };
+    let cgroup = cgroup_root();
+    let cgroup = if backend == Backend::Tracepoint { Ok(cgroup?) } else { cgroup };
     // The backend's own first: they are the ones that a kernel may refuse.
     for Probe(program, place, target, needed) in own.iter().chain(COMMON) {
         if !needed && btf.parameters(target).is_none() {
             continue;
         }
-        let copies = if NESTED.contains(program) { settings.nested_copies } else { settings.copies };
+        let copies = match program {
+            _ if NESTED.contains(program) => settings.nested_copies,
+            _ if ebpf.program(&format!("{program}_2")).is_none() => 1,
+            _ => settings.copies,
+        };
         for program in names(program, *place, copies) {
-            place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref()).map_err(|error| {
-                let log = error.to_string();
-                ProbeError::Program { program: program.clone(), reason: reason(&error), log }
-            })?;
+            place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref().ok()).map_err(
+                |error| {
+                    let log = error.to_string();
+                    ProbeError::Program { program: program.clone(), reason: reason(&error), log }
+                },
+            )?;
         }
     }
-    Ok((ebpf, types))
+    let wire = match cgroup {
+        _ if !options.wire => Err("switched off".to_owned()),
+        Err(why) => Err(why.to_string()),
+        Ok(cgroup) => WIRE.iter().try_for_each(|Probe(program, place, target, _)| {
+            place_one(&mut ebpf, program, *place, target, &types, Some(&cgroup))
+                .map_err(|error| reason(&error))
+        }),
+    };
+    Ok((ebpf, types, wire))
 }
 
 /// Whether events that the kernel does not show to a program may be lost, so far as no copy of it makes up for them: not
@@ -329,7 +361,9 @@ fn names(program: &str, place: Place, copies: u32) -> Vec<String> {
     match place {
         Place::TpBtf => rising.collect(),
         Place::FEntry | Place::FExit => rising.collect::<Vec<_>>().into_iter().rev().collect(),
-        Place::KProbe | Place::SockAddr | Place::Sock => vec![program.to_owned()],
+        Place::KProbe | Place::SockAddr | Place::Sock | Place::Egress | Place::Ingress => {
+            vec![program.to_owned()]
+        }
     }
 }
 
@@ -392,6 +426,15 @@ fn place_one(
             let program: &mut CgroupSockAddr = program.try_into()?;
             program.load()?;
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
+        }
+        Place::Egress | Place::Ingress => {
+            let program: &mut CgroupSkb = program.try_into()?;
+            program.load()?;
+            let way = match place {
+                Place::Egress => CgroupSkbAttachType::Egress,
+                _ => CgroupSkbAttachType::Ingress,
+            };
+            program.attach(cgroup.ok_or(ProgramError::NotAttached)?, way, CgroupAttachMode::Single)?;
         }
         Place::Sock => {
             let program: &mut CgroupSock = program.try_into()?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{CommandError, Outcome, done, stdout, summarise};
-use crate::capture::probes::{self, Sizes};
+use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf};
 use crate::cli::{self, TextFormat};
 use crate::store::Store;
@@ -49,7 +49,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
     let root = unsafe { libc::geteuid() } == 0;
     let backends = Backend::ALL.map(|backend| {
         // Loading is the test: what a kernel says it can do and what it lets us do differ.
-        let small = Sizes { ring_bytes: 1 << 16, max_connections: 1024 };
+        let small = Options { ring_bytes: 1 << 16, max_connections: 1024, wire: true };
         let refused = if root {
             probes::attach(Some(backend), small).err().map(|error| error.to_string())
         } else {

@@ -28,6 +28,7 @@ struct Record<'a> {
     tx_bytes: u64,
     rx_bytes: u64,
     kernel: Option<Kernel>,
+    wire: Option<OnWire>,
     geo: Option<Geo<'a>>,
 }
 
@@ -65,6 +66,16 @@ struct Kernel {
     tx_bytes: u64,
     rx_bytes: u64,
     retransmits: u32,
+    retransmitted_bytes: u64,
+    rtt_us: u32,
+}
+
+#[derive(Serialize)]
+struct OnWire {
+    tx_bytes: u64,
+    rx_bytes: u64,
+    tx_packets: u64,
+    rx_packets: u64,
 }
 
 #[derive(Serialize)]
@@ -103,6 +114,14 @@ fn record(connection: &Connection) -> Record<'_> {
             tx_bytes: kernel.tx_bytes,
             rx_bytes: kernel.rx_bytes,
             retransmits: kernel.retransmits,
+            retransmitted_bytes: kernel.retransmitted_bytes,
+            rtt_us: kernel.rtt_us,
+        }),
+        wire: connection.wire.map(|wire| OnWire {
+            tx_bytes: wire.tx_bytes,
+            rx_bytes: wire.rx_bytes,
+            tx_packets: wire.tx_packets,
+            rx_packets: wire.rx_packets,
         }),
         geo: connection.country.as_deref().map(|country| Geo { country }),
     }
@@ -146,7 +165,8 @@ pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,pid,start,comm,exe,\
-         cmdline,uid,user,ppid,tx_bytes,rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,country"
+         cmdline,uid,user,ppid,tx_bytes,rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,\
+         retransmitted_bytes,rtt_us,wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country"
     )
 }
 
@@ -156,7 +176,7 @@ pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
 /// The writer's.
 pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
     let owner = connection.owner.as_deref();
-    let kernel = connection.kernel;
+    let (kernel, wire) = (connection.kernel, connection.wire);
     let text = |text: Option<&str>| text.map(cell).unwrap_or_default();
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let cells = [
@@ -185,6 +205,12 @@ pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()
         number(kernel.map(|kernel| kernel.tx_bytes)),
         number(kernel.map(|kernel| kernel.rx_bytes)),
         number(kernel.map(|kernel| kernel.retransmits.into())),
+        number(kernel.map(|kernel| kernel.retransmitted_bytes)),
+        number(kernel.map(|kernel| kernel.rtt_us.into())),
+        number(wire.map(|wire| wire.tx_bytes)),
+        number(wire.map(|wire| wire.rx_bytes)),
+        number(wire.map(|wire| wire.tx_packets)),
+        number(wire.map(|wire| wire.rx_packets)),
         text(connection.country.as_deref()),
     ];
     writeln!(out, "{}", cells.join(","))

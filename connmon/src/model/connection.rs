@@ -34,6 +34,8 @@ pub struct Connection {
     pub traffic: Vec<Share>,
     /// The kernel's own totals, for TCP connections whose end was seen.
     pub kernel: Option<KernelTotals>,
+    /// Packets, where they were counted.
+    pub wire: Option<Wire>,
     /// ISO 3166-1 alpha-2 code of the remote address, where the database knows one.
     pub country: Option<String>,
 }
@@ -74,6 +76,24 @@ pub struct KernelTotals {
     pub rx_bytes: u64,
     /// Segments sent again.
     pub retransmits: u32,
+    /// Payload bytes sent again.
+    pub retransmitted_bytes: u64,
+    /// The smoothed round-trip time at the end, microseconds.
+    pub rtt_us: u32,
+}
+
+/// What a connection put on the wire, from the IP header on, as the host's sockets saw it: not what a lower layer adds or
+/// drops, nor what comes after the socket is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Packets received.
+    pub rx_packets: u64,
 }
 
 /// Who opened a connection.

@@ -8,7 +8,7 @@ mod text;
 mod time;
 
 pub use address::{Endpoint, Proto};
-pub use connection::{Connection, Direction, End, KernelTotals, Share};
+pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
 pub use process::{Process, ProcessId};
 pub use run::{Completeness, Gap, Reconciliation, Run};
 pub use text::{display_safe, from_bytes};

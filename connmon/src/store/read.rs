@@ -8,7 +8,7 @@ use rusqlite::{Row, params};
 use super::{Store, StoreError};
 use crate::model::{
     Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, ProcessId, Proto,
-    Reconciliation, Run, Share, Timestamp,
+    Reconciliation, Run, Share, Timestamp, Wire,
 };
 
 impl Store {
@@ -155,6 +155,8 @@ fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite
     let kernel_tx: Option<i64> = row.get("kernel_tx")?;
     let kernel_rx: Option<i64> = row.get("kernel_rx")?;
     let retransmits: Option<u32> = row.get("retransmits")?;
+    let count = |name: &str| row.get::<_, Option<i64>>(name).map(|count| count.map(|count| count as u64));
+    let wire_tx_bytes = count("wire_tx_bytes")?;
     Ok(Connection {
         id: row.get("id")?,
         proto: Proto(row.get("proto")?),
@@ -169,10 +171,23 @@ fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite
         owner: row.get::<_, Option<i64>>("owner_id")?.and_then(|id| processes.get(&id).cloned()),
         traffic: Vec::new(),
         kernel: match (kernel_tx, kernel_rx, retransmits) {
-            (Some(tx), Some(rx), Some(retransmits)) => {
-                Some(KernelTotals { tx_bytes: tx as u64, rx_bytes: rx as u64, retransmits })
-            }
+            (Some(tx), Some(rx), Some(retransmits)) => Some(KernelTotals {
+                tx_bytes: tx as u64,
+                rx_bytes: rx as u64,
+                retransmits,
+                retransmitted_bytes: count("retransmitted_bytes")?.unwrap_or(0),
+                rtt_us: row.get::<_, Option<u32>>("rtt_us")?.unwrap_or(0),
+            }),
             _ => None,
+        },
+        wire: match wire_tx_bytes {
+            Some(tx_bytes) => Some(Wire {
+                tx_bytes,
+                rx_bytes: count("wire_rx_bytes")?.unwrap_or(0),
+                tx_packets: count("wire_tx_packets")?.unwrap_or(0),
+                rx_packets: count("wire_rx_packets")?.unwrap_or(0),
+            }),
+            None => None,
         },
         country: row.get("country")?,
     })

@@ -10,7 +10,8 @@ use super::StoreError;
 pub const APPLICATION_ID: i32 = 0x636e_6d6e;
 
 /// Applied in order; `PRAGMA user_version` tells how many have been.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     -- One recording. Times are nanoseconds since 1970 UTC everywhere.
     CREATE TABLE run (
         id INTEGER PRIMARY KEY,
@@ -100,7 +101,17 @@ const MIGRATIONS: &[&str] = &["
         ended INTEGER NOT NULL,
         reason TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE connection ADD COLUMN retransmitted_bytes INTEGER;
+    ALTER TABLE connection ADD COLUMN rtt_us INTEGER;
+    -- The wire plane: from the IP header on; NULL where packets were not counted.
+    ALTER TABLE connection ADD COLUMN wire_tx_bytes INTEGER;
+    ALTER TABLE connection ADD COLUMN wire_rx_bytes INTEGER;
+    ALTER TABLE connection ADD COLUMN wire_tx_packets INTEGER;
+    ALTER TABLE connection ADD COLUMN wire_rx_packets INTEGER;
+",
+];
 
 /// Brings a store to the newest schema; an empty file becomes one.
 ///

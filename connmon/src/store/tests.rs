@@ -19,6 +19,7 @@ fn start(tracker: &mut Tracker, seconds: u64) {
         object_sha256: "0".into(),
         backend: "kprobe".into(),
         backend_notes: vec!["fentry: refused".into()],
+        wire: true,
         clock_offset_ns: 0,
         started_ns: seconds * 1_000_000_000,
         users: vec![],

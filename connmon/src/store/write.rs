@@ -180,11 +180,14 @@ fn put_connection(
     row: &ConnectionRow,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+        "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+            ?19, ?20, ?21, ?22, ?23, ?24)
             ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
             local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
             owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
-            retransmits = excluded.retransmits",
+            retransmits = excluded.retransmits, retransmitted_bytes = excluded.retransmitted_bytes,
+            rtt_us = excluded.rtt_us, wire_tx_bytes = excluded.wire_tx_bytes, wire_rx_bytes = excluded.wire_rx_bytes,
+            wire_tx_packets = excluded.wire_tx_packets, wire_rx_packets = excluded.wire_rx_packets",
     )?
     .execute(params![
         base | row.row,
@@ -205,6 +208,12 @@ fn put_connection(
         row.kernel.map(|kernel| kernel.tx_bytes as i64),
         row.kernel.map(|kernel| kernel.rx_bytes as i64),
         row.kernel.map(|kernel| kernel.retransmits),
+        row.kernel.map(|kernel| kernel.retransmitted_bytes as i64),
+        row.kernel.map(|kernel| kernel.rtt_us),
+        row.wire.map(|wire| wire.tx_bytes as i64),
+        row.wire.map(|wire| wire.rx_bytes as i64),
+        row.wire.map(|wire| wire.tx_packets as i64),
+        row.wire.map(|wire| wire.rx_packets as i64),
     ])?;
     Ok(())
 }

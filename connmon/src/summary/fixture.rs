@@ -71,6 +71,7 @@ pub(crate) fn connection(
         owner: Some(owner.clone()),
         traffic: vec![share(owner, tx, rx)],
         kernel: None,
+        wire: None,
         country: None,
     }
 }

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
 use crate::capture::{Backend, Frame, Start};
-use crate::model::{Completeness, Direction, End, Endpoint, KernelTotals, ProcessId, Proto, Timestamp};
+use crate::model::{Completeness, Direction, End, Endpoint, KernelTotals, ProcessId, Proto, Timestamp, Wire};
 use processes::Processes;
 
 /// Traffic is kept per interval of this many seconds.
@@ -78,6 +78,8 @@ pub struct ConnectionRow {
     pub owner: Option<i64>,
     /// The kernel's totals.
     pub kernel: Option<KernelTotals>,
+    /// Packets, where they are counted.
+    pub wire: Option<Wire>,
     /// Country of the remote; filled in by `enrich`.
     pub country: Option<String>,
 }
@@ -136,6 +138,8 @@ pub struct Tracker {
     clock_offset_ns: i64,
     /// Whether the backend sees each call's result on a socket, whatever protocol rides on it.
     sees_calls: bool,
+    /// Whether packets are counted.
+    wire: bool,
     /// The latest time that a frame told.
     now: Timestamp,
     processes: Processes,
@@ -153,6 +157,7 @@ impl Tracker {
                 self.clock_offset_ns = start.clock_offset_ns;
                 self.processes.begin(&start);
                 self.now = start.started();
+                self.wire = start.wire;
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
                 self.batch.start = Some(*start);
             }
@@ -200,6 +205,7 @@ impl Tracker {
                     || open.entry.closed_ns != entry.closed_ns
                     || open.entry.shares[0].tgid != entry.shares[0].tgid
                     || open.entry.local != entry.local
+                    || open.entry.wire != entry.wire
             }
             None => true,
         };
@@ -395,6 +401,14 @@ impl Tracker {
                 tx_bytes: entry.kernel_tx,
                 rx_bytes: entry.kernel_rx.saturating_sub(fin),
                 retransmits: entry.retransmits,
+                retransmitted_bytes: entry.retransmitted,
+                rtt_us: entry.srtt / 8,
+            }),
+            wire: (self.wire && matches!(Proto(entry.proto), Proto::TCP | Proto::UDP)).then_some(Wire {
+                tx_bytes: entry.wire.tx_bytes,
+                rx_bytes: entry.wire.rx_bytes,
+                tx_packets: entry.wire.tx_packets,
+                rx_packets: entry.wire.rx_packets,
             }),
             country: None,
         }

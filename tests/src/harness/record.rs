@@ -45,6 +45,21 @@ pub struct Record {
     pub rx_bytes: u64,
     /// What the kernel counted for a TCP connection.
     pub kernel: Option<Kernel>,
+    /// Packets, where they were counted.
+    pub wire: Option<Wire>,
+}
+
+/// What a connection put on the wire.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Wire {
+    /// Bytes sent, from the IP header on.
+    pub tx_bytes: u64,
+    /// Bytes received, from the IP header on.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Packets received.
+    pub rx_packets: u64,
 }
 
 fn yes() -> bool {
@@ -85,6 +100,8 @@ pub struct Traffic {
     pub tx_bytes: u64,
     /// Received.
     pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
 }
 
 /// Kernel totals; the peer's FIN is not a byte.

@@ -17,6 +17,7 @@ mod load;
 mod replay;
 mod report;
 mod session;
+mod wire;
 
 use held::Held;
 use session::Session;
@@ -63,6 +64,8 @@ fn main() {
         of("report::self-contained", report::self_contained),
         of("bad-input::store", bad_input::store),
         of("bad-input::arguments", bad_input::arguments),
+        trial("wire::counted", wire::counted),
+        trial("wire::switched-off", wire::switched_off),
         trial("replay", replay::equals_live),
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),

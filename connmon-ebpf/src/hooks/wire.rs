@@ -1,0 +1,191 @@
+//! The wire plane: packets and their bytes from the IP header on, both ways, by cgroup programs. They never drop anything: 1
+//! lets pass.
+//!
+//! A packet can come before its connection has an entry: the first datagram of a flow, the handshake that a listening
+//! socket takes in. It waits in `PENDING` for the entry.
+
+use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST};
+use aya_ebpf::helpers::bpf_get_current_task;
+use aya_ebpf::macros::{cgroup_skb, map};
+use aya_ebpf::maps::LruHashMap;
+use aya_ebpf::programs::SkBuffContext;
+use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
+
+use crate::account::Way;
+use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, offset, setting};
+use crate::sock::{self, get, number};
+
+/// What a packet is known by before its connection is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct PendingKey {
+    remote: Addr,
+    local_port: u16,
+    proto: u16,
+}
+
+/// Packets that are waiting for an entry. What nobody ever asks for makes room by itself.
+#[map]
+static PENDING: LruHashMap<PendingKey, Wire> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Takes what waited for a connection.
+#[inline(always)]
+pub fn take_pending(entry: *mut SockEntry) {
+    if setting(|s| unsafe { &raw const (*s).wire }) == 0 {
+        return;
+    }
+    // SAFETY: a valid pointer into a map value.
+    let key = unsafe {
+        PendingKey { remote: (*entry).remote, local_port: (*entry).local.port, proto: (*entry).proto }
+    };
+    if let Some(pending) = PENDING.get_ptr(key) {
+        // SAFETY: valid pointers into map values; packets may be counted at the same time.
+        unsafe {
+            add(&raw mut (*entry).wire, Way::Tx, (*pending).tx_packets, (*pending).tx_bytes);
+            add(&raw mut (*entry).wire, Way::Rx, (*pending).rx_packets, (*pending).rx_bytes);
+        }
+        let _ = PENDING.remove(key);
+    }
+}
+
+/// A packet leaves a socket.
+#[cgroup_skb(egress)]
+pub fn wire_egress(ctx: SkBuffContext) -> i32 {
+    packet(&ctx, Way::Tx);
+    1
+}
+
+/// A packet reaches a socket.
+#[cgroup_skb(ingress)]
+pub fn wire_ingress(ctx: SkBuffContext) -> i32 {
+    packet(&ctx, Way::Rx);
+    1
+}
+
+#[inline(always)]
+fn packet(ctx: &SkBuffContext, way: Way) {
+    let skb: *mut __sk_buff = ctx.skb.skb;
+    // SAFETY: fields of the context; the verifier checks the access.
+    let (sk, len, segments) = unsafe { ((*skb).__bindgen_anon_2.sk as u64, (*skb).len, (*skb).gso_segs) };
+    if sk == 0 {
+        return;
+    }
+    let sk = number(sk);
+    let (mut packets, mut bytes) = (1, u64::from(len));
+    let entry = SOCKS.get_ptr_mut(sk);
+    // SAFETY: a valid pointer into a map value; `proto` never changes.
+    let is_stream = entry.is_some_and(|entry| unsafe { (*entry).proto } == proto::TCP);
+    if let (Some(entry), true, true) = (entry, is_stream, segments <= 1) {
+        // SAFETY: a valid pointer into a map value.
+        return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
+    }
+    let Some(header) = Header::read(ctx, way) else { return };
+    if segments > 1 {
+        // A large packet that is cut into segments behind this hook, or was put together before it.
+        packets = u64::from(segments);
+        bytes += (packets - 1) * u64::from(header.len);
+    }
+    let is_counted = matches!(header.proto, proto::TCP | proto::UDP);
+    if !is_counted && way == Way::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
+        name(sk, header.remote);
+    }
+    let Some(entry) = entry else {
+        if is_counted {
+            pend(&header, way, packets, bytes);
+        }
+        return;
+    };
+    // SAFETY: a valid pointer into a map value; neither field changes for sockets of datagrams.
+    let (same, parent) = unsafe { ((*entry).remote == header.remote, (*entry).id) };
+    if same || is_stream {
+        // SAFETY: a valid pointer into a map value.
+        return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
+    }
+    match FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, pad: 0 }) {
+        // SAFETY: a valid pointer into a map value.
+        Some(flow) => add(unsafe { &raw mut (*flow).wire }, way, packets, bytes),
+        None if is_counted => pend(&header, way, packets, bytes),
+        None => {}
+    }
+}
+
+/// Raw and ping sockets name their remote nowhere else in the tracepoint backend; they send in the context of the call.
+#[inline(always)]
+fn name(sk: u64, remote: Addr) {
+    if !matches!(sock::class(sk), 0 | proto::TCP | proto::UDP) {
+        // bpf_get_current_pid_tgid() is not there for these programs before Linux 6.10.
+        // SAFETY: the helper only returns a number.
+        let task = unsafe { bpf_get_current_task() };
+        let thread = u64::from(get::<u32>(task, offset!(task_pid)));
+        // The first packet of a call is its own; the kernel's answers may follow in the same context.
+        let _ = CALLS.insert(thread, Call { sk, arg: 0, remote, extra: 0 }, u64::from(BPF_NOEXIST));
+    }
+}
+
+#[inline(always)]
+fn pend(header: &Header, way: Way, packets: u64, bytes: u64) {
+    let key = PendingKey { remote: header.remote, local_port: header.local_port, proto: header.proto };
+    if PENDING.get_ptr(key).is_none() {
+        let empty = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
+        let _ = PENDING.insert(key, empty, u64::from(BPF_NOEXIST));
+    }
+    if let Some(pending) = PENDING.get_ptr_mut(key) {
+        add(pending, way, packets, bytes);
+    }
+}
+
+#[inline(always)]
+fn add(wire: *mut Wire, way: Way, packets: u64, bytes: u64) {
+    // SAFETY: a valid pointer into a map value; the adds are atomic.
+    unsafe {
+        match way {
+            Way::Tx => {
+                add_to(&raw mut (*wire).tx_packets, packets);
+                add_to(&raw mut (*wire).tx_bytes, bytes);
+            }
+            Way::Rx => {
+                add_to(&raw mut (*wire).rx_packets, packets);
+                add_to(&raw mut (*wire).rx_bytes, bytes);
+            }
+        }
+    }
+}
+
+/// What a packet's headers tell.
+struct Header {
+    remote: Addr,
+    local_port: u16,
+    proto: u16,
+    /// Bytes of all headers, from the IP header on.
+    len: u32,
+}
+
+impl Header {
+    /// Reads the headers. Behind IPv6 extension headers the ports stay unknown.
+    #[inline(always)]
+    fn read(ctx: &SkBuffContext, way: Way) -> Option<Self> {
+        let first: u8 = ctx.load(0).ok()?;
+        let (mut remote, proto, at) = if first >> 4 == 4 {
+            let proto: u8 = ctx.load(9).ok()?;
+            let ip: u32 = ctx.load(if way == Way::Tx { 16 } else { 12 }).ok()?;
+            (Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET }, proto, u32::from(first & 15) * 4)
+        } else {
+            let proto: u8 = ctx.load(6).ok()?;
+            let ip: [u32; 4] = ctx.load(if way == Way::Tx { 24 } else { 8 }).ok()?;
+            (Addr { ip, port: 0, family: sock::AF_INET6 }, proto, 40)
+        };
+        let proto = u16::from(proto);
+        let (mut local_port, mut len) = (0, at);
+        if matches!(proto, proto::TCP | proto::UDP) {
+            let [source, destination]: [u16; 2] = ctx.load(at as usize).ok()?;
+            let (local, other) = if way == Way::Tx { (source, destination) } else { (destination, source) };
+            local_port = u16::from_be(local);
+            remote.port = u16::from_be(other);
+            len += match proto {
+                proto::TCP => u32::from(ctx.load::<u8>(at as usize + 12).ok()? >> 4) * 4,
+                _ => 8,
+            };
+        }
+        Some(Self { remote, local_port, proto, len })
+    }
+}
