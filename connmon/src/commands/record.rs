@@ -1,6 +1,5 @@
 //! `connmon record`
 
-use std::fs;
 use std::io::{Write, stderr};
 
 use super::{CommandError, Outcome, report};
@@ -22,12 +21,7 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
-    if let Some(folder) =
-        settings.db.parent().filter(|folder| *folder == std::path::Path::new("/var/lib/connmon"))
-    {
-        fs::create_dir_all(folder)
-            .map_err(|error| CommandError::File(folder.display().to_string(), error))?;
-    }
+    settings.make_folder()?;
     let store = Writer::open(&settings.db)?;
     let file = match &settings.capture {
         Some(path) => {
