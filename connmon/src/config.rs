@@ -79,10 +79,8 @@ impl Recording {
     pub fn make_folder(&self) -> Result<(), ConfigError> {
         let default = Path::new(cli::DEFAULT_DB);
         match default.parent() {
-            Some(folder) if self.db.parent() == Some(folder) => {
-                fs::create_dir_all(folder)
-                    .map_err(|error| ConfigError::Folder(folder.display().to_string(), error))
-            }
+            Some(folder) if self.db.parent() == Some(folder) => fs::create_dir_all(folder)
+                .map_err(|error| ConfigError::Folder(folder.display().to_string(), error)),
             _ => Ok(()),
         }
     }

@@ -29,7 +29,10 @@ pub fn sample() -> Result<Frame, ProcError> {
         .collect();
     interfaces.sort_by(|a, b| a.name.cmp(&b.name));
     if interfaces.len() > MAX_INTERFACES {
-        tracing::warn!("{} interfaces: the counters of the first {MAX_INTERFACES} are kept", interfaces.len());
+        tracing::warn!(
+            "{} interfaces: the counters of the first {MAX_INTERFACES} are kept",
+            interfaces.len()
+        );
         interfaces.truncate(MAX_INTERFACES);
     }
     Ok(Frame::Interfaces(time, interfaces))

@@ -21,7 +21,10 @@ fn frames() -> Vec<Frame> {
         Frame::Share(Default::default(), Default::default()),
         Frame::Closed(Box::new(entry)),
         Frame::Counters(Counters { misses: 4, malformed: 1, ..Counters::default() }),
-        Frame::Interfaces(10, vec![Interface { name: "lo".into(), index: 1, rx_bytes: 5, ..Interface::default() }]),
+        Frame::Interfaces(
+            10,
+            vec![Interface { name: "lo".into(), index: 1, rx_bytes: 5, ..Interface::default() }],
+        ),
         Frame::SweepEnd(11),
         Frame::End(12),
     ]

@@ -146,7 +146,12 @@ fn write_store(store: &StoreFinding, out: &mut impl Write) -> std::io::Result<()
     let Some(last) = &store.last else {
         return writeln!(out, "there is no recording in it: run `connmon record` as root");
     };
-    writeln!(out, "the last recording, from {} to {}", last.started, last.ended.as_deref().unwrap_or("(no end)"))?;
+    writeln!(
+        out,
+        "the last recording, from {} to {}",
+        last.started,
+        last.ended.as_deref().unwrap_or("(no end)")
+    )?;
     write_words(&last.words, terminal_width(), out)?;
     if !store.complete && last.words.is_complete() {
         writeln!(out, "earlier recordings lack something: `connmon audit` says what")?;

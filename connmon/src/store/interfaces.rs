@@ -49,8 +49,7 @@ impl Store {
                 .query_row(params![run, since.map(|time| time.0), until.map(|time| time.0)], |row| {
                     Ok((row.get(0)?, row.get(1)?))
                 })?;
-            let mut rows =
-                samples.query(params![run, from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX)])?;
+            let mut rows = samples.query(params![run, from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX)])?;
             let mut sample: Option<InterfaceSample> = None;
             while let Some(row) = rows.next()? {
                 let time = Timestamp(row.get(0)?);

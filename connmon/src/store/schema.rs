@@ -10,7 +10,8 @@ use super::StoreError;
 pub const APPLICATION_ID: i32 = 0x636e_6d6e;
 
 /// Applied in order; `PRAGMA user_version` tells how many have been.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     -- One recording. Times are nanoseconds since 1970 UTC everywhere.
     CREATE TABLE run (
         id INTEGER PRIMARY KEY,
@@ -100,7 +101,8 @@ const MIGRATIONS: &[&str] = &["
         ended INTEGER NOT NULL,
         reason TEXT NOT NULL
     ) STRICT;
-", "
+",
+    "
     -- What the interfaces of the recorder's network namespace had counted at a moment, since they came to be.
     CREATE TABLE interface (
         run_id INTEGER NOT NULL REFERENCES run (id),
@@ -113,7 +115,8 @@ const MIGRATIONS: &[&str] = &["
         tx_packets INTEGER NOT NULL,
         PRIMARY KEY (run_id, time, name)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+];
 
 /// Brings a store to the newest schema; an empty file becomes one.
 ///

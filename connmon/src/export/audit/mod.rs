@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use super::process::name;
 use crate::model::Process;
-use crate::summary::{Completeness, Service};
 use crate::model::Proto;
+use crate::summary::{Completeness, Service};
 
 pub use builder::Builder;
 pub use figures::{Figures, Split};

@@ -25,7 +25,8 @@ const USER: usize = 12;
 /// The writer's.
 pub fn write(audit: &Audit, room: usize, out: &mut impl Write) -> io::Result<()> {
     let exact = groups(audit, true);
-    let table = if exact.name_room(room) >= exact.name_width().min(ENOUGH) { exact } else { groups(audit, false) };
+    let table =
+        if exact.name_room(room) >= exact.name_width().min(ENOUGH) { exact } else { groups(audit, false) };
     table.write(room, out)?;
     writeln!(out)?;
     if audit.comparison.covers.is_some() {
@@ -88,7 +89,7 @@ fn who(group: &Group) -> Vec<String> {
 /// The interfaces that moved most, and below them what the applications moved.
 fn interfaces(audit: &Audit) -> Table {
     let comparison = &audit.comparison;
-    let numbers = ["SENT", "RECEIVED", "PACKETS SENT", "RECEIVED"].map(Column::number);
+    let numbers = ["SENT", "RECEIVED", "PACKETS SENT", "PACKETS RECEIVED"].map(Column::number);
     let mut table = Table::new([vec![Column::name("INTERFACE")], numbers.into()].concat());
     let mut rows: Vec<_> = comparison.interfaces.iter().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.counted.tx_bytes.saturating_add(row.counted.rx_bytes)));

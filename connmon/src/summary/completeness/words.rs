@@ -5,9 +5,11 @@ use crate::model::{self, Run};
 use crate::summary::selection::{Selection, end_of};
 
 /// What to do about a full ring.
-const RING: &str = "Record again with a larger “--ring-bytes”, a power of two; 16777216 unless told otherwise.";
+const RING: &str =
+    "Record again with a larger “--ring-bytes”, a power of two; 16777216 unless told otherwise.";
 /// What to do about a full table.
-const TABLE: &str = "Record again with a larger “--max-connections”; the kernel reserves about 900 bytes for each.";
+const TABLE: &str =
+    "Record again with a larger “--max-connections”; the kernel reserves about 900 bytes for each.";
 /// What to do where both may have been full.
 const BOTH: &str = "Record again with a larger “--max-connections” (about 900 bytes of kernel memory each), and with a \
                     larger “--ring-bytes” (a power of two).";
@@ -39,13 +41,15 @@ fn statement(level: Level, text: String, advice: Option<&str>) -> Statement {
 
 /// What the counters say is missing.
 pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement> + use<> {
+    // Those that arrived and made no sense have a sentence of their own.
+    let lost = c.lost_events.saturating_sub(c.malformed);
     let unattributed = c.unattributed_tx_bytes.saturating_add(c.unattributed_rx_bytes);
     [
         (
-            c.lost_events,
+            lost,
             format!(
                 "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.",
-                count(c.lost_events, "record"),
+                count(lost, "record"),
                 count(c.lost_connections, "connection"),
                 count(c.lost_processes, "process record"),
             ),
@@ -66,7 +70,10 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         ),
         (
             c.map_full,
-            format!("{} found the connection table full and are missing.", count(c.map_full, "socket")),
+            format!(
+                "The kernel's tables were full {}: connections, or bytes of theirs, are missing.",
+                count(c.map_full, "time")
+            ),
             TABLE,
         ),
         (

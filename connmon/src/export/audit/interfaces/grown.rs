@@ -61,8 +61,7 @@ mod tests {
             ((WRAP * 3, 1_000), (700, 1_010), (700, 1_010, true)),
             ((15_000, 10), (1_400, 20), (1_400, 20, true)),
         ] {
-            let (counted, restarted) =
-                grown(&interface(before.0, before.1), &interface(after.0, after.1));
+            let (counted, restarted) = grown(&interface(before.0, before.1), &interface(after.0, after.1));
             assert_eq!((counted.rx_bytes, counted.rx_packets, restarted), expected, "{before:?} {after:?}");
         }
     }

@@ -17,6 +17,7 @@ pub fn all(comparison: &Comparison) -> Vec<String> {
              acknowledgements, retransmissions, ARP, other protocols than TCP and UDP, and forwarded traffic.",
             "Only interfaces of the recorder's own network namespace are read, but applications of all namespaces: bytes \
              of containers can be missing on the interfaces, or pass several (bridge, veth) and count on each.",
+            "They are read about once a minute: an interface that came and went in between is not in here.",
             "Loopback counts each packet both as sent and as received.",
         ]
         .map(String::from),
@@ -34,7 +35,9 @@ pub fn covers(comparison: &Comparison) -> String {
     let reach = format!("from {} {} to {} {} UTC", date(from), clock(from), date(to), clock(to));
     match comparison.recordings {
         0 | 1 => format!("The samples of the interfaces reach {reach}."),
-        n => format!("The samples of the interfaces reach {reach}, in {n} recordings; between those nothing is counted."),
+        n => format!(
+            "The samples of the interfaces reach {reach}, in {n} recordings; between those nothing is counted."
+        ),
     }
 }
 

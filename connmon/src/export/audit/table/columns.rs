@@ -64,7 +64,11 @@ impl Table {
     }
 
     fn parts(&self, name: bool) -> impl Iterator<Item = usize> {
-        self.columns.iter().zip(&self.widths).filter(move |(column, _)| column.name == name).map(|(_, width)| *width)
+        self.columns
+            .iter()
+            .zip(&self.widths)
+            .filter(move |(column, _)| column.name == name)
+            .map(|(_, width)| *width)
     }
 
     pub(super) fn write(&self, room: usize, out: &mut impl Write) -> io::Result<()> {
