@@ -1,9 +1,28 @@
-//! Reading the counters of the interfaces.
+//! The counters of the interfaces: writing and reading samples.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::{Store, StoreError};
 use crate::model::{Interface, InterfaceSample, Timestamp};
+
+/// Writes a sample, as a part of its batch.
+pub(super) fn put(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> rusqlite::Result<()> {
+    for interface in &sample.interfaces {
+        db.prepare_cached("INSERT INTO interface VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
+            params![
+                run,
+                sample.time.0,
+                interface.name,
+                interface.index,
+                interface.rx_bytes as i64,
+                interface.rx_packets as i64,
+                interface.tx_bytes as i64,
+                interface.tx_packets as i64
+            ],
+        )?;
+    }
+    Ok(())
+}
 
 impl Store {
     /// Calls `each` with the number of its run for each sample of the interfaces in the interval, and for the ones next to

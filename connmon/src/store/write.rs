@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, schema};
+use super::{RUN_SHIFT, StoreError, interfaces, schema};
 use crate::capture::Start;
-use crate::model::{Completeness, InterfaceSample};
+use crate::model::Completeness;
 use crate::track::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
@@ -93,7 +93,7 @@ impl Writer {
             put_traffic(&transaction, base, row)?;
         }
         for sample in &batch.interfaces {
-            put_interfaces(&transaction, run, sample)?;
+            interfaces::put(&transaction, run, sample)?;
         }
         if let Some(completeness) = &batch.completeness {
             put_completeness(&transaction, run, completeness)?;
@@ -227,24 +227,6 @@ fn put_traffic(db: &Transaction<'_>, base: i64, row: &TrafficRow) -> rusqlite::R
         row.tx_calls as i64,
         row.rx_calls as i64
     ])?;
-    Ok(())
-}
-
-fn put_interfaces(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> rusqlite::Result<()> {
-    for interface in &sample.interfaces {
-        db.prepare_cached("INSERT INTO interface VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-            params![
-                run,
-                sample.time.0,
-                interface.name,
-                interface.index,
-                interface.rx_bytes as i64,
-                interface.rx_packets as i64,
-                interface.tx_bytes as i64,
-                interface.tx_packets as i64
-            ],
-        )?;
-    }
     Ok(())
 }
 

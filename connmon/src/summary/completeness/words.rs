@@ -4,6 +4,9 @@ use super::{Completeness, Level, Statement, Verdict};
 use crate::model::{self, Run};
 use crate::summary::selection::{Selection, end_of};
 
+/// What follows from lost process records.
+const NAMELESS: &str =
+    " A process without its record may be shown as the program that it or its parent ran before.";
 /// What to do about a full ring.
 const RING: &str =
     "Record again with a larger “--ring-bytes”, a power of two; 16777216 unless told otherwise.";
@@ -48,10 +51,11 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         (
             lost,
             format!(
-                "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.",
+                "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.{}",
                 count(lost, "record"),
                 count(c.lost_connections, "connection"),
                 count(c.lost_processes, "process record"),
+                if c.lost_processes > 0 { NAMELESS } else { "" },
             ),
             if c.map_full > 0 { BOTH } else { RING },
         ),
