@@ -18,6 +18,7 @@ pub fn all(comparison: &Comparison) -> Vec<String> {
             "Only interfaces of the recorder's own network namespace are read, but applications of all namespaces: bytes \
              of containers can be missing on the interfaces, or pass several (bridge, veth) and count on each.",
             "They are read about once a minute: an interface that came and went in between is not in here.",
+            "What was handed over and never delivered is in the applications' bytes, and on no interface.",
             "Loopback counts each packet both as sent and as received.",
         ]
         .map(String::from),
