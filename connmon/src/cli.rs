@@ -1,11 +1,15 @@
 //! What was typed. The only place that knows clap.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use audit::Audit;
+
 /// Where recordings go unless `--db` says otherwise.
-const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
+pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
 
 /// Flight recorder for a Linux host's network: which process talked to whom, when, and how much.
 #[derive(Debug, Parser)]
@@ -32,9 +36,11 @@ pub enum Command {
     #[command(after_help = "Example:
   connmon replay a.cap --db b.db --report b.html")]
     Replay(Replay),
-    /// Bytes and connections per process
+    /// Bytes and connections per process, user, remote address and so on
     #[command(after_help = "Examples:
   connmon audit --db a.db
+  connmon audit --by exe --top 10
+  connmon audit --by day --format csv > days.csv
   connmon audit --since 14:00 --until 15:00 --format json")]
     Audit(Audit),
     /// Every connection, one line each
@@ -111,17 +117,6 @@ pub struct Source {
     /// Connections that were opened before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-}
-
-/// `connmon audit`
-#[derive(Debug, Args)]
-pub struct Audit {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would print it as help")]
-    pub source: Source,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
 }
 
 /// `connmon export`

@@ -1,6 +1,7 @@
 //! What was meant: options resolved and checked.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::capture::{Backend, Options};
@@ -23,6 +24,9 @@ pub enum ConfigError {
     /// No connection at all.
     #[error("--max-connections 0: at least 1 is needed")]
     MaxConnections,
+    /// The default store's folder.
+    #[error("{0} cannot be made: {1}")]
+    Folder(String, std::io::Error),
     /// The interval is empty.
     #[error("--since {0} is not before --until {1}")]
     Interval(Timestamp, Timestamp),
@@ -68,6 +72,21 @@ impl TryFrom<cli::Record> for Recording {
                 wire: !args.no_wire,
             },
         })
+    }
+}
+
+impl Recording {
+    /// Makes the folder of the default store, which nobody else makes. Any other place is the user's business.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_folder(&self) -> Result<(), ConfigError> {
+        let default = Path::new(cli::DEFAULT_DB);
+        match default.parent() {
+            Some(folder) if self.db.parent() == Some(folder) => fs::create_dir_all(folder)
+                .map_err(|error| ConfigError::Folder(folder.display().to_string(), error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::file::Writer as CaptureWriter;
-use crate::capture::{Frame, privileges};
+use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
 use crate::model::Timestamp;
@@ -22,6 +22,8 @@ use progress::Progress;
 const TICK: Duration = Duration::from_millis(100);
 /// How often the maps are swept and rows are written.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How often the counters of the interfaces are read.
+const SAMPLE: Duration = Duration::from_secs(60);
 /// Records taken from the ring before other work has its turn.
 const DRAIN: usize = 4096;
 /// Connections that wait for their transaction at most.
@@ -132,15 +134,30 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
+    sample_interfaces(&mut pipeline);
     let mut progress = Progress::new();
     progress.add(&pipeline.flush()?);
     privileges::reduce();
     begun(&backend);
     runtime.block_on(run(settings, &mut signals, &mut capture, &mut pipeline, &mut progress))?;
-    capture.finish(|frame| pipeline.feed(frame))?;
+    capture.finish(|frame| {
+        // The end is the last frame; until just before it, bytes count.
+        if matches!(frame, Frame::End(_)) {
+            sample_interfaces(&mut pipeline);
+        }
+        pipeline.feed(frame);
+    })?;
     progress.add(&pipeline.flush()?);
     progress.finish(&pipeline);
     Ok(pipeline)
+}
+
+/// Hands on what the interfaces have counted. Without it there is no comparison, and the audit says so.
+fn sample_interfaces(pipeline: &mut Pipeline) {
+    match interfaces::sample() {
+        Ok(frame) => pipeline.feed(frame),
+        Err(error) => tracing::warn!("the counters of the interfaces cannot be read: {error}"),
+    }
 }
 
 /// What ends a recording.
@@ -162,6 +179,7 @@ async fn run(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = settings.length.map(|length| tokio::time::Instant::now() + length);
     let mut flushed = Instant::now();
+    let mut sampled = Instant::now();
     let mut more = false;
     loop {
         tokio::select! {
@@ -177,6 +195,10 @@ async fn run(
         let due = flushed.elapsed() >= FLUSH;
         if due && !more {
             capture.sweep(|frame| pipeline.feed(frame))?;
+        }
+        if sampled.elapsed() >= SAMPLE {
+            sample_interfaces(pipeline);
+            sampled = Instant::now();
         }
         if due || pipeline.is_full() {
             progress.add(&pipeline.flush()?);

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable, bytes_of, try_pod_read_unaligned};
 use connmon_ebpf::{AcctKey, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Timestamp;
+use crate::model::{Interface, Timestamp};
 
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ pub enum Frame {
     Process(ProcessFacts),
     /// Everything that was lost so far.
     Counters(Counters),
+    /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
+    Interfaces(u64, Vec<Interface>),
     /// A sweep is complete; time of CLOCK_BOOTTIME. What it did not meet is gone.
     SweepEnd(u64),
     /// The recording ends, in order; time of CLOCK_BOOTTIME.
@@ -106,6 +108,7 @@ const PROCESS: u32 = 103;
 const COUNTERS: u32 = 104;
 const SWEEP_END: u32 = 105;
 const END: u32 = 106;
+const INTERFACES: u32 = 107;
 
 impl Frame {
     /// Decodes a record from the ring buffer, which begins with its kind.
@@ -141,6 +144,10 @@ impl Frame {
                     COUNTERS => Self::Counters(pod(bytes)?),
                     START => Self::Start(serde_json::from_slice(bytes).ok()?),
                     PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
+                    INTERFACES => {
+                        let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
+                        Self::Interfaces(time, interfaces)
+                    }
                     SWEEP_END => Self::SweepEnd(time()?),
                     END => Self::End(time()?),
                     _ => return None,
@@ -158,7 +165,7 @@ impl Frame {
             out.extend((len as u32).to_le_bytes());
             parts.iter().for_each(|part| out.extend(*part));
         };
-        // Both structs consist of strings and numbers, which JSON can hold.
+        // These structs consist of strings and numbers, which JSON can hold.
         let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
         match self {
             Self::Start(start) => put(START, &[&json(serde_json::to_vec(start))]),
@@ -169,6 +176,7 @@ impl Frame {
             Self::Exec(exec) => put(kind::EXEC, &[bytes_of(&**exec)]),
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
+            Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),
             Self::End(time) => put(END, &[bytes_of(time)]),
         }

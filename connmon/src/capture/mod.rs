@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod btf;
 pub mod file;
 mod frame;
+pub mod interfaces;
 mod offsets;
 pub mod privileges;
 pub mod probes;

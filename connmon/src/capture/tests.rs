@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::file::{ReadError, Reader, Writer};
 use super::{Counters, Frame, ProcessFacts};
+use crate::model::Interface;
 
 fn frames() -> Vec<Frame> {
     let entry = SockEntry { kind: kind::SOCK, id: 7, proto: 6, ..SockEntry::default() };
@@ -20,6 +21,10 @@ fn frames() -> Vec<Frame> {
         Frame::Share(Default::default(), Default::default()),
         Frame::Closed(Box::new(entry)),
         Frame::Counters(Counters { misses: 4, malformed: 1, ..Counters::default() }),
+        Frame::Interfaces(
+            10,
+            vec![Interface { name: "lo".into(), index: 1, rx_bytes: 5, ..Interface::default() }],
+        ),
         Frame::SweepEnd(11),
         Frame::End(12),
     ]

@@ -1,25 +1,52 @@
 //! `connmon audit`
 
-use super::{CommandError, Outcome, done, stdout, summarise};
+use std::io::{self, Write};
+
+use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
 use crate::config::selection;
 use crate::daemon::now;
-use crate::export::audit;
-use crate::store::Store;
+use crate::export::audit::{self, Audit, Builder, By};
+use crate::export::completeness::write_words;
+use crate::model::Connection;
+use crate::store::{Store, StoreError};
 
-/// Prints bytes and connections per process.
+/// Prints bytes and connections per process, or per something else.
 ///
 /// # Errors
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
-    let selection = selection(&args.source, now())?;
-    let everything = selection.is_everything();
-    let summary = summarise(&Store::open(&args.source.db)?, selection)?;
+    let audit = read(&args)?;
     let mut out = stdout();
     match args.format {
-        TableFormat::Table => audit::write_table(&summary, &mut out)?,
-        TableFormat::Csv => audit::write_csv(&summary, &mut out)?,
-        TableFormat::Json => audit::write_json(&summary, &mut out)?,
+        TableFormat::Table => audit::write_table(&audit, terminal_width(), &mut out)?,
+        TableFormat::Csv => {
+            audit::write_csv(&audit, &mut out)?;
+            out.flush()?;
+            // The rows are for a program; what they lack is for whoever runs it.
+            let stderr = &mut io::stderr().lock();
+            if audit.rest.0 > 0 {
+                let _ = writeln!(stderr, "{} more groups are left out by --top", audit.rest.0);
+            }
+            let _ = write_words(&audit.completeness, terminal_width(), stderr);
+        }
+        TableFormat::Json => audit::write_json(&audit, &mut out)?,
     }
-    done(out, summary.totals.figures.connections == 0 && !everything)
+    let everything = args.source.since.is_none() && args.source.until.is_none();
+    done(out, audit.totals.all.connections == 0 && !everything)
+}
+
+fn read(args: &cli::Audit) -> Result<Audit, CommandError> {
+    let selection = selection(&args.source, now())?;
+    let store = Store::open(&args.source.db)?;
+    let by = By::from(args.by);
+    let mut builder = Builder::new(&store.runs()?, &selection, by);
+    store.for_each(selection.since, selection.until, |run, connection: Connection| {
+        builder.add(run, &connection);
+        Ok::<(), StoreError>(())
+    })?;
+    store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;
+    let sort = args.sort.map_or(by.usual_sort(), Into::into);
+    let top = args.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX));
+    Ok(builder.finish(sort, top))
 }

@@ -4,11 +4,14 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{CommandError, Outcome, done, stdout, summarise};
+use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf};
 use crate::cli::{self, TextFormat};
+use crate::export::completeness::{self, write_words};
 use crate::store::Store;
+use crate::summary::format::count;
+use crate::summary::{Completeness, Selection, Window};
 
 #[derive(Serialize)]
 struct Findings {
@@ -34,8 +37,21 @@ struct StoreFinding {
     path: String,
     recordings: usize,
     backends: Vec<String>,
+    /// All recordings together.
     complete: bool,
-    statements: Vec<String>,
+    last: Option<LastRecording>,
+}
+
+/// The last recording, and what it lost.
+#[derive(Serialize)]
+struct LastRecording {
+    run: i64,
+    started: String,
+    ended: Option<String>,
+    #[serde(rename = "completeness")]
+    counters: completeness::Completeness,
+    #[serde(skip)]
+    words: Completeness,
 }
 
 const OUT_OF_SCOPE: &[&str] = &["UNIX sockets", "SCTP", "raw and packet sockets", "forwarded traffic"];
@@ -60,13 +76,21 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
     let chosen = backends.iter().find(|backend| backend.works).map(|backend| backend.name.clone());
     let store = match &args.db {
         Some(path) => {
-            let summary = summarise(&Store::open(path)?, Default::default())?;
+            let runs = Store::open(path)?.runs()?;
+            let everything = Selection::default();
+            let all = Completeness::of(&runs, Window::of(&runs, &everything), &everything);
             Some(StoreFinding {
                 path: path.display().to_string(),
-                recordings: summary.runs.len(),
-                backends: summary.runs.iter().map(|run| run.backend.clone()).collect(),
-                complete: summary.is_complete(),
-                statements: summary.completeness.statements.iter().map(|s| s.text.clone()).collect(),
+                recordings: runs.len(),
+                backends: runs.iter().map(|run| run.backend.clone()).collect(),
+                complete: all.is_complete(),
+                last: Completeness::of_last(&runs).map(|(run, words)| LastRecording {
+                    run: run.id,
+                    started: run.started.to_string(),
+                    ended: run.ended.map(|time| time.to_string()),
+                    counters: (&words).into(),
+                    words,
+                }),
             })
         }
         None => None,
@@ -109,16 +133,28 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> 
     }
     writeln!(out, "\nnot recorded: {}", findings.out_of_scope.join(", "))?;
     if let Some(store) = &findings.store {
-        writeln!(
-            out,
-            "\nstore {}: {} recordings ({})",
-            store.path,
-            store.recordings,
-            store.backends.join(", ")
-        )?;
-        for statement in &store.statements {
-            writeln!(out, "  {statement}")?;
-        }
+        write_store(store, out)?;
+    }
+    Ok(())
+}
+
+fn write_store(store: &StoreFinding, out: &mut impl Write) -> std::io::Result<()> {
+    let mut backends = store.backends.clone();
+    backends.dedup();
+    let recordings = count(store.recordings as u64, "recording", "recordings");
+    writeln!(out, "\nstore {}: {recordings} ({})", store.path, backends.join(", "))?;
+    let Some(last) = &store.last else {
+        return writeln!(out, "there is no recording in it: run `connmon record` as root");
+    };
+    writeln!(
+        out,
+        "the last recording, from {} to {}",
+        last.started,
+        last.ended.as_deref().unwrap_or("(no end)")
+    )?;
+    write_words(&last.words, terminal_width(), out)?;
+    if !store.complete && last.words.is_complete() {
+        writeln!(out, "earlier recordings lack something: `connmon audit` says what")?;
     }
     Ok(())
 }

@@ -2,16 +2,17 @@
 
 use std::io::{self, Write};
 
-use super::{CommandError, Outcome, done, stdout, write_file};
+use super::{CommandError, Outcome, done, stdout, terminal_width, write_file};
 use crate::cli::{self, ExportFormat};
 use crate::config::selection;
 use crate::daemon::now;
+use crate::export::completeness::write_words;
 use crate::export::connections;
 use crate::model::Connection;
 use crate::store::Store;
-use crate::summary::Selection;
+use crate::summary::{Completeness, Selection, Window};
 
-/// Prints every connection.
+/// Prints every connection, and how complete that is.
 ///
 /// # Errors
 /// The store cannot be read, or a time not be understood.
@@ -48,14 +49,28 @@ fn write(
     if format == ExportFormat::Csv {
         connections::write_csv_head(out)?;
     }
-    let mut count = 0;
+    let (mut count, mut inexact, mut preexisting) = (0, 0, 0);
     store.for_each(selection.since, selection.until, |_, connection: Connection| {
         count += 1;
+        inexact += u64::from(connection.inexact.is_some());
+        preexisting += u64::from(connection.preexisting);
         match format {
             ExportFormat::Jsonl => connections::write_json(&connection, out)?,
             ExportFormat::Csv => connections::write_csv(&connection, out)?,
         }
         Ok::<(), CommandError>(())
     })?;
+    // Read last: what was lost until now is in it.
+    let runs = store.runs()?;
+    let mut completeness = Completeness::of(&runs, Window::of(&runs, selection), selection);
+    completeness.note_connections(inexact, preexisting);
+    match format {
+        ExportFormat::Jsonl => connections::write_json_trailer(&completeness, runs.len(), count, out)?,
+        ExportFormat::Csv => {
+            out.flush()?;
+            // The rows are for a program; what they lack is for whoever runs it.
+            let _ = write_words(&completeness, terminal_width(), &mut io::stderr().lock());
+        }
+    }
     Ok(count)
 }

@@ -105,6 +105,12 @@ fn stdout() -> BufWriter<io::StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
+/// Columns of the terminal that standard output is, or a customary number of them.
+fn terminal_width() -> usize {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
+}
+
 /// Flushes, so that a failure is seen.
 fn done(mut out: impl Write, empty: bool) -> Result<Outcome, CommandError> {
     out.flush()?;

@@ -1,16 +1,17 @@
 //! `connmon record`
 
-use std::fs;
 use std::io::{Write, stderr};
 
-use super::{CommandError, Outcome, report};
+use super::{CommandError, Outcome, report, terminal_width};
 use crate::capture::file;
 use crate::cli;
 use crate::config::Recording;
 use crate::daemon::{self, Pipeline};
 use crate::enrich::Enricher;
 use crate::enrich::geo::Geo;
-use crate::store::Writer;
+use crate::export::completeness::write_words;
+use crate::store::{Store, Writer};
+use crate::summary::Completeness;
 
 /// Records, and makes a report if one is wanted.
 ///
@@ -22,12 +23,7 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
-    if let Some(folder) =
-        settings.db.parent().filter(|folder| *folder == std::path::Path::new("/var/lib/connmon"))
-    {
-        fs::create_dir_all(folder)
-            .map_err(|error| CommandError::File(folder.display().to_string(), error))?;
-    }
+    settings.make_folder()?;
     let store = Writer::open(&settings.db)?;
     let file = match &settings.capture {
         Some(path) => {
@@ -47,8 +43,13 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
             settings.db.display()
         );
     })?;
+    let store = Store::open(&settings.db)?;
+    if let Some((_, completeness)) = Completeness::of_last(&store.runs()?)
+        && !completeness.is_complete()
+    {
+        let _ = write_words(&completeness, terminal_width(), &mut stderr());
+    }
     if let Some(path) = &settings.report {
-        let store = crate::store::Store::open(&settings.db)?;
         report::write_html(&super::summarise(&store, Default::default())?, path)?;
         let _ = writeln!(stderr(), "report: {}", path.display());
     }

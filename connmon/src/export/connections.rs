@@ -6,8 +6,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::completeness::Completeness;
 use super::csv::cell;
-use crate::model::{Connection, Endpoint, Process, Share, display_safe};
+use super::process::ProcessFields;
+use crate::model::{Connection, Endpoint, Share, display_safe};
+use crate::summary;
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -23,7 +26,7 @@ struct Record<'a> {
     preexisting: bool,
     exact: bool,
     inexact_reason: Option<&'a str>,
-    process: Option<Owner>,
+    process: Option<ProcessFields>,
     traffic: Vec<Traffic>,
     tx_bytes: u64,
     rx_bytes: u64,
@@ -36,18 +39,6 @@ struct Record<'a> {
 struct End {
     ip: String,
     port: u16,
-}
-
-#[derive(Serialize)]
-struct Owner {
-    pid: u32,
-    start: String,
-    comm: String,
-    exe: String,
-    cmdline: String,
-    uid: u32,
-    user: Option<String>,
-    ppid: u32,
 }
 
 #[derive(Serialize)]
@@ -106,7 +97,7 @@ fn record(connection: &Connection) -> Record<'_> {
         preexisting: connection.preexisting,
         exact: connection.inexact.is_none(),
         inexact_reason: connection.inexact.as_deref(),
-        process: connection.owner.as_deref().map(owner),
+        process: connection.owner.as_deref().map(ProcessFields::from),
         traffic: connection.traffic.iter().map(traffic).collect(),
         tx_bytes: connection.tx_bytes(),
         rx_bytes: connection.rx_bytes(),
@@ -131,20 +122,6 @@ fn end(endpoint: Endpoint) -> End {
     End { ip: endpoint.ip.to_string(), port: endpoint.port }
 }
 
-fn owner(process: &Process) -> Owner {
-    let safe = |text: &str| display_safe(text).into_owned();
-    Owner {
-        pid: process.id.pid,
-        start: process.started.to_string(),
-        comm: safe(&process.comm),
-        exe: safe(&process.exe),
-        cmdline: safe(&process.cmdline),
-        uid: process.uid,
-        user: process.user.as_deref().map(safe),
-        ppid: process.ppid,
-    }
-}
-
 fn traffic(share: &Share) -> Traffic {
     Traffic {
         pid: share.process.id.pid,
@@ -157,6 +134,33 @@ fn traffic(share: &Share) -> Traffic {
     }
 }
 
+#[derive(Serialize)]
+struct LastLine {
+    trailer: Trailer,
+}
+
+#[derive(Serialize)]
+struct Trailer {
+    completeness: Completeness,
+    runs: usize,
+    connections: u64,
+}
+
+/// Writes the last line of JSON Lines: how many connections came before it, and what is missing.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json_trailer(
+    completeness: &summary::Completeness,
+    runs: usize,
+    connections: u64,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let trailer = Trailer { completeness: completeness.into(), runs, connections };
+    serde_json::to_writer(&mut *out, &LastLine { trailer })?;
+    out.write_all(b"\n")
+}
+
 /// Writes the names of the columns of [`write_csv`].
 ///
 /// # Errors
@@ -164,9 +168,10 @@ fn traffic(share: &Share) -> Traffic {
 pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,pid,start,comm,exe,\
-         cmdline,uid,user,ppid,tx_bytes,rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,\
-         retransmitted_bytes,rtt_us,wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country"
+        "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,{},tx_bytes,\
+         rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,retransmitted_bytes,rtt_us,\
+         wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country",
+        ProcessFields::COLUMNS.join(",")
     )
 }
 
@@ -175,7 +180,6 @@ pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
-    let owner = connection.owner.as_deref();
     let (kernel, wire) = (connection.kernel, connection.wire);
     let text = |text: Option<&str>| text.map(cell).unwrap_or_default();
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -192,14 +196,7 @@ pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()
         connection.end.map(|end| end.name().to_owned()).unwrap_or_default(),
         connection.preexisting.to_string(),
         connection.inexact.is_none().to_string(),
-        number(owner.map(|owner| owner.id.pid.into())),
-        owner.map(|owner| owner.started.to_string()).unwrap_or_default(),
-        text(owner.map(|owner| owner.comm.as_str())),
-        text(owner.map(|owner| owner.exe.as_str())),
-        text(owner.map(|owner| owner.cmdline.as_str())),
-        number(owner.map(|owner| owner.uid.into())),
-        text(owner.and_then(|owner| owner.user.as_deref())),
-        number(owner.map(|owner| owner.ppid.into())),
+        ProcessFields::cells(connection.owner.as_deref()).join(","),
         connection.tx_bytes().to_string(),
         connection.rx_bytes().to_string(),
         number(kernel.map(|kernel| kernel.tx_bytes)),

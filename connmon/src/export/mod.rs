@@ -1,5 +1,8 @@
 //! Records for other programs, one file a format.
 
 pub mod audit;
+pub mod completeness;
 pub mod connections;
 mod csv;
+mod process;
+mod text;

@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod interface;
 mod process;
 mod run;
 mod text;
@@ -9,6 +10,7 @@ mod time;
 
 pub use address::{Endpoint, Proto};
 pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
+pub use interface::{Interface, InterfaceSample};
 pub use process::{Process, ProcessId};
 pub use run::{Completeness, Gap, Reconciliation, Run};
 pub use text::{display_safe, from_bytes};

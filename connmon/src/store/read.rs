@@ -155,7 +155,11 @@ fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite
     let kernel_tx: Option<i64> = row.get("kernel_tx")?;
     let kernel_rx: Option<i64> = row.get("kernel_rx")?;
     let retransmits: Option<u32> = row.get("retransmits")?;
-    let count = |name: &str| row.get::<_, Option<i64>>(name).map(|count| count.map(|count| count as u64));
+    // A store that an earlier version made and nothing has recorded into since lacks the newer columns.
+    let count = |name: &str| match row.get::<_, Option<i64>>(name) {
+        Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
+        count => count.map(|count| count.map(|count| count as u64)),
+    };
     let wire_tx_bytes = count("wire_tx_bytes")?;
     Ok(Connection {
         id: row.get("id")?,
@@ -176,7 +180,7 @@ fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite
                 rx_bytes: rx as u64,
                 retransmits,
                 retransmitted_bytes: count("retransmitted_bytes")?.unwrap_or(0),
-                rtt_us: row.get::<_, Option<u32>>("rtt_us")?.unwrap_or(0),
+                rtt_us: count("rtt_us")?.and_then(|rtt| u32::try_from(rtt).ok()).unwrap_or(0),
             }),
             _ => None,
         },

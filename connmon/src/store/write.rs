@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, schema};
+use super::{RUN_SHIFT, StoreError, interfaces, schema};
 use crate::capture::Start;
 use crate::model::Completeness;
 use crate::track::{Batch, ConnectionRow, ProcessRow, TrafficRow};
@@ -91,6 +91,9 @@ impl Writer {
         }
         for row in &batch.traffic {
             put_traffic(&transaction, base, row)?;
+        }
+        for sample in &batch.interfaces {
+            interfaces::put(&transaction, run, sample)?;
         }
         if let Some(completeness) = &batch.completeness {
             put_completeness(&transaction, run, completeness)?;

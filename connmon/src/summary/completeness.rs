@@ -41,6 +41,16 @@ pub struct Statement {
     pub advice: Option<String>,
 }
 
+impl Statement {
+    /// Everything it says, on one line.
+    pub fn words(&self) -> String {
+        match &self.advice {
+            Some(advice) => format!("{} {advice}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
 /// What is missing from a selection of recordings.
 #[derive(Clone, Debug)]
 pub struct Completeness {
@@ -77,8 +87,17 @@ impl Completeness {
         this
     }
 
+    /// The state of the last recording alone, from the gap before it to its end.
+    pub fn of_last(runs: &[Run]) -> Option<(&Run, Self)> {
+        let last = runs.iter().max_by_key(|run| (run.started, run.id))?;
+        let alone = std::slice::from_ref(last);
+        let mut window = Window::of(alone, &Selection::default())?;
+        window.from = last.gaps.iter().map(|gap| gap.from).fold(window.from, Ord::min);
+        Some((last, Self::of(alone, Some(window), &Selection::default())))
+    }
+
     /// Adds what only the connections can tell.
-    pub(super) fn note_connections(&mut self, inexact: u64, preexisting: u64) {
+    pub fn note_connections(&mut self, inexact: u64, preexisting: u64) {
         self.statements.extend(words::connections(inexact, preexisting));
         self.statements.sort_by_key(|statement| statement.level);
     }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::model::{Connection, Run};
 
+pub use crate::enrich::geo::AddressKind;
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
 pub use completeness::{Completeness, Level, Statement, Verdict};

@@ -132,7 +132,7 @@ fn every_counter_makes_it_incomplete_and_says_so() {
             "1 byte sent and 0 bytes received belong to no recorded connection",
         ),
         (|c| c.unattributed_rx_bytes = 2_000, "2,000 bytes received belong to no"),
-        (|c| c.map_full = 1, "1 socket found the connection table full"),
+        (|c| c.map_full = 1, "The kernel's tables were full 1 time"),
         (|c| c.read_errors = 2, "2 reads of kernel memory failed"),
         (|c| c.malformed = 2, "could not be decoded"),
         (|c| c.probe_misses = 5, "The kernel skipped 5 probes"),

@@ -12,7 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
 use crate::capture::{Backend, Frame, Start};
-use crate::model::{Completeness, Direction, End, Endpoint, KernelTotals, ProcessId, Proto, Timestamp, Wire};
+use crate::model::{
+    Completeness, Direction, End, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, Timestamp, Wire,
+};
 use processes::Processes;
 
 /// Traffic is kept per interval of this many seconds.
@@ -32,6 +34,8 @@ pub struct Batch {
     pub connections: Vec<ConnectionRow>,
     /// Traffic since the last batch.
     pub traffic: Vec<TrafficRow>,
+    /// Counters of the interfaces.
+    pub interfaces: Vec<InterfaceSample>,
     /// State of the counters, if it was told.
     pub completeness: Option<Completeness>,
     /// The latest time that a frame told.
@@ -168,6 +172,10 @@ impl Tracker {
             Frame::Closed(entry) => self.closed(entry),
             Frame::Share(key, share) => self.share(key, &share),
             Frame::Counters(counters) => self.completeness.counters(&counters),
+            Frame::Interfaces(time, interfaces) => {
+                let time = self.time(time);
+                self.batch.interfaces.push(InterfaceSample { time, interfaces });
+            }
             Frame::SweepEnd(time) => self.sweep_end(time),
             Frame::End(time) => self.end(time),
         }

@@ -16,6 +16,20 @@ pub struct Audit {
     pub completeness: Value,
     /// Bytes per process.
     pub processes: Vec<Row>,
+    /// What the interfaces counted meanwhile.
+    #[serde(default)]
+    pub interfaces: Vec<Interface>,
+}
+
+/// One interface.
+#[derive(Debug, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Sent.
+    pub tx_bytes: u64,
+    /// Received.
+    pub rx_bytes: u64,
 }
 
 /// One process.
@@ -88,6 +102,14 @@ impl Audit {
             connections: total(counter("lost_connections")?),
             bytes: (directed(bytes, "tx"), directed(bytes, "rx")),
         })
+    }
+
+    /// Fails unless the loopback interface carried so many bytes at least, and as many one way as the other.
+    pub fn ensure_loopback_carried(&self, bytes: u64) -> Result<()> {
+        let lo = self.interfaces.iter().find(|row| row.name == "lo").context("lo is missing")?;
+        ensure!(lo.tx_bytes == lo.rx_bytes, "lo sent {} and received {}", lo.tx_bytes, lo.rx_bytes);
+        ensure!(lo.rx_bytes >= bytes, "lo carried {} bytes, the applications {bytes}", lo.rx_bytes);
+        Ok(())
     }
 
     /// The recorded gaps.

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod compare;
 mod diff;
 pub mod expected;
+pub mod groups;
 pub mod inexact;
 pub mod programs;
 pub mod record;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::audit::Audit;
+use super::groups::Groups;
 use super::record::{self, Record};
 use crate::truth::Truth;
 
@@ -62,6 +63,11 @@ pub fn export(db: &Path) -> Result<Vec<Record>> {
 /// The bytes per process in a store.
 pub fn audit(db: &Path) -> Result<Audit> {
     Audit::parse(&connmon_prints(&["audit", "--format", "json", "--db", path(db)?])?)
+}
+
+/// The groups of an audit, such as `port`.
+pub fn groups(db: &Path, by: &str) -> Result<Groups> {
+    Groups::parse(&connmon_prints(&["audit", "--by", by, "--format", "json", "--db", path(db)?])?)
 }
 
 /// A path as an argument.

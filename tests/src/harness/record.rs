@@ -1,6 +1,6 @@
 //! connmon's JSON Lines export, as far as the tests look at it.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -96,6 +96,8 @@ pub enum Cmdline {
 pub struct Traffic {
     /// PID.
     pub pid: u32,
+    /// Path of the executable.
+    pub exe: Option<String>,
     /// Sent.
     pub tx_bytes: u64,
     /// Received.
@@ -129,6 +131,30 @@ impl std::fmt::Display for Record {
             "record {id} ({proto:?} {direction:?} {local} -> {remote}, PID {pid}, {tx_bytes}/{rx_bytes} bytes)"
         )
     }
+}
+
+/// The last line of an export: how many connections came before it, and what is missing.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Trailer {
+    /// As in an audit.
+    pub completeness: Value,
+    /// Recordings in the store.
+    pub runs: u64,
+    /// Lines before this one.
+    pub connections: u64,
+}
+
+/// The trailer of an export, which must be its last line and its only one.
+pub fn trailer(jsonl: &[u8]) -> Result<Trailer> {
+    let text = std::str::from_utf8(jsonl).context("the export is not UTF-8")?;
+    let trailers = text.lines().filter(|line| line.starts_with("{\"trailer\"")).count();
+    ensure!(trailers == 1, "{trailers} trailers");
+    let last = text.lines().last().context("the export is empty")?;
+    let mut last: Value = serde_json::from_str(last).context("the last line is not JSON")?;
+    let trailer: Trailer = serde_json::from_value(last["trailer"].take()).context("no trailer at the end")?;
+    let lines = text.lines().count() as u64 - 1;
+    ensure!(trailer.connections == lines, "the trailer counts {} lines, not {lines}", trailer.connections);
+    Ok(trailer)
 }
 
 /// The TCP and UDP connections of an export. Other protocols, and objects without one, are left out.

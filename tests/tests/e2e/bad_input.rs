@@ -40,7 +40,13 @@ pub fn arguments(session: &Session) -> Result<()> {
     let nowhere = recorded.file("none/r.html");
     refused(&["report", "--format", "html", "--db", db, "--out", path(&nowhere)?])?;
     // the parser's own complaints may have more lines
-    for bad in [["export", "--format", "poem", "--db", db], ["record", "--backend", "magic", "--db", db]] {
+    for bad in [
+        ["export", "--format", "poem", "--db", db],
+        ["record", "--backend", "magic", "--db", db],
+        ["audit", "--by", "mood", "--db", db],
+        ["audit", "--sort", "mood", "--db", db],
+        ["audit", "--top", "0", "--db", db],
+    ] {
         ensure!(connmon(&bad)?.status.code() == Some(2), "connmon {}: not exit code 2", bad.join(" "));
     }
     Ok(())

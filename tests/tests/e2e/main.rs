@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use connmon_tests::harness::groups::By;
 use connmon_tests::harness::programs::in_vm;
 use connmon_tests::sys::netlink::Netlink;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -60,6 +61,11 @@ fn main() {
     trials.extend([
         of("audit::bytes", Session::audit_equals_truth),
         of("audit::complete", Session::nothing_lost),
+        of("audit::by-exe", |session| session.groups_equal_truth(By::Exe)),
+        of("audit::by-port", |session| session.groups_equal_truth(By::Port)),
+        of("audit::by-remote", |session| session.groups_equal_truth(By::Remote)),
+        of("audit::interfaces", Session::interfaces_count),
+        of("export::complete", Session::export_is_complete),
         of("report::hostile-names", report::hostile_names),
         of("report::self-contained", report::self_contained),
         of("bad-input::store", bad_input::store),

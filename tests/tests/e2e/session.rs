@@ -6,8 +6,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Result, bail, ensure};
 use connmon_tests::harness::audit::Audit;
 use connmon_tests::harness::compare::{Verdict, compare};
+use connmon_tests::harness::groups::{By, received_over_loopback};
 use connmon_tests::harness::inexact;
-use connmon_tests::harness::programs::{audit, export, traffic};
+use connmon_tests::harness::programs::{audit, connmon, connmon_prints, export, groups, path, traffic};
+use connmon_tests::harness::record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::truth::{Truth, disagreements};
 use tempfile::TempDir;
@@ -64,6 +66,37 @@ impl Session {
         let recorded = self.recorded()?;
         let differences = recorded.audit()?.differences(&recorded.truths);
         ensure!(differences.is_empty(), "{}", differences.join("\n"));
+        Ok(())
+    }
+
+    /// So are the sums of the audit's groups.
+    pub fn groups_equal_truth(&self, by: By) -> Result<()> {
+        let recorded = self.recorded()?;
+        let groups = groups(&recorded.db, by.name())?;
+        let differences = groups.differences(by, &recorded.truths, &export(&recorded.db)?);
+        ensure!(differences.is_empty(), "{}", differences.join("\n"));
+        Ok(())
+    }
+
+    /// The interfaces counted at least what was received over loopback.
+    pub fn interfaces_count(&self) -> Result<()> {
+        let recorded = self.recorded()?;
+        recorded.audit()?.ensure_loopback_carried(received_over_loopback(&recorded.truths))
+    }
+
+    /// The export says how complete it is: JSON Lines in its last line, CSV on standard error.
+    pub fn export_is_complete(&self) -> Result<()> {
+        let recorded = self.recorded()?;
+        let db = path(&recorded.db)?;
+        let trailer = record::trailer(&connmon_prints(&["export", "--format", "jsonl", "--db", db])?)?;
+        ensure!(trailer.runs == 1, "{} recordings", trailer.runs);
+        let words = trailer.completeness["words"].as_array().map_or(0, Vec::len);
+        ensure!(words > 0, "the trailer has no words");
+        for command in ["export", "audit"] {
+            let output = connmon(&[command, "--format", "csv", "--db", db])?;
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            ensure!(stderr.contains("Every counter of losses is zero"), "{command}: {stderr}");
+        }
         Ok(())
     }
 

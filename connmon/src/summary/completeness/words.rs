@@ -4,6 +4,24 @@ use super::{Completeness, Level, Statement, Verdict};
 use crate::model::{self, Run};
 use crate::summary::selection::{Selection, end_of};
 
+/// What follows from lost process records.
+const NAMELESS: &str =
+    " A process without its record may be shown as the program that it or its parent ran before.";
+/// What to do about a full ring.
+const RING: &str =
+    "Record again with a larger “--ring-bytes”, a power of two; 16777216 unless told otherwise.";
+/// What to do about a full table.
+const TABLE: &str =
+    "Record again with a larger “--max-connections”; the kernel reserves about 900 bytes for each.";
+/// What to do where both may have been full.
+const BOTH: &str = "Record again with a larger “--max-connections” (about 900 bytes of kernel memory each), and with a \
+                    larger “--ring-bytes” (a power of two).";
+/// What to do about skipped probes.
+const SKIPPED: &str = "Record with “--backend fentry” where the kernel allows it: it is skipped least. From Linux 6.19 on the \
+                       kernel can skip any probe while many processes use the network at once.";
+/// What to do about what should not be.
+const REPORT: &str = "This should not happen; “connmon doctor” collects what a bug report needs.";
+
 /// Every statement, what matters most first.
 pub(super) fn statements(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
@@ -26,19 +44,20 @@ fn statement(level: Level, text: String, advice: Option<&str>) -> Statement {
 
 /// What the counters say is missing.
 pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement> + use<> {
+    // Those that arrived and made no sense have a sentence of their own.
+    let lost = c.lost_events.saturating_sub(c.malformed);
     let unattributed = c.unattributed_tx_bytes.saturating_add(c.unattributed_rx_bytes);
-    let bigger = "Record again with larger buffers: “connmon record --help” names the settings.";
-    let report = "This should not happen; “connmon doctor” collects what a bug report needs.";
     [
         (
-            c.lost_events,
+            lost,
             format!(
-                "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.",
-                count(c.lost_events, "record"),
+                "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.{}",
+                count(lost, "record"),
                 count(c.lost_connections, "connection"),
                 count(c.lost_processes, "process record"),
+                if c.lost_processes > 0 { NAMELESS } else { "" },
             ),
-            bigger,
+            if c.map_full > 0 { BOTH } else { RING },
         ),
         (
             unattributed,
@@ -47,12 +66,19 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
                 count(c.unattributed_tx_bytes, "byte"),
                 count(c.unattributed_rx_bytes, "byte"),
             ),
-            bigger,
+            match (c.map_full, c.lost_events) {
+                (0, _) => RING,
+                (_, 0) => TABLE,
+                _ => BOTH,
+            },
         ),
         (
             c.map_full,
-            format!("{} found the connection table full and are missing.", count(c.map_full, "socket")),
-            bigger,
+            format!(
+                "The kernel's tables were full {}: connections, or bytes of theirs, are missing.",
+                count(c.map_full, "time")
+            ),
+            TABLE,
         ),
         (
             c.read_errors,
@@ -60,16 +86,16 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
                 "{} of kernel memory failed: some records lack a field, or are missing.",
                 count(c.read_errors, "read")
             ),
-            report,
+            REPORT,
         ),
-        (c.malformed, format!("{} could not be decoded and are missing.", count(c.malformed, "record")), report),
+        (c.malformed, format!("{} could not be decoded and are missing.", count(c.malformed, "record")), REPORT),
         (
             c.probe_misses,
             format!(
                 "The kernel skipped {} because too many calls ran at once: some bytes are not counted.",
                 count(c.probe_misses, "probe")
             ),
-            "Where the kernel allows it, “--backend fentry” cannot skip any.",
+            SKIPPED,
         ),
         (
             c.reconciliation.unexplained,
@@ -77,7 +103,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
                 "For {} the byte counts differ from the kernel's own, and nothing explains it.",
                 count(c.reconciliation.unexplained, "TCP connection")
             ),
-            report,
+            REPORT,
         ),
     ]
     .into_iter()

@@ -1,0 +1,89 @@
+//! `connmon audit`
+
+use clap::{Args, ValueEnum};
+
+use super::{Source, TableFormat};
+use crate::export::audit;
+
+/// `connmon audit`
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// What to add up
+    #[arg(long, value_enum, default_value_t = By::Process)]
+    pub by: By,
+    /// Show the first N only; the others are added up
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+    /// In which order; numbers from the highest down [default: bytes; name for day and hour]
+    #[arg(long, value_enum)]
+    pub sort: Option<Sort>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
+/// `--by`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// Each process; of a connection that several use, each has the bytes that it moved, and the owner the connection
+    Process,
+    /// Each executable
+    Exe,
+    /// Each user
+    User,
+    /// Each remote address
+    Remote,
+    /// Each country in which remote addresses are registered
+    Country,
+    /// Each port of a service: the remote port of outbound connections, the local one of inbound ones
+    Port,
+    /// Each day, in UTC: a connection belongs to the one in which it was opened, with all its bytes
+    Day,
+    /// Each hour, in UTC: a connection belongs to the one in which it was opened, with all its bytes
+    Hour,
+}
+
+/// `--sort`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Bytes sent and received
+    Bytes,
+    /// Bytes sent
+    Tx,
+    /// Bytes received
+    Rx,
+    /// Connections
+    Connections,
+    /// The name, the address, the port or the time
+    Name,
+}
+
+impl From<By> for audit::By {
+    fn from(by: By) -> Self {
+        match by {
+            By::Process => Self::Process,
+            By::Exe => Self::Exe,
+            By::User => Self::User,
+            By::Remote => Self::Remote,
+            By::Country => Self::Country,
+            By::Port => Self::Port,
+            By::Day => Self::Day,
+            By::Hour => Self::Hour,
+        }
+    }
+}
+
+impl From<Sort> for audit::Sort {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Bytes => Self::Bytes,
+            Sort::Tx => Self::Tx,
+            Sort::Rx => Self::Rx,
+            Sort::Connections => Self::Connections,
+            Sort::Name => Self::Name,
+        }
+    }
+}

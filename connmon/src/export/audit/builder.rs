@@ -1,0 +1,108 @@
+//! Builds an [`Audit`] from connections, one by one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::interfaces::Meter;
+use super::{Audit, By, Group, Key, Sort, Split, key};
+use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
+use crate::summary::{Completeness, Selection, Window};
+
+/// Takes connections and samples of the interfaces, in any number, and gives the audit.
+pub struct Builder {
+    by: By,
+    completeness: Completeness,
+    boots: HashMap<i64, Arc<str>>,
+    groups: HashMap<Key, Open>,
+    totals: Split,
+    inexact: u64,
+    preexisting: u64,
+    meter: Meter,
+}
+
+/// A group in the making; `newest` is the rank of the connection that `process` is from.
+#[derive(Default)]
+struct Open {
+    figures: Split,
+    process: Option<Arc<Process>>,
+    newest: Option<(Timestamp, i64)>,
+}
+
+impl Builder {
+    /// A builder for the connections of these recordings that fit the selection.
+    pub fn new(runs: &[Run], selection: &Selection, by: By) -> Self {
+        let window = Window::of(runs, selection);
+        Self {
+            by,
+            completeness: Completeness::of(runs, window, selection),
+            boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
+            groups: HashMap::new(),
+            totals: Split::default(),
+            inexact: 0,
+            preexisting: 0,
+            meter: Meter::default(),
+        }
+    }
+
+    /// Counts a connection of the recording `run`.
+    pub fn add(&mut self, run: i64, connection: &Connection) {
+        let (proto, tx, rx) = (connection.proto, connection.tx_bytes(), connection.rx_bytes());
+        self.totals.add_connection(proto, connection.wire);
+        self.totals.add_bytes(proto, tx, rx);
+        self.inexact += u64::from(connection.inexact.is_some());
+        self.preexisting += u64::from(connection.preexisting);
+        self.meter.add_connection(connection, tx, rx);
+        if let Some(key) = key::of_connection(self.by, connection) {
+            let figures = &mut self.groups.entry(key).or_default().figures;
+            figures.add_connection(proto, connection.wire);
+            figures.add_bytes(proto, tx, rx);
+            return;
+        }
+        match &connection.owner {
+            Some(owner) => self.user(run, connection, owner).add_connection(proto, connection.wire),
+            None => {
+                self.groups.entry(Key::Nobody).or_default().figures.add_connection(proto, connection.wire)
+            }
+        }
+        for share in &connection.traffic {
+            self.user(run, connection, &share.process).add_bytes(proto, share.tx_bytes, share.rx_bytes);
+        }
+    }
+
+    /// Takes what the interfaces had counted at a moment of the recording `run`; the samples of a run one after another.
+    pub fn add_sample(&mut self, run: i64, sample: InterfaceSample) {
+        self.meter.add_sample(run, sample);
+    }
+
+    /// The figures of the group of a process that owns or used a connection.
+    fn user(&mut self, run: i64, connection: &Connection, process: &Arc<Process>) -> &mut Split {
+        let boot =
+            self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
+        let key = key::of_process(self.by, &boot, process).unwrap_or(Key::Nobody);
+        let keeps = matches!(key, Key::Process(..));
+        let open = self.groups.entry(key).or_default();
+        let rank = Some((connection.opened, connection.id));
+        if keeps && rank >= open.newest {
+            open.newest = rank;
+            open.process = Some(process.clone());
+        }
+        &mut open.figures
+    }
+
+    /// The audit of everything added: groups in the order of `sort`, at most `top` of them one by one.
+    pub fn finish(self, sort: Sort, top: Option<usize>) -> Audit {
+        let mut completeness = self.completeness;
+        completeness.note_connections(self.inexact, self.preexisting);
+        let mut groups: Vec<Group> = self
+            .groups
+            .into_iter()
+            .map(|(key, open)| Group { key, process: open.process, figures: open.figures })
+            .collect();
+        groups.sort_by(|a, b| a.compare(b, sort));
+        let cut = groups.split_off(top.unwrap_or(usize::MAX).min(groups.len()));
+        let mut rest = (cut.len() as u64, Split::default());
+        cut.iter().for_each(|group| rest.1.merge(&group.figures));
+        let comparison = self.meter.finish();
+        Audit { by: self.by, completeness, totals: self.totals, groups, rest, comparison }
+    }
+}

@@ -1,0 +1,141 @@
+//! The audit as one JSON object.
+//!
+//! It is a contract: fields may be added, and none renamed.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::interfaces::{Bytes, Metered, words};
+use super::{Audit, By, Group, Key, Split};
+use crate::export::completeness::Completeness;
+use crate::export::process::ProcessFields;
+use crate::model::display_safe;
+
+#[derive(Serialize)]
+struct Output {
+    completeness: Completeness,
+    by: &'static str,
+    totals: Totals,
+    /// Groups that `--top` left out.
+    rest: Option<Totals>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<Vec<ProcessRow>>,
+    /// With `processes`: connections that no process is known to own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unowned: Option<Split>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<GroupRow>>,
+    interfaces: Vec<InterfaceRow>,
+    applications: Applications,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    groups: u64,
+    #[serde(flatten)]
+    figures: Split,
+}
+
+#[derive(Serialize)]
+struct ProcessRow {
+    #[serde(flatten)]
+    process: ProcessFields,
+    #[serde(flatten)]
+    figures: Split,
+}
+
+#[derive(Serialize)]
+struct GroupRow {
+    key: String,
+    #[serde(flatten)]
+    figures: Split,
+}
+
+#[derive(Serialize)]
+struct InterfaceRow {
+    name: String,
+    from: String,
+    to: String,
+    tx_bytes: u64,
+    rx_bytes: u64,
+    tx_packets: u64,
+    rx_packets: u64,
+    restarts: u64,
+    appeared: bool,
+    vanished: bool,
+}
+
+/// What stands beside the interfaces, and how to read both.
+#[derive(Serialize)]
+struct Applications {
+    loopback: Sum,
+    elsewhere: Sum,
+    words: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Sum {
+    tx_bytes: u64,
+    rx_bytes: u64,
+}
+
+/// Writes one JSON object.
+///
+/// # Errors
+/// The writer's.
+pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
+    let by_process = audit.by == By::Process;
+    let rows = |wanted: bool| wanted.then_some(&audit.groups);
+    let comparison = &audit.comparison;
+    let output = Output {
+        completeness: (&audit.completeness).into(),
+        by: audit.by.name(),
+        totals: Totals { groups: audit.group_count(), figures: audit.totals },
+        rest: (audit.rest.0 > 0).then_some(Totals { groups: audit.rest.0, figures: audit.rest.1 }),
+        processes: rows(by_process).map(|groups| groups.iter().filter_map(process).collect()),
+        unowned: rows(by_process).map(|groups| {
+            let nobody = groups.iter().find(|group| group.key == Key::Nobody);
+            nobody.map_or_else(Split::default, |group| group.figures)
+        }),
+        groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
+        interfaces: comparison.interfaces.iter().map(interface).collect(),
+        applications: Applications {
+            loopback: comparison.loopback.into(),
+            elsewhere: comparison.elsewhere.into(),
+            words: words::all(comparison),
+        },
+    };
+    serde_json::to_writer_pretty(&mut *out, &output)?;
+    out.write_all(b"\n")
+}
+
+fn process(group: &Group) -> Option<ProcessRow> {
+    let process = group.process.as_deref()?.into();
+    Some(ProcessRow { process, figures: group.figures })
+}
+
+fn group(group: &Group) -> GroupRow {
+    GroupRow { key: group.key_text(), figures: group.figures }
+}
+
+fn interface(row: &Metered) -> InterfaceRow {
+    InterfaceRow {
+        name: display_safe(&row.counted.name).into_owned(),
+        from: row.from.to_string(),
+        to: row.to.to_string(),
+        tx_bytes: row.counted.tx_bytes,
+        rx_bytes: row.counted.rx_bytes,
+        tx_packets: row.counted.tx_packets,
+        rx_packets: row.counted.rx_packets,
+        restarts: row.restarts,
+        appeared: row.appeared,
+        vanished: row.vanished,
+    }
+}
+
+impl From<Bytes> for Sum {
+    fn from(bytes: Bytes) -> Self {
+        Self { tx_bytes: bytes.tx, rx_bytes: bytes.rx }
+    }
+}

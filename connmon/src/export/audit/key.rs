@@ -1,0 +1,64 @@
+//! What connections are grouped by.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::By;
+use crate::export::process::name;
+use crate::model::{Connection, Process, ProcessId, display_safe};
+use crate::summary::{AddressKind, service_of};
+
+/// What the connections of a group have in common. The order is that of `--sort name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// A process of a boot; its name comes first, so that it is sorted by it.
+    Process(Arc<str>, ProcessId),
+    /// An executable, a user, a country, a day or an hour.
+    Text(String),
+    /// A remote address.
+    Remote(IpAddr),
+    /// A service's port.
+    Port(u16),
+    /// No process is known that owns these connections.
+    Nobody,
+}
+
+/// For groupings by who: the key of a process. `boot` tells apart processes of different boots.
+pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
+    match by {
+        By::Process => Some(Key::Process(boot.clone(), process.id)),
+        By::Exe => Some(Key::Text(name(process))),
+        By::User => Some(Key::Text(match &process.user {
+            Some(user) => display_safe(user).into_owned(),
+            None => process.uid.to_string(),
+        })),
+        By::Remote | By::Country | By::Port | By::Day | By::Hour => None,
+    }
+}
+
+/// For groupings by what and when: the key of a connection.
+pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
+    match by {
+        By::Process | By::Exe | By::User => None,
+        By::Remote => Some(Key::Remote(connection.remote.ip)),
+        By::Country => Some(Key::Text(country(connection))),
+        By::Port => Some(Key::Port(service_of(connection).port)),
+        By::Day => Some(Key::Text(opened(connection, 10, ""))),
+        By::Hour => Some(Key::Text(opened(connection, 13, ":00Z"))),
+    }
+}
+
+/// The code of the remote's country, or why it has none, in brackets.
+fn country(connection: &Connection) -> String {
+    match (&connection.country, AddressKind::of(connection.remote.ip)) {
+        (Some(code), _) => code.clone(),
+        (None, AddressKind::Public) => "(not known)".into(),
+        (None, kind) => format!("({})", kind.name()),
+    }
+}
+
+/// The first characters of the time of opening, in UTC.
+fn opened(connection: &Connection, length: usize, rest: &str) -> String {
+    let time = connection.opened.to_string();
+    format!("{}{rest}", time.get(..length).unwrap_or(&time))
+}

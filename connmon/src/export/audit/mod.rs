@@ -1,0 +1,153 @@
+//! Who moved how many bytes: a table for people, CSV, JSON.
+//!
+//! Connections pass by one at a time, and only the groups are kept.
+
+mod builder;
+mod figures;
+mod interfaces;
+mod json;
+mod key;
+mod separated;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
+
+use super::process::name;
+use crate::model::Process;
+use crate::model::Proto;
+use crate::summary::{Completeness, Service};
+
+pub use builder::Builder;
+pub use figures::{Figures, Split};
+pub use interfaces::{Comparison, Metered};
+pub use json::write as write_json;
+pub use key::Key;
+pub use separated::write as write_csv;
+pub use table::write as write_table;
+
+/// What connections are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after what it groups by")]
+pub enum By {
+    Process,
+    Exe,
+    User,
+    Remote,
+    Country,
+    Port,
+    Day,
+    Hour,
+}
+
+impl By {
+    /// The name in machine output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Exe => "exe",
+            Self::User => "user",
+            Self::Remote => "remote",
+            Self::Country => "country",
+            Self::Port => "port",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+
+    /// The order where none is asked for: times one after the other, else most bytes first.
+    pub fn usual_sort(self) -> Sort {
+        if matches!(self, Self::Day | Self::Hour) { Sort::Name } else { Sort::Bytes }
+    }
+}
+
+/// What groups are sorted by; numbers from the highest down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after what it sorts by")]
+pub enum Sort {
+    Bytes,
+    Tx,
+    Rx,
+    Connections,
+    Name,
+}
+
+/// Connections that have something in common.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What that is.
+    pub key: Key,
+    /// For a process: what is known of it, as of its newest connection.
+    pub process: Option<Arc<Process>>,
+    /// Connections and bytes.
+    pub figures: Split,
+}
+
+impl Group {
+    /// The key in machine output.
+    pub fn key_text(&self) -> String {
+        match (&self.key, &self.process) {
+            (Key::Process(..), Some(process)) => name(process),
+            (Key::Process(_, id), None) => id.pid.to_string(),
+            (Key::Text(text), _) => text.clone(),
+            (Key::Remote(ip), _) => ip.to_string(),
+            (Key::Port(port), _) => port.to_string(),
+            (Key::Nobody, _) => "(no process)".into(),
+        }
+    }
+
+    /// The name for people: a port with the service that is usual for it.
+    pub fn label(&self) -> String {
+        let Key::Port(port) = self.key else { return self.key_text() };
+        let proto = if self.figures.tcp.connections > 0 { Proto::TCP } else { Proto::UDP };
+        match Service::name_of(proto, port) {
+            Some(service) => format!("{port} ({service})"),
+            None => port.to_string(),
+        }
+    }
+
+    /// Equal stores give equal output: where the figures are the same, the key decides.
+    fn compare(&self, other: &Self, sort: Sort) -> Ordering {
+        let figure = |group: &Self| {
+            let figures = &group.figures.all;
+            Reverse(match sort {
+                Sort::Bytes => figures.bytes(),
+                Sort::Tx => figures.tx_bytes,
+                Sort::Rx => figures.rx_bytes,
+                Sort::Connections => figures.connections,
+                Sort::Name => 0,
+            })
+        };
+        let names = || match (sort, &self.process, &other.process) {
+            (Sort::Name, Some(one), Some(other)) => name(one).cmp(&name(other)),
+            _ => Ordering::Equal,
+        };
+        figure(self).cmp(&figure(other)).then_with(names).then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// What was grouped by.
+    pub by: By,
+    /// What is missing.
+    pub completeness: Completeness,
+    /// Everything together.
+    pub totals: Split,
+    /// All groups, or the first of them.
+    pub groups: Vec<Group>,
+    /// How many groups were left out, and their sum.
+    pub rest: (u64, Split),
+    /// What the interfaces counted meanwhile.
+    pub comparison: Comparison,
+}
+
+impl Audit {
+    /// Groups in all.
+    pub fn group_count(&self) -> u64 {
+        self.groups.len() as u64 + self.rest.0
+    }
+}

@@ -1,0 +1,40 @@
+//! The audit as comma-separated values.
+
+use std::io::{self, Write};
+
+use super::figures::{Column, Figures};
+use super::{Audit, By, Group};
+use crate::export::csv::cell;
+use crate::export::process::ProcessFields;
+
+/// Writes one line a group, after a line with the names of the columns. There is no line of totals: a spreadsheet that
+/// adds up would count everything twice.
+///
+/// # Errors
+/// The writer's.
+pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
+    let mut head: Vec<String> = match audit.by {
+        By::Process => ProcessFields::COLUMNS.map(String::from).into(),
+        by => vec![by.name().into()],
+    };
+    for prefix in ["", "tcp_", "udp_"] {
+        head.extend(Figures::COLUMNS.map(|(name, _)| format!("{prefix}{name}")));
+    }
+    writeln!(out, "{}", head.join(","))?;
+    for group in &audit.groups {
+        writeln!(out, "{}", cells(audit.by, group).join(","))?;
+    }
+    Ok(())
+}
+
+fn cells(by: By, group: &Group) -> Vec<String> {
+    let mut cells: Vec<String> = match by {
+        By::Process => ProcessFields::cells(group.process.as_deref()).into(),
+        _ => vec![cell(&group.key_text())],
+    };
+    let split = &group.figures;
+    for figures in [&split.all, &split.tcp, &split.udp] {
+        cells.extend(Figures::COLUMNS.map(|(_, figure): Column| figure(figures).to_string()));
+    }
+    cells
+}

@@ -1,0 +1,227 @@
+//! The audit of a small store, written and read as the real one is.
+
+mod store;
+
+use super::{Audit, Builder, By, Sort};
+use crate::summary::Selection;
+use store::{Fixture, START};
+
+const ALL: [By; 8] = [By::Process, By::Exe, By::User, By::Remote, By::Country, By::Port, By::Day, By::Hour];
+
+fn audit(by: By, sort: Sort, top: Option<usize>) -> Audit {
+    audit_of(&Fixture::new(), &Selection::default(), by, sort, top)
+}
+
+fn audit_of(fixture: &Fixture, selection: &Selection, by: By, sort: Sort, top: Option<usize>) -> Audit {
+    let store = fixture.open();
+    let mut builder = Builder::new(&store.runs().unwrap(), selection, by);
+    let each = |run, connection| {
+        builder.add(run, &connection);
+        Ok::<(), crate::store::StoreError>(())
+    };
+    store.for_each(selection.since, selection.until, each).unwrap();
+    store
+        .for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))
+        .unwrap();
+    builder.finish(sort, top)
+}
+
+fn keys(audit: &Audit) -> Vec<String> {
+    audit.groups.iter().map(super::Group::key_text).collect()
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn golden(name: &str, text: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/export/audit/golden").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs = expected.lines().zip(text.lines()).find(|(a, b)| a != b);
+    assert!(
+        expected == text,
+        "{name} has changed, first at {differs:?}. If that is right: BLESS=1 cargo test -p connmon export"
+    );
+}
+
+#[test]
+fn every_grouping_has_its_keys() {
+    for (by, expected) in [
+        (By::Process, vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"]),
+        (By::Exe, vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"]),
+        (By::User, vec!["mira", "www-data", "root", "4711", "(no process)"]),
+        (By::Remote, vec!["8.8.8.8", "193.0.6.139", "10.0.0.9", "10.0.0.2", "127.0.0.1", "10.0.0.7"]),
+        (By::Country, vec!["US", "NL", "(private)", "(loopback)"]),
+        (By::Port, vec!["443", "5432", "2049", "22"]),
+        (By::Day, vec!["2026-06-18", "2026-06-19"]),
+        (By::Hour, vec!["2026-06-18T08:00Z", "2026-06-18T09:00Z", "2026-06-19T09:00Z"]),
+    ] {
+        assert_eq!(keys(&audit(by, by.usual_sort(), None)), expected, "{by:?}");
+    }
+}
+
+#[test]
+fn every_grouping_adds_up() {
+    for by in ALL {
+        let audit = audit(by, Sort::Bytes, None);
+        let mut sum = super::Split::default();
+        audit.groups.iter().for_each(|group| sum.merge(&group.figures));
+        assert_eq!(sum, audit.totals, "{by:?}");
+        assert_eq!((sum.all.connections, sum.tcp.connections, sum.udp.connections), (7, 6, 1), "{by:?}");
+        assert_eq!((sum.all.tx_bytes, sum.all.rx_bytes), (73_340, 4_004_943), "{by:?}");
+    }
+}
+
+#[test]
+fn a_shared_connection_belongs_to_its_owner_and_its_bytes_to_who_moved_them() {
+    let audit = audit(By::Exe, Sort::Name, None);
+    let figures = |name: &str| {
+        let group = audit.groups.iter().find(|group| group.key_text() == name).unwrap();
+        (group.figures.all.connections, group.figures.all.tx_bytes, group.figures.all.rx_bytes)
+    };
+    assert_eq!(figures("/usr/sbin/nginx"), (2, 71_000, 2_900));
+    assert_eq!(figures(store::LONG), (1, 34, 20));
+    assert_eq!(figures("(no process)"), (1, 0, 0));
+}
+
+#[test]
+fn every_sort_has_its_order() {
+    for (sort, expected) in [
+        (Sort::Bytes, ["443", "5432", "2049", "22"]),
+        (Sort::Tx, ["443", "5432", "2049", "22"]),
+        (Sort::Rx, ["443", "2049", "5432", "22"]),
+        (Sort::Connections, ["443", "5432", "22", "2049"]),
+        (Sort::Name, ["22", "443", "2049", "5432"]),
+    ] {
+        assert_eq!(keys(&audit(By::Port, sort, None)), expected, "{sort:?}");
+    }
+    let names = keys(&audit(By::Process, Sort::Name, None));
+    assert_eq!(names, [store::LONG, "/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", "(no process)"]);
+}
+
+#[test]
+fn what_is_cut_is_added_up() {
+    let audit = audit(By::Port, Sort::Bytes, Some(1));
+    assert_eq!((keys(&audit), audit.rest.0, audit.group_count()), (vec!["443".to_owned()], 3, 4));
+    let mut sum = audit.groups[0].figures;
+    sum.merge(&audit.rest.1);
+    assert_eq!(sum, audit.totals);
+    assert_eq!(self::audit(By::Port, Sort::Bytes, Some(99)).rest.0, 0);
+}
+
+#[test]
+fn tables_fit_into_80_columns() {
+    for by in ALL {
+        let audit = audit(by, by.usual_sort(), None);
+        for room in [80, 100, 200] {
+            let table = text(|out| super::write_table(&audit, room, out));
+            let long: Vec<&str> =
+                table.lines().filter(|line| crate::export::text::width(line) > room).collect();
+            assert!(long.is_empty(), "{by:?}, {room}: {long:#?}");
+        }
+        let table = text(|out| super::write_table(&audit, 80, out));
+        golden(&format!("{}.txt", by.name()), &table);
+    }
+    let cut = audit(By::Process, Sort::Connections, Some(2));
+    golden("process-top.txt", &text(|out| super::write_table(&cut, 80, out)));
+}
+
+#[test]
+fn csv_and_json_are_as_agreed() {
+    for by in [By::Process, By::Hour, By::Exe] {
+        let audit = audit(by, by.usual_sort(), None);
+        golden(&format!("{}.csv", by.name()), &text(|out| super::write_csv(&audit, out)));
+        let json = text(|out| super::write_json(&audit, out));
+        golden(&format!("{}.json", by.name()), &json);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["by"], by.name());
+        assert_eq!(json["totals"]["tx_bytes"], 73_340);
+        assert!(!json["completeness"]["words"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn interfaces_are_compared_over_the_samples_around_the_interval() {
+    let fixture = Fixture::new();
+    let of = |since: Option<i64>, until: Option<i64>| {
+        let at = |second: i64| crate::model::Timestamp(START + second * 1_000_000_000);
+        let selection = Selection { since: since.map(at), until: until.map(at), ..Selection::default() };
+        let comparison = audit_of(&fixture, &selection, By::Day, Sort::Name, None).comparison;
+        let rows: Vec<_> = comparison
+            .interfaces
+            .iter()
+            .map(|row| {
+                let marks = (row.restarts, row.appeared, row.vanished);
+                (row.counted.name.clone(), row.counted.rx_bytes, row.counted.tx_packets, marks)
+            })
+            .collect();
+        let seconds = |time: crate::model::Timestamp| (time.0 - START) / 1_000_000_000;
+        (comparison.covers.map(|(from, to)| (seconds(from), seconds(to))), rows)
+    };
+    let row = |name: &str, rx, packets, marks| (name.to_owned(), rx, packets, marks);
+    let still = (0, false, false);
+    // eth0 began anew at the third sample, veth0 came after the first and went after the second; eth1 became wan0.
+    assert_eq!(
+        of(None, None),
+        (
+            Some((0, 180)),
+            vec![
+                row("eth0", 5_000 + 700 + 100, 5 + 7 + 1, (1, false, false)),
+                row("eth1", 50, 1, still),
+                row("lo", 30, 3, still),
+                row("veth0", 90, 9, (0, true, true)),
+                row("wan0", 60, 2, still),
+            ]
+        )
+    );
+    // Between the first two samples; then before and after all of them.
+    let early = of(Some(10), Some(20));
+    assert_eq!((early.0, &early.1[0]), (Some((0, 60)), &row("eth0", 5_000, 5, still)));
+    assert_eq!(of(Some(4_000), None), (None, vec![]));
+    assert_eq!(of(None, Some(-5)), (None, vec![]));
+}
+
+#[test]
+fn a_store_from_before_there_were_samples_is_read() {
+    let fixture = Fixture::new();
+    fixture.forget_samples();
+    let audit = audit_of(&fixture, &Selection::default(), By::Day, Sort::Name, None);
+    assert_eq!((audit.comparison.covers, audit.totals.all.connections), (None, 7));
+    let table = text(|out| super::write_table(&audit, 80, out));
+    assert!(table.contains("were not read twice in this time"), "{table}");
+}
+
+#[test]
+fn losses_are_said_in_every_format() {
+    let fixture = Fixture::new();
+    fixture.lose();
+    let audit = audit_of(&fixture, &Selection::default(), By::User, Sort::Name, None);
+    let json: serde_json::Value = serde_json::from_str(&text(|out| super::write_json(&audit, out))).unwrap();
+    let table = text(|out| super::write_table(&audit, 80, out)).replace("\n  ", " ");
+    let words = json["completeness"]["words"].as_array().unwrap();
+    for said in [
+        "7 records were lost in the kernel",
+        "larger “--ring-bytes”",
+        "The kernel's tables were full 3 times",
+        "larger “--max-connections”",
+        "The kernel skipped 2 probes",
+        "“--backend fentry”",
+        "2 reads of kernel memory failed",
+        "1 record could not be decoded",
+        "5 bytes sent and 0 bytes received belong to no recorded connection",
+        "For 4 TCP connections the byte counts differ",
+    ] {
+        assert!(table.contains(said), "{said:?} is not in\n{table}");
+        assert!(
+            words.iter().any(|text| text.as_str().unwrap().contains(said)),
+            "{said:?} is not in {words:#?}"
+        );
+    }
+    assert_eq!(json["completeness"]["lost_events"], 8);
+}

@@ -1,0 +1,106 @@
+//! How complete the record is, as every format says it: the counters for programs, the words for people.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::text::write_wrapped;
+use crate::model::Gap;
+use crate::summary::{self, Level};
+
+/// The counters of loss and what they mean.
+#[derive(Serialize)]
+pub struct Completeness {
+    complete: bool,
+    lost_events: u64,
+    lost_connections: u64,
+    lost_processes: u64,
+    unattributed_bytes: Unattributed,
+    map_full: u64,
+    read_errors: u64,
+    malformed: u64,
+    probe_misses: u64,
+    reconciliation: Reconciliation,
+    gaps: Vec<GapRow>,
+    words: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Unattributed {
+    tx: u64,
+    rx: u64,
+}
+
+#[derive(Serialize)]
+struct Reconciliation {
+    compared: u64,
+    equal: u64,
+    tx_undelivered_bytes: u64,
+    rx_unread_bytes: u64,
+    unexplained: u64,
+}
+
+#[derive(Serialize)]
+struct GapRow {
+    from: String,
+    to: String,
+    reason: String,
+}
+
+impl From<&summary::Completeness> for Completeness {
+    fn from(completeness: &summary::Completeness) -> Self {
+        let counters = &completeness.counters;
+        let r = &counters.reconciliation;
+        let gap = |gap: &Gap| GapRow {
+            from: gap.from.to_string(),
+            to: gap.to.to_string(),
+            reason: gap.reason.clone(),
+        };
+        Self {
+            complete: completeness.is_complete(),
+            lost_events: counters.lost_events,
+            lost_connections: counters.lost_connections,
+            lost_processes: counters.lost_processes,
+            unattributed_bytes: Unattributed {
+                tx: counters.unattributed_tx_bytes,
+                rx: counters.unattributed_rx_bytes,
+            },
+            map_full: counters.map_full,
+            read_errors: counters.read_errors,
+            malformed: counters.malformed,
+            probe_misses: counters.probe_misses,
+            reconciliation: Reconciliation {
+                compared: r.compared,
+                equal: r.equal,
+                tx_undelivered_bytes: r.tx_undelivered_bytes,
+                rx_unread_bytes: r.rx_unread_bytes,
+                unexplained: r.unexplained,
+            },
+            gaps: completeness.gaps.iter().map(gap).collect(),
+            words: completeness.statements.iter().map(summary::Statement::words).collect(),
+        }
+    }
+}
+
+/// Writes the statements for reading, in lines of at most `room` columns.
+///
+/// # Errors
+/// The writer's.
+pub fn write_words(
+    completeness: &summary::Completeness,
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for statement in &completeness.statements {
+        let mark = match statement.level {
+            Level::Loss => "! ",
+            Level::Note => "· ",
+            Level::Good => "✓ ",
+        };
+        write_wrapped(mark, &statement.text, room, out)?;
+        if let Some(advice) = &statement.advice {
+            write_wrapped("  ", advice, room, out)?;
+        }
+    }
+    Ok(())
+}
