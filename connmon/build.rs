@@ -73,9 +73,28 @@ fn build() -> Result<(), String> {
         return Err("the eBPF object does not build; the lines above say why".into());
     }
     let object = out.join("ebpf/bpfel-unknown-none/release/connmon-ebpf");
-    fs::copy(&object, out.join("connmon-ebpf.o"))
-        .map_err(|error| format!("{}: {error}", object.display()))?;
-    Ok(())
+    let bytes = fs::read(&object).map_err(|error| format!("{}: {error}", object.display()))?;
+    let bytes = without_debug(&bytes).map_err(|error| format!("{}: {error}", object.display()))?;
+    let small = out.join("connmon-ebpf.o");
+    fs::write(&small, bytes).map_err(|error| format!("{}: {error}", small.display()))
+}
+
+/// The object without its DWARF sections, from which the linker has made BTF: they are most of it.
+fn without_debug(bytes: &[u8]) -> Result<Vec<u8>, object::build::Error> {
+    let mut elf = object::build::elf::Builder::read64(bytes)?;
+    for section in &mut elf.sections {
+        let name = section.name.to_string();
+        section.delete = name.starts_with(".debug_") || name.starts_with(".rel.debug_");
+    }
+    elf.delete_orphans();
+    // LLVM keeps the sections' names with those of the symbols, the builder apart.
+    let names = elf.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = object::elf::SHT_STRTAB;
+    names.data = object::build::elf::SectionData::SectionString;
+    let mut small = Vec::new();
+    elf.write(&mut small)?;
+    Ok(small)
 }
 
 fn variable(name: &str) -> Result<PathBuf, String> {

@@ -10,6 +10,7 @@
 pub mod cases;
 pub mod demo;
 pub mod harness;
+pub mod pace;
 pub mod stage;
 pub mod storm;
 pub mod sys;

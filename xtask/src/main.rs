@@ -3,6 +3,7 @@
 //! Everything that a fresh machine needs beyond Rust itself is brought by [`setup`]; the other commands call it.
 
 mod apt;
+mod bench;
 mod build;
 mod cargo;
 mod data;
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Args),
     /// Run the end-to-end test on the kernel matrix in QEMU
     Vm(vm::Args),
+    /// Measure what recording costs (takes some minutes; as root)
+    Bench(bench::Args),
     /// Check formatting, lints, licences and this project's own rules
     Tidy,
     /// Generate the data embedded in connmon
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Vm(args) => vm::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Tidy => tidy::run(),
         Command::Data => data::run(),
     };

@@ -63,7 +63,7 @@ fn empty(dir: &Path) -> Result<()> {
 const START: Duration = Duration::from_secs(60);
 
 /// Passes on what the recorder says, and returns once it says that it records: traffic before would be missed.
-fn wait_until_recording(said: impl Read + Send + 'static) -> Result<()> {
+pub fn wait_until_recording(said: impl Read + Send + 'static) -> Result<()> {
     let (tell, told) = channel();
     std::thread::spawn(move || pass_on(said, &mut std::io::stderr(), &tell));
     told.recv_timeout(START).ok().context("the recorder never said that it records")

@@ -68,6 +68,7 @@ impl Capture {
         emit(Frame::Start(Box::new(start(&probes))));
         snapshot::sockets(&mut probes)?;
         snapshot::processes(&mut probes, &mut emit)?;
+        sys::give_memory_back();
         let mut take = |name: &'static str| {
             probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
         };

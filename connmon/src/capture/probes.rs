@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry,
-    FExit, KProbe, ProgramError,
+    FExit, Iter, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
 use connmon_ebpf::{MAX_COPIES, RECEIVE_FUNCTIONS, Settings};
@@ -100,6 +101,7 @@ enum Place {
     Sock,
     Egress,
     Ingress,
+    Iter,
 }
 
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
@@ -124,6 +126,8 @@ const COMMON: &[Probe] = &[
     needed("tcp_destroy_sock", Place::TpBtf, "tcp_destroy_sock"),
     needed("inet_sock_set_state", Place::TpBtf, "inet_sock_set_state"),
     needed("tcp_rcv_space_adjust", Place::TpBtf, "tcp_rcv_space_adjust"),
+    needed("snapshot", Place::Iter, "task_file"),
+    needed("processes", Place::Iter, "task"),
 ];
 
 /// The wire plane.
@@ -227,8 +231,6 @@ pub struct Probes {
     pub notes: Vec<String>,
     /// Whether packets are counted.
     pub wire: bool,
-    /// The kernel's type information as aya reads it.
-    pub types: aya::Btf,
 }
 
 /// Attaches `wanted`, or the first backend that works.
@@ -245,10 +247,10 @@ pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, Probe
             continue;
         }
         match attach_one(backend, options, &btf, &offsets) {
-            Ok((ebpf, types, wire)) => {
+            Ok((ebpf, wire)) => {
                 let missing = wire.as_ref().err().map(|why| format!("packets are not counted: {why}"));
                 notes.extend(missing);
-                return Ok(Probes { ebpf, backend, notes, wire: wire.is_ok(), types });
+                return Ok(Probes { ebpf, backend, notes, wire: wire.is_ok() });
             }
             Err(error) => {
                 if let ProbeError::Program { log, .. } = &error {
@@ -269,7 +271,7 @@ fn attach_one(
     options: Options,
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
-) -> Result<(Ebpf, aya::Btf, Result<(), String>), ProbeError> {
+) -> Result<(Ebpf, Result<(), String>), ProbeError> {
     let preemption = Preemption::of_kernel();
     if backend == Backend::Kprobe && preemption.kernel {
         // trace_call_bpf() skips all programs of kprobes while `bpf_prog_active` is raised on the CPU, and whoever
@@ -340,7 +342,7 @@ fn attach_one(
                 .map_err(|error| reason(&error))
         }),
     };
-    Ok((ebpf, types, wire))
+    Ok((ebpf, wire))
 }
 
 /// Whether events that the kernel does not show to a program may be lost, so far as no copy of it makes up for them: not
@@ -361,9 +363,7 @@ fn names(program: &str, place: Place, copies: u32) -> Vec<String> {
     match place {
         Place::TpBtf => rising.collect(),
         Place::FEntry | Place::FExit => rising.collect::<Vec<_>>().into_iter().rev().collect(),
-        Place::KProbe | Place::SockAddr | Place::Sock | Place::Egress | Place::Ingress => {
-            vec![program.to_owned()]
-        }
+        _ => vec![program.to_owned()],
     }
 }
 
@@ -436,6 +436,11 @@ fn place_one(
             };
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, way, CgroupAttachMode::Single)?;
         }
+        // Attached when it is read.
+        Place::Iter => {
+            let program: &mut Iter = program.try_into()?;
+            program.load(target, types)?;
+        }
         Place::Sock => {
             let program: &mut CgroupSock = program.try_into()?;
             program.load()?;
@@ -503,23 +508,33 @@ fn receive_functions() -> Result<[[u64; 2]; RECEIVE_FUNCTIONS], ProbeError> {
         "ping_recvmsg",
     ];
     let unsupported = |why: String| ProbeError::Unsupported(format!("/proc/kallsyms cannot be used: {why}"));
-    let text = fs::read_to_string("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
-    let mut symbols: Vec<(u64, &str)> = text
-        .lines()
-        .filter_map(|line| {
+    // Read twice rather than kept: it has some hundred thousand lines.
+    let each = |see: &mut dyn FnMut(u64, &str)| -> Result<(), ProbeError> {
+        let file = File::open("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(|error| unsupported(error.to_string()))?;
             let mut fields = line.split_ascii_whitespace();
-            let (address, kind, name) = (fields.next()?, fields.next()?, fields.next()?);
-            matches!(kind, "t" | "T").then(|| (u64::from_str_radix(address, 16).unwrap_or(0), name))
-        })
-        .collect();
-    symbols.sort_unstable();
+            if let (Some(address), Some("t" | "T"), Some(name)) =
+                (fields.next(), fields.next(), fields.next())
+            {
+                see(u64::from_str_radix(address, 16).unwrap_or(0), name);
+            }
+        }
+        Ok(())
+    };
     let mut ranges = [[0; 2]; RECEIVE_FUNCTIONS];
-    for (range, wanted) in ranges.iter_mut().zip(NAMES) {
-        let Some(at) = symbols.iter().position(|(_, name)| *name == wanted) else { continue };
-        let from = symbols[at].0;
-        let to = symbols[at..].iter().map(|(address, _)| *address).find(|&address| address > from);
-        *range = [from, to.unwrap_or(from)];
-    }
+    each(&mut |address, name| {
+        if let Some(at) = NAMES.iter().position(|wanted| *wanted == name) {
+            ranges[at] = [address, u64::MAX];
+        }
+    })?;
+    each(&mut |address, _| {
+        for [from, to] in &mut ranges {
+            if address > *from && address < *to {
+                *to = address;
+            }
+        }
+    })?;
     if ranges[0][0] == 0 {
         return Err(unsupported("it hides the addresses (kernel.kptr_restrict)".into()));
     }

@@ -57,10 +57,6 @@ fn run(probes: &mut Probes, program: &str, target: &'static str) -> Result<Vec<u
         .ok_or(refused(ProgramError::NotLoaded))?
         .try_into()
         .map_err(refused)?;
-    match iter.load(target, &probes.types) {
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-        Err(error) => return Err(refused(error)),
-    }
     let id = iter.attach().map_err(refused)?;
     let link = iter.take_link(id).map_err(refused)?;
     let mut file: File =

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use connmon_tests::stage::{Hold, play, run_child};
 use connmon_tests::storm::Storm;
 use connmon_tests::truth::{Truth, disagreements};
-use connmon_tests::{cases, demo, storm};
+use connmon_tests::{cases, demo, pace, storm};
 
 #[derive(Parser)]
 #[command(about, after_help = "Nothing leaves the machine: loopback and network namespaces of its own only.")]
@@ -27,6 +28,21 @@ enum Command {
     Demo,
     /// Many short TCP connections at full rate.
     Storm(StormArgs),
+    /// Bulk data at full rate for some seconds.
+    Bulk {
+        /// Connections at a time.
+        #[arg(long, default_value_t = 1)]
+        streams: usize,
+        /// How long.
+        #[arg(long, default_value_t = 3.0)]
+        seconds: f64,
+    },
+    /// Small UDP datagrams at full rate for some seconds.
+    Packets {
+        /// How long.
+        #[arg(long, default_value_t = 3.0)]
+        seconds: f64,
+    },
 }
 
 #[derive(Args)]
@@ -101,11 +117,22 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Case(args) => run_cases(&args),
         Command::Demo => demo::run(&mut print),
+        Command::Bulk { streams, seconds } => print_pace(&pace::bulk(streams, length(seconds)?)?),
+        Command::Packets { seconds } => print_pace(&pace::packets(length(seconds)?)?),
         Command::Storm(args) => {
             let StormArgs { connections, processes, parallel, servers, bytes, list, netns } = args;
             storm::run(&Storm { connections, processes, parallel, servers, bytes, list, netns }, &mut print)
         }
     }
+}
+
+fn length(seconds: f64) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(seconds)?)
+}
+
+fn print_pace(pace: &pace::Pace) -> Result<()> {
+    println!("{}", serde_json::to_string(pace)?);
+    Ok(())
 }
 
 fn print(truth: Truth) -> Result<()> {

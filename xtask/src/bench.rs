@@ -1,0 +1,214 @@
+//! `cargo xtask bench`: what recording costs, as medians of pairs with and without it on this machine.
+//!
+//! Not a test: the figures are for people, and go into docs/performance.md by hand with their reasons.
+
+mod machine;
+mod recorder;
+mod work;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{cargo, setup, sh, table, workspace};
+use machine::median;
+use recorder::Recorder;
+use work::{Sample, Work};
+
+/// What to measure.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Pairs of each workload
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pairs: usize,
+    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, replay
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Connections of the storm
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    connections: u64,
+    /// Further options for the recorder, such as --no-wire
+    #[arg(last = true)]
+    record: Vec<String>,
+}
+
+/// The programs under measurement, and where their files go.
+pub struct Bench {
+    connmon: PathBuf,
+    traffic: PathBuf,
+    dir: PathBuf,
+    options: Vec<String>,
+}
+
+/// `cargo xtask bench`.
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    ensure!(sh::is_root(), "the bench records all the time: run it as root");
+    let built = &mut cargo::cargo(&["build", "--release", "-p", "connmon", "-p", "connmon-tests", "--bins"]);
+    let made = cargo::executables(built)?;
+    let dir = workspace::run_dir().with_file_name("bench");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let bench = Bench {
+        connmon: cargo::find(&made, "connmon")?,
+        traffic: cargo::find(&made, "traffic")?,
+        dir,
+        options: args.record.clone(),
+    };
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    let mut rows = vec![Row::head()];
+    for work in Work::all(args.connections) {
+        if wanted(work.name) {
+            rows.push(pairs(&bench, &work, args.pairs)?);
+        }
+    }
+    let cells: Vec<_> = rows.iter().map(|row| row.0.clone()).collect();
+    if cells.len() > 1 {
+        println!("\n{}", table::render(&cells));
+    }
+    if wanted("idle") {
+        idle(&bench)?;
+    }
+    if wanted("replay") {
+        replay(&bench, args.connections)?;
+    }
+    Ok(())
+}
+
+/// A line of the table.
+struct Row(Vec<String>);
+
+impl Row {
+    fn head() -> Self {
+        let head = [
+            "workload",
+            "without",
+            "recording",
+            "ratio",
+            "spread of ratios",
+            "daemon CPU s",
+            "all CPU s more",
+            "per",
+            "peak RSS",
+        ];
+        Self(head.map(str::to_owned).to_vec())
+    }
+}
+
+/// Runs a workload in pairs, in alternating order.
+fn pairs(bench: &Bench, work: &Work, count: usize) -> Result<Row> {
+    let (mut plain, mut recorded, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut daemon, mut more, mut peak) = (Vec::new(), Vec::new(), 0);
+    work.run(bench)?; // once for nothing: caches, and the first TIME_WAITs
+    for nth in 0..count {
+        let first = if nth % 2 == 0 { Some(work.run(bench)?) } else { None };
+        let recorder = Recorder::start(bench, work.name)?;
+        let with = work.run(bench)?;
+        let usage = recorder.stop()?;
+        let without = match first {
+            Some(without) => without,
+            None => work.run(bench)?,
+        };
+        ratios.push(with.rate() / without.rate());
+        daemon.push(usage.cpu / with.units());
+        more.push(with.cpu / with.units() - without.cpu / without.units());
+        peak = peak.max(usage.peak_kib);
+        eprintln!(
+            "{} {}/{count}: {} without, {} recording, {:.3}",
+            work.name,
+            nth + 1,
+            work.shown(without.rate()),
+            work.shown(with.rate()),
+            with.rate() / without.rate()
+        );
+        plain.push(without.rate());
+        recorded.push(with.rate());
+    }
+    let spread = |values: &[f64]| {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        format!("{:.3}..{:.3}", sorted.first().unwrap_or(&0.0), sorted.last().unwrap_or(&0.0))
+    };
+    Ok(Row(vec![
+        work.name.to_owned(),
+        work.shown(median(&plain)),
+        work.shown(median(&recorded)),
+        format!("{:.3}", median(&ratios)),
+        spread(&ratios),
+        format!("{:.2}", median(&daemon)),
+        format!("{:.2}", median(&more)),
+        work.unit.to_owned(),
+        format!("{:.0} MiB", peak as f64 / 1024.0),
+    ]))
+}
+
+/// What the recorder takes when nothing happens.
+fn idle(bench: &Bench) -> Result<()> {
+    const SECONDS: u64 = 20;
+    let recorder = Recorder::start(bench, "idle")?;
+    let before = recorder.now()?;
+    std::thread::sleep(std::time::Duration::from_secs(SECONDS));
+    let after = recorder.now()?;
+    recorder.stop()?;
+    println!(
+        "idle: {:.2} % of a core over {SECONDS} s, {:.0} MiB resident",
+        100.0 * (after.cpu - before.cpu) / SECONDS as f64,
+        after.peak_kib as f64 / 1024.0
+    );
+    Ok(())
+}
+
+/// How fast a capture goes through the pipeline.
+fn replay(bench: &Bench, connections: u64) -> Result<()> {
+    let capture = bench.dir.join("replay.cap");
+    let mut with = Bench { options: bench.options.clone(), ..bench.clone_paths() };
+    with.options.extend(["--capture".to_owned(), capture.display().to_string()]);
+    let recorder = Recorder::start(&with, "capture")?;
+    Work::storm(connections).run(&with)?;
+    recorder.stop()?;
+    let mut rates = Vec::new();
+    let sockets = 2 * connections;
+    for _ in 0..5 {
+        let db = bench.db("replayed")?;
+        let started = std::time::Instant::now();
+        let mut replay = Command::new(&bench.connmon);
+        sh::output(replay.arg("replay").arg(&capture).arg("--db").arg(&db))?;
+        rates.push(sockets as f64 / started.elapsed().as_secs_f64());
+    }
+    println!("replay: {:.0} connections/s of {sockets} (median of 5)", median(&rates));
+    std::fs::remove_file(&capture).with_context(|| format!("cannot remove {}", capture.display()))
+}
+
+impl Bench {
+    fn clone_paths(&self) -> Self {
+        Self {
+            connmon: self.connmon.clone(),
+            traffic: self.traffic.clone(),
+            dir: self.dir.clone(),
+            options: Vec::new(),
+        }
+    }
+
+    /// The path of a store that does not exist yet.
+    fn db(&self, name: &str) -> Result<PathBuf> {
+        let db = self.dir.join(format!("{name}.db"));
+        for end in ["", "-wal", "-shm"] {
+            let file = PathBuf::from(format!("{}{end}", db.display()));
+            if file.exists() {
+                std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+            }
+        }
+        Ok(db)
+    }
+}
+
+impl Sample {
+    fn rate(&self) -> f64 {
+        self.done / self.seconds
+    }
+
+    /// In the unit for which CPU seconds are told.
+    fn units(&self) -> f64 {
+        self.done / self.unit
+    }
+}
