@@ -74,7 +74,7 @@ fn pair(demanded: &[Expected<'_>], records: &[Record]) -> Vec<Option<usize>> {
     }
     let mut matches = vec![None; demanded.len()];
     let mut used = HashSet::new();
-    let right_process = |expected: &Expected<'_>, record: &Record| record.pid() == Some(expected.owner.pid);
+    let right_process = |expected: &Expected<'_>, record: &Record| record.pid() == expected.owner.known_pid();
     let equal = |expected: &Expected<'_>, record: &Record| {
         right_process(expected, record) && expected.traffic == diff::traffic(record)
     };
@@ -109,7 +109,7 @@ impl<'a> Territory<'a> {
         let (mut pids, mut ends) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
         for truth in truths {
             for process in &truth.processes {
-                pids.insert(process.pid, truth);
+                pids.extend(process.known_pid().map(|pid| (pid, truth)));
                 for connection in &process.connections {
                     ends.entry((connection.proto, connection.remote)).or_default().push(truth);
                     if let Some(local) = connection.local {

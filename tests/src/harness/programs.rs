@@ -8,12 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::audit::Audit;
 use super::record::{self, Record};
+pub use crate::sys::in_vm;
 use crate::truth::Truth;
-
-/// Inside a virtual machine without hardware help: everything is slow.
-pub fn in_vm() -> bool {
-    std::env::var_os("VM").is_some()
-}
 
 /// The generator.
 pub fn traffic_program() -> Result<PathBuf> {

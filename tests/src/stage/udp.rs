@@ -8,6 +8,7 @@ use socket2::Socket;
 
 use super::tally::{Ledger, Tally};
 use crate::sys::datagram::{RxFrom, TxTo};
+use crate::sys::socket::disconnect;
 use crate::sys::stream::{Rx, Tx};
 use crate::truth::{Connection, Direction, Endpoint, Proto};
 
@@ -38,7 +39,7 @@ impl Udp {
         if self.local.port() == 0 {
             self.local = crate::sys::socket::local(&self.socket)?; // bound by this very call
         }
-        self.flow(to, Direction::Out).sent(sent);
+        self.sent(sent, to);
         Ok(())
     }
 
@@ -46,7 +47,7 @@ impl Udp {
     pub fn recv_from(&mut self, call: RxFrom, room: usize) -> Result<(SocketAddr, usize)> {
         let mut buf = vec![0; room];
         let (got, from) = call(self.socket.as_fd(), &mut buf).context("receiving")?;
-        self.flow(from, Direction::In).received(got);
+        self.received(got, from);
         Ok((from, got))
     }
 
@@ -57,10 +58,20 @@ impl Udp {
         Ok(())
     }
 
+    /// Sets the peer free. A port that the kernel chose is lost with it: what follows are other flows.
+    pub fn disconnect(&mut self) -> Result<()> {
+        disconnect(self.socket.as_fd())?;
+        let before = std::mem::replace(&mut self.local, crate::sys::socket::local(&self.socket)?);
+        if self.local.port() != before.port() {
+            self.flows.drain(..).for_each(|(_, tally)| tally.closed());
+        }
+        Ok(())
+    }
+
     /// Sends `n` bytes to `peer`, the fixed one, without naming it.
     pub fn send(&mut self, call: Tx, n: usize, peer: SocketAddr) -> Result<()> {
         let sent = call(self.socket.as_fd(), &DATAGRAM[..n]).context("sending")?;
-        self.flow(peer, Direction::Out).sent(sent);
+        self.sent(sent, peer);
         Ok(())
     }
 
@@ -68,8 +79,18 @@ impl Udp {
     pub fn recv(&mut self, call: Rx, room: usize, from: SocketAddr) -> Result<usize> {
         let mut buf = vec![0; room];
         let got = call(self.socket.as_fd(), &mut buf).context("receiving")?;
-        self.flow(from, Direction::In).received(got);
+        self.received(got, from);
         Ok(got)
+    }
+
+    /// Counts what a call of the case's own sent to `to`.
+    pub fn sent(&mut self, n: usize, to: SocketAddr) {
+        self.flow(to, Direction::Out).sent(n);
+    }
+
+    /// Counts what a call of the case's own received from `from`.
+    pub fn received(&mut self, n: usize, from: SocketAddr) {
+        self.flow(from, Direction::In).received(n);
     }
 
     /// The count for one remote address.

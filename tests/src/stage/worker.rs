@@ -13,10 +13,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::control::{Control, Message};
 use super::tally::Ledger;
-use super::{Conn, Family, Udp};
+use super::{Conn, Family, Udp, Unsupported};
 use crate::sys::process::{self, Fork};
 use crate::sys::socket;
-use crate::truth::{Connection, Direction, Process, Proto, Totals};
+use crate::truth::{Connection, Direction, End, Process, Proto, Totals};
 
 /// No case takes this long.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -169,6 +169,13 @@ impl Worker {
         self.ledger.open(Connection::new(Proto::Tcp, Direction::Out, None, remote))
     }
 
+    /// Notes the inbound end of a connection that the kernel made and nobody accepted.
+    pub fn unaccepted(&mut self, listener: &Listener, remote: SocketAddr, end: End) {
+        let connection = Connection::new(Proto::Tcp, Direction::In, Some(listener.local), remote);
+        let connection = Connection { end: Some(end), open: false, ..connection };
+        self.forks.push(Process::nobody(vec![connection]));
+    }
+
     /// Puts a connection that was counted elsewhere into the truth.
     pub fn list(&self, connection: Connection) {
         self.ledger.open(connection);
@@ -189,6 +196,20 @@ impl Worker {
         let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
         socket.bind(&addr.into())?;
         Udp::new(socket, self.ledger.clone())
+    }
+
+    /// A UDP socket that asked for the port it has, and so keeps it.
+    pub fn udp_port(&self) -> Result<Udp> {
+        let addr = SocketAddr::new(self.family.loopback(), 0);
+        let socket = || -> Result<Socket> {
+            let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+            socket.set_reuse_address(true)?;
+            Ok(socket)
+        };
+        let (chooser, keeper) = (socket()?, socket()?);
+        chooser.bind(&addr.into())?;
+        keeper.bind(&socket::local(&chooser)?.into())?;
+        Udp::new(keeper, self.ledger.clone())
     }
 
     /// A UDP socket that is not bound.
@@ -213,7 +234,7 @@ impl Worker {
             process::leash(LIMIT);
             let message = match body(&mut child) {
                 Ok(()) => Message::Report(child.report()),
-                Err(error) => Message::Failed(format!("{error:#}")),
+                Err(error) => Message::of_error("a forked process", &error),
             };
             serde_json::to_vec(&message).unwrap_or_default()
         })?;
@@ -224,6 +245,7 @@ impl Worker {
     pub fn join(&mut self, child: Fork) -> Result<()> {
         match serde_json::from_slice(&child.join()?)? {
             Message::Report(report) => self.forks.extend(report),
+            Message::Unsupported(what) => return Err(Unsupported(what).into()),
             other => bail!("a forked process: {other:?}"),
         }
         Ok(())
@@ -270,7 +292,7 @@ pub fn run_child(id: &str, role: &str, args: &[String]) -> ExitCode {
     });
     let message = match played {
         Ok(()) => Message::Report(worker.report()),
-        Err(error) => Message::Failed(format!("{id} {role}: {error:#}")),
+        Err(error) => Message::of_error(&format!("{id} {role}"), &error),
     };
     match worker.control().and_then(|control| control.send(&message)) {
         Ok(()) => ExitCode::SUCCESS,
