@@ -1,6 +1,6 @@
 //! A whole export against the truth: nothing missing, nothing invented, nothing on the wrong process.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::diff;
 use super::expected::{Expected, expected};
@@ -44,6 +44,19 @@ pub fn compare(truths: &[Truth], records: &[Record]) -> Verdict {
         }
     }
     verdict
+}
+
+/// What records say is not known about themselves, per case.
+pub fn labelled(truths: &[Truth], records: &[Record]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let territory = Territory::new(truths);
+    for record in records.iter().filter(|record| !record.exact) {
+        if let Some(case) = territory.entered_by(record) {
+            let reason = record.inexact_reason.as_deref().unwrap_or("without a reason");
+            labels.entry(case.to_owned()).or_default().insert(reason.to_owned());
+        }
+    }
+    labels
 }
 
 /// All problems of a verdict, as one text; `None` if there is none.

@@ -11,6 +11,14 @@ use super::record::{self, Record};
 pub use crate::sys::in_vm;
 use crate::truth::Truth;
 
+/// How often each case is played (`ZOO_TIMES`).
+pub fn times() -> Result<usize> {
+    match std::env::var("ZOO_TIMES") {
+        Ok(times) => times.parse().with_context(|| format!("ZOO_TIMES: {times}")),
+        Err(_) => Ok(1),
+    }
+}
+
 /// The generator.
 pub fn traffic_program() -> Result<PathBuf> {
     program("TRAFFIC_BIN", "traffic")
