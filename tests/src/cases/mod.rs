@@ -18,6 +18,7 @@ mod tcp_fail;
 mod tcp_flags;
 mod tcp_open;
 mod tcp_shared;
+mod tcp_tls;
 mod tcp_uring;
 mod udp;
 mod udp_batch;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         tcp_flags::cases(),
         tcp_uring::cases(),
         tcp_open::cases(),
+        tcp_tls::cases(),
         udp::cases(),
         udp_connect::cases(),
         udp_batch::cases(),
