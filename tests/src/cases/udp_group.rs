@@ -39,8 +39,8 @@ fn group(family: Family) -> IpAddr {
 fn on_a_network(stage: &mut Stage<'_>) -> Result<()> {
     let netlink = Netlink::open()?;
     needs("veth", &[libc::EOPNOTSUPP], netlink.add_veth())?;
-    netlink.up(INTERFACE)?;
     netlink.up(INTERFACE + 1)?;
+    netlink.up(INTERFACE)?; // the other one is up: it works from now on
     netlink.add_address(INTERFACE, own(stage.family), if stage.family == Family::V4 { 24 } else { 64 })?;
     stage.in_order()
 }

@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::control::{Control, Message};
 use super::tally::Ledger;
-use super::{Conn, Family, Udp, Unsupported};
+use super::{Conn, Family, Unsupported};
 use crate::sys::process::{self, Fork};
 use crate::sys::socket;
 use crate::truth::{Connection, Direction, End, Process, Proto, Totals};
@@ -184,38 +184,6 @@ impl Worker {
     /// Counts on a socket that another process opened.
     pub fn borrow(&self, socket: Socket, seen_by_owner: Connection) -> Conn {
         Conn { socket, tally: self.ledger.open(seen_by_owner) }
-    }
-
-    /// A UDP socket on a free port of the loopback address.
-    pub fn udp(&self) -> Result<Udp> {
-        self.udp_at(SocketAddr::new(self.family.loopback(), 0))
-    }
-
-    /// A UDP socket at `addr`.
-    pub fn udp_at(&self, addr: SocketAddr) -> Result<Udp> {
-        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-        socket.bind(&addr.into())?;
-        Udp::new(socket, self.ledger.clone())
-    }
-
-    /// A UDP socket that asked for the port it has, and so keeps it.
-    pub fn udp_port(&self) -> Result<Udp> {
-        let addr = SocketAddr::new(self.family.loopback(), 0);
-        let socket = || -> Result<Socket> {
-            let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-            socket.set_reuse_address(true)?;
-            Ok(socket)
-        };
-        let (chooser, keeper) = (socket()?, socket()?);
-        chooser.bind(&addr.into())?;
-        keeper.bind(&socket::local(&chooser)?.into())?;
-        Udp::new(keeper, self.ledger.clone())
-    }
-
-    /// A UDP socket that is not bound.
-    pub fn udp_unbound(&self) -> Result<Udp> {
-        let domain = Domain::for_address(SocketAddr::new(self.family.loopback(), 0));
-        Udp::new(Socket::new(domain, Type::DGRAM, None)?, self.ledger.clone())
     }
 
     /// Forks; the child does `body` and ends.
