@@ -26,7 +26,8 @@ pub fn disagreements(truth: &Truth) -> Vec<String> {
         let failed = tx == 0 && rx == 0;
         let Some(&(peer_tx, peer_rx)) = sums.get(&(proto, remote, local)) else {
             // what nobody wanted has no other end, and brings no answer
-            if !failed && !(truth.lossy && rx == 0) {
+            let unwanted = truth.lossy && rx == 0;
+            if !failed && !unwanted {
                 problems.push(format!("{proto:?} {local} -> {remote}: the other end is missing"));
             }
             continue;
