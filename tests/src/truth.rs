@@ -133,6 +133,17 @@ pub enum Proto {
     Tcp,
     /// UDP.
     Udp,
+    /// Multipath TCP, as the process sees it.
+    Mptcp,
+    /// ICMP for IPv4.
+    Icmp,
+    /// ICMP for IPv6.
+    Icmp6,
+    /// IP, headers and all.
+    Raw,
+    /// A protocol number for experiments, over IP.
+    #[serde(rename = "ip-253")]
+    Experiment,
 }
 
 /// Who opened the connection.

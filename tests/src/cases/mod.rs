@@ -7,8 +7,10 @@ use anyhow::{Context, Result};
 use crate::stage::{Case, Family, Role};
 
 mod identity;
+mod mptcp;
 mod namespace;
 pub mod process;
+mod raw;
 mod tcp_accept;
 mod tcp_amount;
 mod tcp_basic;
@@ -48,6 +50,8 @@ pub fn all() -> Vec<Case> {
         udp_group::cases(),
         namespace::cases(),
         identity::cases(),
+        mptcp::cases(),
+        raw::cases(),
         process::cases(),
         wait::cases(),
     ]

@@ -15,6 +15,16 @@ pub(super) fn cases() -> Vec<Case> {
         Case::pair("udp-gso", "UDP_SEGMENT: one call, six datagrams", gso_server, gso_client),
         Case::pair("udp-gro", "UDP_GRO: many datagrams, one call", gro_server, gro_client),
         Case::pair("udp-corked", "MSG_MORE and UDP_CORK: several calls, one datagram", cork_server, corked),
+        Case::pair(
+            "udp-corked-to",
+            "MSG_MORE, and an address in each call",
+            |w| {
+                let mut socket = w.udp()?;
+                w.ready(&[socket.local])?;
+                expect(&mut socket, &[111])
+            },
+            corked_to,
+        ),
         Case::pair("udp-mmsg", "sendmmsg and recvmmsg, with addresses", mmsg_server, mmsg_client),
         Case::pair("udp-mmsg-connected", "sendmmsg and recvmmsg, connected", mmsg_server, mmsg_connected),
     ]
@@ -90,6 +100,15 @@ fn corked(w: &mut Worker) -> Result<()> {
     set_option(socket.as_fd(), libc::SOL_UDP, UDP_CORK, &0i32)?;
     socket.send(stream::send_more, 5, peer)?;
     socket.send(stream::write, 7, peer)
+}
+
+fn corked_to(w: &mut Worker) -> Result<()> {
+    let (mut socket, peer) = (w.udp()?, w.peer(0)?);
+    for (n, flags) in [(100, libc::MSG_MORE), (10, libc::MSG_MORE), (1, 0)] {
+        let sent = datagram::sendto_flags(socket.as_fd(), &BYTES[..n], peer, flags)?;
+        socket.sent(sent, peer);
+    }
+    Ok(())
 }
 
 const MESSAGES: [usize; 6] = [10, 0, 2000, 1, 9000, 345];

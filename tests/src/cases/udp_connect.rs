@@ -15,6 +15,11 @@ pub(super) fn cases() -> Vec<Case> {
             disconnected(w, socket)
         })
         .drive(two_servers),
+        Case::pair("udp-disconnected-port", "the same, and the port is another one then", echo, |w| {
+            let socket = w.udp_unbound()?;
+            disconnected(w, socket)
+        })
+        .drive(two_servers),
     ]
 }
 

@@ -107,7 +107,7 @@ impl Audit {
                 *rx += connection.rx_bytes;
                 match (connection.proto, connection.owner) {
                     (Proto::Tcp, true) => *owned += 1,
-                    (Proto::Udp, true) => {} // a flow without a known remote may count as one more
+                    (_, true) => {} // a flow without a known remote may count as one more
                     (_, false) => drop(borrowers.insert(process.pid)),
                 }
             }

@@ -123,7 +123,10 @@ pub fn parse(jsonl: &[u8]) -> Result<Vec<Record>> {
             Err(error) => {
                 let object: Value =
                     serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
-                if matches!(object["proto"].as_str(), Some("tcp" | "udp")) {
+                if matches!(
+                    object["proto"].as_str(),
+                    Some("tcp" | "udp" | "mptcp" | "icmp" | "icmp6" | "raw" | "ip-253")
+                ) {
                     return Err(error).with_context(|| format!("not a record: {line}"));
                 }
             }

@@ -164,6 +164,11 @@ impl Worker {
         Conn { socket, tally: self.ledger.open(connection) }
     }
 
+    /// Counts what goes to `remote` by a protocol without ports.
+    pub fn flow(&self, proto: Proto, remote: SocketAddr) -> super::Tally {
+        self.ledger.open(Connection::new(proto, Direction::Out, None, remote))
+    }
+
     /// Notes a connection attempt that never had a socket address of its own.
     pub fn attempt(&self, remote: SocketAddr) -> super::Tally {
         self.ledger.open(Connection::new(Proto::Tcp, Direction::Out, None, remote))

@@ -27,7 +27,8 @@ pub fn disagreements(truth: &Truth) -> Vec<String> {
         let Some(&(peer_tx, peer_rx)) = sums.get(&(proto, remote, local)) else {
             // what nobody wanted has no other end, and brings no answer
             let unwanted = truth.lossy && rx == 0;
-            if !failed && !unwanted {
+            let by_ports = matches!(proto, Proto::Tcp | Proto::Udp | Proto::Mptcp);
+            if by_ports && !failed && !unwanted {
                 problems.push(format!("{proto:?} {local} -> {remote}: the other end is missing"));
             }
             continue;
