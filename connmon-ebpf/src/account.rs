@@ -383,7 +383,7 @@ pub fn own(entry: *mut SockEntry) {
 pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes: u64) {
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
-        if unsafe { (*entry).remote == *remote } {
+        if unsafe { (*entry).remote == *remote } && !moved(entry, sk) {
             return add(entry, way, bytes, 1);
         }
     }
@@ -393,6 +393,19 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
         way as u64,
         bytes,
     );
+}
+
+/// Whether a UDP socket has another local port than when its entry was made: it was disconnected by connect() to AF_UNSPEC,
+/// which gives a port back that was not bound (udp_disconnect(), net/ipv4/udp.c), and got a new one.
+#[inline(always)]
+fn moved(entry: *mut SockEntry, sk: u64) -> bool {
+    // SAFETY: a valid pointer into a map value.
+    let (proto, known) = unsafe { ((*entry).proto, (*entry).local.port) };
+    if proto != proto::UDP || known == 0 {
+        return false;
+    }
+    let now = sock::local_port(sk);
+    now != 0 && now != known
 }
 
 /// The flag of who opened an entry whose first bytes go this way.
@@ -411,6 +424,11 @@ pub fn direction(proto: u16, way: Way) -> u32 {
 pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Way::Tx as u64;
     let way = if is_tx { Way::Tx } else { Way::Rx };
+    if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
+        if moved(entry, new.sk) {
+            release(new.sk);
+        }
+    }
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
         unattributed(way, bytes);
         return 0;

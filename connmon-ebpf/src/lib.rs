@@ -75,6 +75,8 @@ pub mod flag {
     pub const REMOTE_UNKNOWN: u32 = 1 << 8;
     /// Another protocol rides on this TCP socket (`icsk_ulp_ops`, include/net/inet_connection_sock.h): kernel TLS, MPTCP.
     pub const LAYERED: u32 = 1 << 9;
+    /// It did so from the start: a subflow of an MPTCP connection.
+    pub const SUBFLOW: u32 = 1 << 10;
 }
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
@@ -347,6 +349,14 @@ offsets! {
     net_inum,
     /// inet_sock.inet_sport
     inet_sport,
+    /// inet_sock.cork.fl.u.ip4.daddr
+    cork_v4_daddr,
+    /// inet_sock.cork.fl.u.ip4.uli.ports.dport
+    cork_v4_dport,
+    /// inet_sock.cork.fl.u.ip6.daddr
+    cork_v6_daddr,
+    /// inet_sock.cork.fl.u.ip6.uli.ports.dport
+    cork_v6_dport,
     /// sock.sk_protocol
     sk_protocol,
     /// sock.sk_type

@@ -124,6 +124,31 @@ pub fn remote(sk: u64, family: u16) -> Addr {
     addr
 }
 
+/// Where the corked datagram of a UDP socket goes, or went last (`cork`, include/net/inet_sock.h).
+#[inline(always)]
+pub fn corked(sk: u64, family: u16) -> Addr {
+    let port: u16;
+    let mut addr = Addr { ip: [0; 4], port: 0, family };
+    if family == AF_INET6 {
+        addr.ip = get(sk, offset!(cork_v6_daddr));
+        port = get(sk, offset!(cork_v6_dport));
+        normalise(&mut addr);
+    } else {
+        addr.ip[0] = get(sk, offset!(cork_v4_daddr));
+        port = get(sk, offset!(cork_v4_dport));
+    }
+    addr.port = u16::from_be(port);
+    addr
+}
+
+/// The other end of a UDP socket for a send that names none: the connected one, else the one of the datagram that it
+/// continues.
+#[inline(always)]
+pub fn implied(sk: u64, family: u16) -> Addr {
+    let connected = remote(sk, family);
+    if connected.port != 0 { connected } else { corked(sk, family) }
+}
+
 /// Inode number of the socket's network namespace.
 #[inline(always)]
 pub fn netns(sk: u64) -> u32 {

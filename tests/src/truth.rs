@@ -19,6 +19,9 @@ pub struct Truth {
     /// Bytes may rightly be sent and never received (resets, short buffers).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
+    /// Why this kernel cannot play the case; nothing else is true then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
     /// Start, RFC 3339.
     pub started: String,
     /// End, RFC 3339.
@@ -130,6 +133,17 @@ pub enum Proto {
     Tcp,
     /// UDP.
     Udp,
+    /// Multipath TCP, as the process sees it.
+    Mptcp,
+    /// ICMP for IPv4.
+    Icmp,
+    /// ICMP for IPv6.
+    Icmp6,
+    /// IP, headers and all.
+    Raw,
+    /// A protocol number for experiments, over IP.
+    #[serde(rename = "ip-253")]
+    Experiment,
 }
 
 /// Who opened the connection.
@@ -212,6 +226,16 @@ impl Connection {
 }
 
 impl Process {
+    /// Stands for whoever should have accepted a connection, and did not.
+    pub fn nobody(connections: Vec<Connection>) -> Self {
+        Self { role: "nobody".to_owned(), connections, ..Self::default() }
+    }
+
+    /// The PID; `None` if it stands for nobody.
+    pub fn known_pid(&self) -> Option<u32> {
+        (self.pid != 0).then_some(self.pid)
+    }
+
     /// Whether both are the same process.
     pub fn same(&self, other: &Self) -> bool {
         (self.pid, self.start_ticks) == (other.pid, other.start_ticks)

@@ -6,7 +6,9 @@ mod apt;
 mod bench;
 mod build;
 mod cargo;
+mod coverage;
 mod data;
+mod e2e;
 mod linker;
 mod programs;
 mod run;
@@ -38,12 +40,16 @@ enum Command {
     Build(build::Args),
     /// Record real traffic for some seconds, then print the audit and say where the report lies
     Run(run::Args),
-    /// Run every test: tidy, unit, e2e, vm, browser
+    /// Run every test: tidy, unit, e2e, vm, coverage, browser
     Test(test::Args),
     /// Run the end-to-end test on the kernel matrix in QEMU
     Vm(vm::Args),
     /// Measure what recording costs (takes some minutes; as root)
     Bench(bench::Args),
+    /// Play all cases of the traffic zoo many times: each time must end alike
+    Zoo(e2e::Zoo),
+    /// Compare docs/coverage.md with what was run last
+    Coverage(coverage::Args),
     /// Check formatting, lints, licences and this project's own rules
     Tidy,
     /// Generate the data embedded in connmon
@@ -58,6 +64,8 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Zoo(args) => e2e::zoo(&args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Tidy => tidy::run(),
         Command::Data => data::run(),
     };

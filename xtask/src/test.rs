@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, programs, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -28,17 +28,24 @@ enum Step {
     E2e,
     /// The same in QEMU, on every kernel and backend
     Vm,
+    /// What was run is what docs/coverage.md says
+    Coverage,
     /// The pages, in a real browser
     Browser,
 }
 
-const STEPS: [Step; 5] = [Step::Tidy, Step::Unit, Step::E2e, Step::Vm, Step::Browser];
+const STEPS: [Step; 6] = [Step::Tidy, Step::Unit, Step::E2e, Step::Vm, Step::Coverage, Step::Browser];
+/// How often each case is played on this host: a second time must end as the first.
+const TIMES: usize = 2;
 /// The package of the tests that need more than `cargo test`.
 const TESTS: &str = "connmon-tests";
 
 /// `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
+    if args.only.is_empty() {
+        coverage::clear()?;
+    }
     let mut rows = vec![["step", "result", "time"].map(str::to_owned).to_vec()];
     let mut failed = Vec::new();
     for step in STEPS.into_iter().filter(|step| args.only.is_empty() || args.only.contains(step)) {
@@ -74,8 +81,9 @@ fn run_step(step: Step) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
         Step::Unit => unit()?,
-        Step::E2e => e2e()?,
+        Step::E2e => coverage::keep(&e2e::run(TIMES, &[])?)?,
         Step::Vm => vm::run(&vm::Args::default())?,
+        Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),
     }
     Ok(Outcome::Passed)
@@ -89,23 +97,6 @@ fn unit() -> Result<()> {
         rest.args(["--test", target]);
     }
     sh::run(&mut rest)
-}
-
-/// The end-to-end test on this host, as root. Cargo itself stays with its user: only the test program is started
-/// through sudo.
-fn e2e() -> Result<()> {
-    sh::can_be_root("this test")?;
-    let programs = programs::build()?;
-    let vars = [("CONNMON_BIN", &programs.connmon), ("TRAFFIC_BIN", &programs.traffic)];
-    let mut cmd = if sh::is_root() {
-        Command::new(&programs.e2e)
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("env").args(vars.iter().map(|(key, value)| format!("{key}={}", value.display())));
-        sudo.arg(&programs.e2e);
-        sudo
-    };
-    sh::run(cmd.envs(vars))
 }
 
 /// The pages, in a real browser.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt::{self, Need};
-use crate::{setup, table, workspace};
+use crate::{coverage, setup, table, workspace};
 use guest::Backend;
 use kernels::{Kernel, Series};
 
@@ -133,6 +133,11 @@ fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, accel: qem
         }
     };
     let results: Vec<_> = backends.iter().map(|backend| guest::result(&log, *backend)).collect();
+    for result in results.iter().filter(|result| result.failure.is_none() && args.e2e.is_empty()) {
+        if let Err(error) = coverage::keep(&result.output) {
+            eprintln!("{}: {error:#}", kernel.release);
+        }
+    }
     let mut text = String::new();
     for (backend, result) in backends.iter().zip(&results) {
         if result.failure.is_some() {

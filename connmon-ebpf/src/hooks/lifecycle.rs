@@ -37,11 +37,12 @@ copies! {
 #[inline(always)]
 fn set_state(sk: u64, old: i32, new: i32) {
     let family = sock::family(sk);
-    let fresh = |flags, owned| New {
+    let fresh = |direction, owned| New {
         sk,
         parent: 0,
         proto: proto::TCP,
-        flags,
+        // Kernel TLS comes later, when the process asks for it.
+        flags: direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 },
         remote: sock::remote(sk, family),
         delivered: 0,
         owned,

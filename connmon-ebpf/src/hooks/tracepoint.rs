@@ -61,7 +61,7 @@ copies! {
                 proto::UDP => {
                     let remote = noted();
                     if ret >= 0 {
-                        let remote = remote.unwrap_or_else(|| sock::remote(sk, sock::family(sk)));
+                        let remote = remote.unwrap_or_else(|| sock::implied(sk, sock::family(sk)));
                         datagram(sk, proto::UDP, Way::Tx, &remote, 0, ret as u64);
                     }
                 }

@@ -61,7 +61,7 @@ pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
     let named = if name == 0 { None } else { sock::sockaddr(name) };
     let remote = match named {
         Some(remote) => remote,
-        None => sock::remote(sk, if v6 { sock::AF_INET6 } else { sock::AF_INET }),
+        None => sock::implied(sk, if v6 { sock::AF_INET6 } else { sock::AF_INET }),
     };
     if v6 && remote.family == sock::AF_INET {
         return;

@@ -101,6 +101,7 @@ pub fn connection(
         closed,
         end,
         preexisting: false,
+        subflow: false,
         inexact: None,
         owner: Some(process.clone()),
         traffic: vec![Share {

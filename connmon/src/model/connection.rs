@@ -26,6 +26,8 @@ pub struct Connection {
     pub end: Option<End>,
     /// It existed before the recording began, so its figures are partial.
     pub preexisting: bool,
+    /// A subflow of an MPTCP connection, on which the application bytes are counted.
+    pub subflow: bool,
     /// Why the figures may be incomplete; `None` where they are exact.
     pub inexact: Option<String>,
     /// The process that connected or accepted; `None` where no process could be named.

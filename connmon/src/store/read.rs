@@ -171,6 +171,7 @@ fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite
         closed: row.get::<_, Option<i64>>("closed")?.map(Timestamp),
         end: end.as_deref().and_then(End::from_name),
         preexisting: row.get("preexisting")?,
+        subflow: count("subflow")?.unwrap_or(0) != 0,
         inexact: row.get("inexact")?,
         owner: row.get::<_, Option<i64>>("owner_id")?.and_then(|id| processes.get(&id).cloned()),
         traffic: Vec::new(),

@@ -184,7 +184,7 @@ fn put_connection(
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19, ?20, ?21, ?22, ?23, ?24)
+            ?19, ?20, ?21, ?22, ?23, ?24, ?25)
             ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
             local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
             owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
@@ -213,6 +213,7 @@ fn put_connection(
         row.kernel.map(|kernel| kernel.retransmits),
         row.kernel.map(|kernel| kernel.retransmitted_bytes as i64),
         row.kernel.map(|kernel| kernel.rtt_us),
+        row.subflow,
         row.wire.map(|wire| wire.tx_bytes as i64),
         row.wire.map(|wire| wire.rx_bytes as i64),
         row.wire.map(|wire| wire.tx_packets as i64),

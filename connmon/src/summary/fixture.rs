@@ -67,6 +67,7 @@ pub(crate) fn connection(
         closed: Some(Timestamp(opened.0 + 10 * SECOND)),
         end: Some(End::Fin),
         preexisting: false,
+        subflow: false,
         inexact: None,
         owner: Some(owner.clone()),
         traffic: vec![share(owner, tx, rx)],

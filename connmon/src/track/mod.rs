@@ -74,6 +74,8 @@ pub struct ConnectionRow {
     pub end: Option<End>,
     /// From before the recording.
     pub preexisting: bool,
+    /// Of an MPTCP connection.
+    pub subflow: bool,
     /// Figures may be incomplete; the reason.
     pub inexact: Option<&'static str>,
     /// Inode of the network namespace.
@@ -392,14 +394,15 @@ impl Tracker {
             closed: None,
             end: None,
             preexisting: has(flag::PREEXISTING),
+            subflow: has(flag::SUBFLOW),
             inexact: match () {
                 () if has(flag::PREEXISTING) => Some("from before the recording"),
                 () if has(flag::NEVER_SENT) && entry.err == 0 => {
                     Some("connect failed before a packet was sent, and this backend does not see the errno")
                 }
                 () if has(flag::REMOTE_UNKNOWN) => Some("the other end's address is not known"),
-                () if has(flag::LAYERED) && !self.sees_calls => {
-                    Some("kernel TLS or MPTCP rides on it, and this backend does not see those calls")
+                () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
+                    Some("kernel TLS rides on it, and this backend does not see those calls")
                 }
                 () => None,
             },

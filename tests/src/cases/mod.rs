@@ -6,14 +6,27 @@ use anyhow::{Context, Result};
 
 use crate::stage::{Case, Family, Role};
 
+mod identity;
+mod mptcp;
+mod namespace;
 pub mod process;
+mod raw;
 mod tcp_accept;
+mod tcp_amount;
 mod tcp_basic;
 mod tcp_calls;
 mod tcp_end;
 mod tcp_fail;
+mod tcp_flags;
+mod tcp_open;
 mod tcp_shared;
+mod tcp_tls;
+mod tcp_uring;
 mod udp;
+mod udp_batch;
+mod udp_connect;
+mod udp_error;
+mod udp_group;
 mod wait;
 
 /// All cases, in the order in which they run.
@@ -25,7 +38,20 @@ pub fn all() -> Vec<Case> {
         tcp_fail::cases(),
         tcp_accept::cases(),
         tcp_shared::cases(),
+        tcp_amount::cases(),
+        tcp_flags::cases(),
+        tcp_uring::cases(),
+        tcp_open::cases(),
+        tcp_tls::cases(),
         udp::cases(),
+        udp_connect::cases(),
+        udp_batch::cases(),
+        udp_error::cases(),
+        udp_group::cases(),
+        namespace::cases(),
+        identity::cases(),
+        mptcp::cases(),
+        raw::cases(),
         process::cases(),
         wait::cases(),
     ]

@@ -9,7 +9,7 @@ use crate::sys::datagram::{self, RxFrom, TxTo};
 use crate::sys::stream::{Rx, Tx, read, readv, recv, recvfrom, recvmsg, send, sendmsg, write, writev};
 
 /// Room for every datagram.
-const ROOM: usize = 65_535;
+pub(super) const ROOM: usize = 65_535;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![

@@ -121,14 +121,15 @@ impl Audit {
     pub fn differences(&self, truths: &[Truth]) -> Vec<String> {
         let mut truth: BTreeMap<u32, (Bytes, u64)> = BTreeMap::new();
         let mut borrowers = HashSet::new();
-        for process in truths.iter().flat_map(|truth| &truth.processes) {
+        let processes = truths.iter().flat_map(|truth| &truth.processes);
+        for process in processes.filter(|process| process.known_pid().is_some()) {
             for connection in &process.connections {
                 let ((tx, rx), owned) = truth.entry(process.pid).or_default();
                 *tx += connection.tx_bytes;
                 *rx += connection.rx_bytes;
                 match (connection.proto, connection.owner) {
                     (Proto::Tcp, true) => *owned += 1,
-                    (Proto::Udp, true) => {} // a flow without a known remote may count as one more
+                    (_, true) => {} // a flow without a known remote may count as one more
                     (_, false) => drop(borrowers.insert(process.pid)),
                 }
             }

@@ -1,6 +1,6 @@
 //! A whole export against the truth: nothing missing, nothing invented, nothing on the wrong process.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::diff;
 use super::expected::{Expected, expected};
@@ -46,6 +46,19 @@ pub fn compare(truths: &[Truth], records: &[Record]) -> Verdict {
     verdict
 }
 
+/// What records say is not known about themselves, per case.
+pub fn labelled(truths: &[Truth], records: &[Record]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let territory = Territory::new(truths);
+    for record in records.iter().filter(|record| !record.exact) {
+        if let Some(case) = territory.entered_by(record) {
+            let reason = record.inexact_reason.as_deref().unwrap_or("without a reason");
+            labels.entry(case.to_owned()).or_default().insert(reason.to_owned());
+        }
+    }
+    labels
+}
+
 /// All problems of a verdict, as one text; `None` if there is none.
 pub fn summary(verdict: &Verdict) -> Option<String> {
     let problems: Vec<_> = verdict
@@ -74,7 +87,7 @@ fn pair(demanded: &[Expected<'_>], records: &[Record]) -> Vec<Option<usize>> {
     }
     let mut matches = vec![None; demanded.len()];
     let mut used = HashSet::new();
-    let right_process = |expected: &Expected<'_>, record: &Record| record.pid() == Some(expected.owner.pid);
+    let right_process = |expected: &Expected<'_>, record: &Record| record.pid() == expected.owner.known_pid();
     let equal = |expected: &Expected<'_>, record: &Record| {
         right_process(expected, record) && expected.traffic == diff::traffic(record)
     };
@@ -109,7 +122,7 @@ impl<'a> Territory<'a> {
         let (mut pids, mut ends) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
         for truth in truths {
             for process in &truth.processes {
-                pids.insert(process.pid, truth);
+                pids.extend(process.known_pid().map(|pid| (pid, truth)));
                 for connection in &process.connections {
                     ends.entry((connection.proto, connection.remote)).or_default().push(truth);
                     if let Some(local) = connection.local {

@@ -30,7 +30,7 @@ pub(super) fn differences(expected: &Expected<'_>, record: &Record) -> Vec<Strin
     }
 
     let owner = expected.owner;
-    check("owner", record.pid() == Some(owner.pid), &owner.pid, &record.pid());
+    check("owner", record.pid() == owner.known_pid(), &owner.known_pid(), &record.pid());
     if let Some(process) = record.process.as_ref().filter(|process| process.pid == owner.pid) {
         let exe = process.exe.as_deref().is_some_and(|exe| text::same(&owner.exe, exe));
         check("exe", exe, &owner.exe, &process.exe);

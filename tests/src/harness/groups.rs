@@ -144,7 +144,9 @@ impl Groups {
 
     fn expected(&self, by: By, truths: &[Truth], records: &[Record]) -> BTreeMap<String, Figures> {
         let mut expected: BTreeMap<String, Figures> = BTreeMap::new();
-        let processes = || truths.iter().flat_map(|truth| &truth.processes);
+        // What no process ever owned comes from the records, as everybody else's does.
+        let processes =
+            || truths.iter().flat_map(|truth| &truth.processes).filter(|process| process.pid != 0);
         for process in processes() {
             for connection in process.connections.iter().filter(|connection| connection.proto == Proto::Tcp) {
                 let figures = expected.entry(by.of_truth(process, connection)).or_default();

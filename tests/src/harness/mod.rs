@@ -11,4 +11,5 @@ pub mod inexact;
 pub mod programs;
 pub mod record;
 pub mod recorder;
+pub mod results;
 pub mod text;

@@ -9,11 +9,15 @@ use anyhow::{Context, Result, bail, ensure};
 use super::audit::Audit;
 use super::groups::Groups;
 use super::record::{self, Record};
+pub use crate::sys::in_vm;
 use crate::truth::Truth;
 
-/// Inside a virtual machine without hardware help: everything is slow.
-pub fn in_vm() -> bool {
-    std::env::var_os("VM").is_some()
+/// How often each case is played (`ZOO_TIMES`).
+pub fn times() -> Result<usize> {
+    match std::env::var("ZOO_TIMES") {
+        Ok(times) => times.parse().with_context(|| format!("ZOO_TIMES: {times}")),
+        Err(_) => Ok(1),
+    }
 }
 
 /// The generator.

@@ -113,6 +113,8 @@ pub struct Kernel {
     pub tx_bytes: u64,
     /// Received.
     pub rx_bytes: u64,
+    /// Segments sent again.
+    pub retransmits: u32,
 }
 
 impl Record {
@@ -157,16 +159,25 @@ pub fn trailer(jsonl: &[u8]) -> Result<Trailer> {
     Ok(trailer)
 }
 
+/// Marks the subflow of an MPTCP connection, of which the generator knows nothing.
+const SUBFLOW: &str = r#""subflow":true"#;
+
 /// The TCP and UDP connections of an export. Other protocols, and objects without one, are left out.
 pub fn parse(jsonl: &[u8]) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for line in std::str::from_utf8(jsonl).context("the export is not UTF-8")?.lines() {
+        if line.contains(SUBFLOW) {
+            continue;
+        }
         match serde_json::from_str(line) {
             Ok(record) => records.push(record),
             Err(error) => {
                 let object: Value =
                     serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
-                if matches!(object["proto"].as_str(), Some("tcp" | "udp")) {
+                if matches!(
+                    object["proto"].as_str(),
+                    Some("tcp" | "udp" | "mptcp" | "icmp" | "icmp6" | "raw" | "ip-253")
+                ) {
                     return Err(error).with_context(|| format!("not a record: {line}"));
                 }
             }

@@ -129,12 +129,17 @@ impl Conn {
 
     /// Asks a [`Conn::serve`]: sends `request` bytes, at least 8, and receives `reply` bytes.
     pub fn ask(&mut self, request: usize, reply: usize) -> Result<()> {
+        self.tx_bytes(&Self::request(request, reply)?)?; // in one call: Nagle's algorithm would hold a second one back
+        self.rx(stream::read, reply)
+    }
+
+    /// What [`Conn::ask`] sends.
+    pub fn request(request: usize, reply: usize) -> Result<Vec<u8>> {
         ensure!(request >= 8, "a request has 8 bytes or more");
         let mut bytes = vec![b'.'; request];
         bytes[..4].copy_from_slice(&u32::try_from(request)?.to_le_bytes());
         bytes[4..8].copy_from_slice(&u32::try_from(reply)?.to_le_bytes());
-        self.tx_bytes(&bytes)?; // in one call: Nagle's algorithm would hold a second one back
-        self.rx(stream::read, reply)
+        Ok(bytes)
     }
 
     /// Answers one [`Conn::ask`].

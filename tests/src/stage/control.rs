@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::Unsupported;
 use crate::truth::Process;
 
 /// From a worker.
@@ -19,8 +20,20 @@ pub enum Message {
     Note(String),
     /// What it and its forks did since the last report.
     Report(Vec<Process>),
+    /// The kernel lacks what the role is about.
+    Unsupported(String),
     /// It gave up.
     Failed(String),
+}
+
+impl Message {
+    /// Why a role did not reach its end.
+    pub fn of_error(who: &str, error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<Unsupported>() {
+            Some(Unsupported(what)) => Self::Unsupported(what.clone()),
+            None => Self::Failed(format!("{who}: {error:#}")),
+        }
+    }
 }
 
 /// One end of the line.
@@ -52,6 +65,7 @@ impl Control {
         }
         match serde_json::from_str(&line)? {
             Message::Failed(why) => bail!("{why}"),
+            Message::Unsupported(what) => Err(Unsupported(what).into()),
             message => Ok(Some(message)),
         }
     }

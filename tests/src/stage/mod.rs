@@ -8,6 +8,7 @@ mod play;
 mod settle;
 mod tally;
 mod udp;
+mod unsupported;
 mod worker;
 
 pub use case::{Case, Family, Role};
@@ -16,4 +17,5 @@ pub use play::{Cast, Hold, Stage, play};
 pub use settle::{settle, settle_where};
 pub use tally::{Ledger, Tally};
 pub use udp::Udp;
+pub use unsupported::{Unsupported, needs};
 pub use worker::{Listener, Worker, run_child};

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::control::{Control, Message};
-use super::{Case, Family, settle};
+use super::{Case, Family, Unsupported, settle};
 use crate::sys::netns::Netns;
 use crate::sys::process;
 use crate::truth::{Process, Truth};
@@ -62,6 +62,7 @@ pub struct Stage<'a> {
     publish: &'a mut (dyn FnMut(Truth) -> Result<()> + 'a),
     players: Vec<Player>,
     processes: Vec<Process>,
+    skipped: Option<String>,
     started: String,
     disguises: Vec<TempDir>,
 }
@@ -75,8 +76,13 @@ pub fn play(
 ) -> Result<()> {
     let _netns = if case.netns { Some(Netns::enter()?) } else { None };
     let mut stage = Stage::new(case, family, hold, publish);
-    (case.drive)(&mut stage)?;
-    stage.finish()
+    let skipped = match (case.drive)(&mut stage).and_then(|()| stage.finish()) {
+        Err(error) => error.downcast::<Unsupported>()?,
+        Ok(()) => return Ok(()),
+    };
+    stage.processes.clear();
+    stage.skipped = Some(skipped.0);
+    stage.publish(None)
 }
 
 impl<'a> Stage<'a> {
@@ -88,7 +94,8 @@ impl<'a> Stage<'a> {
         publish: &'a mut (dyn FnMut(Truth) -> Result<()> + 'a),
     ) -> Self {
         let (players, processes, disguises) = (Vec::new(), Vec::new(), Vec::new());
-        Self { family, case, hold, publish, players, processes, started: process::now(), disguises }
+        let (skipped, started) = (None, process::now());
+        Self { family, case, hold, publish, players, processes, skipped, started, disguises }
     }
 
     /// The default director: each role starts when the one before is ready, and knows where.
@@ -180,6 +187,11 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// A player's PID.
+    pub fn pid(&self, player: usize) -> u32 {
+        self.players[player].process.id()
+    }
+
     /// Tells a player something.
     pub fn tell(&mut self, player: usize, text: &str) -> Result<()> {
         self.control(player)?.tell(text)
@@ -220,7 +232,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Takes all reports and waits for all processes, and for the kernel to be done with their sockets.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(&mut self) -> Result<()> {
         for player in 0..self.players.len() {
             self.end(player)?;
         }
@@ -251,6 +263,7 @@ impl<'a> Stage<'a> {
             case: self.case.id(self.family),
             phase: phase.map(ToOwned::to_owned),
             lossy: self.case.lossy,
+            skipped: self.skipped.take(),
             started: std::mem::replace(&mut self.started, process::now()),
             ended: process::now(),
             processes,

@@ -13,10 +13,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::control::{Control, Message};
 use super::tally::Ledger;
-use super::{Conn, Family, Udp};
+use super::{Conn, Family, Unsupported};
 use crate::sys::process::{self, Fork};
 use crate::sys::socket;
-use crate::truth::{Connection, Direction, Process, Proto, Totals};
+use crate::truth::{Connection, Direction, End, Process, Proto, Totals};
 
 /// No case takes this long.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -164,9 +164,21 @@ impl Worker {
         Conn { socket, tally: self.ledger.open(connection) }
     }
 
+    /// Counts what goes to `remote` by a protocol without ports.
+    pub fn flow(&self, proto: Proto, remote: SocketAddr) -> super::Tally {
+        self.ledger.open(Connection::new(proto, Direction::Out, None, remote))
+    }
+
     /// Notes a connection attempt that never had a socket address of its own.
     pub fn attempt(&self, remote: SocketAddr) -> super::Tally {
         self.ledger.open(Connection::new(Proto::Tcp, Direction::Out, None, remote))
+    }
+
+    /// Notes the inbound end of a connection that the kernel made and nobody accepted.
+    pub fn unaccepted(&mut self, listener: &Listener, remote: SocketAddr, end: End) {
+        let connection = Connection::new(Proto::Tcp, Direction::In, Some(listener.local), remote);
+        let connection = Connection { end: Some(end), open: false, ..connection };
+        self.forks.push(Process::nobody(vec![connection]));
     }
 
     /// Puts a connection that was counted elsewhere into the truth.
@@ -177,24 +189,6 @@ impl Worker {
     /// Counts on a socket that another process opened.
     pub fn borrow(&self, socket: Socket, seen_by_owner: Connection) -> Conn {
         Conn { socket, tally: self.ledger.open(seen_by_owner) }
-    }
-
-    /// A UDP socket on a free port of the loopback address.
-    pub fn udp(&self) -> Result<Udp> {
-        self.udp_at(SocketAddr::new(self.family.loopback(), 0))
-    }
-
-    /// A UDP socket at `addr`.
-    pub fn udp_at(&self, addr: SocketAddr) -> Result<Udp> {
-        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-        socket.bind(&addr.into())?;
-        Udp::new(socket, self.ledger.clone())
-    }
-
-    /// A UDP socket that is not bound.
-    pub fn udp_unbound(&self) -> Result<Udp> {
-        let domain = Domain::for_address(SocketAddr::new(self.family.loopback(), 0));
-        Udp::new(Socket::new(domain, Type::DGRAM, None)?, self.ledger.clone())
     }
 
     /// Forks; the child does `body` and ends.
@@ -213,7 +207,7 @@ impl Worker {
             process::leash(LIMIT);
             let message = match body(&mut child) {
                 Ok(()) => Message::Report(child.report()),
-                Err(error) => Message::Failed(format!("{error:#}")),
+                Err(error) => Message::of_error("a forked process", &error),
             };
             serde_json::to_vec(&message).unwrap_or_default()
         })?;
@@ -224,6 +218,7 @@ impl Worker {
     pub fn join(&mut self, child: Fork) -> Result<()> {
         match serde_json::from_slice(&child.join()?)? {
             Message::Report(report) => self.forks.extend(report),
+            Message::Unsupported(what) => return Err(Unsupported(what).into()),
             other => bail!("a forked process: {other:?}"),
         }
         Ok(())
@@ -270,7 +265,7 @@ pub fn run_child(id: &str, role: &str, args: &[String]) -> ExitCode {
     });
     let message = match played {
         Ok(()) => Message::Report(worker.report()),
-        Err(error) => Message::Failed(format!("{id} {role}: {error:#}")),
+        Err(error) => Message::of_error(&format!("{id} {role}"), &error),
     };
     match worker.control().and_then(|control| control.send(&message)) {
         Ok(()) => ExitCode::SUCCESS,

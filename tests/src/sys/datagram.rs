@@ -15,10 +15,15 @@ pub type RxFrom = fn(BorrowedFd<'_>, &mut [u8]) -> io::Result<(usize, SocketAddr
 
 /// `sendto(2)`.
 pub fn sendto(fd: BorrowedFd<'_>, buf: &[u8], to: SocketAddr) -> io::Result<usize> {
+    sendto_flags(fd, buf, to, 0)
+}
+
+/// `sendto(2)` with a flag such as `MSG_FASTOPEN`.
+pub fn sendto_flags(fd: BorrowedFd<'_>, buf: &[u8], to: SocketAddr, flags: libc::c_int) -> io::Result<usize> {
     let to = SockAddr::from(to);
-    let (data, len) = (buf.as_ptr().cast(), buf.len());
+    let (data, len, flags) = (buf.as_ptr().cast(), buf.len(), flags | libc::MSG_NOSIGNAL);
     // SAFETY: buffer and address live until the call returns, each with its own length.
-    counted(unsafe { libc::sendto(fd.as_raw_fd(), data, len, 0, to.as_ptr().cast(), to.len()) })
+    counted(unsafe { libc::sendto(fd.as_raw_fd(), data, len, flags, to.as_ptr().cast(), to.len()) })
 }
 
 /// `sendmsg(2)` with a name.
@@ -61,7 +66,7 @@ pub fn recvmsg(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<(usize, SocketA
     Ok((n, address(storage, message.msg_namelen)?))
 }
 
-fn address(storage: SockAddrStorage, len: libc::socklen_t) -> io::Result<SocketAddr> {
+pub(super) fn address(storage: SockAddrStorage, len: libc::socklen_t) -> io::Result<SocketAddr> {
     // SAFETY: the kernel filled the first `len` bytes, which are within the storage.
     let address = unsafe { SockAddr::new(storage, len) };
     address.as_socket().ok_or_else(|| io::Error::other("the sender has no IP address"))

@@ -1,4 +1,4 @@
-//! The three route-netlink requests that a namespace of our own needs; no `ip` program required.
+//! The few route-netlink requests that a namespace of our own needs; no `ip` program required.
 
 use std::io;
 use std::net::IpAddr;
@@ -25,22 +25,44 @@ impl Netlink {
 
     /// Brings the loopback interface up.
     pub fn loopback_up(&self) -> io::Result<()> {
+        self.up(LOOPBACK)
+    }
+
+    /// Brings an interface up.
+    pub fn up(&self, interface: i32) -> io::Result<()> {
         let mut body = vec![libc::AF_UNSPEC as u8, 0, 0, 0];
-        body.extend(LOOPBACK.to_ne_bytes());
+        body.extend(interface.to_ne_bytes());
         body.extend((libc::IFF_UP as u32).to_ne_bytes());
         body.extend((libc::IFF_UP as u32).to_ne_bytes());
         self.request(libc::RTM_NEWLINK, 0, &body)
     }
 
+    /// Makes two interfaces that are connected to each other: numbers 2 and 3 in a namespace that had only `lo`.
+    pub fn add_veth(&self) -> io::Result<()> {
+        // struct ifinfomsg, then IFLA_LINKINFO { IFLA_INFO_KIND "veth" }
+        let mut body = vec![0; 16];
+        for (len, kind) in [(12u16, libc::IFLA_LINKINFO), (8, libc::IFLA_INFO_KIND)] {
+            body.extend(len.to_ne_bytes());
+            body.extend(kind.to_ne_bytes());
+        }
+        body.extend(b"veth");
+        self.request(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &body)
+    }
+
     /// Gives the loopback interface one more address.
     pub fn add_to_loopback(&self, ip: IpAddr) -> io::Result<()> {
+        self.add_address(LOOPBACK, ip, if ip.is_ipv4() { 32 } else { 128 })
+    }
+
+    /// Gives an interface one more address.
+    pub fn add_address(&self, interface: i32, ip: IpAddr, prefix: u8) -> io::Result<()> {
         let (family, octets) = match ip {
             IpAddr::V4(ip) => (libc::AF_INET, ip.octets().to_vec()),
             IpAddr::V6(ip) => (libc::AF_INET6, ip.octets().to_vec()),
         };
         let flags = libc::IFA_F_PERMANENT | libc::IFA_F_NODAD;
-        let mut body = vec![family as u8, (octets.len() * 8) as u8, flags as u8, libc::RT_SCOPE_UNIVERSE];
-        body.extend((LOOPBACK as u32).to_ne_bytes());
+        let mut body = vec![family as u8, prefix, flags as u8, libc::RT_SCOPE_UNIVERSE];
+        body.extend(interface.to_ne_bytes());
         for kind in [libc::IFA_LOCAL, libc::IFA_ADDRESS] {
             body.extend(((4 + octets.len()) as u16).to_ne_bytes());
             body.extend(kind.to_ne_bytes());

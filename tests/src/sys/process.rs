@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{checked, transfer};
@@ -73,6 +74,42 @@ impl Fork {
         checked(unsafe { libc::waitpid(self.pid, &mut status, 0) })?;
         if status == 0 { Ok(report) } else { Err(io::Error::other("a forked process failed")) }
     }
+}
+
+/// Runs a blocking `call` on this thread and sends signals to it until the call is back.
+pub fn interrupt_me<T>(call: impl FnOnce() -> T) -> io::Result<T> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: all-zero is a valid sigaction: no flags, so that calls are not restarted.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    // SAFETY: the handler does nothing, and the structure is live.
+    checked(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) })?;
+    // SAFETY: cannot fail.
+    let me = unsafe { libc::pthread_self() };
+    let back = AtomicBool::new(false);
+    Ok(std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !back.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(20));
+                // SAFETY: the thread waits for us, so it is there.
+                unsafe { libc::pthread_kill(me, libc::SIGUSR1) };
+            }
+        });
+        let returned = call();
+        back.store(true, Ordering::SeqCst);
+        returned
+    }))
+}
+
+/// Changes the real and the effective user, and keeps the way back.
+pub fn set_user(uid: libc::uid_t) -> io::Result<()> {
+    // SAFETY: changes the credentials of this process only.
+    checked(unsafe { libc::setresuid(uid, uid, 0) }).map(drop)
+}
+
+/// Makes `pid` the next PID that the kernel gives to a process, if nobody else is faster.
+pub fn set_next_pid(pid: u32) -> io::Result<()> {
+    std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string())
 }
 
 /// Now, RFC 3339 in UTC with microseconds.

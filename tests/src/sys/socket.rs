@@ -21,11 +21,38 @@ pub fn accept_no_addr(listener: BorrowedFd<'_>) -> io::Result<Socket> {
 
 /// Limits the SYNs of a connection attempt (`TCP_SYNCNT`).
 pub fn set_syn_count(socket: BorrowedFd<'_>, count: libc::c_int) -> io::Result<()> {
-    let (value, len) = ((&raw const count).cast(), size_of_val(&count) as libc::socklen_t);
-    // SAFETY: the value is one live integer.
-    checked(unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_SYNCNT, value, len)
-    })?;
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, &count)
+}
+
+/// `setsockopt(2)` with an integer, or with one of the kernel's plain structures.
+pub fn set_option<T>(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
+    let (value, len) = ((&raw const *value).cast(), size_of_val(value) as libc::socklen_t);
+    // SAFETY: the value is live and as long as said; the kernel only reads it.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, len) })?;
+    Ok(())
+}
+
+/// Whether the peer took the data that came with a SYN of ours (`TCPI_OPT_SYN_DATA`).
+pub fn syn_data_taken(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    const OPTIONS: usize = 5; // tcpi_options, include/uapi/linux/tcp.h
+    const SYN_DATA: u8 = 32;
+    let (mut info, mut len) = ([0u8; 64], 64 as libc::socklen_t);
+    let (value, fd) = (info.as_mut_ptr().cast(), socket.as_raw_fd());
+    // SAFETY: the buffer is live, exclusive and as long as said.
+    checked(unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, value, &mut len) })?;
+    Ok(info[OPTIONS] & SYN_DATA != 0)
+}
+
+/// Dissolves the association of a socket: `connect(2)` to `AF_UNSPEC`.
+pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    // SAFETY: the address is live and as long as said.
+    checked(unsafe { libc::connect(socket.as_raw_fd(), &nowhere, size_of_val(&nowhere) as _) })?;
     Ok(())
 }
 

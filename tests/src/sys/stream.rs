@@ -19,8 +19,7 @@ pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
 
 /// `send(2)`.
 pub fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
-    // SAFETY: the pointer and length are one live slice.
-    counted(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL) })
+    transmit(fd, buf, 0)
 }
 
 /// `sendto(2)` without an address.
@@ -64,6 +63,27 @@ pub fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
 /// `recv(2)` with `MSG_WAITALL`.
 pub fn recv_waitall(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     receive(fd, buf, libc::MSG_WAITALL)
+}
+
+/// `recv(2)` with `MSG_TRUNC`: on TCP, what is received is thrown away.
+pub fn discard(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    receive(fd, buf, libc::MSG_TRUNC)
+}
+
+/// `send(2)` with `MSG_ZEROCOPY`; the buffer must not change any more.
+pub fn send_zerocopy(fd: BorrowedFd<'_>, buf: &'static [u8]) -> io::Result<usize> {
+    transmit(fd, buf, libc::MSG_ZEROCOPY)
+}
+
+/// `send(2)` with `MSG_MORE`: more will follow.
+pub fn send_more(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    transmit(fd, buf, libc::MSG_MORE)
+}
+
+fn transmit(fd: BorrowedFd<'_>, buf: &[u8], flags: libc::c_int) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | flags;
+    // SAFETY: the pointer and length are one live slice.
+    counted(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) })
 }
 
 fn receive(fd: BorrowedFd<'_>, buf: &mut [u8], flags: libc::c_int) -> io::Result<usize> {

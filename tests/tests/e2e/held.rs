@@ -2,16 +2,16 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::{Result, bail};
-use connmon_tests::harness::compare::{Verdict, compare};
-use connmon_tests::harness::programs::{self, export};
+use anyhow::Result;
+use connmon_tests::harness::programs::{self, export, times};
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::harness::results::Results;
 
 /// The recording, made when the first test asks for it.
 #[derive(Default)]
 pub struct Held {
     wanted: Mutex<Vec<String>>,
-    verdict: OnceLock<Result<Verdict, String>>,
+    results: OnceLock<Result<Results, String>>,
 }
 
 impl Held {
@@ -20,23 +20,20 @@ impl Held {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = cases;
     }
 
-    /// Whether the record of one case equals its truth.
-    pub fn judge(&self, case: &str) -> Result<()> {
+    /// Whether the record of one case equals its truth; the line for the table of what is covered.
+    pub fn judge(&self, case: &str) -> Result<String> {
         let cases = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let verdict = self.verdict.get_or_init(|| record(&cases).map_err(|error| format!("{error:#}")));
-        match verdict.as_ref().map(|verdict| verdict.get(case).map(Vec::as_slice)) {
-            Err(error) => bail!("the recording failed: {error}"),
-            Ok(None) => bail!("the generator made no truth"),
-            Ok(Some([])) => Ok(()),
-            Ok(Some(problems)) => bail!("{}", problems.join("\n")),
-        }
+        let results = self.results.get_or_init(|| record(&cases).map_err(|error| format!("{error:#}")));
+        let results = results.as_ref().map_err(|error| anyhow::anyhow!("the recording failed: {error}"))?;
+        results.line(case, &results.judge(case)?)
     }
 }
 
 /// Cases whose first phase is `before` go on under the recorder's eyes, the others stay as they are.
-fn record(cases: &[String]) -> Result<Verdict> {
+fn record(cases: &[String]) -> Result<Results> {
+    let times = times()?;
     let (mut early, mut late) = (Vec::new(), Vec::new());
-    for case in cases {
+    for case in (0..times).flat_map(|_| cases) {
         if case.starts_with("preexisting") {
             early.push(programs::Held::start(case)?.0);
         } else {
@@ -53,7 +50,7 @@ fn record(cases: &[String]) -> Result<Verdict> {
         still_open.push(held);
         truths.push(truth);
     }
-    recorder.stop()?;
+    let said = recorder.stop()?;
     still_open.into_iter().try_for_each(|held| held.release().map(drop))?;
-    Ok(compare(&truths, &export(&db)?))
+    Results::new(truths, &export(&db)?, &said, times)
 }

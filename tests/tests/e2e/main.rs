@@ -1,9 +1,10 @@
 //! End to end: connmon records real traffic, and its record equals the truth to the byte.
 //!
 //! One recorder sees all the plain cases; each of them is a test of its own that looks at its part of the export.
-//! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller.
+//! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller,
+//! `ZOO_TIMES` plays each case more than once. At the end, one line a case says how well it is covered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use connmon_tests::harness::groups::By;
@@ -36,6 +37,7 @@ fn main() {
     let mut trials = Vec::new();
     let shared = Arc::new(Session::default());
     let held = Arc::new(Held::default());
+    let coverage = Coverage::default();
     for case in connmon_tests::cases::all() {
         for id in case.families.iter().map(|&family| case.id(family)) {
             let name = format!("{}::{id}", if case.hold { "held" } else { "case" });
@@ -44,10 +46,10 @@ fn main() {
             }
             if case.hold {
                 let held = Arc::clone(&held);
-                trials.push(trial(&name, move || held.judge(&id)));
+                trials.push(covering(&name, &coverage, move || held.judge(&id)));
             } else {
                 let shared = Arc::clone(&shared);
-                trials.push(trial(&name, move || shared.judge(&id)));
+                trials.push(covering(&name, &coverage, move || shared.judge(&id)));
             }
         }
     }
@@ -66,7 +68,7 @@ fn main() {
         of("audit::by-remote", |session| session.groups_equal_truth(By::Remote)),
         of("audit::interfaces", Session::interfaces_count),
         of("export::complete", Session::export_is_complete),
-        of("report::hostile-names", report::hostile_names),
+        trial("report::hostile-names", report::hostile_names),
         of("report::self-contained", report::self_contained),
         of("bad-input::store", bad_input::store),
         of("bad-input::arguments", bad_input::arguments),
@@ -80,8 +82,26 @@ fn main() {
         trial("crash", crash::loses_only_the_last_moment),
     ]);
     let conclusion = libtest_mimic::run(&args, trials);
+    coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
     drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder
     conclusion.exit()
+}
+
+/// A line for each case whose record is right; printed at the end, where no test's own output is in the way.
+type Coverage = Arc<Mutex<Vec<String>>>;
+
+/// A test that leaves such a line.
+fn covering(
+    name: &str,
+    coverage: &Coverage,
+    test: impl FnOnce() -> Result<String> + Send + 'static,
+) -> Trial {
+    let coverage = Arc::clone(coverage);
+    trial(name, move || {
+        let line = test()?;
+        coverage.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        Ok(())
+    })
 }
 
 fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {

@@ -1,7 +1,8 @@
 //! The HTML report of a store with hostile names.
 
 use anyhow::{Context, Result, ensure};
-use connmon_tests::harness::programs::{connmon_prints, path};
+use connmon_tests::harness::programs::{connmon_prints, path, traffic_truth};
+use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::harness::text::is_unsafe;
 
 use crate::session::Session;
@@ -14,8 +15,14 @@ fn html(session: &Session, name: &str) -> Result<String> {
 }
 
 /// Names that are markup or control sequences are shown, but do nothing.
-pub fn hostile_names(session: &Session) -> Result<()> {
-    let html = html(session, "hostile.html")?;
+pub fn hostile_names() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [db, out] = ["hostile.db", "hostile.html"].map(|name| folder.path().join(name));
+    let recorder = Recorder::start(&db, &[])?;
+    traffic_truth(&["case", "hostile"])?;
+    recorder.stop()?;
+    connmon_prints(&["report", "--format", "html", "--db", path(&db)?, "--out", path(&out)?])?;
+    let html = std::fs::read_to_string(out).context("the report")?;
     ensure!(html.contains("alert(1)"), "the hostile program is not in the report");
     for markup in ["<script>alert", "<img src=x"] {
         ensure!(!html.contains(markup), "{markup} is not escaped");

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::audit::Audit;
-use connmon_tests::harness::compare::{Verdict, compare};
 use connmon_tests::harness::groups::{By, received_over_loopback};
 use connmon_tests::harness::inexact;
-use connmon_tests::harness::programs::{audit, connmon, connmon_prints, export, groups, path, traffic};
+use connmon_tests::harness::programs::{
+    audit, connmon, connmon_prints, export, groups, path, times, traffic,
+};
 use connmon_tests::harness::record;
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::harness::results::Results;
 use connmon_tests::truth::{Truth, disagreements};
 use tempfile::TempDir;
 
@@ -30,7 +32,7 @@ pub struct Recorded {
     pub db: PathBuf,
     /// What really happened.
     pub truths: Vec<Truth>,
-    verdict: Verdict,
+    results: Results,
     complaints: String,
     folder: TempDir,
 }
@@ -51,14 +53,11 @@ impl Session {
         recorded.as_ref().map_err(|error| anyhow::anyhow!("the shared recording failed: {error}"))
     }
 
-    /// Whether the record of one case equals its truth.
-    pub fn judge(&self, case: &str) -> Result<()> {
-        let recorded = self.recorded()?;
-        match recorded.verdict.get(case).map(Vec::as_slice) {
-            None => bail!("the generator made no truth: {}", recorded.complaints.trim()),
-            Some([]) => Ok(()),
-            Some(problems) => bail!("{}", problems.join("\n")),
-        }
+    /// Whether the record of one case equals its truth; the line for the table of what is covered.
+    pub fn judge(&self, case: &str) -> Result<String> {
+        let Recorded { results, complaints, .. } = self.recorded()?;
+        let outcome = results.judge(case).with_context(|| complaints.trim().to_owned())?;
+        results.line(case, &outcome)
     }
 
     /// The audit's sums are those of the truth.
@@ -121,7 +120,9 @@ fn record(cases: &[String]) -> Result<Recorded> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("shared.db");
     let recorder = Recorder::start(&db, &[])?;
-    let mut args = vec!["case"];
+    let times = times()?;
+    let repeat = times.to_string();
+    let mut args = vec!["case", "--repeat", &repeat];
     args.extend(cases.iter().map(String::as_str));
     let (truths, complaints) = traffic(&args)?;
     let said = recorder.stop()?;
@@ -133,6 +134,6 @@ fn record(cases: &[String]) -> Result<Recorded> {
     if inexact::tracepoint(&said) {
         inexact::fold_unknown_remotes(&mut records);
     }
-    let verdict = compare(&truths, &records);
-    Ok(Recorded { db, truths, verdict, complaints, folder })
+    let results = Results::new(truths.clone(), &records, &said, times)?;
+    Ok(Recorded { db, truths, results, complaints, folder })
 }

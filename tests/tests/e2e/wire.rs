@@ -39,11 +39,22 @@ pub fn counted() -> Result<()> {
         match record.proto {
             Proto::Tcp if record.closed.is_some() && record.end.as_deref() == Some("fin") => {
                 tcp += 1;
+                let other = other_end(record, &records);
+                let again =
+                    |record: &Record| record.kernel.as_ref().is_some_and(|kernel| kernel.retransmits > 0);
+                if again(record) || other.is_none_or(again) {
+                    continue; // the same bytes were on the wire more than once
+                }
                 payload_fits(record.tx_bytes, wire.tx_packets, wire.tx_bytes, ip_header)
                     .with_context(|| format!("sent by {record}: {wire:?}"))?;
                 payload_fits(record.rx_bytes, wire.rx_packets, wire.rx_bytes, ip_header)
                     .with_context(|| format!("received by {record}: {wire:?}"))?;
-                same_at_the_other_end(record, wire, &records)?;
+                // The last acknowledgements may come from a socket that is no more than a TIME_WAIT.
+                let theirs = other.and_then(|other| other.wire).context("the other end has no packets")?;
+                ensure!(
+                    wire.tx_packets.abs_diff(theirs.rx_packets) <= 2,
+                    "{record} sent {wire:?}, the other end received {theirs:?}"
+                );
             }
             Proto::Udp => {
                 udp += 1;
@@ -70,15 +81,8 @@ fn payload_fits(payload: u64, packets: u64, bytes: u64, ip_header: u64) -> Resul
     Ok(())
 }
 
-/// The last acknowledgements may come from a socket that is no more than a TIME_WAIT.
-fn same_at_the_other_end(record: &Record, wire: Wire, records: &[Record]) -> Result<()> {
-    let other = records.iter().find(|other| (other.local, other.remote) == (record.remote, record.local));
-    let Some(theirs) = other.and_then(|other| other.wire) else { return Ok(()) };
-    ensure!(
-        wire.tx_packets.abs_diff(theirs.rx_packets) <= 2,
-        "{record} sent {wire:?}, the other end received {theirs:?}"
-    );
-    Ok(())
+fn other_end<'a>(record: &Record, records: &'a [Record]) -> Option<&'a Record> {
+    records.iter().find(|other| (other.local, other.remote) == (record.remote, record.local))
 }
 
 /// `--no-wire` counts no packets, and everything else.

@@ -47,22 +47,20 @@ impl Builder {
     /// Counts a connection of the recording `run`.
     pub fn add(&mut self, run: i64, connection: &Connection) {
         let (proto, tx, rx) = (connection.proto, connection.tx_bytes(), connection.rx_bytes());
-        self.totals.add_connection(proto, connection.wire);
+        self.totals.add_connection(connection);
         self.totals.add_bytes(proto, tx, rx);
         self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_connection(connection, tx, rx);
         if let Some(key) = key::of_connection(self.by, connection) {
             let figures = &mut self.groups.entry(key).or_default().figures;
-            figures.add_connection(proto, connection.wire);
+            figures.add_connection(connection);
             figures.add_bytes(proto, tx, rx);
             return;
         }
         match &connection.owner {
-            Some(owner) => self.user(run, connection, owner).add_connection(proto, connection.wire),
-            None => {
-                self.groups.entry(Key::Nobody).or_default().figures.add_connection(proto, connection.wire)
-            }
+            Some(owner) => self.user(run, connection, owner).add_connection(connection),
+            None => self.groups.entry(Key::Nobody).or_default().figures.add_connection(connection),
         }
         for share in &connection.traffic {
             self.user(run, connection, &share.process).add_bytes(proto, share.tx_bytes, share.rx_bytes);

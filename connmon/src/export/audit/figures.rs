@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Proto, Wire};
+use crate::model::{Connection, Proto};
 
 /// Connections and bytes. A further figure is a field, a column, and a line in `add_bytes` and in `merge`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,11 +65,12 @@ pub struct Split {
 
 impl Split {
     /// Counts a connection, and what it put on the wire.
-    pub fn add_connection(&mut self, proto: Proto, wire: Option<Wire>) {
-        let wire = wire.unwrap_or_default();
-        self.each(proto, |figures| {
+    pub fn add_connection(&mut self, connection: &Connection) {
+        let wire = connection.wire.unwrap_or_default();
+        self.each(connection.proto, |figures| {
             figures.merge(&Figures {
-                connections: 1,
+                // A subflow is a part of an MPTCP connection that is counted itself.
+                connections: u64::from(!connection.subflow),
                 wire_tx_bytes: wire.tx_bytes,
                 wire_rx_bytes: wire.rx_bytes,
                 ..Figures::default()

@@ -75,6 +75,7 @@ impl Fixture {
         for column in [
             "retransmitted_bytes",
             "rtt_us",
+            "subflow",
             "wire_tx_bytes",
             "wire_rx_bytes",
             "wire_tx_packets",
@@ -161,6 +162,7 @@ fn connections() -> Vec<ConnectionRow> {
         closed: Some(Timestamp(START + (second + 10) * SECOND)),
         end: Some(if proto == Proto::UDP { End::Closed } else { End::Fin }),
         preexisting: false,
+        subflow: false,
         inexact: None,
         netns: 1,
         owner,

@@ -1,0 +1,53 @@
+//! Sockets of another network namespace.
+
+use anyhow::{Result, ensure};
+
+use super::tcp_basic::echo_once;
+use super::udp::echo;
+use crate::stage::{Case, Worker};
+use crate::sys::datagram;
+use crate::sys::netns::Netns;
+use crate::sys::stream::{read, write};
+use crate::truth::End;
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::pair("netns-tcp", "both sides in another network namespace", echo_once, |w| {
+            let mut conn = w.connect()?;
+            conn.tx(write, 1000)?;
+            conn.rx(read, 1000)?;
+            conn.close(End::Fin);
+            Ok(())
+        })
+        .netns(),
+        Case::pair("netns-udp", "both sides in another network namespace", echo, |w| {
+            let (mut socket, peer) = (w.udp()?, w.peer(0)?);
+            socket.send_to(datagram::sendto, 900, peer)?;
+            ensure!(socket.recv_from(datagram::recvfrom, 2000)? == (peer, 901), "not the datagram expected");
+            socket.send_to(datagram::sendto, 1, peer)
+        })
+        .netns(),
+        Case::new("netns-left", "a process goes elsewhere, its sockets stay").role("traveller", traveller),
+    ]
+}
+
+/// Opens both ends at home and uses them from elsewhere.
+fn traveller(w: &mut Worker) -> Result<()> {
+    let listener = w.listen_at(std::net::SocketAddr::new(w.family.loopback(), 0))?;
+    let mut caller = w.connect_to(listener.local)?;
+    let mut called = w.accept(&listener)?;
+    let (mut left, mut right) = (w.udp()?, w.udp()?);
+    let _elsewhere = Netns::enter()?;
+    caller.tx(write, 800)?;
+    called.rx(read, 800)?;
+    called.tx(write, 300)?;
+    caller.rx(read, 300)?;
+    left.send_to(datagram::sendto, 60, right.local)?;
+    ensure!(right.recv_from(datagram::recvfrom, 2000)? == (left.local, 60), "not the datagram expected");
+    caller.finish_sending()?;
+    called.rx_fin()?;
+    called.close(End::Fin);
+    caller.rx_fin()?;
+    caller.close(End::Fin);
+    Ok(())
+}

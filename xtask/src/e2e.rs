@@ -1,0 +1,57 @@
+//! The end-to-end test on this host, as root. Cargo itself stays with its user: only the test program is started
+//! through sudo.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{programs, sh};
+
+/// How often, and which part.
+#[derive(clap::Args)]
+pub struct Zoo {
+    /// How often each case is played
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    times: usize,
+}
+
+/// `cargo xtask zoo`: all cases so many times, in one recording, with the same result each time.
+pub fn zoo(args: &Zoo) -> Result<()> {
+    // what has `::` in its name and is a case, or looks at the store of all cases
+    run(args.times, &["::", "--skip", "report::", "--skip", "bad-input::", "--skip", "load-small::"])
+        .map(drop)
+}
+
+/// Plays each case `times` times; what the test printed.
+pub fn run(times: usize, args: &[&str]) -> Result<String> {
+    sh::can_be_root("this test")?;
+    let programs = programs::build()?;
+    let (connmon, traffic) = (programs.connmon.display().to_string(), programs.traffic.display().to_string());
+    let vars = [("CONNMON_BIN", connmon), ("TRAFFIC_BIN", traffic), ("ZOO_TIMES", times.to_string())];
+    let mut cmd = if sh::is_root() {
+        Command::new(&programs.e2e)
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("env").args(vars.iter().map(|(key, value)| format!("{key}={value}")));
+        sudo.arg(&programs.e2e);
+        sudo
+    };
+    shown_and_kept(cmd.args(args).envs(vars))
+}
+
+/// Runs a command whose output is shown as it comes.
+fn shown_and_kept(cmd: &mut Command) -> Result<String> {
+    eprintln!("$ {}", sh::shown(cmd));
+    let mut child = cmd.stdout(Stdio::piped()).spawn().context("cannot start the test")?;
+    let mut kept = String::new();
+    for line in BufReader::new(child.stdout.take().context("piped")?).lines() {
+        let line = line?;
+        println!("{line}");
+        kept.push_str(&line);
+        kept.push('\n');
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "`{}` failed ({status})", sh::shown(cmd));
+    Ok(kept)
+}
