@@ -141,10 +141,16 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut Soc
     entry
 }
 
+/// Whether a TCP socket found `SOCKS` full, and is counted as lost.
+#[inline(always)]
+pub fn is_lost(sk: u64) -> bool {
+    was_full() && UNTRACKED.get_ptr(sk).is_some()
+}
+
 /// Inserts an entry for a socket; one that is there already stays and is returned.
 #[inline(never)]
 pub fn create(new: &New) -> Option<*mut SockEntry> {
-    if new.proto == proto::TCP && was_full() && UNTRACKED.get_ptr(new.sk).is_some() {
+    if new.proto == proto::TCP && is_lost(new.sk) {
         // Counted as lost already, and lost it stays.
         return None;
     }
@@ -398,7 +404,7 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
 /// Whether a UDP socket has another local port than when its entry was made: it was disconnected by connect() to AF_UNSPEC,
 /// which gives a port back that was not bound (udp_disconnect(), net/ipv4/udp.c), and got a new one.
 #[inline(always)]
-fn moved(entry: *mut SockEntry, sk: u64) -> bool {
+pub fn moved(entry: *mut SockEntry, sk: u64) -> bool {
     // SAFETY: a valid pointer into a map value.
     let (proto, known) = unsafe { ((*entry).proto, (*entry).local.port) };
     if proto != proto::UDP || known == 0 {

@@ -7,8 +7,9 @@
 //! preempted at once, each in another copy.
 //!
 //! The copies of one event run in rising order, and each leaves its number in a mark. So a number that does not rise
-//! begins another event, and needs no removal of the mark that a skipped copy would not do. Which events no copy saw
-//! is the first one's misses less `RESCUED`.
+//! begins another event, and needs no removal of the mark that a skipped copy would not do. That fails where copies are
+//! skipped in two events in a row, as happens in the bursts of a softirq: for what softirqs reach, the mark tells the event
+//! as well. Which events no copy saw is the first one's misses less `RESCUED`.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
@@ -21,10 +22,41 @@ use crate::maps::{count, setting};
 #[map]
 static MARKS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65_536, 0);
 
-/// Whether copy number `copy` is to handle the event of a hook that softirqs reach as well as processes.
+/// Whether an earlier copy has seen this event of a socket: then it has handled it. `mark` is in the socket's entry, and holds
+/// the last event and copy. `event` is never 0, and never the same twice in a row on one socket, so that a mark that a
+/// skipped copy left behind is not taken for this event's.
+///
+/// # Safety
+/// `mark` is valid, and the socket is locked.
 #[inline(always)]
-pub fn mine_nested(copy: u32, key: u64) -> bool {
-    marked(copy, key, setting(|s| unsafe { &raw const (*s).nested_copies }))
+pub unsafe fn seen(mark: *mut u32, event: u32, copy: u32) -> bool {
+    // SAFETY: as the caller promises.
+    let last = unsafe {
+        let last = core::ptr::read_volatile(mark);
+        core::ptr::write_volatile(mark, event << 8 | copy);
+        last
+    };
+    if last >> 8 == event && last & 0xff < copy {
+        return true;
+    }
+    if copy > 1 {
+        count(stat::RESCUED, 1);
+    }
+    false
+}
+
+/// Marks an entry that this event made, or made anew; `fresh` tells that there was none before, so that no earlier copy can
+/// have seen it.
+///
+/// # Safety
+/// As for [`seen`].
+#[inline(always)]
+pub unsafe fn mark_made(mark: *mut u32, event: u32, copy: u32, fresh: bool) {
+    // SAFETY: as the caller promises.
+    unsafe { core::ptr::write_volatile(mark, event << 8 | copy) };
+    if fresh && copy > 1 {
+        count(stat::RESCUED, 1);
+    }
 }
 
 /// Whether copy number `copy` is to handle the event of a hook in process context. `key` must be the same for all copies,
@@ -33,11 +65,7 @@ pub fn mine_nested(copy: u32, key: u64) -> bool {
 /// kernel's misses.
 #[inline(always)]
 pub fn mine(copy: u32, key: u64) -> bool {
-    marked(copy, key, setting(|s| unsafe { &raw const (*s).copies }))
-}
-
-#[inline(always)]
-fn marked(copy: u32, key: u64, copies: u32) -> bool {
+    let copies = setting(|s| unsafe { &raw const (*s).copies });
     if copies < 2 {
         return true;
     }

@@ -207,8 +207,8 @@ pub struct SockEntry {
     pub retransmitted: u64,
     /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
     pub srtt: u32,
-    /// Explicit padding.
-    pub pad1: u32,
+    /// The last event of the TCP life cycle, see `copies` in the kernel side.
+    pub mark: u32,
     /// Packets, where they are counted.
     pub wire: Wire,
     /// TCP: bytes delivered so far, `bytes_received − (rcv_nxt − copied_seq)`.
@@ -379,6 +379,8 @@ offsets! {
     total_retrans,
     /// tcp_sock.srtt_us
     srtt_us,
+    /// tcp_sock.snd_una
+    snd_una,
     /// tcp_sock.write_seq
     write_seq,
     /// sk_buff.head
@@ -461,8 +463,8 @@ pub struct Settings {
     pub wakeup_bytes: u32,
     /// Attached copies of each program, see `copies` in the kernel side: 1 to [`MAX_COPIES`].
     pub copies: u32,
-    /// Attached copies of those that softirqs reach as well as processes.
-    pub nested_copies: u32,
+    /// Explicit padding.
+    pub pad0: u32,
     /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
     pub recvmsg_parameters: u32,
     /// 1 where packets are counted.

@@ -183,6 +183,17 @@ pub fn is_open(sk: u64) -> bool {
     state == 1 || state == 8
 }
 
+/// Bytes that went with the SYN of a socket that is still in TCP_SYN_SENT: behind the SYN itself, from which nothing has been
+/// acknowledged yet (tcp_connect_init(), net/ipv4/tcp_output.c). 0 in any other state.
+#[inline(always)]
+pub fn sent_with_syn(sk: u64) -> u32 {
+    if get::<u8>(sk, offset!(skc_state)) != 2 {
+        return 0;
+    }
+    let una: u32 = get(sk, offset!(snd_una));
+    write_seq(sk).wrapping_sub(una).saturating_sub(1)
+}
+
 /// Sequence number behind the last byte that was handed to a TCP socket.
 #[inline(always)]
 pub fn write_seq(sk: u64) -> u32 {

@@ -84,7 +84,7 @@ pub struct Record {
     /// Room for records on their way to user space: a power of two, at least 4096
     #[arg(long, value_name = "BYTES", default_value_t = crate::capture::Options::default().ring_bytes)]
     pub ring_bytes: u32,
-    /// Connections that can be open at once; the kernel reserves about 900 bytes for each
+    /// Connections that can be open at once; the kernel reserves about 1000 bytes for each
     #[arg(long, value_name = "N", default_value_t = crate::capture::Options::default().max_connections)]
     pub max_connections: u32,
     /// Count no packets, only what processes send and receive

@@ -7,7 +7,7 @@ use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::{Addr, stat};
 
-use super::transfer::{accepted, connected, connecting, udp_received, udp_sent, written};
+use super::transfer::{accepted, connected, connecting, sent_early, udp_received, udp_sent, written};
 use crate::account::release;
 use crate::maps::{CALLS, Call, count};
 use crate::sock;
@@ -109,6 +109,18 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     let Some(note) = CALLS.get_ptr_mut(key(TCP_SENDMSG)) else { return 0 };
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
+    if noted == sk {
+        let early = sock::sent_with_syn(sk);
+        if early != 0 {
+            // The call opened the connection too: only now it has addresses.
+            // SAFETY: as above.
+            unsafe {
+                (*note).extra = u32::from(sock::local_port(sk));
+                (*note).remote = sock::remote(sk, sock::family(sk));
+            }
+            sent_early(sk, early);
+        }
+    }
     // A FIN counts as well, but the state moves on before it is queued (tcp_shutdown(), __tcp_close()).
     if noted != sk || !sock::is_open(sk) {
         return 0;

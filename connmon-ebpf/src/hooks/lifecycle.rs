@@ -2,12 +2,12 @@
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use connmon_ebpf::{SockEntry, flag, proto};
+use connmon_ebpf::{SockEntry, flag, proto, stat};
 
-use crate::account::{New, Way, add, create, now, release, tcp_entry, untracked};
+use crate::account::{New, Way, add, create, is_lost, now, release, tcp_entry, untracked};
 use crate::attempt;
-use crate::copies::{copies, mine, mine_nested};
-use crate::maps::SOCKS;
+use crate::copies::{copies, mark_made, mine, seen};
+use crate::maps::{SOCKS, count};
 use crate::sock;
 
 // TCP states, include/net/tcp_states.h.
@@ -24,12 +24,29 @@ copies! {
         let sk: u64 = ctx.arg(0);
         let old: i32 = ctx.arg(1);
         let new: i32 = ctx.arg(2);
-        if mine_nested(copy, sk)
-            && matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
+        let event = (old as u32) << 8 | new as u32;
+        let entry = SOCKS.get_ptr_mut(sk);
+        if let Some(entry) = entry {
+            // SAFETY: a valid pointer into a map value; the socket is locked here.
+            if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
+                return 0;
+            }
+        } else if copy > 1 && new != CLOSE && is_lost(sk) {
+            // The first copy has counted it.
+            return 0;
+        }
+        if matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
             // MPTCP's master sockets come by as well; they are no tcp_sock.
             && sock::class(sk) == proto::TCP
         {
+            // Without an entry each copy does this: it does no harm twice.
             set_state(sk, old, new);
+            if entry.is_none() || new == SYN_SENT {
+                if let Some(made) = SOCKS.get_ptr_mut(sk) {
+                    // SAFETY: as above.
+                    unsafe { mark_made(&raw mut (*made).mark, event, copy, entry.is_none()) };
+                }
+            }
         }
     }
 }
@@ -57,6 +74,13 @@ fn set_state(sk: u64, old: i32, new: i32) {
         return;
     }
     if new == ESTABLISHED {
+        if let Some(entry) = SOCKS.get_ptr(sk) {
+            // SAFETY: a valid pointer into a map value.
+            if unsafe { (*entry).established_ns } != 0 {
+                // Of an earlier socket at the same address, whose end was not seen.
+                release(sk);
+            }
+        }
         let entry = match SOCKS.get_ptr_mut(sk) {
             Some(entry) => entry,
             None => {
@@ -96,7 +120,11 @@ copies! {
     /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
-        if mine_nested(copy, sk) && release(sk) != 0 {
+        // What the first copy lets go is not there any more for the others.
+        if copy > 1 && SOCKS.get_ptr(sk).is_some() {
+            count(stat::RESCUED, 1);
+        }
+        if release(sk) != 0 {
             untracked(sk, 1);
         }
     }

@@ -5,8 +5,7 @@
 
 use connmon_ebpf::{Addr, flag, proto, stat};
 
-use crate::account::release;
-use crate::account::{New, Way, datagram_slow, direction};
+use crate::account::{New, Way, add, datagram_slow, direction, moved, release};
 use crate::maps::{CALLS, Call, SOCKS, count, offset};
 use crate::sock::{self, get};
 use crate::task::thread;
@@ -26,9 +25,14 @@ pub fn is_message(class: u16) -> bool {
 pub fn sent(sk: u64, msg: u64, bytes: i64) {
     let class = sock::class(sk);
     // A raw socket's functions never see TCP or UDP; MPTCP hands over to TCP when the other side does not know it.
-    if !is_message(class) {
-        return;
+    if is_message(class) {
+        sent_as(class, sk, msg, bytes);
     }
+}
+
+/// The same for a socket of a known class, UDP too.
+#[inline(always)]
+pub fn sent_as(class: u16, sk: u64, msg: u64, bytes: i64) {
     let mut new = new(sk, class, Way::Tx);
     met(sk, &mut new.remote);
     if bytes < 0 {
@@ -44,9 +48,14 @@ pub fn sent(sk: u64, msg: u64, bytes: i64) {
 #[inline(always)]
 pub fn received(sk: u64, msg: u64, flags: i32, bytes: i64) {
     let class = sock::class(sk);
-    if !is_message(class) {
-        return;
+    if is_message(class) {
+        received_as(class, sk, msg, flags, bytes);
     }
+}
+
+/// The same for a socket of a known class, UDP too.
+#[inline(always)]
+pub fn received_as(class: u16, sk: u64, msg: u64, flags: i32, bytes: i64) {
     let mut new = new(sk, class, Way::Rx);
     let mut header = met(sk, &mut new.remote);
     if bytes < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
@@ -110,6 +119,16 @@ fn new(sk: u64, proto: u16, way: Way) -> New {
 fn finish(new: &mut New, way: Way, bytes: u64) {
     if new.proto == proto::PACKET {
         new.remote.family = sock::AF_INET;
+    } else if new.proto == proto::UDP {
+        if new.remote.family == 0 {
+            let family = sock::family(new.sk);
+            new.remote =
+                if way == Way::Tx { sock::implied(new.sk, family) } else { sock::remote(new.sk, family) };
+        }
+        if way == Way::Rx && new.remote.port == 0 {
+            new.remote = Addr { ip: [0; 4], port: 0, family: sock::family(new.sk) };
+            new.flags |= flag::REMOTE_UNKNOWN;
+        }
     } else if new.proto == proto::MPTCP {
         new.remote = sock::remote(new.sk, sock::family(new.sk));
     } else {
@@ -119,6 +138,12 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
         new.remote.port = 0;
         if new.remote.ip == [0; 4] {
             new.flags |= flag::REMOTE_UNKNOWN;
+        }
+    }
+    if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
+        // SAFETY: a valid pointer into a map value; `remote` never changes.
+        if unsafe { (*entry).remote == new.remote } && !moved(entry, new.sk) {
+            return add(entry, way, bytes, 1);
         }
     }
     datagram_slow(new, way as u64, bytes);

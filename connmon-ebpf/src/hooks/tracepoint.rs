@@ -9,8 +9,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto, stat};
 
 use super::message;
-use super::transfer::{layered_received, tcp_sent, udp_received};
-use crate::account::{Way, datagram};
+use super::transfer::{layered_received, tcp_sent};
 use crate::copies::{copies, mine};
 use crate::maps::{CALLS, Call, SOCKS, count, setting};
 use crate::sock;
@@ -30,17 +29,6 @@ fn counted(sk: u64) -> u16 {
     }
 }
 
-/// The remote address that an earlier hook noted for this thread's call.
-#[inline(always)]
-fn noted() -> Option<Addr> {
-    let note = CALLS.get_ptr(thread())?;
-    // SAFETY: a valid pointer into a map value that only this thread uses.
-    let (sk, remote) = unsafe { ((*note).sk, (*note).remote) };
-    let _ = CALLS.remove(thread());
-    // Else it is of a packet that the kernel sent in answer, on a socket of its own.
-    (sk == 0).then_some(remote)
-}
-
 /// Notes a remote address for this thread's call.
 #[inline(always)]
 pub fn note(remote: Addr, header: u64) {
@@ -58,14 +46,7 @@ copies! {
             match counted(sk) {
                 0 => {}
                 proto::TCP => tcp_sent(sk, ret),
-                proto::UDP => {
-                    let remote = noted();
-                    if ret >= 0 {
-                        let remote = remote.unwrap_or_else(|| sock::implied(sk, sock::family(sk)));
-                        datagram(sk, proto::UDP, Way::Tx, &remote, 0, ret as u64);
-                    }
-                }
-                _ => message::sent(sk, 0, ret),
+                class => message::sent_as(class, sk, 0, ret),
             }
         }
     }
@@ -88,18 +69,7 @@ copies! {
                 }
                 return 0;
             }
-            if class != proto::UDP {
-                message::received(sk, 0, flags, ret);
-                return 0;
-            }
-            let noted = noted();
-            if ret >= 0 && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 {
-                let remote = noted.or_else(|| {
-                    let remote = sock::remote(sk, sock::family(sk));
-                    (remote.port != 0).then_some(remote)
-                });
-                udp_received(sk, remote, ret);
-            }
+            message::received_as(class, sk, 0, flags, ret);
         }
     }
 }

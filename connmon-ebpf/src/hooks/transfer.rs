@@ -50,6 +50,21 @@ pub fn written(sk: u64, from: u32, to: u32) {
     }
 }
 
+/// The current thread sent `bytes` with the SYN (TCP Fast Open). Counted once, however often the socket is let go.
+#[inline(always)]
+pub fn sent_early(sk: u64, bytes: u32) {
+    let Some(entry) = tcp_entry(sk) else { return unattributed(Way::Tx, u64::from(bytes)) };
+    // SAFETY: a valid pointer into a map value; the socket is held, so the sequence number has one writer.
+    unsafe {
+        if (*entry).has_write_seq != 0 {
+            return;
+        }
+        (*entry).write_seq = sock::write_seq(sk);
+        (*entry).has_write_seq = 1;
+    }
+    add(entry, Way::Tx, u64::from(bytes), 1);
+}
+
 /// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` tells
 /// udpv6_sendmsg() from udp_sendmsg(), which it calls for IPv4-mapped addresses: those are counted there.
 #[inline(always)]

@@ -47,6 +47,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         copied_seq: field("tcp_sock", "copied_seq", 4)?,
         total_retrans: field("tcp_sock", "total_retrans", 4)?,
         srtt_us: field("tcp_sock", "srtt_us", 4)?,
+        snd_una: field("tcp_sock", "snd_una", 4)?,
         write_seq: field("tcp_sock", "write_seq", 4)?,
         skb_head: pointer("sk_buff", "head")?,
         skb_network_header: field("sk_buff", "network_header", 2)?,

@@ -288,7 +288,7 @@ fn attach_one(
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         copies,
-        nested_copies: copies.max(2),
+        pad0: 0,
         wakeup_bytes: options.ring_bytes / 4,
         recvmsg_parameters: btf.parameters("raw_recvmsg").unwrap_or(0),
         wire: u32::from(options.wire),
@@ -321,7 +321,7 @@ fn attach_one(
             continue;
         }
         let copies = match program {
-            _ if NESTED.contains(program) => settings.nested_copies,
+            _ if NESTED.contains(program) => settings.copies.max(2),
             _ if ebpf.program(&format!("{program}_2")).is_none() => 1,
             _ => settings.copies,
         };

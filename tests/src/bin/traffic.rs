@@ -28,6 +28,13 @@ enum Command {
     Demo,
     /// Many short TCP connections at full rate.
     Storm(StormArgs),
+    /// Much at once.
+    Crowd {
+        /// Connections open at the same time, or remotes of one UDP socket.
+        kind: Crowd,
+        /// How many.
+        count: usize,
+    },
     /// Bulk data at full rate for some seconds.
     Bulk {
         /// Connections at a time.
@@ -43,6 +50,12 @@ enum Command {
         #[arg(long, default_value_t = 3.0)]
         seconds: f64,
     },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Crowd {
+    Open,
+    Spray,
 }
 
 #[derive(Args)]
@@ -117,6 +130,8 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Case(args) => run_cases(&args),
         Command::Demo => demo::run(&mut print),
+        Command::Crowd { kind: Crowd::Open, count } => storm::crowd::open(count, &mut print),
+        Command::Crowd { kind: Crowd::Spray, count } => storm::crowd::spray(count, &mut print),
         Command::Bulk { streams, seconds } => print_pace(&pace::bulk(streams, length(seconds)?)?),
         Command::Packets { seconds } => print_pace(&pace::packets(length(seconds)?)?),
         Command::Storm(args) => {

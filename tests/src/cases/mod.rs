@@ -69,7 +69,7 @@ pub fn find<'a>(cases: &'a [Case], name: &str) -> Vec<(&'a Case, Family)> {
 /// What a worker process has to do.
 pub fn find_role(id: &str, role: &str) -> Result<(Family, Role)> {
     let mut cases = all();
-    cases.extend([crate::storm::case(), crate::demo::case()]);
+    cases.extend([crate::storm::case(), crate::storm::crowd::case(), crate::demo::case()]);
     let (case, family) = *find(&cases, id).first().with_context(|| format!("no case {id}"))?;
     Ok((family, case.find_role(role).with_context(|| format!("{id} has no role {role}"))?))
 }

@@ -11,6 +11,7 @@ use crate::stage::{Case, Conn, Family, Hold, Stage, Worker, settle_where};
 use crate::sys::netns::Netns;
 use crate::truth::{End, Totals, Truth};
 
+pub mod crowd;
 pub mod server;
 
 /// The size of a storm.

@@ -19,6 +19,7 @@ mod load;
 mod replay;
 mod report;
 mod session;
+mod storms;
 mod wire;
 
 use held::Held;
@@ -79,6 +80,8 @@ fn main() {
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),
         trial("load-small::paused", load::paused),
+        trial("storm::remotes", storms::remotes),
+        trial("storm::processes", storms::processes),
         trial("crash", crash::loses_only_the_last_moment),
     ]);
     let conclusion = libtest_mimic::run(&args, trials);

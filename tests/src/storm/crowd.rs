@@ -1,0 +1,143 @@
+//! Much at once: many connections open at the same time, one socket that talks to many remotes.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::stage::{Case, Conn, Family, Hold, Stage, Worker, settle_where};
+use crate::sys::socket;
+use crate::truth::{Connection, Direction, End, Proto, Totals, Truth};
+
+/// Loopback addresses the server listens on, so that ports do not run out.
+const ADDRESSES: u8 = 8;
+/// Files that a process has open besides its connections.
+const OTHER_FILES: usize = 256;
+/// `discard`: nobody listens there.
+const DISCARD: u16 = 9;
+/// First of the addresses that are sprayed.
+const SPRAYED: u32 = u32::from_be_bytes([127, 32, 0, 1]);
+
+/// The roles.
+pub fn case() -> Case {
+    Case::new("crowd", "much at once")
+        .role("holder", holder)
+        .role("caller", caller)
+        .role("sprayer", sprayer)
+        .v4()
+}
+
+/// So many connections, all open at the same time, each used once.
+pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
+    let case = case();
+    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let pairs = connections.div_ceil(files()?.saturating_sub(OTHER_FILES).max(1));
+    let (mut holders, mut callers, mut ports) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..pairs {
+        let share = ((pair + 1) * connections / pairs - pair * connections / pairs).to_string();
+        let holder = stage.start("holder", &[share.clone(), pair.to_string()])?;
+        let addresses = stage.ready(holder)?;
+        ports.extend(addresses.iter().filter_map(|at| at.rsplit_once(':')?.1.parse::<u16>().ok()));
+        let caller = stage.start("caller", &[share])?;
+        stage.tell(caller, &addresses.join(" "))?;
+        holders.push(holder);
+        callers.push(caller);
+    }
+    for &caller in &callers {
+        stage.note(caller)?;
+    }
+    // Here all are open.
+    callers.iter().try_for_each(|&caller| stage.tell(caller, "close"))?;
+    callers.into_iter().chain(holders).try_for_each(|player| stage.end(player))?;
+    settle_where(|local, remote| ports.contains(&local) || ports.contains(&remote))?;
+    stage.finish()
+}
+
+/// One UDP socket sends a datagram to each of so many addresses.
+pub fn spray(remotes: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
+    let case = case();
+    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let sprayer = stage.start("sprayer", &[remotes.to_string()])?;
+    stage.end(sprayer)?;
+    stage.finish()
+}
+
+fn holder(w: &mut Worker) -> Result<()> {
+    let (count, pair): (usize, u8) = (w.arg(0)?, w.arg(1)?);
+    files()?;
+    let listeners = (1..=ADDRESSES)
+        .map(|host| w.listen_at(SocketAddr::new(Ipv4Addr::new(127, 21, pair, host).into(), 0)))
+        .collect::<Result<Vec<_>>>()?;
+    w.ready(&listeners.iter().map(|listener| listener.local).collect::<Vec<_>>())?;
+    let mut held = Vec::with_capacity(count);
+    for n in 0..count {
+        let (accepted, remote) = listeners[n % listeners.len()].socket.accept()?;
+        let remote = remote.as_socket().context("not an IP socket")?;
+        let local = socket::local(&accepted)?;
+        let mut conn = Conn::uncounted(accepted, Direction::In, local, remote);
+        conn.serve()?;
+        held.push(conn);
+    }
+    let mut sum = (Totals::default(), Vec::new());
+    for mut conn in held {
+        conn.rx_fin()?;
+        tell(conn, &mut sum);
+    }
+    w.totals = Some(sum);
+    Ok(())
+}
+
+fn caller(w: &mut Worker) -> Result<()> {
+    let count: usize = w.arg(0)?;
+    files()?;
+    let addresses: Vec<SocketAddr> = w.hear()?.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    let mut held = Vec::with_capacity(count);
+    for n in 0..count {
+        let mut conn = super::connect(w, addresses[n % addresses.len()])?;
+        conn.ask(8 + n % 100, 8 + n % 50)?;
+        held.push(conn);
+    }
+    w.note("open")?;
+    w.hear()?;
+    let mut sum = (Totals::default(), Vec::new());
+    for conn in held {
+        tell(conn, &mut sum);
+    }
+    w.totals = Some(sum);
+    Ok(())
+}
+
+fn tell(conn: Conn, (totals, listed): &mut (Totals, Vec<Connection>)) {
+    let tally = conn.tally.clone();
+    conn.close(End::Fin);
+    totals.add(&tally.get());
+    listed.push(tally.get());
+}
+
+fn sprayer(w: &mut Worker) -> Result<()> {
+    let remotes: u32 = w.arg(0)?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let local = socket.local_addr()?;
+    let payload = [0x5a; 64];
+    for n in 0..remotes {
+        let remote = SocketAddr::new(IpAddr::V4((SPRAYED + n).into()), DISCARD);
+        let bytes = &payload[..n as usize % payload.len()];
+        let sent = socket.send_to(bytes, remote)?;
+        ensure!(sent == bytes.len(), "a datagram was cut");
+        let connection = Connection::new(Proto::Udp, Direction::Out, Some(local), remote);
+        w.list(Connection { tx_bytes: sent as u64, tx_calls: 1, open: false, ..connection });
+    }
+    Ok(())
+}
+
+/// Raises the limit on open files as far as it goes, and tells how many there may be.
+fn files() -> Result<usize> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is valid for writing, and then for reading.
+    let result = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
+    };
+    ensure!(result == 0, "the limit on open files: {}", std::io::Error::last_os_error());
+    Ok(usize::try_from(limit.rlim_max).unwrap_or(usize::MAX))
+}
