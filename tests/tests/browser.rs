@@ -60,11 +60,19 @@ fn connection(name: &str) -> Connection {
         opened: START,
         closed: Some(START),
         end: Some(End::Fin),
+        subflow: false,
         preexisting: false,
         inexact: Some(name.into()),
         owner: Some(process.clone()),
         traffic: vec![Share { process, tx_bytes: 123_456, rx_bytes: 7, tx_calls: 1, rx_calls: 1 }],
-        kernel: Some(KernelTotals { tx_bytes: 123_456, rx_bytes: 7, retransmits: 0 }),
+        kernel: Some(KernelTotals {
+            tx_bytes: 123_456,
+            rx_bytes: 7,
+            retransmits: 0,
+            retransmitted_bytes: 0,
+            rtt_us: 0,
+        }),
+        wire: None,
         country: Some("US".into()),
     }
 }

@@ -203,6 +203,7 @@ mod tests {
             case: "x".into(),
             phase: None,
             lossy: false,
+            skipped: None,
             started: String::new(),
             ended: String::new(),
             processes: vec![Process { pid: 1, connections: vec![connection], ..Process::default() }],

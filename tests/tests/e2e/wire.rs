@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::programs::{export, traffic_truth};
-use connmon_tests::harness::record::{Record, Wire};
+use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::truth::Proto;
 
