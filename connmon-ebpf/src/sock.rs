@@ -176,20 +176,23 @@ fn fin_received(sk: u64) -> bool {
     get::<u64>(sk, offset!(skc_flags)) & SOCK_DONE != 0
 }
 
-/// Whether a TCP socket still takes data: TCP_ESTABLISHED or TCP_CLOSE_WAIT, include/net/tcp_states.h.
+/// Whether a TCP socket takes data: TCP_ESTABLISHED, TCP_CLOSE_WAIT, or TCP_SYN_RECV, in which TCP Fast Open lets a server
+/// answer already (include/net/tcp_states.h).
 #[inline(always)]
 pub fn is_open(sk: u64) -> bool {
-    let state: u8 = get(sk, offset!(skc_state));
-    state == 1 || state == 8
+    matches!(get::<u8>(sk, offset!(skc_state)), 1 | 3 | 8)
+}
+
+/// Whether a TCP socket is in TCP_SYN_SENT.
+#[inline(always)]
+pub fn is_connecting(sk: u64) -> bool {
+    get::<u8>(sk, offset!(skc_state)) == 2
 }
 
 /// Bytes that went with the SYN of a socket that is still in TCP_SYN_SENT: behind the SYN itself, from which nothing has been
-/// acknowledged yet (tcp_connect_init(), net/ipv4/tcp_output.c). 0 in any other state.
+/// acknowledged yet (tcp_connect_init(), net/ipv4/tcp_output.c).
 #[inline(always)]
 pub fn sent_with_syn(sk: u64) -> u32 {
-    if get::<u8>(sk, offset!(skc_state)) != 2 {
-        return 0;
-    }
     let una: u32 = get(sk, offset!(snd_una));
     write_seq(sk).wrapping_sub(una).saturating_sub(1)
 }

@@ -109,17 +109,14 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     let Some(note) = CALLS.get_ptr_mut(key(TCP_SENDMSG)) else { return 0 };
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
-    if noted == sk {
-        let early = sock::sent_with_syn(sk);
-        if early != 0 {
-            // The call opened the connection too: only now it has addresses.
-            // SAFETY: as above.
-            unsafe {
-                (*note).extra = u32::from(sock::local_port(sk));
-                (*note).remote = sock::remote(sk, sock::family(sk));
-            }
-            sent_early(sk, early);
+    if noted == sk && sock::is_connecting(sk) {
+        // The call opens the connection too (TCP Fast Open): only now it has addresses.
+        // SAFETY: as above.
+        unsafe {
+            (*note).extra = u32::from(sock::local_port(sk));
+            (*note).remote = sock::remote(sk, sock::family(sk));
         }
+        sent_early(sk, sock::sent_with_syn(sk));
     }
     // A FIN counts as well, but the state moves on before it is queued (tcp_shutdown(), __tcp_close()).
     if noted != sk || !sock::is_open(sk) {

@@ -95,8 +95,10 @@ fn set_state(sk: u64, old: i32, new: i32) {
         // SAFETY: a valid pointer into a map value; the socket is locked here.
         let entry: &mut SockEntry = unsafe { &mut *entry };
         entry.established_ns = now();
-        entry.write_seq = sock::write_seq(sk);
-        entry.has_write_seq = 1;
+        if entry.has_write_seq == 0 {
+            entry.write_seq = sock::write_seq(sk);
+            entry.has_write_seq = 1;
+        }
         entry.local = sock::local(sk, family);
         entry.remote = sock::remote(sk, family);
         return;

@@ -53,6 +53,9 @@ pub fn written(sk: u64, from: u32, to: u32) {
 /// The current thread sent `bytes` with the SYN (TCP Fast Open). Counted once, however often the socket is let go.
 #[inline(always)]
 pub fn sent_early(sk: u64, bytes: u32) {
+    if bytes == 0 {
+        return;
+    }
     let Some(entry) = tcp_entry(sk) else { return unattributed(Way::Tx, u64::from(bytes)) };
     // SAFETY: a valid pointer into a map value; the socket is held, so the sequence number has one writer.
     unsafe {
