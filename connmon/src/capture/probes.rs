@@ -1,19 +1,22 @@
 //! Loading and attaching: which programs a backend consists of, and which backend this kernel allows.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::fs::File;
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry,
     FExit, Iter, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
-use connmon_ebpf::{MAX_COPIES, RECEIVE_FUNCTIONS, Settings};
+use connmon_ebpf::{MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets};
+use kernel::{Preemption, cgroup_root, receive_functions};
+use programs::{COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
+
+mod kernel;
+mod programs;
 
 /// How calls that move bytes are observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,137 +92,6 @@ pub enum ProbeError {
     #[error("no backend works on this kernel: {}", .0.join("; "))]
     NoBackend(Vec<String>),
 }
-
-/// How a program gets its place.
-#[derive(Clone, Copy)]
-enum Place {
-    TpBtf,
-    FEntry,
-    FExit,
-    KProbe,
-    SockAddr,
-    Sock,
-    Egress,
-    Ingress,
-    Iter,
-}
-
-/// One program: its name in the object, where it goes, and whether the kernel may lack that place.
-struct Probe(&'static str, Place, &'static str, bool);
-
-/// Programs that softirqs reach as well as processes: they need a second copy everywhere, see `copies` in the kernel side.
-const NESTED: [&str; 2] = ["inet_sock_set_state", "tcp_destroy_sock"];
-
-const fn needed(program: &'static str, place: Place, target: &'static str) -> Probe {
-    Probe(program, place, target, true)
-}
-
-/// Left out where the kernel has no such function: older page-wise sending, or no IPv6.
-const fn if_there(program: &'static str, place: Place, target: &'static str) -> Probe {
-    Probe(program, place, target, false)
-}
-
-const COMMON: &[Probe] = &[
-    needed("sched_process_fork", Place::TpBtf, "sched_process_fork"),
-    needed("sched_process_exec", Place::TpBtf, "sched_process_exec"),
-    needed("sched_process_exit", Place::TpBtf, "sched_process_exit"),
-    needed("tcp_destroy_sock", Place::TpBtf, "tcp_destroy_sock"),
-    needed("inet_sock_set_state", Place::TpBtf, "inet_sock_set_state"),
-    needed("tcp_rcv_space_adjust", Place::TpBtf, "tcp_rcv_space_adjust"),
-    needed("snapshot", Place::Iter, "task_file"),
-    needed("processes", Place::Iter, "task"),
-];
-
-/// The wire plane.
-const WIRE: &[Probe] =
-    &[needed("wire_egress", Place::Egress, "egress"), needed("wire_ingress", Place::Ingress, "ingress")];
-
-const FENTRY: &[Probe] = &[
-    needed("fexit_tcp_sendmsg", Place::FExit, "tcp_sendmsg"),
-    if_there("fexit_tcp_sendpage", Place::FExit, "tcp_sendpage"),
-    needed("fexit_tcp_v4_connect", Place::FExit, "tcp_v4_connect"),
-    needed("fentry_tcp_v4_connect", Place::FEntry, "tcp_v4_connect"),
-    if_there("fexit_tcp_v6_connect", Place::FExit, "tcp_v6_connect"),
-    if_there("fentry_tcp_v6_connect", Place::FEntry, "tcp_v6_connect"),
-    needed("fexit_inet_csk_accept", Place::FExit, "inet_csk_accept"),
-    needed("fentry_udp_destroy_sock", Place::FEntry, "udp_destroy_sock"),
-    if_there("fentry_udpv6_destroy_sock", Place::FEntry, "udpv6_destroy_sock"),
-    needed("fentry_skb_consume_udp", Place::FEntry, "skb_consume_udp"),
-    needed("fexit_udp_sendmsg", Place::FExit, "udp_sendmsg"),
-    if_there("fexit_udpv6_sendmsg", Place::FExit, "udpv6_sendmsg"),
-    if_there("fexit_raw_sendmsg", Place::FExit, "raw_sendmsg"),
-    if_there("fexit_rawv6_sendmsg", Place::FExit, "rawv6_sendmsg"),
-    if_there("fexit_ping_v4_sendmsg", Place::FExit, "ping_v4_sendmsg"),
-    if_there("fexit_ping_v6_sendmsg", Place::FExit, "ping_v6_sendmsg"),
-    if_there("fexit_mptcp_sendmsg", Place::FExit, "mptcp_sendmsg"),
-    if_there("fexit_packet_sendmsg", Place::FExit, "packet_sendmsg"),
-    if_there("fexit_raw_recvmsg", Place::FExit, "raw_recvmsg"),
-    if_there("fexit_rawv6_recvmsg", Place::FExit, "rawv6_recvmsg"),
-    if_there("fexit_ping_recvmsg", Place::FExit, "ping_recvmsg"),
-    if_there("fexit_mptcp_recvmsg", Place::FExit, "mptcp_recvmsg"),
-    if_there("fexit_packet_recvmsg", Place::FExit, "packet_recvmsg"),
-    if_there("fentry_skb_free_datagram", Place::FEntry, "skb_free_datagram"),
-    if_there("fentry_packet_release", Place::FEntry, "packet_release"),
-    needed("fentry_inet_release", Place::FEntry, "inet_release"),
-];
-
-const KPROBE: &[Probe] = &[
-    needed("kprobe_release_sock", Place::KProbe, "release_sock"),
-    needed("kprobe_tcp_sendmsg", Place::KProbe, "tcp_sendmsg"),
-    if_there("kprobe_tcp_sendpage", Place::KProbe, "tcp_sendpage"),
-    needed("kretprobe_tcp_v4_connect", Place::KProbe, "tcp_v4_connect"),
-    needed("kprobe_tcp_v4_connect", Place::KProbe, "tcp_v4_connect"),
-    if_there("kretprobe_tcp_v6_connect", Place::KProbe, "tcp_v6_connect"),
-    if_there("kprobe_tcp_v6_connect", Place::KProbe, "tcp_v6_connect"),
-    needed("kretprobe_inet_csk_accept", Place::KProbe, "inet_csk_accept"),
-    needed("kprobe_udp_destroy_sock", Place::KProbe, "udp_destroy_sock"),
-    if_there("kprobe_udpv6_destroy_sock", Place::KProbe, "udpv6_destroy_sock"),
-    needed("kprobe_skb_consume_udp", Place::KProbe, "skb_consume_udp"),
-    needed("kretprobe_udp_sendmsg", Place::KProbe, "udp_sendmsg"),
-    needed("kprobe_udp_sendmsg", Place::KProbe, "udp_sendmsg"),
-    if_there("kretprobe_udpv6_sendmsg", Place::KProbe, "udpv6_sendmsg"),
-    if_there("kprobe_udpv6_sendmsg", Place::KProbe, "udpv6_sendmsg"),
-    if_there("kretprobe_raw_sendmsg", Place::KProbe, "raw_sendmsg"),
-    if_there("kprobe_raw_sendmsg", Place::KProbe, "raw_sendmsg"),
-    if_there("kretprobe_rawv6_sendmsg", Place::KProbe, "rawv6_sendmsg"),
-    if_there("kprobe_rawv6_sendmsg", Place::KProbe, "rawv6_sendmsg"),
-    if_there("kretprobe_ping_v4_sendmsg", Place::KProbe, "ping_v4_sendmsg"),
-    if_there("kprobe_ping_v4_sendmsg", Place::KProbe, "ping_v4_sendmsg"),
-    if_there("kretprobe_ping_v6_sendmsg", Place::KProbe, "ping_v6_sendmsg"),
-    if_there("kprobe_ping_v6_sendmsg", Place::KProbe, "ping_v6_sendmsg"),
-    if_there("kretprobe_mptcp_sendmsg", Place::KProbe, "mptcp_sendmsg"),
-    if_there("kprobe_mptcp_sendmsg", Place::KProbe, "mptcp_sendmsg"),
-    if_there("kretprobe_packet_sendmsg", Place::KProbe, "packet_sendmsg"),
-    if_there("kprobe_packet_sendmsg", Place::KProbe, "packet_sendmsg"),
-    if_there("kretprobe_raw_recvmsg", Place::KProbe, "raw_recvmsg"),
-    if_there("kprobe_raw_recvmsg", Place::KProbe, "raw_recvmsg"),
-    if_there("kretprobe_rawv6_recvmsg", Place::KProbe, "rawv6_recvmsg"),
-    if_there("kprobe_rawv6_recvmsg", Place::KProbe, "rawv6_recvmsg"),
-    if_there("kretprobe_ping_recvmsg", Place::KProbe, "ping_recvmsg"),
-    if_there("kprobe_ping_recvmsg", Place::KProbe, "ping_recvmsg"),
-    if_there("kretprobe_mptcp_recvmsg", Place::KProbe, "mptcp_recvmsg"),
-    if_there("kprobe_mptcp_recvmsg", Place::KProbe, "mptcp_recvmsg"),
-    if_there("kretprobe_packet_recvmsg", Place::KProbe, "packet_recvmsg"),
-    if_there("kprobe_packet_recvmsg", Place::KProbe, "packet_recvmsg"),
-    if_there("kprobe_skb_free_datagram", Place::KProbe, "skb_free_datagram"),
-    if_there("kprobe_packet_release", Place::KProbe, "packet_release"),
-    needed("kprobe_inet_release", Place::KProbe, "inet_release"),
-];
-
-const TRACEPOINT: &[Probe] = &[
-    needed("cgroup_sock_release", Place::Sock, "sock_release"),
-    needed("cgroup_connect4", Place::SockAddr, "connect4"),
-    needed("cgroup_connect6", Place::SockAddr, "connect6"),
-    needed("cgroup_getpeername4", Place::SockAddr, "getpeername4"),
-    needed("cgroup_getpeername6", Place::SockAddr, "getpeername6"),
-    needed("cgroup_sendmsg4", Place::SockAddr, "sendmsg4"),
-    needed("cgroup_sendmsg6", Place::SockAddr, "sendmsg6"),
-    needed("cgroup_recvmsg4", Place::SockAddr, "recvmsg4"),
-    needed("cgroup_recvmsg6", Place::SockAddr, "recvmsg6"),
-    needed("consume_skb", Place::TpBtf, "consume_skb"),
-    needed("sock_recv_length", Place::TpBtf, "sock_recv_length"),
-    needed("sock_send_length", Place::TpBtf, "sock_send_length"),
-];
 
 /// Loaded and attached programs.
 pub struct Probes {
@@ -367,31 +239,6 @@ fn names(program: &str, place: Place, copies: u32) -> Vec<String> {
     }
 }
 
-/// What the kernel can preempt, so that it skips a program for the next task on that CPU.
-#[derive(Clone, Copy)]
-struct Preemption {
-    /// Code in the kernel, and with it programs behind trampolines (migrate_disable() in __bpf_prog_enter(),
-    /// kernel/bpf/trampoline.c).
-    kernel: bool,
-    /// Programs on tracepoints as well: they run with preemption disabled up to Linux 6.18.
-    tracepoints: bool,
-}
-
-impl Preemption {
-    /// A kernel that can preempt says so in its version; one that chooses when it boots tells its choice in debugfs, and
-    /// is taken for preemptible where that is not mounted.
-    fn of_kernel() -> Self {
-        let line = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let release = line("/proc/sys/kernel/osrelease");
-        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0_u32));
-        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        let choice = line("/sys/kernel/debug/sched/preempt");
-        let never = choice.contains("(none)") || choice.contains("(voluntary)");
-        let kernel = line("/proc/sys/kernel/version").contains("PREEMPT") && !never;
-        Self { kernel, tracepoints: kernel && version > (6, 18) }
-    }
-}
-
 fn place_one(
     ebpf: &mut Ebpf,
     name: &str,
@@ -472,71 +319,4 @@ fn reason(error: &ProgramError) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The root of the cgroup2 hierarchy, also where version 1 is mounted beside it.
-fn cgroup_root() -> Result<File, ProbeError> {
-    let unsupported = |error: &dyn fmt::Display| {
-        ProbeError::Unsupported(format!(
-            "no cgroup2 hierarchy can be opened ({error}); mount one, for example at /sys/fs/cgroup"
-        ))
-    };
-    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| unsupported(&error))?;
-    let root = mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ').skip(1);
-            let (path, kind) = (fields.next()?, fields.next()?);
-            (kind == "cgroup2").then(|| PathBuf::from(path))
-        })
-        .next()
-        .ok_or_else(|| unsupported(&"none is mounted"))?;
-    File::open(root).map_err(|error| unsupported(&error))
-}
-
-/// Code addresses of the functions that can be the caller of `trace_consume_skb` at the end of a datagram's receive: which
-/// one depends on what the compiler inlined (__consume_stateless_skb(), net/core/skbuff.c; skb_free_datagram(),
-/// net/core/datagram.c).
-fn receive_functions() -> Result<[[u64; 2]; RECEIVE_FUNCTIONS], ProbeError> {
-    const NAMES: [&str; RECEIVE_FUNCTIONS] = [
-        "skb_consume_udp",
-        "udp_recvmsg",
-        "udpv6_recvmsg",
-        "skb_free_datagram",
-        "raw_recvmsg",
-        "rawv6_recvmsg",
-        "ping_recvmsg",
-    ];
-    let unsupported = |why: String| ProbeError::Unsupported(format!("/proc/kallsyms cannot be used: {why}"));
-    // Read twice rather than kept: it has some hundred thousand lines.
-    let each = |see: &mut dyn FnMut(u64, &str)| -> Result<(), ProbeError> {
-        let file = File::open("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
-        for line in BufReader::new(file).lines() {
-            let line = line.map_err(|error| unsupported(error.to_string()))?;
-            let mut fields = line.split_ascii_whitespace();
-            if let (Some(address), Some("t" | "T"), Some(name)) =
-                (fields.next(), fields.next(), fields.next())
-            {
-                see(u64::from_str_radix(address, 16).unwrap_or(0), name);
-            }
-        }
-        Ok(())
-    };
-    let mut ranges = [[0; 2]; RECEIVE_FUNCTIONS];
-    each(&mut |address, name| {
-        if let Some(at) = NAMES.iter().position(|wanted| *wanted == name) {
-            ranges[at] = [address, u64::MAX];
-        }
-    })?;
-    each(&mut |address, _| {
-        for [from, to] in &mut ranges {
-            if address > *from && address < *to {
-                *to = address;
-            }
-        }
-    })?;
-    if ranges[0][0] == 0 {
-        return Err(unsupported("it hides the addresses (kernel.kptr_restrict)".into()));
-    }
-    Ok(ranges)
 }
