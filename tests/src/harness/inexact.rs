@@ -48,7 +48,7 @@ mod tests {
     fn records(label: &str) -> Vec<Record> {
         let record = |remote: &str, rx: u64, label: &str| {
             format!(
-                r#"{{"id":1,"proto":"udp","family":4,"direction":"in","local":{{"ip":"127.0.0.1","port":53}},"remote":{remote},"opened":"x","closed":null,"end":null,"preexisting":false,{label}"process":{{"pid":7}},"traffic":[{{"pid":7,"tx_bytes":0,"rx_bytes":{rx}}}],"tx_bytes":0,"rx_bytes":{rx},"kernel":null}}"#
+                r#"{{"id":1,"proto":"udp","family":4,"direction":"in","local":{{"ip":"127.0.0.1","port":53}},"remote":{remote},"opened":"x","closed":null,"end":null,"preexisting":false,{label}"process":{{"pid":7}},"traffic":[{{"pid":7,"tx_bytes":0,"rx_bytes":{rx},"tx_calls":0}}],"tx_bytes":0,"rx_bytes":{rx},"kernel":null}}"#
             )
         };
         let known = record(r#"{"ip":"127.0.0.1","port":4000}"#, 400, "");
