@@ -54,9 +54,16 @@ pub unsafe fn seen(mark: *mut u32, event: u32, copy: u32) -> bool {
 pub unsafe fn mark_made(mark: *mut u32, event: u32, copy: u32, fresh: bool) {
     // SAFETY: as the caller promises.
     unsafe { core::ptr::write_volatile(mark, event << 8 | copy) };
-    if fresh && copy > 1 {
+    // Else `mine` has counted it.
+    if fresh && copy > 1 && !has_copies() {
         count(stat::RESCUED, 1);
     }
+}
+
+/// Whether all hooks have several copies, because this kernel preempts programs.
+#[inline(always)]
+pub fn has_copies() -> bool {
+    setting(|s| unsafe { &raw const (*s).copies }) > 1
 }
 
 /// Whether copy number `copy` is to handle the event of a hook in process context. `key` must be the same for all copies,

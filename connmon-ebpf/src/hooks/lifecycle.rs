@@ -6,7 +6,7 @@ use connmon_ebpf::{SockEntry, flag, proto, stat};
 
 use crate::account::{New, Way, add, create, is_lost, now, release, tcp_entry, untracked};
 use crate::attempt;
-use crate::copies::{copies, mark_made, mine, seen};
+use crate::copies::{copies, has_copies, mark_made, mine, seen};
 use crate::maps::{SOCKS, count};
 use crate::sock;
 
@@ -31,8 +31,8 @@ copies! {
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
                 return 0;
             }
-        } else if copy > 1 && new != CLOSE && is_lost(sk) {
-            // The first copy has counted it.
+        } else if !mine(copy, sk) || (copy > 1 && new != CLOSE && is_lost(sk)) {
+            // An earlier copy has counted it.
             return 0;
         }
         if matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
@@ -122,8 +122,12 @@ copies! {
     /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
-        // What the first copy lets go is not there any more for the others.
-        if copy > 1 && SOCKS.get_ptr(sk).is_some() {
+        if has_copies() {
+            if !mine(copy, sk) {
+                return 0;
+            }
+        } else if copy > 1 && SOCKS.get_ptr(sk).is_some() {
+            // What the first copy lets go is not there any more for the second.
             count(stat::RESCUED, 1);
         }
         if release(sk) != 0 {

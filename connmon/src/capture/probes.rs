@@ -218,12 +218,14 @@ fn attach_one(
 }
 
 /// Whether events that the kernel does not show to a program may be lost, so far as no copy of it makes up for them: not
-/// those of a further copy (see `copies` in the kernel side), nor those of `consume_skb`, without which a record says
-/// itself what it lacks.
+/// those of a further copy (see `copies` in the kernel side), nor those of programs that only note addresses, without which
+/// a record says itself what it lacks, or that end the records of rare sockets and see all others as well.
 pub fn misses_count(program: &str) -> bool {
     let further =
         program.rsplit_once('_').is_some_and(|(_, number)| (2..=MAX_COPIES).any(|n| number == n.to_string()));
-    !further && program != "consume_skb"
+    let harmless =
+        ["consume_skb", "fentry_skb_free_datagram", "fentry_inet_release", "fentry_packet_release"];
+    !further && !harmless.contains(&program)
 }
 
 /// The programs for one hook in the order in which they are to be attached, so that the copies run in rising order: a

@@ -53,7 +53,10 @@ fn disconnected(w: &Worker, mut socket: Udp) -> Result<()> {
     socket.connect(first)?;
     socket.send(stream::send, 700, first)?;
     ensure!(socket.recv(stream::recv, ROOM, first)? == 701, "not the datagram expected");
+    let before = socket.local;
     socket.disconnect()?;
+    // A port that was given back is taken, so that the kernel cannot choose the same again.
+    let _taken = std::net::UdpSocket::bind(before).ok();
     for (peer, size) in [(second, 900), (first, 50)] {
         socket.send_to(datagram::sendto, size, peer)?;
         ensure!(socket.recv_from(datagram::recvfrom, ROOM)? == (peer, size + 1), "not the datagram expected");
