@@ -60,6 +60,18 @@ pub unsafe fn mark_made(mark: *mut u32, event: u32, copy: u32, fresh: bool) {
     }
 }
 
+/// Whichever copy comes next under this key, it is of another event.
+#[inline(always)]
+pub fn begin_anew(key: u64) {
+    if !has_copies() {
+        return;
+    }
+    if let Some(mark) = MARKS.get_ptr_mut(key) {
+        // SAFETY: a valid pointer into a map value; one event at a time has this key.
+        unsafe { core::ptr::write_volatile(mark, MAX_COPIES) };
+    }
+}
+
 /// Whether all hooks have several copies, because this kernel preempts programs.
 #[inline(always)]
 pub fn has_copies() -> bool {

@@ -6,7 +6,7 @@ use connmon_ebpf::{SockEntry, flag, proto, stat};
 
 use crate::account::{New, Way, add, create, is_lost, now, release, tcp_entry, untracked};
 use crate::attempt;
-use crate::copies::{copies, has_copies, mark_made, mine, seen};
+use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
 use crate::maps::{SOCKS, count};
 use crate::sock;
 
@@ -16,6 +16,10 @@ const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const LISTEN: i32 = 10;
+
+// Sockets are aligned to words: each hook has marks of its own.
+const STATE: u64 = 1;
+const DESTROY: u64 = 2;
 
 copies! {
     /// `inet_sock_set_state(sk, oldstate, newstate)`. Often in softirq: only the step to SYN_SENT is certain to run in
@@ -31,7 +35,7 @@ copies! {
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
                 return 0;
             }
-        } else if !mine(copy, sk) || (copy > 1 && new != CLOSE && is_lost(sk)) {
+        } else if !mine(copy, sk | STATE) || (copy > 1 && new != CLOSE && is_lost(sk)) {
             // An earlier copy has counted it.
             return 0;
         }
@@ -45,6 +49,8 @@ copies! {
                 if let Some(made) = SOCKS.get_ptr_mut(sk) {
                     // SAFETY: as above.
                     unsafe { mark_made(&raw mut (*made).mark, event, copy, entry.is_none()) };
+                    // From here on the entry's mark counts.
+                    begin_anew(sk | STATE);
                 }
             }
         }
@@ -123,7 +129,7 @@ copies! {
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         if has_copies() {
-            if !mine(copy, sk) {
+            if !mine(copy, sk | DESTROY) {
                 return 0;
             }
         } else if copy > 1 && SOCKS.get_ptr(sk).is_some() {
