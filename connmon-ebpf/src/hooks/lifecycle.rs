@@ -35,7 +35,7 @@ copies! {
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
                 return 0;
             }
-        } else if !mine(copy, sk | STATE) || (copy > 1 && new != CLOSE && is_lost(sk)) {
+        } else if !mine(copy, sk.wrapping_add(STATE)) || (copy > 1 && new != CLOSE && is_lost(sk)) {
             // An earlier copy has counted it.
             return 0;
         }
@@ -50,7 +50,7 @@ copies! {
                     // SAFETY: as above.
                     unsafe { mark_made(&raw mut (*made).mark, event, copy, entry.is_none()) };
                     // From here on the entry's mark counts.
-                    begin_anew(sk | STATE);
+                    begin_anew(sk.wrapping_add(STATE));
                 }
             }
         }
@@ -129,7 +129,7 @@ copies! {
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         if has_copies() {
-            if !mine(copy, sk | DESTROY) {
+            if !mine(copy, sk.wrapping_add(DESTROY)) {
                 return 0;
             }
         } else if copy > 1 && SOCKS.get_ptr(sk).is_some() {
