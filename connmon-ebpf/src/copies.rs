@@ -45,8 +45,8 @@ pub unsafe fn seen(mark: *mut u32, event: u32, copy: u32) -> bool {
     false
 }
 
-/// Marks an entry that this event made, or made anew; `fresh` tells that there was none before, so that no earlier copy can
-/// have seen it.
+/// Marks an entry that this event may have made, or made anew; `fresh` tells that there was none before, so that no earlier copy
+/// can have seen it.
 ///
 /// # Safety
 /// As for [`seen`].

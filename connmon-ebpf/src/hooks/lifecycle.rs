@@ -45,7 +45,8 @@ copies! {
         {
             // Without an entry each copy does this: it does no harm twice.
             set_state(sk, old, new);
-            if entry.is_none() || new == SYN_SENT {
+            // It may have made the entry, or made it anew.
+            if new != CLOSE {
                 if let Some(made) = SOCKS.get_ptr_mut(sk) {
                     // SAFETY: as above.
                     unsafe { mark_made(&raw mut (*made).mark, event, copy, entry.is_none()) };

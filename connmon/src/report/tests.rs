@@ -32,17 +32,7 @@ fn brief(text: &str) -> String {
 }
 
 fn golden(name: &str, text: &str) {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/golden").join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, text).unwrap();
-    }
-    let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    let differs = expected.lines().zip(text.lines()).find(|(a, b)| a != b);
-    assert!(
-        expected == text,
-        "{name} has changed, first at {differs:?}. If that is right: BLESS=1 cargo test -p connmon report"
-    );
+    crate::summary::golden::compare("report", name, text);
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod service;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
+pub mod golden;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

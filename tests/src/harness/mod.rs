@@ -8,6 +8,7 @@ mod diff;
 pub mod expected;
 pub mod groups;
 pub mod inexact;
+pub mod outcome;
 pub mod programs;
 pub mod record;
 pub mod recorder;

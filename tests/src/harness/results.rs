@@ -1,34 +1,13 @@
 //! What became of each case: one word, for the test and for the table of what is covered.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::compare::{Verdict, compare, labelled};
+use super::outcome::Outcome;
 use super::record::Record;
 use crate::truth::Truth;
-
-/// What became of a case whose record is right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The record equals the truth, to the byte.
-    Exact,
-    /// The same, but the record says of itself that something is not known.
-    Labelled(String),
-    /// This kernel cannot play it.
-    Skipped(String),
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact => f.write_str("exact"),
-            Self::Labelled(why) => write!(f, "labelled:{why}"),
-            Self::Skipped(why) => write!(f, "skipped:{why}"),
-        }
-    }
-}
 
 /// All cases of one recording, each played so many times.
 pub struct Results {

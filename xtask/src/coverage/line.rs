@@ -1,8 +1,13 @@
 //! What the end-to-end test prints about a case:
 //! `coverage case=NAME backend=NAME kernel=X.Y result=exact|labelled:REASON|skipped:REASON`.
 
+#[path = "../../../tests/src/harness/outcome.rs"]
+mod outcome;
+
 use std::cmp::Ordering;
 use std::fmt;
+
+pub use outcome::Outcome;
 
 /// A kernel series and a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,27 +34,6 @@ impl PartialOrd for Column {
     }
 }
 
-/// What became of a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Recorded to the byte.
-    Exact,
-    /// The record says what it does not know.
-    Labelled(String),
-    /// This kernel cannot play it.
-    Skipped(String),
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact => f.write_str("exact"),
-            Self::Labelled(why) => write!(f, "labelled:{why}"),
-            Self::Skipped(why) => write!(f, "skipped:{why}"),
-        }
-    }
-}
-
 /// A line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
@@ -67,12 +51,7 @@ impl Line {
         let (case, rest) = line.trim().strip_prefix("coverage case=")?.split_once(" backend=")?;
         let (backend, rest) = rest.split_once(" kernel=")?;
         let (kernel, result) = rest.split_once(" result=")?;
-        let outcome = match result.split_once(':') {
-            None if result == "exact" => Outcome::Exact,
-            Some(("labelled", why)) => Outcome::Labelled(why.to_owned()),
-            Some(("skipped", why)) => Outcome::Skipped(why.to_owned()),
-            _ => return None,
-        };
+        let outcome = Outcome::parse(result)?;
         let column = Column { kernel: kernel.to_owned(), backend: backend.to_owned() };
         Some(Self { case: case.to_owned(), column, outcome })
     }

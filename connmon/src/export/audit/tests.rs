@@ -37,17 +37,7 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 }
 
 fn golden(name: &str, text: &str) {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/export/audit/golden").join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, text).unwrap();
-    }
-    let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    let differs = expected.lines().zip(text.lines()).find(|(a, b)| a != b);
-    assert!(
-        expected == text,
-        "{name} has changed, first at {differs:?}. If that is right: BLESS=1 cargo test -p connmon export"
-    );
+    crate::summary::golden::compare("export/audit", name, text);
 }
 
 #[test]
