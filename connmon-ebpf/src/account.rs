@@ -49,6 +49,14 @@ pub fn wakeup() -> u64 {
     }
 }
 
+/// Whether the last eighth of the ring is in use: that is for records of processes, which have nowhere else to go.
+#[inline(always)]
+fn ring_is_reserved() -> bool {
+    let wakeup = u64::from(setting(|s| unsafe { &raw const (*s).wakeup_bytes }));
+    // `wakeup_bytes` is a quarter of it.
+    EVENTS.query(0) >= 4 * wakeup - wakeup / 2
+}
+
 /// An id that no other entry of this recording has: CPU, a count on that CPU, and bits of the clock, because
 /// an interrupt between the add and the read can make two entries see the same count.
 #[inline(always)]
@@ -473,11 +481,11 @@ pub fn release(sk: u64) -> u64 {
             (*entry).closed_ns = now();
         }
         core::ptr::write_volatile(&raw mut (*entry).flags, (*entry).flags | flag::RELEASED);
-        if EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
+        if ring_is_reserved() || EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
             let id = (*entry).id;
             if OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok() {
                 count(stat::OVERFLOWED, 1);
-            } else {
+            } else if EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
                 count(stat::LOST_CONNECTIONS, 1);
                 for slot in 0..INLINE_SHARES {
                     count(stat::LOST_TX, (*entry).shares[slot].tx_bytes);

@@ -77,6 +77,10 @@ pub mod flag {
     pub const LAYERED: u32 = 1 << 9;
     /// It did so from the start: a subflow of an MPTCP connection.
     pub const SUBFLOW: u32 = 1 << 10;
+    /// A sweep met the TCP socket closed, or in use for something else, though no hook has seen its end.
+    pub const STALE: u32 = 1 << 11;
+    /// So did the next sweep: the time of closing is when that was noticed.
+    pub const END_UNSEEN: u32 = 1 << 12;
 }
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
@@ -109,8 +113,10 @@ pub mod stat {
     pub const IDS: u32 = 12;
     /// Events that only a further copy of a program saw; not an error.
     pub const RESCUED: u32 = 13;
+    /// TCP sockets whose end no hook has seen.
+    pub const ENDS_UNSEEN: u32 = 14;
     /// How many there are.
-    pub const COUNT: u32 = 14;
+    pub const COUNT: u32 = 15;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.

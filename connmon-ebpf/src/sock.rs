@@ -110,11 +110,16 @@ pub fn local_port(sk: u64) -> u16 {
     u16::from_be(get(sk, offset!(inet_sport)))
 }
 
+/// The port of the connected end, or 0.
+#[inline(always)]
+pub fn remote_port(sk: u64) -> u16 {
+    u16::from_be(get(sk, offset!(skc_dport)))
+}
+
 /// The connected end of the socket; all zero where it is not connected.
 #[inline(always)]
 pub fn remote(sk: u64, family: u16) -> Addr {
-    let port: u16 = get(sk, offset!(skc_dport));
-    let mut addr = Addr { ip: [0; 4], port: u16::from_be(port), family };
+    let mut addr = Addr { ip: [0; 4], port: remote_port(sk), family };
     if family == AF_INET6 {
         addr.ip = get(sk, offset!(skc_v6_daddr));
         normalise(&mut addr);

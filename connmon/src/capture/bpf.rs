@@ -41,6 +41,8 @@ pub struct Capture {
     watched: Vec<OwnedFd>,
     misses: u64,
     ring: RingBuf<MapData>,
+    /// The iterator that lets go what ended unseen.
+    ends: OwnedFd,
     socks: MapData,
     flows: MapData,
     acct: MapData,
@@ -76,13 +78,15 @@ impl Capture {
             Map::HashMap(data) => Ok(data),
             _ => Err(MapError::InvalidMapType { map_type: 0 }),
         };
+        let socks = hash(take("SOCKS")?)?;
         Ok(Self {
             ring: RingBuf::try_from(take("EVENTS")?)?,
-            socks: hash(take("SOCKS")?)?,
             flows: hash(take("FLOWS")?)?,
             acct: hash(take("ACCT")?)?,
             overflow: hash(take("OVERFLOW")?)?,
             stats: PerCpuArray::try_from(take("STATS")?)?,
+            ends: probes.iterator("ends", socks.fd().as_fd())?,
+            socks,
             watched: watched(&probes)?,
             probes: Some(probes),
             misses: 0,
@@ -140,6 +144,7 @@ impl Capture {
         if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
             snapshot::processes(probes, &mut emit)?;
         }
+        sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))?;
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
             // Without a kind it is being filled at this very moment.
@@ -221,8 +226,9 @@ impl Capture {
     /// A map cannot be read.
     pub fn finish(mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
         self.probes = None;
-        // With everything detached, two sweeps tell what is gone from what is on its way.
-        for _ in 0..2 {
+        // With everything detached, two sweeps tell what is gone from what is on its way, and the third finds in the ring what
+        // the second has found to have ended unseen.
+        for _ in 0..3 {
             while self.drain(usize::MAX, &mut emit) > 0 {}
             self.sweep(&mut emit)?;
         }

@@ -1,6 +1,6 @@
 //! What a capture yields, and its form in a capture file.
 
-use bytemuck::{Pod, Zeroable, bytes_of, try_pod_read_unaligned};
+use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
 use connmon_ebpf::{AcctKey, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,17 @@ pub struct Counters {
     pub misses: u64,
     /// Records in the ring that could not be decoded.
     pub malformed: u64,
+}
+
+impl Counters {
+    /// Files of older versions have fewer of the kernel side's counters.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut counters = Self::default();
+        let (kernel, own) = bytes.split_at_checked(bytes.len().checked_sub(2 * size_of::<u64>())?)?;
+        bytes_of_mut(&mut counters.kernel).get_mut(..kernel.len())?.copy_from_slice(kernel);
+        [counters.misses, counters.malformed] = try_pod_read_unaligned(own).ok()?;
+        Some(counters)
+    }
 }
 
 /// One piece of a capture.
@@ -141,7 +152,7 @@ impl Frame {
                         let (key, share) = bytes.split_at_checked(size_of::<AcctKey>())?;
                         Self::Share(pod(key)?, pod(share)?)
                     }
-                    COUNTERS => Self::Counters(pod(bytes)?),
+                    COUNTERS => Self::Counters(Counters::decode(bytes)?),
                     START => Self::Start(serde_json::from_slice(bytes).ok()?),
                     PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
                     INTERFACES => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry,
@@ -11,7 +12,7 @@ use aya::{Ebpf, EbpfLoader};
 use connmon_ebpf::{MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
-use super::{OBJECT, offsets};
+use super::{OBJECT, offsets, sys};
 use kernel::{Preemption, cgroup_root, receive_functions};
 use programs::{COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
 
@@ -103,6 +104,20 @@ pub struct Probes {
     pub notes: Vec<String>,
     /// Whether packets are counted.
     pub wire: bool,
+}
+
+impl Probes {
+    /// Binds an iterator program to a map.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn iterator(&self, name: &str, map: BorrowedFd<'_>) -> Result<OwnedFd, ProbeError> {
+        let refused =
+            |reason: String| ProbeError::Program { program: name.into(), reason, log: String::new() };
+        let program = self.ebpf.program(name).ok_or_else(|| refused("it is not there".into()))?;
+        let fd = program.fd().map_err(|error| refused(reason(&error)))?;
+        sys::bind_iterator(fd.as_fd(), map).map_err(|error| refused(error.to_string()))
+    }
 }
 
 /// Attaches `wanted`, or the first backend that works.

@@ -1,7 +1,9 @@
-//! The few calls that aya 0.14 does not offer: batched map look-ups and the kernel's count of missed program runs.
+//! The few calls that aya 0.14 does not offer: batched map look-ups, iterators over a map, and the kernel's count of missed
+//! program runs.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use bytemuck::{Pod, Zeroable, bytes_of_mut};
 
@@ -9,6 +11,10 @@ use bytemuck::{Pod, Zeroable, bytes_of_mut};
 const BPF_MAP_DELETE_ELEM: i64 = 3;
 const BPF_OBJ_GET_INFO_BY_FD: i64 = 15;
 const BPF_MAP_LOOKUP_BATCH: i64 = 24;
+const BPF_LINK_CREATE: i64 = 28;
+const BPF_ITER_CREATE: i64 = 33;
+/// enum bpf_attach_type.
+const BPF_TRACE_ITER: u32 = 28;
 
 /// `union bpf_attr` for BPF_MAP_*_BATCH.
 #[repr(C)]
@@ -44,16 +50,38 @@ struct InfoAttr {
     info: u64,
 }
 
+/// `union bpf_attr` for BPF_LINK_CREATE of an iterator.
+#[repr(C)]
+#[derive(Clone, Copy, Zeroable, Pod)]
+struct IterLinkAttr {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    /// `union bpf_iter_link_info`: for a map, its descriptor.
+    iter_info: u64,
+    iter_info_len: u32,
+    pad: u32,
+}
+
+/// `union bpf_attr` for BPF_ITER_CREATE.
+#[repr(C)]
+#[derive(Clone, Copy, Zeroable, Pod)]
+struct IterCreateAttr {
+    link_fd: u32,
+    flags: u32,
+}
+
 /// `struct bpf_prog_info` up to `recursion_misses`, which Linux 5.12 added.
 const PROG_INFO_LEN: usize = 224;
 const RECURSION_MISSES_AT: usize = 208;
 
-fn bpf<T: Pod>(command: i64, attr: &mut T) -> io::Result<()> {
+fn bpf<T: Pod>(command: i64, attr: &mut T) -> io::Result<i64> {
     let bytes = bytes_of_mut(attr);
     // SAFETY: the pointer and the length describe `attr`, and the pointers inside it come from slices that outlive the
     // call and have the room that their counts say.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, bytes.as_mut_ptr(), bytes.len()) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Calls `each` for the entries of a hash map. Entries that stay while this runs are met exactly once.
@@ -81,7 +109,7 @@ pub fn for_each<K: Pod, V: Pod>(
             ..Zeroable::zeroed()
         };
         let last = match bpf(BPF_MAP_LOOKUP_BATCH, &mut attr) {
-            Ok(()) => false,
+            Ok(_) => false,
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
             // A bucket has more entries than there is room.
             Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
@@ -118,8 +146,43 @@ pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
     };
     match bpf(BPF_MAP_DELETE_ELEM, &mut attr) {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-        result => result,
+        result => result.map(drop),
     }
+}
+
+/// Binds an iterator program to a map.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn bind_iterator(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let map = map.as_raw_fd() as u32;
+    bpf_descriptor(
+        BPF_LINK_CREATE,
+        &mut IterLinkAttr {
+            prog_fd: program.as_raw_fd() as u32,
+            attach_type: BPF_TRACE_ITER,
+            iter_info: &raw const map as u64,
+            iter_info_len: size_of_val(&map) as u32,
+            ..Zeroable::zeroed()
+        },
+    )
+}
+
+/// Runs a bound iterator over its map; what it writes is thrown away.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn iterate(link: BorrowedFd<'_>) -> io::Result<()> {
+    let iterator =
+        bpf_descriptor(BPF_ITER_CREATE, &mut IterCreateAttr { link_fd: link.as_raw_fd() as u32, flags: 0 })?;
+    io::copy(&mut File::from(iterator), &mut io::sink()).map(drop)
+}
+
+/// A command that answers with a new descriptor.
+fn bpf_descriptor<T: Pod>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
+    let fd = bpf(command, attr)?;
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// Buffers of [`for_each`], to be used again.

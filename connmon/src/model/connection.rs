@@ -146,10 +146,12 @@ pub enum End {
     Closed,
     /// The recording ended first.
     RecordingEnded,
+    /// The kernel ran no probe when it ended; the time of closing is when that was noticed.
+    Unseen,
 }
 
 impl End {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Fin,
         Self::Reset,
         Self::Timeout,
@@ -159,6 +161,7 @@ impl End {
         Self::Error,
         Self::Closed,
         Self::RecordingEnded,
+        Self::Unseen,
     ];
 
     /// The name in machine output.
@@ -173,6 +176,7 @@ impl End {
             Self::Error => "error",
             Self::Closed => "closed",
             Self::RecordingEnded => "recording-ended",
+            Self::Unseen => "unseen",
         }
     }
 

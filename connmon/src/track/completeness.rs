@@ -62,7 +62,7 @@ impl Tally {
             map_full: kernel(stat::SOCKS_FULL) + kernel(stat::FLOWS_FULL) + kernel(stat::ACCT_FULL),
             read_errors: kernel(stat::READ_ERRORS),
             malformed: self.counters.malformed,
-            probe_misses: self.counters.misses + kernel(stat::CALLS_FULL),
+            probe_misses: self.counters.misses + kernel(stat::CALLS_FULL) + kernel(stat::ENDS_UNSEEN),
             reconciliation: self.reconciliation.clone(),
         }
     }

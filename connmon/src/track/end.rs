@@ -20,6 +20,9 @@ pub fn reason(entry: &SockEntry) -> End {
     if Proto(entry.proto) != Proto::TCP {
         return End::Closed;
     }
+    if entry.flags & flag::END_UNSEEN != 0 {
+        return End::Unseen;
+    }
     let error = i32::try_from(entry.err).unwrap_or(0);
     match error {
         libc::ECONNREFUSED => return End::Refused,
@@ -68,6 +71,9 @@ mod tests {
             let entry = SockEntry { proto: 6, old_state, err: err as u32, ..SockEntry::default() };
             assert_eq!(reason(&entry), expected, "state {old_state}, error {err}");
         }
+        let unseen =
+            SockEntry { proto: 6, old_state: FIN_WAIT2, flags: flag::END_UNSEEN, ..SockEntry::default() };
+        assert_eq!(reason(&unseen), End::Unseen);
         assert_eq!(reason(&SockEntry { proto: 17, ..SockEntry::default() }), End::Closed);
     }
 }

@@ -69,13 +69,19 @@ impl Audit {
 
     /// Fails unless nothing was lost.
     pub fn ensure_complete(&self) -> Result<()> {
+        self.ensure_complete_but(0)
+    }
+
+    /// Fails unless nothing was lost, but so many ends of connections were not seen.
+    pub fn ensure_complete_but(&self, unseen: u64) -> Result<()> {
         let counter = |name: &str| self.completeness.get(name);
         for name in ["lost_events", "unattributed_bytes", "map_full"] {
             let value = counter(name).with_context(|| format!("completeness.{name} is missing"))?;
             ensure!(total(value) == 0, "completeness.{name} is {value}");
         }
-        for name in ["lost_connections", "lost_processes", "read_errors", "malformed", "probe_misses", "gaps"]
-        {
+        let misses = counter("probe_misses").map_or(0, total);
+        ensure!(misses == unseen, "completeness.probe_misses is {misses}, and {unseen} ends were not seen");
+        for name in ["lost_connections", "lost_processes", "read_errors", "malformed", "gaps"] {
             if let Some(value) = counter(name) {
                 ensure!(
                     total(value) == 0 && value.as_array().is_none_or(Vec::is_empty),

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use anyhow::{Context, Result, ensure};
 
 use crate::stage::{Case, Conn, Family, Hold, Stage, Worker, settle_where};
+use crate::sys::netns::Netns;
 use crate::sys::socket;
 use crate::truth::{Connection, Direction, End, Proto, Totals, Truth};
 
@@ -26,8 +27,10 @@ pub fn case() -> Case {
         .v4()
 }
 
-/// So many connections, all open at the same time, each used once.
+/// So many connections, all open at the same time, each used once. In a network namespace of its own, since the kernel resets
+/// connections where there are too many in TIME_WAIT (`tcp_max_tw_buckets`, ip-sysctl), earlier storms' included.
 pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
+    let _netns = Netns::enter()?;
     let case = case();
     let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
     let pairs = connections.div_ceil(files()?.saturating_sub(OTHER_FILES).max(1));

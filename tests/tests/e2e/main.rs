@@ -80,6 +80,7 @@ fn main() {
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),
         trial("load-small::paused", load::paused),
+        trial("storm::open", storms::open),
         trial("storm::remotes", storms::remotes),
         trial("storm::processes", storms::processes),
         trial("crash", crash::loses_only_the_last_moment),

@@ -38,6 +38,7 @@ pub(super) const COMMON: &[Probe] = &[
     needed("tcp_rcv_space_adjust", Place::TpBtf, "tcp_rcv_space_adjust"),
     needed("snapshot", Place::Iter, "task_file"),
     needed("processes", Place::Iter, "task"),
+    needed("ends", Place::Iter, "bpf_map_elem"),
 ];
 
 /// The wire plane.

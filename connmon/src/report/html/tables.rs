@@ -248,5 +248,6 @@ pub(super) fn words(end: Option<End>) -> &'static str {
         Some(End::Error) => "local error",
         Some(End::Closed) => "socket closed",
         Some(End::RecordingEnded) => "recording ended first",
+        Some(End::Unseen) => "not seen",
     }
 }

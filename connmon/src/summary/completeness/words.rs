@@ -92,7 +92,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         (
             c.probe_misses,
             format!(
-                "The kernel skipped {} because too many calls ran at once: some bytes are not counted.",
+                "The kernel skipped {}: some bytes are not counted, or it is not known when and why connections ended.",
                 count(c.probe_misses, "probe")
             ),
             SKIPPED,
