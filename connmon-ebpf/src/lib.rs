@@ -12,6 +12,8 @@ pub const INLINE_SHARES: usize = 2;
 pub const PATH_LEN: usize = 1024;
 /// Longest path component (`NAME_MAX` plus NUL).
 pub const NAME_LEN: usize = 256;
+/// Room for the path of a cgroup, with its final NUL.
+pub const CGROUP_PATH_LEN: usize = 1024;
 /// Bytes of the argument area that an exec record carries.
 pub const ARGS_LEN: usize = 4096;
 
@@ -33,6 +35,10 @@ pub mod kind {
     pub const EXIT: u32 = 4;
     /// A [`super::TaskRecord`]: a process from before the probes, from the snapshot.
     pub const EXISTS: u32 = 5;
+    /// A [`super::TaskRecord`]: a process came into another cgroup.
+    pub const MOVED: u32 = 6;
+    /// A [`super::CgroupRecord`]: a new cgroup.
+    pub const CGROUP: u32 = 7;
 }
 
 /// Values of [`SockEntry::proto`]: IP protocol numbers (include/uapi/linux/in.h), and two of our own.
@@ -284,8 +290,32 @@ pub struct TaskRecord {
     pub comm: [u8; COMM_LEN],
     /// `PF_KTHREAD` and its like (include/linux/sched.h).
     pub task_flags: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Id of its cgroup in the cgroup v2 hierarchy, the inode number of its folder.
+    pub cgroup: u64,
+    /// The audit system's login session; [`NO_SESSION`] for none.
+    pub session: u32,
     /// Explicit padding.
     pub pad: u32,
+}
+
+/// Outside of any login session (`AUDIT_SID_UNSET`, include/linux/audit.h), or the kernel keeps none.
+pub const NO_SESSION: u32 = u32::MAX;
+
+/// A cgroup came to be.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CgroupRecord {
+    /// [`kind::CGROUP`].
+    pub kind: u32,
+    /// Bytes used in `path`.
+    pub path_len: u32,
+    /// Its id.
+    pub id: u64,
+    /// Its path from the root of the hierarchy.
+    pub path: [u8; CGROUP_PATH_LEN],
 }
 
 /// A process began a new program.
@@ -315,8 +345,26 @@ pub struct ExecRecord {
     pub args_total: u32,
     /// 1 where the walk to the root did not end within its bound.
     pub path_truncated: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// As in [`TaskRecord::session`].
+    pub session: u32,
+    /// As in [`TaskRecord::cgroup`].
+    pub cgroup: u64,
+    /// Inode number of the executable.
+    pub inode: u64,
+    /// The kernel's number of its file system's device.
+    pub device: u32,
+    /// Links to it: 0 where it has been deleted, or never had a name.
+    pub links: u32,
+    /// Bytes used in `cwd`.
+    pub cwd_len: u32,
+    /// As `path_truncated`.
+    pub cwd_truncated: u32,
     /// Path components from the file up to the root, each ended by NUL.
     pub path: [u8; PATH_LEN + NAME_LEN],
+    /// The same of the folder that it is in.
+    pub cwd: [u8; PATH_LEN + NAME_LEN],
     /// The arguments, each ended by NUL.
     pub args: [u8; ARGS_LEN],
 }
@@ -421,8 +469,28 @@ offsets! {
     task_comm,
     /// signal_struct.live
     signal_live,
+    /// task_struct.cgroups
+    task_cgroups,
+    /// task_struct.sessionid; `u32::MAX` where the kernel has none
+    task_sessionid,
+    /// task_struct.fs
+    task_fs,
+    /// fs_struct.pwd
+    fs_pwd,
+    /// css_set.dfl_cgrp
+    dfl_cgrp,
+    /// cgroup.kn
+    cgroup_kn,
+    /// cgroup.root
+    cgroup_root,
+    /// cgroup_root.hierarchy_id
+    hierarchy_id,
+    /// kernfs_node.id
+    kernfs_id,
     /// cred.uid
     cred_uid,
+    /// cred.euid
+    cred_euid,
     /// mm_struct.arg_start
     arg_start,
     /// mm_struct.arg_end
@@ -437,6 +505,14 @@ offsets! {
     file_private_data,
     /// inode.i_mode
     inode_mode,
+    /// inode.i_ino
+    inode_ino,
+    /// inode.i_nlink
+    inode_nlink,
+    /// inode.i_sb
+    inode_sb,
+    /// super_block.s_dev
+    sb_dev,
     /// path.mnt
     path_mnt,
     /// path.dentry
@@ -490,8 +566,9 @@ const _: () = {
     assert!(size_of::<Wire>() == 32);
     assert!(size_of::<FlowKey>() == 32);
     assert!(size_of::<AcctKey>() == 24);
-    assert!(size_of::<TaskRecord>() == 64);
-    assert!(size_of::<ExecRecord>() == 64 + PATH_LEN + NAME_LEN + ARGS_LEN);
+    assert!(size_of::<TaskRecord>() == 80);
+    assert!(size_of::<CgroupRecord>() == 16 + CGROUP_PATH_LEN);
+    assert!(size_of::<ExecRecord>() == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
     assert!(size_of::<Settings>() == 32 + 16 * RECEIVE_FUNCTIONS);
 };

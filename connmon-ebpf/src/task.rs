@@ -2,6 +2,8 @@
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid};
 
+use connmon_ebpf::NO_SESSION;
+
 use crate::maps::offset;
 use crate::sock::get;
 
@@ -55,6 +57,43 @@ pub fn uid_of(task: u64) -> u32 {
         0 => 0,
         cred => get(cred, offset!(cred_uid)),
     }
+}
+
+/// Effective user id of a task; 0 if unreadable.
+#[inline(always)]
+pub fn euid_of(task: u64) -> u32 {
+    match get::<u64>(task, offset!(real_cred)) {
+        0 => 0,
+        cred => get(cred, offset!(cred_euid)),
+    }
+}
+
+/// Id of a task's cgroup in the cgroup v2 hierarchy, the root's where cgroup v1 is in use; 0 if unreadable.
+#[inline(always)]
+pub fn cgroup_of(task: u64) -> u64 {
+    match get::<u64>(task, offset!(task_cgroups)) {
+        0 => 0,
+        set => cgroup_id(get(set, offset!(dfl_cgrp))),
+    }
+}
+
+/// Id of a `struct cgroup` (cgroup_id(), include/linux/cgroup.h).
+#[inline(always)]
+pub fn cgroup_id(cgroup: u64) -> u64 {
+    get(get(cgroup, offset!(cgroup_kn)), offset!(kernfs_id))
+}
+
+/// Whether a `struct cgroup` is of the cgroup v2 hierarchy, whose number is 0 (cgroup_init(), kernel/cgroup/cgroup.c).
+#[inline(always)]
+pub fn is_cgroup2(cgroup: u64) -> bool {
+    get::<u32>(get(cgroup, offset!(cgroup_root)), offset!(hierarchy_id)) == 0
+}
+
+/// Login session of a task.
+#[inline(always)]
+pub fn session_of(task: u64) -> u32 {
+    let at = offset!(task_sessionid);
+    if at == u32::MAX as usize { NO_SESSION } else { get(task, at) }
 }
 
 /// The current thread, as a number for keys: thread ids are below 2^22 (`PID_MAX_LIMIT`).

@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::file::Writer as CaptureWriter;
+use crate::capture::witness::Witness;
 use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
@@ -26,6 +27,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 const SAMPLE: Duration = Duration::from_secs(60);
 /// Records taken from the ring before other work has its turn.
 const DRAIN: usize = 4096;
+/// How long the end of a recording waits for hashes of executables.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that wait for their transaction at most.
 const MAX_WAITING: usize = 20_000;
 
@@ -95,6 +98,16 @@ impl Pipeline {
         Ok(batch)
     }
 
+    /// Has programs with sockets looked at, and takes in what was found.
+    fn consult(&mut self, witness: &Witness) {
+        for subject in self.tracker.take_subjects() {
+            if let Some(facts) = witness.ask(subject) {
+                self.feed(Frame::Program(facts));
+            }
+        }
+        witness.answers().for_each(|facts| self.feed(Frame::Program(facts)));
+    }
+
     /// Whether a flush is due because of the number of rows.
     pub fn is_full(&self) -> bool {
         self.tracker.waiting() >= MAX_WAITING
@@ -139,11 +152,18 @@ pub fn record(
     progress.add(&pipeline.flush()?);
     privileges::reduce();
     begun(&backend);
-    runtime.block_on(run(settings, &mut signals, &mut capture, &mut pipeline, &mut progress))?;
+    // Only now, with the rights that are left.
+    let witness = Witness::start()?;
+    runtime.block_on(run(settings, &mut signals, &mut capture, &mut pipeline, &mut progress, &witness))?;
+    let mut witness = Some(witness);
     capture.finish(|frame| {
         // The end is the last frame; until just before it, bytes count.
-        if matches!(frame, Frame::End(_)) {
+        if matches!(frame, Frame::End(_))
+            && let Some(witness) = witness.take()
+        {
             sample_interfaces(&mut pipeline);
+            pipeline.consult(&witness);
+            witness.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
         }
         pipeline.feed(frame);
     })?;
@@ -172,6 +192,7 @@ async fn run(
     capture: &mut Capture,
     pipeline: &mut Pipeline,
     progress: &mut Progress,
+    witness: &Witness,
 ) -> Result<(), RecordError> {
     // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
     let ring = unsafe { AsyncFd::register(capture.ring_fd()?) }.map_err(std::io::Error::other)?;
@@ -192,6 +213,7 @@ async fn run(
             _ = tick.tick() => {}
         }
         more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
+        pipeline.consult(witness);
         let due = flushed.elapsed() >= FLUSH;
         if due && !more {
             capture.sweep(|frame| pipeline.feed(frame))?;

@@ -49,6 +49,7 @@ fn connection(name: &str) -> Connection {
         uid: 0,
         user: Some(name.into()),
         kernel_thread: false,
+        ..Process::default()
     });
     let at = |ip: [u8; 4], port| Endpoint::new(IpAddr::V4(Ipv4Addr::from(ip)), port);
     Connection {

@@ -3,13 +3,17 @@
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use connmon_ebpf::{ARGS_LEN, COMM_LEN, ExecRecord, NAME_LEN, PATH_LEN, TaskRecord, kind, stat};
+use connmon_ebpf::{
+    ARGS_LEN, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, ExecRecord, NAME_LEN, PATH_LEN, TaskRecord, kind, stat,
+};
 
 use crate::account::{now, wakeup};
 use crate::copies::{copies, mine};
 use crate::maps::{EVENTS, count, offset};
 use crate::sock::get;
-use crate::task::{parent_of, start_of, tgid_of, uid_of};
+use crate::task::{
+    cgroup_id, cgroup_of, euid_of, is_cgroup2, parent_of, session_of, start_of, tgid_of, uid_of,
+};
 
 use super::kprobe::forget_thread;
 
@@ -29,14 +33,21 @@ pub fn describe(kind: u32, task: u64, parent: u64) -> TaskRecord {
         parent_start_ns: start_of(parent),
         comm: get(task, offset!(task_comm)),
         task_flags: get(task, offset!(task_flags)),
+        euid: euid_of(task),
+        cgroup: cgroup_of(task),
+        session: session_of(task),
         pad: 0,
     }
 }
 
 #[inline(always)]
 fn record_task(kind: u32, task: u64, parent: u64) {
-    let record = describe(kind, task, parent);
-    if EVENTS.output::<TaskRecord>(&record, wakeup()).is_err() {
+    output(&describe(kind, task, parent));
+}
+
+#[inline(always)]
+fn output(record: &TaskRecord) {
+    if EVENTS.output::<TaskRecord>(record, wakeup()).is_err() {
         count(stat::LOST_PROCESSES, 1);
     }
 }
@@ -73,6 +84,51 @@ copies! {
     }
 }
 
+copies! {
+    /// `cgroup_attach_task(dst_cgrp, path, task, threadgroup)`.
+    btf_tracepoint("cgroup_attach_task") cgroup_attach_task (ctx: BtfTracePointContext, copy) {
+        let (cgroup, task): (u64, u64) = (ctx.arg(0), ctx.arg(2));
+        if mine(copy, task) && is_cgroup2(cgroup) && get::<u32>(task, offset!(task_pid)) == tgid_of(task) {
+            // The task is not there yet.
+            let mut record = describe(kind::MOVED, task, parent_of(task));
+            record.cgroup = cgroup_id(cgroup);
+            output(&record);
+        }
+    }
+}
+
+copies! {
+    /// `cgroup_mkdir(cgrp, path)`.
+    btf_tracepoint("cgroup_mkdir") cgroup_mkdir (ctx: BtfTracePointContext, copy) {
+        let cgroup: u64 = ctx.arg(0);
+        if mine(copy, cgroup) && is_cgroup2(cgroup) {
+            record_cgroup(cgroup_id(cgroup), ctx.arg(1));
+        }
+    }
+}
+
+#[inline(always)]
+fn record_cgroup(id: u64, path: u64) {
+    let Some(mut reserved) = EVENTS.reserve::<CgroupRecord>(0) else {
+        count(stat::LOST_PROCESSES, 1);
+        return;
+    };
+    // SAFETY: each field is written before the record is submitted, but for the tail of `path`, whose used length the record
+    // tells.
+    unsafe {
+        let record = reserved.as_mut_ptr();
+        (*record).kind = kind::CGROUP;
+        (*record).id = id;
+        let room = CGROUP_PATH_LEN as u32;
+        let n = bpf_probe_read_kernel_str((&raw mut (*record).path).cast(), room, path as usize as *const _);
+        if n < 0 {
+            count(stat::READ_ERRORS, 1);
+        }
+        (*record).path_len = if n > 0 { n as u32 - 1 } else { 0 };
+    }
+    reserved.submit(wakeup());
+}
+
 #[inline(always)]
 fn record_exec(task: u64, bprm: u64) {
     let Some(mut reserved) = EVENTS.reserve::<ExecRecord>(0) else {
@@ -89,12 +145,25 @@ fn record_exec(task: u64, bprm: u64) {
         (*record).time_ns = now();
         (*record).ppid = tgid_of(parent_of(task));
         (*record).uid = uid_of(task);
+        (*record).euid = euid_of(task);
+        (*record).cgroup = cgroup_of(task);
+        (*record).session = session_of(task);
+        let file: u64 = get(bprm, offset!(binprm_file));
+        let inode: u64 = get(file, offset!(file_inode));
+        (*record).inode = get(inode, offset!(inode_ino));
+        (*record).links = get(inode, offset!(inode_nlink));
+        (*record).device = get(get(inode, offset!(inode_sb)), offset!(sb_dev));
         // Straight into the record: by way of the stack, Linux 5.10 sees a read of what a failure leaves unset.
         let comm = (task as usize).wrapping_add(offset!(task_comm));
         if bpf_probe_read_kernel((&raw mut (*record).comm).cast(), COMM_LEN as u32, comm as *const _) < 0 {
             count(stat::READ_ERRORS, 1);
         }
-        read_path(record, bprm);
+        let path = file.wrapping_add(offset!(file_path) as u64);
+        let (used, truncated) = read_path((&raw mut (*record).path).cast(), path);
+        ((*record).path_len, (*record).path_truncated) = (used, truncated);
+        let pwd = get::<u64>(task, offset!(task_fs)).wrapping_add(offset!(fs_pwd) as u64);
+        let (used, truncated) = read_path((&raw mut (*record).cwd).cast(), pwd);
+        ((*record).cwd_len, (*record).cwd_truncated) = (used, truncated);
         read_args(record, task);
     }
     reserved.submit(wakeup());
@@ -109,13 +178,12 @@ fn masked<const MASK: usize>(n: usize) -> usize {
     n
 }
 
-/// Walks from the executable's dentry to the root of its mount namespace, as prepend_path() does (fs/d_path.c).
+/// Walks from a `struct path` to the root of its mount namespace, as prepend_path() does (fs/d_path.c). The components go to
+/// `to`, which has room for `PATH_LEN + NAME_LEN` bytes. Returns the bytes used, and 1 where the root was not reached.
 #[inline(always)]
-unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
+unsafe fn read_path(to: *mut u8, path: u64) -> (u32, u32) {
     let mut used: usize = 0;
     let mut done = false;
-    let file: u64 = get(bprm, offset!(binprm_file));
-    let path = file.wrapping_add(offset!(file_path) as u64);
     let mut dentry: u64 = get(path, offset!(path_dentry));
     let mut mnt: u64 = get(path, offset!(path_mnt));
     for _ in 0..MAX_STEPS {
@@ -139,7 +207,7 @@ unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
         }
         // SAFETY: `used` is below PATH_LEN and the buffer has room for one more name behind that.
         let n = unsafe {
-            let to = (&raw mut (*record).path).cast::<u8>().add(masked::<{ PATH_LEN - 1 }>(used));
+            let to = to.add(masked::<{ PATH_LEN - 1 }>(used));
             bpf_probe_read_kernel_str(to.cast(), NAME_LEN as u32, name as *const _)
         };
         if n <= 0 {
@@ -148,11 +216,7 @@ unsafe fn read_path(record: *mut ExecRecord, bprm: u64) {
         used += (n as usize) & (2 * NAME_LEN - 1);
         dentry = parent;
     }
-    // SAFETY: a reserved record.
-    unsafe {
-        (*record).path_len = used as u32;
-        (*record).path_truncated = u32::from(!done);
-    }
+    (used as u32, u32::from(!done))
 }
 
 /// Copies the argument area of the new program.

@@ -236,6 +236,7 @@ pub fn processes(hostile: bool) -> Vec<Arc<Process>> {
             uid: if kind.3 == "root" { 0 } else { 1000 + i as u32 },
             user: Some(kind.3.into()),
             kernel_thread: kind.1.is_empty(),
+            ..Process::default()
         })
     };
     KINDS.iter().enumerate().map(process).collect()

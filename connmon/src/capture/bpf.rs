@@ -68,6 +68,7 @@ impl Capture {
         raise_memlock_limit();
         let mut probes = probes::attach(backend, options)?;
         emit(Frame::Start(Box::new(start(&probes))));
+        snapshot::cgroups(&mut emit);
         snapshot::sockets(&mut probes)?;
         snapshot::processes(&mut probes, &mut emit)?;
         sys::give_memory_back();

@@ -1,6 +1,6 @@
 //! Capture files: the frames of a recording one after the other, to be replayed later.
 //!
-//! Format: `CONNMON1`, then for each frame kind and length (u32, little endian) and the payload. A file that ends
+//! Format: `CONNMON2`, then for each frame kind and length (u32, little endian) and the payload. A file that ends
 //! within a frame was cut off by a crash; what is before is good.
 
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::{Frame, FrameError};
 
-const MAGIC: &[u8; 8] = b"CONNMON1";
+const MAGIC: &[u8; 8] = b"CONNMON2";
 /// No frame is near this size; a larger length means damage.
 const MAX_FRAME: u32 = 1 << 20;
 

@@ -1,7 +1,7 @@
 //! What a capture yields, and its form in a capture file.
 
 use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
-use connmon_ebpf::{AcctKey, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
+use connmon_ebpf::{AcctKey, CgroupRecord, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Interface, Timestamp};
@@ -49,8 +49,29 @@ pub struct ProcessFacts {
     pub start_ns: u64,
     /// Target of `/proc/PID/exe`.
     pub exe: String,
-    /// `/proc/PID/cmdline`, joined by spaces.
-    pub cmdline: String,
+    /// `/proc/PID/cmdline`.
+    pub args: Vec<String>,
+    /// Target of `/proc/PID/cwd`.
+    pub cwd: String,
+}
+
+/// What is found out about a program after it began, while others go on: see [`witness`](super::witness).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramFacts {
+    /// Thread group id.
+    pub tgid: u32,
+    /// Start of the process, nanoseconds of CLOCK_BOOTTIME.
+    pub start_ns: u64,
+    /// When it began this program.
+    pub since_ns: u64,
+    /// The executable has no name any more.
+    pub deleted: bool,
+    /// SHA-256 of the executable, in hexadecimal; else the reason why it could not be had.
+    pub sha256: Result<String, String>,
+    /// What the runtime's files call its container.
+    pub container_name: Option<String>,
+    /// What they say that it was made from.
+    pub container_image: Option<String>,
 }
 
 /// Counters of loss since the start of the recording.
@@ -93,6 +114,10 @@ pub enum Frame {
     Exec(Box<ExecRecord>),
     /// procfs on a process.
     Process(ProcessFacts),
+    /// More on a program.
+    Program(ProgramFacts),
+    /// A cgroup came to be, or existed before.
+    Cgroup(Box<CgroupRecord>),
     /// Everything that was lost so far.
     Counters(Counters),
     /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
@@ -120,6 +145,7 @@ const COUNTERS: u32 = 104;
 const SWEEP_END: u32 = 105;
 const END: u32 = 106;
 const INTERFACES: u32 = 107;
+const PROGRAM: u32 = 108;
 
 impl Frame {
     /// Decodes a record from the ring buffer, which begins with its kind.
@@ -146,8 +172,9 @@ impl Frame {
                 Some(match kind {
                     kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
                     LIVE => Self::Live(Box::new(pod(bytes)?)),
-                    kind::FORK | kind::EXIT | kind::EXISTS => Self::Task(pod(bytes)?),
+                    kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED => Self::Task(pod(bytes)?),
                     kind::EXEC => Self::Exec(Box::new(pod(bytes)?)),
+                    kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
                     SHARE => {
                         let (key, share) = bytes.split_at_checked(size_of::<AcctKey>())?;
                         Self::Share(pod(key)?, pod(share)?)
@@ -155,6 +182,7 @@ impl Frame {
                     COUNTERS => Self::Counters(Counters::decode(bytes)?),
                     START => Self::Start(serde_json::from_slice(bytes).ok()?),
                     PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
+                    PROGRAM => Self::Program(serde_json::from_slice(bytes).ok()?),
                     INTERFACES => {
                         let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
                         Self::Interfaces(time, interfaces)
@@ -185,7 +213,9 @@ impl Frame {
             Self::Share(key, share) => put(SHARE, &[bytes_of(key), bytes_of(share)]),
             Self::Task(task) => put(task.kind, &[bytes_of(task)]),
             Self::Exec(exec) => put(kind::EXEC, &[bytes_of(&**exec)]),
+            Self::Cgroup(cgroup) => put(kind::CGROUP, &[bytes_of(&**cgroup)]),
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
+            Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),

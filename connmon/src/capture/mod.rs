@@ -13,10 +13,11 @@ mod snapshot;
 mod sys;
 #[cfg(test)]
 mod tests;
+pub mod witness;
 
-pub use frame::{Counters, Frame, FrameError, ProcessFacts, Start};
+pub use frame::{Counters, Frame, FrameError, ProcessFacts, ProgramFacts, Start};
 pub use probes::{Backend, Options};
-pub use snapshot::join_args;
+pub use snapshot::split_args;
 
 /// The eBPF object, built by `build.rs`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/connmon-ebpf.o"));

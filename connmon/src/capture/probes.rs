@@ -13,6 +13,7 @@ use connmon_ebpf::{MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets, sys};
+pub(super) use kernel::cgroup_mount;
 use kernel::{Preemption, cgroup_root, receive_functions};
 use programs::{COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
 

@@ -1,13 +1,14 @@
-//! What exists when the probes are attached: sockets and processes, by BPF iterators and procfs.
+//! What exists when the probes are attached: sockets and processes, by BPF iterators and procfs, and cgroups.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
 use aya::programs::{Iter, ProgramError};
-use connmon_ebpf::TaskRecord;
+use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, TaskRecord, kind};
 use procfs::process::Process;
 
-use super::probes::Probes;
+use super::probes::{self, Probes};
 use super::{Frame, ProcessFacts};
 use crate::model::from_bytes;
 
@@ -49,6 +50,26 @@ pub fn processes(probes: &mut Probes, mut emit: impl FnMut(Frame)) -> Result<(),
     Ok(())
 }
 
+/// Lists the cgroups of the version 2 hierarchy. Without one there is nothing to list.
+pub fn cgroups(mut emit: impl FnMut(Frame)) {
+    let Some(root) = probes::cgroup_mount() else { return };
+    // Folders that cannot be read are left out: they are gone.
+    let mut waiting = vec![root.clone()];
+    while let Some(folder) = waiting.pop() {
+        let Ok(id) = fs::metadata(&folder).map(|data| data.ino()) else { continue };
+        let path = folder.strip_prefix(&root).unwrap_or(&folder).as_os_str().as_encoded_bytes();
+        let mut record = CgroupRecord { kind: kind::CGROUP, path_len: 0, id, path: [0; CGROUP_PATH_LEN] };
+        for (to, from) in record.path.iter_mut().zip(b"/".iter().chain(path)) {
+            *to = *from;
+            record.path_len += 1;
+        }
+        emit(Frame::Cgroup(Box::new(record)));
+        let folders = fs::read_dir(&folder).into_iter().flatten().flatten();
+        waiting
+            .extend(folders.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir())).map(|it| it.path()));
+    }
+}
+
 fn run(probes: &mut Probes, program: &str, target: &'static str) -> Result<Vec<u8>, SnapshotError> {
     let refused = |error| SnapshotError::Program(target, error);
     let iter: &mut Iter = probes
@@ -70,15 +91,19 @@ fn run(probes: &mut Probes, program: &str, target: &'static str) -> Result<Vec<u
 pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let process = Process::new(i32::try_from(tgid).ok()?).ok()?;
     let exe = process.exe().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
+    let cwd = process.cwd().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
     // As bytes: procfs gives only text.
-    let cmdline = join_args(&fs::read(format!("/proc/{tgid}/cmdline")).ok()?);
+    let args = split_args(&fs::read(format!("/proc/{tgid}/cmdline")).ok()?);
     // Checked after reading, so that what was read belongs to this process.
     let ticks = process.stat().ok()?.starttime;
-    (start_ns / (1_000_000_000 / USER_HZ) == ticks).then_some(ProcessFacts { tgid, start_ns, exe, cmdline })
+    (start_ns / (1_000_000_000 / USER_HZ) == ticks).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd })
 }
 
-/// Arguments that end with NUL each, joined by spaces.
-pub fn join_args(bytes: &[u8]) -> String {
+/// Arguments that end with NUL each.
+pub fn split_args(bytes: &[u8]) -> Vec<String> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    bytes.split(|&byte| byte == 0).map(from_bytes).collect::<Vec<_>>().join(" ")
+    bytes.split(|&byte| byte == 0).map(from_bytes).collect()
 }

@@ -1,10 +1,10 @@
 //! Frames and capture files: what is written is read back, and damage is an error, never a panic.
 
-use connmon_ebpf::{SockEntry, TaskRecord, kind};
+use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, SockEntry, TaskRecord, kind};
 use proptest::prelude::*;
 
 use super::file::{ReadError, Reader, Writer};
-use super::{Counters, Frame, ProcessFacts};
+use super::{Counters, Frame, ProcessFacts, ProgramFacts};
 use crate::model::Interface;
 
 fn frames() -> Vec<Frame> {
@@ -15,8 +15,24 @@ fn frames() -> Vec<Frame> {
             tgid: 3,
             start_ns: 9,
             exe: "/bin/\u{202e}x".into(),
-            cmdline: "x".into(),
+            args: vec!["x".into()],
+            cwd: "/".into(),
         }),
+        Frame::Program(ProgramFacts {
+            tgid: 3,
+            start_ns: 9,
+            since_ns: 10,
+            deleted: true,
+            sha256: Err("too large".into()),
+            container_name: Some("web".into()),
+            container_image: None,
+        }),
+        Frame::Cgroup(Box::new(CgroupRecord {
+            kind: kind::CGROUP,
+            path_len: 2,
+            id: 5,
+            path: [b'/'; CGROUP_PATH_LEN],
+        })),
         Frame::Live(Box::new(entry)),
         Frame::Share(Default::default(), Default::default()),
         Frame::Closed(Box::new(entry)),

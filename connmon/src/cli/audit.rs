@@ -34,6 +34,10 @@ pub enum By {
     Exe,
     /// Each user
     User,
+    /// Each systemd unit
+    Unit,
+    /// Each container
+    Container,
     /// Each remote address
     Remote,
     /// Each country in which remote addresses are registered
@@ -67,6 +71,8 @@ impl From<By> for audit::By {
             By::Process => Self::Process,
             By::Exe => Self::Exe,
             By::User => Self::User,
+            By::Unit => Self::Unit,
+            By::Container => Self::Container,
             By::Remote => Self::Remote,
             By::Country => Self::Country,
             By::Port => Self::Port,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::csv::cell;
-use crate::model::{Process, display_safe};
+use crate::model::{ExeHash, Process, display_safe};
 
 /// What is known of a process, made visible.
 #[derive(Serialize)]
@@ -16,6 +16,52 @@ pub struct ProcessFields {
     uid: u32,
     user: Option<String>,
     ppid: u32,
+    euid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exe_state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_hashed: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cwd: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    redacted: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cgroup: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slice: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<ContainerFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<String>,
+    /// The nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<Ancestor>,
+}
+
+/// A container, made visible.
+#[derive(Serialize)]
+struct ContainerFields {
+    runtime: String,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+}
+
+/// A process that led to another, made visible.
+#[derive(Serialize)]
+struct Ancestor {
+    pid: u32,
+    start: String,
+    comm: String,
+    exe: String,
 }
 
 impl From<&Process> for ProcessFields {
@@ -30,16 +76,64 @@ impl From<&Process> for ProcessFields {
             uid: process.uid,
             user: process.user.as_deref().map(safe),
             ppid: process.ppid,
+            euid: process.euid,
+            session: process.session,
+            exe_state: process.exe_state.name(),
+            sha256: match &process.exe_hash {
+                ExeHash::Sha256(hash) => Some(safe(hash)),
+                _ => None,
+            },
+            not_hashed: match &process.exe_hash {
+                ExeHash::Refused(why) => Some(safe(why)),
+                _ => None,
+            },
+            cwd: safe(&process.cwd),
+            redacted: process.redacted,
+            cgroup: safe(&process.cgroup),
+            unit: process.place.unit.as_deref().map(safe),
+            slice: process.place.slice.as_deref().map(safe),
+            container: process.place.container.as_ref().map(|container| ContainerFields {
+                runtime: container.runtime.clone(),
+                id: safe(&container.id),
+                name: container.name.as_deref().map(safe),
+                image: container.image.as_deref().map(safe),
+            }),
+            pod: process.place.pod.as_deref().map(safe),
+            ancestors: process
+                .ancestors()
+                .map(|ancestor| Ancestor {
+                    pid: ancestor.id.pid,
+                    start: ancestor.started.to_string(),
+                    comm: safe(&ancestor.comm),
+                    exe: safe(&ancestor.exe),
+                })
+                .collect(),
         }
     }
 }
 
 impl ProcessFields {
     /// The names of the columns of [`ProcessFields::cells`].
-    pub const COLUMNS: [&str; 8] = ["pid", "start", "comm", "exe", "cmdline", "uid", "user", "ppid"];
+    pub const COLUMNS: [&str; 15] = [
+        "pid",
+        "start",
+        "comm",
+        "exe",
+        "cmdline",
+        "uid",
+        "user",
+        "ppid",
+        "euid",
+        "exe_state",
+        "sha256",
+        "cwd",
+        "unit",
+        "container",
+        "pod",
+    ];
 
     /// The cells of a process, or as many empty ones.
-    pub fn cells(process: Option<&Process>) -> [String; 8] {
+    pub fn cells(process: Option<&Process>) -> [String; 15] {
         let Some(process) = process else { return Default::default() };
         [
             process.id.pid.to_string(),
@@ -50,6 +144,20 @@ impl ProcessFields {
             process.uid.to_string(),
             cell(process.user.as_deref().unwrap_or_default()),
             process.ppid.to_string(),
+            process.euid.to_string(),
+            process.exe_state.name().unwrap_or_default().into(),
+            match &process.exe_hash {
+                ExeHash::Sha256(hash) => cell(hash),
+                _ => String::new(),
+            },
+            cell(&process.cwd),
+            cell(process.place.unit.as_deref().unwrap_or_default()),
+            process
+                .place
+                .container
+                .as_ref()
+                .map_or_else(String::new, |container| cell(&container.to_string())),
+            cell(process.place.pod.as_deref().unwrap_or_default()),
         ]
     }
 }

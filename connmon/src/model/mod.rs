@@ -3,15 +3,18 @@
 mod address;
 mod connection;
 mod interface;
+mod place;
 mod process;
 mod run;
+pub mod secrets;
 mod text;
 mod time;
 
 pub use address::{Endpoint, Proto};
 pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
 pub use interface::{Interface, InterfaceSample};
-pub use process::{Process, ProcessId};
+pub use place::{Container, Place};
+pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use run::{Completeness, Gap, Reconciliation, Run};
 pub use text::{display_safe, from_bytes};
 pub use time::{ParseTimeError, Timestamp};

@@ -1,9 +1,11 @@
 //! A process, as evidence.
 
-use super::Timestamp;
+use std::sync::Arc;
+
+use super::{Place, Timestamp};
 
 /// A process within one boot: the PID alone comes back, the pair does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
     /// The thread group id in the init PID namespace.
     pub pid: u32,
@@ -13,7 +15,7 @@ pub struct ProcessId {
 
 /// What is known of a process. All strings come from the host and are hostile: see
 /// [`display_safe`](super::display_safe).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Which one.
     pub id: ProcessId,
@@ -33,4 +35,69 @@ pub struct Process {
     pub user: Option<String>,
     /// A kernel thread.
     pub kernel_thread: bool,
+    /// Effective user id when it began the program.
+    pub euid: u32,
+    /// The audit system's login session.
+    pub session: Option<u32>,
+    /// What became of the executable's name.
+    pub exe_state: ExeState,
+    /// SHA-256 of the executable.
+    pub exe_hash: ExeHash,
+    /// The folder it was in when it began the program, empty where unknown.
+    pub cwd: String,
+    /// Something in the arguments looked like a secret and was blotted out.
+    pub redacted: bool,
+    /// Path of its cgroup, empty where unknown.
+    pub cgroup: String,
+    /// What the cgroup tells.
+    pub place: Place,
+    /// The process that started it, as it was then.
+    pub parent: Option<Arc<Process>>,
+}
+
+impl Process {
+    /// The processes that led to this one, the nearest first.
+    pub fn ancestors(&self) -> impl Iterator<Item = &Process> {
+        std::iter::successors(self.parent.as_deref(), |process| process.parent.as_deref())
+    }
+}
+
+/// What became of an executable's name, when last seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExeState {
+    /// It is where the path says, as far as is known.
+    #[default]
+    Present,
+    /// It was deleted.
+    Deleted,
+    /// It never had a name: memfd_create(2).
+    Memory,
+}
+
+impl ExeState {
+    /// The name in machine output, or none for the usual.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Present => None,
+            Self::Deleted => Some("deleted"),
+            Self::Memory => Some("memfd"),
+        }
+    }
+
+    /// The inverse of [`ExeState::name`].
+    pub fn from_name(name: Option<&str>) -> Self {
+        [Self::Deleted, Self::Memory].into_iter().find(|state| state.name() == name).unwrap_or_default()
+    }
+}
+
+/// The hash of an executable, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ExeHash {
+    /// It was not looked at.
+    #[default]
+    Unknown,
+    /// In hexadecimal.
+    Sha256(String),
+    /// Why it could not be had, in a few words.
+    Refused(String),
 }

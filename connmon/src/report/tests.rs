@@ -97,6 +97,7 @@ fn poisoned(text: &str) -> Summary {
             uid: 0,
             user: Some(text.into()),
             kernel_thread: false,
+            ..Process::default()
         })
     };
     let mut first = connection(1, 1, &process(9, text), "8.8.8.8:443", 10, 20);

@@ -4,6 +4,8 @@
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
 mod interfaces;
+mod processes;
+
 mod read;
 mod schema;
 #[cfg(test)]

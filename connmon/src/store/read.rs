@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rusqlite::{Row, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, processes};
 use crate::model::{
-    Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, ProcessId, Proto,
-    Reconciliation, Run, Share, Timestamp, Wire,
+    Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto, Reconciliation,
+    Run, Share, Timestamp, Wire,
 };
 
 impl Store {
@@ -63,7 +63,7 @@ impl Store {
         mut each: impl FnMut(i64, Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = |source| E::from(self.error(source));
-        let processes = self.processes().map_err(error)?;
+        let processes = processes::read(&self.db).map_err(error)?;
         // Both come in the order of the connections' ids, so one pass over each is enough.
         let mut connections = self
             .db
@@ -98,25 +98,6 @@ impl Store {
             each(row.get("run_id").map_err(error)?, connection)?;
         }
         Ok(())
-    }
-
-    fn processes(&self) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
-        let mut statement = self.db.prepare("SELECT * FROM process")?;
-        let rows = statement.query_map([], |row| {
-            let process = Process {
-                id: ProcessId { pid: row.get("pid")?, start_ns: row.get::<_, i64>("start_ns")? as u64 },
-                started: Timestamp(row.get("started")?),
-                ppid: row.get("ppid")?,
-                comm: row.get("comm")?,
-                exe: row.get("exe")?,
-                cmdline: row.get("cmdline")?,
-                uid: row.get("uid")?,
-                user: row.get("user")?,
-                kernel_thread: row.get("kernel_thread")?,
-            };
-            Ok((row.get("id")?, Arc::new(process)))
-        })?;
-        rows.collect()
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, interfaces, schema};
+use super::{RUN_SHIFT, StoreError, interfaces, processes, schema};
 use crate::capture::Start;
 use crate::model::Completeness;
-use crate::track::{Batch, ConnectionRow, ProcessRow, TrafficRow};
+use crate::track::{Batch, ConnectionRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
@@ -73,7 +73,7 @@ impl Writer {
         let run = self.run;
         let base = run << RUN_SHIFT;
         for row in &batch.processes {
-            put_process(&transaction, run, base, row)?;
+            processes::put(&transaction, run, base, row)?;
         }
         for row in &batch.connections {
             let remote = match self.endpoints.get(&row.remote.ip) {
@@ -145,26 +145,6 @@ fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }
     Ok(run)
-}
-
-fn put_process(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusqlite::Result<()> {
-    let process = &row.process;
-    db.prepare_cached("INSERT INTO process VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
-        .execute(params![
-            base | row.row,
-            run,
-            process.id.pid,
-            process.id.start_ns as i64,
-            process.started.0,
-            process.ppid,
-            process.comm,
-            process.exe,
-            process.cmdline,
-            process.uid,
-            process.user,
-            process.kernel_thread
-        ])?;
-    Ok(())
 }
 
 fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i64> {

@@ -43,6 +43,7 @@ pub(crate) fn process(pid: u32, start_ns: u64, comm: &str) -> Arc<Process> {
         uid: 1000,
         user: Some("mira".into()),
         kernel_thread: false,
+        ..Process::default()
     })
 }
 

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
+use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
 use crate::model::{
     Completeness, Direction, End, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, Timestamp, Wire,
@@ -49,6 +50,8 @@ pub struct Batch {
 pub struct ProcessRow {
     /// Counted from 1 within the recording.
     pub row: i64,
+    /// Row of the process that started it; `None` also where the row is written again.
+    pub parent: Option<i64>,
     /// What is known.
     pub process: crate::model::Process,
 }
@@ -170,6 +173,8 @@ impl Tracker {
             Frame::Task(task) => self.processes.task(&task),
             Frame::Exec(exec) => self.processes.exec(&exec),
             Frame::Process(facts) => self.processes.facts(facts),
+            Frame::Program(facts) => self.processes.program(facts),
+            Frame::Cgroup(cgroup) => self.processes.cgroup(&cgroup),
             Frame::Live(entry) => self.live(&entry),
             Frame::Closed(entry) => self.closed(entry),
             Frame::Share(key, share) => self.share(key, &share),
@@ -187,9 +192,16 @@ impl Tracker {
     pub fn take(&mut self) -> Batch {
         let mut batch = std::mem::take(&mut self.batch);
         batch.processes = self.processes.take_rows();
+        // A replay has nothing to look at.
+        self.processes.take_subjects();
         batch.time = self.now;
         batch.completeness = Some(self.completeness.total());
         batch
+    }
+
+    /// The programs to be looked at since the last call.
+    pub fn take_subjects(&mut self) -> Vec<Subject> {
+        self.processes.take_subjects()
     }
 
     /// Rows that wait to be taken, roughly.

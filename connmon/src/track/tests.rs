@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use connmon_ebpf::{AcctKey, Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind, stat};
+use connmon_ebpf::{AcctKey, Addr, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, stat};
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::Counters;
+use crate::capture::{Counters, ProgramFacts};
+use crate::model::{ExeHash, ExeState};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -156,7 +157,8 @@ fn a_fork_inherits_and_exec_replaces() {
         tgid: 6,
         start_ns: 6 * SECOND,
         exe: "/bin/sh".into(),
-        cmdline: "sh -c x".into(),
+        args: ["sh", "-c", "x"].map(String::from).to_vec(),
+        cwd: "/".into(),
     };
     let frames = [
         Frame::Task(task(6, 1, kind::EXISTS)),
@@ -165,9 +167,105 @@ fn a_fork_inherits_and_exec_replaces() {
         closed(entry(1, 1, 1), 1, 1),
     ];
     let (_, batch) = feed(frames);
-    let process = &batch.processes[0].process;
-    assert_eq!((process.id.pid, process.ppid), (7, 6));
-    assert_eq!((process.exe.as_str(), process.cmdline.as_str()), ("/bin/sh", "sh -c x"));
+    let [parent, child] = &batch.processes[..] else { panic!("{:?}", batch.processes) };
+    assert_eq!((parent.row, parent.parent, parent.process.id.pid), (1, None, 6));
+    assert_eq!((child.parent, child.process.id.pid, child.process.ppid), (Some(1), 7, 6));
+    assert_eq!((child.process.exe.as_str(), child.process.cmdline.as_str()), ("/bin/sh", "sh -c x"));
+}
+
+fn task(tgid: u32, ppid: u32, kind: u32, time_ns: u64) -> TaskRecord {
+    let start_ns = |pid: u32| u64::from(pid) * SECOND;
+    TaskRecord {
+        kind,
+        tgid,
+        start_ns: start_ns(tgid),
+        time_ns,
+        ppid,
+        uid: 1000,
+        parent_start_ns: start_ns(ppid),
+        comm: comm("sh"),
+        cgroup: 5,
+        session: 3,
+        ..TaskRecord::default()
+    }
+}
+
+fn cgroup(id: u64, path: &str) -> Frame {
+    let mut record = CgroupRecord {
+        kind: kind::CGROUP,
+        path_len: path.len() as u32,
+        id,
+        path: [0; connmon_ebpf::CGROUP_PATH_LEN],
+    };
+    record.path[..path.len()].copy_from_slice(path.as_bytes());
+    Frame::Cgroup(Box::new(record))
+}
+
+#[test]
+fn ancestors_are_on_record_long_after_they_ended() {
+    let (mut tracker, _) = feed([
+        Frame::Task(task(2, 1, kind::EXISTS, 0)),
+        Frame::Task(task(3, 2, kind::FORK, 0)),
+        Frame::Task(task(7, 3, kind::FORK, 0)),
+        Frame::Task(task(8, 3, kind::FORK, 0)),
+        Frame::Task(task(3, 2, kind::EXIT, 10 * SECOND)),
+        Frame::Task(task(8, 3, kind::EXIT, 11 * SECOND)),
+        Frame::SweepEnd(1000 * SECOND),
+        closed(entry(1, 1, 1), 1, 1),
+    ]);
+    let processes = tracker.take().processes;
+    assert!(processes.is_empty());
+    let (mut tracker, batch) = feed([
+        Frame::Task(task(2, 1, kind::EXISTS, 0)),
+        Frame::Task(task(3, 2, kind::FORK, 0)),
+        Frame::Task(task(7, 3, kind::FORK, 0)),
+        Frame::Task(task(3, 2, kind::EXIT, 10 * SECOND)),
+        Frame::SweepEnd(1000 * SECOND),
+        closed(entry(1, 1, 1), 1, 1),
+    ]);
+    let chain: Vec<_> = batch.processes.iter().map(|row| (row.process.id.pid, row.parent)).collect();
+    assert_eq!(chain, [(2, None), (3, Some(1)), (7, Some(2))]);
+    // With the last of them, the others are forgotten.
+    tracker.feed(Frame::Task(task(7, 3, kind::EXIT, 1001 * SECOND)));
+    tracker.feed(Frame::SweepEnd(2000 * SECOND));
+    assert_eq!(tracker.processes.len(), 1, "only the one that lives");
+}
+
+#[test]
+fn a_process_is_where_its_cgroup_was() {
+    let moved = TaskRecord { cgroup: 6, ..task(7, 1, kind::MOVED, 6 * SECOND) };
+    let (mut tracker, batch) = feed([
+        cgroup(5, "/system.slice/a.service"),
+        cgroup(6, "/system.slice/b.service"),
+        Frame::Task(task(7, 1, kind::FORK, 0)),
+        Frame::Live(Box::new(entry(1, 1, 1))),
+    ]);
+    let unit = |batch: &Batch| batch.processes[0].process.place.unit.clone();
+    assert_eq!(unit(&batch).as_deref(), Some("a.service"));
+    assert_eq!(batch.processes[0].process.session, Some(3));
+    tracker.feed(Frame::Task(moved));
+    let later = SockEntry { opened_ns: 7 * SECOND, ..entry(2, 1, 1) };
+    tracker.feed(closed(later, 1, 1));
+    assert_eq!(unit(&tracker.take()).as_deref(), Some("b.service"));
+}
+
+#[test]
+fn what_is_found_out_later_is_written_again() {
+    let (mut tracker, batch) =
+        feed([Frame::Task(task(7, 1, kind::FORK, 0)), Frame::Live(Box::new(entry(1, 1, 1)))]);
+    assert_eq!(batch.processes[0].process.exe_hash, ExeHash::Unknown);
+    tracker.feed(Frame::Program(ProgramFacts {
+        tgid: 7,
+        start_ns: 7 * SECOND,
+        since_ns: 7 * SECOND,
+        deleted: true,
+        sha256: Ok("ab".into()),
+        container_name: None,
+        container_image: None,
+    }));
+    let again = tracker.take().processes.remove(0);
+    assert_eq!((again.row, again.process.exe_state), (1, ExeState::Deleted));
+    assert_eq!(again.process.exe_hash, ExeHash::Sha256("ab".into()));
 }
 
 #[test]

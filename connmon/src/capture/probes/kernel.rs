@@ -41,17 +41,18 @@ pub(super) fn cgroup_root() -> Result<File, ProbeError> {
             "no cgroup2 hierarchy can be opened ({error}); mount one, for example at /sys/fs/cgroup"
         ))
     };
-    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| unsupported(&error))?;
-    let root = mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ').skip(1);
-            let (path, kind) = (fields.next()?, fields.next()?);
-            (kind == "cgroup2").then(|| PathBuf::from(path))
-        })
-        .next()
-        .ok_or_else(|| unsupported(&"none is mounted"))?;
+    let root = cgroup_mount().ok_or_else(|| unsupported(&"none is mounted"))?;
     File::open(root).map_err(|error| unsupported(&error))
+}
+
+/// Where the cgroup2 hierarchy is mounted.
+pub fn cgroup_mount() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (path, kind) = (fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    })
 }
 
 /// Code addresses of the functions that can be the caller of `trace_consume_skb` at the end of a datagram's receive: which

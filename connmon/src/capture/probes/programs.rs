@@ -33,6 +33,8 @@ pub(super) const COMMON: &[Probe] = &[
     needed("sched_process_fork", Place::TpBtf, "sched_process_fork"),
     needed("sched_process_exec", Place::TpBtf, "sched_process_exec"),
     needed("sched_process_exit", Place::TpBtf, "sched_process_exit"),
+    needed("cgroup_attach_task", Place::TpBtf, "cgroup_attach_task"),
+    needed("cgroup_mkdir", Place::TpBtf, "cgroup_mkdir"),
     needed("tcp_destroy_sock", Place::TpBtf, "tcp_destroy_sock"),
     needed("inet_sock_set_state", Place::TpBtf, "inet_sock_set_state"),
     needed("tcp_rcv_space_adjust", Place::TpBtf, "tcp_rcv_space_adjust"),

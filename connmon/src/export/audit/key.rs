@@ -32,6 +32,14 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
             Some(user) => display_safe(user).into_owned(),
             None => process.uid.to_string(),
         })),
+        By::Unit => Some(Key::Text(match &process.place.unit {
+            Some(unit) => display_safe(unit).into_owned(),
+            None => "(no unit)".into(),
+        })),
+        By::Container => Some(Key::Text(match &process.place.container {
+            Some(container) => display_safe(&container.to_string()).into_owned(),
+            None => "(the host)".into(),
+        })),
         By::Remote | By::Country | By::Port | By::Day | By::Hour => None,
     }
 }
@@ -39,7 +47,7 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
 /// For groupings by what and when: the key of a connection.
 pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
     match by {
-        By::Process | By::Exe | By::User => None,
+        By::Process | By::Exe | By::User | By::Unit | By::Container => None,
         By::Remote => Some(Key::Remote(connection.remote.ip)),
         By::Country => Some(Key::Text(country(connection))),
         By::Port => Some(Key::Port(service_of(connection).port)),

@@ -6,7 +6,18 @@ use super::{Audit, Builder, By, Sort};
 use crate::summary::Selection;
 use store::{Fixture, START};
 
-const ALL: [By; 8] = [By::Process, By::Exe, By::User, By::Remote, By::Country, By::Port, By::Day, By::Hour];
+const ALL: [By; 10] = [
+    By::Process,
+    By::Exe,
+    By::User,
+    By::Unit,
+    By::Container,
+    By::Remote,
+    By::Country,
+    By::Port,
+    By::Day,
+    By::Hour,
+];
 
 fn audit(by: By, sort: Sort, top: Option<usize>) -> Audit {
     audit_of(&Fixture::new(), &Selection::default(), by, sort, top)
@@ -46,6 +57,8 @@ fn every_grouping_has_its_keys() {
         (By::Process, vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"]),
         (By::Exe, vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"]),
         (By::User, vec!["mira", "www-data", "root", "4711", "(no process)"]),
+        (By::Unit, vec!["(no unit)", "nginx.service", "(no process)"]),
+        (By::Container, vec!["(the host)", "docker:web", "(no process)"]),
         (By::Remote, vec!["8.8.8.8", "193.0.6.139", "10.0.0.9", "10.0.0.2", "127.0.0.1", "10.0.0.7"]),
         (By::Country, vec!["US", "NL", "(private)", "(loopback)"]),
         (By::Port, vec!["443", "5432", "2049", "22"]),

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use crate::capture::{Frame, Start};
 use crate::model::{
-    Completeness, Direction, End, Endpoint, Interface, InterfaceSample, Process, ProcessId, Proto,
-    Reconciliation, Timestamp, Wire,
+    Completeness, Container, Direction, End, Endpoint, Interface, InterfaceSample, Place, Process, ProcessId,
+    Proto, Reconciliation, Timestamp, Wire,
 };
 use crate::store::{Store, Writer};
 use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
@@ -118,6 +118,16 @@ impl Fixture {
     }
 }
 
+fn container() -> Place {
+    let container = Container {
+        runtime: "docker".into(),
+        id: "0123456789abcdef".into(),
+        name: Some("web".into()),
+        image: Some("nginx:1".into()),
+    };
+    Place { unit: Some("nginx.service".into()), container: Some(container), ..Place::default() }
+}
+
 fn processes() -> Vec<ProcessRow> {
     [
         (CURL, 100, "curl", "/usr/bin/curl", 1000, Some("mira")),
@@ -126,6 +136,7 @@ fn processes() -> Vec<ProcessRow> {
         (KERNEL, 2, "kworker/0:1", "", 0, Some("root")),
     ]
     .map(|(row, pid, comm, exe, uid, user)| ProcessRow {
+        parent: None,
         row,
         process: Process {
             id: ProcessId { pid, start_ns: 7 },
@@ -137,6 +148,8 @@ fn processes() -> Vec<ProcessRow> {
             uid,
             user: user.map(str::to_owned),
             kernel_thread: exe.is_empty(),
+            place: if row == NGINX { container() } else { Place::default() },
+            ..Process::default()
         },
     })
     .into()

@@ -1,0 +1,258 @@
+//! Looks at programs that have sockets: the hash of the executable, whether it still has a name, and what the container
+//! runtime calls its container. Off the hot path, on a thread of its own; what it finds comes back as frames.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{ProgramFacts, snapshot};
+use crate::model::{Container, from_bytes};
+
+/// Larger executables are not hashed; bytes.
+const LARGEST: u64 = 512 << 20;
+/// Bytes hashed in a second, on average.
+const RATE: f64 = 128e6;
+/// Hashes that are remembered.
+const REMEMBERED: usize = 8192;
+/// Programs that wait to be looked at.
+const WAITING: usize = 16_384;
+
+/// A program to be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Thread group id.
+    pub tgid: u32,
+    /// Start of the process, nanoseconds of CLOCK_BOOTTIME.
+    pub start_ns: u64,
+    /// When it began this program.
+    pub since_ns: u64,
+    /// Path of the executable.
+    pub exe: String,
+    /// Its inode number, as exec told; 0 where the program is older than the recording.
+    pub inode: u64,
+    /// Its container.
+    pub container: Option<Container>,
+}
+
+/// The thread, and the ways to it and back. It ends with its owner.
+pub struct Witness {
+    subjects: SyncSender<Subject>,
+    facts: Receiver<ProgramFacts>,
+}
+
+impl Witness {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// There is no room for a thread.
+    pub fn start() -> io::Result<Self> {
+        let (subjects, to_look_at) = mpsc::sync_channel::<Subject>(WAITING);
+        let (found, facts) = mpsc::channel();
+        thread::Builder::new().name("connmon-witness".into()).spawn(move || {
+            let mut hashes = Hashes::default();
+            for subject in to_look_at {
+                // The owner has gone: nobody wants to know.
+                if found.send(look(&subject, &mut hashes)).is_err() {
+                    return;
+                }
+                thread::sleep(std::mem::take(&mut hashes.pause));
+            }
+        })?;
+        Ok(Self { subjects, facts })
+    }
+
+    /// Asks for a look; the answer where there is no room to wait.
+    pub fn ask(&self, subject: Subject) -> Option<ProgramFacts> {
+        match self.subjects.try_send(subject) {
+            Ok(()) => None,
+            Err(TrySendError::Full(subject) | TrySendError::Disconnected(subject)) => {
+                Some(answer(&subject, Err("too many new programs at once".into())))
+            }
+        }
+    }
+
+    /// What has been found since the last call.
+    pub fn answers(&self) -> impl Iterator<Item = ProgramFacts> {
+        self.facts.try_iter()
+    }
+
+    /// Waits for all that was asked, but not longer than `patience`.
+    pub fn finish(self, patience: Duration) -> Vec<ProgramFacts> {
+        let Self { subjects, facts } = self;
+        drop(subjects);
+        let end = Instant::now() + patience;
+        let next = || facts.recv_timeout(end.saturating_duration_since(Instant::now())).ok();
+        std::iter::from_fn(next).collect()
+    }
+}
+
+fn answer(subject: &Subject, sha256: Result<String, String>) -> ProgramFacts {
+    ProgramFacts {
+        tgid: subject.tgid,
+        start_ns: subject.start_ns,
+        since_ns: subject.since_ns,
+        deleted: false,
+        sha256,
+        container_name: None,
+        container_image: None,
+    }
+}
+
+fn look(subject: &Subject, hashes: &mut Hashes) -> ProgramFacts {
+    let link = format!("/proc/{}/exe", subject.tgid);
+    // Opened first, and only then is it checked whose it is.
+    let own = File::open(&link);
+    let alive = snapshot::facts(subject.tgid, subject.start_ns);
+    let is_it = |file: &File| {
+        let data = file.metadata();
+        data.is_ok_and(|data| data.is_file() && (subject.inode == 0 || data.ino() == subject.inode))
+    };
+    let own = own.ok().filter(|file| alive.is_some() && is_it(file));
+    let deleted = match (&own, &alive) {
+        (Some(_), Some(alive)) => alive.exe.ends_with(" (deleted)"),
+        _ => false,
+    };
+    // Whatever is there now: it must not make us wait.
+    let mut quickly = File::options();
+    quickly.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = own.map_or_else(
+        || match quickly.open(&subject.exe) {
+            Ok(file) if subject.inode != 0 && is_it(&file) => Ok(file),
+            _ => Err("the process had gone, and its executable is not at its path".to_owned()),
+        },
+        Ok,
+    );
+    let mut found = answer(subject, file.and_then(|file| hashes.of(file)));
+    found.deleted = deleted;
+    if let Some(container) = &subject.container {
+        (found.container_name, found.container_image) = named(container).unwrap_or_default();
+    }
+    found
+}
+
+/// Device, inode, size, and time of the last change in seconds and nanoseconds.
+type Version = (u64, u64, u64, i64, i64);
+
+/// Hashes of files by what would change with their content.
+#[derive(Default)]
+struct Hashes {
+    known: HashMap<Version, String>,
+    /// To be rested before the next look.
+    pause: Duration,
+}
+
+impl Hashes {
+    fn of(&mut self, mut file: File) -> Result<String, String> {
+        let data = file.metadata().map_err(|error| error.to_string())?;
+        if data.len() > LARGEST {
+            return Err(format!("larger than {} MiB", LARGEST >> 20));
+        }
+        let version = (data.dev(), data.ino(), data.len(), data.ctime(), data.ctime_nsec());
+        if let Some(hash) = self.known.get(&version) {
+            return Ok(hash.clone());
+        }
+        let begin = Instant::now();
+        let hash = sha256(&mut file).map_err(|error| error.to_string())?;
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(version, hash.clone());
+        self.pause = Duration::from_secs_f64(data.len() as f64 / RATE).saturating_sub(begin.elapsed());
+        Ok(hash)
+    }
+}
+
+fn sha256(file: &mut File) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+/// Name and image of a container, from the files of its runtime.
+fn named(container: &Container) -> Option<(Option<String>, Option<String>)> {
+    let json = |path: String| -> Option<Value> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
+    let text = |value: &Value| value.as_str().map(|text| from_bytes(text.as_bytes()));
+    let id = &container.id;
+    match container.runtime.as_str() {
+        "docker" => {
+            let config = json(format!("/var/lib/docker/containers/{id}/config.v2.json"))?;
+            let name = text(&config["Name"]).map(|name| name.trim_start_matches('/').to_owned());
+            Some((name, text(&config["Config"]["Image"])))
+        }
+        "podman" => {
+            let all = json("/var/lib/containers/storage/overlay-containers/containers.json".into())?;
+            let it = all.as_array()?.iter().find(|it| it["id"].as_str() == Some(id))?;
+            let metadata: Option<Value> =
+                it["metadata"].as_str().and_then(|it| serde_json::from_str(it).ok());
+            Some((text(&it["names"][0]), metadata.and_then(|it| text(&it["image-name"]))))
+        }
+        "cri-o" => {
+            let folder = format!("/var/lib/containers/storage/overlay-containers/{id}/userdata");
+            let config = json(format!("{folder}/config.json"))?;
+            let note = |key: &str| text(&config["annotations"][key]);
+            Some((note("io.kubernetes.container.name"), note("io.kubernetes.cri-o.ImageName")))
+        }
+        "containerd" => {
+            let spaces = fs::read_dir("/run/containerd/io.containerd.runtime.v2.task").ok()?.flatten();
+            let mut files = spaces.map(|space| space.path().join(id).join("config.json"));
+            let config = json(files.find(|file| file.exists())?.to_str()?.to_owned())?;
+            let note = |key: &str| text(&config["annotations"][key]);
+            let name = note("io.kubernetes.cri.container-name").or_else(|| note("nerdctl/name"));
+            Some((name, note("io.kubernetes.cri.image-name")))
+        }
+        // Their names are their ids.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me() -> Subject {
+        let stat = procfs::process::Process::myself().unwrap().stat().unwrap();
+        let exe = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
+        // Within the tick that procfs tells.
+        Subject { tgid: std::process::id(), start_ns: stat.starttime * 10_000_000, exe, ..Subject::default() }
+    }
+
+    #[test]
+    fn a_live_process_is_hashed_through_procfs() {
+        let witness = Witness::start().unwrap();
+        assert_eq!(witness.ask(me()), None);
+        let found = witness.finish(Duration::from_secs(120));
+        let expected = sha256(&mut File::open("/proc/self/exe").unwrap()).unwrap();
+        assert_eq!((found.len(), found[0].sha256.clone()), (1, Ok(expected)));
+        assert!(!found[0].deleted);
+    }
+
+    #[test]
+    fn a_process_that_has_gone_is_hashed_by_path_only_if_it_is_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        fs::write(&path, "abc").unwrap();
+        let inode = fs::metadata(&path).unwrap().ino();
+        let exe = path.to_str().unwrap().to_owned();
+        let gone = Subject { tgid: u32::MAX >> 1, exe, inode, ..Subject::default() };
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let mut hashes = Hashes::default();
+        assert_eq!(look(&gone, &mut hashes).sha256, Ok(abc.to_owned()));
+        // Changed in place: another version.
+        fs::write(&path, "abcd").unwrap();
+        assert_ne!(look(&gone, &mut hashes).sha256, Ok(abc.to_owned()));
+        let other = Subject { inode: inode + 1, ..gone };
+        assert!(look(&other, &mut hashes).sha256.unwrap_err().contains("had gone"));
+    }
+}
