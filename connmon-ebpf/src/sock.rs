@@ -15,6 +15,8 @@ const AF_PACKET: u16 = 17;
 const SOCK_STREAM: u16 = 1;
 const SOCK_DGRAM: u16 = 2;
 const SOCK_RAW: u16 = 3;
+/// The bit of a socket that no process has any more (enum sock_flags, include/net/sock.h).
+const SOCK_DEAD: u64 = 0;
 /// `SOCK_DONE`: tcp_fin() sets it (enum sock_flags, include/net/sock.h).
 const SOCK_DONE: u64 = 1 << 1;
 
@@ -102,6 +104,13 @@ pub fn local(sk: u64, family: u16) -> Addr {
         addr.ip[0] = get(sk, offset!(skc_rcv_saddr));
     }
     addr
+}
+
+/// Whether the memory of a packet socket is a closed one's (`SOCK_DEAD`, set by sock_orphan(), include/net/sock.h), or is in
+/// use for something else.
+#[inline(always)]
+pub fn is_dead_packet(sk: u64) -> bool {
+    family(sk) != AF_PACKET || get::<u64>(sk, offset!(skc_flags)) & 1 << SOCK_DEAD != 0
 }
 
 /// The port that the socket is bound to.

@@ -141,6 +141,8 @@ pub enum Proto {
     Icmp6,
     /// IP, headers and all.
     Raw,
+    /// Frames, which have no addresses of ours.
+    Packet,
     /// A protocol number for experiments, over IP.
     #[serde(rename = "ip-253")]
     Experiment,

@@ -140,10 +140,16 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
     // SAFETY: a valid pointer into a map value; hooks that change the flags at the same time only do so to sockets that live.
     unsafe {
         let flags = core::ptr::read_volatile(&raw const (*entry).flags);
-        if (*entry).kind == 0 || (*entry).proto != proto::TCP || flags & flag::RELEASED != 0 {
+        if (*entry).kind == 0 || flags & flag::RELEASED != 0 {
             return 0;
         }
-        if !is_stale(sk, entry) {
+        let stale = match (*entry).proto {
+            proto::TCP => is_stale(sk, entry),
+            // Where no hook sees their end, this does.
+            proto::PACKET => sock::is_dead_packet(sk),
+            _ => return 0,
+        };
+        if !stale {
             if flags & flag::STALE != 0 {
                 core::ptr::write_volatile(&raw mut (*entry).flags, flags & !flag::STALE);
             }
@@ -151,8 +157,10 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
             // Once may be the moment before a new socket's first step.
             core::ptr::write_volatile(&raw mut (*entry).flags, flags | flag::STALE);
         } else {
-            core::ptr::write_volatile(&raw mut (*entry).flags, flags | flag::END_UNSEEN);
-            count(stat::ENDS_UNSEEN, 1);
+            if (*entry).proto == proto::TCP {
+                core::ptr::write_volatile(&raw mut (*entry).flags, flags | flag::END_UNSEEN);
+                count(stat::ENDS_UNSEEN, 1);
+            }
             release(sk);
         }
     }

@@ -1,13 +1,15 @@
-//! Sockets below UDP and TCP: ping, ICMP by hand, and IP by hand. A connection has no ports, and received bytes are
-//! those after the IP header.
+//! Sockets below UDP and TCP: ping, ICMP by hand, IP by hand, and frames by hand. A connection has no ports, and received
+//! bytes are those after the IP header, or the whole frame.
 
+use std::io::Read;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{Result, ensure};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::stage::{Case, Family, Stage, Tally, Worker};
+use crate::sys::counted;
 use crate::sys::datagram::{recvfrom, sendto};
 use crate::sys::netns::set_sysctl;
 use crate::truth::Proto;
@@ -22,6 +24,13 @@ pub(super) fn cases() -> Vec<Case> {
             "IP_HDRINCL: the program writes the IP header",
             header_server,
             header_client,
+        )
+        .v4(),
+        Case::pair(
+            "packet",
+            "AF_PACKET: whole frames, which have no addresses",
+            packet_receiver,
+            packet_sender,
         )
         .v4(),
     ]
@@ -139,5 +148,53 @@ fn header_client(w: &mut Worker) -> Result<()> {
         packet.resize(IPV4_HEADER + size, b'.');
         raw.send(&packet)?;
     }
+    Ok(())
+}
+
+/// An EtherType for experiments, IEEE 802.
+const ETHER_TYPE: u16 = 0x88b5;
+/// Two addresses and the type.
+const ETHER_HEADER: usize = 14;
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+/// A packet socket on `lo`, which receives frames of a type, or none for 0.
+fn packet_socket(ether_type: u16) -> Result<(Socket, libc::sockaddr_ll)> {
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(ether_type.to_be()))))?;
+    // SAFETY: all zero is a value of this plain struct.
+    let mut at: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    at.sll_family = libc::AF_PACKET as u16;
+    at.sll_protocol = ether_type.to_be();
+    // SAFETY: a constant string with its NUL.
+    at.sll_ifindex = unsafe { libc::if_nametoindex(c"lo".as_ptr()) } as i32;
+    Ok((socket, at))
+}
+
+fn packet_receiver(w: &mut Worker) -> Result<()> {
+    let (socket, _) = packet_socket(ETHER_TYPE)?;
+    let tally = w.flow(Proto::Packet, NOWHERE);
+    w.ready(&[NOWHERE])?;
+    let mut buffer = [0; 2048];
+    for size in SIZES {
+        let n = (&socket).read(&mut buffer)?;
+        ensure!(n == ETHER_HEADER + size, "not the frame expected");
+        tally.received(n);
+    }
+    tally.closed();
+    Ok(())
+}
+
+fn packet_sender(w: &mut Worker) -> Result<()> {
+    let (socket, at) = packet_socket(0)?;
+    let tally = w.flow(Proto::Packet, NOWHERE);
+    for size in SIZES {
+        let mut frame = vec![0; ETHER_HEADER + size];
+        frame[12..ETHER_HEADER].copy_from_slice(&ETHER_TYPE.to_be_bytes());
+        let (data, len) = (frame.as_ptr().cast(), frame.len());
+        let (to, to_len) = ((&raw const at).cast(), size_of_val(&at) as u32);
+        // SAFETY: frame and address live until the call returns, each with its own length.
+        let sent = counted(unsafe { libc::sendto(socket.as_raw_fd(), data, len, 0, to, to_len) })?;
+        tally.sent(sent);
+    }
+    tally.closed();
     Ok(())
 }

@@ -22,7 +22,7 @@ pub fn in_vm() -> bool {
 }
 
 /// The count that a system call returned, or its error.
-fn counted(returned: isize) -> io::Result<usize> {
+pub fn counted(returned: isize) -> io::Result<usize> {
     usize::try_from(returned).map_err(|_| io::Error::last_os_error())
 }
 

@@ -22,6 +22,8 @@ impl Netns {
             .context("cannot create a network namespace (needs root)")?;
         let netns = Self { home };
         Netlink::open().and_then(|netlink| netlink.loopback_up()).context("cannot bring lo up")?;
+        // With more than this in TIME_WAIT the kernel resets connections, and storms leave many (ip-sysctl).
+        set_sysctl("net/ipv4/tcp_max_tw_buckets", "4000000")?;
         Ok(netns)
     }
 }

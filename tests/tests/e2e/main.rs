@@ -81,6 +81,8 @@ fn main() {
         trial("load-small::maps", load::small_maps),
         trial("load-small::paused", load::paused),
         trial("storm::open", storms::open),
+        trial("storm::churn", storms::churn),
+        trial("storm::stopped", storms::stopped),
         trial("storm::remotes", storms::remotes),
         trial("storm::processes", storms::processes),
         trial("crash", crash::loses_only_the_last_moment),
