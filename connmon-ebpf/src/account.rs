@@ -102,6 +102,9 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
             // What stands there is the protocol's number, or an identifier.
             (*entry).local.port = 0;
         }
+        if new.proto == proto::PACKET {
+            (*entry).mark = sock::inode(new.sk);
+        }
         (*entry).proto = new.proto;
         (*entry).netns = sock::netns(new.sk);
         (*entry).delivered = new.delivered;
@@ -200,9 +203,7 @@ fn lose(sk: u64) {
 #[inline(never)]
 fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
     let entry = insert(&FLOWS, key, new);
-    if entry.is_none() {
-        count(stat::FLOWS_FULL, 1);
-    }
+    count(if entry.is_none() { stat::FLOWS_FULL } else { stat::FLOWS_MADE }, 1);
     entry
 }
 
@@ -335,6 +336,7 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     if ACCT.get_ptr_mut(key).is_none() {
         // The key tells the process; the value begins with all counters at zero.
         if insert_empty_share(&key) {
+            count(stat::SHARES_MADE, 1);
             // SAFETY: a valid pointer into a map value.
             add_to(unsafe { &raw mut (*entry).extra_shares }, 1);
         }

@@ -5,7 +5,6 @@ use connmon_ebpf::{Addr, flag, proto, stat};
 
 use crate::account::{New, create, release};
 use crate::maps::{ATTEMPTS, count};
-use crate::sock;
 
 /// connect() begins on a TCP socket. An earlier attempt on it that came to nothing is over.
 #[inline(always)]

@@ -112,6 +112,9 @@ macro_rules! copies {
         $(#[$doc])*
         #[$kind(function = $function)]
         pub fn $name($ctx: $context) -> i32 {
+            if $crate::maps::is_empty() {
+                return 0;
+            }
             let $copy = 1;
             let () = $body;
             0
@@ -133,6 +136,9 @@ macro_rules! further {
             #[doc = concat!("Copy ", $number, ".")]
             #[$kind(function = $function)]
             pub fn [<$name _ $number>]($ctx: $context) -> i32 {
+                if $crate::maps::is_empty() {
+                    return 0;
+                }
                 let $copy = $number;
                 let () = $body;
                 0

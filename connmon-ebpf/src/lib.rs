@@ -121,8 +121,12 @@ pub mod stat {
     pub const RESCUED: u32 = 13;
     /// TCP sockets whose end no hook has seen.
     pub const ENDS_UNSEEN: u32 = 14;
+    /// Entries made in `FLOWS`; not an error.
+    pub const FLOWS_MADE: u32 = 15;
+    /// Entries made in `ACCT`; not an error.
+    pub const SHARES_MADE: u32 = 16;
     /// How many there are.
-    pub const COUNT: u32 = 15;
+    pub const COUNT: u32 = 17;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -411,6 +415,10 @@ offsets! {
     cork_v6_daddr,
     /// inet_sock.cork.fl.u.ip6.uli.ports.dport
     cork_v6_dport,
+    /// sock.sk_socket
+    sk_socket,
+    /// socket_alloc.vfs_inode
+    socket_inode,
     /// sock.sk_protocol
     sk_protocol,
     /// sock.sk_type
@@ -553,8 +561,8 @@ pub struct Settings {
     pub wire: u32,
     /// 1 where raw sockets' remotes are taken from the packets that they send.
     pub notes_egress: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// Not 0: each program returns at once.
+    pub empty: u32,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }

@@ -15,8 +15,6 @@ const AF_PACKET: u16 = 17;
 const SOCK_STREAM: u16 = 1;
 const SOCK_DGRAM: u16 = 2;
 const SOCK_RAW: u16 = 3;
-/// The bit of a socket that no process has any more (enum sock_flags, include/net/sock.h).
-const SOCK_DEAD: u64 = 0;
 /// `SOCK_DONE`: tcp_fin() sets it (enum sock_flags, include/net/sock.h).
 const SOCK_DONE: u64 = 1 << 1;
 
@@ -106,11 +104,14 @@ pub fn local(sk: u64, family: u16) -> Addr {
     addr
 }
 
-/// Whether the memory of a packet socket is a closed one's (`SOCK_DEAD`, set by sock_orphan(), include/net/sock.h), or is in
-/// use for something else.
+/// The number of the inode of the file that is the socket, which no socket after it gets soon; 0 where no process has it any
+/// more (sock_orphan(), include/net/sock.h).
 #[inline(always)]
-pub fn is_dead_packet(sk: u64) -> bool {
-    family(sk) != AF_PACKET || get::<u64>(sk, offset!(skc_flags)) & 1 << SOCK_DEAD != 0
+pub fn inode(sk: u64) -> u32 {
+    match get::<u64>(sk, offset!(sk_socket)) {
+        0 => 0,
+        socket => get::<u64>(socket, offset!(socket_inode) + offset!(inode_ino)) as u32,
+    }
 }
 
 /// The port that the socket is bound to.

@@ -90,6 +90,9 @@ pub struct Record {
     /// Count no packets, only what processes send and receive
     #[arg(long)]
     pub no_wire: bool,
+    /// Record nothing: the probes return at once, which shows what calling them costs
+    #[arg(long, hide = true)]
+    pub empty_probes: bool,
 }
 
 /// `connmon replay`

@@ -70,6 +70,7 @@ impl TryFrom<cli::Record> for Recording {
                 ring_bytes: args.ring_bytes,
                 max_connections: args.max_connections,
                 wire: !args.no_wire,
+                empty: args.empty_probes,
             },
         })
     }

@@ -9,7 +9,7 @@ use super::tracepoint::note;
 use super::transfer::accepted;
 use crate::account::{own, release};
 use crate::attempt;
-use crate::maps::SOCKS;
+use crate::maps::{SOCKS, is_empty};
 use crate::sock::{self, number};
 
 /// An unconnected UDP send over IPv4 names its remote.
@@ -50,6 +50,9 @@ pub fn cgroup_connect6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
+    if is_empty() {
+        return 1;
+    }
     // SAFETY: fields of the context; the verifier checks the access.
     let (protocol, sk) = unsafe { ((*addr).protocol, (*addr).__bindgen_anon_1.sk as u64) };
     if protocol == u32::from(proto::TCP) {
@@ -60,12 +63,18 @@ fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
 
 #[inline(always)]
 fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
+    if is_empty() {
+        return 1;
+    }
     note(address_v4(addr), 0);
     1
 }
 
 #[inline(always)]
 fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
+    if is_empty() {
+        return 1;
+    }
     note(address_v6(addr), 0);
     1
 }
@@ -99,6 +108,9 @@ fn address_v6(addr: *mut bpf_sock_addr) -> Addr {
 
 #[inline(always)]
 fn named_peer(addr: *mut bpf_sock_addr) -> i32 {
+    if is_empty() {
+        return 1;
+    }
     // accept() asks for the peer's name before it returns, and so does getpeername() later: the first to ask, in
     // its own context, owns an inbound socket.
     // SAFETY: a field of the context; its value is the address of the socket, and only its number is used.
@@ -123,6 +135,9 @@ pub fn cgroup_getpeername6(ctx: SockAddrContext) -> i32 {
 /// TCP socket that nobody owned belongs to who closed it.
 #[cgroup_sock(sock_release)]
 pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
+    if is_empty() {
+        return 1;
+    }
     let sk = number(ctx.sock as u64);
     attempt::failed(sk, 0);
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };

@@ -146,7 +146,7 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
         let stale = match (*entry).proto {
             proto::TCP => is_stale(sk, entry),
             // Where no hook sees their end, this does.
-            proto::PACKET => sock::is_dead_packet(sk),
+            proto::PACKET => sock::inode(sk) != (*entry).mark,
             _ => return 0,
         };
         if !stale {

@@ -2,7 +2,6 @@
 //!
 //! A return probe does not see the arguments any more, so the entry probe notes them by thread.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::{Addr, stat};
@@ -11,12 +10,13 @@ use super::transfer::{accepted, connected, connecting, sent_early, udp_received,
 use crate::account::release;
 use crate::maps::{CALLS, Call, count};
 use crate::sock;
+use crate::task::thread;
 
 /// Tells the calls of one thread apart that can be nested: udpv6_sendmsg() calls udp_sendmsg(). Thread ids are
 /// below 2^22 (`PID_MAX_LIMIT`), so the upper bits are free.
 #[inline(always)]
 fn key(call: u64) -> u64 {
-    (bpf_get_current_pid_tgid() & 0xffff_ffff) | (call << 32)
+    thread() | call << 32
 }
 
 const TCP_SENDMSG: u64 = 1;
@@ -99,6 +99,8 @@ fn sending_tcp(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn forget_thread() {
     let _ = CALLS.remove(key(TCP_SENDMSG));
+    // What `message` noted.
+    let _ = CALLS.remove(thread());
 }
 
 /// `void release_sock(struct sock *sk)`: the sender lets go of the socket, which it still holds here, so what

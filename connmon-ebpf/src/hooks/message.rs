@@ -90,10 +90,24 @@ pub fn ends_receive(sk: u64, skb: u64) {
         return;
     }
     if let Some(remote) = sock::sender(skb) {
-        let note = Call { sk, arg: sock::header_len(skb), remote, extra: 0 };
-        if CALLS.insert(thread(), note, 0).is_err() {
-            count(stat::CALLS_FULL, 1);
+        note(sk, remote, sock::header_len(skb));
+    }
+}
+
+/// Notes the remote and the length of the IP header for the call that this thread is in; `sk` is 0 where it is not known.
+/// The note is used again and again, so that a call costs neither an insert nor a removal.
+#[inline(always)]
+pub fn note(sk: u64, remote: Addr, header: u64) {
+    let key = thread();
+    if let Some(note) = CALLS.get_ptr_mut(key) {
+        // SAFETY: a valid pointer into a map value that only this thread uses.
+        unsafe {
+            (*note).sk = sk;
+            (*note).arg = header;
+            (*note).remote = remote;
         }
+    } else if CALLS.insert(key, Call { sk, arg: header, remote, extra: 0 }, 0).is_err() {
+        count(stat::CALLS_FULL, 1);
     }
 }
 
@@ -153,17 +167,21 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
 #[inline(always)]
 fn met(sk: u64, remote: &mut Addr) -> u64 {
     let key = thread();
-    let Some(note) = CALLS.get_ptr(key) else { return 20 };
+    let Some(note) = CALLS.get_ptr_mut(key) else { return 20 };
     let mut header = 20;
     // SAFETY: a valid pointer into a map value that only this thread uses.
     unsafe {
+        if (*note).remote.family == 0 {
+            // Used already.
+            return 20;
+        }
         // Else it is of a packet that the kernel sent in answer, on a socket of its own.
         if (*note).sk == 0 || (*note).sk == sk {
             *remote = (*note).remote;
             header = (*note).arg;
         }
+        (*note).remote.family = 0;
     }
-    let _ = CALLS.remove(key);
     header
 }
 

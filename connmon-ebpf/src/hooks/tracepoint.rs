@@ -6,12 +6,13 @@
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto, stat};
+use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto};
 
 use super::message;
 use super::transfer::{layered_received, tcp_sent};
+use crate::account::release;
 use crate::copies::{copies, mine};
-use crate::maps::{CALLS, Call, SOCKS, count, setting};
+use crate::maps::{SOCKS, setting};
 use crate::sock;
 use crate::task::thread;
 
@@ -22,19 +23,21 @@ const MSG_ERRQUEUE: i32 = 0x2000;
 /// What a socket counts as, or 0.
 #[inline(always)]
 fn counted(sk: u64) -> u16 {
-    match SOCKS.get_ptr(sk) {
-        // SAFETY: a valid pointer into a map value; `proto` never changes.
-        Some(entry) => unsafe { (*entry).proto },
-        None => sock::class(sk),
+    let Some(entry) = SOCKS.get_ptr(sk) else { return sock::class(sk) };
+    // SAFETY: a valid pointer into a map value; `proto` never changes.
+    let (proto, inode) = unsafe { ((*entry).proto, (*entry).mark) };
+    if proto == proto::PACKET && sock::inode(sk) != inode {
+        // Of an earlier packet socket at this address, whose end this backend has not seen.
+        release(sk);
+        return sock::class(sk);
     }
+    proto
 }
 
 /// Notes a remote address for this thread's call.
 #[inline(always)]
 pub fn note(remote: Addr, header: u64) {
-    if CALLS.insert(thread(), Call { sk: 0, arg: header, remote, extra: 0 }, 0).is_err() {
-        count(stat::CALLS_FULL, 1);
-    }
+    message::note(0, remote, header);
 }
 
 copies! {

@@ -53,7 +53,13 @@ pub struct Capture {
     gone: HashSet<u64>,
     last: [u64; stat::COUNT as usize],
     malformed: u64,
+    sweeps: u64,
+    /// Entries that have been deleted from `FLOWS` and `ACCT`: with as many made, the walk can be spared.
+    deleted: (u64, u64),
 }
+
+/// Sockets that ended unseen are looked for in one sweep of so many.
+const ENDS_EVERY: u64 = 10;
 
 impl Capture {
     /// Attaches the probes and takes the snapshot; the frames of both go to `emit`.
@@ -95,6 +101,8 @@ impl Capture {
             gone: HashSet::new(),
             last: [0; stat::COUNT as usize],
             malformed: 0,
+            sweeps: 0,
+            deleted: (0, 0),
         })
     }
 
@@ -145,7 +153,10 @@ impl Capture {
         if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
             snapshot::processes(probes, &mut emit)?;
         }
-        sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))?;
+        if self.sweeps.is_multiple_of(ENDS_EVERY) || self.probes.is_none() {
+            sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))?;
+        }
+        self.sweeps += 1;
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
             // Without a kind it is being filled at this very moment.
@@ -172,6 +183,9 @@ impl Capture {
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
+        if self.last[stat::FLOWS_MADE as usize] == self.deleted.0 {
+            return Ok(());
+        }
         for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
             if entry.kind == 0 {
                 continue;
@@ -187,6 +201,7 @@ impl Capture {
                 emit(Frame::Closed(Box::new(entry)));
                 sys::delete(self.flows.fd().as_fd(), &key)
                     .map_err(|error| CaptureError::Map("FLOWS", error))?;
+                self.deleted.0 += 1;
             } else {
                 gone.insert(key.parent);
                 live.insert(entry.id);
@@ -203,6 +218,9 @@ impl Capture {
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
+        if self.last[stat::SHARES_MADE as usize] == self.deleted.1 {
+            return Ok(());
+        }
         for (key, share) in collect::<AcctKey, Share>(&self.acct, &mut self.scratch, "ACCT")? {
             if key.tgid == 0 {
                 continue;
@@ -214,6 +232,7 @@ impl Capture {
             if self.gone.contains(&key.id) {
                 sys::delete(self.acct.fd().as_fd(), &key)
                     .map_err(|error| CaptureError::Map("ACCT", error))?;
+                self.deleted.1 += 1;
             } else {
                 gone.insert(key.id);
             }

@@ -36,6 +36,9 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         cork_v4_dport: field("inet_sock", "cork.fl.u.ip4.uli.ports.dport", 2)?,
         cork_v6_daddr: field("inet_sock", "cork.fl.u.ip6.daddr", 16)?,
         cork_v6_dport: field("inet_sock", "cork.fl.u.ip6.uli.ports.dport", 2)?,
+        sk_socket: pointer("sock", "sk_socket")?,
+        // Behind `socket_alloc.socket`, with which it begins (SOCK_INODE(), include/net/sock.h).
+        socket_inode: inside("socket_alloc", "vfs_inode")?,
         sk_protocol: field("sock", "sk_protocol", 2)?,
         sk_type: field("sock", "sk_type", 2)?,
         icsk_ulp_ops: pointer("inet_connection_sock", "icsk_ulp_ops")?,

@@ -60,11 +60,13 @@ pub struct Options {
     pub max_connections: u32,
     /// Whether packets are counted.
     pub wire: bool,
+    /// The programs are there but do nothing: what it costs to call them.
+    pub empty: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, max_connections: 131_072, wire: true }
+        Self { ring_bytes: 8 << 20, max_connections: 131_072, wire: true, empty: false }
     }
 }
 
@@ -181,7 +183,7 @@ fn attach_one(
         recvmsg_parameters: btf.parameters("raw_recvmsg").unwrap_or(0),
         wire: u32::from(options.wire),
         notes_egress: u32::from(backend == Backend::Tracepoint),
-        pad: 0,
+        empty: u32::from(options.empty),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));

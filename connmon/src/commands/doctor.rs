@@ -65,7 +65,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
     let root = unsafe { libc::geteuid() } == 0;
     let backends = Backend::ALL.map(|backend| {
         // Loading is the test: what a kernel says it can do and what it lets us do differ.
-        let small = Options { ring_bytes: 1 << 16, max_connections: 1024, wire: true };
+        let small = Options { ring_bytes: 1 << 16, max_connections: 1024, ..Options::default() };
         let refused = if root {
             probes::attach(Some(backend), small).err().map(|error| error.to_string())
         } else {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use super::{RUN_SHIFT, StoreError, interfaces, processes, schema};
 use crate::capture::Start;
@@ -13,6 +13,20 @@ use crate::track::{Batch, ConnectionRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
+
+/// A connection, or what has become of it.
+const PUT_CONNECTION: &str = "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+            ?19, ?20, ?21, ?22, ?23, ?24, ?25)
+            ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
+            local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
+            owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
+            retransmits = excluded.retransmits, retransmitted_bytes = excluded.retransmitted_bytes,
+            rtt_us = excluded.rtt_us, wire_tx_bytes = excluded.wire_tx_bytes, wire_rx_bytes = excluded.wire_rx_bytes,
+            wire_tx_packets = excluded.wire_tx_packets, wire_rx_packets = excluded.wire_rx_packets";
+/// Traffic, added to what is there.
+const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
+            tx_calls = tx_calls + excluded.tx_calls, rx_calls = rx_calls + excluded.rx_calls";
 
 /// A store opened for recording.
 pub struct Writer {
@@ -75,6 +89,8 @@ impl Writer {
         for row in &batch.processes {
             processes::put(&transaction, run, base, row)?;
         }
+        // Once a batch: to find a statement again by its text costs a tenth of running it.
+        let mut connection = transaction.prepare_cached(PUT_CONNECTION)?;
         for row in &batch.connections {
             let remote = match self.endpoints.get(&row.remote.ip) {
                 Some(id) => *id,
@@ -87,11 +103,14 @@ impl Writer {
                     id
                 }
             };
-            put_connection(&transaction, run, base, remote, row)?;
+            put_connection(&mut connection, run, base, remote, row)?;
         }
+        drop(connection);
+        let mut traffic = transaction.prepare_cached(PUT_TRAFFIC)?;
         for row in &batch.traffic {
-            put_traffic(&transaction, base, row)?;
+            put_traffic(&mut traffic, base, row)?;
         }
+        drop(traffic);
         for sample in &batch.interfaces {
             interfaces::put(&transaction, run, sample)?;
         }
@@ -156,23 +175,13 @@ fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i
 }
 
 fn put_connection(
-    db: &Transaction<'_>,
+    put: &mut Statement<'_>,
     run: i64,
     base: i64,
     remote: i64,
     row: &ConnectionRow,
 ) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19, ?20, ?21, ?22, ?23, ?24, ?25)
-            ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
-            local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
-            owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
-            retransmits = excluded.retransmits, retransmitted_bytes = excluded.retransmitted_bytes,
-            rtt_us = excluded.rtt_us, wire_tx_bytes = excluded.wire_tx_bytes, wire_rx_bytes = excluded.wire_rx_bytes,
-            wire_tx_packets = excluded.wire_tx_packets, wire_rx_packets = excluded.wire_rx_packets",
-    )?
-    .execute(params![
+    put.execute(params![
         base | row.row,
         run,
         row.proto.0,
@@ -202,13 +211,8 @@ fn put_connection(
     Ok(())
 }
 
-fn put_traffic(db: &Transaction<'_>, base: i64, row: &TrafficRow) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-            ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
-            tx_calls = tx_calls + excluded.tx_calls, rx_calls = rx_calls + excluded.rx_calls",
-    )?
-    .execute(params![
+fn put_traffic(put: &mut Statement<'_>, base: i64, row: &TrafficRow) -> rusqlite::Result<()> {
+    put.execute(params![
         base | row.connection,
         base | row.process,
         row.bucket,

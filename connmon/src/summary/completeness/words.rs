@@ -9,7 +9,7 @@ const NAMELESS: &str =
     " A process without its record may be shown as the program that it or its parent ran before.";
 /// What to do about a full ring.
 const RING: &str =
-    "Record again with a larger “--ring-bytes”, a power of two; 16777216 unless told otherwise.";
+    "Record again with a larger “--ring-bytes”, a power of two; 8388608 unless told otherwise.";
 /// What to do about a full table.
 const TABLE: &str =
     "Record again with a larger “--max-connections”; the kernel reserves about 900 bytes for each.";
