@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::capture::{Backend, Options};
 use crate::cli;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, length};
 use crate::summary::Selection;
 
 /// An option that cannot be.
@@ -96,41 +96,10 @@ impl Recording {
 /// # Errors
 /// A time cannot be read, or the interval is empty.
 pub fn selection(source: &cli::Source, now: Timestamp) -> Result<Selection, ConfigError> {
-    let time = |text: &Option<String>| -> Result<Option<Timestamp>, ConfigError> {
-        let Some(text) = text else { return Ok(None) };
-        if let Some(ago) = length(text) {
-            return Ok(Some(Timestamp(
-                now.0.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)),
-            )));
-        }
-        Ok(Some(Timestamp::parse(text, now)?))
-    };
+    let time = |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse(text, now)).transpose();
     let (since, until) = (time(&source.since)?, time(&source.until)?);
     match (since, until) {
         (Some(since), Some(until)) if since >= until => Err(ConfigError::Interval(since, until)),
         _ => Ok(Selection { since, until, ..Selection::default() }),
-    }
-}
-
-/// A length of time: `90` (seconds), `30s`, `1h 30m`.
-fn length(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    let length: jiff::SignedDuration = text.parse().ok()?;
-    Duration::try_from(length).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time() {
-        assert_eq!(length("30s"), Some(Duration::from_secs(30)));
-        assert_eq!(length("90"), Some(Duration::from_secs(90)));
-        assert_eq!(length("1h 30m"), Some(Duration::from_secs(5400)));
-        assert_eq!(length("soon"), None);
-        assert_eq!(length("-5s"), None);
     }
 }

@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod enrich;
 pub mod export;
 pub mod files;
+pub mod filter;
 pub mod model;
 pub mod report;
 pub mod store;

@@ -151,7 +151,8 @@ pub enum End {
 }
 
 impl End {
-    const ALL: [Self; 10] = [
+    /// Every reason.
+    pub const ALL: [Self; 10] = [
         Self::Fin,
         Self::Reset,
         Self::Timeout,

@@ -7,6 +7,7 @@ mod place;
 mod process;
 mod run;
 pub mod secrets;
+mod service;
 mod text;
 mod time;
 
@@ -16,5 +17,6 @@ pub use interface::{Interface, InterfaceSample};
 pub use place::{Container, Place};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use run::{Completeness, Gap, Reconciliation, Run};
+pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes};
-pub use time::{ParseTimeError, Timestamp};
+pub use time::{ParseTimeError, Timestamp, length};

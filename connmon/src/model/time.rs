@@ -1,6 +1,9 @@
 //! Points in time. Reading the clock is the daemon's business; here they are only data.
 
 use std::fmt;
+use std::time::Duration;
+
+use jiff::{SpanRelativeTo, tz::TimeZone};
 
 /// Nanoseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -8,7 +11,7 @@ pub struct Timestamp(pub i64);
 
 /// A text that is no point in time.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no time: {why}; write 2026-01-31T14:02:00Z, 2026-01-31 14:02 or 14:02")]
+#[error("{text:?} is no time: {why}; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02 or 2h (ago)")]
 pub struct ParseTimeError {
     text: String,
     why: String,
@@ -20,27 +23,41 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// Parses RFC 3339, or a local date and time, or a local time of the day of `now`.
+    /// Parses RFC 3339, a date with or without a time, a time of the day of `now`, or a length of time before `now`
+    /// (`2h`, `-2h`, `2h ago`). What names no zone is in UTC, as everything that is printed.
     ///
     /// # Errors
     /// Says what could not be read, and the accepted forms.
     pub fn parse(text: &str, now: Self) -> Result<Self, ParseTimeError> {
         let error = |e: jiff::Error| ParseTimeError { text: text.into(), why: e.to_string() };
         let to_self = |t: jiff::Timestamp| Self(i64::try_from(t.as_nanosecond()).unwrap_or(i64::MAX));
+        let length_text = text.strip_suffix("ago").unwrap_or(text).trim();
+        if let Some(ago) = length(length_text.strip_prefix('-').unwrap_or(length_text)) {
+            return Ok(Self(now.0.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX))));
+        }
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
             return Ok(to_self(timestamp));
         }
-        let zone = jiff::tz::TimeZone::system();
         let civil = match text.parse::<jiff::civil::Time>() {
-            Ok(time) => now.to_jiff().to_zoned(zone.clone()).date().to_datetime(time),
+            Ok(time) => now.to_jiff().to_zoned(TimeZone::UTC).date().to_datetime(time),
             Err(_) => text.parse::<jiff::civil::DateTime>().map_err(error)?,
         };
-        Ok(to_self(civil.to_zoned(zone).map_err(error)?.timestamp()))
+        Ok(to_self(civil.to_zoned(TimeZone::UTC).map_err(error)?.timestamp()))
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
+}
+
+/// A length of time: `90` (seconds), `250ms`, `30s`, `1h 30m`, `2d` (days of 24 hours).
+pub fn length(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    // `14:02:00` is a time of the day, though it could be read as a length too.
+    let span: jiff::Span = text.parse().ok().filter(|_| !text.contains(':'))?;
+    Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()
 }
 
 /// RFC 3339 in UTC with nine digits of fraction, so that equal lengths sort as text.
@@ -60,7 +77,28 @@ mod tests {
         assert_eq!(t.to_string(), "2027-01-15T08:00:00.123456789Z");
         assert_eq!(Timestamp::parse(&t.to_string(), Timestamp(0)).unwrap(), t);
         assert!(Timestamp::parse("yesterdayish", t).is_err());
-        assert!(Timestamp::parse("2027-01-15 08:00", t).is_ok());
-        assert!(Timestamp::parse("08:00", t).is_ok());
+        for (text, read) in [
+            ("2027-01-15 08:00", "2027-01-15T08:00"),
+            ("2027-01-15", "2027-01-15T00:00"),
+            ("06:30", "2027-01-15T06:30"),
+            ("2h", "2027-01-15T06:00"),
+            ("-1h30m", "2027-01-15T06:30"),
+            ("1d ago", "2027-01-14T08:00"),
+        ] {
+            let found = Timestamp::parse(text, t).unwrap().to_string();
+            assert!(found.starts_with(read), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, milliseconds) in
+            [("30s", 30_000), ("90", 90_000), ("1h 30m", 5_400_000), ("250ms", 250), ("1d", 86_400_000)]
+        {
+            assert_eq!(length(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["soon", "-5s", "", "1y", "2h ago", "14:02:00"] {
+            assert_eq!(length(text), None, "{text}");
+        }
     }
 }

@@ -12,7 +12,6 @@ pub mod format;
 mod kept;
 mod rows;
 mod selection;
-mod service;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -26,6 +25,7 @@ use std::sync::Arc;
 use crate::model::{Connection, Run};
 
 pub use crate::enrich::geo::AddressKind;
+pub use crate::model::{Service, service_of};
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
 pub use completeness::{Completeness, Level, Statement, Verdict};
@@ -33,7 +33,6 @@ pub use rows::{
     CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
 };
 pub use selection::{Selection, Window};
-pub use service::{Service, service_of};
 
 /// How many single connections a summary keeps unless told otherwise.
 pub const DEFAULT_CONNECTION_CAP: usize = 5_000;

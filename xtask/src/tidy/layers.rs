@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("track", &["model", "capture"]),
     ("enrich", &["model", "track"]),
     ("store", &["model", "filter", "capture", "track", "files"]),
-    ("filter", &["model"]),
+    ("filter", &["model", "enrich::geo"]),
     ("summary", &["model", "enrich::geo", "store", "filter"]),
     ("report", &["summary", "model", "enrich::geo"]),
     ("export", &["summary", "model"]),

@@ -1,6 +1,6 @@
 //! The port that names a connection's service, and the customary name of the common ones.
 
-use crate::model::{Connection, Direction, Proto};
+use super::{Connection, Direction, Proto};
 
 /// The port of the side that was called, and the name that is usual for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,16 +11,20 @@ pub struct Service {
     pub name: Option<&'static str>,
 }
 
-/// The service of a connection: the remote port if this host called, the local one if it was called, and the lower
-/// one where that is not known.
+/// The service of a connection.
 pub fn service_of(connection: &Connection) -> Service {
-    let (local, remote) = (connection.local.port, connection.remote.port);
-    let port = match connection.direction {
+    let port = service_port(connection.direction, connection.local.port, connection.remote.port);
+    Service { port, name: Service::name_of(connection.proto, port) }
+}
+
+/// The port of the service: the remote one if this host called, the local one if it was called, and the lower one
+/// where that is not known.
+pub fn service_port(direction: Direction, local: u16, remote: u16) -> u16 {
+    match direction {
         Direction::Out => remote,
         Direction::In => local,
         Direction::Unknown => [local, remote].into_iter().filter(|port| *port > 0).min().unwrap_or(0),
-    };
-    Service { port, name: Service::name_of(connection.proto, port) }
+    }
 }
 
 impl Service {

@@ -1,0 +1,284 @@
+//! Everything that can be asked about: the one table of fields. A new field is one line here, and a member of
+//! [`Row`] if its data is new too.
+//!
+//! Each line says where the data is in a [`Row`] and where in the store: both must give the same. A column that a
+//! store does not have is not known for all its rows.
+
+use super::pattern::{Pattern, Shape};
+use super::row::{ProcessRow, Row};
+
+/// A field.
+pub struct Field {
+    /// What is written before the colon.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Its data.
+    pub data: Data,
+    /// The only words that make sense for it; empty if there are too many to list.
+    pub words: &'static [&'static str],
+}
+
+/// What kind of data a field is.
+pub enum Data {
+    /// Text.
+    Text(Text),
+    /// A number.
+    Number(Number),
+    /// Addresses and networks of the remote.
+    Network,
+    /// Open at this time or later.
+    Since,
+    /// Opened before this time.
+    Until,
+}
+
+/// A field with text.
+pub struct Text {
+    /// What a plain word means.
+    pub shape: Shape,
+    /// Whether free text looks here too.
+    pub free: bool,
+    /// Where the text is.
+    pub from: TextFrom,
+}
+
+/// Where text is: columns or expressions of the store, and the same in a row.
+pub enum TextFrom {
+    /// Columns of `process`; one process that fits is enough.
+    Process(&'static [&'static str], fn(&ProcessRow<'_>, &Pattern) -> bool),
+    /// Columns of `connection`, which is `c`.
+    Connection(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
+    /// Columns of `endpoint`.
+    Endpoint(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
+}
+
+/// A field with a number.
+pub struct Number {
+    /// How it is written.
+    pub unit: Unit,
+    /// Where it is.
+    pub from: NumberFrom,
+}
+
+/// Where a number is: as for [`TextFrom`].
+pub enum NumberFrom {
+    /// A column of `process`.
+    Process(&'static str, fn(&ProcessRow<'_>) -> Option<i64>),
+    /// A column of `connection`, which is `c`.
+    Connection(&'static str, fn(&Row<'_>) -> Option<i64>),
+    /// A column of `endpoint`.
+    Endpoint(&'static str, fn(&Row<'_>) -> Option<i64>),
+}
+
+/// How a number is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Digits, of at most this number.
+    Plain(i64),
+    /// The number of a network, also as `AS15169`.
+    Asn,
+    /// Bytes: `1500`, `1M`, `1.5Mi`.
+    Bytes,
+    /// A length of time, kept in nanoseconds: `250ms`, `1h30m`.
+    Time,
+}
+
+use Data::{Network, Since, Until};
+use NumberFrom as N;
+use Shape::{Domain, Part, Whole};
+use TextFrom as T;
+
+/// The service's port of a connection.
+const PORT: &str = "service_port(c.direction, c.local_port, c.remote_port)";
+
+const PROTOS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
+const DIRECTIONS: &[&str] = &["out", "in", "unknown"];
+/// What `end` is while a connection lasts.
+pub(super) const OPEN: &str = "open";
+const ENDS: &[&str] = &[
+    "fin",
+    "rst",
+    "timeout",
+    "abort",
+    "refused",
+    "unreachable",
+    "error",
+    "closed",
+    "recording-ended",
+    "unseen",
+    OPEN,
+];
+
+/// The table.
+pub static FIELDS: &[Field] = &[
+    text(
+        "proc",
+        "process: its name, or the file name of its executable",
+        Whole,
+        T::Process(&["comm", "base_name(exe)"], |p, t| t.fits(&p.comm) || t.fits(base_name(&p.exe))),
+    ),
+    text("exe", "path of the executable", Part, T::Process(&["exe"], |p, t| t.fits(&p.exe))),
+    text("cmd", "command line", Part, T::Process(&["cmdline"], |p, t| t.fits(&p.cmdline))),
+    number("pid", "process number", Unit::Plain(u32::MAX as i64), N::Process("pid", |p| Some(p.pid.into()))),
+    text(
+        "user",
+        "user: name or number",
+        Whole,
+        T::Process(&["user", "uid"], |p, t| t.fits_some(p.user.as_deref()) || t.fits(&p.uid.to_string())),
+    ),
+    text("unit", "systemd unit", Part, T::Process(&["unit"], |p, t| t.fits_some(p.unit.as_deref()))),
+    text(
+        "container",
+        "container",
+        Part,
+        T::Process(&["container"], |p, t| t.fits_some(p.container.as_deref())),
+    ),
+    code(
+        "country",
+        "country in which the remote address is registered, two letters",
+        &[],
+        T::Endpoint(&["country"], |r, t| t.fits_some(r.country.as_deref())),
+    ),
+    number(
+        "asn",
+        "number of the remote network, such as AS15169",
+        Unit::Asn,
+        N::Endpoint("asn", |r| r.asn.map(i64::from)),
+    ),
+    text(
+        "org",
+        "organisation that has the remote network",
+        Part,
+        T::Endpoint(&["org"], |r, t| t.fits_some(r.org.as_deref())),
+    ),
+    text(
+        "host",
+        "name of the remote address, or a domain it is in",
+        Domain,
+        T::Endpoint(&[], |r, t| r.hosts.iter().any(|host| t.fits(host))),
+    ),
+    field("ip", "remote address", Network),
+    field("net", "network of the remote address, such as 8.8.8.0/24", Network),
+    number(
+        "port",
+        "port of the service: the remote one of outbound connections, the local one of inbound ones",
+        Unit::Plain(u16::MAX as i64),
+        N::Connection(PORT, |r| Some(r.port.into())),
+    ),
+    text(
+        "service",
+        "usual name of that port, such as https",
+        Whole,
+        T::Connection(
+            &["service_name(c.proto, service_port(c.direction, c.local_port, c.remote_port))"],
+            |r, t| t.fits_some(r.service.as_deref()),
+        ),
+    ),
+    code("proto", "protocol", PROTOS, T::Connection(&["proto_name(c.proto)"], |r, t| t.fits(&r.proto))),
+    code(
+        "dir",
+        "direction: out, in or unknown",
+        DIRECTIONS,
+        T::Connection(&["c.direction"], |r, t| t.fits(&r.direction)),
+    ),
+    code(
+        "end",
+        "why it ended, or open",
+        ENDS,
+        T::Connection(&["coalesce(c.end, 'open')"], |r, t| t.fits(r.end.as_deref().unwrap_or(OPEN))),
+    ),
+    number(
+        "bytes",
+        "application bytes sent and received",
+        Unit::Bytes,
+        N::Connection(
+            "(SELECT coalesce(sum(tx_bytes + rx_bytes), 0) FROM traffic WHERE connection_id = c.id)",
+            |r| figure(r.tx.saturating_add(r.rx)),
+        ),
+    ),
+    number(
+        "tx",
+        "application bytes sent",
+        Unit::Bytes,
+        N::Connection("(SELECT coalesce(sum(tx_bytes), 0) FROM traffic WHERE connection_id = c.id)", |r| {
+            figure(r.tx)
+        }),
+    ),
+    number(
+        "rx",
+        "application bytes received",
+        Unit::Bytes,
+        N::Connection("(SELECT coalesce(sum(rx_bytes), 0) FROM traffic WHERE connection_id = c.id)", |r| {
+            figure(r.rx)
+        }),
+    ),
+    number(
+        "dur",
+        "how long it lasted, or was watched so far",
+        Unit::Time,
+        N::Connection(
+            "coalesce(c.closed, (SELECT last_flush FROM run WHERE run.id = c.run_id)) - c.opened",
+            |r| Some(r.watched - r.opened),
+        ),
+    ),
+    field("since", "open at this time or later", Since),
+    field("until", "opened before this time", Until),
+    text(
+        "label",
+        "label of a rule",
+        Whole,
+        T::Connection(&["c.label"], |r, t| t.fits_some(r.label.as_deref())),
+    ),
+];
+
+/// The remote address as text: free text looks here too.
+pub static ADDRESS: Text =
+    Text { shape: Part, free: true, from: T::Endpoint(&["ip"], |r, t| t.fits(&r.remote.to_string())) };
+
+const fn field(name: &'static str, about: &'static str, data: Data) -> Field {
+    Field { name, about, data, words: &[] }
+}
+
+/// Text that free text finds.
+const fn text(name: &'static str, about: &'static str, shape: Shape, from: TextFrom) -> Field {
+    field(name, about, Data::Text(Text { shape, free: true, from }))
+}
+
+/// One of a few short words, which free text does not find.
+const fn code(
+    name: &'static str,
+    about: &'static str,
+    words: &'static [&'static str],
+    from: TextFrom,
+) -> Field {
+    Field { name, about, words, data: Data::Text(Text { shape: Whole, free: false, from }) }
+}
+
+const fn number(name: &'static str, about: &'static str, unit: Unit, from: NumberFrom) -> Field {
+    field(name, about, Data::Number(Number { unit, from }))
+}
+
+/// The field of a name.
+pub fn find(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+}
+
+/// What free text looks at.
+pub fn free() -> impl Iterator<Item = &'static Text> {
+    let texts = FIELDS.iter().filter_map(|field| match &field.data {
+        Data::Text(text) => Some(text),
+        _ => None,
+    });
+    texts.filter(|text| text.free).chain([&ADDRESS])
+}
+
+/// The last part of a path.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the table wants options")]
+fn figure(bytes: u64) -> Option<i64> {
+    Some(i64::try_from(bytes).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,114 @@
+//! One connection, as a filter sees it: plain data.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::enrich::geo::AddressKind;
+use crate::model::{Connection, Process, Timestamp, service_of};
+
+/// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct Row<'a> {
+    /// The owner, and every process that moved bytes: a test of a process fits if it fits one of them.
+    pub processes: Vec<ProcessRow<'a>>,
+    /// The name of the protocol.
+    pub proto: Cow<'a, str>,
+    /// `out`, `in` or `unknown`.
+    pub direction: Cow<'a, str>,
+    /// Why it ended; `None` while it lasts.
+    pub end: Option<Cow<'a, str>>,
+    /// The other end's address.
+    pub remote: IpAddr,
+    /// Whether that address is a public one.
+    pub public: bool,
+    /// The port of the side that was called; 0 where there is none.
+    pub port: u16,
+    /// The name that is usual for that port.
+    pub service: Option<Cow<'a, str>>,
+    /// When it began, nanoseconds since 1970.
+    pub opened: i64,
+    /// When it ended.
+    pub closed: Option<i64>,
+    /// Up to when it was watched: its end, or the recording's last word.
+    pub watched: i64,
+    /// Application bytes sent.
+    pub tx: u64,
+    /// Application bytes received.
+    pub rx: u64,
+    /// Where the remote address is registered.
+    pub country: Option<Cow<'a, str>>,
+    /// The number of the network that the remote address belongs to.
+    pub asn: Option<u32>,
+    /// The organisation that has the network.
+    pub org: Option<Cow<'a, str>>,
+    /// Names of the remote address.
+    pub hosts: Vec<Cow<'a, str>>,
+    /// The label of the first rule that fits.
+    pub label: Option<Cow<'a, str>>,
+}
+
+/// A process, as a filter sees it.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct ProcessRow<'a> {
+    /// The thread group id.
+    pub pid: u32,
+    /// The kernel's name.
+    pub comm: Cow<'a, str>,
+    /// Path of the executable, empty where unknown.
+    pub exe: Cow<'a, str>,
+    /// The arguments.
+    pub cmdline: Cow<'a, str>,
+    /// Real user id.
+    pub uid: u32,
+    /// The user's name.
+    pub user: Option<Cow<'a, str>>,
+    /// The systemd unit.
+    pub unit: Option<Cow<'a, str>>,
+    /// The container.
+    pub container: Option<Cow<'a, str>>,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a connection. `last_flush` is its recording's: up to then an open connection was watched.
+    pub fn of(connection: &'a Connection, last_flush: Timestamp) -> Self {
+        let service = service_of(connection);
+        let shares = connection.traffic.iter().map(|share| &share.process);
+        Self {
+            processes: connection.owner.iter().chain(shares).map(|process| ProcessRow::of(process)).collect(),
+            proto: connection.proto.name().into(),
+            direction: connection.direction.name().into(),
+            end: connection.end.map(|end| end.name().into()),
+            remote: connection.remote.ip,
+            public: AddressKind::of(connection.remote.ip) == AddressKind::Public,
+            port: service.port,
+            service: service.name.map(Into::into),
+            opened: connection.opened.0,
+            closed: connection.closed.map(|time| time.0),
+            watched: connection.closed.unwrap_or(last_flush).0,
+            tx: connection.tx_bytes(),
+            rx: connection.rx_bytes(),
+            country: connection.country.as_deref().map(Into::into),
+            asn: None,
+            org: None,
+            hosts: Vec::new(),
+            label: None,
+        }
+    }
+}
+
+impl<'a> ProcessRow<'a> {
+    fn of(process: &'a Process) -> Self {
+        Self {
+            pid: process.id.pid,
+            comm: process.comm.as_str().into(),
+            exe: process.exe.as_str().into(),
+            cmdline: process.cmdline.as_str().into(),
+            uid: process.uid,
+            user: process.user.as_deref().map(Into::into),
+            unit: None,
+            container: None,
+        }
+    }
+}

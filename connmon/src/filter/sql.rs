@@ -1,0 +1,176 @@
+//! A filter as a condition in SQL, with its values apart. The store binds and runs it, and provides the functions.
+
+use super::expr::{Compare, Expr, Test};
+use super::fields::{self, Number, NumberFrom, Text, TextFrom};
+
+/// A condition on `connection`, which is `c`. It is true or false, never null.
+pub struct Condition {
+    /// The SQL.
+    pub text: String,
+    /// What its parameters stand for, in the order of their numbers.
+    pub values: Vec<Value>,
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// A number.
+    Integer(i64),
+}
+
+/// The functions that the store provides to a [`Condition`].
+pub mod functions {
+    /// `fits(pattern, text)`: [`Pattern::fits`](crate::filter::Pattern::fits).
+    pub const FITS: &str = "fits";
+    /// `within(networks, ip)`: [`Networks::contains`](crate::filter::Networks::contains).
+    pub const WITHIN: &str = "within";
+    /// `is_public(ip)`.
+    pub const IS_PUBLIC: &str = "is_public";
+    /// `base_name(path)`: [`base_name`](crate::filter::base_name).
+    pub const BASE_NAME: &str = "base_name";
+    /// `proto_name(number)`: [`Proto::name`](crate::model::Proto::name).
+    pub const PROTO_NAME: &str = "proto_name";
+    /// `service_port(direction, local, remote)`: [`service_port`](crate::model::service_port).
+    pub const SERVICE_PORT: &str = "service_port";
+    /// `service_name(proto, port)`: [`Service::name_of`](crate::model::Service::name_of).
+    pub const SERVICE_NAME: &str = "service_name";
+}
+
+/// The condition of a filter. Parameters are numbered from `first`; `has` tells whether a table of the store has a
+/// column.
+pub fn condition(expr: &Expr, first: usize, has: &dyn Fn(&str, &str) -> bool) -> Condition {
+    let mut sql = Sql { first, has, values: Vec::new() };
+    let text = sql.expr(expr);
+    Condition { text, values: sql.values }
+}
+
+/// For data that the store does not have.
+const UNKNOWN: &str = "0";
+
+struct Sql<'a> {
+    first: usize,
+    has: &'a dyn Fn(&str, &str) -> bool,
+    values: Vec<Value>,
+}
+
+impl Sql<'_> {
+    fn expr(&mut self, expr: &Expr) -> String {
+        match expr {
+            Expr::All(parts) => self.joined(parts, " AND ", "1"),
+            Expr::Any(parts) => self.joined(parts, " OR ", "0"),
+            Expr::Not(part) => format!("NOT {}", self.expr(part)),
+            Expr::Test(test) => self.test(test),
+        }
+    }
+
+    fn joined(&mut self, parts: &[Expr], word: &str, none: &str) -> String {
+        let parts: Vec<String> = parts.iter().map(|part| self.expr(part)).collect();
+        if parts.is_empty() { none.into() } else { format!("({})", parts.join(word)) }
+    }
+
+    fn test(&mut self, test: &Test) -> String {
+        match test {
+            Test::Text(text, pattern) => {
+                let pattern = self.bind(Value::Text(pattern.source().to_owned()));
+                self.text(text, &pattern)
+            }
+            Test::Free(pattern) => {
+                let pattern = self.bind(Value::Text(pattern.source().to_owned()));
+                let texts: Vec<String> = fields::free().map(|text| self.text(text, &pattern)).collect();
+                format!("({})", texts.join(" OR "))
+            }
+            Test::Number(number, compare, values) => self.number(number, *compare, values),
+            Test::Remote(networks) => {
+                let networks = self.bind(Value::Text(networks.to_string()));
+                endpoint(&format!("within({networks}, ip)"))
+            }
+            Test::Public(public) => endpoint(&format!("is_public(ip) = {}", i32::from(*public))),
+            Test::Since(time) => {
+                let time = self.bind(Value::Integer(time.0));
+                format!("coalesce(c.closed >= {time}, 1)")
+            }
+            Test::Until(time) => format!("(c.opened < {})", self.bind(Value::Integer(time.0))),
+        }
+    }
+
+    /// The name of a new parameter.
+    fn bind(&mut self, value: Value) -> String {
+        self.values.push(value);
+        format!("?{}", self.first + self.values.len() - 1)
+    }
+
+    fn text(&self, text: &Text, pattern: &str) -> String {
+        let (table, columns) = match &text.from {
+            TextFrom::Process(columns, _) => ("process", columns),
+            TextFrom::Connection(columns, _) => ("connection", columns),
+            TextFrom::Endpoint(columns, _) => ("endpoint", columns),
+        };
+        let tests: Vec<String> = columns
+            .iter()
+            .filter(|column| self.known(table, column))
+            .map(|column| format!("fits({pattern}, {column})"))
+            .collect();
+        if tests.is_empty() {
+            return UNKNOWN.into();
+        }
+        let tests = tests.join(" OR ");
+        match text.from {
+            TextFrom::Process(..) => process(&tests),
+            TextFrom::Connection(..) => format!("({tests})"),
+            TextFrom::Endpoint(..) => endpoint(&tests),
+        }
+    }
+
+    fn number(&mut self, number: &Number, compare: Compare, values: &[i64]) -> String {
+        let (table, column) = match &number.from {
+            NumberFrom::Process(column, _) => ("process", column),
+            NumberFrom::Connection(column, _) => ("connection", column),
+            NumberFrom::Endpoint(column, _) => ("endpoint", column),
+        };
+        if !self.known(table, column) {
+            return UNKNOWN.into();
+        }
+        let test = match (compare, values) {
+            (compare, [value]) => {
+                format!("{column} {} {}", compare.symbol(), self.bind(Value::Integer(*value)))
+            }
+            _ => {
+                let values: Vec<String> =
+                    values.iter().map(|value| self.bind(Value::Integer(*value))).collect();
+                format!("{column} IN ({})", values.join(", "))
+            }
+        };
+        match number.from {
+            NumberFrom::Process(..) => process(&test),
+            NumberFrom::Connection(..) => format!("coalesce({test}, 0)"),
+            NumberFrom::Endpoint(..) => endpoint(&test),
+        }
+    }
+
+    /// Whether the store has what an entry of the table of fields names. Expressions are over columns that every store has.
+    fn known(&self, table: &str, column: &str) -> bool {
+        let name = column.strip_prefix("c.").unwrap_or(column);
+        !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || (self.has)(table, name)
+    }
+}
+
+/// A test of the remote address, asked once an address.
+fn endpoint(test: &str) -> String {
+    format!("c.remote_id IN (SELECT id FROM endpoint WHERE {test})")
+}
+
+/// A test of processes, asked once a process: the owner, or one that moved bytes. Of a process that ran several
+/// programs on a connection, the latest counts, as everywhere.
+fn process(test: &str) -> String {
+    format!(
+        "(coalesce(c.owner_id IN (SELECT id FROM process WHERE {test}), 0) OR c.id IN (
+            SELECT t.connection_id FROM traffic t WHERE t.process_id IN (SELECT id FROM process WHERE {test})
+            AND NOT EXISTS (
+                SELECT 1 FROM traffic u JOIN process later ON later.id = u.process_id
+                JOIN process this ON this.id = t.process_id
+                WHERE u.connection_id = t.connection_id AND later.id > this.id
+                AND later.pid = this.pid AND later.start_ns = this.start_ns)))"
+    )
+}

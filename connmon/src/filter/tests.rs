@@ -1,0 +1,146 @@
+//! The language against its contract, `golden/cases.json`, and what a file of cases cannot say.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::{FIELDS, Filter, Row};
+use crate::model::{End, Proto, Timestamp};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Golden {
+    #[serde(rename = "about")]
+    _about: String,
+    now: String,
+    rows: BTreeMap<String, Row<'static>>,
+    cases: Vec<Case>,
+    errors: Vec<Wrong>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    filter: String,
+    fit: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wrong {
+    filter: String,
+    column: usize,
+    says: String,
+}
+
+impl Default for Row<'_> {
+    fn default() -> Self {
+        Self {
+            processes: Vec::new(),
+            proto: "".into(),
+            direction: "".into(),
+            end: None,
+            remote: [0, 0, 0, 0].into(),
+            public: false,
+            port: 0,
+            service: None,
+            opened: 0,
+            closed: None,
+            watched: 0,
+            tx: 0,
+            rx: 0,
+            country: None,
+            asn: None,
+            org: None,
+            hosts: Vec::new(),
+            label: None,
+        }
+    }
+}
+
+fn golden() -> (Golden, Timestamp) {
+    let golden: Golden = serde_json::from_str(include_str!("golden/cases.json")).unwrap();
+    let now = Timestamp::parse(&golden.now, Timestamp(0)).unwrap();
+    (golden, now)
+}
+
+#[test]
+fn expressions_choose_the_rows_of_the_contract() {
+    let (golden, now) = golden();
+    for Case { filter: text, fit } in &golden.cases {
+        let filter = Filter::parse(text, now).unwrap_or_else(|error| panic!("{error}\n{}", error.picture()));
+        let mut expected: Vec<&str> = fit.iter().map(String::as_str).collect();
+        expected.sort_unstable();
+        let fits = golden.rows.iter().filter(|(_, row)| filter.fits(row)).map(|(name, _)| name.as_str());
+        assert_eq!(fits.collect::<Vec<_>>(), expected, "{text}");
+    }
+}
+
+#[test]
+fn errors_point_at_the_place_and_say_what_to_write() {
+    let (golden, now) = golden();
+    for Wrong { filter: text, column, says } in &golden.errors {
+        let Err(error) = Filter::parse(text, now) else { panic!("{text} is accepted") };
+        let sentence = error.to_string();
+        assert!(error.column() == *column && sentence.contains(says), "{text}: {sentence}");
+        assert!(!sentence.contains('\n'), "{sentence}");
+    }
+    let error = Filter::parse("ünï prot:tcp", now).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the filter is wrong in column 5: there is no field `prot`; did you mean `proto:`?"
+    );
+    assert_eq!(error.picture(), "  ünï prot:tcp\n      ^^^^");
+}
+
+#[test]
+fn every_field_is_in_the_contract_and_in_the_readme() {
+    let (golden, _) = golden();
+    let readme = include_str!("../../../README.md");
+    for field in FIELDS {
+        let used = |text: &str| {
+            text.match_indices(field.name).any(|(at, name)| {
+                text[at + name.len()..].starts_with([':', '=', '<', '>', '!'])
+                    && !text[..at].ends_with(|c: char| c.is_alphanumeric())
+            })
+        };
+        assert!(golden.cases.iter().any(|case| used(&case.filter)), "{} has no case", field.name);
+        assert!(readme.contains(&format!("`{}", field.name)), "{} is not explained", field.name);
+    }
+}
+
+#[test]
+fn the_words_of_a_field_are_those_of_the_model() {
+    let words = |name: &str| super::fields::find(name).unwrap().words;
+    let mut ends: Vec<&str> = End::ALL.iter().map(|end| end.name()).collect();
+    ends.push("open");
+    assert_eq!(words("end"), ends);
+    for name in words("proto") {
+        assert!((0..0x400).any(|number| Proto(number).name() == *name), "{name}");
+    }
+}
+
+#[test]
+fn hostile_expressions_have_limits() {
+    let now = Timestamp(0);
+    for (text, says) in [
+        ("(".repeat(100_000), "within each other"),
+        ("-".repeat(100_000), "within each other"),
+        ("a ".repeat(10_000), "more than"),
+        (format!("port:{}", vec!["1"; 10_000].join(",")), "more than"),
+    ] {
+        let error = Filter::parse(&text, now).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_a_filter_or_points_into_the_text(text in r#"([a-z:=<>!()"/*?,\\ .0-9-]|proc:|port:|ü| or | and ){0,40}"#) {
+        if let Err(error) = Filter::parse(&text, Timestamp(0)) {
+            prop_assert!(error.column() <= text.chars().count() + 1);
+            prop_assert!(error.picture().lines().count() == 2);
+        }
+    }
+}
