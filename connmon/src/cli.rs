@@ -41,13 +41,19 @@ pub enum Command {
   connmon audit --db a.db
   connmon audit --by exe --top 10
   connmon audit --by day --format csv > days.csv
-  connmon audit --since 14:00 --until 15:00 --format json")]
+  connmon audit --since 14:00 --until 15:00 --format json
+  connmon audit --filter 'proc:curl country:DE,HK bytes>1M -org:google'")]
     Audit(Audit),
     /// Every connection, one line each
     #[command(after_help = "Examples:
   connmon export --db a.db --format jsonl | jq 'select(.remote.port == 443)'
-  connmon export --db a.db --format csv > a.csv")]
+  connmon export --db a.db --format csv > a.csv
+  connmon export --db a.db --filter '-local' --filter-file '!known.txt'")]
     Export(Export),
+    /// Everything that is known of one connection
+    #[command(after_help = "Example:
+  connmon show 1099511627777 --db a.db --format json")]
+    Show(Show),
     /// One HTML file: header, map, tables
     #[command(after_help = "Example:
   connmon report --db a.db --out a.html")]
@@ -108,12 +114,26 @@ pub struct Replay {
     pub report: Option<PathBuf>,
 }
 
+/// Which connections.
+#[derive(Debug, Default, Args)]
+pub struct Choice {
+    /// Only connections that fit, such as 'proc:curl country:DE,HK bytes>1M -org:google'; the README has the language
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    pub filter: Option<String>,
+    /// Only connections with the addresses and networks of this list, one a line; '!FILE' takes all others
+    #[arg(long, value_name = "FILE")]
+    pub filter_file: Vec<String>,
+}
+
 /// Which part of which store.
 #[derive(Debug, Args)]
 pub struct Source {
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub choice: Choice,
     /// Connections that were open at this time or later: 2026-01-31T14:02:00Z, "2026-01-31 14:02", 14:02, or 2h ago as 2h
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -134,6 +154,19 @@ pub struct Export {
     /// Write into a file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// `connmon show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The connection's number, as `connmon export` prints it
+    pub id: i64,
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
 }
 
 /// `connmon report`
@@ -201,7 +234,7 @@ pub enum ReportFormat {
     Html,
 }
 
-/// `--format` of `doctor`.
+/// `--format` of `doctor` and `show`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
     /// For reading

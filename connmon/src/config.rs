@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::capture::{Backend, Options};
 use crate::cli;
+use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
 use crate::model::{Timestamp, length};
 use crate::summary::Selection;
 
@@ -27,6 +28,15 @@ pub enum ConfigError {
     /// The default store's folder.
     #[error("{0} cannot be made: {1}")]
     Folder(String, std::io::Error),
+    /// An expression cannot be understood.
+    #[error("--filter, {0}")]
+    Filter(#[from] FilterError),
+    /// A list of addresses cannot be read.
+    #[error("--filter-file {0} cannot be read: {1}")]
+    FilterFile(String, std::io::Error),
+    /// A list of addresses has a line that is none.
+    #[error("--filter-file {0}, line {1}: {2}; write one a line, # begins a comment")]
+    FilterList(String, usize, ParseNetworkError),
     /// The interval is empty.
     #[error("--since {0} is not before --until {1}")]
     Interval(Timestamp, Timestamp),
@@ -91,15 +101,43 @@ impl Recording {
     }
 }
 
-/// The interval of `--since` and `--until`; a length of time counts back from `now`.
+/// A part of a store.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// The interval, and the words of the filter.
+    pub selection: Selection,
+    /// Which connections of the interval.
+    pub filter: Filter,
+}
+
+/// The interval of `--since` and `--until`, and the filters; a length of time counts back from `now`.
 ///
 /// # Errors
-/// A time cannot be read, or the interval is empty.
-pub fn selection(source: &cli::Source, now: Timestamp) -> Result<Selection, ConfigError> {
+/// A time or a filter cannot be read, or the interval is empty.
+pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigError> {
     let time = |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse(text, now)).transpose();
     let (since, until) = (time(&source.since)?, time(&source.until)?);
-    match (since, until) {
-        (Some(since), Some(until)) if since >= until => Err(ConfigError::Interval(since, until)),
-        _ => Ok(Selection { since, until, ..Selection::default() }),
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(ConfigError::Interval(since, until));
     }
+    let filter = filter(&source.choice, now)?;
+    Ok(Choice { selection: Selection { since, until, filter: filter.text().to_owned() }, filter })
+}
+
+/// What `--filter` and all `--filter-file` choose together.
+///
+/// # Errors
+/// An expression or a list cannot be read.
+pub fn filter(choice: &cli::Choice, now: Timestamp) -> Result<Filter, ConfigError> {
+    let mut filter = Filter::parse(choice.filter.as_deref().unwrap_or_default(), now)?;
+    for file in &choice.filter_file {
+        let path = file.strip_prefix('!').unwrap_or(file);
+        let list = fs::read_to_string(path).map_err(|error| ConfigError::FilterFile(path.into(), error))?;
+        let networks = Networks::of_list(&list)
+            .map_err(|(line, error)| ConfigError::FilterList(path.into(), line, error))?;
+        filter = filter.and(Filter::of_remotes(networks, path == file, format!("addresses of {file}")));
+    }
+    Ok(filter)
 }

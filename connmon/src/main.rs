@@ -23,6 +23,9 @@ fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("connmon: {}", model::display_safe(&error.to_string()));
+            if let Some(picture) = error.picture() {
+                eprintln!("{picture}");
+            }
             ExitCode::from(2)
         }
     }

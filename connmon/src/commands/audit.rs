@@ -4,19 +4,22 @@ use std::io::{self, Write};
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
-use crate::config::selection;
+use crate::config::{Choice, choice};
 use crate::daemon::now;
 use crate::export::audit::{self, Audit, Builder, By};
 use crate::export::completeness::write_words;
+use crate::filter::Filter;
 use crate::model::Connection;
 use crate::store::{Store, StoreError};
+use crate::summary::Selection;
 
 /// Prints bytes and connections per process, or per something else.
 ///
 /// # Errors
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
-    let audit = read(&args)?;
+    let Choice { selection, filter } = choice(&args.source, now())?;
+    let audit = read(&args, &selection, &filter)?;
     let mut out = stdout();
     match args.format {
         TableFormat::Table => audit::write_table(&audit, terminal_width(), &mut out)?,
@@ -32,16 +35,14 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
         }
         TableFormat::Json => audit::write_json(&audit, &mut out)?,
     }
-    let everything = args.source.since.is_none() && args.source.until.is_none();
-    done(out, audit.totals.all.connections == 0 && !everything)
+    done(out, audit.totals.all.connections == 0 && !selection.is_everything())
 }
 
-fn read(args: &cli::Audit) -> Result<Audit, CommandError> {
-    let selection = selection(&args.source, now())?;
+fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {
     let store = Store::open(&args.source.db)?;
     let by = By::from(args.by);
-    let mut builder = Builder::new(&store.runs()?, &selection, by);
-    store.for_each(selection.since, selection.until, |run, connection: Connection| {
+    let mut builder = Builder::new(&store.runs()?, selection, by);
+    store.for_each(selection.since, selection.until, filter, |run, connection: Connection| {
         builder.add(run, &connection);
         Ok::<(), StoreError>(())
     })?;

@@ -4,26 +4,26 @@ use std::io::{self, Write};
 
 use super::{CommandError, Outcome, done, stdout, terminal_width, write_file};
 use crate::cli::{self, ExportFormat};
-use crate::config::selection;
+use crate::config::{Choice, choice};
 use crate::daemon::now;
 use crate::export::completeness::write_words;
 use crate::export::connections;
 use crate::model::Connection;
 use crate::store::Store;
-use crate::summary::{Completeness, Selection, Window};
+use crate::summary::{Completeness, Window};
 
 /// Prints every connection, and how complete that is.
 ///
 /// # Errors
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
-    let selection = selection(&args.source, now())?;
+    let choice = choice(&args.source, now())?;
     let store = Store::open(&args.source.db)?;
     match &args.out {
         Some(path) => {
             let mut read = Ok(0);
             write_file(path, |out| {
-                read = write(&store, &selection, args.format, out);
+                read = write(&store, &choice, args.format, out);
                 match &read {
                     Err(CommandError::Output(error)) => Err(io::Error::from(error.kind())),
                     Err(error) => Err(io::Error::other(error.to_string())),
@@ -34,15 +34,15 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
         }
         None => {
             let mut out = stdout();
-            let count = write(&store, &selection, args.format, &mut out)?;
-            done(out, count == 0 && !selection.is_everything())
+            let count = write(&store, &choice, args.format, &mut out)?;
+            done(out, count == 0 && !choice.selection.is_everything())
         }
     }
 }
 
 fn write(
     store: &Store,
-    selection: &Selection,
+    Choice { selection, filter }: &Choice,
     format: ExportFormat,
     out: &mut impl Write,
 ) -> Result<u64, CommandError> {
@@ -50,7 +50,7 @@ fn write(
         connections::write_csv_head(out)?;
     }
     let (mut count, mut inexact, mut preexisting) = (0, 0, 0);
-    store.for_each(selection.since, selection.until, |_, connection: Connection| {
+    store.for_each(selection.since, selection.until, filter, |_, connection: Connection| {
         count += 1;
         inexact += u64::from(connection.inexact.is_some());
         preexisting += u64::from(connection.preexisting);

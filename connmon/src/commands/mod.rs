@@ -6,15 +6,17 @@ mod export;
 mod record;
 mod replay;
 mod report;
+mod show;
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::cli::{Cli, Command};
+use crate::config::{Choice, ConfigError};
 use crate::model::Connection;
 use crate::store::{Store, StoreError};
-use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary};
+use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Summary};
 
 /// How a command ended when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub enum Outcome {
 pub enum CommandError {
     /// The options contradict each other or cannot be read.
     #[error(transparent)]
-    Config(#[from] crate::config::ConfigError),
+    Config(#[from] ConfigError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,12 +48,23 @@ pub enum CommandError {
     /// Standard output.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
+    /// Asked for one connection that is not there.
+    #[error("{1} has no connection {0}; `connmon export` prints their numbers as `id`")]
+    NoConnection(i64, String),
     /// Not enough rights.
     #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
     NotRoot,
 }
 
 impl CommandError {
+    /// Lines that point at what is wrong.
+    pub fn picture(&self) -> Option<String> {
+        match self {
+            Self::Config(ConfigError::Filter(error)) => Some(error.picture()),
+            _ => None,
+        }
+    }
+
     /// Whether the reader of our output has gone, which is no failure of ours.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -68,6 +81,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Replay(args) => replay::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Export(args) => export::run(args),
+        Command::Show(args) => show::run(&args),
         Command::Report(args) => report::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
@@ -82,10 +96,10 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
 }
 
 /// The summary of a part of a store.
-fn summarise(store: &Store, selection: Selection) -> Result<Summary, StoreError> {
+fn summarise(store: &Store, Choice { selection, filter }: Choice) -> Result<Summary, StoreError> {
     let (since, until) = (selection.since, selection.until);
     let mut builder = Builder::new(store.runs()?, selection, DEFAULT_CONNECTION_CAP);
-    store.for_each(since, until, |run, connection: Connection| {
+    store.for_each(since, until, &filter, |run, connection: Connection| {
         builder.add(run, connection);
         Ok::<(), StoreError>(())
     })?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{CommandError, Outcome, done, stdout, summarise, write_file};
 use crate::cli::{self, ReportFormat};
-use crate::config::selection;
+use crate::config::choice;
 use crate::daemon::now;
 use crate::enrich::geo::Geo;
 use crate::report::{Options, html};
@@ -17,10 +17,10 @@ use crate::summary::Summary;
 /// # Errors
 /// The store cannot be read, or the file cannot be written.
 pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
-    let selection = selection(&args.source, now())?;
+    let choice = choice(&args.source, now())?;
     let ReportFormat::Html = args.format;
-    let everything = selection.is_everything();
-    let summary = summarise(&Store::open(&args.source.db)?, selection)?;
+    let everything = choice.selection.is_everything();
+    let summary = summarise(&Store::open(&args.source.db)?, choice)?;
     let empty = summary.totals.figures.connections == 0 && !everything;
     if args.out == Path::new("-") {
         let mut out = stdout();

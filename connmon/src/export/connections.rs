@@ -12,8 +12,9 @@ use super::process::ProcessFields;
 use crate::model::{Connection, Endpoint, Share, display_safe};
 use crate::summary;
 
+/// A connection as one object.
 #[derive(Serialize)]
-struct Record<'a> {
+pub(super) struct Record<'a> {
     id: i64,
     proto: String,
     family: u8,
@@ -84,7 +85,8 @@ pub fn write_json(connection: &Connection, out: &mut impl Write) -> io::Result<(
     out.write_all(b"\n")
 }
 
-fn record(connection: &Connection) -> Record<'_> {
+/// The object of a connection.
+pub(super) fn record(connection: &Connection) -> Record<'_> {
     Record {
         id: connection.id,
         proto: connection.proto.name(),

@@ -5,4 +5,5 @@ pub mod completeness;
 pub mod connections;
 mod csv;
 mod process;
+pub mod show;
 mod text;

@@ -58,7 +58,7 @@ impl FilterError {
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the filter is wrong in column {}: {}", self.column(), self.fault.message)?;
+        write!(f, "column {}: {}", self.column(), self.fault.message)?;
         match &self.fault.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

@@ -130,9 +130,17 @@ pub static FIELDS: &[Field] = &[
     text("unit", "systemd unit", Part, T::Process(&["unit"], |p, t| t.fits_some(p.unit.as_deref()))),
     text(
         "container",
-        "container",
+        "container: name, id, image or runtime",
         Part,
-        T::Process(&["container"], |p, t| t.fits_some(p.container.as_deref())),
+        T::Process(&["container_name", "container_id", "container_image", "container_runtime"], |p, t| {
+            p.container.iter().any(|part| t.fits(part))
+        }),
+    ),
+    text(
+        "hash",
+        "SHA-256 of the executable",
+        Whole,
+        T::Process(&["sha256"], |p, t| t.fits_some(p.sha256.as_deref())),
     ),
     code(
         "country",
@@ -194,7 +202,7 @@ pub static FIELDS: &[Field] = &[
         Unit::Bytes,
         N::Connection(
             "(SELECT coalesce(sum(tx_bytes + rx_bytes), 0) FROM traffic WHERE connection_id = c.id)",
-            |r| figure(r.tx.saturating_add(r.rx)),
+            |r| Some(figure(r.tx.saturating_add(r.rx))),
         ),
     ),
     number(
@@ -202,7 +210,7 @@ pub static FIELDS: &[Field] = &[
         "application bytes sent",
         Unit::Bytes,
         N::Connection("(SELECT coalesce(sum(tx_bytes), 0) FROM traffic WHERE connection_id = c.id)", |r| {
-            figure(r.tx)
+            Some(figure(r.tx))
         }),
     ),
     number(
@@ -210,7 +218,7 @@ pub static FIELDS: &[Field] = &[
         "application bytes received",
         Unit::Bytes,
         N::Connection("(SELECT coalesce(sum(rx_bytes), 0) FROM traffic WHERE connection_id = c.id)", |r| {
-            figure(r.rx)
+            Some(figure(r.rx))
         }),
     ),
     number(
@@ -278,7 +286,7 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the table wants options")]
-fn figure(bytes: u64) -> Option<i64> {
-    Some(i64::try_from(bytes).unwrap_or(i64::MAX))
+/// A figure as the store keeps it.
+fn figure(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -25,7 +25,7 @@ pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
 pub use networks::{Networks, ParseNetworkError};
 pub use pattern::Pattern;
-pub use row::{ProcessRow, Row};
+pub use row::{ProcessRow, Row, is_public};
 pub use sql::Condition;
 
 /// A choice of connections, with the text it was made from.
@@ -71,6 +71,11 @@ impl Filter {
         matches!(&self.expr, Expr::All(parts) if parts.is_empty())
     }
 
+    /// What was typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether a row fits.
     pub fn fits(&self, row: &Row<'_>) -> bool {
         self.expr.fits(row)
@@ -85,13 +90,6 @@ impl Filter {
 impl Default for Filter {
     fn default() -> Self {
         Self { text: String::new(), expr: Expr::All(Vec::new()) }
-    }
-}
-
-/// As it was typed.
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Process, Timestamp, service_of};
+use crate::model::{Connection, Container, ExeHash, Process, Timestamp, service_of};
 
 /// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.
 #[derive(Clone, Debug)]
@@ -66,8 +66,10 @@ pub struct ProcessRow<'a> {
     pub user: Option<Cow<'a, str>>,
     /// The systemd unit.
     pub unit: Option<Cow<'a, str>>,
-    /// The container.
-    pub container: Option<Cow<'a, str>>,
+    /// Name, id, image and runtime of the container.
+    pub container: Vec<Cow<'a, str>>,
+    /// SHA-256 of the executable, in hexadecimal.
+    pub sha256: Option<Cow<'a, str>>,
 }
 
 impl<'a> Row<'a> {
@@ -81,7 +83,7 @@ impl<'a> Row<'a> {
             direction: connection.direction.name().into(),
             end: connection.end.map(|end| end.name().into()),
             remote: connection.remote.ip,
-            public: AddressKind::of(connection.remote.ip) == AddressKind::Public,
+            public: is_public(connection.remote.ip),
             port: service.port,
             service: service.name.map(Into::into),
             opened: connection.opened.0,
@@ -107,8 +109,22 @@ impl<'a> ProcessRow<'a> {
             cmdline: process.cmdline.as_str().into(),
             uid: process.uid,
             user: process.user.as_deref().map(Into::into),
-            unit: None,
-            container: None,
+            unit: process.place.unit.as_deref().map(Into::into),
+            container: process.place.container.iter().flat_map(container).map(Into::into).collect(),
+            sha256: match &process.exe_hash {
+                ExeHash::Sha256(hash) => Some(hash.as_str().into()),
+                _ => None,
+            },
         }
     }
+}
+
+fn container(container: &Container) -> impl Iterator<Item = &str> {
+    let Container { runtime, id, name, image } = container;
+    [name.as_ref(), Some(id), image.as_ref(), Some(runtime)].into_iter().flatten().map(String::as_str)
+}
+
+/// Whether an address means the same everywhere.
+pub fn is_public(ip: IpAddr) -> bool {
+    AddressKind::of(ip) == AddressKind::Public
 }

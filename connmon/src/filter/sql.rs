@@ -26,7 +26,7 @@ pub mod functions {
     pub const FITS: &str = "fits";
     /// `within(networks, ip)`: [`Networks::contains`](crate::filter::Networks::contains).
     pub const WITHIN: &str = "within";
-    /// `is_public(ip)`.
+    /// `is_public(ip)`: [`is_public`](crate::filter::is_public).
     pub const IS_PUBLIC: &str = "is_public";
     /// `base_name(path)`: [`base_name`](crate::filter::base_name).
     pub const BASE_NAME: &str = "base_name";
@@ -72,6 +72,7 @@ impl Sql<'_> {
 
     fn test(&mut self, test: &Test) -> String {
         match test {
+            Test::Text(text, _) if self.columns(text).is_empty() => UNKNOWN.into(),
             Test::Text(text, pattern) => {
                 let pattern = self.bind(Value::Text(pattern.source().to_owned()));
                 self.text(text, &pattern)
@@ -101,20 +102,22 @@ impl Sql<'_> {
         format!("?{}", self.first + self.values.len() - 1)
     }
 
-    fn text(&self, text: &Text, pattern: &str) -> String {
+    /// The columns of a text that the store has.
+    fn columns(&self, text: &Text) -> Vec<&'static str> {
         let (table, columns) = match &text.from {
             TextFrom::Process(columns, _) => ("process", columns),
             TextFrom::Connection(columns, _) => ("connection", columns),
             TextFrom::Endpoint(columns, _) => ("endpoint", columns),
         };
-        let tests: Vec<String> = columns
-            .iter()
-            .filter(|column| self.known(table, column))
-            .map(|column| format!("fits({pattern}, {column})"))
-            .collect();
-        if tests.is_empty() {
+        columns.iter().copied().filter(|column| self.known(table, column)).collect()
+    }
+
+    fn text(&self, text: &Text, pattern: &str) -> String {
+        let columns = self.columns(text);
+        if columns.is_empty() {
             return UNKNOWN.into();
         }
+        let tests: Vec<String> = columns.iter().map(|column| format!("fits({pattern}, {column})")).collect();
         let tests = tests.join(" OR ");
         match text.from {
             TextFrom::Process(..) => process(&tests),

@@ -3,6 +3,7 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod filter;
 mod interfaces;
 mod processes;
 
@@ -87,6 +88,7 @@ impl Store {
             .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
         schema::check(&db, path)?;
         db.pragma_update(None, "query_only", true)
+            .and_then(|()| filter::provide(&db))
             .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
         Ok(Self { db, path: path.into() })
     }

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{OptionalExtension, Row, params_from_iter};
 
-use super::{Store, StoreError, processes};
+use super::{Store, StoreError, filter, processes};
+use crate::filter::Filter;
 use crate::model::{
     Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto, Reconciliation,
     Run, Share, Timestamp, Wire,
@@ -51,8 +53,8 @@ impl Store {
         runs.collect()
     }
 
-    /// Calls `each` with the number of its run for each connection that was open at some moment of the interval, in the
-    /// order of their ids.
+    /// Calls `each` with the number of its run for each connection that was open at some moment of the interval and fits
+    /// the filter, in the order of their ids.
     ///
     /// # Errors
     /// The store cannot be read, or `each` fails.
@@ -60,18 +62,21 @@ impl Store {
         &self,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
+        filter: &Filter,
         mut each: impl FnMut(i64, Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = |source| E::from(self.error(source));
+        let filter = filter::condition(&self.db, filter, 3).map_err(error)?;
         let processes = processes::read(&self.db).map_err(error)?;
         // Both come in the order of the connections' ids, so one pass over each is enough.
         let mut connections = self
             .db
-            .prepare(
+            .prepare(&format!(
                 "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id
                     WHERE (?1 IS NULL OR coalesce(c.closed, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
-                    ORDER BY c.id",
-            )
+                    AND {} ORDER BY c.id",
+                filter.text
+            ))
             .map_err(error)?;
         let mut traffic = self
             .db
@@ -82,8 +87,10 @@ impl Store {
             .map_err(error)?;
         let mut traffic = traffic.query([]).map_err(error)?;
         let mut share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
-        let mut rows =
-            connections.query(params![since.map(|time| time.0), until.map(|time| time.0)]).map_err(error)?;
+        let interval =
+            [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
+        let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
+        let mut rows = connections.query(values).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let mut connection = connection(row, &processes).map_err(error)?;
             while let Some((id, process, figures)) = share {
@@ -98,6 +105,34 @@ impl Store {
             each(row.get("run_id").map_err(error)?, connection)?;
         }
         Ok(())
+    }
+
+    /// The connection of this id, with the number of its run; `None` if there is none.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn connection(&self, id: i64) -> Result<Option<(i64, Connection)>, StoreError> {
+        self.read_connection(id).map_err(|source| self.error(source))
+    }
+
+    fn read_connection(&self, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
+        let processes = processes::read(&self.db)?;
+        let mut found = self.db.prepare(
+            "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
+        )?;
+        let read = |row: &Row<'_>| Ok((row.get("run_id")?, connection(row, &processes)?));
+        let Some((run, mut connection)) = found.query_row([id], read).optional()? else { return Ok(None) };
+        let mut shares = self.db.prepare(
+            "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
+                FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
+        )?;
+        for share in shares.query_map([id], share_row)? {
+            let (_, process, figures) = share?;
+            if let Some(process) = processes.get(&process) {
+                add_share(&mut connection.traffic, process, figures);
+            }
+        }
+        Ok(Some((run, connection)))
     }
 }
 

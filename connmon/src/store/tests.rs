@@ -1,5 +1,7 @@
 //! The store: migrations, refusals, and what a crash leaves.
 
+mod filter;
+
 use std::path::Path;
 
 use rusqlite::Connection as Database;

@@ -49,7 +49,12 @@ impl Writer {
                 sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
             })?;
         }
-        let mut db = Connection::open(path).map_err(sqlite)?;
+        Self::begin(Connection::open(path).map_err(sqlite)?, path)
+    }
+
+    /// A writer into a database that is open.
+    pub(super) fn begin(mut db: Connection, path: &Path) -> Result<Self, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
         schema::migrate(&mut db, path)?;
         db.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
         // In WAL mode a committed transaction survives a crash of this program; a power failure can take the last ones,
@@ -71,6 +76,12 @@ impl Writer {
             self.endpoints.clear();
             StoreError::Sqlite { path: self.path.clone(), source }
         })
+    }
+
+    /// The database, for reading back what was written.
+    #[cfg(test)]
+    pub(super) fn into_database(self) -> Connection {
+        self.db
     }
 
     /// The number of the run that is being written.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::interfaces::Meter;
+use super::interfaces::{Comparison, Meter};
 use super::{Audit, By, Group, Key, Sort, Split, key};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
 use crate::summary::{Completeness, Selection, Window};
@@ -18,6 +18,8 @@ pub struct Builder {
     inexact: u64,
     preexisting: u64,
     meter: Meter,
+    /// A filter is set: the interfaces, which count everything, are no match for the rest.
+    filtered: bool,
 }
 
 /// A group in the making; `newest` is the rank of the connection that `process` is from.
@@ -41,6 +43,7 @@ impl Builder {
             inexact: 0,
             preexisting: 0,
             meter: Meter::default(),
+            filtered: !selection.filter.is_empty(),
         }
     }
 
@@ -69,7 +72,9 @@ impl Builder {
 
     /// Takes what the interfaces had counted at a moment of the recording `run`; the samples of a run one after another.
     pub fn add_sample(&mut self, run: i64, sample: InterfaceSample) {
-        self.meter.add_sample(run, sample);
+        if !self.filtered {
+            self.meter.add_sample(run, sample);
+        }
     }
 
     /// The figures of the group of a process that owns or used a connection.
@@ -100,7 +105,7 @@ impl Builder {
         let cut = groups.split_off(top.unwrap_or(usize::MAX).min(groups.len()));
         let mut rest = (cut.len() as u64, Split::default());
         cut.iter().for_each(|group| rest.1.merge(&group.figures));
-        let comparison = self.meter.finish();
+        let comparison = Comparison { filtered: self.filtered, ..self.meter.finish() };
         Audit { by: self.by, completeness, totals: self.totals, groups, rest, comparison }
     }
 }

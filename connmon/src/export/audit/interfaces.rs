@@ -37,6 +37,8 @@ pub struct Bytes {
 /// Both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
+    /// Only a part of the connections was asked for, so that there is nothing to compare.
+    pub filtered: bool,
     /// The first and the last sample; `None` without two samples of the same recording.
     pub covers: Option<(Timestamp, Timestamp)>,
     /// Recordings with two samples at least; between recordings nothing is counted.

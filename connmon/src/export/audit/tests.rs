@@ -30,7 +30,7 @@ fn audit_of(fixture: &Fixture, selection: &Selection, by: By, sort: Sort, top: O
         builder.add(run, &connection);
         Ok::<(), crate::store::StoreError>(())
     };
-    store.for_each(selection.since, selection.until, each).unwrap();
+    store.for_each(selection.since, selection.until, &Default::default(), each).unwrap();
     store
         .for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))
         .unwrap();

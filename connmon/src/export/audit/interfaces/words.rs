@@ -28,6 +28,9 @@ pub fn all(comparison: &Comparison) -> Vec<String> {
 
 /// Which time the samples cover.
 pub fn covers(comparison: &Comparison) -> String {
+    if comparison.filtered {
+        return "The interfaces count everything, so they are not compared with what a filter chose.".into();
+    }
     let Some((from, to)) = comparison.covers else {
         return "The counters of the interfaces were not read twice in this time: there is nothing to compare the \
                 applications' bytes with."

@@ -1,0 +1,29 @@
+//! `connmon show`
+
+use std::io::Write;
+
+use super::{CommandError, Outcome, done, stdout};
+use crate::cli::{self, TextFormat};
+use crate::export::show;
+use crate::store::Store;
+
+/// Prints everything that is known of one connection.
+///
+/// # Errors
+/// The store cannot be read, or has no such connection.
+pub fn run(args: &cli::Show) -> Result<Outcome, CommandError> {
+    let store = Store::open(&args.db)?;
+    let Some((run, connection)) = store.connection(args.id)? else {
+        return Err(CommandError::NoConnection(args.id, args.db.display().to_string()));
+    };
+    let run = store.runs()?.into_iter().find(|candidate| candidate.id == run);
+    let mut out = stdout();
+    match args.format {
+        TextFormat::Text => show::write_text(&connection, run.as_ref(), &mut out)?,
+        TextFormat::Json => {
+            show::write_json(&connection, run.as_ref(), &mut out)?;
+            writeln!(out)?;
+        }
+    }
+    done(out, false)
+}

@@ -1,0 +1,166 @@
+//! Everything that is known of one connection, for people and for programs.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::connections::{Record, record};
+use super::process::ProcessFields;
+use crate::model::{Connection, Process, Run, Timestamp, display_safe, service_of};
+use crate::summary::format::{bytes, count, duration, grouped};
+
+/// The object of an export, with what an export of many connections would only repeat.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    record: Record<'a>,
+    service: Service,
+    processes: Vec<ProcessFields>,
+    run: Option<RunFields<'a>>,
+}
+
+#[derive(Serialize)]
+struct Service {
+    port: u16,
+    name: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct RunFields<'a> {
+    id: i64,
+    host: Cow<'a, str>,
+    boot_id: Cow<'a, str>,
+    kernel: Cow<'a, str>,
+    backend: Cow<'a, str>,
+    tool_version: Cow<'a, str>,
+    object_sha256: Cow<'a, str>,
+    started: String,
+    ended: Option<String>,
+}
+
+/// Writes one JSON object: that of an export, and the service, all of each process, and the recording.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(connection: &Connection, run: Option<&Run>, out: &mut impl Write) -> io::Result<()> {
+    let service = service_of(connection);
+    let shown = Shown {
+        record: record(connection),
+        service: Service { port: service.port, name: service.name },
+        processes: connection.traffic.iter().map(|share| (&*share.process).into()).collect(),
+        run: run.map(|run| RunFields {
+            id: run.id,
+            host: display_safe(&run.host),
+            boot_id: display_safe(&run.boot_id),
+            kernel: display_safe(&run.kernel),
+            backend: display_safe(&run.backend),
+            tool_version: display_safe(&run.tool_version),
+            object_sha256: display_safe(&run.object_sha256),
+            started: run.started.to_string(),
+            ended: run.ended.map(|time| time.to_string()),
+        }),
+    };
+    Ok(serde_json::to_writer_pretty(out, &shown)?)
+}
+
+/// Writes it for reading, a line a fact.
+///
+/// # Errors
+/// The writer's.
+pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Write) -> io::Result<()> {
+    let c = connection;
+    writeln!(out, "connection {}: {} {}", c.id, c.proto, c.direction.name())?;
+    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
+    line("local", &c.local.to_string())?;
+    line("remote", &c.remote.to_string())?;
+    line("service", &service(c))?;
+    line("registered", c.country.as_deref().unwrap_or("country not known"))?;
+    line("opened", &c.opened.to_string())?;
+    line("closed", &c.closed.map_or("not seen".into(), |time| time.to_string()))?;
+    if let Some(closed) = c.closed {
+        line("lasted", &lasted(c.opened, closed))?;
+    }
+    line("end", c.end.map_or("open", |end| end.name()))?;
+    line("figures", &exactness(c))?;
+    line("sent", &amount(c.tx_bytes()))?;
+    line("received", &amount(c.rx_bytes()))?;
+    if let Some(kernel) = &c.kernel {
+        line("kernel", &format!("sent {}, received {}", amount(kernel.tx_bytes), amount(kernel.rx_bytes)))?;
+        let again = count(kernel.retransmits.into(), "segment", "segments");
+        line("sent again", &format!("{again}, {}", amount(kernel.retransmitted_bytes)))?;
+        line("round trip", &duration(u64::from(kernel.rtt_us) * 1_000))?;
+    }
+    if let Some(wire) = &c.wire {
+        let plane = |packets, moved| format!("{} in {}", amount(moved), count(packets, "packet", "packets"));
+        line("on the wire", &format!("sent {}", plane(wire.tx_packets, wire.tx_bytes)))?;
+        line("", &format!("received {}", plane(wire.rx_packets, wire.rx_bytes)))?;
+    }
+    if let Some(run) = run {
+        line(
+            "recording",
+            &format!("{} on {}, Linux {}, {} backend", run.id, run.host, run.kernel, run.backend),
+        )?;
+        line("boot", &run.boot_id)?;
+    }
+    match &c.owner {
+        Some(owner) => write_process("owner", owner, out)?,
+        None => writeln!(out, "\nowner: no process could be named")?,
+    }
+    for share in &c.traffic {
+        writeln!(out, "\nprocess {} moved", share.process.id.pid)?;
+        let moved = |moved, calls| format!("{} in {}", amount(moved), count(calls, "call", "calls"));
+        writeln!(out, "  {:<12} {}", "sent", moved(share.tx_bytes, share.tx_calls))?;
+        writeln!(out, "  {:<12} {}", "received", moved(share.rx_bytes, share.rx_calls))?;
+        if c.owner.as_ref() != Some(&share.process) {
+            write_process("which is", &share.process, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_process(title: &str, process: &Process, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{title}: process {}", process.id.pid)?;
+    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
+    line("name", &process.comm)?;
+    line("executable", if process.exe.is_empty() { "not known" } else { &process.exe })?;
+    line("command", &process.cmdline)?;
+    line("started", &process.started.to_string())?;
+    line("user", &format!("{} ({})", process.user.as_deref().unwrap_or("no name"), process.uid))?;
+    line("parent", &process.ppid.to_string())?;
+    if process.kernel_thread { line("kind", "kernel thread") } else { Ok(()) }
+}
+
+fn amount(moved: u64) -> String {
+    if moved < 1000 {
+        count(moved, "byte", "bytes")
+    } else {
+        format!("{} bytes ({})", grouped(moved), bytes(moved))
+    }
+}
+
+fn service(connection: &Connection) -> String {
+    let service = service_of(connection);
+    match service.name {
+        Some(name) => format!("port {}, usually {name}", service.port),
+        None => format!("port {}", service.port),
+    }
+}
+
+fn lasted(opened: Timestamp, closed: Timestamp) -> String {
+    duration(u64::try_from(closed.0.saturating_sub(opened.0)).unwrap_or(0))
+}
+
+fn exactness(connection: &Connection) -> String {
+    let mut words = match &connection.inexact {
+        Some(reason) => format!("may be incomplete: {reason}"),
+        None => "exact".into(),
+    };
+    for (is, word) in [
+        (connection.preexisting, "; it existed before the recording"),
+        (connection.subflow, "; a subflow of an MPTCP connection, which has the application bytes"),
+    ] {
+        words.push_str(if is { word } else { "" });
+    }
+    words
+}

@@ -1,0 +1,230 @@
+//! A filter in SQL chooses the rows that it chooses in memory, whatever the expression and the store.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use rusqlite::Connection as Database;
+
+use super::start;
+use crate::capture::Frame;
+use crate::filter::{Filter, Row};
+use crate::model::{
+    Connection, Container, Direction, End, Endpoint, ExeHash, Place, Process, ProcessId, Proto, Timestamp,
+};
+use crate::store::{Store, StoreError, Writer};
+use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
+
+const NOW: Timestamp = Timestamp(1_000_000_000_000);
+
+/// A test whose value is one that rows have, or almost.
+fn test() -> impl Strategy<Value = String> {
+    let field = |field: &'static [&'static str], values: &'static [&'static str]| {
+        (select(field), prop::collection::vec(select(values), 1..3))
+            .prop_map(|(field, values)| format!("{field}{}", values.join(",")))
+    };
+    let compare = &[":", "=", "!=", "<", "<=", ">", ">="];
+    let number = |fields: &'static [&'static str], values: &'static [&'static str]| {
+        (select(fields), select(compare), select(values))
+            .prop_map(|(field, sign, value)| format!("{field}{sign}{value}"))
+    };
+    prop_oneof![
+        field(
+            &["proc:", "proc=", "exe:", "exe=", "cmd:", "user:"],
+            &["curl", "C?RL", "/sh/", "*", "bin", "0", "mira", "\"*\""]
+        ),
+        field(
+            &["unit:", "container:", "org:", "host:", "label:", "service:", "hash:"],
+            &["x", "mira", "1", "https", "*", "dn?"]
+        ),
+        field(&["country:"], &["DE", "us", "*", "?E", "\"fr\""]),
+        field(&["ip:", "net:", "net!="], &["8.8.8.8", "10.0.0.0/8", "::/0", "0.0.0.0/0", "2001:db8::1"]),
+        field(&["proto:"], &["tcp", "udp", "ip-47", "*p"]),
+        field(&["dir:"], &["in", "out", "unknown", "/n/"]),
+        field(&["end:"], &["fin", "rst", "open", "*d"]),
+        field(&["port:", "pid:", "asn:"], &["0", "53", "443", "1"]),
+        number(&["port", "pid", "asn"], &["0", "1", "53", "443"]),
+        number(&["bytes", "tx", "rx"], &["0", "1", "100", "1k"]),
+        number(&["dur"], &["0", "1s", "10s", "100"]),
+        (select(&["since:", "until:"]), select(&["900s", "-890s", "1970-01-01T00:01:45Z", "00:02"]))
+            .prop_map(|(a, b)| format!("{a}{b}")),
+        select(&["local", "public", "curl", "8.8", "mira", "de", "https", "/^s/", "\"a b\"", "c*"])
+            .prop_map(str::to_owned),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    test().prop_recursive(4, 12, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|one| format!("-({one})")),
+            (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("{one} {other}")),
+            (inner.clone(), inner).prop_map(|(one, other)| format!("({one} or {other})")),
+        ]
+    })
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    let id = (1..4_u32, 1..3_u64);
+    let exe = select(&["/bin/curl", "/usr/bin/sh", "", "curl"]);
+    let comm = select(&["curl", "sh", "a b", "https"]);
+    let user = select(&[None, Some("mira"), Some("0"), Some("")]);
+    (id, exe, comm, user, 0..2_u32).prop_map(|((pid, start_ns), exe, comm, user, uid)| Process {
+        id: ProcessId { pid, start_ns },
+        comm: comm.into(),
+        exe: exe.into(),
+        cmdline: format!("{comm} -x"),
+        uid,
+        user: user.map(Into::into),
+        place: Place {
+            container: (pid == 3).then(|| Container {
+                runtime: "mira".into(),
+                id: "x1".into(),
+                ..Container::default()
+            }),
+            unit: user.map(|user| format!("{user}.service")),
+            ..Place::default()
+        },
+        exe_hash: if pid > 1 { ExeHash::Sha256("1".into()) } else { ExeHash::Refused("x".into()) },
+        ..Process::default()
+    })
+}
+
+fn connection() -> impl Strategy<Value = ConnectionRow> {
+    let country = |ip: &str| match ip {
+        "8.8.8.8" => Some("US".to_owned()),
+        "2001:db8::1" => Some("DE".to_owned()),
+        _ => None,
+    };
+    let ends = select(&[None, Some(End::Fin), Some(End::Reset), Some(End::Closed)]);
+    (
+        (select(&[6_u16, 17, 47]), select(&[Direction::Out, Direction::In, Direction::Unknown])),
+        (
+            select(&["8.8.8.8", "10.0.0.1", "2001:db8::1", "0.0.0.0"]),
+            select(&[0_u16, 53, 443]),
+            select(&[0_u16, 443, 1000]),
+        ),
+        (100..120_i64, prop::option::of(0..20_i64), ends),
+        prop::option::of(0..4_i64),
+    )
+        .prop_map(move |((proto, direction), (ip, remote, local), (opened, lasted, end), owner)| {
+            let address: IpAddr = ip.parse().unwrap();
+            ConnectionRow {
+                row: 0,
+                proto: Proto(proto),
+                direction,
+                local: Endpoint::new([10, 0, 0, 5].into(), local),
+                remote: Endpoint::new(address, remote),
+                opened: Timestamp(opened * 1_000_000_000),
+                closed: lasted.map(|lasted| Timestamp((opened + lasted) * 1_000_000_000)),
+                end,
+                preexisting: false,
+                subflow: false,
+                inexact: None,
+                netns: 1,
+                owner,
+                kernel: None,
+                wire: None,
+                country: country(ip),
+            }
+        })
+}
+
+/// A recording: its rows refer to each other by their places.
+fn batch() -> impl Strategy<Value = Batch> {
+    let traffic = (0..8_usize, 0..4_usize, 0..3_i64, 0..1500_u64, 0..200_u64);
+    (
+        prop::collection::vec(process(), 1..5),
+        prop::collection::vec(connection(), 0..9),
+        prop::collection::vec(traffic, 0..16),
+    )
+        .prop_map(|(processes, mut connections, traffic)| {
+            let place = |index: usize, count: usize| 1 + (index % count) as i64;
+            for (row, connection) in (1..).zip(&mut connections) {
+                connection.row = row;
+                connection.owner = connection.owner.map(|owner| place(owner as usize, processes.len()));
+            }
+            let traffic = traffic.into_iter().filter(|_| !connections.is_empty());
+            let traffic = traffic.map(|(connection, process, bucket, tx_bytes, rx_bytes)| TrafficRow {
+                connection: place(connection, connections.len()),
+                process: place(process, processes.len()),
+                bucket,
+                tx_bytes,
+                rx_bytes,
+                tx_calls: 1,
+                rx_calls: 1,
+            });
+            let traffic = traffic.collect();
+            let processes = (1..)
+                .zip(processes)
+                .map(|(row, process)| ProcessRow { row, process, parent: None })
+                .collect();
+            Batch { processes, traffic, connections, time: Timestamp(130_000_000_000), ..Batch::default() }
+        })
+}
+
+fn in_memory() -> Writer {
+    Writer::begin(Database::open_in_memory().unwrap(), Path::new(":memory:")).unwrap()
+}
+
+fn reader(writer: Writer) -> Store {
+    let db = writer.into_database();
+    crate::store::filter::provide(&db).unwrap();
+    Store { db, path: ":memory:".into() }
+}
+
+/// The ids of what a filter chooses in SQL and in memory.
+fn chosen(store: &Store, filter: &Filter) -> (Vec<i64>, Vec<i64>) {
+    let flushed: HashMap<i64, Timestamp> =
+        store.runs().unwrap().into_iter().map(|run| (run.id, run.last_flush)).collect();
+    let ids = |in_sql: &Filter, in_memory: &Filter| {
+        let mut ids = Vec::new();
+        let each = |run: i64, connection: Connection| {
+            if in_memory.fits(&Row::of(&connection, flushed[&run])) {
+                ids.push(connection.id);
+            }
+            Ok::<_, StoreError>(())
+        };
+        store.for_each(None, None, in_sql, each).unwrap();
+        ids
+    };
+    (ids(filter, &Filter::default()), ids(&Filter::default(), filter))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sql_and_memory_choose_the_same(
+        batches in prop::collection::vec(batch(), 1..3),
+        expressions in prop::collection::vec(expression(), 24),
+    ) {
+        let mut writer = in_memory();
+        for (batch, seconds) in batches.into_iter().zip([10, 20]) {
+            let mut tracker = Tracker::default();
+            start(&mut tracker, seconds);
+            tracker.feed(Frame::SweepEnd(seconds * 1_000_000_000));
+            writer.write(&tracker.take()).unwrap();
+            writer.write(&batch).unwrap();
+        }
+        let store = reader(writer);
+        for text in expressions {
+            let Ok(filter) = Filter::parse(&text, NOW) else { continue };
+            let (sql, memory) = chosen(&store, &filter);
+            prop_assert_eq!(sql, memory, "{}", text);
+        }
+    }
+}
+
+#[test]
+fn every_field_can_be_asked_of_an_empty_store() {
+    let store = reader(in_memory());
+    for field in crate::filter::FIELDS {
+        let values = ["x", "1", "DE", "fin", "out", "tcp", "8.8.8.8", "14:02"];
+        let filter =
+            values.iter().find_map(|value| Filter::parse(&format!("{}:{value}", field.name), NOW).ok());
+        assert_eq!(chosen(&store, &filter.unwrap()), (vec![], vec![]), "{}", field.name);
+    }
+}
