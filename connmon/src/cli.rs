@@ -75,6 +75,9 @@ pub struct Record {
     /// The store to record into; made if it does not exist
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub choice: Choice,
     /// How to observe; `auto` takes the first that the kernel allows
     #[arg(long, value_enum, default_value_t = Backend::Auto)]
     pub backend: Backend,
@@ -109,6 +112,9 @@ pub struct Replay {
     /// The store to write into; made if it does not exist
     #[arg(long, value_name = "FILE")]
     pub db: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub choice: Choice,
     /// Write an HTML report of this store when done
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

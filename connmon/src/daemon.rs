@@ -122,6 +122,11 @@ impl Pipeline {
     pub fn connections(&self) -> i64 {
         self.tracker.connections()
     }
+
+    /// Connections that the recording's filter did not keep.
+    pub fn left_out(&self) -> u64 {
+        self.store.left_out()
+    }
 }
 
 /// Records until a signal or the end of the time, then sweeps a last time. `begun` is called when everything from now

@@ -34,6 +34,7 @@ fn run() -> Run {
         last_flush: START,
         completeness: Completeness::default(),
         gaps: vec![],
+        left_out: None,
     }
 }
 

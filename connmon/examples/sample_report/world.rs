@@ -210,6 +210,7 @@ pub fn run(lossy: bool) -> Run {
         last_flush: Timestamp(START + 9 * HOURS),
         completeness: Completeness { reconciliation, ..if lossy { lost } else { Completeness::default() } },
         gaps: if lossy { vec![gap] } else { Vec::new() },
+        left_out: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Write, stderr};
 use super::{CommandError, Outcome, report, terminal_width};
 use crate::capture::file;
 use crate::cli;
-use crate::config::Recording;
+use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline};
 use crate::enrich::Enricher;
 use crate::enrich::geo::Geo;
@@ -18,13 +18,14 @@ use crate::summary::Completeness;
 /// # Errors
 /// Not root, a refused program, an unwritable store, and so on.
 pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
+    let filter = config::filter(&args.choice, daemon::now())?;
     let settings = Recording::try_from(args)?;
     // SAFETY: only returns a number.
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
     settings.make_folder()?;
-    let store = Writer::open(&settings.db)?;
+    let store = Writer::open(&settings.db)?.keeping(filter);
     let file = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();

@@ -5,7 +5,8 @@ use std::io::{Write, stderr};
 use super::{CommandError, Outcome, report};
 use crate::capture::{Frame, file};
 use crate::cli;
-use crate::daemon::Pipeline;
+use crate::config;
+use crate::daemon::{Pipeline, now};
 use crate::enrich::Enricher;
 use crate::enrich::geo::Geo;
 use crate::store::{Store, Writer};
@@ -15,10 +16,12 @@ use crate::store::{Store, Writer};
 /// # Errors
 /// The capture cannot be read, or the store cannot be written.
 pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
+    let filter = config::filter(&args.choice, now())?;
     let name = args.capture.display().to_string();
     let failed = |error| CommandError::Capture(name.clone(), error);
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
-    let mut pipeline = Pipeline::new(Enricher::new(Geo::embedded()), Writer::open(&args.db)?, None);
+    let store = Writer::open(&args.db)?.keeping(filter);
+    let mut pipeline = Pipeline::new(Enricher::new(Geo::embedded()), store, None);
     let mut ended = false;
     while let Some(frame) = reader.read().map_err(failed)? {
         // As often as a recording would, so that a long capture does not have to fit into memory.
@@ -38,6 +41,9 @@ pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
     }
     let _ =
         writeln!(stderr(), "replayed {} frames, {} connections", pipeline.frames(), pipeline.connections());
+    if pipeline.left_out() > 0 {
+        let _ = writeln!(stderr(), "{} of them do not fit the filter and were left out", pipeline.left_out());
+    }
     if let Some(path) = &args.report {
         let store = Store::open(&args.db)?;
         report::write_html(&super::summarise(&store, Default::default())?, path)?;

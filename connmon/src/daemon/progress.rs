@@ -57,9 +57,13 @@ impl Progress {
 
     fn line(&self, pipeline: &Pipeline) -> String {
         let lost = self.completeness.lost_events;
+        let left_out = match pipeline.left_out() {
+            0 => String::new(),
+            count => format!(" · {} left out by the filter", grouped(count)),
+        };
         let unattributed = self.completeness.unattributed_tx_bytes + self.completeness.unattributed_rx_bytes;
         format!(
-            "{} connections · {} sent · {} received · {} events · {} lost · {} unattributed",
+            "{} connections · {} sent · {} received · {} events · {} lost · {} unattributed{left_out}",
             grouped(u64::try_from(pipeline.connections()).unwrap_or(0)),
             bytes(self.tx_bytes),
             bytes(self.rx_bytes),

@@ -16,7 +16,7 @@ pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
 pub use interface::{Interface, InterfaceSample};
 pub use place::{Container, Place};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
-pub use run::{Completeness, Gap, Reconciliation, Run};
+pub use run::{Completeness, Gap, LeftOut, Reconciliation, Run};
 pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes};
 pub use time::{ParseTimeError, Timestamp, length};

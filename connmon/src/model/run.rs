@@ -31,6 +31,21 @@ pub struct Run {
     pub completeness: Completeness,
     /// Intervals without a record.
     pub gaps: Vec<Gap>,
+    /// What its filter kept out, if it had one.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Connections that a recording left out on purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What it kept instead, in the query language.
+    pub filter: String,
+    /// How many they were.
+    pub connections: u64,
+    /// Application bytes that they sent.
+    pub tx_bytes: u64,
+    /// Application bytes that they received.
+    pub rx_bytes: u64,
 }
 
 /// "Can I trust absence?": everything that can be lost, counted. All zero means nothing was.

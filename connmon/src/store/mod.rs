@@ -5,6 +5,7 @@
 
 mod filter;
 mod interfaces;
+mod keep;
 mod processes;
 
 mod read;

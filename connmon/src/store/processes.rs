@@ -72,6 +72,28 @@ pub fn read(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
     Ok(processes)
 }
 
+/// The processes of these ids, each with its ancestors.
+pub fn some(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
+    let mut statement = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
+    let mut processes = HashMap::new();
+    for id in ids {
+        // A parent's row comes before its child's, so this ends; and the last that is found is the first to be made.
+        let (mut line, mut next) = (Vec::new(), Some(*id));
+        while let Some(id) = next {
+            let mut rows = statement.query([id])?;
+            let Some(row) = rows.next()? else { break };
+            next = newer::<i64>(row, "parent_id")?.filter(|parent| *parent < id);
+            line.push(process(row)?);
+        }
+        let made = line
+            .into_iter()
+            .rev()
+            .fold(None, |parent, process| Some(Arc::new(Process { parent, ..process })));
+        processes.extend(made.map(|process| (*id, process)));
+    }
+    Ok(processes)
+}
+
 fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
     let text = |name: &str| newer::<String>(row, name);
     let uid = row.get("uid")?;

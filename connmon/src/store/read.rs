@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
-use super::{Store, StoreError, filter, processes};
+use super::{Store, StoreError, filter, keep, processes};
 use crate::filter::Filter;
 use crate::model::{
     Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto, Reconciliation,
@@ -30,6 +30,7 @@ impl Store {
             let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
             gaps.entry(row.get(0)?).or_default().push(gap);
         }
+        let mut left_out = keep::left_out(&self.db)?;
         let mut statement = self.db.prepare("SELECT * FROM run ORDER BY id")?;
         let runs = statement.query_map([], |row| {
             let id: i64 = row.get("id")?;
@@ -48,6 +49,7 @@ impl Store {
                 last_flush: Timestamp(row.get("last_flush")?),
                 completeness: completeness(row)?,
                 gaps: gaps.remove(&id).unwrap_or_default(),
+                left_out: left_out.remove(&id),
             })
         })?;
         runs.collect()
@@ -112,28 +114,34 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn connection(&self, id: i64) -> Result<Option<(i64, Connection)>, StoreError> {
-        self.read_connection(id).map_err(|source| self.error(source))
+        one(&self.db, id).map_err(|source| self.error(source))
     }
+}
 
-    fn read_connection(&self, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
-        let processes = processes::read(&self.db)?;
-        let mut found = self.db.prepare(
-            "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
-        )?;
-        let read = |row: &Row<'_>| Ok((row.get("run_id")?, connection(row, &processes)?));
-        let Some((run, mut connection)) = found.query_row([id], read).optional()? else { return Ok(None) };
-        let mut shares = self.db.prepare(
-            "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
-                FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
-        )?;
-        for share in shares.query_map([id], share_row)? {
-            let (_, process, figures) = share?;
-            if let Some(process) = processes.get(&process) {
-                add_share(&mut connection.traffic, process, figures);
-            }
+/// A connection with its processes, and the number of its run.
+pub(super) fn one(db: &Database, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
+    let mut used = db.prepare_cached(
+        "SELECT owner_id FROM connection WHERE id = ?1 AND owner_id IS NOT NULL
+            UNION SELECT process_id FROM traffic WHERE connection_id = ?1",
+    )?;
+    let used: Vec<i64> = used.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let processes = processes::some(db, &used)?;
+    let mut found = db.prepare_cached(
+        "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
+    )?;
+    let read = |row: &Row<'_>| Ok((row.get("run_id")?, connection(row, &processes)?));
+    let Some((run, mut connection)) = found.query_row([id], read).optional()? else { return Ok(None) };
+    let mut shares = db.prepare_cached(
+        "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
+            FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
+    )?;
+    for share in shares.query_map([id], share_row)? {
+        let (_, process, figures) = share?;
+        if let Some(process) = processes.get(&process) {
+            add_share(&mut connection.traffic, process, figures);
         }
-        Ok(Some((run, connection)))
     }
+    Ok(Some((run, connection)))
 }
 
 type Figures = [u64; 4];

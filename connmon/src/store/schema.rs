@@ -144,6 +144,16 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE process ADD COLUMN container_image TEXT;
     ALTER TABLE process ADD COLUMN pod TEXT;
 ",
+    "
+    -- Connections that a recording with a filter did not keep.
+    CREATE TABLE left_out (
+        run_id INTEGER PRIMARY KEY REFERENCES run (id),
+        filter TEXT NOT NULL,              -- what it kept
+        connections INTEGER NOT NULL,
+        tx_bytes INTEGER NOT NULL,
+        rx_bytes INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Brings a store to the newest schema; an empty file becomes one.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, interfaces, processes, schema};
+use super::{RUN_SHIFT, StoreError, interfaces, keep, processes, schema};
 use crate::capture::Start;
+use crate::filter::Filter;
 use crate::model::Completeness;
 use crate::track::{Batch, ConnectionRow, TrafficRow};
 
@@ -34,6 +35,8 @@ pub struct Writer {
     path: PathBuf,
     run: i64,
     endpoints: HashMap<IpAddr, i64>,
+    filter: Filter,
+    left_out: u64,
 }
 
 impl Writer {
@@ -62,7 +65,25 @@ impl Writer {
         db.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
         db.set_prepared_statement_cache_capacity(32);
-        Ok(Self { db, path: path.into(), run: 0, endpoints: HashMap::new() })
+        Ok(Self {
+            db,
+            path: path.into(),
+            run: 0,
+            endpoints: HashMap::new(),
+            filter: Filter::default(),
+            left_out: 0,
+        })
+    }
+
+    /// The same, but only connections that fit are kept; the others are counted. Call it before the first batch.
+    #[must_use]
+    pub fn keeping(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// Connections that the filter did not keep.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// Writes a batch, all of it or nothing.
@@ -94,6 +115,9 @@ impl Writer {
         let time = batch.time;
         if let Some(start) = &batch.start {
             self.run = begin_run(&transaction, start)?;
+            if !self.filter.is_everything() {
+                keep::begin(&transaction, self.run, &self.filter)?;
+            }
         }
         let run = self.run;
         let base = run << RUN_SHIFT;
@@ -133,7 +157,11 @@ impl Writer {
                 "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1",
             )?
             .execute(params![run, time.0, batch.ended])?;
-        transaction.commit()
+        let left_out =
+            if self.filter.is_everything() { 0 } else { keep::sift(&transaction, run, &self.filter, batch)? };
+        transaction.commit()?;
+        self.left_out += left_out;
+        Ok(())
     }
 }
 

@@ -75,7 +75,10 @@ impl Completeness {
         let unfinished: Vec<i64> = runs.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
         let verdict = if runs.is_empty() {
             Verdict::Nothing
-        } else if words::losses(&counters).next().is_some() || !gaps.is_empty() {
+        } else if words::losses(&counters).next().is_some()
+            || words::left_out(runs).next().is_some()
+            || !gaps.is_empty()
+        {
             Verdict::Incomplete
         } else if !unfinished.is_empty() {
             Verdict::Unfinished

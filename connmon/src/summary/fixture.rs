@@ -29,6 +29,7 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         last_flush: ended,
         completeness: Completeness::default(),
         gaps: Vec::new(),
+        left_out: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::fixture::{SECOND, START, connection, process, run, share, summary, varied};
 use super::*;
 use crate::enrich::geo::AddressKind;
-use crate::model::{Completeness as Counters, End, Gap, Proto, Timestamp};
+use crate::model::{Completeness as Counters, End, Gap, LeftOut, Proto, Timestamp};
 
 #[test]
 fn totals_are_exact() {
@@ -146,6 +146,23 @@ fn every_counter_makes_it_incomplete_and_says_so() {
         assert!(c.statements[0].text.contains(words), "{words:?} is not in {:?}", c.statements[0]);
         assert!(c.statements[0].advice.is_some());
     }
+}
+
+#[test]
+fn a_recording_that_left_something_out_is_incomplete() {
+    let mut chosen = run(1, 0);
+    let left_out =
+        |connections| LeftOut { filter: "proto:udp".into(), connections, tx_bytes: 1, rx_bytes: 2 };
+    chosen.left_out = Some(left_out(0));
+    assert_eq!(summary(vec![chosen.clone()], []).completeness.verdict, Verdict::Complete);
+    chosen.left_out = Some(left_out(3));
+    let c = summary(vec![chosen], []).completeness;
+    assert_eq!(c.verdict, Verdict::Incomplete);
+    let text = &c.statements[0].text;
+    assert!(
+        text.contains("fit “proto:udp”: 3 connections with 1 byte sent and 2 bytes received did not"),
+        "{text}"
+    );
 }
 
 #[test]

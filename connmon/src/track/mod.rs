@@ -35,6 +35,8 @@ pub struct Batch {
     pub connections: Vec<ConnectionRow>,
     /// Traffic since the last batch.
     pub traffic: Vec<TrafficRow>,
+    /// Rows of connections that nothing more will be told of, in this recording.
+    pub over: Vec<i64>,
     /// Counters of the interfaces.
     pub interfaces: Vec<InterfaceSample>,
     /// State of the counters, if it was told.
@@ -284,6 +286,7 @@ impl Tracker {
             row.end = Some(end::reason(entry));
             let (tx, rx) = sum(&open.counted);
             self.completeness.reconcile(entry, tx, rx);
+            self.batch.over.push(row.row);
             self.batch.connections.push(row);
         }
     }
@@ -365,6 +368,7 @@ impl Tracker {
             row.inexact = Some("its end was lost");
             let (tx, rx) = sum(&open.counted);
             self.completeness.recorded_of_lost(tx, rx);
+            self.batch.over.push(row.row);
             self.batch.connections.push(row);
         }
     }
@@ -378,7 +382,7 @@ impl Tracker {
             match open.last.take() {
                 Some(entry) => self.finish(&entry),
                 // Still open: its row says so by having no end.
-                None => drop(self.open.remove(&id)),
+                None => self.batch.over.extend(self.open.remove(&id).map(|open| open.row)),
             }
         }
         self.batch.ended = true;

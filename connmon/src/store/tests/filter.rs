@@ -210,11 +210,45 @@ proptest! {
             writer.write(&batch).unwrap();
         }
         let store = reader(writer);
+        let alone = |id: i64| store.connection(id).unwrap();
+        store.for_each(None, None, &Filter::default(), |run, connection| {
+            assert_eq!(alone(connection.id), Some((run, connection)));
+            Ok::<_, StoreError>(())
+        }).unwrap();
         for text in expressions {
             let Ok(filter) = Filter::parse(&text, NOW) else { continue };
             let (sql, memory) = chosen(&store, &filter);
             prop_assert_eq!(sql, memory, "{}", text);
         }
+    }
+}
+
+#[test]
+fn a_recording_with_a_filter_keeps_what_fits_and_counts_the_rest() {
+    let frames = || {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/mixed.cap");
+        let mut reader = crate::capture::file::Reader::open(Path::new(file)).unwrap();
+        std::iter::from_fn(move || reader.read().unwrap())
+    };
+    let record = |filter: &Filter| {
+        let (mut writer, mut tracker) = (in_memory().keeping(filter.clone()), Tracker::default());
+        for frame in frames() {
+            tracker.feed(frame);
+            writer.write(&tracker.take()).unwrap();
+        }
+        (writer.left_out(), reader(writer))
+    };
+    let (none, whole) = record(&Filter::default());
+    assert_eq!((none, &whole.runs().unwrap()[0].left_out), (0, &None));
+    let (all, _) = chosen(&whole, &Filter::default());
+    for text in ["proto:udp", "bytes>1k dir:in", "-end:fin", "end:open", "proc:nothing"] {
+        let filter = Filter::parse(text, NOW).unwrap();
+        let (count, part) = record(&filter);
+        let kept = chosen(&part, &Filter::default()).0;
+        assert_eq!(kept, chosen(&whole, &filter).0, "{text}");
+        let left_out = part.runs().unwrap().remove(0).left_out.unwrap();
+        assert_eq!((left_out.filter.as_str(), left_out.connections), (text, count));
+        assert_eq!(kept.len() as u64 + count, all.len() as u64, "{text}");
     }
 }
 

@@ -25,6 +25,7 @@ const REPORT: &str = "This should not happen; “connmon doctor” collects what
 /// Every statement, what matters most first.
 pub(super) fn statements(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
+    all.extend(left_out(runs));
     all.extend(gaps(this));
     all.extend(notes(this, runs, selection));
     if this.verdict == Verdict::Nothing {
@@ -109,6 +110,23 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
     .into_iter()
     .filter(|(number, ..)| *number > 0)
     .map(|(_, text, advice)| statement(Level::Loss, text, Some(advice)))
+}
+
+/// What recordings did not keep on purpose.
+pub(super) fn left_out(runs: &[Run]) -> impl Iterator<Item = Statement> {
+    let each = runs.iter().filter_map(|run| Some((run.id, run.left_out.as_ref()?)));
+    each.filter(|(_, left_out)| left_out.connections > 0).map(|(run, left_out)| {
+        let text = format!(
+            "Recording {run} kept only connections that fit “{}”: {} with {} sent and {} received did not, and {} not in \
+             here.",
+            model::display_safe(&left_out.filter),
+            count(left_out.connections, "connection"),
+            count(left_out.tx_bytes, "byte"),
+            count(left_out.rx_bytes, "byte"),
+            if left_out.connections == 1 { "is" } else { "are" },
+        );
+        statement(Level::Loss, text, Some("Record without a filter to keep everything, and ask with one."))
+    })
 }
 
 fn gaps(this: &Completeness) -> Option<Statement> {

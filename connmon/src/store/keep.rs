@@ -1,0 +1,55 @@
+//! What a recording with a filter keeps. A connection is judged when it is over, because only then its figures, its end
+//! and its processes are known; until then it is in the store.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::{RUN_SHIFT, read};
+use crate::filter::{Filter, Row};
+use crate::model::LeftOut;
+use crate::track::Batch;
+
+/// Notes that a recording has a filter.
+pub(super) fn begin(db: &Transaction<'_>, run: i64, filter: &Filter) -> rusqlite::Result<()> {
+    db.execute("INSERT INTO left_out VALUES (?1, ?2, 0, 0, 0)", params![run, filter.text()])?;
+    Ok(())
+}
+
+/// Takes out the connections that are over and do not fit, counts them, and says how many they were.
+pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batch) -> rusqlite::Result<u64> {
+    let (mut connections, mut tx_bytes, mut rx_bytes) = (0_u64, 0, 0);
+    for row in &batch.over {
+        let id = run << RUN_SHIFT | row;
+        let Some((_, connection)) = read::one(db, id)? else { continue };
+        if filter.fits(&Row::of(&connection, batch.time)) {
+            continue;
+        }
+        connections += 1;
+        tx_bytes += connection.tx_bytes();
+        rx_bytes += connection.rx_bytes();
+        db.prepare_cached("DELETE FROM traffic WHERE connection_id = ?1")?.execute([id])?;
+        db.prepare_cached("DELETE FROM connection WHERE id = ?1")?.execute([id])?;
+    }
+    db.prepare_cached(
+        "UPDATE left_out SET connections = connections + ?2, tx_bytes = tx_bytes + ?3, rx_bytes = rx_bytes + ?4
+            WHERE run_id = ?1",
+    )?
+    .execute(params![run, connections as i64, tx_bytes as i64, rx_bytes as i64])?;
+    Ok(connections)
+}
+
+/// What each recording with a filter left out. A store from before there were such recordings has none.
+pub(super) fn left_out(db: &Connection) -> rusqlite::Result<HashMap<i64, LeftOut>> {
+    if !db.table_exists(None, "left_out")? {
+        return Ok(HashMap::new());
+    }
+    let mut statement = db.prepare("SELECT run_id, filter, connections, tx_bytes, rx_bytes FROM left_out")?;
+    let rows = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+        let left_out =
+            LeftOut { filter: row.get(1)?, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
+        Ok((row.get(0)?, left_out))
+    })?;
+    rows.collect()
+}
