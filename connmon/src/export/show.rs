@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::connections::{Record, record};
 use super::process::ProcessFields;
-use crate::model::{Connection, Process, Run, Timestamp, display_safe, service_of};
+use crate::model::{Connection, ExeHash, Process, Run, Timestamp, display_safe, service_of};
 use crate::summary::format::{bytes, count, duration, grouped};
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -121,14 +121,42 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
 
 fn write_process(title: &str, process: &Process, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{title}: process {}", process.id.pid)?;
-    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
+    let mut line = |name: &str, value: &str| match value {
+        "" => Ok(()),
+        _ => writeln!(out, "  {name:<12} {}", display_safe(value)),
+    };
+    let state = process.exe_state.name().map(|state| format!(" ({state})")).unwrap_or_default();
+    let exe = if process.exe.is_empty() { "not known" } else { &process.exe };
     line("name", &process.comm)?;
-    line("executable", if process.exe.is_empty() { "not known" } else { &process.exe })?;
+    line("executable", &format!("{exe}{state}"))?;
+    match &process.exe_hash {
+        ExeHash::Sha256(hash) => line("sha256", hash)?,
+        ExeHash::Refused(why) => line("sha256", &format!("none: {why}"))?,
+        ExeHash::Unknown => {}
+    }
     line("command", &process.cmdline)?;
+    line("", if process.redacted { "secrets in it are blotted out" } else { "" })?;
+    line("folder", &process.cwd)?;
     line("started", &process.started.to_string())?;
-    line("user", &format!("{} ({})", process.user.as_deref().unwrap_or("no name"), process.uid))?;
+    let name = process.user.as_deref().unwrap_or("no name");
+    let effective =
+        if process.euid == process.uid { String::new() } else { format!(", effective {}", process.euid) };
+    line("user", &format!("{name} ({}{effective})", process.uid))?;
+    line("session", &process.session.map(|session| session.to_string()).unwrap_or_default())?;
+    let place = &process.place;
+    line("unit", place.unit.as_deref().unwrap_or_default())?;
+    line("slice", place.slice.as_deref().unwrap_or_default())?;
+    if let Some(container) = &place.container {
+        line("container", &format!("{container}, {}", container.id))?;
+        line("image", container.image.as_deref().unwrap_or_default())?;
+    }
+    line("pod", place.pod.as_deref().unwrap_or_default())?;
+    line("cgroup", &process.cgroup)?;
     line("parent", &process.ppid.to_string())?;
-    if process.kernel_thread { line("kind", "kernel thread") } else { Ok(()) }
+    for ancestor in process.ancestors() {
+        line("started by", &format!("{} {}", ancestor.id.pid, super::process::name(ancestor)))?;
+    }
+    line("kind", if process.kernel_thread { "kernel thread" } else { "" })
 }
 
 fn amount(moved: u64) -> String {

@@ -37,6 +37,27 @@ pub fn arguments(session: &Session) -> Result<()> {
         refused(&[&["audit", "--format", "json", "--db", db], bad.as_slice()].concat())?;
         refused(&[&["export", "--format", "jsonl", "--db", db], bad.as_slice()].concat())?;
     }
+    let missing = recorded.file("none.txt");
+    let wrong = recorded.file("wrong.txt");
+    std::fs::write(&wrong, "10.0.0.0/8 # fine\nexample.org\n")?;
+    for list in [&missing, &wrong] {
+        refused(&["audit", "--db", db, "--filter-file", path(list)?])?;
+    }
+    for (filter, caret) in [("prot:tcp", 3), ("port:443 bytes>1X", 18), ("(dir:in", 3), ("proc:/(/", 8)] {
+        let replayed = recorded.file("never.db");
+        let capture = path(&recorded.db)?;
+        for call in [
+            ["audit", "--db", db].as_slice(),
+            &["export", "--db", db],
+            &["report", "--db", db],
+            &["record", "--db", path(&replayed)?],
+            &["replay", capture, "--db", path(&replayed)?],
+        ] {
+            pointed_out(&[call, &["--filter", filter]].concat(), caret)?;
+        }
+        ensure!(!replayed.exists(), "a wrong filter left a store behind");
+    }
+    refused(&["show", "7", "--db", db])?;
     let nowhere = recorded.file("none/r.html");
     refused(&["report", "--format", "html", "--db", db, "--out", path(&nowhere)?])?;
     // the parser's own complaints may have more lines
@@ -46,9 +67,22 @@ pub fn arguments(session: &Session) -> Result<()> {
         ["audit", "--by", "mood", "--db", db],
         ["audit", "--sort", "mood", "--db", db],
         ["audit", "--top", "0", "--db", db],
+        ["show", "first", "--format", "json", db],
     ] {
         ensure!(connmon(&bad)?.status.code() == Some(2), "connmon {}: not exit code 2", bad.join(" "));
     }
+    Ok(())
+}
+
+/// One sentence, the filter, and below it a caret in this column.
+fn pointed_out(args: &[&str], column: usize) -> Result<()> {
+    let output = connmon(args)?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let call = format!("connmon {}", args.join(" "));
+    ensure!(output.status.code() == Some(2) && output.stdout.is_empty(), "{call}: {}", output.status);
+    let lines: Vec<&str> = stderr.lines().collect();
+    let [_, _, carets] = lines.as_slice() else { anyhow::bail!("{call}: not three lines but: {stderr}") };
+    ensure!(carets.find('^') == Some(column - 1), "{call}: the caret is not in column {column}:\n{stderr}");
     Ok(())
 }
 
