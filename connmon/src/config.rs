@@ -123,6 +123,9 @@ pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigErro
         return Err(ConfigError::Interval(since, until));
     }
     let filter = filter(&source.choice, now)?;
+    // `since:` in a filter says the same as `--since`, so the answer covers the same time.
+    let (from, to) = filter.interval();
+    let (since, until) = (since.max(from), [until, to].into_iter().flatten().min());
     Ok(Choice { selection: Selection { since, until, filter: filter.text().to_owned() }, filter })
 }
 

@@ -88,6 +88,18 @@ impl Expr {
             Self::Test(test) => test.fits(row),
         }
     }
+
+    /// The latest `since` and the earliest `until` that everything must fit.
+    pub fn interval(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        match self {
+            Self::All(parts) => parts.iter().map(Self::interval).fold((None, None), |all, part| {
+                (all.0.max(part.0), [all.1, part.1].into_iter().flatten().min())
+            }),
+            Self::Test(Test::Since(time)) => (Some(*time), None),
+            Self::Test(Test::Until(time)) => (None, Some(*time)),
+            Self::Any(_) | Self::Not(_) | Self::Test(_) => (None, None),
+        }
+    }
 }
 
 impl Test {

@@ -76,6 +76,11 @@ impl Filter {
         &self.text
     }
 
+    /// The latest `since:` and the earliest `until:` that everything must fit: no row outside is chosen.
+    pub fn interval(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        self.expr.interval()
+    }
+
     /// Whether a row fits.
     pub fn fits(&self, row: &Row<'_>) -> bool {
         self.expr.fits(row)

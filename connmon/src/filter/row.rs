@@ -73,7 +73,8 @@ pub struct ProcessRow<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The row of a connection. `last_flush` is its recording's: up to then an open connection was watched.
+    /// The row of a connection: for each column of the store that [`FIELDS`](super::FIELDS) names, the same data.
+    /// `last_flush` is its recording's: up to then an open connection was watched.
     pub fn of(connection: &'a Connection, last_flush: Timestamp) -> Self {
         let service = service_of(connection);
         let shares = connection.traffic.iter().map(|share| &share.process);

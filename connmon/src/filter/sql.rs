@@ -2,6 +2,7 @@
 
 use super::expr::{Compare, Expr, Test};
 use super::fields::{self, Number, NumberFrom, Text, TextFrom};
+use super::pattern::Pattern;
 
 /// A condition on `connection`, which is `c`. It is true or false, never null.
 pub struct Condition {
@@ -72,16 +73,8 @@ impl Sql<'_> {
 
     fn test(&mut self, test: &Test) -> String {
         match test {
-            Test::Text(text, _) if self.columns(text).is_empty() => UNKNOWN.into(),
-            Test::Text(text, pattern) => {
-                let pattern = self.bind(Value::Text(pattern.source().to_owned()));
-                self.text(text, &pattern)
-            }
-            Test::Free(pattern) => {
-                let pattern = self.bind(Value::Text(pattern.source().to_owned()));
-                let texts: Vec<String> = fields::free().map(|text| self.text(text, &pattern)).collect();
-                format!("({})", texts.join(" OR "))
-            }
+            Test::Text(text, pattern) => self.texts([*text].into_iter(), pattern),
+            Test::Free(pattern) => self.texts(fields::free(), pattern),
             Test::Number(number, compare, values) => self.number(number, *compare, values),
             Test::Remote(networks) => {
                 let networks = self.bind(Value::Text(networks.to_string()));
@@ -102,28 +95,29 @@ impl Sql<'_> {
         format!("?{}", self.first + self.values.len() - 1)
     }
 
-    /// The columns of a text that the store has.
-    fn columns(&self, text: &Text) -> Vec<&'static str> {
-        let (table, columns) = match &text.from {
-            TextFrom::Process(columns, _) => ("process", columns),
-            TextFrom::Connection(columns, _) => ("connection", columns),
-            TextFrom::Endpoint(columns, _) => ("endpoint", columns),
+    /// One of these texts fits: what is in the same table is asked together.
+    fn texts(&mut self, texts: impl Iterator<Item = &'static Text>, pattern: &Pattern) -> String {
+        let parameter = format!("?{}", self.first + self.values.len());
+        let (mut processes, mut connections, mut endpoints) = (Vec::new(), Vec::new(), Vec::new());
+        for text in texts {
+            let (table, columns, tests) = match &text.from {
+                TextFrom::Process(columns, _) => ("process", columns, &mut processes),
+                TextFrom::Connection(columns, _) => ("connection", columns, &mut connections),
+                TextFrom::Endpoint(columns, _) => ("endpoint", columns, &mut endpoints),
+            };
+            let known = columns.iter().filter(|column| self.known(table, column));
+            tests.extend(known.map(|column| format!("fits({parameter}, {column})")));
+        }
+        let ask = |tests: Vec<String>, ask: fn(&str) -> String| {
+            (!tests.is_empty()).then(|| ask(&tests.join(" OR ")))
         };
-        columns.iter().copied().filter(|column| self.known(table, column)).collect()
-    }
-
-    fn text(&self, text: &Text, pattern: &str) -> String {
-        let columns = self.columns(text);
-        if columns.is_empty() {
+        let asked = [ask(processes, process), ask(connections, str::to_owned), ask(endpoints, endpoint)];
+        let asked: Vec<String> = asked.into_iter().flatten().collect();
+        if asked.is_empty() {
             return UNKNOWN.into();
         }
-        let tests: Vec<String> = columns.iter().map(|column| format!("fits({pattern}, {column})")).collect();
-        let tests = tests.join(" OR ");
-        match text.from {
-            TextFrom::Process(..) => process(&tests),
-            TextFrom::Connection(..) => format!("({tests})"),
-            TextFrom::Endpoint(..) => endpoint(&tests),
-        }
+        self.bind(Value::Text(pattern.source().to_owned()));
+        format!("({})", asked.join(" OR "))
     }
 
     fn number(&mut self, number: &Number, compare: Compare, values: &[i64]) -> String {
@@ -168,12 +162,12 @@ fn endpoint(test: &str) -> String {
 /// programs on a connection, the latest counts, as everywhere.
 fn process(test: &str) -> String {
     format!(
-        "(coalesce(c.owner_id IN (SELECT id FROM process WHERE {test}), 0) OR c.id IN (
-            SELECT t.connection_id FROM traffic t WHERE t.process_id IN (SELECT id FROM process WHERE {test})
-            AND NOT EXISTS (
-                SELECT 1 FROM traffic u JOIN process later ON later.id = u.process_id
-                JOIN process this ON this.id = t.process_id
-                WHERE u.connection_id = t.connection_id AND later.id > this.id
-                AND later.pid = this.pid AND later.start_ns = this.start_ns)))"
+        "(coalesce(c.owner_id IN (SELECT id FROM process WHERE {test}), 0) OR c.id IN (\
+         SELECT t.connection_id FROM traffic t WHERE t.process_id IN (SELECT id FROM process WHERE {test}) \
+         AND NOT EXISTS (\
+         SELECT 1 FROM traffic u JOIN process later ON later.id = u.process_id \
+         JOIN process this ON this.id = t.process_id \
+         WHERE u.connection_id = t.connection_id AND later.id > this.id \
+         AND later.pid = this.pid AND later.start_ns = this.start_ns)))"
     )
 }

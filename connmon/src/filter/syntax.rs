@@ -121,10 +121,10 @@ fn fail<T>(span: Range<usize>, message: impl Into<String>, hint: Option<&str>) -
     Err(ErrMode::Cut(Fault { span, message: message.into(), hint: hint.map(str::to_owned) }))
 }
 
-/// The next bytes.
-fn here(input: &Input<'_>, length: usize) -> Range<usize> {
+/// The next characters.
+fn here(input: &Input<'_>, count: usize) -> Range<usize> {
     let at = input.current_token_start();
-    at..at + length
+    at..at + input.chars().take(count).map(char::len_utf8).sum::<usize>()
 }
 
 fn spaces(input: &mut Input<'_>) -> Parsed<()> {
@@ -175,7 +175,7 @@ fn one<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
     if depth > MAX_DEPTH {
         return fail(
             here(input, 0),
-            format!("there are more than {MAX_DEPTH} brackets within each other"),
+            format!("there are more than {MAX_DEPTH} brackets or negations within each other"),
             None,
         );
     }

@@ -119,6 +119,21 @@ fn the_words_of_a_field_are_those_of_the_model() {
 }
 
 #[test]
+fn the_interval_is_what_must_fit() {
+    let now = Timestamp(1_000_000_000_000);
+    for (text, since, until) in [
+        ("", None, None),
+        ("since:100s until:50s", Some(900), Some(950)),
+        ("(since:100s curl) since:80s until:50s until:60s", Some(920), Some(940)),
+        ("since:100s or until:50s", None, None),
+        ("-since:100s", None, None),
+    ] {
+        let at = |seconds: Option<i64>| seconds.map(|seconds| Timestamp(seconds * 1_000_000_000));
+        assert_eq!(Filter::parse(text, now).unwrap().interval(), (at(since), at(until)), "{text}");
+    }
+}
+
+#[test]
 fn hostile_expressions_have_limits() {
     let now = Timestamp(0);
     for (text, says) in [

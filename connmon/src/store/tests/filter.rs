@@ -260,5 +260,9 @@ fn every_field_can_be_asked_of_an_empty_store() {
         let filter =
             values.iter().find_map(|value| Filter::parse(&format!("{}:{value}", field.name), NOW).ok());
         assert_eq!(chosen(&store, &filter.unwrap()), (vec![], vec![]), "{}", field.name);
+    } // As much as the language takes is not too much for SQLite.
+    for text in ["word ".repeat(400), "-(proc:a ".repeat(31) + "x" + &")".repeat(31), "pid:1 ".repeat(400)] {
+        let filter = Filter::parse(&text, NOW).unwrap();
+        assert_eq!(chosen(&store, &filter), (vec![], vec![]));
     }
 }
