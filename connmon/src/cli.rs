@@ -140,7 +140,8 @@ pub struct Source {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub choice: Choice,
-    /// Connections that were open at this time or later: 2026-01-31T14:02:00Z, "2026-01-31 14:02", 14:02, or 2h ago as 2h
+    /// Connections that were open at this time or later: 2026-01-31T14:02:00Z, "2026-01-31 14:02", 14:02, or 2h ago as 2h; in
+    /// UTC unless it names a zone
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Connections that were opened before this time
