@@ -1,6 +1,6 @@
 //! The query language, one for every command and view: `proc:curl country:DE,HK bytes>1M -org:google`.
 //!
-//! Text → [`syntax`] (words) → [`meaning`] (tests, with [`fields`], the table of everything that can be asked) →
+//! Text → `syntax` (words) → `meaning` (tests, with `fields`, the table of everything that can be asked) →
 //! [`Expr`]. An expression answers for a [`Row`] in memory, and as a [`Condition`] in SQL, the same. `golden/cases.json`
 //! is the contract for other implementations. Nothing here reads a clock, a file or a store.
 
