@@ -25,7 +25,7 @@ pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
 pub use networks::{Networks, ParseNetworkError};
 pub use pattern::Pattern;
-pub use row::{ProcessRow, Row, is_public};
+pub use row::{ProcessRow, Row, is_public, service_word};
 pub use sql::Condition;
 
 /// A choice of connections, with the text it was made from.

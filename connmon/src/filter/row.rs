@@ -24,7 +24,7 @@ pub struct Row<'a> {
     pub public: bool,
     /// The port of the side that was called; 0 where there is none.
     pub port: u16,
-    /// The name that is usual for that port.
+    /// The name that is usual for that port: see [`service_word`].
     pub service: Option<Cow<'a, str>>,
     /// When it began, nanoseconds since 1970.
     pub opened: i64,
@@ -86,7 +86,7 @@ impl<'a> Row<'a> {
             remote: connection.remote.ip,
             public: is_public(connection.remote.ip),
             port: service.port,
-            service: service.name.map(Into::into),
+            service: service.name.map(|name| service_word(name).into()),
             opened: connection.opened.0,
             closed: connection.closed.map(|time| time.0),
             watched: connection.closed.unwrap_or(last_flush).0,
@@ -123,6 +123,11 @@ impl<'a> ProcessRow<'a> {
 fn container(container: &Container) -> impl Iterator<Item = &str> {
     let Container { runtime, id, name, image } = container;
     [name.as_ref(), Some(id), image.as_ref(), Some(runtime)].into_iter().flatten().map(String::as_str)
+}
+
+/// The name of a service without what is in brackets: `https` is also that over QUIC.
+pub fn service_word(name: &str) -> &str {
+    name.split(" (").next().unwrap_or(name)
 }
 
 /// Whether an address means the same everywhere.

@@ -35,7 +35,8 @@ pub mod functions {
     pub const PROTO_NAME: &str = "proto_name";
     /// `service_port(direction, local, remote)`: [`service_port`](crate::model::service_port).
     pub const SERVICE_PORT: &str = "service_port";
-    /// `service_name(proto, port)`: [`Service::name_of`](crate::model::Service::name_of).
+    /// `service_name(proto, port)`: [`Service::name_of`](crate::model::Service::name_of), as
+    /// [`service_word`](crate::filter::service_word).
     pub const SERVICE_NAME: &str = "service_name";
 }
 

@@ -7,7 +7,7 @@ use rusqlite::types::{ToSql, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, Result};
 
 use crate::filter::sql::{Value, functions};
-use crate::filter::{Condition, Filter, Networks, Pattern, base_name, is_public};
+use crate::filter::{Condition, Filter, Networks, Pattern, base_name, is_public, service_word};
 use crate::model::{Direction, Proto, Service, service_port};
 
 /// The condition that a filter is in this store. Its parameters are numbered from `first`.
@@ -55,7 +55,7 @@ pub(super) fn provide(db: &Connection) -> Result<()> {
         Ok(service_port(direction, context.get(1)?, context.get(2)?))
     })?;
     scalar::<2, Option<&'static str>>(db, functions::SERVICE_NAME, |context| {
-        Ok(Service::name_of(Proto(context.get(0)?), context.get(1)?))
+        Ok(Service::name_of(Proto(context.get(0)?), context.get(1)?).map(service_word))
     })
 }
 
