@@ -5,7 +5,7 @@
 //! delete. A sweep that meets a RELEASED entry leaves it alone, since its final form is on its way. What fits
 //! nowhere is added to a counter, so that Σ entries + counters = everything that the hooks saw.
 
-use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::bpf_get_current_comm;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
@@ -19,6 +19,7 @@ use crate::maps::{
     ACCT, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count,
     setting,
 };
+use crate::ring::{is_reserved, wakeup};
 use crate::sock;
 use crate::task::Current;
 
@@ -36,25 +37,6 @@ pub enum Way {
 pub fn now() -> u64 {
     // SAFETY: the helper only returns a number.
     unsafe { bpf_ktime_get_boot_ns() }
-}
-
-/// `BPF_RB_*` flags for an output: wake the reader only when much is waiting; else its timer finds it.
-#[inline(always)]
-pub fn wakeup() -> u64 {
-    // BPF_RB_AVAIL_DATA is 0 (include/uapi/linux/bpf.h).
-    if EVENTS.query(0) >= u64::from(setting(|s| unsafe { &raw const (*s).wakeup_bytes })) {
-        u64::from(BPF_RB_FORCE_WAKEUP)
-    } else {
-        u64::from(BPF_RB_NO_WAKEUP)
-    }
-}
-
-/// Whether the last eighth of the ring is in use: that is for records of processes, which have nowhere else to go.
-#[inline(always)]
-fn ring_is_reserved() -> bool {
-    let wakeup = u64::from(setting(|s| unsafe { &raw const (*s).wakeup_bytes }));
-    // `wakeup_bytes` is a quarter of it.
-    EVENTS.query(0) >= 4 * wakeup - wakeup / 2
 }
 
 /// An id that no other entry of this recording has: CPU, a count on that CPU, and bits of the clock, because
@@ -483,7 +465,7 @@ pub fn release(sk: u64) -> u64 {
             (*entry).closed_ns = now();
         }
         core::ptr::write_volatile(&raw mut (*entry).flags, (*entry).flags | flag::RELEASED);
-        if ring_is_reserved() || EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
+        if is_reserved() || EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
             let id = (*entry).id;
             if OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok() {
                 count(stat::OVERFLOWED, 1);

@@ -9,6 +9,7 @@ mod attempt;
 mod copies;
 mod hooks;
 mod maps;
+mod ring;
 mod sock;
 mod task;
 

@@ -27,8 +27,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 const SAMPLE: Duration = Duration::from_secs(60);
 /// Records taken from the ring before other work has its turn.
 const DRAIN: usize = 4096;
-/// How long the end of a recording waits for hashes of executables.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end of a recording waits for the hash of an executable.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Connections that wait for their transaction at most.
 const MAX_WAITING: usize = 20_000;
 

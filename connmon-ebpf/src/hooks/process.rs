@@ -7,9 +7,10 @@ use connmon_ebpf::{
     ARGS_LEN, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, ExecRecord, NAME_LEN, PATH_LEN, TaskRecord, kind, stat,
 };
 
-use crate::account::{now, wakeup};
+use crate::account::now;
 use crate::copies::{copies, mine};
 use crate::maps::{EVENTS, count, offset};
+use crate::ring::wakeup;
 use crate::sock::get;
 use crate::task::{
     cgroup_id, cgroup_of, euid_of, is_cgroup2, parent_of, session_of, start_of, tgid_of, uid_of,
