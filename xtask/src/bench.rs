@@ -22,7 +22,7 @@ pub struct Args {
     /// Pairs of each workload
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: usize,
-    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, replay
+    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, replay
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Connections of the storm
@@ -68,6 +68,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted("idle") {
         idle(&bench)?;
+    }
+    if wanted("memory") {
+        memory(&bench)?;
     }
     if wanted("replay") {
         replay(&bench, args.connections)?;
@@ -155,6 +158,41 @@ fn idle(bench: &Bench) -> Result<()> {
         100.0 * (after.cpu - before.cpu) / SECONDS as f64,
         after.peak_kib as f64 / 1024.0
     );
+    Ok(())
+}
+
+/// What the recorder takes at its worst in storms of each kind.
+fn memory(bench: &Bench) -> Result<()> {
+    const STORMS: [(&str, &str, u64); 5] = [
+        ("300 000 connections, one after the other", "storm --netns --processes 8 --connections 300000", 0),
+        ("50 000 connections open at once", "crowd open 50000", 0),
+        (
+            "20 000 processes with one connection each",
+            "storm --connections 20000 --processes 20000 --parallel 8",
+            0,
+        ),
+        ("100 000 remotes of one UDP socket", "crowd spray 100000", 0),
+        ("the recorder stopped for 10 s meanwhile", "storm --netns --processes 8 --connections 100000", 10),
+    ];
+    let head = ["storm", "peak RSS", "daemon CPU s"].map(str::to_owned).to_vec();
+    let mut rows = vec![head];
+    for (name, args, stopped) in STORMS {
+        let recorder = Recorder::start(bench, "memory")?;
+        let begin = std::time::Instant::now();
+        if stopped > 0 {
+            recorder.signal("STOP")?;
+        }
+        sh::output(Command::new(&bench.traffic).args(args.split(' ')))?;
+        if stopped > 0 {
+            let length = std::time::Duration::from_secs(stopped);
+            std::thread::sleep(length.saturating_sub(begin.elapsed()));
+            recorder.signal("CONT")?;
+        }
+        let usage = recorder.stop()?;
+        let peak = format!("{:.0} MiB", usage.peak_kib as f64 / 1024.0);
+        rows.push(vec![name.to_owned(), peak, format!("{:.2}", usage.cpu)]);
+    }
+    println!("\n{}", table::render(&rows));
     Ok(())
 }
 

@@ -54,7 +54,8 @@ struct LastRecording {
     words: Completeness,
 }
 
-const OUT_OF_SCOPE: &[&str] = &["UNIX sockets", "SCTP", "raw and packet sockets", "forwarded traffic"];
+const OUT_OF_SCOPE: &[&str] =
+    &["UNIX sockets", "SCTP", "forwarded traffic", "frames that a packet socket takes from a mapped ring"];
 
 /// Looks, and says what it saw.
 ///

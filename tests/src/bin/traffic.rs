@@ -44,6 +44,14 @@ enum Command {
         #[arg(long, default_value_t = 3.0)]
         seconds: f64,
     },
+    /// Connects, sends `hello`, and waits until the other side closes. For tests of who that was: further arguments are ignored.
+    Hello {
+        /// Whom to connect to.
+        to: std::net::SocketAddr,
+        /// What stands on the command line besides.
+        #[arg(allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Small UDP datagrams at full rate for some seconds.
     Packets {
         /// How long.
@@ -132,6 +140,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Demo => demo::run(&mut print),
         Command::Crowd { kind: Crowd::Open, count } => storm::crowd::open(count, &mut print),
         Command::Crowd { kind: Crowd::Spray, count } => storm::crowd::spray(count, &mut print),
+        Command::Hello { to, rest: _ } => hello(to),
         Command::Bulk { streams, seconds } => print_pace(&pace::bulk(streams, length(seconds)?)?),
         Command::Packets { seconds } => print_pace(&pace::packets(length(seconds)?)?),
         Command::Storm(args) => {
@@ -192,4 +201,13 @@ fn run_cases(args: &CaseArgs) -> Result<()> {
         problems.iter().for_each(|problem| eprintln!("traffic: {}: {problem}", case.id(family)));
     }
     if failures > 0 { bail!("{failures} problems") } else { Ok(()) }
+}
+
+fn hello(to: std::net::SocketAddr) -> Result<()> {
+    use std::io::{Read, Write};
+
+    let mut stream = std::net::TcpStream::connect(to)?;
+    stream.write_all(b"hello")?;
+    stream.read_to_end(&mut Vec::new())?;
+    Ok(())
 }

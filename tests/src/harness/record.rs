@@ -79,6 +79,36 @@ pub struct Owner {
     pub uid: Option<u32>,
     /// Parent.
     pub ppid: Option<u32>,
+    /// Where it was.
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// What became of the executable's name.
+    #[serde(default)]
+    pub exe_state: Option<String>,
+    /// Hash of the executable.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Secrets were blotted out.
+    #[serde(default)]
+    pub redacted: bool,
+    /// Systemd unit.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// The container.
+    #[serde(default)]
+    pub container: Option<Value>,
+    /// Who led to it, the nearest first.
+    #[serde(default)]
+    pub ancestors: Vec<Ancestor>,
+}
+
+/// A process that led to another.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ancestor {
+    /// PID.
+    pub pid: u32,
+    /// The kernel's name of it.
+    pub comm: String,
 }
 
 /// A command line: as a list, or joined by spaces.

@@ -15,6 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod bad_input;
 mod crash;
 mod held;
+mod identity;
 mod load;
 mod replay;
 mod report;
@@ -75,6 +76,10 @@ fn main() {
         of("bad-input::arguments", bad_input::arguments),
         trial("wire::counted", wire::counted),
         trial("wire::switched-off", wire::switched_off),
+        trial("identity::deleted", identity::deleted),
+        trial("identity::memfd", identity::memfd),
+        trial("identity::container", identity::container),
+        trial("identity::ancestors", identity::ancestors),
         trial("replay", replay::equals_live),
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),

@@ -37,10 +37,16 @@ impl Recorder {
         Ok(Usage { cpu, peak_kib })
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.0.id().to_string();
+        sh::output(Command::new("kill").args([&format!("-{name}"), &pid])).map(drop)
+    }
+
     /// Ends it in order, so that everything is stored, and tells what it took in all.
     pub fn stop(self) -> Result<Usage> {
         let pid = self.0.id();
-        sh::output(Command::new("kill").args(["-INT", &pid.to_string()]))?;
+        self.signal("INT")?;
         let mut status = 0;
         // SAFETY: rusage is plain integers, for which all-zero bytes are a value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

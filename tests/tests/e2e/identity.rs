@@ -1,0 +1,194 @@
+//! Who it was: real programs that hide, and what the record tells of them.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use connmon_tests::harness::programs::{export, traffic_program};
+use connmon_tests::harness::record::{Owner, Record};
+use connmon_tests::harness::recorder::Recorder;
+use sha2::{Digest, Sha256};
+
+/// A program is looked at when its connection is first met by a sweep, which comes once a second.
+const LOOKED_AT: Duration = Duration::from_millis(2500);
+/// The id of a container that does not exist.
+const CONTAINER: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+
+/// A recording, and a server that programs say hello to.
+struct Scene {
+    folder: tempfile::TempDir,
+    recorder: Recorder,
+    server: TcpListener,
+}
+
+impl Scene {
+    fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let recorder = Recorder::start(&folder.path().join("who.db"), &[])?;
+        Ok(Self { folder, recorder, server: TcpListener::bind("127.0.0.1:0")? })
+    }
+
+    fn at(&self) -> Result<SocketAddr> {
+        Ok(self.server.local_addr()?)
+    }
+
+    /// Lets one program say hello, does something meanwhile, and returns what the record tells of it.
+    fn greet(
+        self,
+        start: impl FnOnce(&Path, SocketAddr) -> Result<()>,
+        meanwhile: impl FnOnce(),
+    ) -> Result<Owner> {
+        let at = self.at()?;
+        start(self.folder.path(), at)?;
+        let (mut stream, from) = self.server.accept()?;
+        let mut greeting = [0; 5];
+        stream.read_exact(&mut greeting)?;
+        meanwhile();
+        std::thread::sleep(LOOKED_AT);
+        drop(stream);
+        // Until the program has closed its end as well.
+        std::thread::sleep(Duration::from_millis(500));
+        self.recorder.stop()?;
+        let records = export(&self.folder.path().join("who.db"))?;
+        let is_it = |record: &&Record| record.local.port == from.port() && record.remote.port == at.port();
+        let record = records.iter().find(is_it).context("the connection is missing")?;
+        ensure!((record.tx_bytes, record.rx_bytes) == (5, 0), "{record}");
+        record.process.clone().with_context(|| format!("nobody owns {record}"))
+    }
+}
+
+fn spawn(program: &Path, folder: &Path, at: SocketAddr, rest: &[&str]) -> Result<()> {
+    let mut command = Command::new(program);
+    command.args(["hello", &at.to_string()]).args(rest).current_dir(folder);
+    quiet(&mut command).spawn().with_context(|| format!("cannot start {}", program.display()))?;
+    Ok(())
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null())
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    Ok(Sha256::digest(fs::read(file)?).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A program that was deleted while it ran, in a folder of its own, with a secret on its command line.
+pub fn deleted() -> Result<()> {
+    let scene = Scene::new()?;
+    let program = scene.folder.path().join("vanishing");
+    fs::copy(traffic_program()?, &program)?;
+    let hash = sha256(&program)?;
+    let folder = fs::canonicalize(scene.folder.path())?;
+    let owner = scene.greet(
+        |folder, at| spawn(&program, folder, at, &["--password=hunter2"]),
+        || drop(fs::remove_file(&program)),
+    )?;
+    let expected = Some(folder.join("vanishing"));
+    ensure!(owner.exe.as_ref().map(PathBuf::from) == expected, "exe {:?}", owner.exe);
+    ensure!(owner.exe_state.as_deref() == Some("deleted"), "exe_state {:?}", owner.exe_state);
+    ensure!(owner.sha256.as_deref() == Some(&hash), "sha256 {:?}, not {hash}", owner.sha256);
+    ensure!(owner.cwd.as_ref().map(PathBuf::from) == Some(folder), "cwd {:?}", owner.cwd);
+    let shown = format!("{:?}", owner.cmdline);
+    ensure!(owner.redacted && shown.contains("--password=") && !shown.contains("hunter2"), "{shown}");
+    Ok(())
+}
+
+/// A program that only ever was in memory.
+pub fn memfd() -> Result<()> {
+    let traffic = traffic_program()?;
+    // SAFETY: a constant string with its NUL; without MFD_CLOEXEC, so that the child can run it.
+    let fd = unsafe { libc::memfd_create(c"ghost".as_ptr(), 0) };
+    ensure!(fd >= 0, "memfd_create: {}", std::io::Error::last_os_error());
+    // SAFETY: it was just made, and nobody else has it.
+    let mut file = unsafe { File::from_raw_fd(fd) };
+    file.write_all(&fs::read(&traffic)?)?;
+    let program = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let owner = Scene::new()?.greet(|folder, at| spawn(&program, folder, at, &[]), || {})?;
+    ensure!(owner.exe.as_deref() == Some("/memfd:ghost"), "exe {:?}", owner.exe);
+    ensure!(owner.exe_state.as_deref() == Some("memfd"), "exe_state {:?}", owner.exe_state);
+    ensure!(owner.sha256 == Some(sha256(&traffic)?), "sha256 {:?}", owner.sha256);
+    Ok(())
+}
+
+/// A process that starts where it is, and one that is put there: the cgroup is what a container runtime would make.
+pub fn container() -> Result<()> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let root = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (path, kind) = (fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    });
+    let slice = root.context("no cgroup2 hierarchy")?.join("connmontest.slice");
+    let scene = Scene::new()?;
+    // While it records: nobody has listed it.
+    let group = Cgroup::new(&slice, &format!("docker-{CONTAINER}.scope"))?;
+    let procs = group.0.join("cgroup.procs");
+    let owner = scene.greet(
+        |folder, at| {
+            let mut command = Command::new("sh");
+            let script = "echo $$ > \"$0\" && exec \"$1\" hello \"$2\"";
+            command.args(["-c", script]).arg(&procs).arg(traffic_program()?).arg(at.to_string());
+            quiet(&mut command).current_dir(folder).spawn()?;
+            Ok(())
+        },
+        || {},
+    )?;
+    drop(group);
+    let _ = fs::remove_dir(&slice);
+    let unit = format!("docker-{CONTAINER}.scope");
+    ensure!(owner.unit.as_deref() == Some(&unit), "unit {:?}", owner.unit);
+    let container = owner.container.context("no container")?;
+    ensure!(container["runtime"] == "docker" && container["id"] == CONTAINER, "container {container}");
+    Ok(())
+}
+
+/// Parents that have long gone when the connection is made.
+pub fn ancestors() -> Result<()> {
+    let owner = Scene::new()?.greet(
+        |folder, at| {
+            let mut command = Command::new("sh");
+            // Both shells are gone when the grandchild connects.
+            let script = "sh -c '(sleep 1; \"$0\" hello \"$1\") &' \"$0\" \"$1\" & wait";
+            command.args(["-c", script]).arg(traffic_program()?).arg(at.to_string()).current_dir(folder);
+            let status = quiet(&mut command).status()?;
+            ensure!(status.success(), "sh: {status}");
+            Ok(())
+        },
+        || {},
+    )?;
+    let chain: Vec<u32> = owner.ancestors.iter().map(|ancestor| ancestor.pid).collect();
+    let me = std::process::id();
+    let Some(at) = chain.iter().position(|pid| *pid == me) else {
+        bail!("{me} is not among the ancestors {:?}", owner.ancestors)
+    };
+    // The subshell, and the two shells that were called.
+    ensure!(at == 3, "{:?}", owner.ancestors);
+    ensure!(
+        owner.ancestors[..3].iter().all(|it| it.comm == "sh" || it.comm == "dash"),
+        "{:?}",
+        owner.ancestors
+    );
+    Ok(())
+}
+
+/// A cgroup that is removed in the end.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(slice: &Path, name: &str) -> Result<Self> {
+        let path = slice.join(name);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0); // it may not be empty yet, and does no harm
+    }
+}
