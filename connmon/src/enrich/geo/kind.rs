@@ -117,6 +117,8 @@ fn of_v4(ip: Ipv4Addr) -> AddressKind {
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => AddressKind::Documentation,
         [198, 18..=19, ..] => AddressKind::Benchmarking,
         [224..=239, ..] => AddressKind::Multicast,
+        // Anycast of the Port Control Protocol and of TURN: reachable from everywhere, unlike their neighbours.
+        [192, 0, 0, 9..=10] => AddressKind::Public,
         [0, ..] | [192, 0, 0, _] | [192, 88, 99, _] | [240..=255, ..] => AddressKind::Reserved,
         _ => AddressKind::Public,
     }
@@ -136,6 +138,9 @@ fn of_v6(ip: Ipv6Addr) -> AddressKind {
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x64, 0xff9b, 1, ..] => AddressKind::Private,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => AddressKind::Documentation,
         [0x2001, 2, 0, ..] => AddressKind::Benchmarking,
+        // What the registry calls globally reachable within 2001::/23: anycast services, AMT, AS112, ORCHIDv2 and DRIP.
+        [0x2001, 1, 0, 0, 0, 0, 0, 1..=3] | [0x2001, 3, ..] | [0x2001, 4, 0x112, ..] => AddressKind::Public,
+        [0x2001, 0x20..=0x3f, ..] => AddressKind::Public,
         [0x2001, 0..=0x1ff, ..] => AddressKind::Reserved,
         [0x2000..=0x3fff, ..] => AddressKind::Public,
         _ => AddressKind::Reserved,
@@ -167,6 +172,62 @@ mod tests {
             (AddressKind::Reserved, "0.1.2.3 192.0.0.8 192.88.99.1 240.0.0.1 100::1 2001::1 4000::1 5f00::1"),
         ] {
             for ip in addresses.split(' ') {
+                assert_eq!(AddressKind::of(ip.parse().unwrap()), kind, "{ip}");
+            }
+        }
+    }
+
+    /// Every row of the IANA special-purpose registries for IPv4 and IPv6, by its first and last address.
+    #[test]
+    fn the_registries_row_by_row() {
+        use AddressKind::*;
+        for (kind, first, last) in [
+            (Reserved, "0.0.0.1", "0.255.255.255"),
+            (Unspecified, "0.0.0.0", "0.0.0.0"),
+            (Private, "10.0.0.0", "10.255.255.255"),
+            (Cgnat, "100.64.0.0", "100.127.255.255"),
+            (Loopback, "127.0.0.0", "127.255.255.255"),
+            (LinkLocal, "169.254.0.0", "169.254.255.255"),
+            (Private, "172.16.0.0", "172.31.255.255"),
+            (Reserved, "192.0.0.0", "192.0.0.8"),
+            (Public, "192.0.0.9", "192.0.0.10"),
+            (Reserved, "192.0.0.11", "192.0.0.255"),
+            (Documentation, "192.0.2.0", "192.0.2.255"),
+            (Public, "192.31.196.0", "192.31.196.255"),
+            (Public, "192.52.193.0", "192.52.193.255"),
+            (Reserved, "192.88.99.0", "192.88.99.255"),
+            (Private, "192.168.0.0", "192.168.255.255"),
+            (Public, "192.175.48.0", "192.175.48.255"),
+            (Benchmarking, "198.18.0.0", "198.19.255.255"),
+            (Documentation, "198.51.100.0", "198.51.100.255"),
+            (Documentation, "203.0.113.0", "203.0.113.255"),
+            (Multicast, "224.0.0.0", "239.255.255.255"),
+            (Reserved, "240.0.0.0", "255.255.255.254"),
+            (Broadcast, "255.255.255.255", "255.255.255.255"),
+            (Loopback, "::1", "::1"),
+            (Unspecified, "::", "::"),
+            (Public, "64:ff9b::808:808", "64:ff9b::808:808"),
+            (Private, "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
+            (Reserved, "100::", "100::ffff:ffff:ffff:ffff"),
+            (Reserved, "100:0:0:1::", "100::1:ffff:ffff:ffff:ffff"),
+            (Reserved, "2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Public, "2001:1::1", "2001:1::3"),
+            (Benchmarking, "2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff"),
+            (Public, "2001:3::", "2001:3:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Public, "2001:4:112::", "2001:4:112:ffff:ffff:ffff:ffff:ffff"),
+            (Reserved, "2001:10::", "2001:1f:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Public, "2001:20::", "2001:3f:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Reserved, "2001:40::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Documentation, "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Private, "2002:a00::", "2002:aff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Public, "2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff"),
+            (Documentation, "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Reserved, "5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Private, "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (LinkLocal, "fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            (Multicast, "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            for ip in [first, last] {
                 assert_eq!(AddressKind::of(ip.parse().unwrap()), kind, "{ip}");
             }
         }
