@@ -1,12 +1,14 @@
 //! What was typed. The only place that knows clap.
 
 mod audit;
+mod geo;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::Audit;
+pub use geo::{DEFAULT_GEO_DIR, Databases, Fetch, Geo, GeoCommand, Import, Install, Lookup, Places, Status};
 
 /// Where recordings go unless `--db` says otherwise.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
@@ -58,6 +60,9 @@ pub enum Command {
     #[command(after_help = "Example:
   connmon report --db a.db --out a.html")]
     Report(Report),
+    /// Geo databases: which there are, what they say of an address, adding one
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Geo(Geo),
     /// What this kernel allows, and what a store holds
     Doctor(Doctor),
     /// A script that completes connmon's commands in a shell
@@ -102,6 +107,9 @@ pub struct Record {
     /// Record nothing: the probes return at once, which shows what calling them costs
     #[arg(long, hide = true)]
     pub empty_probes: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub places: Places,
 }
 
 /// `connmon replay`
@@ -118,6 +126,9 @@ pub struct Replay {
     /// Write an HTML report of this store when done
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub places: Places,
 }
 
 /// Which connections.
@@ -188,6 +199,9 @@ pub struct Report {
     /// Where to write it; `-` for stdout
     #[arg(long, value_name = "FILE", default_value = "connmon-report.html")]
     pub out: PathBuf,
+    /// Where the host stands, instead of what the recording says: degrees north and east, as in 53.55,9.99
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+    pub location: Option<String>,
 }
 
 /// `connmon doctor`

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::capture::{Backend, Options};
 use crate::cli;
 use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
-use crate::model::{Timestamp, length};
+use crate::model::{Coordinates, HostLocation, Timestamp, length};
 use crate::summary::Selection;
 
 /// An option that cannot be.
@@ -37,6 +37,9 @@ pub enum ConfigError {
     /// A list of addresses has a line that is none.
     #[error("--filter-file {0}, line {1}: {2}; write one a line, # begins a comment")]
     FilterList(String, usize, ParseNetworkError),
+    /// A place cannot be read.
+    #[error("--location {0}: this is no place; write degrees north and east, as in 53.55,9.99")]
+    Location(String),
     /// The interval is empty.
     #[error("--since {0} is not before --until {1}")]
     Interval(Timestamp, Timestamp),
@@ -57,6 +60,46 @@ pub struct Recording {
     pub report: Option<PathBuf>,
     /// What the kernel side is to do.
     pub options: Options,
+    /// Where places come from.
+    pub places: Places,
+}
+
+/// Where the places of addresses and of this host come from.
+#[derive(Debug)]
+pub struct Places {
+    /// Databases that were named, in that order.
+    pub files: Vec<PathBuf>,
+    /// The folder with further ones.
+    pub folder: Option<PathBuf>,
+    /// Where this host stands, if it was told.
+    pub location: Option<HostLocation>,
+}
+
+impl TryFrom<cli::Places> for Places {
+    type Error = ConfigError;
+
+    fn try_from(args: cli::Places) -> Result<Self, ConfigError> {
+        let location = args.location.map(|text| location(&text)).transpose()?;
+        Ok(Self { files: args.databases.geo_db, folder: geo_folder(args.databases.geo_dir), location })
+    }
+}
+
+/// The folder of geo databases: the one that was named, else the usual one if it is there.
+pub fn geo_folder(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| Some(PathBuf::from(cli::DEFAULT_GEO_DIR)).filter(|folder| folder.exists()))
+}
+
+/// The place that `--location` names: latitude and longitude in degrees.
+///
+/// # Errors
+/// It cannot be read.
+pub fn location(text: &str) -> Result<HostLocation, ConfigError> {
+    let degrees = |text: &str| text.trim().parse::<f64>().ok();
+    let at = text
+        .split_once(',')
+        .and_then(|(north, east)| Coordinates::new(degrees(north)?, degrees(east)?))
+        .ok_or_else(|| ConfigError::Location(text.to_owned()))?;
+    Ok(HostLocation { label: "this host".into(), at, source: "configured".into(), country_only: false })
 }
 
 impl TryFrom<cli::Record> for Recording {
@@ -82,6 +125,7 @@ impl TryFrom<cli::Record> for Recording {
                 wire: !args.no_wire,
                 empty: args.empty_probes,
             },
+            places: args.places.try_into()?,
         })
     }
 }
@@ -143,4 +187,19 @@ pub fn filter(choice: &cli::Choice, now: Timestamp) -> Result<Filter, ConfigErro
         filter = filter.and(Filter::of_remotes(networks, path == file, format!("addresses of {file}")));
     }
     Ok(filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        let at =
+            |text: &str| location(text).ok().map(|location| (location.at.latitude, location.at.longitude));
+        assert_eq!(at("53.55, -9.9"), Some((53.55, -9.9)));
+        for text in ["", "1", "91,0", "0,181", "a,b", "1,2,3", "NaN,0"] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
 }

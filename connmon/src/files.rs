@@ -13,6 +13,14 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
+/// Makes sure that what a folder lists survives a loss of power.
+///
+/// # Errors
+/// It cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 /// Writes a file beside its place, syncs it, and renames it.
 ///
 /// # Errors

@@ -19,7 +19,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
 ];
 
 fn connmon(args: &[&str], db: &Path) -> Vec<u8> {
-    let output = Command::new(env!("CARGO_BIN_EXE_connmon")).args(args).arg("--db").arg(db).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_connmon"));
+    // No geo databases of this machine: beside the store there are none.
+    command.args(args).arg("--db").arg(db).env("CONNMON_GEO_DIR", db.parent().unwrap());
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

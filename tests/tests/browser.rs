@@ -29,6 +29,8 @@ fn run() -> Run {
         object_sha256: "0".into(),
         backend: "fentry".into(),
         backend_notes: vec![],
+        geo: Geo::embedded().about(),
+        location: None,
         started: START,
         ended: Some(Timestamp(START.0 + 60_000_000_000)),
         last_flush: START,
@@ -76,6 +78,7 @@ fn connection(name: &str) -> Connection {
         }),
         wire: None,
         country: Some("US".into()),
+        place: None,
     }
 }
 
@@ -151,7 +154,8 @@ fn a_page_with_hostile_names_makes_no_request() {
         builder.add(1, connection(name));
         let page = folder.path().join(format!("{number}.html"));
         let mut bytes = Vec::new();
-        html::write(&builder.finish(), &Options::new(&Geo::embedded()), &mut bytes).unwrap();
+        let summary = builder.finish();
+        html::write(&summary, &Options::of(&summary), &mut bytes).unwrap();
         std::fs::write(&page, bytes).unwrap();
         let document = open(&page);
         assert_eq!(server.calls(), 0, "{name} made the browser ask");

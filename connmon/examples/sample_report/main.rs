@@ -1,15 +1,18 @@
 //! A report of made-up traffic, to look at while its design changes: no record of anything.
 //!
 //! `cargo run --example sample_report -- report.html [map.svg]`; with `--rows N` for another number of connections,
-//! `--lossy` for a recording that lost something, `--hostile` for names that attack, `--home` for a known place.
+//! `--lossy` for a recording that lost something, `--hostile` for names that attack, `--home` for a known place;
+//! with geo databases (`.mmdb`, `.cgeo`) their places.
 
 mod traffic;
 mod world;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use connmon::enrich::geo::Geo;
-use connmon::report::{Home, Options, html, svg};
+use connmon::model::{Coordinates, HostLocation};
+use connmon::report::{Options, html, svg};
 use connmon::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection};
 
 use traffic::{Random, connection};
@@ -22,9 +25,11 @@ fn main() -> std::io::Result<()> {
     let files: Vec<&String> =
         args.iter().filter(|arg| arg.ends_with(".html") || arg.ends_with(".svg")).collect();
 
-    let geo = Geo::embedded();
+    let databases = args.iter().filter(|arg| arg.ends_with(".mmdb") || arg.ends_with(".cgeo"));
+    let databases: Vec<PathBuf> = databases.map(PathBuf::from).collect();
+    let geo = Geo::open(&databases, None).map_err(std::io::Error::other)?;
     let mut random = Random(0x5eed);
-    let run = run(has("--lossy"));
+    let run = run(has("--lossy"), &geo);
     let processes = processes(has("--hostile"));
     let remotes = remotes(&geo, &mut random);
     let mut builder = Builder::new(vec![run], Selection::default(), DEFAULT_CONNECTION_CAP);
@@ -32,9 +37,11 @@ fn main() -> std::io::Result<()> {
         builder.add(1, connection(id, &geo, &processes, &remotes, &mut random));
     }
     let summary = builder.finish();
-    let mut options = Options::new(&geo);
+    let mut options = Options::of(&summary);
     if has("--home") {
-        options.home = Some(Home { label: "kestrel, Hamburg".into(), longitude: 10.0, latitude: 53.55 });
+        let at = Coordinates { latitude: 53.55, longitude: 10.0 };
+        let (label, source) = ("kestrel, Hamburg".into(), "configured".into());
+        options.home = Some(HostLocation { label, at, source, country_only: false });
     }
     for file in files {
         let begin = std::time::Instant::now();

@@ -120,5 +120,6 @@ pub fn connection(
         }),
         wire: None,
         country,
+        place: Some(Arc::new(geo.lookup(remote).place("sample".into()))),
     }
 }

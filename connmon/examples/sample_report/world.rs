@@ -176,7 +176,7 @@ pub const KINDS: &[Kind] = &[
     ),
 ];
 
-pub fn run(lossy: bool) -> Run {
+pub fn run(lossy: bool, geo: &Geo) -> Run {
     let gap = Gap {
         from: Timestamp(START + 5 * HOURS),
         to: Timestamp(START + 5 * HOURS + 90_000_000_000),
@@ -205,6 +205,8 @@ pub fn run(lossy: bool) -> Run {
         object_sha256: "9f2c4e0b7d6a1c3358e0f4a2b1d7c9e86f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c".into(),
         backend: "fentry".into(),
         backend_notes: vec!["kprobe: not needed, fentry was accepted".into()],
+        geo: geo.about(),
+        location: None,
         started: Timestamp(START),
         ended: Some(Timestamp(START + 9 * HOURS)),
         last_flush: Timestamp(START + 9 * HOURS),

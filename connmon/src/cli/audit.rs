@@ -42,6 +42,10 @@ pub enum By {
     Remote,
     /// Each country in which remote addresses are registered
     Country,
+    /// Each autonomous system, where a database knew it: see `connmon geo`
+    Asn,
+    /// Each organisation that runs autonomous systems
+    Org,
     /// Each port of a service: the remote port of outbound connections, the local one of inbound ones
     Port,
     /// Each day, in UTC: a connection belongs to the one in which it was opened, with all its bytes
@@ -75,6 +79,8 @@ impl From<By> for audit::By {
             By::Container => Self::Container,
             By::Remote => Self::Remote,
             By::Country => Self::Country,
+            By::Asn => Self::Asn,
+            By::Org => Self::Org,
             By::Port => Self::Port,
             By::Day => Self::Day,
             By::Hour => Self::Hour,

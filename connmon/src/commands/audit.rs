@@ -31,6 +31,9 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
             if audit.rest.0 > 0 {
                 let _ = writeln!(stderr, "{} more groups are left out by --top", audit.rest.0);
             }
+            for sentence in audit.geo.words.iter().filter(|_| audit.by.is_place()) {
+                let _ = writeln!(stderr, "{sentence}");
+            }
             let _ = write_words(&audit.completeness, terminal_width(), stderr);
         }
         TableFormat::Json => audit::write_json(&audit, &mut out)?,

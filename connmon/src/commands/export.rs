@@ -10,7 +10,7 @@ use crate::export::completeness::write_words;
 use crate::export::connections;
 use crate::model::Connection;
 use crate::store::Store;
-use crate::summary::{Completeness, Window};
+use crate::summary::{Completeness, GeoNotes, Window};
 
 /// Prints every connection, and how complete that is.
 ///
@@ -64,12 +64,17 @@ fn write(
     let runs = store.runs()?;
     let mut completeness = Completeness::of(&runs, Window::of(&runs, selection), selection);
     completeness.note_connections(inexact, preexisting);
+    let geo = GeoNotes::of(&runs);
     match format {
-        ExportFormat::Jsonl => connections::write_json_trailer(&completeness, runs.len(), count, out)?,
+        ExportFormat::Jsonl => connections::write_json_trailer(&completeness, &geo, runs.len(), count, out)?,
         ExportFormat::Csv => {
             out.flush()?;
             // The rows are for a program; what they lack is for whoever runs it.
-            let _ = write_words(&completeness, terminal_width(), &mut io::stderr().lock());
+            let stderr = &mut io::stderr().lock();
+            for sentence in &geo.words {
+                let _ = writeln!(stderr, "{sentence}");
+            }
+            let _ = write_words(&completeness, terminal_width(), stderr);
         }
     }
     Ok(count)

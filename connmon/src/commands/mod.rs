@@ -3,6 +3,7 @@
 mod audit;
 mod doctor;
 mod export;
+mod geo;
 mod record;
 mod replay;
 mod report;
@@ -39,6 +40,15 @@ pub enum CommandError {
     /// The recording.
     #[error(transparent)]
     Record(#[from] crate::daemon::RecordError),
+    /// A geo database.
+    #[error(transparent)]
+    Geo(#[from] crate::enrich::geo::GeoError),
+    /// A geo database that was to be added.
+    #[error(transparent)]
+    Install(#[from] geo::InstallError),
+    /// The network.
+    #[error(transparent)]
+    Fetch(#[from] geo::FetchError),
     /// A capture file.
     #[error("{0}: {1}")]
     Capture(String, crate::capture::file::ReadError),
@@ -83,6 +93,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Export(args) => export::run(args),
         Command::Show(args) => show::run(&args),
         Command::Report(args) => report::run(args),
+        Command::Geo(args) => geo::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
             crate::cli::write_completions(shell, &mut io::stdout());

@@ -8,7 +8,6 @@ use crate::cli;
 use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline};
 use crate::enrich::Enricher;
-use crate::enrich::geo::Geo;
 use crate::export::completeness::write_words;
 use crate::store::{Store, Writer};
 use crate::summary::Completeness;
@@ -24,6 +23,7 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
+    let geo = super::geo::of(&settings.places)?;
     settings.make_folder()?;
     let store = Writer::open(&settings.db)?.keeping(filter);
     let file = match &settings.capture {
@@ -35,7 +35,7 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
         }
         None => None,
     };
-    let pipeline = Pipeline::new(Enricher::new(Geo::embedded()), store, file);
+    let pipeline = Pipeline::new(Enricher::new(geo, settings.places.location.clone()), store, file);
     daemon::record(&settings, pipeline, |backend| {
         let until = if settings.length.is_some() { "until the time is up" } else { "until Ctrl-C" };
         let _ = writeln!(

@@ -5,10 +5,9 @@ use std::io::{Write, stderr};
 use super::{CommandError, Outcome, report};
 use crate::capture::{Frame, file};
 use crate::cli;
-use crate::config;
+use crate::config::{self, Places};
 use crate::daemon::{Pipeline, now};
 use crate::enrich::Enricher;
-use crate::enrich::geo::Geo;
 use crate::store::{Store, Writer};
 
 /// Feeds a capture through the pipeline.
@@ -20,8 +19,10 @@ pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
     let name = args.capture.display().to_string();
     let failed = |error| CommandError::Capture(name.clone(), error);
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
+    let places = Places::try_from(args.places)?;
+    let geo = super::geo::of(&places)?;
     let store = Writer::open(&args.db)?.keeping(filter);
-    let mut pipeline = Pipeline::new(Enricher::new(Geo::embedded()), store, None);
+    let mut pipeline = Pipeline::new(Enricher::new(geo, places.location), store, None);
     let mut ended = false;
     while let Some(frame) = reader.read().map_err(failed)? {
         // As often as a recording would, so that a long capture does not have to fit into memory.

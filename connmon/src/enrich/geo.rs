@@ -1,146 +1,218 @@
-//! Where an address is registered, without asking anybody: an embedded database, or a file in its place.
+//! Where an address is and whose it is, without asking anybody: databases that the user gives, and behind them one that is
+//! part of connmon.
 //!
 //! The embedded database knows the country in which a network is registered, which is often not where the host
-//! stands; every output says so. Addresses that mean something only locally never reach the database: they are
-//! named by [`AddressKind`]. connmon/data/LICENSES.md says where the data come from.
+//! stands; every output says so. Addresses that mean something only locally never reach a database: they are
+//! named by [`AddressKind`]. connmon/data/LICENSES.md says where the embedded data come from.
 
 mod country;
+mod database;
+mod import;
 mod kind;
+mod licence;
+mod ranges;
+mod record;
+mod rows;
+#[cfg(test)]
+mod tests;
 
-use std::borrow::Cow;
+use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use maxminddb::{MaxMindDbError, PathElement, Reader};
-
-use crate::model::Timestamp;
+use crate::model::{GeoDatabase, Location};
 pub use country::{Country, countries, country_of};
+pub use database::Database;
+pub use import::{ImportError, Imported, import};
 pub use kind::AddressKind;
+pub use licence::usual_terms;
+pub use ranges::Ranges;
+pub use record::Record;
 
-static EMBEDDED: &[u8] = include_bytes!("../../data/country.mmdb");
+/// How the names of the files end that are taken from a data folder.
+pub const ENDINGS: [&str; 2] = ["mmdb", "cgeo"];
 
-/// A database file that cannot be used.
+/// Geo data that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{file} is no country or city database that connmon can read: {source}; give a .mmdb file or leave it out"
-)]
-pub struct GeoError {
-    file: String,
-    source: MaxMindDbError,
+pub enum GeoError {
+    /// The file cannot be read, is damaged, or is something else.
+    #[error(
+        "{0} is no geo database that connmon can read: {1}; give a whole .mmdb file, import a CSV with `connmon geo \
+         import`, or leave it out"
+    )]
+    File(String, String),
+    /// A database of something else.
+    #[error(
+        "{0} is of no use here: no record that was looked at has a country, a city, coordinates, an ASN or an organisation"
+    )]
+    Useless(String),
+    /// The data folder.
+    #[error(
+        "the folder of geo databases {0} cannot be read: {1}; check its permissions, or name another with --geo-dir"
+    )]
+    Folder(String, std::io::Error),
 }
 
-/// A database of countries by address.
+impl GeoError {
+    fn file(file: &Path, why: impl ToString) -> Self {
+        Self::File(file.display().to_string(), why.to_string())
+    }
+}
+
+/// The databases, in the order in which they are asked. The embedded one is the last.
 #[derive(Debug)]
 pub struct Geo {
-    reader: Reader<Cow<'static, [u8]>>,
-    name: String,
+    databases: Vec<Database>,
+}
+
+/// What the databases say of an address, field by field from the first that knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Answer<'a> {
+    /// The fields.
+    pub record: Record<'a>,
+    /// Which database each field is from, by its place in [`Geo::databases`].
+    pub from: Sources,
+}
+
+/// Which database a field is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "each is named after its field")]
+pub struct Sources {
+    pub country: Option<usize>,
+    pub region: Option<usize>,
+    pub city: Option<usize>,
+    pub coordinates: Option<usize>,
+    pub asn: Option<usize>,
+    pub org: Option<usize>,
+}
+
+impl Sources {
+    fn all(&self) -> [Option<usize>; 6] {
+        [self.country, self.region, self.city, self.coordinates, self.asn, self.org]
+    }
 }
 
 impl Geo {
-    /// The database that is part of connmon.
-    ///
-    /// # Panics
-    /// Never: that the embedded bytes are a sound database is tested.
+    /// The database that is part of connmon, alone.
     pub fn embedded() -> Self {
-        let reader = Reader::from_source(Cow::Borrowed(EMBEDDED)).expect("the embedded database is sound");
-        Self { reader, name: "IPtoASN country".into() }
+        Self { databases: vec![Database::embedded()] }
     }
 
-    /// A database file: records may be flat (`country_code`) or nested (`country.iso_code`).
+    /// The files that are given, then those of the folder by name, then the embedded database.
     ///
     /// # Errors
-    /// The file cannot be read or is no such database.
-    pub fn open(file: &Path) -> Result<Self, GeoError> {
-        let error = |source| GeoError { file: file.display().to_string(), source };
-        let bytes = std::fs::read(file).map_err(|e| error(MaxMindDbError::Io(e)))?;
-        let reader = Reader::from_source(Cow::Owned(bytes)).map_err(error)?;
-        let name = reader.metadata().database_type.clone();
-        Ok(Self { reader, name })
-    }
-
-    /// The country where a public address is registered, as an ISO 3166-1 alpha-2 code.
-    pub fn country(&self, ip: IpAddr) -> Option<&'static str> {
-        let ip = kind::effective(ip);
-        if AddressKind::of(ip) != AddressKind::Public {
-            return None;
+    /// A file or the folder cannot be read, or is no database.
+    pub fn open(files: &[PathBuf], folder: Option<&Path>) -> Result<Self, GeoError> {
+        let mut files = files.to_vec();
+        if let Some(folder) = folder {
+            files.extend(files_of(folder).map_err(|e| GeoError::Folder(folder.display().to_string(), e))?);
         }
-        let found = self.reader.lookup(ip).ok()?;
-        let text = |path: &[PathElement<'_>]| found.decode_path::<&str>(path).ok().flatten();
-        let code = text(&[PathElement::Key("country_code")])
-            .or_else(|| text(&[PathElement::Key("country"), PathElement::Key("iso_code")]))?;
-        // Databases also write "None", "ZZ" or "AP" (somewhere in Asia): no countries.
-        country_of(code).map(|country| country.code)
+        let mut databases = files.iter().map(|file| Database::open(file)).collect::<Result<Vec<_>, _>>()?;
+        databases.push(Database::embedded());
+        Ok(Self { databases })
     }
 
-    /// The name of the database.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// The databases, in the order in which they are asked.
+    pub fn databases(&self) -> &[Database] {
+        &self.databases
     }
 
-    /// When the database was built.
-    pub fn snapshot(&self) -> Timestamp {
-        Timestamp(
-            i64::try_from(self.reader.metadata().build_epoch).unwrap_or(0).saturating_mul(1_000_000_000),
-        )
+    /// What every database says of itself.
+    pub fn about(&self) -> Vec<GeoDatabase> {
+        self.databases.iter().map(|database| database.about().clone()).collect()
+    }
+
+    /// What is known of an address. Only public ones are looked up.
+    ///
+    /// The first database that knows a field wins. What belongs together stays together: region, city and coordinates are
+    /// only taken from a database that agrees about the country, an organisation from one that agrees about the ASN.
+    pub fn lookup(&self, ip: IpAddr) -> Answer<'_> {
+        let ip = kind::effective(ip);
+        let mut answer = Answer::default();
+        if AddressKind::of(ip) != AddressKind::Public {
+            return answer;
+        }
+        for (nth, database) in self.databases.iter().enumerate() {
+            let mut found = database.lookup(ip);
+            // Databases also write "None", "ZZ" or "AP" (somewhere in Asia): no countries.
+            found.country = found.country.and_then(country_of).map(|country| country.code);
+            answer.add(found, nth);
+            let Record { country, city, asn, org, .. } = answer.record;
+            if country.is_some() && city.is_some() && asn.is_some() && org.is_some() {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// The country of a public address, as an ISO 3166-1 alpha-2 code.
+    pub fn country(&self, ip: IpAddr) -> Option<&str> {
+        self.lookup(ip).record.country
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn well_known_addresses() {
-        let geo = Geo::embedded();
-        for (ip, country) in [
-            ("8.8.8.8", Some("US")),
-            ("::ffff:8.8.8.8", Some("US")),
-            ("64:ff9b::808:808", Some("US")),
-            ("2001:4860:4860::8888", Some("US")),
-            ("193.0.6.139", Some("NL")),
-            ("10.1.2.3", None),
-            ("127.0.0.1", None),
-            ("fe80::1", None),
-            ("2001:db8::1", None),
-        ] {
-            assert_eq!(geo.country(ip.parse().unwrap()), country, "{ip}");
-        }
-        assert!(geo.snapshot().to_string().starts_with("2026-06-17T"), "{}", geo.snapshot());
-    }
-
-    #[test]
-    fn every_country_of_the_database_has_a_name_and_a_place() {
-        let geo = Geo::embedded();
-        let networks = geo.reader.networks(Default::default()).unwrap();
-        let mut unknown = std::collections::BTreeSet::new();
-        for network in networks {
-            let code: Option<&str> =
-                network.unwrap().decode_path(&[PathElement::Key("country_code")]).unwrap();
-            if let Some(code) = code.filter(|code| country_of(code).is_none()) {
-                unknown.insert(code.to_owned());
+impl<'a> Answer<'a> {
+    fn add(&mut self, found: Record<'a>, nth: usize) {
+        let agrees =
+            |one: Option<&str>, other: Option<&str>| one.is_none() || other.is_none() || one == other;
+        let (record, from) = (&mut self.record, &mut self.from);
+        take(&mut record.country, found.country, &mut from.country, nth);
+        if agrees(record.country, found.country) && agrees(record.city, found.city) {
+            if record.city.is_none() && found.city.is_some() {
+                // A city comes with its own region and point, not with those of a whole country.
+                (record.region, record.coordinates) = (None, None);
+                (from.region, from.coordinates) = (None, None);
             }
+            take(&mut record.region, found.region, &mut from.region, nth);
+            take(&mut record.coordinates, found.coordinates, &mut from.coordinates, nth);
+            take(&mut record.city, found.city, &mut from.city, nth);
         }
-        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["AP"], "a region, no country");
+        take(&mut record.asn, found.asn, &mut from.asn, nth);
+        if record.asn == found.asn || found.asn.is_none() {
+            take(&mut record.org, found.org, &mut from.org, nth);
+        }
     }
 
-    #[test]
-    fn a_file_that_is_no_database_is_one_clear_sentence() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let error = Geo::open(&file).unwrap_err().to_string();
-        assert!(error.contains("Cargo.toml is no country or city database"), "{error}");
+    /// The fields besides the country; `source` names the databases that answered.
+    pub fn place(&self, source: Arc<str>) -> Location {
+        let record = self.record;
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Location {
+            region: text(record.region),
+            city: text(record.city),
+            coordinates: record.coordinates,
+            asn: record.asn,
+            org: text(record.org),
+            source,
+        }
     }
 
-    /// A look-up has a budget of 2 µs; the test allows for a debug build on a busy machine.
-    #[test]
-    fn a_look_up_is_quick() {
-        let geo = Geo::embedded();
-        let rounds = 20_000_u32;
-        let begin = std::time::Instant::now();
-        let known =
-            (0..rounds).filter(|i| geo.country(IpAddr::from((i * 214_013).to_be_bytes())).is_some()).count();
-        let each = begin.elapsed() / rounds;
-        assert!(known > 5_000, "{known}");
-        assert!(each.as_micros() < 100, "{each:?}");
-        eprintln!("a look-up takes {each:?}");
+    /// The numbers of the databases that answered, in their order.
+    pub fn sources(&self) -> Vec<usize> {
+        let mut sources: Vec<usize> = self.from.all().into_iter().flatten().collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
     }
+}
+
+fn take<T>(field: &mut Option<T>, found: Option<T>, from: &mut Option<usize>, nth: usize) {
+    if field.is_none() && found.is_some() {
+        (*field, *from) = (found, Some(nth));
+    }
+}
+
+/// The databases of a folder, by name.
+fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -1,44 +1,88 @@
-//! What is added to the records: where an address is registered, who a process is.
+//! What is added to the records: where an address is and whose, where this host stands.
 
 pub mod geo;
+mod home;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::model::{HostLocation, Location};
 use crate::track::Batch;
-use geo::Geo;
+use geo::{Answer, Geo};
 
-/// Addresses whose country is remembered.
+/// Addresses of which the answer is remembered.
 const MAX_REMEMBERED: usize = 131_072;
 
 /// Completes batches before they are stored.
 pub struct Enricher {
     geo: Geo,
-    countries: HashMap<IpAddr, Option<String>>,
+    known: HashMap<IpAddr, Known>,
+    /// The names of the databases that answered together, by their numbers.
+    sources: HashMap<Vec<usize>, Arc<str>>,
+    configured: Option<HostLocation>,
+    /// Where this host stands has been told in this recording.
+    located: bool,
+}
+
+/// What is stored of an address.
+#[derive(Clone, Default)]
+struct Known {
+    country: Option<String>,
+    place: Option<Arc<Location>>,
 }
 
 impl Enricher {
-    /// With a country database.
-    pub fn new(geo: Geo) -> Self {
-        Self { geo, countries: HashMap::new() }
+    /// With these databases; the host stands where it is `configured` to, else where its own public address is.
+    pub fn new(geo: Geo, configured: Option<HostLocation>) -> Self {
+        Self { geo, known: HashMap::new(), sources: HashMap::new(), configured, located: false }
     }
 
-    /// The database.
-    pub fn geo(&self) -> &Geo {
-        &self.geo
-    }
-
-    /// Adds the country of each remote address; each address is looked up once.
+    /// Adds what is known of each remote address, each of which is looked up once, and of this host's place.
     pub fn complete(&mut self, batch: &mut Batch) {
-        if self.countries.len() > MAX_REMEMBERED {
-            self.countries.clear();
+        if batch.start.is_some() {
+            batch.geo = self.geo.about();
+            batch.location.clone_from(&self.configured);
+            self.located = batch.location.is_some();
+        }
+        if self.known.len() > MAX_REMEMBERED {
+            self.known.clear();
         }
         for row in &mut batch.connections {
-            let country = self
-                .countries
-                .entry(row.remote.ip)
-                .or_insert_with(|| self.geo.country(row.remote.ip).map(str::to_owned));
-            row.country.clone_from(country);
+            let Self { geo, known, sources, .. } = self;
+            let ip = row.remote.ip;
+            let known = known.entry(ip).or_insert_with(|| Known::new(geo, &geo.lookup(ip), sources));
+            row.country.clone_from(&known.country);
+            row.place.clone_from(&known.place);
+        }
+        if !self.located {
+            // The local end of a connection is an address of one of this host's interfaces.
+            let own = batch.connections.iter().map(|row| row.local.ip);
+            batch.location = home::locate(&self.geo, own);
+            self.located = batch.location.is_some();
+        }
+    }
+}
+
+impl Known {
+    fn new(geo: &Geo, answer: &Answer<'_>, names: &mut HashMap<Vec<usize>, Arc<str>>) -> Self {
+        let sources = answer.sources();
+        if sources.is_empty() {
+            return Self::default();
+        }
+        let name = || {
+            let names = sources.iter().filter_map(|nth| geo.databases().get(*nth));
+            names.map(|database| database.about().dated()).collect::<Vec<_>>().join("; ").into()
+        };
+        let source = match names.get(&sources) {
+            Some(name) => name.clone(),
+            None => names.entry(sources.clone()).or_insert(name()).clone(),
+        };
+        Self {
+            country: answer.record.country.map(str::to_owned),
+            place: Some(Arc::new(answer.place(source))),
         }
     }
 }

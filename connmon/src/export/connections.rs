@@ -2,6 +2,7 @@
 //!
 //! The JSON is a contract: fields may be added, and none renamed.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -9,8 +10,8 @@ use serde::Serialize;
 use super::completeness::Completeness;
 use super::csv::cell;
 use super::process::ProcessFields;
-use crate::model::{Connection, Endpoint, Share, display_safe};
-use crate::summary;
+use crate::model::{Connection, Coordinates, Endpoint, Location, Share, display_safe};
+use crate::summary::{self, GeoNotes};
 
 /// A connection as one object.
 #[derive(Serialize)]
@@ -73,7 +74,23 @@ struct OnWire {
 
 #[derive(Serialize)]
 struct Geo<'a> {
-    country: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    city: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latitude: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longitude: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<Cow<'a, str>>,
+    /// The databases that answered, if they know more than a country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Cow<'a, str>>,
 }
 
 /// Writes one line of JSON.
@@ -118,8 +135,28 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
             tx_packets: wire.tx_packets,
             rx_packets: wire.rx_packets,
         }),
-        geo: connection.country.as_deref().map(|country| Geo { country }),
+        geo: geo(connection),
     }
+}
+
+fn geo(connection: &Connection) -> Option<Geo<'_>> {
+    let country = connection.country.as_deref();
+    let place = connection.place.as_deref().filter(|place| !place.is_country_only());
+    if country.is_none() && place.is_none() {
+        return None;
+    }
+    let text = |of: fn(&Location) -> Option<&String>| place.and_then(of).map(|text| display_safe(text));
+    let at = place.and_then(|place| place.coordinates);
+    Some(Geo {
+        country,
+        city: text(|place| place.city.as_ref()),
+        region: text(|place| place.region.as_ref()),
+        latitude: at.map(|at| at.latitude),
+        longitude: at.map(|at| at.longitude),
+        asn: place.and_then(|place| place.asn),
+        org: text(|place| place.org.as_ref()),
+        source: place.map(|place| display_safe(&place.source)),
+    })
 }
 
 fn end(endpoint: Endpoint) -> End {
@@ -139,13 +176,14 @@ fn traffic(share: &Share) -> Traffic {
 }
 
 #[derive(Serialize)]
-struct LastLine {
-    trailer: Trailer,
+struct LastLine<'a> {
+    trailer: Trailer<'a>,
 }
 
 #[derive(Serialize)]
-struct Trailer {
+struct Trailer<'a> {
     completeness: Completeness,
+    geo: &'a GeoNotes,
     runs: usize,
     connections: u64,
 }
@@ -156,11 +194,12 @@ struct Trailer {
 /// The writer's.
 pub fn write_json_trailer(
     completeness: &summary::Completeness,
+    geo: &GeoNotes,
     runs: usize,
     connections: u64,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let trailer = Trailer { completeness: completeness.into(), runs, connections };
+    let trailer = Trailer { completeness: completeness.into(), geo, runs, connections };
     serde_json::to_writer(&mut *out, &LastLine { trailer })?;
     out.write_all(b"\n")
 }
@@ -174,7 +213,7 @@ pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
         out,
         "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,{},tx_bytes,\
          rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,retransmitted_bytes,rtt_us,\
-         wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country",
+         wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country,city,region,latitude,longitude,asn,org,geo_source",
         ProcessFields::COLUMNS.join(",")
     )
 }
@@ -184,8 +223,12 @@ pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
-    let (kernel, wire) = (connection.kernel, connection.wire);
+    let (kernel, wire, place) = (connection.kernel, connection.wire, connection.place.as_deref());
     let text = |text: Option<&str>| text.map(cell).unwrap_or_default();
+    let degrees = |of: fn(Coordinates) -> f64| {
+        let at = place.and_then(|place| place.coordinates);
+        at.map(|at| of(at).to_string()).unwrap_or_default()
+    };
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let cells = [
         connection.id.to_string(),
@@ -213,6 +256,13 @@ pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()
         number(wire.map(|wire| wire.tx_packets)),
         number(wire.map(|wire| wire.rx_packets)),
         text(connection.country.as_deref()),
+        text(place.and_then(|place| place.city.as_deref())),
+        text(place.and_then(|place| place.region.as_deref())),
+        degrees(|at| at.latitude),
+        degrees(|at| at.longitude),
+        number(place.and_then(|place| place.asn).map(u64::from)),
+        text(place.and_then(|place| place.org.as_deref())),
+        text(place.map(|place| &*place.source)),
     ];
     writeln!(out, "{}", cells.join(","))
 }

@@ -6,4 +6,4 @@ pub mod connections;
 mod csv;
 mod process;
 pub mod show;
-mod text;
+pub mod text;

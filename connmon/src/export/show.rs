@@ -75,7 +75,22 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     line("local", &c.local.to_string())?;
     line("remote", &c.remote.to_string())?;
     line("service", &service(c))?;
-    line("registered", c.country.as_deref().unwrap_or("country not known"))?;
+    let place = c.place.as_deref().filter(|place| !place.is_country_only());
+    let country = if place.is_some() { "country" } else { "registered" };
+    line(country, c.country.as_deref().unwrap_or("country not known"))?;
+    if let Some(place) = place {
+        let parts = [&place.city, &place.region].into_iter().flatten();
+        let names = parts.map(String::as_str).collect::<Vec<_>>().join(", ");
+        let at = place.coordinates.map(|at| format!("{:.4}°, {:.4}°", at.latitude, at.longitude));
+        for (name, value) in
+            [("city", names), ("coordinates", at.unwrap_or_default()), ("network", place.network())]
+        {
+            if !value.is_empty() {
+                line(name, &value)?;
+            }
+        }
+        line("known from", &place.source)?;
+    }
     line("opened", &c.opened.to_string())?;
     line("closed", &c.closed.map_or("not seen".into(), |time| time.to_string()))?;
     if let Some(closed) = c.closed {

@@ -161,6 +161,12 @@ pub static FIELDS: &[Field] = &[
         T::Endpoint(&["org"], |r, t| t.fits_some(r.org.as_deref())),
     ),
     text(
+        "city",
+        "city of the remote address, as a geo database estimates it",
+        Part,
+        T::Endpoint(&["city"], |r, t| t.fits_some(r.city.as_deref())),
+    ),
+    text(
         "host",
         "name of the remote address, or a domain it is in",
         Domain,

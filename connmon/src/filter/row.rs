@@ -42,6 +42,8 @@ pub struct Row<'a> {
     pub asn: Option<u32>,
     /// The organisation that has the network.
     pub org: Option<Cow<'a, str>>,
+    /// The city, where a database knew one.
+    pub city: Option<Cow<'a, str>>,
     /// Names of the remote address.
     pub hosts: Vec<Cow<'a, str>>,
     /// The label of the first rule that fits.
@@ -78,6 +80,7 @@ impl<'a> Row<'a> {
     pub fn of(connection: &'a Connection, last_flush: Timestamp) -> Self {
         let service = service_of(connection);
         let shares = connection.traffic.iter().map(|share| &share.process);
+        let place = connection.place.as_deref();
         Self {
             processes: connection.owner.iter().chain(shares).map(|process| ProcessRow::of(process)).collect(),
             proto: connection.proto.name().into(),
@@ -93,8 +96,9 @@ impl<'a> Row<'a> {
             tx: connection.tx_bytes(),
             rx: connection.rx_bytes(),
             country: connection.country.as_deref().map(Into::into),
-            asn: None,
-            org: None,
+            asn: place.and_then(|place| place.asn),
+            org: place.and_then(|place| place.org.as_deref()).map(Into::into),
+            city: place.and_then(|place| place.city.as_deref()).map(Into::into),
             hosts: Vec::new(),
             label: None,
         }

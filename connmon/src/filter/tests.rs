@@ -53,6 +53,7 @@ impl Default for Row<'_> {
             country: None,
             asn: None,
             org: None,
+            city: None,
             hosts: Vec::new(),
             label: None,
         }

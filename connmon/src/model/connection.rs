@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Endpoint, Process, Proto, Timestamp};
+use super::{Endpoint, Location, Process, Proto, Timestamp};
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,8 @@ pub struct Connection {
     pub wire: Option<Wire>,
     /// ISO 3166-1 alpha-2 code of the remote address, where the database knows one.
     pub country: Option<String>,
+    /// What else the databases know of the remote address.
+    pub place: Option<Arc<Location>>,
 }
 
 impl Connection {

@@ -3,6 +3,7 @@
 mod address;
 mod connection;
 mod interface;
+mod location;
 mod place;
 mod process;
 mod run;
@@ -14,6 +15,7 @@ mod time;
 pub use address::{Endpoint, Proto};
 pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
 pub use interface::{Interface, InterfaceSample};
+pub use location::{Coordinates, GeoDatabase, HostLocation, Location};
 pub use place::{Container, Place};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use run::{Completeness, Gap, LeftOut, Reconciliation, Run};

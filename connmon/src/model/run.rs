@@ -1,6 +1,6 @@
 //! A recording and how complete it is.
 
-use super::Timestamp;
+use super::{GeoDatabase, HostLocation, Timestamp};
 
 /// One recording: from attaching the probes to the final sweep.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,10 @@ pub struct Run {
     pub backend: String,
     /// Why the other backends did not record, one sentence each.
     pub backend_notes: Vec<String>,
+    /// The geo databases that were asked, in that order; empty where a store does not say.
+    pub geo: Vec<GeoDatabase>,
+    /// Where the host stands, where that is known.
+    pub location: Option<HostLocation>,
     /// When the probes were attached.
     pub started: Timestamp,
     /// When the final sweep was done; `None` while recording, or after a crash.

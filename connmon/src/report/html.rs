@@ -5,6 +5,7 @@
 
 mod connections;
 mod header;
+mod places;
 mod tables;
 mod view;
 
@@ -17,8 +18,8 @@ use base64::Engine;
 use sha2::{Digest, Sha256};
 
 use super::{Options, svg};
-use crate::summary::Summary;
 use crate::summary::format;
+use crate::summary::{GeoNotes, Summary};
 use view::{Amount, Shown, When};
 
 /// The style of the page and of the pictures in it. The policy names its digest.
@@ -66,7 +67,10 @@ struct Page {
     before: String,
     ticks: Vec<When>,
     map: Markup,
-    home_note: &'static str,
+    map_note: String,
+    home_note: Shown,
+    place_head: &'static str,
+    country_note: &'static str,
     trays: Vec<TrayLine>,
     processes: tables::Table<tables::ProcessLine>,
     remotes: tables::Table<tables::RemoteLine>,
@@ -75,8 +79,7 @@ struct Page {
     ends: Vec<tables::EndLine>,
     connections: connections::List,
     made: Option<When>,
-    country_database: Shown,
-    country_date: String,
+    geo_words: Vec<Shown>,
 }
 
 struct TrayLine {
@@ -89,17 +92,15 @@ struct TrayLine {
 impl Page {
     fn new(summary: &Summary, options: &Options) -> Self {
         let activity = svg::activity(summary);
-        let home_note = match &options.home {
-            Some(_) => "Lines are great circles from this host.",
-            None => "Where this host stands was not configured, so lines rise from below the map.",
-        };
+        let geo = GeoNotes::of(&summary.runs);
+        let wording = places::wording(&geo);
         Self {
             policy: Markup(policy()),
             style: Markup(STYLE.to_owned()),
             version: env!("CARGO_PKG_VERSION"),
             hosts: header::hosts(summary),
             window: header::interval(summary),
-            facts: header::facts(summary, options),
+            facts: header::facts(summary, &geo),
             notes: header::backend_notes(summary),
             verdict: header::verdict(summary),
             gaps: header::gaps(summary),
@@ -115,7 +116,10 @@ impl Page {
             },
             ticks: svg::ticks(summary).into_iter().map(When::new).collect(),
             map: Markup(svg::map(summary, options, svg::Frame::Page)),
-            home_note,
+            map_note: wording.map,
+            home_note: places::home_note(options.home.as_ref()),
+            place_head: wording.head,
+            country_note: wording.countries,
             trays: svg::trays_of(summary).into_iter().map(TrayLine::new).collect(),
             processes: tables::processes(summary, options.rows),
             remotes: tables::remotes(summary, options.rows),
@@ -124,8 +128,7 @@ impl Page {
             ends: tables::ends(summary),
             connections: connections::list(summary),
             made: options.made.map(When::new),
-            country_database: Shown::new(&options.country_database),
-            country_date: format::day(options.country_snapshot),
+            geo_words: geo.words.iter().map(|words| Shown::new(words)).collect(),
         }
     }
 }

@@ -11,44 +11,24 @@ pub mod svg;
 #[cfg(test)]
 mod tests;
 
-use crate::enrich::geo::Geo;
-use crate::model::Timestamp;
+use crate::model::{HostLocation, Timestamp};
+use crate::summary::Summary;
+use crate::summary::geo::location_of;
 
 /// What a report shows besides the summary.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// When the report is made; `None` leaves it out, for output that must not change.
     pub made: Option<Timestamp>,
-    /// Where this host stands, if it was configured.
-    pub home: Option<Home>,
-    /// The database that the countries come from.
-    pub country_database: String,
-    /// When that database was built.
-    pub country_snapshot: Timestamp,
+    /// Where this host stands, if that is known.
+    pub home: Option<HostLocation>,
     /// How many rows the tables of processes and remotes show.
     pub rows: usize,
 }
 
 impl Options {
-    /// Options with what the database says of itself.
-    pub fn new(geo: &Geo) -> Self {
-        Self {
-            made: None,
-            home: None,
-            country_database: geo.name().to_owned(),
-            country_snapshot: geo.snapshot(),
-            rows: 200,
-        }
+    /// Options for a summary: the host stands where its recordings say.
+    pub fn of(summary: &Summary) -> Self {
+        Self { made: None, home: location_of(&summary.runs).cloned(), rows: 200 }
     }
-}
-
-/// A place on the map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Home {
-    /// What to call it.
-    pub label: String,
-    /// Degrees east.
-    pub longitude: f64,
-    /// Degrees north.
-    pub latitude: f64,
 }

@@ -1,14 +1,30 @@
 //! Golden files, hostile names in every field, and what the page must never contain.
 
 use super::svg::Frame;
-use super::{Home, Options, html, svg};
-use crate::enrich::geo::Geo;
-use crate::model::{Gap, Process, Timestamp};
+use super::{Options, html, svg};
+use crate::model::{Coordinates, Gap, GeoDatabase, HostLocation, Location, Process, Timestamp};
 use crate::summary::Summary;
 use crate::summary::fixture::{START, connection, run, summary, varied};
 
 fn options() -> Options {
-    Options { made: Some(Timestamp(START)), ..Options::new(&Geo::embedded()) }
+    Options { made: Some(Timestamp(START)), home: None, rows: 200 }
+}
+
+fn home(label: &str, country_only: bool) -> HostLocation {
+    let at = Coordinates { latitude: 53.55, longitude: 10.0 };
+    HostLocation { label: label.into(), at, source: "configured".into(), country_only }
+}
+
+/// What a database that knows cities and networks says.
+fn place(city: &str, latitude: f64, longitude: f64) -> Option<std::sync::Arc<Location>> {
+    Some(std::sync::Arc::new(Location {
+        region: None,
+        city: Some(city.into()),
+        coordinates: Coordinates::new(latitude, longitude),
+        asn: Some(64_500),
+        org: Some(format!("Networks of {city}")),
+        source: "cities 2026-06-01".into(),
+    }))
 }
 
 fn page(summary: &Summary, options: &Options) -> String {
@@ -42,10 +58,56 @@ fn the_page_is_as_agreed() {
 
 #[test]
 fn the_maps_are_as_agreed() {
-    let home = Home { label: "Hamburg".into(), longitude: 10.0, latitude: 53.55 };
+    let home = home("Hamburg", false);
     golden("map.svg", &brief(&svg::map(&varied(), &options(), Frame::Standalone)));
     let placed = Options { home: Some(home), ..options() };
     golden("map-home.svg", &brief(&svg::map(&varied(), &placed, Frame::Standalone)));
+}
+
+#[test]
+fn cities_are_dots_and_the_rest_of_a_country_a_ring() {
+    let curl = crate::summary::fixture::process(100, 5, "curl");
+    let mut run = run(1, 0);
+    let cities = GeoDatabase {
+        name: "cities".into(),
+        kind: "city + asn".into(),
+        date: "2026-06-01".into(),
+        source: "cities.mmdb".into(),
+        licence: Some("CC BY 4.0".into()),
+        attribution: Some("IP Geolocation by DB-IP (db-ip.com)".into()),
+        registered_only: false,
+    };
+    run.geo.insert(0, cities);
+    run.location = Some(home("Hamburg", true));
+    let located = |id, remote: &str, country: &str, city| {
+        let mut c = connection(id, 10 * id, &curl, remote, 1_000 * id as u64, 0);
+        (c.country, c.place) = (Some(country.into()), city);
+        (1, c)
+    };
+    let summary = summary(
+        vec![run],
+        [
+            located(1, "8.8.8.8:443", "US", place("Mountain View", 37.4, -122.1)),
+            located(2, "8.8.4.4:443", "US", place("Mountain View", 37.4, -122.1)),
+            located(3, "9.9.9.9:443", "US", None),
+            located(4, "193.0.6.139:443", "NL", place("Amsterdam", 52.37, 4.9)),
+        ],
+    );
+    let options = Options::of(&summary);
+    assert!(options.home.is_some());
+    let page = page(&summary, &options);
+    for words in [
+        "Mountain View, United States",
+        "AS64500 Networks of Amsterdam",
+        "Location and network",
+        "United States 2.93\u{a0}KiB (only the country is known)",
+        "cities 2026-06-01: IP Geolocation by DB-IP (db-ip.com), CC BY 4.0.",
+        "IPtoASN country 2026-06-17 knows the country in which a network is registered",
+        "only the country is known, so lines begin in the middle of Hamburg",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    golden("map-cities.svg", &brief(&svg::map(&summary, &options, Frame::Standalone)));
 }
 
 #[test]
@@ -79,6 +141,16 @@ fn poisoned(text: &str) -> Summary {
         *field = text.into();
     }
     run.backend = text.into();
+    run.geo = vec![GeoDatabase {
+        name: text.into(),
+        kind: text.into(),
+        date: text.into(),
+        source: text.into(),
+        licence: Some(text.into()),
+        attribution: Some(text.into()),
+        registered_only: false,
+    }];
+    run.location = Some(home(text, true));
     run.backend_notes = vec![text.into()];
     let gap = |from: i64| Gap {
         from: Timestamp(START + from),
@@ -102,6 +174,7 @@ fn poisoned(text: &str) -> Summary {
     };
     let mut first = connection(1, 1, &process(9, text), "8.8.8.8:443", 10, 20);
     first.country = Some(text.into());
+    first.place = place(text, 37.4, -122.1);
     first.inexact = Some(text.into());
     first.traffic.push(crate::summary::fixture::share(&process(10, text), 1, 1));
     let second = connection(2, 2, &process(9, &format!("{text}2")), "1.1.1.1:443", 10, 20);
@@ -114,11 +187,11 @@ fn poisoned(text: &str) -> Summary {
 
 #[test]
 fn hostile_names_stay_text() {
-    let harmless = page(&poisoned("harmless"), &options());
+    let harmless = page(&poisoned("harmless"), &Options { home: Some(home("harmless", false)), ..options() });
     let tags = |page: &str| page.matches('<').count();
     for text in HOSTILE {
-        let home = Home { label: (*text).into(), longitude: 10.0, latitude: 53.0 };
-        let options = Options { country_database: (*text).into(), ..options() };
+        let home = home(text, false);
+        let options = Options { home: Some(home.clone()), ..options() };
         let page = page(&poisoned(text), &options);
         assert_eq!(tags(&page), tags(&harmless), "{text:?} made markup");
         for forbidden in

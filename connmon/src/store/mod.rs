@@ -4,6 +4,7 @@
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
 mod filter;
+mod geo;
 mod interfaces;
 mod keep;
 mod processes;

@@ -130,7 +130,7 @@ fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
 }
 
 /// A column that stores of earlier versions lack until something is recorded into them.
-fn newer<T: rusqlite::types::FromSql>(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<T>> {
+pub(super) fn newer<T: rusqlite::types::FromSql>(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<T>> {
     match row.get(name) {
         Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
         value => value,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
+use super::geo::{Places, from_json};
 use super::{Store, StoreError, filter, keep, processes};
 use crate::filter::Filter;
 use crate::model::{
@@ -50,6 +51,8 @@ impl Store {
                 completeness: completeness(row)?,
                 gaps: gaps.remove(&id).unwrap_or_default(),
                 left_out: left_out.remove(&id),
+                geo: from_json(row, "geo_databases")?,
+                location: from_json(row, "location")?,
             })
         })?;
         runs.collect()
@@ -74,7 +77,7 @@ impl Store {
         let mut connections = self
             .db
             .prepare(&format!(
-                "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id
+                "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id
                     WHERE (?1 IS NULL OR coalesce(c.closed, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
                     AND {} ORDER BY c.id",
                 filter.text
@@ -93,8 +96,9 @@ impl Store {
             [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
         let mut rows = connections.query(values).map_err(error)?;
+        let mut places = Places::default();
         while let Some(row) = rows.next().map_err(error)? {
-            let mut connection = connection(row, &processes).map_err(error)?;
+            let mut connection = connection(row, &processes, &mut places).map_err(error)?;
             while let Some((id, process, figures)) = share {
                 if id > connection.id {
                     break;
@@ -127,9 +131,9 @@ pub(super) fn one(db: &Database, id: i64) -> rusqlite::Result<Option<(i64, Conne
     let used: Vec<i64> = used.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let processes = processes::some(db, &used)?;
     let mut found = db.prepare_cached(
-        "SELECT c.*, e.ip, e.country FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
+        "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
     )?;
-    let read = |row: &Row<'_>| Ok((row.get("run_id")?, connection(row, &processes)?));
+    let read = |row: &Row<'_>| Ok((row.get("run_id")?, connection(row, &processes, &mut Places::default())?));
     let Some((run, mut connection)) = found.query_row([id], read).optional()? else { return Ok(None) };
     let mut shares = db.prepare_cached(
         "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
@@ -169,7 +173,11 @@ fn add_share(
     }
 }
 
-fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite::Result<Connection> {
+fn connection(
+    row: &Row<'_>,
+    processes: &HashMap<i64, Arc<Process>>,
+    places: &mut Places,
+) -> rusqlite::Result<Connection> {
     let endpoint = |ip: String, port: u16| {
         // Written by `Writer` from an address.
         ip.parse().map_or(Endpoint::UNSPECIFIED, |ip| Endpoint::new(ip, port))
@@ -219,6 +227,7 @@ fn connection(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite
             None => None,
         },
         country: row.get("country")?,
+        place: places.of(row)?,
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, interfaces, keep, processes, schema};
+use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, processes, schema};
 use crate::capture::Start;
 use crate::filter::Filter;
 use crate::model::Completeness;
@@ -120,6 +120,7 @@ impl Writer {
             }
         }
         let run = self.run;
+        geo::put_run(&transaction, run, batch)?;
         let base = run << RUN_SHIFT;
         for row in &batch.processes {
             processes::put(&transaction, run, base, row)?;
@@ -133,7 +134,7 @@ impl Writer {
                     if self.endpoints.len() >= MAX_ENDPOINTS {
                         self.endpoints.clear();
                     }
-                    let id = put_endpoint(&transaction, row)?;
+                    let id = geo::put_endpoint(&transaction, row)?;
                     self.endpoints.insert(row.remote.ip, id);
                     id
                 }
@@ -203,14 +204,6 @@ fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }
     Ok(run)
-}
-
-fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i64> {
-    db.prepare_cached(
-        "INSERT INTO endpoint (ip, country) VALUES (?1, ?2)
-            ON CONFLICT (ip) DO UPDATE SET country = coalesce(excluded.country, country) RETURNING id",
-    )?
-    .query_row(params![row.remote.ip.to_string(), row.country], |row| row.get(0))
 }
 
 fn put_connection(

@@ -41,7 +41,7 @@ pub(super) struct OpenProcess {
     newest: (Timestamp, i64),
 }
 
-/// A remote row in the making; `newest` is the rank of the connection that `row.country` is from.
+/// A remote row in the making; `newest` is the rank of the connection that `row.country` and `row.place` are from.
 pub(super) struct OpenRemote {
     pub(super) row: RemoteRow,
     newest: (Timestamp, i64),
@@ -196,6 +196,7 @@ impl Builder {
                 ip,
                 kind: AddressKind::of(ip),
                 country: None,
+                place: None,
                 figures: Figures::default(),
                 processes: Vec::new(),
                 services: BTreeSet::new(),
@@ -207,9 +208,11 @@ impl Builder {
         });
         let open = &mut self.remotes[index];
         let newest = (connection.opened, connection.id);
-        if open.row.kind == AddressKind::Public && connection.country.is_some() && newest >= open.newest {
+        let known = connection.country.is_some() || connection.place.is_some();
+        if open.row.kind == AddressKind::Public && known && newest >= open.newest {
             open.newest = newest;
             open.row.country.clone_from(&connection.country);
+            open.row.place.clone_from(&connection.place);
         }
         open.row.figures.add(connection, tx, rx);
         insert_few(&mut open.row.services, service);

@@ -24,6 +24,8 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         object_sha256: "ab".repeat(32),
         backend: "fentry".into(),
         backend_notes: vec!["kprobe: not needed".into()],
+        geo: crate::enrich::geo::Geo::embedded().about(),
+        location: None,
         started,
         ended: Some(ended),
         last_flush: ended,
@@ -76,6 +78,7 @@ pub(crate) fn connection(
         kernel: None,
         wire: None,
         country: None,
+        place: None,
     }
 }
 

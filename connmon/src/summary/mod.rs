@@ -9,6 +9,7 @@ mod builder;
 mod completeness;
 mod finish;
 pub mod format;
+pub mod geo;
 mod kept;
 mod rows;
 mod selection;
@@ -29,6 +30,7 @@ pub use crate::model::{Service, service_of};
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
 pub use completeness::{Completeness, Level, Statement, Verdict};
+pub use geo::GeoNotes;
 pub use rows::{
     CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
 };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Direction, End, Process, ProcessId, Proto, Timestamp};
+use crate::model::{Connection, Direction, End, Location, Process, ProcessId, Proto, Timestamp};
 
 /// Counts that every row has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Figures {
     }
 
     /// Adds the figures of another row.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.connections += other.connections;
         self.failed += other.failed;
         self.inbound += other.inbound;
@@ -109,8 +109,10 @@ pub struct RemoteRow {
     pub ip: IpAddr,
     /// Its kind.
     pub kind: AddressKind,
-    /// Where it is registered, if known: an ISO 3166-1 alpha-2 code.
+    /// Its country, if known: an ISO 3166-1 alpha-2 code.
     pub country: Option<String>,
+    /// What else is known of it.
+    pub place: Option<Arc<Location>>,
     /// Connections and bytes.
     pub figures: Figures,
     /// Rows of [`Summary::processes`](super::Summary::processes) that used it, in ascending order.

@@ -8,13 +8,15 @@ mod tests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
 use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
 use crate::model::{
-    Completeness, Direction, End, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, Timestamp, Wire,
+    Completeness, Direction, End, Endpoint, GeoDatabase, HostLocation, InterfaceSample, KernelTotals,
+    Location, ProcessId, Proto, Timestamp, Wire,
 };
 use processes::Processes;
 
@@ -29,6 +31,10 @@ const PATIENCE: u8 = 2;
 pub struct Batch {
     /// The recording began.
     pub start: Option<Start>,
+    /// With `start`: the geo databases; filled in by `enrich`.
+    pub geo: Vec<GeoDatabase>,
+    /// Where this host stands, once that is known; filled in by `enrich`.
+    pub location: Option<HostLocation>,
     /// New processes, each before its first use.
     pub processes: Vec<ProcessRow>,
     /// New or changed connections.
@@ -93,6 +99,8 @@ pub struct ConnectionRow {
     pub wire: Option<Wire>,
     /// Country of the remote; filled in by `enrich`.
     pub country: Option<String>,
+    /// What else the databases know of the remote; filled in by `enrich`.
+    pub place: Option<Arc<Location>>,
 }
 
 /// What one process moved on one connection in one interval.
@@ -438,6 +446,7 @@ impl Tracker {
                 rx_packets: entry.wire.rx_packets,
             }),
             country: None,
+            place: None,
         }
     }
 }

@@ -21,11 +21,14 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.
-const OWNERS: [(&[&str], &[&str]); 5] = [
+const OWNERS: [(&[&str], &[&str]); 7] = [
     (&["aya", "aya_log", "aya_obj"], &["capture/", "capture.rs"]),
     (&["rusqlite"], &["store/", "store.rs"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/", "cli"]),
     (&["askama"], &["report/", "report.rs", "live/web"]),
+    (&["maxminddb"], &["enrich/geo"]),
+    // The only network code.
+    (&["ureq"], &["commands/geo/fetch.rs"]),
     (&["ratatui", "crossterm"], &["live/tui"]),
 ];
 
@@ -154,6 +157,8 @@ mod tests {
             ("report/page.rs", "summary/mod.rs", "use ::askama::Template;"),
             ("live/web/page.rs", "live/mod.rs", "use askama::Template;"),
             ("live/tui/mod.rs", "live/web/mod.rs", "use crossterm::event;"),
+            ("enrich/geo/database.rs", "report/mod.rs", "use maxminddb::Reader;"),
+            ("commands/geo/fetch.rs", "commands/geo/install.rs", "use ureq::Agent;"),
         ] {
             assert!(rules(owner, code).is_empty(), "{owner}");
             assert_eq!(rules(other, code).len(), 1, "{other}");

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::interfaces::{Comparison, Meter};
 use super::{Audit, By, Group, Key, Sort, Split, key};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
-use crate::summary::{Completeness, Selection, Window};
+use crate::summary::{Completeness, GeoNotes, Selection, Window};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
     by: By,
     completeness: Completeness,
+    geo: GeoNotes,
     boots: HashMap<i64, Arc<str>>,
     groups: HashMap<Key, Open>,
     totals: Split,
@@ -22,11 +23,12 @@ pub struct Builder {
     filtered: bool,
 }
 
-/// A group in the making; `newest` is the rank of the connection that `process` is from.
+/// A group in the making; `newest` is the rank of the connection that `process` or `org` is from.
 #[derive(Default)]
 struct Open {
     figures: Split,
     process: Option<Arc<Process>>,
+    org: Option<String>,
     newest: Option<(Timestamp, i64)>,
 }
 
@@ -37,6 +39,7 @@ impl Builder {
         Self {
             by,
             completeness: Completeness::of(runs, window, selection),
+            geo: GeoNotes::of(runs),
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
             groups: HashMap::new(),
             totals: Split::default(),
@@ -56,9 +59,14 @@ impl Builder {
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_connection(connection, tx, rx);
         if let Some(key) = key::of_connection(self.by, connection) {
-            let figures = &mut self.groups.entry(key).or_default().figures;
-            figures.add_connection(connection);
-            figures.add_bytes(proto, tx, rx);
+            let open = self.groups.entry(key).or_default();
+            open.figures.add_connection(connection);
+            open.figures.add_bytes(proto, tx, rx);
+            let rank = Some((connection.opened, connection.id));
+            if let (By::Asn, Some(place), true) = (self.by, &connection.place, rank >= open.newest) {
+                open.newest = rank;
+                open.org.clone_from(&place.org);
+            }
             return;
         }
         match &connection.owner {
@@ -99,13 +107,13 @@ impl Builder {
         let mut groups: Vec<Group> = self
             .groups
             .into_iter()
-            .map(|(key, open)| Group { key, process: open.process, figures: open.figures })
+            .map(|(key, open)| Group { key, process: open.process, org: open.org, figures: open.figures })
             .collect();
         groups.sort_by(|a, b| a.compare(b, sort));
         let cut = groups.split_off(top.unwrap_or(usize::MAX).min(groups.len()));
         let mut rest = (cut.len() as u64, Split::default());
         cut.iter().for_each(|group| rest.1.merge(&group.figures));
         let comparison = Comparison { filtered: self.filtered, ..self.meter.finish() };
-        Audit { by: self.by, completeness, totals: self.totals, groups, rest, comparison }
+        Audit { by: self.by, completeness, geo: self.geo, totals: self.totals, groups, rest, comparison }
     }
 }

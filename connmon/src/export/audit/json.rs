@@ -11,6 +11,7 @@ use super::{Audit, By, Group, Key, Split};
 use crate::export::completeness::Completeness;
 use crate::export::process::ProcessFields;
 use crate::model::display_safe;
+use crate::summary::GeoNotes;
 
 #[derive(Serialize)]
 struct Output {
@@ -27,6 +28,8 @@ struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<GroupRow>>,
     interfaces: Vec<InterfaceRow>,
+    /// Where places and networks come from.
+    geo: GeoNotes,
     applications: Applications,
 }
 
@@ -48,6 +51,9 @@ struct ProcessRow {
 #[derive(Serialize)]
 struct GroupRow {
     key: String,
+    /// Of an autonomous system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<String>,
     #[serde(flatten)]
     figures: Split,
 }
@@ -100,6 +106,7 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
         }),
         groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
         interfaces: comparison.interfaces.iter().map(interface).collect(),
+        geo: audit.geo.clone(),
         applications: Applications {
             loopback: comparison.loopback.into(),
             elsewhere: comparison.elsewhere.into(),
@@ -116,7 +123,8 @@ fn process(group: &Group) -> Option<ProcessRow> {
 }
 
 fn group(group: &Group) -> GroupRow {
-    GroupRow { key: group.key_text(), figures: group.figures }
+    let org = group.org.as_deref().map(|org| display_safe(org).into_owned());
+    GroupRow { key: group.key_text(), org, figures: group.figures }
 }
 
 fn interface(row: &Metered) -> InterfaceRow {

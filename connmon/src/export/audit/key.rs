@@ -13,10 +13,12 @@ use crate::summary::{AddressKind, service_of};
 pub enum Key {
     /// A process of a boot; its name comes first, so that it is sorted by it.
     Process(Arc<str>, ProcessId),
-    /// An executable, a user, a country, a day or an hour.
+    /// An executable, a user, a country, an organisation, a day or an hour.
     Text(String),
     /// A remote address.
     Remote(IpAddr),
+    /// An autonomous system.
+    Network(u32),
     /// A service's port.
     Port(u16),
     /// No process is known that owns these connections.
@@ -40,7 +42,7 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
             Some(container) => display_safe(&container.to_string()).into_owned(),
             None => "(the host)".into(),
         })),
-        By::Remote | By::Country | By::Port | By::Day | By::Hour => None,
+        By::Remote | By::Country | By::Asn | By::Org | By::Port | By::Day | By::Hour => None,
     }
 }
 
@@ -49,17 +51,25 @@ pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
     match by {
         By::Process | By::Exe | By::User | By::Unit | By::Container => None,
         By::Remote => Some(Key::Remote(connection.remote.ip)),
-        By::Country => Some(Key::Text(country(connection))),
+        By::Country => Some(Key::Text(known_or_kind(connection.country.as_deref(), connection))),
+        By::Asn => Some(match connection.place.as_ref().and_then(|place| place.asn) {
+            Some(asn) => Key::Network(asn),
+            None => Key::Text(known_or_kind(None, connection)),
+        }),
+        By::Org => {
+            let org = connection.place.as_ref().and_then(|place| place.org.as_deref());
+            Some(Key::Text(known_or_kind(org, connection)))
+        }
         By::Port => Some(Key::Port(service_of(connection).port)),
         By::Day => Some(Key::Text(opened(connection, 10, ""))),
         By::Hour => Some(Key::Text(opened(connection, 13, ":00Z"))),
     }
 }
 
-/// The code of the remote's country, or why it has none, in brackets.
-fn country(connection: &Connection) -> String {
-    match (&connection.country, AddressKind::of(connection.remote.ip)) {
-        (Some(code), _) => code.clone(),
+/// What is known of the remote, or why nothing is, in brackets.
+fn known_or_kind(known: Option<&str>, connection: &Connection) -> String {
+    match (known, AddressKind::of(connection.remote.ip)) {
+        (Some(known), _) => display_safe(known).into_owned(),
         (None, AddressKind::Public) => "(not known)".into(),
         (None, kind) => format!("({})", kind.name()),
     }

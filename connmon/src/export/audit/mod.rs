@@ -16,9 +16,8 @@ use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use super::process::name;
-use crate::model::Process;
-use crate::model::Proto;
-use crate::summary::{Completeness, Service};
+use crate::model::{Process, Proto, display_safe};
+use crate::summary::{Completeness, GeoNotes, Service};
 
 pub use builder::Builder;
 pub use figures::{Figures, Split};
@@ -39,6 +38,8 @@ pub enum By {
     Container,
     Remote,
     Country,
+    Asn,
+    Org,
     Port,
     Day,
     Hour,
@@ -55,10 +56,17 @@ impl By {
             Self::Container => "container",
             Self::Remote => "remote",
             Self::Country => "country",
+            Self::Asn => "asn",
+            Self::Org => "org",
             Self::Port => "port",
             Self::Day => "day",
             Self::Hour => "hour",
         }
+    }
+
+    /// Whether what is grouped by comes from geo databases.
+    pub fn is_place(self) -> bool {
+        matches!(self, Self::Country | Self::Asn | Self::Org)
     }
 
     /// The order where none is asked for: times one after the other, else most bytes first.
@@ -85,6 +93,8 @@ pub struct Group {
     pub key: Key,
     /// For a process: what is known of it, as of its newest connection.
     pub process: Option<Arc<Process>>,
+    /// For an autonomous system: who runs it, as of its newest connection.
+    pub org: Option<String>,
     /// Connections and bytes.
     pub figures: Split,
 }
@@ -98,12 +108,16 @@ impl Group {
             (Key::Text(text), _) => text.clone(),
             (Key::Remote(ip), _) => ip.to_string(),
             (Key::Port(port), _) => port.to_string(),
+            (Key::Network(asn), _) => format!("AS{asn}"),
             (Key::Nobody, _) => "(no process)".into(),
         }
     }
 
-    /// The name for people: a port with the service that is usual for it.
+    /// The name for people: a port with the service that is usual for it, an autonomous system with who runs it.
     pub fn label(&self) -> String {
+        if let (Key::Network(_), Some(org)) = (&self.key, &self.org) {
+            return format!("{} ({})", self.key_text(), display_safe(org));
+        }
         let Key::Port(port) = self.key else { return self.key_text() };
         let proto = if self.figures.tcp.connections > 0 { Proto::TCP } else { Proto::UDP };
         match Service::name_of(proto, port) {
@@ -139,6 +153,8 @@ pub struct Audit {
     pub by: By,
     /// What is missing.
     pub completeness: Completeness,
+    /// Where places and networks come from.
+    pub geo: GeoNotes,
     /// Everything together.
     pub totals: Split,
     /// All groups, or the first of them.

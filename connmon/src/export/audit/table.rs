@@ -36,6 +36,11 @@ pub fn write(audit: &Audit, room: usize, out: &mut impl Write) -> io::Result<()>
     for sentence in words::all(&audit.comparison) {
         write_wrapped("· ", &sentence, room, out)?;
     }
+    if audit.by.is_place() {
+        for sentence in &audit.geo.words {
+            write_wrapped("· ", sentence, room, out)?;
+        }
+    }
     writeln!(out)?;
     write_words(&audit.completeness, room, out)
 }

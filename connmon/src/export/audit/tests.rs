@@ -6,7 +6,7 @@ use super::{Audit, Builder, By, Sort};
 use crate::summary::Selection;
 use store::{Fixture, START};
 
-const ALL: [By; 10] = [
+const ALL: [By; 12] = [
     By::Process,
     By::Exe,
     By::User,
@@ -14,6 +14,8 @@ const ALL: [By; 10] = [
     By::Container,
     By::Remote,
     By::Country,
+    By::Asn,
+    By::Org,
     By::Port,
     By::Day,
     By::Hour,
@@ -61,6 +63,8 @@ fn every_grouping_has_its_keys() {
         (By::Container, vec!["(the host)", "docker:web", "(no process)"]),
         (By::Remote, vec!["8.8.8.8", "193.0.6.139", "10.0.0.9", "10.0.0.2", "127.0.0.1", "10.0.0.7"]),
         (By::Country, vec!["US", "NL", "(private)", "(loopback)"]),
+        (By::Asn, vec!["AS15169", "(not known)", "(private)", "(loopback)"]),
+        (By::Org, vec!["Example LLC", "(not known)", "(private)", "(loopback)"]),
         (By::Port, vec!["443", "5432", "2049", "22"]),
         (By::Day, vec!["2026-06-18", "2026-06-19"]),
         (By::Hour, vec!["2026-06-18T08:00Z", "2026-06-18T09:00Z", "2026-06-19T09:00Z"]),

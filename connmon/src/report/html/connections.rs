@@ -1,6 +1,7 @@
 //! The list of single connections.
 
-use super::tables::{name, place, words};
+use super::places::{network, place};
+use super::tables::{name, words};
 use super::view::{Amount, Shown, When};
 use crate::enrich::geo::AddressKind;
 use crate::model::{Connection, Direction, End};
@@ -24,6 +25,7 @@ pub(super) struct Line {
     pub(super) local: String,
     pub(super) remote: String,
     pub(super) place: Shown,
+    pub(super) network: Shown,
     pub(super) tx: Amount,
     pub(super) rx: Amount,
     pub(super) lasted: String,
@@ -92,7 +94,8 @@ fn line(kept: &Kept) -> Line {
         proto: c.proto.to_string(),
         local: c.local.to_string(),
         remote: c.remote.to_string(),
-        place: place(AddressKind::of(c.remote.ip), c.country.as_deref()),
+        place: place(AddressKind::of(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
+        network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),
         rx: Amount::new(c.rx_bytes()),
         lasted: c.closed.map_or_else(String::new, |closed| {

@@ -2,9 +2,8 @@
 
 use super::view::{Shown, When};
 use crate::model::Run;
-use crate::report::Options;
 use crate::summary::format;
-use crate::summary::{self, Level, Summary};
+use crate::summary::{self, GeoNotes, Level, Summary};
 
 /// So many gaps are listed one by one.
 const GAPS: usize = 100;
@@ -82,7 +81,7 @@ pub(super) fn interval(summary: &Summary) -> Option<Interval> {
     Some(Interval { same_day: from.date == to.date, from, to, length: format::duration(window.nanos()) })
 }
 
-pub(super) fn facts(summary: &Summary, options: &Options) -> Vec<Fact> {
+pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut fact = |name, value: &str, mono| facts.push(Fact { name, value: Shown::new(value), mono });
     let one_or_many = |values: Vec<&str>| values.join(", ");
@@ -95,7 +94,8 @@ pub(super) fn facts(summary: &Summary, options: &Options) -> Vec<Fact> {
     );
     fact("Probe object", &short(&distinct(summary, |run| &run.object_sha256), 16), true);
     fact("Boot", &short(&distinct(summary, |run| &run.boot_id), 13), true);
-    fact("Countries from", &database(options), false);
+    let only_countries = geo.databases.iter().all(|database| database.registered_only);
+    fact(if only_countries { "Countries from" } else { "Places from" }, &geo.names(), false);
     if !summary.selection.filter.is_empty() {
         fact("Filter", &summary.selection.filter, true);
     }
@@ -106,10 +106,6 @@ pub(super) fn facts(summary: &Summary, options: &Options) -> Vec<Fact> {
     }
     facts.retain(|fact| !fact.value.is_empty());
     facts
-}
-
-fn database(options: &Options) -> String {
-    format!("{}, {}", options.country_database, format::date(options.country_snapshot))
 }
 
 /// The beginnings of long identifiers.

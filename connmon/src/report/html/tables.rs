@@ -1,7 +1,7 @@
 //! The ranked tables. Each says what it leaves out.
 
+use super::places::{network, place};
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
-use crate::enrich::geo::AddressKind;
 use crate::model::{End, Process, Proto};
 use crate::summary::format;
 use crate::summary::{Figures, ProcessRow, RemoteRow, Service, Summary};
@@ -61,6 +61,7 @@ pub(super) struct ProcessLine {
 pub(super) struct RemoteLine {
     pub(super) ip: String,
     pub(super) place: Shown,
+    pub(super) network: Shown,
     pub(super) services: String,
     pub(super) processes: Shown,
     pub(super) connections: Conns,
@@ -147,7 +148,8 @@ pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
     let longest = summary.remotes.first().map_or(0, |row| row.figures.bytes());
     let line = |row: &RemoteRow| RemoteLine {
         ip: row.ip.to_string(),
-        place: place(row.kind, row.country.as_deref()),
+        place: place(row.kind, row.country.as_deref(), row.place.as_deref()),
+        network: network(row.place.as_deref()),
         services: services_of(row),
         processes: processes_of(summary, row),
         connections: Conns::new(&row.figures),
@@ -158,15 +160,6 @@ pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
         last: When::new(row.last_seen),
     };
     Table::new(&summary.remotes, most, "addresses", |row| row.figures, line)
-}
-
-/// Where an address is: a country, or the kind of address that has none.
-pub(super) fn place(kind: AddressKind, code: Option<&str>) -> Shown {
-    match (kind, code) {
-        (AddressKind::Public, Some(code)) => country_name(code),
-        (AddressKind::Public, None) => Shown::new("not known"),
-        (kind, _) => Shown::new(kind.label()),
-    }
 }
 
 fn services_of(row: &RemoteRow) -> String {

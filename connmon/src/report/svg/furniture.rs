@@ -4,9 +4,8 @@ use svg::node::element::{Circle, Group, Path, Rectangle, Text};
 
 use super::arc::{self, Step};
 use super::projection::{NORTH, SOUTH, WIDTH, project};
-use super::unit;
-use crate::model::display_safe;
-use crate::report::Home;
+use super::{text_safe, unit};
+use crate::model::{HostLocation, display_safe};
 use crate::summary::Summary;
 use crate::summary::format::{bytes, count};
 
@@ -38,8 +37,8 @@ pub(super) fn sheet() -> Group {
 }
 
 /// This host: its place, or the dock below the map.
-pub(super) fn host(home: Option<&Home>) -> Group {
-    let (x, y) = home.map_or(DOCK, |home| project(home.longitude, home.latitude));
+pub(super) fn host(home: Option<&HostLocation>) -> Group {
+    let (x, y) = home.map_or(DOCK, |home| project(home.at.longitude, home.at.latitude));
     let mut group = Group::new().set("class", "host");
     if home.is_none() {
         let half = WIDTH / 2.0 * DOCK_SPREAD;
@@ -52,8 +51,8 @@ pub(super) fn host(home: Option<&Home>) -> Group {
         );
     }
     let (label, dy) = match home {
-        Some(home) => (display_safe(&home.label).into_owned(), -13.0),
-        None => ("this host — location not set".to_owned(), 24.0),
+        Some(home) => (text_safe(&home.label), -13.0),
+        None => ("this host — location unknown".to_owned(), 24.0),
     };
     let text = |class, y: f64| {
         Text::new(label.clone())
@@ -66,7 +65,7 @@ pub(super) fn host(home: Option<&Home>) -> Group {
 }
 
 /// What shades, lines and rings stand for.
-pub(super) fn legend((least, most): (u64, u64)) -> Group {
+pub(super) fn legend((least, most): (u64, u64), cities: bool) -> Group {
     let mut group = Group::new().set("class", "legend").set("transform", "translate(14 404)");
     let text = |x: f64, y: f64, words: &str| Text::new(words).set("x", unit(x)).set("y", unit(y));
     if most > 0 {
@@ -79,13 +78,20 @@ pub(super) fn legend((least, most): (u64, u64)) -> Group {
     }
     let out = arc::tapered(&[Step { x: 0.0, y: 21.0, t: 0.0 }, Step { x: 34.0, y: 21.0, t: 1.0 }], 3.4);
     let incoming = arc::line(&[Step { x: 0.0, y: 36.0, t: 0.0 }, Step { x: 34.0, y: 36.0, t: 1.0 }]);
+    let (ring, words) = if cities {
+        let spot = Circle::new().set("class", "spot").set("cx", 6).set("cy", 51).set("r", 4);
+        group = group.add(spot);
+        (28, "city, by estimate; ring: only the country known")
+    } else {
+        (17, "registered country, not a host’s place")
+    };
     group
         .add(Path::new().set("class", "out w3").set("d", out))
         .add(text(42.0, 24.0, "opened by this host"))
         .add(Path::new().set("class", "in").set("d", incoming))
         .add(text(42.0, 39.0, "opened by the other side"))
-        .add(Circle::new().set("class", "ring").set("cx", 17).set("cy", 51).set("r", 4))
-        .add(text(42.0, 54.0, "registered country, not a host’s place"))
+        .add(Circle::new().set("class", "ring").set("cx", ring).set("cy", 51).set("r", 4))
+        .add(text(42.0, 54.0, words))
 }
 
 /// The paper of a picture that stands alone.

@@ -1,4 +1,4 @@
-//! The world map: countries shaded by bytes, lines from this host, rings where only the country is known.
+//! The world map: countries shaded by bytes, lines from this host, dots for cities, rings where only the country is known.
 
 use svg::Document;
 use svg::node::element::{Circle, Description, Group, Path, Style, Text, Title};
@@ -6,45 +6,26 @@ use svg::node::element::{Circle, Description, Group, Path, Style, Text, Title};
 use super::arc;
 use super::furniture::{DOCK, DOCK_SPREAD, background, heading, host, legend, sheet};
 use super::labels::{Area, Placer, Spot};
-use super::projection::{NORTH, SOUTH, WIDTH, project};
+use super::places::{Place, places};
+use super::projection::{WIDTH, project};
 use super::{Frame, STYLE, log_share, trays, unit, world};
 use crate::enrich::geo::country_of;
-use crate::report::{Home, Options};
+use crate::model::HostLocation;
+use crate::report::Options;
+use crate::summary::Summary;
 use crate::summary::format::{bytes, count};
-use crate::summary::{CountryRow, Summary};
 
 /// Lines beyond so many are left out; their countries are still shaded and ringed.
 const MOST_LINES: usize = 2_000;
 /// Shades of the countries.
 const SHADES: f64 = 6.0;
 /// Height of the map, with the dock below it where lines begin there.
-fn map_height(home: Option<&Home>) -> f64 {
+fn map_height(home: Option<&HostLocation>) -> f64 {
     if home.is_some() { 462.0 } else { 486.0 }
 }
 
 /// Height of the heading of a picture that stands alone.
 const HEADING: f64 = 54.0;
-
-/// A country with its place on the grid.
-struct Place<'a> {
-    row: &'a CountryRow,
-    name: &'static str,
-    longitude: f64,
-    latitude: f64,
-    x: f64,
-    y: f64,
-    share: f64,
-}
-
-impl Place<'_> {
-    fn radius(&self) -> f64 {
-        2.0 + 4.5 * self.share
-    }
-
-    fn label(&self) -> String {
-        format!("{} {}", self.name, bytes(self.row.figures.bytes()))
-    }
-}
 
 /// The map as a well-formed SVG document.
 pub fn map(summary: &Summary, options: &Options, frame: Frame) -> String {
@@ -73,7 +54,7 @@ pub fn map(summary: &Summary, options: &Options, frame: Frame) -> String {
         .add(lines(&places, options.home.as_ref()))
         .add(rings(&places))
         .add(host(options.home.as_ref()))
-        .add(legend(range(summary)))
+        .add(legend(range(summary), places.iter().any(|place| place.is_city)))
         .add(labels(&places, options.home.as_ref(), "wide", 10.0, 26))
         .add(labels(&places, options.home.as_ref(), "narrow", 25.0, 5))
         .add(trays.0);
@@ -87,20 +68,7 @@ fn range(summary: &Summary) -> (u64, u64) {
     (all.clone().min().unwrap_or(0), all.max().unwrap_or(0))
 }
 
-fn places(summary: &Summary) -> Vec<Place<'_>> {
-    let (least, most) = range(summary);
-    let place = |row| {
-        let row: &CountryRow = row;
-        let country = country_of(row.code.as_deref()?)?;
-        let (x, y) = project(country.longitude, country.latitude.clamp(SOUTH, NORTH));
-        let share = log_share(row.figures.bytes(), least, most);
-        let (longitude, latitude) = (country.longitude, country.latitude);
-        Some(Place { row, name: country.name, longitude, latitude, x, y, share })
-    };
-    summary.countries.iter().filter_map(place).collect()
-}
-
-fn description(summary: &Summary, places: &[Place<'_>]) -> String {
+fn description(summary: &Summary, places: &[Place]) -> String {
     let mut text = format!(
         "{} in {}.",
         count(summary.totals.remotes, "remote address", "remote addresses"),
@@ -110,11 +78,16 @@ fn description(summary: &Summary, places: &[Place<'_>]) -> String {
         text.push_str(&format!(
             " {}: {} with {}.",
             place.name,
-            bytes(place.row.figures.bytes()),
-            count(place.row.remotes, "address", "addresses")
+            bytes(place.figures.bytes()),
+            count(place.remotes, "address", "addresses")
         ));
     }
-    text + " A place is the country in which a network is registered, not where a host stands."
+    let how = if places.iter().any(|place| place.is_city) {
+        " A dot is a city, as a database estimates it; a hollow ring a country of which no more is known."
+    } else {
+        " A place is the country in which a network is registered, not where a host stands."
+    };
+    text + how
 }
 
 fn countries(summary: &Summary) -> Group {
@@ -142,15 +115,14 @@ fn countries(summary: &Summary) -> Group {
     group
 }
 
-fn lines(places: &[Place<'_>], home: Option<&Home>) -> Group {
+fn lines(places: &[Place], home: Option<&HostLocation>) -> Group {
     let mut group = Group::new().set("class", "lines");
     // The thickest come last, on top.
     for place in places.iter().take(MOST_LINES).rev() {
-        let (outbound, inbound) =
-            (place.row.figures.connections - place.row.figures.inbound, place.row.figures.inbound);
+        let (outbound, inbound) = (place.figures.connections - place.figures.inbound, place.figures.inbound);
         let pieces = match home {
             Some(home) => {
-                arc::great_circle((home.longitude, home.latitude), (place.longitude, place.latitude))
+                arc::great_circle((home.at.longitude, home.at.latitude), (place.longitude, place.latitude))
             }
             None => arc::rising((DOCK.0 + (place.x - DOCK.0) * DOCK_SPREAD, DOCK.1), (place.x, place.y)),
         };
@@ -171,17 +143,18 @@ fn lines(places: &[Place<'_>], home: Option<&Home>) -> Group {
     group
 }
 
-fn rings(places: &[Place<'_>]) -> Group {
+fn rings(places: &[Place]) -> Group {
     places.iter().rev().fold(Group::new().set("class", "rings"), |group, place| {
         let (x, y, r) = (unit(place.x), unit(place.y), unit(place.radius()));
-        group.add(Circle::new().set("cx", x).set("cy", y).set("r", r).add(Title::new(place.label())))
+        let circle = Circle::new().set("cx", x).set("cy", y).set("r", r).add(Title::new(place.title()));
+        group.add(if place.is_city { circle.set("class", "spot") } else { circle })
     })
 }
 
 /// Names and figures of the largest, as many as fit.
-fn labels(places: &[Place<'_>], home: Option<&Home>, class: &str, size: f64, most: usize) -> Group {
+fn labels(places: &[Place], home: Option<&HostLocation>, class: &str, size: f64, most: usize) -> Group {
     let sheet = Area { left: 4.0, top: 4.0, right: WIDTH - 4.0, bottom: 446.0 };
-    let (x, y) = home.map_or(DOCK, |home| project(home.longitude, home.latitude));
+    let (x, y) = home.map_or(DOCK, |home| project(home.at.longitude, home.at.latitude));
     let mut taken = vec![Area::around(x, y, 14.0)];
     if let Some(home) = home {
         // The host's own label, above its place.
@@ -200,9 +173,8 @@ fn labels(places: &[Place<'_>], home: Option<&Home>, class: &str, size: f64, mos
         let Some(Spot { x, y, anchor }) = placer.place(place.x, place.y, place.radius(), &words) else {
             continue;
         };
-        let name = svg::node::element::TSpan::new(place.name).set("class", "name");
-        let figure =
-            svg::node::element::TSpan::new(bytes(place.row.figures.bytes())).set("dx", unit(size * 0.3));
+        let name = svg::node::element::TSpan::new(place.name.clone()).set("class", "name");
+        let figure = svg::node::element::TSpan::new(bytes(place.figures.bytes())).set("dx", unit(size * 0.3));
         let text = Text::new("").set("x", unit(x)).set("y", unit(y)).set("text-anchor", anchor);
         group = group.add(text.add(name).add(figure));
     }

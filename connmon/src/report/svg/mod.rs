@@ -5,6 +5,7 @@ mod arc;
 mod furniture;
 mod labels;
 mod map;
+mod places;
 mod projection;
 mod trays;
 mod world;
@@ -23,6 +24,11 @@ pub enum Frame {
     Standalone,
     /// In the page, which brings all that itself.
     Page,
+}
+
+/// Captured text for a text node: after the sanitiser, and without the quotes that an attribute could break at.
+fn text_safe(captured: &str) -> String {
+    crate::model::display_safe(captured).replace('"', "”")
 }
 
 /// A coordinate with one decimal, as short as SVG allows.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -13,7 +14,8 @@ use super::start;
 use crate::capture::Frame;
 use crate::filter::{Filter, Row};
 use crate::model::{
-    Connection, Container, Direction, End, Endpoint, ExeHash, Place, Process, ProcessId, Proto, Timestamp,
+    Connection, Container, Direction, End, Endpoint, ExeHash, Location, Place, Process, ProcessId, Proto,
+    Timestamp,
 };
 use crate::store::{Store, StoreError, Writer};
 use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
@@ -37,7 +39,7 @@ fn test() -> impl Strategy<Value = String> {
             &["curl", "C?RL", "/sh/", "*", "bin", "0", "mira", "\"*\""]
         ),
         field(
-            &["unit:", "container:", "org:", "host:", "label:", "service:", "hash:"],
+            &["unit:", "container:", "org:", "city:", "host:", "label:", "service:", "hash:"],
             &["x", "mira", "1", "https", "*", "dn?"]
         ),
         field(&["country:"], &["DE", "us", "*", "?E", "\"fr\""]),
@@ -98,6 +100,17 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
         "2001:db8::1" => Some("DE".to_owned()),
         _ => None,
     };
+    let network = |ip: &str| {
+        (ip == "8.8.8.8").then(|| {
+            Arc::new(Location {
+                asn: Some(443),
+                org: Some("Mira x".into()),
+                city: Some("curl upon x".into()),
+                source: "test".into(),
+                ..Location::default()
+            })
+        })
+    };
     let ends = select(&[None, Some(End::Fin), Some(End::Reset), Some(End::Closed)]);
     (
         (select(&[6_u16, 17, 47]), select(&[Direction::Out, Direction::In, Direction::Unknown])),
@@ -128,6 +141,7 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
                 kernel: None,
                 wire: None,
                 country: country(ip),
+                place: network(ip),
             }
         })
 }

@@ -1,13 +1,14 @@
 //! A store with a little of everything.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use crate::capture::{Frame, Start};
 use crate::model::{
-    Completeness, Container, Direction, End, Endpoint, Interface, InterfaceSample, Place, Process, ProcessId,
-    Proto, Reconciliation, Timestamp, Wire,
+    Completeness, Container, Direction, End, Endpoint, Interface, InterfaceSample, Location, Place, Process,
+    ProcessId, Proto, Reconciliation, Timestamp, Wire,
 };
 use crate::store::{Store, Writer};
 use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
@@ -82,6 +83,12 @@ impl Fixture {
             "wire_rx_packets",
         ] {
             db.execute_batch(&format!("ALTER TABLE connection DROP COLUMN {column}")).unwrap();
+        }
+        for column in ["region", "city", "latitude", "longitude", "asn", "org", "geo_source"] {
+            db.execute_batch(&format!("ALTER TABLE endpoint DROP COLUMN {column}")).unwrap();
+        }
+        for column in ["geo_databases", "location"] {
+            db.execute_batch(&format!("ALTER TABLE run DROP COLUMN {column}")).unwrap();
         }
     }
 
@@ -187,6 +194,14 @@ fn connections() -> Vec<ConnectionRow> {
             rx_packets: 11,
         }),
         country: country.map(str::to_owned),
+        place: remote.starts_with("8.8.8.8:").then(|| {
+            Arc::new(Location {
+                asn: Some(15_169),
+                org: Some("Example LLC".into()),
+                source: "networks 2026-06-01".into(),
+                ..Location::default()
+            })
+        }),
     };
     (1..).zip(rows).map(|(number, fields)| row(number, fields)).collect()
 }

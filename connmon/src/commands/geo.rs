@@ -1,0 +1,37 @@
+//! `connmon geo`
+
+mod fetch;
+mod install;
+mod lookup;
+mod status;
+
+use super::{CommandError, Outcome};
+use crate::cli::{Databases, Geo as Args, GeoCommand};
+use crate::config::{Places, geo_folder};
+use crate::enrich::geo::Geo;
+
+pub use fetch::FetchError;
+pub use install::InstallError;
+
+/// Geo databases: which there are, what they say, adding one.
+///
+/// # Errors
+/// A database cannot be read, or not be written.
+pub fn run(args: Args) -> Result<Outcome, CommandError> {
+    match args.command {
+        GeoCommand::Status(args) => status::run(args),
+        GeoCommand::Lookup(args) => lookup::run(args),
+        GeoCommand::Import(args) => install::import(args),
+        GeoCommand::Fetch(args) => fetch::run(args),
+    }
+}
+
+/// The databases that these options name.
+fn open(databases: Databases) -> Result<Geo, CommandError> {
+    Ok(Geo::open(&databases.geo_db, geo_folder(databases.geo_dir).as_deref())?)
+}
+
+/// The databases of a recording or a replay.
+pub(super) fn of(places: &Places) -> Result<Geo, CommandError> {
+    Ok(Geo::open(&places.files, places.folder.as_deref())?)
+}

@@ -1,0 +1,253 @@
+//! `connmon geo import`, and how a database gets into the data folder: whole or not at all, with the one before kept.
+
+use std::fs;
+use std::io::{self, Read, Write, stderr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::cli;
+use crate::commands::{CommandError, Outcome, write_file};
+use crate::enrich::geo::{Database, GeoError, ImportError, Imported, Ranges, import as convert, usual_terms};
+use crate::files;
+use crate::model::{GeoDatabase, Timestamp, display_safe};
+use crate::summary::format::{bytes, count};
+
+/// Bytes that an unpacked file may have.
+const MOST: u64 = 4 << 30;
+
+/// Why a database cannot be added.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The file cannot be read.
+    #[error("{0} cannot be read: {1}")]
+    Read(String, io::Error),
+    /// The CSV has a bad row, and so on.
+    #[error("{0} cannot be imported: {1}")]
+    Import(String, ImportError),
+    /// An archive of several files.
+    #[error("{0} is an archive: unpack it and import the .mmdb or .csv in it")]
+    Archive(String),
+    /// It does not fit into memory, or is meant to.
+    #[error("{0} has more than {1} when it is unpacked; --max-size of `connmon geo fetch` allows more")]
+    TooLarge(String, String),
+    /// `--name` is no name of a file.
+    #[error(
+        "--name {0}: a name has letters, digits, dots, dashes and underscores, and begins with none of the last three"
+    )]
+    Name(String),
+    /// `--date` is no date.
+    #[error("--date {0}: this is no date; write it as 2026-01-31")]
+    Date(String),
+    /// The folder cannot be made.
+    #[error("{0} cannot be made: {1}")]
+    Folder(String, io::Error),
+}
+
+/// Adds a file.
+///
+/// # Errors
+/// It cannot be read or is no database, or the folder cannot be written to.
+pub fn import(args: cli::Import) -> Result<Outcome, CommandError> {
+    let name = args.file.display().to_string();
+    let changed = fs::metadata(&args.file)
+        .and_then(|metadata| metadata.modified())
+        .map_err(|error| InstallError::Read(name.clone(), error))?;
+    let since = changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let day = day(Timestamp(i64::try_from(since.as_nanos()).unwrap_or(0)));
+    let content = fs::read(&args.file).map_err(|error| InstallError::Read(name, error))?;
+    // Packages come with times of long before there were such tables.
+    let day = if day.as_str() < "2000" { "" } else { &day };
+    install(&args.file, content, &args.install, day, MOST)
+}
+
+/// Puts a database into the data folder. `file` is what it was called, `day` what counts as its date if nothing else tells.
+pub(super) fn install(
+    file: &Path,
+    content: Vec<u8>,
+    options: &cli::Install,
+    day: &str,
+    most: u64,
+) -> Result<Outcome, CommandError> {
+    let shown = file.display().to_string();
+    let content = unpack(content, &shown, most)?;
+    let name = name(file, options.name.as_deref())?;
+    let folder = options.geo_dir.clone().unwrap_or_else(|| cli::DEFAULT_GEO_DIR.into());
+    let mut overlaps = None;
+    let (path, content, what) = if is_csv(&content) {
+        let (content, imported) = from_csv(&content, &shown, &name, options, day)?;
+        let (rows, records) =
+            (count(imported.rows, "row", "rows"), count(imported.records, "record", "records"));
+        let what = format!("{rows}, {records}, {}", bytes(content.len() as u64));
+        overlaps = imported.first_overlap.map(|line| (imported.overlaps, line));
+        (folder.join(format!("{name}.cgeo")), content, what)
+    } else {
+        let ending = if content.starts_with(Ranges::MAGIC) { "cgeo" } else { "mmdb" };
+        let path = folder.join(format!("{name}.{ending}"));
+        let what = bytes(content.len() as u64);
+        (path, content, what)
+    };
+    // What does not open here would make every recording fail that finds it in the folder.
+    let database = Database::from_bytes(&path, content.clone())?;
+    database.verify().map_err(|why| GeoError::File(shown, format!("it is damaged ({why})")))?;
+    let kept = put(&folder, &path, &content)?;
+    let about = database.about();
+    let mut out = stderr().lock();
+    let date = if about.date.is_empty() { "no date" } else { &about.date };
+    let _ = writeln!(out, "{}: {}, {date}, {what}", path.display(), about.kind);
+    if let Some((overlaps, line)) = overlaps {
+        let rows = count(overlaps, "row lies", "rows lie");
+        let _ = writeln!(
+            out,
+            "{rows} upon another, the first in line {line}; the range that begins later counts"
+        );
+    }
+    if let Some(kept) = kept {
+        let _ = writeln!(out, "the file that was there is kept as {}", kept.display());
+    }
+    let terms: Vec<&str> =
+        [&about.licence, &about.attribution].into_iter().flatten().map(String::as_str).collect();
+    let _ = match terms.as_slice() {
+        [] => writeln!(out, "its licence is not known: see where the file comes from"),
+        terms => writeln!(out, "licence: {}", display_safe(&terms.join("; "))),
+    };
+    Ok(Outcome::Done)
+}
+
+fn from_csv(
+    content: &[u8],
+    shown: &str,
+    name: &str,
+    options: &cli::Install,
+    day: &str,
+) -> Result<(Vec<u8>, Imported), InstallError> {
+    let usual = usual_terms(name).or_else(|| usual_terms(shown));
+    let (licence, attribution) =
+        usual.map_or((None, None), |(l, a)| (Some(l.to_owned()), Some(a.to_owned())));
+    let date = match &options.date {
+        Some(date) if date_in(date).as_deref() == Some(date) => date.clone(),
+        Some(date) => return Err(InstallError::Date(date.clone())),
+        None => date_in(shown).unwrap_or_else(|| day.to_owned()),
+    };
+    let about = GeoDatabase {
+        name: name.to_owned(),
+        date,
+        source: Path::new(shown).file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        licence: options.licence.clone().or(licence),
+        attribution: options.attribution.clone().or(attribution),
+        ..GeoDatabase::default()
+    };
+    convert(content, about).map_err(|error| InstallError::Import(shown.to_owned(), error))
+}
+
+/// Unpacks gzip, if that is what it is.
+fn unpack(content: Vec<u8>, shown: &str, most: u64) -> Result<Vec<u8>, InstallError> {
+    let content = if content.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(&content[..])
+            .take(most + 1)
+            .read_to_end(&mut plain)
+            .map_err(|error| InstallError::Read(shown.to_owned(), error))?;
+        plain
+    } else {
+        content
+    };
+    if content.len() as u64 > most {
+        return Err(InstallError::TooLarge(shown.to_owned(), bytes(most)));
+    }
+    if content.get(257..262) == Some(b"ustar") || content.starts_with(b"PK\x03\x04") {
+        return Err(InstallError::Archive(shown.to_owned()));
+    }
+    Ok(content)
+}
+
+/// Whether this is text, as far as its beginning tells. A database has zeros early on.
+fn is_csv(content: &[u8]) -> bool {
+    let start = &content[..content.len().min(512)];
+    !start.contains(&0) && start.contains(&b',')
+}
+
+/// What a database is called: as it was asked for, else its file without the usual endings.
+fn name(file: &Path, asked: Option<&str>) -> Result<String, InstallError> {
+    let mut name = match asked {
+        Some(name) => name.to_owned(),
+        None => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    for ending in [".gz", ".csv", ".mmdb", ".cgeo"] {
+        name.truncate(name.strip_suffix(ending).unwrap_or(&name).len());
+    }
+    let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name.len() <= 100;
+    if fits { Ok(name) } else { Err(InstallError::Name(name)) }
+}
+
+/// The first `2026-01-31` or `2026-01` in a text, the latter with the first day.
+fn date_in(text: &str) -> Option<String> {
+    let fits = |part: &str| Timestamp::parse(&format!("{part}T00:00:00Z"), Timestamp::default()).is_ok();
+    let at = |start: usize| {
+        let whole = text.get(start..start + 10).filter(|part| fits(part)).map(str::to_owned);
+        let month = || text.get(start..start + 7).map(|part| format!("{part}-01")).filter(|part| fits(part));
+        whole.or_else(month)
+    };
+    let after_digit = |start: usize| text[..start].ends_with(|c: char| c.is_ascii_digit());
+    text.char_indices().map(|(start, _)| start).filter(|start| !after_digit(*start)).find_map(at)
+}
+
+/// The day of a moment.
+pub(super) fn day(time: Timestamp) -> String {
+    time.to_string().chars().take(10).collect()
+}
+
+/// Writes a file beside its place and renames it, after the one that is there has got a second name.
+fn put(folder: &Path, path: &Path, content: &[u8]) -> Result<Option<PathBuf>, CommandError> {
+    fs::create_dir_all(folder).map_err(|error| InstallError::Folder(folder.display().to_string(), error))?;
+    let mut old = path.as_os_str().to_owned();
+    old.push(".old");
+    let old = PathBuf::from(old);
+    let kept = path.exists();
+    if kept {
+        let failed = |error| CommandError::File(old.display().to_string(), error);
+        match fs::remove_file(&old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => fs::hard_link(path, &old).map_err(failed)?,
+        }
+    }
+    write_file(path, |out| {
+        // Geo data are no secret, unlike what connmon records.
+        out.get_ref().set_permissions(fs::Permissions::from_mode(0o644))?;
+        out.write_all(content)
+    })?;
+    files::sync_folder(folder).map_err(|error| CommandError::File(folder.display().to_string(), error))?;
+    Ok(kept.then_some(old))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_in_names() {
+        for (text, date) in [
+            ("dbip-city-lite-2026-06.csv.gz", Some("2026-06-01")),
+            ("/tmp/asn_2026-06-17.csv", Some("2026-06-17")),
+            ("x-12026-06-17", None),
+            ("2026-13-01", None),
+            ("é-2026", None),
+            ("", None),
+        ] {
+            assert_eq!(date_in(text).as_deref(), date, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_files() {
+        let of = |file: &str| name(Path::new(file), None).ok();
+        assert_eq!(of("/a/dbip-city-lite-2026-06.csv.gz").as_deref(), Some("dbip-city-lite-2026-06"));
+        assert_eq!(of("city.mmdb").as_deref(), Some("city"));
+        for bad in ["..", ".mmdb", "-x", "a b", "a/..", ""] {
+            assert_eq!(name(Path::new("x"), Some(bad)).ok(), None, "{bad}");
+        }
+    }
+}
