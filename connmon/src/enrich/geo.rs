@@ -30,6 +30,8 @@ pub use licence::usual_terms;
 pub use ranges::Ranges;
 pub use record::Record;
 
+/// Characters of a text that are kept.
+const LONGEST: usize = 200;
 /// How the names of the files end that are taken from a data folder.
 pub const ENDINGS: [&str; 2] = ["mmdb", "cgeo"];
 
@@ -177,7 +179,7 @@ impl<'a> Answer<'a> {
     /// The fields besides the country; `source` names the databases that answered.
     pub fn place(&self, source: Arc<str>) -> Location {
         let record = self.record;
-        let text = |text: Option<&str>| text.map(str::to_owned);
+        let text = |text: Option<&str>| text.map(|text| text.chars().take(LONGEST).collect());
         Location {
             region: text(record.region),
             city: text(record.city),

@@ -11,13 +11,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
 
+use super::LONGEST;
 use super::ranges::{DEGREE, MAGIC, NO_DEGREES, VERSION};
 use super::record::{asn, some};
 use super::rows::{Lines, Row};
 use crate::model::{Coordinates, GeoDatabase, from_bytes};
-
-/// Characters of a text that are kept.
-const LONGEST: usize = 200;
 
 /// Why a CSV cannot be imported.
 #[derive(Debug, thiserror::Error)]
