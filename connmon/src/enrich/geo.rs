@@ -26,7 +26,7 @@ pub use country::{Country, countries, country_of};
 pub use database::Database;
 pub use import::{ImportError, Imported, import};
 pub use kind::AddressKind;
-pub use licence::usual_terms;
+pub use licence::{is_of_registrations, usual_terms};
 pub use ranges::Ranges;
 pub use record::Record;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use maxminddb::{Reader, WithinOptions};
 
-use super::licence::terms;
+use super::licence::{is_of_registrations, terms};
 use super::record::{Record, some};
 use super::{GeoError, Ranges};
 use crate::model::{GeoDatabase, Timestamp};
@@ -77,12 +77,12 @@ impl Database {
             metadata.description.values().fold(metadata.database_type.clone(), |all, d| all + " " + d);
         let terms = terms(&name).or_else(|| terms(&described));
         let about = GeoDatabase {
-            kind,
             date: day(metadata.build_epoch),
             source: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             licence: terms.map(|terms| terms.licence.to_owned()),
             attribution: terms.map(|terms| terms.attribution.to_owned()),
-            registered_only: false,
+            registered_only: kind == "country" && is_of_registrations(&name),
+            kind,
             name,
         };
         Ok(Self { content: Content::MaxMind(Box::new(reader)), about, file: Some(file.into()) })

@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use super::LONGEST;
+use super::licence::is_of_registrations;
 use super::ranges::{DEGREE, MAGIC, NO_DEGREES, VERSION};
 use super::record::{asn, some};
 use super::rows::{Lines, Row};
@@ -114,6 +115,7 @@ pub fn import(csv: impl Read, mut about: GeoDatabase) -> Result<(Vec<u8>, Import
         builder.add(&row, known, line).map_err(wrong)?;
     }
     about.kind = columns.ok_or(ImportError::Empty)?.kind.to_owned();
+    about.registered_only = about.kind == "country" && is_of_registrations(&about.name);
     builder.finish(&about)
 }
 

@@ -32,6 +32,12 @@ const KNOWN: [(&str, Terms); 6] = [
     ),
 ];
 
+/// Whether a database of this name is made from registrations, and so knows nothing of where a host stands.
+pub fn is_of_registrations(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["iptoasn", "whois", "delegated"].iter().any(|part| name.contains(part))
+}
+
 /// The licence and the attribution that are usual for a database of this name.
 pub fn usual_terms(name: &str) -> Option<(&'static str, &'static str)> {
     terms(name).map(|terms| (terms.licence, terms.attribution))

@@ -125,6 +125,14 @@ fn fields_come_from_the_first_database_that_knows_them() {
 }
 
 #[test]
+fn a_table_of_registrations_is_told_as_one() {
+    let country = || mmdb(&[("8.8.8.0/24", json!({"country_code": "US"}))]);
+    let geo = opened(&[("iptoasn-country.mmdb", country()), ("other.mmdb", country())]).unwrap();
+    let only: Vec<bool> = geo.about().iter().map(|database| database.registered_only).collect();
+    assert_eq!(only, [true, false, true]);
+}
+
+#[test]
 fn a_city_of_another_country_is_left_out() {
     let here = csv("8.8.8.0,8.8.8.255,DE\n").unwrap().0;
     let geo = opened(&[("a.cgeo", here), ("b.mmdb", nested()), ("c.mmdb", asns())]).unwrap();
