@@ -64,7 +64,7 @@ pub enum GeoCommand {
   start,end,continent,country,region,city,latitude,longitude          cities of DB-IP
   start,end,country,region,district,city,postcode,latitude,longitude,time zone")]
     Import(Import),
-    /// Fetch a database: the only command that uses the network, and only this one address
+    /// Fetch a database: the only command that uses the network, for this address and where it redirects
     #[command(after_help = "Examples:
   connmon geo fetch dbip-city-lite
   connmon geo fetch https://example.org/geo/city.mmdb --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
