@@ -218,7 +218,6 @@ async fn run(
             _ = tick.tick() => {}
         }
         more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
-        pipeline.consult(witness);
         let due = flushed.elapsed() >= FLUSH;
         if due && !more {
             capture.sweep(|frame| pipeline.feed(frame))?;
@@ -227,6 +226,8 @@ async fn run(
             sample_interfaces(pipeline);
             sampled = Instant::now();
         }
+        // Before the flush, which forgets what nobody has asked for.
+        pipeline.consult(witness);
         if due || pipeline.is_full() {
             progress.add(&pipeline.flush()?);
             progress.show(pipeline);

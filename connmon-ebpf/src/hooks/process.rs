@@ -190,11 +190,11 @@ unsafe fn read_path(to: *mut u8, path: u64) -> (u32, u32) {
     for _ in 0..MAX_STEPS {
         let root: u64 = get(mnt, offset!(mnt_root));
         let parent: u64 = get(dentry, offset!(dentry_parent));
-        if dentry == root || dentry == parent || parent == 0 {
+        if dentry == root || parent == 0 {
             // The root of this mount: go on where it is mounted, unless it is the topmost.
             let mount = mnt.wrapping_sub(offset!(mount_mnt) as u64);
             let above: u64 = get(mount, offset!(mount_parent));
-            if above == mount || above == 0 || dentry != root {
+            if above == mount || above == 0 {
                 done = true;
                 break;
             }
@@ -215,6 +215,11 @@ unsafe fn read_path(to: *mut u8, path: u64) -> (u32, u32) {
             break;
         }
         used += (n as usize) & (2 * NAME_LEN - 1);
+        if dentry == parent {
+            // It is in no folder: memfd_create(2).
+            done = true;
+            break;
+        }
         dentry = parent;
     }
     (used as u32, u32::from(!done))

@@ -107,8 +107,6 @@ pub struct Owner {
 pub struct Ancestor {
     /// PID.
     pub pid: u32,
-    /// The kernel's name of it.
-    pub comm: String,
 }
 
 /// A command line: as a list, or joined by spaces.
