@@ -4,6 +4,7 @@
 //! offsets are looked up here and handed to the programs as constants.
 
 use std::collections::HashMap;
+use std::fmt;
 
 const MAGIC: u16 = 0xeb9f;
 
@@ -40,6 +41,18 @@ pub enum BtfError {
     /// A struct or a field of it is not there.
     #[error("this kernel's type information has no field {1} in struct {0}")]
     NoField(String, String),
+    /// A field is of another kind than the programs expect.
+    #[error("field {field} of struct {name} is {found} in this kernel, and {expected} is expected")]
+    Kind {
+        /// The struct.
+        name: String,
+        /// The field.
+        field: String,
+        /// What it is in this kernel.
+        found: Kind,
+        /// What the programs read.
+        expected: Kind,
+    },
     /// A field has another size than the programs expect.
     #[error("field {field} of struct {name} has {found} bytes in this kernel, and {expected} are expected")]
     Size {
@@ -69,6 +82,43 @@ pub struct Field {
     pub offset: u32,
     /// Its size in bytes.
     pub size: u32,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// A member of a struct: its type, where it begins, and whether it is a bit-field.
+#[derive(Clone, Copy)]
+struct Member {
+    id: u32,
+    bits: u32,
+    is_bits: bool,
+}
+
+/// What a field is, through typedefs and qualifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An integer or an enumeration.
+    Number,
+    /// A pointer.
+    Pointer,
+    /// An array.
+    Array,
+    /// A struct or a union.
+    Struct,
+    /// Bits of a word, which have no offset in bytes; or a function.
+    Other,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "a number",
+            Self::Pointer => "a pointer",
+            Self::Array => "an array",
+            Self::Struct => "a struct",
+            Self::Other => "something else",
+        })
+    }
 }
 
 impl Btf {
@@ -142,6 +192,20 @@ impl Btf {
         }
     }
 
+    /// What a type is.
+    fn kind(&self, id: u32) -> Result<Kind, BtfError> {
+        let (at, kind, _) = self.at(self.resolve(id)?)?;
+        Ok(match kind {
+            // Fewer bits than its bytes have: a bit-field, as older compilers write them.
+            kind::INT if self.word(at + 12)? & 0xff != 8 * self.word(at + 8)? => Kind::Other,
+            kind::INT | kind::ENUM | kind::ENUM64 => Kind::Number,
+            kind::PTR => Kind::Pointer,
+            kind::ARRAY => Kind::Array,
+            kind::STRUCT | kind::UNION => Kind::Struct,
+            _ => Kind::Other,
+        })
+    }
+
     fn resolve(&self, mut id: u32) -> Result<u32, BtfError> {
         loop {
             let (at, kind, _) = self.at(id)?;
@@ -154,8 +218,8 @@ impl Btf {
         }
     }
 
-    /// Finds a member by name, also inside anonymous structs and unions; returns its type and bit offset.
-    fn member(&self, id: u32, name: &[u8]) -> Result<Option<(u32, u32)>, BtfError> {
+    /// Finds a member by name, also inside anonymous structs and unions.
+    fn member(&self, id: u32, name: &[u8]) -> Result<Option<Member>, BtfError> {
         let (at, kind, vlen) = self.at(id)?;
         if kind != kind::STRUCT && kind != kind::UNION {
             return Ok(None);
@@ -166,14 +230,14 @@ impl Btf {
             let member_name = self.string(self.word(member)?)?;
             let member_type = self.word(member + 4)?;
             let raw = self.word(member + 8)?;
-            let bits = if bitfields { raw & 0x00ff_ffff } else { raw };
+            let (bits, width) = if bitfields { (raw & 0x00ff_ffff, raw >> 24) } else { (raw, 0) };
             if member_name == name {
-                return Ok(Some((member_type, bits)));
+                return Ok(Some(Member { id: member_type, bits, is_bits: width != 0 || bits % 8 != 0 }));
             }
             if member_name.is_empty()
-                && let Some((inner, more)) = self.member(self.resolve(member_type)?, name)?
+                && let Some(inner) = self.member(self.resolve(member_type)?, name)?
             {
-                return Ok(Some((inner, bits + more)));
+                return Ok(Some(Member { bits: bits + inner.bits, ..inner }));
             }
         }
         Ok(None)
@@ -188,14 +252,15 @@ impl Btf {
         let missing = || BtfError::NoField(name.into(), path.into());
         let candidates = self.names.get(&(kind::STRUCT, name.as_bytes().to_vec())).ok_or_else(missing)?;
         'candidates: for &candidate in candidates {
-            let (mut id, mut bits) = (candidate, 0);
+            let mut at = Member { id: candidate, bits: 0, is_bits: false };
             for part in path.split('.') {
-                match self.member(self.resolve(id)?, part.as_bytes())? {
-                    Some((inner, more)) => (id, bits) = (inner, bits + more),
+                match self.member(self.resolve(at.id)?, part.as_bytes())? {
+                    Some(inner) => at = Member { bits: at.bits + inner.bits, ..inner },
                     None => continue 'candidates,
                 }
             }
-            return Ok(Field { offset: bits / 8, size: self.size(id)? });
+            let kind = if at.is_bits { Kind::Other } else { self.kind(at.id)? };
+            return Ok(Field { offset: at.bits / 8, size: self.size(at.id)?, kind });
         }
         Err(missing())
     }
@@ -233,7 +298,17 @@ mod tests {
             }
             Err(error) => panic!("{error}"),
         };
-        assert_eq!(btf.field("sock_common", "skc_daddr").unwrap(), Field { offset: 0, size: 4 });
+        let kind = Kind::Number;
+        assert_eq!(btf.field("sock_common", "skc_daddr").unwrap(), Field { offset: 0, size: 4, kind });
+        for (name, field, kind) in [
+            ("msghdr", "msg_name", Kind::Pointer),
+            ("task_struct", "comm", Kind::Array),
+            ("cred", "uid", Kind::Struct),
+            ("sock_common", "skc_state", Kind::Number),
+            ("sk_buff", "pkt_type", Kind::Other),
+        ] {
+            assert_eq!(btf.field(name, field).unwrap().kind, kind, "{name}.{field}");
+        }
         assert_eq!(btf.field("sock", "__sk_common.skc_family").unwrap().size, 2);
         assert_eq!(btf.field("dentry", "d_name.name").unwrap().size, 8);
         assert!(matches!(btf.field("sock", "nonsense"), Err(BtfError::NoField(..))));
