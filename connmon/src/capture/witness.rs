@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -45,6 +47,9 @@ pub struct Subject {
 pub struct Witness {
     subjects: SyncSender<Subject>,
     facts: Receiver<ProgramFacts>,
+    /// No more rests: somebody waits for the end.
+    hurry: Arc<AtomicBool>,
+    worker: Thread,
 }
 
 impl Witness {
@@ -55,17 +60,22 @@ impl Witness {
     pub fn start() -> io::Result<Self> {
         let (subjects, to_look_at) = mpsc::sync_channel::<Subject>(WAITING);
         let (found, facts) = mpsc::channel();
-        thread::Builder::new().name("connmon-witness".into()).spawn(move || {
+        let hurry = Arc::new(AtomicBool::new(false));
+        let hurried = Arc::clone(&hurry);
+        let worker = thread::Builder::new().name("connmon-witness".into()).spawn(move || {
             let mut hashes = Hashes::default();
             for subject in to_look_at {
                 // The owner has gone: nobody wants to know.
                 if found.send(look(&subject, &mut hashes)).is_err() {
                     return;
                 }
-                thread::sleep(std::mem::take(&mut hashes.pause));
+                let pause = std::mem::take(&mut hashes.pause);
+                if !hurried.load(Ordering::Relaxed) {
+                    thread::park_timeout(pause);
+                }
             }
         })?;
-        Ok(Self { subjects, facts })
+        Ok(Self { subjects, facts, hurry, worker: worker.thread().clone() })
     }
 
     /// Asks for a look; the answer where there is no room to wait.
@@ -85,7 +95,9 @@ impl Witness {
 
     /// Waits for all that was asked, but not longer than `patience` for any of it.
     pub fn finish(self, patience: Duration) -> Vec<ProgramFacts> {
-        let Self { subjects, facts } = self;
+        let Self { subjects, facts, hurry, worker } = self;
+        hurry.store(true, Ordering::Relaxed);
+        worker.unpark();
         drop(subjects);
         std::iter::from_fn(|| facts.recv_timeout(patience).ok()).collect()
     }
