@@ -22,13 +22,24 @@ const SOCK_DONE: u64 = 1 << 1;
 /// and the verifier of Linux 5.10 takes offence when the compiler moves it about.
 #[inline(always)]
 pub fn get<T: Copy>(base: u64, offset: usize) -> T {
+    read(base, offset, || count(stat::READ_ERRORS, 1))
+}
+
+/// The same of memory that may have been given back, where a failure is an answer.
+#[inline(always)]
+pub fn peek<T: Copy>(base: u64, offset: usize) -> T {
+    read(base, offset, || ())
+}
+
+#[inline(always)]
+fn read<T: Copy>(base: u64, offset: usize, failed: impl FnOnce()) -> T {
     let mut value = core::mem::MaybeUninit::<T>::zeroed();
     let from = (base as usize).wrapping_add(offset);
     // SAFETY: `value` has room for size_of::<T>() bytes; the helper checks the address it reads from.
     let result =
         unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _) };
     if result < 0 {
-        count(stat::READ_ERRORS, 1);
+        failed();
     }
     // SAFETY: set to zero, and the callers read numbers and arrays of numbers. The helper sets it to zero if it fails.
     unsafe { value.assume_init() }
@@ -108,9 +119,9 @@ pub fn local(sk: u64, family: u16) -> Addr {
 /// more (sock_orphan(), include/net/sock.h).
 #[inline(always)]
 pub fn inode(sk: u64) -> u32 {
-    match get::<u64>(sk, offset!(sk_socket)) {
+    match peek::<u64>(sk, offset!(sk_socket)) {
         0 => 0,
-        socket => get::<u64>(socket, offset!(socket_inode) + offset!(inode_ino)) as u32,
+        socket => peek::<u64>(socket, offset!(socket_inode) + offset!(inode_ino)) as u32,
     }
 }
 
@@ -120,16 +131,10 @@ pub fn local_port(sk: u64) -> u16 {
     u16::from_be(get(sk, offset!(inet_sport)))
 }
 
-/// The port of the connected end, or 0.
-#[inline(always)]
-pub fn remote_port(sk: u64) -> u16 {
-    u16::from_be(get(sk, offset!(skc_dport)))
-}
-
 /// The connected end of the socket; all zero where it is not connected.
 #[inline(always)]
 pub fn remote(sk: u64, family: u16) -> Addr {
-    let mut addr = Addr { ip: [0; 4], port: remote_port(sk), family };
+    let mut addr = Addr { ip: [0; 4], port: u16::from_be(get(sk, offset!(skc_dport))), family };
     if family == AF_INET6 {
         addr.ip = get(sk, offset!(skc_v6_daddr));
         normalise(&mut addr);

@@ -9,7 +9,7 @@ use super::process::describe;
 
 use crate::account::{New, create, release};
 use crate::maps::{SOCKS, count, offset};
-use crate::sock::{self, get};
+use crate::sock::{self, get, peek};
 use crate::task::{parent_of, start_of, tgid_of, uid_of};
 
 /// `struct bpf_iter_meta`, kernel/bpf/bpf_iter.c.
@@ -174,6 +174,7 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
 unsafe fn is_stale(sk: u64, entry: *const SockEntry) -> bool {
     // SAFETY: as the caller promises, a valid pointer into a map value.
     let (closed_ns, port) = unsafe { ((*entry).closed_ns, (*entry).remote.port) };
-    let state: u8 = get(sk, offset!(skc_state));
-    closed_ns == 0 && (matches!(state, CLOSE | LISTEN) || sock::remote_port(sk) != port)
+    let state: u8 = peek(sk, offset!(skc_state));
+    let now = u16::from_be(peek(sk, offset!(skc_dport)));
+    closed_ns == 0 && (matches!(state, CLOSE | LISTEN) || now != port)
 }
