@@ -312,7 +312,7 @@ fn start(probes: &Probes) -> Start {
 
 /// SHA-256 of the embedded object, in hexadecimal.
 pub fn object_sha256() -> String {
-    Sha256::digest(OBJECT).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::model::hex(&Sha256::digest(OBJECT))
 }
 
 /// User names from /etc/passwd (passwd(5)).

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{ProgramFacts, snapshot};
-use crate::model::{Container, from_bytes};
+use crate::model::{Container, from_bytes, hex};
 
 /// Larger executables are not hashed; bytes.
 const LARGEST: u64 = 512 << 20;
@@ -183,7 +183,7 @@ fn sha256(file: &mut File) -> io::Result<String> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => return Ok(hex(&hash.finalize())),
             n => hash.update(&buffer[..n]),
         }
     }

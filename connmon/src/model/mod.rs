@@ -20,5 +20,5 @@ pub use place::{Container, Place};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use run::{Completeness, Gap, LeftOut, Reconciliation, Run};
 pub use service::{Service, service_of, service_port};
-pub use text::{display_safe, from_bytes};
+pub use text::{display_safe, from_bytes, hex};
 pub use time::{ParseTimeError, Timestamp, length};

@@ -188,10 +188,7 @@ fn connection(
     let kernel_rx: Option<i64> = row.get("kernel_rx")?;
     let retransmits: Option<u32> = row.get("retransmits")?;
     // A store that an earlier version made and nothing has recorded into since lacks the newer columns.
-    let count = |name: &str| match row.get::<_, Option<i64>>(name) {
-        Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
-        count => count.map(|count| count.map(|count| count as u64)),
-    };
+    let count = |name: &str| processes::newer::<i64>(row, name).map(|count| count.map(|count| count as u64));
     let wire_tx_bytes = count("wire_tx_bytes")?;
     Ok(Connection {
         id: row.get("id")?,

@@ -326,26 +326,26 @@ impl Processes {
     }
 }
 
-/// Paths of cgroups by their ids.
+/// Cgroups by their ids: the path, and what it tells.
 #[derive(Default)]
 struct Cgroups {
-    paths: HashMap<u64, String>,
+    known: HashMap<u64, (String, Place)>,
 }
 
 impl Cgroups {
     fn insert(&mut self, record: &CgroupRecord) {
-        if self.paths.len() >= MAX_CGROUPS {
-            self.paths.clear();
+        if self.known.len() >= MAX_CGROUPS {
+            self.known.clear();
         }
         let used = &record.path[..(record.path_len as usize).min(record.path.len())];
-        self.paths.insert(record.id, from_bytes(used));
+        let path = from_bytes(used);
+        let place = Place::of_cgroup(&path);
+        self.known.insert(record.id, (path, place));
     }
 
     /// The path of a cgroup, and what it tells.
     fn get(&self, id: u64) -> (String, Place) {
-        let path = self.paths.get(&id).cloned().unwrap_or_default();
-        let place = Place::of_cgroup(&path);
-        (path, place)
+        self.known.get(&id).cloned().unwrap_or_default()
     }
 }
 

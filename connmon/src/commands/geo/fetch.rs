@@ -65,7 +65,7 @@ pub fn run(args: cli::Fetch) -> Result<Outcome, CommandError> {
     }
     let most = u64::from(args.max_size) << 20;
     let content = fetch(&url, most)?;
-    let found: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = crate::model::hex(&Sha256::digest(&content));
     let _ = writeln!(stderr(), "{}: {}, SHA-256 {found}", display_safe(&url), bytes(content.len() as u64));
     if let Some(wanted) = args.sha256.filter(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
         return Err(FetchError::Digest { url, found, wanted }.into());
