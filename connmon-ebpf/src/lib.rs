@@ -5,8 +5,10 @@
 #![no_std]
 
 mod offsets;
+mod payload;
 
 pub use offsets::Offsets;
+pub use payload::{PAYLOAD_LARGE, PAYLOAD_SMALL, PayloadHead, class};
 
 /// Bytes of a task's name, with its final NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -43,6 +45,8 @@ pub mod kind {
     pub const MOVED: u32 = 6;
     /// A [`super::CgroupRecord`]: a new cgroup.
     pub const CGROUP: u32 = 7;
+    /// A [`super::PayloadHead`] and the bytes behind it.
+    pub const PAYLOAD: u32 = 8;
 }
 
 /// Values of [`SockEntry::proto`]: IP protocol numbers (include/uapi/linux/in.h), and two of our own.
@@ -129,8 +133,10 @@ pub mod stat {
     pub const FLOWS_MADE: u32 = 15;
     /// Entries made in `ACCT`; not an error.
     pub const SHARES_MADE: u32 = 16;
+    /// First bytes of connections and DNS messages that were not copied.
+    pub const PAYLOADS_LOST: u32 = 17;
     /// How many there are.
-    pub const COUNT: u32 = 17;
+    pub const COUNT: u32 = 18;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -236,7 +242,9 @@ pub struct SockEntry {
     /// TCP: `write_seq` up to which what was sent is counted (kprobe backend).
     pub write_seq: u32,
     /// 1 once `write_seq` has been set.
-    pub has_write_seq: u32,
+    pub has_write_seq: u16,
+    /// How far the payload sent and received has been looked at, see `hooks::payload` in the kernel side.
+    pub looked: [u8; 2],
     /// Shares of further processes in `ACCT`.
     pub extra_shares: u64,
     /// Further remotes in `FLOWS`.
@@ -389,8 +397,8 @@ pub struct Settings {
     pub wakeup_bytes: u32,
     /// Attached copies of each program, see `copies` in the kernel side: 1 to [`MAX_COPIES`].
     pub copies: u32,
-    /// Explicit padding.
-    pub pad0: u32,
+    /// 1 where first bytes and DNS messages are copied.
+    pub names: u32,
     /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
     pub recvmsg_parameters: u32,
     /// 1 where packets are counted.

@@ -22,3 +22,10 @@ pub fn is_reserved() -> bool {
     // `wakeup_bytes` is a quarter of it.
     EVENTS.query(0) >= 4 * wakeup - wakeup / 2
 }
+
+/// Whether half of the ring is in use: then copies of payload, which are only good for names, have to stand back.
+#[inline(always)]
+pub fn is_half_full() -> bool {
+    // `wakeup_bytes` is a quarter of it.
+    EVENTS.query(0) >= 2 * u64::from(setting(|s| unsafe { &raw const (*s).wakeup_bytes }))
+}

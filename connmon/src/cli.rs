@@ -56,6 +56,10 @@ pub enum Command {
     #[command(after_help = "Example:
   connmon show 1099511627777 --db a.db --format json")]
     Show(Show),
+    /// Questions to DNS: which process asked which server for what, and the answer
+    #[command(after_help = "Example:
+  connmon dns --db a.db --since 1h --format jsonl")]
+    Dns(Dns),
     /// One HTML file: header, map, tables
     #[command(after_help = "Example:
   connmon report --db a.db --out a.html")]
@@ -104,6 +108,9 @@ pub struct Record {
     /// Count no packets, only what processes send and receive
     #[arg(long)]
     pub no_wire: bool,
+    /// Look for no names: neither at DNS messages nor at the first bytes of connections
+    #[arg(long)]
+    pub no_names: bool,
     /// Record nothing: the probes return at once, which shows what calling them costs
     #[arg(long, hide = true)]
     pub empty_probes: bool,
@@ -187,6 +194,23 @@ pub struct Show {
     pub format: TextFormat,
 }
 
+/// `connmon dns`
+#[derive(Debug, Args)]
+pub struct Dns {
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+    /// Asked at this time or later, as for `connmon export`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Asked before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookupFormat::Text)]
+    pub format: LookupFormat,
+}
+
 /// `connmon report`
 #[derive(Debug, Args)]
 pub struct Report {
@@ -246,6 +270,15 @@ pub enum ExportFormat {
     Jsonl,
     /// Comma-separated, for spreadsheets
     Csv,
+}
+
+/// `--format` of `dns`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LookupFormat {
+    /// For reading
+    Text,
+    /// One JSON object a line
+    Jsonl,
 }
 
 /// `--format` of `report`.

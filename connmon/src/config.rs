@@ -123,6 +123,7 @@ impl TryFrom<cli::Record> for Recording {
                 ring_bytes: args.ring_bytes,
                 max_connections: args.max_connections,
                 wire: !args.no_wire,
+                names: !args.no_names,
                 empty: args.empty_probes,
             },
             places: args.places.try_into()?,
@@ -159,18 +160,29 @@ pub struct Choice {
 /// # Errors
 /// A time or a filter cannot be read, or the interval is empty.
 pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigError> {
-    let time = |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse(text, now)).transpose();
-    let (since, until) = (time(&source.since)?, time(&source.until)?);
-    if let (Some(since), Some(until)) = (since, until)
-        && since >= until
-    {
-        return Err(ConfigError::Interval(since, until));
-    }
+    let (since, until) = interval(&source.since, &source.until, now)?;
     let filter = filter(&source.choice, now)?;
     // `since:` in a filter says the same as `--since`, so the answer covers the same time.
     let (from, to) = filter.interval();
     let (since, until) = (since.max(from), [until, to].into_iter().flatten().min());
     Ok(Choice { selection: Selection { since, until, filter: filter.text().to_owned() }, filter })
+}
+
+/// The interval of `--since` and `--until`; a length of time counts back from `now`.
+///
+/// # Errors
+/// A time cannot be read, or the interval is empty.
+pub fn interval(
+    since: &Option<String>,
+    until: &Option<String>,
+    now: Timestamp,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ConfigError> {
+    let time = |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse(text, now)).transpose();
+    let (since, until) = (time(since)?, time(until)?);
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => Err(ConfigError::Interval(since, until)),
+        _ => Ok((since, until)),
+    }
 }
 
 /// What `--filter` and all `--filter-file` choose together.

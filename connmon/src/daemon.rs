@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::file::Writer as CaptureWriter;
+use crate::capture::hosts::Hosts;
 use crate::capture::witness::Witness;
 use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
@@ -152,6 +153,8 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
+    let mut hosts = Hosts::default();
+    read_hosts(settings, &mut hosts, &mut pipeline);
     sample_interfaces(&mut pipeline);
     let mut progress = Progress::new();
     progress.add(&pipeline.flush()?);
@@ -159,7 +162,8 @@ pub fn record(
     begun(&backend);
     // Only now, with the rights that are left.
     let witness = Witness::start()?;
-    runtime.block_on(run(settings, &mut signals, &mut capture, &mut pipeline, &mut progress, &witness))?;
+    let parts = (&mut capture, &mut pipeline, &mut progress, &mut hosts);
+    runtime.block_on(run(settings, &mut signals, parts, &witness))?;
     let mut witness = Some(witness);
     capture.finish(|frame| {
         // The end is the last frame; until just before it, bytes count.
@@ -185,6 +189,17 @@ fn sample_interfaces(pipeline: &mut Pipeline) {
     }
 }
 
+/// Hands on the host's own list of names, if it has changed.
+fn read_hosts(settings: &Recording, hosts: &mut Hosts, pipeline: &mut Pipeline) {
+    if !settings.options.names {
+        return;
+    }
+    match hosts.changed() {
+        Ok(frame) => frame.into_iter().for_each(|frame| pipeline.feed(frame)),
+        Err(error) => tracing::warn!("/etc/hosts cannot be read: {error}"),
+    }
+}
+
 /// What ends a recording.
 struct Signals {
     interrupt: Signal,
@@ -194,9 +209,7 @@ struct Signals {
 async fn run(
     settings: &Recording,
     signals: &mut Signals,
-    capture: &mut Capture,
-    pipeline: &mut Pipeline,
-    progress: &mut Progress,
+    (capture, pipeline, progress, hosts): (&mut Capture, &mut Pipeline, &mut Progress, &mut Hosts),
     witness: &Witness,
 ) -> Result<(), RecordError> {
     // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
@@ -224,6 +237,7 @@ async fn run(
         }
         if sampled.elapsed() >= SAMPLE {
             sample_interfaces(pipeline);
+            read_hosts(settings, hosts, pipeline);
             sampled = Instant::now();
         }
         // Before the flush, which forgets what nobody has asked for.

@@ -15,3 +15,4 @@ pub mod stage;
 pub mod storm;
 pub mod sys;
 pub mod truth;
+pub mod visit;

@@ -11,6 +11,7 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
+use super::payload;
 use crate::account::Way;
 use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, is_empty, offset, setting};
 use crate::sock::{self, get, number};
@@ -31,7 +32,7 @@ static PENDING: LruHashMap<PendingKey, Wire> = LruHashMap::with_max_entries(16_3
 /// Takes what waited for a connection.
 #[inline(always)]
 pub fn take_pending(entry: *mut SockEntry) {
-    if setting(|s| unsafe { &raw const (*s).wire }) == 0 {
+    if !is_counting() {
         return;
     }
     // SAFETY: a valid pointer into a map value.
@@ -79,10 +80,17 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     let is_stream = entry.is_some_and(|entry| unsafe { (*entry).proto } == proto::TCP);
     if let (Some(entry), true, true) = (entry, is_stream, segments <= 1) {
-        // SAFETY: a valid pointer into a map value.
-        return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
+        if !payload::may_tell(entry, way, len) {
+            // SAFETY: a valid pointer into a map value.
+            return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
+        }
     }
     let Some(header) = Header::read(ctx, way) else { return };
+    if let (Some(entry), true) = (entry, is_stream) {
+        if payload::may_tell(entry, way, len) {
+            payload::segment(ctx, sk, entry, &header, way, len);
+        }
+    }
     if segments > 1 {
         // A large packet that is cut into segments behind this hook, or was put together before it.
         packets = u64::from(segments);
@@ -93,6 +101,7 @@ fn packet(ctx: &SkBuffContext, way: Way) {
         name(sk, header.remote);
     }
     let Some(entry) = entry else {
+        payload::datagram(ctx, sk, None, &header, way, len);
         if is_counted {
             pend(&header, way, packets, bytes);
         }
@@ -101,10 +110,13 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     // SAFETY: a valid pointer into a map value; neither field changes for sockets of datagrams.
     let (same, parent) = unsafe { ((*entry).remote == header.remote, (*entry).id) };
     if same || is_stream {
+        payload::datagram(ctx, sk, Some(entry), &header, way, len);
         // SAFETY: a valid pointer into a map value.
         return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
     }
-    match FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, pad: 0 }) {
+    let flow = FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, pad: 0 });
+    payload::datagram(ctx, sk, flow, &header, way, len);
+    match flow {
         // SAFETY: a valid pointer into a map value.
         Some(flow) => add(unsafe { &raw mut (*flow).wire }, way, packets, bytes),
         None if is_counted => pend(&header, way, packets, bytes),
@@ -139,6 +151,9 @@ fn name(sk: u64, remote: Addr) {
 
 #[inline(always)]
 fn pend(header: &Header, way: Way, packets: u64, bytes: u64) {
+    if !is_counting() {
+        return;
+    }
     let key = PendingKey { remote: header.remote, local_port: header.local_port, proto: header.proto };
     if PENDING.get_ptr(key).is_none() {
         let empty = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
@@ -149,8 +164,17 @@ fn pend(header: &Header, way: Way, packets: u64, bytes: u64) {
     }
 }
 
+/// Whether packets are counted; else they are only looked at for names.
+#[inline(always)]
+fn is_counting() -> bool {
+    setting(|s| unsafe { &raw const (*s).wire }) != 0
+}
+
 #[inline(always)]
 fn add(wire: *mut Wire, way: Way, packets: u64, bytes: u64) {
+    if !is_counting() {
+        return;
+    }
     // SAFETY: a valid pointer into a map value; the adds are atomic.
     unsafe {
         match way {
@@ -180,12 +204,17 @@ struct Usual {
 }
 
 /// What a packet's headers tell.
-struct Header {
-    remote: Addr,
-    local_port: u16,
-    proto: u16,
+pub struct Header {
+    /// The other end.
+    pub remote: Addr,
+    /// This host's port.
+    pub local_port: u16,
+    /// IPPROTO_*.
+    pub proto: u16,
+    /// Bytes of the IP header.
+    pub transport: u32,
     /// Bytes of all headers, from the IP header on.
-    len: u32,
+    pub len: u32,
 }
 
 impl Header {
@@ -200,7 +229,13 @@ impl Header {
                     Way::Rx => (head.source, head.destination_port, head.source_port),
                 };
                 let remote = Addr { ip: [ip, 0, 0, 0], port: u16::from_be(other), family: sock::AF_INET };
-                return Some(Self { remote, local_port: u16::from_be(local), proto: proto::UDP, len: 28 });
+                return Some(Self {
+                    remote,
+                    local_port: u16::from_be(local),
+                    proto: proto::UDP,
+                    transport: 20,
+                    len: 28,
+                });
             }
         }
         let first: u8 = ctx.load(0).ok()?;
@@ -225,6 +260,6 @@ impl Header {
                 _ => 8,
             };
         }
-        Some(Self { remote, local_port, proto, len })
+        Some(Self { remote, local_port, proto, transport: at, len })
     }
 }

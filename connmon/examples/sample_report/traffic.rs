@@ -121,5 +121,7 @@ pub fn connection(
         wire: None,
         country,
         place: Some(Arc::new(geo.lookup(remote).place("sample".into()))),
+        names: Vec::new(),
+        observed: None,
     }
 }

@@ -6,13 +6,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
-use connmon_ebpf::{AcctKey, FlowKey, Share, SockEntry, flag, stat};
+use connmon_ebpf::{AcctKey, FlowKey, Share, SockEntry, flag, kind, stat};
 use sha2::{Digest, Sha256};
 
 use super::probes::{self, Backend, Options, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::sys::{self, Scratch};
 use super::{Counters, Frame, OBJECT, Start};
+use crate::sniff::Sniffer;
 
 /// Why the capture could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,7 @@ pub struct Capture {
     overflow: MapData,
     stats: PerCpuArray<MapData, u64>,
     scratch: Scratch,
+    sniffer: Sniffer,
     /// Sockets that the last sweep missed while flows or shares of them were there.
     gone: HashSet<u64>,
     last: [u64; stat::COUNT as usize],
@@ -98,6 +100,7 @@ impl Capture {
             probes: Some(probes),
             misses: 0,
             scratch: Scratch::default(),
+            sniffer: Sniffer::default(),
             gone: HashSet::new(),
             last: [0; stat::COUNT as usize],
             malformed: 0,
@@ -121,12 +124,16 @@ impl Capture {
         while count < limit {
             let Some(item) = self.ring.next() else { break };
             count += 1;
+            if item.starts_with(&kind::PAYLOAD.to_ne_bytes()) {
+                match self.sniffer.take(&item) {
+                    Ok(all) => all.into_iter().for_each(|one| emit(Frame::Sighting(Box::new(one)))),
+                    Err(error) => malformed(&mut self.malformed, &error),
+                }
+                continue;
+            }
             match Frame::from_ring(&item) {
                 Ok(frame) => emit(frame),
-                Err(error) => {
-                    tracing::warn!(%error);
-                    self.malformed += 1;
-                }
+                Err(error) => malformed(&mut self.malformed, &error),
             }
         }
         count
@@ -274,6 +281,11 @@ impl Capture {
     }
 }
 
+fn malformed(count: &mut u64, error: &dyn std::error::Error) {
+    tracing::warn!("{error}");
+    *count += 1;
+}
+
 /// Descriptors of the programs whose misses count; they outlive detaching.
 fn watched(probes: &Probes) -> Result<Vec<OwnedFd>, CaptureError> {
     let programs = probes.ebpf.programs().filter(|(name, _)| probes::misses_count(name));
@@ -304,6 +316,7 @@ fn start(probes: &Probes) -> Start {
         backend: probes.backend.name().into(),
         backend_notes: probes.notes.clone(),
         wire: probes.wire,
+        names: probes.names,
         clock_offset_ns: sys::clock_offset_ns(),
         started_ns: sys::boot_time_ns(),
         users: users(),

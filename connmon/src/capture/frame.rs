@@ -4,7 +4,8 @@ use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
 use connmon_ebpf::{AcctKey, CgroupRecord, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Interface, Timestamp};
+use crate::model::{AddressNames, Interface, Timestamp};
+use crate::sniff::Sighting;
 
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Start {
     pub backend_notes: Vec<String>,
     /// Whether packets are counted.
     pub wire: bool,
+    /// Whether names are looked for.
+    #[serde(default)]
+    pub names: bool,
     /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
     pub clock_offset_ns: i64,
     /// When the probes were attached, CLOCK_BOOTTIME.
@@ -118,6 +122,10 @@ pub enum Frame {
     Program(ProgramFacts),
     /// A cgroup came to be, or existed before.
     Cgroup(Box<CgroupRecord>),
+    /// Something that was said on a connection.
+    Sighting(Box<Sighting>),
+    /// Names of addresses that the host keeps: /etc/hosts.
+    Hosts(AddressNames),
     /// Everything that was lost so far.
     Counters(Counters),
     /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
@@ -146,6 +154,8 @@ const SWEEP_END: u32 = 105;
 const END: u32 = 106;
 const INTERFACES: u32 = 107;
 const PROGRAM: u32 = 108;
+const SIGHTING: u32 = 109;
+const HOSTS: u32 = 110;
 
 impl Frame {
     /// Decodes a record from the ring buffer, which begins with its kind.
@@ -183,6 +193,8 @@ impl Frame {
                     START => Self::Start(serde_json::from_slice(bytes).ok()?),
                     PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
                     PROGRAM => Self::Program(serde_json::from_slice(bytes).ok()?),
+                    SIGHTING => Self::Sighting(serde_json::from_slice(bytes).ok()?),
+                    HOSTS => Self::Hosts(serde_json::from_slice(bytes).ok()?),
                     INTERFACES => {
                         let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
                         Self::Interfaces(time, interfaces)
@@ -216,6 +228,8 @@ impl Frame {
             Self::Cgroup(cgroup) => put(kind::CGROUP, &[bytes_of(&**cgroup)]),
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
+            Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
+            Self::Hosts(hosts) => put(HOSTS, &[&json(serde_json::to_vec(hosts))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),

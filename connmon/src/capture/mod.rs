@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod btf;
 pub mod file;
 mod frame;
+pub mod hosts;
 pub mod interfaces;
 mod offsets;
 pub mod privileges;

@@ -60,13 +60,18 @@ pub struct Options {
     pub max_connections: u32,
     /// Whether packets are counted.
     pub wire: bool,
+    /// Whether DNS messages and the first bytes of connections are looked at.
+    pub names: bool,
     /// The programs are there but do nothing: what it costs to call them.
     pub empty: bool,
 }
 
+/// Why something is not done that could be.
+const SWITCHED_OFF: &str = "switched off";
+
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 8 << 20, max_connections: 131_072, wire: true, empty: false }
+        Self { ring_bytes: 8 << 20, max_connections: 131_072, wire: true, names: true, empty: false }
     }
 }
 
@@ -107,6 +112,8 @@ pub struct Probes {
     pub notes: Vec<String>,
     /// Whether packets are counted.
     pub wire: bool,
+    /// Whether DNS messages and the first bytes of connections are looked at.
+    pub names: bool,
 }
 
 impl Probes {
@@ -137,10 +144,14 @@ pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, Probe
             continue;
         }
         match attach_one(backend, options, &btf, &offsets) {
-            Ok((ebpf, wire)) => {
-                let missing = wire.as_ref().err().map(|why| format!("packets are not counted: {why}"));
-                notes.extend(missing);
-                return Ok(Probes { ebpf, backend, notes, wire: wire.is_ok() });
+            Ok((ebpf, packets)) => {
+                let off = |is_on: bool| {
+                    if is_on { packets.as_ref().err().cloned() } else { Some(SWITCHED_OFF.into()) }
+                };
+                let (wire, names) = (off(options.wire), off(options.names));
+                notes.extend(wire.as_ref().map(|why| format!("packets are not counted: {why}")));
+                notes.extend(names.as_ref().map(|why| format!("names are not looked for: {why}")));
+                return Ok(Probes { ebpf, backend, notes, wire: wire.is_none(), names: names.is_none() });
             }
             Err(error) => {
                 if let ProbeError::Program { log, .. } = &error {
@@ -178,7 +189,7 @@ fn attach_one(
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         copies,
-        pad0: 0,
+        names: u32::from(options.names),
         wakeup_bytes: options.ring_bytes / 4,
         recvmsg_parameters: btf.parameters("raw_recvmsg").unwrap_or(0),
         wire: u32::from(options.wire),
@@ -224,15 +235,15 @@ fn attach_one(
             )?;
         }
     }
-    let wire = match cgroup {
-        _ if !options.wire => Err("switched off".to_owned()),
+    let packets = match cgroup {
+        _ if !options.wire && !options.names => Err(SWITCHED_OFF.to_owned()),
         Err(why) => Err(why.to_string()),
         Ok(cgroup) => WIRE.iter().try_for_each(|Probe(program, place, target, _)| {
             place_one(&mut ebpf, program, *place, target, &types, Some(&cgroup))
                 .map_err(|error| reason(&error))
         }),
     };
-    Ok((ebpf, wire))
+    Ok((ebpf, packets))
 }
 
 /// Whether events that the kernel does not show to a program may be lost, so far as no copy of it makes up for them: not

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod audit;
+mod dns;
 mod doctor;
 mod export;
 mod geo;
@@ -92,6 +93,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Audit(args) => audit::run(args),
         Command::Export(args) => export::run(args),
         Command::Show(args) => show::run(&args),
+        Command::Dns(args) => dns::run(&args),
         Command::Report(args) => report::run(args),
         Command::Geo(args) => geo::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -26,6 +26,7 @@ fn start() -> crate::capture::Start {
         backend: "kprobe".into(),
         backend_notes: Vec::new(),
         wire: true,
+        names: true,
         clock_offset_ns: 0,
         started_ns: 0,
         users: Vec::new(),

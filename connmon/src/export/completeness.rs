@@ -20,6 +20,7 @@ pub struct Completeness {
     read_errors: u64,
     malformed: u64,
     probe_misses: u64,
+    names_missed: u64,
     reconciliation: Reconciliation,
     gaps: Vec<GapRow>,
     words: Vec<String>,
@@ -69,6 +70,7 @@ impl From<&summary::Completeness> for Completeness {
             read_errors: counters.read_errors,
             malformed: counters.malformed,
             probe_misses: counters.probe_misses,
+            names_missed: counters.names_missed,
             reconciliation: Reconciliation {
                 compared: r.compared,
                 equal: r.equal,

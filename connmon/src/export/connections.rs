@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::completeness::Completeness;
 use super::csv::cell;
 use super::process::ProcessFields;
-use crate::model::{Connection, Coordinates, Endpoint, Location, Share, display_safe};
+use crate::model::{
+    Connection, Coordinates, Endpoint, Location, Name, Process, Share, display_safe, service_of,
+};
 use crate::summary::{self, GeoNotes};
 
 /// A connection as one object.
@@ -36,6 +38,40 @@ pub(super) struct Record<'a> {
     kernel: Option<Kernel>,
     wire: Option<OnWire>,
     geo: Option<Geo<'a>>,
+    service: Service<'a>,
+    names: Vec<NameFields<'a>>,
+}
+
+/// The port of the side that was called, what it was seen to speak or is usual for, and what was seen.
+#[derive(Serialize)]
+struct Service<'a> {
+    port: u16,
+    name: Option<&'static str>,
+    observed: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alpn: Vec<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+struct NameFields<'a> {
+    name: Cow<'a, str>,
+    source: &'static str,
+    time: String,
+    process: Option<Asker<'a>>,
+}
+
+/// The process that asked for a name.
+#[derive(Serialize)]
+pub(super) struct Asker<'a> {
+    pid: u32,
+    start: String,
+    exe: Cow<'a, str>,
+}
+
+impl<'a> From<&'a Process> for Asker<'a> {
+    fn from(process: &'a Process) -> Self {
+        Self { pid: process.id.pid, start: process.started.to_string(), exe: display_safe(&process.exe) }
+    }
 }
 
 #[derive(Serialize)]
@@ -136,6 +172,32 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
             rx_packets: wire.rx_packets,
         }),
         geo: geo(connection),
+        service: service(connection),
+        names: connection.names.iter().map(name).collect(),
+    }
+}
+
+fn service(connection: &Connection) -> Service<'_> {
+    let service = service_of(connection);
+    let observed = connection.observed.as_ref();
+    Service {
+        port: service.port,
+        name: service.name,
+        observed: observed.map(|observed| display_safe(&observed.service)),
+        alpn: observed
+            .map_or(&[][..], |observed| &observed.alpn)
+            .iter()
+            .map(|name| display_safe(name))
+            .collect(),
+    }
+}
+
+fn name(name: &Name) -> NameFields<'_> {
+    NameFields {
+        name: display_safe(&name.name),
+        source: name.source.name(),
+        time: name.time.to_string(),
+        process: name.process.as_deref().map(Asker::from),
     }
 }
 
@@ -213,7 +275,8 @@ pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
         out,
         "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,{},tx_bytes,\
          rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,retransmitted_bytes,rtt_us,\
-         wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country,city,region,latitude,longitude,asn,org,geo_source",
+         wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country,city,region,latitude,longitude,asn,org,geo_source,\
+         service,observed,names",
         ProcessFields::COLUMNS.join(",")
     )
 }
@@ -230,6 +293,9 @@ pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()
         at.map(|at| of(at).to_string()).unwrap_or_default()
     };
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let mut names: Vec<&str> = connection.names.iter().map(|name| name.name.as_str()).collect();
+    names.dedup();
+    let names = names.join(" ");
     let cells = [
         connection.id.to_string(),
         connection.proto.name(),
@@ -263,6 +329,9 @@ pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()
         number(place.and_then(|place| place.asn).map(u64::from)),
         text(place.and_then(|place| place.org.as_deref())),
         text(place.map(|place| &*place.source)),
+        text(service_of(connection).name),
+        text(connection.observed.as_ref().map(|observed| &*observed.service)),
+        text(Some(&names)),
     ];
     writeln!(out, "{}", cells.join(","))
 }

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod completeness;
 pub mod connections;
 mod csv;
+pub mod lookups;
 mod process;
 pub mod show;
 pub mod text;

@@ -15,15 +15,8 @@ use crate::summary::format::{bytes, count, duration, grouped};
 struct Shown<'a> {
     #[serde(flatten)]
     record: Record<'a>,
-    service: Service,
     processes: Vec<ProcessFields>,
     run: Option<RunFields<'a>>,
-}
-
-#[derive(Serialize)]
-struct Service {
-    port: u16,
-    name: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -44,10 +37,8 @@ struct RunFields<'a> {
 /// # Errors
 /// The writer's.
 pub fn write_json(connection: &Connection, run: Option<&Run>, out: &mut impl Write) -> io::Result<()> {
-    let service = service_of(connection);
     let shown = Shown {
         record: record(connection),
-        service: Service { port: service.port, name: service.name },
         processes: connection.traffic.iter().map(|share| (&*share.process).into()).collect(),
         run: run.map(|run| RunFields {
             id: run.id,
@@ -74,6 +65,13 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
     line("local", &c.local.to_string())?;
     line("remote", &c.remote.to_string())?;
+    for name in &c.names {
+        let by = name.process.as_ref().map(|process| format!(" asked by {}", super::process::name(process)));
+        line(
+            "name",
+            &format!("{} ({}{}, {})", name.name, name.source.name(), by.unwrap_or_default(), name.time),
+        )?;
+    }
     line("service", &service(c))?;
     let place = c.place.as_deref().filter(|place| !place.is_country_only());
     let country = if place.is_some() { "country" } else { "registered" };
@@ -184,7 +182,15 @@ fn amount(moved: u64) -> String {
 
 fn service(connection: &Connection) -> String {
     let service = service_of(connection);
+    let observed = connection.observed.as_ref().map(|observed| {
+        let alpn =
+            if observed.alpn.is_empty() { String::new() } else { format!(" ({})", observed.alpn.join(", ")) };
+        format!(", seen to speak {}{alpn}", observed.service)
+    });
     match service.name {
+        Some(name) if observed.is_some() => {
+            format!("{name}, port {}{}", service.port, observed.unwrap_or_default())
+        }
         Some(name) => format!("port {}, usually {name}", service.port),
         None => format!("port {}", service.port),
     }

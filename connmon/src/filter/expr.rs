@@ -127,6 +127,8 @@ impl Test {
 fn text_fits(text: &Text, pattern: &Pattern, row: &Row<'_>) -> bool {
     match &text.from {
         TextFrom::Process(_, fits) => row.processes.iter().any(|process| fits(process, pattern)),
-        TextFrom::Connection(_, fits) | TextFrom::Endpoint(_, fits) => fits(row, pattern),
+        TextFrom::Connection(_, fits) | TextFrom::Endpoint(_, fits) | TextFrom::Name(fits) => {
+            fits(row, pattern)
+        }
     }
 }

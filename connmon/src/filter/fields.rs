@@ -51,6 +51,8 @@ pub enum TextFrom {
     Connection(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
     /// Columns of `endpoint`.
     Endpoint(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
+    /// The names of the other end, in their own tables; one that fits is enough.
+    Name(fn(&Row<'_>, &Pattern) -> bool),
 }
 
 /// A field with a number.
@@ -91,6 +93,11 @@ use TextFrom as T;
 
 /// The service's port of a connection.
 const PORT: &str = "service_port(c.direction, c.local_port, c.remote_port)";
+
+/// The name of the service of a connection.
+const SERVICE: &str = "service_name(c.proto, service_port(c.direction, c.local_port, c.remote_port), \
+                       (SELECT service FROM observed WHERE connection_id = c.id), \
+                       (SELECT alpn FROM observed WHERE connection_id = c.id))";
 
 const PROTOS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
 const DIRECTIONS: &[&str] = &["out", "in", "unknown"];
@@ -170,7 +177,7 @@ pub static FIELDS: &[Field] = &[
         "host",
         "name of the remote address, or a domain it is in",
         Domain,
-        T::Endpoint(&[], |r, t| r.hosts.iter().any(|host| t.fits(host))),
+        T::Name(|r, t| r.hosts.iter().any(|host| t.fits(host))),
     ),
     field("ip", "remote address", Network),
     field("net", "network of the remote address, such as 8.8.8.0/24", Network),
@@ -182,12 +189,9 @@ pub static FIELDS: &[Field] = &[
     ),
     text(
         "service",
-        "usual name of that port, such as https",
+        "what it was seen to speak, else the usual name of that port, such as https",
         Whole,
-        T::Connection(
-            &["service_name(c.proto, service_port(c.direction, c.local_port, c.remote_port))"],
-            |r, t| t.fits_some(r.service.as_deref()),
-        ),
+        T::Connection(&[SERVICE], |r, t| t.fits_some(r.service.as_deref())),
     ),
     code("proto", "protocol", PROTOS, T::Connection(&["proto_name(c.proto)"], |r, t| t.fits(&r.proto))),
     code(

@@ -99,7 +99,7 @@ impl<'a> Row<'a> {
             asn: place.and_then(|place| place.asn),
             org: place.and_then(|place| place.org.as_deref()).map(Into::into),
             city: place.and_then(|place| place.city.as_deref()).map(Into::into),
-            hosts: Vec::new(),
+            hosts: connection.names.iter().map(|name| name.name.as_str().into()).collect(),
             label: None,
         }
     }

@@ -100,11 +100,16 @@ impl Sql<'_> {
     fn texts(&mut self, texts: impl Iterator<Item = &'static Text>, pattern: &Pattern) -> String {
         let parameter = format!("?{}", self.first + self.values.len());
         let (mut processes, mut connections, mut endpoints) = (Vec::new(), Vec::new(), Vec::new());
+        let mut names = Vec::new();
         for text in texts {
             let (table, columns, tests) = match &text.from {
                 TextFrom::Process(columns, _) => ("process", columns, &mut processes),
                 TextFrom::Connection(columns, _) => ("connection", columns, &mut connections),
                 TextFrom::Endpoint(columns, _) => ("endpoint", columns, &mut endpoints),
+                TextFrom::Name(_) => {
+                    names.push(named(&format!("fits({parameter}, name)")));
+                    continue;
+                }
             };
             let known = columns.iter().filter(|column| self.known(table, column));
             tests.extend(known.map(|column| format!("fits({parameter}, {column})")));
@@ -113,7 +118,7 @@ impl Sql<'_> {
             (!tests.is_empty()).then(|| ask(&tests.join(" OR ")))
         };
         let asked = [ask(processes, process), ask(connections, str::to_owned), ask(endpoints, endpoint)];
-        let asked: Vec<String> = asked.into_iter().flatten().collect();
+        let asked: Vec<String> = asked.into_iter().flatten().chain(names).collect();
         if asked.is_empty() {
             return UNKNOWN.into();
         }
@@ -157,6 +162,14 @@ impl Sql<'_> {
 /// A test of the remote address, asked once an address.
 fn endpoint(test: &str) -> String {
     format!("c.remote_id IN (SELECT id FROM endpoint WHERE {test})")
+}
+
+/// A test of names, asked once a name: the connection's own, or the address's.
+fn named(test: &str) -> String {
+    format!(
+        "c.id IN (SELECT connection_id FROM connection_name WHERE {test}) \
+         OR c.remote_id IN (SELECT endpoint_id FROM endpoint_name WHERE {test})"
+    )
 }
 
 /// A test of processes, asked once a process: the owner, or one that moved bytes. Of a process that ran several

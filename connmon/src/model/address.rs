@@ -1,9 +1,9 @@
 //! Addresses and protocols.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use connmon_ebpf::proto;
+use connmon_ebpf::{Addr, proto};
 
 /// One end of a connection. Port 0 means that the protocol has none, or that it was never bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,9 +29,28 @@ impl Endpoint {
     }
 }
 
+/// From the kernel side's form.
+impl From<&Addr> for Endpoint {
+    fn from(addr: &Addr) -> Self {
+        let bytes: [u8; 16] = bytemuck::cast(addr.ip);
+        let ip = if addr.family == libc::AF_INET6 as u16 {
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        } else {
+            IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
+        };
+        Self::new(ip, addr.port)
+    }
+}
+
+impl From<Endpoint> for SocketAddr {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::new(endpoint.ip, endpoint.port)
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.ip, self.port).fmt(f)
+        SocketAddr::from(*self).fmt(f)
     }
 }
 

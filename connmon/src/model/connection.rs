@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Endpoint, Location, Process, Proto, Timestamp};
+use super::{Endpoint, Location, Name, Observed, Process, Proto, Timestamp};
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,10 @@ pub struct Connection {
     pub country: Option<String>,
     /// What else the databases know of the remote address.
     pub place: Option<Arc<Location>>,
+    /// Names of the other end, what tells most first.
+    pub names: Vec<Name>,
+    /// What its first bytes showed that it speaks.
+    pub observed: Option<Observed>,
 }
 
 impl Connection {
@@ -53,6 +57,11 @@ impl Connection {
     /// Application bytes received, by all processes.
     pub fn rx_bytes(&self) -> u64 {
         self.traffic.iter().map(|share| share.rx_bytes).sum()
+    }
+
+    /// The best name of the other end, if it has any.
+    pub fn host(&self) -> Option<&str> {
+        self.names.first().map(|name| name.name.as_str())
     }
 }
 

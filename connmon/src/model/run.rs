@@ -74,6 +74,8 @@ pub struct Completeness {
     pub malformed: u64,
     /// Return probes that the kernel skipped (kprobe backend).
     pub probe_misses: u64,
+    /// First bytes of connections and DNS messages that were not looked at for names.
+    pub names_missed: u64,
     /// Comparison of application bytes with the kernel's own totals.
     pub reconciliation: Reconciliation,
 }

@@ -1,20 +1,39 @@
 //! The port that names a connection's service, and the customary name of the common ones.
 
-use super::{Connection, Direction, Proto};
+use super::{Connection, Direction, Observed, Proto};
 
 /// The port of the side that was called, and the name that is usual for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The port; 0 where there is none.
     pub port: u16,
-    /// The customary name, a convention and no observation.
+    /// What it was seen to speak, else the customary name of the port, a convention.
     pub name: Option<&'static str>,
 }
+
+/// Customary names of services that speak TLS from the first byte.
+const OVER_TLS: [&str; 11] = [
+    "https",
+    "imaps",
+    "pop3s",
+    "ldaps",
+    "submission",
+    "ftps",
+    "dns over tls",
+    "ipp",
+    "https-alt",
+    "mqtts",
+    "amqp",
+];
+/// Protocols by which TLS tells HTTP (RFC 7301, section 6).
+const HTTP_WITHIN: [&str; 3] = ["h2", "http/1.1", "http/1.0"];
 
 /// The service of a connection.
 pub fn service_of(connection: &Connection) -> Service {
     let port = service_port(connection.direction, connection.local.port, connection.remote.port);
-    Service { port, name: Service::name_of(connection.proto, port) }
+    let usual = Service::name_of(connection.proto, port);
+    let name = connection.observed.as_ref().and_then(|observed| Service::name_seen(observed, usual));
+    Service { port, name: name.or(usual) }
 }
 
 /// The port of the service: the remote one if this host called, the local one if it was called, and the lower one
@@ -28,6 +47,21 @@ pub fn service_port(direction: Direction, local: u16, remote: u16) -> u16 {
 }
 
 impl Service {
+    /// The name of what was seen. What a port is usual for tells more, if it goes with that.
+    pub fn name_seen(observed: &Observed, usual: Option<&'static str>) -> Option<&'static str> {
+        let http_within = observed.alpn.iter().any(|name| HTTP_WITHIN.contains(&name.as_str()));
+        match observed.service.as_str() {
+            "tls" if http_within => Some("https"),
+            "tls" => Some(usual.filter(|name| OVER_TLS.contains(name)).unwrap_or("tls")),
+            "quic" if observed.alpn.iter().any(|name| name.starts_with("h3")) => Some("https (quic)"),
+            "quic" => Some("quic"),
+            "http" => Some(usual.filter(|name| *name == "http-alt").unwrap_or("http")),
+            "dns" => Some("dns"),
+            "ssh" => Some("ssh"),
+            _ => None,
+        }
+    }
+
     /// The name by convention, after the IANA registry and common use.
     pub fn name_of(proto: Proto, port: u16) -> Option<&'static str> {
         if ![Proto::TCP, Proto::UDP].contains(&proto) {

@@ -6,6 +6,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSql, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, Result};
 
+use super::names::observed;
 use crate::filter::sql::{Value, functions};
 use crate::filter::{Condition, Filter, Networks, Pattern, base_name, is_public, service_word};
 use crate::model::{Direction, Proto, Service, service_port};
@@ -54,8 +55,14 @@ pub(super) fn provide(db: &Connection) -> Result<()> {
         let direction = Direction::from_name(context.get_raw(0).as_str()?).unwrap_or(Direction::Unknown);
         Ok(service_port(direction, context.get(1)?, context.get(2)?))
     })?;
-    scalar::<2, Option<&'static str>>(db, functions::SERVICE_NAME, |context| {
-        Ok(Service::name_of(Proto(context.get(0)?), context.get(1)?).map(service_word))
+    scalar::<4, Option<&'static str>>(db, functions::SERVICE_NAME, |context| {
+        let usual = Service::name_of(Proto(context.get(0)?), context.get(1)?);
+        let observed = match context.get::<Option<String>>(2)? {
+            Some(service) => Some(observed(service, context.get(3)?)),
+            None => None,
+        };
+        let seen = observed.and_then(|observed| Service::name_seen(&observed, usual));
+        Ok(seen.or(usual).map(service_word))
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{RUN_SHIFT, read};
+use super::{RUN_SHIFT, names, read};
 use crate::filter::{Filter, Row};
 use crate::model::LeftOut;
 use crate::track::Batch;
@@ -29,6 +29,7 @@ pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batc
         tx_bytes += connection.tx_bytes();
         rx_bytes += connection.rx_bytes();
         db.prepare_cached("DELETE FROM traffic WHERE connection_id = ?1")?.execute([id])?;
+        names::delete(db, id)?;
         db.prepare_cached("DELETE FROM connection WHERE id = ?1")?.execute([id])?;
     }
     db.prepare_cached(

@@ -7,6 +7,7 @@ mod filter;
 mod geo;
 mod interfaces;
 mod keep;
+mod names;
 mod processes;
 
 mod read;
@@ -89,7 +90,8 @@ impl Store {
             .or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX))
             .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
         schema::check(&db, path)?;
-        db.pragma_update(None, "query_only", true)
+        names::stand_in(&db)
+            .and_then(|()| db.pragma_update(None, "query_only", true))
             .and_then(|()| filter::provide(&db))
             .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
         Ok(Self { db, path: path.into() })

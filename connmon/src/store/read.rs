@@ -7,7 +7,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
 use super::geo::{Places, from_json};
-use super::{Store, StoreError, filter, keep, processes};
+use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::model::{
     Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto, Reconciliation,
@@ -97,6 +97,7 @@ impl Store {
         let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
         let mut rows = connections.query(values).map_err(error)?;
         let mut places = Places::default();
+        let mut names = names::Reader::of_all(&self.db).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let mut connection = connection(row, &processes, &mut places).map_err(error)?;
             while let Some((id, process, figures)) = share {
@@ -108,6 +109,8 @@ impl Store {
                 }
                 share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
             }
+            let endpoint = row.get("remote_id").map_err(error)?;
+            names.complete(&mut connection, endpoint, &processes).map_err(error)?;
             each(row.get("run_id").map_err(error)?, connection)?;
         }
         Ok(())
@@ -126,15 +129,22 @@ impl Store {
 pub(super) fn one(db: &Database, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
     let mut used = db.prepare_cached(
         "SELECT owner_id FROM connection WHERE id = ?1 AND owner_id IS NOT NULL
-            UNION SELECT process_id FROM traffic WHERE connection_id = ?1",
+            UNION SELECT process_id FROM traffic WHERE connection_id = ?1
+            UNION SELECT process_id FROM connection_name WHERE connection_id = ?1 AND process_id IS NOT NULL",
     )?;
     let used: Vec<i64> = used.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let processes = processes::some(db, &used)?;
     let mut found = db.prepare_cached(
         "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
     )?;
-    let read = |row: &Row<'_>| Ok((row.get("run_id")?, connection(row, &processes, &mut Places::default())?));
-    let Some((run, mut connection)) = found.query_row([id], read).optional()? else { return Ok(None) };
+    let read = |row: &Row<'_>| {
+        let connection = connection(row, &processes, &mut Places::default())?;
+        Ok((row.get("run_id")?, row.get("remote_id")?, connection))
+    };
+    let Some((run, endpoint, mut connection)) = found.query_row([id], read).optional()? else {
+        return Ok(None);
+    };
+    names::Reader::of_one(db, id, endpoint)?.complete(&mut connection, endpoint, &processes)?;
     let mut shares = db.prepare_cached(
         "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
             FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
@@ -225,6 +235,8 @@ fn connection(
         },
         country: row.get("country")?,
         place: places.of(row)?,
+        names: Vec::new(),
+        observed: None,
     })
 }
 
@@ -240,6 +252,7 @@ fn completeness(row: &Row<'_>) -> rusqlite::Result<Completeness> {
         read_errors: count("read_errors")?,
         malformed: count("malformed")?,
         probe_misses: count("probe_misses")?,
+        names_missed: processes::newer::<i64>(row, "names_missed")?.unwrap_or(0) as u64,
         reconciliation: Reconciliation {
             compared: count("rec_compared")?,
             equal: count("rec_equal")?,

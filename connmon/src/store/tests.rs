@@ -22,6 +22,7 @@ fn start(tracker: &mut Tracker, seconds: u64) {
         backend: "kprobe".into(),
         backend_notes: vec!["fentry: refused".into()],
         wire: true,
+        names: true,
         clock_offset_ns: 0,
         started_ns: seconds * 1_000_000_000,
         users: vec![],
@@ -88,5 +89,5 @@ fn migrations_bring_an_empty_file_to_the_newest_schema() {
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(tables, 8);
+    assert_eq!(tables, 12);
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, processes, schema};
+use super::names::OfAddresses;
+use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, processes, schema};
 use crate::capture::Start;
 use crate::filter::Filter;
 use crate::model::Completeness;
@@ -35,6 +36,7 @@ pub struct Writer {
     path: PathBuf,
     run: i64,
     endpoints: HashMap<IpAddr, i64>,
+    of_addresses: OfAddresses,
     filter: Filter,
     left_out: u64,
 }
@@ -70,6 +72,7 @@ impl Writer {
             path: path.into(),
             run: 0,
             endpoints: HashMap::new(),
+            of_addresses: OfAddresses::default(),
             filter: Filter::default(),
             left_out: 0,
         })
@@ -121,6 +124,11 @@ impl Writer {
         }
         let run = self.run;
         geo::put_run(&transaction, run, batch)?;
+        if let Some(hosts) = &batch.hosts {
+            self.of_addresses = OfAddresses::new(hosts, time);
+            // Each address is met as if for the first time.
+            self.endpoints.clear();
+        }
         let base = run << RUN_SHIFT;
         for row in &batch.processes {
             processes::put(&transaction, run, base, row)?;
@@ -135,6 +143,7 @@ impl Writer {
                         self.endpoints.clear();
                     }
                     let id = geo::put_endpoint(&transaction, row)?;
+                    self.of_addresses.put(&transaction, id, row.remote.ip)?;
                     self.endpoints.insert(row.remote.ip, id);
                     id
                 }
@@ -147,6 +156,7 @@ impl Writer {
             put_traffic(&mut traffic, base, row)?;
         }
         drop(traffic);
+        names::put(&transaction, run, base, batch)?;
         for sample in &batch.interfaces {
             interfaces::put(&transaction, run, sample)?;
         }
@@ -273,12 +283,14 @@ fn put_completeness(db: &Transaction<'_>, run: i64, c: &Completeness) -> rusqlit
         r.tx_undelivered_bytes,
         r.rx_unread_bytes,
         r.unexplained,
+        c.names_missed,
     ];
     let values = std::iter::once(run).chain(counts.into_iter().map(|count| count as i64));
     db.prepare_cached(
         "UPDATE run SET lost_events = ?2, lost_connections = ?3, lost_processes = ?4, unattributed_tx_bytes = ?5,
             unattributed_rx_bytes = ?6, map_full = ?7, read_errors = ?8, malformed = ?9, probe_misses = ?10,
-            rec_compared = ?11, rec_equal = ?12, rec_tx_undelivered = ?13, rec_rx_unread = ?14, rec_unexplained = ?15
+            rec_compared = ?11, rec_equal = ?12, rec_tx_undelivered = ?13, rec_rx_unread = ?14, rec_unexplained = ?15,
+            names_missed = ?16
             WHERE id = ?1",
     )?
     .execute(rusqlite::params_from_iter(values))?;

@@ -123,6 +123,7 @@ fn merged(mut sum: model::Completeness, one: &model::Completeness) -> model::Com
         read_errors,
         malformed,
         probe_misses,
+        names_missed,
         reconciliation,
     } = one;
     let model::Reconciliation { compared, equal, tx_undelivered_bytes, rx_unread_bytes, unexplained } =
@@ -138,6 +139,7 @@ fn merged(mut sum: model::Completeness, one: &model::Completeness) -> model::Com
         (&mut sum.read_errors, read_errors),
         (&mut sum.malformed, malformed),
         (&mut sum.probe_misses, probe_misses),
+        (&mut sum.names_missed, names_missed),
         (&mut total.compared, compared),
         (&mut total.equal, equal),
         (&mut total.tx_undelivered_bytes, tx_undelivered_bytes),

@@ -79,6 +79,8 @@ pub(crate) fn connection(
         wire: None,
         country: None,
         place: None,
+        names: Vec::new(),
+        observed: None,
     }
 }
 

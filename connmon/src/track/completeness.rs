@@ -63,6 +63,7 @@ impl Tally {
             read_errors: kernel(stat::READ_ERRORS),
             malformed: self.counters.malformed,
             probe_misses: self.counters.misses + kernel(stat::CALLS_FULL) + kernel(stat::ENDS_UNSEEN),
+            names_missed: kernel(stat::PAYLOADS_LOST),
             reconciliation: self.reconciliation.clone(),
         }
     }

@@ -2,125 +2,31 @@
 
 mod completeness;
 mod end;
+mod names;
 mod processes;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
-use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
+use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
 
 use crate::capture::witness::Subject;
-use crate::capture::{Backend, Frame, Start};
+use crate::capture::{Backend, Frame};
 use crate::model::{
-    Completeness, Direction, End, Endpoint, GeoDatabase, HostLocation, InterfaceSample, KernelTotals,
-    Location, ProcessId, Proto, Timestamp, Wire,
+    Direction, Endpoint, InterfaceSample, KernelTotals, LookupAnswer, NameSource, ProcessId, Proto,
+    Timestamp, Wire,
 };
+use names::{Found, Names};
 use processes::Processes;
+pub use rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
 /// Traffic is kept per interval of this many seconds.
 pub const BUCKET_SECONDS: i64 = 10;
 /// A connection whose final record may still be followed by shares waits for this many sweeps; and one that neither
 /// a sweep nor the ring has shown for as many has been lost.
 const PATIENCE: u8 = 2;
-
-/// Rows to be written in one transaction.
-#[derive(Debug, Default, PartialEq)]
-pub struct Batch {
-    /// The recording began.
-    pub start: Option<Start>,
-    /// With `start`: the geo databases; filled in by `enrich`.
-    pub geo: Vec<GeoDatabase>,
-    /// Where this host stands, once that is known; filled in by `enrich`.
-    pub location: Option<HostLocation>,
-    /// New processes, each before its first use.
-    pub processes: Vec<ProcessRow>,
-    /// New or changed connections.
-    pub connections: Vec<ConnectionRow>,
-    /// Traffic since the last batch.
-    pub traffic: Vec<TrafficRow>,
-    /// Rows of connections that nothing more will be told of, in this recording.
-    pub over: Vec<i64>,
-    /// Counters of the interfaces.
-    pub interfaces: Vec<InterfaceSample>,
-    /// State of the counters, if it was told.
-    pub completeness: Option<Completeness>,
-    /// The latest time that a frame told.
-    pub time: Timestamp,
-    /// The recording ended in order.
-    pub ended: bool,
-}
-
-/// A process (one program that it ran) as a row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProcessRow {
-    /// Counted from 1 within the recording.
-    pub row: i64,
-    /// Row of the process that started it; `None` also where the row is written again.
-    pub parent: Option<i64>,
-    /// What is known.
-    pub process: crate::model::Process,
-}
-
-/// A connection as a row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConnectionRow {
-    /// Counted from 1 within the recording.
-    pub row: i64,
-    /// The protocol.
-    pub proto: Proto,
-    /// Who opened it.
-    pub direction: Direction,
-    /// This host's end.
-    pub local: Endpoint,
-    /// The other end.
-    pub remote: Endpoint,
-    /// First seen.
-    pub opened: Timestamp,
-    /// When it ended.
-    pub closed: Option<Timestamp>,
-    /// Why it ended.
-    pub end: Option<End>,
-    /// From before the recording.
-    pub preexisting: bool,
-    /// Of an MPTCP connection.
-    pub subflow: bool,
-    /// Figures may be incomplete; the reason.
-    pub inexact: Option<&'static str>,
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Row of the process that opened it.
-    pub owner: Option<i64>,
-    /// The kernel's totals.
-    pub kernel: Option<KernelTotals>,
-    /// Packets, where they are counted.
-    pub wire: Option<Wire>,
-    /// Country of the remote; filled in by `enrich`.
-    pub country: Option<String>,
-    /// What else the databases know of the remote; filled in by `enrich`.
-    pub place: Option<Arc<Location>>,
-}
-
-/// What one process moved on one connection in one interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrafficRow {
-    /// Row of the connection.
-    pub connection: i64,
-    /// Row of the process.
-    pub process: i64,
-    /// Start of the interval, seconds since 1970.
-    pub bucket: i64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Calls that sent.
-    pub tx_calls: u64,
-    /// Calls that received.
-    pub rx_calls: u64,
-}
 
 /// A connection that is not over.
 struct Open {
@@ -162,6 +68,7 @@ pub struct Tracker {
     /// The latest time that a frame told.
     now: Timestamp,
     processes: Processes,
+    names: Names,
     open: HashMap<u64, Open>,
     connections: i64,
     completeness: completeness::Tally,
@@ -188,6 +95,8 @@ impl Tracker {
             Frame::Live(entry) => self.live(&entry),
             Frame::Closed(entry) => self.closed(entry),
             Frame::Share(key, share) => self.share(key, &share),
+            Frame::Sighting(sighting) => self.names.sighting(*sighting),
+            Frame::Hosts(hosts) => self.batch.hosts = Some(hosts),
             Frame::Counters(counters) => self.completeness.counters(&counters),
             Frame::Interfaces(time, interfaces) => {
                 let time = self.time(time);
@@ -200,6 +109,7 @@ impl Tracker {
 
     /// Takes out the rows that have come together.
     pub fn take(&mut self) -> Batch {
+        self.lookups();
         let mut batch = std::mem::take(&mut self.batch);
         batch.processes = self.processes.take_rows();
         // A replay has nothing to look at.
@@ -255,6 +165,7 @@ impl Tracker {
             let row = self.row(row, entry);
             self.batch.connections.push(row);
         }
+        self.said(row, entry);
         self.inline_shares(entry, time);
     }
 
@@ -264,6 +175,9 @@ impl Tracker {
         }
         let time = self.time(entry.closed_ns);
         self.inline_shares(&entry, time);
+        if let Some(row) = self.open.get(&entry.id).map(|open| open.row) {
+            self.said(row, &entry);
+        }
         if entry.extra_shares == 0 {
             self.finish(&entry);
             return;
@@ -283,7 +197,74 @@ impl Tracker {
         let row = self.connections;
         let open = Open { row, entry: *entry, counted: Vec::new(), last: None, sweeps: 0 };
         self.open.insert(entry.id, open);
+        // Who called this host is not named by what this host asked DNS.
+        if entry.flags & (flag::INBOUND | flag::PREEXISTING) == 0 {
+            for found in self.names.of_address(entry) {
+                self.name(row, entry, found);
+            }
+        }
         row
+    }
+
+    /// Hands on what was said on a connection.
+    fn said(&mut self, row: i64, entry: &SockEntry) {
+        let (names, observed) = self.names.said(entry);
+        self.batch.observed.extend(observed.map(|observed| (row, observed)));
+        // What a client calls this host is no name of the client.
+        if entry.flags & flag::INBOUND == 0 {
+            names.into_iter().for_each(|found| self.name(row, entry, found));
+        }
+    }
+
+    fn name(&mut self, connection: i64, entry: &SockEntry, found: Found) {
+        let process = match found.process {
+            Some(id) => self.processes.row_of(id, found.time_ns),
+            // Said on the connection itself: by its owner.
+            None if found.source != NameSource::Dns => self.owner(entry),
+            None => None,
+        };
+        self.batch.names.push(NameRow {
+            connection,
+            name: found.name,
+            source: found.source,
+            process,
+            time: self.time(found.time_ns),
+        });
+    }
+
+    /// Hands on what became of questions to DNS.
+    fn lookups(&mut self) {
+        for asked in self.names.take_asked() {
+            let (proto, server) = names::server(&asked.flow);
+            let process = asked.process.and_then(|id| self.processes.row_of(id, asked.time_ns));
+            let answer = |answer: crate::sniff::DnsAnswer| LookupAnswer {
+                name: answer.name,
+                kind: answer.kind,
+                ttl: answer.ttl,
+                data: answer.data,
+            };
+            let row = LookupRow {
+                time: self.time(asked.time_ns),
+                answered: asked.answered_ns.map(|time| self.time(time)),
+                process,
+                proto,
+                server,
+                name: asked.message.name,
+                kind: asked.message.kind,
+                code: asked.answered_ns.map(|_| asked.message.code),
+                answers: asked.message.answers.into_iter().map(answer).collect(),
+            };
+            self.batch.lookups.push(row);
+        }
+    }
+
+    /// The row of the process that has a connection.
+    fn owner(&mut self, entry: &SockEntry) -> Option<i64> {
+        let owner = &entry.shares[0];
+        (owner.tgid != 0).then(|| {
+            let id = ProcessId { pid: owner.tgid, start_ns: owner.start_ns };
+            self.processes.row(id, owner.uid, &entry.comm, entry.opened_ns)
+        })
     }
 
     /// Writes the connection's last row.
@@ -349,6 +330,7 @@ impl Tracker {
     fn sweep_end(&mut self, time: u64) {
         self.now = self.time(time);
         self.processes.forget(time);
+        self.names.forget(time);
         let mut over: Vec<(u64, Option<Box<SockEntry>>)> = Vec::new();
         for (id, open) in &mut self.open {
             open.sweeps += 1;
@@ -393,15 +375,13 @@ impl Tracker {
                 None => self.batch.over.extend(self.open.remove(&id).map(|open| open.row)),
             }
         }
+        // Nothing more can come.
+        self.names.forget(u64::MAX);
         self.batch.ended = true;
     }
 
     fn row(&mut self, row: i64, entry: &SockEntry) -> ConnectionRow {
-        let owner = &entry.shares[0];
-        let owner = (owner.tgid != 0).then(|| {
-            let id = ProcessId { pid: owner.tgid, start_ns: owner.start_ns };
-            self.processes.row(id, owner.uid, &entry.comm, entry.opened_ns)
-        });
+        let owner = self.owner(entry);
         let has = |bit: u32| entry.flags & bit != 0;
         let fin = u64::from(has(flag::FIN_RECEIVED));
         ConnectionRow {
@@ -412,8 +392,8 @@ impl Tracker {
                 (false, true) => Direction::In,
                 _ => Direction::Unknown,
             },
-            local: endpoint(&entry.local),
-            remote: endpoint(&entry.remote),
+            local: Endpoint::from(&entry.local),
+            remote: Endpoint::from(&entry.remote),
             opened: self.time(entry.opened_ns),
             closed: None,
             end: None,
@@ -458,15 +438,4 @@ fn sum(counted: &[((ProcessId, Place), Figures)]) -> (u64, u64) {
 /// CLOCK_BOOTTIME to the wall clock, by the offset that was measured when the recording began.
 fn wall_clock(boot_ns: u64, offset_ns: i64) -> Timestamp {
     Timestamp((boot_ns as i64).wrapping_add(offset_ns))
-}
-
-/// The kernel side's form of an address as the model's.
-fn endpoint(addr: &Addr) -> Endpoint {
-    let bytes: [u8; 16] = bytemuck::cast(addr.ip);
-    let ip = if addr.family == libc::AF_INET6 as u16 {
-        IpAddr::V6(Ipv6Addr::from(bytes))
-    } else {
-        IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
-    };
-    Endpoint::new(ip, addr.port)
 }

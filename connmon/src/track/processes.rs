@@ -252,6 +252,14 @@ impl Processes {
         row
     }
 
+    /// The row of the program that a known process ran at `time_ns`.
+    pub fn row_of(&mut self, id: ProcessId, time_ns: u64) -> Option<i64> {
+        let images = &self.known.get(&id)?.images;
+        let at = images.iter().rposition(|image| image.since_ns <= time_ns).unwrap_or(0);
+        let uid = images.get(at)?.process.uid;
+        Some(self.row(id, uid, &[0; COMM_LEN], time_ns))
+    }
+
     /// The row of the program that a process ran when it started another one at `time_ns`.
     fn ancestor(&mut self, id: ProcessId, time_ns: u64, patience: u32) -> Option<i64> {
         let known = self.known.get(&id)?;

@@ -6,8 +6,8 @@ use connmon_ebpf::{AcctKey, Addr, COMM_LEN, CgroupRecord, Share, SockEntry, Task
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::{Counters, ProgramFacts};
-use crate::model::{ExeHash, ExeState};
+use crate::capture::{Counters, ProgramFacts, Start};
+use crate::model::{End, ExeHash, ExeState};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -21,6 +21,7 @@ fn start() -> Frame {
         backend: "fentry".into(),
         backend_notes: vec![],
         wire: false,
+        names: true,
         clock_offset_ns: 1_000 * SECOND as i64,
         started_ns: SECOND,
         users: vec![(1000, "ada".into())],

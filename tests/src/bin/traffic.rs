@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use connmon_tests::stage::{Hold, play, run_child};
 use connmon_tests::storm::Storm;
 use connmon_tests::truth::{Truth, disagreements};
+use connmon_tests::visit::Visit;
 use connmon_tests::{cases, demo, pace, storm};
 
 #[derive(Parser)]
@@ -52,6 +53,8 @@ enum Command {
         #[arg(allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Asks a DNS server for a name, and visits it.
+    Visit(Visit),
     /// Small UDP datagrams at full rate for some seconds.
     Packets {
         /// How long.
@@ -141,6 +144,10 @@ fn run(cli: Cli) -> Result<()> {
         Command::Crowd { kind: Crowd::Open, count } => storm::crowd::open(count, &mut print),
         Command::Crowd { kind: Crowd::Spray, count } => storm::crowd::spray(count, &mut print),
         Command::Hello { to, rest: _ } => hello(to),
+        Command::Visit(visit) => {
+            println!("{}", serde_json::to_string(&visit.make()?)?);
+            Ok(())
+        }
         Command::Bulk { streams, seconds } => print_pace(&pace::bulk(streams, length(seconds)?)?),
         Command::Packets { seconds } => print_pace(&pace::packets(length(seconds)?)?),
         Command::Storm(args) => {

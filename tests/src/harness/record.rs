@@ -47,6 +47,12 @@ pub struct Record {
     pub kernel: Option<Kernel>,
     /// Packets, where they were counted.
     pub wire: Option<Wire>,
+    /// Names of the other end.
+    #[serde(default)]
+    pub names: Vec<Value>,
+    /// Port, name, and what was observed.
+    #[serde(default)]
+    pub service: Value,
 }
 
 /// What a connection put on the wire.

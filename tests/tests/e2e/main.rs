@@ -17,6 +17,7 @@ mod crash;
 mod held;
 mod identity;
 mod load;
+mod names;
 mod replay;
 mod report;
 mod session;
@@ -80,6 +81,10 @@ fn main() {
         trial("identity::memfd", identity::memfd),
         trial("identity::container", identity::container),
         trial("identity::ancestors", identity::ancestors),
+        trial("names::said-and-asked", names::said_and_asked),
+        trial("names::over-tcp", names::over_tcp),
+        trial("names::switched-off", names::switched_off),
+        trial("names::without-wire", names::without_wire),
         trial("replay", replay::equals_live),
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),

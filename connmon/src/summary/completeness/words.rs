@@ -157,6 +157,14 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
             Some("If connmon still runs, ask again later. If it was killed, at most its last flush interval is lost."),
         ));
     }
+    if this.counters.names_missed > 0 {
+        let text = format!(
+            "{} that may have named the other end came while the buffer was half full, and were not looked at: some names \
+             are missing, and no figure.",
+            count(this.counters.names_missed, "packet")
+        );
+        notes.push(statement(Level::Note, text, Some(RING)));
+    }
     let r = &this.counters.reconciliation;
     if r.compared > 0 && r.unexplained == 0 {
         let rest = r.compared.saturating_sub(r.equal);

@@ -41,6 +41,7 @@ impl Fixture {
             tool_version: "0.1.0".into(),
             object_sha256: "ab".repeat(32),
             wire: true,
+            names: true,
             backend: "fentry".into(),
             backend_notes: vec![],
             clock_offset_ns: START,
@@ -102,6 +103,7 @@ impl Fixture {
             tool_version: "0.1.0".into(),
             object_sha256: "ab".repeat(32),
             wire: true,
+            names: true,
             backend: "kprobe".into(),
             backend_notes: vec![],
             clock_offset_ns: START,
@@ -118,6 +120,7 @@ impl Fixture {
             read_errors: 2,
             malformed: 1,
             probe_misses: 2,
+            names_missed: 0,
             reconciliation: Reconciliation { compared: 9, unexplained: 4, ..Reconciliation::default() },
         };
         let batch = Batch { completeness: Some(completeness), ended: true, ..tracker.take() };

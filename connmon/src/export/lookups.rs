@@ -1,0 +1,97 @@
+//! Questions to DNS: who asked whom for what, and what was answered.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::connections::Asker;
+use crate::model::{Lookup, display_safe};
+use crate::summary::format::duration;
+
+#[derive(Serialize)]
+struct Record<'a> {
+    time: String,
+    answered: Option<String>,
+    process: Option<Asker<'a>>,
+    proto: String,
+    server: Server,
+    name: Cow<'a, str>,
+    r#type: Cow<'a, str>,
+    code: Option<Cow<'a, str>>,
+    answers: Vec<Answer<'a>>,
+}
+
+#[derive(Serialize)]
+struct Server {
+    ip: String,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    name: Cow<'a, str>,
+    r#type: Cow<'a, str>,
+    ttl: u32,
+    data: Cow<'a, str>,
+}
+
+/// Writes one line of JSON.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
+    let record = Record {
+        time: lookup.time.to_string(),
+        answered: lookup.answered.map(|time| time.to_string()),
+        process: lookup.process.as_deref().map(Asker::from),
+        proto: lookup.proto.name(),
+        server: Server { ip: lookup.server.ip.to_string(), port: lookup.server.port },
+        name: display_safe(&lookup.name),
+        r#type: display_safe(&lookup.kind),
+        code: lookup.code.as_deref().map(display_safe),
+        answers: lookup
+            .answers
+            .iter()
+            .map(|answer| Answer {
+                name: display_safe(&answer.name),
+                r#type: display_safe(&answer.kind),
+                ttl: answer.ttl,
+                data: display_safe(&answer.data),
+            })
+            .collect(),
+    };
+    serde_json::to_writer(&mut *out, &record)?;
+    out.write_all(b"\n")
+}
+
+/// Writes one line for reading.
+///
+/// # Errors
+/// The writer's.
+pub fn write_text(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
+    let who = match &lookup.process {
+        Some(process) => format!("{} ({})", super::process::name(process), process.id.pid),
+        None => "not known who".into(),
+    };
+    let data: Vec<&str> = lookup.answers.iter().map(|answer| answer.data.as_str()).collect();
+    let answer = match &lookup.code {
+        None => "no answer".into(),
+        Some(code) if code != "NoError" => code.clone(),
+        Some(_) if data.is_empty() => "nothing of that type".into(),
+        Some(_) => data.join(", "),
+    };
+    let took = lookup.answered.map(|time| time.0.saturating_sub(lookup.time.0)).filter(|took| *took > 0);
+    let took = took.map(|took| format!(" in {}", duration(took.unsigned_abs()))).unwrap_or_default();
+    writeln!(
+        out,
+        "{}  {}  {} {} → {}  ({} by {}{took})",
+        lookup.time,
+        display_safe(&who),
+        display_safe(&lookup.name),
+        display_safe(&lookup.kind),
+        display_safe(&answer),
+        lookup.server,
+        lookup.proto,
+    )
+}

@@ -1,0 +1,106 @@
+//! Names of the other end, each with where it comes from.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Process, Timestamp};
+
+/// A name of the other end of a connection. Hostile: see [`display_safe`](super::display_safe).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// In lower case, without the last dot.
+    pub name: String,
+    /// Where it comes from.
+    pub source: NameSource,
+    /// The process that asked for it, where that is known.
+    pub process: Option<Arc<Process>>,
+    /// When it was seen.
+    pub time: Timestamp,
+}
+
+/// Where a name comes from, what tells most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NameSource {
+    /// The server that a TLS client asked for on this very connection.
+    Sni,
+    /// The same within QUIC.
+    Quic,
+    /// The Host of an HTTP request on this very connection.
+    Http,
+    /// An answer of DNS that named the address before the connection was opened.
+    Dns,
+    /// The host's list, /etc/hosts.
+    Hosts,
+    /// Reverse DNS, when it was asked for.
+    Rdns,
+}
+
+impl NameSource {
+    /// Every source.
+    pub const ALL: [Self; 6] = [Self::Sni, Self::Quic, Self::Http, Self::Dns, Self::Hosts, Self::Rdns];
+
+    /// The name in machine output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sni => "sni",
+            Self::Quic => "quic",
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::Hosts => "hosts",
+            Self::Rdns => "rdns",
+        }
+    }
+
+    /// The inverse of [`NameSource::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.name() == name)
+    }
+}
+
+/// What the first bytes of a connection showed that it speaks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// `tls`, `quic`, `http`, `dns` or `ssh`.
+    pub service: String,
+    /// The protocols that a TLS client offered within (ALPN).
+    pub alpn: Vec<String>,
+}
+
+/// A question to DNS that this host asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    /// When it was asked; when it was answered, if the question was not seen.
+    pub time: Timestamp,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// The process that asked, where that is known.
+    pub process: Option<Arc<Process>>,
+    /// The server.
+    pub server: super::Endpoint,
+    /// How: UDP or TCP.
+    pub proto: super::Proto,
+    /// The name that was asked for.
+    pub name: String,
+    /// The type of record.
+    pub kind: String,
+    /// `NoError`, `NXDomain` and so on; `None` without an answer.
+    pub code: Option<String>,
+    /// What was answered, aliases first.
+    pub answers: Vec<LookupAnswer>,
+}
+
+/// A record of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupAnswer {
+    /// The name that it is of.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+    /// How long it may be kept, seconds.
+    pub ttl: u32,
+    /// An address, a name, or other data as text.
+    pub data: String,
+}
+
+/// Names of addresses that hold whatever the connection.
+pub type AddressNames = Vec<(IpAddr, Vec<String>)>;

@@ -1,0 +1,151 @@
+//! Rows for the store.
+
+use std::sync::Arc;
+
+use crate::capture::Start;
+use crate::model::{
+    AddressNames, Completeness, Direction, End, Endpoint, GeoDatabase, HostLocation, InterfaceSample,
+    KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
+};
+
+/// Rows to be written in one transaction.
+#[derive(Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The recording began.
+    pub start: Option<Start>,
+    /// With `start`: the geo databases; filled in by `enrich`.
+    pub geo: Vec<GeoDatabase>,
+    /// Where this host stands, once that is known; filled in by `enrich`.
+    pub location: Option<HostLocation>,
+    /// New processes, each before its first use.
+    pub processes: Vec<ProcessRow>,
+    /// New or changed connections.
+    pub connections: Vec<ConnectionRow>,
+    /// Traffic since the last batch.
+    pub traffic: Vec<TrafficRow>,
+    /// New names of connections.
+    pub names: Vec<NameRow>,
+    /// What connections were seen to speak.
+    pub observed: Vec<(i64, Observed)>,
+    /// Questions to DNS that were answered, or given up.
+    pub lookups: Vec<LookupRow>,
+    /// The host's own list of names, if it was told.
+    pub hosts: Option<AddressNames>,
+    /// Rows of connections that nothing more will be told of, in this recording.
+    pub over: Vec<i64>,
+    /// Counters of the interfaces.
+    pub interfaces: Vec<InterfaceSample>,
+    /// State of the counters, if it was told.
+    pub completeness: Option<Completeness>,
+    /// The latest time that a frame told.
+    pub time: Timestamp,
+    /// The recording ended in order.
+    pub ended: bool,
+}
+
+/// A process (one program that it ran) as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessRow {
+    /// Counted from 1 within the recording.
+    pub row: i64,
+    /// Row of the process that started it; `None` also where the row is written again.
+    pub parent: Option<i64>,
+    /// What is known.
+    pub process: crate::model::Process,
+}
+
+/// A connection as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionRow {
+    /// Counted from 1 within the recording.
+    pub row: i64,
+    /// The protocol.
+    pub proto: Proto,
+    /// Who opened it.
+    pub direction: Direction,
+    /// This host's end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// First seen.
+    pub opened: Timestamp,
+    /// When it ended.
+    pub closed: Option<Timestamp>,
+    /// Why it ended.
+    pub end: Option<End>,
+    /// From before the recording.
+    pub preexisting: bool,
+    /// Of an MPTCP connection.
+    pub subflow: bool,
+    /// Figures may be incomplete; the reason.
+    pub inexact: Option<&'static str>,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Row of the process that opened it.
+    pub owner: Option<i64>,
+    /// The kernel's totals.
+    pub kernel: Option<KernelTotals>,
+    /// Packets, where they are counted.
+    pub wire: Option<Wire>,
+    /// Country of the remote; filled in by `enrich`.
+    pub country: Option<String>,
+    /// What else the databases know of the remote; filled in by `enrich`.
+    pub place: Option<Arc<Location>>,
+}
+
+/// What one process moved on one connection in one interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrafficRow {
+    /// Row of the connection.
+    pub connection: i64,
+    /// Row of the process.
+    pub process: i64,
+    /// Start of the interval, seconds since 1970.
+    pub bucket: i64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
+    /// Calls that received.
+    pub rx_calls: u64,
+}
+
+/// A name of a connection as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameRow {
+    /// Row of the connection.
+    pub connection: i64,
+    /// The name.
+    pub name: Arc<str>,
+    /// Where it comes from.
+    pub source: NameSource,
+    /// Row of the process that asked for it.
+    pub process: Option<i64>,
+    /// When it was seen.
+    pub time: Timestamp,
+}
+
+/// A question to DNS as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookupRow {
+    /// When it was asked.
+    pub time: Timestamp,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// Row of the process that asked.
+    pub process: Option<i64>,
+    /// UDP or TCP.
+    pub proto: Proto,
+    /// The server.
+    pub server: Endpoint,
+    /// The name that was asked for.
+    pub name: String,
+    /// The type of record.
+    pub kind: String,
+    /// The answer's code.
+    pub code: Option<String>,
+    /// What was answered.
+    pub answers: Vec<LookupAnswer>,
+}
