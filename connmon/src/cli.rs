@@ -111,6 +111,10 @@ pub struct Record {
     /// Look for no names: neither at DNS messages nor at the first bytes of connections
     #[arg(long)]
     pub no_names: bool,
+    /// Ask DNS for the names of remote addresses, at most 20 a second: the servers of this host, or this one; recording
+    /// itself asks nobody anything
+    #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
+    pub resolve: Option<Option<String>>,
     /// Record nothing: the probes return at once, which shows what calling them costs
     #[arg(long, hide = true)]
     pub empty_probes: bool,

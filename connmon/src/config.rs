@@ -1,6 +1,7 @@
 //! What was meant: options resolved and checked.
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub enum ConfigError {
     /// A place cannot be read.
     #[error("--location {0}: this is no place; write degrees north and east, as in 53.55,9.99")]
     Location(String),
+    /// No server.
+    #[error("--resolve={0}: this is no address; write 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53")]
+    Server(String),
     /// The interval is empty.
     #[error("--since {0} is not before --until {1}")]
     Interval(Timestamp, Timestamp),
@@ -62,6 +66,8 @@ pub struct Recording {
     pub options: Options,
     /// Where places come from.
     pub places: Places,
+    /// Whom reverse DNS is asked of; `None` if nobody is, and within it the servers of this host.
+    pub resolve: Option<Option<SocketAddr>>,
 }
 
 /// Where the places of addresses and of this host come from.
@@ -127,8 +133,18 @@ impl TryFrom<cli::Record> for Recording {
                 empty: args.empty_probes,
             },
             places: args.places.try_into()?,
+            resolve: args
+                .resolve
+                .map(|server| server.map(|text| server_at(&text)).transpose())
+                .transpose()?,
         })
     }
+}
+
+/// The server that `--resolve` names.
+fn server_at(text: &str) -> Result<SocketAddr, ConfigError> {
+    let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
+    text.parse().ok().or_else(alone).ok_or_else(|| ConfigError::Server(text.to_owned()))
 }
 
 impl Recording {

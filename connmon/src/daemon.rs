@@ -15,7 +15,8 @@ use crate::capture::witness::Witness;
 use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
-use crate::model::Timestamp;
+use crate::model::{Endpoint, Timestamp};
+use crate::resolve::{ResolveError, Resolver};
 use crate::store::{StoreError, Writer};
 use crate::track::Tracker;
 use progress::Progress;
@@ -45,6 +46,9 @@ pub enum RecordError {
     /// The capture file.
     #[error("the capture file {0} cannot be written: {1}")]
     File(String, std::io::Error),
+    /// Reverse DNS.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// The event loop.
     #[error("the event loop failed: {0}")]
     Loop(#[from] std::io::Error),
@@ -64,13 +68,22 @@ pub struct Pipeline {
     file: Option<(String, CaptureWriter)>,
     /// The first failure to write the capture file; reported at the next flush.
     file_error: Option<std::io::Error>,
+    resolver: Option<Resolver>,
     frames: u64,
 }
 
 impl Pipeline {
     /// A pipeline into `store`, and the raw frames into `file`.
     pub fn new(enricher: Enricher, store: Writer, file: Option<(String, CaptureWriter)>) -> Self {
-        Self { tracker: Tracker::default(), enricher, store, file, file_error: None, frames: 0 }
+        Self {
+            tracker: Tracker::default(),
+            enricher,
+            store,
+            file,
+            file_error: None,
+            resolver: None,
+            frames: 0,
+        }
     }
 
     /// Takes in a frame.
@@ -80,6 +93,9 @@ impl Pipeline {
             && let Err(error) = file.write(&frame)
         {
             self.file_error.get_or_insert(error);
+        }
+        if let (Some(resolver), Frame::Live(entry) | Frame::Closed(entry)) = (&mut self.resolver, &frame) {
+            resolver.ask(Endpoint::from(&entry.remote).ip);
         }
         self.tracker.feed(frame);
     }
@@ -107,6 +123,8 @@ impl Pipeline {
             }
         }
         witness.answers().for_each(|facts| self.feed(Frame::Program(facts)));
+        let names = self.resolver.as_ref().map(Resolver::answers);
+        names.and_then(Capture::reverse).into_iter().for_each(|frame| self.feed(frame));
     }
 
     /// Whether a flush is due because of the number of rows.
@@ -162,6 +180,7 @@ pub fn record(
     begun(&backend);
     // Only now, with the rights that are left.
     let witness = Witness::start()?;
+    pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
     let parts = (&mut capture, &mut pipeline, &mut progress, &mut hosts);
     runtime.block_on(run(settings, &mut signals, parts, &witness))?;
     let mut witness = Some(witness);
@@ -173,6 +192,8 @@ pub fn record(
             sample_interfaces(&mut pipeline);
             pipeline.consult(&witness);
             witness.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
+            let names = pipeline.resolver.take().map(|resolver| resolver.finish(PATIENCE));
+            names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
         }
         pipeline.feed(frame);
     })?;

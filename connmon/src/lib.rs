@@ -14,6 +14,7 @@ pub mod files;
 pub mod filter;
 pub mod model;
 pub mod report;
+pub mod resolve;
 pub mod sniff;
 pub mod store;
 pub mod summary;

@@ -13,6 +13,7 @@ use super::probes::{self, Backend, Options, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::sys::{self, Scratch};
 use super::{Counters, Frame, OBJECT, Start};
+use crate::model::AddressNames;
 use crate::sniff::Sniffer;
 
 /// Why the capture could not begin or go on.
@@ -116,6 +117,11 @@ impl Capture {
     pub fn ring_fd(&self) -> io::Result<OwnedFd> {
         // SAFETY: the ring is open as long as `self`.
         unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }.try_clone_to_owned()
+    }
+
+    /// What reverse DNS said just now, as a frame; none if it said nothing.
+    pub fn reverse(names: AddressNames) -> Option<Frame> {
+        (!names.is_empty()).then(|| Frame::Reverse(sys::boot_time_ns(), names))
     }
 
     /// Hands on what waits in the ring, at most `limit` records; returns how many there were.

@@ -126,6 +126,8 @@ pub enum Frame {
     Sighting(Box<Sighting>),
     /// Names of addresses that the host keeps: /etc/hosts.
     Hosts(AddressNames),
+    /// What reverse DNS said of addresses, and when; time of CLOCK_BOOTTIME.
+    Reverse(u64, AddressNames),
     /// Everything that was lost so far.
     Counters(Counters),
     /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
@@ -156,6 +158,7 @@ const INTERFACES: u32 = 107;
 const PROGRAM: u32 = 108;
 const SIGHTING: u32 = 109;
 const HOSTS: u32 = 110;
+const REVERSE: u32 = 111;
 
 impl Frame {
     /// Decodes a record from the ring buffer, which begins with its kind.
@@ -195,6 +198,10 @@ impl Frame {
                     PROGRAM => Self::Program(serde_json::from_slice(bytes).ok()?),
                     SIGHTING => Self::Sighting(serde_json::from_slice(bytes).ok()?),
                     HOSTS => Self::Hosts(serde_json::from_slice(bytes).ok()?),
+                    REVERSE => {
+                        let (time, names) = serde_json::from_slice(bytes).ok()?;
+                        Self::Reverse(time, names)
+                    }
                     INTERFACES => {
                         let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
                         Self::Interfaces(time, interfaces)
@@ -230,6 +237,7 @@ impl Frame {
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
             Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
             Self::Hosts(hosts) => put(HOSTS, &[&json(serde_json::to_vec(hosts))]),
+            Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, names)))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),

@@ -38,6 +38,8 @@ pub enum By {
     Unit,
     /// Each container
     Container,
+    /// Each name of the other end, the best that is known; the address where none is
+    Host,
     /// Each remote address
     Remote,
     /// Each country in which remote addresses are registered
@@ -77,6 +79,7 @@ impl From<By> for audit::By {
             By::User => Self::User,
             By::Unit => Self::Unit,
             By::Container => Self::Container,
+            By::Host => Self::Host,
             By::Remote => Self::Remote,
             By::Country => Self::Country,
             By::Asn => Self::Asn,

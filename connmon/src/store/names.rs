@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rusqlite::{Connection as Database, Row, Statement, Transaction, params};
+use rusqlite::{Connection as Database, OptionalExtension, Row, Statement, Transaction, params};
 
 use super::{Store, StoreError, processes};
 use crate::model::{
@@ -38,6 +38,16 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, base: i64, batch: &Batch) -> r
         for (connection, observed) in &batch.observed {
             let alpn = (!observed.alpn.is_empty()).then(|| json(&observed.alpn));
             put.execute(params![base | connection, observed.service, alpn])?;
+        }
+    }
+    for (time, all) in &batch.reverse {
+        for (ip, names) in all {
+            // Asked for when the connection was written.
+            let mut known = db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?;
+            let known: Option<i64> = known.query_row([ip.to_string()], |row| row.get(0)).optional()?;
+            for (endpoint, name) in known.iter().flat_map(|id| names.iter().map(move |name| (*id, name))) {
+                put_of_address(db, endpoint, NameSource::Rdns, name, time.0)?;
+            }
         }
     }
     batch.lookups.iter().try_for_each(|row| put_lookup(db, run, base, row))

@@ -195,6 +195,7 @@ impl Builder {
             let row = RemoteRow {
                 ip,
                 kind: AddressKind::of(ip),
+                names: BTreeSet::new(),
                 country: None,
                 place: None,
                 figures: Figures::default(),
@@ -215,6 +216,7 @@ impl Builder {
             open.row.place.clone_from(&connection.place);
         }
         open.row.figures.add(connection, tx, rx);
+        connection.names.iter().for_each(|name| insert_few(&mut open.row.names, name.name.clone()));
         insert_few(&mut open.row.services, service);
         open.row.first_seen = open.row.first_seen.min(connection.opened);
         open.row.last_seen = open.row.last_seen.max(connection.closed.unwrap_or(connection.opened));

@@ -109,6 +109,8 @@ pub struct RemoteRow {
     pub ip: IpAddr,
     /// Its kind.
     pub kind: AddressKind,
+    /// Its names, at most eight, the first by the alphabet.
+    pub names: BTreeSet<String>,
     /// Its country, if known: an ISO 3166-1 alpha-2 code.
     pub country: Option<String>,
     /// What else is known of it.

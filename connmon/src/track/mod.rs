@@ -97,6 +97,10 @@ impl Tracker {
             Frame::Share(key, share) => self.share(key, &share),
             Frame::Sighting(sighting) => self.names.sighting(*sighting),
             Frame::Hosts(hosts) => self.batch.hosts = Some(hosts),
+            Frame::Reverse(time, names) => {
+                let time = self.time(time);
+                self.batch.reverse.push((time, names));
+            }
             Frame::Counters(counters) => self.completeness.counters(&counters),
             Frame::Interfaces(time, interfaces) => {
                 let time = self.time(time);

@@ -31,6 +31,8 @@ pub struct Batch {
     pub lookups: Vec<LookupRow>,
     /// The host's own list of names, if it was told.
     pub hosts: Option<AddressNames>,
+    /// What reverse DNS said.
+    pub reverse: Vec<(Timestamp, AddressNames)>,
     /// Rows of connections that nothing more will be told of, in this recording.
     pub over: Vec<i64>,
     /// Counters of the interfaces.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use anyhow::{Context, Result, bail};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, CNAME};
+use hickory_proto::rr::rdata::{A, CNAME, PTR};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::PATIENCE;
@@ -66,6 +66,17 @@ fn answer(question: &[u8], zone: &Zone) -> Result<Vec<u8>> {
     let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
     answer.add_query(query.clone());
     let asked = query.name().to_ascii();
+    if query.query_type() == RecordType::PTR {
+        let host = zone.0.iter().find(|(.., address)| Name::from(IpAddr::V4(*address)) == *query.name());
+        match host {
+            Some((name, alias, _)) => {
+                let name = Name::from_ascii(format!("{}.", alias.as_ref().unwrap_or(name)))?;
+                answer.add_answer(Record::from_rdata(query.name().clone(), TTL, RData::PTR(PTR(name))));
+            }
+            None => answer.metadata.response_code = ResponseCode::NXDomain,
+        }
+        return Ok(answer.to_vec()?);
+    }
     match zone.0.iter().find(|(name, ..)| asked.trim_end_matches('.').eq_ignore_ascii_case(name)) {
         Some((name, alias, address)) => {
             let owner = Name::from_ascii(format!("{name}."))?;

@@ -85,6 +85,7 @@ fn main() {
         trial("names::over-tcp", names::over_tcp),
         trial("names::switched-off", names::switched_off),
         trial("names::without-wire", names::without_wire),
+        trial("names::reverse", names::reverse),
         trial("replay", replay::equals_live),
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),

@@ -1,13 +1,14 @@
 //! By what name: programs ask a DNS server for a name and speak to what it tells them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
-use connmon_tests::harness::programs::{connmon_prints, export, traffic_program};
+use connmon_tests::harness::programs::{connmon, connmon_prints, export, path, traffic_program};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::sys::netlink::Netlink;
 use connmon_tests::visit::dns::{self, TTL, Zone};
 use connmon_tests::visit::{Host, Visited};
 use serde_json::Value;
@@ -22,7 +23,8 @@ const ALIAS: &str = "edge.connmon.test";
 fn town() -> Result<u16> {
     static TOWN: OnceLock<std::result::Result<u16, String>> = OnceLock::new();
     let open = || {
-        dns::serve((SERVER, 53).into(), Zone(vec![(NAME.into(), Some(ALIAS.into()), HOST)]))?;
+        let zone = vec![(NAME.into(), Some(ALIAS.into()), HOST), (FAR_NAME.into(), None, FAR)];
+        dns::serve((SERVER, 53).into(), Zone(zone))?;
         Host::open(HOST).map(|host| host.port)
     };
     TOWN.get_or_init(|| open().map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
@@ -62,10 +64,14 @@ impl Visits {
         self.records.iter().find(is_it).with_context(|| format!("{visited:?} is missing"))
     }
 
+    /// Questions for the name; others on this host may ask too.
     fn lookups(&self) -> Result<Vec<Value>> {
         let db = self.folder.path().join("names.db");
         let text = connmon_prints(&["dns", "--db", &db.display().to_string(), "--format", "jsonl"])?;
-        String::from_utf8(text)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+        let lookups = String::from_utf8(text)?;
+        let lookups =
+            lookups.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<Value>, _>>()?;
+        Ok(lookups.into_iter().filter(|lookup| lookup["name"] == NAME).collect())
     }
 }
 
@@ -169,5 +175,47 @@ pub fn without_wire() -> Result<()> {
     let pid = u64::from(visited.pid);
     ensure!(names(record) == [("sni", NAME, pid), ("dns", NAME, pid)], "{:?}", record.names);
     ensure!(record.wire.is_none(), "{:?}", record.wire);
+    Ok(())
+}
+
+/// Who is only ever met in a namespace of its own.
+const FAR: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 77);
+const FAR_NAME: &str = "far.connmon.test";
+
+/// Connects to [`FAR`] where it is an address of this host.
+fn far() -> Result<u16> {
+    // SAFETY: changes this thread alone.
+    ensure!(unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0, "{}", std::io::Error::last_os_error());
+    let netlink = Netlink::open()?;
+    netlink.loopback_up()?;
+    netlink.add_to_loopback(FAR.into())?;
+    let listener = TcpListener::bind((FAR, 0))?;
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    Ok(client.local_addr()?.port())
+}
+
+/// `--resolve` asks for the names of addresses; without it connmon asks nobody anything.
+pub fn reverse() -> Result<()> {
+    town()?;
+    let server = format!("--resolve={}", SocketAddr::from((SERVER, 53)));
+    for options in [&[server.as_str()][..], &[]] {
+        let folder = tempfile::tempdir()?;
+        let db = folder.path().join("names.db");
+        let recorder = Recorder::start(&db, options)?;
+        let port = std::thread::spawn(far).join().ok().context("the thread panicked")??;
+        recorder.stop()?;
+        let records = export(&db)?;
+        let record = records.iter().find(|record| record.local.port == port && record.remote.ip == FAR);
+        let found = names(record.context("the connection is missing")?);
+        let questions = connmon(&["dns", "--db", path(&db)?, "--format", "jsonl"])?.stdout;
+        let questions = String::from_utf8(questions)?;
+        if options.is_empty() {
+            ensure!(found.is_empty() && !questions.contains("PTR"), "{found:?} {questions}");
+        } else {
+            ensure!(found == [("rdns", FAR_NAME, 0)], "{found:?}");
+            let asked = questions.lines().find(|line| line.contains("77.100.51.198.in-addr.arpa"));
+            ensure!(asked.is_some_and(|line| line.contains("/connmon\"")), "who asked? {questions}");
+        }
+    }
     Ok(())
 }

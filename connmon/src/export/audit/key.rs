@@ -42,7 +42,7 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
             Some(container) => display_safe(&container.to_string()).into_owned(),
             None => "(the host)".into(),
         })),
-        By::Remote | By::Country | By::Asn | By::Org | By::Port | By::Day | By::Hour => None,
+        By::Host | By::Remote | By::Country | By::Asn | By::Org | By::Port | By::Day | By::Hour => None,
     }
 }
 
@@ -50,6 +50,10 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
 pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
     match by {
         By::Process | By::Exe | By::User | By::Unit | By::Container => None,
+        By::Host => Some(match connection.host() {
+            Some(host) => Key::Text(display_safe(host).into_owned()),
+            None => Key::Remote(connection.remote.ip),
+        }),
         By::Remote => Some(Key::Remote(connection.remote.ip)),
         By::Country => Some(Key::Text(known_or_kind(connection.country.as_deref(), connection))),
         By::Asn => Some(match connection.place.as_ref().and_then(|place| place.asn) {

@@ -24,6 +24,8 @@ pub(super) struct Line {
     pub(super) proto: String,
     pub(super) local: String,
     pub(super) remote: String,
+    /// The best name of the other end, or nothing.
+    pub(super) host: Shown,
     pub(super) place: Shown,
     pub(super) network: Shown,
     pub(super) tx: Amount,
@@ -94,6 +96,7 @@ fn line(kept: &Kept) -> Line {
         proto: c.proto.to_string(),
         local: c.local.to_string(),
         remote: c.remote.to_string(),
+        host: Shown::new(c.host().unwrap_or_default()),
         place: place(AddressKind::of(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),

@@ -60,6 +60,7 @@ pub(super) struct ProcessLine {
 
 pub(super) struct RemoteLine {
     pub(super) ip: String,
+    pub(super) names: Shown,
     pub(super) place: Shown,
     pub(super) network: Shown,
     pub(super) services: String,
@@ -148,6 +149,7 @@ pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
     let longest = summary.remotes.first().map_or(0, |row| row.figures.bytes());
     let line = |row: &RemoteRow| RemoteLine {
         ip: row.ip.to_string(),
+        names: Shown::new(&row.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
         place: place(row.kind, row.country.as_deref(), row.place.as_deref()),
         network: network(row.place.as_deref()),
         services: services_of(row),
