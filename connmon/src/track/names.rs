@@ -243,6 +243,12 @@ impl Names {
         std::mem::take(&mut self.asked)
     }
 
+    /// What waits: things said, and questions.
+    #[cfg(test)]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.waiting_count, self.questions.len())
+    }
+
     /// Gives up waiting for what should have come long before `now_ns`; at the end, for everything.
     pub fn forget(&mut self, now_ns: u64) {
         let late = |time_ns: u64, patience: u64| time_ns.saturating_add(patience) < now_ns;

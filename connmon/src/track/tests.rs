@@ -1,5 +1,7 @@
 //! The tracker against hand-made and random frames.
 
+mod names;
+
 use std::collections::HashMap;
 
 use connmon_ebpf::{AcctKey, Addr, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, stat};

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::programs::{connmon, connmon_prints, export, path, traffic_program};
@@ -203,6 +204,8 @@ pub fn reverse() -> Result<()> {
         let db = folder.path().join("names.db");
         let recorder = Recorder::start(&db, options)?;
         let port = std::thread::spawn(far).join().ok().context("the thread panicked")??;
+        // What is asked while the recording ends is not recorded.
+        std::thread::sleep(Duration::from_millis(1500));
         recorder.stop()?;
         let records = export(&db)?;
         let record = records.iter().find(|record| record.local.port == port && record.remote.ip == FAR);

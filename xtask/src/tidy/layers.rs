@@ -6,11 +6,13 @@ use super::rules::Finding;
 
 /// Modules that may name only these others. On the way of an event each names what comes before it: capture's frames,
 /// the tracker's rows. `enrich::geo` is the embedded table of countries and address kinds: plain data, as the model is.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("files", &[]),
-    ("capture", &["model", "files"]),
-    ("track", &["model", "capture"]),
+    ("sniff", &["model"]),
+    ("resolve", &["model"]),
+    ("capture", &["model", "files", "sniff"]),
+    ("track", &["model", "capture", "sniff"]),
     ("enrich", &["model", "track"]),
     ("store", &["model", "filter", "capture", "track", "files"]),
     ("filter", &["model", "enrich::geo"]),
@@ -21,14 +23,16 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.
-const OWNERS: [(&[&str], &[&str]); 7] = [
+const OWNERS: [(&[&str], &[&str]); 9] = [
     (&["aya", "aya_log", "aya_obj"], &["capture/", "capture.rs"]),
     (&["rusqlite"], &["store/", "store.rs"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/", "cli"]),
     (&["askama"], &["report/", "report.rs", "live/web"]),
     (&["maxminddb"], &["enrich/geo"]),
+    (&["hickory_proto", "tls_parser", "rustls", "httparse"], &["sniff/"]),
     // The only network code.
     (&["ureq"], &["commands/geo/fetch.rs"]),
+    (&["hickory_resolver"], &["resolve.rs"]),
     (&["ratatui", "crossterm"], &["live/tui"]),
 ];
 

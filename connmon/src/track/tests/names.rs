@@ -1,0 +1,171 @@
+//! Which connection has which name.
+
+use std::net::SocketAddr;
+
+use super::*;
+use crate::sniff::{DnsAnswer, DnsMessage, FlowId, Hello, Message, Sighting};
+
+const ALICE: (u32, u64) = (7, 7 * SECOND);
+const BOB: (u32, u64) = (8, 8 * SECOND);
+
+fn dns(response: bool, time_ns: u64, id: u16, name: &str, process: Option<(u32, u64)>, ttl: u32) -> Frame {
+    let answer = |name: &str, kind: &str, data: &str| DnsAnswer {
+        name: name.into(),
+        kind: kind.into(),
+        ttl,
+        data: data.into(),
+    };
+    let answers = match response {
+        false => Vec::new(),
+        true => vec![
+            answer(name, "CNAME", "edge.example"),
+            answer("edge.example", "A", "8.8.8.8"),
+            answer("stray.example", "A", "9.9.9.9"),
+        ],
+    };
+    Frame::Sighting(Box::new(Sighting {
+        time_ns,
+        flow: FlowId { proto: 17, local_port: 1000 + id, remote: "10.0.0.1:53".parse().unwrap(), netns: 0 },
+        outbound: !response,
+        process: process.filter(|_| !response),
+        message: Message::Dns(DnsMessage {
+            id,
+            response,
+            name: name.into(),
+            kind: "A".into(),
+            code: "NoError".into(),
+            truncated: false,
+            answers,
+        }),
+    }))
+}
+
+/// A question and its answer, a second later.
+fn asked(second: u64, id: u16, name: &str, process: Option<(u32, u64)>, ttl: u32) -> [Frame; 2] {
+    let time = second * SECOND;
+    [dns(false, time, id, name, process, ttl), dns(true, time + SECOND, id, name, process, ttl)]
+}
+
+fn born(tgid: u32) -> Frame {
+    Frame::Task(TaskRecord {
+        kind: kind::FORK,
+        tgid,
+        start_ns: u64::from(tgid) * SECOND,
+        uid: 1000,
+        comm: comm("curl"),
+        ..TaskRecord::default()
+    })
+}
+
+fn opened_at(second: u64, tgid: u32) -> Frame {
+    let mut entry = entry(u64::from(tgid), 1, 1);
+    entry.opened_ns = second * SECOND;
+    entry.shares[0] = share(tgid, 1, 1);
+    entry.closed_ns = entry.opened_ns + SECOND;
+    Frame::Closed(Box::new(entry))
+}
+
+fn names(batch: &Batch) -> Vec<(String, &'static str, bool)> {
+    batch.names.iter().map(|row| (row.name.to_string(), row.source.name(), row.process.is_some())).collect()
+}
+
+#[test]
+fn what_the_process_asked_for_goes_before_what_others_did() {
+    let frames = [born(7), born(8)]
+        .into_iter()
+        .chain(asked(10, 1, "alice.example", Some(ALICE), 600))
+        .chain(asked(12, 2, "bob.example", Some(BOB), 600))
+        .chain([opened_at(20, 7)]);
+    assert_eq!(names(&feed(frames).1), [("alice.example".into(), "dns", true)]);
+    let (_, batch) =
+        feed(asked(12, 2, "bob.example", Some(BOB), 600).into_iter().chain([born(8), opened_at(20, 7)]));
+    // The process had gone before the recorder heard of it: the name stays.
+    assert_eq!(names(&batch).len(), 1);
+    assert_eq!(batch.lookups.len(), 1);
+    assert_eq!(batch.lookups[0].answers.len(), 3);
+}
+
+#[test]
+fn what_others_asked_for_holds_while_it_may_be_kept() {
+    let opened = |second| {
+        let frames = asked(10, 2, "bob.example", Some(BOB), 120).into_iter().chain([opened_at(second, 7)]);
+        names(&feed(frames).1).len()
+    };
+    // Before the answer, within its time to live, and after it.
+    assert_eq!((opened(10), opened(11), opened(130), opened(132)), (0, 1, 1, 0));
+}
+
+#[test]
+fn an_address_of_another_name_is_not_believed() {
+    let mut entry = entry(1, 1, 1);
+    entry.remote.ip[0] = u32::from_ne_bytes([9, 9, 9, 9]);
+    entry.opened_ns = 20 * SECOND;
+    let frames = asked(10, 2, "bob.example", None, 600).into_iter().chain([closed(entry, 1, 1)]);
+    assert_eq!(names(&feed(frames).1), []);
+}
+
+#[test]
+fn an_answer_to_another_question_changes_nothing() {
+    // Sent by this host, or for a question of another id: the first is ignored, the second is on record without a process.
+    let mut own = dns(true, 11 * SECOND, 1, "evil.example", None, 600);
+    if let Frame::Sighting(sighting) = &mut own {
+        sighting.outbound = true;
+    }
+    let frames = [
+        dns(false, 10 * SECOND, 1, "a.example", Some(ALICE), 0),
+        own,
+        dns(true, 12 * SECOND, 1, "b.example", None, 0),
+    ];
+    let (mut tracker, batch) = feed(frames);
+    let answered: Vec<_> = batch.lookups.iter().map(|row| (row.name.as_str(), row.process)).collect();
+    assert_eq!(answered, [("b.example", None)]);
+    tracker.feed(Frame::SweepEnd(30 * SECOND));
+    let batch = tracker.take();
+    assert_eq!((batch.lookups[0].name.as_str(), batch.lookups[0].code.as_deref()), ("a.example", None));
+    assert_eq!(batch.lookups[0].answered, None);
+}
+
+fn hello(time_ns: u64, remote: &str) -> Frame {
+    let remote: SocketAddr = remote.parse().unwrap();
+    Frame::Sighting(Box::new(Sighting {
+        time_ns,
+        flow: FlowId { proto: 6, local_port: 4000, remote, netns: 0 },
+        outbound: true,
+        process: None,
+        message: Message::Tls(Hello { server_name: Some("sni.example".into()), alpn: vec!["h2".into()] }),
+    }))
+}
+
+#[test]
+fn what_is_said_belongs_to_the_connection_of_its_time() {
+    let on = |time, remote| names(&feed([hello(time, remote), closed(entry(1, 1, 1), 1, 1)]).1).len();
+    assert_eq!(on(6 * SECOND, "8.8.8.8:53"), 1);
+    // A connection before it with the same ports, one after it, and another remote.
+    assert_eq!(on(3 * SECOND, "8.8.8.8:53"), 0);
+    assert_eq!(on(10 * SECOND, "8.8.8.8:53"), 0);
+    assert_eq!(on(6 * SECOND, "8.8.8.8:54"), 0);
+}
+
+#[test]
+fn what_a_caller_says_names_nobody_but_tells_the_service() {
+    let mut inbound = entry(1, 1, 1);
+    inbound.flags = flag::INBOUND;
+    let (_, batch) = feed([hello(6 * SECOND, "8.8.8.8:53"), closed(inbound, 1, 1)]);
+    assert_eq!(names(&batch), []);
+    assert_eq!(batch.observed[0].1.service, "tls");
+}
+
+#[test]
+fn what_waits_is_bounded_and_forgotten() {
+    let (mut tracker, _) = feed([]);
+    for port in 0..60_000_u32 {
+        let remote = format!("10.{}.{}.1:{}", port >> 8 & 255, port & 255, 1 + (port & 0xff));
+        tracker.feed(hello(u64::from(port), &remote));
+        let question = dns(false, u64::from(port), port as u16, &format!("{port}.example"), None, 0);
+        tracker.feed(question);
+    }
+    let (waiting, questions) = tracker.names.sizes();
+    assert!(waiting <= 16_384 && questions <= 8_192, "{waiting} {questions}");
+    tracker.feed(Frame::SweepEnd(100 * SECOND));
+    assert_eq!(tracker.names.sizes(), (0, 0));
+}
