@@ -37,6 +37,12 @@ enum Step {
 const STEPS: [Step; 6] = [Step::Tidy, Step::Unit, Step::E2e, Step::Vm, Step::Coverage, Step::Browser];
 /// How often each case is played on this host: a second time must end as the first.
 const TIMES: usize = 2;
+/// Programs of this system that a test has talk to the network.
+const PROGRAMS: &[Need] = &[
+    Need { program: "curl", package: "curl" },
+    Need { program: "ssh", package: "openssh-client" },
+    Need { program: "python3", package: "python3" },
+];
 /// The package of the tests that need more than `cargo test`.
 const TESTS: &str = "connmon-tests";
 
@@ -81,7 +87,10 @@ fn run_step(step: Step) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
         Step::Unit => unit()?,
-        Step::E2e => coverage::keep(&e2e::run(TIMES, &[])?)?,
+        Step::E2e => {
+            apt::programs(PROGRAMS, "the recording of real programs")?;
+            coverage::keep(&e2e::run(TIMES, &[])?)?;
+        }
         Step::Vm => vm::run(&vm::Args::default())?,
         Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),

@@ -18,6 +18,7 @@ mod held;
 mod identity;
 mod load;
 mod names;
+mod programs;
 mod replay;
 mod report;
 mod session;
@@ -98,6 +99,10 @@ fn main() {
         trial("storm::processes", storms::processes),
         trial("crash", crash::loses_only_the_last_moment),
     ]);
+    if !in_vm() {
+        // A guest has no programs but the tests' own.
+        trials.push(trial("programs::real", programs::real));
+    }
     let conclusion = libtest_mimic::run(&args, trials);
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
     drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder

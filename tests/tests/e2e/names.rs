@@ -15,13 +15,13 @@ use connmon_tests::visit::{Host, Visited};
 use serde_json::Value;
 
 /// The DNS server, and who is visited: all of it loopback, and nobody else's.
-const SERVER: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 1);
-const HOST: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 2);
-const NAME: &str = "www.connmon.test";
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 1);
+pub const HOST: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 2);
+pub const NAME: &str = "www.connmon.test";
 const ALIAS: &str = "edge.connmon.test";
 
 /// The port of the host that is visited.
-fn town() -> Result<u16> {
+pub fn town() -> Result<u16> {
     static TOWN: OnceLock<std::result::Result<u16, String>> = OnceLock::new();
     let open = || {
         let zone = vec![(NAME.into(), Some(ALIAS.into()), HOST), (FAR_NAME.into(), None, FAR)];
@@ -77,7 +77,7 @@ impl Visits {
 }
 
 /// The names of a record by source, and the PIDs of who asked for them.
-fn names(record: &Record) -> Vec<(&str, &str, u64)> {
+pub fn names(record: &Record) -> Vec<(&str, &str, u64)> {
     record
         .names
         .iter()
