@@ -40,6 +40,8 @@ struct Open {
     last: Option<Box<SockEntry>>,
     /// Sweeps since it was last met, or since its final record.
     sweeps: u8,
+    /// It has the names that its address had when it was opened.
+    named: bool,
 }
 
 /// Where the kernel side keeps a share.
@@ -144,6 +146,8 @@ impl Tracker {
 
     fn live(&mut self, entry: &SockEntry) {
         let time = self.now;
+        // Met before.
+        self.named(entry);
         let known = self.open.get_mut(&entry.id);
         let changed = match &known {
             Some(open) => {
@@ -179,6 +183,7 @@ impl Tracker {
         }
         let time = self.time(entry.closed_ns);
         self.inline_shares(&entry, time);
+        self.named(&entry);
         if let Some(row) = self.open.get(&entry.id).map(|open| open.row) {
             self.said(row, &entry);
         }
@@ -199,15 +204,23 @@ impl Tracker {
     fn begin(&mut self, entry: &SockEntry) -> i64 {
         self.connections += 1;
         let row = self.connections;
-        let open = Open { row, entry: *entry, counted: Vec::new(), last: None, sweeps: 0 };
+        let open = Open { row, entry: *entry, counted: Vec::new(), last: None, sweeps: 0, named: false };
         self.open.insert(entry.id, open);
+        row
+    }
+
+    /// Hands on the names that DNS had given the address of a connection before it was opened. Not when a sweep meets it for
+    /// the first time: the answer may be in the ring still, which the next sweep finds read.
+    fn named(&mut self, entry: &SockEntry) {
+        let Some(open) = self.open.get_mut(&entry.id).filter(|open| !open.named) else { return };
+        open.named = true;
+        let row = open.row;
         // Who called this host is not named by what this host asked DNS.
         if entry.flags & (flag::INBOUND | flag::PREEXISTING) == 0 {
             for found in self.names.of_address(entry) {
                 self.name(row, entry, found);
             }
         }
-        row
     }
 
     /// Hands on what was said on a connection.

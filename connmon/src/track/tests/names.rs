@@ -169,3 +169,15 @@ fn what_waits_is_bounded_and_forgotten() {
     tracker.feed(Frame::SweepEnd(100 * SECOND));
     assert_eq!(tracker.names.sizes(), (0, 0));
 }
+
+/// The answer is in the ring while a sweep meets the connection: it is read before the next one.
+#[test]
+fn a_sweep_may_meet_a_connection_before_the_answer_is_read() {
+    let mut live = entry(7, 1, 1);
+    live.opened_ns = 20 * SECOND;
+    let live = || Frame::Live(Box::new(live));
+    let sweep = |second: u64| Frame::SweepEnd(second * SECOND);
+    let [question, answer] = asked(10, 1, "alice.example", Some(ALICE), 600);
+    let frames = [born(7), live(), sweep(21), question, answer, live(), sweep(22), live(), sweep(23)];
+    assert_eq!(names(&feed(frames).1), [("alice.example".into(), "dns", true)]);
+}

@@ -1,0 +1,18 @@
+//! Geo databases of every kind, as bytes of a file.
+#![no_main]
+
+use std::path::Path;
+
+use connmon::enrich::geo::{Database, Ranges};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    for name in ["a.mmdb", "a.cgeo"] {
+        if let Ok(database) = Database::from_bytes(Path::new(name), data.to_vec()) {
+            let _ = database.verify();
+        }
+    }
+    if let Ok((ranges, _)) = Ranges::new(data.to_vec()) {
+        ranges.lookup([8, 8, 8, 8].into());
+    }
+});

@@ -1,0 +1,15 @@
+//! Tables of places and networks as CSV, and the file that they become.
+#![no_main]
+
+use connmon::enrich::geo::{Ranges, import};
+use connmon::model::GeoDatabase;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok((file, _)) = import(data, GeoDatabase::default()) {
+        let (ranges, _) = Ranges::new(file).expect("what was just made can be read");
+        for ip in ["0.0.0.0", "8.8.8.8", "255.255.255.255", "2001:db8::1"] {
+            ranges.lookup(ip.parse().expect("an address"));
+        }
+    }
+});
