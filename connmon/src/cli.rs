@@ -50,6 +50,8 @@ pub enum Command {
     #[command(after_help = "Examples:
   connmon export --db a.db --format jsonl | jq 'select(.remote.port == 443)'
   connmon export --db a.db --format csv > a.csv
+  connmon export --db a.db --format parquet --out a.parquet
+  connmon export --db a.db --format zeek > conn.log
   connmon export --db a.db --filter '-local' --filter-file '!known.txt'")]
     Export(Export),
     /// Everything that is known of one connection
@@ -274,6 +276,16 @@ pub enum ExportFormat {
     Jsonl,
     /// Comma-separated, for spreadsheets
     Csv,
+    /// Elastic Common Schema: one JSON event a connection
+    Ecs,
+    /// Zeek's conn.log
+    Zeek,
+    /// Zeek's conn.log, one JSON object a line
+    ZeekJson,
+    /// JSON Lines for Timesketch: an event when a connection begins, and one when it ends
+    Timesketch,
+    /// Apache Parquet: the columns of `csv`, with types
+    Parquet,
 }
 
 /// `--format` of `dns`.

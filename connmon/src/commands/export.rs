@@ -1,14 +1,19 @@
 //! `connmon export`
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::{CommandError, Outcome, done, stdout, terminal_width, write_file};
+use super::{CommandError, Outcome, done, terminal_width, write_file};
 use crate::cli::{self, ExportFormat};
 use crate::config::{Choice, choice};
 use crate::daemon::now;
 use crate::export::completeness::write_words;
-use crate::export::connections;
-use crate::model::Connection;
+use crate::export::connections::Jsonl;
+use crate::export::csv::Csv;
+use crate::export::ecs::Ecs;
+use crate::export::parquet::Parquet;
+use crate::export::timesketch::Timesketch;
+use crate::export::{Closing, Sink, zeek};
+use crate::model::{Connection, Run};
 use crate::store::Store;
 use crate::summary::{Completeness, GeoNotes, Window};
 
@@ -18,6 +23,9 @@ use crate::summary::{Completeness, GeoNotes, Window};
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
     let choice = choice(&args.source, now())?;
+    if args.format == ExportFormat::Parquet && args.out.is_none() && io::stdout().is_terminal() {
+        return Err(CommandError::Terminal("parquet"));
+    }
     let store = Store::open(&args.source.db)?;
     match &args.out {
         Some(path) => {
@@ -33,49 +41,60 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
             read.map(|_| Outcome::Done)
         }
         None => {
-            let mut out = stdout();
+            let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
             let count = write(&store, &choice, args.format, &mut out)?;
             done(out, count == 0 && !choice.selection.is_everything())
         }
     }
 }
 
-fn write(
+fn write<W: Write + Send>(
     store: &Store,
     Choice { selection, filter }: &Choice,
     format: ExportFormat,
-    out: &mut impl Write,
+    out: &mut W,
 ) -> Result<u64, CommandError> {
-    if format == ExportFormat::Csv {
-        connections::write_csv_head(out)?;
-    }
+    let runs = store.runs()?;
+    let mut sink = sink(format, &mut *out, &runs)?;
     let (mut count, mut inexact, mut preexisting) = (0, 0, 0);
-    store.for_each(selection.since, selection.until, filter, |_, connection: Connection| {
+    store.for_each(selection.since, selection.until, filter, |run, connection: Connection| {
         count += 1;
         inexact += u64::from(connection.inexact.is_some());
         preexisting += u64::from(connection.preexisting);
-        match format {
-            ExportFormat::Jsonl => connections::write_json(&connection, out)?,
-            ExportFormat::Csv => connections::write_csv(&connection, out)?,
-        }
-        Ok::<(), CommandError>(())
+        let run = runs.iter().find(|candidate| candidate.id == run);
+        sink.connection(run, &connection).map_err(CommandError::from)
     })?;
     // Read last: what was lost until now is in it.
     let runs = store.runs()?;
     let mut completeness = Completeness::of(&runs, Window::of(&runs, selection), selection);
     completeness.note_connections(inexact, preexisting);
     let geo = GeoNotes::of(&runs);
-    match format {
-        ExportFormat::Jsonl => connections::write_json_trailer(&completeness, &geo, runs.len(), count, out)?,
-        ExportFormat::Csv => {
-            out.flush()?;
-            // The rows are for a program; what they lack is for whoever runs it.
-            let stderr = &mut io::stderr().lock();
-            for sentence in &geo.words {
-                let _ = writeln!(stderr, "{sentence}");
-            }
-            let _ = write_words(&completeness, terminal_width(), stderr);
+    sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections: count })?;
+    out.flush()?;
+    if matches!(format, ExportFormat::Csv | ExportFormat::ZeekJson) {
+        // The rows are for a program; what they lack is for whoever runs it.
+        let stderr = &mut io::stderr().lock();
+        for sentence in &geo.words {
+            let _ = writeln!(stderr, "{sentence}");
         }
+        let _ = write_words(&completeness, terminal_width(), stderr);
     }
     Ok(count)
+}
+
+/// What writes a format.
+fn sink<'a, W: Write + Send>(
+    format: ExportFormat,
+    out: &'a mut W,
+    runs: &[Run],
+) -> io::Result<Box<dyn Sink + 'a>> {
+    Ok(match format {
+        ExportFormat::Jsonl => Box::new(Jsonl(out)),
+        ExportFormat::Csv => Box::new(Csv::new(out)?),
+        ExportFormat::Ecs => Box::new(Ecs(out)),
+        ExportFormat::Zeek => Box::new(zeek::Tsv::new(out, runs)?),
+        ExportFormat::ZeekJson => Box::new(zeek::Json(out)),
+        ExportFormat::Timesketch => Box::new(Timesketch(out)),
+        ExportFormat::Parquet => Box::new(Parquet::new(out)?),
+    })
 }

@@ -59,6 +59,9 @@ pub enum CommandError {
     /// Standard output.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
+    /// A terminal shows text only.
+    #[error("{0} is no text: name a file with --out, or send the output into one")]
+    Terminal(&'static str),
     /// Asked for one connection that is not there.
     #[error("{1} has no connection {0}; `connmon export` prints their numbers as `id`")]
     NoConnection(i64, String),

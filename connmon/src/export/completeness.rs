@@ -48,6 +48,13 @@ struct GapRow {
     reason: String,
 }
 
+impl Completeness {
+    /// What the counters mean, a sentence each.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+}
+
 impl From<&summary::Completeness> for Completeness {
     fn from(completeness: &summary::Completeness) -> Self {
         let counters = &completeness.counters;

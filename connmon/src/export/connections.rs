@@ -1,4 +1,4 @@
-//! Every connection on a line: JSON Lines and CSV.
+//! Every connection on a line of JSON.
 //!
 //! The JSON is a contract: fields may be added, and none renamed.
 
@@ -8,12 +8,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::completeness::Completeness;
-use super::csv::cell;
 use super::process::ProcessFields;
+use super::{Closing, Sink};
 use crate::model::{
-    Connection, Coordinates, Endpoint, Location, Name, Process, Share, display_safe, service_of,
+    Connection, Endpoint, Location, Name, Process, Run, Share, community_id, display_safe, service_of,
 };
-use crate::summary::{self, GeoNotes};
+use crate::summary::GeoNotes;
 
 /// A connection as one object.
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ pub(super) struct Record<'a> {
     preexisting: bool,
     subflow: bool,
     exact: bool,
-    inexact_reason: Option<&'a str>,
+    inexact_reason: Option<Cow<'a, str>>,
     process: Option<ProcessFields>,
     traffic: Vec<Traffic>,
     tx_bytes: u64,
@@ -40,6 +40,7 @@ pub(super) struct Record<'a> {
     geo: Option<Geo<'a>>,
     service: Service<'a>,
     names: Vec<NameFields<'a>>,
+    community_id: Option<String>,
 }
 
 /// The port of the side that was called, what it was seen to speak or is usual for, and what was seen.
@@ -111,7 +112,7 @@ struct OnWire {
 #[derive(Serialize)]
 struct Geo<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<&'a str>,
+    country: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     city: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +128,27 @@ struct Geo<'a> {
     /// The databases that answered, if they know more than a country.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<Cow<'a, str>>,
+}
+
+/// The export.
+pub struct Jsonl<W>(pub W);
+
+impl<W: Write> Sink for Jsonl<W> {
+    fn connection(&mut self, _: Option<&Run>, connection: &Connection) -> io::Result<()> {
+        write_json(connection, &mut self.0)
+    }
+
+    /// The last line says how many connections came before it, and what is missing.
+    fn finish(mut self: Box<Self>, closing: &Closing<'_>) -> io::Result<()> {
+        let trailer = Trailer {
+            completeness: closing.completeness.into(),
+            geo: closing.geo,
+            runs: closing.runs.len(),
+            connections: closing.connections,
+        };
+        serde_json::to_writer(&mut self.0, &LastLine { trailer })?;
+        self.0.write_all(b"\n")
+    }
 }
 
 /// Writes one line of JSON.
@@ -153,7 +175,7 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         preexisting: connection.preexisting,
         subflow: connection.subflow,
         exact: connection.inexact.is_none(),
-        inexact_reason: connection.inexact.as_deref(),
+        inexact_reason: connection.inexact.as_deref().map(display_safe),
         process: connection.owner.as_deref().map(ProcessFields::from),
         traffic: connection.traffic.iter().map(traffic).collect(),
         tx_bytes: connection.tx_bytes(),
@@ -174,6 +196,7 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         geo: geo(connection),
         service: service(connection),
         names: connection.names.iter().map(name).collect(),
+        community_id: community_id(connection),
     }
 }
 
@@ -202,7 +225,7 @@ fn name(name: &Name) -> NameFields<'_> {
 }
 
 fn geo(connection: &Connection) -> Option<Geo<'_>> {
-    let country = connection.country.as_deref();
+    let country = connection.country.as_deref().map(display_safe);
     let place = connection.place.as_deref().filter(|place| !place.is_country_only());
     if country.is_none() && place.is_none() {
         return None;
@@ -248,90 +271,4 @@ struct Trailer<'a> {
     geo: &'a GeoNotes,
     runs: usize,
     connections: u64,
-}
-
-/// Writes the last line of JSON Lines: how many connections came before it, and what is missing.
-///
-/// # Errors
-/// The writer's.
-pub fn write_json_trailer(
-    completeness: &summary::Completeness,
-    geo: &GeoNotes,
-    runs: usize,
-    connections: u64,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let trailer = Trailer { completeness: completeness.into(), geo, runs, connections };
-    serde_json::to_writer(&mut *out, &LastLine { trailer })?;
-    out.write_all(b"\n")
-}
-
-/// Writes the names of the columns of [`write_csv`].
-///
-/// # Errors
-/// The writer's.
-pub fn write_csv_head(out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "id,proto,direction,local_ip,local_port,remote_ip,remote_port,opened,closed,end,preexisting,exact,{},tx_bytes,\
-         rx_bytes,kernel_tx_bytes,kernel_rx_bytes,retransmits,retransmitted_bytes,rtt_us,\
-         wire_tx_bytes,wire_rx_bytes,wire_tx_packets,wire_rx_packets,country,city,region,latitude,longitude,asn,org,geo_source,\
-         service,observed,names",
-        ProcessFields::COLUMNS.join(",")
-    )
-}
-
-/// Writes a connection as one line of CSV.
-///
-/// # Errors
-/// The writer's.
-pub fn write_csv(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
-    let (kernel, wire, place) = (connection.kernel, connection.wire, connection.place.as_deref());
-    let text = |text: Option<&str>| text.map(cell).unwrap_or_default();
-    let degrees = |of: fn(Coordinates) -> f64| {
-        let at = place.and_then(|place| place.coordinates);
-        at.map(|at| of(at).to_string()).unwrap_or_default()
-    };
-    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let mut names: Vec<&str> = connection.names.iter().map(|name| name.name.as_str()).collect();
-    names.dedup();
-    let names = names.join(" ");
-    let cells = [
-        connection.id.to_string(),
-        connection.proto.name(),
-        connection.direction.name().to_owned(),
-        connection.local.ip.to_string(),
-        connection.local.port.to_string(),
-        connection.remote.ip.to_string(),
-        connection.remote.port.to_string(),
-        connection.opened.to_string(),
-        connection.closed.map(|time| time.to_string()).unwrap_or_default(),
-        connection.end.map(|end| end.name().to_owned()).unwrap_or_default(),
-        connection.preexisting.to_string(),
-        connection.inexact.is_none().to_string(),
-        ProcessFields::cells(connection.owner.as_deref()).join(","),
-        connection.tx_bytes().to_string(),
-        connection.rx_bytes().to_string(),
-        number(kernel.map(|kernel| kernel.tx_bytes)),
-        number(kernel.map(|kernel| kernel.rx_bytes)),
-        number(kernel.map(|kernel| kernel.retransmits.into())),
-        number(kernel.map(|kernel| kernel.retransmitted_bytes)),
-        number(kernel.map(|kernel| kernel.rtt_us.into())),
-        number(wire.map(|wire| wire.tx_bytes)),
-        number(wire.map(|wire| wire.rx_bytes)),
-        number(wire.map(|wire| wire.tx_packets)),
-        number(wire.map(|wire| wire.rx_packets)),
-        text(connection.country.as_deref()),
-        text(place.and_then(|place| place.city.as_deref())),
-        text(place.and_then(|place| place.region.as_deref())),
-        degrees(|at| at.latitude),
-        degrees(|at| at.longitude),
-        number(place.and_then(|place| place.asn).map(u64::from)),
-        text(place.and_then(|place| place.org.as_deref())),
-        text(place.map(|place| &*place.source)),
-        text(service_of(connection).name),
-        text(connection.observed.as_ref().map(|observed| &*observed.service)),
-        text(Some(&names)),
-    ];
-    writeln!(out, "{}", cells.join(","))
 }

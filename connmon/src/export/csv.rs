@@ -1,14 +1,65 @@
 //! Comma-separated values that a spreadsheet can open without harm.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
-use crate::model::display_safe;
+use super::columns::{Cell, cells};
+use super::{Closing, Sink};
+use crate::model::{Connection, Run, display_safe};
+
+/// Every connection on a line.
+pub struct Csv<W> {
+    out: W,
+}
+
+impl<W: Write> Csv<W> {
+    /// Writes the names of the columns.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn new(mut out: W) -> io::Result<Self> {
+        let names: Vec<&str> = cells(None).map(|(name, _)| name).collect();
+        writeln!(out, "{}", names.join(","))?;
+        Ok(Self { out })
+    }
+}
+
+impl<W: Write> Sink for Csv<W> {
+    fn connection(&mut self, _: Option<&Run>, connection: &Connection) -> io::Result<()> {
+        let row: Vec<String> = cells(Some(connection)).map(|(_, cell)| cell.csv()).collect();
+        writeln!(self.out, "{}", row.join(","))
+    }
+
+    /// Nothing: every line is a row.
+    fn finish(self: Box<Self>, _: &Closing<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Cell<'_> {
+    /// As it is in a line; empty where it is not known.
+    pub(super) fn csv(&self) -> String {
+        fn shown(value: Option<impl ToString>) -> String {
+            value.map(|value| value.to_string()).unwrap_or_default()
+        }
+        match self {
+            Self::Text(text) => text.as_deref().map(cell).unwrap_or_default(),
+            Self::Count(count) => shown(*count),
+            Self::Number(number) => shown(*number),
+            Self::Flag(flag) => shown(*flag),
+            Self::Time(time) => shown(*time),
+        }
+    }
+}
+
+/// What makes a spreadsheet take a cell for a formula. Tab, carriage return and line feed, of which some say the same, are
+/// never the first: they are written visibly.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// A cell from a captured string: made visible, kept from being a formula, and quoted where needed.
 pub fn cell(text: &str) -> String {
     let safe = display_safe(text);
-    let safe: Cow<'_, str> =
-        if safe.starts_with(['=', '+', '-', '@']) { format!("'{safe}").into() } else { safe };
+    let safe: Cow<'_, str> = if safe.starts_with(FORMULA) { format!("'{safe}").into() } else { safe };
     if safe.contains([',', '"', '\'', ';', '\t']) || safe.starts_with(' ') {
         format!("\"{}\"", safe.replace('"', "\"\""))
     } else {
@@ -28,6 +79,13 @@ mod tests {
             ("say \"hi\"", "\"say \"\"hi\"\"\""),
             ("=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\""),
             ("-x", "\"'-x\""),
+            ("+1", "\"'+1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("＝1", "\"'＝1\""),
+            ("\t=1", "\\u{9}=1"),
+            ("\r=1", "\\u{d}=1"),
+            (" =1", "\" =1\""),
+            ("a;=1", "\"a;=1\""),
             ("line\nbreak", "line\\u{a}break"),
         ] {
             assert_eq!(cell(text), expected);

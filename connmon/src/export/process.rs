@@ -1,8 +1,10 @@
 //! A process as every format shows it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use super::csv::cell;
+use super::columns::{Cell, Column};
 use crate::model::{ExeHash, Process, display_safe};
 
 /// What is known of a process, made visible.
@@ -93,7 +95,7 @@ impl From<&Process> for ProcessFields {
             unit: process.place.unit.as_deref().map(safe),
             slice: process.place.slice.as_deref().map(safe),
             container: process.place.container.as_ref().map(|container| ContainerFields {
-                runtime: container.runtime.clone(),
+                runtime: safe(&container.runtime),
                 id: safe(&container.id),
                 name: container.name.as_deref().map(safe),
                 image: container.image.as_deref().map(safe),
@@ -112,54 +114,31 @@ impl From<&Process> for ProcessFields {
     }
 }
 
-impl ProcessFields {
-    /// The names of the columns of [`ProcessFields::cells`].
-    pub const COLUMNS: [&str; 15] = [
-        "pid",
-        "start",
-        "comm",
-        "exe",
-        "cmdline",
-        "uid",
-        "user",
-        "ppid",
-        "euid",
-        "exe_state",
-        "sha256",
-        "cwd",
-        "unit",
-        "container",
-        "pod",
-    ];
+/// What is known of a process as columns.
+const COLUMNS: [Column<Process>; 15] = [
+    Column::count("pid", |p| Some(p.id.pid.into())),
+    Column::time("start", |p| Some(p.started)),
+    Column::text("comm", |p| Some(Cow::Borrowed(&*p.comm))),
+    Column::text("exe", |p| Some(Cow::Borrowed(&*p.exe))),
+    Column::text("cmdline", |p| Some(Cow::Borrowed(&*p.cmdline))),
+    Column::count("uid", |p| Some(p.uid.into())),
+    Column::text("user", |p| p.user.as_deref().map(Cow::Borrowed)),
+    Column::count("ppid", |p| Some(p.ppid.into())),
+    Column::count("euid", |p| Some(p.euid.into())),
+    Column::text("exe_state", |p| p.exe_state.name().map(Cow::Borrowed)),
+    Column::text("sha256", |p| match &p.exe_hash {
+        ExeHash::Sha256(hash) => Some(Cow::Borrowed(&**hash)),
+        _ => None,
+    }),
+    Column::text("cwd", |p| Some(Cow::Borrowed(&*p.cwd))),
+    Column::text("unit", |p| p.place.unit.as_deref().map(Cow::Borrowed)),
+    Column::text("container", |p| p.place.container.as_ref().map(|it| it.to_string().into())),
+    Column::text("pod", |p| p.place.pod.as_deref().map(Cow::Borrowed)),
+];
 
-    /// The cells of a process, or as many empty ones.
-    pub fn cells(process: Option<&Process>) -> [String; 15] {
-        let Some(process) = process else { return Default::default() };
-        [
-            process.id.pid.to_string(),
-            process.started.to_string(),
-            cell(&process.comm),
-            cell(&process.exe),
-            cell(&process.cmdline),
-            process.uid.to_string(),
-            cell(process.user.as_deref().unwrap_or_default()),
-            process.ppid.to_string(),
-            process.euid.to_string(),
-            process.exe_state.name().unwrap_or_default().into(),
-            match &process.exe_hash {
-                ExeHash::Sha256(hash) => cell(hash),
-                _ => String::new(),
-            },
-            cell(&process.cwd),
-            cell(process.place.unit.as_deref().unwrap_or_default()),
-            process
-                .place
-                .container
-                .as_ref()
-                .map_or_else(String::new, |container| cell(&container.to_string())),
-            cell(process.place.pod.as_deref().unwrap_or_default()),
-        ]
-    }
+/// All columns with their cells; without a process, the columns alone.
+pub(super) fn cells(process: Option<&Process>) -> impl Iterator<Item = (&'static str, Cell<'_>)> {
+    COLUMNS.iter().map(move |column| (column.name, column.cell(process)))
 }
 
 /// The name of a process among others: its executable, or what the kernel calls it where it has none.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::connections::{Record, record};
 use super::process::ProcessFields;
-use crate::model::{Connection, ExeHash, Process, Run, Timestamp, display_safe, service_of};
+use crate::model::{Connection, ExeHash, Process, Run, Timestamp, community_id, display_safe, service_of};
 use crate::summary::format::{bytes, count, duration, grouped};
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -89,6 +89,10 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
         }
         line("known from", &place.source)?;
     }
+    line(
+        "flow",
+        community_id(c).as_deref().unwrap_or("no Community ID: the wire shows more than is known here"),
+    )?;
     line("opened", &c.opened.to_string())?;
     line("closed", &c.closed.map_or("not seen".into(), |time| time.to_string()))?;
     if let Some(closed) = c.closed {

@@ -63,6 +63,28 @@ impl Proto {
     pub const TCP: Self = Self(6);
     /// IPPROTO_UDP.
     pub const UDP: Self = Self(17);
+    /// IPPROTO_ICMPV6.
+    pub const ICMP6: Self = Self(proto::ICMPV6);
+    /// Multipath TCP: TCP on the wire.
+    pub const MPTCP: Self = Self(proto::MPTCP);
+    /// A packet socket's frames, of any protocol.
+    pub const PACKET: Self = Self(proto::PACKET);
+
+    /// Whether it is what a raw socket speaks, apart from ICMP.
+    pub fn is_raw(self) -> bool {
+        self != Self::PACKET && self.0 & proto::RAW != 0
+    }
+
+    /// The number in the IP header, where one is known.
+    pub fn ip_number(self) -> Option<u8> {
+        match self {
+            Self::MPTCP => Some(6),
+            Self::PACKET => None,
+            // IPPROTO_RAW: each packet says for itself.
+            _ if self.is_raw() => u8::try_from(self.0 & 0xff).ok().filter(|number| *number != 255),
+            _ => u8::try_from(self.0).ok(),
+        }
+    }
 
     /// The customary name in lower case; numbers without one read `ip-N`.
     pub fn name(self) -> String {

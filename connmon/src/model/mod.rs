@@ -1,6 +1,7 @@
 //! What connmon knows, as plain data: no I/O, no clock, no other module of the crate.
 
 mod address;
+mod community;
 mod connection;
 mod interface;
 mod location;
@@ -14,6 +15,7 @@ mod text;
 mod time;
 
 pub use address::{Endpoint, Proto};
+pub use community::community_id;
 pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
 pub use interface::{Interface, InterfaceSample};
 pub use location::{Coordinates, GeoDatabase, HostLocation, Location};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::figures::{Column, Figures};
 use super::{Audit, By, Group};
 use crate::export::csv::cell;
-use crate::export::process::ProcessFields;
+use crate::export::process;
 
 /// Writes one line a group, after a line with the names of the columns. There is no line of totals: a spreadsheet that
 /// adds up would count everything twice.
@@ -14,7 +14,7 @@ use crate::export::process::ProcessFields;
 /// The writer's.
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
     let mut head: Vec<String> = match audit.by {
-        By::Process => ProcessFields::COLUMNS.map(String::from).into(),
+        By::Process => process::cells(None).map(|(name, _)| name.into()).collect(),
         by => vec![by.name().into()],
     };
     for prefix in ["", "tcp_", "udp_"] {
@@ -29,7 +29,7 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
 
 fn cells(by: By, group: &Group) -> Vec<String> {
     let mut cells: Vec<String> = match by {
-        By::Process => ProcessFields::cells(group.process.as_deref()).into(),
+        By::Process => process::cells(group.process.as_deref()).map(|(_, cell)| cell.csv()).collect(),
         _ => vec![cell(&group.key_text())],
     };
     let split = &group.figures;
