@@ -11,6 +11,7 @@ mod data;
 mod e2e;
 mod linker;
 mod programs;
+mod readers;
 mod run;
 mod setup;
 mod sh;
@@ -40,7 +41,7 @@ enum Command {
     Build(build::Args),
     /// Record real traffic for some seconds, then print the audit and say where the report lies
     Run(run::Args),
-    /// Run every test: tidy, unit, e2e, vm, coverage, browser
+    /// Run every test: tidy, unit, readers, e2e, vm, coverage, browser
     Test(test::Args),
     /// Run the end-to-end test on the kernel matrix in QEMU
     Vm(vm::Args),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, coverage, e2e, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, readers, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -24,6 +24,8 @@ enum Step {
     Tidy,
     /// Everything that needs neither root nor a kernel
     Unit,
+    /// The exports, by readers that are not ours
+    Readers,
     /// Recorded against known truth, as root on this host
     E2e,
     /// The same in QEMU, on every kernel and backend
@@ -34,7 +36,8 @@ enum Step {
     Browser,
 }
 
-const STEPS: [Step; 6] = [Step::Tidy, Step::Unit, Step::E2e, Step::Vm, Step::Coverage, Step::Browser];
+const STEPS: [Step; 7] =
+    [Step::Tidy, Step::Unit, Step::Readers, Step::E2e, Step::Vm, Step::Coverage, Step::Browser];
 /// How often each case is played on this host: a second time must end as the first.
 const TIMES: usize = 2;
 /// Programs of this system that a test has talk to the network.
@@ -87,6 +90,7 @@ fn run_step(step: Step) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
         Step::Unit => unit()?,
+        Step::Readers => readers::run()?,
         Step::E2e => {
             apt::programs(PROGRAMS, "the recording of real programs")?;
             coverage::keep(&e2e::run(TIMES, &[])?)?;

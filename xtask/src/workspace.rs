@@ -24,6 +24,11 @@ pub fn run_dir() -> PathBuf {
     root().join("target/run")
 }
 
+/// Exports that `cargo xtask test` has others read.
+pub fn readers_dir() -> PathBuf {
+    root().join("target/readers")
+}
+
 /// Kernels, guests and logs of `cargo xtask vm`.
 pub fn vm_dir() -> PathBuf {
     root().join("target/vm")

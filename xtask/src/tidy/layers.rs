@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.
-const OWNERS: [(&[&str], &[&str]); 9] = [
+const OWNERS: [(&[&str], &[&str]); 10] = [
     (&["aya", "aya_log", "aya_obj"], &["capture/", "capture.rs"]),
     (&["rusqlite"], &["store/", "store.rs"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/", "cli"]),
@@ -33,6 +33,7 @@ const OWNERS: [(&[&str], &[&str]); 9] = [
     // The only network code.
     (&["ureq"], &["commands/geo/fetch.rs"]),
     (&["hickory_resolver"], &["resolve.rs"]),
+    (&["parquet"], &["export/parquet.rs"]),
     (&["ratatui", "crossterm"], &["live/tui"]),
 ];
 
@@ -163,6 +164,7 @@ mod tests {
             ("live/tui/mod.rs", "live/web/mod.rs", "use crossterm::event;"),
             ("enrich/geo/database.rs", "report/mod.rs", "use maxminddb::Reader;"),
             ("commands/geo/fetch.rs", "commands/geo/install.rs", "use ureq::Agent;"),
+            ("export/parquet.rs", "export/csv.rs", "use ::parquet::basic::Type;"),
         ] {
             assert!(rules(owner, code).is_empty(), "{owner}");
             assert_eq!(rules(other, code).len(), 1, "{other}");
