@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use connmon::enrich::geo::Geo;
 use connmon::model::{
-    Completeness, Connection, Direction, End, Endpoint, KernelTotals, Process, ProcessId, Proto, Run, Share,
-    Timestamp,
+    Completeness, Connection, Direction, End, Endpoint, KernelTotals, Name, NameSource, Observed, Process,
+    ProcessId, Proto, Run, Share, Timestamp,
 };
 use connmon::report::{Options, html};
 use connmon::summary::{Builder, Selection};
@@ -79,6 +79,8 @@ fn connection(name: &str) -> Connection {
         wire: None,
         country: Some("US".into()),
         place: None,
+        names: vec![Name { name: name.into(), source: NameSource::Sni, process: None, time: START }],
+        observed: Some(Observed { service: name.into(), alpn: vec![name.into()] }),
     }
 }
 
