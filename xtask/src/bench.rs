@@ -196,13 +196,22 @@ fn memory(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
+/// Connections of a single storm.
+const MOST_AT_ONCE: u64 = 500_000;
+
 /// How fast a capture goes through the pipeline.
 fn replay(bench: &Bench, connections: u64) -> Result<()> {
     let capture = bench.dir.join("replay.cap");
     let mut with = Bench { options: bench.options.clone(), ..bench.clone_paths() };
     with.options.extend(["--capture".to_owned(), capture.display().to_string()]);
     let recorder = Recorder::start(&with, "capture")?;
-    Work::storm(connections).run(&with)?;
+    // A storm that lasts for minutes would try its processes' patience.
+    let mut rest = connections;
+    while rest > 0 {
+        let part = rest.min(MOST_AT_ONCE);
+        Work::storm(part).run(&with)?;
+        rest -= part;
+    }
     recorder.stop()?;
     let mut rates = Vec::new();
     let sockets = 2 * connections;

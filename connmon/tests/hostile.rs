@@ -1,0 +1,251 @@
+//! Hostile text in every field that a host, its programs, or the network can write, through every sink.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use connmon::capture::file::Writer;
+use connmon::capture::{Frame, ProcessFacts, ProgramFacts, Start};
+use connmon::sniff::{DnsAnswer, DnsMessage, FlowId, Hello, Message, Sighting};
+use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// What a name can be, and how one recognises that it came out.
+const NAMES: [(&str, &str); 10] = [
+    ("../../../../etc/cron.d/x-traverse", "x-traverse"),
+    ("x-nul\0byte", "x-nul"),
+    ("x-esc\x1b[2J\x1b]0;owned\x07", "x-esc"),
+    ("x-bidi\u{202e}gpj.exe\u{2066}", "x-bidi"),
+    ("</script><script>alert(1)</script><img src=x onerror=alert(2)>x-markup", "x-markup"),
+    ("=cmd|' /C calc'!A0 x-formula", "x-formula"),
+    ("\tx-tab\r\nInjected: header", "x-tab"),
+    ("{{7*7}}${jndi:ldap://x}x-template", "x-template"),
+    ("\"},{\"id\":1,\"x-json\":\"", "x-json"),
+    ("x-zero\u{200b}\u{feff}width\u{e0041}", "x-zero"),
+];
+
+/// Every command that prints a store, and whether its lines are cells of a spreadsheet.
+const SINKS: &[(&[&str], bool)] = &[
+    (&["audit"], false),
+    (&["audit", "--by", "exe"], false),
+    (&["audit", "--by", "user"], false),
+    (&["audit", "--by", "unit"], false),
+    (&["audit", "--by", "container"], false),
+    (&["audit", "--by", "host"], false),
+    (&["audit", "--format", "csv"], true),
+    (&["audit", "--by", "host", "--format", "csv"], true),
+    (&["audit", "--format", "json"], false),
+    (&["export", "--format", "jsonl"], false),
+    (&["export", "--format", "csv"], true),
+    (&["export", "--format", "ecs"], false),
+    (&["export", "--format", "zeek"], false),
+    (&["export", "--format", "zeek-json"], false),
+    (&["export", "--format", "timesketch"], false),
+    (&["report", "--format", "html", "--out", "-"], false),
+    (&["dns"], false),
+    (&["dns", "--format", "jsonl"], false),
+    (&["doctor"], false),
+    (&["doctor", "--format", "json"], false),
+];
+
+/// A capture in which one process with a connection is called `name` wherever it can be.
+fn capture(path: &Path, name: &str) {
+    let mut writer = Writer::create(path).unwrap();
+    let mut put = |frame: Frame| writer.write(&frame).unwrap();
+    let text = || name.to_owned();
+    put(Frame::Start(Box::new(Start {
+        host: text(),
+        boot_id: text(),
+        kernel: text(),
+        tool_version: text(),
+        object_sha256: text(),
+        backend: text(),
+        backend_notes: vec![text()],
+        wire: true,
+        names: true,
+        clock_offset_ns: 1_750_000_000 * SECOND as i64,
+        started_ns: SECOND,
+        users: vec![(1000, text())],
+    })));
+    let mut cgroup = CgroupRecord { kind: kind::CGROUP, path_len: 0, id: 5, path: [0; CGROUP_PATH_LEN] };
+    let id = "c0ffee00".repeat(8);
+    let path = format!("/{name}.slice/docker-{id}.scope");
+    cgroup.path[..path.len()].copy_from_slice(path.as_bytes());
+    cgroup.path_len = path.len() as u32;
+    put(Frame::Cgroup(Box::new(cgroup)));
+    let mut comm = [0; COMM_LEN];
+    let used = name.len().min(COMM_LEN - 1);
+    comm[..used].copy_from_slice(&name.as_bytes()[..used]);
+    let (tgid, start_ns) = (7, 7 * SECOND);
+    let task = TaskRecord {
+        kind: kind::EXISTS,
+        tgid,
+        start_ns,
+        uid: 1000,
+        euid: 1000,
+        cgroup: 5,
+        comm,
+        ..TaskRecord::default()
+    };
+    put(Frame::Task(task));
+    put(Frame::Process(ProcessFacts {
+        tgid,
+        start_ns,
+        exe: text(),
+        args: vec![text(), text()],
+        cwd: text(),
+    }));
+    let remote = Addr { ip: [u32::from_ne_bytes([8, 8, 8, 8]), 0, 0, 0], port: 443, family: 2 };
+    let flow = FlowId { proto: 6, local_port: 4000, remote: "8.8.8.8:443".parse().unwrap(), netns: 0 };
+    let server = FlowId { proto: 17, local_port: 999, remote: "8.8.4.4:53".parse().unwrap(), netns: 0 };
+    let mut say = |time_ns, flow, outbound, message| {
+        put(Frame::Sighting(Box::new(Sighting {
+            time_ns,
+            flow,
+            outbound,
+            process: Some((tgid, start_ns)),
+            message,
+        })));
+    };
+    let answers = vec![
+        DnsAnswer { name: text(), kind: "CNAME".into(), ttl: 1, data: text() },
+        DnsAnswer { name: text(), kind: "A".into(), ttl: 900, data: "8.8.8.8".into() },
+    ];
+    let dns = |response, answers| {
+        Message::Dns(DnsMessage {
+            id: 1,
+            response,
+            name: text(),
+            kind: text(),
+            code: text(),
+            truncated: false,
+            answers,
+        })
+    };
+    say(8 * SECOND, server, true, dns(false, Vec::new()));
+    say(9 * SECOND, server, false, dns(true, answers));
+    say(11 * SECOND, flow, true, Message::Tls(Hello { server_name: Some(text()), alpn: vec![text()] }));
+    say(11 * SECOND, flow, true, Message::Http(Some(format!("http-{name}"))));
+    put(Frame::Hosts(vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}")])]));
+    let entry = SockEntry {
+        kind: kind::SOCK,
+        flags: flag::OUTBOUND | flag::RELEASED,
+        id: 1,
+        opened_ns: 10 * SECOND,
+        closed_ns: 20 * SECOND,
+        proto: 6,
+        local: Addr { ip: [u32::from_ne_bytes([192, 0, 2, 1]), 0, 0, 0], port: 4000, family: 2 },
+        remote,
+        comm,
+        shares: [Share { tgid, start_ns, uid: 1000, tx_bytes: 1, ..Share::default() }, Share::default()],
+        ..SockEntry::default()
+    };
+    put(Frame::Closed(Box::new(entry)));
+    put(Frame::Program(ProgramFacts {
+        tgid,
+        start_ns,
+        since_ns: start_ns,
+        deleted: false,
+        sha256: Err(text()),
+        container_name: Some(text()),
+        container_image: Some(text()),
+    }));
+    put(Frame::Reverse(21 * SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("rdns-{name}")])]));
+    put(Frame::SweepEnd(22 * SECOND));
+    put(Frame::End(23 * SECOND));
+    writer.flush().unwrap();
+}
+
+fn connmon(args: &[&str], folder: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_connmon"));
+    let output = command.args(args).current_dir(folder).env("CONNMON_GEO_DIR", folder).output().unwrap();
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for text in [&output.stdout, &output.stderr] {
+        harmless(args, std::str::from_utf8(text).unwrap());
+    }
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Nothing that a terminal, a page or a text tool would obey.
+fn harmless(args: &[&str], text: &str) {
+    let is_unsafe = |c: &char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{e0000}'..='\u{e007f}')
+    };
+    assert_eq!(text.chars().find(is_unsafe), None, "{args:?}");
+    if args[0] == "report" {
+        for markup in ["<script>alert", "<img src=x", "</script><script>"] {
+            assert!(!text.contains(markup), "{args:?}: {markup}");
+        }
+    }
+    assert!(!text.contains("\nInjected"), "{args:?}: a line was injected");
+}
+
+#[test]
+fn hostile_names_do_nothing_in_any_sink() {
+    let long = format!("{}x-long", "A".repeat(900));
+    for (name, mark) in NAMES.into_iter().chain([(long.as_str(), "AAAA")]) {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = outside.path().join("a").join("b");
+        fs::create_dir_all(&folder).unwrap();
+        capture(&folder.join("h.cap"), name);
+        connmon(&["replay", "h.cap", "--db", "h.db"], &folder);
+        let mut seen = 0;
+        for (args, is_csv) in SINKS {
+            let text = connmon(&[*args, &["--db", "h.db"]].concat(), &folder);
+            seen += usize::from(text.contains(mark));
+            if *is_csv {
+                cells_are_text(args, &text);
+            }
+            for line in text.lines().filter(|_| args.last().is_some_and(|last| last.contains("jsonl"))) {
+                serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
+        }
+        // Most sinks show some name; that all are empty of it would mean that nothing was tested.
+        assert!(seen >= SINKS.len() / 2, "{name:?} came out in {seen} sinks");
+        let id = (1_i64 << 40 | 1).to_string();
+        for format in ["text", "json"] {
+            assert!(
+                connmon(&["show", &id, "--db", "h.db", "--format", format], &folder).contains(mark),
+                "{name:?}"
+            );
+        }
+        connmon(&["export", "--format", "parquet", "--out", "h.parquet", "--db", "h.db"], &folder);
+        connmon(&["report", "--db", "h.db", "--out", "h.html"], &folder);
+        let files = |folder: &Path| fs::read_dir(folder).unwrap().count();
+        assert_eq!(
+            (files(outside.path()), files(&outside.path().join("a"))),
+            (1, 1),
+            "{name:?} made a file elsewhere"
+        );
+    }
+}
+
+/// No cell begins with what a spreadsheet takes for a formula.
+fn cells_are_text(args: &[&str], text: &str) {
+    let mut cell = String::new();
+    let mut is_quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            ',' | '\n' if !is_quoted => {
+                let first = cell.chars().next();
+                let is_number = cell.parse::<f64>().is_ok();
+                assert!(
+                    is_number || !matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r')),
+                    "{args:?}: {cell}"
+                );
+                cell.clear();
+            }
+            c => cell.push(c),
+        }
+    }
+}
