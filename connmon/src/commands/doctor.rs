@@ -9,6 +9,7 @@ use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf};
 use crate::cli::{self, TextFormat};
 use crate::export::completeness::{self, write_words};
+use crate::model::display_safe;
 use crate::store::Store;
 use crate::summary::format::count;
 use crate::summary::{Completeness, Selection, Window};
@@ -81,9 +82,9 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
             let everything = Selection::default();
             let all = Completeness::of(&runs, Window::of(&runs, &everything), &everything);
             Some(StoreFinding {
-                path: path.display().to_string(),
+                path: display_safe(&path.display().to_string()).into_owned(),
                 recordings: runs.len(),
-                backends: runs.iter().map(|run| run.backend.clone()).collect(),
+                backends: runs.iter().map(|run| display_safe(&run.backend).into_owned()).collect(),
                 complete: all.is_complete(),
                 last: Completeness::of_last(&runs).map(|(run, words)| LastRecording {
                     run: run.id,

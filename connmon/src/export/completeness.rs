@@ -21,6 +21,7 @@ pub struct Completeness {
     malformed: u64,
     probe_misses: u64,
     names_missed: u64,
+    evicted: u64,
     reconciliation: Reconciliation,
     gaps: Vec<GapRow>,
     words: Vec<String>,
@@ -78,6 +79,7 @@ impl From<&summary::Completeness> for Completeness {
             malformed: counters.malformed,
             probe_misses: counters.probe_misses,
             names_missed: counters.names_missed,
+            evicted: counters.evicted,
             reconciliation: Reconciliation {
                 compared: r.compared,
                 equal: r.equal,

@@ -76,6 +76,8 @@ pub struct Completeness {
     pub probe_misses: u64,
     /// First bytes of connections and DNS messages that were not looked at for names.
     pub names_missed: u64,
+    /// Processes, cgroups and names that had to be forgotten early, because too many were remembered.
+    pub evicted: u64,
     /// Comparison of application bytes with the kernel's own totals.
     pub reconciliation: Reconciliation,
 }

@@ -206,6 +206,7 @@ const MIGRATIONS: &[&str] = &[
         answers TEXT NOT NULL              -- JSON array of [name, type, seconds to live, data]
     ) STRICT;
     ALTER TABLE run ADD COLUMN names_missed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN evicted INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -124,6 +124,7 @@ fn merged(mut sum: model::Completeness, one: &model::Completeness) -> model::Com
         malformed,
         probe_misses,
         names_missed,
+        evicted,
         reconciliation,
     } = one;
     let model::Reconciliation { compared, equal, tx_undelivered_bytes, rx_unread_bytes, unexplained } =
@@ -140,6 +141,7 @@ fn merged(mut sum: model::Completeness, one: &model::Completeness) -> model::Com
         (&mut sum.malformed, malformed),
         (&mut sum.probe_misses, probe_misses),
         (&mut sum.names_missed, names_missed),
+        (&mut sum.evicted, evicted),
         (&mut total.compared, compared),
         (&mut total.equal, equal),
         (&mut total.tx_undelivered_bytes, tx_undelivered_bytes),

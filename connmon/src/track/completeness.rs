@@ -64,6 +64,7 @@ impl Tally {
             malformed: self.counters.malformed,
             probe_misses: self.counters.misses + kernel(stat::CALLS_FULL) + kernel(stat::ENDS_UNSEEN),
             names_missed: kernel(stat::PAYLOADS_LOST),
+            evicted: 0,
             reconciliation: self.reconciliation.clone(),
         }
     }

@@ -121,7 +121,9 @@ impl Tracker {
         // A replay has nothing to look at.
         self.processes.take_subjects();
         batch.time = self.now;
-        batch.completeness = Some(self.completeness.total());
+        let mut completeness = self.completeness.total();
+        completeness.evicted = self.processes.evicted() + self.names.evicted();
+        batch.completeness = Some(completeness);
         batch
     }
 

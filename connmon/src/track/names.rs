@@ -84,6 +84,7 @@ pub struct Names {
     /// Addresses in the order in which they were first named.
     order: VecDeque<IpAddr>,
     asked: Vec<Asked>,
+    evicted: u64,
 }
 
 impl Names {
@@ -104,6 +105,8 @@ impl Names {
             if self.questions.len() < MAX_QUESTIONS {
                 // Asked again, it is the same question.
                 self.questions.entry(question).or_insert((sighting.time_ns, sighting.process()));
+            } else {
+                self.evicted += 1;
             }
         } else {
             let asked = self.questions.remove(&question);
@@ -122,7 +125,9 @@ impl Names {
     }
 
     fn wait(&mut self, sighting: Sighting) {
-        if self.waiting_count < MAX_WAITING {
+        if self.waiting_count >= MAX_WAITING {
+            self.evicted += 1;
+        } else {
             let on_flow = self.waiting.entry(sighting.flow).or_default();
             // A resolver that asks a thousand questions on a socket speaks DNS as much as one that asks one.
             if on_flow.len() < MAX_NAMES {
@@ -157,6 +162,7 @@ impl Names {
     fn remember(&mut self, ip: IpAddr, known: Known) {
         if !self.known.contains_key(&ip) {
             if self.known.len() >= MAX_ADDRESSES {
+                self.evicted += 1;
                 self.order.pop_front().and_then(|oldest| self.known.remove(&oldest));
             }
             self.order.push_back(ip);
@@ -164,6 +170,7 @@ impl Names {
         let all = self.known.entry(ip).or_default();
         all.retain(|old| (&old.name, old.process) != (&known.name, known.process));
         if all.len() >= MAX_NAMES {
+            self.evicted += 1;
             all.remove(0);
         }
         all.push(known);
@@ -236,6 +243,11 @@ impl Names {
             }));
         }
         (names, observed)
+    }
+
+    /// What was dropped early, for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// What became of questions since the last call.

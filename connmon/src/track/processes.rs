@@ -13,6 +13,8 @@ use crate::model::{ExeHash, ExeState, Place, Process, ProcessId, from_bytes, sec
 const PF_KTHREAD: u32 = 0x0020_0000;
 /// An ended process is kept so long, for connections that end after it.
 const KEEP_NS: u64 = 60_000_000_000;
+/// Ended processes that are kept at most.
+const MAX_ENDED: usize = 262_144;
 /// Generations that are put on record at most.
 const MAX_ANCESTORS: u32 = 64;
 /// Cgroups whose paths are remembered.
@@ -49,6 +51,7 @@ pub struct Processes {
     rows: Vec<ProcessRow>,
     subjects: Vec<Subject>,
     count: i64,
+    evicted: u64,
 }
 
 impl Processes {
@@ -299,6 +302,11 @@ impl Processes {
         self.known.len()
     }
 
+    /// What had to be forgotten early, for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted + self.cgroups.evicted
+    }
+
     /// The rows made since the last call.
     pub fn take_rows(&mut self) -> Vec<ProcessRow> {
         std::mem::take(&mut self.rows)
@@ -312,9 +320,11 @@ impl Processes {
     /// Drops processes that ended long before `now_ns`, unless they are ancestors of some that did not.
     pub fn forget(&mut self, now_ns: u64) {
         while let Some((time_ns, id)) = self.ended.front().copied() {
-            if time_ns + KEEP_NS > now_ns {
+            let is_early = time_ns + KEEP_NS > now_ns;
+            if is_early && self.ended.len() <= MAX_ENDED {
                 break;
             }
+            self.evicted += u64::from(is_early);
             self.ended.pop_front();
             if let Some(known) = self.known.get_mut(&id) {
                 known.ended = true;
@@ -338,11 +348,13 @@ impl Processes {
 #[derive(Default)]
 struct Cgroups {
     known: HashMap<u64, (String, Place)>,
+    evicted: u64,
 }
 
 impl Cgroups {
     fn insert(&mut self, record: &CgroupRecord) {
         if self.known.len() >= MAX_CGROUPS {
+            self.evicted += self.known.len() as u64;
             self.known.clear();
         }
         let used = &record.path[..(record.path_len as usize).min(record.path.len())];

@@ -165,6 +165,14 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
         );
         notes.push(statement(Level::Note, text, Some(RING)));
     }
+    if this.counters.evicted > 0 {
+        let text = format!(
+            "{} about processes and names had to be forgotten early, because more was going on than is remembered: some \
+             connections may lack a name, a parent or a container, and no figure.",
+            count(this.counters.evicted, "fact")
+        );
+        notes.push(statement(Level::Note, text, None));
+    }
     let r = &this.counters.reconciliation;
     if r.compared > 0 && r.unexplained == 0 {
         let rest = r.compared.saturating_sub(r.equal);

@@ -121,6 +121,7 @@ impl Fixture {
             malformed: 1,
             probe_misses: 2,
             names_missed: 0,
+            evicted: 0,
             reconciliation: Reconciliation { compared: 9, unexplained: 4, ..Reconciliation::default() },
         };
         let batch = Batch { completeness: Some(completeness), ended: true, ..tracker.take() };
