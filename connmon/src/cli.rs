@@ -2,6 +2,7 @@
 
 mod audit;
 mod geo;
+mod judge;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::Audit;
 pub use geo::{DEFAULT_GEO_DIR, Databases, Fetch, Geo, GeoCommand, Import, Install, Lookup, Places, Status};
+pub use judge::{Baseline, Ioc, Judging, Label};
 
 /// Where recordings go unless `--db` says otherwise.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
@@ -32,7 +34,8 @@ pub enum Command {
     #[command(after_help = "Examples:
   connmon record                                      until Ctrl-C, into the default store
   connmon record --for 30s --db a.db --report a.html  half a minute, then a report
-  connmon record --capture a.cap                      keep the raw records too, for `connmon replay`")]
+  connmon record --capture a.cap                      keep the raw records too, for `connmon replay`
+  connmon record --config a.toml --ioc feed.csv       label connections, and warn of those on a list")]
     Record(Record),
     /// Feed a capture through the same pipeline: same store, same report
     #[command(after_help = "Example:
@@ -62,6 +65,15 @@ pub enum Command {
     #[command(after_help = "Example:
   connmon dns --db a.db --since 1h --format jsonl")]
     Dns(Dns),
+    /// Label the connections of a store anew, by the rules of a configuration
+    #[command(after_help = judge::LABEL_HELP)]
+    Label(Label),
+    /// The remote addresses that are always there, as a list for --filter-file
+    #[command(after_help = judge::BASELINE_HELP)]
+    Baseline(Baseline),
+    /// Compare a store with lists of indicators of compromise
+    #[command(after_help = judge::IOC_HELP)]
+    Ioc(Ioc),
     /// One HTML file: header, map, tables
     #[command(after_help = "Example:
   connmon report --db a.db --out a.html")]
@@ -83,15 +95,22 @@ pub enum Command {
 /// `connmon record`
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The store to record into; made if it does not exist
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
-    pub db: PathBuf,
+    /// The store to record into; made if it does not exist [default: /var/lib/connmon/connmon.db]
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Options of a recording, and rules that label connections; the command line wins [default:
+    /// /etc/connmon/config.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "CONNMON_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub choice: Choice,
-    /// How to observe; `auto` takes the first that the kernel allows
-    #[arg(long, value_enum, default_value_t = Backend::Auto)]
-    pub backend: Backend,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub judging: Judging,
+    /// How to observe; `auto`, which is usual, takes the first that the kernel allows
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
     /// Stop after this time, such as 30s, 10m or 2h
     #[arg(long = "for", value_name = "TIME")]
     pub length: Option<String>,
@@ -101,18 +120,18 @@ pub struct Record {
     /// Write an HTML report of this store when done
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Room for records on their way to user space: a power of two, at least 4096
-    #[arg(long, value_name = "BYTES", default_value_t = crate::capture::Options::default().ring_bytes)]
-    pub ring_bytes: u32,
-    /// Connections that can be open at once; the kernel reserves about 1000 bytes for each
-    #[arg(long, value_name = "N", default_value_t = crate::capture::Options::default().max_connections)]
-    pub max_connections: u32,
+    /// Room for records on their way to user space: a power of two, at least 4096 [default: 8388608]
+    #[arg(long, value_name = "BYTES")]
+    pub ring_bytes: Option<u32>,
+    /// Connections that can be open at once; the kernel reserves about 1000 bytes for each [default: 131072]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<u32>,
     /// Count no packets, only what processes send and receive
-    #[arg(long)]
-    pub no_wire: bool,
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_wire: Option<bool>,
     /// Look for no names: neither at DNS messages nor at the first bytes of connections
-    #[arg(long)]
-    pub no_names: bool,
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_names: Option<bool>,
     /// Ask DNS for the names of remote addresses, at most 20 a second: the servers of this host, or this one; recording
     /// itself asks nobody anything
     #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
@@ -133,6 +152,12 @@ pub struct Replay {
     /// The store to write into; made if it does not exist
     #[arg(long, value_name = "FILE")]
     pub db: PathBuf,
+    /// Options and rules, as for `connmon record`; none are read unless this names them
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub judging: Judging,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub choice: Choice,
@@ -322,6 +347,25 @@ impl Backend {
             Self::Kprobe => Some(crate::capture::Backend::Kprobe),
             Self::Tracepoint => Some(crate::capture::Backend::Tracepoint),
         }
+    }
+}
+
+impl From<crate::capture::Backend> for Backend {
+    fn from(backend: crate::capture::Backend) -> Self {
+        match backend {
+            crate::capture::Backend::Fentry => Self::Fentry,
+            crate::capture::Backend::Kprobe => Self::Kprobe,
+            crate::capture::Backend::Tracepoint => Self::Tracepoint,
+        }
+    }
+}
+
+/// A recording of which nothing was typed.
+#[cfg(test)]
+pub(crate) fn record_defaults() -> Record {
+    match Cli::parse_from(["connmon", "record"]).command {
+        Command::Record(args) => args,
+        other => unreachable!("not {other:?}: the line above asks for a recording"),
     }
 }
 

@@ -1,5 +1,8 @@
 //! What was meant: options resolved and checked.
 
+mod file;
+mod judging;
+
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,6 +13,9 @@ use crate::cli;
 use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
 use crate::model::{Coordinates, HostLocation, Timestamp, length};
 use crate::summary::Selection;
+
+pub use file::{File, FileError};
+pub use judging::lists;
 
 /// An option that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +50,18 @@ pub enum ConfigError {
     /// No server.
     #[error("--resolve={0}: this is no address; write 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53")]
     Server(String),
+    /// A configuration cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A list of indicators cannot be read.
+    #[error("--ioc {0} cannot be read: {1}")]
+    IocFile(String, std::io::Error),
+    /// A list of indicators cannot be used.
+    #[error("--ioc {0}: {1}")]
+    Ioc(String, crate::ioc::IocError),
+    /// A share of the time cannot be read.
+    #[error("--at-least {0}: write a share of the time, such as 50%")]
+    Share(String),
     /// The interval is empty.
     #[error("--since {0} is not before --until {1}")]
     Interval(Timestamp, Timestamp),
@@ -113,23 +131,21 @@ impl TryFrom<cli::Record> for Recording {
 
     fn try_from(args: cli::Record) -> Result<Self, ConfigError> {
         let length = args.length.map(|text| length(&text).ok_or(ConfigError::Length(text))).transpose()?;
-        if !args.ring_bytes.is_power_of_two() || args.ring_bytes < 4096 {
-            return Err(ConfigError::Ring(args.ring_bytes));
-        }
-        if args.max_connections == 0 {
-            return Err(ConfigError::MaxConnections);
-        }
+        let usual = Options::default();
+        let ring_bytes = args.ring_bytes.unwrap_or(usual.ring_bytes);
+        let max_connections = args.max_connections.unwrap_or(usual.max_connections);
+        check_limits(ring_bytes, max_connections)?;
         Ok(Self {
-            db: args.db,
-            backend: args.backend.wanted(),
+            db: args.db.unwrap_or_else(|| cli::DEFAULT_DB.into()),
+            backend: args.backend.and_then(cli::Backend::wanted),
             length,
             capture: args.capture,
             report: args.report,
             options: Options {
-                ring_bytes: args.ring_bytes,
-                max_connections: args.max_connections,
-                wire: !args.no_wire,
-                names: !args.no_names,
+                ring_bytes,
+                max_connections,
+                wire: !args.no_wire.unwrap_or(false),
+                names: !args.no_names.unwrap_or(false),
                 empty: args.empty_probes,
             },
             places: args.places.try_into()?,
@@ -145,6 +161,25 @@ impl TryFrom<cli::Record> for Recording {
 fn server_at(text: &str) -> Result<SocketAddr, ConfigError> {
     let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
     text.parse().ok().or_else(alone).ok_or_else(|| ConfigError::Server(text.to_owned()))
+}
+
+/// What the kernel would refuse.
+fn check_limits(ring_bytes: u32, max_connections: u32) -> Result<(), ConfigError> {
+    match () {
+        () if !ring_bytes.is_power_of_two() || ring_bytes < 4096 => Err(ConfigError::Ring(ring_bytes)),
+        () if max_connections == 0 => Err(ConfigError::MaxConnections),
+        () => Ok(()),
+    }
+}
+
+/// The share that `--at-least` names, from 0 to 1.
+///
+/// # Errors
+/// It cannot be read.
+pub fn share(text: &str) -> Result<f64, ConfigError> {
+    let percent = text.strip_suffix('%').and_then(|percent| percent.trim().parse::<f64>().ok());
+    let share = percent.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| ConfigError::Share(text.to_owned()))
 }
 
 impl Recording {

@@ -15,9 +15,9 @@ use crate::capture::witness::Witness;
 use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
-use crate::model::{Endpoint, Timestamp};
+use crate::model::{Endpoint, Timestamp, display_safe};
 use crate::resolve::{ResolveError, Resolver};
-use crate::store::{StoreError, Writer};
+use crate::store::{News, StoreError, Writer};
 use crate::track::Tracker;
 use progress::Progress;
 
@@ -33,6 +33,9 @@ const DRAIN: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Connections that wait for their transaction at most.
 const MAX_WAITING: usize = 20_000;
+
+/// Matches of indicators that are told one by one, of those that are found at once.
+const WARNINGS: usize = 50;
 
 /// Why a recording failed. What was committed before is safe.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +115,7 @@ impl Pipeline {
         let mut batch = self.tracker.take();
         self.enricher.complete(&mut batch);
         self.store.write(&batch)?;
+        warn_of(&self.store.take_news());
         Ok(batch)
     }
 
@@ -145,6 +149,25 @@ impl Pipeline {
     /// Connections that the recording's filter did not keep.
     pub fn left_out(&self) -> u64 {
         self.store.left_out()
+    }
+}
+
+/// Tells of connections that match indicators: each once an indicator, and of a crowd how many more there are.
+fn warn_of(news: &[News]) {
+    for News { connection, hit } in news.iter().take(WARNINGS) {
+        let who = connection.owner.as_ref().map_or_else(String::new, |owner| {
+            format!(" of {} ({})", if owner.exe.is_empty() { &owner.comm } else { &owner.exe }, owner.id.pid)
+        });
+        let line = format!(
+            "connection {} to {}{who} matches {} in {}",
+            connection.id, connection.remote, hit.indicator, hit.list.name
+        );
+        tracing::warn!("{}", display_safe(&line));
+    }
+    if let more @ 1.. = news.len().saturating_sub(WARNINGS) {
+        tracing::warn!(
+            "{more} more matches of indicators; `connmon export --filter 'ioc:*'` lists all of them"
+        );
     }
 }
 

@@ -37,6 +37,8 @@ fn run() -> Run {
         completeness: Completeness::default(),
         gaps: vec![],
         left_out: None,
+        rules: Vec::new(),
+        lists: Vec::new(),
     }
 }
 
@@ -81,6 +83,8 @@ fn connection(name: &str) -> Connection {
         place: None,
         names: vec![Name { name: name.into(), source: NameSource::Sni, process: None, time: START }],
         observed: Some(Observed { service: name.into(), alpn: vec![name.into()] }),
+        label: Some(name.into()),
+        hits: Vec::new(),
     }
 }
 

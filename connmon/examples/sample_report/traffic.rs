@@ -123,5 +123,7 @@ pub fn connection(
         place: Some(Arc::new(geo.lookup(remote).place("sample".into()))),
         names: Vec::new(),
         observed: None,
+        label: None,
+        hits: Vec::new(),
     }
 }

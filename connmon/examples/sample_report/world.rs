@@ -213,6 +213,8 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         completeness: Completeness { reconciliation, ..if lossy { lost } else { Completeness::default() } },
         gaps: if lossy { vec![gap] } else { Vec::new() },
         left_out: None,
+        rules: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

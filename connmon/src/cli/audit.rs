@@ -48,6 +48,8 @@ pub enum By {
     Asn,
     /// Each organisation that runs autonomous systems
     Org,
+    /// Each label that a rule gave
+    Label,
     /// Each port of a service: the remote port of outbound connections, the local one of inbound ones
     Port,
     /// Each day, in UTC: a connection belongs to the one in which it was opened, with all its bytes
@@ -84,6 +86,7 @@ impl From<By> for audit::By {
             By::Country => Self::Country,
             By::Asn => Self::Asn,
             By::Org => Self::Org,
+            By::Label => Self::Label,
             By::Port => Self::Port,
             By::Day => Self::Day,
             By::Hour => Self::Hour,

@@ -8,11 +8,14 @@ use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf};
 use crate::cli::{self, TextFormat};
+use crate::config::ConfigError;
+use crate::daemon::now;
 use crate::export::completeness::{self, write_words};
+use crate::filter::Filter;
 use crate::model::display_safe;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::summary::format::count;
-use crate::summary::{Completeness, Selection, Window};
+use crate::summary::{Completeness, Indicators, Selection, Window};
 
 #[derive(Serialize)]
 struct Findings {
@@ -40,6 +43,9 @@ struct StoreFinding {
     backends: Vec<String>,
     /// All recordings together.
     complete: bool,
+    /// How many connections match lists of indicators; nothing where no list was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indicators: Option<String>,
     last: Option<LastRecording>,
 }
 
@@ -78,7 +84,14 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
     let chosen = backends.iter().find(|backend| backend.works).map(|backend| backend.name.clone());
     let store = match &args.db {
         Some(path) => {
-            let runs = Store::open(path)?.runs()?;
+            let store = Store::open(path)?;
+            let runs = store.runs()?;
+            let mut indicators = Indicators::of(&runs);
+            let matching = Filter::parse("ioc:*", now()).map_err(ConfigError::from)?;
+            store.for_each(None, None, &matching, |_, connection| {
+                indicators.add(&connection);
+                Ok::<(), StoreError>(())
+            })?;
             let everything = Selection::default();
             let all = Completeness::of(&runs, Window::of(&runs, &everything), &everything);
             Some(StoreFinding {
@@ -86,6 +99,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
                 recordings: runs.len(),
                 backends: runs.iter().map(|run| display_safe(&run.backend).into_owned()).collect(),
                 complete: all.is_complete(),
+                indicators: indicators.words(),
                 last: Completeness::of_last(&runs).map(|(run, words)| LastRecording {
                     run: run.id,
                     started: run.started.to_string(),
@@ -155,6 +169,9 @@ fn write_store(store: &StoreFinding, out: &mut impl Write) -> std::io::Result<()
         last.ended.as_deref().unwrap_or("(no end)")
     )?;
     write_words(&last.words, terminal_width(), out)?;
+    if let Some(sentence) = &store.indicators {
+        writeln!(out, "{sentence}")?;
+    }
     if !store.complete && last.words.is_complete() {
         writeln!(out, "earlier recordings lack something: `connmon audit` says what")?;
     }

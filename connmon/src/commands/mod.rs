@@ -1,10 +1,13 @@
 //! The subcommands, one file each.
 
 mod audit;
+mod baseline;
 mod dns;
 mod doctor;
 mod export;
 mod geo;
+mod ioc;
+mod label;
 mod record;
 mod replay;
 mod report;
@@ -15,7 +18,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::cli::{Cli, Command};
-use crate::config::{Choice, ConfigError};
+use crate::config::{Choice, ConfigError, FileError};
 use crate::model::Connection;
 use crate::store::{Store, StoreError};
 use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Summary};
@@ -75,6 +78,7 @@ impl CommandError {
     pub fn picture(&self) -> Option<String> {
         match self {
             Self::Config(ConfigError::Filter(error)) => Some(error.picture()),
+            Self::Config(ConfigError::File(FileError::Wrong { picture, .. })) => picture.clone(),
             _ => None,
         }
     }
@@ -97,6 +101,9 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Export(args) => export::run(args),
         Command::Show(args) => show::run(&args),
         Command::Dns(args) => dns::run(&args),
+        Command::Label(args) => label::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
+        Command::Ioc(args) => ioc::run(&args),
         Command::Report(args) => report::run(args),
         Command::Geo(args) => geo::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -16,8 +16,12 @@ use crate::summary::Completeness;
 ///
 /// # Errors
 /// Not root, a refused program, an unwritable store, and so on.
-pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
-    let filter = config::filter(&args.choice, daemon::now())?;
+pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
+    let now = daemon::now();
+    let file = config::File::load(args.config.as_deref(), now)?;
+    file.fill(&mut args);
+    let filter = config::filter(&args.choice, now)?;
+    let lists = super::ioc::read(&args.judging.ioc)?;
     let settings = Recording::try_from(args)?;
     // SAFETY: only returns a number.
     if unsafe { libc::geteuid() } != 0 {
@@ -25,7 +29,7 @@ pub fn run(args: cli::Record) -> Result<Outcome, CommandError> {
     }
     let geo = super::geo::of(&settings.places)?;
     settings.make_folder()?;
-    let store = Writer::open(&settings.db)?.keeping(filter);
+    let store = Writer::open(&settings.db)?.keeping(filter).judging(file.rules, lists);
     let file = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();

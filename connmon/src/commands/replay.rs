@@ -8,20 +8,31 @@ use crate::cli;
 use crate::config::{self, Places};
 use crate::daemon::{Pipeline, now};
 use crate::enrich::Enricher;
+use crate::rules::Rules;
 use crate::store::{Store, Writer};
 
 /// Feeds a capture through the pipeline.
 ///
 /// # Errors
 /// The capture cannot be read, or the store cannot be written.
-pub fn run(args: cli::Replay) -> Result<Outcome, CommandError> {
-    let filter = config::filter(&args.choice, now())?;
+pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
+    let now = now();
+    let rules = match &args.config {
+        Some(path) => {
+            let file = config::File::load(Some(path), now)?;
+            file.fill_shared(&mut args.choice, &mut args.places, &mut args.judging);
+            file.rules
+        }
+        None => Rules::default(),
+    };
+    let filter = config::filter(&args.choice, now)?;
+    let lists = super::ioc::read(&args.judging.ioc)?;
     let name = args.capture.display().to_string();
     let failed = |error| CommandError::Capture(name.clone(), error);
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
     let places = Places::try_from(args.places)?;
     let geo = super::geo::of(&places)?;
-    let store = Writer::open(&args.db)?.keeping(filter);
+    let store = Writer::open(&args.db)?.keeping(filter).judging(rules, lists);
     let mut pipeline = Pipeline::new(Enricher::new(geo, places.location), store, None);
     let mut ended = false;
     while let Some(frame) = reader.read().map_err(failed)? {

@@ -123,6 +123,8 @@ const TAIL: &[Column<Connection>] = &[
     Column::text("observed", |c| c.observed.as_ref().map(|observed| Cow::Borrowed(&*observed.service))),
     Column::text("names", |c| Some(names(c).join(" ").into())),
     Column::text("community_id", |c| community_id(c).map(Cow::Owned)),
+    Column::text("label", |c| c.label.as_deref().map(Cow::Borrowed)),
+    Column::text("ioc", |c| Some(indicators(c).into())),
 ];
 
 fn kernel(connection: &Connection, figure: fn(KernelTotals) -> u64) -> Option<u64> {
@@ -142,6 +144,12 @@ pub(super) fn names(connection: &Connection) -> Vec<&str> {
         }
     }
     names
+}
+
+/// The indicators that it matches, each with its list.
+fn indicators(connection: &Connection) -> String {
+    let each = connection.hits.iter().map(|hit| format!("{} ({})", hit.indicator, hit.list.name));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 fn place(connection: &Connection) -> Option<&Location> {

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::completeness::Completeness;
+use super::indicators::HitFields;
 use super::process::ProcessFields;
 use super::{Closing, Sink};
 use crate::model::{
@@ -41,6 +42,10 @@ pub(super) struct Record<'a> {
     service: Service<'a>,
     names: Vec<NameFields<'a>>,
     community_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ioc: Vec<HitFields<'a>>,
 }
 
 /// The port of the side that was called, what it was seen to speak or is usual for, and what was seen.
@@ -197,6 +202,8 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         service: service(connection),
         names: connection.names.iter().map(name).collect(),
         community_id: community_id(connection),
+        label: connection.label.as_deref().map(display_safe),
+        ioc: connection.hits.iter().map(HitFields::from).collect(),
     }
 }
 

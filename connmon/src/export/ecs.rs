@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::completeness::Completeness;
+use super::indicators::HitFields;
 use super::{Closing, Sink, columns, event, process};
 use crate::model::{
     Connection, Direction, End, Endpoint, ExeHash, Name, NameSource, Process, Proto, Run, Timestamp,
@@ -267,6 +268,9 @@ fn own(event: &mut Event, c: &Connection) {
     event.set("connmon.subflow", c.subflow.then_some(true));
     event.set("connmon.exact", c.inexact.is_none());
     event.text("connmon.inexact_reason", c.inexact.as_deref());
+    event.text("connmon.label", c.label.as_deref());
+    let hits: Vec<Value> = c.hits.iter().map(|hit| json!(HitFields::from(hit))).collect();
+    event.set("connmon.ioc", (!hits.is_empty()).then_some(hits));
     event.set("connmon.tx_bytes", c.tx_bytes());
     event.set("connmon.rx_bytes", c.rx_bytes());
     let shares = c.traffic.iter().map(|share| {

@@ -7,6 +7,7 @@ pub mod connections;
 pub mod csv;
 pub mod ecs;
 mod event;
+pub mod indicators;
 pub mod lookups;
 pub mod parquet;
 mod process;

@@ -89,6 +89,13 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
         }
         line("known from", &place.source)?;
     }
+    line("label", c.label.as_deref().unwrap_or("none"))?;
+    for hit in &c.hits {
+        let list = &hit.list;
+        let of = list.date.map(|date| format!(" of {date}")).unwrap_or_default();
+        line("indicator", &format!("{} {}, found {}", hit.kind.name(), hit.indicator, hit.time))?;
+        line("", &format!("in {}{of}, sha256 {}", list.name, list.sha256))?;
+    }
     line(
         "flow",
         community_id(c).as_deref().unwrap_or("no Community ID: the wire shows more than is known here"),

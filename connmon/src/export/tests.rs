@@ -10,8 +10,8 @@ use super::parquet::Parquet;
 use super::timesketch::Timesketch;
 use super::{Closing, Sink, zeek};
 use crate::model::{
-    Connection, Container, Direction, End, Endpoint, ExeHash, Location, Name, NameSource, Observed, Place,
-    Process, Proto, Run, Timestamp, Wire, community_id,
+    Connection, Container, Direction, End, Endpoint, ExeHash, Hit, IndicatorKind, IndicatorList, Location,
+    Name, NameSource, Observed, Place, Process, Proto, Run, Timestamp, Wire, community_id,
 };
 use crate::summary::fixture::{SECOND, START, connection, process, run};
 use crate::summary::{Completeness, GeoNotes, Selection, Window};
@@ -94,7 +94,16 @@ fn all_named(text: &str) -> Connection {
         parent: Some(parent),
         ..(*process(7, 7, "x")).clone()
     });
+    let list = IndicatorList { name: text.into(), sha256: text.into(), date: None, indicators: 1 };
+    let hit = Hit {
+        indicator: text.into(),
+        kind: IndicatorKind::Url,
+        list: Arc::new(list),
+        time: Timestamp(START),
+    };
     Connection {
+        label: Some(text.into()),
+        hits: vec![hit],
         inexact: Some(text.into()),
         names: vec![name(text, NameSource::Sni)],
         observed: Some(Observed { service: text.into(), alpn: vec![text.into()] }),

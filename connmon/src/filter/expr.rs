@@ -127,8 +127,9 @@ impl Test {
 fn text_fits(text: &Text, pattern: &Pattern, row: &Row<'_>) -> bool {
     match &text.from {
         TextFrom::Process(_, fits) => row.processes.iter().any(|process| fits(process, pattern)),
-        TextFrom::Connection(_, fits) | TextFrom::Endpoint(_, fits) | TextFrom::Name(fits) => {
-            fits(row, pattern)
-        }
+        TextFrom::Connection(_, fits)
+        | TextFrom::Endpoint(_, fits)
+        | TextFrom::Name(fits)
+        | TextFrom::Hit(_, fits) => fits(row, pattern),
     }
 }

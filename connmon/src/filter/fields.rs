@@ -53,6 +53,8 @@ pub enum TextFrom {
     Endpoint(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
     /// The names of the other end, in their own tables; one that fits is enough.
     Name(fn(&Row<'_>, &Pattern) -> bool),
+    /// Columns of `hit` and of its list; one hit that fits is enough.
+    Hit(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
 }
 
 /// A field with a number.
@@ -98,6 +100,8 @@ const PORT: &str = "service_port(c.direction, c.local_port, c.remote_port)";
 const SERVICE: &str = "service_name(c.proto, service_port(c.direction, c.local_port, c.remote_port), \
                        (SELECT service FROM observed WHERE connection_id = c.id), \
                        (SELECT alpn FROM observed WHERE connection_id = c.id))";
+/// The name of the list of a hit.
+const LIST_NAME: &str = "(SELECT name FROM indicator_list WHERE id = list_id)";
 
 const PROTOS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
 const DIRECTIONS: &[&str] = &["out", "in", "unknown"];
@@ -247,6 +251,15 @@ pub static FIELDS: &[Field] = &[
         "label of a rule",
         Whole,
         T::Connection(&["c.label"], |r, t| t.fits_some(r.label.as_deref())),
+    ),
+    field(
+        "ioc",
+        "an indicator that it matches, or the list that has it",
+        Data::Text(Text {
+            shape: Part,
+            free: false,
+            from: T::Hit(&["indicator", LIST_NAME], |r, t| r.ioc.iter().any(|text| t.fits(text))),
+        }),
     ),
 ];
 

@@ -68,7 +68,7 @@ fn no_field(term: &Term<'_>) -> Fault {
 }
 
 /// The word that is most like another: the beginning of it, or at most two typing errors away.
-fn alike(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub fn alike(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let distance = |known: &str| {
         let begins = known.len() > 1 && (word.starts_with(known) || known.starts_with(word));
         if begins { 0 } else { strsim::damerau_levenshtein(word, known) }

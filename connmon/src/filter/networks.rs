@@ -47,7 +47,10 @@ impl Networks {
 }
 
 /// An address or a network; bits beyond the prefix do not matter.
-pub(super) fn network(text: &str) -> Result<IpNet, ParseNetworkError> {
+///
+/// # Errors
+/// The text is neither.
+pub fn network(text: &str) -> Result<IpNet, ParseNetworkError> {
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let network = network.map_err(|_| ParseNetworkError(text.to_owned()))?;
     // As the store does it, IPv4 within IPv6 is IPv4.

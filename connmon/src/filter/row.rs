@@ -48,6 +48,36 @@ pub struct Row<'a> {
     pub hosts: Vec<Cow<'a, str>>,
     /// The label of the first rule that fits.
     pub label: Option<Cow<'a, str>>,
+    /// Indicators that it matches, and the names of their lists.
+    pub ioc: Vec<Cow<'a, str>>,
+}
+
+/// A connection of which nothing is known.
+impl Default for Row<'_> {
+    fn default() -> Self {
+        Self {
+            processes: Vec::new(),
+            proto: "".into(),
+            direction: "".into(),
+            end: None,
+            remote: [0, 0, 0, 0].into(),
+            public: false,
+            port: 0,
+            service: None,
+            opened: 0,
+            closed: None,
+            watched: 0,
+            tx: 0,
+            rx: 0,
+            country: None,
+            asn: None,
+            org: None,
+            city: None,
+            hosts: Vec::new(),
+            label: None,
+            ioc: Vec::new(),
+        }
+    }
 }
 
 /// A process, as a filter sees it.
@@ -100,7 +130,13 @@ impl<'a> Row<'a> {
             org: place.and_then(|place| place.org.as_deref()).map(Into::into),
             city: place.and_then(|place| place.city.as_deref()).map(Into::into),
             hosts: connection.names.iter().map(|name| name.name.as_str().into()).collect(),
-            label: None,
+            label: connection.label.as_deref().map(Into::into),
+            ioc: connection
+                .hits
+                .iter()
+                .flat_map(|hit| [hit.list.name.as_str(), &hit.indicator])
+                .map(Into::into)
+                .collect(),
         }
     }
 }

@@ -99,7 +99,8 @@ impl Sql<'_> {
     /// One of these texts fits: what is in the same table is asked together.
     fn texts(&mut self, texts: impl Iterator<Item = &'static Text>, pattern: &Pattern) -> String {
         let parameter = format!("?{}", self.first + self.values.len());
-        let (mut processes, mut connections, mut endpoints) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut processes, mut connections, mut endpoints, mut hits) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut names = Vec::new();
         for text in texts {
             let (table, columns, tests) = match &text.from {
@@ -110,6 +111,7 @@ impl Sql<'_> {
                     names.push(named(&format!("fits({parameter}, name)")));
                     continue;
                 }
+                TextFrom::Hit(columns, _) => ("hit", columns, &mut hits),
             };
             let known = columns.iter().filter(|column| self.known(table, column));
             tests.extend(known.map(|column| format!("fits({parameter}, {column})")));
@@ -117,7 +119,12 @@ impl Sql<'_> {
         let ask = |tests: Vec<String>, ask: fn(&str) -> String| {
             (!tests.is_empty()).then(|| ask(&tests.join(" OR ")))
         };
-        let asked = [ask(processes, process), ask(connections, str::to_owned), ask(endpoints, endpoint)];
+        let asked = [
+            ask(processes, process),
+            ask(connections, str::to_owned),
+            ask(endpoints, endpoint),
+            ask(hits, |test| format!("c.id IN (SELECT connection_id FROM hit WHERE {test})")),
+        ];
         let asked: Vec<String> = asked.into_iter().flatten().chain(names).collect();
         if asked.is_empty() {
             return UNKNOWN.into();
@@ -155,6 +162,10 @@ impl Sql<'_> {
     /// Whether the store has what an entry of the table of fields names. Expressions are over columns that every store has.
     fn known(&self, table: &str, column: &str) -> bool {
         let name = column.strip_prefix("c.").unwrap_or(column);
+        // The one table that stores of earlier versions lack as a whole.
+        if table == "hit" {
+            return (self.has)(table, "connection_id");
+        }
         !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || (self.has)(table, name)
     }
 }

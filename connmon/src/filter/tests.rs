@@ -34,32 +34,6 @@ struct Wrong {
     says: String,
 }
 
-impl Default for Row<'_> {
-    fn default() -> Self {
-        Self {
-            processes: Vec::new(),
-            proto: "".into(),
-            direction: "".into(),
-            end: None,
-            remote: [0, 0, 0, 0].into(),
-            public: false,
-            port: 0,
-            service: None,
-            opened: 0,
-            closed: None,
-            watched: 0,
-            tx: 0,
-            rx: 0,
-            country: None,
-            asn: None,
-            org: None,
-            city: None,
-            hosts: Vec::new(),
-            label: None,
-        }
-    }
-}
-
 fn golden() -> (Golden, Timestamp) {
     let golden: Golden = serde_json::from_str(include_str!("golden/cases.json")).unwrap();
     let now = Timestamp::parse(&golden.now, Timestamp(0)).unwrap();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Endpoint, Location, Name, Observed, Process, Proto, Timestamp};
+use super::{Endpoint, Hit, Location, Name, Observed, Process, Proto, Timestamp};
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,10 @@ pub struct Connection {
     pub names: Vec<Name>,
     /// What its first bytes showed that it speaks.
     pub observed: Option<Observed>,
+    /// The label of the first rule that fits.
+    pub label: Option<Arc<str>>,
+    /// The indicators that it matches.
+    pub hits: Vec<Hit>,
 }
 
 impl Connection {

@@ -1,6 +1,8 @@
 //! A recording and how complete it is.
 
-use super::{GeoDatabase, HostLocation, Timestamp};
+use std::sync::Arc;
+
+use super::{GeoDatabase, HostLocation, IndicatorList, Rule, Timestamp};
 
 /// One recording: from attaching the probes to the final sweep.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,10 @@ pub struct Run {
     pub gaps: Vec<Gap>,
     /// What its filter kept out, if it had one.
     pub left_out: Option<LeftOut>,
+    /// The rules by which its connections have their labels, in their order.
+    pub rules: Vec<Rule>,
+    /// The lists of indicators with which its connections were compared.
+    pub lists: Vec<Arc<IndicatorList>>,
 }
 
 /// Connections that a recording left out on purpose.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{RUN_SHIFT, names, read};
+use super::{RUN_SHIFT, labels, names, read};
 use crate::filter::{Filter, Row};
 use crate::model::LeftOut;
 use crate::track::Batch;
@@ -19,9 +19,10 @@ pub(super) fn begin(db: &Transaction<'_>, run: i64, filter: &Filter) -> rusqlite
 /// Takes out the connections that are over and do not fit, counts them, and says how many they were.
 pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batch) -> rusqlite::Result<u64> {
     let (mut connections, mut tx_bytes, mut rx_bytes) = (0_u64, 0, 0);
+    let hits = labels::Hits::new(db)?;
     for row in &batch.over {
         let id = run << RUN_SHIFT | row;
-        let Some((_, connection)) = read::one(db, id)? else { continue };
+        let Some((_, connection)) = read::one(db, &hits, id)? else { continue };
         if filter.fits(&Row::of(&connection, batch.time)) {
             continue;
         }
@@ -30,6 +31,7 @@ pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batc
         rx_bytes += connection.rx_bytes();
         db.prepare_cached("DELETE FROM traffic WHERE connection_id = ?1")?.execute([id])?;
         names::delete(db, id)?;
+        labels::delete_hits(db, id)?;
         db.prepare_cached("DELETE FROM connection WHERE id = ?1")?.execute([id])?;
     }
     db.prepare_cached(

@@ -3,13 +3,15 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod edit;
 mod filter;
 mod geo;
 mod interfaces;
+mod judge;
 mod keep;
+mod labels;
 mod names;
 mod processes;
-
 mod read;
 mod schema;
 #[cfg(test)]
@@ -20,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+pub use edit::Editor;
+pub use judge::News;
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

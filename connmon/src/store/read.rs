@@ -7,6 +7,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
 use super::geo::{Places, from_json};
+use super::labels::{self, Hits};
 use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::model::{
@@ -32,6 +33,7 @@ impl Store {
             gaps.entry(row.get(0)?).or_default().push(gap);
         }
         let mut left_out = keep::left_out(&self.db)?;
+        let (mut rules, mut lists) = (labels::rules(&self.db)?, labels::lists(&self.db)?);
         let mut statement = self.db.prepare("SELECT * FROM run ORDER BY id")?;
         let runs = statement.query_map([], |row| {
             let id: i64 = row.get("id")?;
@@ -51,6 +53,8 @@ impl Store {
                 completeness: completeness(row)?,
                 gaps: gaps.remove(&id).unwrap_or_default(),
                 left_out: left_out.remove(&id),
+                rules: rules.remove(&id).unwrap_or_default(),
+                lists: lists.remove(&id).unwrap_or_default(),
                 geo: from_json(row, "geo_databases")?,
                 location: from_json(row, "location")?,
             })
@@ -98,6 +102,7 @@ impl Store {
         let mut rows = connections.query(values).map_err(error)?;
         let mut places = Places::default();
         let mut names = names::Reader::of_all(&self.db).map_err(error)?;
+        let hits = Hits::new(&self.db).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let mut connection = connection(row, &processes, &mut places).map_err(error)?;
             while let Some((id, process, figures)) = share {
@@ -111,6 +116,7 @@ impl Store {
             }
             let endpoint = row.get("remote_id").map_err(error)?;
             names.complete(&mut connection, endpoint, &processes).map_err(error)?;
+            connection.hits = hits.of(&self.db, connection.id).map_err(error)?;
             each(row.get("run_id").map_err(error)?, connection)?;
         }
         Ok(())
@@ -121,12 +127,13 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn connection(&self, id: i64) -> Result<Option<(i64, Connection)>, StoreError> {
-        one(&self.db, id).map_err(|source| self.error(source))
+        let found = Hits::new(&self.db).and_then(|hits| one(&self.db, &hits, id));
+        found.map_err(|source| self.error(source))
     }
 }
 
 /// A connection with its processes, and the number of its run.
-pub(super) fn one(db: &Database, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
+pub(super) fn one(db: &Database, hits: &Hits, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
     let mut used = db.prepare_cached(
         "SELECT owner_id FROM connection WHERE id = ?1 AND owner_id IS NOT NULL
             UNION SELECT process_id FROM traffic WHERE connection_id = ?1
@@ -155,6 +162,7 @@ pub(super) fn one(db: &Database, id: i64) -> rusqlite::Result<Option<(i64, Conne
             add_share(&mut connection.traffic, process, figures);
         }
     }
+    connection.hits = hits.of(db, id)?;
     Ok(Some((run, connection)))
 }
 
@@ -237,6 +245,8 @@ fn connection(
         place: places.of(row)?,
         names: Vec::new(),
         observed: None,
+        label: processes::newer::<String>(row, "label")?.map(Into::into),
+        hits: Vec::new(),
     })
 }
 

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
+use super::judge::{Judge, News};
 use super::names::OfAddresses;
 use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, processes, schema};
 use crate::capture::Start;
 use crate::filter::Filter;
+use crate::ioc::Lists;
 use crate::model::Completeness;
+use crate::rules::Rules;
 use crate::track::{Batch, ConnectionRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
@@ -18,7 +21,7 @@ const MAX_ENDPOINTS: usize = 262_144;
 
 /// A connection, or what has become of it.
 const PUT_CONNECTION: &str = "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19, ?20, ?21, ?22, ?23, ?24, ?25)
+            ?19, ?20, ?21, ?22, ?23, ?24, ?25, NULL)
             ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
             local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
             owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
@@ -39,6 +42,8 @@ pub struct Writer {
     of_addresses: OfAddresses,
     filter: Filter,
     left_out: u64,
+    judge: Judge,
+    news: Vec<News>,
 }
 
 impl Writer {
@@ -75,6 +80,8 @@ impl Writer {
             of_addresses: OfAddresses::default(),
             filter: Filter::default(),
             left_out: 0,
+            judge: Judge::default(),
+            news: Vec::new(),
         })
     }
 
@@ -82,6 +89,17 @@ impl Writer {
     #[must_use]
     pub fn keeping(self, filter: Filter) -> Self {
         Self { filter, ..self }
+    }
+
+    /// The same, but connections are labelled by `rules` and compared with `lists`. Call it before the first batch.
+    #[must_use]
+    pub fn judging(self, rules: Rules, lists: Lists) -> Self {
+        Self { judge: Judge::new(rules, lists), ..self }
+    }
+
+    /// What was found to match indicators since the last call.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Connections that the filter did not keep.
@@ -120,6 +138,9 @@ impl Writer {
             self.run = begin_run(&transaction, start)?;
             if !self.filter.is_everything() {
                 keep::begin(&transaction, self.run, &self.filter)?;
+            }
+            if !self.judge.is_idle() {
+                self.judge.begin(&transaction, self.run, batch)?;
             }
         }
         let run = self.run;
@@ -168,10 +189,14 @@ impl Writer {
                 "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1",
             )?
             .execute(params![run, time.0, batch.ended])?;
+        // Before the filter, which can ask for labels and indicators.
+        let news =
+            if self.judge.is_idle() { Vec::new() } else { self.judge.judge(&transaction, run, batch)? };
         let left_out =
             if self.filter.is_everything() { 0 } else { keep::sift(&transaction, run, &self.filter, batch)? };
         transaction.commit()?;
         self.left_out += left_out;
+        self.news.extend(news);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::kept::Keeper;
 use super::rows::{Figures, ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
-use super::{Activity, Completeness, Selection, Summary, Window, service_of};
+use super::{Activity, Completeness, Indicators, Selection, Summary, Window, service_of};
 use crate::enrich::geo::AddressKind;
 use crate::model::{Connection, End, Process, ProcessId, Proto, Run, Timestamp};
 
@@ -19,6 +19,7 @@ pub struct Builder {
     pub(super) runs: Vec<Run>,
     pub(super) window: Option<Window>,
     boots: HashMap<i64, Arc<str>>,
+    pub(super) indicators: Indicators,
     pub(super) totals: Totals,
     pub(super) unowned: Figures,
     pub(super) activity: Activity,
@@ -59,6 +60,7 @@ impl Builder {
             keeper: Keeper::new(connection_cap),
             window,
             selection,
+            indicators: Indicators::of(&runs),
             runs,
             totals: Totals::default(),
             unowned: Figures::default(),
@@ -81,6 +83,7 @@ impl Builder {
         self.totals.figures.add(&connection, tx, rx);
         self.totals.preexisting += u64::from(connection.preexisting);
         self.totals.open += u64::from(connection.closed.is_none());
+        self.indicators.add(&connection);
         self.activity.add(&connection);
         self.protocols.entry(connection.proto).or_default().add(&connection, tx, rx);
         *self.ends.entry(connection.end).or_default() += 1;

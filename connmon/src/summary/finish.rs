@@ -55,6 +55,7 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
         runs: builder.runs,
         window: builder.window,
         completeness,
+        indicators: builder.indicators,
         totals,
         processes,
         unowned: builder.unowned,

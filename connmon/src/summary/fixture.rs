@@ -32,6 +32,8 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         completeness: Completeness::default(),
         gaps: Vec::new(),
         left_out: None,
+        rules: Vec::new(),
+        lists: Vec::new(),
     }
 }
 
@@ -81,6 +83,8 @@ pub(crate) fn connection(
         place: None,
         names: Vec::new(),
         observed: None,
+        label: None,
+        hits: Vec::new(),
     }
 }
 

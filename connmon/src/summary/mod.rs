@@ -5,11 +5,13 @@
 //! addresses, not with the number of connections. All lists have a fixed order, so equal rows give equal output.
 
 mod activity;
+pub mod baseline;
 mod builder;
 mod completeness;
 mod finish;
 pub mod format;
 pub mod geo;
+mod indicators;
 mod kept;
 mod rows;
 mod selection;
@@ -31,6 +33,7 @@ pub use activity::{Activity, Bucket};
 pub use builder::Builder;
 pub use completeness::{Completeness, Level, Statement, Verdict};
 pub use geo::GeoNotes;
+pub use indicators::Indicators;
 pub use rows::{
     CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
 };
@@ -50,6 +53,8 @@ pub struct Summary {
     pub window: Option<Window>,
     /// What is missing, and whether absence can be trusted.
     pub completeness: Completeness,
+    /// How many connections match lists of indicators.
+    pub indicators: Indicators,
     /// Figures over everything selected.
     pub totals: Totals,
     /// The processes, most bytes first.

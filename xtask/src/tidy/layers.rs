@@ -6,7 +6,7 @@ use super::rules::Finding;
 
 /// Modules that may name only these others. On the way of an event each names what comes before it: capture's frames,
 /// the tracker's rows. `enrich::geo` is the embedded table of countries and address kinds: plain data, as the model is.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("files", &[]),
     ("sniff", &["model"]),
@@ -14,8 +14,10 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("capture", &["model", "files", "sniff"]),
     ("track", &["model", "capture", "sniff"]),
     ("enrich", &["model", "track"]),
-    ("store", &["model", "filter", "capture", "track", "files"]),
+    ("store", &["model", "filter", "rules", "ioc", "capture", "track", "files"]),
     ("filter", &["model", "enrich::geo"]),
+    ("rules", &["model", "filter"]),
+    ("ioc", &["model", "filter"]),
     ("summary", &["model", "enrich::geo", "store", "filter"]),
     ("report", &["summary", "model", "enrich::geo"]),
     ("export", &["summary", "model"]),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::interfaces::{Comparison, Meter};
 use super::{Audit, By, Group, Key, Sort, Split, key};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
-use crate::summary::{Completeness, GeoNotes, Selection, Window};
+use crate::summary::{Completeness, GeoNotes, Indicators, Selection, Window};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
     by: By,
     completeness: Completeness,
     geo: GeoNotes,
+    indicators: Indicators,
     boots: HashMap<i64, Arc<str>>,
     groups: HashMap<Key, Open>,
     totals: Split,
@@ -40,6 +41,7 @@ impl Builder {
             by,
             completeness: Completeness::of(runs, window, selection),
             geo: GeoNotes::of(runs),
+            indicators: Indicators::of(runs),
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
             groups: HashMap::new(),
             totals: Split::default(),
@@ -55,6 +57,7 @@ impl Builder {
         let (proto, tx, rx) = (connection.proto, connection.tx_bytes(), connection.rx_bytes());
         self.totals.add_connection(connection);
         self.totals.add_bytes(proto, tx, rx);
+        self.indicators.add(connection);
         self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_connection(connection, tx, rx);
@@ -114,6 +117,15 @@ impl Builder {
         let mut rest = (cut.len() as u64, Split::default());
         cut.iter().for_each(|group| rest.1.merge(&group.figures));
         let comparison = Comparison { filtered: self.filtered, ..self.meter.finish() };
-        Audit { by: self.by, completeness, geo: self.geo, totals: self.totals, groups, rest, comparison }
+        Audit {
+            by: self.by,
+            completeness,
+            geo: self.geo,
+            indicators: self.indicators,
+            totals: self.totals,
+            groups,
+            rest,
+            comparison,
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::interfaces::{Bytes, Metered, words};
 use super::{Audit, By, Group, Key, Split};
 use crate::export::completeness::Completeness;
+use crate::export::indicators::IndicatorFields;
 use crate::export::process::ProcessFields;
 use crate::model::display_safe;
 use crate::summary::GeoNotes;
@@ -30,6 +31,8 @@ struct Output {
     interfaces: Vec<InterfaceRow>,
     /// Where places and networks come from.
     geo: GeoNotes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indicators: Option<IndicatorFields>,
     applications: Applications,
 }
 
@@ -107,6 +110,7 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
         groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
         interfaces: comparison.interfaces.iter().map(interface).collect(),
         geo: audit.geo.clone(),
+        indicators: IndicatorFields::of(&audit.indicators),
         applications: Applications {
             loopback: comparison.loopback.into(),
             elsewhere: comparison.elsewhere.into(),

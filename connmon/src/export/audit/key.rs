@@ -13,7 +13,7 @@ use crate::summary::{AddressKind, service_of};
 pub enum Key {
     /// A process of a boot; its name comes first, so that it is sorted by it.
     Process(Arc<str>, ProcessId),
-    /// An executable, a user, a country, an organisation, a day or an hour.
+    /// An executable, a user, a label, a country, an organisation, a day or an hour.
     Text(String),
     /// A remote address.
     Remote(IpAddr),
@@ -42,7 +42,15 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
             Some(container) => display_safe(&container.to_string()).into_owned(),
             None => "(the host)".into(),
         })),
-        By::Host | By::Remote | By::Country | By::Asn | By::Org | By::Port | By::Day | By::Hour => None,
+        By::Host
+        | By::Remote
+        | By::Country
+        | By::Asn
+        | By::Org
+        | By::Label
+        | By::Port
+        | By::Day
+        | By::Hour => None,
     }
 }
 
@@ -64,6 +72,10 @@ pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
             let org = connection.place.as_ref().and_then(|place| place.org.as_deref());
             Some(Key::Text(known_or_kind(org, connection)))
         }
+        By::Label => Some(Key::Text(match connection.label.as_deref() {
+            Some(label) => display_safe(label).into_owned(),
+            None => "(no label)".into(),
+        })),
         By::Port => Some(Key::Port(service_of(connection).port)),
         By::Day => Some(Key::Text(opened(connection, 10, ""))),
         By::Hour => Some(Key::Text(opened(connection, 13, ":00Z"))),

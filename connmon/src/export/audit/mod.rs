@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::process::name;
 use crate::model::{Process, Proto, display_safe};
-use crate::summary::{Completeness, GeoNotes, Service};
+use crate::summary::{Completeness, GeoNotes, Indicators, Service};
 
 pub use builder::Builder;
 pub use figures::{Figures, Split};
@@ -41,6 +41,7 @@ pub enum By {
     Country,
     Asn,
     Org,
+    Label,
     Port,
     Day,
     Hour,
@@ -60,6 +61,7 @@ impl By {
             Self::Country => "country",
             Self::Asn => "asn",
             Self::Org => "org",
+            Self::Label => "label",
             Self::Port => "port",
             Self::Day => "day",
             Self::Hour => "hour",
@@ -157,6 +159,8 @@ pub struct Audit {
     pub completeness: Completeness,
     /// Where places and networks come from.
     pub geo: GeoNotes,
+    /// How many connections match lists of indicators.
+    pub indicators: Indicators,
     /// Everything together.
     pub totals: Split,
     /// All groups, or the first of them.

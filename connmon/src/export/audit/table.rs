@@ -41,6 +41,9 @@ pub fn write(audit: &Audit, room: usize, out: &mut impl Write) -> io::Result<()>
             write_wrapped("· ", sentence, room, out)?;
         }
     }
+    if let Some(sentence) = audit.indicators.words() {
+        write_wrapped("· ", &sentence, room, out)?;
+    }
     writeln!(out)?;
     write_words(&audit.completeness, room, out)
 }

@@ -1,10 +1,12 @@
 //! The list of single connections.
 
+use std::collections::HashMap;
+
 use super::places::{network, place};
 use super::tables::{name, words};
-use super::view::{Amount, Shown, When};
+use super::view::{Amount, Label, Shown, When};
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Direction, End};
+use crate::model::{Connection, Direction, End, Rule};
 use crate::summary::format;
 use crate::summary::{Kept, Summary};
 
@@ -34,12 +36,25 @@ pub(super) struct Line {
     pub(super) end: &'static str,
     pub(super) end_class: &'static str,
     pub(super) remarks: Vec<Shown>,
+    pub(super) label: Option<Label>,
 }
 
 pub(super) fn list(summary: &Summary) -> List {
     let note =
         if summary.connections.is_cut() { String::new() } else { "All of them, oldest first.".to_owned() };
-    List { note, rows: summary.connections.rows.iter().map(line).collect() }
+    let mut rules: HashMap<(i64, &str), &Rule> = HashMap::new();
+    for run in &summary.runs {
+        // Of several rules with one label, the first says how it looks.
+        run.rules.iter().rev().for_each(|rule| {
+            rules.insert((run.id, &rule.label), rule);
+        });
+    }
+    let rows = summary.connections.rows.iter().map(|kept| {
+        let label = kept.connection.label.as_deref();
+        let label = label.map(|label| Label::new(label, rules.get(&(kept.run, label)).copied()));
+        Line { label, ..line(kept) }
+    });
+    List { note, rows: rows.collect() }
 }
 
 /// What is missing from the list, said at the top of the page and above the list.
@@ -63,7 +78,8 @@ pub(super) fn cut(summary: &Summary) -> String {
 fn remarks(c: &Connection) -> Vec<Shown> {
     let early = c.preexisting.then_some("began before the recording");
     let inexact = c.inexact.as_deref().filter(|why| Some(*why) != early);
-    early.into_iter().chain(inexact).map(Shown::new).collect()
+    let hits = c.hits.iter().map(|hit| format!("{} is on {}", hit.indicator, hit.list.name));
+    early.into_iter().chain(inexact).map(Shown::new).chain(hits.map(|hit| Shown::new(&hit))).collect()
 }
 
 fn line(kept: &Kept) -> Line {
@@ -107,5 +123,6 @@ fn line(kept: &Kept) -> Line {
         end: words(c.end),
         end_class: if c.end.is_some_and(End::is_failure) { "bad" } else { "" },
         remarks: remarks(c),
+        label: None,
     }
 }

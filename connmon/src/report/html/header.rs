@@ -99,6 +99,7 @@ pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<Fact> {
     if !summary.selection.filter.is_empty() {
         fact("Filter", &summary.selection.filter, true);
     }
+    fact("Indicators", &summary.indicators.words().unwrap_or_default(), false);
     for (name, time) in [("Since", summary.selection.since), ("Until", summary.selection.until)] {
         if let Some(time) = time {
             fact(name, &format!("{} {} UTC", format::date(time), format::clock(time)), false);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::enrich::geo::country_of;
-use crate::model::{Timestamp, display_safe};
+use crate::model::{Rule, Timestamp, display_safe};
 use crate::summary::Figures;
 use crate::summary::format;
 
@@ -47,6 +47,27 @@ impl Amount {
     /// In a tooltip.
     pub(super) fn spelled(&self) -> String {
         format::count(self.exact, "byte", "bytes")
+    }
+}
+
+/// A label, as its rule wants it to be drawn.
+pub(super) struct Label {
+    pub(super) name: Shown,
+    /// For a tooltip.
+    pub(super) title: Shown,
+    pub(super) color: String,
+    pub(super) text: bool,
+}
+
+impl Label {
+    pub(super) fn new(label: &str, rule: Option<&Rule>) -> Self {
+        let color = rule.and_then(|rule| rule.color);
+        Self {
+            name: Shown::new(label),
+            title: Shown::new(&rule.map_or(label.into(), |rule| format!("{label}: {}", rule.expression))),
+            color: color.map_or_else(String::new, |color| color.to_string()),
+            text: rule.is_none_or(|rule| rule.text),
+        }
     }
 }
 

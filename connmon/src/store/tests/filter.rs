@@ -13,10 +13,12 @@ use rusqlite::Connection as Database;
 use super::start;
 use crate::capture::Frame;
 use crate::filter::{Filter, Row};
+use crate::ioc::Lists;
 use crate::model::{
     Connection, Container, Direction, End, Endpoint, ExeHash, Location, Place, Process, ProcessId, Proto,
-    Timestamp,
+    Rule, Timestamp,
 };
+use crate::rules::Rules;
 use crate::store::{Store, StoreError, Writer};
 use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
 
@@ -39,7 +41,7 @@ fn test() -> impl Strategy<Value = String> {
             &["curl", "C?RL", "/sh/", "*", "bin", "0", "mira", "\"*\""]
         ),
         field(
-            &["unit:", "container:", "org:", "city:", "host:", "label:", "service:", "hash:"],
+            &["unit:", "container:", "org:", "city:", "host:", "label:", "service:", "hash:", "ioc:"],
             &["x", "mira", "1", "https", "*", "dn?"]
         ),
         field(&["country:"], &["DE", "us", "*", "?E", "\"fr\""]),
@@ -179,11 +181,29 @@ fn batch() -> impl Strategy<Value = Batch> {
         })
 }
 
-fn in_memory() -> Writer {
+/// Rules and a list that some connections fit.
+fn judges() -> (Rules, Lists) {
+    let rule = |label: &str, expression: &str| {
+        let rule = Rule { label: label.into(), color: None, expression: expression.into(), text: true };
+        (rule, Filter::parse(expression, NOW).unwrap())
+    };
+    let rules = [rule("x", "bytes>100 -proc:curl"), rule("mira", "ioc:mira"), rule("1", "hash:1 dur>1s")];
+    let list = crate::ioc::read(
+        "mira.txt",
+        b"8.8.8.0/24
+8.8.8.8
+",
+        None,
+    )
+    .unwrap();
+    (Rules::new(rules.into()), Lists::new(vec![list]).unwrap())
+}
+
+pub(super) fn in_memory() -> Writer {
     Writer::begin(Database::open_in_memory().unwrap(), Path::new(":memory:")).unwrap()
 }
 
-fn reader(writer: Writer) -> Store {
+pub(super) fn reader(writer: Writer) -> Store {
     let db = writer.into_database();
     crate::store::filter::provide(&db).unwrap();
     Store { db, path: ":memory:".into() }
@@ -215,7 +235,8 @@ proptest! {
         batches in prop::collection::vec(batch(), 1..3),
         expressions in prop::collection::vec(expression(), 24),
     ) {
-        let mut writer = in_memory();
+        let (rules, lists) = judges();
+        let mut writer = in_memory().judging(rules.clone(), lists);
         for (batch, seconds) in batches.into_iter().zip([10, 20]) {
             let mut tracker = Tracker::default();
             start(&mut tracker, seconds);
@@ -226,6 +247,9 @@ proptest! {
         let store = reader(writer);
         let alone = |id: i64| store.connection(id).unwrap();
         store.for_each(None, None, &Filter::default(), |run, connection| {
+            let row = Row::of(&connection, Timestamp(130_000_000_000));
+            assert_eq!(rules.label(&row), connection.label.as_deref());
+            assert_eq!(row.remote.to_string() == "8.8.8.8", !connection.hits.is_empty());
             assert_eq!(alone(connection.id), Some((run, connection)));
             Ok::<_, StoreError>(())
         }).unwrap();

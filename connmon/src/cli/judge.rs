@@ -1,0 +1,79 @@
+//! `connmon label`, `connmon baseline`, `connmon ioc`, and their options that other commands have too.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{DEFAULT_DB, Source, TextFormat};
+
+/// Examples of `connmon label`.
+pub(super) const LABEL_HELP: &str = r##"A rule in the configuration; the first that fits labels a connection:
+  [[rule]]
+  label = "backup"
+  color = "teal"                      a name, or #rrggbb
+  match = "proc:restic bytes>1M"      in the query language
+  text  = true                        false: a report shows the colour only
+
+Example:
+  connmon label --config rules.toml --db a.db && connmon audit --by label --db a.db"##;
+
+/// Examples of `connmon baseline`.
+pub(super) const BASELINE_HELP: &str = "Examples:
+  connmon baseline --at-least 50% --db a.db > known.txt
+  connmon report --db a.db --filter-file '!known.txt' --out unknown.html";
+
+/// Examples of `connmon ioc`.
+pub(super) const IOC_HELP: &str = "Lists can be plain text (one a line), CSV, STIX 2.1 bundles or MISP events; which it is, is seen from the content.
+They name addresses, networks, domains, URLs (of which the host is matched) and SHA-256 of executables, also defanged
+as in 192.0.2[.]1 or hxxp://. The hits are kept in the store, with the list's name, SHA-256 and date.
+
+Examples:
+  connmon ioc --db a.db --ioc feed.csv --ioc bundle.json
+  connmon export --db a.db --filter 'ioc:feed.csv'";
+
+/// What connections are compared with.
+#[derive(Debug, Default, Args)]
+pub struct Judging {
+    /// Warn of connections that match this list of indicators, and keep the hits; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub ioc: Vec<PathBuf>,
+}
+
+/// `connmon label`
+#[derive(Debug, Args)]
+pub struct Label {
+    /// The configuration with the rules [default: /etc/connmon/config.toml]
+    #[arg(long, value_name = "FILE", env = "CONNMON_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+}
+
+/// `connmon baseline`
+#[derive(Debug, Args)]
+pub struct Baseline {
+    /// The share of the recorded time for which an address was connected at least
+    #[arg(long, value_name = "PERCENT", default_value = "50%")]
+    pub at_least: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// Write into a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `connmon ioc`
+#[derive(Debug, Args)]
+pub struct Ioc {
+    /// A list of indicators; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub ioc: Vec<PathBuf>,
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+    /// How to print the hits
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}

@@ -1,0 +1,57 @@
+//! `connmon baseline`
+
+use std::io::{self, Write};
+
+use super::{CommandError, Outcome, done, stdout, write_file};
+use crate::cli;
+use crate::config::{Choice, choice, share};
+use crate::daemon::now;
+use crate::filter::Row;
+use crate::model::display_safe;
+use crate::store::{Store, StoreError};
+use crate::summary::baseline::{Baseline, Steady};
+use crate::summary::format::{count, duration};
+
+/// Prints the remote addresses that were connected for a large part of the time, as a list for `--filter-file`.
+///
+/// # Errors
+/// The store cannot be read, or an option not be understood.
+pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
+    let at_least = share(&args.at_least)?;
+    let Choice { selection, filter } = choice(&args.source, now())?;
+    let store = Store::open(&args.source.db)?;
+    let mut baseline = Baseline::new(&store.runs()?, &selection);
+    store.for_each(selection.since, selection.until, &filter, |run, connection| {
+        let row = Row::of(&connection, connection.opened);
+        baseline.add(run, &connection, row.hosts.iter().map(|host| &**host));
+        Ok::<(), StoreError>(())
+    })?;
+    let recorded = duration(baseline.recorded());
+    let steady = baseline.finish(at_least);
+    let head =
+        format!("# Remote addresses that were connected at least {} of {recorded}\n", percent(at_least));
+    if let Some(path) = &args.out {
+        write_file(path, |out| write(&head, &steady, out))?;
+        return Ok(if steady.is_empty() { Outcome::NothingMatched } else { Outcome::Done });
+    }
+    let mut out = stdout();
+    write(&head, &steady, &mut out)?;
+    done(out, steady.is_empty())
+}
+
+fn write(head: &str, steady: &[Steady], out: &mut impl Write) -> io::Result<()> {
+    out.write_all(head.as_bytes())?;
+    for Steady { ip, share, connections, names } in steady {
+        let names: String = names.iter().map(|name| format!(", {name}")).collect();
+        let connections = count(*connections, "connection", "connections");
+        let line = format!("{ip}  # {} of the time, {connections}{names}", percent(*share));
+        writeln!(out, "{}", display_safe(&line))?;
+    }
+    Ok(())
+}
+
+fn percent(share: f64) -> String {
+    // Rounded down, so that 100 % means always.
+    let tenths = (share * 1000.0).floor() / 10.0;
+    if tenths.fract() == 0.0 { format!("{tenths:.0} %") } else { format!("{tenths:.1} %") }
+}

@@ -1,0 +1,52 @@
+//! `connmon label`
+
+use std::collections::HashMap;
+use std::io::{Write, stderr};
+
+use super::{CommandError, Outcome};
+use crate::cli;
+use crate::config::{ConfigError, File, FileError};
+use crate::daemon::now;
+use crate::filter::{Filter, Row};
+use crate::model::Timestamp;
+use crate::store::{Editor, Store};
+use crate::summary::format::count;
+
+/// Labels that are written in one transaction, so that a recording that goes on meanwhile has its turn.
+const AT_ONCE: usize = 4096;
+
+/// Labels the connections of a store anew.
+///
+/// # Errors
+/// The configuration has no rules, or the store cannot be written.
+pub fn run(args: &cli::Label) -> Result<Outcome, CommandError> {
+    let File { path, rules, .. } = File::load(args.config.as_deref(), now())?;
+    if rules.is_empty() {
+        let error = path.map_or(FileError::None, FileError::NoRules);
+        return Err(ConfigError::from(error).into());
+    }
+    let mut editor = Editor::open(&args.db)?;
+    let store = Store::open(&args.db)?;
+    let flushed: HashMap<i64, Timestamp> =
+        store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
+    let runs: Vec<i64> = flushed.keys().copied().collect();
+    editor.put_rules(&runs, rules.iter())?;
+    let (mut changes, mut connections, mut labelled) = (Vec::new(), 0, 0);
+    store.for_each(None, None, &Filter::default(), |run, connection| {
+        let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
+        let label = rules.label(&Row::of(&connection, watched));
+        connections += 1;
+        labelled += u64::from(label.is_some());
+        if label != connection.label.as_deref() {
+            changes.push((connection.id, label.map(str::to_owned)));
+        }
+        if changes.len() >= AT_ONCE {
+            editor.put_labels(&std::mem::take(&mut changes))?;
+        }
+        Ok::<(), CommandError>(())
+    })?;
+    editor.put_labels(&changes)?;
+    let of = count(connections, "connection", "connections");
+    let _ = writeln!(stderr(), "{labelled} of {of} have a label now");
+    Ok(if labelled == 0 { Outcome::NothingMatched } else { Outcome::Done })
+}

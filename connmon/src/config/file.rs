@@ -1,0 +1,322 @@
+//! The configuration file: options of a recording, and rules that label connections.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ConfigError, Options, location};
+use crate::capture::Backend;
+use crate::cli;
+use crate::filter::{Filter, alike};
+use crate::model::{Color, Rule, Timestamp};
+use crate::rules::Rules;
+
+/// The file that is read where none is named.
+pub const DEFAULT: &str = "/etc/connmon/config.toml";
+/// Bytes of a configuration at most.
+const LARGEST: u64 = 1 << 20;
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("the configuration {0} cannot be read: {1}")]
+    Read(String, std::io::Error),
+    /// It is no configuration.
+    #[error("the configuration {0} has more than 1 MiB")]
+    TooLarge(String),
+    /// It was needed for its rules and has none.
+    #[error("the configuration {0} has no [[rule]] to label by")]
+    NoRules(String),
+    /// There is none, and it was needed.
+    #[error("there is no {DEFAULT}: name the file with the rules by --config")]
+    None,
+    /// Something in it is wrong.
+    #[error("{file}, line {line}, column {column}: {what}")]
+    Wrong {
+        /// The file.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// What is wrong, and what to write instead.
+        what: String,
+        /// Lines that point at it within an expression.
+        picture: Option<String>,
+    },
+}
+
+/// What a configuration says. Paths in it are relative to its folder.
+#[derive(Debug, Default)]
+pub struct File {
+    /// Where it is; `None` if there is none.
+    pub path: Option<String>,
+    /// Rules that label connections.
+    pub rules: Rules,
+    record: Record,
+}
+
+/// The options of a recording, as they are written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Record {
+    db: Option<PathBuf>,
+    backend: Option<Spanned<String>>,
+    filter: Option<Spanned<String>>,
+    filter_file: Texts,
+    ioc: Texts,
+    geo_db: Texts,
+    geo_dir: Option<PathBuf>,
+    location: Option<Spanned<String>>,
+    ring_bytes: Option<Spanned<u32>>,
+    max_connections: Option<Spanned<u32>>,
+    no_wire: Option<bool>,
+    no_names: Option<bool>,
+    rule: Vec<RawRule>,
+}
+
+/// The options, for suggestions.
+const OPTIONS: [&str; 13] = [
+    "db",
+    "backend",
+    "filter",
+    "filter-file",
+    "ioc",
+    "geo-db",
+    "geo-dir",
+    "location",
+    "ring-bytes",
+    "max-connections",
+    "no-wire",
+    "no-names",
+    "rule",
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRule {
+    label: Spanned<String>,
+    color: Option<Spanned<String>>,
+    r#match: Spanned<String>,
+    #[serde(default = "yes")]
+    text: bool,
+}
+
+/// What a rule has, for suggestions.
+const OF_RULE: [&str; 4] = ["label", "color", "match", "text"];
+
+fn yes() -> bool {
+    true
+}
+
+/// A text or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a text or a list of texts is wanted here")]
+enum Texts {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Texts {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+        .iter()
+        .map(String::as_str)
+    }
+}
+
+impl File {
+    /// The configuration that is named, else the usual one if it is there. Times in rules refer to `now`.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is wrong.
+    pub fn load(named: Option<&Path>, now: Timestamp) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT));
+        let name = path.display().to_string();
+        let text = match fs::metadata(path).and_then(|about| Ok((about.len(), fs::read_to_string(path)?))) {
+            Ok((bytes, _)) if bytes > LARGEST => return Err(FileError::TooLarge(name).into()),
+            Ok((_, text)) => text,
+            Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(FileError::Read(name, error).into()),
+        };
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self::read(&text, &name, &folder, now)?)
+    }
+
+    /// The configuration of a text. `name` is for people, `folder` what its paths are relative to.
+    ///
+    /// # Errors
+    /// Something in it is wrong.
+    pub fn read(text: &str, name: &str, folder: &Path, now: Timestamp) -> Result<Self, FileError> {
+        let reader = Reader { text, name };
+        let mut record: Record = toml::from_str(text).map_err(|error| reader.syntax(&error))?;
+        reader.check(&record, now)?;
+        let rules = std::mem::take(&mut record.rule);
+        let rules = rules.into_iter().map(|rule| reader.rule(rule, now)).collect::<Result<_, _>>()?;
+        let join = |path: &str| folder.join(path).display().to_string();
+        for texts in [&mut record.ioc, &mut record.geo_db] {
+            *texts = Texts::Many(texts.iter().map(join).collect());
+        }
+        let list = |path: &str| match path.strip_prefix('!') {
+            Some(path) => format!("!{}", join(path)),
+            None => join(path),
+        };
+        record.filter_file = Texts::Many(record.filter_file.iter().map(list).collect());
+        for path in [&mut record.db, &mut record.geo_dir].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), record })
+    }
+
+    /// Puts what it says where the command line of a recording says nothing.
+    pub fn fill(&self, args: &mut cli::Record) {
+        let record = &self.record;
+        args.db = args.db.take().or_else(|| record.db.clone());
+        args.ring_bytes = args.ring_bytes.or(record.ring_bytes.as_ref().map(|bytes| *bytes.get_ref()));
+        args.max_connections =
+            args.max_connections.or(record.max_connections.as_ref().map(|most| *most.get_ref()));
+        args.no_wire = args.no_wire.or(record.no_wire);
+        args.no_names = args.no_names.or(record.no_names);
+        args.backend = args.backend.or_else(|| match record.backend.as_ref()?.get_ref().as_str() {
+            "auto" => Some(cli::Backend::Auto),
+            name => Backend::ALL.into_iter().find(|backend| backend.name() == name).map(Into::into),
+        });
+        self.fill_shared(&mut args.choice, &mut args.places, &mut args.judging);
+    }
+
+    /// The same, for what a replay has too.
+    pub fn fill_shared(
+        &self,
+        choice: &mut cli::Choice,
+        places: &mut cli::Places,
+        judging: &mut cli::Judging,
+    ) {
+        let record = &self.record;
+        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
+        choice.filter = choice.filter.take().or_else(|| text(&record.filter));
+        if choice.filter_file.is_empty() {
+            choice.filter_file = record.filter_file.iter().map(str::to_owned).collect();
+        }
+        if judging.ioc.is_empty() {
+            judging.ioc = record.ioc.iter().map(PathBuf::from).collect();
+        }
+        places.location = places.location.take().or_else(|| text(&record.location));
+        let databases = &mut places.databases;
+        if databases.geo_db.is_empty() {
+            databases.geo_db = record.geo_db.iter().map(PathBuf::from).collect();
+        }
+        databases.geo_dir = databases.geo_dir.take().or_else(|| record.geo_dir.clone());
+    }
+}
+
+/// Says where in a text something is wrong.
+struct Reader<'a> {
+    text: &'a str,
+    name: &'a str,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, at: Range<usize>, what: impl Into<String>) -> FileError {
+        let before = self.text.get(..at.start).unwrap_or(self.text);
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        FileError::Wrong {
+            file: self.name.to_owned(),
+            line: 1 + before.matches('\n').count(),
+            column: 1 + line.chars().count(),
+            what: what.into(),
+            picture: None,
+        }
+    }
+
+    /// What the reader of TOML says, with the known key that was meant.
+    fn syntax(&self, error: &toml::de::Error) -> FileError {
+        let at = error.span().unwrap_or(0..0);
+        let message = error.message().trim().replace('\n', ", ");
+        if !message.starts_with("unknown field") {
+            return self.wrong(at, message);
+        }
+        let key = self.text.get(at.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+        let in_rule = OF_RULE.iter().all(|known| message.contains(&format!("`{known}`")));
+        let known = if in_rule { &OF_RULE[..] } else { &OPTIONS[..] };
+        let hint = match alike(&key.replace('_', "-"), known.iter().copied()) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        let of = if in_rule { "a rule has" } else { "there is" };
+        self.wrong(at, format!("{of} no `{key}`; {hint}"))
+    }
+
+    /// Everything whose error would else be told as if it had been typed.
+    fn check(&self, record: &Record, now: Timestamp) -> Result<(), FileError> {
+        if let Some(name) = &record.backend {
+            let names: Vec<&str> = ["auto"].into_iter().chain(Backend::ALL.map(Backend::name)).collect();
+            if !names.contains(&name.get_ref().as_str()) {
+                let what = format!("`{}` is no backend; there are {}", name.get_ref(), names.join(", "));
+                return Err(self.wrong(name.span(), what));
+            }
+        }
+        if let Some(filter) = &record.filter {
+            self.filter(filter, now)?;
+        }
+        if let Some(place) = &record.location {
+            location(place.get_ref()).map_err(|_| {
+                self.wrong(place.span(), "write degrees north and east, as in \"53.55,9.99\"")
+            })?;
+        }
+        let usual = Options::default();
+        let ring = record.ring_bytes.as_ref();
+        super::check_limits(ring.map_or(usual.ring_bytes, |bytes| *bytes.get_ref()), 1)
+            .map_err(|error| self.wrong(ring.map_or(0..0, Spanned::span), error.to_string()))?;
+        let most = record.max_connections.as_ref();
+        super::check_limits(usual.ring_bytes, most.map_or(1, |most| *most.get_ref()))
+            .map_err(|error| self.wrong(most.map_or(0..0, Spanned::span), error.to_string()))
+    }
+
+    fn filter(&self, expression: &Spanned<String>, now: Timestamp) -> Result<Filter, FileError> {
+        Filter::parse(expression.get_ref(), now).map_err(|error| {
+            match self.wrong(expression.span(), format!("in this expression, {error}")) {
+                FileError::Wrong { file, line, column, what, .. } => {
+                    FileError::Wrong { file, line, column, what, picture: Some(error.picture()) }
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn rule(&self, raw: RawRule, now: Timestamp) -> Result<(Rule, Filter), FileError> {
+        let filter = self.filter(&raw.r#match, now)?;
+        if raw.label.get_ref().trim().is_empty() {
+            return Err(self.wrong(raw.label.span(), "a label needs at least one character"));
+        }
+        let color = match raw.color {
+            Some(color) => Some(
+                color
+                    .get_ref()
+                    .parse::<Color>()
+                    .map_err(|error| self.wrong(color.span(), error.to_string()))?,
+            ),
+            None => None,
+        };
+        let expression = raw.r#match.into_inner();
+        Ok((Rule { label: raw.label.into_inner(), color, expression, text: raw.text }, filter))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What a configuration may say, and what is said of one that may not.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_000_000_000_000);
+
+fn read(text: &str) -> Result<File, FileError> {
+    File::read(text, "c.toml", Path::new("/etc/x"), NOW)
+}
+
+#[test]
+fn everything_can_be_said() {
+    let file = read(
+        r##"
+db = "a.db"
+backend = "kprobe"
+filter = "-local"
+filter-file = ["!known.txt", "/b.txt"]
+ioc = "feed.csv"
+geo-db = ["city.mmdb"]
+geo-dir = "/geo"
+location = "53.55,9.99"
+ring-bytes = 8192
+max-connections = 10
+no-wire = true
+
+[[rule]]
+label = "ssh"
+color = "#ff8800"
+match = "port:22"
+
+[[rule]]
+label = "large"
+match = "bytes>1G"
+text = false
+"##,
+    )
+    .unwrap();
+    let rules: Vec<&Rule> = file.rules.iter().collect();
+    assert_eq!(
+        (rules[0].label.as_str(), rules[0].color, rules[0].text),
+        ("ssh", Some(Color(255, 136, 0)), true)
+    );
+    assert_eq!((rules[1].expression.as_str(), rules[1].color, rules[1].text), ("bytes>1G", None, false));
+    let mut args = cli::record_defaults();
+    args.ring_bytes = Some(4096);
+    file.fill(&mut args);
+    assert_eq!(args.db.as_deref(), Some(Path::new("/etc/x/a.db")));
+    assert_eq!(args.choice.filter_file, ["!/etc/x/known.txt", "/b.txt"]);
+    assert_eq!(args.judging.ioc, [PathBuf::from("/etc/x/feed.csv")]);
+    assert_eq!((args.ring_bytes, args.max_connections), (Some(4096), Some(10)), "the command line wins");
+    assert_eq!((args.backend, args.no_wire), (Some(cli::Backend::Kprobe), Some(true)));
+    assert_eq!(args.places.location.as_deref(), Some("53.55,9.99"));
+    let mut untouched = cli::record_defaults();
+    read("").unwrap().fill(&mut untouched);
+    assert_eq!((untouched.db, untouched.no_wire), (None, None));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    for (text, line, column, says) in [
+        ("\nring-byte = 4096", 2, 1, "there is no `ring-byte`; did you mean `ring-bytes`?"),
+        ("ring_bytes = 4096", 1, 1, "did you mean `ring-bytes`?"),
+        ("colour = 1", 1, 1, "there are db, backend"),
+        (
+            "[[rule]]\nlabel = 'x'\nmatch = 'dir:in'\ncolour = 'red'",
+            4,
+            1,
+            "a rule has no `colour`; did you mean `color`?",
+        ),
+        ("[[rule]]\nlabel = 'x'", 1, 1, "missing field `match`"),
+        ("[[rule]]\nlabel = ''\nmatch = 'dir:in'", 2, 9, "at least one character"),
+        ("[[rule]]\nlabel = 'x'\nmatch = 'prot:tcp'", 3, 9, "did you mean `proto:`?"),
+        ("[[rule]]\nlabel = 'x'\ncolor = 'reddish'\nmatch = ''", 3, 9, "is no colour"),
+        ("backend = 'magic'", 1, 11, "fentry"),
+        ("ring-bytes = 5000", 1, 14, "power of two"),
+        ("max-connections = 0", 1, 19, "at least 1"),
+        ("location = 'here'", 1, 12, "degrees"),
+        ("db = 5", 1, 6, "invalid type"),
+        ("ioc = 5", 1, 7, "a text or a list of texts"),
+        ("db = ", 1, 6, ""),
+        ("db = 'a'\ndb = 'b'", 2, 1, "duplicate"),
+    ] {
+        let error = read(text).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(says) && !message.contains('\n'), "{text}: {message}");
+        let FileError::Wrong { line: l, column: c, .. } = error else { panic!("{message}") };
+        assert_eq!((l, c), (line, column), "{text}: {message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(?s).{0,200}", key in "[a-z-]{0,12}", value in "[\\[\\]{}'\"=,.#0-9a-z \n-]{0,60}") {
+        let _ = read(&text);
+        let _ = read(&format!("{key} = {value}\n[[rule]]\n{key} = {value}"));
+    }
+
+    #[test]
+    fn nesting_is_bounded(depth in 0..20_000_usize) {
+        let _ = read(&format!("ioc = {}", "[".repeat(depth)));
+        let _ = read(&format!("{}x = 1", "a.".repeat(depth)));
+    }
+}

@@ -1,0 +1,130 @@
+//! Matches of indicators, as every format says them.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::connections::{Record, record};
+use super::process::name;
+use super::text::write_wrapped;
+use crate::model::{Connection, Hit, IndicatorList, display_safe};
+use crate::summary::Indicators;
+use crate::summary::format::grouped;
+
+/// A match, made visible.
+#[derive(Serialize)]
+pub(super) struct HitFields<'a> {
+    indicator: Cow<'a, str>,
+    kind: &'static str,
+    list: Cow<'a, str>,
+    list_sha256: Cow<'a, str>,
+    list_date: Option<String>,
+    time: String,
+}
+
+impl<'a> From<&'a Hit> for HitFields<'a> {
+    fn from(hit: &'a Hit) -> Self {
+        Self {
+            indicator: display_safe(&hit.indicator),
+            kind: hit.kind.name(),
+            list: display_safe(&hit.list.name),
+            list_sha256: display_safe(&hit.list.sha256),
+            list_date: hit.list.date.map(|date| date.to_string()),
+            time: hit.time.to_string(),
+        }
+    }
+}
+
+/// The lists, and how many connections match them.
+#[derive(Serialize)]
+pub(super) struct IndicatorFields {
+    connections: u64,
+    lists: Vec<ListFields>,
+    words: String,
+}
+
+#[derive(Serialize)]
+struct ListFields {
+    name: String,
+    sha256: String,
+    date: Option<String>,
+    indicators: u64,
+    connections: u64,
+}
+
+impl ListFields {
+    fn new(list: &IndicatorList, connections: u64) -> Self {
+        Self {
+            name: display_safe(&list.name).into_owned(),
+            sha256: display_safe(&list.sha256).into_owned(),
+            date: list.date.map(|date| date.to_string()),
+            indicators: list.indicators,
+            connections,
+        }
+    }
+}
+
+impl IndicatorFields {
+    /// `None` where no list was ever asked.
+    pub(super) fn of(indicators: &Indicators) -> Option<Self> {
+        let words = indicators.words()?;
+        let lists =
+            indicators.lists().map(|(list, connections)| ListFields::new(list, connections)).collect();
+        Some(Self { connections: indicators.connections, lists, words })
+    }
+}
+
+/// Writes a connection and its matches for reading.
+///
+/// # Errors
+/// The writer's.
+pub fn write_text(
+    connection: &Connection,
+    hits: &[Hit],
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let who = connection
+        .owner
+        .as_deref()
+        .map_or_else(|| "no process".into(), |owner| format!("{} ({})", name(owner), owner.id.pid));
+    let head = format!(
+        "{} {} {} {} {}: {who}, {} bytes sent, {} received",
+        connection.id,
+        connection.opened,
+        connection.proto,
+        connection.direction.name(),
+        connection.remote,
+        grouped(connection.tx_bytes()),
+        grouped(connection.rx_bytes()),
+    );
+    write_wrapped("", &head, room, out)?;
+    for hit in hits {
+        let found = format!("{} {} in {}", hit.kind.name(), hit.indicator, hit.list.name);
+        write_wrapped("  ! ", &display_safe(&found), room, out)?;
+    }
+    Ok(())
+}
+
+/// Writes a connection with its matches as one object.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(connection: &Connection, hits: &[Hit], out: &mut impl Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Found<'a> {
+        hits: Vec<HitFields<'a>>,
+        connection: Record<'a>,
+    }
+    let found = Found { hits: hits.iter().map(HitFields::from).collect(), connection: record(connection) };
+    Ok(serde_json::to_writer(out, &found)?)
+}
+
+/// Writes the lists and their sums as one object.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json_lists(indicators: &Indicators, out: &mut impl Write) -> io::Result<()> {
+    Ok(serde_json::to_writer(out, &IndicatorFields::of(indicators))?)
+}

@@ -1,0 +1,207 @@
+//! One indicator, from any of the ways in which people write it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::filter::network;
+use crate::model::{IndicatorKind, hex};
+
+/// Longer texts are no indicators.
+const LONGEST: usize = 4096;
+/// Characters of a host name at most (RFC 1035).
+const LONGEST_NAME: usize = 253;
+
+/// Something that tells a connection from others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Indicator {
+    /// What is looked for.
+    pub what: What,
+    /// Only connections to this port of the remote.
+    pub port: Option<u16>,
+}
+
+/// What an indicator names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// An address is a network of one.
+    Network(IpNet),
+    /// A host name in lower case: it, and every name below it.
+    Name(Box<str>),
+    /// A URL and its host, which is what can be seen of it.
+    Url(Host, Box<str>),
+    /// An executable.
+    Sha256([u8; 32]),
+}
+
+/// The host of a URL: it alone, not the names below it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// By address.
+    Address(IpAddr),
+    /// By name, in lower case.
+    Name(Box<str>),
+}
+
+impl Indicator {
+    /// Reads an address, a network, a name, a URL or a SHA-256, also one that was made harmless ("defanged") as in
+    /// `1.2.3[.]4` or `hxxp://`. `None` if it is none of these.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'));
+        if text.is_empty() || text.len() > LONGEST {
+            return None;
+        }
+        let text = refanged(text);
+        let text = text.as_ref();
+        let any_port = |what| Self { what, port: None };
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c));
+            return if is_scheme { url(rest, text) } else { None };
+        }
+        if let Some(hash) = sha256(text) {
+            return Some(any_port(What::Sha256(hash)));
+        }
+        if let Ok(network) = network(text) {
+            return Some(any_port(What::Network(network)));
+        }
+        if let Some((_, path)) = text.split_once('/') {
+            // A prefix that no network can have makes no URL.
+            return if path.parse::<u32>().is_ok() { None } else { url(text, text) };
+        }
+        let (host, port) = host(text)?;
+        let what = match host {
+            Host::Address(ip) => What::Network(ip.into()),
+            Host::Name(name) => What::Name(name),
+        };
+        Some(Self { what, port })
+    }
+
+    /// An indicator of an address, a network or a name that is not also tried as something else.
+    pub(super) fn with_port(self, port: Option<u16>) -> Self {
+        Self { port, ..self }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> IndicatorKind {
+        match &self.what {
+            What::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                IndicatorKind::Address
+            }
+            What::Network(_) => IndicatorKind::Network,
+            What::Name(_) => IndicatorKind::Name,
+            What::Url(..) => IndicatorKind::Url,
+            What::Sha256(_) => IndicatorKind::Sha256,
+        }
+    }
+}
+
+/// As it would be written in a list, not made harmless.
+impl fmt::Display for Indicator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.what, self.port) {
+            (What::Network(network), Some(port)) if self.kind() == IndicatorKind::Address => {
+                SocketAddr::new(network.addr(), port).fmt(f)
+            }
+            (What::Network(network), _) if self.kind() == IndicatorKind::Address => network.addr().fmt(f),
+            (What::Network(network), _) => network.fmt(f),
+            (What::Name(name), Some(port)) => write!(f, "{name}:{port}"),
+            (What::Name(name), None) => f.write_str(name),
+            (What::Url(_, url), _) => f.write_str(url),
+            (What::Sha256(hash), _) => f.write_str(&hex(hash)),
+        }
+    }
+}
+
+/// A text with everything undone that keeps people from following it by accident.
+fn refanged(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    // Beginnings of schemes: hxxp, hXXps, fxp.
+    let lower = text.get(..4).map(str::to_ascii_lowercase);
+    match lower.as_deref() {
+        Some("hxxp") => text = format!("http{}", &text[4..]).into(),
+        Some("fxp:") => text = format!("ftp:{}", &text[4..]).into(),
+        _ => {}
+    }
+    if !text.contains(['[', '(', '{', '\\']) {
+        return text;
+    }
+    const UNDONE: [(&str, &str); 12] = [
+        ("[.]", "."),
+        ("(.)", "."),
+        ("{.}", "."),
+        ("[dot]", "."),
+        ("(dot)", "."),
+        ("[DOT]", "."),
+        ("\\.", "."),
+        ("[:]", ":"),
+        ("[://]", "://"),
+        ("[:/]/", "://"),
+        ("[/]", "/"),
+        ("[@]", "@"),
+    ];
+    let mut plain = text.into_owned();
+    for (harmless, meant) in UNDONE {
+        if plain.contains(harmless) {
+            plain = plain.replace(harmless, meant);
+        }
+    }
+    plain.into()
+}
+
+/// A URL whose scheme is behind us: `rest` begins with its host.
+fn url(rest: &str, whole: &str) -> Option<Indicator> {
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let at = authority.rsplit('@').next()?;
+    let (host, port) = host(at)?;
+    Some(Indicator { what: What::Url(host, whole.into()), port })
+}
+
+/// An address or a name, with or without a port.
+fn host(text: &str) -> Option<(Host, Option<u16>)> {
+    if let Ok(at) = text.parse::<SocketAddr>() {
+        return Some((Host::Address(at.ip().to_canonical()), Some(at.port()).filter(|port| *port > 0)));
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Some((Host::Address(ip.to_canonical()), None));
+    }
+    match text.rsplit_once(':') {
+        Some((text, port)) => {
+            Some((Host::Name(name(text)?), Some(port.parse().ok().filter(|port| *port > 0)?)))
+        }
+        None => Some((Host::Name(name(text)?), None)),
+    }
+}
+
+/// A host name of at least two labels, in lower case; `*.` in front of it and a dot behind mean nothing.
+pub(super) fn name(text: &str) -> Option<Box<str>> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let text = text.strip_prefix("*.").or_else(|| text.strip_prefix('.')).unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..64).contains(&label.len())
+            && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+    };
+    let (_, last) = text.rsplit_once('.')?;
+    let fits = text.len() <= LONGEST_NAME
+        && text.split('.').all(is_label)
+        && last.bytes().any(|c| c.is_ascii_alphabetic());
+    fits.then(|| text.to_ascii_lowercase().into())
+}
+
+/// The bytes of a SHA-256 in hexadecimal.
+pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
+    let mut hash = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        // Both are below 16.
+        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+    }
+    Some(hash)
+}

@@ -1,0 +1,160 @@
+//! MISP JSON: one event, several, or a list of attributes.
+
+use serde::Deserialize;
+
+use super::indicator::sha256;
+use super::read::Lenient;
+use super::{Found, Indicator, What};
+
+/// Any of the documents that MISP and its feeds write.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    #[serde(rename = "Event")]
+    event: Option<Event>,
+    response: Option<Box<Several<Lenient<Self>>>>,
+    #[serde(rename = "Attribute")]
+    attributes: Option<Vec<Lenient<Attribute>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Several<T> {
+    Many(Vec<T>),
+    One(T),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    date: Lenient<String>,
+    timestamp: Lenient<Seconds>,
+    publish_timestamp: Lenient<Seconds>,
+    #[serde(rename = "Attribute")]
+    attributes: Vec<Lenient<Attribute>>,
+    #[serde(rename = "Object")]
+    objects: Vec<Lenient<Object>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Object {
+    #[serde(rename = "Attribute")]
+    attributes: Vec<Lenient<Attribute>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Attribute {
+    r#type: String,
+    value: String,
+    to_ids: Option<bool>,
+    deleted: Option<bool>,
+}
+
+/// A number, or a number in quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(i64),
+    Text(String),
+}
+
+/// Reads a document; `None` if it is not MISP's.
+pub(super) fn read(content: &[u8]) -> Result<Option<Found>, serde_json::Error> {
+    let mut found = Found::default();
+    let mut some = false;
+    let documents = match content.trim_ascii_start().first() {
+        // Without a detour: an event can have a million attributes.
+        Some(b'{') => vec![Lenient(Some(serde_json::from_slice(content)?))],
+        _ => serde_json::from_slice(content)?,
+    };
+    for document in documents.into_iter().filter_map(|document| document.0) {
+        some |= take(document, &mut found);
+    }
+    Ok(some.then_some(found))
+}
+
+fn take(document: Document, found: &mut Found) -> bool {
+    let Document { event, response, attributes } = document;
+    let some = event.is_some() || response.is_some() || attributes.is_some();
+    if let Some(event) = event {
+        for time in [event.timestamp, event.publish_timestamp] {
+            found.date(time.0.and_then(nanos));
+        }
+        if found.date.is_none() {
+            let day = event.date.0.and_then(|day| day.parse::<jiff::civil::Date>().ok());
+            let day = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+            found.date(day.and_then(|day| i64::try_from(day.timestamp().as_nanosecond()).ok()));
+        }
+        each(event.attributes, found);
+        for object in event.objects {
+            each(object.0.unwrap_or_default().attributes, found);
+        }
+    }
+    each(attributes.unwrap_or_default(), found);
+    for document in response.into_iter().flat_map(|response| all(*response)) {
+        take(document, found);
+    }
+    some
+}
+
+/// The documents that there are, and have the form of one.
+fn all(documents: Several<Lenient<Document>>) -> impl Iterator<Item = Document> {
+    let documents = match documents {
+        Several::Many(documents) => documents,
+        Several::One(document) => vec![document],
+    };
+    documents.into_iter().filter_map(|document| document.0)
+}
+
+fn nanos(seconds: Seconds) -> Option<i64> {
+    let seconds = match seconds {
+        Seconds::Number(seconds) => seconds,
+        Seconds::Text(text) => text.parse().ok()?,
+    };
+    // An event that was never published has a zero here.
+    (seconds > 0).then(|| seconds.checked_mul(1_000_000_000)).flatten()
+}
+
+fn each(attributes: Vec<Lenient<Attribute>>, found: &mut Found) {
+    for attribute in attributes {
+        let Some(attribute) = attribute.0 else {
+            found.skipped.add("attributes that cannot be read");
+            continue;
+        };
+        if attribute.deleted == Some(true) {
+            found.skipped.add("attributes that are deleted");
+        } else if attribute.to_ids == Some(false) {
+            found.skipped.add("attributes that are not meant for detection (to_ids)");
+        } else {
+            one(&attribute, found);
+        }
+    }
+}
+
+fn one(Attribute { r#type: kind, value, .. }: &Attribute, found: &mut Found) {
+    const WRONG: &str = "attributes with a value that is no indicator";
+    let (first, second) = value.split_once('|').unwrap_or((value, ""));
+    match kind.as_str() {
+        "ip-dst" | "ip-src" | "domain" | "hostname" | "url" | "sha256" => found.take(value, WRONG),
+        "domain|ip" => {
+            found.take(first, WRONG);
+            found.take(second, WRONG);
+        }
+        "ip-dst|port" | "ip-src|port" | "hostname|port" => {
+            let at = Indicator::parse(first).filter(|at| !matches!(at.what, What::Sha256(_)));
+            // The port of a source is the remote's as well: the remote is what the indicator names.
+            let port = second.trim().parse::<u16>().ok().filter(|port| *port > 0);
+            match (at, port) {
+                (Some(at), Some(_)) => found.indicators.push(at.with_port(port)),
+                _ => found.skipped.add(WRONG),
+            }
+        }
+        "filename|sha256" => match sha256(second.trim()) {
+            Some(hash) => found.indicators.push(Indicator { what: What::Sha256(hash), port: None }),
+            None => found.skipped.add(WRONG),
+        },
+        _ => found.skipped.add("attributes of types that no connection has"),
+    }
+}

@@ -1,0 +1,105 @@
+//! Lists of indicators of compromise: read in any of the usual formats, and matched against connections.
+//!
+//! A list is text, CSV, a STIX 2.1 bundle or MISP events; what it is, is seen from its content. What is in it is hostile
+//! and bounded: a list is read whole or refused, and what it has that is no indicator for connections is counted.
+//! [`Lists`] looks an address, a name or a hash up in tables, so that a match costs the same for any number of indicators.
+
+mod indicator;
+mod lists;
+mod misp;
+mod read;
+mod stix;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::IndicatorList;
+
+pub use indicator::{Host, Indicator, What};
+pub use lists::{Lists, Match};
+pub use read::{Format, LARGEST, read};
+
+/// Why a list cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IocError {
+    /// More bytes than a list may have.
+    #[error("it has more than {} MiB, which is more than a list of indicators may have", .0 >> 20)]
+    TooLarge(u64),
+    /// More indicators than a list may have.
+    #[error("it has more than {0} indicators")]
+    TooMany(usize),
+    /// JSON that cannot be read.
+    #[error("it begins like JSON and cannot be read as such: {0}")]
+    Json(String),
+    /// JSON of another kind.
+    #[error("it is JSON, but neither a STIX 2.1 bundle nor a MISP event")]
+    OtherJson,
+    /// Nothing in it could be used.
+    #[error(
+        "nothing in it is an indicator that connmon understands: addresses, networks, names, URLs or SHA-256 ({0})"
+    )]
+    Nothing(String),
+}
+
+/// A list that has been read.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Which one.
+    pub about: Arc<IndicatorList>,
+    /// How it was written.
+    pub format: Format,
+    /// What it has.
+    pub indicators: Vec<Indicator>,
+    /// What it has besides, by the reason why it is not matched.
+    pub skipped: Skipped,
+}
+
+/// Parts of a list that are not matched: how many for each reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped(BTreeMap<&'static str, u64>);
+
+impl Skipped {
+    /// Counts one.
+    fn add(&mut self, reason: &'static str) {
+        *self.0.entry(reason).or_default() += 1;
+    }
+
+    /// The reasons, in alphabetical order, and how many there are of each.
+    pub fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    /// In words; empty if everything is matched.
+    pub fn words(&self) -> String {
+        let each: Vec<String> = self.reasons().map(|(reason, count)| format!("{reason} ({count})")).collect();
+        each.join(", ")
+    }
+}
+
+/// What a reader of a format finds.
+#[derive(Debug, Default)]
+struct Found {
+    indicators: Vec<Indicator>,
+    skipped: Skipped,
+    /// When the list says that it was made, nanoseconds since 1970.
+    date: Option<i64>,
+}
+
+impl Found {
+    /// Takes a text that should be an indicator.
+    fn take(&mut self, text: &str, otherwise: &'static str) {
+        match Indicator::parse(text) {
+            Some(indicator) => self.indicators.push(indicator),
+            None => self.skipped.add(otherwise),
+        }
+    }
+
+    /// Notes a time that the list names for itself; the latest counts.
+    fn date(&mut self, nanos: Option<i64>) {
+        self.date = self.date.max(nanos);
+    }
+}

@@ -1,0 +1,132 @@
+//! From the bytes of a file to a list: which format it is, and when it was made.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+use sha2::{Digest, Sha256};
+
+use super::{Found, IocError, List, misp, stix, table, text};
+use crate::model::{IndicatorList, Timestamp, from_bytes, hex};
+
+/// Bytes of a list at most.
+pub const LARGEST: u64 = 256 << 20;
+/// Indicators of a list at most.
+const MOST: usize = 10_000_000;
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One indicator a line.
+    Text,
+    /// A table.
+    Csv,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// MISP events.
+    Misp,
+}
+
+impl Format {
+    /// The name for people and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Csv => "csv",
+            Self::Stix => "stix",
+            Self::Misp => "misp",
+        }
+    }
+}
+
+/// Reads a list, whatever its format; `modified` is when its file was changed last.
+///
+/// # Errors
+/// It is too large, it is JSON of another kind, or has nothing that could be matched.
+pub fn read(name: &str, bytes: &[u8], modified: Option<Timestamp>) -> Result<List, IocError> {
+    if bytes.len() as u64 > LARGEST {
+        return Err(IocError::TooLarge(LARGEST));
+    }
+    let content = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let (format, found) = match json_start(content) {
+        true => json(content)?,
+        false => lines(&from_bytes(content)),
+    };
+    let Found { mut indicators, skipped, date } = found;
+    let some = skipped.reasons().next().is_some();
+    if indicators.is_empty() && some {
+        return Err(IocError::Nothing(skipped.words()));
+    }
+    if indicators.len() > MOST {
+        return Err(IocError::TooMany(MOST));
+    }
+    indicators.shrink_to_fit();
+    let about = Arc::new(IndicatorList {
+        name: name.to_owned(),
+        sha256: hex(&Sha256::digest(bytes)),
+        date: date.map(Timestamp).or(modified),
+        indicators: indicators.len() as u64,
+    });
+    Ok(List { about, format, indicators, skipped })
+}
+
+/// Whether a text is meant to be JSON. An address in brackets is not.
+fn json_start(bytes: &[u8]) -> bool {
+    let mut rest = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    match rest.next() {
+        Some(b'{') => true,
+        Some(b'[') => matches!(rest.next(), Some(b'{' | b'"' | b']' | b'[')),
+        _ => false,
+    }
+}
+
+fn lines(content: &str) -> (Format, Found) {
+    match table::delimiter(content) {
+        Some(delimiter) => (Format::Csv, table::read(content, delimiter)),
+        None => (Format::Text, text::read(content)),
+    }
+}
+
+/// As much of any JSON document as tells its kind.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default)]
+    r#type: Lenient<String>,
+}
+
+fn json(content: &[u8]) -> Result<(Format, Found), IocError> {
+    let wrong = |error: serde_json::Error| IocError::Json(error.to_string());
+    // A list of events has no type.
+    let kind = serde_json::from_slice::<Kind>(content).ok().and_then(|kind| kind.r#type.0);
+    if kind.as_deref() == Some("bundle") {
+        return stix::read(content).map_err(wrong).map(|found| (Format::Stix, found));
+    }
+    match misp::read(content).map_err(wrong)? {
+        Some(found) => Ok((Format::Misp, found)),
+        None => Err(IocError::OtherJson),
+    }
+}
+
+/// A value that is taken where it has the right form, and is nothing where it has another.
+#[derive(Debug)]
+pub(super) struct Lenient<T>(pub Option<T>);
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either<T> {
+            Known(T),
+            Other(serde::de::IgnoredAny),
+        }
+        Ok(Self(match Either::deserialize(deserializer)? {
+            Either::Known(value) => Some(value),
+            Either::Other(_) => None,
+        }))
+    }
+}

@@ -1,0 +1,59 @@
+//! STIX 2.1 bundles: the patterns of their indicators, as far as one connection can tell that it fits them.
+
+mod meaning;
+mod pattern;
+
+use serde::Deserialize;
+
+use super::Found;
+use super::read::Lenient;
+
+#[derive(Deserialize)]
+struct Bundle {
+    #[serde(default)]
+    objects: Vec<Lenient<Object>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Object {
+    r#type: String,
+    pattern: Option<String>,
+    pattern_type: Option<String>,
+    modified: Option<String>,
+    revoked: Option<bool>,
+}
+
+/// Reads a bundle. Its date is that of the indicator that was changed last.
+pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
+    let bundle: Bundle = serde_json::from_slice(content)?;
+    let mut found = Found::default();
+    for object in bundle.objects {
+        let Some(object) = object.0 else {
+            found.skipped.add("objects that cannot be read");
+            continue;
+        };
+        if object.r#type != "indicator" {
+            continue;
+        }
+        let time = object.modified.as_deref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+        found.date(time.and_then(|time| i64::try_from(time.as_nanosecond()).ok()));
+        if object.revoked == Some(true) {
+            found.skipped.add("indicators that are revoked");
+        } else if object.pattern_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("stix")) {
+            found.skipped.add("indicators whose patterns are of another language than STIX");
+        } else {
+            let before = found.indicators.len();
+            let pattern = pattern::parse(object.pattern.as_deref().unwrap_or_default());
+            match pattern.map(|pattern| meaning::take(&pattern, &mut found.indicators)) {
+                None => found.skipped.add("patterns that cannot be read"),
+                Some(true) => {}
+                Some(false) if found.indicators.len() > before => {
+                    found.skipped.add("patterns that are matched in part only");
+                }
+                Some(false) => found.skipped.add("patterns that ask for more than a connection tells"),
+            }
+        }
+    }
+    Ok(found)
+}

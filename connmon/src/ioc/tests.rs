@@ -1,0 +1,269 @@
+//! Lists as they are published, and as nobody should write them.
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::filter::{ProcessRow, Row};
+use crate::model::Timestamp;
+
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn list(name: &str, text: &str) -> Result<List, IocError> {
+    read(name, text.as_bytes(), Some(Timestamp(7)))
+}
+
+/// The indicators of a list, and what it has besides.
+fn parts(text: &str) -> (&'static str, String, String) {
+    let list = list("x", text).unwrap();
+    let each: Vec<String> = list.indicators.iter().map(Indicator::to_string).collect();
+    (list.format.name(), each.join(" "), list.skipped.words())
+}
+
+#[test]
+fn indicators_are_read_as_people_write_them() {
+    let hash = HASH.to_ascii_uppercase();
+    for (text, expected) in [
+        ("192.0.2.1", Some("address 192.0.2.1")),
+        (" \"192.0.2[.]1\" ", Some("address 192.0.2.1")),
+        ("192(.)0.2[dot]1", Some("address 192.0.2.1")),
+        ("::ffff:192.0.2.1", Some("address 192.0.2.1")),
+        ("2001:db8::1", Some("address 2001:db8::1")),
+        ("192.0.2.77/24", Some("network 192.0.2.0/24")),
+        ("192.0.2.1:443", Some("address 192.0.2.1:443")),
+        ("[2001:db8::1]:443", Some("address [2001:db8::1]:443")),
+        ("Evil[.]Example.", Some("name evil.example")),
+        ("*.evil.example", Some("name evil.example")),
+        ("evil.example:8443", Some("name evil.example:8443")),
+        ("hxxps://evil[.]example/a?b=c", Some("url https://evil.example/a?b=c")),
+        ("hXXp[://]198.51.100.1:8080/x", Some("url http://198.51.100.1:8080/x")),
+        ("http://user:pw@evil.example", Some("url http://user:pw@evil.example")),
+        ("evil.example/gate.php", Some("url evil.example/gate.php")),
+        (HASH, Some(&*format!("sha256 {HASH}"))),
+        (&hash, Some(&*format!("sha256 {HASH}"))),
+        ("localhost", None),
+        ("com", None),
+        ("1.2.3", None),
+        ("1.2.3.4.5", None),
+        ("192.0.2.1/33", None),
+        ("evil.example:0", None),
+        ("d41d8cd98f00b204e9800998ecf8427e", None),
+        ("a..b", None),
+        ("-", None),
+        ("", None),
+        ("javascript://", None),
+    ] {
+        let read = Indicator::parse(text).map(|it| format!("{} {it}", it.kind().name()));
+        assert_eq!(read.as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn text_and_tables() {
+    let text = "# list\n192.0.2.1\n;\n10.0.0.0/8 # ours\nevil.example some words\n0.0.0.0 ads.example\n\
+        ||tracker.example^\nnonsense\n";
+    assert_eq!(
+        parts(text),
+        (
+            "text",
+            "192.0.2.1 10.0.0.0/8 evil.example ads.example tracker.example".into(),
+            "lines that are no indicator (1)".into()
+        )
+    );
+    // The columns of abuse.ch's lists.
+    let feodo = "# comment\n\"first_seen_utc\",\"dst_ip\",\"dst_port\",\"malware\"\n\"2021-01-17 07:44:46\",\"192.0.2.9\",\"4643\",\"x.example\"\n";
+    assert_eq!(parts(feodo), ("csv", "192.0.2.9".into(), String::new()));
+    let threatfox = "# comment, with a comma\n# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"ioc_type\"\n\
+        \"2024-01-01\", \"1\", \"192.0.2.9:443\", \"ip:port\"\n\"2024-01-01\", \"2\", \"d41d8cd98f00b204e9800998ecf8427e\", \"md5_hash\"\n";
+    assert_eq!(parts(threatfox), ("csv", "192.0.2.9:443".into(), "cells that are no indicator (1)".into()));
+    assert_eq!(
+        parts("a;b;192.0.2.1\nc;evil.example;d\ne;f;g\n"),
+        ("csv", "192.0.2.1 evil.example".into(), "rows without an indicator (1)".into())
+    );
+    assert_eq!(parts("\u{feff}192.0.2.1\r\n"), ("text", "192.0.2.1".into(), String::new()));
+    assert_eq!(parts(""), ("text", String::new(), String::new()));
+    assert!(matches!(list("x", "no\nindicator\n"), Err(IocError::Nothing(_))));
+}
+
+#[test]
+fn stix() {
+    let bundle = format!(
+        r#"{{"type": "bundle", "id": "bundle--1", "objects": [
+        {{"type": "indicator", "pattern_type": "stix", "pattern": "[ipv4-addr:value = '192.0.2.1']", "modified": "2026-01-02T03:04:05.678Z"}},
+        {{"type": "indicator", "pattern": "[file:hashes.'SHA-256' = '{HASH}']", "modified": "2026-01-01T00:00:00Z"}},
+        {{"type": "indicator", "pattern_type": "yara", "pattern": "rule x {{}}"}},
+        {{"type": "indicator", "pattern": "[domain-name:value = 'old.example']", "revoked": true}},
+        {{"type": "indicator", "pattern": "[process:name = 'x']"}},
+        {{"type": "indicator", "pattern": "what"}},
+        {{"type": "malware", "name": "x"}}, {{"type": 5}}, 7]}}"#
+    );
+    let (format, indicators, skipped) = parts(&bundle);
+    assert_eq!((format, indicators.as_str()), ("stix", &*format!("192.0.2.1 {HASH}")));
+    assert_eq!(
+        skipped,
+        "indicators that are revoked (1), indicators whose patterns are of another language than STIX (1), \
+         objects that cannot be read (2), patterns that ask for more than a connection tells (1), patterns that cannot be read (1)"
+    );
+    let date = list("x", &bundle).unwrap().about.date.unwrap();
+    assert_eq!(date.to_string(), "2026-01-02T03:04:05.678000000Z");
+}
+
+#[test]
+fn misp() {
+    let event = format!(
+        r#"{{"Event": {{"date": "2026-01-02", "timestamp": "1767323045", "Attribute": [
+        {{"type": "ip-dst", "value": "192.0.2.1", "to_ids": true}},
+        {{"type": "ip-dst|port", "value": "192.0.2.2|443"}},
+        {{"type": "domain|ip", "value": "evil.example|192.0.2.3"}},
+        {{"type": "filename|sha256", "value": "a|b.exe|{HASH}"}},
+        {{"type": "ip-src", "value": "8.8.8.8", "to_ids": false}},
+        {{"type": "hostname", "value": "x", "to_ids": true}},
+        {{"type": "md5", "value": "d41d8cd98f00b204e9800998ecf8427e"}},
+        {{"type": "domain", "value": "gone.example", "deleted": true}}, 5],
+        "Object": [{{"name": "file", "Attribute": [{{"type": "hostname", "value": "c2.example"}}]}}]}}}}"#
+    );
+    let expected = "192.0.2.1 192.0.2.2:443 evil.example 192.0.2.3 c2.example";
+    for text in [event.clone(), format!("[{event}]"), format!("{{\"response\": [{event}]}}")] {
+        let (format, indicators, skipped) = parts(&text);
+        assert_eq!((format, indicators.as_str()), ("misp", expected));
+        assert!(skipped.contains("attributes that are not meant for detection (to_ids) (1)"), "{skipped}");
+        assert!(skipped.contains("attributes of types that no connection has (1)"), "{skipped}");
+        assert!(skipped.contains("attributes with a value that is no indicator (2)"), "{skipped}");
+        assert_eq!(list("x", &text).unwrap().about.date, Some(Timestamp(1_767_323_045_000_000_000)));
+    }
+    let search = r#"{"response": {"Attribute": [{"type": "ip-dst", "value": "192.0.2.1"}]}}"#;
+    assert_eq!(parts(search).1, "192.0.2.1");
+    for other in ["{}", "[]", "[\"192.0.2.1\"]", "{\"type\": \"report\"}"] {
+        assert_eq!(list("x", other).unwrap_err(), IocError::OtherJson, "{other}");
+    }
+    assert!(matches!(list("x", "{\"Event\":"), Err(IocError::Json(_))));
+    let deep = format!("{{\"type\":\"bundle\",\"objects\":{}", "[".repeat(100_000));
+    assert!(matches!(list("x", &deep), Err(IocError::Json(_))));
+}
+
+fn row<'a>(ip: &str, hosts: &[&'a str], hashes: &[&'a str]) -> Row<'a> {
+    Row {
+        remote: ip.parse().unwrap(),
+        hosts: hosts.iter().map(|host| (*host).into()).collect(),
+        processes: hashes
+            .iter()
+            .map(|hash| ProcessRow { sha256: Some((*hash).into()), ..ProcessRow::default() })
+            .collect(),
+        ..Row::default()
+    }
+}
+
+#[test]
+fn matching() {
+    let one = list(
+        "one",
+        &format!("192.0.2.1\n192.0.2.0/24\nevil.example\nhttp://files.example/a\n{HASH}\n198.51.100.1:443\n"),
+    )
+    .unwrap();
+    let two = list("two", "192.0.2.1\n0.0.0.0/0\n2001:db8::/32\n192.0.2.1\n").unwrap();
+    assert_eq!(two.indicators.len(), 4);
+    let lists = Lists::new(vec![one, two]).unwrap();
+    let found = |row: &Row<'_>, port: u16| {
+        let found = lists.matches(row, port);
+        found
+            .iter()
+            .map(|it| format!("{}:{}:{}", it.about.name, it.kind.name(), it.indicator))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for (ip, hosts, hashes, port, expected) in [
+        (
+            "192.0.2.1",
+            &[][..],
+            &[][..],
+            1,
+            "one:address:192.0.2.1 one:network:192.0.2.0/24 two:address:192.0.2.1 two:network:0.0.0.0/0",
+        ),
+        ("192.0.2.2", &[], &[], 1, "one:network:192.0.2.0/24 two:network:0.0.0.0/0"),
+        ("2001:db8:1::1", &[], &[], 1, "two:network:2001:db8::/32"),
+        (
+            "2001:db9::1",
+            &["EVIL.example.", "a.b.evil.example", "notevil.example"],
+            &[],
+            1,
+            "one:name:evil.example",
+        ),
+        ("2001:db9::1", &["files.example"], &[], 1, "one:url:http://files.example/a"),
+        ("2001:db9::1", &["a.files.example", "example"], &[], 1, ""),
+        ("2001:db9::1", &[], &[HASH, HASH], 1, &*format!("one:sha256:{HASH}")),
+        ("2001:db9::1", &["\0", "x y.evil.example"], &["zz"], 1, ""),
+        ("198.51.100.1", &[], &[], 443, "one:address:198.51.100.1:443 two:network:0.0.0.0/0"),
+        ("198.51.100.1", &[], &[], 80, "two:network:0.0.0.0/0"),
+    ] {
+        assert_eq!(found(&row(ip, hosts, hashes), port), expected, "{ip} {hosts:?}");
+    }
+    assert!(Lists::default().is_empty());
+}
+
+#[test]
+fn repetition_costs_nothing() {
+    let ports: String = (1..=u16::MAX).map(|port| format!("192.0.2.1:{port}\n")).collect();
+    let text = format!("{}{}", ports.repeat(4), "http://a.example/x\nhttp://a.example/y\n".repeat(100_000));
+    let lists = Lists::new(vec![list("x", &text).unwrap(), list("y", "192.0.2.1").unwrap()]).unwrap();
+    let found = lists.matches(&row("192.0.2.1", &["a.example"], &[]), 7);
+    let found: Vec<String> = found.into_iter().map(|it| it.indicator).collect();
+    assert_eq!(found, ["192.0.2.1:7", "http://a.example/x", "192.0.2.1"]);
+}
+
+proptest! {
+    /// Whatever the bytes: a list or one sentence.
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read("x", &bytes, None);
+    }
+
+    /// Bytes that look like each of the formats.
+    #[test]
+    fn nothing_that_looks_like_a_list_makes_it_panic(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "[", "]", "\"", ",", ":", "\n", ";", "\t", "'", "(", ")", " = ", " OR ", " AND ", " NOT ", "|", "\\",
+            "\"type\"", "\"bundle\"", "\"objects\"", "\"indicator\"", "\"pattern\"", "\"Event\"", "\"Attribute\"", "\"value\"",
+            "\"response\"", "ipv4-addr:value", "'192.0.2.1'", "192.0.2.1", "evil[.]example", "hxxp://", "http://[", "::", "/", "#",
+            "sha256", "é", "\u{202e}", "1e999", "-1", "null", "t'", "WITHIN", "IN",
+        ]), 0..60),
+    ) {
+        let text = parts.concat();
+        let _ = read("x", text.as_bytes(), None);
+        let _ = read("x", format!("{{\"type\":\"bundle\",\"objects\":[{{\"type\":\"indicator\",\"pattern\":{}}}]}}", serde_json::Value::from(text.clone())).as_bytes(), None);
+        let _ = read("x", format!("{{\"Event\":{{\"Attribute\":[{{\"type\":\"ip-dst|port\",\"value\":{}}}]}}}}", serde_json::Value::from(text)).as_bytes(), None);
+    }
+
+    /// What is displayed reads back as the same.
+    #[test]
+    fn indicators_read_back(text in "[a-z0-9.:/\\[\\]-]{1,30}") {
+        if let Some(indicator) = Indicator::parse(&text) {
+            prop_assert_eq!(Indicator::parse(&indicator.to_string()), Some(indicator));
+        }
+    }
+
+    /// The tables against the plain way: every indicator by itself.
+    #[test]
+    fn tables_match_as_a_scan_would(
+        networks in prop::collection::vec((any::<u32>(), 0..=32_u8), 0..40),
+        ips in prop::collection::vec(any::<u32>(), 1..20),
+    ) {
+        // Few distinct bits, so that some match.
+        let address = |bits: u32| IpAddr::from((bits & 0x0300_0303).to_be_bytes());
+        let text: String = networks.iter().map(|(bits, length)| format!("{}/{length}\n", address(*bits))).collect();
+        let list = read("x", text.as_bytes(), None).unwrap();
+        let all: Vec<ipnet::IpNet> = text.lines().map(|line| line.parse::<ipnet::IpNet>().unwrap().trunc()).collect();
+        let lists = Lists::new(vec![list]).unwrap();
+        for ip in ips.into_iter().map(address) {
+            let row = Row { remote: ip, ..Row::default() };
+            let mut expected: Vec<String> = all.iter().filter(|network| network.contains(&ip)).map(|network| {
+                if network.prefix_len() == 32 { network.addr().to_string() } else { network.to_string() }
+            }).collect();
+            expected.sort();
+            expected.dedup();
+            let mut found: Vec<String> = lists.matches(&row, 0).into_iter().map(|it| it.indicator).collect();
+            found.sort();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

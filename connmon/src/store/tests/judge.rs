@@ -1,0 +1,97 @@
+//! What is known late is judged late: names and hashes that come after their connection.
+
+use super::filter::{in_memory, reader};
+use super::start;
+use crate::capture::Frame;
+use crate::filter::Filter;
+use crate::ioc::{Lists, read};
+use crate::model::{
+    Direction, End, Endpoint, ExeHash, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule, Timestamp,
+};
+use crate::rules::Rules;
+use crate::track::{Batch, ConnectionRow, NameRow, ProcessRow, Tracker};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp(seconds * 1_000_000_000)
+}
+
+fn process(exe_hash: ExeHash) -> ProcessRow {
+    let process = Process { id: ProcessId { pid: 7, start_ns: 1 }, exe_hash, ..Process::default() };
+    ProcessRow { row: 1, parent: None, process }
+}
+
+fn closed() -> ConnectionRow {
+    ConnectionRow {
+        row: 1,
+        proto: Proto::TCP,
+        direction: Direction::Out,
+        local: Endpoint::new([10, 0, 0, 5].into(), 40_000),
+        remote: Endpoint::new([192, 0, 2, 1].into(), 443),
+        opened: at(11),
+        closed: Some(at(12)),
+        end: Some(End::Fin),
+        preexisting: false,
+        subflow: false,
+        inexact: None,
+        netns: 1,
+        owner: Some(1),
+        kernel: None,
+        wire: None,
+        country: None,
+        place: None,
+    }
+}
+
+#[test]
+fn names_and_hashes_that_come_later_count() {
+    let hash = "ab".repeat(32);
+    let list = read("list.txt", format!("evil.example\nbad.example\n{hash}\n").as_bytes(), None).unwrap();
+    let expression = "ioc:evil.example";
+    let filter = Filter::parse(expression, at(0)).unwrap();
+    let rule = Rule { label: "evil".into(), color: None, expression: expression.into(), text: true };
+    let mut writer = in_memory().judging(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let mut write = |batch: Batch| {
+        writer.write(&batch).unwrap();
+        writer.take_news().into_iter().map(|news| (news.hit.kind, news.hit.time)).collect::<Vec<_>>()
+    };
+    let first = Batch {
+        processes: vec![process(ExeHash::Unknown)],
+        connections: vec![closed()],
+        over: vec![1],
+        time: at(13),
+        ..Batch::default()
+    };
+    assert_eq!(write(first), []);
+    let name = NameRow {
+        connection: 1,
+        name: "www.evil.example".into(),
+        source: NameSource::Dns,
+        process: None,
+        time: at(11),
+    };
+    assert_eq!(
+        write(Batch { names: vec![name], time: at(14), ..Batch::default() }),
+        [(IndicatorKind::Name, at(14))]
+    );
+    let hashed = || vec![process(ExeHash::Sha256(hash.clone()))];
+    assert_eq!(
+        write(Batch { processes: hashed(), time: at(15), ..Batch::default() }),
+        [(IndicatorKind::Sha256, at(15))]
+    );
+    let again = Batch { processes: hashed(), connections: vec![closed()], time: at(16), ..Batch::default() };
+    assert_eq!(write(again), [], "a hit is told once");
+    let told = vec![(at(17), vec![([192, 0, 2, 1].into(), vec!["host.bad.example".to_owned()])])];
+    assert_eq!(
+        write(Batch { reverse: told, time: at(17), ..Batch::default() }),
+        [(IndicatorKind::Name, at(17))]
+    );
+    let store = reader(writer);
+    let (_, connection) = store.connection(1 << 40 | 1).unwrap().unwrap();
+    assert_eq!((connection.label.as_deref(), connection.hits.len()), (Some("evil"), 3));
+    let run = store.runs().unwrap().remove(0);
+    assert_eq!((run.rules[0].expression.as_str(), run.lists[0].indicators), (expression, 3));
+}

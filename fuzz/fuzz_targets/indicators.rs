@@ -1,0 +1,15 @@
+//! Lists of indicators in every format: read, and made ready for matching.
+#![no_main]
+
+use connmon::filter::Row;
+use connmon::ioc::{Lists, read};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(list) = read("fuzz", bytes, None)
+        && let Ok(lists) = Lists::new(vec![list])
+    {
+        let name = String::from_utf8_lossy(bytes);
+        drop(lists.matches(&Row { hosts: vec![name], ..Row::default() }, 443));
+    }
+});
