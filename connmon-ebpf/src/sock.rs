@@ -214,6 +214,11 @@ pub fn is_connecting(sk: u64) -> bool {
 #[inline(always)]
 pub fn sent_with_syn(sk: u64) -> u32 {
     let una: u32 = get(sk, offset!(snd_una));
+    if una == 0 {
+        // connect() with TCP_FASTOPEN_CONNECT leaves the SYN to the first send; until then the socket has a sequence number,
+        // and nothing that was sent (tcp_fastopen_defer_connect(), net/ipv4/tcp_fastopen.c).
+        return 0;
+    }
     write_seq(sk).wrapping_sub(una).saturating_sub(1)
 }
 

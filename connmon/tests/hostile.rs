@@ -129,7 +129,7 @@ fn capture(path: &Path, name: &str) {
     say(9 * SECOND, server, false, dns(true, answers));
     say(11 * SECOND, flow, true, Message::Tls(Hello { server_name: Some(text()), alpn: vec![text()] }));
     say(11 * SECOND, flow, true, Message::Http(Some(format!("http-{name}"))));
-    put(Frame::Hosts(vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}")])]));
+    put(Frame::Hosts(SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}")])]));
     let entry = SockEntry {
         kind: kind::SOCK,
         flags: flag::OUTBOUND | flag::RELEASED,

@@ -124,8 +124,8 @@ pub enum Frame {
     Cgroup(Box<CgroupRecord>),
     /// Something that was said on a connection.
     Sighting(Box<Sighting>),
-    /// Names of addresses that the host keeps: /etc/hosts.
-    Hosts(AddressNames),
+    /// Names of addresses that the host keeps, /etc/hosts, and when they were read; time of CLOCK_BOOTTIME.
+    Hosts(u64, AddressNames),
     /// What reverse DNS said of addresses, and when; time of CLOCK_BOOTTIME.
     Reverse(u64, AddressNames),
     /// Everything that was lost so far.
@@ -197,7 +197,10 @@ impl Frame {
                     PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
                     PROGRAM => Self::Program(serde_json::from_slice(bytes).ok()?),
                     SIGHTING => Self::Sighting(serde_json::from_slice(bytes).ok()?),
-                    HOSTS => Self::Hosts(serde_json::from_slice(bytes).ok()?),
+                    HOSTS => {
+                        let (time, names) = serde_json::from_slice(bytes).ok()?;
+                        Self::Hosts(time, names)
+                    }
                     REVERSE => {
                         let (time, names) = serde_json::from_slice(bytes).ok()?;
                         Self::Reverse(time, names)
@@ -236,7 +239,7 @@ impl Frame {
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
             Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
-            Self::Hosts(hosts) => put(HOSTS, &[&json(serde_json::to_vec(hosts))]),
+            Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, names)))]),
             Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, names)))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),

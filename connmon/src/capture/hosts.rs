@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 use std::{fs, io};
 
-use super::Frame;
+use super::{Frame, sys};
 use crate::model::from_bytes;
 
 /// Where it is.
@@ -45,7 +45,7 @@ impl Hosts {
         self.read = state;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, MAX_BYTES), &mut bytes)?;
-        Ok(Some(Frame::Hosts(parse(&from_bytes(&bytes)))))
+        Ok(Some(Frame::Hosts(sys::boot_time_ns(), parse(&from_bytes(&bytes)))))
     }
 }
 

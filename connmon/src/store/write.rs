@@ -145,8 +145,8 @@ impl Writer {
         }
         let run = self.run;
         geo::put_run(&transaction, run, batch)?;
-        if let Some(hosts) = &batch.hosts {
-            self.of_addresses = OfAddresses::new(hosts, time);
+        if let Some((time, hosts)) = &batch.hosts {
+            self.of_addresses = OfAddresses::new(hosts, *time);
             // Each address is met as if for the first time.
             self.endpoints.clear();
         }

@@ -98,7 +98,7 @@ impl Tracker {
             Frame::Closed(entry) => self.closed(entry),
             Frame::Share(key, share) => self.share(key, &share),
             Frame::Sighting(sighting) => self.names.sighting(*sighting),
-            Frame::Hosts(hosts) => self.batch.hosts = Some(hosts),
+            Frame::Hosts(time, names) => self.batch.hosts = Some((self.time(time), names)),
             Frame::Reverse(time, names) => {
                 let time = self.time(time);
                 self.batch.reverse.push((time, names));

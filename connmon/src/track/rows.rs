@@ -30,7 +30,7 @@ pub struct Batch {
     /// Questions to DNS that were answered, or given up.
     pub lookups: Vec<LookupRow>,
     /// The host's own list of names, if it was told.
-    pub hosts: Option<AddressNames>,
+    pub hosts: Option<(Timestamp, AddressNames)>,
     /// What reverse DNS said.
     pub reverse: Vec<(Timestamp, AddressNames)>,
     /// Rows of connections that nothing more will be told of, in this recording.
