@@ -8,7 +8,8 @@ use std::process::Command;
 
 use connmon::capture::file::Writer;
 use connmon::capture::{Frame, ProcessFacts, ProgramFacts, Start};
-use connmon::sniff::{DnsAnswer, DnsMessage, FlowId, Hello, Message, Sighting};
+use connmon::model::LookupAnswer;
+use connmon::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
 
 const SECOND: u64 = 1_000_000_000;
@@ -111,8 +112,8 @@ fn capture(path: &Path, name: &str) {
         })));
     };
     let answers = vec![
-        DnsAnswer { name: text(), kind: "CNAME".into(), ttl: 1, data: text() },
-        DnsAnswer { name: text(), kind: "A".into(), ttl: 900, data: "8.8.8.8".into() },
+        LookupAnswer { name: text(), kind: "CNAME".into(), ttl: 1, data: text() },
+        LookupAnswer { name: text(), kind: "A".into(), ttl: 900, data: "8.8.8.8".into() },
     ];
     let dns = |response, answers| {
         Message::Dns(DnsMessage {

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Process, Timestamp};
 
 /// A name of the other end of a connection. Hostile: see [`display_safe`](super::display_safe).
@@ -90,7 +92,7 @@ pub struct Lookup {
 }
 
 /// A record of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupAnswer {
     /// The name that it is of.
     pub name: String,

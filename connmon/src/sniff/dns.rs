@@ -4,6 +4,8 @@ use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::{Name, RData, Record};
 use serde::{Deserialize, Serialize};
 
+use crate::model::LookupAnswer;
+
 /// Records of an answer that are kept.
 const MAX_ANSWERS: usize = 64;
 /// Characters of a record's data that are kept.
@@ -25,20 +27,7 @@ pub struct DnsMessage {
     /// Of an answer: it did not fit, and is asked for again over TCP.
     pub truncated: bool,
     /// What answers the question, first the aliases.
-    pub answers: Vec<DnsAnswer>,
-}
-
-/// A record that answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsAnswer {
-    /// The name that it is of.
-    pub name: String,
-    /// Its type.
-    pub kind: String,
-    /// How long it may be kept, seconds.
-    pub ttl: u32,
-    /// An address, a name, or the record's data as text.
-    pub data: String,
+    pub answers: Vec<LookupAnswer>,
 }
 
 /// The message in some bytes; none if they are not one, or have no question.
@@ -57,14 +46,14 @@ pub fn parse(bytes: &[u8]) -> Option<DnsMessage> {
     })
 }
 
-fn answer(record: &Record) -> DnsAnswer {
+fn answer(record: &Record) -> LookupAnswer {
     let data = match &record.data {
         RData::A(address) => address.to_string(),
         RData::AAAA(address) => address.to_string(),
         RData::CNAME(name) => text(&name.0),
         other => other.to_string().chars().take(MAX_DATA).collect(),
     };
-    DnsAnswer { name: text(&record.name), kind: record.record_type().to_string(), ttl: record.ttl, data }
+    LookupAnswer { name: text(&record.name), kind: record.record_type().to_string(), ttl: record.ttl, data }
 }
 
 /// A name as people write it. Case says nothing, and some resolvers play with it.

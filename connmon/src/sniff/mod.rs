@@ -15,7 +15,7 @@ use bytemuck::try_pod_read_unaligned;
 use connmon_ebpf::{PAYLOAD_LARGE, PayloadHead, class, proto};
 use serde::{Deserialize, Serialize};
 
-pub use dns::{DnsAnswer, DnsMessage};
+pub use dns::DnsMessage;
 use stream::{Streams, Way};
 pub use tls::Hello;
 

@@ -25,7 +25,7 @@ pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite
     Ok(())
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 

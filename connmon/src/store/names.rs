@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rusqlite::{Connection as Database, OptionalExtension, Row, Statement, Transaction, params};
+use rusqlite::{
+    CachedStatement, Connection as Database, OptionalExtension, Row, Transaction, params, params_from_iter,
+};
 
+use super::geo::json;
 use super::{Store, StoreError, processes};
 use crate::model::{
     AddressNames, Connection, Endpoint, Lookup, LookupAnswer, Name, NameSource, Observed, Process, Proto,
@@ -76,10 +79,6 @@ fn put_lookup(db: &Transaction<'_>, run: i64, base: i64, row: &LookupRow) -> rus
     Ok(())
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
 /// Takes out what is known of a connection that is not kept.
 pub(super) fn delete(db: &Transaction<'_>, connection: i64) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM connection_name WHERE connection_id = ?1")?.execute([connection])?;
@@ -144,8 +143,8 @@ pub(super) fn stand_in(db: &Database) -> rusqlite::Result<()> {
 
 /// Adds to connections what is known of their names.
 pub(super) struct Reader<'db> {
-    names: Statement<'db>,
-    observed: Statement<'db>,
+    names: CachedStatement<'db>,
+    observed: CachedStatement<'db>,
     of_endpoint: HashMap<i64, Vec<Name>>,
     /// The connections that there is something of.
     known: Known,
@@ -167,40 +166,33 @@ impl<'db> Reader<'db> {
             named: ids("SELECT DISTINCT connection_id FROM connection_name")?,
             observed: ids("SELECT connection_id FROM observed")?,
         };
-        let mut reader = Self::new(db, known)?;
-        let mut statement =
-            db.prepare("SELECT endpoint_id, source, name, time FROM endpoint_name ORDER BY rowid")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let name = name(row, None)?;
-            reader.of_endpoint.entry(row.get(0)?).or_default().extend(name);
-        }
-        Ok(reader)
+        Self::new(db, known, None)
     }
 
     /// For one connection.
     pub(super) fn of_one(db: &'db Database, connection: i64, endpoint: i64) -> rusqlite::Result<Self> {
         let known = Known { named: [connection].into(), observed: [connection].into() };
-        let mut reader = Self::new(db, known)?;
-        let mut statement = db.prepare(
-            "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
-        )?;
-        let mut rows = statement.query([endpoint])?;
-        while let Some(row) = rows.next()? {
-            let name = name(row, None)?;
-            reader.of_endpoint.entry(endpoint).or_default().extend(name);
-        }
-        Ok(reader)
+        Self::new(db, known, Some(endpoint))
     }
 
-    fn new(db: &'db Database, known: Known) -> rusqlite::Result<Self> {
+    /// With the names of all addresses, or of one.
+    fn new(db: &'db Database, known: Known, endpoint: Option<i64>) -> rusqlite::Result<Self> {
+        let mut of_endpoint: HashMap<i64, Vec<Name>> = HashMap::new();
+        let mut statement = db.prepare_cached(match endpoint {
+            Some(_) => "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
+            None => "SELECT endpoint_id, source, name, time FROM endpoint_name ORDER BY rowid",
+        })?;
+        let mut rows = statement.query(params_from_iter(endpoint))?;
+        while let Some(row) = rows.next()? {
+            of_endpoint.entry(row.get(0)?).or_default().extend(name(row, None)?);
+        }
         Ok(Self {
-            names: db.prepare(
+            names: db.prepare_cached(
                 "SELECT connection_id, source, name, time, process_id FROM connection_name WHERE connection_id = ?1
                     ORDER BY rowid",
             )?,
-            observed: db.prepare("SELECT service, alpn FROM observed WHERE connection_id = ?1")?,
-            of_endpoint: HashMap::new(),
+            observed: db.prepare_cached("SELECT service, alpn FROM observed WHERE connection_id = ?1")?,
+            of_endpoint,
             known,
         })
     }

@@ -15,8 +15,7 @@ use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
 use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame};
 use crate::model::{
-    Direction, Endpoint, InterfaceSample, KernelTotals, LookupAnswer, NameSource, ProcessId, Proto,
-    Timestamp, Wire,
+    Direction, Endpoint, InterfaceSample, KernelTotals, NameSource, ProcessId, Proto, Timestamp, Wire,
 };
 use names::{Found, Names};
 use processes::Processes;
@@ -256,12 +255,6 @@ impl Tracker {
         for asked in self.names.take_asked() {
             let (proto, server) = names::server(&asked.flow);
             let process = asked.process.and_then(|id| self.processes.row_of(id, asked.time_ns));
-            let answer = |answer: crate::sniff::DnsAnswer| LookupAnswer {
-                name: answer.name,
-                kind: answer.kind,
-                ttl: answer.ttl,
-                data: answer.data,
-            };
             let row = LookupRow {
                 time: self.time(asked.time_ns),
                 answered: asked.answered_ns.map(|time| self.time(time)),
@@ -271,7 +264,7 @@ impl Tracker {
                 name: asked.message.name,
                 kind: asked.message.kind,
                 code: asked.answered_ns.map(|_| asked.message.code),
-                answers: asked.message.answers.into_iter().map(answer).collect(),
+                answers: asked.message.answers,
             };
             self.batch.lookups.push(row);
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use connmon_ebpf::SockEntry;
 
-use crate::model::{Endpoint, NameSource, Observed, ProcessId, Proto};
-use crate::sniff::{DnsAnswer, DnsMessage, FlowId, Message, Sighting};
+use crate::model::{Endpoint, LookupAnswer, NameSource, Observed, ProcessId, Proto};
+use crate::sniff::{DnsMessage, FlowId, Message, Sighting};
 
 /// Things said on connections that are not met yet, at most.
 const MAX_WAITING: usize = 16_384;
@@ -141,7 +141,7 @@ impl Names {
     fn learn(&mut self, message: &DnsMessage, now: u64, process: Option<ProcessId>) {
         let mut names = vec![message.name.as_str()];
         let is_alias =
-            |answer: &&DnsAnswer, names: &[&str]| answer.kind == "CNAME" && names.contains(&&*answer.name);
+            |answer: &&LookupAnswer, names: &[&str]| answer.kind == "CNAME" && names.contains(&&*answer.name);
         while let Some(alias) = message
             .answers
             .iter()

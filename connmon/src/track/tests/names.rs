@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::sniff::{DnsAnswer, DnsMessage, FlowId, Hello, Message, Sighting};
+use crate::model::LookupAnswer;
+use crate::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
 
 const ALICE: (u32, u64) = (7, 7 * SECOND);
 const BOB: (u32, u64) = (8, 8 * SECOND);
 
 fn dns(response: bool, time_ns: u64, id: u16, name: &str, process: Option<(u32, u64)>, ttl: u32) -> Frame {
-    let answer = |name: &str, kind: &str, data: &str| DnsAnswer {
+    let answer = |name: &str, kind: &str, data: &str| LookupAnswer {
         name: name.into(),
         kind: kind.into(),
         ttl,
