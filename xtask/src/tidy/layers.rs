@@ -197,7 +197,7 @@ mod tests {
         );
         assert_eq!(
             rules("track/mod.rs", "fn f() { crate::enrich::name(); }"),
-            ["1: `track` may use model, capture, not `enrich::name`"]
+            ["1: `track` may use model, capture, sniff, not `enrich::name`"]
         );
         assert!(
             rules("report/mod.rs", "use crate::enrich::geo::Geo; use crate::{enrich::geo, model};")
