@@ -31,7 +31,7 @@ pub struct Args {
     /// Only this backend (may be given more than once)
     #[arg(long, value_name = "BACKEND")]
     backend: Vec<Backend>,
-    /// Minutes after which a guest is stopped [default: 30]
+    /// Minutes after which a guest is stopped [default: 25]
     #[arg(long, value_name = "MINUTES")]
     timeout: Option<u64>,
     /// Arguments for the end-to-end test
@@ -169,7 +169,7 @@ fn boot(
     let log = logs.join(format!("{}.log", kernel.release));
     initramfs::pack(kernel, &guest::init(&kernel.release, backends, &args.e2e), programs, &initrd)?;
     eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
-    let limit = Duration::from_secs(60 * args.timeout.unwrap_or(30));
+    let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
     let ended = qemu::run(&kernel.vmlinuz, &initrd, &log, accel, limit);
     let bytes = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let mut text = String::from_utf8_lossy(&bytes).replace('\r', "");

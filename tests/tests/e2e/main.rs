@@ -2,7 +2,8 @@
 //!
 //! One recorder sees all the plain cases; each of them is a test of its own that looks at its part of the export.
 //! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller,
-//! `ZOO_TIMES` plays each case more than once. At the end, one line a case says how well it is covered.
+//! `ZOO_TIMES` plays each case more than once, `E2E_PART=backend` leaves out what no backend makes a difference to. At the
+//! end, one line a case says how well it is covered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -72,33 +73,40 @@ fn main() {
         of("audit::by-remote", |session| session.groups_equal_truth(By::Remote)),
         of("audit::interfaces", Session::interfaces_count),
         of("export::complete", Session::export_is_complete),
-        trial("report::hostile-names", report::hostile_names),
         of("report::self-contained", report::self_contained),
+        trial("wire::counted", wire::counted),
+        trial("names::said-and-asked", names::said_and_asked),
+        trial("names::without-wire", names::without_wire),
+        trial("load", load::nothing_is_lost),
+        trial("load-small::ring", load::small_ring),
+        trial("load-small::maps", load::small_maps),
+        trial("storm::open", storms::open),
+        trial("storm::churn", storms::churn),
+        trial("storm::remotes", storms::remotes),
+        trial("storm::processes", storms::processes),
+    ]);
+    let same_for_all = [
+        trial("report::hostile-names", report::hostile_names),
         of("bad-input::store", bad_input::store),
         of("bad-input::arguments", bad_input::arguments),
-        trial("wire::counted", wire::counted),
         trial("wire::switched-off", wire::switched_off),
         trial("identity::deleted", identity::deleted),
         trial("identity::memfd", identity::memfd),
         trial("identity::container", identity::container),
         trial("identity::ancestors", identity::ancestors),
-        trial("names::said-and-asked", names::said_and_asked),
         trial("names::over-tcp", names::over_tcp),
         trial("names::switched-off", names::switched_off),
-        trial("names::without-wire", names::without_wire),
         trial("names::reverse", names::reverse),
         trial("replay", replay::equals_live),
-        trial("load", load::nothing_is_lost),
-        trial("load-small::ring", load::small_ring),
-        trial("load-small::maps", load::small_maps),
         trial("load-small::paused", load::paused),
-        trial("storm::open", storms::open),
-        trial("storm::churn", storms::churn),
         trial("storm::stopped", storms::stopped),
-        trial("storm::remotes", storms::remotes),
-        trial("storm::processes", storms::processes),
         trial("crash", crash::loses_only_the_last_moment),
-    ]);
+    ];
+    if backend_only() {
+        println!("{} tests are the same for every backend and run with another one", same_for_all.len());
+    } else {
+        trials.extend(same_for_all);
+    }
     if !in_vm() {
         // A guest has no programs but the tests' own.
         trials.push(trial("programs::real", programs::real));
@@ -107,6 +115,11 @@ fn main() {
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
     drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder
     conclusion.exit()
+}
+
+/// Whether another run on this kernel has the tests of what is the same for every backend.
+fn backend_only() -> bool {
+    std::env::var_os("E2E_PART").is_some_and(|part| part == "backend")
 }
 
 /// A line for each case whose record is right; printed at the end, where no test's own output is in the way.
