@@ -15,6 +15,7 @@ fn main() {
 
 fn build() -> Result<(), String> {
     let root = variable("CARGO_MANIFEST_DIR")?.join("..");
+    println!("cargo::rustc-env=CONNMON_COMMIT={}", commit(&root));
     let out = variable("OUT_DIR")?;
     let toolchain = root.join("target/tools/bpf-toolchain");
     println!("cargo::rerun-if-changed={}", toolchain.display());
@@ -99,4 +100,19 @@ fn without_debug(bytes: &[u8]) -> Result<Vec<u8>, object::build::Error> {
 
 fn variable(name: &str) -> Result<PathBuf, String> {
     env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"))
+}
+
+/// The commit that is built, with `+` for changes on top of it; empty where git does not tell.
+fn commit(root: &Path) -> String {
+    for file in [".git/HEAD", ".git/index"] {
+        println!("cargo::rerun-if-changed={}", root.join(file).display());
+    }
+    let git = |args: &[&str]| {
+        let output = Command::new("git").current_dir(root).args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return String::new() };
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|lines| !lines.is_empty());
+    commit + if changed { "+" } else { "" }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod geo;
 mod judge;
+mod report;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use audit::Audit;
 pub use geo::{DEFAULT_GEO_DIR, Databases, Fetch, Geo, GeoCommand, Import, Install, Lookup, Places, Status};
 pub use judge::{Baseline, Ioc, Judging, Label};
+pub use report::{Redact, Report, ReportFormat};
 
 /// Where recordings go unless `--db` says otherwise.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
@@ -74,10 +76,13 @@ pub enum Command {
     /// Compare a store with lists of indicators of compromise
     #[command(after_help = judge::IOC_HELP)]
     Ioc(Ioc),
-    /// One HTML file: header, map, tables
-    #[command(after_help = "Example:
-  connmon report --db a.db --out a.html")]
+    /// One HTML file: map, timeline, tables, every connection; or pictures and text
+    #[command(after_help = report::HELP)]
     Report(Report),
+    /// Whether a report is still what was written
+    #[command(after_help = "Example:
+  connmon verify a.html")]
+    Verify(Verify),
     /// Geo databases: which there are, what they say of an address, adding one
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Geo(Geo),
@@ -242,21 +247,11 @@ pub struct Dns {
     pub format: LookupFormat,
 }
 
-/// `connmon report`
+/// `connmon verify`
 #[derive(Debug, Args)]
-pub struct Report {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would print it as help")]
-    pub source: Source,
-    /// What to make
-    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
-    pub format: ReportFormat,
-    /// Where to write it; `-` for stdout
-    #[arg(long, value_name = "FILE", default_value = "connmon-report.html")]
-    pub out: PathBuf,
-    /// Where the host stands, instead of what the recording says: degrees north and east, as in 53.55,9.99
-    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
-    pub location: Option<String>,
+pub struct Verify {
+    /// The report
+    pub file: PathBuf,
 }
 
 /// `connmon doctor`
@@ -320,13 +315,6 @@ pub enum LookupFormat {
     Text,
     /// One JSON object a line
     Jsonl,
-}
-
-/// `--format` of `report`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// One page with everything
-    Html,
 }
 
 /// `--format` of `doctor` and `show`.

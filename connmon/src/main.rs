@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
     match commands::run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Altered) => ExitCode::from(1),
         Ok(Outcome::NothingMatched) => {
             eprintln!("connmon: no connection fits");
             ExitCode::from(1)

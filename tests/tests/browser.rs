@@ -14,6 +14,7 @@ use connmon::model::{
     Completeness, Connection, Direction, End, Endpoint, KernelTotals, Name, NameSource, Observed, Process,
     ProcessId, Proto, Run, Share, Timestamp,
 };
+use connmon::report::payload::Payload;
 use connmon::report::{Options, html};
 use connmon::summary::{Builder, Selection};
 
@@ -156,17 +157,20 @@ fn a_page_with_hostile_names_makes_no_request() {
         format!("<meta http-equiv=refresh content='0;url={url}/i'>\u{202e}\u{1b}[31m\0"),
     ];
     for (number, name) in hostile.iter().enumerate() {
+        let mut payload = Payload::new(&[run()], 100);
+        payload.add(1, &connection(name));
         let mut builder = Builder::new(vec![run()], Selection::default(), 100);
         builder.add(1, connection(name));
         let page = folder.path().join(format!("{number}.html"));
         let mut bytes = Vec::new();
         let summary = builder.finish();
-        html::write(&summary, &Options::of(&summary), &mut bytes).unwrap();
+        html::write(&summary, payload, &Options::of(&summary), &mut bytes).unwrap();
         std::fs::write(&page, bytes).unwrap();
         let document = open(&page);
         assert_eq!(server.calls(), 0, "{name} made the browser ask");
         assert!(document.contains("123\u{202f}456"), "the page does not show the bytes sent");
-        for element in ["<script", "<img", "<iframe", "<link", "<image", "http-equiv=\"refresh\""] {
+        assert_eq!(document.matches("<script").count(), 3, "{name} became a script");
+        for element in ["<img", "<iframe", "<link", "<image", "http-equiv=\"refresh\""] {
             assert!(!document.contains(element), "{name} became {element}");
         }
     }

@@ -13,6 +13,7 @@ mod linker;
 mod programs;
 mod readers;
 mod run;
+mod scripts;
 mod setup;
 mod sh;
 mod table;

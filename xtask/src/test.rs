@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, coverage, e2e, readers, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -24,6 +24,8 @@ enum Step {
     Tidy,
     /// Everything that needs neither root nor a kernel
     Unit,
+    /// The page's scripts: their types and their own tests
+    Scripts,
     /// The exports, by readers that are not ours
     Readers,
     /// Recorded against known truth, as root on this host
@@ -36,8 +38,16 @@ enum Step {
     Browser,
 }
 
-const STEPS: [Step; 7] =
-    [Step::Tidy, Step::Unit, Step::Readers, Step::E2e, Step::Vm, Step::Coverage, Step::Browser];
+const STEPS: [Step; 8] = [
+    Step::Tidy,
+    Step::Unit,
+    Step::Scripts,
+    Step::Readers,
+    Step::E2e,
+    Step::Vm,
+    Step::Coverage,
+    Step::Browser,
+];
 /// How often each case is played on this host: a second time must end as the first.
 const TIMES: usize = 2;
 /// Programs of this system that a test has talk to the network.
@@ -90,6 +100,7 @@ fn run_step(step: Step) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
         Step::Unit => unit()?,
+        Step::Scripts => scripts::unit()?,
         Step::Readers => readers::run()?,
         Step::E2e => {
             apt::programs(PROGRAMS, "the recording of real programs")?;
@@ -125,6 +136,7 @@ fn browser() -> Result<Outcome> {
     let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
     eprintln!("browser: {} ({})", found.display(), version.trim());
     let mut cmd = cargo::cargo(&["test", "-p", TESTS, "--test", "browser"]);
-    sh::run(cmd.env("BROWSER_BIN", found))?;
+    sh::run(cmd.env("BROWSER_BIN", &found))?;
+    scripts::browser(&found)?;
     Ok(Outcome::Passed)
 }

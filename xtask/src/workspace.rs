@@ -29,6 +29,11 @@ pub fn readers_dir() -> PathBuf {
     root().join("target/readers")
 }
 
+/// Where the browser's pages are made.
+pub fn browser_dir() -> PathBuf {
+    root().join("target/browser")
+}
+
 /// Kernels, guests and logs of `cargo xtask vm`.
 pub fn vm_dir() -> PathBuf {
     root().join("target/vm")

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use connmon::enrich::geo::Geo;
 use connmon::model::{Coordinates, HostLocation};
+use connmon::report::payload::{DEFAULT_ROWS, Payload};
 use connmon::report::{Options, html, svg};
 use connmon::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection};
 
@@ -32,9 +33,13 @@ fn main() -> std::io::Result<()> {
     let run = run(has("--lossy"), &geo);
     let processes = processes(has("--hostile"));
     let remotes = remotes(&geo, &mut random);
+    let mut payload =
+        Some(Payload::new(std::slice::from_ref(&run), DEFAULT_ROWS.max(rows.unwrap_or(0) as usize)));
     let mut builder = Builder::new(vec![run], Selection::default(), DEFAULT_CONNECTION_CAP);
     for id in 0..rows.unwrap_or(2_000) {
-        builder.add(1, connection(id, &geo, &processes, &remotes, &mut random));
+        let connection = connection(id, &geo, &processes, &remotes, &mut random);
+        payload.as_mut().expect("not written yet").add(1, &connection);
+        builder.add(1, connection);
     }
     let summary = builder.finish();
     let mut options = Options::of(&summary);
@@ -49,7 +54,8 @@ fn main() -> std::io::Result<()> {
         if file.ends_with(".svg") {
             out.write_all(svg::map(&summary, &options, svg::Frame::Standalone).as_bytes())?;
         } else {
-            html::write(&summary, &options, &mut out)?;
+            let payload = payload.take().ok_or_else(|| std::io::Error::other("one page at a time"))?;
+            html::write(&summary, payload, &options, &mut out)?;
         }
         out.flush()?;
         eprintln!("{file}: {} bytes in {:?}", std::fs::metadata(file)?.len(), begin.elapsed());

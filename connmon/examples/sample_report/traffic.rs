@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use connmon::enrich::geo::Geo;
-use connmon::model::{Connection, Direction, End, Endpoint, KernelTotals, Process, Proto, Share, Timestamp};
+use connmon::model::{
+    Connection, Direction, End, Endpoint, KernelTotals, Name, NameSource, Process, Proto, Share, Timestamp,
+    Wire,
+};
 
 use crate::world::{HOURS, KINDS, START};
 
@@ -118,12 +121,30 @@ pub fn connection(
             retransmitted_bytes: 0,
             rtt_us: 12_000,
         }),
-        wire: None,
+        wire: Some(Wire {
+            tx_bytes: tx + 40 * (3 + tx / 1400),
+            rx_bytes: rx + 40 * (3 + rx / 1400),
+            tx_packets: 3 + tx / 1400,
+            rx_packets: 3 + rx / 1400,
+        }),
         country,
         place: Some(Arc::new(geo.lookup(remote).place("sample".into()))),
-        names: Vec::new(),
+        names: names(remote, direction, udp, Timestamp(opened)),
         observed: None,
         label: None,
         hits: Vec::new(),
     }
+}
+
+/// The name of a called address: made up, under a top-level domain that nobody can have.
+fn names(remote: IpAddr, direction: Direction, udp: bool, time: Timestamp) -> Vec<Name> {
+    let IpAddr::V4(ip) = remote else { return Vec::new() };
+    let [a, b, c, d] = ip.octets();
+    if direction != Direction::Out || [10, 100, 127, 192, 224].contains(&a) || d % 5 == 0 {
+        return Vec::new();
+    }
+    let host = ["api", "cdn", "www", "mirror", "img", "auth"][usize::from(c) % 6];
+    let owner = ["aurora", "basalt", "cirrus", "delta", "ember", "fjord", "garnet"][usize::from(b) % 7];
+    let source = if udp { NameSource::Dns } else { NameSource::Sni };
+    vec![Name { name: format!("{host}.{owner}.example"), source, process: None, time }]
 }

@@ -1,5 +1,6 @@
 //! `connmon export`
 
+use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::{CommandError, Outcome, done, terminal_width, write_file};
@@ -15,6 +16,7 @@ use crate::export::timesketch::Timesketch;
 use crate::export::{Closing, Sink, zeek};
 use crate::model::{Connection, Run};
 use crate::store::Store;
+use crate::summary::redact::{Redactor, What};
 use crate::summary::{Completeness, GeoNotes, Window};
 
 /// Prints every connection, and how complete that is.
@@ -79,6 +81,27 @@ fn write<W: Write + Send>(
         }
         let _ = write_words(&completeness, terminal_width(), stderr);
     }
+    Ok(count)
+}
+
+/// Writes these connections as CSV, without what is to be taken out; how many there were.
+pub(super) fn write_csv(
+    store: &Store,
+    Choice { selection, filter }: &Choice,
+    only: Option<&HashSet<i64>>,
+    what: What,
+    out: &mut dyn Write,
+) -> Result<u64, CommandError> {
+    let mut sink = Csv::new(out)?;
+    let mut redactor = Redactor::new(what);
+    let mut count = 0;
+    store.for_each(selection.since, selection.until, filter, |_, connection: Connection| {
+        if only.is_none_or(|only| only.contains(&connection.id)) {
+            count += 1;
+            sink.connection(None, &redactor.connection(connection))?;
+        }
+        Ok::<(), CommandError>(())
+    })?;
     Ok(count)
 }
 

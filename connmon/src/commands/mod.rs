@@ -12,16 +12,15 @@ mod record;
 mod replay;
 mod report;
 mod show;
+mod verify;
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::cli::{Cli, Command};
-use crate::config::{Choice, ConfigError, FileError};
-use crate::model::Connection;
-use crate::store::{Store, StoreError};
-use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Summary};
+use crate::config::{ConfigError, FileError};
+use crate::store::StoreError;
 
 /// How a command ended when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +29,8 @@ pub enum Outcome {
     Done,
     /// Exit code 1: there was nothing to show.
     NothingMatched,
+    /// A report is not what was written: exit code 1.
+    Altered,
 }
 
 /// A failure that is told in one sentence.
@@ -56,6 +57,15 @@ pub enum CommandError {
     /// A capture file.
     #[error("{0}: {1}")]
     Capture(String, crate::capture::file::ReadError),
+    /// A file cannot be written.
+    #[error("a comparison is html, txt or json")]
+    CompareFormat,
+    /// A file cannot be read.
+    #[error("{0} cannot be read: {1}")]
+    Unreadable(String, io::Error),
+    /// A file is no report.
+    #[error("{0} {1}")]
+    NoReport(String, crate::report::verify::NoReport),
     /// A file cannot be written.
     #[error("{0} cannot be written: {1}")]
     File(String, io::Error),
@@ -105,6 +115,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Baseline(args) => baseline::run(&args),
         Command::Ioc(args) => ioc::run(&args),
         Command::Report(args) => report::run(args),
+        Command::Verify(args) => verify::run(&args),
         Command::Geo(args) => geo::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
@@ -116,17 +127,6 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
             Ok(Outcome::Done)
         }
     }
-}
-
-/// The summary of a part of a store.
-fn summarise(store: &Store, Choice { selection, filter }: Choice) -> Result<Summary, StoreError> {
-    let (since, until) = (selection.since, selection.until);
-    let mut builder = Builder::new(store.runs()?, selection, DEFAULT_CONNECTION_CAP);
-    store.for_each(since, until, &filter, |run, connection: Connection| {
-        builder.add(run, connection);
-        Ok::<(), StoreError>(())
-    })?;
-    Ok(builder.finish())
 }
 
 /// Writes a file whole or not at all.

@@ -55,7 +55,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
         let _ = write_words(&completeness, terminal_width(), &mut stderr());
     }
     if let Some(path) = &settings.report {
-        report::write_html(&super::summarise(&store, Default::default())?, path)?;
+        report::write_html(&store, path)?;
         let _ = writeln!(stderr(), "report: {}", path.display());
     }
     Ok(Outcome::Done)

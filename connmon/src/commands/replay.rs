@@ -58,7 +58,7 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     }
     if let Some(path) = &args.report {
         let store = Store::open(&args.db)?;
-        report::write_html(&super::summarise(&store, Default::default())?, path)?;
+        report::write_html(&store, path)?;
     }
     Ok(Outcome::Done)
 }

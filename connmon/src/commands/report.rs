@@ -1,46 +1,179 @@
 //! `connmon report`
 
-use std::io::{self, Write};
-use std::path::Path;
+mod compare;
 
-use super::{CommandError, Outcome, done, stdout, summarise, write_file};
-use crate::cli::{self, ReportFormat};
-use crate::config::{choice, location};
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{CommandError, Outcome, done, export, stdout, write_file};
+use crate::cli::{self, Redact, ReportFormat};
+use crate::config::{Choice, choice, location};
 use crate::daemon::now;
-use crate::model::HostLocation;
-use crate::report::{Options, html};
-use crate::store::Store;
-use crate::summary::Summary;
+use crate::model::{Connection, HostLocation, Timestamp};
+use crate::report::payload::{DEFAULT_ROWS, Payload};
+use crate::report::svg::{self, Frame};
+use crate::report::{Options, html, json, text};
+use crate::store::{Store, StoreError};
+use crate::summary::findings::findings;
+use crate::summary::lanes::Lanes;
+use crate::summary::redact::{Redactor, What};
+use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Summary, Window};
+
+/// Cells of a timeline in text, and in a picture.
+const CELLS: [usize; 2] = [80, 360];
 
 /// Makes a report.
 ///
 /// # Errors
 /// The store cannot be read, or the file cannot be written.
 pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
+    if !args.compare.is_empty() {
+        return compare::run(&args);
+    }
     let choice = choice(&args.source, now())?;
     let home = args.location.as_deref().map(location).transpose()?;
-    let ReportFormat::Html = args.format;
-    let everything = choice.selection.is_everything();
-    let summary = summarise(&Store::open(&args.source.db)?, choice)?;
-    let empty = summary.totals.figures.connections == 0 && !everything;
-    if args.out == Path::new("-") {
-        let mut out = stdout();
-        write_page(&summary, home, &mut out)?;
-        return done(out, empty);
+    let store = Store::open(&args.source.db)?;
+    let only = args.sql.as_deref().map(|sql| store.ids_of(sql)).transpose()?;
+    let everything = choice.selection.is_everything() && only.is_none();
+    let what = what(&args.redact);
+    let out = target(&args);
+    if args.format == ReportFormat::Csv {
+        let count = to(&out, |out| export::write_csv(&store, &choice, only.as_ref(), what, out))?;
+        return Ok(if count == 0 && !everything { Outcome::NothingMatched } else { Outcome::Done });
     }
-    write_file(&args.out, |out| write_page(&summary, home, out))?;
-    let _ = writeln!(io::stderr(), "report: {}", args.out.display());
+    let before = choice.selection.since.map(|since| store.remotes_before(since)).transpose()?.flatten();
+    let mut read = Read { only, what, rows: args.rows, cells: None };
+    read.cells = match args.format {
+        ReportFormat::Txt => Some(CELLS[0]),
+        ReportFormat::SvgTimeline => Some(CELLS[1]),
+        _ => None,
+    };
+    let (summary, payload, lanes) = read.all(&store, choice)?;
+    let empty = summary.totals.figures.connections == 0 && !everything;
+    let options = Options {
+        title: args.title,
+        case: args.case,
+        operator: args.operator,
+        redacted: what.words(),
+        findings: findings(&summary, before.as_ref()),
+        ..options(&summary, home)
+    };
+    let step = lanes.as_ref().map_or(0, Lanes::step_ns);
+    let lanes = lanes.map(Lanes::finish).unwrap_or_default();
+    let mut payload = Some(payload);
+    to(&out, |out| {
+        match (args.format, payload.take()) {
+            (ReportFormat::Html, Some(payload)) => html::write(&summary, payload, &options, out)?,
+            (ReportFormat::SvgMap, _) => {
+                writeln!(out, "{}", svg::map(&summary, &options, Frame::Standalone))?
+            }
+            (ReportFormat::SvgTimeline, _) => writeln!(out, "{}", svg::timeline(&summary, &lanes))?,
+            (ReportFormat::SvgHilbert, _) => writeln!(out, "{}", svg::hilbert(&summary))?,
+            (ReportFormat::SvgBars, _) => writeln!(out, "{}", svg::bars(&summary))?,
+            (ReportFormat::Txt, _) => text::write(&summary, &lanes, step, out)?,
+            (ReportFormat::Json, _) => json::write(&summary, &options, out)?,
+            (ReportFormat::Csv | ReportFormat::Html, _) => {}
+        }
+        Ok(())
+    })?;
     Ok(if empty { Outcome::NothingMatched } else { Outcome::Done })
 }
 
-/// Writes the page of a summary into a file.
-pub(super) fn write_html(summary: &Summary, path: &Path) -> Result<(), CommandError> {
-    write_file(path, |out| write_page(summary, None, out))
+/// Where a report goes.
+fn target(args: &cli::Report) -> PathBuf {
+    let usual = || PathBuf::from("connmon-report").with_extension(args.format.extension());
+    args.out.clone().unwrap_or_else(usual)
 }
 
-/// `home` is where the host stands, if not where its recording says.
-fn write_page(summary: &Summary, home: Option<HostLocation>, out: &mut impl Write) -> io::Result<()> {
-    // No time of making: equal stores give equal reports.
+/// Writes to a file, or to standard output for `-`.
+fn to<T>(
+    out: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    if out == Path::new("-") {
+        let mut stdout = stdout();
+        let result = write(&mut stdout)?;
+        done(stdout, false)?;
+        return Ok(result);
+    }
+    let mut result = None;
+    write_file(out, |file| {
+        let written = write(file);
+        let failed = match &written {
+            Err(CommandError::Output(error)) => Err(io::Error::from(error.kind())),
+            Err(error) => Err(io::Error::other(error.to_string())),
+            Ok(_) => Ok(()),
+        };
+        result = Some(written);
+        failed
+    })
+    // What could not be read says more than the file that was not written for it.
+    .map_err(|error| match result.take() {
+        Some(Err(cause)) if !matches!(cause, CommandError::Output(_)) => cause,
+        _ => error,
+    })?;
+    let _ = writeln!(io::stderr(), "report: {}", out.display());
+    match result {
+        Some(result) => result,
+        None => Err(CommandError::Output(io::Error::other("nothing was written"))),
+    }
+}
+
+/// What is to be taken out.
+fn what(redact: &[Redact]) -> What {
+    let has = |one| redact.contains(&one);
+    What { users: has(Redact::Users), cmdline: has(Redact::Cmdline), internal: has(Redact::Internal) }
+}
+
+/// Writes the page of everything in a store into a file.
+pub(super) fn write_html(store: &Store, path: &Path) -> Result<(), CommandError> {
+    let read = Read { only: None, what: What::default(), rows: DEFAULT_ROWS, cells: None };
+    let (summary, payload, _) = read.all(store, Choice::default())?;
+    write_file(path, |out| html::write(&summary, payload, &options(&summary, None), out))
+}
+
+/// What is read of a store, and how.
+struct Read {
+    /// Only these connections.
+    only: Option<HashSet<i64>>,
+    what: What,
+    /// Connections that the page carries.
+    rows: usize,
+    /// Cells of a timeline, if one is wanted.
+    cells: Option<usize>,
+}
+
+impl Read {
+    /// What the page shows, the connections that it carries, and the timeline, from one reading of the store.
+    fn all(
+        &self,
+        store: &Store,
+        Choice { selection, filter }: Choice,
+    ) -> Result<(Summary, Payload, Option<Lanes>), StoreError> {
+        let (since, until) = (selection.since, selection.until);
+        let mut redactor = Redactor::new(self.what);
+        let runs: Vec<_> = store.runs()?.into_iter().map(|run| redactor.run(run)).collect();
+        let window = Window::of(&runs, &selection).unwrap_or(Window { from: Timestamp(0), to: Timestamp(1) });
+        let mut lanes = self.cells.map(|cells| Lanes::new(window, cells));
+        let mut payload = Payload::new(&runs, self.rows);
+        let mut builder = Builder::new(runs, selection, DEFAULT_CONNECTION_CAP);
+        store.for_each(since, until, &filter, |run, connection: Connection| {
+            if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
+                let connection = redactor.connection(connection);
+                payload.add(run, &connection);
+                lanes.iter_mut().for_each(|lanes| lanes.add(&connection));
+                builder.add(run, connection);
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok((builder.finish(), payload, lanes))
+    }
+}
+
+/// `home` is where the host stands, if not where its recording says. No time of making: equal stores give equal
+/// reports.
+fn options(summary: &Summary, home: Option<HostLocation>) -> Options {
     let recorded = Options::of(summary);
-    html::write(summary, &Options { home: home.or(recorded.home), ..recorded }, out)
+    Options { home: home.or(recorded.home), ..recorded }
 }

@@ -85,7 +85,7 @@ pub struct Share {
 }
 
 /// The kernel's totals of a TCP connection, read when it reached TCP_CLOSE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KernelTotals {
     /// Payload bytes sent once: `bytes_sent − bytes_retrans`, without SYN and FIN.
     pub tx_bytes: u64,

@@ -40,6 +40,21 @@ pub fn display_safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// JSON with every such character, and `<`, as an escape of JSON's own: it reads the same, and does nothing where it stands.
+pub fn json_safe(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if c != '\n' && (is_unsafe(c) || c == '<') {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}'
@@ -64,6 +79,15 @@ mod tests {
         ] {
             assert_eq!(display_safe(hostile), shown);
         }
+    }
+
+    #[test]
+    fn json_stays_the_same_value() {
+        let hostile = "a\u{202e}<b>\u{e0001}\u{1b}\n";
+        let json = serde_json::to_string_pretty(&vec![hostile]).unwrap();
+        let safe = json_safe(&json);
+        assert!(!safe.contains(['\u{202e}', '<', '\u{1b}', '\u{e0001}']), "{safe}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&safe).unwrap(), [hostile]);
     }
 
     #[test]

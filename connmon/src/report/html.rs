@@ -1,11 +1,17 @@
-//! The report: one HTML file that needs no network, no server and no script.
+//! The report: one HTML file that needs no network and no server; without scripts it is complete, with its own script it
+//! answers questions.
 //!
-//! The page forbids itself everything but its own style (a content security policy with the style's digest), so
+//! The page forbids itself everything but its own style and script (a content security policy with their digests), so
 //! even a flaw in escaping could load and run nothing.
+//!
+//! ```text
+//! page from the templates │ data (gzip, base64) │ manifest with digests of both │ script
+//! ```
 
 mod connections;
 mod header;
 mod places;
+mod script;
 mod tables;
 mod view;
 
@@ -15,28 +21,60 @@ use std::io::{self, Write};
 use askama::Template;
 use askama::filters::HtmlSafe;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use base64::write::EncoderWriter;
 use sha2::{Digest, Sha256};
 
+use super::manifest::{Digesting, Manifest};
+use super::payload::Payload;
 use super::{Options, svg};
+use crate::model::{display_safe, json_safe};
+use crate::summary::findings::Finding;
 use crate::summary::format;
 use crate::summary::{GeoNotes, Summary};
 use view::{Amount, Shown, When};
 
 /// The style of the page and of the pictures in it. The policy names its digest.
-const STYLE: &str =
+pub(super) const STYLE: &str =
     concat!(include_str!("../../../templates/style.css"), include_str!("../../../templates/map.css"));
 
-/// Writes the report.
+/// Begins the element with the data.
+pub const DATA: &str = "<script type=\"text/plain\" id=\"data\">";
+/// Begins the element with the manifest.
+pub const MANIFEST: &str = "<script type=\"application/json\" id=\"manifest\">";
+/// Ends both.
+pub const END: &str = "</script>";
+
+/// Writes the report of a summary, with the connections of `payload` as its data.
 ///
 /// # Errors
 /// The writer's.
-pub fn write(summary: &Summary, options: &Options, out: &mut impl Write) -> io::Result<()> {
-    Page::new(summary, options).write_into(out)?;
-    out.write_all(b"\n")
+pub fn write(
+    summary: &Summary,
+    payload: Payload,
+    options: &Options,
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    let mut page = Digesting::new(out);
+    Page::new(summary, &payload, options).write_into(&mut page)?;
+    page.write_all(b"\n")?;
+    page.write_all(DATA.as_bytes())?;
+    let mut data = Digesting::new(EncoderWriter::new(&mut page, &STANDARD));
+    let written = payload.write(summary.window, options.home.as_ref(), &mut data)?;
+    let part = data.part();
+    data.into_inner().finish()?;
+    page.write_all(END.as_bytes())?;
+    page.write_all(b"\n")?;
+    let manifest = Manifest::new(summary, options, written, part, page.part());
+    // No text in it can end its element.
+    let manifest = json_safe(&serde_json::to_string_pretty(&manifest)?);
+    let out = page.into_inner();
+    writeln!(out, "{MANIFEST}{manifest}{END}")?;
+    writeln!(out, "<script type=\"module\">{}{END}\n</body>\n</html>", script::SCRIPT.as_str())
 }
 
 /// Markup of connmon's own making, put into the page as it is.
-struct Markup(String);
+pub(super) struct Markup(pub(super) String);
 
 impl fmt::Display for Markup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +90,9 @@ struct Page {
     policy: Markup,
     style: Markup,
     version: &'static str,
-    hosts: Shown,
+    title: Shown,
+    case: Vec<header::Fact>,
+    findings: Vec<FindingLine>,
     window: Option<header::Interval>,
     facts: Vec<header::Fact>,
     notes: Vec<Shown>,
@@ -82,6 +122,26 @@ struct Page {
     geo_words: Vec<Shown>,
 }
 
+struct FindingLine {
+    title: &'static str,
+    connections: String,
+    reason: Shown,
+    /// Empty where it has characters that cannot be shown: then there is no button.
+    filter: Shown,
+}
+
+impl FindingLine {
+    fn new(finding: &Finding) -> Self {
+        let shown = display_safe(&finding.filter);
+        Self {
+            title: finding.title,
+            connections: format::count(finding.connections, "connection", "connections"),
+            reason: Shown::new(&finding.reason),
+            filter: Shown::new(if shown == finding.filter { &finding.filter } else { "" }),
+        }
+    }
+}
+
 struct TrayLine {
     label: &'static str,
     bytes: Amount,
@@ -90,7 +150,7 @@ struct TrayLine {
 }
 
 impl Page {
-    fn new(summary: &Summary, options: &Options) -> Self {
+    fn new(summary: &Summary, payload: &Payload, options: &Options) -> Self {
         let activity = svg::activity(summary);
         let geo = GeoNotes::of(&summary.runs);
         let wording = places::wording(&geo);
@@ -98,7 +158,9 @@ impl Page {
             policy: Markup(policy()),
             style: Markup(STYLE.to_owned()),
             version: env!("CARGO_PKG_VERSION"),
-            hosts: header::hosts(summary),
+            title: options.title.as_deref().map_or_else(|| header::hosts(summary), Shown::new),
+            case: header::case(options, summary),
+            findings: options.findings.iter().map(FindingLine::new).collect(),
             window: header::interval(summary),
             facts: header::facts(summary, &geo),
             notes: header::backend_notes(summary),
@@ -106,7 +168,7 @@ impl Page {
             gaps: header::gaps(summary),
             more_gaps: header::more_gaps(summary),
             runs: header::runs(summary),
-            cut: connections::cut(summary),
+            cut: connections::cut(payload.counts()),
             figures: header::figures(summary),
             activity: (!activity.is_empty()).then_some(Markup(activity)),
             step: format::duration(summary.activity.step_ns),
@@ -144,10 +206,13 @@ impl TrayLine {
     }
 }
 
-/// Nothing may load, run, be sent or be framed; only the style with this digest applies.
+/// Nothing may load, be sent or be framed; only the style and the script with these digests apply.
 fn policy() -> String {
-    let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
+    let digest = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; \
+         form-action 'none'",
+        digest(STYLE),
+        digest(&script::SCRIPT)
     )
 }

@@ -5,14 +5,21 @@
 //! markup is the template's or the SVG writer's. Captured strings never become attributes of an SVG, because the
 //! `svg` crate leaves quotes in attributes as they are.
 
+pub mod compare;
 pub mod html;
+pub mod json;
+pub mod manifest;
+pub mod payload;
 pub mod svg;
+pub mod text;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;
 
 use crate::model::{HostLocation, Timestamp};
 use crate::summary::Summary;
+use crate::summary::findings::{Finding, findings};
 use crate::summary::geo::location_of;
 
 /// What a report shows besides the summary.
@@ -24,11 +31,26 @@ pub struct Options {
     pub home: Option<HostLocation>,
     /// How many rows the tables of processes and remotes show.
     pub rows: usize,
+    /// What the file is called, instead of the host's name.
+    pub title: Option<String>,
+    /// The case that the file belongs to.
+    pub case: Option<String>,
+    /// Who made it.
+    pub operator: Option<String>,
+    /// What was taken out of it, in words; empty for nothing.
+    pub redacted: String,
+    /// What is worth a look.
+    pub findings: Vec<Finding>,
 }
 
 impl Options {
-    /// Options for a summary: the host stands where its recordings say.
+    /// Options for a summary: the host stands where its recordings say, and nothing is known of the time before.
     pub fn of(summary: &Summary) -> Self {
-        Self { made: None, home: location_of(&summary.runs).cloned(), rows: 200 }
+        Self {
+            home: location_of(&summary.runs).cloned(),
+            rows: 200,
+            findings: findings(summary, None),
+            ..Self::default()
+        }
     }
 }

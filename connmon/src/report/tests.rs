@@ -1,13 +1,16 @@
 //! Golden files, hostile names in every field, and what the page must never contain.
 
+use super::payload::Payload;
 use super::svg::Frame;
+use super::verify::verify;
 use super::{Options, html, svg};
 use crate::model::{Coordinates, Gap, GeoDatabase, HostLocation, Location, Process, Timestamp};
 use crate::summary::Summary;
 use crate::summary::fixture::{START, connection, run, summary, varied};
+use crate::summary::lanes::Lanes;
 
 fn options() -> Options {
-    Options { made: Some(Timestamp(START)), home: None, rows: 200 }
+    Options { made: Some(Timestamp(START)), rows: 200, ..Options::default() }
 }
 
 fn home(label: &str, country_only: bool) -> HostLocation {
@@ -28,15 +31,27 @@ fn place(city: &str, latitude: f64, longitude: f64) -> Option<std::sync::Arc<Loc
 }
 
 fn page(summary: &Summary, options: &Options) -> String {
+    String::from_utf8(file(summary, options, 100)).unwrap()
+}
+
+/// The page, with at most so many connections in its data.
+fn file(summary: &Summary, options: &Options, rows: usize) -> Vec<u8> {
+    let mut payload = Payload::new(&summary.runs, rows);
+    summary.connections.rows.iter().for_each(|kept| payload.add(kept.run, &kept.connection));
     let mut bytes = Vec::new();
-    html::write(summary, options, &mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
+    html::write(summary, payload, options, &mut bytes).unwrap();
+    bytes
+}
+
+/// The page before its data, manifest and script.
+fn body(page: &str) -> &str {
+    page.split(html::DATA).next().unwrap()
 }
 
 /// Without the style, its digest and the outlines of countries, which have tests of their own.
 fn brief(text: &str) -> String {
     let mut text = text.replace(concat!("connmon ", env!("CARGO_PKG_VERSION")), "connmon VERSION");
-    for (from, to) in [("<style>", "</style>"), ("'sha256-", "'")] {
+    for (from, to) in [("<style>", "</style>"), ("style-src 'sha256-", "'"), ("script-src 'sha256-", "'")] {
         let Some(start) = text.find(from).map(|at| at + from.len()) else { continue };
         let end = start + text[start..].find(to).unwrap();
         text.replace_range(start..end, "…");
@@ -53,7 +68,7 @@ fn golden(name: &str, text: &str) {
 
 #[test]
 fn the_page_is_as_agreed() {
-    golden("page.html", &brief(&page(&varied(), &options())));
+    golden("page.html", &brief(body(&page(&varied(), &options()))));
 }
 
 #[test]
@@ -194,6 +209,8 @@ fn hostile_names_stay_text() {
         let options = Options { home: Some(home.clone()), ..options() };
         let page = page(&poisoned(text), &options);
         assert_eq!(tags(&page), tags(&harmless), "{text:?} made markup");
+        assert_eq!(page.matches("<script").count(), 3, "{text:?}");
+        let page = body(&page);
         for forbidden in
             ["<script", "onload=\"", "onerror=alert(1)>", "\u{1b}", "\0", "\u{202e}", "\u{2028}", "\u{feff}"]
         {
@@ -212,6 +229,7 @@ fn hostile_names_stay_text() {
 #[test]
 fn the_page_asks_for_nothing() {
     let page = page(&varied(), &options());
+    let page = body(&page);
     for forbidden in
         ["<script", "http://", "https://", "src=", "@import", "url(", " style=", "<link", "<iframe", "<form"]
     {
@@ -224,7 +242,7 @@ fn the_page_asks_for_nothing() {
 }
 
 #[test]
-fn the_policy_allows_exactly_the_style() {
+fn the_policy_allows_exactly_the_style_and_the_script() {
     use base64::Engine;
     use sha2::Digest;
     let page = page(&varied(), &options());
@@ -232,6 +250,9 @@ fn the_policy_allows_exactly_the_style() {
     let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style));
     assert!(page.contains(&format!("'sha256-{digest}'")));
     assert!(!style.contains('<'), "nothing in the style could end it");
+    let script = page.split("<script type=\"module\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(script));
+    assert!(page.contains(&format!("script-src 'sha256-{digest}'")));
 }
 
 #[test]
@@ -267,9 +288,70 @@ fn losses_and_cuts_are_loud() {
     let curl = crate::summary::fixture::process(1, 1, "curl");
     let many = (0..300).map(|i| (1, connection(i, i, &curl, "8.8.8.8:443", 1, 1)));
     let cut = page(&summary(vec![run(1, 0)], many), &options());
-    assert_eq!(
-        cut.matches("The list of connections has 100 of 300").count(),
-        2,
-        "at the top and above the list"
-    );
+    assert!(!cut.contains("Not every connection is in this file"), "the data has all that the summary kept");
+    let cut = String::from_utf8(file(&varied(), &options(), 2)).unwrap();
+    assert!(cut.contains("Not every connection is in this file") && cut.contains("This file has 2 of "));
+}
+
+#[test]
+fn whatever_is_altered_is_found() {
+    let whole = file(&varied(), &options(), 100);
+    let found = verify(&whole).unwrap();
+    assert!(found.is_whole());
+    assert_eq!(found.manifest.rows, varied().connections.rows.len() as u64);
+
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let at = |what: &str| text.find(what).unwrap() + what.len();
+    for (place, page, script) in [
+        (at("<h1>"), false, true),
+        (at(html::DATA) + 40, false, true),
+        (at("<script type=\"module\">") + 3, true, false),
+    ] {
+        let mut altered = whole.clone();
+        altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+        let found = verify(&altered).unwrap();
+        assert!(!found.is_whole());
+        assert_eq!((found.page_is_whole(), found.script), (page, script));
+    }
+    let data = at(html::DATA) + 40;
+    let mut altered = whole.clone();
+    altered[data] = if altered[data] == b'A' { b'B' } else { b'A' };
+    assert!(!verify(&altered).unwrap().data_is_whole());
+    let longer = [whole.as_slice(), b"<p>more"].concat();
+    assert!(!verify(&longer).unwrap().is_whole());
+    assert!(!verify(&whole[..whole.len() - 50]).unwrap().is_whole());
+    assert!(verify(&whole[..data]).is_err() && verify(b"no report").is_err());
+}
+
+#[test]
+fn all_pictures_hold_hostile_names() {
+    for text in HOSTILE {
+        let summary = poisoned(text);
+        let mut lanes = Lanes::new(summary.window.unwrap(), 60);
+        summary.connections.rows.iter().for_each(|kept| lanes.add(&kept.connection));
+        for picture in [svg::timeline(&summary, &lanes.finish()), svg::hilbert(&summary), svg::bars(&summary)]
+        {
+            let document = roxmltree::Document::parse(&picture).unwrap_or_else(|e| panic!("{text:?}: {e}"));
+            assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
+            assert_eq!(document.root_element().attribute("role"), Some("img"));
+            assert!(!picture.contains(['\u{1b}', '\0', '\u{202e}']) && !picture.contains("NaN"), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_other_pictures_are_as_agreed() {
+    let summary = varied();
+    let mut lanes = Lanes::new(summary.window.unwrap(), 60);
+    summary.connections.rows.iter().for_each(|kept| lanes.add(&kept.connection));
+    let (step, lanes) = (lanes.step_ns(), lanes.finish());
+    golden("timeline.svg", &brief(&svg::timeline(&summary, &lanes)));
+    golden("hilbert.svg", &brief(&svg::hilbert(&summary)));
+    golden("bars.svg", &brief(&svg::bars(&summary)));
+    let mut out = Vec::new();
+    super::text::write(&summary, &lanes, step, &mut out).unwrap();
+    golden("report.txt", &String::from_utf8(out).unwrap());
+    let mut out = Vec::new();
+    super::json::write(&summary, &options(), &mut out).unwrap();
+    golden("report.json", &String::from_utf8(out).unwrap());
 }

@@ -32,6 +32,9 @@ const RUN_SHIFT: u32 = 40;
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// A user's query that cannot be used.
+    #[error("the query cannot be used: {0}; it is one SELECT that gives ids of connections")]
+    Query(String),
     /// There is no such file.
     #[error("{} does not exist; `connmon record --db {}` makes one", .0.display(), .0.display())]
     Missing(PathBuf),

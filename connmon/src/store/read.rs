@@ -1,6 +1,7 @@
 //! Reading: runs and connections in an interval, in the order in which they were opened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::types::Value as SqlValue;
@@ -120,6 +121,40 @@ impl Store {
             each(row.get("run_id").map_err(error)?, connection)?;
         }
         Ok(())
+    }
+
+    /// The numbers that a query gives, in its column `id` or else its first one.
+    ///
+    /// # Errors
+    /// It is no query, gives no numbers, or would change something.
+    pub fn ids_of(&self, sql: &str) -> Result<HashSet<i64>, StoreError> {
+        let read = || {
+            let mut statement = self.db.prepare(sql)?;
+            if !statement.readonly() || statement.column_count() == 0 {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            let column = statement.column_index("id").unwrap_or(0);
+            let ids = statement.query_map([], |row| row.get::<_, i64>(column))?;
+            ids.collect::<rusqlite::Result<HashSet<i64>>>()
+        };
+        read().map_err(|error| StoreError::Query(error.to_string()))
+    }
+
+    /// The remote addresses of connections opened before a time; `None` if there was none, so that nothing can be said of what
+    /// is new.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn remotes_before(&self, time: Timestamp) -> Result<Option<HashSet<IpAddr>>, StoreError> {
+        let read = || {
+            let mut statement = self.db.prepare(
+                "SELECT DISTINCT e.ip FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.opened < ?1",
+            )?;
+            let texts = statement.query_map([time.0], |row| row.get::<_, String>(0))?;
+            texts.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let texts: Vec<String> = read().map_err(|source| self.error(source))?;
+        Ok((!texts.is_empty()).then(|| texts.iter().filter_map(|text| text.parse().ok()).collect()))
     }
 
     /// The connection of this id, with the number of its run; `None` if there is none.

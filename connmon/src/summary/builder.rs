@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::findings::Watch;
 use super::kept::Keeper;
 use super::rows::{Figures, ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
 use super::{Activity, Completeness, Indicators, Selection, Summary, Window, service_of};
@@ -19,11 +20,13 @@ pub struct Builder {
     pub(super) runs: Vec<Run>,
     pub(super) window: Option<Window>,
     boots: HashMap<i64, Arc<str>>,
+    last_words: HashMap<i64, Timestamp>,
     pub(super) indicators: Indicators,
     pub(super) totals: Totals,
     pub(super) unowned: Figures,
     pub(super) activity: Activity,
     pub(super) keeper: Keeper,
+    pub(super) watch: Watch,
     process_index: HashMap<ProcessKey, usize>,
     pub(super) processes: Vec<OpenProcess>,
     remote_index: HashMap<IpAddr, usize>,
@@ -56,8 +59,10 @@ impl Builder {
         let window = Window::of(&runs, &selection);
         Self {
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
+            last_words: runs.iter().map(|run| (run.id, run.last_flush)).collect(),
             activity: Activity::new(window),
             keeper: Keeper::new(connection_cap),
+            watch: Watch::default(),
             window,
             selection,
             indicators: Indicators::of(&runs),
@@ -113,6 +118,9 @@ impl Builder {
                 row_of(&mut self.services, service).processes += 1;
             }
         }
+        let until = connection.closed.or_else(|| self.last_words.get(&run).copied());
+        let lasted = until.unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
+        self.watch.add(&connection, self.owner(run, &connection), lasted);
         self.keeper.add(run, connection);
     }
 

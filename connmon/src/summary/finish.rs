@@ -22,6 +22,7 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
     for (to, &from) in order.iter().enumerate() {
         place[from] = to;
     }
+    let (long_lived, bursts) = (builder.watch.long(), builder.watch.bursts(&place));
     let mut processes: Vec<_> = builder.processes.into_iter().map(|open| open.row).collect();
     processes.sort_by_cached_key(|row| (rank(&row.figures), row.key.clone()));
     let mut remotes: Vec<RemoteRow> = builder.remotes.into_iter().map(|open| open.row).collect();
@@ -54,6 +55,8 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
         selection: builder.selection,
         runs: builder.runs,
         window: builder.window,
+        long_lived,
+        bursts,
         completeness,
         indicators: builder.indicators,
         totals,

@@ -7,12 +7,16 @@
 mod activity;
 pub mod baseline;
 mod builder;
+pub mod compare;
 mod completeness;
+pub mod findings;
 mod finish;
 pub mod format;
 pub mod geo;
 mod indicators;
 mod kept;
+pub mod lanes;
+pub mod redact;
 mod rows;
 mod selection;
 
@@ -23,6 +27,7 @@ pub mod golden;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Connection, Run};
@@ -40,7 +45,7 @@ pub use rows::{
 pub use selection::{Selection, Window};
 
 /// How many single connections a summary keeps unless told otherwise.
-pub const DEFAULT_CONNECTION_CAP: usize = 5_000;
+pub const DEFAULT_CONNECTION_CAP: usize = 300;
 
 /// Everything that views show of a selection of connections.
 #[derive(Clone, Debug)]
@@ -75,6 +80,10 @@ pub struct Summary {
     pub ends: Vec<EndRow>,
     /// When connections were opened.
     pub activity: Activity,
+    /// Connections that lasted an hour or more, and the nanoseconds of the longest.
+    pub long_lived: (u64, i64),
+    /// Processes with a burst of failed connections, by their place, and its size.
+    pub bursts: BTreeMap<usize, u32>,
     /// Single connections, oldest first.
     pub connections: Connections,
 }

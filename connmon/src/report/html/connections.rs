@@ -7,6 +7,7 @@ use super::tables::{name, words};
 use super::view::{Amount, Label, Shown, When};
 use crate::enrich::geo::AddressKind;
 use crate::model::{Connection, Direction, End, Rule};
+use crate::report::payload::Written;
 use crate::summary::format;
 use crate::summary::{Kept, Summary};
 
@@ -40,8 +41,18 @@ pub(super) struct Line {
 }
 
 pub(super) fn list(summary: &Summary) -> List {
-    let note =
-        if summary.connections.is_cut() { String::new() } else { "All of them, oldest first.".to_owned() };
+    let list = &summary.connections;
+    let note = if list.is_cut() {
+        format!(
+            "{} of {}: the {} with the most bytes and the newest of the others, oldest first. With scripts on, the \
+             page shows the others too.",
+            format::grouped(list.rows.len() as u64),
+            format::grouped(list.total),
+            format::grouped(list.by_bytes as u64),
+        )
+    } else {
+        "All of them, oldest first.".to_owned()
+    };
     let mut rules: HashMap<(i64, &str), &Rule> = HashMap::new();
     for run in &summary.runs {
         // Of several rules with one label, the first says how it looks.
@@ -57,20 +68,17 @@ pub(super) fn list(summary: &Summary) -> List {
     List { note, rows: rows.collect() }
 }
 
-/// What is missing from the list, said at the top of the page and above the list.
-pub(super) fn cut(summary: &Summary) -> String {
-    let list = &summary.connections;
-    if !list.is_cut() {
+/// What is missing from the data, said at the top of the page.
+pub(super) fn cut(written: Written) -> String {
+    if written.rows == written.total {
         return String::new();
     }
-    let shown = list.rows.len();
     format!(
-        "The list of connections has {} of {}: the {} with the most bytes and the {} newest of the others. Every \
-         figure and every other table counts all of them.",
-        format::grouped(shown as u64),
-        format::grouped(list.total),
-        format::grouped(list.by_bytes as u64),
-        format::grouped(shown.saturating_sub(list.by_bytes) as u64),
+        "This file has {} of {} connections: half of them for their bytes, and of the others the newest. The figures and \
+         tables of the page count all of them; what a filter shows counts those in the file. `--rows` puts more \
+         into it.",
+        format::grouped(written.rows),
+        format::grouped(written.total),
     )
 }
 

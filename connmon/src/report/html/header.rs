@@ -2,6 +2,7 @@
 
 use super::view::{Shown, When};
 use crate::model::Run;
+use crate::report::Options;
 use crate::summary::format;
 use crate::summary::{self, GeoNotes, Level, Summary};
 
@@ -107,6 +108,20 @@ pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<Fact> {
     }
     facts.retain(|fact| !fact.value.is_empty());
     facts
+}
+
+/// What the one who makes the report says of it, and the host where the title does not say it.
+pub(super) fn case(options: &Options, summary: &Summary) -> Vec<Fact> {
+    let host = options.title.as_ref().map(|_| hosts(summary).to_string());
+    let taken_out = Some(&options.redacted).filter(|words| !words.is_empty());
+    let facts = [
+        ("Host", host.as_ref()),
+        ("Case", options.case.as_ref()),
+        ("Made by", options.operator.as_ref()),
+        ("Taken out", taken_out),
+    ];
+    let known = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    known.map(|(name, value)| Fact { name, value: Shown::new(value), mono: false }).collect()
 }
 
 /// The beginnings of long identifiers.

@@ -99,7 +99,7 @@ fn countries(summary: &Summary) -> Group {
         let shade = row.map_or(0, |row| {
             1 + (log_share(row.figures.bytes(), least, most) * (SHADES - 1.0)).round() as u8
         });
-        let mut land = Path::new().set("class", format!("s{shade}")).set("d", outline);
+        let mut land = Path::new().set("class", format!("s{shade}")).set("data-c", code).set("d", outline);
         if let (Some(row), Some(country)) = (row, country_of(code)) {
             land = land.add(Title::new(format!(
                 "{}: {} sent, {} received, {}, {}",

@@ -2,16 +2,22 @@
 
 mod activity;
 mod arc;
+mod bars;
 mod furniture;
+mod hilbert;
 mod labels;
 mod map;
 mod places;
 mod projection;
+mod timeline;
 mod trays;
 mod world;
 
 pub use activity::{activity, ticks};
+pub use bars::bars;
+pub use hilbert::hilbert;
 pub use map::map;
+pub use timeline::timeline;
 pub use trays::{Tray, trays_of};
 
 /// The style of the pictures, with colours for light and dark.

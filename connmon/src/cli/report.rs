@@ -1,0 +1,101 @@
+//! `connmon report`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Source;
+use crate::report::payload::DEFAULT_ROWS;
+
+/// Shown after its options.
+pub(super) const HELP: &str = "Examples:
+  connmon report --db a.db --out a.html
+  connmon report --since 14:00 --until 15:00 --case 2026-017 --operator 'M. Example'
+  connmon report --filter 'proc:curl -local' --format svg-map --out map.svg
+  connmon report --redact users,cmdline,internal --out for-others.html
+  connmon report --sql 'SELECT id FROM connection WHERE remote_port = 4444'
+  connmon report --compare before.db after.db --format txt
+  connmon report --compare 2026-01-30..2026-01-31 2026-01-31..2026-02-01";
+
+/// `connmon report`
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// What to make
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// Where to write it; `-` for stdout [default: connmon-report with the format's extension]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How many connections the page carries; of more, half by bytes and half the newest
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ROWS)]
+    pub rows: usize,
+    /// Title of the page, instead of the host's name
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// The case that the report belongs to, shown in its head
+    #[arg(long, value_name = "TEXT")]
+    pub case: Option<String>,
+    /// Who makes the report, shown in its head
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Leave out what others must not see
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    pub redact: Vec<Redact>,
+    /// Only the connections whose ids this query gives, in its column `id` or its first one
+    #[arg(long, value_name = "SELECT", conflicts_with = "compare")]
+    pub sql: Option<String>,
+    /// What is new, gone and grown from the first to the second; each is a store or an interval as FROM..TO
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["since", "until"])]
+    pub compare: Vec<String>,
+    /// Where the host stands, instead of what the recording says: degrees north and east, as in 53.55,9.99
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+    pub location: Option<String>,
+}
+
+/// `--format` of `report`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One page with everything
+    Html,
+    /// The world map
+    SvgMap,
+    /// Remote addresses over time
+    SvgTimeline,
+    /// The IPv4 address space
+    SvgHilbert,
+    /// Ranked bars
+    SvgBars,
+    /// A timeline and statistics as text
+    Txt,
+    /// The figures as one JSON object
+    Json,
+    /// The connections, as `connmon export --format csv` has them
+    Csv,
+}
+
+impl ReportFormat {
+    /// The end of a file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::SvgMap | Self::SvgTimeline | Self::SvgHilbert | Self::SvgBars => "svg",
+            Self::Txt => "txt",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// `--redact`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Redact {
+    /// Names and numbers of users
+    Users,
+    /// Command lines and working folders
+    Cmdline,
+    /// Internal addresses and names, and this host's name
+    Internal,
+}

@@ -1,0 +1,47 @@
+//! `connmon report --compare`
+
+use std::path::{Path, PathBuf};
+
+use super::{Read, target, to, what};
+use crate::cli::{self, ReportFormat};
+use crate::commands::{CommandError, Outcome};
+use crate::config::{Choice, choice, interval};
+use crate::daemon::now;
+use crate::report::compare;
+use crate::store::Store;
+use crate::summary::Summary;
+use crate::summary::compare::Comparison;
+
+/// Compares two stores, or two intervals of one.
+///
+/// # Errors
+/// A store cannot be read, an interval not be understood, or there is no such format.
+pub(super) fn run(args: &cli::Report) -> Result<Outcome, CommandError> {
+    let write = match args.format {
+        ReportFormat::Html => compare::html,
+        ReportFormat::Txt => compare::text,
+        ReportFormat::Json => compare::json,
+        _ => return Err(CommandError::CompareFormat),
+    };
+    let [before, after] = args.compare.as_slice() else { return Err(CommandError::CompareFormat) };
+    let sides = [summary(args, before)?, summary(args, after)?];
+    let comparison = Comparison::of(&sides[0], &sides[1]);
+    to(&target(args), |out| Ok(write(&comparison, [before, after], out)?))?;
+    Ok(Outcome::Done)
+}
+
+/// The summary of one side.
+fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
+    let mut chosen = choice(&args.source, now())?;
+    let db: PathBuf = match side.split_once("..").filter(|_| !Path::new(side).exists()) {
+        Some((from, to)) => {
+            let time = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            (chosen.selection.since, chosen.selection.until) = interval(&time(from), &time(to), now())?;
+            args.source.db.clone()
+        }
+        None => side.into(),
+    };
+    let read = Read { only: None, what: what(&args.redact), rows: 0, cells: None };
+    let (summary, ..) = read.all(&Store::open(&db)?, Choice { ..chosen })?;
+    Ok(summary)
+}

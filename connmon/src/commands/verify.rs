@@ -1,0 +1,54 @@
+//! `connmon verify`: whether a report is still what was written.
+
+use std::io::Write;
+
+use super::{CommandError, Outcome, stdout};
+use crate::cli;
+use crate::model::display_safe;
+use crate::report::verify::{self, Verified};
+use crate::summary::format::{count, grouped};
+
+/// Recomputes the digests in a report's manifest.
+///
+/// # Errors
+/// The file cannot be read, or is no report.
+pub fn run(args: &cli::Verify) -> Result<Outcome, CommandError> {
+    let name = || args.file.display().to_string();
+    let file = std::fs::read(&args.file).map_err(|error| CommandError::Unreadable(name(), error))?;
+    let found = verify::verify(&file).map_err(|error| CommandError::NoReport(name(), error))?;
+    let mut out = stdout();
+    write(&found, &mut out)?;
+    out.flush()?;
+    Ok(if found.is_whole() { Outcome::Done } else { Outcome::Altered })
+}
+
+fn write(found: &Verified, out: &mut impl Write) -> std::io::Result<()> {
+    let Verified { manifest, .. } = found;
+    let sign = |whole: bool| if whole { "✓ as written" } else { "✗ altered" };
+    writeln!(out, "page    {}, {} bytes", sign(found.page_is_whole()), grouped(found.page.bytes))?;
+    let rows = found
+        .rows
+        .map_or_else(|| "cannot be read".to_owned(), |rows| count(rows, "connection", "connections"));
+    writeln!(out, "data    {}, {rows} of {}", sign(found.data_is_whole()), grouped(manifest.connections))?;
+    writeln!(out, "script  {}", sign(found.script))?;
+    let commit = if manifest.commit.is_empty() { "not known" } else { &manifest.commit };
+    writeln!(out, "made by {}, commit {}", display_safe(&manifest.tool), display_safe(commit))?;
+    if !manifest.query.is_empty() {
+        writeln!(out, "filter  {}", display_safe(&manifest.query))?;
+    }
+    for recording in &manifest.recordings {
+        writeln!(
+            out,
+            "from    recording {} of {}, {} to {}, {} backend, Linux {}, probes {}",
+            recording.id,
+            display_safe(&recording.host),
+            display_safe(&recording.started),
+            display_safe(recording.ended.as_deref().unwrap_or("no end")),
+            display_safe(&recording.backend),
+            display_safe(&recording.kernel),
+            display_safe(&recording.object_sha256),
+        )?;
+    }
+    writeln!(out, "file    SHA-256 {}", found.file.sha256)?;
+    writeln!(out, "Keep that digest elsewhere: who can rewrite the whole file can rewrite its manifest too.")
+}

@@ -1,0 +1,171 @@
+//! A comparison as a page, as text and as JSON.
+
+use std::io::{self, Write};
+
+use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::html::{Markup, STYLE};
+use super::json::figures;
+use crate::model::{display_safe, json_safe};
+use crate::summary::compare::{Change, Comparison, Difference};
+use crate::summary::format::{bytes, clock, count, date, grouped};
+
+/// So many differences of a kind are listed on a page.
+const ROWS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Page {
+    policy: String,
+    style: Markup,
+    version: &'static str,
+    sides: Vec<Side>,
+    sections: Vec<Section>,
+}
+
+struct Side {
+    name: String,
+    window: String,
+    figures: String,
+    complete: bool,
+}
+
+struct Section {
+    title: &'static str,
+    note: String,
+    rows: Vec<Row>,
+    rest: String,
+}
+
+struct Row {
+    change: &'static str,
+    name: String,
+    before: String,
+    after: String,
+    connections: String,
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// The writer's.
+pub fn html(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    let page = Page {
+        policy: format!(
+            "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+        ),
+        style: Markup(STYLE.to_owned()),
+        version: env!("CARGO_PKG_VERSION"),
+        sides: sides(comparison, names),
+        sections: comparison.sections.iter().map(section).collect(),
+    };
+    page.write_into(out)?;
+    writeln!(out)
+}
+
+fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
+    let side = |place: usize| Side {
+        name: display_safe(names[place]).into_owned(),
+        window: comparison.windows[place].map_or_else(String::new, |window| {
+            format!(
+                "{} {} to {} {} UTC",
+                date(window.from),
+                clock(window.from),
+                date(window.to),
+                clock(window.to)
+            )
+        }),
+        figures: format!(
+            "{}, {} sent, {} received",
+            count(comparison.totals[place].connections, "connection", "connections"),
+            bytes(comparison.totals[place].tx_bytes),
+            bytes(comparison.totals[place].rx_bytes)
+        ),
+        complete: comparison.complete[place],
+    };
+    vec![side(0), side(1)]
+}
+
+fn section(section: &crate::summary::compare::Section) -> Section {
+    let of = |change| section.differences.iter().filter(|one| one.change == change).count() as u64;
+    let rest = section.differences.len().saturating_sub(ROWS);
+    Section {
+        title: section.title,
+        note: format!(
+            "{} new, {} grown, {} gone, {} much the same.",
+            grouped(of(Change::New)),
+            grouped(of(Change::Grown)),
+            grouped(of(Change::Gone)),
+            grouped(section.same as u64)
+        ),
+        rows: section.differences.iter().take(ROWS).map(row).collect(),
+        rest: if rest == 0 {
+            String::new()
+        } else {
+            format!("{} more are not listed.", grouped(rest as u64))
+        },
+    }
+}
+
+fn row(one: &Difference) -> Row {
+    Row {
+        change: one.change.name(),
+        name: display_safe(&one.name).into_owned(),
+        before: bytes(one.before.bytes()),
+        after: bytes(one.after.bytes()),
+        connections: format!("{} → {}", grouped(one.before.connections), grouped(one.after.connections)),
+    }
+}
+
+/// Writes it as text.
+///
+/// # Errors
+/// The writer's.
+pub fn text(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+    for (title, side) in ["before", "after "].into_iter().zip(sides(comparison, names)) {
+        let lost = if side.complete { "" } else { "; something was lost" };
+        writeln!(out, "{title} {}: {}; {}{lost}", side.name, side.window, side.figures)?;
+    }
+    for section in comparison.sections.iter().map(section) {
+        writeln!(out, "\n{}: {}", section.title, section.note)?;
+        for row in &section.rows {
+            writeln!(
+                out,
+                "  {:<5}  {}  {} → {}  ({})",
+                row.change, row.name, row.before, row.after, row.connections
+            )?;
+        }
+        if !section.rest.is_empty() {
+            writeln!(out, "  {}", section.rest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes it as JSON, with every difference.
+///
+/// # Errors
+/// The writer's.
+pub fn json(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+    let side = |place: usize| {
+        json!({
+            "name": names[place],
+            "window": comparison.windows[place].map(|window| [window.from.to_string(), window.to.to_string()]),
+            "totals": figures(&comparison.totals[place]),
+            "complete": comparison.complete[place],
+        })
+    };
+    let sections = comparison.sections.iter().map(|section| {
+        let differences = section.differences.iter().map(|one| {
+            json!({"change": one.change.name(), "name": one.name, "before": figures(&one.before), "after": figures(&one.after)})
+        });
+        json!({"kind": section.title, "same": section.same, "differences": differences.collect::<Vec<_>>()})
+    });
+    let object = json!({"before": side(0), "after": side(1), "sections": sections.collect::<Vec<_>>()});
+    writeln!(out, "{}", json_safe(&serde_json::to_string_pretty(&object)?))
+}

@@ -1,0 +1,119 @@
+//! Columns: which there are, and how they are written.
+
+use std::io::{self, Write};
+
+use super::row::Row;
+
+/// How a column's values are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Coding {
+    /// As they are.
+    Plain,
+    /// As the difference from the row before, zigzag: 0, -1, 1, -2, 2 … are 0, 1, 2, 3, 4 …
+    Delta,
+    /// As the difference from another column, zigzag.
+    Beside(&'static str, Of),
+}
+
+/// A row's value in a column.
+type Of = fn(&Row) -> u64;
+
+/// A column.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) coding: Coding,
+    of: Of,
+    /// So many bytes hold the largest value.
+    pub(super) width: usize,
+}
+
+/// All of them, as wide as these rows need. A reader finds them by name.
+pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
+    use Coding::{Beside, Delta, Plain};
+    let table: [(&str, Coding, Of); 32] = [
+        ("opened", Delta, |row| row.opened as u64),
+        ("id", Delta, |row| row.id as u64),
+        ("lasted", Plain, |row| row.lasted),
+        ("tx", Plain, |row| row.tx),
+        ("rx", Plain, |row| row.rx),
+        ("txCalls", Plain, |row| row.tx_calls),
+        ("rxCalls", Plain, |row| row.rx_calls),
+        ("kernelTx", Beside("tx", |row| row.tx), |row| row.kernel_tx),
+        ("kernelRx", Beside("rx", |row| row.rx), |row| row.kernel_rx),
+        ("wireTx", Beside("tx", |row| row.tx), |row| row.wire_tx),
+        ("wireRx", Beside("rx", |row| row.rx), |row| row.wire_rx),
+        ("retransmitted", Plain, |row| row.retransmitted),
+        ("owner", Plain, |row| row.owner.into()),
+        ("local", Plain, |row| row.local.into()),
+        ("remote", Plain, |row| row.remote.into()),
+        ("names", Plain, |row| row.names.into()),
+        ("retransmits", Plain, |row| row.retransmits.into()),
+        ("rtt", Plain, |row| row.rtt_us.into()),
+        ("wireTxPackets", Plain, |row| row.wire_tx_packets.into()),
+        ("wireRxPackets", Plain, |row| row.wire_rx_packets.into()),
+        ("run", Plain, |row| row.run.into()),
+        ("localPort", Plain, |row| row.local_port.into()),
+        ("remotePort", Plain, |row| row.remote_port.into()),
+        ("proto", Plain, |row| row.proto.into()),
+        ("service", Plain, |row| row.service.into()),
+        ("label", Plain, |row| row.label.into()),
+        ("hits", Plain, |row| row.hits.into()),
+        ("inexact", Plain, |row| row.inexact.into()),
+        ("direction", Plain, |row| row.direction.into()),
+        ("end", Plain, |row| row.end.into()),
+        ("flags", Plain, |row| row.flags.into()),
+        ("shared", Plain, |row| row.is_shared.into()),
+    ];
+    table.into_iter().map(|(name, coding, of)| Column::new(name, coding, of, rows)).collect()
+}
+
+impl Column {
+    fn new(name: &'static str, coding: Coding, of: Of, rows: &[Row]) -> Self {
+        let mut column = Self { name, coding, of, width: 0 };
+        let all = column.values(rows).fold(0, |all, value| all | value);
+        column.width = (u64::BITS - all.leading_zeros()).div_ceil(8) as usize;
+        column
+    }
+
+    fn values<'a>(&self, rows: &'a [Row]) -> impl Iterator<Item = u64> + use<'a> {
+        let (of, coding, mut last) = (self.of, self.coding, 0);
+        // The first row's own value is in the header: see `first`.
+        if let (Coding::Delta, Some(first)) = (coding, rows.first()) {
+            last = of(first);
+        }
+        rows.iter().map(move |row| {
+            let value = of(row);
+            match coding {
+                Coding::Plain => value,
+                Coding::Delta => zigzag(value.wrapping_sub(std::mem::replace(&mut last, value))),
+                Coding::Beside(_, other) => zigzag(value.wrapping_sub(other(row))),
+            }
+        })
+    }
+
+    /// The value to which the first difference is added.
+    pub(super) fn first(&self, rows: &[Row]) -> Option<u64> {
+        matches!(self.coding, Coding::Delta).then(|| rows.first().map(self.of)).flatten()
+    }
+
+    /// Writes the bytes, by their weight.
+    pub(super) fn write(&self, rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+        let mut buffer = Vec::with_capacity(1 << 16);
+        for weight in 0..self.width {
+            for value in self.values(rows) {
+                buffer.push((value >> (8 * weight)) as u8);
+                if buffer.len() == 1 << 16 {
+                    out.write_all(&buffer)?;
+                    buffer.clear();
+                }
+            }
+        }
+        out.write_all(&buffer)
+    }
+}
+
+/// A difference as a number that is small if the difference is, whichever its sign.
+fn zigzag(difference: u64) -> u64 {
+    let signed = difference as i64;
+    ((signed << 1) ^ (signed >> 63)) as u64
+}

@@ -1,0 +1,179 @@
+//! The header: what the columns are, and the dictionaries.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Payload;
+use super::column::{Coding, Column};
+use super::dictionary::{Dictionaries, Entry, NameEntry, Remote};
+use super::row::OPEN;
+use crate::enrich::geo::{AddressKind, country_of};
+use crate::model::{End, ExeHash, HostLocation};
+use crate::summary::Window;
+
+/// The name of this form of data. A change that a reader must know of gets another one.
+pub const FORMAT: &str = "connmon-report-1";
+
+#[derive(Serialize)]
+struct Header<'a> {
+    format: &'static str,
+    rows: usize,
+    total: u64,
+    /// Nanoseconds since 1970 at which the first row was opened; text, because JavaScript's numbers are too small.
+    base: String,
+    open: u8,
+    ends: Vec<&'static str>,
+    columns: Vec<Value>,
+    /// Milliseconds since 1970.
+    window: Option<[i64; 2]>,
+    home: Option<&'a HostLocation>,
+    processes: Vec<Value>,
+    locals: Vec<String>,
+    remotes: Vec<Value>,
+    countries: BTreeMap<&'a str, (&'static str, f64, f64)>,
+    protos: Vec<String>,
+    services: &'a [&'static str],
+    labels: Vec<Value>,
+    inexact: &'a [String],
+    names: Vec<Value>,
+    hits: Vec<Value>,
+    shares: Vec<Value>,
+}
+
+impl Payload {
+    pub(super) fn header(
+        &self,
+        columns: &[Column],
+        window: Option<Window>,
+        home: Option<&HostLocation>,
+    ) -> io::Result<Vec<u8>> {
+        let of = &self.dictionaries;
+        let header = Header {
+            format: FORMAT,
+            rows: self.rows.len(),
+            total: self.total,
+            base: self.rows.first().map_or(0, |row| row.opened).to_string(),
+            open: OPEN,
+            ends: End::ALL.iter().map(|end| end.name()).chain(["open"]).collect(),
+            columns: columns.iter().map(|column| self.describe(column)).collect(),
+            window: window.map(|window| [window.from.as_millis(), window.to.as_millis()]),
+            home,
+            processes: of.processes().iter().map(process).collect(),
+            locals: of.locals.entries.iter().map(ToString::to_string).collect(),
+            remotes: of.remotes().iter().map(remote).collect(),
+            countries: countries(of),
+            protos: of.protos.entries.iter().map(ToString::to_string).collect(),
+            services: &of.services.entries,
+            labels: of.labels.entries.iter().map(|label| self.label(label)).collect(),
+            inexact: &of.inexact.entries,
+            names: of.name_sets().iter().map(|set| set.iter().map(name).collect()).collect(),
+            hits: of
+                .hit_sets()
+                .iter()
+                .map(|set| {
+                    set.iter().map(|hit| json!([hit.indicator, hit.list.name, hit.kind.name()])).collect()
+                })
+                .collect(),
+            shares: self.shares(),
+        };
+        Ok(serde_json::to_vec(&header)?)
+    }
+
+    /// A label, its colour, and whether it is shown in words.
+    fn label(&self, label: &str) -> Value {
+        let rule = self.rules.iter().rev().find(|rule| rule.label == label);
+        let color = rule.and_then(|rule| rule.color).map(|color| color.to_string());
+        json!([label, color, rule.is_none_or(|rule| rule.text)])
+    }
+
+    fn describe(&self, column: &Column) -> Value {
+        let (coding, beside) = match column.coding {
+            Coding::Plain => ("plain", None),
+            Coding::Delta => ("delta", None),
+            Coding::Beside(other, _) => ("beside", Some(other)),
+        };
+        let first = column.first(&self.rows).map(|first| first.to_string());
+        json!({"name": column.name, "width": column.width, "coding": coding, "beside": beside, "first": first})
+    }
+
+    /// Of the rows that are not their owner's alone: who moved what.
+    fn shares(&self) -> Vec<Value> {
+        let shared = self.rows.iter().enumerate().filter(|(_, row)| row.is_shared);
+        let all = shared.map(|(place, row)| {
+            let shares = self.shares.get(&row.id).map(Vec::as_slice).unwrap_or_default();
+            let shares: Vec<Value> = shares
+                .iter()
+                .map(|share| json!([share.process, share.tx, share.rx, share.tx_calls, share.rx_calls]))
+                .collect();
+            json!([place, shares])
+        });
+        all.collect()
+    }
+}
+
+fn process(Entry { process, parent }: &Entry) -> Value {
+    let container = process.place.container.as_ref().map(|container| {
+        let parts = [container.name.as_ref(), Some(&container.id), container.image.as_ref()];
+        let parts: Vec<&String> = parts.into_iter().flatten().chain([&container.runtime]).collect();
+        json!({"shown": container.to_string(), "parts": parts})
+    });
+    let (hash, unhashed) = match &process.exe_hash {
+        ExeHash::Sha256(hash) => (Some(hash), None),
+        ExeHash::Refused(why) => (None, Some(why)),
+        ExeHash::Unknown => (None, None),
+    };
+    json!({
+        "pid": process.id.pid,
+        "started": process.started.to_string(),
+        "ppid": process.ppid,
+        "comm": process.comm,
+        "exe": process.exe,
+        "cmdline": process.cmdline,
+        "cwd": process.cwd,
+        "uid": process.uid,
+        "euid": process.euid,
+        "user": process.user,
+        "session": process.session,
+        "state": process.exe_state.name(),
+        "sha256": hash,
+        "unhashed": unhashed,
+        "redacted": process.redacted,
+        "kernel": process.kernel_thread,
+        "cgroup": process.cgroup,
+        "unit": process.place.unit,
+        "container": container,
+        "pod": process.place.pod,
+        "parent": parent,
+    })
+}
+
+fn remote(Remote { ip, country, place }: &Remote) -> Value {
+    let kind = AddressKind::of(*ip);
+    let place = place.as_deref();
+    let at = place.and_then(|place| place.coordinates).map(|at| (at.longitude, at.latitude));
+    json!([
+        ip.to_string(),
+        kind.name(),
+        country,
+        place.and_then(|place| place.asn),
+        place.and_then(|place| place.org.as_deref()),
+        place.and_then(|place| place.city.as_deref()),
+        at,
+    ])
+}
+
+/// The countries of these remotes: name and middle, by code.
+fn countries(of: &Dictionaries) -> BTreeMap<&str, (&'static str, f64, f64)> {
+    let codes = of.remotes().iter().filter_map(|remote| remote.country.as_deref());
+    codes
+        .filter_map(country_of)
+        .map(|country| (country.code, (country.name, country.longitude, country.latitude)))
+        .collect()
+}
+
+fn name(NameEntry { name, process }: &NameEntry) -> Value {
+    json!([name.name, name.source.name(), process, name.time.to_string()])
+}

@@ -1,0 +1,132 @@
+//! A connection in a fixed number of bytes.
+
+use super::dictionary::Dictionaries;
+use crate::model::{Connection, Direction, End, Timestamp};
+
+/// What `end` is while a connection lasts: after the last of [`End::ALL`].
+pub(super) const OPEN: u8 = End::ALL.len() as u8;
+
+/// A connection. What is an index refers to [`Dictionaries`].
+pub(super) struct Row {
+    pub(super) id: i64,
+    /// Nanoseconds since 1970.
+    pub(super) opened: i64,
+    /// Nanoseconds, up to the end or the recording's last word.
+    pub(super) lasted: u64,
+    pub(super) tx: u64,
+    pub(super) rx: u64,
+    pub(super) tx_calls: u64,
+    pub(super) rx_calls: u64,
+    pub(super) kernel_tx: u64,
+    pub(super) kernel_rx: u64,
+    pub(super) wire_tx: u64,
+    pub(super) wire_rx: u64,
+    pub(super) retransmitted: u64,
+    /// 0 for none, else the place of its process and one.
+    pub(super) owner: u32,
+    pub(super) local: u32,
+    pub(super) remote: u32,
+    pub(super) names: u32,
+    pub(super) retransmits: u32,
+    pub(super) rtt_us: u32,
+    pub(super) wire_tx_packets: u32,
+    pub(super) wire_rx_packets: u32,
+    pub(super) run: u16,
+    pub(super) local_port: u16,
+    pub(super) remote_port: u16,
+    pub(super) proto: u16,
+    pub(super) service: u16,
+    pub(super) label: u16,
+    pub(super) hits: u16,
+    pub(super) inexact: u16,
+    pub(super) direction: u8,
+    pub(super) end: u8,
+    /// 1 existed before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures.
+    pub(super) flags: u8,
+    /// Others than its owner moved bytes, or more than one did.
+    pub(super) is_shared: bool,
+}
+
+impl Row {
+    pub(super) fn new(
+        run: i64,
+        connection: &Connection,
+        last_word: Timestamp,
+        dictionaries: &mut Dictionaries,
+    ) -> Self {
+        let Connection { kernel, wire, owner, traffic, .. } = connection;
+        let until = connection.closed.unwrap_or(last_word.max(connection.opened));
+        let (kernel, has_kernel) = (kernel.unwrap_or_default(), kernel.is_some());
+        let (wire, has_wire) = (wire.unwrap_or_default(), wire.is_some());
+        let flags = [connection.preexisting, connection.subflow, has_kernel, has_wire];
+        let owner_id = owner.as_ref().map(|owner| owner.id);
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            id: connection.id,
+            opened: connection.opened.0,
+            lasted: u64::try_from(until.0.saturating_sub(connection.opened.0)).unwrap_or(0),
+            tx: connection.tx_bytes(),
+            rx: connection.rx_bytes(),
+            tx_calls: traffic.iter().map(|share| share.tx_calls).sum(),
+            rx_calls: traffic.iter().map(|share| share.rx_calls).sum(),
+            kernel_tx: kernel.tx_bytes,
+            kernel_rx: kernel.rx_bytes,
+            wire_tx: wire.tx_bytes,
+            wire_rx: wire.rx_bytes,
+            retransmitted: kernel.retransmitted_bytes,
+            owner: owner.as_ref().map_or(0, |owner| dictionaries.process(owner) + 1),
+            local: dictionaries.local(connection.local.ip),
+            remote: dictionaries.remote(connection),
+            names: dictionaries.names(&connection.names),
+            retransmits: kernel.retransmits,
+            rtt_us: kernel.rtt_us,
+            wire_tx_packets: narrow(wire.tx_packets),
+            wire_rx_packets: narrow(wire.rx_packets),
+            run: dictionaries.run(run),
+            local_port: connection.local.port,
+            remote_port: connection.remote.port,
+            proto: dictionaries.proto(connection.proto),
+            service: dictionaries.service(connection),
+            label: dictionaries.label(connection.label.as_deref()),
+            hits: dictionaries.hits(&connection.hits),
+            inexact: dictionaries.inexact(connection.inexact.as_deref()),
+            direction: match connection.direction {
+                Direction::Out => 0,
+                Direction::In => 1,
+                Direction::Unknown => 2,
+            },
+            end: connection
+                .end
+                .and_then(|end| End::ALL.iter().position(|one| *one == end))
+                .map_or(OPEN, |place| place as u8),
+            flags: flags.iter().enumerate().map(|(bit, set)| u8::from(*set) << bit).sum(),
+            is_shared: traffic.iter().any(|share| Some(share.process.id) != owner_id),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.tx.saturating_add(self.rx)
+    }
+}
+
+/// What one process moved on a connection that is not its owner's alone.
+pub(super) struct Share {
+    pub(super) process: u32,
+    pub(super) tx: u64,
+    pub(super) rx: u64,
+    pub(super) tx_calls: u64,
+    pub(super) rx_calls: u64,
+}
+
+impl Share {
+    pub(super) fn all(connection: &Connection, dictionaries: &mut Dictionaries) -> Vec<Self> {
+        let shares = connection.traffic.iter().map(|share| Self {
+            process: dictionaries.process(&share.process),
+            tx: share.tx_bytes,
+            rx: share.rx_bytes,
+            tx_calls: share.tx_calls,
+            rx_calls: share.rx_calls,
+        });
+        shares.collect()
+    }
+}

@@ -1,0 +1,239 @@
+//! Taking out what a report for others must not show. What is replaced gets the same stand-in everywhere, so that the
+//! figures still say who is who.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::enrich::geo::AddressKind;
+use crate::model::{Connection, ExeHash, Process, Run};
+
+/// What is taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct What {
+    /// Names and numbers of users, and their names in paths.
+    pub users: bool,
+    /// Command lines and working folders.
+    pub cmdline: bool,
+    /// Internal addresses, their names, and this host's name.
+    pub internal: bool,
+}
+
+/// Stands in for values, in the order in which they came.
+#[derive(Debug)]
+struct StandIns<T>(HashMap<T, u32>);
+
+impl<T: Eq + Hash> StandIns<T> {
+    fn of(&mut self, value: T) -> u32 {
+        let next = self.0.len() as u32 + 1;
+        *self.0.entry(value).or_insert(next)
+    }
+}
+
+impl<T> Default for StandIns<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+/// Takes it out, connection by connection.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    what: What,
+    users: StandIns<u32>,
+    hosts: StandIns<String>,
+    names: StandIns<String>,
+    addresses: HashMap<AddressKind, StandIns<IpAddr>>,
+    /// What became of each process; the original is kept, so that its place in memory stays its own.
+    processes: HashMap<usize, (Arc<Process>, Arc<Process>)>,
+}
+
+impl What {
+    /// Whether anything is taken out.
+    pub fn is_anything(self) -> bool {
+        self != Self::default()
+    }
+
+    /// What is taken out, in words.
+    pub fn words(self) -> String {
+        let all =
+            [(self.users, "users"), (self.cmdline, "command lines"), (self.internal, "internal addresses")];
+        let named: Vec<&str> = all.into_iter().filter_map(|(on, name)| on.then_some(name)).collect();
+        named.join(", ")
+    }
+}
+
+impl Redactor {
+    /// Takes this out.
+    pub fn new(what: What) -> Self {
+        Self { what, ..Self::default() }
+    }
+
+    /// A recording without it.
+    pub fn run(&mut self, mut run: Run) -> Run {
+        if self.what.internal {
+            run.host = format!("host-{}", self.hosts.of(run.host));
+            if let Some(location) = &mut run.location {
+                location.label = "this host".into();
+            }
+        }
+        run
+    }
+
+    /// A connection without it.
+    pub fn connection(&mut self, mut connection: Connection) -> Connection {
+        if !self.what.is_anything() {
+            return connection;
+        }
+        let internal = self.what.internal && is_internal(connection.remote.ip);
+        if self.what.internal {
+            connection.local.ip = self.address(connection.local.ip);
+            connection.remote.ip = self.address(connection.remote.ip);
+        }
+        for name in &mut connection.names {
+            if internal || (self.what.internal && is_internal_name(&name.name)) {
+                name.name = format!("internal-{}", self.names.of(std::mem::take(&mut name.name)));
+            }
+            name.process = name.process.take().map(|process| self.process(&process));
+        }
+        connection.owner = connection.owner.take().map(|owner| self.process(&owner));
+        for share in &mut connection.traffic {
+            share.process = self.process(&share.process);
+        }
+        connection
+    }
+
+    fn address(&mut self, ip: IpAddr) -> IpAddr {
+        if !is_internal(ip) {
+            return ip;
+        }
+        let kind = AddressKind::of(ip);
+        let number = self.addresses.entry(kind).or_default().of(ip);
+        let low = u128::from(number);
+        match (ip, kind) {
+            (IpAddr::V4(_), AddressKind::Cgnat) => Ipv4Addr::from(0x6440_0000 + number).into(),
+            (IpAddr::V4(_), AddressKind::LinkLocal) => Ipv4Addr::from(0xa9fe_0000 + number).into(),
+            (IpAddr::V4(_), _) => Ipv4Addr::from(0x0a00_0000 + number).into(),
+            (IpAddr::V6(_), AddressKind::LinkLocal) => Ipv6Addr::from((0xfe80 << 112) + low).into(),
+            (IpAddr::V6(_), _) => Ipv6Addr::from((0xfd00 << 112) + low).into(),
+        }
+    }
+
+    fn process(&mut self, process: &Arc<Process>) -> Arc<Process> {
+        let place = Arc::as_ptr(process) as usize;
+        if let Some((_, redacted)) = self.processes.get(&place) {
+            return redacted.clone();
+        }
+        let mut redacted = Process::clone(process);
+        redacted.parent = redacted.parent.take().map(|parent| self.process(&parent));
+        if self.what.cmdline {
+            redacted.redacted |= !redacted.cmdline.is_empty();
+            redacted.cmdline.clear();
+            redacted.cwd.clear();
+        }
+        if self.what.users {
+            self.user(&mut redacted);
+        }
+        if self.what.internal {
+            redacted.cgroup.clear();
+            if let Some(container) = &mut redacted.place.container {
+                container.name = None;
+                container.image = None;
+            }
+        }
+        let redacted = Arc::new(redacted);
+        self.processes.insert(place, (process.clone(), redacted.clone()));
+        redacted
+    }
+
+    fn user(&mut self, process: &mut Process) {
+        let mut stand_in = |uid: u32| if uid == 0 { 0 } else { 1000 + self.users.of(uid) };
+        let name = process.user.take().filter(|name| !name.is_empty());
+        (process.uid, process.euid) = (stand_in(process.uid), stand_in(process.euid));
+        process.user =
+            Some(if process.uid == 0 { "root".into() } else { format!("user-{}", process.uid - 1000) });
+        process.session = None;
+        if let (Some(name), Some(user)) = (name.filter(|name| name != "root"), process.user.clone()) {
+            for text in [&mut process.exe, &mut process.cwd, &mut process.cmdline] {
+                *text = text.replace(&format!("/{name}/"), &format!("/{user}/"));
+            }
+            if process.cwd.ends_with(&format!("/{name}")) {
+                process.cwd.clear();
+            }
+        }
+        if let ExeHash::Refused(_) = process.exe_hash {
+            process.exe_hash = ExeHash::Unknown;
+        }
+    }
+}
+
+/// Whether an address tells something of the network that this host is in.
+fn is_internal(ip: IpAddr) -> bool {
+    matches!(AddressKind::of(ip), AddressKind::Private | AddressKind::LinkLocal | AddressKind::Cgnat)
+}
+
+/// Whether a name is one of a private network: RFC 6762, RFC 8375, and what is customary.
+fn is_internal_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    !name.contains('.')
+        || [".local", ".lan", ".internal", ".home.arpa", ".intranet", ".corp"]
+            .iter()
+            .any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Name, NameSource, Timestamp};
+    use crate::summary::fixture::{connection, process};
+
+    fn one() -> Connection {
+        let mut mira = Process::clone(&process(100, 5, "curl"));
+        (mira.uid, mira.user) = (1000, Some("mira".into()));
+        mira.exe = "/home/mira/bin/curl".into();
+        mira.cmdline = "curl --user mira:secret https://intra.lan/".into();
+        let mut one = connection(1, 0, &Arc::new(mira), "192.168.7.9:443", 10, 20);
+        let name = |name: &str| Name {
+            name: name.into(),
+            source: NameSource::Dns,
+            process: None,
+            time: Timestamp(0),
+        };
+        one.names = vec![name("intra.lan")];
+        one
+    }
+
+    #[test]
+    fn what_is_asked_for_is_gone_and_the_rest_stays() {
+        let all = What { users: true, cmdline: true, internal: true };
+        let mut redactor = Redactor::new(all);
+        let [first, second] = [redactor.connection(one()), redactor.connection(one())];
+        let text = format!("{first:?}");
+        for secret in ["mira", "secret", "192.168.7.9", "intra.lan", "1000,"] {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+        assert_eq!((first.remote, first.tx_bytes()), (second.remote, second.tx_bytes()));
+        assert_eq!(AddressKind::of(first.remote.ip), AddressKind::Private);
+        assert!(text.contains("/home/user-1/bin/curl"), "{text}");
+        let mut none = Redactor::new(What::default());
+        assert_eq!(none.connection(one()), one());
+    }
+
+    #[test]
+    fn public_addresses_and_names_stay() {
+        let mut redactor = Redactor::new(What { internal: true, ..What::default() });
+        let mut public = connection(1, 0, &process(1, 1, "a"), "8.8.8.8:53", 1, 1);
+        public.names = vec![Name {
+            name: "dns.google".into(),
+            source: NameSource::Dns,
+            process: None,
+            time: Timestamp(0),
+        }];
+        let shown = redactor.connection(public);
+        assert_eq!(
+            (shown.remote.ip.to_string(), shown.names[0].name.as_str()),
+            ("8.8.8.8".into(), "dns.google")
+        );
+    }
+}

@@ -1,0 +1,175 @@
+// @ts-check
+// The page's state and the rows that it chooses. Data flows one way: a question changes, rows are chosen, and the views that can
+// be seen draw themselves.
+
+import { failures } from "./groups.js";
+import { kilometres } from "./geo.js";
+import { Fault } from "./query/fault.js";
+import { ENDS } from "./query/fields.js";
+import { compile } from "./query/meaning.js";
+import { parts } from "./query/syntax.js";
+import { everything, fromHash, quoted, toHash, toggled } from "./state.js";
+
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./state.js").Question} Question */
+/** @typedef {import("./query/fields.js").Predicate} Predicate */
+
+/**
+ * A part of the page.
+ * @typedef {object} View
+ * @property {Element} root
+ * @property {() => void} draw
+ * @property {boolean} [always] draws itself even where it cannot be seen
+ */
+
+export class App {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    /** @type {Question} */
+    this.question = everything();
+    this.failed = failures(ENDS);
+    /** The rows chosen, in order. */
+    this.rows = Uint32Array.from({ length: model.rows }, (_, row) => row);
+    /** The rows chosen if the time did not matter: those of the histogram. */
+    this.anytime = this.rows;
+    /** @type {Fault | null} */
+    this.fault = null;
+    /** Where an endpoint is, as far as a circle on the map asks. */
+    this.places = model.endpoints.map((one) => one.at ?? (one.country === null ? null : (model.countries.get(one.country)?.at ?? null)));
+    /** @type {View[]} */
+    this.views = [];
+    /** @type {Set<View>} */
+    this.stale = new Set();
+    /** @type {Set<View>} */
+    this.drawn = new Set();
+    /** @type {Set<Element>} */
+    this.seen = new Set();
+    this.scheduled = false;
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          if (isIntersecting) this.seen.add(target);
+          else this.seen.delete(target);
+        }
+        this.schedule();
+      },
+      { rootMargin: "200px" },
+    );
+  }
+
+  /** @param {View} view */
+  add(view) {
+    this.views.push(view);
+    this.stale.add(view);
+    this.observer.observe(view.root);
+  }
+
+  start() {
+    window.addEventListener("hashchange", () => this.apply(fromHash(location.hash)));
+    this.apply(fromHash(location.hash));
+  }
+
+  /** Changes a part of the question. @param {Partial<Question>} change @param {boolean} [lasting] whether it stands in the address */
+  ask(change, lasting = true) {
+    const question = { ...this.question, ...change };
+    if (lasting) {
+      const address = toHash(question);
+      if (address !== location.hash) history.replaceState(null, "", address || location.pathname + location.search);
+    }
+    this.apply(question);
+  }
+
+  /** @param {Question} question */
+  apply(question) {
+    const { filter, time, near, measure } = this.question;
+    const same = filter === question.filter && time === question.time && near === question.near && this.views.length === this.stale.size;
+    this.question = question;
+    if (!same || measure !== question.measure || this.rows.length === 0) this.choose();
+    this.views.forEach((view) => this.stale.add(view));
+    this.schedule();
+  }
+
+  /** Chooses the rows. */
+  choose() {
+    const { model, question } = this;
+    const { near } = question;
+    /** @type {Predicate | null} */
+    let fits = null;
+    this.fault = null;
+    try {
+      fits = compile(question.filter, model, model.window[1]);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.fault = error;
+      fits = () => false;
+    }
+    if (near) {
+      const inside = this.places.map((place) => place !== null && kilometres([near[0], near[1]], place) <= near[2]);
+      const before = fits;
+      fits = (row) => inside[model.remote[row]] && (before === null || before(row));
+    }
+    this.anytime = filtered(model.rows, fits);
+    const { time } = question;
+    if (!time) {
+      this.rows = this.anytime;
+      return;
+    }
+    const [from, to] = time.map((ms) => (ms - model.base) * 1e6);
+    const { opened, lasted } = model;
+    this.rows = this.anytime.filter((row) => opened[row] < to && opened[row] + lasted[row] >= from);
+  }
+
+  /** The parts of the filter that must all fit. */
+  terms() {
+    if (this.fault) return [];
+    const found = parts(this.question.filter);
+    const alternatives = found.length === 1 && /(^|[\s)])or([\s(]|$)/i.test(found[0]) && !found[0].startsWith("(");
+    return alternatives ? [`(${found[0]})`] : found;
+  }
+
+  /** Adds a value to the filter, or takes it out. @param {string} field @param {string} value @param {boolean} [exclude] */
+  toggle(field, value, exclude = false) {
+    this.ask({ filter: toggled(this.terms(), `${exclude ? "-" : ""}${field}:${quoted(value)}`) });
+  }
+
+  /** Adds a whole expression. @param {string} expression */
+  narrow(expression) {
+    this.ask({ filter: toggled(this.terms(), expression) });
+  }
+
+  /** Draws what is stale and can be seen, one view a frame; then what was never drawn, so that the page keeps its height. */
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      const stale = this.views.filter((view) => this.stale.has(view));
+      const next = stale.find((view) => view.always || this.seen.has(view.root)) ?? stale.find((view) => !this.drawn.has(view));
+      if (!next) return;
+      this.stale.delete(next);
+      this.drawn.add(next);
+      next.draw();
+      this.schedule();
+    });
+  }
+
+  /** Draws everything at once, for paper. */
+  drawAll() {
+    for (const view of this.views) view.draw();
+    this.stale.clear();
+  }
+}
+
+/** @param {number} count @param {Predicate | null} fits */
+function filtered(count, fits) {
+  const all = new Uint32Array(count);
+  let found = 0;
+  for (let row = 0; row < count; row += 1) {
+    if (fits === null || fits(row)) {
+      all[found] = row;
+      found += 1;
+    }
+  }
+  return all.subarray(0, found);
+}

@@ -1,0 +1,82 @@
+// @ts-check
+// Elements. Text enters the page here and nowhere else, as text: what was captured can be shown and do nothing.
+
+const SVG = "http://www.w3.org/2000/svg";
+// What could change how its surroundings are shown: the set of connmon's own `display_safe`.
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef\u{e0000}-\u{e007f}\ufffe\uffff]/gu;
+
+/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes */
+
+/** Captured text with everything escaped visibly that is no plain character. @param {string} text */
+export function displaySafe(text) {
+  return text.replace(UNSAFE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/**
+ * An element; attributes that are functions listen to the event of their name.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function html(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/**
+ * @template {keyof SVGElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ * @returns {SVGElementTagNameMap[T]}
+ */
+export function svg(tag, attributes = {}, ...children) {
+  return fill(/** @type {SVGElementTagNameMap[T]} */ (document.createElementNS(SVG, tag)), attributes, children);
+}
+
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, displaySafe(String(value)));
+  }
+  append(element, ...children);
+  return element;
+}
+
+/** @param {Element} element @param {...Child} children */
+export function append(element, ...children) {
+  for (const child of children) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : displaySafe(String(child)));
+  }
+}
+
+/** @param {Element} element @param {...Child} children */
+export function replace(element, ...children) {
+  element.replaceChildren();
+  append(element, ...children);
+}
+
+/** The element with this id, which the template has. @param {string} id */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found;
+}
+
+/** Gives the user a file. @param {string} name @param {string} type @param {BlobPart[]} parts */
+export function download(name, type, parts) {
+  const url = URL.createObjectURL(new Blob(parts, { type }));
+  html("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

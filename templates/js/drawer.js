@@ -1,0 +1,154 @@
+// @ts-check
+// Everything about one connection, and where each name came from.
+
+import { append, html, replace } from "./dom.js";
+import { closedText, countryText, directionText, endWords, KINDS, localText, openedText, ownerOf, remoteText } from "./facts.js";
+import { bytesText, count, durationText, grouped } from "./format.js";
+import { processName } from "./groups.js";
+
+/** @typedef {import("./app.js").App} App */
+/** @typedef {import("./model.js").Process} Process */
+
+const SOURCES = new Map([
+  ["sni", "said to the server in the TLS handshake"], ["quic", "said to the server in the QUIC handshake"], ["http", "the Host of an HTTP request"],
+  ["dns", "an answer of DNS"], ["hosts", "the file of hosts"], ["rdns", "reverse DNS, asked by the recorder"],
+]);
+
+export class Drawer {
+  /** @param {App} app @param {(row: number, step: number) => number | null} neighbour */
+  constructor(app, neighbour) {
+    this.app = app;
+    this.neighbour = neighbour;
+    this.always = true;
+    this.row = -1;
+    this.body = html("div", { class: "drawer-body" });
+    this.root = html("aside", { class: "drawer", role: "dialog", "aria-label": "A connection", tabindex: -1, hidden: true, keydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.body);
+    document.body.append(this.root);
+    /** @type {Map<number, number>} */
+    this.places = new Map();
+  }
+
+  draw() {
+    const { open } = this.app.question;
+    if (open === null) {
+      this.close();
+      return;
+    }
+    const row = this.rowOf(open);
+    if (row >= 0 && row !== this.row) this.show(row);
+  }
+
+  /** @param {number} id */
+  rowOf(id) {
+    const { model } = this.app;
+    if (this.row >= 0 && model.id[this.row] === id) return this.row;
+    if (this.places.size === 0) for (let row = 0; row < model.rows; row += 1) this.places.set(model.id[row], row);
+    return this.places.get(id) ?? -1;
+  }
+
+  /** @param {number} row */
+  show(row) {
+    this.row = row;
+    if (this.root.hidden) this.before = /** @type {HTMLElement | null} */ (document.activeElement);
+    this.root.hidden = false;
+    replace(this.body, ...this.sections(row));
+    this.root.scrollTop = 0;
+    this.root.focus({ preventScroll: true });
+  }
+
+  close() {
+    if (this.root.hidden) return;
+    this.root.hidden = true;
+    this.row = -1;
+    this.before?.focus({ preventScroll: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") this.app.ask({ open: null });
+    else if (step) {
+      const next = this.neighbour(this.row, step);
+      if (next !== null) this.app.ask({ open: this.app.model.id[next] });
+    } else return;
+    event.preventDefault();
+  }
+
+  /** @param {number} row */
+  sections(row) {
+    const { app } = this;
+    const m = app.model;
+    const owner = ownerOf(m, row);
+    const endpoint = m.endpoints[m.remote[row]];
+    const names = m.nameSets[m.names[row]];
+    const hits = m.hitSets[m.hits[row]];
+    const flags = m.flags[row];
+    const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${field}:${value}`, click: () => app.toggle(field, String(value)) }, "only");
+    const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${m.id[row]}`),
+      html("h2", {}, owner ? processName(owner) : "not known", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), names[0]?.name ?? endpoint.ip),
+      html("p", { class: "drawer-tools" },
+        html("button", { type: "button", title: "Earlier (k)", click: () => this.step(-1) }, "↑"), html("button", { type: "button", title: "Later (j)", click: () => this.step(1) }, "↓"),
+        html("button", { type: "button", title: "Close (Esc)", "aria-label": "Close", click: () => app.ask({ open: null }) }, "×")));
+    const traffic = list([
+      ["Sent", amountText(m.tx[row], m.txCalls[row])], ["Received", amountText(m.rx[row], m.rxCalls[row])],
+      ["Kernel’s totals", flags & 4 ? `${grouped(m.kernelTx[row])} sent, ${grouped(m.kernelRx[row])} received` : null],
+      ["On the wire", flags & 8 ? `${bytesText(m.wireTx[row])} in ${count(m.wireTxPackets[row], "packet", "packets")} sent, ${bytesText(m.wireRx[row])} in ${count(m.wireRxPackets[row], "packet", "packets")} received` : null],
+      ["Retransmitted", m.retransmits[row] ? `${count(m.retransmits[row], "segment", "segments")}, ${grouped(m.retransmitted[row])} bytes` : null],
+      ["Round trip", m.rtt[row] ? durationText(m.rtt[row] * 1000) : null],
+      ["Not exact", m.inexactReasons[m.inexact[row]] || null],
+    ]);
+    const shares = m.shares.get(row) ?? [];
+    return [
+      head,
+      list([
+        ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || "still open"], ["Lasted", durationText(m.lasted[row])],
+        ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Here", localText(m, row)],
+        ["There", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],
+        ["Before the recording", flags & 1 ? "began before it; earlier bytes are not counted" : null], ["Subflow", flags & 2 ? "of a multipath TCP connection" : null],
+        ["Label", m.labels[m.label[row]].name || null],
+      ]),
+      html("h3", {}, "Traffic"), traffic,
+      ...(shares.length ? [html("h3", {}, "Who moved it"), html("ul", { class: "shares" }, ...shares.map((share) =>
+        html("li", {}, html("b", {}, processName(m.processes[share.process])), ` ${m.processes[share.process].pid}`, html("span", {}, `${bytesText(share.tx)} sent, ${bytesText(share.rx)} received`))))] : []),
+      html("h3", {}, "Where"), list([
+        ["Kind", KINDS.get(endpoint.kind) ?? endpoint.kind],
+        ["Country", endpoint.country ? [countryText(m, endpoint.country), " ", ask("country", endpoint.country)] : null],
+        ["City", endpoint.city], ["Network", endpoint.asn === null && !endpoint.org ? null : [`${endpoint.asn === null ? "" : `AS${endpoint.asn} `}${endpoint.org ?? ""}`, " ", endpoint.asn === null ? null : ask("asn", endpoint.asn)]],
+      ]),
+      ...(names.length ? [html("h3", {}, "Names"), html("ul", { class: "names" }, ...names.map((name) => html("li", {}, html("b", {}, name.name), " ", ask("host", name.name),
+        html("span", {}, `${SOURCES.get(name.source) ?? name.source}${name.process === null ? "" : `, ${processName(m.processes[name.process])} ${m.processes[name.process].pid}`}, ${name.time}`))))] : []),
+      ...(hits.length ? [html("h3", {}, "Indicators"), html("ul", { class: "names" }, ...hits.map((hit) => html("li", { class: "bad" }, html("b", {}, hit.indicator), html("span", {}, `${hit.kind} on ${hit.list}`))))] : []),
+      html("h3", {}, "Process"), owner ? this.process(owner, ask) : html("p", {}, "No process could be named."),
+    ];
+  }
+
+  /** @param {number} step */
+  step(step) {
+    const next = this.neighbour(this.row, step);
+    if (next !== null) this.app.ask({ open: this.app.model.id[next] });
+  }
+
+  /** @param {Process} p @param {(field: string, value: string | number) => Node} ask */
+  process(p, ask) {
+    const { processes } = this.app.model;
+    const chain = [];
+    for (let at = p.parent; at !== null && at !== undefined && chain.length < 40; at = processes[at].parent) chain.push(processes[at]);
+    const box = html("div", {}, list([
+      ["PID", [p.pid, " ", ask("pid", p.pid)]], ["Started", p.started], ["Executable", [p.exe || "not known", p.state ? ` (${p.state})` : "", " ", p.exe ? ask("exe", p.exe) : null]],
+      ["SHA-256", p.sha256 ?? (p.unhashed ? `not hashed: ${p.unhashed}` : null)], ["Command line", p.cmdline ? [p.cmdline, p.redacted ? html("span", { class: "tag" }, "secrets taken out") : null] : null],
+      ["Working folder", p.cwd || null], ["User", [`${p.user ?? p.uid}${p.euid === p.uid ? "" : `, effective ${p.euid}`}`, " ", ask("user", p.user ?? p.uid)]],
+      ["Login session", p.session], ["Unit", p.unit ? [p.unit, " ", ask("unit", p.unit)] : null], ["Container", p.containerShown || null], ["Pod", p.pod], ["Control group", p.cgroup || null],
+    ]));
+    if (chain.length) append(box, html("h3", {}, "Started by"), html("ol", { class: "chain" }, ...chain.map((one) => html("li", {}, html("b", {}, processName(one)), ` ${one.pid} `, html("span", {}, one.exe)))));
+    return box;
+  }
+}
+
+/** @param {number} bytes @param {number} calls */
+const amountText = (bytes, calls) => `${bytesText(bytes)} (${grouped(bytes)} bytes in ${count(calls, "call", "calls")})`;
+
+/** A list of what is known. @param {[string, import("./dom.js").Child | import("./dom.js").Child[]][]} facts */
+function list(facts) {
+  const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return html("dl", {}, ...known.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, ...(Array.isArray(value) ? value : [value])))));
+}

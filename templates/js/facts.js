@@ -1,0 +1,83 @@
+// @ts-check
+// What a row says, in words: the same for the table, the drawer, the CSV file and the tooltips.
+
+import { processName } from "./groups.js";
+import { clockText, dateText, stamp } from "./format.js";
+import { DIRECTIONS, ENDS } from "./query/fields.js";
+
+/** @typedef {import("./model.js").Model} Model */
+
+const END_WORDS = [
+  "closed in order", "reset by the other side", "timed out", "thrown away by this side", "refused", "unreachable",
+  "local error", "socket closed", "recording ended first", "not seen", "still open",
+];
+export const KINDS = new Map([
+  ["public", "Public"], ["private", "Private network"], ["loopback", "This host (loopback)"], ["link-local", "Link-local"],
+  ["cgnat", "Shared by a provider (CGNAT)"], ["multicast", "Multicast"], ["broadcast", "Broadcast"], ["documentation", "Documentation"],
+  ["benchmarking", "Benchmarking"], ["unspecified", "Unspecified"], ["reserved", "Reserved"],
+]);
+
+/** @param {Model} model @param {number} row */
+export const ownerOf = (model, row) => (model.owner[row] < 0 ? null : model.processes[model.owner[row]]);
+
+/** @param {Model} model @param {number} row */
+export function processText(model, row) {
+  const owner = ownerOf(model, row);
+  return owner ? processName(owner) : "not known";
+}
+
+/** @param {Model} model @param {number} row */
+export const hostText = (model, row) => model.nameSets[model.names[row]][0]?.name ?? "";
+
+/** @param {Model} model @param {number} row */
+export const localText = (model, row) => endText(model.locals[model.local[row]], model.localPort[row]);
+
+/** @param {Model} model @param {number} row */
+export const remoteText = (model, row) => endText(model.endpoints[model.remote[row]].ip, model.remotePort[row]);
+
+/** @param {string} ip @param {number} port */
+const endText = (ip, port) => (port === 0 ? ip : ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`);
+
+/** A country's name. @param {Model} model @param {string | null} code */
+export const countryText = (model, code) => (code === null ? "" : (model.countries.get(code)?.name ?? code));
+
+/** @param {Model} model @param {number} row */
+export function placeText(model, row) {
+  const { kind, country, city } = model.endpoints[model.remote[row]];
+  if (kind !== "public") return KINDS.get(kind) ?? kind;
+  return [city, countryText(model, country)].filter(Boolean).join(", ") || "not known";
+}
+
+/** @param {Model} model @param {number} row */
+export function networkText(model, row) {
+  const { asn, org } = model.endpoints[model.remote[row]];
+  return [asn === null ? "" : `AS${asn}`, org ?? ""].filter(Boolean).join(" ");
+}
+
+/** @param {Model} model @param {number} row */
+export const endWords = (model, row) => END_WORDS[model.end[row]] ?? ENDS[model.end[row]];
+
+/** @param {Model} model @param {number} row */
+export const arrow = (model, row) => ["→", "←", "·"][model.direction[row]];
+
+/** @param {Model} model @param {number} row */
+export const directionText = (model, row) => DIRECTIONS[model.direction[row]];
+
+/** @param {Model} model @param {number} row */
+export const serviceText = (model, row) => model.serviceNames[model.service[row]] || (model.port[row] === 0 ? "" : String(model.port[row]));
+
+/** Milliseconds since 1970. @param {Model} model @param {number} row */
+export const openedMs = (model, row) => model.base + model.opened[row] / 1e6;
+
+/** @param {Model} model @param {number} row */
+export const openedText = (model, row) => stamp(model.base, model.opened[row]);
+
+/** @param {Model} model @param {number} row */
+export const closedText = (model, row) => (model.end[row] === model.open ? "" : stamp(model.base, model.opened[row] + model.lasted[row]));
+
+/** @param {Model} model @param {number} row */
+export function shortTime(model, row) {
+  const ms = openedMs(model, row);
+  const millis = String(Math.floor(((ms % 1000) + 1000) % 1000)).padStart(3, "0");
+  return { date: dateText(ms), clock: `${clockText(ms)}.${millis}` };
+}

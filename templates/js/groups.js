@@ -1,0 +1,78 @@
+// @ts-check
+// Sums over rows.
+
+import { baseName } from "./query/fields.js";
+
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {{key: number, connections: number, failed: number, inbound: number, tx: number, rx: number, first: number, last: number}} Sum */
+
+/** Ends that are failures, as connmon counts them: by their place in `ENDS`. */
+const FAILURES = new Set(["rst", "timeout", "refused", "unreachable", "error"]);
+
+/**
+ * Which codes of ends are failures.
+ * @param {readonly string[]} ends
+ */
+export function failures(ends) {
+  return ends.map((end) => FAILURES.has(end));
+}
+
+/**
+ * A sum for each code that a row can have, of the rows given.
+ * @param {Model} model
+ * @param {Uint32Array} rows
+ * @param {(row: number) => number} code a place, or less than 0 for none
+ * @param {number} codes how many there are
+ * @param {readonly boolean[]} failed by code of end
+ * @returns {Sum[]} those with a row
+ */
+export function sums(model, rows, code, codes, failed) {
+  const { tx, rx, end, direction, opened, lasted } = model;
+  const [connections, bad, inbound] = [new Uint32Array(codes), new Uint32Array(codes), new Uint32Array(codes)];
+  const [sent, received] = [new Float64Array(codes), new Float64Array(codes)];
+  const [first, last] = [new Float64Array(codes).fill(Infinity), new Float64Array(codes).fill(-Infinity)];
+  for (let i = 0; i < rows.length; i += 1) {
+    const row = rows[i];
+    const at = code(row);
+    if (at < 0) continue;
+    connections[at] += 1;
+    sent[at] += tx[row];
+    received[at] += rx[row];
+    if (failed[end[row]]) bad[at] += 1;
+    if (direction[row] === 1) inbound[at] += 1;
+    if (opened[row] < first[at]) first[at] = opened[row];
+    const until = opened[row] + lasted[row];
+    if (until > last[at]) last[at] = until;
+  }
+  /** @type {Sum[]} */
+  const found = [];
+  for (let key = 0; key < codes; key += 1) {
+    if (connections[key] === 0) continue;
+    found.push({
+      key, connections: connections[key], failed: bad[key], inbound: inbound[key], tx: sent[key], rx: received[key],
+      first: first[key], last: last[key],
+    });
+  }
+  return found;
+}
+
+/**
+ * Codes for what a function says of each entry of a dictionary.
+ * @template T
+ * @param {readonly T[]} entries
+ * @param {(entry: T) => string} of
+ */
+export function coding(entries, of) {
+  /** @type {Map<string, number>} */
+  const places = new Map();
+  const codes = Int32Array.from(entries, (entry) => {
+    const word = of(entry);
+    const place = places.get(word) ?? places.size;
+    places.set(word, place);
+    return place;
+  });
+  return { codes, words: [...places.keys()] };
+}
+
+/** How a process is called. @param {{comm: string, exe: string}} process */
+export const processName = (process) => process.comm || baseName(process.exe) || "unnamed";

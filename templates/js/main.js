@@ -1,0 +1,49 @@
+// @ts-check
+// Wakes the page up: reads its data, and puts the views in place of the tables that need no script.
+
+import { App } from "./app.js";
+import { Bar } from "./bar.js";
+import { Breakdown } from "./breakdown.js";
+import { byId, replace } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { WorldMap } from "./map.js";
+import { Nested } from "./nested.js";
+import { readPayload } from "./payload.js";
+import { Programs } from "./programs.js";
+import { Space } from "./space.js";
+import { Table } from "./table.js";
+import { Timeline } from "./timeline.js";
+
+async function main() {
+  const element = byId("data");
+  const model = await readPayload(element.textContent ?? "");
+  element.textContent = "";
+  const app = new App(model);
+  document.documentElement.classList.add("live");
+  const open = (/** @type {number} */ row) => app.ask({ open: model.id[row] });
+  const table = new Table(app, open);
+  const views = [
+    new Bar(app), new WorldMap(app), new Breakdown(app), new Nested(app), new Programs(app), new Timeline(app, open), new Space(app), table,
+    new Drawer(app, (row, step) => table.neighbour(row, step)),
+  ];
+  views.forEach((view) => app.add(view));
+  window.addEventListener("beforeprint", () => {
+    app.drawAll();
+    replace(byId("paper"), table.paper());
+  });
+  window.addEventListener("afterprint", () => replace(byId("paper")));
+  for (const button of document.querySelectorAll("button[data-ask]")) {
+    button.addEventListener("click", () => {
+      app.ask({ filter: /** @type {HTMLElement} */ (button).dataset.ask ?? "", time: null, near: null });
+      byId("explorer").scrollIntoView();
+    });
+  }
+  app.start();
+  performance.mark("connmon-ready");
+}
+
+main().catch((error) => {
+  // The page is complete without its script; what went wrong is for whoever looks.
+  document.documentElement.classList.remove("live");
+  console.error(error);
+});

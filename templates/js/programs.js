@@ -1,0 +1,94 @@
+// @ts-check
+// The processes: who they are, what they moved, and when.
+
+import { byId, html, replace, svg } from "./dom.js";
+import { bytesText, count, grouped } from "./format.js";
+import { processName, sums } from "./groups.js";
+
+/** @typedef {import("./app.js").App} App */
+
+const POINTS = 48;
+const STEP = 25;
+
+export class Programs {
+  /** @param {App} app */
+  constructor(app) {
+    this.app = app;
+    this.root = byId("programs");
+    this.most = STEP;
+    this.body = html("tbody");
+    const heads = ["Process", "PID", "User", "Where it runs", "Connections", "Sent", "Received", "Peers", "Over time"];
+    this.more = html("button", { type: "button", class: "more-bars", click: () => { this.most *= 2; this.draw(); } });
+    this.root.append(html("div", { class: "scroll card", tabindex: 0, role: "region", "aria-labelledby": "programs-head" },
+      html("table", { class: "programs" }, html("thead", {}, html("tr", {}, ...heads.map((head) => html("th", { scope: "col", class: ["PID", "Connections", "Sent", "Received", "Peers"].includes(head) ? "n" : "" }, head)))), this.body)), this.more);
+    this.root.hidden = false;
+  }
+
+  draw() {
+    const { model, rows, failed, question } = this.app;
+    const found = sums(model, rows, (row) => model.owner[row], model.processes.length, failed);
+    const peers = this.peers();
+    /** @type {(sum: import("./groups.js").Sum) => number} */
+    const of = { bytes: (/** @type {any} */ s) => s.tx + s.rx, connections: (/** @type {any} */ s) => s.connections, peers: (/** @type {any} */ s) => peers[s.key] }[question.measure];
+    found.sort((a, b) => of(b) - of(a));
+    const shown = found.slice(0, this.most);
+    const lines = this.lines(new Set(shown.map((sum) => sum.key)));
+    replace(this.body, ...shown.map((sum) => {
+      const p = model.processes[sum.key];
+      const name = processName(p);
+      const where = p.containerShown || p.unit || "";
+      const ask = (/** @type {string} */ field, /** @type {string} */ value, /** @type {string} */ text) =>
+        html("button", { type: "button", class: "link", title: `Show only ${field}:${value}; with Alt, all but that`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
+      return html("tr", {}, html("th", { scope: "row" }, html("b", {}, ask("proc", name, name)), p.state ? html("span", { class: "tag bad" }, p.state) : null, p.kernel ? html("span", { class: "tag" }, "kernel") : null,
+        html("span", { class: "exe" }, p.exe), html("span", { class: "cmd" }, p.cmdline)),
+      html("td", { class: "n" }, ask("pid", String(p.pid), String(p.pid))), html("td", {}, p.user ?? `uid ${p.uid}`), html("td", {}, where),
+      html("td", { class: "n" }, grouped(sum.connections), sum.failed ? html("small", { class: "bad" }, `${grouped(sum.failed)} failed`) : null),
+      html("td", { class: "n", title: `${grouped(sum.tx)} bytes` }, bytesText(sum.tx)), html("td", { class: "n", title: `${grouped(sum.rx)} bytes` }, bytesText(sum.rx)),
+      html("td", { class: "n" }, grouped(peers[sum.key])), html("td", { class: "spark" }, spark(lines.get(sum.key) ?? new Float64Array(POINTS))));
+    }));
+    const rest = found.length - shown.length;
+    this.more.hidden = rest <= 0;
+    replace(this.more, `${count(rest, "more process", "more processes")}`);
+  }
+
+  /** How many remote addresses each process has. */
+  peers() {
+    const { model, rows } = this.app;
+    const [seen, found] = [new Set(), new Uint32Array(model.processes.length)];
+    for (const row of rows) {
+      const owner = model.owner[row];
+      const pair = owner * model.endpoints.length + model.remote[row];
+      if (owner < 0 || seen.has(pair)) continue;
+      seen.add(pair);
+      found[owner] += 1;
+    }
+    return found;
+  }
+
+  /** Bytes over the time chosen, spread over each connection's own time. @param {Set<number>} wanted */
+  lines(wanted) {
+    const { model, rows, question } = this.app;
+    const [from, to] = (question.time ?? model.window).map((ms) => (ms - model.base) * 1e6);
+    const scale = POINTS / Math.max(1, to - from);
+    /** @type {Map<number, Float64Array>} */
+    const found = new Map();
+    for (const row of rows) {
+      const owner = model.owner[row];
+      if (!wanted.has(owner)) continue;
+      const points = found.get(owner) ?? new Float64Array(POINTS);
+      found.set(owner, points);
+      const bytes = model.tx[row] + model.rx[row];
+      const [start, end] = [(model.opened[row] - from) * scale, (model.opened[row] + model.lasted[row] - from) * scale];
+      const [a, b] = [Math.max(0, Math.min(POINTS - 1, Math.floor(start))), Math.max(0, Math.min(POINTS - 1, Math.floor(end)))];
+      for (let at = a; at <= b; at += 1) points[at] += bytes / (b - a + 1);
+    }
+    return found;
+  }
+}
+
+/** @param {Float64Array} points */
+function spark(points) {
+  const most = Math.max(1, ...points);
+  const line = Array.from(points, (n, at) => `${at === 0 ? "M" : "L"}${at} ${(15 - 14 * Math.sqrt(n / most)).toFixed(1)}`).join("");
+  return svg("svg", { viewBox: `0 0 ${POINTS - 1} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "area", d: `${line}L${POINTS - 1} 16L0 16z` }), svg("path", { class: "line", d: line }));
+}

@@ -1,0 +1,201 @@
+// @ts-check
+// The report in a real browser: what it shows is what the store has, it asks nobody for anything, and keys reach everything.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+
+import { browser, connmon, open, shown } from "./pages.js";
+
+after(() => browser.close());
+
+/** The connections that a filter chooses, as connmon itself exports them. @param {string} filter @returns {any[]} */
+function exported(filter) {
+  try {
+    const lines = connmon("export", "--format", "jsonl", "--filter", filter).trim().split("\n");
+    return lines.map((line) => JSON.parse(line)).filter((object) => "id" in object);
+  } catch {
+    return []; // exit code 1: nothing fits
+  }
+}
+
+test("a filter chooses in the page what it chooses on the command line", async () => {
+  const { page, complaints, close } = await open("recorded.html");
+  const all = exported("");
+  assert.equal(await shown(page), all.length);
+  const filters = [
+    "proto:tcp", "dir:in", "-dir:in", "end:fin,closed", "bytes>1k", "bytes:0", "dur>=10ms", "port<1024", "local", "public", "net:127.0.0.0/8",
+    "proc:*", "exe:/", "user:root", "127", "(dir:in or dir:out) -proto:udp", "rx>0 tx>0", "end:open", "/^(127|::1)/", "since:2026-01-01 until:2040-01-01",
+  ];
+  let chosen = 0;
+  for (const filter of filters) {
+    await page.fill("#query", filter);
+    await page.press("#query", "Enter");
+    await page.waitForFunction((text) => new URLSearchParams(location.hash.slice(1)).get("q") === text, filter);
+    await page.waitForTimeout(60);
+    const wanted = exported(filter).length;
+    assert.equal(await shown(page), wanted, filter);
+    chosen += wanted > 0 && wanted < all.length ? 1 : 0;
+  }
+  assert.ok(chosen >= 5, "the filters tell connections apart");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("bytes, processes and times in the page are those of the export", async () => {
+  const { page, close } = await open("recorded.html");
+  const connections = exported("");
+  const biggest = connections.toSorted((a, b) => b.tx_bytes + b.rx_bytes - a.tx_bytes - a.rx_bytes)[0];
+  await page.evaluate((id) => (location.hash = `c=${id}`), biggest.id);
+  const drawer = page.locator(".drawer");
+  await drawer.waitFor();
+  const text = (await drawer.innerText()).replaceAll("\u202f", "");
+  for (const words of [`${biggest.tx_bytes} bytes`, `${biggest.rx_bytes} bytes`, biggest.opened, biggest.process?.exe ?? "No process", biggest.remote.ip]) {
+    assert.ok(text.includes(words), `${words} is not in ${text}`);
+  }
+  await close();
+});
+
+test("a wrong filter is explained and chooses nothing", async () => {
+  const { page, close } = await open("sample.html");
+  await page.fill("#query", "prot:tcp");
+  await page.press("#query", "Enter");
+  await page.waitForSelector("#fault:not([hidden])");
+  assert.equal(await page.locator("#fault").innerText(), "column 1: there is no field `prot`; did you mean `proto:`?");
+  assert.equal(await shown(page), 0);
+  await page.press("#query", "Escape");
+  await page.waitForSelector("#fault", { state: "hidden" });
+  await close();
+});
+
+test("bars, chips, the histogram and the map ask, and a link shows the same", async () => {
+  const { page, complaints, close } = await open("sample.html");
+  const all = await shown(page);
+  await page.locator("#breakdowns").scrollIntoViewIfNeeded();
+  await page.locator("#breakdowns .rank", { hasText: "Germany" }).first().click();
+  await page.waitForFunction(() => location.hash.includes("country"));
+  const germany = await shown(page);
+  assert.ok(germany > 0 && germany < all);
+  await page.locator("#breakdowns .rank", { hasText: "firefox" }).first().click({ modifiers: ["Alt"] });
+  await page.waitForFunction(() => location.hash.includes("-proc"));
+  assert.equal(await page.locator(".chips li:not(.clear)").count(), 2);
+  const both = await shown(page);
+  assert.ok(both < germany);
+  const box = await page.locator(".brush-box").boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 10, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForFunction(() => location.hash.includes("t="));
+  const brushed = await shown(page);
+  assert.ok(brushed > 0 && brushed < both);
+  const again = await open("sample.html", { hash: new URL(page.url()).hash });
+  assert.equal(await shown(again.page), brushed);
+  await again.close();
+  await page.locator(".chips .clear button").click();
+  await page.waitForFunction(() => location.hash === "");
+  assert.equal(await shown(page), all);
+  await page.locator(".cm-map .place").first().dispatchEvent("click");
+  await page.waitForFunction(() => location.hash !== "" || document.querySelector(".world")?.hasAttribute("transform"));
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the table shows any row of many, sorts, and opens by keys", async () => {
+  const { page, close } = await open("sample.html");
+  const grid = page.locator(".grid");
+  await grid.scrollIntoViewIfNeeded();
+  const total = await shown(page);
+  await page.waitForSelector(".grid[aria-rowcount]");
+  assert.equal(await grid.getAttribute("aria-rowcount"), String(total + 1));
+  assert.ok((await page.locator(".grid-body .grid-row").count()) < 120, "only what can be seen is in the page");
+  await grid.focus();
+  await grid.press("End");
+  await page.waitForFunction((last) => document.querySelector(`.grid-body [aria-rowindex="${last}"]`), total + 1);
+  await page.locator(".grid-head button", { hasText: "Sent" }).click();
+  await grid.press("Home");
+  const sent = await page.locator(".grid-body .grid-row span.n span").first().getAttribute("title");
+  await grid.focus();
+  await grid.press("Enter");
+  const drawer = page.locator(".drawer");
+  await drawer.waitFor();
+  assert.ok((await drawer.innerText()).includes(String(sent)));
+  const first = new URL(page.url()).hash;
+  await drawer.press("j");
+  await page.waitForFunction((before) => location.hash !== before, first);
+  await drawer.press("k");
+  await page.waitForFunction((before) => location.hash === before, first);
+  await drawer.press("Escape");
+  await drawer.waitFor({ state: "hidden" });
+  assert.equal(new URL(page.url()).hash, "");
+  await close();
+});
+
+test("hostile names are text everywhere, and nobody is asked for anything", async () => {
+  const { page, requests, complaints, close } = await open("hostile.html");
+  for (const section of await page.locator("main section:visible").all()) {
+    await section.scrollIntoViewIfNeeded();
+    await page.waitForTimeout(80);
+  }
+  await page.waitForSelector(".grid-body .grid-row");
+  await page.locator(".grid-body .grid-row").first().click();
+  await page.locator(".drawer").waitFor();
+  for (let i = 0; i < 12; i += 1) await page.locator(".drawer").press("j");
+  for (const tab of await page.locator("[role=tab]").all()) await tab.click();
+  for (const turn of await page.locator(".turn").all()) await turn.click();
+  const odd = await page.evaluate(() => document.querySelectorAll("img, iframe, object, embed, link, form, body script:not(#data):not(#manifest):not([type=module])").length);
+  assert.equal(odd, 0);
+  const handlers = await page.evaluate(() => [...document.querySelectorAll("*")].filter((one) => [...one.attributes].some((attribute) => attribute.name.startsWith("on"))).length);
+  assert.equal(handlers, 0);
+  const unsafe = await page.evaluate(() => /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff]/.test(document.body.innerText));
+  assert.equal(unsafe, false);
+  assert.deepEqual(requests(), []);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("without scripts the page is complete", async () => {
+  const { page, requests, close } = await open("recorded.html", { scripts: false });
+  for (const id of ["summary", "map", "processes", "remotes", "countries", "services", "connections", "method"]) {
+    assert.ok(await page.locator(`#${id}`).isVisible(), id);
+  }
+  assert.equal(await page.locator("#ask").isVisible(), false);
+  assert.equal(await page.locator("#explorer").isVisible(), false);
+  assert.deepEqual(requests(), []);
+  await close();
+});
+
+test("nothing is wider than a phone, a notebook or a large screen", async () => {
+  for (const [width, dark] of /** @type {[number, boolean][]} */ ([[360, false], [768, true], [1280, false], [2560, true]])) {
+    const { page, close } = await open("sample.html", { width, dark });
+    for (const section of await page.locator("main section:visible").all()) {
+      await section.scrollIntoViewIfNeeded();
+      await page.waitForTimeout(40);
+    }
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 0, `${over} pixels too wide at ${width}`);
+    await close();
+  }
+});
+
+test("paper has the head, the filter and fifty connections", async () => {
+  const { page, close } = await open("sample.html", { hash: "#q=proc%3Afirefox" });
+  await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await page.locator("#paper tbody tr").count(), 50);
+  assert.ok(await page.locator("#paper").isVisible());
+  assert.ok(await page.locator("h1").isVisible());
+  assert.ok((await page.locator("#paper").innerText()).includes("proc:firefox"));
+  assert.equal(await page.locator(".grid").isVisible(), false);
+  await close();
+});
+
+test("the manifest says what the page holds", async () => {
+  const text = readFileSync(join(String(process.env.PAGES), "recorded.html"), "utf8");
+  const manifest = JSON.parse(text.split('id="manifest">')[1].split("</script>")[0]);
+  assert.equal(manifest.rows, exported("").length);
+  assert.equal(manifest.connections, manifest.rows);
+  assert.ok(manifest.recordings.length > 0 && manifest.page.bytes > 1000);
+});

@@ -1,0 +1,119 @@
+//! The page's scripts: their types, their own tests, and the page in a real browser. What that needs comes from the npm
+//! registry, in the versions that `tests/browser/package.json` names.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::apt::{self, Need};
+use crate::{cargo, sh, workspace};
+
+const WHY: &str = "the tests of the page";
+const CAPTURE: &str = "tests/golden/mixed.cap";
+/// Connections of the made-up page.
+const ROWS: &str = "20000";
+
+/// Checks the types of the scripts, and runs their tests.
+pub fn unit() -> Result<()> {
+    let tools = install()?;
+    let scripts = workspace::root().join("templates/js");
+    let mut tsc = Command::new(tools.join("node_modules/.bin/tsc"));
+    tsc.arg("-p").arg(&scripts).arg("--typeRoots").arg(tools.join("node_modules/@types"));
+    sh::run(&mut tsc)?;
+    node_test(&tests_in(&scripts.join("test"))?, &[])
+}
+
+/// Opens pages in a browser: one that was recorded, a made-up one, and one with hostile names.
+pub fn browser(chromium: &Path) -> Result<()> {
+    let tools = install()?;
+    let folder = workspace::browser_dir();
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let built =
+        &mut cargo::cargo(&["build", "-p", "connmon", "--bin", "connmon", "--example", "sample_report"]);
+    let built = cargo::executables(built)?;
+    let connmon = cargo::find(&built, "connmon")?;
+    let sample = cargo::find(&built, "sample_report")?;
+    let db = folder.join("recorded.db");
+    // No geo databases of this machine: beside the store there are none.
+    sh::run(
+        Command::new(&connmon)
+            .env("CONNMON_GEO_DIR", &folder)
+            .args(["replay", CAPTURE, "--db"])
+            .arg(&db)
+            .current_dir(workspace::root()),
+    )?;
+    sh::run(
+        Command::new(&connmon)
+            .args(["report", "--db"])
+            .arg(&db)
+            .arg("--out")
+            .arg(folder.join("recorded.html")),
+    )?;
+    sh::run(Command::new(&sample).args(["--home", "--rows", ROWS]).arg(folder.join("sample.html")))?;
+    sh::run(
+        Command::new(&sample)
+            .args(["--hostile", "--lossy", "--rows", "500"])
+            .arg(folder.join("hostile.html")),
+    )?;
+    let variables = [
+        ("BROWSER_BIN", chromium.to_owned()),
+        ("CONNMON_BIN", connmon),
+        ("PAGES", folder),
+        ("PLAYWRIGHT", tools.join("node_modules/playwright-core/index.mjs")),
+    ];
+    node_test(&tests_in(&workspace::root().join("tests/browser"))?, &variables)
+}
+
+/// Runs files with Node's own test runner.
+fn node_test(files: &[PathBuf], variables: &[(&str, PathBuf)]) -> Result<()> {
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec"]).args(files);
+    node.envs(variables.iter().map(|(name, value)| (name, value)));
+    sh::run(&mut node)
+}
+
+/// The test files of a folder.
+fn tests_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".test.js"));
+    files.sort();
+    ensure!(!files.is_empty(), "{} has no tests", folder.display());
+    Ok(files)
+}
+
+/// Brings what the tests need, and says where it is. Instant if these versions are there.
+fn install() -> Result<PathBuf> {
+    let tools = workspace::tools().join("browser");
+    let source = workspace::root().join("tests/browser/package.json");
+    let wanted =
+        std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+    let installed = tools.join("installed");
+    if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(tools);
+    }
+    let needs = [Need { program: "node", package: "nodejs" }, Need { program: "npm", package: "npm" }];
+    apt::programs(&needs, WHY)?;
+    if tools.exists() {
+        std::fs::remove_dir_all(&tools).with_context(|| format!("cannot empty {}", tools.display()))?;
+    }
+    std::fs::create_dir_all(&tools).with_context(|| format!("cannot make {}", tools.display()))?;
+    std::fs::copy(&source, tools.join("package.json")).context("package.json is not copied")?;
+    let mut npm = Command::new("npm");
+    npm.args([
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--no-package-lock",
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]);
+    sh::run(npm.current_dir(&tools)).context("what the tests of the page need could not be installed")?;
+    // Last: what was cut off is begun anew.
+    std::fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))?;
+    Ok(tools)
+}
