@@ -67,10 +67,8 @@ export class Drawer {
   key(event) {
     const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
     if (event.key === "Escape") this.app.ask({ open: null });
-    else if (step) {
-      const next = this.neighbour(this.row, step);
-      if (next !== null) this.app.ask({ open: this.app.model.id[next] });
-    } else return;
+    else if (step) this.step(step);
+    else return;
     event.preventDefault();
   }
 
@@ -122,9 +120,10 @@ export class Drawer {
     ];
   }
 
-  /** @param {number} step */
+  /** On to the connection so many places away. What is asked counts, not what is drawn: keys can be faster. @param {number} step */
   step(step) {
-    const next = this.neighbour(this.row, step);
+    const { open } = this.app.question;
+    const next = this.neighbour(open === null ? this.row : this.rowOf(open), step);
     if (next !== null) this.app.ask({ open: this.app.model.id[next] });
   }
 
