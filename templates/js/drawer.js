@@ -3,7 +3,7 @@
 
 import { append, html, replace } from "./dom.js";
 import { closedText, countryText, directionText, endWords, KINDS, localText, openedText, ownerOf, remoteText } from "./facts.js";
-import { bytesText, count, durationText, grouped } from "./format.js";
+import { bytesText, count, durationText, grouped, stamp } from "./format.js";
 import { processName } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -113,8 +113,8 @@ export class Drawer {
         ["Country", endpoint.country ? [countryText(m, endpoint.country), " ", ask("country", endpoint.country)] : null],
         ["City", endpoint.city], ["Network", endpoint.asn === null && !endpoint.org ? null : [`${endpoint.asn === null ? "" : `AS${endpoint.asn} `}${endpoint.org ?? ""}`, " ", endpoint.asn === null ? null : ask("asn", endpoint.asn)]],
       ]),
-      ...(names.length ? [html("h3", {}, "Names"), html("ul", { class: "names" }, ...names.map((name) => html("li", {}, html("b", {}, name.name), " ", ask("host", name.name),
-        html("span", {}, `${SOURCES.get(name.source) ?? name.source}${name.process === null ? "" : `, ${processName(m.processes[name.process])} ${m.processes[name.process].pid}`}, ${name.time}`))))] : []),
+      ...(names.length ? [html("h3", {}, "Names"), html("ul", { class: "names" }, ...names.map((name, nth) => html("li", {}, html("b", {}, name.name), " ", ask("host", name.name),
+        html("span", {}, `${SOURCES.get(name.source) ?? name.source}${name.process === null ? "" : `, ${processName(m.processes[name.process])} ${m.processes[name.process].pid}`}, ${stamp(m.base, m.opened[row] + 1000 * (nth === 0 ? m.named[row] : (m.moreNamed.get(row)?.[nth - 1] ?? 0)))}`))))] : []),
       ...(hits.length ? [html("h3", {}, "Indicators"), html("ul", { class: "names" }, ...hits.map((hit) => html("li", { class: "bad" }, html("b", {}, hit.indicator), html("span", {}, `${hit.kind} on ${hit.list}`))))] : []),
       html("h3", {}, "Process"), owner ? this.process(owner, ask) : html("p", {}, "No process could be named."),
     ];

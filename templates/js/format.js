@@ -40,13 +40,11 @@ export const dateText = (ms) => new Date(ms).toISOString().slice(0, 10);
 /** `14:02:07` @param {number} ms */
 export const clockText = (ms) => new Date(ms).toISOString().slice(11, 19);
 
-/** RFC 3339 with the nanoseconds. @param {number} base milliseconds since 1970 @param {number} ns since then */
+/** RFC 3339 with microseconds. @param {number} base milliseconds since 1970 @param {number} ns since then */
 export function stamp(base, ns) {
-  const whole = Math.floor(ns / 1e9);
-  const nanos = BigInt(base % 1000) * 1_000_000n + BigInt(Math.round(ns - whole * 1e9));
-  const seconds = Math.floor(base / 1000) + whole + Number(nanos / 1_000_000_000n);
-  const fraction = String(nanos % 1_000_000_000n).padStart(9, "0");
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+  const micros = Math.floor(ns / 1000);
+  const ms = base + Math.floor(micros / 1000);
+  return `${new Date(ms).toISOString().slice(0, 23)}${String(((micros % 1000) + 1000) % 1000).padStart(3, "0")}Z`;
 }
 
 /** Milliseconds since 1970, as a value of `since:` and `until:`. @param {number} ms */

@@ -19,7 +19,6 @@ async function main() {
   const model = await readPayload(element.textContent ?? "");
   element.textContent = "";
   const app = new App(model);
-  document.documentElement.classList.add("live");
   const open = (/** @type {number} */ row) => app.ask({ open: model.id[row] });
   const table = new Table(app, open);
   const views = [

@@ -65,6 +65,7 @@ export class WorldMap {
     found.addEventListener("dblclick", (event) => this.zoomAt(this.point(event), 2));
     this.lands.forEach((land) => land.addEventListener("click", (event) => this.land(land, event)));
     found.parentElement?.prepend(this.controls());
+    new ResizeObserver(() => this.later()).observe(found);
   }
 
   controls() {
@@ -169,7 +170,7 @@ export class WorldMap {
   mark() {
     const { app, zoom } = this;
     const { places } = this;
-    const size = 1 / zoom;
+    const size = this.scale() / zoom;
     const share = scale(Math.min(...places.map((place) => this.of(place)).filter((n) => n > 0)), Math.max(...places.map((place) => this.of(place))));
     const clusters = gatherNear(places, NEAR * size);
     const home = app.model.home;
@@ -229,6 +230,12 @@ export class WorldMap {
     if (this.moved || this.circling) return;
     const code = land.dataset.c;
     if (code && land.querySelector("title")) this.app.toggle("country", code, event.altKey);
+  }
+
+  /** How much larger marks are drawn, so that they can be read on a small screen. */
+  scale() {
+    const width = this.picture.getBoundingClientRect().width;
+    return width > 0 ? Math.max(1, Math.min(2.4, (MAP_WIDTH / width) * 0.85)) : 1;
   }
 
   /** What can be seen, in the map's units. */

@@ -40,7 +40,7 @@
  * @property {[number, number] | null} at longitude and latitude, where a database knew a city
  */
 
-/** @typedef {{name: string, source: string, process: number | null, time: string}} Name */
+/** @typedef {{name: string, source: string, process: number | null}} Name */
 /** @typedef {{name: string, color: string | null, text: boolean}} Label */
 /** @typedef {{name: string, at: [number, number]}} Country */
 /** @typedef {{label: string, latitude: number, longitude: number, source: string, country_only?: boolean}} Home */
@@ -75,6 +75,8 @@
  * @property {ArrayLike<number>} retransmits segments
  * @property {ArrayLike<number>} retransmitted bytes
  * @property {ArrayLike<number>} rtt microseconds
+ * @property {ArrayLike<number>} named when the first name was seen, microseconds after the row was opened
+ * @property {Map<number, number[]>} moreNamed when the other names were, of the rows that have any
  * @property {ArrayLike<number>} run
  * @property {ArrayLike<number>} inexact
  * @property {ArrayLike<number>} flags 1 began before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures

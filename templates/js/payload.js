@@ -7,7 +7,10 @@ import { address } from "./query/networks.js";
 /** @typedef {import("./model.js").Process} Process */
 /** @typedef {import("./model.js").Endpoint} Endpoint */
 /** @typedef {Float64Array | Uint32Array | Uint16Array | Uint8Array} Figures */
-/** @typedef {{name: string, width: number, coding: "plain" | "delta" | "beside", beside: string | null, first: string | null}} Column */
+/** @typedef {{name: string, width: number, coding: "plain" | "delta" | "beside", beside: string, packets: string, first: string | null}} Column */
+
+/** Bytes of headers of a packet, as they mostly are: the writer takes them off. */
+const HEADERS = 52;
 
 /**
  * The model of a page's data.
@@ -48,41 +51,73 @@ function readColumns(columns, rows, bytes) {
   /** @type {Record<string, Figures>} */
   const found = {};
   let at = 0;
-  for (const { name, width, coding, beside, first } of columns) {
-    const signed = coding !== "plain";
-    const values = width > 4 || signed ? new Float64Array(rows) : width > 2 ? new Uint32Array(rows) : width > 1 ? new Uint16Array(rows) : new Uint8Array(rows);
-    let weight = 1;
-    for (let plane = 0; plane < width; plane += 1, weight *= 256) {
-      if (plane === 0) values.set(bytes.subarray(at, at + rows));
-      else for (let i = 0; i < rows; i += 1) values[i] += bytes[at + i] * weight;
-      at += rows;
-    }
-    if (signed) {
-      const base = beside === null ? null : found[beside];
-      let last = name === "opened" ? 0 : Number(first ?? 0);
-      for (let i = 0; i < rows; i += 1) {
-        const zigzag = values[i];
-        const difference = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
-        values[i] = base === null ? (last += difference) : base[i] + difference;
-      }
-    }
+  for (const { name, width, coding, beside, packets, first } of columns) {
+    const planes = bytes.subarray(at, at + width * rows);
+    at += width * rows;
+    let values = unshuffled(planes, width, rows);
+    if (coding === "delta") values = summed(values, name === "opened" ? 0 : Number(first ?? 0));
+    if (coding === "beside") values = beyond(values, found[beside], packets === "" ? null : found[packets]);
     found[name] = values;
   }
   return found;
 }
 
+/** Values from their bytes by weight. A loop for each width: what always sees the same kind of array is fast. @param {Uint8Array} planes @param {number} width @param {number} rows @returns {Figures} */
+function unshuffled(planes, width, rows) {
+  if (width === 0) return new Uint8Array(rows);
+  if (width === 1) return planes;
+  if (width === 2) {
+    const values = new Uint16Array(rows);
+    for (let i = 0; i < rows; i += 1) values[i] = planes[i] | (planes[rows + i] << 8);
+    return values;
+  }
+  const low = new Uint32Array(rows);
+  for (let i = 0; i < rows; i += 1) low[i] = planes[i] | (planes[rows + i] << 8) | (planes[2 * rows + i] << 16);
+  if (width > 3) for (let i = 0; i < rows; i += 1) low[i] |= planes[3 * rows + i] << 24;
+  if (width <= 4) return low;
+  const values = new Float64Array(rows);
+  for (let i = 0; i < rows; i += 1) values[i] = low[i];
+  for (let plane = 4; plane < width; plane += 1) {
+    const [from, weight] = [plane * rows, 256 ** plane];
+    for (let i = 0; i < rows; i += 1) values[i] += planes[from + i] * weight;
+  }
+  return values;
+}
+
+/** What differences add up to. @param {Figures} differences @param {number} first */
+function summed(differences, first) {
+  const values = new Float64Array(differences.length);
+  for (let i = 0, last = first; i < values.length; i += 1) values[i] = last += unzigzag(differences[i]);
+  return values;
+}
+
+/** What is so much more than another column, and than the headers of its packets. @param {Figures} differences @param {Figures} other @param {Figures | null} packets */
+function beyond(differences, other, packets) {
+  const values = new Float64Array(differences.length);
+  for (let i = 0; i < values.length; i += 1) values[i] = other[i] + unzigzag(differences[i]);
+  if (packets) for (let i = 0; i < values.length; i += 1) values[i] += packets[i] * HEADERS;
+  return values;
+}
+
+/** 0, 1, 2, 3, 4 … stand for 0, -1, 1, -2, 2 … @param {number} n */
+const unzigzag = (n) => (n % 2 === 0 ? n / 2 : -(n + 1) / 2);
+
 /** @param {any} header @param {Uint8Array} bytes @returns {Model} */
 function modelOf(header, bytes) {
   const rows = header.rows;
   const columns = readColumns(header.columns, rows, bytes);
-  // Whole milliseconds, and what is beyond them added to each row.
-  const nanos = BigInt(header.base);
-  const base = Number(nanos / 1_000_000n);
-  const beyond = Number(nanos % 1_000_000n);
-  const opened = /** @type {Float64Array} */ (columns.opened).map((since) => since + beyond);
+  // Whole milliseconds, and what is beyond them added to each row; the model has nanoseconds.
+  const base = Math.floor(header.base / 1000);
+  const rest = header.base % 1000;
+  const [opened, lasted, owner, named] = [new Float64Array(rows), new Float64Array(rows), new Int32Array(rows), new Float64Array(rows)];
+  for (let row = 0; row < rows; row += 1) {
+    opened[row] = (columns.opened[row] + rest) * 1000;
+    lasted[row] = columns.lasted[row] * 1000;
+    owner[row] = columns.owner[row] - 1;
+    named[row] = unzigzag(columns.named[row]);
+  }
   const others = new Map();
   const shares = new Map();
-  const owner = Int32Array.from(columns.owner, (place) => place - 1);
   for (const [row, list] of header.shares) {
     shares.set(row, list.map((/** @type {number[]} */ [process, tx, rx, txCalls, rxCalls]) => ({ process, tx, rx, txCalls, rxCalls })));
     others.set(row, list.map((/** @type {number[]} */ [process]) => process).filter((/** @type {number} */ one) => one !== owner[row]));
@@ -99,6 +134,7 @@ function modelOf(header, bytes) {
     rows,
     base,
     opened,
+    lasted,
     owner,
     others,
     shares,
@@ -114,9 +150,11 @@ function modelOf(header, bytes) {
     protos: header.protos,
     serviceNames: header.services,
     services: header.services.map((/** @type {string} */ name) => name.split(" (")[0]),
+    named,
+    moreNamed: new Map(header.named),
     labels: header.labels.map((/** @type {any[]} */ [name, color, text]) => ({ name, color, text })),
     inexactReasons: header.inexact,
-    nameSets: header.names.map((/** @type {any[][]} */ set) => set.map(([name, source, process, time]) => ({ name, source, process, time }))),
+    nameSets: header.names.map((/** @type {any[][]} */ set) => set.map(([name, source, process]) => ({ name, source, process }))),
     hitSets: header.hits.map((/** @type {any[][]} */ set) => set.map(([indicator, list, kind]) => ({ indicator, list, kind }))),
   };
 }

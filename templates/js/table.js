@@ -8,7 +8,7 @@ import { bytesText, durationText, grouped } from "./format.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./model.js").Model} Model */
-/** @typedef {{name: string, head: string, width: string, kind?: "n" | "mono", hidden?: boolean, cell: (model: Model, row: number) => import("./dom.js").Child[], order?: (model: Model) => (row: number) => number | string}} Column */
+/** @typedef {{name: string, head: string, width: string, narrow?: string, kind?: "n" | "mono", hidden?: boolean, cell: (model: Model, row: number) => import("./dom.js").Child[], order?: (model: Model) => (row: number) => number | string}} Column */
 
 const LINE = 34;
 const TALLEST = 8_000_000;
@@ -26,7 +26,7 @@ const processOrder = alphabetical((m) => m.processes.map((p) => p.comm || p.exe)
 /** @type {Column[]} */
 export const COLUMNS = [
   {
-    name: "opened", head: "Opened (UTC)", width: "11.5rem", order: (m) => (row) => m.opened[row],
+    name: "opened", head: "Opened (UTC)", width: "11.5rem", narrow: "7.2rem", order: (m) => (row) => m.opened[row],
     cell: (m, row) => { const { date, clock } = shortTime(m, row); return [html("span", { class: "soft" }, date), " ", clock]; },
   },
   {
@@ -64,6 +64,7 @@ export class Table {
     this.root = byId("explorer");
     /** Left out where it is too narrow for all of them. */
     const narrow = matchMedia("(max-width: 760px)").matches;
+    this.width = (/** @type {Column} */ column) => (narrow ? (column.narrow ?? column.width) : column.width);
     this.shown = new Set(COLUMNS.filter((column) => !column.hidden && !(narrow && ["service", "place", "lasted", "host", "way"].includes(column.name))).map((column) => column.name));
     this.sort = { name: "opened", down: false };
     this.order = app.rows;
@@ -106,8 +107,8 @@ export class Table {
     const columns = this.columns();
     this.grid.setAttribute("aria-rowcount", String(this.order.length + 1));
     this.grid.setAttribute("aria-colcount", String(columns.length));
-    this.grid.style.setProperty("--columns", columns.map((column) => column.width).join(" "));
-    const least = columns.reduce((sum, column) => sum + Number.parseFloat(column.width.replace("minmax(", "")), 0);
+    this.grid.style.setProperty("--columns", columns.map(this.width).join(" "));
+    const least = columns.reduce((sum, column) => sum + Number.parseFloat(this.width(column).replace("minmax(", "")), 0);
     this.grid.style.setProperty("--least", `${least}rem`);
     replace(this.head, ...columns.map((column) => {
       const sorted = this.sort.name === column.name;

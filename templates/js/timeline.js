@@ -10,7 +10,7 @@ import { processName } from "./groups.js";
 /** @typedef {{process: number, remote: number, rows: number[], bytes: number, first: number}} Lane */
 
 const LANE = 26;
-const NAMES = 250;
+const NAMES_WIDTH = 250;
 const AXIS = 26;
 const TALLEST_LANES = 4_000_000;
 
@@ -76,7 +76,7 @@ export class Timeline {
 
   /** The width of the names. */
   left() {
-    return Math.min(NAMES, this.box.clientWidth * 0.38);
+    return Math.min(NAMES_WIDTH, this.box.clientWidth * 0.38);
   }
 
   paint() {

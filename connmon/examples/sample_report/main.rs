@@ -36,8 +36,13 @@ fn main() -> std::io::Result<()> {
     let mut payload =
         Some(Payload::new(std::slice::from_ref(&run), DEFAULT_ROWS.max(rows.unwrap_or(0) as usize)));
     let mut builder = Builder::new(vec![run], Selection::default(), DEFAULT_CONNECTION_CAP);
-    for id in 0..rows.unwrap_or(2_000) {
-        let connection = connection(id, &geo, &processes, &remotes, &mut random);
+    let mut all: Vec<_> = (0..rows.unwrap_or(2_000))
+        .map(|id| connection(id, &geo, &processes, &remotes, &mut random))
+        .collect();
+    // A recorder numbers connections as they open.
+    all.sort_by_key(|connection| connection.opened);
+    for (id, mut connection) in all.into_iter().enumerate() {
+        connection.id = id as i64 + 1;
         payload.as_mut().expect("not written yet").add(1, &connection);
         builder.add(1, connection);
     }

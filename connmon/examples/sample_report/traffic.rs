@@ -111,8 +111,8 @@ pub fn connection(
             process,
             tx_bytes: tx,
             rx_bytes: rx,
-            tx_calls: 1 + tx / 1400,
-            rx_calls: 1 + rx / 1400,
+            tx_calls: 1 + tx / 65_536,
+            rx_calls: 1 + rx / 65_536,
         }],
         kernel: (!udp && closed.is_some()).then_some(KernelTotals {
             tx_bytes: tx,
@@ -122,8 +122,8 @@ pub fn connection(
             rtt_us: 12_000,
         }),
         wire: Some(Wire {
-            tx_bytes: tx + 40 * (3 + tx / 1400),
-            rx_bytes: rx + 40 * (3 + rx / 1400),
+            tx_bytes: tx + 52 * (3 + tx / 1400),
+            rx_bytes: rx + 52 * (3 + rx / 1400),
             tx_packets: 3 + tx / 1400,
             rx_packets: 3 + rx / 1400,
         }),

@@ -89,6 +89,7 @@ impl HtmlSafe for Markup {}
 struct Page {
     policy: Markup,
     style: Markup,
+    early: Markup,
     version: &'static str,
     title: Shown,
     case: Vec<header::Fact>,
@@ -157,6 +158,7 @@ impl Page {
         Self {
             policy: Markup(policy()),
             style: Markup(STYLE.to_owned()),
+            early: Markup(script::EARLY.to_owned()),
             version: env!("CARGO_PKG_VERSION"),
             title: options.title.as_deref().map_or_else(|| header::hosts(summary), Shown::new),
             case: header::case(options, summary),
@@ -210,9 +212,10 @@ impl TrayLine {
 fn policy() -> String {
     let digest = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; \
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}' 'sha256-{}'; img-src data:; base-uri 'none'; \
          form-action 'none'",
         digest(STYLE),
-        digest(&script::SCRIPT)
+        digest(&script::SCRIPT),
+        digest(script::EARLY)
     )
 }

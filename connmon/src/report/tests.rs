@@ -51,7 +51,7 @@ fn body(page: &str) -> &str {
 /// Without the style, its digest and the outlines of countries, which have tests of their own.
 fn brief(text: &str) -> String {
     let mut text = text.replace(concat!("connmon ", env!("CARGO_PKG_VERSION")), "connmon VERSION");
-    for (from, to) in [("<style>", "</style>"), ("style-src 'sha256-", "'"), ("script-src 'sha256-", "'")] {
+    for (from, to) in [("<style>", "</style>"), ("style-src 'sha256-", "'"), ("script-src 'sha256-", ";")] {
         let Some(start) = text.find(from).map(|at| at + from.len()) else { continue };
         let end = start + text[start..].find(to).unwrap();
         text.replace_range(start..end, "…");
@@ -209,11 +209,18 @@ fn hostile_names_stay_text() {
         let options = Options { home: Some(home.clone()), ..options() };
         let page = page(&poisoned(text), &options);
         assert_eq!(tags(&page), tags(&harmless), "{text:?} made markup");
-        assert_eq!(page.matches("<script").count(), 3, "{text:?}");
+        assert_eq!(page.matches("<script").count(), 4, "{text:?}");
         let page = body(&page);
-        for forbidden in
-            ["<script", "onload=\"", "onerror=alert(1)>", "\u{1b}", "\0", "\u{202e}", "\u{2028}", "\u{feff}"]
-        {
+        for forbidden in [
+            "<script>alert",
+            "onload=\"",
+            "onerror=alert(1)>",
+            "\u{1b}",
+            "\0",
+            "\u{202e}",
+            "\u{2028}",
+            "\u{feff}",
+        ] {
             assert!(!page.contains(forbidden), "{text:?} put {forbidden:?} into the page");
         }
         for frame in [Frame::Standalone, Frame::Page] {
@@ -230,8 +237,9 @@ fn hostile_names_stay_text() {
 fn the_page_asks_for_nothing() {
     let page = page(&varied(), &options());
     let page = body(&page);
+    assert_eq!(page.matches("<script").count(), 1, "the early one");
     for forbidden in
-        ["<script", "http://", "https://", "src=", "@import", "url(", " style=", "<link", "<iframe", "<form"]
+        ["http://", "https://", "src=", "@import", "url(", " style=", "<link", "<iframe", "<form"]
     {
         let found = page.replace("http://www.w3.org/2000/svg", "").find(forbidden);
         assert!(found.is_none(), "{forbidden} at {found:?}");

@@ -62,9 +62,8 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
 pub(super) struct Places(HashMap<i64, Option<Arc<Location>>>);
 
 impl Places {
-    /// The place of a row that has the columns of its endpoint.
-    pub(super) fn of(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Arc<Location>>> {
-        let id = row.get("remote_id")?;
+    /// The place of a row that has the columns of its endpoint, which is `id`.
+    pub(super) fn of(&mut self, row: &Row<'_>, id: i64) -> rusqlite::Result<Option<Arc<Location>>> {
         if let Some(place) = self.0.get(&id) {
             return Ok(place.clone());
         }

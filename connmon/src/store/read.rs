@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
+use super::columns::{Column, Columns};
 use super::geo::{Places, from_json};
 use super::labels::{self, Hits};
 use super::{Store, StoreError, filter, keep, names, processes};
@@ -100,12 +101,13 @@ impl Store {
         let interval =
             [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
+        let columns = Columns::of(&connections);
         let mut rows = connections.query(values).map_err(error)?;
         let mut places = Places::default();
         let mut names = names::Reader::of_all(&self.db).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
-            let mut connection = connection(row, &processes, &mut places).map_err(error)?;
+            let mut connection = connection(row, &columns, &processes, &mut places).map_err(error)?;
             while let Some((id, process, figures)) = share {
                 if id > connection.id {
                     break;
@@ -115,10 +117,10 @@ impl Store {
                 }
                 share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
             }
-            let endpoint = row.get("remote_id").map_err(error)?;
+            let endpoint = columns.remote_id.get(row).map_err(error)?;
             names.complete(&mut connection, endpoint, &processes).map_err(error)?;
             connection.hits = hits.of(&self.db, connection.id).map_err(error)?;
-            each(row.get("run_id").map_err(error)?, connection)?;
+            each(columns.run_id.get(row).map_err(error)?, connection)?;
         }
         Ok(())
     }
@@ -179,9 +181,10 @@ pub(super) fn one(db: &Database, hits: &Hits, id: i64) -> rusqlite::Result<Optio
     let mut found = db.prepare_cached(
         "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
     )?;
+    let columns = Columns::of(&found);
     let read = |row: &Row<'_>| {
-        let connection = connection(row, &processes, &mut Places::default())?;
-        Ok((row.get("run_id")?, row.get("remote_id")?, connection))
+        let connection = connection(row, &columns, &processes, &mut Places::default())?;
+        Ok((columns.run_id.get(row)?, columns.remote_id.get(row)?, connection))
     };
     let Some((run, endpoint, mut connection)) = found.query_row([id], read).optional()? else {
         return Ok(None);
@@ -228,6 +231,7 @@ fn add_share(
 
 fn connection(
     row: &Row<'_>,
+    of: &Columns,
     processes: &HashMap<i64, Arc<Process>>,
     places: &mut Places,
 ) -> rusqlite::Result<Connection> {
@@ -235,52 +239,52 @@ fn connection(
         // Written by `Writer` from an address.
         ip.parse().map_or(Endpoint::UNSPECIFIED, |ip| Endpoint::new(ip, port))
     };
-    let direction: String = row.get("direction")?;
-    let end: Option<String> = row.get("end")?;
-    let kernel_tx: Option<i64> = row.get("kernel_tx")?;
-    let kernel_rx: Option<i64> = row.get("kernel_rx")?;
-    let retransmits: Option<u32> = row.get("retransmits")?;
+    let direction = of.direction.get::<String>(row)?;
+    let end: Option<String> = of.end.get(row)?;
+    let kernel_tx: Option<i64> = of.kernel_tx.get(row)?;
+    let kernel_rx: Option<i64> = of.kernel_rx.get(row)?;
+    let retransmits: Option<u32> = of.retransmits.get(row)?;
     // A store that an earlier version made and nothing has recorded into since lacks the newer columns.
-    let count = |name: &str| processes::newer::<i64>(row, name).map(|count| count.map(|count| count as u64));
-    let wire_tx_bytes = count("wire_tx_bytes")?;
+    let count = |column: Column| column.newer::<i64>(row).map(|count| count.map(|count| count as u64));
+    let wire_tx_bytes = count(of.wire_tx_bytes)?;
     Ok(Connection {
-        id: row.get("id")?,
-        proto: Proto(row.get("proto")?),
+        id: of.id.get(row)?,
+        proto: Proto(of.proto.get(row)?),
         direction: Direction::from_name(&direction).unwrap_or(Direction::Unknown),
-        local: endpoint(row.get("local_ip")?, row.get("local_port")?),
-        remote: endpoint(row.get("ip")?, row.get("remote_port")?),
-        opened: Timestamp(row.get("opened")?),
-        closed: row.get::<_, Option<i64>>("closed")?.map(Timestamp),
+        local: endpoint(of.local_ip.get(row)?, of.local_port.get(row)?),
+        remote: endpoint(of.ip.get(row)?, of.remote_port.get(row)?),
+        opened: Timestamp(of.opened.get(row)?),
+        closed: of.closed.get::<Option<i64>>(row)?.map(Timestamp),
         end: end.as_deref().and_then(End::from_name),
-        preexisting: row.get("preexisting")?,
-        subflow: count("subflow")?.unwrap_or(0) != 0,
-        inexact: row.get("inexact")?,
-        owner: row.get::<_, Option<i64>>("owner_id")?.and_then(|id| processes.get(&id).cloned()),
+        preexisting: of.preexisting.get(row)?,
+        subflow: count(of.subflow)?.unwrap_or(0) != 0,
+        inexact: of.inexact.get(row)?,
+        owner: of.owner_id.get::<Option<i64>>(row)?.and_then(|id| processes.get(&id).cloned()),
         traffic: Vec::new(),
         kernel: match (kernel_tx, kernel_rx, retransmits) {
             (Some(tx), Some(rx), Some(retransmits)) => Some(KernelTotals {
                 tx_bytes: tx as u64,
                 rx_bytes: rx as u64,
                 retransmits,
-                retransmitted_bytes: count("retransmitted_bytes")?.unwrap_or(0),
-                rtt_us: count("rtt_us")?.and_then(|rtt| u32::try_from(rtt).ok()).unwrap_or(0),
+                retransmitted_bytes: count(of.retransmitted_bytes)?.unwrap_or(0),
+                rtt_us: count(of.rtt_us)?.and_then(|rtt| u32::try_from(rtt).ok()).unwrap_or(0),
             }),
             _ => None,
         },
         wire: match wire_tx_bytes {
             Some(tx_bytes) => Some(Wire {
                 tx_bytes,
-                rx_bytes: count("wire_rx_bytes")?.unwrap_or(0),
-                tx_packets: count("wire_tx_packets")?.unwrap_or(0),
-                rx_packets: count("wire_rx_packets")?.unwrap_or(0),
+                rx_bytes: count(of.wire_rx_bytes)?.unwrap_or(0),
+                tx_packets: count(of.wire_tx_packets)?.unwrap_or(0),
+                rx_packets: count(of.wire_rx_packets)?.unwrap_or(0),
             }),
             None => None,
         },
-        country: row.get("country")?,
-        place: places.of(row)?,
+        country: of.country.get(row)?,
+        place: places.of(row, of.remote_id.get(row)?)?,
         names: Vec::new(),
         observed: None,
-        label: processes::newer::<String>(row, "label")?.map(Into::into),
+        label: of.label.newer::<String>(row)?.map(Into::into),
         hits: Vec::new(),
     })
 }

@@ -19,9 +19,11 @@
  * @property {readonly string[]} [words] the only words that make sense
  * @property {"plain" | "asn" | "bytes" | "time"} [unit] how a number is written
  * @property {number} [most] the largest plain number
- * @property {(model: Model, fits: Fits) => Predicate} [text] which rows fit a test of text
+ * @property {Text} [text] where text is
  * @property {(model: Model, holds: (found: number) => boolean) => Predicate} [number] which rows fit a test of a number
  */
+
+/** @typedef {{source: Source, fits: (entry: any, fits: Fits) => boolean}} Text a text of the entries of a dictionary */
 
 export const PROTOS = ["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
 export const DIRECTIONS = ["out", "in", "unknown"];
@@ -29,32 +31,64 @@ export const ENDS = [
   "fin", "rst", "timeout", "abort", "refused", "unreachable", "error", "closed", "recording-ended", "unseen", "open",
 ];
 
-/** One process that fits is enough. @param {(process: Process, fits: Fits) => boolean} of */
-const process = (of) => (/** @type {Model} */ model, /** @type {Fits} */ fits) => users(model, model.processes.map((p) => of(p, fits)));
+/**
+ * Where text is: in the entries of a dictionary, to which each row has a code.
+ * @typedef {object} Source
+ * @property {(model: Model) => readonly any[]} entries
+ * @property {(model: Model, found: readonly boolean[]) => Predicate} rows the rows of the entries found
+ */
 
-/** @param {Model} model @param {boolean[]} found @returns {Predicate} */
-function users(model, found) {
-  const { owner, others } = model;
-  return (row) => found[owner[row]] || (others.get(row)?.some((one) => found[one]) ?? false);
+/** @param {(model: Model) => readonly any[]} entries @param {(model: Model) => ArrayLike<number>} column @returns {Source} */
+const coded = (entries, column) => ({
+  entries,
+  rows: (model, found) => {
+    const codes = column(model);
+    return (row) => found[codes[row]];
+  },
+});
+
+/** One process that fits is enough. @type {Source} */
+const PROCESSES = {
+  entries: (model) => model.processes,
+  rows: ({ owner, others }, found) => (row) => found[owner[row]] || (others.size > 0 && (others.get(row)?.some((one) => found[one]) ?? false)),
+};
+const ENDPOINTS = coded((m) => m.endpoints, (m) => m.remote);
+const NAMES = coded((m) => m.nameSets, (m) => m.names);
+const SERVICES = coded((m) => m.services, (m) => m.service);
+const LABELS = coded((m) => m.labels, (m) => m.label);
+const HITS = coded((m) => m.hitSets, (m) => m.hits);
+const PROTO_NAMES = coded((m) => m.protos, (m) => m.proto);
+const DIRECTION_NAMES = coded(() => DIRECTIONS, (m) => m.direction);
+const END_NAMES = coded(() => ENDS, (m) => m.end);
+
+/** The rows that fit. @param {Text} text @param {Model} model @param {Fits} fits @returns {Predicate} */
+export const rowsOf = ({ source, fits: of }, model, fits) => source.rows(model, source.entries(model).map((entry) => of(entry, fits)));
+
+/** The rows in which any text fits that people would look for. @param {Model} model @param {Fits} fits @returns {Predicate} */
+export function freely(model, fits) {
+  /** @type {Map<Source, Text[]>} */
+  const sources = new Map();
+  for (const text of [...FIELDS.flatMap((one) => (one.free && one.text ? [one.text] : [])), ADDRESS]) {
+    sources.set(text.source, [...(sources.get(text.source) ?? []), text]);
+  }
+  /** @type {Predicate[]} */
+  const places = [];
+  for (const [source, texts] of sources) {
+    const found = source.entries(model).map((entry) => texts.some((text) => text.fits(entry, fits)));
+    if (found.includes(true)) places.push(source.rows(model, found));
+  }
+  return (row) => {
+    for (let place = 0; place < places.length; place += 1) if (places[place](row)) return true;
+    return false;
+  };
 }
 
-/** @param {(endpoint: Endpoint, fits: Fits) => boolean} of */
-const endpoint = (of) => (/** @type {Model} */ model, /** @type {Fits} */ fits) => {
-  const found = model.endpoints.map((one) => of(one, fits));
-  return (/** @type {number} */ row) => found[model.remote[row]];
-};
-
-/**
- * A column of indices into a dictionary.
- * @template T
- * @param {(model: Model) => ArrayLike<number>} column
- * @param {(model: Model) => readonly T[]} dictionary
- * @param {(entry: T, fits: Fits) => boolean} of
- */
-const coded = (column, dictionary, of) => (/** @type {Model} */ model, /** @type {Fits} */ fits) => {
-  const [codes, found] = [column(model), dictionary(model).map((entry) => of(entry, fits))];
-  return (/** @type {number} */ row) => found[codes[row]];
-};
+/** @param {(process: Process, fits: Fits) => boolean} fits @returns {Text} */
+const process = (fits) => ({ source: PROCESSES, fits });
+/** @param {(endpoint: Endpoint, fits: Fits) => boolean} fits @returns {Text} */
+const endpoint = (fits) => ({ source: ENDPOINTS, fits });
+/** A text that is the entry itself. @param {Source} source @returns {Text} */
+const itself = (source) => ({ source, fits: (entry, fits) => fits(entry) });
 
 /** @param {(model: Model, row: number) => number} of */
 const figure = (of) => (/** @type {Model} */ model, /** @type {(found: number) => boolean} */ holds) =>
@@ -73,7 +107,7 @@ export const FIELDS = [
   { name: "cmd", about: "command line", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.cmdline)) },
   {
     name: "pid", about: "process number", kind: "number", unit: "plain", most: 0xffffffff,
-    number: (model, holds) => users(model, model.processes.map((p) => holds(p.pid))),
+    number: (model, holds) => PROCESSES.rows(model, model.processes.map((p) => holds(p.pid))),
   },
   {
     name: "user", about: "user: name or number", kind: "text", shape: "whole", free: true,
@@ -103,7 +137,7 @@ export const FIELDS = [
   },
   {
     name: "host", about: "name of the remote address, or a domain it is in", kind: "text", shape: "domain", free: true,
-    text: coded((m) => m.names, (m) => m.nameSets, (set, fits) => set.some((name) => fits(name.name))),
+    text: { source: NAMES, fits: (set, fits) => set.some((/** @type {{name: string}} */ one) => fits(one.name)) },
   },
   { name: "ip", about: "remote address", kind: "network" },
   { name: "net", about: "network of the remote address, such as 8.8.8.0/24", kind: "network" },
@@ -113,16 +147,16 @@ export const FIELDS = [
   },
   {
     name: "service", about: "what it was seen to speak, else the usual name of that port, such as https", kind: "text", shape: "whole", free: true,
-    text: coded((m) => m.service, (m) => m.services, (name, fits) => fits(name)),
+    text: itself(SERVICES),
   },
-  { name: "proto", about: "protocol", kind: "text", shape: "whole", words: PROTOS, text: coded((m) => m.proto, (m) => m.protos, (name, fits) => fits(name)) },
+  { name: "proto", about: "protocol", kind: "text", shape: "whole", words: PROTOS, text: itself(PROTO_NAMES) },
   {
     name: "dir", about: "direction: out, in or unknown", kind: "text", shape: "whole", words: DIRECTIONS,
-    text: coded((m) => m.direction, () => DIRECTIONS, (name, fits) => fits(name)),
+    text: itself(DIRECTION_NAMES),
   },
   {
     name: "end", about: "why it ended, or open", kind: "text", shape: "whole", words: ENDS,
-    text: coded((m) => m.end, () => ENDS, (name, fits) => fits(name)),
+    text: itself(END_NAMES),
   },
   { name: "bytes", about: "application bytes sent and received", kind: "number", unit: "bytes", number: figure((m, row) => m.tx[row] + m.rx[row]) },
   { name: "tx", about: "application bytes sent", kind: "number", unit: "bytes", number: figure((m, row) => m.tx[row]) },
@@ -135,13 +169,13 @@ export const FIELDS = [
   { name: "until", about: "opened before this time", kind: "until" },
   {
     name: "label", about: "label of a rule", kind: "text", shape: "whole", free: true,
-    text: coded((m) => m.label, (m) => m.labels, (label, fits) => fits(label.name)),
+    text: { source: LABELS, fits: (label, fits) => fits(label.name) },
   },
   {
     name: "ioc", about: "an indicator that it matches, or the list that has it", kind: "text", shape: "part",
-    text: coded((m) => m.hits, (m) => m.hitSets, (set, fits) => set.some((hit) => fits(hit.indicator) || fits(hit.list))),
+    text: { source: HITS, fits: (set, fits) => set.some((/** @type {import("../model.js").Hit} */ hit) => fits(hit.indicator) || fits(hit.list)) },
   },
 ];
 
 /** Free text looks here too. */
-export const ADDRESS = endpoint((e, fits) => fits(e.ip));
+const ADDRESS = endpoint((e, fits) => fits(e.ip));

@@ -2,7 +2,7 @@
 // From words to tests: what a value means for its field, and what to write instead where it means nothing.
 
 import { Fault } from "./fault.js";
-import { ADDRESS, FIELDS } from "./fields.js";
+import { FIELDS, freely, rowsOf } from "./fields.js";
 import { contains, network } from "./networks.js";
 import { isGlob, pattern } from "./pattern.js";
 import { parse } from "./syntax.js";
@@ -32,14 +32,10 @@ export function compile(text, model, now) {
 /** @param {Tree} tree @param {Context} context @returns {Predicate} */
 function predicate(tree, context) {
   switch (tree.kind) {
-    case "all": {
-      const parts = tree.parts.map((part) => predicate(part, context));
-      return (row) => parts.every((part) => part(row));
-    }
-    case "any": {
-      const parts = tree.parts.map((part) => predicate(part, context));
-      return (row) => parts.some((part) => part(row));
-    }
+    case "all":
+      return tree.parts.map((part) => predicate(part, context)).reduce((first, second) => (row) => first(row) && second(row));
+    case "any":
+      return tree.parts.map((part) => predicate(part, context)).reduce((first, second) => (row) => first(row) || second(row));
     case "not": {
       const part = predicate(tree.part, context);
       return (row) => !part(row);
@@ -61,10 +57,7 @@ function word(value, { model }) {
     return (row) => model.endpoints[model.remote[row]].public === wanted;
   }
   somethingIn(value);
-  const fits = pattern([value], "part");
-  const places = FIELDS.flatMap((one) => (one.free && one.text ? [one.text(model, fits)] : []));
-  places.push(ADDRESS(model, fits));
-  return (row) => places.some((place) => place(row));
+  return freely(model, pattern([value], "part"));
 }
 
 /** @param {Value} value */
@@ -77,7 +70,7 @@ function field(term, { model, now }) {
   const found = FIELDS.find((one) => one.name === term.name.toLowerCase());
   if (!found) throw noField(term);
   term.values.forEach(somethingIn);
-  if (found.text) return found.text(model, texts(found, term));
+  if (found.text) return rowsOf(found.text, model, texts(found, term));
   if (found.number) return found.number(model, numbers(found, term));
   if (found.kind === "network") {
     onlyEqual(term, "an address");

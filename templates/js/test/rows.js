@@ -67,7 +67,7 @@ export function modelOf(rows, base) {
     end: Uint8Array.from(rows, (row) => ENDS.indexOf(row.end ?? "open")),
     service: Uint16Array.from(rows, (row) => services.place(row.service ?? "")),
     names: Uint32Array.from(rows, (row) =>
-      nameSets.place((row.hosts ?? []).map((/** @type {string} */ name) => ({ name, source: "dns", process: null, time: "" })))),
+      nameSets.place((row.hosts ?? []).map((/** @type {string} */ name) => ({ name, source: "dns", process: null })))),
     label: Uint16Array.from(rows, (row) => labels.place({ name: row.label ?? "", color: "", text: true })),
     hits: Uint16Array.from(rows, (row) =>
       hitSets.place((row.ioc ?? []).map((/** @type {string} */ text) => ({ indicator: text, list: "", kind: "" })))),

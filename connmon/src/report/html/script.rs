@@ -42,6 +42,9 @@ const MODULES: &[(&str, &str)] = &[
     module!("main.js"),
 ];
 
+/// Runs before the page is laid out.
+pub(super) const EARLY: &str = include_str!("../../../../templates/js/early.js");
+
 /// The whole script.
 pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| {
     let mut script = String::new();
@@ -101,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_script_cannot_end_its_element() {
-        let lower = SCRIPT.to_lowercase();
+        let lower = SCRIPT.to_lowercase() + EARLY;
         assert!(!lower.contains("</script") && !lower.contains("<!--"));
         assert!(!lower.contains("\nimport ") && !lower.contains("\nexport "));
     }

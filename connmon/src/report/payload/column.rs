@@ -11,9 +11,12 @@ pub(super) enum Coding {
     Plain,
     /// As the difference from the row before, zigzag: 0, -1, 1, -2, 2 … are 0, 1, 2, 3, 4 …
     Delta,
-    /// As the difference from another column, zigzag.
-    Beside(&'static str, Of),
+    /// As the difference from another column, and from the usual headers of the packets in a second one, zigzag.
+    Beside(&'static str, &'static str, Of),
 }
+
+/// Bytes of headers of a packet, as `templates/js/payload.js` has them too.
+const HEADERS: u64 = 52;
 
 /// A row's value in a column.
 type Of = fn(&Row) -> u64;
@@ -30,27 +33,32 @@ pub(super) struct Column {
 /// All of them, as wide as these rows need. A reader finds them by name.
 pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
     use Coding::{Beside, Delta, Plain};
-    let table: [(&str, Coding, Of); 32] = [
-        ("opened", Delta, |row| row.opened as u64),
+    let table: [(&str, Coding, Of); 33] = [
+        ("opened", Delta, |row| row.opened.div_euclid(1_000) as u64),
         ("id", Delta, |row| row.id as u64),
-        ("lasted", Plain, |row| row.lasted),
+        ("lasted", Plain, |row| row.lasted_us),
         ("tx", Plain, |row| row.tx),
         ("rx", Plain, |row| row.rx),
         ("txCalls", Plain, |row| row.tx_calls),
         ("rxCalls", Plain, |row| row.rx_calls),
-        ("kernelTx", Beside("tx", |row| row.tx), |row| row.kernel_tx),
-        ("kernelRx", Beside("rx", |row| row.rx), |row| row.kernel_rx),
-        ("wireTx", Beside("tx", |row| row.tx), |row| row.wire_tx),
-        ("wireRx", Beside("rx", |row| row.rx), |row| row.wire_rx),
+        ("wireTxPackets", Plain, |row| row.wire_tx_packets.into()),
+        ("wireRxPackets", Plain, |row| row.wire_rx_packets.into()),
+        ("kernelTx", Beside("tx", "", |row| row.tx), |row| row.kernel_tx),
+        ("kernelRx", Beside("rx", "", |row| row.rx), |row| row.kernel_rx),
+        ("wireTx", Beside("tx", "wireTxPackets", |row| framed(row.tx, row.wire_tx_packets)), |row| {
+            row.wire_tx
+        }),
+        ("wireRx", Beside("rx", "wireRxPackets", |row| framed(row.rx, row.wire_rx_packets)), |row| {
+            row.wire_rx
+        }),
         ("retransmitted", Plain, |row| row.retransmitted),
         ("owner", Plain, |row| row.owner.into()),
         ("local", Plain, |row| row.local.into()),
         ("remote", Plain, |row| row.remote.into()),
         ("names", Plain, |row| row.names.into()),
+        ("named", Plain, |row| zigzag(row.named_us as u64)),
         ("retransmits", Plain, |row| row.retransmits.into()),
         ("rtt", Plain, |row| row.rtt_us.into()),
-        ("wireTxPackets", Plain, |row| row.wire_tx_packets.into()),
-        ("wireRxPackets", Plain, |row| row.wire_rx_packets.into()),
         ("run", Plain, |row| row.run.into()),
         ("localPort", Plain, |row| row.local_port.into()),
         ("remotePort", Plain, |row| row.remote_port.into()),
@@ -86,7 +94,7 @@ impl Column {
             match coding {
                 Coding::Plain => value,
                 Coding::Delta => zigzag(value.wrapping_sub(std::mem::replace(&mut last, value))),
-                Coding::Beside(_, other) => zigzag(value.wrapping_sub(other(row))),
+                Coding::Beside(_, _, other) => zigzag(value.wrapping_sub(other(row))),
             }
         })
     }
@@ -110,6 +118,11 @@ impl Column {
         }
         out.write_all(&buffer)
     }
+}
+
+/// Bytes with the headers of their packets as they mostly are: 20 bytes of IPv4, 20 of TCP, 12 of its time stamps.
+fn framed(bytes: u64, packets: u32) -> u64 {
+    bytes.wrapping_add(u64::from(packets) * HEADERS)
 }
 
 /// A difference as a number that is small if the difference is, whichever its sign.

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::{Connection, Hit, Location, Name, Process, Proto, Run, service_of};
+use crate::model::{Connection, Hit, Location, Name, NameSource, Process, Proto, Run, service_of};
 
 /// Entries in the order in which they came, each once.
 pub(super) struct Dictionary<K, V = K> {
@@ -41,9 +41,11 @@ pub(super) struct Entry {
     pub(super) parent: Option<u32>,
 }
 
-/// A name, with the place of the process that said or asked it.
+/// A name, where it comes from, and the place of the process that said or asked it. When that was is the row's.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct NameEntry {
-    pub(super) name: Name,
+    pub(super) name: String,
+    pub(super) source: NameSource,
     pub(super) process: Option<u32>,
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Dictionaries {
     pub(super) labels: Dictionary<String>,
     pub(super) inexact: Dictionary<String>,
     hits: Dictionary<Vec<(String, String)>, Vec<Hit>>,
-    names: Dictionary<Vec<(String, &'static str, i64)>, Vec<NameEntry>>,
+    names: Dictionary<Vec<NameEntry>>,
 }
 
 impl Dictionaries {
@@ -137,13 +139,13 @@ impl Dictionaries {
         if names.is_empty() {
             return 0;
         }
-        let processes: Vec<_> =
-            names.iter().map(|name| name.process.as_ref().map(|process| self.process(process))).collect();
-        let key = names.iter().map(|name| (name.name.clone(), name.source.name(), name.time.0)).collect();
-        self.names.place(key, || {
-            let entries = names.iter().zip(processes);
-            entries.map(|(name, process)| NameEntry { name: name.clone(), process }).collect()
-        })
+        let entry = |name: &Name| NameEntry {
+            name: name.name.clone(),
+            source: name.source,
+            process: name.process.as_ref().map(|process| self.process(process)),
+        };
+        let set: Vec<NameEntry> = names.iter().map(entry).collect();
+        self.names.place(set.clone(), || set)
     }
 
     pub(super) fn hits(&mut self, hits: &[Hit]) -> u16 {

@@ -22,8 +22,8 @@ struct Header<'a> {
     format: &'static str,
     rows: usize,
     total: u64,
-    /// Nanoseconds since 1970 at which the first row was opened; text, because JavaScript's numbers are too small.
-    base: String,
+    /// Microseconds since 1970 at which the first row was opened.
+    base: i64,
     open: u8,
     ends: Vec<&'static str>,
     columns: Vec<Value>,
@@ -41,6 +41,7 @@ struct Header<'a> {
     names: Vec<Value>,
     hits: Vec<Value>,
     shares: Vec<Value>,
+    named: Vec<Value>,
 }
 
 impl Payload {
@@ -55,7 +56,7 @@ impl Payload {
             format: FORMAT,
             rows: self.rows.len(),
             total: self.total,
-            base: self.rows.first().map_or(0, |row| row.opened).to_string(),
+            base: self.rows.first().map_or(0, |row| row.opened.div_euclid(1_000)),
             open: OPEN,
             ends: End::ALL.iter().map(|end| end.name()).chain(["open"]).collect(),
             columns: columns.iter().map(|column| self.describe(column)).collect(),
@@ -78,6 +79,7 @@ impl Payload {
                 })
                 .collect(),
             shares: self.shares(),
+            named: self.named(),
         };
         Ok(serde_json::to_vec(&header)?)
     }
@@ -90,13 +92,21 @@ impl Payload {
     }
 
     fn describe(&self, column: &Column) -> Value {
-        let (coding, beside) = match column.coding {
-            Coding::Plain => ("plain", None),
-            Coding::Delta => ("delta", None),
-            Coding::Beside(other, _) => ("beside", Some(other)),
+        let (coding, beside, packets) = match column.coding {
+            Coding::Plain => ("plain", "", ""),
+            Coding::Delta => ("delta", "", ""),
+            Coding::Beside(other, packets, _) => ("beside", other, packets),
         };
         let first = column.first(&self.rows).map(|first| first.to_string());
-        json!({"name": column.name, "width": column.width, "coding": coding, "beside": beside, "first": first})
+        json!({
+            "name": column.name, "width": column.width, "coding": coding, "beside": beside, "packets": packets, "first": first,
+        })
+    }
+
+    /// Of the rows with more than one name: when the others were seen, microseconds after the row was opened.
+    fn named(&self) -> Vec<Value> {
+        let rows = self.rows.iter().enumerate().filter(|(_, row)| row.names > 0);
+        rows.filter_map(|(place, row)| Some(json!([place, self.more_names.get(&row.id)?]))).collect()
     }
 
     /// Of the rows that are not their owner's alone: who moved what.
@@ -174,6 +184,6 @@ fn countries(of: &Dictionaries) -> BTreeMap<&str, (&'static str, f64, f64)> {
         .collect()
 }
 
-fn name(NameEntry { name, process }: &NameEntry) -> Value {
-    json!([name.name, name.source.name(), process, name.time.to_string()])
+fn name(NameEntry { name, source, process }: &NameEntry) -> Value {
+    json!([name, source.name(), process])
 }

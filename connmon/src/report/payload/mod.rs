@@ -36,6 +36,7 @@ pub struct Payload {
     total: u64,
     rows: Vec<Row>,
     shares: HashMap<i64, Vec<Share>>,
+    more_names: HashMap<i64, Vec<i64>>,
     dictionaries: Dictionaries,
     last_words: HashMap<i64, Timestamp>,
     rules: Vec<Rule>,
@@ -59,6 +60,7 @@ impl Payload {
             total: 0,
             rows: Vec::new(),
             shares: HashMap::new(),
+            more_names: HashMap::new(),
             dictionaries: Dictionaries::new(runs),
             rules: runs.iter().flat_map(|run| run.rules.clone()).collect(),
             last_words: runs.iter().map(|run| (run.id, run.last_flush)).collect(),
@@ -72,6 +74,9 @@ impl Payload {
         let row = Row::new(run, connection, last_word, &mut self.dictionaries);
         if row.is_shared {
             self.shares.insert(connection.id, Share::all(connection, &mut self.dictionaries));
+        }
+        if connection.names.len() > 1 {
+            self.more_names.insert(connection.id, Row::more_names(connection));
         }
         self.rows.push(row);
         if self.rows.len() >= self.cap.saturating_mul(2).max(1024) {
@@ -87,8 +92,9 @@ impl Payload {
         let for_bytes = self.cap.div_ceil(2);
         self.rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.bytes(), row.opened, row.id)));
         self.rows[for_bytes..].sort_unstable_by_key(|row| std::cmp::Reverse((row.opened, row.id)));
-        for row in self.rows.drain(self.cap..).filter(|row| row.is_shared) {
+        for row in self.rows.drain(self.cap..) {
             self.shares.remove(&row.id);
+            self.more_names.remove(&row.id);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A connection in a fixed number of bytes.
 
 use super::dictionary::Dictionaries;
-use crate::model::{Connection, Direction, End, Timestamp};
+use crate::model::{Connection, Direction, End, KernelTotals, Name, Timestamp, Wire};
 
 /// What `end` is while a connection lasts: after the last of [`End::ALL`].
 pub(super) const OPEN: u8 = End::ALL.len() as u8;
@@ -9,10 +9,10 @@ pub(super) const OPEN: u8 = End::ALL.len() as u8;
 /// A connection. What is an index refers to [`Dictionaries`].
 pub(super) struct Row {
     pub(super) id: i64,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since 1970. The page has microseconds: the digits beyond would be a tenth of it.
     pub(super) opened: i64,
-    /// Nanoseconds, up to the end or the recording's last word.
-    pub(super) lasted: u64,
+    /// Microseconds, up to the end or the recording's last word.
+    pub(super) lasted_us: u64,
     pub(super) tx: u64,
     pub(super) rx: u64,
     pub(super) tx_calls: u64,
@@ -22,6 +22,8 @@ pub(super) struct Row {
     pub(super) wire_tx: u64,
     pub(super) wire_rx: u64,
     pub(super) retransmitted: u64,
+    /// When its first name was seen, microseconds after it was opened; before it, less than 0.
+    pub(super) named_us: i64,
     /// 0 for none, else the place of its process and one.
     pub(super) owner: u32,
     pub(super) local: u32,
@@ -56,17 +58,21 @@ impl Row {
     ) -> Self {
         let Connection { kernel, wire, owner, traffic, .. } = connection;
         let until = connection.closed.unwrap_or(last_word.max(connection.opened));
-        let (kernel, has_kernel) = (kernel.unwrap_or_default(), kernel.is_some());
-        let (wire, has_wire) = (wire.unwrap_or_default(), wire.is_some());
+        // Where there are none, the application's figures take the least room: the flags say that they mean nothing.
+        let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
+        let same = KernelTotals { tx_bytes: tx, rx_bytes: rx, ..KernelTotals::default() };
+        let (kernel, has_kernel) = (kernel.unwrap_or(same), kernel.is_some());
+        let same = Wire { tx_bytes: tx, rx_bytes: rx, ..Wire::default() };
+        let (wire, has_wire) = (wire.unwrap_or(same), wire.is_some());
         let flags = [connection.preexisting, connection.subflow, has_kernel, has_wire];
         let owner_id = owner.as_ref().map(|owner| owner.id);
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
             id: connection.id,
             opened: connection.opened.0,
-            lasted: u64::try_from(until.0.saturating_sub(connection.opened.0)).unwrap_or(0),
-            tx: connection.tx_bytes(),
-            rx: connection.rx_bytes(),
+            lasted_us: u64::try_from(until.0.saturating_sub(connection.opened.0)).unwrap_or(0) / 1_000,
+            tx,
+            rx,
             tx_calls: traffic.iter().map(|share| share.tx_calls).sum(),
             rx_calls: traffic.iter().map(|share| share.rx_calls).sum(),
             kernel_tx: kernel.tx_bytes,
@@ -74,6 +80,7 @@ impl Row {
             wire_tx: wire.tx_bytes,
             wire_rx: wire.rx_bytes,
             retransmitted: kernel.retransmitted_bytes,
+            named_us: connection.names.first().map_or(0, |name| since(connection, name)),
             owner: owner.as_ref().map_or(0, |owner| dictionaries.process(owner) + 1),
             local: dictionaries.local(connection.local.ip),
             remote: dictionaries.remote(connection),
@@ -104,9 +111,18 @@ impl Row {
         }
     }
 
+    /// When the names after the first were seen, microseconds after it was opened.
+    pub(super) fn more_names(connection: &Connection) -> Vec<i64> {
+        connection.names.iter().skip(1).map(|name| since(connection, name)).collect()
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.tx.saturating_add(self.rx)
     }
+}
+
+fn since(connection: &Connection, name: &Name) -> i64 {
+    name.time.0.saturating_sub(connection.opened.0) / 1_000
 }
 
 /// What one process moved on a connection that is not its owner's alone.
