@@ -45,7 +45,9 @@ export function svg(tag, attributes = {}, ...children) {
  */
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name, value);
+    // The page's style would win over an attribute.
+    if (element instanceof SVGElement && (name === "font-size" || name === "stroke-width")) element.style.setProperty(name, String(value));
+    else if (typeof value === "function") element.addEventListener(name, value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, displaySafe(String(value)));
   }

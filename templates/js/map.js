@@ -188,11 +188,11 @@ export class WorldMap {
     replace(this.spots, ...clusters.slice().reverse().map((cluster) => this.spot(cluster, size, share, most)));
     const labelled = this.mode === "lands" ? [] : clusters.slice(0, 24);
     replace(this.names, ...labels(labelled, size, (cluster) => this.figure(cluster), this.view(), this.hostBox(size)));
-    this.host?.setAttribute("transform", home ? about(project([home.longitude, home.latitude]), size) : "");
+    this.host?.setAttribute("transform", home ? about(project([home.longitude, home.latitude]), 1 / zoom) : "");
     this.lines.classList.toggle("dim", this.mode !== "lines");
     const { near } = app.question;
     this.circle.setAttribute("d", near ? circlePath([near[0], near[1]], near[2]) : "");
-    this.circle.setAttribute("stroke-width", String(1.4 * size));
+    this.circle.style.strokeWidth = String(1.4 * size);
   }
 
   /** What the host's own mark and label take, as far as they are on the world. @param {number} size */
