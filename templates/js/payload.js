@@ -161,7 +161,7 @@ function modelOf(header, bytes) {
 
 /** @param {any} process @returns {Process} */
 function processOf(process) {
-  return { ...process, container: process.container?.parts ?? [], containerShown: process.container?.shown ?? "" };
+  return { ...process, container: process.container ? [...process.container.parts, process.container.shown] : [], containerShown: process.container?.shown ?? "" };
 }
 
 /** @param {any[]} remote @returns {Endpoint} */

@@ -100,6 +100,8 @@ const PORT: &str = "service_port(c.direction, c.local_port, c.remote_port)";
 const SERVICE: &str = "service_name(c.proto, service_port(c.direction, c.local_port, c.remote_port), \
                        (SELECT service FROM observed WHERE connection_id = c.id), \
                        (SELECT alpn FROM observed WHERE connection_id = c.id))";
+/// A container as it is shown.
+const CONTAINER: &str = "container_runtime || ':' || coalesce(container_name, substr(container_id, 1, 12))";
 /// The name of the list of a hit.
 const LIST_NAME: &str = "(SELECT name FROM indicator_list WHERE id = list_id)";
 
@@ -141,11 +143,12 @@ pub static FIELDS: &[Field] = &[
     text("unit", "systemd unit", Part, T::Process(&["unit"], |p, t| t.fits_some(p.unit.as_deref()))),
     text(
         "container",
-        "container: name, id, image or runtime",
+        "container: name, id, image, runtime, or docker:web as audit shows it",
         Part,
-        T::Process(&["container_name", "container_id", "container_image", "container_runtime"], |p, t| {
-            p.container.iter().any(|part| t.fits(part))
-        }),
+        T::Process(
+            &["container_name", "container_id", "container_image", "container_runtime", CONTAINER],
+            |p, t| p.container.iter().any(|part| t.fits(part)),
+        ),
     ),
     text(
         "hash",

@@ -98,7 +98,7 @@ pub struct ProcessRow<'a> {
     pub user: Option<Cow<'a, str>>,
     /// The systemd unit.
     pub unit: Option<Cow<'a, str>>,
-    /// Name, id, image and runtime of the container.
+    /// Name, id, image and runtime of the container, and what is shown of it.
     pub container: Vec<Cow<'a, str>>,
     /// SHA-256 of the executable, in hexadecimal.
     pub sha256: Option<Cow<'a, str>>,
@@ -151,7 +151,7 @@ impl<'a> ProcessRow<'a> {
             uid: process.uid,
             user: process.user.as_deref().map(Into::into),
             unit: process.place.unit.as_deref().map(Into::into),
-            container: process.place.container.iter().flat_map(container).map(Into::into).collect(),
+            container: process.place.container.iter().flat_map(container).collect(),
             sha256: match &process.exe_hash {
                 ExeHash::Sha256(hash) => Some(hash.as_str().into()),
                 _ => None,
@@ -160,9 +160,10 @@ impl<'a> ProcessRow<'a> {
     }
 }
 
-fn container(container: &Container) -> impl Iterator<Item = &str> {
+fn container(container: &Container) -> impl Iterator<Item = Cow<'_, str>> {
     let Container { runtime, id, name, image } = container;
-    [name.as_ref(), Some(id), image.as_ref(), Some(runtime)].into_iter().flatten().map(String::as_str)
+    let parts = [name.as_ref(), Some(id), image.as_ref(), Some(runtime)].into_iter().flatten();
+    parts.map(|part| part.as_str().into()).chain([container.to_string().into()])
 }
 
 /// The name of a service without what is in brackets: `https` is also that over QUIC.

@@ -115,7 +115,7 @@ export const FIELDS = [
   },
   { name: "unit", about: "systemd unit", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.unit)) },
   {
-    name: "container", about: "container: name, id, image or runtime", kind: "text", shape: "part", free: true,
+    name: "container", about: "container: name, id, image, runtime, or docker:web as it is shown", kind: "text", shape: "part", free: true,
     text: process((p, fits) => p.container.some(fits)),
   },
   { name: "hash", about: "SHA-256 of the executable", kind: "text", shape: "whole", free: true, text: process((p, fits) => fits(p.sha256)) },

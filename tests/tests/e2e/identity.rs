@@ -15,9 +15,9 @@ use connmon_tests::harness::recorder::Recorder;
 use sha2::{Digest, Sha256};
 
 /// A program is looked at when its connection is first met by a sweep, which comes once a second.
-const LOOKED_AT: Duration = Duration::from_millis(2500);
+pub const LOOKED_AT: Duration = Duration::from_millis(2500);
 /// The id of a container that does not exist.
-const CONTAINER: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+pub const CONTAINER: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 
 /// A recording, and a server that programs say hello to.
 struct Scene {
@@ -101,12 +101,7 @@ pub fn deleted() -> Result<()> {
 /// A program that only ever was in memory.
 pub fn memfd() -> Result<()> {
     let traffic = traffic_program()?;
-    // SAFETY: a constant string with its NUL; without MFD_CLOEXEC, so that the child can run it.
-    let fd = unsafe { libc::memfd_create(c"ghost".as_ptr(), 0) };
-    ensure!(fd >= 0, "memfd_create: {}", std::io::Error::last_os_error());
-    // SAFETY: it was just made, and nobody else has it.
-    let mut file = unsafe { File::from_raw_fd(fd) };
-    file.write_all(&fs::read(&traffic)?)?;
+    let file = in_memory(&traffic)?;
     let program = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let owner = Scene::new()?.greet(|folder, at| spawn(&program, folder, at, &[]), || {})?;
     ensure!(owner.exe.as_deref() == Some("/memfd:ghost"), "exe {:?}", owner.exe);
@@ -115,15 +110,20 @@ pub fn memfd() -> Result<()> {
     Ok(())
 }
 
+/// A copy of a program that has no name in any folder: it can be run while the file is open.
+pub fn in_memory(program: &Path) -> Result<File> {
+    // SAFETY: a constant string with its NUL; without MFD_CLOEXEC, so that the child can run it.
+    let fd = unsafe { libc::memfd_create(c"ghost".as_ptr(), 0) };
+    ensure!(fd >= 0, "memfd_create: {}", std::io::Error::last_os_error());
+    // SAFETY: it was just made, and nobody else has it.
+    let mut file = unsafe { File::from_raw_fd(fd) };
+    file.write_all(&fs::read(program)?)?;
+    Ok(file)
+}
+
 /// A process that starts where it is, and one that is put there: the cgroup is what a container runtime would make.
 pub fn container() -> Result<()> {
-    let mounts = fs::read_to_string("/proc/self/mounts")?;
-    let root = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let (path, kind) = (fields.next()?, fields.next()?);
-        (kind == "cgroup2").then(|| PathBuf::from(path))
-    });
-    let slice = root.context("no cgroup2 hierarchy")?.join("connmontest.slice");
+    let slice = slice()?;
     let scene = Scene::new()?;
     // While it records: nobody has listed it.
     let group = Cgroup::new(&slice, &format!("docker-{CONTAINER}.scope"))?;
@@ -173,11 +173,23 @@ pub fn ancestors() -> Result<()> {
     Ok(())
 }
 
+/// The slice of the tests' own cgroups.
+pub fn slice() -> Result<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let root = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (path, kind) = (fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    });
+    Ok(root.context("no cgroup2 hierarchy")?.join("connmontest.slice"))
+}
+
 /// A cgroup that is removed in the end.
-struct Cgroup(PathBuf);
+pub struct Cgroup(pub PathBuf);
 
 impl Cgroup {
-    fn new(slice: &Path, name: &str) -> Result<Self> {
+    /// A cgroup of this name in a slice.
+    pub fn new(slice: &Path, name: &str) -> Result<Self> {
         let path = slice.join(name);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))

@@ -1,8 +1,11 @@
 //! Real programs of this system, which know nothing of the tests: curl, ssh, Python and a shell script look a name up by the C
-//! library and talk to it, and the record names them, whom they called, and by what name.
+//! library and talk to it, and the record names them, whom they called, and by what name. In the same recording curl runs from a
+//! deleted file, from memory and in a container's cgroup.
 
 use std::fs;
-use std::net::IpAddr;
+use std::io::Read;
+use std::net::{IpAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +16,7 @@ use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 use sha2::{Digest, Sha256};
 
+use super::identity::{CONTAINER, Cgroup, LOOKED_AT, in_memory, slice};
 use super::names::{HOST, NAME, SERVER, names, town};
 
 /// A program, what it is called with, and what the record must say.
@@ -75,8 +79,10 @@ pub fn real() -> Result<()> {
         // None of them gets what it wants.
         child.wait()?;
     }
+    let hidden = hide(folder.path())?;
     recorder.stop()?;
     let records = export(&db)?;
+    hidden.iter().try_for_each(|hidden| hidden.check(&records, &db))?;
     for (program, pid) in PROGRAMS.iter().zip(pids) {
         let told = |what: &str| format!("{:?}: {what}", program.line);
         let is_it = |record: &&Record| {
@@ -97,6 +103,107 @@ pub fn real() -> Result<()> {
     let audit = String::from_utf8(connmon_prints(&["audit", "--by", "host", "--db", path(&db)?])?)?;
     ensure!(audit.contains(NAME), "{audit}");
     Ok(())
+}
+
+/// curl where nobody expects it.
+struct Hidden {
+    /// What it is called in the errors.
+    what: &'static str,
+    /// The port that it called, this test's own.
+    port: u16,
+    /// What is odd about its executable.
+    state: Option<&'static str>,
+    /// What `audit` must show for it.
+    group: (&'static str, String),
+}
+
+/// Runs curl from a file that is deleted meanwhile, from memory, and in the cgroup of a container, each against this test.
+fn hide(folder: &Path) -> Result<Vec<Hidden>> {
+    let curl = which("curl")?;
+    let copy = folder.join("vanishing");
+    fs::copy(&curl, &copy)?;
+    let memory = in_memory(&curl)?;
+    let slice = slice()?;
+    let group = Cgroup::new(&slice, &format!("docker-{CONTAINER}.scope"))?;
+    let join =
+        format!("echo $$ > {} && exec {} \"$@\"", group.0.join("cgroup.procs").display(), curl.display());
+    let vanished = fs::canonicalize(&copy)?.display().to_string();
+    let found = vec![
+        greet(
+            "deleted",
+            Some("deleted"),
+            &mut Command::new(&copy),
+            || drop(fs::remove_file(&copy)),
+            ("exe", vanished),
+        )?,
+        greet(
+            "in memory",
+            Some("memfd"),
+            &mut Command::new(format!("/proc/self/fd/{}", memory.as_raw_fd())),
+            || {},
+            ("exe", "/memfd:ghost".into()),
+        )?,
+        greet(
+            "in a container",
+            None,
+            Command::new("sh").args(["-c", &join, "sh"]),
+            || {},
+            ("container", format!("docker:{}", &CONTAINER[..12])),
+        )?,
+    ];
+    drop(group);
+    let _ = fs::remove_dir(&slice);
+    Ok(found)
+}
+
+/// Lets curl call this test, and keeps it until it was looked at.
+fn greet(
+    what: &'static str,
+    state: Option<&'static str>,
+    command: &mut Command,
+    meanwhile: impl FnOnce(),
+    group: (&'static str, String),
+) -> Result<Hidden> {
+    let server = TcpListener::bind("127.0.0.1:0")?;
+    let port = server.local_addr()?.port();
+    command.args(["-s", "-m9", "-H", &format!("Host: {NAME}"), &format!("http://127.0.0.1:{port}/")]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| what.to_owned())?;
+    let (mut stream, _) = server.accept()?;
+    let _ = stream.read(&mut [0; 4096])?;
+    meanwhile();
+    std::thread::sleep(LOOKED_AT);
+    drop(stream);
+    child.wait()?;
+    Ok(Hidden { what, port, state, group })
+}
+
+impl Hidden {
+    /// Whether export, show and audit name it.
+    fn check(&self, records: &[Record], db: &Path) -> Result<()> {
+        let Self { what, port, state, group } = self;
+        let is_it = |record: &&Record| record.remote.port == *port;
+        let record =
+            records.iter().find(is_it).with_context(|| format!("{what}: its connection is missing"))?;
+        let owner = record.process.as_ref().with_context(|| format!("{what}: nobody owns it"))?;
+        ensure!(owner.exe_state.as_deref() == *state, "{what}: exe_state {:?}", owner.exe_state);
+        let found = names(record);
+        // The file of hosts has names of 127.0.0.1 too; what was said comes first.
+        ensure!(found.first() == Some(&("http", NAME, u64::from(owner.pid))), "{what}: names {found:?}");
+        let shown = String::from_utf8(connmon_prints(&["show", &record.id.to_string(), "--db", path(db)?])?)?;
+        ensure!(shown.contains(NAME) && state.is_none_or(|state| shown.contains(state)), "{what}: {shown}");
+        let audit = connmon_prints(&["audit", "--by", group.0, "--format", "csv", "--db", path(db)?])?;
+        let audit = String::from_utf8(audit)?;
+        ensure!(audit.contains(&group.1), "{what}: {} is not in {audit}", group.1);
+        Ok(())
+    }
+}
+
+/// Where a program is.
+fn which(program: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").context("no PATH")?;
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join(program));
+    places.find(|place| place.is_file()).with_context(|| format!("no {program}"))
 }
 
 fn check(program: &Program, record: &Record) -> Result<()> {
