@@ -18,6 +18,9 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("report.html", &["report", "--format", "html", "--out", "-"]),
     ("report.txt", &["report", "--format", "txt", "--out", "-"]),
     ("report.json", &["report", "--format", "json", "--out", "-"]),
+    ("timeline.svg", &["report", "--format", "svg-timeline", "--out", "-"]),
+    ("space.svg", &["report", "--format", "svg-hilbert", "--out", "-"]),
+    ("bars.svg", &["report", "--format", "svg-bars", "--out", "-"]),
     ("redacted.csv", &["report", "--format", "csv", "--out", "-", "--redact", "users,cmdline,internal"]),
 ];
 

@@ -76,7 +76,7 @@ export class WorldMap {
     this.pen = html("button", { type: "button", "aria-pressed": "false", title: "Draw a circle on the map to ask for what is inside", click: () => this.setCircling(!this.circling) }, "◯ Radius");
     return html("div", { class: "map-tools" }, html("div", { role: "group", "aria-label": "What the map shows" }, ...modes), this.pen,
       html("div", { role: "group", "aria-label": "Zoom" }, button("+", "Nearer", () => this.zoomAt(this.middle(), 1.6)), button("−", "Farther", () => this.zoomAt(this.middle(), 1 / 1.6)), button("⤢", "The whole world", () => this.reset())),
-      button("SVG", "Save the map as it is", () => this.save()));
+      button("SVG", "SVG: save the map as it is", () => this.save()));
   }
 
   /** @param {string} mode */

@@ -180,6 +180,85 @@ test("nothing is wider than a phone, a notebook or a large screen", async () => 
   }
 });
 
+test("the timeline, the address space and the theme answer", async () => {
+  const { page, complaints, close } = await open("sample.html");
+  const square = page.locator("#space canvas");
+  await square.scrollIntoViewIfNeeded();
+  await page.waitForSelector("#space .blocks button");
+  const block = await page.locator("#space .blocks button").first().innerText();
+  await square.click({ position: { x: 200, y: 200 } });
+  assert.match(await page.locator("#space .crumbs").innerText(), /\/8$/);
+  await square.press("Escape");
+  await page.locator("#space .blocks button", { hasText: block }).click();
+  await page.waitForFunction(() => location.hash.includes("net"));
+  const inBlock = await shown(page);
+  assert.ok(inBlock > 0 && inBlock < 20_000);
+  const lanes = page.locator(".lanes");
+  await lanes.scrollIntoViewIfNeeded();
+  await page.waitForTimeout(300);
+  const box = await lanes.boundingBox();
+  assert.ok(box);
+  for (let x = 0.3; x < 0.98 && (await page.locator(".drawer").isHidden()); x += 0.004) {
+    await lanes.click({ position: { x: box.width * x, y: 40 } });
+  }
+  assert.ok(await page.locator(".drawer").isVisible(), "a bar of the timeline opens its connection");
+  await page.locator(".drawer").press("Escape");
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await paper();
+  await page.locator(".tools button[title='Light or dark']").click();
+  assert.notEqual(await paper(), light);
+  await page.locator(".tools button[title='Light or dark']").click();
+  assert.equal(await paper(), light);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the map zooms, and a circle on it chooses what is inside", async () => {
+  const { page, close } = await open("sample.html");
+  const map = page.locator(".cm-map");
+  await map.scrollIntoViewIfNeeded();
+  await map.press("+");
+  assert.match(String(await page.locator(".world").getAttribute("transform")), /scale\(1\.6\)/);
+  await map.press("0");
+  await page.locator(".map-tools button", { hasText: "Radius" }).click();
+  const box = await map.boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + box.width * 0.53, box.y + box.height * 0.25);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.58, box.y + box.height * 0.25, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForFunction(() => location.hash.includes("near"));
+  const inside = await shown(page);
+  assert.ok(inside > 0 && inside < 20_000);
+  assert.match(await page.locator(".chips").innerText(), /within [\d\u202f]+ km/);
+  await close();
+});
+
+test("the page has no serious barrier", async () => {
+  const axe = readFileSync(join(String(process.env.PLAYWRIGHT), "../../axe-core/axe.min.js"), "utf8");
+  for (const dark of [false, true]) {
+    const { page, close } = await open("sample.html", { dark, hash: "#q=country%3ADE&c=77" });
+    await page.waitForTimeout(800);
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const { violations: found } = await /** @type {any} */ (globalThis).axe.run(document, { resultTypes: ["violations"] });
+      return found.filter((/** @type {any} */ one) => one.impact === "serious" || one.impact === "critical")
+        .map((/** @type {any} */ one) => `${one.id}: ${one.nodes.slice(0, 3).map((/** @type {any} */ node) => node.html).join(" | ")}`);
+    });
+    assert.deepEqual(violations, []);
+    await close();
+  }
+});
+
+test("the page prints to PDF", async () => {
+  const { page, close } = await open("sample.html", { hash: "#q=proc%3Afirefox" });
+  const pdf = await page.pdf({ format: "A4" });
+  assert.equal(pdf.subarray(0, 5).toString(), "%PDF-");
+  const pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+  assert.ok(pages >= 2 && pages <= 12, `${pages} pages`);
+  await close();
+});
+
 test("paper has the head, the filter and fifty connections", async () => {
   const { page, close } = await open("sample.html", { hash: "#q=proc%3Afirefox" });
   await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));

@@ -8,6 +8,7 @@ mod build;
 mod cargo;
 mod coverage;
 mod data;
+mod demo;
 mod e2e;
 mod linker;
 mod programs;
@@ -42,7 +43,9 @@ enum Command {
     Build(build::Args),
     /// Record real traffic for some seconds, then print the audit and say where the report lies
     Run(run::Args),
-    /// Run every test: tidy, unit, readers, e2e, vm, coverage, browser
+    /// Make a report of a made-up day, without root
+    Demo,
+    /// Run every test: tidy, unit, scripts, readers, e2e, vm, coverage, browser
     Test(test::Args),
     /// Run the end-to-end test on the kernel matrix in QEMU
     Vm(vm::Args),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(),
         Command::Build(args) => build::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Demo => demo::run(),
         Command::Test(args) => test::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::Bench(args) => bench::run(&args),
