@@ -22,7 +22,8 @@ pub struct Args {
     /// Pairs of each workload
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: usize,
-    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, replay
+    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, replay (and the
+    /// report of what was replayed)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Connections of the storm
@@ -223,7 +224,30 @@ fn replay(bench: &Bench, connections: u64) -> Result<()> {
         rates.push(sockets as f64 / started.elapsed().as_secs_f64());
     }
     println!("replay: {:.0} connections/s of {sockets} (median of 5)", median(&rates));
-    std::fs::remove_file(&capture).with_context(|| format!("cannot remove {}", capture.display()))
+    std::fs::remove_file(&capture).with_context(|| format!("cannot remove {}", capture.display()))?;
+    report(bench, sockets)
+}
+
+/// How long a report of the replayed store takes, with all of its connections and with as many as it carries by itself.
+fn report(bench: &Bench, sockets: u64) -> Result<()> {
+    let (db, page) = (bench.dir.join("replayed.db"), bench.dir.join("report.html"));
+    for rows in [sockets, sockets.min(100_000)] {
+        let mut seconds = Vec::new();
+        for _ in 0..3 {
+            let started = std::time::Instant::now();
+            let mut report = Command::new(&bench.connmon);
+            report.args(["report", "--rows", &rows.to_string()]).arg("--db").arg(&db).arg("--out").arg(&page);
+            sh::output(&mut report)?;
+            seconds.push(started.elapsed().as_secs_f64());
+        }
+        let size = std::fs::metadata(&page).with_context(|| format!("cannot read {}", page.display()))?.len();
+        println!(
+            "report: {rows} of {sockets} connections in the page, {:.2} s (median of 3), {:.1} MB",
+            median(&seconds),
+            size as f64 / 1e6
+        );
+    }
+    Ok(())
 }
 
 impl Bench {
