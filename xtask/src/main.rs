@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod e2e;
 mod linker;
+mod npm;
 mod programs;
 mod readers;
 mod run;

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::apt::{self, Need};
-use crate::{cargo, sh, workspace};
+use crate::{cargo, npm, sh, workspace};
 
 const WHY: &str = "reading the exports";
 const CAPTURE: &str = "tests/golden/mixed.cap";
@@ -87,20 +87,7 @@ fn python_packages(folder: &Path) -> Result<()> {
 
 /// The Elastic Common Schema, as its makers publish it: a module for Node, made JSON.
 fn schema(tools: &Path) -> Result<()> {
-    let needs = [Need { program: "node", package: "nodejs" }, Need { program: "npm", package: "npm" }];
-    apt::programs(&needs, WHY)?;
-    std::fs::copy(source("package.json"), tools.join("package.json"))
-        .context("package.json is not copied")?;
-    let mut npm = Command::new("npm");
-    npm.args([
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--no-package-lock",
-        "--ignore-scripts",
-        "--loglevel=error",
-    ]);
-    sh::run(npm.current_dir(tools)).context("the Elastic Common Schema could not be installed")?;
+    npm::install(&source("package.json"), tools, WHY)?;
     let print = "console.log(JSON.stringify(require('@elastic/ecs').EcsFlat))";
     let json = sh::output(Command::new("node").current_dir(tools).args(["-e", print]))?;
     ensure!(json.len() > 100_000, "@elastic/ecs holds no schema any more");

@@ -6,8 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::apt::{self, Need};
-use crate::{cargo, sh, workspace};
+use crate::{cargo, npm, sh, workspace};
 
 const WHY: &str = "the tests of the page";
 const CAPTURE: &str = "tests/golden/mixed.cap";
@@ -96,23 +95,11 @@ fn install() -> Result<PathBuf> {
     if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(tools);
     }
-    let needs = [Need { program: "node", package: "nodejs" }, Need { program: "npm", package: "npm" }];
-    apt::programs(&needs, WHY)?;
     if tools.exists() {
         std::fs::remove_dir_all(&tools).with_context(|| format!("cannot empty {}", tools.display()))?;
     }
     std::fs::create_dir_all(&tools).with_context(|| format!("cannot make {}", tools.display()))?;
-    std::fs::copy(&source, tools.join("package.json")).context("package.json is not copied")?;
-    let mut npm = Command::new("npm");
-    npm.args([
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--no-package-lock",
-        "--ignore-scripts",
-        "--loglevel=error",
-    ]);
-    sh::run(npm.current_dir(&tools)).context("what the tests of the page need could not be installed")?;
+    npm::install(&source, &tools, WHY)?;
     // Last: what was cut off is begun anew.
     std::fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))?;
     Ok(tools)

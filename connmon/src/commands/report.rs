@@ -31,7 +31,12 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
     if !args.compare.is_empty() {
         return compare::run(&args);
     }
-    let choice = choice(&args.source, now())?;
+    let mut choice = choice(&args.source, now())?;
+    if let Some(sql) = &args.sql {
+        // The head and the manifest say what was asked.
+        let filter = std::mem::take(&mut choice.selection.filter);
+        choice.selection.filter = format!("{filter} SQL: {sql}").trim_start().to_owned();
+    }
     let home = args.location.as_deref().map(location).transpose()?;
     let store = Store::open(&args.source.db)?;
     let only = args.sql.as_deref().map(|sql| store.ids_of(sql)).transpose()?;

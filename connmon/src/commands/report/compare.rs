@@ -33,7 +33,7 @@ pub(super) fn run(args: &cli::Report) -> Result<Outcome, CommandError> {
 /// The summary of one side.
 fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
     let mut chosen = choice(&args.source, now())?;
-    let db: PathBuf = match side.split_once("..").filter(|_| !Path::new(side).exists()) {
+    let db: PathBuf = match side.split_once("..").filter(|_| !Path::new(side).is_file()) {
         Some((from, to)) => {
             let time = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             (chosen.selection.since, chosen.selection.until) = interval(&time(from), &time(to), now())?;
