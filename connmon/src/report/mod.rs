@@ -48,7 +48,7 @@ impl Options {
     pub fn of(summary: &Summary) -> Self {
         Self {
             home: location_of(&summary.runs).cloned(),
-            rows: 200,
+            rows: 60,
             findings: findings(summary, None),
             ..Self::default()
         }

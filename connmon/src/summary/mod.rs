@@ -45,7 +45,7 @@ pub use rows::{
 pub use selection::{Selection, Window};
 
 /// How many single connections a summary keeps unless told otherwise.
-pub const DEFAULT_CONNECTION_CAP: usize = 150;
+pub const DEFAULT_CONNECTION_CAP: usize = 60;
 
 /// Everything that views show of a selection of connections.
 #[derive(Clone, Debug)]

@@ -38,7 +38,9 @@ const KEYS: Keys =
 
 fn secure(conn: &Conn) -> Result<()> {
     let fd = conn.as_fd();
-    needs("TLS", &[libc::ENOENT, libc::ENOPROTOOPT], set_option(fd, libc::IPPROTO_TCP, TCP_ULP, b"tls"))?;
+    // Not connected: the other side has found out already that something is missing, and is gone.
+    let absent = [libc::ENOENT, libc::ENOPROTOOPT, libc::ENOTCONN];
+    needs("TLS", &absent, set_option(fd, libc::IPPROTO_TCP, TCP_ULP, b"tls"))?;
     for way in [TLS_TX, TLS_RX] {
         needs("AES-GCM for TLS", &[libc::ENOENT], set_option(fd, SOL_TLS, way, &KEYS))?;
     }
