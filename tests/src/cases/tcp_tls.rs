@@ -1,6 +1,7 @@
 //! TLS in the kernel: what the calls move is the truth, what goes over the wire is more.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -36,11 +37,18 @@ struct Keys {
 const KEYS: Keys =
     Keys { version: 0x0303, cipher: 51, iv: [1; 8], key: [2; 16], salt: [3; 4], sequence: [0; 8] };
 
+/// Where something is missing, the other side is given time to find that out as well, on a connection that still stands.
 fn secure(conn: &Conn) -> Result<()> {
+    let secured = switch_on(conn);
+    if secured.is_err() {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    secured
+}
+
+fn switch_on(conn: &Conn) -> Result<()> {
     let fd = conn.as_fd();
-    // Not connected: the other side has found out already that something is missing, and is gone.
-    let absent = [libc::ENOENT, libc::ENOPROTOOPT, libc::ENOTCONN];
-    needs("TLS", &absent, set_option(fd, libc::IPPROTO_TCP, TCP_ULP, b"tls"))?;
+    needs("TLS", &[libc::ENOENT, libc::ENOPROTOOPT], set_option(fd, libc::IPPROTO_TCP, TCP_ULP, b"tls"))?;
     for way in [TLS_TX, TLS_RX] {
         needs("AES-GCM for TLS", &[libc::ENOENT], set_option(fd, SOL_TLS, way, &KEYS))?;
     }
