@@ -55,12 +55,12 @@ pub struct Connection {
 impl Connection {
     /// Application bytes sent, by all processes.
     pub fn tx_bytes(&self) -> u64 {
-        self.traffic.iter().map(|share| share.tx_bytes).sum()
+        self.traffic.iter().fold(0, |sum, share| sum.saturating_add(share.tx_bytes))
     }
 
     /// Application bytes received, by all processes.
     pub fn rx_bytes(&self) -> u64 {
-        self.traffic.iter().map(|share| share.rx_bytes).sum()
+        self.traffic.iter().fold(0, |sum, share| sum.saturating_add(share.rx_bytes))
     }
 
     /// The best name of the other end, if it has any.

@@ -87,8 +87,8 @@ impl Lanes {
         let first = self.cell(connection.opened);
         let last = self.cell(connection.closed.unwrap_or(self.window.to)).max(first);
         let within = connection.opened >= self.window.from;
-        let silent =
-            connection.direction == Direction::In && connection.tx_bytes() + connection.rx_bytes() == 0;
+        let silent = connection.direction == Direction::In
+            && connection.tx_bytes().saturating_add(connection.rx_bytes()) == 0;
         let lane = &mut self.lanes[place];
         lane.figures.add(connection, connection.tx_bytes(), connection.rx_bytes());
         lane.open |= connection.closed.is_none();

@@ -23,8 +23,8 @@ impl Tally {
 
     /// A connection was lost of which so many bytes are in rows: the kernel side counts all its bytes as lost.
     pub fn recorded_of_lost(&mut self, tx: u64, rx: u64) {
-        self.recorded_tx += tx;
-        self.recorded_rx += rx;
+        self.recorded_tx = self.recorded_tx.saturating_add(tx);
+        self.recorded_rx = self.recorded_rx.saturating_add(rx);
     }
 
     /// Compares a finished connection's application bytes with the kernel's totals.
@@ -41,28 +41,30 @@ impl Tally {
         } else if tx < entry.kernel_tx || rx > kernel_rx {
             r.unexplained += 1;
         } else {
-            r.tx_undelivered_bytes += tx - entry.kernel_tx;
-            r.rx_unread_bytes += kernel_rx - rx;
+            r.tx_undelivered_bytes = r.tx_undelivered_bytes.saturating_add(tx - entry.kernel_tx);
+            r.rx_unread_bytes = r.rx_unread_bytes.saturating_add(kernel_rx - rx);
         }
     }
 
     /// The statement for the store.
     pub fn total(&self) -> Completeness {
         let kernel = |stat: u32| self.counters.kernel[stat as usize];
-        let lost_connections = kernel(stat::LOST_CONNECTIONS) + kernel(stat::SOCKS_FULL);
+        // A capture file can say anything.
+        let sum = |counts: &[u64]| counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let lost_connections = sum(&[kernel(stat::LOST_CONNECTIONS), kernel(stat::SOCKS_FULL)]);
         let lost_processes = kernel(stat::LOST_PROCESSES);
         Completeness {
-            lost_events: lost_connections + lost_processes + self.counters.malformed,
+            lost_events: sum(&[lost_connections, lost_processes, self.counters.malformed]),
             lost_connections,
             lost_processes,
-            unattributed_tx_bytes: (kernel(stat::UNATTRIBUTED_TX) + kernel(stat::LOST_TX))
+            unattributed_tx_bytes: sum(&[kernel(stat::UNATTRIBUTED_TX), kernel(stat::LOST_TX)])
                 .saturating_sub(self.recorded_tx),
-            unattributed_rx_bytes: (kernel(stat::UNATTRIBUTED_RX) + kernel(stat::LOST_RX))
+            unattributed_rx_bytes: sum(&[kernel(stat::UNATTRIBUTED_RX), kernel(stat::LOST_RX)])
                 .saturating_sub(self.recorded_rx),
-            map_full: kernel(stat::SOCKS_FULL) + kernel(stat::FLOWS_FULL) + kernel(stat::ACCT_FULL),
+            map_full: sum(&[kernel(stat::SOCKS_FULL), kernel(stat::FLOWS_FULL), kernel(stat::ACCT_FULL)]),
             read_errors: kernel(stat::READ_ERRORS),
             malformed: self.counters.malformed,
-            probe_misses: self.counters.misses + kernel(stat::CALLS_FULL) + kernel(stat::ENDS_UNSEEN),
+            probe_misses: sum(&[self.counters.misses, kernel(stat::CALLS_FULL), kernel(stat::ENDS_UNSEEN)]),
             names_missed: kernel(stat::PAYLOADS_LOST),
             evicted: 0,
             reconciliation: self.reconciliation.clone(),
