@@ -104,8 +104,11 @@ fn variable(name: &str) -> Result<PathBuf, String> {
 
 /// The commit that is built, with `+` for changes on top of it; empty where git does not tell.
 fn commit(root: &Path) -> String {
-    for file in [".git/HEAD", ".git/index"] {
-        println!("cargo::rerun-if-changed={}", root.join(file).display());
+    // A new commit, and changes of what is built here.
+    for file in [".git/logs/HEAD", "connmon/src", "templates"].map(|file| root.join(file)) {
+        if file.exists() {
+            println!("cargo::rerun-if-changed={}", file.display());
+        }
     }
     let git = |args: &[&str]| {
         let output = Command::new("git").current_dir(root).args(args).output().ok()?;
