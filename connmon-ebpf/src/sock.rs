@@ -22,27 +22,37 @@ const SOCK_DONE: u64 = 1 << 1;
 /// and the verifier of Linux 5.10 takes offence when the compiler moves it about.
 #[inline(always)]
 pub fn get<T: Copy>(base: u64, offset: usize) -> T {
-    read(base, offset, || count(stat::READ_ERRORS, 1))
+    let (value, result) = read(base, offset);
+    note_read(result);
+    value
 }
 
 /// The same of memory that may have been given back, where a failure is an answer.
 #[inline(always)]
 pub fn peek<T: Copy>(base: u64, offset: usize) -> T {
-    read(base, offset, || ())
+    read(base, offset).0
 }
 
 #[inline(always)]
-fn read<T: Copy>(base: u64, offset: usize, failed: impl FnOnce()) -> T {
-    let mut value = core::mem::MaybeUninit::<T>::zeroed();
+fn read<T: Copy>(base: u64, offset: usize) -> (T, i64) {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
     let from = (base as usize).wrapping_add(offset);
     // SAFETY: `value` has room for size_of::<T>() bytes; the helper checks the address it reads from.
     let result =
         unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _) };
+    // SAFETY: the helper writes all of it, zeros if it fails; the callers read numbers and arrays of numbers.
+    (unsafe { value.assume_init() }, result)
+}
+
+/// Counts a read that failed. A global function, which the verifier follows once and not at each of the calls: without a branch
+/// after every read, its work is less than half.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn note_read(result: i64) -> u64 {
     if result < 0 {
-        failed();
+        count(stat::READ_ERRORS, 1);
     }
-    // SAFETY: set to zero, and the callers read numbers and arrays of numbers. The helper sets it to zero if it fails.
-    unsafe { value.assume_init() }
+    0
 }
 
 /// The number behind a pointer that the verifier types: read back from the stack by a helper, it is only a number.
