@@ -36,8 +36,9 @@ const COUNTRY_DATABASE: Package = Package {
     sha256: "58129284b6beca9f3ad68cae72f941488bb03060d9a51590824890899bf9f773",
 };
 
-/// Details of this many degrees and more are drawn; a unit of the map's grid is a third of a degree.
-const DETAIL: f64 = 0.1;
+/// Details of this many degrees and more are drawn; a unit of the map's grid is a third of a degree. Finer ones cost every page
+/// bytes and time to be ready, and are seen only where it is zoomed to the end.
+const DETAIL: f64 = 0.15;
 
 /// Codes and names of the countries, written by hand.
 const COUNTRIES: &str = include_str!("data/countries.tsv");
@@ -53,12 +54,10 @@ pub fn run() -> Result<()> {
     eprintln!("connmon/data/country.mmdb: {bytes} bytes");
 
     let world = WORLD.fetch()?.join("world");
-    let outlines = fs::read_to_string(world.join("110m.json"))?;
+    // The coarser 110m.json lacks a quarter of the countries, Hong Kong and Singapore among them.
     let details = fs::read_to_string(world.join("50m.json"))?;
-    let coarse = topology::countries(&outlines, DETAIL)?;
-    let fine = topology::countries(&details, 0.0)?;
-    write(&out.join("world.tsv"), &paths(&coarse))?;
-    write(&out.join("countries.tsv"), &centroids(&fine)?)
+    write(&out.join("world.tsv"), &paths(&topology::countries(&details, DETAIL)?))?;
+    write(&out.join("countries.tsv"), &centroids(&topology::countries(&details, 0.0)?)?)
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {

@@ -17,25 +17,34 @@ impl Shape {
         Some(((x + 540.0).rem_euclid(360.0) - 180.0, y))
     }
 
-    /// The outline as SVG path data with one decimal. Steps shorter than that vanish; an island that is nothing
-    /// but such steps stays as a dot of half a unit, because a state must not disappear from a map.
+    /// The outline as SVG path data with one decimal. Steps shorter than that vanish, and islands that are nothing but such
+    /// steps; a country of nothing else stays as a dot of half a unit, because a state must not disappear from a map.
     pub fn to_path(&self, project: impl Fn(f64, f64) -> Point) -> String {
+        let rings: Vec<Vec<(i64, i64)>> = self
+            .polygons
+            .iter()
+            .flatten()
+            .flat_map(|ring| cut(ring))
+            .map(|ring| {
+                let points = ring.iter().map(|&(longitude, latitude)| {
+                    let (x, y) = project(longitude, latitude);
+                    ((x * 10.0).round() as i64, (y * 10.0).round() as i64)
+                });
+                let mut points: Vec<(i64, i64)> = points.collect();
+                points.dedup();
+                // `z` draws the way back to the first point.
+                if points.len() > 1 && points.first() == points.last() {
+                    points.pop();
+                }
+                points
+            })
+            .collect();
         let mut path = String::new();
-        for ring in self.polygons.iter().flatten().flat_map(|ring| cut(ring)) {
-            let points = ring.iter().map(|&(longitude, latitude)| {
-                let (x, y) = project(longitude, latitude);
-                ((x * 10.0).round() as i64, (y * 10.0).round() as i64)
-            });
-            let mut points: Vec<(i64, i64)> = points.collect();
-            points.dedup();
-            // `z` draws the way back to the first point.
-            if points.len() > 1 && points.first() == points.last() {
-                points.pop();
-            }
-            if let (1..=2, Some(&(x, y))) = (points.len(), points.first()) {
-                points = vec![(x - 2, y - 2), (x + 3, y - 2), (x, y + 3)];
-            }
-            draw(&points, &mut path);
+        for points in rings.iter().filter(|points| points.len() > 2) {
+            draw(points, &mut path);
+        }
+        if let (true, Some(&(x, y))) = (path.is_empty(), rings.iter().find_map(|points| points.first())) {
+            draw(&[(x - 2, y - 2), (x + 3, y - 2), (x, y + 3)], &mut path);
         }
         path
     }
