@@ -87,6 +87,8 @@ poweroff -f
 pub struct Outcome {
     /// Why it did not pass.
     pub failure: Option<String>,
+    /// Whether it came to its end.
+    pub ended: bool,
     /// Tests that passed.
     pub passed: u64,
     /// Time that it took, by the guest's clock.
@@ -100,7 +102,7 @@ pub fn result(log: &str, backend: Backend) -> Outcome {
     let (begin, end) = (format!("{MARK} begin {backend}\n"), format!("{MARK} end {backend} "));
     let failed = |why: String, output: &str| {
         let (failure, output) = (Some(why), output.trim().to_owned());
-        Outcome { failure, passed: passed(&output), seconds: 0, output }
+        Outcome { failure, ended: false, passed: passed(&output), seconds: 0, output }
     };
     let stopped = log.split_once(STOPPED).and_then(|(_, why)| why.lines().next());
     let early = |what: &str| stopped.map_or(format!("the guest ended before {what}"), str::to_owned);
@@ -117,7 +119,18 @@ pub fn result(log: &str, backend: Backend) -> Outcome {
         Some(status) => Some(format!("exit status {status}")),
         None => Some("no exit status".to_owned()),
     };
-    Outcome { failure, passed, seconds, output: output.trim().to_owned() }
+    Outcome { failure, ended: true, passed, seconds, output: output.trim().to_owned() }
+}
+
+/// The end of what a guest printed whose kernel panicked because a fault could not even be handled: a processor in a state
+/// that programs cannot bring it into.
+pub fn double_fault(log: &str) -> Option<String> {
+    const SHOWN: usize = 80;
+    if !log.contains("PANIC: double fault") || !log.contains("Kernel panic - not syncing") {
+        return None;
+    }
+    let lines: Vec<&str> = log.lines().collect();
+    Some(lines[lines.len().saturating_sub(SHOWN)..].join("\n"))
 }
 
 /// The tests that passed, by the closing line of the test program: `test result: ok. 3 passed; …`.
@@ -152,10 +165,23 @@ mod tests {
     fn a_guest_that_ends_early_has_failed() {
         let half = result(LOG, Backend::Tracepoint);
         assert_eq!(half.failure.as_deref(), Some("the guest ended before it was done"));
+        assert!(!half.ended && result(LOG, Backend::Kprobe).ended);
         let none = result("panic\n", Backend::Fentry);
         assert_eq!(none.failure.as_deref(), Some("the guest ended before it began"));
         let late = result(&format!("{LOG}\n{STOPPED}stopped after 15 min\n"), Backend::Tracepoint);
         assert_eq!(late.failure.as_deref(), Some("stopped after 15 min"));
+    }
+
+    #[test]
+    fn a_double_fault_is_no_other_panic() {
+        assert_eq!(double_fault(LOG), None);
+        const END: &str = "[ 866.1] Kernel panic - not syncing: Fatal exception in interrupt\n";
+        assert_eq!(double_fault(&format!("{LOG}{END}")), None);
+        let log = format!("{LOG}[ 866.0] traps: PANIC: double fault, error_code: 0x0\n{END}");
+        assert!(
+            double_fault(&log)
+                .is_some_and(|end| end.ends_with("interrupt") && end.contains("begin tracepoint"))
+        );
     }
 
     #[test]
