@@ -3,7 +3,9 @@
 mod audit;
 mod geo;
 mod judge;
+mod live;
 mod report;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -12,7 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use audit::Audit;
 pub use geo::{DEFAULT_GEO_DIR, Databases, Fetch, Geo, GeoCommand, Import, Install, Lookup, Places, Status};
 pub use judge::{Baseline, Ioc, Judging, Label};
+pub use live::{Live, ScrollFormat};
 pub use report::{Redact, Report, ReportFormat};
+pub use serve::Serve;
 
 /// Where recordings go unless `--db` says otherwise.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
@@ -76,9 +80,15 @@ pub enum Command {
     /// Compare a store with lists of indicators of compromise
     #[command(after_help = judge::IOC_HELP)]
     Ioc(Ioc),
+    /// What happens now: a screen, or a line an event
+    #[command(after_help = live::HELP)]
+    Live(Live),
     /// One HTML file: map, timeline, tables, every connection; or pictures and text
     #[command(after_help = report::HELP)]
     Report(Report),
+    /// The report of a recording that goes on, as a page that browsers see change
+    #[command(after_help = serve::HELP)]
+    Serve(Serve),
     /// Whether a report is still what was written
     #[command(after_help = "Example:
   connmon verify a.html")]
@@ -125,6 +135,12 @@ pub struct Record {
     /// Write an HTML report of this store when done
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Where `connmon live` and `connmon serve` attach [default: /run/connmon/live.sock; for another store, its name and .sock]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_socket")]
+    pub socket: Option<PathBuf>,
+    /// Let nobody attach
+    #[arg(long)]
+    pub no_socket: bool,
     /// Room for records on their way to user space: a power of two, at least 4096 [default: 8388608]
     #[arg(long, value_name = "BYTES")]
     pub ring_bytes: Option<u32>,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::capture::{Backend, Options};
 use crate::cli;
 use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
+use crate::live::socket_of;
 use crate::model::{Coordinates, HostLocation, Timestamp, length};
 use crate::summary::Selection;
 
@@ -78,6 +79,8 @@ pub struct Recording {
     pub length: Option<Duration>,
     /// The capture file.
     pub capture: Option<PathBuf>,
+    /// Where viewers attach; `None` if none may.
+    pub socket: Option<PathBuf>,
     /// The report to be made when done.
     pub report: Option<PathBuf>,
     /// What the kernel side is to do.
@@ -135,8 +138,11 @@ impl TryFrom<cli::Record> for Recording {
         let ring_bytes = args.ring_bytes.unwrap_or(usual.ring_bytes);
         let max_connections = args.max_connections.unwrap_or(usual.max_connections);
         check_limits(ring_bytes, max_connections)?;
+        let db = args.db.unwrap_or_else(|| cli::DEFAULT_DB.into());
+        let socket = args.socket.unwrap_or_else(|| socket_of(&db, Path::new(cli::DEFAULT_DB)));
         Ok(Self {
-            db: args.db.unwrap_or_else(|| cli::DEFAULT_DB.into()),
+            socket: (!args.no_socket).then_some(socket),
+            db,
             backend: args.backend.and_then(cli::Backend::wanted),
             length,
             capture: args.capture,

@@ -15,16 +15,23 @@ use crate::capture::witness::Witness;
 use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
+use crate::live::{Update, hub::Hub};
 use crate::model::{Endpoint, Timestamp, display_safe};
 use crate::resolve::{ResolveError, Resolver};
-use crate::store::{News, StoreError, Writer};
-use crate::track::Tracker;
+use crate::store::{News, StoreError, Verdicts, Writer};
+use crate::track::{Batch, Tracker};
 use progress::Progress;
 
 /// How often the ring is looked at when it does not call.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the maps are swept and rows are written.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How often, while a viewer keeps up: what happens is to be seen within half a second.
+const LIVE_FLUSH: Duration = Duration::from_millis(180);
+/// A sweep and its flush take at most this part of the time, unless [`FLUSH`] is due.
+const LIVE_SHARE: u32 = 10;
+/// How often viewers are told of the recording as a whole, nanoseconds.
+const ABOUT: i64 = 1_000_000_000;
 /// How often the counters of the interfaces are read.
 const SAMPLE: Duration = Duration::from_secs(60);
 /// Records taken from the ring before other work has its turn.
@@ -73,6 +80,11 @@ pub struct Pipeline {
     file_error: Option<std::io::Error>,
     resolver: Option<Resolver>,
     frames: u64,
+    hub: Option<Hub>,
+    /// What the last flush found out, for viewers.
+    verdicts: Verdicts,
+    /// When viewers were last told of the recording as a whole.
+    about: Timestamp,
 }
 
 impl Pipeline {
@@ -86,7 +98,16 @@ impl Pipeline {
             file_error: None,
             resolver: None,
             frames: 0,
+            hub: None,
+            verdicts: Verdicts::default(),
+            about: Timestamp(0),
         }
+    }
+
+    /// The same, and viewers are told of what was stored.
+    #[must_use]
+    pub fn telling(self, hub: Hub) -> Self {
+        Self { hub: Some(hub), ..self }
     }
 
     /// Takes in a frame.
@@ -107,7 +128,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// The store or the capture file cannot be written.
-    pub fn flush(&mut self) -> Result<crate::track::Batch, RecordError> {
+    pub fn flush(&mut self) -> Result<Batch, RecordError> {
         if let Some((path, file)) = &mut self.file {
             let result = self.file_error.take().map_or_else(|| file.flush(), Err);
             result.map_err(|error| RecordError::File(path.clone(), error))?;
@@ -116,7 +137,28 @@ impl Pipeline {
         self.enricher.complete(&mut batch);
         self.store.write(&batch)?;
         warn_of(&self.store.take_news());
+        self.verdicts = self.store.take_verdicts();
         Ok(batch)
+    }
+
+    /// Tells viewers of what was just flushed.
+    fn tell(&mut self, batch: Batch) -> Result<(), RecordError> {
+        let Some(hub) = &mut self.hub else { return Ok(()) };
+        let due = batch.start.is_some() || batch.ended || batch.time.0.saturating_sub(self.about.0) >= ABOUT;
+        let about = if due { self.store.about()? } else { None };
+        if due {
+            self.about = batch.time;
+        }
+        hub.tell(Update::of(batch, std::mem::take(&mut self.verdicts), about));
+        Ok(())
+    }
+
+    /// How long after a flush that took so long the next one is due.
+    fn period(&self, last: Duration) -> Duration {
+        match &self.hub {
+            Some(hub) if hub.is_watched() => (last * LIVE_SHARE).clamp(LIVE_FLUSH, FLUSH),
+            _ => FLUSH,
+        }
     }
 
     /// Has programs with sockets looked at, and takes in what was found.
@@ -198,7 +240,7 @@ pub fn record(
     read_hosts(settings, &mut hosts, &mut pipeline);
     sample_interfaces(&mut pipeline);
     let mut progress = Progress::new();
-    progress.add(&pipeline.flush()?);
+    flush(&mut pipeline, &mut progress)?;
     privileges::reduce();
     begun(&backend);
     // Only now, with the rights that are left.
@@ -220,9 +262,16 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
-    progress.add(&pipeline.flush()?);
+    flush(&mut pipeline, &mut progress)?;
     progress.finish(&pipeline);
     Ok(pipeline)
+}
+
+/// Stores what has come together, then tells of it.
+fn flush(pipeline: &mut Pipeline, progress: &mut Progress) -> Result<(), RecordError> {
+    let batch = pipeline.flush()?;
+    progress.add(&batch);
+    pipeline.tell(batch)
 }
 
 /// Hands on what the interfaces have counted. Without it there is no comparison, and the audit says so.
@@ -262,6 +311,7 @@ async fn run(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = settings.length.map(|length| tokio::time::Instant::now() + length);
     let mut flushed = Instant::now();
+    let mut cost = Duration::ZERO;
     let mut sampled = Instant::now();
     let mut more = false;
     loop {
@@ -275,7 +325,8 @@ async fn run(
             _ = tick.tick() => {}
         }
         more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
-        let due = flushed.elapsed() >= FLUSH;
+        let due = flushed.elapsed() >= pipeline.period(cost);
+        let began = Instant::now();
         if due && !more {
             capture.sweep(|frame| pipeline.feed(frame))?;
         }
@@ -287,9 +338,10 @@ async fn run(
         // Before the flush, which forgets what nobody has asked for.
         pipeline.consult(witness);
         if due || pipeline.is_full() {
-            progress.add(&pipeline.flush()?);
+            flush(pipeline, progress)?;
             progress.show(pipeline);
             flushed = Instant::now();
+            cost = flushed - began;
         }
     }
 }

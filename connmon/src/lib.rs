@@ -13,6 +13,7 @@ pub mod export;
 pub mod files;
 pub mod filter;
 pub mod ioc;
+pub mod live;
 pub mod model;
 pub mod report;
 pub mod resolve;

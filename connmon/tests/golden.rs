@@ -33,13 +33,24 @@ fn connmon(args: &[&str], db: &Path) -> Vec<u8> {
     output.stdout
 }
 
-/// What is agreed of an output: of a page, what stands before its data. After it come the manifest, which names the commit,
-/// and the script.
+/// What is agreed of an output: of a page, what stands before its data, without style and policy. After the data come the
+/// manifest, which names the commit, and the script; the policy is a digest of both, and the browser holds them to it.
 fn agreed(output: Vec<u8>) -> Vec<u8> {
-    let data = b"<script type=\"text/plain\"";
-    let end = output.windows(data.len()).position(|window| window == data);
-    let mut page = output;
-    page.truncate(end.unwrap_or(page.len()));
+    if !output.starts_with(b"<!doctype html>") {
+        return output;
+    }
+    let page = without(output, b"<script type=\"text/plain\"", b"</html>");
+    let page = without(page, b"<style>", b"</style>");
+    without(page, b"<meta http-equiv=\"Content-Security-Policy\"", b">")
+}
+
+/// `page` without the first part of it that begins with `first` and ends before `last`, if there is one.
+fn without(mut page: Vec<u8>, first: &[u8], last: &[u8]) -> Vec<u8> {
+    let find = |text: &[u8], part: &[u8]| text.windows(part.len()).position(|window| window == part);
+    if let Some(start) = find(&page, first) {
+        let end = find(&page[start..], last).map_or(page.len(), |length| start + length);
+        page.drain(start..end);
+    }
     page
 }
 

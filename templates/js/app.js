@@ -2,6 +2,7 @@
 // The page's state and the rows that it chooses. Data flows one way: a question changes, rows are chosen, and the views that can
 // be seen draw themselves.
 
+import { keepingFocus } from "./dom.js";
 import { failures } from "./groups.js";
 import { kilometres } from "./geo.js";
 import { Fault } from "./query/fault.js";
@@ -19,6 +20,7 @@ import { everything, fromHash, quoted, toHash, toggled } from "./state.js";
  * @typedef {object} View
  * @property {Element} root
  * @property {() => void} draw
+ * @property {() => void} [renew] forgets what it made of the data, which has changed
  * @property {boolean} [always] draws itself even where it cannot be seen
  */
 
@@ -30,13 +32,13 @@ export class App {
     this.question = everything();
     this.failed = failures(ENDS);
     /** The rows chosen, in order. */
-    this.rows = Uint32Array.from({ length: model.rows }, (_, row) => row);
+    this.rows = model.order;
     /** The rows chosen if the time did not matter: those of the histogram. */
     this.anytime = this.rows;
     /** @type {Fault | null} */
     this.fault = null;
     /** Where an endpoint is, as far as a circle on the map asks. */
-    this.places = model.endpoints.map((one) => one.at ?? (one.country === null ? null : (model.countries.get(one.country)?.at ?? null)));
+    this.places = placesOf(model);
     /** @type {View[]} */
     this.views = [];
     /** @type {Set<View>} */
@@ -46,6 +48,10 @@ export class App {
     /** @type {Set<Element>} */
     this.seen = new Set();
     this.scheduled = false;
+    /** Nothing is drawn while a button of the pointer is down: what it points at would be gone. */
+    this.held = false;
+    /** Milliseconds that drawing has taken since the data changed. */
+    this.spent = 0;
     this.observer = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -90,6 +96,20 @@ export class App {
     this.schedule();
   }
 
+  /** Shows data that has changed, with the same question. @param {Model} model */
+  refresh(model) {
+    const before = performance.now();
+    this.model = model;
+    this.places = placesOf(model);
+    this.choose();
+    for (const view of this.views) {
+      view.renew?.();
+      this.stale.add(view);
+    }
+    this.spent = performance.now() - before;
+    this.schedule();
+  }
+
   /** Chooses the rows. */
   choose() {
     const { model, question } = this;
@@ -109,7 +129,7 @@ export class App {
       const before = fits;
       fits = (row) => inside[model.remote[row]] && (before === null || before(row));
     }
-    this.anytime = filtered(model.rows, fits);
+    this.anytime = filtered(model.order, fits);
     const { time } = question;
     if (!time) {
       this.rows = this.anytime;
@@ -140,16 +160,20 @@ export class App {
 
   /** Draws what is stale and can be seen, one view a frame; then what was never drawn, so that the page keeps its height. */
   schedule() {
-    if (this.scheduled) return;
+    if (this.scheduled || this.held) return;
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
-      const stale = this.views.filter((view) => this.stale.has(view));
+      if (this.held) return;
+      // In the order in which they became stale, so that none waits for ever where data comes fast.
+      const stale = [...this.stale];
       const next = stale.find((view) => view.always || this.seen.has(view.root)) ?? stale.find((view) => !this.drawn.has(view));
       if (!next) return;
       this.stale.delete(next);
       this.drawn.add(next);
-      next.draw();
+      const before = performance.now();
+      keepingFocus(next.root, () => next.draw());
+      this.spent += performance.now() - before;
       this.schedule();
     });
   }
@@ -161,11 +185,16 @@ export class App {
   }
 }
 
-/** @param {number} count @param {Predicate | null} fits */
-function filtered(count, fits) {
-  const all = new Uint32Array(count);
+/** Where the endpoints are, as far as that is known. @param {Model} model */
+const placesOf = ({ endpoints, countries }) =>
+  endpoints.map((one) => one.at ?? (one.country === null ? null : (countries.get(one.country)?.at ?? null)));
+
+/** @param {Uint32Array} order @param {Predicate | null} fits */
+function filtered(order, fits) {
+  const all = new Uint32Array(order.length);
   let found = 0;
-  for (let row = 0; row < count; row += 1) {
+  for (let i = 0; i < order.length; i += 1) {
+    const row = order[i];
     if (fits === null || fits(row)) {
       all[found] = row;
       found += 1;

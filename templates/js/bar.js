@@ -112,8 +112,9 @@ export class Bar {
     if (this.measure) this.measure.value = question.measure;
     let bytes = 0;
     for (let i = 0; i < rows.length; i += 1) bytes += model.tx[rows[i]] + model.rx[rows[i]];
-    const all = rows.length === model.rows;
-    replace(this.count, html("b", {}, grouped(rows.length)), all ? ` ${model.rows === 1 ? "connection" : "connections"}` : ` of ${grouped(model.rows)}`, html("span", {}, bytesText(bytes)));
+    const every = model.order.length;
+    const all = rows.length === every;
+    replace(this.count, html("b", {}, grouped(rows.length)), all ? ` ${every === 1 ? "connection" : "connections"}` : ` of ${grouped(every)}`, html("span", {}, bytesText(bytes)));
     this.fault.hidden = fault === null;
     this.fault.textContent = fault === null ? "" : fault.sentence();
     this.input.setAttribute("aria-invalid", String(fault !== null));
@@ -126,7 +127,7 @@ export class Bar {
     const { time, near } = app.question;
     const terms = app.terms();
     const chip = (/** @type {string} */ text, /** @type {() => void} */ remove, kind = "") => html("li", { class: kind },
-      html("span", {}, text), html("button", { type: "button", "aria-label": `Take away ${text}`, click: remove }, "×"));
+      html("span", {}, text), html("button", { type: "button", "data-key": text, "aria-label": `Take away ${text}`, click: remove }, "×"));
     const found = terms.map((term, nth) =>
       chip(term, () => app.ask({ filter: terms.filter((_, other) => other !== nth).join(" ") }), term.startsWith("-") ? "not" : ""));
     if (time) found.push(chip(interval(time), () => app.ask({ time: null }), "when"));
@@ -169,10 +170,10 @@ export class Bar {
 
   /** What the histogram covers. @returns {[number, number]} */
   span() {
-    const { window, base, opened, rows } = this.app.model;
-    if (rows === 0) return window;
+    const { window, base, opened, order } = this.app.model;
+    if (order.length === 0) return window;
     // Connections from before the recording would squeeze it, so they stand in the first bar.
-    return [Math.min(window[0], Math.max(base, window[0])), Math.max(window[1], window[0] + 1, base + opened[rows - 1] / 1e6)];
+    return [Math.min(window[0], Math.max(base, window[0])), Math.max(window[1], window[0] + 1, base + opened[order[order.length - 1]] / 1e6)];
   }
 
   /** @param {PointerEvent} event */

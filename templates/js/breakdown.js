@@ -4,7 +4,7 @@
 import { byId, html, replace, svg } from "./dom.js";
 import { countryText, KINDS } from "./facts.js";
 import { bytesText, count, grouped } from "./format.js";
-import { coding, processName, sums } from "./groups.js";
+import { coding, peersOf, processName, sums } from "./groups.js";
 import { DIRECTIONS, ENDS } from "./query/fields.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -18,7 +18,8 @@ export class Breakdown {
   constructor(app) {
     this.app = app;
     this.root = byId("breakdowns");
-    this.kinds = kinds(app.model);
+    /** Made when they are first drawn. @type {Kind[] | null} */
+    this.kinds = null;
     /** @type {Set<string>} */
     this.whole = new Set();
     this.body = html("div", { class: "breakdowns" });
@@ -26,7 +27,12 @@ export class Breakdown {
     this.root.hidden = false;
   }
 
+  renew() {
+    this.kinds = null;
+  }
+
   draw() {
+    this.kinds ??= kinds(this.app.model);
     replace(this.body, ...this.kinds.map((kind) => this.card(kind)));
   }
 
@@ -34,7 +40,7 @@ export class Breakdown {
   card(kind) {
     const { app } = this;
     const { measure } = app.question;
-    const peers = measure === "peers" ? peersOf(app, kind) : null;
+    const peers = measure === "peers" ? peersOf(app.model, app.rows, kind.codes, kind.words.length) : null;
     const of = (/** @type {import("./groups.js").Sum} */ sum) =>
       peers ? peers[sum.key] : measure === "bytes" ? sum.tx + sum.rx : sum.connections;
     const found = sums(app.model, app.rows, kind.codes, kind.words.length, app.failed).sort((a, b) => of(b) - of(a) || b.connections - a.connections);
@@ -53,7 +59,7 @@ export class Breakdown {
       if (value === null) return html("li", { title }, html("div", { class: "rank" }, ...inside));
       const term = `${kind.field}:${value}`;
       return html("li", { title }, html("button", {
-        type: "button", class: "rank", "aria-pressed": String(terms.has(term)),
+        type: "button", class: "rank", "data-key": term, "aria-pressed": String(terms.has(term)),
         click: (/** @type {MouseEvent} */ event) => app.toggle(kind.field, value, event.altKey),
       }, ...inside));
     });
@@ -81,28 +87,12 @@ function pieces(sum, measure, width) {
   return [svg("rect", { class: "rx", width: width.toFixed(2), height: 6 })];
 }
 
-/** How many remote addresses each has. @param {App} app @param {Kind} kind */
-function peersOf({ model, rows }, kind) {
-  const [seen, found] = [new Set(), new Uint32Array(kind.words.length)];
-  const width = model.endpoints.length;
-  for (const row of rows) {
-    const code = kind.codes(row);
-    const pair = code * width + model.remote[row];
-    if (code < 0 || seen.has(pair)) continue;
-    seen.add(pair);
-    found[code] += 1;
-  }
-  return found;
-}
-
 /** @param {Model} model @returns {Kind[]} */
 function kinds(model) {
   const same = (/** @type {string} */ word) => word;
   const country = coding(model.endpoints, (one) => (one.kind === "public" ? (one.country ?? "") : `-${one.kind}`));
   const process = coding(model.processes, processName);
-  const port = coding(Array.from({ length: 65_536 }, (_, n) => n), String);
-  const usual = new Map();
-  for (let row = 0; row < model.rows; row += 1) if (!usual.has(model.port[row])) usual.set(model.port[row], model.services[model.service[row]]);
+  const port = ports(model);
   return [
     {
       title: "Countries", name: "country", field: "country", words: country.words, codes: (row) => country.codes[model.remote[row]],
@@ -114,8 +104,8 @@ function kinds(model) {
       shown: same, value: same,
     },
     {
-      title: "Ports", name: "port", field: "port", words: port.words, codes: (row) => model.port[row],
-      shown: (word) => (word === "0" ? "no port" : `${word} ${usual.get(Number(word)) ?? ""}`.trim()), value: same,
+      title: "Ports", name: "port", field: "port", words: port.words, codes: (row) => port.codes[model.port[row]],
+      shown: (word) => (word === "0" ? "no port" : `${word} ${port.usual.get(word) ?? ""}`.trim()), value: same,
     },
     {
       title: "Services", name: "service", field: "service", words: model.services, codes: (row) => model.service[row],
@@ -131,6 +121,20 @@ function kinds(model) {
       title: "Users", name: "user", field: "user", ...userCodes(model), shown: same, value: same,
     },
   ];
+}
+
+/** The ports of a page, and the service of the first row of each. @param {Model} model */
+function ports(model) {
+  const codes = new Int32Array(65_536).fill(-1);
+  /** @type {Map<string, string>} */
+  const usual = new Map();
+  for (const row of model.order) {
+    const port = model.port[row];
+    if (codes[port] >= 0) continue;
+    codes[port] = usual.size;
+    usual.set(String(port), model.services[model.service[row]]);
+  }
+  return { codes, words: [...usual.keys()], usual };
 }
 
 /** @param {Model} model */

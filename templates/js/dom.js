@@ -69,6 +69,26 @@ export function replace(element, ...children) {
   append(element, ...children);
 }
 
+/**
+ * Does something to a part of the page; what had the focus there, or what took its place, has it afterwards.
+ * @param {Element} root
+ * @param {() => void} change
+ */
+export function keepingFocus(root, change) {
+  const focused = document.activeElement;
+  if (!(focused instanceof HTMLElement || focused instanceof SVGElement) || focused === root || !root.contains(focused)) {
+    change();
+    return;
+  }
+  const { key } = focused.dataset;
+  const path = [];
+  for (let at = /** @type {Element} */ (focused); at !== root && at.parentElement; at = at.parentElement) path.unshift([...at.parentElement.children].indexOf(at));
+  change();
+  if (focused.isConnected) return;
+  const same = key === undefined ? path.reduce((at, nth) => at?.children[nth], /** @type {Element | undefined} */ (root)) : root.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (same instanceof HTMLElement || same instanceof SVGElement) same.focus({ preventScroll: true });
+}
+
 /** The element with this id, which the template has. @param {string} id */
 export function byId(id) {
   const found = document.getElementById(id);

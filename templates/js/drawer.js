@@ -2,7 +2,7 @@
 // Everything about one connection, and where each name came from.
 
 import { append, html, replace } from "./dom.js";
-import { closedText, countryText, directionText, endWords, KINDS, localText, openedText, ownerOf, remoteText } from "./facts.js";
+import { closedText, countryText, directionText, endWords, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
 import { bytesText, count, durationText, grouped, stamp } from "./format.js";
 import { processName } from "./groups.js";
 
@@ -20,12 +20,18 @@ export class Drawer {
     this.app = app;
     this.neighbour = neighbour;
     this.always = true;
-    this.row = -1;
+    /** The connection that is shown. @type {number | null} */
+    this.id = null;
+    this.changed = false;
+    /** More to say of a connection, where there is more. @type {((id: number) => Node[]) | null} */
+    this.more = null;
     this.body = html("div", { class: "drawer-body" });
     this.root = html("aside", { class: "drawer", role: "dialog", "aria-label": "A connection", tabindex: -1, hidden: true, keydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.body);
     document.body.append(this.root);
-    /** @type {Map<number, number>} */
-    this.places = new Map();
+  }
+
+  renew() {
+    this.changed = true;
   }
 
   draw() {
@@ -34,21 +40,28 @@ export class Drawer {
       this.close();
       return;
     }
-    const row = this.rowOf(open);
-    if (row >= 0 && row !== this.row) this.show(row);
+    const row = rowOf(this.app.model, open);
+    if (row < 0) return;
+    if (open !== this.id) this.show(row);
+    else if (this.changed) this.again(row);
+    this.changed = false;
   }
 
-  /** @param {number} id */
-  rowOf(id) {
-    const { model } = this.app;
-    if (this.row >= 0 && model.id[this.row] === id) return this.row;
-    if (this.places.size === 0) for (let row = 0; row < model.rows; row += 1) this.places.set(model.id[row], row);
-    return this.places.get(id) ?? -1;
+  /** Shows the same connection with other data, unless nothing differs or somebody marks text in it. @param {number} row */
+  again(row) {
+    const marked = getSelection();
+    if (marked && !marked.isCollapsed && this.root.contains(marked.anchorNode)) return;
+    const next = html("div", { class: "drawer-body" }, ...this.sections(row));
+    if (next.textContent === this.body.textContent) return;
+    const { scrollTop } = this.root;
+    this.body.replaceWith(next);
+    this.body = next;
+    this.root.scrollTop = scrollTop;
   }
 
   /** @param {number} row */
   show(row) {
-    this.row = row;
+    this.id = this.app.model.id[row];
     if (this.root.hidden) this.before = /** @type {HTMLElement | null} */ (document.activeElement);
     this.root.hidden = false;
     replace(this.body, ...this.sections(row));
@@ -59,7 +72,7 @@ export class Drawer {
   close() {
     if (this.root.hidden) return;
     this.root.hidden = true;
-    this.row = -1;
+    this.id = null;
     this.before?.focus({ preventScroll: true });
   }
 
@@ -117,13 +130,15 @@ export class Drawer {
         html("span", {}, `${SOURCES.get(name.source) ?? name.source}${name.process === null ? "" : `, ${processName(m.processes[name.process])} ${m.processes[name.process].pid}`}, ${stamp(m.base, m.opened[row] + 1000 * (nth === 0 ? m.named[row] : (m.moreNamed.get(row)?.[nth - 1] ?? 0)))}`))))] : []),
       ...(hits.length ? [html("h3", {}, "Indicators"), html("ul", { class: "names" }, ...hits.map((hit) => html("li", { class: "bad" }, html("b", {}, hit.indicator), html("span", {}, `${hit.kind} on ${hit.list}`))))] : []),
       html("h3", {}, "Process"), owner ? this.process(owner, ask) : html("p", {}, "No process could be named."),
+      ...(this.more?.(m.id[row]) ?? []),
     ];
   }
 
   /** On to the connection so many places away. What is asked counts, not what is drawn: keys can be faster. @param {number} step */
   step(step) {
     const { open } = this.app.question;
-    const next = this.neighbour(open === null ? this.row : this.rowOf(open), step);
+    if (open === null) return;
+    const next = this.neighbour(rowOf(this.app.model, open), step);
     if (next !== null) this.app.ask({ open: this.app.model.id[next] });
   }
 

@@ -20,6 +20,13 @@ export const KINDS = new Map([
 /** @param {Model} model @param {number} row */
 export const ownerOf = (model, row) => (model.owner[row] < 0 ? null : model.processes[model.owner[row]]);
 
+/** The row of a connection, or -1. @param {Model} model @param {number} id */
+export function rowOf(model, id) {
+  const { byId: rows, order } = model;
+  if (rows.size === 0) for (const row of order) rows.set(model.id[row], row);
+  return rows.get(id) ?? -1;
+}
+
 /** @param {Model} model @param {number} row */
 export function processText(model, row) {
   const owner = ownerOf(model, row);

@@ -57,6 +57,25 @@ export function sums(model, rows, code, codes, failed) {
 }
 
 /**
+ * How many remote addresses each code has, of the rows given.
+ * @param {Model} model
+ * @param {Uint32Array} rows
+ * @param {(row: number) => number} code a place, or less than 0 for none
+ * @param {number} codes how many there are
+ */
+export function peersOf(model, rows, code, codes) {
+  const [seen, found] = [new Set(), new Uint32Array(codes)];
+  for (const row of rows) {
+    const at = code(row);
+    const pair = at * model.endpoints.length + model.remote[row];
+    if (at < 0 || seen.has(pair)) continue;
+    seen.add(pair);
+    found[at] += 1;
+  }
+  return found;
+}
+
+/**
  * Codes for what a function says of each entry of a dictionary.
  * @template T
  * @param {readonly T[]} entries

@@ -14,34 +14,39 @@ import { Space } from "./space.js";
 import { Table } from "./table.js";
 import { Timeline } from "./timeline.js";
 
-async function main() {
+async function wake() {
   const element = byId("data");
   const model = await readPayload(element.textContent ?? "");
   element.textContent = "";
   const app = new App(model);
-  const open = (/** @type {number} */ row) => app.ask({ open: model.id[row] });
+  const open = (/** @type {number} */ row) => app.ask({ open: app.model.id[row] });
   const table = new Table(app, open);
-  const views = [
-    new Bar(app), new WorldMap(app), new Breakdown(app), new Nested(app), new Programs(app), new Timeline(app, open), new Space(app), table,
-    new Drawer(app, (row, step) => table.neighbour(row, step)),
-  ];
+  const bar = new Bar(app);
+  const map = new WorldMap(app);
+  const drawer = new Drawer(app, (row, step) => table.neighbour(row, step));
+  const views = [bar, map, new Breakdown(app), new Nested(app), new Programs(app), new Timeline(app, open), new Space(app), table, drawer];
   views.forEach((view) => app.add(view));
   window.addEventListener("beforeprint", () => {
     app.drawAll();
     replace(byId("paper"), table.paper());
   });
   window.addEventListener("afterprint", () => replace(byId("paper")));
-  for (const button of document.querySelectorAll("button[data-ask]")) {
-    button.addEventListener("click", () => {
-      app.ask({ filter: /** @type {HTMLElement} */ (button).dataset.ask ?? "", time: null, near: null });
-      byId("explorer").scrollIntoView();
-    });
-  }
+  // A page that goes on gets new ones.
+  document.addEventListener("click", ({ target }) => {
+    const button = target instanceof Element ? target.closest("button[data-ask]") : null;
+    if (!(button instanceof HTMLElement)) return;
+    app.ask({ filter: button.dataset.ask ?? "", time: null, near: null });
+    byId("explorer").scrollIntoView();
+  });
   app.start();
   performance.mark("connmon-ready");
+  return { app, bar, map, table, drawer };
 }
 
-main().catch((error) => {
+/** The page, once it is awake. */
+export const page = wake();
+
+page.catch((error) => {
   // The page is complete without its script; what went wrong is for whoever looks.
   document.documentElement.classList.remove("live");
   console.error(error);

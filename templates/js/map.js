@@ -108,10 +108,9 @@ export class WorldMap {
     /** @type {Map<string, Place>} */
     const places = new Map();
     for (const sum of found) {
-      const { country, city, at, public: known } = model.endpoints[sum.key];
-      const middle = country === null ? null : (model.countries.get(country)?.at ?? null);
-      const where = city !== null && at ? at : middle;
-      if (!known || !where) continue;
+      const { country, city, at } = model.endpoints[sum.key];
+      const where = whereOf(model, model.endpoints[sum.key]);
+      if (!where) continue;
       const key = city !== null && at ? `${country}/${city}/${at[0].toFixed(2)},${at[1].toFixed(2)}` : String(country);
       let place = places.get(key);
       if (!place) {
@@ -160,9 +159,10 @@ export class WorldMap {
     for (const land of this.lands) {
       const code = land.dataset.c ?? "";
       const sum = countries.get(code);
-      land.setAttribute("class", `s${sum && this.of(sum) > 0 ? 1 + Math.round(share(this.of(sum)) * (SHADES - 1)) : sum ? 1 : 0}`);
+      const shade = `s${sum && this.of(sum) > 0 ? 1 + Math.round(share(this.of(sum)) * (SHADES - 1)) : sum ? 1 : 0}`;
+      if (land.getAttribute("class") !== shade) land.setAttribute("class", shade);
       const title = sum ? `${countryText(model, code)}: ${bytesText(sum.tx)} sent, ${bytesText(sum.rx)} received, ${count(sum.connections, "connection", "connections")}, ${count(sum.peers, "address", "addresses")}` : "";
-      replace(land, title && svg("title", {}, title));
+      if (title !== (land.querySelector("title")?.textContent ?? "")) replace(land, title && svg("title", {}, title));
     }
   }
 
@@ -347,6 +347,12 @@ export class WorldMap {
     copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
     download("map.svg", "image/svg+xml", [new XMLSerializer().serializeToString(copy)]);
   }
+}
+
+/** Where an address is drawn: its city where one is known, else its country. @param {import("./model.js").Model} model @param {import("./model.js").Endpoint} endpoint */
+export function whereOf({ countries }, { country, city, at, public: known }) {
+  if (!known) return null;
+  return city !== null && at ? at : country === null ? null : (countries.get(country)?.at ?? null);
 }
 
 /** A number's share between two others, by logarithm. @param {number} least @param {number} most */

@@ -49,7 +49,9 @@
 
 /**
  * @typedef {object} Model
- * @property {number} rows
+ * @property {number} rows places in the columns
+ * @property {Uint32Array} order the rows that count, by the time at which they were opened
+ * @property {Map<number, number>} byId rows by id: filled when it is first asked
  * @property {number} total connections that were chosen, of which the rows may be a part
  * @property {[number, number]} window milliseconds since 1970 that the page covers
  * @property {Home | null} home where the host stands

@@ -132,6 +132,8 @@ function modelOf(header, bytes) {
   return {
     ...(/** @type {any} */ (columns)),
     rows,
+    order: Uint32Array.from({ length: rows }, (_, row) => row),
+    byId: new Map(),
     base,
     opened,
     lasted,

@@ -3,7 +3,7 @@
 
 import { byId, html, replace, svg } from "./dom.js";
 import { bytesText, count, grouped } from "./format.js";
-import { processName, sums } from "./groups.js";
+import { peersOf, processName, sums } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
 
@@ -27,7 +27,7 @@ export class Programs {
   draw() {
     const { model, rows, failed, question } = this.app;
     const found = sums(model, rows, (row) => model.owner[row], model.processes.length, failed);
-    const peers = this.peers();
+    const peers = peersOf(model, rows, (row) => model.owner[row], model.processes.length);
     /** @type {(sum: import("./groups.js").Sum) => number} */
     const of = { bytes: (/** @type {any} */ s) => s.tx + s.rx, connections: (/** @type {any} */ s) => s.connections, peers: (/** @type {any} */ s) => peers[s.key] }[question.measure];
     found.sort((a, b) => of(b) - of(a));
@@ -38,7 +38,7 @@ export class Programs {
       const name = processName(p);
       const where = p.containerShown || p.unit || "";
       const ask = (/** @type {string} */ field, /** @type {string} */ value, /** @type {string} */ text) =>
-        html("button", { type: "button", class: "link", title: `Show only ${field}:${value}; with Alt, all but that`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
+        html("button", { type: "button", class: "link", "data-key": `${sum.key} ${field}`, title: `Show only ${field}:${value}; with Alt, all but that`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
       return html("tr", {}, html("th", { scope: "row" }, html("b", {}, ask("proc", name, name)), p.state ? html("span", { class: "tag bad" }, p.state) : null, p.kernel ? html("span", { class: "tag" }, "kernel") : null,
         html("span", { class: "exe" }, p.exe), html("span", { class: "cmd" }, p.cmdline)),
       html("td", { class: "n" }, ask("pid", String(p.pid), String(p.pid))), html("td", {}, p.user ?? `uid ${p.uid}`), html("td", {}, where),
@@ -49,20 +49,6 @@ export class Programs {
     const rest = found.length - shown.length;
     this.more.hidden = rest <= 0;
     replace(this.more, `${count(rest, "more process", "more processes")}`);
-  }
-
-  /** How many remote addresses each process has. */
-  peers() {
-    const { model, rows } = this.app;
-    const [seen, found] = [new Set(), new Uint32Array(model.processes.length)];
-    for (const row of rows) {
-      const owner = model.owner[row];
-      const pair = owner * model.endpoints.length + model.remote[row];
-      if (owner < 0 || seen.has(pair)) continue;
-      seen.add(pair);
-      found[owner] += 1;
-    }
-    return found;
   }
 
   /** Bytes over the time chosen, spread over each connection's own time. @param {Set<number>} wanted */

@@ -28,6 +28,16 @@ export function hilbert(d, side) {
   return [x, y];
 }
 
+/** Where on the curve each cell of the square is, row by row. */
+function curve() {
+  const cells = new Uint32Array(SIDE * SIDE);
+  for (let d = 0; d < SIDE * SIDE; d += 1) {
+    const [x, y] = hilbert(d, SIDE);
+    cells[y * SIDE + x] = d;
+  }
+  return cells;
+}
+
 export class Space {
   /** @param {App} app */
   constructor(app) {
@@ -41,16 +51,13 @@ export class Space {
     this.list = html("ol", { class: "blocks" });
     this.root.append(html("div", { class: "space card" }, html("div", { class: "square" }, this.canvas), html("div", { class: "beside" }, this.crumbs, this.about, this.list)));
     this.root.hidden = false;
-    /** The place of each cell on the curve. */
-    this.cells = new Uint32Array(SIDE * SIDE);
-    for (let d = 0; d < SIDE * SIDE; d += 1) {
-      const [x, y] = hilbert(d, SIDE);
-      this.cells[y * SIDE + x] = d;
-    }
+    /** The place of each cell on the curve: worked out when it is first drawn. */
+    this.cells = new Uint32Array(0);
     new MutationObserver(() => this.draw()).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
 
   draw() {
+    if (this.cells.length === 0) this.cells = curve();
     const { model, rows } = this.app;
     this.bytes = new Float64Array(SIDE * SIDE);
     this.rows = new Uint32Array(SIDE * SIDE);

@@ -3,7 +3,7 @@
 // 18 million pixels, so the height is scaled where there are more rows than that.
 
 import { append, byId, html, replace } from "./dom.js";
-import { arrow, directionText, endWords, hostText, localText, networkText, ownerOf, placeText, processText, remoteText, serviceText, shortTime } from "./facts.js";
+import { arrow, directionText, endWords, hostText, localText, networkText, ownerOf, placeText, processText, remoteText, rowOf, serviceText, shortTime } from "./facts.js";
 import { bytesText, durationText, grouped } from "./format.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -74,6 +74,9 @@ export class Table {
     this.height = 0;
     this.waiting = false;
     this.at = 0;
+    this.model = app.model;
+    /** What was at the top and what keys referred to before the data changed, by id. @type {{top: number | null, rest: number, at: number | null} | null} */
+    this.before = null;
     this.head = html("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": 1 });
     this.body = html("div", { class: "grid-body", role: "rowgroup" });
     this.space = html("div", { class: "grid-space" }, this.body);
@@ -102,8 +105,17 @@ export class Table {
     return COLUMNS.filter((column) => this.shown.has(column.name));
   }
 
+  renew() {
+    if (this.before || this.from === null) return;
+    const [first, { id }] = [this.first(), this.model];
+    const idAt = (/** @type {number} */ place) => (place < this.order.length ? id[this.order[place]] : null);
+    const { scrollTop } = this.grid;
+    this.before = { top: scrollTop > 0 ? idAt(first) : null, rest: scrollTop - first * LINE, at: idAt(this.at) };
+  }
+
   draw() {
     this.arrange();
+    this.model = this.app.model;
     const columns = this.columns();
     this.grid.setAttribute("aria-rowcount", String(this.order.length + 1));
     this.grid.setAttribute("aria-colcount", String(columns.length));
@@ -118,7 +130,19 @@ export class Table {
     }));
     this.height = Math.min(TALLEST, this.order.length * LINE);
     this.space.style.height = `${Math.max(this.height, LINE)}px`;
+    this.settle();
     this.fill();
+  }
+
+  /** After the data changed: what was at the top is there again, and keys refer to the same connection. */
+  settle() {
+    const { before } = this;
+    this.before = null;
+    if (!before) return;
+    const place = (/** @type {number | null} */ id) => (id === null ? -1 : this.order.indexOf(rowOf(this.model, id)));
+    const [top, at] = [place(before.top), place(before.at)];
+    if (top >= 0 && this.height < TALLEST) this.grid.scrollTop = top * LINE + before.rest;
+    if (at >= 0) this.at = at;
   }
 
   /** The rows in the order asked for. */
@@ -136,7 +160,23 @@ export class Table {
     const keys = new Float64Array(model.rows);
     for (const row of rows) keys[row] = Number(of(row));
     const sign = this.sort.down ? -1 : 1;
-    this.order = rows.slice().sort((a, b) => sign * (keys[a] - keys[b]) || a - b);
+    this.order = Uint32Array.from(this.almost(rows).sort((a, b) => sign * (keys[a] - keys[b]) || a - b));
+  }
+
+  /** Rows as they were ordered, and then the new ones: what is almost in order is sorted quickly. @param {Uint32Array} rows */
+  almost(rows) {
+    const wanted = new Uint8Array(this.app.model.rows);
+    for (const row of rows) wanted[row] = 1;
+    /** @type {number[]} */
+    const found = [];
+    for (const list of [this.order, rows]) {
+      for (const row of list) {
+        if (wanted[row] !== 1) continue;
+        wanted[row] = 0;
+        found.push(row);
+      }
+    }
+    return found;
   }
 
   /** @param {string} name */

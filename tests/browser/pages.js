@@ -48,7 +48,8 @@ export async function shown(page) {
   return Number(text.replace(/\D/g, ""));
 }
 
-/** What a command prints. @param {...string} args */
+/** What a command prints, of the recorded page's store unless another one is named. @param {...string} args */
 export function connmon(...args) {
-  return execFileSync(String(CONNMON_BIN), [...args, "--db", STORE], { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "ignore"] });
+  const store = args.includes("--db") ? [] : ["--db", STORE];
+  return execFileSync(String(CONNMON_BIN), [...args, ...store], { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "ignore"] });
 }

@@ -2,6 +2,7 @@
 //!
 //! Not a test: the figures are for people, and go into docs/performance.md by hand with their reasons.
 
+mod live;
 mod machine;
 mod recorder;
 mod work;
@@ -22,7 +23,7 @@ pub struct Args {
     /// Pairs of each workload
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: usize,
-    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, replay (and the
+    /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, live, replay (and the
     /// report of what was replayed)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -72,6 +73,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted("memory") {
         memory(&bench)?;
+    }
+    if wanted("live") {
+        live::run(&bench, args.pairs)?;
     }
     if wanted("replay") {
         replay(&bench, args.connections)?;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::apt::{self, Need};
 use crate::{programs, sh};
 
 /// How often, and which part.
@@ -26,6 +27,7 @@ pub fn zoo(args: &Zoo) -> Result<()> {
 /// Plays each case `times` times; what the test printed.
 pub fn run(times: usize, args: &[&str]) -> Result<String> {
     sh::can_be_root("this test")?;
+    apt::programs(&[Need { program: "tmux", package: "tmux" }], "the end-to-end test")?;
     let programs = programs::build()?;
     let (connmon, traffic) = (programs.connmon.display().to_string(), programs.traffic.display().to_string());
     let vars = [("CONNMON_BIN", connmon), ("TRAFFIC_BIN", traffic), ("ZOO_TIMES", times.to_string())];

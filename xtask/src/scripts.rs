@@ -11,7 +11,7 @@ use crate::{cargo, npm, sh, workspace};
 const WHY: &str = "the tests of the page";
 const CAPTURE: &str = "tests/golden/mixed.cap";
 /// Connections of the made-up page.
-const ROWS: &str = "20000";
+const ROWS: &str = "100000";
 
 /// Checks the types of the scripts, and runs their tests.
 pub fn unit() -> Result<()> {

@@ -56,13 +56,14 @@ pub struct Capture {
     gone: HashSet<u64>,
     last: [u64; stat::COUNT as usize],
     malformed: u64,
-    sweeps: u64,
+    /// When sockets that ended unseen were last looked for, CLOCK_BOOTTIME.
+    ends_at: Option<u64>,
     /// Entries that have been deleted from `FLOWS` and `ACCT`: with as many made, the walk can be spared.
     deleted: (u64, u64),
 }
 
-/// Sockets that ended unseen are looked for in one sweep of so many.
-const ENDS_EVERY: u64 = 10;
+/// How often sockets are looked for that ended unseen, nanoseconds, however often the maps are swept.
+const ENDS_EVERY: u64 = 10_000_000_000;
 
 impl Capture {
     /// Attaches the probes and takes the snapshot; the frames of both go to `emit`.
@@ -105,7 +106,7 @@ impl Capture {
             gone: HashSet::new(),
             last: [0; stat::COUNT as usize],
             malformed: 0,
-            sweeps: 0,
+            ends_at: None,
             deleted: (0, 0),
         })
     }
@@ -166,10 +167,11 @@ impl Capture {
         if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
             snapshot::processes(probes, &mut emit)?;
         }
-        if self.sweeps.is_multiple_of(ENDS_EVERY) || self.probes.is_none() {
+        let now = sys::boot_time_ns();
+        if self.ends_at.is_none_or(|at| now.saturating_sub(at) >= ENDS_EVERY) || self.probes.is_none() {
             sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))?;
+            self.ends_at = Some(now);
         }
-        self.sweeps += 1;
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
             // Without a kind it is being filled at this very moment.

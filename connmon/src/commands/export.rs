@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::{CommandError, Outcome, done, terminal_width, write_file};
+use super::{CommandError, Outcome, done, terminal_width, write_file_with};
 use crate::cli::{self, ExportFormat};
 use crate::config::{Choice, choice};
 use crate::daemon::now;
@@ -31,16 +31,8 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
     let store = Store::open(&args.source.db)?;
     match &args.out {
         Some(path) => {
-            let mut read = Ok(0);
-            write_file(path, |out| {
-                read = write(&store, &choice, args.format, out);
-                match &read {
-                    Err(CommandError::Output(error)) => Err(io::Error::from(error.kind())),
-                    Err(error) => Err(io::Error::other(error.to_string())),
-                    Ok(_) => Ok(()),
-                }
-            })?;
-            read.map(|_| Outcome::Done)
+            write_file_with(path, |out| write(&store, &choice, args.format, out))?;
+            Ok(Outcome::Done)
         }
         None => {
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout());

@@ -8,9 +8,11 @@ mod export;
 mod geo;
 mod ioc;
 mod label;
+mod live;
 mod record;
 mod replay;
 mod report;
+mod serve;
 mod show;
 mod verify;
 
@@ -45,6 +47,9 @@ pub enum CommandError {
     /// The recording.
     #[error(transparent)]
     Record(#[from] crate::daemon::RecordError),
+    /// The live page.
+    #[error(transparent)]
+    Serve(#[from] crate::live::web::ServeError),
     /// A geo database.
     #[error(transparent)]
     Geo(#[from] crate::enrich::geo::GeoError),
@@ -78,6 +83,20 @@ pub enum CommandError {
     /// Asked for one connection that is not there.
     #[error("{1} has no connection {0}; `connmon export` prints their numbers as `id`")]
     NoConnection(i64, String),
+    /// The recorder of something live.
+    #[error(transparent)]
+    Attach(#[from] crate::live::attach::AttachError),
+    /// The screen.
+    #[error(transparent)]
+    Screen(#[from] crate::live::tui::TuiError),
+    /// A recorder of our own did not start.
+    #[error("recording did not begin: {0}")]
+    Recorder(String),
+    /// Options for a recorder, and there is one already.
+    #[error(
+        "a recorder answers at {0} already; leave out what stands after `--`, or name another store with --db"
+    )]
+    RecordsAlready(String),
     /// Not enough rights.
     #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
     NotRoot,
@@ -114,7 +133,9 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Label(args) => label::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Ioc(args) => ioc::run(&args),
+        Command::Live(args) => live::run(args),
         Command::Report(args) => report::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Verify(args) => verify::run(&args),
         Command::Geo(args) => geo::run(args),
         Command::Doctor(args) => doctor::run(args),
@@ -135,6 +156,28 @@ fn write_file(
     write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
 ) -> Result<(), CommandError> {
     crate::files::replace(path, write).map_err(|error| CommandError::File(path.display().to_string(), error))
+}
+
+/// Like [`write_file`], for what can fail for other reasons than the file; what `write` gives.
+fn write_file_with<T>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<fs::File>) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let mut result = Err(CommandError::Output(io::Error::other("nothing was written")));
+    let written = write_file(path, |out| {
+        result = write(out);
+        match &result {
+            Err(CommandError::Output(error)) => Err(io::Error::from(error.kind())),
+            Err(error) => Err(io::Error::other(error.to_string())),
+            Ok(_) => Ok(()),
+        }
+    });
+    match (written, result) {
+        // What could not be read says more than the file that was not written for it.
+        (Err(_), Err(cause)) if !matches!(cause, CommandError::Output(_)) => Err(cause),
+        (Err(error), _) => Err(error),
+        (Ok(()), result) => result,
+    }
 }
 
 /// Standard output, buffered.

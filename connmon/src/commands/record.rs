@@ -9,6 +9,7 @@ use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline};
 use crate::enrich::Enricher;
 use crate::export::completeness::write_words;
+use crate::live::hub::{HubError, Socket};
 use crate::store::{Store, Writer};
 use crate::summary::Completeness;
 
@@ -39,7 +40,16 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
         }
         None => None,
     };
-    let pipeline = Pipeline::new(Enricher::new(geo, settings.places.location.clone()), store, file);
+    let mut pipeline = Pipeline::new(Enricher::new(geo, settings.places.location.clone()), store, file);
+    if let Some(path) = &settings.socket {
+        let hub = Socket::bind(path)
+            .and_then(|socket| socket.serve().map_err(|error| HubError::Socket(path.clone(), error)));
+        match hub {
+            Ok(hub) => pipeline = pipeline.telling(hub),
+            // A recording that nobody can watch is better than none.
+            Err(error) => tracing::warn!("no viewer can attach: {error}"),
+        }
+    }
     daemon::record(&settings, pipeline, |backend| {
         let until = if settings.length.is_some() { "until the time is up" } else { "until Ctrl-C" };
         let _ = writeln!(

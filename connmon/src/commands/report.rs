@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, Outcome, done, export, stdout, write_file};
+use super::{CommandError, Outcome, done, export, stdout, write_file, write_file_with};
 use crate::cli::{self, Redact, ReportFormat};
 use crate::config::{Choice, choice, location};
 use crate::daemon::now;
@@ -102,27 +102,9 @@ fn to<T>(
         done(stdout, false)?;
         return Ok(result);
     }
-    let mut result = None;
-    write_file(out, |file| {
-        let written = write(file);
-        let failed = match &written {
-            Err(CommandError::Output(error)) => Err(io::Error::from(error.kind())),
-            Err(error) => Err(io::Error::other(error.to_string())),
-            Ok(_) => Ok(()),
-        };
-        result = Some(written);
-        failed
-    })
-    // What could not be read says more than the file that was not written for it.
-    .map_err(|error| match result.take() {
-        Some(Err(cause)) if !matches!(cause, CommandError::Output(_)) => cause,
-        _ => error,
-    })?;
+    let result = write_file_with(out, |file| write(file))?;
     let _ = writeln!(io::stderr(), "report: {}", out.display());
-    match result {
-        Some(result) => result,
-        None => Err(CommandError::Output(io::Error::other("nothing was written"))),
-    }
+    Ok(result)
 }
 
 /// What is to be taken out.
@@ -162,7 +144,7 @@ impl Read {
         let window = Window::of(&runs, &selection).unwrap_or(Window { from: Timestamp(0), to: Timestamp(1) });
         let mut lanes = self.cells.map(|cells| Lanes::new(window, cells));
         let mut payload = Payload::new(&runs, self.rows);
-        let mut builder = Builder::new(runs, selection, DEFAULT_CONNECTION_CAP);
+        let mut builder = Builder::new(runs, redactor.selection(selection), DEFAULT_CONNECTION_CAP);
         store.for_each(since, until, &filter, |run, connection: Connection| {
             if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
                 let connection = redactor.connection(connection);

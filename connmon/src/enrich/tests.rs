@@ -87,6 +87,7 @@ fn row(number: i64, local: &str, remote: &str) -> crate::track::ConnectionRow {
         local: end(local),
         remote: end(remote),
         opened: Timestamp(number),
+        established: None,
         closed: None,
         end: None,
         preexisting: false,

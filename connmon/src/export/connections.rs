@@ -165,6 +165,11 @@ pub fn write_json(connection: &Connection, out: &mut impl Write) -> io::Result<(
     out.write_all(b"\n")
 }
 
+/// The object of a process, as it stands in that of a connection.
+pub fn process(process: &Process) -> impl Serialize + use<> {
+    ProcessFields::from(process)
+}
+
 /// The object of a connection.
 pub(super) fn record(connection: &Connection) -> Record<'_> {
     Record {

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 use connmon_ebpf::{Addr, proto};
 
 /// One end of a connection. Port 0 means that the protocol has none, or that it was never bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The address; IPv4-mapped IPv6 addresses are stored as IPv4.
     pub ip: IpAddr,
@@ -55,7 +57,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// The protocol of a connection, by its IP protocol number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Proto(pub u16);
 
 impl Proto {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Endpoint, Hit, Location, Name, Observed, Process, Proto, Timestamp};
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
@@ -85,7 +87,7 @@ pub struct Share {
 }
 
 /// The kernel's totals of a TCP connection, read when it reached TCP_CLOSE.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelTotals {
     /// Payload bytes sent once: `bytes_sent − bytes_retrans`, without SYN and FIN.
     pub tx_bytes: u64,
@@ -101,7 +103,7 @@ pub struct KernelTotals {
 
 /// What a connection put on the wire, from the IP header on, as the host's sockets saw it: not what a lower layer adds or
 /// drops, nor what comes after the socket is gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wire {
     /// Bytes sent.
     pub tx_bytes: u64,
@@ -114,7 +116,7 @@ pub struct Wire {
 }
 
 /// Who opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// This host did.
     Out,
@@ -141,7 +143,7 @@ impl Direction {
 }
 
 /// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum End {
     /// Both sides closed in order.
     Fin,

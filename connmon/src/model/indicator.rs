@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 
 /// What an indicator names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IndicatorKind {
     /// One remote address.
     Address,
@@ -41,7 +43,7 @@ impl IndicatorKind {
 }
 
 /// A list of indicators, as evidence. Its name is hostile: see [`display_safe`](super::display_safe).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IndicatorList {
     /// The name of its file.
     pub name: String,
@@ -54,7 +56,7 @@ pub struct IndicatorList {
 }
 
 /// A connection that matches an indicator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hit {
     /// The indicator as its list has it, without what made it harmless. It is hostile.
     pub indicator: String,

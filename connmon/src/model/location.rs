@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the geo databases said about an address besides its country. All strings come from files that somebody else made:
 /// see [`display_safe`](super::display_safe).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Location {
     /// State, province or the like.
     pub region: Option<String>,

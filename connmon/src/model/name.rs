@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Process, Timestamp};
 
 /// A name of the other end of a connection. Hostile: see [`display_safe`](super::display_safe).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name {
     /// In lower case, without the last dot.
     pub name: String,
@@ -21,7 +21,7 @@ pub struct Name {
 }
 
 /// Where a name comes from, what tells most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NameSource {
     /// The server that a TLS client asked for on this very connection.
     Sni,
@@ -60,7 +60,7 @@ impl NameSource {
 }
 
 /// What the first bytes of a connection showed that it speaks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// `tls`, `quic`, `http`, `dns` or `ssh`.
     pub service: String,

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a process runs, as the path of its cgroup tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The systemd unit, such as `ssh.service`.
     pub unit: Option<String>,
@@ -16,7 +18,7 @@ pub struct Place {
 }
 
 /// A container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// `docker`, `podman`, `containerd`, `cri-o`, `lxc` or `nspawn`.
     pub runtime: String,

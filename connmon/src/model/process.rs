@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Place, Timestamp};
 
 /// A process within one boot: the PID alone comes back, the pair does not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProcessId {
     /// The thread group id in the init PID namespace.
     pub pid: u32,
@@ -15,7 +17,7 @@ pub struct ProcessId {
 
 /// What is known of a process. All strings come from the host and are hostile: see
 /// [`display_safe`](super::display_safe).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Which one.
     pub id: ProcessId,
@@ -52,6 +54,7 @@ pub struct Process {
     /// What the cgroup tells.
     pub place: Place,
     /// The process that started it, as it was then.
+    #[serde(skip)]
     pub parent: Option<Arc<Process>>,
 }
 
@@ -63,7 +66,7 @@ impl Process {
 }
 
 /// What became of an executable's name, when last seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExeState {
     /// It is where the path says, as far as is known.
     #[default]
@@ -91,7 +94,7 @@ impl ExeState {
 }
 
 /// The hash of an executable, or why there is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExeHash {
     /// It was not looked at.
     #[default]

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{GeoDatabase, HostLocation, IndicatorList, Rule, Timestamp};
 
 /// One recording: from attaching the probes to the final sweep.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Unique in its store.
     pub id: i64,
@@ -46,7 +48,7 @@ pub struct Run {
 }
 
 /// Connections that a recording left out on purpose.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// What it kept instead, in the query language.
     pub filter: String,
@@ -59,7 +61,7 @@ pub struct LeftOut {
 }
 
 /// "Can I trust absence?": everything that can be lost, counted. All zero means nothing was.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completeness {
     /// Records that neither the ring buffer nor the overflow map could take: connections and processes that
     /// are missing.
@@ -89,7 +91,7 @@ pub struct Completeness {
 }
 
 /// Application bytes against the kernel's totals, over TCP connections with both.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconciliation {
     /// Connections compared.
     pub compared: u64,
@@ -105,7 +107,7 @@ pub struct Reconciliation {
 }
 
 /// An interval for which there is no record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// Start.
     pub from: Timestamp,

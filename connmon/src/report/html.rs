@@ -13,6 +13,7 @@ mod header;
 mod places;
 mod script;
 mod tables;
+mod top;
 mod view;
 
 use std::fmt;
@@ -28,15 +29,18 @@ use sha2::{Digest, Sha256};
 use super::manifest::{Digesting, Manifest};
 use super::payload::Payload;
 use super::{Options, svg};
-use crate::model::{display_safe, json_safe};
-use crate::summary::findings::Finding;
+use crate::model::json_safe;
 use crate::summary::format;
 use crate::summary::{GeoNotes, Summary};
+use top::{Top, TopOnly};
 use view::{Amount, Shown, When};
 
 /// The style of the page and of the pictures in it. The policy names its digest.
 pub(super) const STYLE: &str =
     concat!(include_str!("../../../templates/style.css"), include_str!("../../../templates/map.css"));
+
+/// What only a page that a server feeds has.
+const LIVE_STYLE: &str = include_str!("../../../templates/live.css");
 
 /// Begins the element with the data.
 pub const DATA: &str = "<script type=\"text/plain\" id=\"data\">";
@@ -55,8 +59,42 @@ pub fn write(
     options: &Options,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
+    write_page(summary, payload, options, None, out)
+}
+
+/// Writes the same page as one that goes on: after the event `last`, which is the last that its data knows of, it
+/// listens to the server that it came from.
+///
+/// # Errors
+/// The writer's.
+pub fn write_live(
+    summary: &Summary,
+    payload: Payload,
+    options: &Options,
+    last: &str,
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    write_page(summary, payload, options, Some(last), out)
+}
+
+/// Writes the top of the page alone: what a page that goes on cannot tell by itself.
+///
+/// # Errors
+/// The writer's.
+pub fn write_top(summary: &Summary, options: &Options, out: &mut impl Write) -> io::Result<()> {
+    let top = Top::new(summary, options, &GeoNotes::of(&summary.runs), String::new());
+    TopOnly { top }.write_into(out)
+}
+
+fn write_page(
+    summary: &Summary,
+    payload: Payload,
+    options: &Options,
+    live: Option<&str>,
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
     let mut page = Digesting::new(out);
-    Page::new(summary, &payload, options).write_into(&mut page)?;
+    Page::new(summary, &payload, options, live).write_into(&mut page)?;
     page.write_all(b"\n")?;
     page.write_all(DATA.as_bytes())?;
     let mut data = Digesting::new(EncoderWriter::new(&mut page, &STANDARD));
@@ -70,7 +108,7 @@ pub fn write(
     let manifest = json_safe(&serde_json::to_string_pretty(&manifest)?);
     let out = page.into_inner();
     writeln!(out, "{MANIFEST}{manifest}{END}")?;
-    writeln!(out, "<script type=\"module\">{}{END}\n</body>\n</html>", script::SCRIPT.as_str())
+    writeln!(out, "<script type=\"module\">{}{END}\n</body>\n</html>", script_of(live.is_some()))
 }
 
 /// Markup of connmon's own making, put into the page as it is.
@@ -90,23 +128,9 @@ struct Page {
     policy: Markup,
     style: Markup,
     early: Markup,
+    live: Option<LivePart>,
     version: &'static str,
-    title: Shown,
-    case: Vec<header::Fact>,
-    findings: Vec<FindingLine>,
-    window: Option<header::Interval>,
-    facts: Vec<header::Fact>,
-    notes: Vec<Shown>,
-    verdict: header::Verdict,
-    gaps: Vec<header::GapLine>,
-    more_gaps: String,
-    runs: Vec<header::RunLine>,
-    cut: String,
-    figures: Vec<header::Figure>,
-    activity: Option<Markup>,
-    step: String,
-    before: String,
-    ticks: Vec<When>,
+    top: Top,
     map: Markup,
     map_note: String,
     home_note: Shown,
@@ -123,24 +147,10 @@ struct Page {
     geo_words: Vec<Shown>,
 }
 
-struct FindingLine {
-    title: &'static str,
-    connections: String,
-    reason: Shown,
-    /// Empty where it has characters that cannot be shown: then there is no button.
-    filter: Shown,
-}
-
-impl FindingLine {
-    fn new(finding: &Finding) -> Self {
-        let shown = display_safe(&finding.filter);
-        Self {
-            title: finding.title,
-            connections: format::count(finding.connections, "connection", "connections"),
-            reason: Shown::new(&finding.reason),
-            filter: Shown::new(if shown == finding.filter { &finding.filter } else { "" }),
-        }
-    }
+/// What a page that a server feeds has in its head.
+struct LivePart {
+    last: String,
+    style: Markup,
 }
 
 struct TrayLine {
@@ -151,34 +161,16 @@ struct TrayLine {
 }
 
 impl Page {
-    fn new(summary: &Summary, payload: &Payload, options: &Options) -> Self {
-        let activity = svg::activity(summary);
+    fn new(summary: &Summary, payload: &Payload, options: &Options, live: Option<&str>) -> Self {
         let geo = GeoNotes::of(&summary.runs);
         let wording = places::wording(&geo);
         Self {
-            policy: Markup(policy()),
+            policy: Markup(policy(live.is_some())),
             style: Markup(STYLE.to_owned()),
             early: Markup(script::EARLY.to_owned()),
+            live: live.map(|last| LivePart { last: last.to_owned(), style: Markup(LIVE_STYLE.to_owned()) }),
             version: env!("CARGO_PKG_VERSION"),
-            title: options.title.as_deref().map_or_else(|| header::hosts(summary), Shown::new),
-            case: header::case(options, summary),
-            findings: options.findings.iter().map(FindingLine::new).collect(),
-            window: header::interval(summary),
-            facts: header::facts(summary, &geo),
-            notes: header::backend_notes(summary),
-            verdict: header::verdict(summary),
-            gaps: header::gaps(summary),
-            more_gaps: header::more_gaps(summary),
-            runs: header::runs(summary),
-            cut: connections::cut(payload.counts()),
-            figures: header::figures(summary),
-            activity: (!activity.is_empty()).then_some(Markup(activity)),
-            step: format::duration(summary.activity.step_ns),
-            before: match summary.activity.before {
-                0 => String::new(),
-                n => format::grouped(n),
-            },
-            ticks: svg::ticks(summary).into_iter().map(When::new).collect(),
+            top: Top::new(summary, options, &geo, connections::cut(payload.counts())),
             map: Markup(svg::map(summary, options, svg::Frame::Page)),
             map_note: wording.map,
             home_note: places::home_note(options.home.as_ref()),
@@ -208,14 +200,21 @@ impl TrayLine {
     }
 }
 
-/// Nothing may load, be sent or be framed; only the style and the script with these digests apply.
-fn policy() -> String {
+/// The page's security policy: nothing may load, be sent or be framed; only the style and the script with these digests
+/// apply. A page that a server feeds (`live`) may talk to that server too.
+pub fn policy(live: bool) -> String {
     let digest = |text: &str| STANDARD.encode(Sha256::digest(text));
+    let live_style = if live { format!(" 'sha256-{}'", digest(LIVE_STYLE)) } else { String::new() };
     format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}' 'sha256-{}'; img-src data:; base-uri 'none'; \
-         form-action 'none'",
+        "default-src 'none'; style-src 'sha256-{}'{live_style}; script-src 'sha256-{}' 'sha256-{}'; img-src data:; {}base-uri \
+         'none'; form-action 'none'",
         digest(STYLE),
-        digest(&script::SCRIPT),
-        digest(script::EARLY)
+        digest(script_of(live)),
+        digest(script::EARLY),
+        if live { "connect-src 'self'; " } else { "" },
     )
+}
+
+fn script_of(live: bool) -> &'static str {
+    if live { script::LIVE_SCRIPT.as_str() } else { script::SCRIPT.as_str() }
 }

@@ -2,6 +2,8 @@
 //! stored is always the judgement of its last state; and again when a hash of one of its executables comes later.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 
@@ -9,7 +11,7 @@ use super::labels::Hits;
 use super::{RUN_SHIFT, labels, read};
 use crate::filter::Row;
 use crate::ioc::Lists;
-use crate::model::{Connection, ExeHash, Hit};
+use crate::model::{Connection, ExeHash, Hit, Name};
 use crate::rules::Rules;
 use crate::track::Batch;
 
@@ -23,6 +25,30 @@ pub struct News {
     pub connection: Connection,
     /// What it matches.
     pub hit: Hit,
+}
+
+/// What was found out of connections while a batch was written, by their rows: what the batch itself does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdicts {
+    /// Labels that changed; `None` where one was taken away.
+    pub labels: Vec<(i64, Option<Arc<str>>)>,
+    /// Matches of indicators.
+    pub hits: Vec<(i64, Hit)>,
+    /// Connections that the recording's filter did not keep.
+    pub left_out: Vec<i64>,
+    /// What remote addresses are called whatever the connection, of those that this recording met for the first time or
+    /// learnt a name of.
+    pub names: Vec<(IpAddr, Name)>,
+}
+
+impl Verdicts {
+    /// Adds those of a later batch.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.labels.extend(later.labels);
+        self.hits.extend(later.hits);
+        self.left_out.extend(later.left_out);
+        self.names.extend(later.names);
+    }
 }
 
 /// What judges the connections of a recording.
@@ -68,19 +94,20 @@ impl Judge {
         db: &Transaction<'_>,
         run: i64,
         batch: &Batch,
+        verdicts: &mut Verdicts,
     ) -> rusqlite::Result<Vec<News>> {
         let (base, known) = (run << RUN_SHIFT, Hits::growing(db)?);
         let mut news = Vec::new();
         let mut changed = self.changed(batch);
         changed.extend(renamed(db, base, batch)?);
         for row in changed {
-            self.one(db, &known, base | row, batch, &mut news)?;
+            self.one(db, &known, base | row, batch, &mut news, verdicts)?;
         }
         if batch.ended && self.forgot {
             let mut ids = db.prepare("SELECT id FROM connection WHERE run_id = ?1 ORDER BY id")?;
             let ids: Vec<i64> = ids.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?;
             for id in ids {
-                self.one(db, &known, id, batch, &mut news)?;
+                self.one(db, &known, id, batch, &mut news, verdicts)?;
             }
         }
         Ok(news)
@@ -93,7 +120,9 @@ impl Judge {
         id: i64,
         batch: &Batch,
         news: &mut Vec<News>,
+        verdicts: &mut Verdicts,
     ) -> rusqlite::Result<()> {
+        let row = id & ((1 << RUN_SHIFT) - 1);
         let Some((_, mut connection)) = read::one(db, known, id)? else { return Ok(()) };
         if !self.lists.is_empty() {
             let mut hits = Vec::new();
@@ -109,13 +138,14 @@ impl Judge {
                 }
             }
             connection.hits.extend(hits.iter().cloned());
+            verdicts.hits.extend(hits.iter().map(|hit| (row, hit.clone())));
             news.extend(hits.into_iter().map(|hit| News { connection: connection.clone(), hit }));
         }
         if !self.rules.is_empty() {
-            let row = Row::of(&connection, batch.time);
-            let label = self.rules.label(&row);
+            let label = self.rules.label(&Row::of(&connection, batch.time));
             if label != connection.label.as_deref() {
                 labels::put_label(db, id, label)?;
+                verdicts.labels.push((row, label.map(Arc::from)));
             }
         }
         Ok(())

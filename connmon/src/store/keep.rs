@@ -16,9 +16,14 @@ pub(super) fn begin(db: &Transaction<'_>, run: i64, filter: &Filter) -> rusqlite
     Ok(())
 }
 
-/// Takes out the connections that are over and do not fit, counts them, and says how many they were.
-pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batch) -> rusqlite::Result<u64> {
-    let (mut connections, mut tx_bytes, mut rx_bytes) = (0_u64, 0, 0);
+/// Takes out the connections that are over and do not fit, counts them, and gives their rows.
+pub(super) fn sift(
+    db: &Transaction<'_>,
+    run: i64,
+    filter: &Filter,
+    batch: &Batch,
+) -> rusqlite::Result<Vec<i64>> {
+    let (mut left_out, mut tx_bytes, mut rx_bytes) = (Vec::new(), 0, 0);
     let hits = labels::Hits::new(db)?;
     for row in &batch.over {
         let id = run << RUN_SHIFT | row;
@@ -26,7 +31,7 @@ pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batc
         if filter.fits(&Row::of(&connection, batch.time)) {
             continue;
         }
-        connections += 1;
+        left_out.push(*row);
         tx_bytes += connection.tx_bytes();
         rx_bytes += connection.rx_bytes();
         db.prepare_cached("DELETE FROM traffic WHERE connection_id = ?1")?.execute([id])?;
@@ -38,8 +43,8 @@ pub(super) fn sift(db: &Transaction<'_>, run: i64, filter: &Filter, batch: &Batc
         "UPDATE left_out SET connections = connections + ?2, tx_bytes = tx_bytes + ?3, rx_bytes = rx_bytes + ?4
             WHERE run_id = ?1",
     )?
-    .execute(params![run, connections as i64, tx_bytes as i64, rx_bytes as i64])?;
-    Ok(connections)
+    .execute(params![run, left_out.len() as i64, tx_bytes as i64, rx_bytes as i64])?;
+    Ok(left_out)
 }
 
 /// What each recording with a filter left out. A store from before there were such recordings has none.

@@ -24,11 +24,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use edit::Editor;
-pub use judge::News;
+pub use judge::{News, Verdicts};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.
-const RUN_SHIFT: u32 = 40;
+pub(crate) const RUN_SHIFT: u32 = 40;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -108,6 +108,26 @@ impl OfAddresses {
     }
 }
 
+/// The names that reverse DNS has told.
+pub(super) fn told(batch: &Batch) -> impl Iterator<Item = (IpAddr, Name)> {
+    let answers = batch.reverse.iter().flat_map(|(time, all)| all.iter().map(move |answer| (*time, answer)));
+    answers.flat_map(|(time, (ip, names))| {
+        names.iter().map(move |name| {
+            let name = Name { name: name.clone(), source: NameSource::Rdns, process: None, time };
+            (*ip, name)
+        })
+    })
+}
+
+/// The names of an address.
+pub(super) fn of_endpoint(db: &Database, endpoint: i64) -> rusqlite::Result<Vec<Name>> {
+    let mut names = db.prepare_cached(
+        "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
+    )?;
+    let names = names.query_map([endpoint], |row| name(row, None))?;
+    names.filter_map(Result::transpose).collect()
+}
+
 fn put_of_address(
     db: &Transaction<'_>,
     endpoint: i64,

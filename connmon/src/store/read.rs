@@ -23,45 +23,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        self.read_runs().map_err(|source| self.error(source))
-    }
-
-    fn read_runs(&self) -> rusqlite::Result<Vec<Run>> {
-        let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
-        let mut statement = self.db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
-            gaps.entry(row.get(0)?).or_default().push(gap);
-        }
-        let mut left_out = keep::left_out(&self.db)?;
-        let (mut rules, mut lists) = (labels::rules(&self.db)?, labels::lists(&self.db)?);
-        let mut statement = self.db.prepare("SELECT * FROM run ORDER BY id")?;
-        let runs = statement.query_map([], |row| {
-            let id: i64 = row.get("id")?;
-            let notes: String = row.get("backend_notes")?;
-            Ok(Run {
-                id,
-                host: row.get("host")?,
-                boot_id: row.get("boot_id")?,
-                kernel: row.get("kernel")?,
-                tool_version: row.get("tool_version")?,
-                object_sha256: row.get("object_sha256")?,
-                backend: row.get("backend")?,
-                backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
-                started: Timestamp(row.get("started")?),
-                ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
-                last_flush: Timestamp(row.get("last_flush")?),
-                completeness: completeness(row)?,
-                gaps: gaps.remove(&id).unwrap_or_default(),
-                left_out: left_out.remove(&id),
-                rules: rules.remove(&id).unwrap_or_default(),
-                lists: lists.remove(&id).unwrap_or_default(),
-                geo: from_json(row, "geo_databases")?,
-                location: from_json(row, "location")?,
-            })
-        })?;
-        runs.collect()
+        runs(&self.db).map_err(|source| self.error(source))
     }
 
     /// Calls `each` with the number of its run for each connection that was open at some moment of the interval and fits
@@ -167,6 +129,45 @@ impl Store {
         let found = Hits::new(&self.db).and_then(|hits| one(&self.db, &hits, id));
         found.map_err(|source| self.error(source))
     }
+}
+
+/// All recordings, oldest first.
+pub(super) fn runs(db: &Database) -> rusqlite::Result<Vec<Run>> {
+    let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
+    let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
+        gaps.entry(row.get(0)?).or_default().push(gap);
+    }
+    let mut left_out = keep::left_out(db)?;
+    let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
+    let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
+    let runs = statement.query_map([], |row| {
+        let id: i64 = row.get("id")?;
+        let notes: String = row.get("backend_notes")?;
+        Ok(Run {
+            id,
+            host: row.get("host")?,
+            boot_id: row.get("boot_id")?,
+            kernel: row.get("kernel")?,
+            tool_version: row.get("tool_version")?,
+            object_sha256: row.get("object_sha256")?,
+            backend: row.get("backend")?,
+            backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
+            started: Timestamp(row.get("started")?),
+            ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
+            last_flush: Timestamp(row.get("last_flush")?),
+            completeness: completeness(row)?,
+            gaps: gaps.remove(&id).unwrap_or_default(),
+            left_out: left_out.remove(&id),
+            rules: rules.remove(&id).unwrap_or_default(),
+            lists: lists.remove(&id).unwrap_or_default(),
+            geo: from_json(row, "geo_databases")?,
+            location: from_json(row, "location")?,
+        })
+    })?;
+    runs.collect()
 }
 
 /// A connection with its processes, and the number of its run.

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
-use super::judge::{Judge, News};
+use super::judge::{Judge, News, Verdicts};
 use super::names::OfAddresses;
-use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, processes, schema};
+use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, processes, read, schema};
 use crate::capture::Start;
 use crate::filter::Filter;
 use crate::ioc::Lists;
-use crate::model::Completeness;
+use crate::model::{Completeness, Run};
 use crate::rules::Rules;
 use crate::track::{Batch, ConnectionRow, TrafficRow};
 
@@ -44,6 +44,7 @@ pub struct Writer {
     left_out: u64,
     judge: Judge,
     news: Vec<News>,
+    verdicts: Verdicts,
 }
 
 impl Writer {
@@ -82,6 +83,7 @@ impl Writer {
             left_out: 0,
             judge: Judge::default(),
             news: Vec::new(),
+            verdicts: Verdicts::default(),
         })
     }
 
@@ -100,6 +102,20 @@ impl Writer {
     /// What was found to match indicators since the last call.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
+    }
+
+    /// What was found out while writing since the last call.
+    pub fn take_verdicts(&mut self) -> Verdicts {
+        std::mem::take(&mut self.verdicts)
+    }
+
+    /// The recording as the store has it; `None` before the first batch.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn about(&self) -> Result<Option<Run>, StoreError> {
+        let found = read::runs(&self.db).map(|runs| runs.into_iter().find(|run| run.id == self.run));
+        found.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
     }
 
     /// Connections that the filter did not keep.
@@ -144,6 +160,7 @@ impl Writer {
             }
         }
         let run = self.run;
+        let mut verdicts = Verdicts::default();
         geo::put_run(&transaction, run, batch)?;
         if let Some((time, hosts)) = &batch.hosts {
             self.of_addresses = OfAddresses::new(hosts, *time);
@@ -165,6 +182,8 @@ impl Writer {
                     }
                     let id = geo::put_endpoint(&transaction, row)?;
                     self.of_addresses.put(&transaction, id, row.remote.ip)?;
+                    let names = names::of_endpoint(&transaction, id)?;
+                    verdicts.names.extend(names.into_iter().map(|name| (row.remote.ip, name)));
                     self.endpoints.insert(row.remote.ip, id);
                     id
                 }
@@ -178,6 +197,7 @@ impl Writer {
         }
         drop(traffic);
         names::put(&transaction, run, base, batch)?;
+        verdicts.names.extend(names::told(batch));
         for sample in &batch.interfaces {
             interfaces::put(&transaction, run, sample)?;
         }
@@ -190,13 +210,17 @@ impl Writer {
             )?
             .execute(params![run, time.0, batch.ended])?;
         // Before the filter, which can ask for labels and indicators.
-        let news =
-            if self.judge.is_idle() { Vec::new() } else { self.judge.judge(&transaction, run, batch)? };
-        let left_out =
-            if self.filter.is_everything() { 0 } else { keep::sift(&transaction, run, &self.filter, batch)? };
+        let mut news = Vec::new();
+        if !self.judge.is_idle() {
+            news = self.judge.judge(&transaction, run, batch, &mut verdicts)?;
+        }
+        if !self.filter.is_everything() {
+            verdicts.left_out = keep::sift(&transaction, run, &self.filter, batch)?;
+        }
         transaction.commit()?;
-        self.left_out += left_out;
+        self.left_out += verdicts.left_out.len() as u64;
         self.news.extend(news);
+        self.verdicts.extend(verdicts);
         Ok(())
     }
 }

@@ -7,7 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, ExeHash, Process, Run};
+use crate::model::{Connection, ExeHash, IndicatorKind, Process, Run};
+
+use super::Selection;
+
+/// Stands for a filter. It is whole: whether a word in it is a user's name, only the reader knows.
+const FILTER: &str = "withheld: it may name what is taken out";
 
 /// What is taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +86,14 @@ impl Redactor {
         run
     }
 
+    /// What was asked for, without the words.
+    pub fn selection(&self, mut selection: Selection) -> Selection {
+        if self.what.is_anything() && !selection.filter.is_empty() {
+            selection.filter = FILTER.into();
+        }
+        selection
+    }
+
     /// A connection without it.
     pub fn connection(&mut self, mut connection: Connection) -> Connection {
         if !self.what.is_anything() {
@@ -96,6 +109,16 @@ impl Redactor {
                 name.name = format!("internal-{}", self.names.of(std::mem::take(&mut name.name)));
             }
             name.process = name.process.take().map(|process| self.process(&process));
+        }
+        let names_internal = |kind, text: &str| match kind {
+            IndicatorKind::Sha256 => false,
+            IndicatorKind::Name => internal || is_internal_name(text),
+            IndicatorKind::Address | IndicatorKind::Network | IndicatorKind::Url => internal,
+        };
+        for hit in &mut connection.hits {
+            if self.what.internal && names_internal(hit.kind, &hit.indicator) {
+                hit.indicator = "internal".into();
+            }
         }
         connection.owner = connection.owner.take().map(|owner| self.process(&owner));
         for share in &mut connection.traffic {
@@ -185,7 +208,7 @@ fn is_internal_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Name, NameSource, Timestamp};
+    use crate::model::{Hit, IndicatorList, Name, NameSource, Timestamp};
     use crate::summary::fixture::{connection, process};
 
     fn one() -> Connection {
@@ -201,6 +224,17 @@ mod tests {
             time: Timestamp(0),
         };
         one.names = vec![name("intra.lan")];
+        one.hits = vec![Hit {
+            indicator: "192.168.7.0/24".into(),
+            kind: IndicatorKind::Network,
+            list: Arc::new(IndicatorList {
+                name: "ours".into(),
+                sha256: "00".into(),
+                date: None,
+                indicators: 1,
+            }),
+            time: Timestamp(0),
+        }];
         one
     }
 
@@ -210,7 +244,7 @@ mod tests {
         let mut redactor = Redactor::new(all);
         let [first, second] = [redactor.connection(one()), redactor.connection(one())];
         let text = format!("{first:?}");
-        for secret in ["mira", "secret", "192.168.7.9", "intra.lan", "1000,"] {
+        for secret in ["mira", "secret", "192.168.7", "intra.lan", "1000,"] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
         assert_eq!((first.remote, first.tx_bytes()), (second.remote, second.tx_bytes()));
@@ -218,6 +252,15 @@ mod tests {
         assert!(text.contains("/home/user-1/bin/curl"), "{text}");
         let mut none = Redactor::new(What::default());
         assert_eq!(none.connection(one()), one());
+    }
+
+    #[test]
+    fn a_filter_is_withheld_if_anything_is() {
+        let selection = || Selection { filter: "user:mira".into(), ..Selection::default() };
+        let users = Redactor::new(What { users: true, ..What::default() });
+        assert_eq!(users.selection(selection()).filter, FILTER);
+        assert_eq!(users.selection(Selection::default()), Selection::default());
+        assert_eq!(Redactor::default().selection(selection()), selection());
     }
 
     #[test]

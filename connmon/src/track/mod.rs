@@ -367,7 +367,7 @@ impl Tracker {
             let mut row = self.row(open.row, &open.entry);
             row.closed = Some(self.time(time));
             row.end = None;
-            row.inexact = Some("its end was lost");
+            row.inexact = Some("its end was lost".into());
             let (tx, rx) = sum(&open.counted);
             self.completeness.recorded_of_lost(tx, rx);
             self.batch.over.push(row.row);
@@ -407,18 +407,19 @@ impl Tracker {
             local: Endpoint::from(&entry.local),
             remote: Endpoint::from(&entry.remote),
             opened: self.time(entry.opened_ns),
+            established: (entry.established_ns != 0).then(|| self.time(entry.established_ns)),
             closed: None,
             end: None,
             preexisting: has(flag::PREEXISTING),
             subflow: has(flag::SUBFLOW),
             inexact: match () {
-                () if has(flag::PREEXISTING) => Some("from before the recording"),
-                () if has(flag::NEVER_SENT) && entry.err == 0 => {
-                    Some("connect failed before a packet was sent, and this backend does not see the errno")
-                }
-                () if has(flag::REMOTE_UNKNOWN) => Some("the other end's address is not known"),
+                () if has(flag::PREEXISTING) => Some("from before the recording".into()),
+                () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
+                    "connect failed before a packet was sent, and this backend does not see the errno".into(),
+                ),
+                () if has(flag::REMOTE_UNKNOWN) => Some("the other end's address is not known".into()),
                 () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
-                    Some("kernel TLS rides on it, and this backend does not see those calls")
+                    Some("kernel TLS rides on it, and this backend does not see those calls".into())
                 }
                 () => None,
             },

@@ -1,6 +1,9 @@
 //! Rows for the store.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::capture::Start;
 use crate::model::{
@@ -46,7 +49,7 @@ pub struct Batch {
 }
 
 /// A process (one program that it ran) as a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessRow {
     /// Counted from 1 within the recording.
     pub row: i64,
@@ -57,7 +60,7 @@ pub struct ProcessRow {
 }
 
 /// A connection as a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionRow {
     /// Counted from 1 within the recording.
     pub row: i64,
@@ -71,6 +74,8 @@ pub struct ConnectionRow {
     pub remote: Endpoint,
     /// First seen.
     pub opened: Timestamp,
+    /// When the handshake was over; of TCP only, and not stored.
+    pub established: Option<Timestamp>,
     /// When it ended.
     pub closed: Option<Timestamp>,
     /// Why it ended.
@@ -80,7 +85,7 @@ pub struct ConnectionRow {
     /// Of an MPTCP connection.
     pub subflow: bool,
     /// Figures may be incomplete; the reason.
-    pub inexact: Option<&'static str>,
+    pub inexact: Option<Cow<'static, str>>,
     /// Inode of the network namespace.
     pub netns: u32,
     /// Row of the process that opened it.
@@ -96,7 +101,7 @@ pub struct ConnectionRow {
 }
 
 /// What one process moved on one connection in one interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficRow {
     /// Row of the connection.
     pub connection: i64,
@@ -115,7 +120,7 @@ pub struct TrafficRow {
 }
 
 /// A name of a connection as a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NameRow {
     /// Row of the connection.
     pub connection: i64,
@@ -130,7 +135,7 @@ pub struct NameRow {
 }
 
 /// A question to DNS as a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LookupRow {
     /// When it was asked.
     pub time: Timestamp,

@@ -42,6 +42,8 @@ export function modelOf(rows, base) {
   /** @type {any} */
   const model = {
     rows: rows.length,
+    order: Uint32Array.from(rows, (_, row) => row),
+    byId: new Map(),
     base,
     open: ENDS.indexOf("open"),
     opened: Float64Array.from(rows, (row) => since(row.opened)),

@@ -111,6 +111,9 @@ struct StormArgs {
     /// Takes place in a network namespace of its own.
     #[arg(long)]
     netns: bool,
+    /// Connections a second of all clients together; 0 for as fast as they can.
+    #[arg(long, default_value_t = 0)]
+    rate: usize,
 }
 
 fn main() -> ExitCode {
@@ -151,8 +154,11 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bulk { streams, seconds } => print_pace(&pace::bulk(streams, length(seconds)?)?),
         Command::Packets { seconds } => print_pace(&pace::packets(length(seconds)?)?),
         Command::Storm(args) => {
-            let StormArgs { connections, processes, parallel, servers, bytes, list, netns } = args;
-            storm::run(&Storm { connections, processes, parallel, servers, bytes, list, netns }, &mut print)
+            let StormArgs { connections, processes, parallel, servers, bytes, list, netns, rate } = args;
+            storm::run(
+                &Storm { connections, processes, parallel, servers, bytes, list, netns, rate },
+                &mut print,
+            )
         }
     }
 }

@@ -4,6 +4,7 @@
 //! listen on many loopback addresses, so that no storm runs out of ports.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
@@ -31,6 +32,8 @@ pub struct Storm {
     pub list: bool,
     /// Take place in a network namespace of its own.
     pub netns: bool,
+    /// Connections a second of all clients together; 0 for as fast as they can.
+    pub rate: usize,
 }
 
 /// Loopback addresses a server process listens on.
@@ -61,7 +64,8 @@ pub fn run(storm: &Storm, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Resul
         }
         let share =
             (number + 1) * storm.connections / storm.processes - number * storm.connections / storm.processes;
-        let args = [number.to_string(), share.to_string(), storm.bytes.to_string(), list.clone()];
+        let pause = (1_000_000 * storm.parallel).checked_div(storm.rate).unwrap_or(0).to_string();
+        let args = [number.to_string(), share.to_string(), storm.bytes.to_string(), list.clone(), pause];
         let client = stage.start("client", &args)?;
         stage.tell(client, &addresses)?;
     }
@@ -86,9 +90,13 @@ fn server_role(w: &mut Worker) -> Result<()> {
 fn client(w: &mut Worker) -> Result<()> {
     let (number, share, bytes, list): (usize, usize, usize, u8) =
         (w.arg(0)?, w.arg(1)?, w.arg(2)?, w.arg(3)?);
+    let pause = Duration::from_micros(w.arg(4)?);
+    let begun = Instant::now();
     let addresses: Vec<SocketAddr> = w.hear()?.split(' ').map(str::parse).collect::<Result<_, _>>()?;
     let (mut totals, mut listed) = (Totals::default(), Vec::new());
     for n in 0..share {
+        let due = pause * u32::try_from(n)?;
+        std::thread::sleep(due.saturating_sub(begun.elapsed()));
         let remote = addresses[(number + n) % addresses.len()];
         let mut conn = connect(w, remote)?;
         conn.ask(8 + bytes + number % 13, 2 * bytes + n % 7)?;

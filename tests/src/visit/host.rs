@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-/// As long as a visitor needs for all parts of what it says.
-const LISTENS: Duration = Duration::from_millis(200);
+/// As long as a visitor needs for the first part of what it says, and for each further one, on a slow machine too: what comes
+/// after the host has gone is answered with a reset.
+const LISTENS: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(400)];
 
 /// Listens on a port of an address, over TCP and UDP, until the process ends.
 #[derive(Debug)]
@@ -24,9 +25,12 @@ impl Host {
         let socket = UdpSocket::bind(SocketAddr::from((address, port)))?;
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                let _ = stream.set_read_timeout(Some(LISTENS)); // it may have gone
+                let [first, further] = LISTENS;
+                let _ = stream.set_read_timeout(Some(first)); // it may have gone
                 let mut buffer = [0; 4096];
-                while stream.read(&mut buffer).is_ok_and(|len| len > 0) {}
+                while stream.read(&mut buffer).is_ok_and(|len| len > 0) {
+                    let _ = stream.set_read_timeout(Some(further));
+                }
                 let _ = stream.write_all(b"bye");
             }
         });

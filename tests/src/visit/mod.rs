@@ -77,10 +77,12 @@ impl Visit {
             socket.recv(&mut [0; 2048]).context("no answer")?;
             socket.local_addr()?
         } else {
+            // It takes a slow machine longer than the host listens.
+            let words = words::of(self.speak, &self.name)?;
             let mut stream = TcpStream::connect(to)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_nodelay(true)?;
-            for (nth, part) in words::of(self.speak, &self.name)?.iter().enumerate() {
+            for (nth, part) in words.iter().enumerate() {
                 if nth > 0 {
                     // A packet of its own.
                     std::thread::sleep(Duration::from_millis(20));

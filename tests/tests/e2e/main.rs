@@ -17,11 +17,13 @@ mod bad_input;
 mod crash;
 mod held;
 mod identity;
+mod live;
 mod load;
 mod names;
 mod programs;
 mod replay;
 mod report;
+mod screen;
 mod session;
 mod storms;
 mod wire;
@@ -30,6 +32,9 @@ use held::Held;
 use session::Session;
 
 fn main() {
+    if let Some(result) = screen::panics() {
+        return result.expect("a screen");
+    }
     let mut args = Arguments::from_args();
     // storms must not meet: they count on the machine being theirs
     args.test_threads.get_or_insert(1);
@@ -97,6 +102,12 @@ fn main() {
         trial("names::over-tcp", names::over_tcp),
         trial("names::switched-off", names::switched_off),
         trial("names::reverse", names::reverse),
+        trial("live::scroll-equals-store", live::scroll_equals_store),
+        trial("live::strangers", live::strangers),
+        trial("live::sleepers", live::sleepers),
+        trial("live::by-itself", live::by_itself),
+        trial("live::pipes", live::pipes),
+        trial("live::hang-up", live::hang_up),
         trial("replay", replay::equals_live),
         trial("load-small::paused", load::paused),
         trial("storm::stopped", storms::stopped),
@@ -110,6 +121,7 @@ fn main() {
     if !in_vm() {
         // A guest has no programs but the tests' own.
         trials.push(trial("programs::real", programs::real));
+        trials.push(trial("live::screen", screen::screen));
     }
     let conclusion = libtest_mimic::run(&args, trials);
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));

@@ -21,17 +21,19 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("summary", &["model", "enrich::geo", "store", "filter"]),
     ("report", &["summary", "model", "enrich::geo"]),
     ("export", &["summary", "model"]),
-    ("live", &["summary", "model", "filter"]),
+    ("live", &["model", "filter", "track", "store", "summary", "report", "export", "enrich::geo"]),
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.
-const OWNERS: [(&[&str], &[&str]); 10] = [
+const OWNERS: [(&[&str], &[&str]); 12] = [
     (&["aya", "aya_log", "aya_obj"], &["capture/", "capture.rs"]),
     (&["rusqlite"], &["store/", "store.rs"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/", "cli"]),
     (&["askama"], &["report/", "report.rs", "live/web"]),
     (&["maxminddb"], &["enrich/geo"]),
-    (&["hickory_proto", "tls_parser", "rustls", "httparse"], &["sniff/"]),
+    (&["hickory_proto", "tls_parser", "httparse"], &["sniff/"]),
+    (&["rustls"], &["sniff/", "live/web"]),
+    (&["axum", "hyper", "hyper_util", "tokio_rustls", "tokio_stream", "getrandom"], &["live/web"]),
     // The only network code.
     (&["ureq"], &["commands/geo/fetch.rs"]),
     (&["hickory_resolver"], &["resolve.rs"]),
@@ -164,6 +166,7 @@ mod tests {
             ("report/page.rs", "summary/mod.rs", "use ::askama::Template;"),
             ("live/web/page.rs", "live/mod.rs", "use askama::Template;"),
             ("live/tui/mod.rs", "live/web/mod.rs", "use crossterm::event;"),
+            ("live/web/net.rs", "live/hub.rs", "use axum::Router;"),
             ("enrich/geo/database.rs", "report/mod.rs", "use maxminddb::Reader;"),
             ("commands/geo/fetch.rs", "commands/geo/install.rs", "use ureq::Agent;"),
             ("export/parquet.rs", "export/csv.rs", "use ::parquet::basic::Type;"),

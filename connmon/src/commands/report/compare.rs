@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Read, target, to, what};
 use crate::cli::{self, ReportFormat};
 use crate::commands::{CommandError, Outcome};
-use crate::config::{Choice, choice, interval};
+use crate::config::{choice, interval};
 use crate::daemon::now;
 use crate::report::compare;
 use crate::store::Store;
@@ -42,6 +42,6 @@ fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
         None => side.into(),
     };
     let read = Read { only: None, what: what(&args.redact), rows: 0, cells: None };
-    let (summary, ..) = read.all(&Store::open(&db)?, Choice { ..chosen })?;
+    let (summary, ..) = read.all(&Store::open(&db)?, chosen)?;
     Ok(summary)
 }

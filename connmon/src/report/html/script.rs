@@ -42,13 +42,30 @@ const MODULES: &[(&str, &str)] = &[
     module!("main.js"),
 ];
 
+/// Modules of a page that a server feeds, after the others.
+const LIVE_MODULES: &[(&str, &str)] = &[
+    module!("live/merge.js"),
+    module!("live/log.js"),
+    module!("live/feed.js"),
+    module!("live/pulse.js"),
+    module!("live/figures.js"),
+    module!("live/top.js"),
+    module!("live/live.js"),
+];
+
 /// Runs before the page is laid out.
 pub(super) const EARLY: &str = include_str!("../../../../templates/js/early.js");
 
 /// The whole script.
-pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| joined(MODULES.iter()));
+
+/// The whole script of a page that a server feeds.
+pub(super) static LIVE_SCRIPT: LazyLock<String> =
+    LazyLock::new(|| joined(MODULES.iter().chain(LIVE_MODULES)));
+
+fn joined<'a>(modules: impl Iterator<Item = &'a (&'static str, &'static str)>) -> String {
     let mut script = String::new();
-    for (name, text) in MODULES {
+    for (name, text) in modules {
         script.push_str(&format!("// {name}\n"));
         for line in text.lines().filter(|line| !is_import(line) && *line != "export {};") {
             script.push_str(line.strip_prefix("export ").unwrap_or(line));
@@ -56,7 +73,7 @@ pub(super) static SCRIPT: LazyLock<String> = LazyLock::new(|| {
         }
     }
     script
-});
+}
 
 /// Imports are lines of their own.
 fn is_import(line: &str) -> bool {
@@ -82,7 +99,7 @@ mod tests {
     #[test]
     fn each_name_stands_for_one_thing() {
         let mut seen: HashMap<&str, &str> = HashMap::new();
-        for (module, text) in MODULES {
+        for (module, text) in MODULES.iter().chain(LIVE_MODULES) {
             for name in names(text) {
                 let before = seen.insert(name, module);
                 assert!(before.is_none(), "{name} is in {module} and in {}", before.unwrap_or_default());
@@ -92,10 +109,11 @@ mod tests {
 
     #[test]
     fn each_module_comes_after_what_it_imports() {
-        for (place, (module, text)) in MODULES.iter().enumerate() {
+        let modules = [MODULES, LIVE_MODULES].concat();
+        for (place, (module, text)) in modules.iter().enumerate() {
             for line in text.lines().filter(|line| line.starts_with("import ")) {
                 let file = line.rsplit('/').next().unwrap().trim_end_matches("\";");
-                let found = MODULES[..place].iter().any(|(name, _)| name.rsplit('/').next() == Some(file));
+                let found = modules[..place].iter().any(|(name, _)| name.rsplit('/').next() == Some(file));
                 assert!(found, "{module} imports {file}, which does not come before it");
                 assert!(line.ends_with(';'), "{module}: an import is one line");
             }
@@ -104,8 +122,10 @@ mod tests {
 
     #[test]
     fn the_script_cannot_end_its_element() {
-        let lower = SCRIPT.to_lowercase() + EARLY;
+        let lower = LIVE_SCRIPT.to_lowercase() + EARLY;
         assert!(!lower.contains("</script") && !lower.contains("<!--"));
         assert!(!lower.contains("\nimport ") && !lower.contains("\nexport "));
+        assert!(LIVE_SCRIPT.starts_with(SCRIPT.as_str()) && LIVE_SCRIPT.contains("EventSource"));
+        assert!(!SCRIPT.contains("EventSource"), "a file has nobody to listen to");
     }
 }

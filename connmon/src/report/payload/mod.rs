@@ -26,6 +26,8 @@ use crate::summary::Window;
 use dictionary::Dictionaries;
 use row::{Row, Share};
 
+/// How hard gzip tries: beyond, the time doubles for half a percent.
+const LEVEL: u32 = 7;
 /// So many connections are put into a page unless told otherwise.
 pub const DEFAULT_ROWS: usize = 100_000;
 
@@ -115,7 +117,7 @@ impl Payload {
     ) -> io::Result<Written> {
         self.prune();
         self.rows.sort_unstable_by_key(|row| (row.opened, row.id));
-        let mut gzip = GzEncoder::new(out, Compression::new(6));
+        let mut gzip = GzEncoder::new(out, Compression::new(LEVEL));
         let columns = column::columns(&self.rows);
         let mut header = self.header(&columns, window, home)?;
         while !(header.len() + 4).is_multiple_of(8) {

@@ -4,6 +4,7 @@ mod activity;
 mod arc;
 mod bars;
 mod furniture;
+pub(crate) mod grid;
 mod hilbert;
 mod labels;
 mod map;

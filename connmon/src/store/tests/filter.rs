@@ -133,6 +133,7 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
                 local: Endpoint::new([10, 0, 0, 5].into(), local),
                 remote: Endpoint::new(address, remote),
                 opened: Timestamp(opened * 1_000_000_000),
+                established: None,
                 closed: lasted.map(|lasted| Timestamp((opened + lasted) * 1_000_000_000)),
                 end,
                 preexisting: false,

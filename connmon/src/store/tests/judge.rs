@@ -28,6 +28,7 @@ fn closed() -> ConnectionRow {
         local: Endpoint::new([10, 0, 0, 5].into(), 40_000),
         remote: Endpoint::new([192, 0, 2, 1].into(), 443),
         opened: at(11),
+        established: None,
         closed: Some(at(12)),
         end: Some(End::Fin),
         preexisting: false,

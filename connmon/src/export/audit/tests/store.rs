@@ -183,6 +183,7 @@ fn connections() -> Vec<ConnectionRow> {
         local: endpoint(local),
         remote: endpoint(remote),
         opened: Timestamp(START + second * SECOND),
+        established: None,
         closed: Some(Timestamp(START + (second + 10) * SECOND)),
         end: Some(if proto == Proto::UDP { End::Closed } else { End::Fin }),
         preexisting: false,

@@ -1,0 +1,107 @@
+//! A viewer's end of the socket.
+
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::update::{FORMAT, MAX_LINE, Update};
+
+/// Updates that wait for the viewer at most; the socket makes the recorder see that it is slow.
+const WAITING: usize = 8;
+
+/// Why a viewer sees nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// No recorder is there.
+    #[error(
+        "no recorder answers at {0}: {1}; start `connmon record`, or name its store with --db or its socket with --socket"
+    )]
+    NoRecorder(PathBuf, io::Error),
+    /// Not allowed.
+    #[error("{0} may be read by root and by members of the group `connmon` only")]
+    NotAllowed(PathBuf),
+    /// The recorder has gone.
+    #[error("the recorder has gone")]
+    Gone,
+    /// Not what a recorder says.
+    #[error("what comes from the recorder cannot be read: {0}")]
+    Malformed(String),
+    /// Another version.
+    #[error(
+        "the recorder speaks form {0} of the live protocol, and this is form {FORMAT}: use the connmon that records"
+    )]
+    Format(u32),
+}
+
+/// What a recorder tells, update by update; the last item says why there are no more.
+pub type Updates = Receiver<Result<Update, AttachError>>;
+
+/// Attaches to a recorder. A thread reads the socket until the receiver is dropped or the recorder is gone.
+///
+/// # Errors
+/// There is no recorder, or it does not let this user look.
+pub fn connect(socket: &Path) -> Result<Updates, AttachError> {
+    let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => AttachError::NotAllowed(socket.into()),
+        _ => AttachError::NoRecorder(socket.into(), error),
+    })?;
+    let (sender, receiver) = sync_channel(WAITING);
+    let name = socket.to_path_buf();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::with_capacity(1 << 16, stream);
+        let mut line = Vec::new();
+        let mut begun = false;
+        loop {
+            let update = match next(&mut reader, &mut line) {
+                // It closes what it does not let look, without a word.
+                Err(AttachError::Gone) if !begun => Err(AttachError::NotAllowed(name.clone())),
+                update => update,
+            };
+            begun = true;
+            let last = update.is_err();
+            if sender.send(update).is_err() || last {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+fn next(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Update, AttachError> {
+    line.clear();
+    let limit = MAX_LINE as u64 + 1;
+    let read = io::Read::take(&mut *reader, limit).read_until(b'\n', line);
+    match read {
+        Ok(0) | Err(_) => return Err(AttachError::Gone),
+        Ok(_) if line.last() != Some(&b'\n') && line.len() > MAX_LINE => {
+            return Err(AttachError::Malformed(format!("a line is longer than {MAX_LINE} bytes")));
+        }
+        Ok(_) if line.last() != Some(&b'\n') => return Err(AttachError::Gone),
+        Ok(_) => {}
+    }
+    let update: Update =
+        serde_json::from_slice(line).map_err(|error| AttachError::Malformed(error.to_string()))?;
+    if update.format == FORMAT { Ok(update) } else { Err(AttachError::Format(update.format)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<Update, AttachError> {
+        next(&mut BufReader::new(text), &mut Vec::new())
+    }
+
+    #[test]
+    fn what_is_no_update_is_told_so() {
+        assert!(matches!(read(b""), Err(AttachError::Gone)));
+        assert!(matches!(read(b"{\"format\":1"), Err(AttachError::Gone)));
+        assert!(matches!(read(b"\n"), Err(AttachError::Malformed(_))));
+        assert!(matches!(read(b"GET / HTTP/1.1\r\n"), Err(AttachError::Malformed(_))));
+        assert!(matches!(read(b"{\"format\":1,\"connections\":[{}]}\n"), Err(AttachError::Malformed(_))));
+        assert!(matches!(read(b"{\"format\":7}\n"), Err(AttachError::Format(7))));
+        assert!(matches!(read(&[b'['; 100_000]), Err(AttachError::Gone)));
+        assert_eq!(read(b"{\"format\":1,\"seq\":3}\n").unwrap().seq, 3);
+    }
+}

@@ -1,0 +1,42 @@
+//! What is happening now: the recorder tells viewers what it has just stored, and each viewer keeps a board of it.
+//!
+//! ```text
+//! recorder: batch → store → Update ─(never waits)→ Hub ─ UNIX socket, a line of JSON an update → viewer: Board → terminal, lines, page
+//! ```
+//!
+//! A viewer that does not keep up gets a snapshot instead of what it missed, and is told so. Figures are the store's own; nothing
+//! is counted a second time.
+
+pub mod attach;
+pub mod board;
+pub mod event;
+pub mod hub;
+mod listeners;
+pub mod meter;
+mod peer;
+pub mod save;
+pub mod scroll;
+#[cfg(test)]
+mod tests;
+pub mod tui;
+pub mod update;
+pub mod web;
+
+pub use board::{Board, Changes, Entry};
+pub use event::Event;
+pub use update::{Listener, Totals, Update};
+
+use std::path::{Path, PathBuf};
+
+/// Where the recorder of the usual store offers its socket.
+pub const DEFAULT_SOCKET: &str = "/run/connmon/live.sock";
+
+/// Where the recorder of a store offers its socket: beside it, but for the usual store, whose folder only root may enter.
+pub fn socket_of(db: &Path, default_db: &Path) -> PathBuf {
+    if db == default_db {
+        return DEFAULT_SOCKET.into();
+    }
+    let mut name = db.as_os_str().to_owned();
+    name.push(".sock");
+    name.into()
+}

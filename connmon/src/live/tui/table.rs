@@ -1,0 +1,106 @@
+//! Tables: columns that fit the screen, the ones that matter least left out first.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::app::{App, Tab};
+use super::columns::{Cell, Column, Wanted, cells, columns};
+use super::text::cut;
+
+/// Writes a text within so many columns.
+pub(super) fn put(buffer: &mut Buffer, x: u16, y: u16, width: u16, text: &str, style: Style) {
+    if buffer.area.contains((x, y).into()) {
+        buffer.set_stringn(x, y, text, width.into(), style);
+    }
+}
+
+/// Two texts at the ends of a line, with something between.
+pub(super) fn ends(left: &str, right: &str, width: usize, fill: char) -> String {
+    match width.checked_sub(left.width() + right.width() + 2) {
+        Some(between) => format!("{left} {} {right}", fill.to_string().repeat(between)),
+        None if width >= left.width() => left.to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What stands in the place of rows where there are none.
+pub(super) fn nothing(app: &App) -> String {
+    if !app.board().is_complete() && app.items.len() == 0 {
+        "Waiting for the recorder …".into()
+    } else if app.tab == Tab::Listening {
+        "No socket listens.".into()
+    } else if app.items.len() == 0 {
+        "No connection yet: it appears here when a program opens one.".into()
+    } else if app.tab == Tab::Timeline && app.items.fitting().next().is_some() {
+        "Nothing happened in this time. A longer -t shows more of the past.".into()
+    } else if !app.filter().is_everything() {
+        "No connection fits the filter. Esc clears it, / changes it.".into()
+    } else {
+        "No connection is open now. t shows those that are closed.".into()
+    }
+}
+
+/// The columns that fit, and how wide each is.
+fn fit(columns: Vec<Column>, width: u16) -> Vec<(Column, u16)> {
+    let mut columns = columns;
+    let least = |columns: &[Column]| columns.iter().map(|column| column.least + 1).sum::<u16>();
+    while least(&columns) > width + 1 && columns.len() > 1 {
+        let Some(last) = (0..columns.len()).max_by_key(|place| columns[*place].rank) else { break };
+        columns.remove(last);
+    }
+    let mut left = (width + 1).saturating_sub(least(&columns));
+    let mut widths: Vec<u16> = columns.iter().map(|column| column.least).collect();
+    // What is left goes to those who can use it, a column at a time.
+    while left > 0 {
+        let before = left;
+        for (column, width) in columns.iter().zip(&mut widths) {
+            let more = left.min(column.weight).min(column.most.saturating_sub(*width));
+            *width += more;
+            left -= more;
+        }
+        if left == before {
+            break;
+        }
+    }
+    columns.into_iter().zip(widths).collect()
+}
+
+/// Draws the rows of the tab.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    let theme = app.theme;
+    let columns = fit(columns(app), area.width);
+    let sorted = app.sort().by(app.tab);
+    let mark = if app.sort().falls(app.tab) { "▼" } else { "▲" };
+    let mut x = area.x;
+    for (column, width) in &columns {
+        let title = match column.sort {
+            Some(by) if by == sorted => format!("{}{mark}", column.title),
+            _ => column.title.to_owned(),
+        };
+        let title = cut(&title, (*width).into());
+        let indent = if column.right { width.saturating_sub(title.width() as u16) } else { 0 };
+        put(buffer, x + indent, area.y, *width, &title, theme.head());
+        x += width + 1;
+    }
+    let page = usize::from(area.height.saturating_sub(1));
+    let first = app.list().offset();
+    for (line, row) in app.rows.iter().skip(first).take(page).enumerate() {
+        let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
+        let mut x = area.x;
+        for (column, width) in &columns {
+            let Cell { text, style } = cells(app, row, Wanted { what: column.what, width: *width });
+            let text = cut(&text, (*width).into());
+            let indent = if column.right { width.saturating_sub(text.width() as u16) } else { 0 };
+            put(buffer, x + indent, y, *width - indent, &text, style);
+            x += width + 1;
+        }
+        if first + line == app.list().index() {
+            buffer.set_style(Rect { y, height: 1, ..area }, theme.chosen());
+        }
+    }
+    if app.rows.is_empty() && area.height > 1 {
+        put(buffer, area.x, area.y + 1, area.width, &nothing(app), theme.dim());
+    }
+}

@@ -1,0 +1,465 @@
+//! One board for all browsers, and what changed on it as messages.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use base64::engine::general_purpose::STANDARD;
+use base64::write::EncoderStringWriter;
+use serde::Serialize;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::time::sleep;
+
+use super::ServeError;
+use crate::live::attach::Updates;
+use crate::live::event::{Event, What};
+use crate::live::{Board, Update};
+use crate::model::{Connection, HostLocation, Run, Timestamp};
+use crate::report::payload::{DEFAULT_ROWS, Payload};
+use crate::summary::{Completeness, Verdict, Window, format};
+
+/// Between two messages.
+const PERIOD: Duration = Duration::from_millis(250);
+/// A message comes this often even if no connection changes, for open ones last longer.
+const QUIET: Duration = Duration::from_secs(2);
+/// Messages that a browser which was away can still get.
+const RECENT: usize = 64;
+/// Messages that wait for a browser at most, before it is told to begin anew.
+const WAITING: usize = 16;
+/// Happenings that new browsers are told.
+const LOG: usize = 5_000;
+/// Pages and snapshots that are made at once.
+const RENDERS: usize = 2;
+/// How often it is seen whether the recorder has told everything, and how often at most.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: usize = 100;
+/// Before the next try to attach.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A message to every browser.
+pub(super) struct Tick {
+    pub(super) seq: u64,
+    pub(super) text: Bytes,
+}
+
+/// What happened on a connection: which, when in milliseconds since 1970, and what.
+#[derive(Clone, Serialize)]
+struct Line(i64, f64, String);
+
+/// Whether more is to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Recorder {
+    #[default]
+    On,
+    Ended,
+    Gone,
+}
+
+#[derive(Serialize)]
+struct Head {
+    now: i64,
+    recorder: Recorder,
+    forgotten: u64,
+    /// Whether nothing is known to be missing.
+    complete: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Message<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    gone: BTreeSet<i64>,
+    head: Option<Head>,
+    log: Vec<&'a Line>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped: u64,
+}
+
+/// What came since the last message.
+#[derive(Default)]
+struct Pending {
+    reset: bool,
+    changed: BTreeSet<i64>,
+    gone: BTreeSet<i64>,
+    events: Vec<Event>,
+}
+
+#[derive(Default)]
+struct State {
+    board: Board,
+    recorder: Recorder,
+    seq: u64,
+    pending: Pending,
+    log: VecDeque<Line>,
+    recent: VecDeque<Arc<Tick>>,
+    /// The time and the recorder as they were last told.
+    said: (Timestamp, Recorder),
+    /// Updates that were missed and told of.
+    missed: u64,
+}
+
+/// The board and what browsers are told of it.
+pub(super) struct Feed {
+    pub(super) home: Option<HostLocation>,
+    /// Its own port: what it tells browsers changes the connections to it.
+    port: u16,
+    epoch: String,
+    state: Mutex<State>,
+    changed: Notify,
+    ticks: broadcast::Sender<Arc<Tick>>,
+    pub(super) renders: Semaphore,
+}
+
+/// The board at one moment.
+pub(super) struct View {
+    pub(super) runs: Vec<Run>,
+    pub(super) connections: Vec<(i64, Connection)>,
+    /// The last message that is in it.
+    pub(super) last: String,
+    pub(super) now: Timestamp,
+}
+
+/// How a browser begins: messages at once, and all that come later.
+pub(super) struct Beginning {
+    pub(super) ticks: broadcast::Receiver<Arc<Tick>>,
+    pub(super) first: Vec<Bytes>,
+    pub(super) seq: u64,
+    /// It has to begin anew.
+    pub(super) anew: bool,
+}
+
+/// What was known of connections, to see what is new.
+#[derive(Default)]
+pub(super) struct Known(HashMap<i64, Facts>);
+
+#[derive(Default)]
+struct Facts {
+    names: usize,
+    hits: usize,
+    label: Option<Arc<str>>,
+}
+
+impl Feed {
+    /// # Errors
+    /// The system gives no random numbers.
+    pub(super) fn new(home: Option<HostLocation>, port: u16, keep: usize) -> Result<Self, ServeError> {
+        let mut epoch = [0; 8];
+        getrandom::fill(&mut epoch).map_err(|error| ServeError::Random(error.to_string()))?;
+        Ok(Self {
+            home,
+            port,
+            epoch: format!("{:016x}", u64::from_ne_bytes(epoch)),
+            state: Mutex::new(State { board: Board::new(keep, false), ..State::default() }),
+            changed: Notify::new(),
+            ticks: broadcast::channel(WAITING).0,
+            renders: Semaphore::new(RENDERS),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what recorders tell, for ever.
+    pub(super) fn take(&self, mut updates: Updates, mut again: impl FnMut() -> Option<Updates>) {
+        loop {
+            for update in updates {
+                match update {
+                    Ok(update) => self.apply(&update),
+                    Err(error) => {
+                        tracing::info!("{error}");
+                        break;
+                    }
+                }
+            }
+            let mut state = self.lock();
+            state.recorder = if state.board.has_ended() { Recorder::Ended } else { Recorder::Gone };
+            drop(state);
+            self.changed.notify_one();
+            updates = loop {
+                std::thread::sleep(AGAIN);
+                if let Some(updates) = again() {
+                    break updates;
+                }
+            };
+        }
+    }
+
+    /// Takes in an update.
+    pub(super) fn apply(&self, update: &Update) {
+        let mut state = self.lock();
+        let changes = state.board.apply(update);
+        if changes.reset {
+            state.pending = Pending { reset: true, ..Pending::default() };
+        }
+        state.recorder = if state.board.has_ended() { Recorder::Ended } else { Recorder::On };
+        state.pending.changed.extend(changes.connections);
+        for id in changes.gone {
+            state.pending.changed.remove(&id);
+            state.pending.gone.insert(id);
+        }
+        state.pending.events.extend(changes.events);
+        // A snapshot in parts is told as one.
+        if state.board.is_complete() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits a moment for what the recorder tells at first.
+    pub(super) async fn ready(&self) {
+        for _ in 0..LOOKS {
+            if self.lock().board.is_complete() {
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Tells browsers what changed, at once after a pause and then four times a second.
+    pub(super) async fn tick(self: Arc<Self>) {
+        let mut known = Known::default();
+        let mut pause = std::pin::pin!(sleep(QUIET));
+        loop {
+            let quiet = tokio::select! {
+                () = self.changed.notified() => false,
+                () = &mut pause => true,
+            };
+            let feed = self.clone();
+            let published = tokio::task::spawn_blocking(move || {
+                let published = feed.publish(&mut known, quiet);
+                (published, known)
+            });
+            // It ends early only if it panics; then what was known is made anew.
+            let (published, next) = published.await.unwrap_or_default();
+            known = next;
+            if published || quiet {
+                pause.set(sleep(QUIET));
+            }
+            if published {
+                sleep(PERIOD).await;
+            }
+        }
+    }
+
+    /// Makes a message of what changed, if anything did. There is one publisher.
+    pub(super) fn publish(&self, known: &mut Known, quiet: bool) -> bool {
+        let mut state = self.lock();
+        // Messages about the way of messages would never end.
+        let own = |id: &i64| {
+            let row = state.board.entry(*id).map(|entry| &entry.row);
+            row.is_some_and(|row| {
+                [row.local, row.remote].iter().any(|end| end.port == self.port && end.ip.is_loopback())
+            })
+        };
+        let Pending { reset, changed, gone, events } = &state.pending;
+        let nothing = changed.iter().all(own) && events.is_empty() && gone.is_empty() && !reset;
+        let said = (state.board.now(), state.recorder);
+        let waiting = !changed.is_empty();
+        let same = if quiet { said == state.said && !waiting } else { said.1 == state.said.1 };
+        if (nothing && same) || !state.board.is_complete() {
+            return false;
+        }
+        state.said = said;
+        let Pending { reset, changed, gone, events } = std::mem::take(&mut state.pending);
+        let dropped = state.board.missed() - state.missed;
+        state.missed = state.board.missed();
+        let run = run_of(&state.board);
+        let id = run.as_ref().map_or(0, |run| run.id);
+        let rows: Vec<(i64, Connection)> = if reset {
+            state.board.connections().collect()
+        } else {
+            changed.iter().filter_map(|one| Some((id, state.board.connection(*one)?))).collect()
+        };
+        let mut log: Vec<Line> = events.iter().filter_map(|event| line(&state.board, event)).collect();
+        let now = state.board.now();
+        let head = head(&state);
+        let seq = state.seq + 1;
+        drop(state);
+
+        if reset {
+            known.0.clear();
+        }
+        gone.iter().for_each(|id| drop(known.0.remove(id)));
+        let learnt = rows.iter().flat_map(|(_, connection)| known.learn(connection, now));
+        // What a snapshot tells did not happen now.
+        log.extend(learnt.collect::<Vec<_>>().into_iter().filter(|_| !reset));
+        let message = Message {
+            payload: payload(run.as_slice(), &rows, now),
+            gone: if reset { BTreeSet::new() } else { gone },
+            head: Some(head),
+            log: log.iter().collect(),
+            dropped,
+        };
+        let text = self.text(if reset { "snapshot" } else { "update" }, seq, &message);
+        let tick = Arc::new(Tick { seq, text });
+
+        let mut state = self.lock();
+        state.seq = seq;
+        if reset {
+            state.recent.clear();
+            state.log.clear();
+        }
+        state.log.extend(log);
+        let extra = state.log.len().saturating_sub(LOG);
+        state.log.drain(..extra);
+        state.recent.push_back(tick.clone());
+        if state.recent.len() > RECENT {
+            state.recent.pop_front();
+        }
+        // Nobody may be there to hear it.
+        let _ = self.ticks.send(tick);
+        true
+    }
+
+    /// A message as browsers read it.
+    fn text(&self, kind: &str, seq: u64, message: &Message<'_>) -> Bytes {
+        // Plain data with text keys: serde_json can only fail at those (docs.rs/serde_json, `to_string`).
+        let data = serde_json::to_string(message).unwrap_or_default();
+        Bytes::from(format!("event: {kind}\nid: {}-{seq}\ndata: {data}\n\n", self.epoch))
+    }
+
+    /// Begins to tell a browser that has seen everything up to `after`.
+    pub(super) fn begin(&self, after: Option<&str>) -> Beginning {
+        let state = self.lock();
+        let ticks = self.ticks.subscribe();
+        let seq = state.seq;
+        let seen = after.and_then(|id| id.strip_prefix(&self.epoch)?.strip_prefix('-')?.parse::<u64>().ok());
+        let oldest = state.recent.front().map_or(seq + 1, |tick| tick.seq);
+        let seen = seen.filter(|seen| *seen <= seq && *seen + 1 >= oldest);
+        let mut first = Vec::new();
+        if let Some(seen) = seen {
+            first.extend(state.recent.iter().filter(|tick| tick.seq > seen).map(|tick| tick.text.clone()));
+        }
+        let hello =
+            Message { head: Some(head(&state)), log: state.log.iter().collect(), ..Message::default() };
+        first.push(self.text("hello", seq, &hello));
+        Beginning { ticks, first, seq, anew: seen.is_none() }
+    }
+
+    /// Everything as one message, for a browser that missed so many, and the number of the last that is in it.
+    pub(super) fn snapshot(&self, dropped: u64) -> (Bytes, u64) {
+        let state = self.lock();
+        let (run, now, seq) = (run_of(&state.board), state.board.now(), state.seq);
+        let rows: Vec<_> = state.board.connections().collect();
+        let head = head(&state);
+        drop(state);
+        let message = Message {
+            payload: payload(run.as_slice(), &rows, now),
+            head: Some(head),
+            dropped,
+            ..Message::default()
+        };
+        (self.text("snapshot", seq, &message), seq)
+    }
+
+    /// The board as it is.
+    pub(super) fn view(&self) -> View {
+        let state = self.lock();
+        View {
+            runs: state.board.run().cloned().into_iter().collect(),
+            connections: state.board.connections().collect(),
+            last: format!("{}-{}", self.epoch, state.seq),
+            now: state.board.now(),
+        }
+    }
+}
+
+impl View {
+    /// Lets the recording last until now.
+    pub(super) fn until_now(mut self) -> Self {
+        for run in &mut self.runs {
+            run.last_flush = run.last_flush.max(self.now);
+        }
+        self
+    }
+}
+
+/// The recording, which lasts until now.
+fn run_of(board: &Board) -> Option<Run> {
+    let mut run = board.run()?.clone();
+    run.last_flush = run.last_flush.max(board.now());
+    Some(run)
+}
+
+fn head(state: &State) -> Head {
+    let complete = Completeness::of_last(state.board.run().map(std::slice::from_ref).unwrap_or_default())
+        .is_none_or(|(_, completeness)| completeness.verdict != Verdict::Incomplete);
+    Head {
+        now: state.board.now().as_millis(),
+        recorder: state.recorder,
+        forgotten: state.board.forgotten(),
+        complete,
+    }
+}
+
+/// Connections as the page's script reads them.
+fn payload(runs: &[Run], rows: &[(i64, Connection)], now: Timestamp) -> Option<String> {
+    let mut payload = Payload::new(runs, DEFAULT_ROWS);
+    for (run, connection) in rows {
+        payload.add(*run, connection);
+    }
+    let window =
+        runs.iter().map(|run| Window { from: run.started, to: now.max(Timestamp(run.started.0 + 1)) }).next();
+    let mut text = EncoderStringWriter::new(&STANDARD);
+    match payload.write(window, None, &mut text) {
+        Ok(_) => Some(text.into_inner()),
+        Err(error) => {
+            tracing::warn!("a message lacks its connections: {error}");
+            None
+        }
+    }
+}
+
+/// An event of a connection, in words.
+fn line(board: &Board, event: &Event) -> Option<Line> {
+    let id = event.what.connection()?;
+    let connection = board.connection(id);
+    let end = connection.as_ref().and_then(|one| one.end).map_or("", |end| end.name());
+    let words = match event.what {
+        What::New(_) => "opened".to_owned(),
+        What::Established(_) => "established".to_owned(),
+        What::Failed(_) => format!("failed: {end}"),
+        _ => {
+            let (tx, rx) = connection.as_ref().map_or((0, 0), |one| (one.tx_bytes(), one.rx_bytes()));
+            format!("closed ({end}): {} sent, {} received", format::bytes(tx), format::bytes(rx))
+        }
+    };
+    Some(Line(id, milliseconds(event.time), words))
+}
+
+impl Known {
+    /// What is new of a connection besides its events.
+    fn learn(&mut self, connection: &Connection, now: Timestamp) -> Vec<Line> {
+        let facts = self.0.entry(connection.id).or_default();
+        let line = |time, words| Line(connection.id, milliseconds(time), words);
+        let mut lines = Vec::new();
+        if connection.names.len() > facts.names {
+            let names = connection.names.iter().map(|name| format!("{} ({})", name.name, name.source.name()));
+            lines.push(line(now, format!("named {}", names.collect::<Vec<_>>().join(", "))));
+        }
+        if connection.label != facts.label {
+            let label = connection.label.as_deref().unwrap_or("none");
+            lines.push(line(now, format!("label: {label}")));
+        }
+        for hit in connection.hits.iter().skip(facts.hits) {
+            lines.push(line(now, format!("matches {} of {}", hit.indicator, hit.list.name)));
+        }
+        *facts = Facts {
+            names: connection.names.len(),
+            hits: connection.hits.len(),
+            label: connection.label.clone(),
+        };
+        lines
+    }
+}
+
+fn milliseconds(time: Timestamp) -> f64 {
+    time.0.div_euclid(1_000) as f64 / 1_000.0
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}

@@ -1,0 +1,129 @@
+//! Connections: how many there can be, and how long each may take.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// Connections at once.
+pub(super) const MAX_CONNECTIONS: usize = 64;
+/// What a request may take until its headers are there, and a connection until the next request.
+const HEADERS: Duration = Duration::from_secs(5);
+/// What headers may be long, bytes.
+const MAX_HEADERS: usize = 16 << 10;
+/// What a handshake of TLS may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// A browser that takes nothing for so long has gone.
+const STALLED: Duration = Duration::from_secs(30);
+/// Before the next try when the system has no more files to give.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What one connection too many is told.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n";
+
+/// Takes connections in, for ever.
+pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let Ok(place) = room.clone().try_acquire_owned() else {
+            if tls.is_none() {
+                // What it does not take at once is not worth waiting for.
+                let _ = stream.try_write(FULL);
+            }
+            continue;
+        };
+        let (tls, app) = (tls.clone(), app.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            match tls {
+                None => serve(stream, app).await,
+                Some(tls) => serve_tls(stream, &tls, app).await,
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn serve_tls(stream: TcpStream, tls: &TlsAcceptor, app: Router) {
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve(stream, app).await,
+        Ok(Err(error)) => tracing::debug!("a handshake failed: {error}"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: Router) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(MAX_HEADERS);
+    let stream = TokioIo::new(Impatient { stream, waiting: None });
+    if let Err(error) = http.serve_connection(stream, TowerToHyperService::new(app)).await {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+/// A stream that ends when nobody takes what is written.
+struct Impatient<S> {
+    stream: S,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Impatient<S> {
+    /// What a write says, or that it took too long.
+    fn watch<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.waiting = None;
+            return result;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(STALLED)));
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => result,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch(context, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.watch(context, result)
+    }
+}

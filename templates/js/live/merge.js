@@ -1,0 +1,230 @@
+// @ts-check
+// Puts changed connections into a model that is on show: rows in place, dictionaries by what their entries are.
+
+/** @typedef {import("../model.js").Model} Model */
+/** @typedef {import("../model.js").Process} Process */
+/** @typedef {import("../model.js").Share} Share */
+/** @typedef {Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array} Numbers */
+
+/** Columns whose values mean the same in every model. A page's own may be narrower: they are as wide as its rows need. */
+const PLAIN = /** @type {const} */ ({
+  id: Float64Array, lasted: Float64Array, tx: Float64Array, rx: Float64Array, txCalls: Float64Array, rxCalls: Float64Array, kernelTx: Float64Array,
+  kernelRx: Float64Array, wireTx: Float64Array, wireRx: Float64Array, wireTxPackets: Uint32Array, wireRxPackets: Uint32Array, retransmitted: Float64Array,
+  retransmits: Uint32Array, rtt: Uint32Array, named: Float64Array, run: Uint16Array, flags: Uint8Array, localPort: Uint16Array, remotePort: Uint16Array,
+  port: Uint16Array, direction: Uint8Array, end: Uint8Array,
+});
+/** Columns that are places in dictionaries. */
+const CODED = /** @type {const} */ ({
+  owner: Int32Array, local: Uint32Array, remote: Uint32Array, names: Uint32Array, proto: Uint16Array, service: Uint16Array, label: Uint16Array,
+  hits: Uint16Array, inexact: Uint16Array,
+});
+/** @typedef {keyof typeof CODED} Coded */
+const WIDTHS = { opened: Float64Array, ...PLAIN, ...CODED };
+/** Room for so many rows more, at least. */
+const SPARE = 4096;
+
+/** Entries that came before, by what they are. @template T */
+class Known {
+  /** @param {readonly T[]} entries @param {(entry: T) => string} key */
+  constructor(entries, key) {
+    this.entries = [...entries];
+    this.key = key;
+    /** @type {Map<string, number>} */
+    this.places = new Map();
+    entries.forEach((entry, place) => this.places.set(key(entry), place));
+  }
+
+  /** The place of an entry; what is known of it anew replaces what was. @param {T} entry */
+  place(entry) {
+    const key = this.key(entry);
+    const place = this.places.get(key) ?? this.entries.length;
+    this.places.set(key, place);
+    this.entries[place] = entry;
+    return place;
+  }
+}
+
+const sameWord = (/** @type {string} */ word) => word;
+/** One program that a process was: what is learnt later (its hash, its unit) changes no part of this. @param {Process} p */
+const programKey = (p) => [p.pid, p.started, p.comm, p.exe, p.cmdline].join("\u0000");
+const setKey = (/** @type {object[]} */ set) => JSON.stringify(set.map((one) => Object.values(one)));
+
+export class Merger {
+  /** @param {Model} model to which changes are added */
+  constructor(model) {
+    this.model = { ...model };
+    this.known = {
+      processes: new Known(model.processes, programKey),
+      endpoints: new Known(model.endpoints, (/** @type {import("../model.js").Endpoint} */ one) => one.ip),
+      locals: new Known(model.locals, sameWord),
+      protos: new Known(model.protos, sameWord),
+      serviceNames: new Known(model.serviceNames, sameWord),
+      labels: new Known(model.labels, (/** @type {import("../model.js").Label} */ label) => label.name),
+      inexactReasons: new Known(model.inexactReasons, sameWord),
+      nameSets: new Known(model.nameSets, setKey),
+      hitSets: new Known(model.hitSets, setKey),
+    };
+    /** @type {Map<number, number>} */
+    this.byId = new Map();
+    for (const row of model.order) this.byId.set(model.id[row], row);
+    this.order = model.order.slice();
+    this.count = model.order.length;
+    this.room = 0;
+    /** Places of rows that are gone. @type {number[]} */
+    this.free = [];
+    /** @type {Record<string, Numbers>} */
+    this.columns = {};
+    this.makeRoom(model.rows);
+    this.show(model.rows);
+  }
+
+  /** Makes columns that hold so many rows, and some more. @param {number} rows */
+  makeRoom(rows) {
+    if (rows <= this.room) return;
+    this.room = rows + Math.max(SPARE, rows >> 2);
+    for (const [name, Width] of Object.entries(WIDTHS)) {
+      const next = new Width(this.room);
+      next.set(/** @type {any} */ (this.model)[name]);
+      this.columns[name] = next;
+    }
+    const order = new Uint32Array(this.room);
+    order.set(this.order.subarray(0, this.count));
+    this.order = order;
+  }
+
+  /** Lets the model have so many rows. @param {number} rows */
+  show(rows) {
+    const { model, known } = this;
+    /** @type {any} */
+    const changes = { rows, order: this.order.subarray(0, this.count), byId: this.byId };
+    for (const [name, column] of Object.entries(this.columns)) changes[name] = column.subarray(0, rows);
+    for (const [name, { entries }] of Object.entries(known)) changes[name] = entries;
+    changes.services = known.serviceNames.entries.map((name) => name.split(" (")[0]);
+    Object.assign(model, changes);
+  }
+
+  /**
+   * Rows of `delta` replace those with the same id, or are new; the connections of `gone` are no more. Says which rows are new.
+   * @param {Model} delta
+   * @param {readonly number[]} [gone]
+   */
+  merge(delta, gone = []) {
+    const { model } = this;
+    const codes = this.codes(delta);
+    for (const [code, country] of delta.countries) model.countries.set(code, country);
+    this.remove(gone);
+    const shift = (delta.base - model.base) * 1e6;
+    /** @type {number[]} */
+    const fresh = [];
+    /** The place here of each row of the change. */
+    const rows = new Uint32Array(delta.rows);
+    let end = model.rows;
+    for (const from of delta.order) {
+      const id = delta.id[from];
+      let row = this.byId.get(id);
+      if (row === undefined) {
+        row = this.free.pop() ?? end++;
+        this.byId.set(id, row);
+        fresh.push(row);
+      }
+      rows[from] = row;
+    }
+    this.makeRoom(end);
+    this.copy(delta, rows, codes, shift);
+    this.count += this.insert(fresh);
+    model.window = [Math.min(model.window[0], delta.window[0]), Math.max(model.window[1], delta.window[1])];
+    model.total = Math.max(delta.total, this.count);
+    this.show(end);
+    this.lastOpen();
+    return fresh;
+  }
+
+  /** Where entries of a change are here. @param {Model} delta @returns {Record<Coded, ArrayLike<number>>} */
+  codes(delta) {
+    const { known } = this;
+    /** @type {number[]} */
+    const processes = [];
+    // A parent stands before its children.
+    for (const process of delta.processes) {
+      const parent = process.parent === null || process.parent === undefined ? null : (processes[process.parent] ?? null);
+      processes.push(known.processes.place({ ...process, parent }));
+    }
+    const nameSets = delta.nameSets.map((set) =>
+      known.nameSets.place(set.map(({ name, source, process }) => ({ name, source, process: process === null ? null : processes[process] }))));
+    return {
+      owner: processes, local: delta.locals.map((one) => known.locals.place(one)), remote: delta.endpoints.map((one) => known.endpoints.place(one)), names: nameSets,
+      proto: delta.protos.map((one) => known.protos.place(one)), service: delta.serviceNames.map((one) => known.serviceNames.place(one)),
+      label: delta.labels.map((one) => known.labels.place(one)), hits: delta.hitSets.map((one) => known.hitSets.place(one)),
+      inexact: delta.inexactReasons.map((one) => known.inexactReasons.place(one)),
+    };
+  }
+
+  /** @param {Model} delta @param {Uint32Array} rows @param {Record<Coded, ArrayLike<number>>} codes @param {number} shift nanoseconds from its base to this one's */
+  copy(delta, rows, codes, shift) {
+    const { columns, model } = this;
+    for (const name of /** @type {(keyof typeof PLAIN)[]} */ (Object.keys(PLAIN))) {
+      const [from, to] = [delta[name], columns[name]];
+      for (const row of delta.order) to[rows[row]] = from[row];
+    }
+    for (const name of /** @type {Coded[]} */ (Object.keys(CODED))) {
+      const [from, to, code] = [delta[name], columns[name], codes[name]];
+      for (const row of delta.order) to[rows[row]] = from[row] < 0 ? -1 : code[from[row]];
+    }
+    for (const row of delta.order) {
+      const to = rows[row];
+      columns.opened[to] = delta.opened[row] + shift;
+      this.set(model.moreNamed, to, delta.moreNamed.get(row));
+      this.set(model.shares, to, delta.shares.get(row)?.map((share) => ({ ...share, process: codes.owner[share.process] })));
+      this.set(model.others, to, delta.others.get(row)?.map((one) => codes.owner[one]));
+    }
+  }
+
+  /** @template T @param {Map<number, T>} map @param {number} row @param {T | undefined} value */
+  set(map, row, value) {
+    if (value !== undefined) map.set(row, value);
+    else if (map.size > 0) map.delete(row);
+  }
+
+  /** Puts rows where they belong by the time at which they were opened: mostly at the end. @param {number[]} fresh */
+  insert(fresh) {
+    const { order, columns } = this;
+    const { opened, id } = columns;
+    const later = (/** @type {number} */ a, /** @type {number} */ b) => opened[a] > opened[b] || (opened[a] === opened[b] && id[a] > id[b]);
+    const added = fresh.toSorted((a, b) => (later(a, b) ? 1 : -1));
+    // From the end: each new row moves what is later out of its way.
+    let at = this.count - 1;
+    for (let left = added.length; left > 0; ) {
+      const to = at + left;
+      if (at >= 0 && later(order[at], added[left - 1])) order[to] = order[at--];
+      else order[to] = added[--left];
+    }
+    return added.length;
+  }
+
+  /** @param {readonly number[]} gone */
+  remove(gone) {
+    const rows = new Set();
+    for (const id of gone) {
+      const row = this.byId.get(id);
+      if (row === undefined) continue;
+      rows.add(row);
+      this.byId.delete(id);
+      this.free.push(row);
+      for (const map of [this.model.shares, this.model.others, this.model.moreNamed]) map.delete(row);
+    }
+    if (rows.size === 0) return;
+    const kept = this.order.subarray(0, this.count).filter((row) => !rows.has(row));
+    this.order.set(kept);
+    this.count = kept.length;
+  }
+
+  /** What is open lasts until now. */
+  lastOpen() {
+    const { opened, lasted, end, open, order, base, window } = this.model;
+    const now = (window[1] - base) * 1e6;
+    for (let i = 0; i < order.length; i += 1) {
+      const row = order[i];
+      if (end[row] === open && opened[row] + lasted[row] < now) lasted[row] = now - opened[row];
+    }
+  }
+}
