@@ -1,6 +1,7 @@
 //! Debian packages: what is missing is installed as root, or named in one sentence where there is no apt.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -44,19 +45,51 @@ fn is_installed(package: &str) -> bool {
     query.is_ok_and(|status| status == "installed")
 }
 
+/// Which installed packages would have to go if these were installed.
+pub fn in_the_way(names: &[&str], why: &str) -> Result<Vec<String>> {
+    listed(names, why)?;
+    Ok(planned(names)?.into_iter().filter_map(|(step, name)| (step == "Remv").then_some(name)).collect())
+}
+
+/// Unpacks these packages, and whatever they need that is not installed, into the folder `root`. The system is left as
+/// it is.
+pub fn unpack(names: &[&str], root: &Path) -> Result<()> {
+    let partial = root.with_extension("partial");
+    if partial.exists() {
+        std::fs::remove_dir_all(&partial)?;
+    }
+    let debs = partial.join("debs");
+    std::fs::create_dir_all(&debs)?;
+    let wanted: Vec<_> =
+        planned(names)?.into_iter().filter_map(|(step, name)| (step == "Inst").then_some(name)).collect();
+    let mut download = Command::new("apt-get");
+    download.current_dir(&debs).args(["-q", "-oAPT::Sandbox::User=", "download"]).args(wanted);
+    sh::run(&mut download)?;
+    for deb in std::fs::read_dir(&debs)? {
+        sh::run(Command::new("dpkg").arg("-x").arg(deb?.path()).arg(&partial))?;
+    }
+    std::fs::remove_dir_all(debs)?;
+    std::fs::rename(partial, root)?;
+    Ok(())
+}
+
+/// What apt would do to install these packages: `Inst`, `Conf` or `Remv`, and the package.
+fn planned(names: &[&str]) -> Result<Vec<(String, String)>> {
+    let simulate = ["install", "-s", "-qq", "-y", "--no-install-recommends"];
+    let plan = sh::output(Command::new("apt-get").args(simulate).args(names).env("LC_ALL", "C"))?;
+    let steps = plan.lines().filter_map(|line| {
+        let mut words = line.split(' ').map(str::to_owned);
+        Some((words.next()?, words.next()?))
+    });
+    Ok(steps.collect())
+}
+
 /// Installs packages as root. The package lists are fetched only if these packages are not in them, or if what
 /// they name can no longer be fetched. Never removes a package to make room for another (`--no-remove`).
 fn install(names: &[&str], why: &str) -> Result<()> {
     eprintln!("{why} needs Debian packages that are not installed: {}", names.join(" "));
     sh::can_be_root(&format!("installing {}", names.join(" ")))?;
-    let mut refreshed = false;
-    if !names.iter().all(|name| has_candidate(name)) {
-        refresh(why)?;
-        refreshed = true;
-    }
-    if let Some(unknown) = names.iter().find(|name| !has_candidate(name)) {
-        bail!("{why} needs the package {unknown}, which this system's apt sources do not have");
-    }
+    let refreshed = listed(names, why)?;
     let args = ["install", "-qq", "-y", "--no-install-recommends", "--no-remove", "-oDpkg::Use-Pty=0"];
     let install = || sh::run(apt_get(why)?.args(args).args(names));
     if install().is_ok() {
@@ -66,6 +99,19 @@ fn install(names: &[&str], why: &str) -> Result<()> {
         refresh(why)?;
     }
     install().with_context(|| format!("{why} needs packages that could not be installed"))
+}
+
+/// Makes sure that apt's lists have these packages; whether they had to be fetched for it.
+fn listed(names: &[&str], why: &str) -> Result<bool> {
+    let mut refreshed = false;
+    if !names.iter().all(|name| has_candidate(name)) {
+        refresh(why)?;
+        refreshed = true;
+    }
+    if let Some(unknown) = names.iter().find(|name| !has_candidate(name)) {
+        bail!("{why} needs the package {unknown}, which this system's apt sources do not have");
+    }
+    Ok(refreshed)
 }
 
 /// Whether apt knows a version of this package that it could install.

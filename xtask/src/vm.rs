@@ -21,7 +21,7 @@ use crate::apt::{self, Need};
 use crate::{coverage, setup, table, workspace};
 use guest::Backend;
 use kernels::{Kernel, Series};
-use qemu::Accel;
+use qemu::{Accel, Qemu};
 
 /// What to run where.
 #[derive(Debug, Default, clap::Args)]
@@ -35,6 +35,9 @@ pub struct Args {
     /// Minutes after which a guest is stopped [default: 25]
     #[arg(long, value_name = "MINUTES")]
     timeout: Option<u64>,
+    /// How often each case of the traffic zoo is played [default: 1]
+    #[arg(long, value_name = "N")]
+    times: Option<usize>,
     /// Arguments for the end-to-end test
     #[arg(last = true)]
     e2e: Vec<String>,
@@ -48,8 +51,9 @@ const AT_A_TIME: usize = 2;
 /// `cargo xtask vm`.
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
-    let needs = [("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static"), ("dpkg", "dpkg")];
+    let needs = [("busybox", "busybox-static"), ("dpkg", "dpkg")];
     apt::programs(&needs.map(|(program, package)| Need { program, package }), "the kernel matrix")?;
+    let qemu = Qemu::find()?;
 
     let wanted: Vec<Series> = Series::ALL
         .into_iter()
@@ -57,8 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
         .collect();
     let (kernels, untested) = kernels::fetch(&wanted)?;
     let programs = initramfs::Programs::build()?;
-    let accel = qemu::accelerator();
-    eprintln!("{} kernels, QEMU with {accel}", kernels.len());
+    eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel);
 
     let reports = Mutex::new(Vec::new());
     // The newest first: they take longest, because a kernel that preempts programs gets several copies of each.
@@ -67,7 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(kernel) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-                    let rows = test(kernel, args, &programs, accel);
+                    let rows = test(kernel, args, &programs, &qemu);
                     if let Ok(mut reports) = reports.lock() {
                         reports.push((kernel.series, rows));
                     }
@@ -116,7 +119,7 @@ impl Row {
 }
 
 /// Boots one kernel, runs each backend in it, and prints what failed.
-fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, accel: Accel) -> Vec<Row> {
+fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, qemu: &Qemu) -> Vec<Row> {
     let allowed = kernel.series.backends().iter().copied();
     let backends: Vec<_> =
         allowed.filter(|backend| args.backend.is_empty() || args.backend.contains(backend)).collect();
@@ -132,19 +135,19 @@ fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, accel: Acc
         let why = format!("{error:#}");
         backends.iter().map(|&backend| row(backend, Some(why.clone()), 0, 0, false)).collect()
     };
-    let first = match boot(kernel, &backends, args, programs, accel) {
+    let first = match boot(kernel, &backends, args, programs, qemu) {
         Ok(log) => log,
         Err(error) => return unbooted(error),
     };
     let mut results: Vec<_> =
         backends.iter().map(|&backend| (backend, guest::result(&first, backend), false)).collect();
     // Emulation has faults of its own, rarely: once more, said loudly. Any other panic is a failure, and so is a second one.
-    if let (Accel::Tcg, Some(panic)) = (accel, guest::double_fault(&first)) {
+    if let (Accel::Tcg, Some(panic)) = (qemu.accel, guest::double_fault(&first)) {
         eprintln!("{}: a double fault under emulation, a second try:\n{panic}", kernel.release);
         let unended = results.iter_mut().filter(|(_, result, _)| !result.ended);
         let unended: Vec<_> = unended.collect();
         let left: Vec<Backend> = unended.iter().map(|(backend, ..)| *backend).collect();
-        let second = match boot(kernel, &left, args, programs, accel) {
+        let second = match boot(kernel, &left, args, programs, qemu) {
             Ok(log) => log,
             Err(error) => return unbooted(error),
         };
@@ -160,7 +163,7 @@ fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, accel: Acc
     let mut text = String::new();
     for (backend, result, _) in &results {
         if result.failure.is_some() {
-            text.push_str(&format!("--- {} {backend}: output\n{}\n", kernel.release, result.output));
+            text.push_str(&format!("--- {} {backend}: output\n{}\n", kernel.release, guest::told(&result.output)));
         }
         let (passed, time) = (result.passed, result.seconds);
         let verdict = result.failure.as_deref().unwrap_or("ok");
@@ -178,7 +181,7 @@ fn boot(
     backends: &[Backend],
     args: &Args,
     programs: &initramfs::Programs,
-    accel: Accel,
+    qemu: &Qemu,
 ) -> Result<String> {
     let dir = workspace::vm_dir();
     let (guests, logs) = (dir.join("guests"), dir.join("logs"));
@@ -187,11 +190,15 @@ fn boot(
     }
     let initrd = guests.join(format!("{}.cpio", kernel.release));
     let log = logs.join(format!("{}.log", kernel.release));
-    initramfs::pack(kernel, &guest::init(&kernel.release, backends, &args.e2e), programs, &initrd)?;
+    let init = guest::init(&kernel.release, backends, args.times.unwrap_or(1), &args.e2e);
+    initramfs::pack(kernel, &init, programs, &initrd)?;
     eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
     let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
-    let ended = qemu::run(&kernel.vmlinuz, &initrd, &log, accel, limit);
-    let bytes = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    let ended = qemu.run(&kernel.vmlinuz, &initrd, &log, limit);
+    let bytes = match (std::fs::read(&log), &ended) {
+        (Err(_), Err(_)) => return ended.map(|()| String::new()), // it never began
+        (bytes, _) => bytes.with_context(|| format!("cannot read {}", log.display()))?,
+    };
     let mut text = String::from_utf8_lossy(&bytes).replace('\r', "");
     if let Err(error) = ended {
         text.push_str(&format!("\n{}{error:#}\n", guest::STOPPED));

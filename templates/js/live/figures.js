@@ -27,6 +27,19 @@ export function figuresOf({ order, tx, rx, end, open, owner, others, remote, pro
   return { sent, received, connections: order.length, bad, still, processes: ids.size, remotes: met.reduce((sum, one) => sum + one, 0), countries: countries.size };
 }
 
+/** The figures whose small print the page can say itself: they come first. */
+const TOLD_HERE = 3;
+
+/** Takes the small print of the other figures from a page that the server wrote just now. @param {Document} made */
+export function takeSmallPrint(made) {
+  const lines = (/** @type {Document} */ of) => [...of.querySelectorAll("#summary .figures .sub")].slice(TOLD_HERE);
+  const now = lines(made);
+  lines(document).forEach((line, nth) => {
+    const text = now[nth]?.textContent;
+    if (text && text !== line.textContent) replace(line, text);
+  });
+}
+
 /** @param {Model} model @param {readonly boolean[]} failed */
 export function showFigures(model, failed) {
   const found = figuresOf(model, failed);

@@ -21,17 +21,19 @@ pub fn settle(processes: &[Process]) -> Result<()> {
 /// Returns when no TCP connection with such local and remote ports is on its way out.
 pub fn settle_where(ours: impl Fn(u16, u16) -> bool) -> Result<()> {
     let limit = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < limit {
-        let busy = ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
-            let table = std::fs::read_to_string(table).unwrap_or_default();
-            table.lines().skip(1).filter_map(ports).any(|(local, remote)| ours(local, remote))
-        });
-        if !busy {
+    loop {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| std::fs::read_to_string(table).unwrap_or_default());
+        let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+        let busy: Vec<&str> =
+            lines.filter(|line| ports(line).is_some_and(|(local, remote)| ours(local, remote))).collect();
+        if busy.is_empty() {
             return Ok(());
+        }
+        if Instant::now() >= limit {
+            bail!("closed connections are still there after 10 s:\n{}", busy.join("\n"));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    bail!("closed connections are still there after 10 s")
 }
 
 /// Local and remote port of a line, unless that socket is at rest.

@@ -32,7 +32,7 @@ pub const STOPPED: &str = "@@connmon-vm stopped ";
 
 /// The init script: sets the guest up, runs the end-to-end test with each backend, the whole of it with the first, switches
 /// off.
-pub fn init(release: &str, backends: &[Backend], e2e: &[String]) -> String {
+pub fn init(release: &str, backends: &[Backend], times: usize, e2e: &[String]) -> String {
     let args: String = e2e.iter().map(|arg| format!(" {}", sh::quote(arg))).collect();
     let rest = if e2e.is_empty() { "backend" } else { "all" }; // who names tests wants them everywhere
     let backends = backends.iter().map(Backend::to_string).collect::<Vec<_>>().join(" ");
@@ -64,7 +64,7 @@ done
 # A small machine's limit is soon reached, and beyond it connections that end in order are reset.
 echo 262144 > /proc/sys/net/ipv4/tcp_max_tw_buckets
 ulimit -n 65536
-export VM=1 CONNMON_KERNEL={release} CONNMON_BIN=/bin/connmon TRAFFIC_BIN=/bin/traffic
+export VM=1 ZOO_TIMES={times} CONNMON_KERNEL={release} CONNMON_BIN=/bin/connmon TRAFFIC_BIN=/bin/traffic
 # What is the same for every backend is tested with the first.
 part=all
 for backend in {backends}; do
@@ -120,6 +120,13 @@ pub fn result(log: &str, backend: Backend) -> Outcome {
         None => Some("no exit status".to_owned()),
     };
     Outcome { failure, ended: true, passed, seconds, output: output.trim().to_owned() }
+}
+
+/// What a failed test program told of its failures, without its lines for the table of coverage; all of it where it did
+/// not come so far.
+pub fn told(output: &str) -> String {
+    let told = output.find("\nfailures:\n").map_or(output, |at| &output[at..]);
+    told.lines().filter(|line| !line.starts_with("coverage ")).collect::<Vec<_>>().join("\n")
 }
 
 /// The end of what a guest printed whose kernel panicked because a fault could not even be handled: a processor in a state
@@ -185,6 +192,13 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_told_at_its_place() {
+        let output = "test a ... FAILED\n\nfailures:\n\n---- a ----\nwhy\n\ncoverage case=b result=exact\ncoverage";
+        assert_eq!(told(output), "\nfailures:\n\n---- a ----\nwhy\n\ncoverage");
+        assert_eq!(told("half a line"), "half a line");
+    }
+
+    #[test]
     fn no_test_is_no_success() {
         let log = "@@connmon-vm begin fentry\n\n@@connmon-vm end fentry status=0 seconds=0\n";
         assert_eq!(result(log, Backend::Fentry).failure.as_deref(), Some("no test ran"));
@@ -192,7 +206,9 @@ mod tests {
 
     #[test]
     fn arguments_reach_the_test_as_they_were_given() {
-        let script = init("6.1.0", &[Backend::Fentry, Backend::Kprobe], &["--exact".into(), "it's".into()]);
+        let args = ["--exact".into(), "it's".into()];
+        let script = init("6.1.0", &[Backend::Fentry, Backend::Kprobe], 20, &args);
+        assert!(script.contains("export VM=1 ZOO_TIMES=20 "));
         assert!(script.contains("for backend in fentry kprobe; do\n"));
         assert!(script.contains(r"/bin/e2e '--exact' 'it'\''s'"));
     }
