@@ -163,7 +163,11 @@ fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, qemu: &Qem
     let mut text = String::new();
     for (backend, result, _) in &results {
         if result.failure.is_some() {
-            text.push_str(&format!("--- {} {backend}: output\n{}\n", kernel.release, guest::told(&result.output)));
+            text.push_str(&format!(
+                "--- {} {backend}: output\n{}\n",
+                kernel.release,
+                guest::told(&result.output)
+            ));
         }
         let (passed, time) = (result.passed, result.seconds);
         let verdict = result.failure.as_deref().unwrap_or("ok");

@@ -22,7 +22,8 @@ pub fn settle(processes: &[Process]) -> Result<()> {
 pub fn settle_where(ours: impl Fn(u16, u16) -> bool) -> Result<()> {
     let limit = Instant::now() + Duration::from_secs(10);
     loop {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| std::fs::read_to_string(table).unwrap_or_default());
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
+            .map(|table| std::fs::read_to_string(table).unwrap_or_default());
         let lines = tables.iter().flat_map(|table| table.lines().skip(1));
         let busy: Vec<&str> =
             lines.filter(|line| ports(line).is_some_and(|(local, remote)| ours(local, remote))).collect();

@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_at_its_place() {
-        let output = "test a ... FAILED\n\nfailures:\n\n---- a ----\nwhy\n\ncoverage case=b result=exact\ncoverage";
+        let output =
+            "test a ... FAILED\n\nfailures:\n\n---- a ----\nwhy\n\ncoverage case=b result=exact\ncoverage";
         assert_eq!(told(output), "\nfailures:\n\n---- a ----\nwhy\n\ncoverage");
         assert_eq!(told("half a line"), "half a line");
     }
