@@ -9,7 +9,7 @@ import { Fault } from "./query/fault.js";
 import { ENDS } from "./query/fields.js";
 import { compile } from "./query/meaning.js";
 import { parts } from "./query/syntax.js";
-import { everything, fromHash, quoted, toHash, toggled } from "./state.js";
+import { everything, fromHash, isSection, quoted, toHash, toggled } from "./state.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./state.js").Question} Question */
@@ -72,8 +72,18 @@ export class App {
   }
 
   start() {
-    window.addEventListener("hashchange", () => this.apply(fromHash(location.hash)));
+    window.addEventListener("hashchange", () => this.moved());
     this.apply(fromHash(location.hash));
+  }
+
+  /** The address changed: it asks something, or it names a section and the question stays. */
+  moved() {
+    if (!isSection(location.hash)) {
+      this.apply(fromHash(location.hash));
+      return;
+    }
+    const address = toHash(this.question);
+    if (address !== "") history.replaceState(null, "", address);
   }
 
   /** Changes a part of the question. @param {Partial<Question>} change @param {boolean} [lasting] whether it stands in the address */

@@ -25,6 +25,9 @@ export function toHash(question) {
   return text === "" ? "" : `#${text}`;
 }
 
+/** Whether an address only names a place in the page. @param {string} hash */
+export const isSection = (hash) => /^#[^=]+$/.test(hash);
+
 /** What an address asks; what it says wrongly is left out. @param {string} hash @returns {Question} */
 export function fromHash(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));

@@ -103,6 +103,33 @@ test("bars, chips, the histogram and the map ask, and a link shows the same", as
   await close();
 });
 
+test("the links of the bar go to what they name, and leave the question as it is", async () => {
+  const { page, complaints, close } = await open("sample.html");
+  const filter = "proto:tcp";
+  await page.fill("#query", filter);
+  await page.press("#query", "Enter");
+  await page.waitForFunction(() => location.hash.includes("q="));
+  const chosen = await shown(page);
+  const links = await page.locator("nav.bar .links a:visible").all();
+  assert.ok(links.length >= 9);
+  for (const link of links) {
+    const place = (await link.getAttribute("href") ?? "").slice(1);
+    await link.click();
+    // The last section may be too short to come to the top.
+    await page.waitForFunction((id) => {
+      const { top, height } = document.getElementById(id)?.getBoundingClientRect() ?? { top: 0, height: 0 };
+      const end = Math.ceil(scrollY + innerHeight) >= document.documentElement.scrollHeight;
+      return height > 0 && top < innerHeight && (end || top > 0 && top < 260);
+    }, place);
+    await page.waitForTimeout(300);
+    assert.equal(await shown(page), chosen, place);
+  }
+  assert.equal(await page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("q")), filter, "the address says it too");
+  assert.equal(await page.inputValue("#query"), filter);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("the table shows any row of many, sorts, and opens by keys", async () => {
   const { page, close } = await open("sample.html");
   const grid = page.locator(".grid");

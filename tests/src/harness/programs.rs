@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::audit::Audit;
 use super::groups::Groups;
 use super::record::{self, Record};
+use crate::stage::NOTE;
 pub use crate::sys::in_vm;
 use crate::truth::Truth;
 
@@ -82,10 +83,13 @@ pub fn path(path: &Path) -> Result<&str> {
 /// The truth of `traffic ARGS`, and what went wrong in words.
 pub fn traffic(args: &[&str]) -> Result<(Vec<Truth>, String)> {
     let output = Command::new(traffic_program()?).args(args).stdin(Stdio::null()).output()?;
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    // A note is shown; everything else is a complaint.
+    let (notes, complaints): (Vec<&str>, Vec<&str>) = stderr.lines().partition(|line| line.starts_with(NOTE));
+    notes.iter().for_each(|note| eprintln!("{note}"));
     let stdout = String::from_utf8(output.stdout)?;
     let truths = stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    Ok((truths, stderr))
+    Ok((truths, complaints.join("\n")))
 }
 
 /// The truth of `traffic ARGS`, all of which must succeed.

@@ -14,7 +14,7 @@ mod worker;
 pub use case::{Case, Family, Role};
 pub use conn::Conn;
 pub use play::{Cast, Hold, Stage, play};
-pub use settle::{settle, settle_where};
+pub use settle::{NOTE, settle, settle_where};
 pub use tally::{Ledger, Tally};
 pub use udp::Udp;
 pub use unsupported::{Unsupported, needs};

@@ -236,7 +236,7 @@ impl<'a> Stage<'a> {
         for player in 0..self.players.len() {
             self.end(player)?;
         }
-        settle(&self.processes)?;
+        settle(&mut self.processes)?;
         let phase = if self.case.hold { Some("after") } else { None };
         self.publish(phase)
     }
