@@ -374,8 +374,13 @@ pub(crate) fn record_defaults() -> Record {
 }
 
 /// Writes the completion script of a shell.
-pub fn write_completions(shell: clap_complete::Shell, out: &mut impl std::io::Write) {
-    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "connmon", out);
+///
+/// # Errors
+/// The writer's.
+pub fn write_completions(shell: clap_complete::Shell, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "connmon", &mut script);
+    out.write_all(&script)
 }
 
 /// Writes the manual page.

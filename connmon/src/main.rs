@@ -17,8 +17,8 @@ fn main() -> ExitCode {
     match commands::run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Altered) => ExitCode::from(1),
-        Ok(Outcome::NothingMatched) => {
-            eprintln!("connmon: no connection fits");
+        Ok(Outcome::Nothing(words)) => {
+            eprintln!("connmon: {words}");
             ExitCode::from(1)
         }
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

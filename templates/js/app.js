@@ -2,7 +2,7 @@
 // The page's state and the rows that it chooses. Data flows one way: a question changes, rows are chosen, and the views that can
 // be seen draw themselves.
 
-import { keepingFocus } from "./dom.js";
+import { bringUp, keepingFocus } from "./dom.js";
 import { failures } from "./groups.js";
 import { kilometres } from "./geo.js";
 import { Fault } from "./query/fault.js";
@@ -50,6 +50,8 @@ export class App {
     this.scheduled = false;
     /** Nothing is drawn while a button of the pointer is down: what it points at would be gone. */
     this.held = false;
+    /** Whether the last change was one of many that are one step for Back: letters, rows that are gone through. */
+    this.going = false;
     /** Milliseconds that drawing has taken since the data changed. */
     this.spent = 0;
     this.observer = new IntersectionObserver(
@@ -82,16 +84,25 @@ export class App {
       this.apply(fromHash(location.hash));
       return;
     }
+    const section = document.getElementById(location.hash.slice(1));
     const address = toHash(this.question);
     if (address !== "") history.replaceState(null, "", address);
+    if (section) bringUp(section);
   }
 
-  /** Changes a part of the question. @param {Partial<Question>} change @param {boolean} [lasting] whether it stands in the address */
-  ask(change, lasting = true) {
+  /**
+   * Changes a part of the question.
+   * @param {Partial<Question>} change
+   * @param {"step" | "going" | "passing"} [how] a step that Back takes back, one of many that are one step together, or nothing for the address
+   */
+  ask(change, how = "step") {
     const question = { ...this.question, ...change };
-    if (lasting) {
-      const address = toHash(question);
-      if (address !== location.hash) history.replaceState(null, "", address || location.pathname + location.search);
+    const address = toHash(question);
+    if (how !== "passing" && address !== location.hash) {
+      const place = address || location.pathname + location.search;
+      if (how === "going" && this.going) history.replaceState(null, "", place);
+      else history.pushState(null, "", place);
+      this.going = how === "going";
     }
     this.apply(question);
   }

@@ -2,7 +2,8 @@
 // The bar at the top: the question as text and as chips, the time as a histogram to brush, and what it chooses.
 
 import { byId, download, html, replace, svg } from "./dom.js";
-import { bytesText, clockText, count, dateText, durationText, grouped } from "./format.js";
+import { askedText, intervalText, nearText } from "./asked.js";
+import { bytesText, count, durationText, grouped } from "./format.js";
 import { csvParts } from "./csv.js";
 import { FIELDS } from "./query/fields.js";
 import { timeWord } from "./format.js";
@@ -43,6 +44,9 @@ export class Bar {
       keydown: (/** @type {KeyboardEvent} */ event) => this.brushKey(event), pointerdown: (/** @type {PointerEvent} */ event) => this.drag(event),
     }, this.bars);
     this.box = brush;
+    /** What is asked, for paper, where the bar is not. */
+    this.printed = html("p", { class: "print-note asked" });
+    byId("map").before(this.printed);
     const button = (/** @type {string} */ text, /** @type {string} */ title, /** @type {(event: Event) => void} */ click) =>
       html("button", { type: "button", title, click }, text);
     const link = button("Copy link", "Copy a link that shows the same", () => this.copy(link));
@@ -54,6 +58,10 @@ export class Bar {
       html("div", { class: "row" }, this.input, fields, this.count, tools), this.fault, this.chips,
       html("div", { class: "row time" }, this.play, brush, this.range)));
     this.root.hidden = false;
+    const top = this.root.parentElement;
+    // Links go to below the bar, however high it is.
+    const reach = () => document.documentElement.style.setProperty("--reach", `${top && getComputedStyle(top).position === "sticky" ? top.offsetHeight : 0}px`);
+    if (top) new ResizeObserver(reach).observe(top);
     window.addEventListener("keydown", (event) => {
       if (event.key === "/" && !(event.target instanceof HTMLInputElement)) {
         event.preventDefault();
@@ -80,7 +88,7 @@ export class Bar {
   read() {
     clearTimeout(this.timer);
     this.typed = this.input.value.trim();
-    this.app.ask({ filter: this.typed });
+    this.app.ask({ filter: this.typed }, "going");
   }
 
   /** @param {KeyboardEvent} event */
@@ -118,6 +126,8 @@ export class Bar {
     this.fault.hidden = fault === null;
     this.fault.textContent = fault === null ? "" : fault.sentence();
     this.input.setAttribute("aria-invalid", String(fault !== null));
+    const asked = askedText(question);
+    replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, chosen by: ${asked}`);
     this.drawChips();
     this.drawBars();
   }
@@ -127,12 +137,12 @@ export class Bar {
     const { time, near } = app.question;
     const terms = app.terms();
     const chip = (/** @type {string} */ text, /** @type {() => void} */ remove, kind = "") => html("li", { class: kind },
-      html("span", {}, text), html("button", { type: "button", "data-key": text, "aria-label": `Take away ${text}`, click: remove }, "×"));
+      html("span", {}, text), html("button", { type: "button", "data-key": text, "aria-label": `Take away ${text}`, click: () => { this.stop(); remove(); } }, "×"));
     const found = terms.map((term, nth) =>
       chip(term, () => app.ask({ filter: terms.filter((_, other) => other !== nth).join(" ") }), term.startsWith("-") ? "not" : ""));
-    if (time) found.push(chip(interval(time), () => app.ask({ time: null }), "when"));
-    if (near) found.push(chip(`within ${grouped(near[2])} km of ${near[1].toFixed(1)}°, ${near[0].toFixed(1)}°`, () => app.ask({ near: null }), "when"));
-    if (found.length > 1) found.push(html("li", { class: "clear" }, html("button", { type: "button", click: () => app.ask({ filter: "", time: null, near: null }) }, "Clear all")));
+    if (time) found.push(chip(intervalText(time), () => app.ask({ time: null }), "when"));
+    if (near) found.push(chip(nearText(near), () => app.ask({ near: null }), "when"));
+    if (found.length > 1) found.push(html("li", { class: "clear" }, html("button", { type: "button", click: () => { this.stop(); app.ask({ filter: "", time: null, near: null }); } }, "Clear all")));
     replace(this.chips, ...found);
     this.chips.hidden = found.length === 0;
   }
@@ -165,7 +175,7 @@ export class Bar {
     const place = (/** @type {number} */ ms) => ((ms - from) / Math.max(1, to - from)) * BINS;
     this.shade.setAttribute("x", String(time ? place(time[0]) : 0));
     this.shade.setAttribute("width", String(time ? Math.max(0.6, place(time[1]) - place(time[0])) : 0));
-    replace(this.range, interval(time ?? [from, to]), html("span", {}, time ? durationText((time[1] - time[0]) * 1e6) : "drag over the bars to choose a time"));
+    replace(this.range, intervalText(time ?? [from, to]), html("span", {}, time ? durationText((time[1] - time[0]) * 1e6) : "drag over the bars to choose a time"));
   }
 
   /** What the histogram covers. @returns {[number, number]} */
@@ -198,11 +208,13 @@ export class Bar {
   /** @param {KeyboardEvent} event */
   brushKey(event) {
     const [from, to] = this.span();
-    const time = this.app.question.time ?? [from, from + (to - from) / 10];
+    const [start, end] = this.app.question.time ?? [from, from + (to - from) / 10];
     const step = ((event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0) * (to - from)) / 50;
+    if (event.key !== "Escape" && step === 0) return;
+    this.stop();
+    const by = Math.max(from - start, Math.min(to - end, step));
     if (event.key === "Escape") this.app.ask({ time: null });
-    else if (step !== 0) this.app.ask({ time: event.shiftKey ? [time[0], Math.max(time[0] + 1, time[1] + step)] : [time[0] + step, time[1] + step] });
-    else return;
+    else this.app.ask({ time: event.shiftKey ? [start, Math.max(start + 1, Math.min(to, end + step))] : [start + by, end + by] }, "going");
     event.preventDefault();
   }
 
@@ -216,26 +228,30 @@ export class Bar {
     const [start, end] = this.app.question.time ?? [from, from + (to - from) / 10];
     const length = end - start;
     let frame = start >= to - length ? 0 : Math.round(((start - from) / (to - from)) * FRAMES);
-    this.play.textContent = "❚❚";
+    this.naming("❚❚", "Pause the time");
     this.playing = window.setInterval(() => {
       const at = from + ((to - from) * frame) / FRAMES;
       if (at + length / 2 > to) this.stop();
-      else this.app.ask({ time: [at, at + length] }, false);
+      else this.app.ask({ time: [at, at + length] }, "passing");
       frame += 1;
     }, 100);
   }
 
+  /** What is shown then stands in the address too. */
   stop() {
+    if (this.playing === undefined) return;
     clearInterval(this.playing);
     this.playing = undefined;
-    this.play.textContent = "▶";
+    this.naming("▶", "Play the time");
+    this.app.ask({});
   }
-}
 
-/** @param {[number, number]} time */
-function interval([from, to]) {
-  const day = dateText(from) === dateText(to) ? "" : `${dateText(to)} `;
-  return `${dateText(from)} ${clockText(from)} – ${day}${clockText(to)} UTC`;
+  /** @param {string} sign @param {string} title */
+  naming(sign, title) {
+    this.play.textContent = sign;
+    this.play.title = title;
+    this.play.setAttribute("aria-label", title);
+  }
 }
 
 /** Turns to the other theme: the rules for dark are made to hold always, or never. */
@@ -243,6 +259,7 @@ function theme() {
   const root = document.documentElement;
   const dark = (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   root.dataset.theme = dark ? "light" : "dark";
+  root.style.colorScheme = root.dataset.theme;
   for (const sheet of document.styleSheets) {
     for (const rule of sheet.cssRules) {
       if (rule instanceof CSSMediaRule && (rule.conditionText.includes("prefers-color-scheme") || darkRules.has(rule))) {

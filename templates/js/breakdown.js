@@ -1,7 +1,7 @@
 // @ts-check
 // Ranked bars: where, who, what. A click asks for one, with Alt it leaves one out.
 
-import { byId, html, replace, svg } from "./dom.js";
+import { byId, html, keepingFocus, replace, svg } from "./dom.js";
 import { countryText, KINDS } from "./facts.js";
 import { bytesText, count, grouped } from "./format.js";
 import { coding, peersOf, processName, sums } from "./groups.js";
@@ -65,7 +65,7 @@ export class Breakdown {
     });
     const rest = found.length - shown.length;
     const more = rest > 0 || all
-      ? html("button", { type: "button", class: "more-bars", click: () => { if (all) this.whole.delete(kind.name); else this.whole.add(kind.name); this.draw(); } }, all ? "Fewer" : `${grouped(rest)} more`)
+      ? html("button", { type: "button", class: "more-bars", "data-key": `more ${kind.name}`, click: () => { if (all) this.whole.delete(kind.name); else this.whole.add(kind.name); keepingFocus(this.root, () => this.draw()); } }, all ? "Fewer" : `${grouped(rest)} more`)
       : null;
     return html("section", { class: "card breakdown", "aria-label": kind.title },
       html("h3", {}, kind.title, html("span", {}, grouped(found.length))),

@@ -85,8 +85,35 @@ export function keepingFocus(root, change) {
   for (let at = /** @type {Element} */ (focused); at !== root && at.parentElement; at = at.parentElement) path.unshift([...at.parentElement.children].indexOf(at));
   change();
   if (focused.isConnected) return;
-  const same = key === undefined ? path.reduce((at, nth) => at?.children[nth], /** @type {Element | undefined} */ (root)) : root.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const same = (key === undefined ? null : root.querySelector(`[data-key="${CSS.escape(key)}"]`)) ?? nearest(root, path);
   if (same instanceof HTMLElement || same instanceof SVGElement) same.focus({ preventScroll: true });
+}
+
+/** What can have the focus at a place inside of `root`, or next to it. @param {Element} root @param {number[]} path */
+function nearest(root, path) {
+  let at = root;
+  for (const nth of path) at = at.children[Math.min(nth, at.children.length - 1)] ?? at;
+  for (; root.contains(at); at = at.parentElement ?? document.documentElement) {
+    const found = [at, ...at.querySelectorAll("*")].find((one) => one.matches("a[href], button, input, select, summary, [tabindex]") && one.getClientRects().length > 0);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** Shows a section, and stays with it while what is above it takes its size. @param {Element} section */
+export function bringUp(section) {
+  section.scrollIntoView();
+  const wanted = section.getBoundingClientRect().top;
+  let frames = 30;
+  const stop = () => { frames = 0; };
+  for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"]) window.addEventListener(kind, stop, { once: true, passive: true });
+  const look = () => {
+    if (frames === 0) return;
+    frames -= 1;
+    if (Math.abs(section.getBoundingClientRect().top - wanted) > 1) section.scrollIntoView();
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }
 
 /** The element with this id, which the template has. @param {string} id */

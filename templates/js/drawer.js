@@ -41,7 +41,10 @@ export class Drawer {
       return;
     }
     const row = rowOf(this.app.model, open);
-    if (row < 0) return;
+    if (row < 0) {
+      this.close();
+      return;
+    }
     if (open !== this.id) this.show(row);
     else if (this.changed) this.again(row);
     this.changed = false;
@@ -139,7 +142,7 @@ export class Drawer {
     const { open } = this.app.question;
     if (open === null) return;
     const next = this.neighbour(rowOf(this.app.model, open), step);
-    if (next !== null) this.app.ask({ open: this.app.model.id[next] });
+    if (next !== null) this.app.ask({ open: this.app.model.id[next] }, "going");
   }
 
   /** @param {Process} p @param {(field: string, value: string | number) => Node} ask */

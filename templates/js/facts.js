@@ -13,8 +13,8 @@ const END_WORDS = [
 ];
 export const KINDS = new Map([
   ["public", "Public"], ["private", "Private network"], ["loopback", "This host (loopback)"], ["link-local", "Link-local"],
-  ["cgnat", "Shared by a provider (CGNAT)"], ["multicast", "Multicast"], ["broadcast", "Broadcast"], ["documentation", "Documentation"],
-  ["benchmarking", "Benchmarking"], ["unspecified", "Unspecified"], ["reserved", "Reserved"],
+  ["cgnat", "Carrier-grade NAT"], ["multicast", "Multicast"], ["broadcast", "Broadcast"], ["documentation", "Documentation range"],
+  ["benchmarking", "Benchmarking range"], ["unspecified", "Unspecified"], ["reserved", "Reserved range"],
 ]);
 
 /** @param {Model} model @param {number} row */

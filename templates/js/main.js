@@ -4,7 +4,7 @@
 import { App } from "./app.js";
 import { Bar } from "./bar.js";
 import { Breakdown } from "./breakdown.js";
-import { byId, replace } from "./dom.js";
+import { bringUp, byId, replace } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { WorldMap } from "./map.js";
 import { Nested } from "./nested.js";
@@ -13,6 +13,7 @@ import { Programs } from "./programs.js";
 import { Space } from "./space.js";
 import { Table } from "./table.js";
 import { Timeline } from "./timeline.js";
+import { Trays } from "./trays.js";
 
 async function wake() {
   const element = byId("data");
@@ -24,7 +25,7 @@ async function wake() {
   const bar = new Bar(app);
   const map = new WorldMap(app);
   const drawer = new Drawer(app, (row, step) => table.neighbour(row, step));
-  const views = [bar, map, new Breakdown(app), new Nested(app), new Programs(app), new Timeline(app, open), new Space(app), table, drawer];
+  const views = [bar, map, new Trays(app), new Breakdown(app), new Nested(app), new Programs(app), new Timeline(app, open), new Space(app), table, drawer];
   views.forEach((view) => app.add(view));
   window.addEventListener("beforeprint", () => {
     app.drawAll();
@@ -36,7 +37,7 @@ async function wake() {
     const button = target instanceof Element ? target.closest("button[data-ask]") : null;
     if (!(button instanceof HTMLElement)) return;
     app.ask({ filter: button.dataset.ask ?? "", time: null, near: null });
-    byId("explorer").scrollIntoView();
+    bringUp(byId("explorer"));
   });
   app.start();
   performance.mark("connmon-ready");

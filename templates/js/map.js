@@ -36,6 +36,8 @@ export class WorldMap {
     this.circling = false;
     this.moved = false;
     this.waiting = false;
+    /** @type {number | undefined} */
+    this.resting = undefined;
     /** @type {Place[]} */
     this.places = [];
     const drawing = found.querySelector(":scope > g");
@@ -73,7 +75,7 @@ export class WorldMap {
     const modes = [["lines", "Lines", "Lines from this host"], ["lands", "Countries", "Only shades of countries"], ["counts", "Counts", "Circles by the number of connections"]].map(([mode, text, title]) =>
       html("button", { type: "button", title, "aria-pressed": String(mode === this.mode), "data-mode": mode, click: () => this.setMode(mode) }, text));
     this.modes = modes;
-    this.pen = html("button", { type: "button", "aria-pressed": "false", title: "Draw a circle on the map to ask for what is inside", click: () => this.setCircling(!this.circling) }, "◯ Radius");
+    this.pen = html("button", { type: "button", "aria-pressed": "false", title: "Draw a circle on the map to ask for what is inside", click: () => this.setCircling(!this.circling), keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") this.setCircling(false); } }, "◯ Radius");
     return html("div", { class: "map-tools" }, html("div", { role: "group", "aria-label": "What the map shows" }, ...modes), this.pen,
       html("div", { role: "group", "aria-label": "Zoom" }, button("+", "Nearer", () => this.zoomAt(this.middle(), 1.6)), button("−", "Farther", () => this.zoomAt(this.middle(), 1 / 1.6)), button("⤢", "The whole world", () => this.reset())),
       button("SVG", "SVG: save the map as it is", () => this.save()));
@@ -98,6 +100,7 @@ export class WorldMap {
     const { model, rows, failed } = app;
     const found = sums(model, rows, (row) => model.remote[row], model.endpoints.length, failed);
     this.shade(found);
+    replace(byId("shaded-by"), { bytes: "bytes", connections: "connections", peers: "addresses" }[app.question.measure]);
     this.places = this.gather(found);
     this.mark();
   }
@@ -186,8 +189,9 @@ export class WorldMap {
     }));
     const most = Math.max(1, ...clusters.map((cluster) => cluster.connections));
     replace(this.spots, ...clusters.slice().reverse().map((cluster) => this.spot(cluster, size, share, most)));
-    const labelled = this.mode === "lands" ? [] : clusters.slice(0, 24);
-    replace(this.names, ...labels(labelled, size, (cluster) => this.figure(cluster), this.view(), this.hostBox(size)));
+    const view = this.view();
+    const labelled = this.mode === "lands" ? [] : clusters.filter(({ x, y }) => x > view.left && x < view.right && y > view.top && y < view.bottom).slice(0, 24);
+    replace(this.names, ...labels(labelled, size, (cluster) => this.figure(cluster), view, this.hostBox(size)));
     this.host?.setAttribute("transform", home ? about(project([home.longitude, home.latitude]), 1 / zoom) : "");
     this.lines.classList.toggle("dim", this.mode !== "lines");
     const { near } = app.question;
@@ -212,6 +216,7 @@ export class WorldMap {
     const title = `${words}: ${bytesText(cluster.tx)} sent, ${bytesText(cluster.rx)} received, ${count(cluster.connections, "connection", "connections")}`;
     const act = (/** @type {MouseEvent | KeyboardEvent} */ event) => {
       event.stopPropagation();
+      if (event instanceof MouseEvent && (this.moved || this.circling)) return;
       if (!one) this.show(cluster.places);
       else if (one.city !== null) this.app.toggle("city", one.city, event.altKey);
       else this.app.toggle("country", one.country, event.altKey);
@@ -268,7 +273,9 @@ export class WorldMap {
     this.zoom = zoom;
     this.corner = { x: Math.max(0, Math.min(MAP_WIDTH - MAP_WIDTH / zoom, x)), y: Math.max(0, Math.min(this.height - this.height / zoom, y)) };
     this.world.setAttribute("transform", `scale(${zoom}) translate(${-this.corner.x} ${-this.corner.y})`);
+    clearTimeout(this.resting);
     if (changed) this.later();
+    else this.resting = window.setTimeout(() => this.later(), 150); // names are put where there is room now
   }
 
   later() {
@@ -326,6 +333,7 @@ export class WorldMap {
 
   /** @param {KeyboardEvent} event */
   key(event) {
+    if (event.key === "Escape") this.setCircling(false);
     const step = 60 / this.zoom;
     /** @type {Record<string, () => void>} */
     const keys = {

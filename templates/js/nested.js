@@ -1,7 +1,7 @@
 // @ts-check
 // Nested groups: rows in groups, groups in groups, opened level by level.
 
-import { byId, html, replace, svg } from "./dom.js";
+import { byId, html, keepingFocus, replace, svg } from "./dom.js";
 import { KINDS } from "./facts.js";
 import { bytesText, grouped } from "./format.js";
 import { processName } from "./groups.js";
@@ -68,6 +68,7 @@ export class Nested {
   turn(name) {
     this.tree = name;
     this.opened.clear();
+    this.whole.clear();
     this.tabs.forEach((tab) => tab.setAttribute("aria-selected", String(tab.dataset.tree === name)));
     this.draw();
   }
@@ -77,6 +78,7 @@ export class Nested {
     replace(this.first, levels.map((level) => level.name).join(" › "));
     this.longest = 0;
     replace(this.body, ...this.members(this.app.rows, 0, ""));
+    if (this.app.rows.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 5, class: "none" }, "Nothing fits.")));
   }
 
   /** @param {ArrayLike<number>} rows @param {number} depth @param {string} path @returns {Node[]} */
@@ -106,7 +108,7 @@ export class Nested {
       return [this.line(group, level, depth, own, leaf, isOpen), ...(isOpen ? this.members(group.rows, depth + 1, own) : [])];
     });
     if (shown.length < sorted.length) {
-      found.push(html("tr", { class: `depth-${depth}` }, html("td", { colspan: 5 }, html("button", { type: "button", class: "more-bars", click: () => { this.whole.add(path); this.draw(); } }, `${grouped(sorted.length - shown.length)} more`))));
+      found.push(html("tr", { class: `depth-${depth}` }, html("td", { colspan: 5 }, html("button", { type: "button", class: "more-bars", click: () => { this.whole.add(path); keepingFocus(this.root, () => this.draw()); } }, `${grouped(sorted.length - shown.length)} more`))));
     }
     return found;
   }
@@ -117,7 +119,7 @@ export class Nested {
     const turn = () => {
       if (isOpen) this.opened.delete(path);
       else this.opened.add(path);
-      this.draw();
+      keepingFocus(this.root, () => this.draw());
     };
     const width = (/** @type {number} */ bytes) => ((bytes / Math.max(1, this.longest ?? 0)) * 100).toFixed(2);
     return html("tr", { class: `depth-${depth}`, "aria-level": depth + 1, "aria-expanded": leaf ? null : String(isOpen) },

@@ -46,6 +46,7 @@ export class Programs {
       html("td", { class: "n", title: `${grouped(sum.tx)} bytes` }, bytesText(sum.tx)), html("td", { class: "n", title: `${grouped(sum.rx)} bytes` }, bytesText(sum.rx)),
       html("td", { class: "n" }, grouped(peers[sum.key])), html("td", { class: "spark" }, spark(lines.get(sum.key) ?? new Float64Array(POINTS))));
     }));
+    if (shown.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 9, class: "none" }, "Nothing fits.")));
     const rest = found.length - shown.length;
     this.more.hidden = rest <= 0;
     replace(this.more, `${count(rest, "more process", "more processes")}`);

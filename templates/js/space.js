@@ -1,7 +1,7 @@
 // @ts-check
 // The IPv4 addresses on a Hilbert curve: the whole of them in blocks of 16 bits, or one /8 in blocks of 24.
 
-import { append, byId, html, replace } from "./dom.js";
+import { append, byId, html, keepingFocus, replace } from "./dom.js";
 import { bytesText, count, grouped } from "./format.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -53,6 +53,9 @@ export class Space {
     this.root.hidden = false;
     /** The place of each cell on the curve: worked out when it is first drawn. */
     this.cells = new Uint32Array(0);
+    /** The cell that was pointed at last. @type {number | null} */
+    this.at = null;
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     new MutationObserver(() => this.draw()).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
 
@@ -70,6 +73,7 @@ export class Space {
     }
     this.paint();
     this.rank();
+    this.tell();
     replace(this.crumbs, html("button", { type: "button", class: "link", click: () => this.show(null) }, "0.0.0.0/0"), this.block === null ? null : ` › ${this.block}.0.0.0/8`);
     this.canvas.setAttribute("aria-label", `IPv4 addresses ${this.block === null ? "" : `of ${this.block}.0.0.0/8 `}on a Hilbert curve; the list beside it has the busiest blocks`);
   }
@@ -125,7 +129,7 @@ export class Space {
     const found = Array.from(rows.keys()).filter((d) => rows[d] > 0).sort((a, b) => bytes[b] - bytes[a] || rows[b] - rows[a]);
     replace(this.list, ...found.slice(0, 12).map((d) => html("li", {}, html("button", { type: "button", class: "link", click: (/** @type {MouseEvent} */ e) => this.app.toggle("net", this.name(d), e.altKey) }, this.name(d)), html("span", {}, `${count(rows[d], "connection", "connections")}, ${bytesText(bytes[d])}`))));
     if (found.length > 12) append(this.list, html("li", { class: "rest" }, `${grouped(found.length - 12)} more blocks`));
-    if (found.length === 0) append(this.list, html("li", { class: "rest" }, "No IPv4 address."));
+    if (found.length === 0) append(this.list, html("li", { class: "rest" }, this.block === null ? "No IPv4 address." : `No address in ${this.block}.0.0.0/8.`));
   }
 
   /** @param {PointerEvent} event */
@@ -137,7 +141,14 @@ export class Space {
 
   /** @param {PointerEvent} event */
   point(event) {
-    const d = this.cell(event);
+    this.at = this.cell(event);
+    this.tell();
+  }
+
+  /** Says what the cell is that was pointed at. */
+  tell() {
+    const d = this.at;
+    if (d === null) return;
     const [rows, bytes] = [this.rows?.[d] ?? 0, this.bytes?.[d] ?? 0];
     const reserved = this.block === null ? RESERVED.get(d >> 8) : undefined;
     replace(this.about, html("b", {}, this.name(d)), ` ${rows ? `${count(rows, "connection", "connections")}, ${bytesText(bytes)}` : (reserved ?? "nothing")}`);
@@ -152,8 +163,12 @@ export class Space {
 
   /** @param {number | null} block */
   show(block) {
+    if (block !== this.block) {
+      this.at = null;
+      replace(this.about, "Point at a block.");
+    }
     this.block = block;
-    this.draw();
+    keepingFocus(this.root, () => this.draw());
   }
 }
 

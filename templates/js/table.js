@@ -2,7 +2,8 @@
 // The table of connections: only the rows that can be seen are elements, whatever their number. A browser's elements end at some
 // 18 million pixels, so the height is scaled where there are more rows than that.
 
-import { append, byId, html, replace } from "./dom.js";
+import { append, byId, html, keepingFocus, replace } from "./dom.js";
+import { askedText } from "./asked.js";
 import { arrow, directionText, endWords, hostText, localText, networkText, ownerOf, placeText, processText, remoteText, rowOf, serviceText, shortTime } from "./facts.js";
 import { bytesText, durationText, grouped } from "./format.js";
 
@@ -26,7 +27,7 @@ const processOrder = alphabetical((m) => m.processes.map((p) => p.comm || p.exe)
 /** @type {Column[]} */
 export const COLUMNS = [
   {
-    name: "opened", head: "Opened (UTC)", width: "11.5rem", narrow: "7.2rem", order: (m) => (row) => m.opened[row],
+    name: "opened", head: "Opened (UTC)", width: "13.2rem", narrow: "7.2rem", order: (m) => (row) => m.opened[row],
     cell: (m, row) => { const { date, clock } = shortTime(m, row); return [html("span", { class: "soft" }, date), " ", clock]; },
   },
   {
@@ -43,17 +44,17 @@ export const COLUMNS = [
   { name: "way", head: "Way", width: "4.6rem", order: (m) => (row) => m.proto[row] * 4 + m.direction[row], cell: (m, row) => [html("span", { class: `way ${directionText(m, row)}` }, `${arrow(m, row)} ${m.protos[m.proto[row]]}`)] },
   { name: "local", head: "Here", width: "12rem", kind: "mono", hidden: true, order: (m) => (row) => m.localPort[row], cell: (m, row) => [localText(m, row)] },
   {
-    name: "remote", head: "There", width: "minmax(12rem, 1.3fr)", kind: "mono", order: alphabetical((m) => m.endpoints.map((one) => one.number.toString(16).padStart(32, "0")), (m, row) => m.remote[row]),
+    name: "remote", head: "There", width: "minmax(11rem, 1.3fr)", kind: "mono", order: alphabetical((m) => m.endpoints.map((one) => one.number.toString(16).padStart(32, "0")), (m, row) => m.remote[row]),
     cell: (m, row) => [remoteText(m, row)],
   },
   { name: "host", head: "Name", width: "minmax(9rem, 1.2fr)", order: alphabetical((m) => m.nameSets.map((set) => set[0]?.name ?? "\uffff"), (m, row) => m.names[row]), cell: (m, row) => [hostText(m, row)] },
   { name: "service", head: "Service", width: "6.5rem", order: (m) => (row) => m.port[row], cell: (m, row) => [serviceText(m, row)] },
   { name: "place", head: "Place", width: "minmax(8rem, 1fr)", order: alphabetical((m) => m.endpoints.map((one) => `${one.country ?? "~"} ${one.city ?? ""}`), (m, row) => m.remote[row]), cell: (m, row) => [placeText(m, row)] },
   { name: "network", head: "Network", width: "minmax(8rem, 1fr)", hidden: true, cell: (m, row) => [networkText(m, row)] },
-  { name: "tx", head: "Sent", width: "5.6rem", kind: "n", order: (m) => (row) => -m.tx[row], cell: (m, row) => [html("span", { title: `${grouped(m.tx[row])} bytes` }, bytesText(m.tx[row]))] },
-  { name: "rx", head: "Received", width: "5.6rem", kind: "n", order: (m) => (row) => -m.rx[row], cell: (m, row) => [html("span", { title: `${grouped(m.rx[row])} bytes` }, bytesText(m.rx[row]))] },
-  { name: "lasted", head: "Lasted", width: "6.4rem", kind: "n", order: (m) => (row) => -m.lasted[row], cell: (m, row) => [durationText(m.lasted[row])] },
-  { name: "end", head: "End", width: "8rem", order: (m) => (row) => m.end[row], cell: (m, row) => [html("span", { class: m.inexact[row] ? "inexact" : "" }, endWords(m, row), m.inexact[row] ? " ≈" : null)] },
+  { name: "tx", head: "Sent", width: "5.6rem", kind: "n", order: (m) => (row) => m.tx[row], cell: (m, row) => [html("span", { title: `${grouped(m.tx[row])} bytes` }, bytesText(m.tx[row]))] },
+  { name: "rx", head: "Received", width: "5.6rem", kind: "n", order: (m) => (row) => m.rx[row], cell: (m, row) => [html("span", { title: `${grouped(m.rx[row])} bytes` }, bytesText(m.rx[row]))] },
+  { name: "lasted", head: "Lasted", width: "6.4rem", kind: "n", order: (m) => (row) => m.lasted[row], cell: (m, row) => [durationText(m.lasted[row])] },
+  { name: "end", head: "End", width: "minmax(8rem, 1fr)", order: (m) => (row) => m.end[row], cell: (m, row) => [html("span", { class: m.inexact[row] ? "inexact" : "", title: endWords(m, row) }, endWords(m, row), m.inexact[row] ? " ≈" : null)] },
 ];
 
 export class Table {
@@ -71,6 +72,8 @@ export class Table {
     /** @type {Uint32Array | null} */
     this.from = null;
     this.by = "";
+    /** The question of what is shown; the data may change under it. */
+    this.asked = "";
     this.height = 0;
     this.waiting = false;
     this.at = 0;
@@ -116,6 +119,12 @@ export class Table {
   draw() {
     this.arrange();
     this.model = this.app.model;
+    const asked = askedText(this.app.question);
+    if (asked !== this.asked) {
+      this.at = 0;
+      this.grid.scrollTop = 0;
+    }
+    this.asked = asked;
     const columns = this.columns();
     this.grid.setAttribute("aria-rowcount", String(this.order.length + 1));
     this.grid.setAttribute("aria-colcount", String(columns.length));
@@ -126,7 +135,7 @@ export class Table {
       const sorted = this.sort.name === column.name;
       const attributes = { role: "columnheader", class: column.kind === "n" ? "n" : "", "aria-sort": sorted ? (this.sort.down ? "descending" : "ascending") : null };
       if (!column.order) return html("span", attributes, column.head);
-      return html("span", attributes, html("button", { type: "button", click: () => this.sortBy(column.name) }, column.head, sorted ? (this.sort.down ? " ↓" : " ↑") : null));
+      return html("span", attributes, html("button", { type: "button", "data-key": `sort ${column.name}`, click: () => this.sortBy(column.name) }, column.head, sorted ? (this.sort.down ? " ↓" : " ↑") : null));
     }));
     this.height = Math.min(TALLEST, this.order.length * LINE);
     this.space.style.height = `${Math.max(this.height, LINE)}px`;
@@ -181,9 +190,10 @@ export class Table {
 
   /** @param {string} name */
   sortBy(name) {
-    this.sort = { name, down: this.sort.name === name && !this.sort.down };
+    const large = COLUMNS.some((column) => column.name === name && column.kind === "n");
+    this.sort = { name, down: this.sort.name === name ? !this.sort.down : large };
     this.grid.scrollTop = 0;
-    this.draw();
+    keepingFocus(this.root, () => this.draw());
   }
 
   later() {
@@ -235,8 +245,9 @@ export class Table {
     const page = Math.max(1, this.visible() - 3);
     /** @type {Record<string, number>} */
     const steps = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, PageDown: page, PageUp: -page, Home: -this.order.length, End: this.order.length };
-    if (event.key === "Enter") this.open(this.order[this.at]);
-    else if (event.key in steps && event.target === this.grid) this.go(this.at + steps[event.key]);
+    if (event.target !== this.grid) return;
+    if (event.key === "Enter" && this.at < this.order.length) this.open(this.order[this.at]);
+    else if (event.key in steps) this.go(this.at + steps[event.key]);
     else return;
     event.preventDefault();
   }
@@ -270,8 +281,8 @@ export class Table {
     const head = html("tr", {}, ...columns.map((column) => html("th", { scope: "col", class: column.kind === "n" ? "n" : "" }, column.head)));
     const rows = Array.from(this.order.subarray(0, PAPER_ROWS), (row) => html("tr", {}, ...columns.map((column) => html("td", { class: column.kind ?? "" }, ...column.cell(model, row)))));
     const rest = this.order.length - rows.length;
-    const { filter } = this.app.question;
-    return html("div", { class: "paper" }, html("h2", {}, "Connections"), html("p", {}, filter === "" ? "All of them." : `Filter: ${filter}`), html("table", {}, html("thead", {}, head), html("tbody", {}, ...rows)),
+    const asked = askedText(this.app.question);
+    return html("div", { class: "paper" }, html("h2", {}, "Connections"), html("p", {}, asked === "" ? "All of them." : `Chosen by: ${asked}`), html("table", {}, html("thead", {}, head), html("tbody", {}, ...rows)),
       rest > 0 ? html("p", { class: "rest" }, `${grouped(rest)} more are in the file.`) : null);
   }
 }

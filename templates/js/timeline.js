@@ -54,7 +54,7 @@ export class Timeline {
     this.space.style.height = `${Math.min(TALLEST_LANES, height)}px`;
     this.box.style.height = `${Math.max(120, Math.min(height + 2, Math.min(window.innerHeight * 0.7, 640)))}px`;
     this.box.setAttribute("aria-label", `${count(this.lanes.length, "lane", "lanes")}; the table of connections has the same in text`);
-    replace(this.note, height > TALLEST_LANES ? `The first ${grouped((TALLEST_LANES - AXIS) / LANE)} of ${grouped(this.lanes.length)} lanes; a filter makes them fewer.` : null);
+    replace(this.note, height > TALLEST_LANES ? `The first ${grouped((TALLEST_LANES - AXIS) / LANE)} of ${grouped(this.lanes.length)} lanes; a filter makes them fewer.` : rows.length === 0 ? "Nothing fits." : null);
     this.paint();
   }
 
@@ -104,7 +104,8 @@ export class Timeline {
       pen.fillStyle = line;
       pen.fillRect(at, AXIS, 1, height);
       pen.fillStyle = soft;
-      pen.fillText(to - from > 86_400e9 * 2 ? dateText(tick) : clockText(tick), at - 4, AXIS / 2);
+      const words = to - from > 86_400e9 * 2 ? dateText(tick) : clockText(tick);
+      pen.fillText(words, Math.min(at - 4, width - pen.measureText(words).width - 6), AXIS / 2);
     }
     const first = Math.floor(this.box.scrollTop / LANE);
     const seen = Math.ceil(height / LANE) + 1;
@@ -182,7 +183,7 @@ export class Timeline {
     const rect = this.box.getBoundingClientRect();
     const at = model.base + model.opened[row] / 1e6;
     replace(this.tip, `${clockText(at)} UTC, ${durationText(model.lasted[row])}, ${bytesText(model.tx[row])} sent, ${bytesText(model.rx[row])} received`);
-    this.tip.style.left = `${Math.min(event.clientX - rect.left + 12, rect.width - 330)}px`;
+    this.tip.style.left = `${Math.min(event.clientX - rect.left + 12, rect.width - this.tip.offsetWidth - 16)}px`;
     this.tip.style.top = `${event.clientY - rect.top + 16 + this.box.scrollTop}px`;
   }
 

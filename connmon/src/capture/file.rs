@@ -23,8 +23,9 @@ impl Writer {
     /// Creates `path` anew.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or is a record already.
     pub fn create(path: &Path) -> io::Result<Self> {
+        crate::files::check_place(path)?;
         let mut out = BufWriter::new(crate::files::create_private(path)?);
         out.write_all(MAGIC)?;
         Ok(Self { out, buffer: Vec::new() })

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CommandError, Outcome, done, stdout, terminal_width};
+use super::{CommandError, NO_CONNECTION, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
 use crate::config::{Choice, choice};
 use crate::daemon::now;
@@ -38,7 +38,8 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
         }
         TableFormat::Json => audit::write_json(&audit, &mut out)?,
     }
-    done(out, audit.totals.all.connections == 0 && !selection.is_everything())
+    let empty = audit.totals.all.connections == 0 && !selection.is_everything();
+    done(out, empty.then_some(NO_CONNECTION))
 }
 
 fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CommandError, Outcome, done, stdout, write_file};
+use super::{CommandError, Outcome, done, outcome, stdout, write_file};
 use crate::cli;
 use crate::config::{Choice, choice, share};
 use crate::daemon::now;
@@ -28,15 +28,16 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     })?;
     let recorded = duration(baseline.recorded());
     let steady = baseline.finish(at_least);
+    let nothing = steady.is_empty().then_some("no remote address is always there");
     let head =
         format!("# Remote addresses that were connected at least {} of {recorded}\n", percent(at_least));
     if let Some(path) = &args.out {
         write_file(path, |out| write(&head, &steady, out))?;
-        return Ok(if steady.is_empty() { Outcome::NothingMatched } else { Outcome::Done });
+        return Ok(outcome(nothing));
     }
     let mut out = stdout();
     write(&head, &steady, &mut out)?;
-    done(out, steady.is_empty())
+    done(out, nothing)
 }
 
 fn write(head: &str, steady: &[Steady], out: &mut impl Write) -> io::Result<()> {

@@ -130,7 +130,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
         }
         TextFormat::Text => write_text(&findings, &mut out)?,
     }
-    done(out, false)
+    done(out, None)
 }
 
 fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::{CommandError, Outcome, done, terminal_width, write_file_with};
+use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, terminal_width, write_file_with};
 use crate::cli::{self, ExportFormat};
 use crate::config::{Choice, choice};
 use crate::daemon::now;
@@ -31,13 +31,14 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
     let store = Store::open(&args.source.db)?;
     match &args.out {
         Some(path) => {
-            write_file_with(path, |out| write(&store, &choice, args.format, out))?;
-            Ok(Outcome::Done)
+            let count = write_file_with(path, |out| write(&store, &choice, args.format, out))?;
+            let empty = count == 0 && !choice.selection.is_everything();
+            Ok(outcome(empty.then_some(NO_CONNECTION)))
         }
         None => {
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
             let count = write(&store, &choice, args.format, &mut out)?;
-            done(out, count == 0 && !choice.selection.is_everything())
+            done(out, (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION))
         }
     }
 }

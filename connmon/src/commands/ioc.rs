@@ -106,7 +106,7 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
             writeln!(out, "{}", display_safe(&line(list, connections)))?;
         }
     }
-    done(out, indicators.connections == 0)
+    done(out, (indicators.connections == 0).then_some("no connection matches an indicator"))
 }
 
 fn line(list: &IndicatorList, connections: u64) -> String {

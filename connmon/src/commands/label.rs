@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Write, stderr};
 
-use super::{CommandError, Outcome};
+use super::{CommandError, Outcome, outcome};
 use crate::cli;
 use crate::config::{ConfigError, File, FileError};
 use crate::daemon::now;
@@ -48,5 +48,5 @@ pub fn run(args: &cli::Label) -> Result<Outcome, CommandError> {
     editor.put_labels(&changes)?;
     let of = count(connections, "connection", "connections");
     let _ = writeln!(stderr(), "{labelled} of {of} have a label now");
-    Ok(if labelled == 0 { Outcome::NothingMatched } else { Outcome::Done })
+    Ok(outcome((labelled == 0).then_some("no connection has a label")))
 }

@@ -29,8 +29,8 @@ use crate::store::StoreError;
 pub enum Outcome {
     /// Exit code 0.
     Done,
-    /// Exit code 1: there was nothing to show.
-    NothingMatched,
+    /// Exit code 1: there was nothing to show, in words.
+    Nothing(&'static str),
     /// A report is not what was written: exit code 1.
     Altered,
 }
@@ -140,7 +140,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Geo(args) => geo::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
-            crate::cli::write_completions(shell, &mut io::stdout());
+            crate::cli::write_completions(shell, &mut io::stdout())?;
             Ok(Outcome::Done)
         }
         Command::Man => {
@@ -191,8 +191,16 @@ fn terminal_width() -> usize {
     size.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
 }
 
-/// Flushes, so that a failure is seen.
-fn done(mut out: impl Write, empty: bool) -> Result<Outcome, CommandError> {
+/// Said where a filter or an interval leaves nothing.
+const NO_CONNECTION: &str = "no connection fits";
+
+/// Flushes, so that a failure is seen. `nothing` is what to say where there was nothing to show.
+fn done(mut out: impl Write, nothing: Option<&'static str>) -> Result<Outcome, CommandError> {
     out.flush()?;
-    Ok(if empty { Outcome::NothingMatched } else { Outcome::Done })
+    Ok(outcome(nothing))
+}
+
+/// How a command ended that may have found nothing.
+fn outcome(nothing: Option<&'static str>) -> Outcome {
+    nothing.map_or(Outcome::Done, Outcome::Nothing)
 }

@@ -9,6 +9,7 @@ use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline};
 use crate::enrich::Enricher;
 use crate::export::completeness::write_words;
+use crate::files;
 use crate::live::hub::{HubError, Socket};
 use crate::store::{Store, Writer};
 use crate::summary::Completeness;
@@ -40,6 +41,13 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
         }
         None => None,
     };
+    if let Some(path) = &settings.report {
+        let failed = |error| CommandError::File(path.display().to_string(), error);
+        files::check_place(path).map_err(failed)?;
+        if settings.capture.as_ref().is_some_and(|capture| files::same(capture, path)) {
+            return Err(failed(std::io::Error::other("the capture is written there; name another file")));
+        }
+    }
     let mut pipeline = Pipeline::new(Enricher::new(geo, settings.places.location.clone()), store, file);
     if let Some(path) = &settings.socket {
         let hub = Socket::bind(path)

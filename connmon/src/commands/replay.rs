@@ -8,6 +8,7 @@ use crate::cli;
 use crate::config::{self, Places};
 use crate::daemon::{Pipeline, now};
 use crate::enrich::Enricher;
+use crate::files;
 use crate::rules::Rules;
 use crate::store::{Store, Writer};
 
@@ -32,6 +33,9 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
     let places = Places::try_from(args.places)?;
     let geo = super::geo::of(&places)?;
+    if let Some(path) = &args.report {
+        files::check_place(path).map_err(|error| CommandError::File(path.display().to_string(), error))?;
+    }
     let store = Writer::open(&args.db)?.keeping(filter).judging(rules, lists);
     let mut pipeline = Pipeline::new(Enricher::new(geo, places.location), store, None);
     let mut ended = false;

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, Outcome, done, export, stdout, write_file, write_file_with};
+use super::{
+    CommandError, NO_CONNECTION, Outcome, done, export, outcome, stdout, write_file, write_file_with,
+};
 use crate::cli::{self, Redact, ReportFormat};
 use crate::config::{Choice, choice, location};
 use crate::daemon::now;
@@ -45,7 +47,7 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
     let out = target(&args);
     if args.format == ReportFormat::Csv {
         let count = to(&out, |out| export::write_csv(&store, &choice, only.as_ref(), what, out))?;
-        return Ok(if count == 0 && !everything { Outcome::NothingMatched } else { Outcome::Done });
+        return Ok(outcome((count == 0 && !everything).then_some(NO_CONNECTION)));
     }
     let before = choice.selection.since.map(|since| store.remotes_before(since)).transpose()?.flatten();
     let mut read = Read { only, what, rows: args.rows, cells: None };
@@ -82,7 +84,7 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
         }
         Ok(())
     })?;
-    Ok(if empty { Outcome::NothingMatched } else { Outcome::Done })
+    Ok(outcome(empty.then_some(NO_CONNECTION)))
 }
 
 /// Where a report goes.
@@ -99,7 +101,7 @@ fn to<T>(
     if out == Path::new("-") {
         let mut stdout = stdout();
         let result = write(&mut stdout)?;
-        done(stdout, false)?;
+        done(stdout, None)?;
         return Ok(result);
     }
     let result = write_file_with(out, |file| write(file))?;

@@ -25,5 +25,5 @@ pub fn run(args: &cli::Show) -> Result<Outcome, CommandError> {
             writeln!(out)?;
         }
     }
-    done(out, false)
+    done(out, None)
 }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::listeners::Look;
 use super::update::{FORMAT, Listener, Totals, Update};
-use super::{Board, peer};
+use super::{Board, DEFAULT_SOCKET, peer};
 
 /// Updates that wait for the hub at most. It does less with each than the store did.
 const WAITING: usize = 64;
@@ -67,9 +67,10 @@ impl Socket {
     /// Another recorder has it, or the path cannot be used.
     pub fn bind(path: &Path) -> Result<Self, HubError> {
         let error = |error| HubError::Socket(path.into(), error);
-        if let Some(folder) =
-            path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-        {
+        // Another folder that is not there is a path mistyped.
+        let folder =
+            Path::new(DEFAULT_SOCKET).parent().filter(|own| path.parent() == Some(own) && !own.exists());
+        if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(error)?;
             std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).map_err(error)?;
         }

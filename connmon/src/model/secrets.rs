@@ -45,6 +45,12 @@ const CLIENTS: [(&str, &[&str]); 18] = [
     ("docker", &["-p"]),
 ];
 
+/// Options of any program whose value is a name and a password where it has a colon.
+const PAIRS: [&str; 2] = ["--user", "--proxy-user"];
+
+/// curl's options of one letter that take no value.
+const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
+
 /// Clients whose `-p` has its value only behind it, never as the next argument: alone it asks for the password.
 const ATTACHED: [&str; 7] =
     ["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "7z"];
@@ -61,6 +67,11 @@ pub fn cmdline(args: &[String]) -> (String, bool) {
     let mut shown: Vec<Cow<'_, str>> = Vec::with_capacity(args.len());
     for (at, arg) in args.iter().enumerate() {
         if at > 0 && std::mem::take(&mut next_is_secret) {
+            redacted = true;
+            shown.push(BLOT.into());
+            continue;
+        }
+        if at > 1 && PAIRS.contains(&args[at - 1].as_str()) && is_pair(arg) {
             redacted = true;
             shown.push(BLOT.into());
             continue;
@@ -96,7 +107,44 @@ enum Meaning {
     Other,
 }
 
+/// `NAME:PASSWORD`, but not the numbers of a user and a group.
+fn is_pair(value: &str) -> bool {
+    value.contains(':') && value.chars().any(|c| !c.is_ascii_digit() && c != ':')
+}
+
+/// curl's options in one argument, such as `-su NAME:PASSWORD`: the first that takes a value, where it begins, and the value
+/// if it is not the next argument.
+fn of_bundle(arg: &str) -> Option<(char, usize, &str)> {
+    let letters = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
+    let (at, letter) = letters.char_indices().find(|(_, letter)| !CURL_FLAGS.contains(*letter))?;
+    let value = at + letter.len_utf8();
+    Some((letter, value + 1, &letters[value..]))
+}
+
 fn client_option(program: &str, short: &[&str], arg: &str) -> Meaning {
+    if program == "curl"
+        && let Some((letter @ ('u' | 'U' | 'b' | 'E'), at, value)) = of_bundle(arg)
+    {
+        let telling = match letter {
+            'b' => value.contains('='),
+            'E' => value.contains(':'),
+            _ => true,
+        };
+        return match value {
+            "" => Meaning::Next,
+            _ if telling => Meaning::Blotted(format!("{}{BLOT}", &arg[..at])),
+            _ => Meaning::Other,
+        };
+    }
+    if program == "curl" && matches!(arg, "--proxy-user" | "--cookie" | "--cert" | "--proxy-cert") {
+        return Meaning::Next;
+    }
+    if let Some((option, value)) = arg.split_once('=')
+        && PAIRS.contains(&option)
+        && is_pair(value)
+    {
+        return Meaning::Blotted(format!("{option}={BLOT}"));
+    }
     // curl -u NAME:PASSWORD, smbclient -U NAME%PASSWORD
     let user = match program {
         "curl" => Some(("-u", "--user", ':')),
@@ -247,6 +295,13 @@ mod tests {
             (&["docker", "login", "-p", "pw"], "docker login -p *"),
             (&["openssl", "-passin", "pass:pw"], "openssl -passin pass:*"),
             (&["smbclient", "-U", "me%pw"], "smbclient -U *"),
+            (&["curl", "-su", "me:pw", "http://h"], "curl -su * http://h"),
+            (&["curl", "-sSume:pw", "http://h"], "curl -sSu* http://h"),
+            (&["curl", "--proxy-user", "me:pw"], "curl --proxy-user *"),
+            (&["curl", "-b", "session=x"], "curl -b *"),
+            (&["curl", "-sbsession=x"], "curl -sb*"),
+            (&["fetch", "--user", "me:pw"], "fetch --user *"),
+            (&["fetch", "--user=me:pw"], "fetch --user=*"),
         ] {
             assert_eq!(shown(line), expected);
         }
@@ -261,6 +316,9 @@ mod tests {
             &["curl", "https://example.org:8443/@me"],
             &["git", "clone", "ssh://git@example.org/x"],
             &["python3", "-c", "print('a=b')"],
+            &["docker", "run", "--user", "1000:1000", "web"],
+            &["curl", "-so", "u:file", "http://h"],
+            &["curl", "-bjar.txt", "http://h"],
             &["password"],
             &[],
         ] {

@@ -13,10 +13,9 @@ pub struct Timestamp(pub i64);
 
 /// A text that is no point in time.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no time: {why}; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02 or 2h (ago)")]
+#[error("{text:?} is no time; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02 or 2h (ago)")]
 pub struct ParseTimeError {
     text: String,
-    why: String,
 }
 
 impl Timestamp {
@@ -31,7 +30,7 @@ impl Timestamp {
     /// # Errors
     /// Says what could not be read, and the accepted forms.
     pub fn parse(text: &str, now: Self) -> Result<Self, ParseTimeError> {
-        let error = |e: jiff::Error| ParseTimeError { text: text.into(), why: e.to_string() };
+        let error = |_: jiff::Error| ParseTimeError { text: text.into() };
         let to_self = |t: jiff::Timestamp| Self(i64::try_from(t.as_nanosecond()).unwrap_or(i64::MAX));
         let length_text = text.strip_suffix("ago").unwrap_or(text).trim();
         if let Some(ago) = length(length_text.strip_prefix('-').unwrap_or(length_text)) {

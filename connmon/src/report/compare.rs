@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::html::{Markup, STYLE};
 use super::json::figures;
 use crate::model::{display_safe, json_safe};
+use crate::summary::Verdict;
 use crate::summary::compare::{Change, Comparison, Difference};
 use crate::summary::format::{bytes, clock, count, date, grouped};
 
@@ -31,7 +32,8 @@ struct Side {
     name: String,
     window: String,
     figures: String,
-    complete: bool,
+    /// What to know before anything is concluded; empty where the record is complete.
+    caution: &'static str,
 }
 
 struct Section {
@@ -86,9 +88,19 @@ fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
             bytes(comparison.totals[place].tx_bytes),
             bytes(comparison.totals[place].rx_bytes)
         ),
-        complete: comparison.complete[place],
+        caution: caution(comparison.verdicts[place]),
     };
     vec![side(0), side(1)]
+}
+
+/// What a side's verdict means for a comparison.
+fn caution(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Complete => "",
+        Verdict::Unfinished => "The recording has no end yet: what is missing may still come.",
+        Verdict::Incomplete => "Something was lost: what is missing here need not have been absent.",
+        Verdict::Nothing => "There is no recording in this time.",
+    }
 }
 
 fn section(section: &crate::summary::compare::Section) -> Section {
@@ -128,8 +140,8 @@ fn row(one: &Difference) -> Row {
 /// The writer's.
 pub fn text(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
     for (title, side) in ["before", "after "].into_iter().zip(sides(comparison, names)) {
-        let lost = if side.complete { "" } else { "; something was lost" };
-        writeln!(out, "{title} {}: {}; {}{lost}", side.name, side.window, side.figures)?;
+        let caution = if side.caution.is_empty() { String::new() } else { format!(". {}", side.caution) };
+        writeln!(out, "{title} {}: {}; {}{caution}", side.name, side.window, side.figures)?;
     }
     for section in comparison.sections.iter().map(section) {
         writeln!(out, "\n{}: {}", section.title, section.note)?;
@@ -157,7 +169,7 @@ pub fn json(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -
             "name": names[place],
             "window": comparison.windows[place].map(|window| [window.from.to_string(), window.to.to_string()]),
             "totals": figures(&comparison.totals[place]),
-            "complete": comparison.complete[place],
+            "complete": comparison.verdicts[place] == Verdict::Complete,
         })
     };
     let sections = comparison.sections.iter().map(|section| {

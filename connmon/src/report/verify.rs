@@ -34,6 +34,9 @@ pub enum NoReport {
     /// It has no manifest.
     #[error("has no manifest: it is no report of connmon, or its end was cut off")]
     Manifest,
+    /// It compares two intervals.
+    #[error("is a comparison, which has no manifest; verify the reports of its two sides")]
+    Comparison,
     /// The manifest is not understood.
     #[error("has a manifest that is not understood: {0}")]
     Form(serde_json::Error),
@@ -41,6 +44,9 @@ pub enum NoReport {
     #[error("has no data before its manifest")]
     Data,
 }
+
+/// What a comparison has for a title.
+const COMPARISON: &str = "<title>Comparison · connmon</title>";
 
 /// The part of the header that is compared.
 #[derive(Deserialize)]
@@ -70,7 +76,10 @@ impl Verified {
 /// # Errors
 /// The file is no report.
 pub fn verify(file: &[u8]) -> Result<Verified, NoReport> {
-    let at = rfind(file, MANIFEST.as_bytes()).ok_or(NoReport::Manifest)?;
+    let at = rfind(file, MANIFEST.as_bytes()).ok_or_else(|| {
+        let compares = find(&file[..file.len().min(4096)], COMPARISON.as_bytes()).is_some();
+        if compares { NoReport::Comparison } else { NoReport::Manifest }
+    })?;
     let (page, rest) = file.split_at(at);
     let rest = &rest[MANIFEST.len()..];
     let end = find(rest, END.as_bytes()).ok_or(NoReport::Manifest)?;

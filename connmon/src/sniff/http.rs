@@ -21,7 +21,13 @@ pub fn host(bytes: &[u8]) -> Option<Option<String>> {
     request.parse(&head).ok()?;
     request.version?;
     let host = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("host"));
-    Some(host.and_then(|field| host_name(without_port(field.value))))
+    let name = host.and_then(|field| host_name(without_port(field.value)));
+    Some(name.filter(|name| !is_address(name)))
+}
+
+/// Whether a host is an address, which is no name: the connection has its own.
+fn is_address(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok()
 }
 
 /// `example.org` of `example.org:8080`; brackets of an IPv6 address stay.

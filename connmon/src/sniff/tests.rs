@@ -174,7 +174,9 @@ fn hosts_of_http() {
     for (request, expected) in [
         ("GET / HTTP/1.1\r\nHost: Example.org:8080\r\n\r\n", Some(Some("example.org"))),
         ("POST /x HTTP/1.1\r\nA: b\r\nhOST:  a.example. \r\nCookie: secret", Some(Some("a.example"))),
-        ("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", Some(Some("[2001:db8::1]"))),
+        // An address is no name: the connection has its own.
+        ("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", Some(None)),
+        ("GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", Some(None)),
         ("GET / HTTP/1.0\r\n\r\n", Some(None)),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(None)),
         ("GET lost\r\n", None),

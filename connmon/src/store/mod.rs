@@ -52,6 +52,12 @@ pub enum StoreError {
         /// What this program knows.
         known: i32,
     },
+    /// Another recorder writes into it.
+    #[error("{} is being recorded into by another connmon; watch that one with `connmon live`, or name another store with --db", .0.display())]
+    Taken(PathBuf),
+    /// A folder.
+    #[error("{} is a folder, and no connmon database", .0.display())]
+    Folder(PathBuf),
     /// The disk is full, the file is damaged or locked, and so on.
     #[error("{}: {}", path.display(), explain(source))]
     Sqlite {
@@ -90,6 +96,9 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing(path.into()));
+        }
+        if path.is_dir() {
+            return Err(StoreError::Folder(path.into()));
         }
         // A store in WAL mode can only be read where its -shm file can be made; without that permission, and with no
         // log left behind, the file is complete in itself.

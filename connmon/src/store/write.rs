@@ -1,6 +1,7 @@
 //! Writing: one recorder at a time.
 
 use std::collections::HashMap;
+use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -45,22 +46,33 @@ pub struct Writer {
     judge: Judge,
     news: Vec<News>,
     verdicts: Verdicts,
+    /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
+    /// locks on it (sqlite.org/howtocorrupt.html, 2.2).
+    alone: Option<File>,
 }
 
 impl Writer {
     /// Opens or creates a store.
     ///
     /// # Errors
-    /// It is another program's, newer, or cannot be written.
+    /// It is another program's, newer, being recorded into, or cannot be written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
-        if !path.exists() {
-            crate::files::create_private(path).map_err(|error| {
-                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
-                sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
-            })?;
+        if path.is_dir() {
+            return Err(StoreError::Folder(path.into()));
         }
-        Self::begin(Connection::open(path).map_err(sqlite)?, path)
+        let opened = if path.exists() { File::open(path) } else { crate::files::create_private(path) };
+        let file = opened.map_err(|error| {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+        })?;
+        // flock(2), which SQLite does not use. Where a file system has none, recording goes on without.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(StoreError::Taken(path.into()));
+        }
+        let mut writer = Self::begin(Connection::open(path).map_err(sqlite)?, path)?;
+        writer.alone = Some(file);
+        Ok(writer)
     }
 
     /// A writer into a database that is open.
@@ -84,6 +96,7 @@ impl Writer {
             judge: Judge::default(),
             news: Vec::new(),
             verdicts: Verdicts::default(),
+            alone: None,
         })
     }
 

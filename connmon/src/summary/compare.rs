@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Figures, Summary, Window};
+use super::{Figures, Summary, Verdict, Window};
 use crate::enrich::geo::country_of;
 use crate::model::Service;
 
@@ -64,8 +64,8 @@ pub struct Comparison {
     pub windows: [Option<Window>; 2],
     /// The figures of each.
     pub totals: [Figures; 2],
-    /// Whether nothing was lost in each.
-    pub complete: [bool; 2],
+    /// Whether what is not in each did not happen.
+    pub verdicts: [Verdict; 2],
     /// The differences.
     pub sections: Vec<Section>,
 }
@@ -77,7 +77,7 @@ impl Comparison {
         Self {
             windows: [before.window, after.window],
             totals: [before.totals.figures, after.totals.figures],
-            complete: [before.is_complete(), after.is_complete()],
+            verdicts: [before.completeness.verdict, after.completeness.verdict],
             sections: vec![
                 section("Programs", &programs),
                 section("Remote addresses", &remotes),

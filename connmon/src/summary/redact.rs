@@ -21,7 +21,7 @@ pub struct What {
     pub users: bool,
     /// Command lines and working folders.
     pub cmdline: bool,
-    /// Internal addresses, their names, and this host's name.
+    /// Internal addresses, their names, this host's name, and command lines, which can have all of them.
     pub internal: bool,
 }
 
@@ -46,7 +46,8 @@ impl<T> Default for StandIns<T> {
 #[derive(Debug, Default)]
 pub struct Redactor {
     what: What,
-    users: StandIns<u32>,
+    /// By name, or by number where there is none.
+    users: StandIns<String>,
     hosts: StandIns<String>,
     names: StandIns<String>,
     addresses: HashMap<AddressKind, StandIns<IpAddr>>,
@@ -65,7 +66,9 @@ impl What {
         let all =
             [(self.users, "users"), (self.cmdline, "command lines"), (self.internal, "internal addresses")];
         let named: Vec<&str> = all.into_iter().filter_map(|(on, name)| on.then_some(name)).collect();
-        named.join(", ")
+        let with =
+            if self.internal && !self.cmdline { " (and command lines, which can name them)" } else { "" };
+        format!("{}{with}", named.join(", "))
     }
 }
 
@@ -150,9 +153,11 @@ impl Redactor {
         }
         let mut redacted = Process::clone(process);
         redacted.parent = redacted.parent.take().map(|parent| self.process(&parent));
-        if self.what.cmdline {
+        if self.what.cmdline || self.what.internal {
             redacted.redacted |= !redacted.cmdline.is_empty();
             redacted.cmdline.clear();
+        }
+        if self.what.cmdline {
             redacted.cwd.clear();
         }
         if self.what.users {
@@ -171,23 +176,62 @@ impl Redactor {
     }
 
     fn user(&mut self, process: &mut Process) {
-        let mut stand_in = |uid: u32| if uid == 0 { 0 } else { 1000 + self.users.of(uid) };
         let name = process.user.take().filter(|name| !name.is_empty());
-        (process.uid, process.euid) = (stand_in(process.uid), stand_in(process.euid));
+        let mut number = |uid: u32, name: Option<&String>| match uid {
+            0 => 0,
+            _ => 1000 + self.users.of(name.cloned().unwrap_or_else(|| uid.to_string())),
+        };
+        let same = process.euid == process.uid;
+        let uid = number(process.uid, name.as_ref());
+        process.euid = if same { uid } else { number(process.euid, None) };
+        process.uid = uid;
         process.user =
             Some(if process.uid == 0 { "root".into() } else { format!("user-{}", process.uid - 1000) });
         process.session = None;
-        if let (Some(name), Some(user)) = (name.filter(|name| name != "root"), process.user.clone()) {
-            for text in [&mut process.exe, &mut process.cwd, &mut process.cmdline] {
-                *text = text.replace(&format!("/{name}/"), &format!("/{user}/"));
+        // Slices, sessions and managers have numbers of users in their names.
+        process.cgroup.clear();
+        let place = &mut process.place;
+        for part in [&mut place.unit, &mut place.slice] {
+            if part
+                .as_ref()
+                .is_some_and(|name| ["user@", "user-", "session-"].iter().any(|s| name.contains(s)))
+            {
+                *part = None;
             }
-            if process.cwd.ends_with(&format!("/{name}")) {
-                process.cwd.clear();
+        }
+        for text in [&mut process.exe, &mut process.cwd, &mut process.cmdline] {
+            *text = self.without_homes(text);
+            if let Some(name) = name.as_ref().filter(|name| *name != "root") {
+                let user = format!("user-{}", self.users.of(name.clone()));
+                *text = text.replace(&format!("/{name}/"), &format!("/{user}/"));
+                if text.ends_with(&format!("/{name}")) {
+                    text.truncate(text.len() - name.len());
+                    text.push_str(&user);
+                }
             }
         }
         if let ExeHash::Refused(_) = process.exe_hash {
             process.exe_hash = ExeHash::Unknown;
         }
+    }
+
+    /// A text in which the folders below `/home` and `/run/user` have other names, whoever's they are.
+    fn without_homes(&mut self, text: &str) -> String {
+        const HOMES: [&str; 2] = ["/home/", "/run/user/"];
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some((at, home)) =
+            HOMES.iter().filter_map(|home| rest.find(home).map(|at| (at, home))).min_by_key(|(at, _)| *at)
+        {
+            let start = at + home.len();
+            let length = rest[start..].find(['/', ' ', '\'', '"', ':']).unwrap_or(rest.len() - start);
+            let name = &rest[start..start + length];
+            out.push_str(&rest[..start]);
+            if !name.is_empty() {
+                out.push_str(&format!("user-{}", self.users.of(name.to_owned())));
+            }
+            rest = &rest[start + length..];
+        }
+        out + rest
     }
 }
 
@@ -252,6 +296,34 @@ mod tests {
         assert!(text.contains("/home/user-1/bin/curl"), "{text}");
         let mut none = Redactor::new(What::default());
         assert_eq!(none.connection(one()), one());
+    }
+
+    #[test]
+    fn a_user_is_withheld_in_the_paths_of_others() {
+        let mut tool = Process::clone(&process(7, 5, "tool"));
+        (tool.uid, tool.user) = (0, Some("root".into()));
+        tool.exe = "/home/mira/tool".into();
+        tool.cmdline = "/home/mira/tool --cache /run/user/1000/x --home /home/mira".into();
+        tool.cgroup = "/user.slice/user-1000.slice/session-3.scope".into();
+        tool.place.unit = Some("session-3.scope".into());
+        let root = connection(2, 0, &Arc::new(tool), "9.9.9.9:443", 1, 1);
+        let mut redactor = Redactor::new(What { users: true, ..What::default() });
+        let (before, hers) = (redactor.connection(root), redactor.connection(one()));
+        let text = format!("{before:?}{hers:?}");
+        assert!(
+            !text.contains("/home/mira") && !text.contains("user-1000") && !text.contains("user/1000"),
+            "{text}"
+        );
+        assert!(text.contains("/home/user-1/tool"), "{text}");
+        assert_eq!(hers.owner.unwrap().user.as_deref(), Some("user-1"));
+    }
+
+    #[test]
+    fn internal_addresses_in_command_lines_are_gone_with_them() {
+        let what = What { internal: true, ..What::default() };
+        let shown = Redactor::new(what).connection(one());
+        assert_eq!(shown.owner.unwrap().cmdline, "");
+        assert_eq!(what.words(), "internal addresses (and command lines, which can name them)");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use connmon_tests::harness::programs::{connmon, path};
+use connmon_tests::harness::recorder::Recorder;
 
 use crate::session::Session;
 
@@ -71,6 +72,32 @@ pub fn arguments(session: &Session) -> Result<()> {
     ] {
         ensure!(connmon(&bad)?.status.code() == Some(2), "connmon {}: not exit code 2", bad.join(" "));
     }
+    Ok(())
+}
+
+/// What would be written over a record, or into one that another recorder writes.
+pub fn records(session: &Session) -> Result<()> {
+    let recorded = session.recorded()?;
+    let db = path(&recorded.db)?;
+    let before = std::fs::read(&recorded.db)?;
+    refused(&["report", "--db", db, "--out", db])?;
+    refused(&["export", "--db", db, "--out", db])?;
+    refused(&["baseline", "--db", db, "--out", db])?;
+    let (new, capture) = (recorded.file("new.db"), recorded.file("new.capture"));
+    let (new, capture) = (path(&new)?, path(&capture)?);
+    refused(&["record", "--for", "1s", "--db", new, "--capture", db])?;
+    refused(&["record", "--for", "1s", "--db", new, "--capture", new])?;
+    refused(&["record", "--for", "1s", "--db", new, "--report", new])?;
+    refused(&["record", "--for", "1s", "--db", new, "--capture", capture, "--report", capture])?;
+    refused(&["record", "--for", "1s", "--db", new, "--report", path(&recorded.file("none/r.html"))?])?;
+    ensure!(std::fs::read(&recorded.db)? == before, "the store was changed");
+
+    let recorder = Recorder::start(new.as_ref(), &[])?;
+    refused(&["record", "--for", "1s", "--db", new])?;
+    recorder.stop()?;
+    let out = recorded.file("nothing.jsonl");
+    let nothing = connmon(&["export", "--db", db, "--filter", "proc:nobody-has-it", "--out", path(&out)?])?;
+    ensure!(nothing.status.code() == Some(1), "nothing fits: {}, not exit code 1", nothing.status);
     Ok(())
 }
 

@@ -94,6 +94,7 @@ fn main() {
         trial("report::hostile-names", report::hostile_names),
         of("bad-input::store", bad_input::store),
         of("bad-input::arguments", bad_input::arguments),
+        of("bad-input::records", bad_input::records),
         trial("wire::switched-off", wire::switched_off),
         trial("identity::deleted", identity::deleted),
         trial("identity::memfd", identity::memfd),

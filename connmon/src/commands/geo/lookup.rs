@@ -56,7 +56,7 @@ pub fn run(args: cli::Lookup) -> Result<Outcome, CommandError> {
             }
         }
     }
-    done(out, false)
+    done(out, None)
 }
 
 fn fields(geo: &Geo, ip: IpAddr) -> Vec<Field> {

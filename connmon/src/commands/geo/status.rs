@@ -49,7 +49,7 @@ pub fn run(args: cli::Status) -> Result<Outcome, CommandError> {
         }
         TextFormat::Text => write(&status, &mut out)?,
     }
-    done(out, false)
+    done(out, None)
 }
 
 fn verify(database: &Database) -> Result<(), GeoError> {

@@ -7,7 +7,7 @@ use super::rows::{Key, What};
 use super::sums::{PlaceSum, ProcessSum, Sum};
 use super::text::{count, rate, size, tame};
 use crate::export::show;
-use crate::model::{Process, Proto, Service, Timestamp};
+use crate::model::{Connection, Process, Proto, Service, Timestamp};
 use crate::summary::format::{clock, duration};
 
 /// Connections of a row that are named.
@@ -28,8 +28,12 @@ pub(super) fn lines(app: &App) -> Vec<String> {
                 .map(|(id, _)| id)
                 .collect();
             let mut lines = vec![format!("address {}", lane.ip)];
-            lines.push(format!("  {:<12} {}", "sent", size(lane.figures.tx_bytes)));
-            lines.push(format!("  {:<12} {}", "received", size(lane.figures.rx_bytes)));
+            // Of the connections that are listed, whether or not they moved something in the time shown.
+            let sum = |of: fn(&Connection) -> u64| {
+                ids.iter().filter_map(|id| app.items.get(*id)).map(|item| of(&item.connection)).sum()
+            };
+            lines.push(format!("  {:<12} {}", "sent", size(sum(Connection::tx_bytes))));
+            lines.push(format!("  {:<12} {}", "received", size(sum(Connection::rx_bytes))));
             connections(app, &ids, &mut lines);
             lines
         }

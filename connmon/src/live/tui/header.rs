@@ -128,7 +128,7 @@ pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
     } else {
         left.push(Span::raw("Filter: "));
         left.push(Span::styled(tame(app.filter().text()).into_owned(), theme.note()));
-        let fit = app.items.fitting().count() as u64;
+        let fit = app.items.fit() as u64;
         left.push(Span::raw(format!("  {} of {} fit", number(fit), number(app.items.len() as u64))));
     }
     if app.items.open_only {

@@ -173,6 +173,11 @@ impl Items {
         self.items.iter().filter(move |(_, item)| wanted(item)).map(|(id, item)| (*id, item))
     }
 
+    /// How many fit, open or not.
+    pub fn fit(&self) -> usize {
+        self.items.values().filter(|item| item.fits).count()
+    }
+
     /// How many would fit another filter.
     pub fn count(&self, filter: &Filter, now: Timestamp) -> u64 {
         self.items.values().filter(|item| fits(filter, &item.connection, now)).count() as u64

@@ -35,6 +35,8 @@ pub(super) fn nothing(app: &App) -> String {
         "No connection yet: it appears here when a program opens one.".into()
     } else if app.tab == Tab::Timeline && app.items.fitting().next().is_some() {
         "Nothing happened in this time. A longer -t shows more of the past.".into()
+    } else if app.items.open_only && app.items.fit() > 0 && !app.filter().is_everything() {
+        "Nothing that fits is open now. t shows those that are closed.".into()
     } else if !app.filter().is_everything() {
         "No connection fits the filter. Esc clears it, / changes it.".into()
     } else {
