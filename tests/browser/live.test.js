@@ -135,6 +135,7 @@ test("what is looked at stays where it is", { skip }, async () => {
   await until(page, 40);
   const grid = page.locator(".grid");
   await grid.scrollIntoViewIfNeeded();
+  await page.waitForTimeout(300); // it is drawn once it is seen, from the top
   await grid.evaluate((element) => { element.scrollTop = 500; });
   await page.waitForTimeout(300);
   const top = () => page.evaluate(() => {

@@ -130,6 +130,66 @@ test("the links of the bar go to what they name, and leave the question as it is
   await close();
 });
 
+test("Back takes back the last step", async () => {
+  const { page, complaints, close } = await open("sample.html");
+  const all = await shown(page);
+  await page.locator("#breakdowns").scrollIntoViewIfNeeded();
+  await page.locator("#breakdowns .rank", { hasText: "Germany" }).first().click();
+  await page.waitForFunction(() => location.hash.includes("country"));
+  const germany = await shown(page);
+  await page.locator("#explorer").scrollIntoViewIfNeeded();
+  await page.locator(".grid-body .grid-row").nth(3).click();
+  const drawer = page.locator(".drawer");
+  await drawer.waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.goBack();
+  await drawer.waitFor({ state: "visible" });
+  await page.goBack();
+  await drawer.waitFor({ state: "hidden" });
+  assert.equal(await shown(page), germany);
+  await page.goBack();
+  await page.waitForFunction(() => location.hash === "");
+  await page.waitForTimeout(200);
+  assert.equal(await shown(page), all);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("keys act on what has the focus, and the focus stays", async () => {
+  const { page, complaints, close } = await open("sample.html");
+  await page.locator("#explorer").scrollIntoViewIfNeeded();
+  await page.waitForSelector(".grid[aria-rowcount]");
+  const head = page.locator(".grid-head button", { hasText: "Process" });
+  await head.focus();
+  await page.keyboard.press("Enter");
+  const focused = () => page.evaluate(() => document.activeElement?.textContent ?? "");
+  assert.equal(await page.locator(".drawer").isHidden(), true);
+  assert.equal(await page.locator(".grid-head [aria-sort]").getAttribute("aria-sort"), "ascending");
+  assert.match(await focused(), /^Process/);
+  await page.locator("#groups").scrollIntoViewIfNeeded();
+  const turn = page.locator("#groups .turn").first();
+  await turn.focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await focused(), "▾");
+  // The last chip's place has none: the filter is next to it.
+  await page.fill("#query", "proto:udp");
+  await page.press("#query", "Enter");
+  await page.locator(".chips button").first().focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.id === "query");
+  // Nothing is there to be opened, and nothing is written into the address.
+  await page.fill("#query", "port:1 bytes>1T");
+  await page.press("#query", "Enter");
+  await page.locator("#explorer").scrollIntoViewIfNeeded();
+  await page.locator("#explorer .none").waitFor();
+  await page.locator(".grid").focus();
+  await page.keyboard.press("Enter");
+  assert.ok(!page.url().includes("undefined"));
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("the table shows any row of many, sorts, and opens by keys", async () => {
   const { page, close } = await open("sample.html");
   const grid = page.locator(".grid");

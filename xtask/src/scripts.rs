@@ -70,7 +70,8 @@ pub fn browser(chromium: &Path) -> Result<()> {
 /// Runs files with Node's own test runner.
 fn node_test(files: &[PathBuf], variables: &[(&str, PathBuf)]) -> Result<()> {
     let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec"]).args(files);
+    // A test that fails may leave a server or a page open, and the others shall run all the same.
+    node.args(["--test", "--test-force-exit", "--test-reporter=spec"]).args(files);
     node.envs(variables.iter().map(|(name, value)| (name, value)));
     sh::run(&mut node)
 }
