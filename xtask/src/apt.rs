@@ -65,11 +65,17 @@ pub fn unpack(names: &[&str], root: &Path) -> Result<()> {
     let mut download = Command::new("apt-get");
     download.current_dir(&debs).args(["-q", "-oAPT::Sandbox::User=", "download"]).args(wanted);
     sh::run(&mut download)?;
-    for deb in std::fs::read_dir(&debs)? {
-        sh::run(Command::new("dpkg").arg("-x").arg(deb?.path()).arg(&partial))?;
-    }
+    extract(&debs, &partial)?;
     std::fs::remove_dir_all(debs)?;
     std::fs::rename(partial, root)?;
+    Ok(())
+}
+
+/// Unpacks every package file of a folder into another.
+pub fn extract(debs: &Path, root: &Path) -> Result<()> {
+    for deb in std::fs::read_dir(debs)? {
+        sh::run(Command::new("dpkg").arg("-x").arg(deb?.path()).arg(root))?;
+    }
     Ok(())
 }
 

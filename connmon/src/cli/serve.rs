@@ -8,7 +8,7 @@ use clap::Args;
 /// Shown below the options.
 pub(super) const HELP: &str = "Examples:
   connmon serve                              prints an address for the browsers of this host
-  connmon serve --db a.db --listen 127.0.0.1:8470 --token /root/.connmon-token
+  connmon serve --db a.db --listen 127.0.0.1:8470 --token /etc/connmon/token
   connmon serve --listen 0.0.0.0:8470 --host box.example --tls-cert box.pem --tls-key box.key";
 
 /// `connmon serve`

@@ -29,16 +29,16 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
         return Err(CommandError::Terminal("parquet"));
     }
     let store = Store::open(&args.source.db)?;
+    let nothing = |count| (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION);
     match &args.out {
         Some(path) => {
             let count = write_file_with(path, |out| write(&store, &choice, args.format, out))?;
-            let empty = count == 0 && !choice.selection.is_everything();
-            Ok(outcome(empty.then_some(NO_CONNECTION)))
+            Ok(outcome(nothing(count)))
         }
         None => {
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
             let count = write(&store, &choice, args.format, &mut out)?;
-            done(out, (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION))
+            done(out, nothing(count))
         }
     }
 }

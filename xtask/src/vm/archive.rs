@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::kernels::{self, Series};
 use super::modules;
-use crate::{sh, workspace};
+use crate::{apt, sh, workspace};
 
 /// The suites that have a kernel of the matrix: 5.10, 6.1 and 6.12, the newest.
 const SUITES: [&str; 2] = ["bookworm", "sid"];
@@ -70,9 +70,7 @@ impl Archive {
         std::fs::create_dir_all(partial.join("debs"))?;
         let mut download = self.apt("apt-get");
         sh::run(download.current_dir(partial.join("debs")).args(["-q", "download"]).args(parts))?;
-        for deb in std::fs::read_dir(partial.join("debs"))? {
-            sh::run(Command::new("dpkg").arg("-x").arg(deb?.path()).arg(partial.join("root")))?;
-        }
+        apt::extract(&partial.join("debs"), &partial.join("root"))?;
         let root = partial.join("root");
         let places = [format!("boot/vmlinuz-{release}"), format!("usr/lib/modules/{release}/vmlinuz")];
         let vmlinuz = places.iter().map(|place| root.join(place)).find(|path| path.is_file());
