@@ -21,7 +21,7 @@ use crate::apt::{self, Need};
 use crate::{coverage, setup, table, workspace};
 use guest::Backend;
 use kernels::{Kernel, Series};
-use qemu::{Accel, Qemu};
+use qemu::{Accel, Guest, Qemu, Stopped};
 
 /// What to run where.
 #[derive(Debug, Default, clap::Args)]
@@ -61,7 +61,10 @@ pub fn run(args: &Args) -> Result<()> {
         .collect();
     let (kernels, untested) = kernels::fetch(&wanted)?;
     let programs = initramfs::Programs::build()?;
-    eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel);
+    if let Some(newest) = kernels.last() {
+        try_kvm(newest, &programs, &qemu)?;
+    }
+    eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel());
 
     let reports = Mutex::new(Vec::new());
     // The newest first: they take longest, because a kernel that preempts programs gets several copies of each.
@@ -142,7 +145,7 @@ fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, qemu: &Qem
     let mut results: Vec<_> =
         backends.iter().map(|&backend| (backend, guest::result(&first, backend), false)).collect();
     // Emulation has faults of its own, rarely: once more, said loudly. Any other panic is a failure, and so is a second one.
-    if let (Accel::Tcg, Some(panic)) = (qemu.accel, guest::double_fault(&first)) {
+    if let (Accel::Tcg, Some(panic)) = (qemu.accel(), guest::double_fault(&first)) {
         eprintln!("{}: a double fault under emulation, a second try:\n{panic}", kernel.release);
         let unended = results.iter_mut().filter(|(_, result, _)| !result.ended);
         let unended: Vec<_> = unended.collect();
@@ -179,6 +182,22 @@ fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, qemu: &Qem
         .collect()
 }
 
+/// Lets guests run under KVM if a kernel reaches user space there.
+fn try_kvm(kernel: &Kernel, programs: &initramfs::Programs, qemu: &Qemu) -> Result<()> {
+    let dir = workspace::vm_dir();
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let (initrd, log) = (dir.join("probe.cpio"), dir.join("probe.log"));
+    initramfs::pack_probe(&guest::probe(), programs, &initrd)?;
+    let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log };
+    qemu.prefer_kvm(&guest, guest::MARK, &accel_memory());
+    Ok(())
+}
+
+/// Where it is remembered whether KVM works on this machine.
+fn accel_memory() -> std::path::PathBuf {
+    workspace::vm_dir().join("accel")
+}
+
 /// Runs the guest to its end, and returns what it printed.
 fn boot(
     kernel: &Kernel,
@@ -198,14 +217,20 @@ fn boot(
     initramfs::pack(kernel, &init, programs, &initrd)?;
     eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
     let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
-    let ended = qemu.run(&kernel.vmlinuz, &initrd, &log, limit);
-    let bytes = match (std::fs::read(&log), &ended) {
-        (Err(_), Err(_)) => return ended.map(|()| String::new()), // it never began
-        (bytes, _) => bytes.with_context(|| format!("cannot read {}", log.display()))?,
-    };
+    let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log };
+    let mut ended = qemu.run(&guest, limit);
+    if let Err(Stopped::Kvm(why)) = &ended {
+        eprintln!("{}: KVM FAILED, this guest begins again and all are emulated now: {why}", kernel.release);
+        qemu.give_kvm_up(&accel_memory());
+        ended = qemu.run(&guest, limit);
+    }
+    if let Err(Stopped::Io(error)) = ended {
+        return Err(error).context("QEMU cannot be run");
+    }
+    let bytes = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let mut text = String::from_utf8_lossy(&bytes).replace('\r', "");
     if let Err(error) = ended {
-        text.push_str(&format!("\n{}{error:#}\n", guest::STOPPED));
+        text.push_str(&format!("\n{}{error}\n", guest::STOPPED));
     }
     Ok(text)
 }

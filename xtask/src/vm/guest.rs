@@ -26,9 +26,16 @@ impl fmt::Display for Backend {
 }
 
 /// Begins each line by which init says where it is.
-const MARK: &str = "@@connmon-vm";
+pub const MARK: &str = "@@connmon-vm";
 /// Begins the line that is put after the output of a guest that had to be stopped.
 pub const STOPPED: &str = "@@connmon-vm stopped ";
+
+/// The init of a guest that only shows that it runs.
+pub fn probe() -> String {
+    format!(
+        "#!/bin/busybox sh\n# Written by `cargo xtask vm`.\n/bin/busybox echo '{MARK} runs'\n/bin/busybox poweroff -f\n"
+    )
+}
 
 /// The init script: sets the guest up, runs the end-to-end test with each backend, the whole of it with the first, switches
 /// off.

@@ -51,14 +51,7 @@ fn stripped(program: &Path) -> Result<Vec<u8>> {
 
 /// Writes the guest for one kernel.
 pub fn pack(kernel: &Kernel, init: &str, programs: &Programs, to: &Path) -> Result<()> {
-    let mut archive = Archive::default();
-    for folder in ["bin", "dev", "etc", "lib", "modules", "proc", "root", "run", "sys", "tmp", "var"] {
-        archive.folder(folder);
-    }
-    // The kernel opens it before init mounts anything.
-    archive.device("dev/console", 5, 1);
-    archive.program("init", init.as_bytes());
-    archive.program("bin/busybox", &programs.busybox);
+    let mut archive = bare(init, programs);
     archive.program("bin/connmon", &programs.connmon);
     archive.program("bin/traffic", &programs.traffic);
     archive.program("bin/e2e", &programs.e2e);
@@ -75,6 +68,25 @@ pub fn pack(kernel: &Kernel, init: &str, programs: &Programs, to: &Path) -> Resu
         archive.file(&format!("modules/{name}"), &read(module)?);
     }
     std::fs::write(to, archive.finish()).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Writes a guest that has nothing but busybox.
+pub fn pack_probe(init: &str, programs: &Programs, to: &Path) -> Result<()> {
+    std::fs::write(to, bare(init, programs).finish())
+        .with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Folders, a console, busybox and init.
+fn bare(init: &str, programs: &Programs) -> Archive {
+    let mut archive = Archive::default();
+    for folder in ["bin", "dev", "etc", "lib", "modules", "proc", "root", "run", "sys", "tmp", "var"] {
+        archive.folder(folder);
+    }
+    // The kernel opens it before init mounts anything.
+    archive.device("dev/console", 5, 1);
+    archive.program("init", init.as_bytes());
+    archive.program("bin/busybox", &programs.busybox);
+    archive
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
