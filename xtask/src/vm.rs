@@ -67,13 +67,22 @@ pub fn run(args: &Args) -> Result<()> {
     eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel());
 
     let reports = Mutex::new(Vec::new());
+    // What no backend makes a difference to runs on this host too; the kernel that differs most from it is enough beside it.
+    let oldest = kernels.first().map(|kernel| kernel.series);
     // The newest first: they take longest, because a kernel that preempts programs gets several copies of each.
     let queue = Mutex::new(kernels.iter().rev());
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(kernel) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-                    let rows = test(kernel, args, &programs, &qemu);
+                    let run = Run {
+                        kernel,
+                        whole: oldest == Some(kernel.series),
+                        args,
+                        programs: &programs,
+                        qemu: &qemu,
+                    };
+                    let rows = run.test();
                     if let Ok(mut reports) = reports.lock() {
                         reports.push((kernel.series, rows));
                     }
@@ -121,65 +130,118 @@ impl Row {
     }
 }
 
-/// Boots one kernel, runs each backend in it, and prints what failed.
-fn test(kernel: &Kernel, args: &Args, programs: &initramfs::Programs, qemu: &Qemu) -> Vec<Row> {
-    let allowed = kernel.series.backends().iter().copied();
-    let backends: Vec<_> =
-        allowed.filter(|backend| args.backend.is_empty() || args.backend.contains(backend)).collect();
-    if backends.is_empty() {
-        return Vec::new();
-    }
-    let row = |backend, failure, passed, seconds, again| {
-        let kernel = kernel.release.clone();
-        Row { kernel, backend, failure, passed, seconds, again }
-    };
-    let unbooted = |error: anyhow::Error| {
-        eprintln!("{}: {error:#}", kernel.release);
-        let why = format!("{error:#}");
-        backends.iter().map(|&backend| row(backend, Some(why.clone()), 0, 0, false)).collect()
-    };
-    let first = match boot(kernel, &backends, args, programs, qemu) {
-        Ok(log) => log,
-        Err(error) => return unbooted(error),
-    };
-    let mut results: Vec<_> =
-        backends.iter().map(|&backend| (backend, guest::result(&first, backend), false)).collect();
-    // Emulation has faults of its own, rarely: once more, said loudly. Any other panic is a failure, and so is a second one.
-    if let (Accel::Tcg, Some(panic)) = (qemu.accel(), guest::double_fault(&first)) {
-        eprintln!("{}: a double fault under emulation, a second try:\n{panic}", kernel.release);
-        let unended = results.iter_mut().filter(|(_, result, _)| !result.ended);
-        let unended: Vec<_> = unended.collect();
-        let left: Vec<Backend> = unended.iter().map(|(backend, ..)| *backend).collect();
-        let second = match boot(kernel, &left, args, programs, qemu) {
+/// One kernel's part of the matrix.
+struct Run<'a> {
+    kernel: &'a Kernel,
+    /// Whether what no backend makes a difference to is tested here.
+    whole: bool,
+    args: &'a Args,
+    programs: &'a initramfs::Programs,
+    qemu: &'a Qemu,
+}
+
+impl Run<'_> {
+    /// Boots one kernel, runs each backend in it, and prints what failed.
+    fn test(&self) -> Vec<Row> {
+        let Self { kernel, args, qemu, .. } = self;
+        let allowed = kernel.series.backends().iter().copied();
+        let backends: Vec<_> =
+            allowed.filter(|backend| args.backend.is_empty() || args.backend.contains(backend)).collect();
+        if backends.is_empty() {
+            return Vec::new();
+        }
+        let row = |backend, failure, passed, seconds, again| {
+            let kernel = kernel.release.clone();
+            Row { kernel, backend, failure, passed, seconds, again }
+        };
+        let unbooted = |error: anyhow::Error| {
+            eprintln!("{}: {error:#}", kernel.release);
+            let why = format!("{error:#}");
+            backends.iter().map(|&backend| row(backend, Some(why.clone()), 0, 0, false)).collect()
+        };
+        let first = match self.boot(&backends) {
             Ok(log) => log,
             Err(error) => return unbooted(error),
         };
-        for one in unended {
-            (one.1, one.2) = (guest::result(&second, one.0), true);
+        let mut results: Vec<_> =
+            backends.iter().map(|&backend| (backend, guest::result(&first, backend), false)).collect();
+        // Emulation has faults of its own, rarely: once more, said loudly. Any other panic is a failure, and so is a second one.
+        if let (Accel::Tcg, Some(panic)) = (qemu.accel(), guest::double_fault(&first)) {
+            eprintln!("{}: a double fault under emulation, a second try:\n{panic}", kernel.release);
+            let unended = results.iter_mut().filter(|(_, result, _)| !result.ended);
+            let unended: Vec<_> = unended.collect();
+            let left: Vec<Backend> = unended.iter().map(|(backend, ..)| *backend).collect();
+            let second = match self.boot(&left) {
+                Ok(log) => log,
+                Err(error) => return unbooted(error),
+            };
+            for one in unended {
+                (one.1, one.2) = (guest::result(&second, one.0), true);
+            }
         }
-    }
-    for (_, result, _) in results.iter().filter(|(_, r, _)| r.failure.is_none() && args.e2e.is_empty()) {
-        if let Err(error) = coverage::keep(&result.output) {
-            eprintln!("{}: {error:#}", kernel.release);
+        for (_, result, _) in results.iter().filter(|(_, r, _)| r.failure.is_none() && args.e2e.is_empty()) {
+            if let Err(error) = coverage::keep(&result.output) {
+                eprintln!("{}: {error:#}", kernel.release);
+            }
         }
-    }
-    let mut text = String::new();
-    for (backend, result, _) in &results {
-        if result.failure.is_some() {
+        let mut text = String::new();
+        for (backend, result, _) in &results {
+            if result.failure.is_some() {
+                text.push_str(&format!(
+                    "--- {} {backend}: output\n{}\n",
+                    kernel.release,
+                    guest::told(&result.output)
+                ));
+            }
+            let (passed, time) = (result.passed, result.seconds);
+            let verdict = result.failure.as_deref().unwrap_or("ok");
             text.push_str(&format!(
-                "--- {} {backend}: output\n{}\n",
-                kernel.release,
-                guest::told(&result.output)
+                "{} {backend}: {verdict}, {passed} tests passed, {time} s\n",
+                kernel.release
             ));
         }
-        let (passed, time) = (result.passed, result.seconds);
-        let verdict = result.failure.as_deref().unwrap_or("ok");
-        text.push_str(&format!("{} {backend}: {verdict}, {passed} tests passed, {time} s\n", kernel.release));
-    }
-    eprint!("{text}");
-    let rows = results.into_iter();
-    rows.map(|(backend, result, again)| row(backend, result.failure, result.passed, result.seconds, again))
+        eprint!("{text}");
+        let rows = results.into_iter();
+        rows.map(|(backend, result, again)| {
+            row(backend, result.failure, result.passed, result.seconds, again)
+        })
         .collect()
+    }
+
+    /// Runs the guest to its end, and returns what it printed.
+    fn boot(&self, backends: &[Backend]) -> Result<String> {
+        let Self { kernel, args, programs, qemu, .. } = self;
+        let dir = workspace::vm_dir();
+        let (guests, logs) = (dir.join("guests"), dir.join("logs"));
+        for folder in [&guests, &logs] {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let initrd = guests.join(format!("{}.cpio", kernel.release));
+        let log = logs.join(format!("{}.log", kernel.release));
+        let init = guest::init(&kernel.release, backends, self.whole, args.times.unwrap_or(1), &args.e2e);
+        initramfs::pack(kernel, &init, programs, &initrd)?;
+        eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
+        let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
+        let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log };
+        let mut ended = qemu.run(&guest, limit);
+        if let Err(Stopped::Kvm(why)) = &ended {
+            eprintln!(
+                "{}: KVM FAILED, this guest begins again and all are emulated now: {why}",
+                kernel.release
+            );
+            qemu.give_kvm_up(&accel_memory());
+            ended = qemu.run(&guest, limit);
+        }
+        if let Err(Stopped::Io(error)) = ended {
+            return Err(error).context("QEMU cannot be run");
+        }
+        let bytes = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        let mut text = String::from_utf8_lossy(&bytes).replace('\r', "");
+        if let Err(error) = ended {
+            text.push_str(&format!("\n{}{error}\n", guest::STOPPED));
+        }
+        Ok(text)
+    }
 }
 
 /// Lets guests run under KVM if a kernel reaches user space there.
@@ -196,41 +258,4 @@ fn try_kvm(kernel: &Kernel, programs: &initramfs::Programs, qemu: &Qemu) -> Resu
 /// Where it is remembered whether KVM works on this machine.
 fn accel_memory() -> std::path::PathBuf {
     workspace::vm_dir().join("accel")
-}
-
-/// Runs the guest to its end, and returns what it printed.
-fn boot(
-    kernel: &Kernel,
-    backends: &[Backend],
-    args: &Args,
-    programs: &initramfs::Programs,
-    qemu: &Qemu,
-) -> Result<String> {
-    let dir = workspace::vm_dir();
-    let (guests, logs) = (dir.join("guests"), dir.join("logs"));
-    for folder in [&guests, &logs] {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    let initrd = guests.join(format!("{}.cpio", kernel.release));
-    let log = logs.join(format!("{}.log", kernel.release));
-    let init = guest::init(&kernel.release, backends, args.times.unwrap_or(1), &args.e2e);
-    initramfs::pack(kernel, &init, programs, &initrd)?;
-    eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
-    let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
-    let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log };
-    let mut ended = qemu.run(&guest, limit);
-    if let Err(Stopped::Kvm(why)) = &ended {
-        eprintln!("{}: KVM FAILED, this guest begins again and all are emulated now: {why}", kernel.release);
-        qemu.give_kvm_up(&accel_memory());
-        ended = qemu.run(&guest, limit);
-    }
-    if let Err(Stopped::Io(error)) = ended {
-        return Err(error).context("QEMU cannot be run");
-    }
-    let bytes = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
-    let mut text = String::from_utf8_lossy(&bytes).replace('\r', "");
-    if let Err(error) = ended {
-        text.push_str(&format!("\n{}{error}\n", guest::STOPPED));
-    }
-    Ok(text)
 }

@@ -37,11 +37,13 @@ pub fn probe() -> String {
     )
 }
 
-/// The init script: sets the guest up, runs the end-to-end test with each backend, the whole of it with the first, switches
-/// off.
-pub fn init(release: &str, backends: &[Backend], times: usize, e2e: &[String]) -> String {
+/// The init script: sets the guest up, runs the end-to-end test with each backend, switches off. The tests that no backend
+/// makes a difference to run with the first one if `whole`.
+pub fn init(release: &str, backends: &[Backend], whole: bool, times: usize, e2e: &[String]) -> String {
     let args: String = e2e.iter().map(|arg| format!(" {}", sh::quote(arg))).collect();
-    let rest = if e2e.is_empty() { "backend" } else { "all" }; // who names tests wants them everywhere
+    let part = |is_whole: bool| if is_whole { "all" } else { "backend" };
+    // Who names tests wants them everywhere.
+    let (first, rest) = (part(whole || !e2e.is_empty()), part(!e2e.is_empty()));
     let backends = backends.iter().map(Backend::to_string).collect::<Vec<_>>().join(" ");
     format!(
         r#"#!/bin/busybox sh
@@ -72,8 +74,7 @@ done
 echo 262144 > /proc/sys/net/ipv4/tcp_max_tw_buckets
 ulimit -n 65536
 export VM=1 ZOO_TIMES={times} CONNMON_KERNEL={release} CONNMON_BIN=/bin/connmon TRAFFIC_BIN=/bin/traffic
-# What is the same for every backend is tested with the first.
-part=all
+part={first}
 for backend in {backends}; do
     echo "{MARK} begin $backend"
     started=$(cut -d. -f1 /proc/uptime)
@@ -215,9 +216,17 @@ mod tests {
     #[test]
     fn arguments_reach_the_test_as_they_were_given() {
         let args = ["--exact".into(), "it's".into()];
-        let script = init("6.1.0", &[Backend::Fentry, Backend::Kprobe], 20, &args);
+        let script = init("6.1.0", &[Backend::Fentry, Backend::Kprobe], false, 20, &args);
         assert!(script.contains("export VM=1 ZOO_TIMES=20 "));
         assert!(script.contains("for backend in fentry kprobe; do\n"));
         assert!(script.contains(r"/bin/e2e '--exact' 'it'\''s'"));
+        assert!(script.contains("\npart=all\n") && script.contains("\n    part=all\n"));
+    }
+
+    #[test]
+    fn what_no_backend_makes_a_difference_to_runs_once() {
+        let script = |whole| init("6.1.0", &[Backend::Fentry, Backend::Kprobe], whole, 1, &[]);
+        assert!(script(true).contains("\npart=all\n") && script(true).contains("\n    part=backend\n"));
+        assert!(script(false).contains("\npart=backend\n") && !script(false).contains("part=all"));
     }
 }
