@@ -19,6 +19,7 @@ pub mod report;
 pub mod resolve;
 pub mod rules;
 pub mod sniff;
+pub mod stderr;
 pub mod store;
 pub mod summary;
 pub mod track;

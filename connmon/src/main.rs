@@ -1,8 +1,10 @@
 //! The `connmon` command: parse, dispatch, exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use connmon::commands::{self, Outcome};
+use connmon::stderr::{self, Stderr};
 use connmon::{cli, model};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -13,19 +15,31 @@ fn main() -> ExitCode {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(|| Stderr)
+        .with_ansi(stderr::has_colours())
+        .without_time()
+        .init();
+    let code = run(cli);
+    stderr::finish();
+    code
+}
+
+/// Does what was asked for; a failure is one sentence.
+fn run(cli: cli::Cli) -> ExitCode {
     match commands::run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Altered) => ExitCode::from(1),
         Ok(Outcome::Nothing(words)) => {
-            eprintln!("connmon: {words}");
+            let _ = writeln!(Stderr, "connmon: {words}");
             ExitCode::from(1)
         }
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("connmon: {}", model::display_safe(&error.to_string()));
+            let _ = writeln!(Stderr, "connmon: {}", model::display_safe(&error.to_string()));
             if let Some(picture) = error.picture() {
-                eprintln!("{picture}");
+                let _ = writeln!(Stderr, "{picture}");
             }
             ExitCode::from(2)
         }

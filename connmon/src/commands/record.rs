@@ -1,6 +1,6 @@
 //! `connmon record`
 
-use std::io::{Write, stderr};
+use std::io::Write;
 
 use super::{CommandError, Outcome, report, terminal_width};
 use crate::capture::file;
@@ -11,6 +11,7 @@ use crate::enrich::Enricher;
 use crate::export::completeness::write_words;
 use crate::files;
 use crate::live::hub::{HubError, Socket};
+use crate::stderr::Stderr;
 use crate::store::{Store, Writer};
 use crate::summary::Completeness;
 
@@ -60,21 +61,18 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     }
     daemon::record(&settings, pipeline, |backend| {
         let until = if settings.length.is_some() { "until the time is up" } else { "until Ctrl-C" };
-        let _ = writeln!(
-            stderr(),
-            "recording into {} with the {backend} backend, {until}",
-            settings.db.display()
-        );
+        let _ =
+            writeln!(Stderr, "recording into {} with the {backend} backend, {until}", settings.db.display());
     })?;
     let store = Store::open(&settings.db)?;
     if let Some((_, completeness)) = Completeness::of_last(&store.runs()?)
         && !completeness.is_complete()
     {
-        let _ = write_words(&completeness, terminal_width(), &mut stderr());
+        let _ = write_words(&completeness, terminal_width(), &mut Stderr);
     }
     if let Some(path) = &settings.report {
         report::write_html(&store, path)?;
-        let _ = writeln!(stderr(), "report: {}", path.display());
+        let _ = writeln!(Stderr, "report: {}", path.display());
     }
     Ok(Outcome::Done)
 }

@@ -1,10 +1,11 @@
 //! The line on stderr while recording.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
 use crate::model::Completeness;
+use crate::stderr::{self, Stderr};
 use crate::summary::format::{bytes, grouped};
 use crate::track::Batch;
 
@@ -23,7 +24,7 @@ pub struct Progress {
 impl Progress {
     pub(super) fn new() -> Self {
         Self {
-            terminal: stderr().is_terminal(),
+            terminal: std::io::stderr().is_terminal(),
             shown: Instant::now(),
             tx_bytes: 0,
             rx_bytes: 0,
@@ -42,9 +43,9 @@ impl Progress {
 
     pub(super) fn show(&mut self, pipeline: &Pipeline) {
         if self.terminal {
-            let _ = write!(stderr(), "\r\x1b[K{}", self.line(pipeline));
+            stderr::refresh(&format!("\r\x1b[K{}", self.line(pipeline)));
         } else if self.shown.elapsed() >= LOG_INTERVAL {
-            let _ = writeln!(stderr(), "{}", self.line(pipeline));
+            let _ = writeln!(Stderr, "{}", self.line(pipeline));
             self.shown = Instant::now();
         }
     }
@@ -52,7 +53,7 @@ impl Progress {
     /// The summary at the end.
     pub(super) fn finish(&self, pipeline: &Pipeline) {
         let start = if self.terminal { "\r\x1b[K" } else { "" };
-        let _ = writeln!(stderr(), "{start}recorded {}", self.line(pipeline));
+        let _ = writeln!(Stderr, "{start}recorded {}", self.line(pipeline));
     }
 
     fn line(&self, pipeline: &Pipeline) -> String {
