@@ -28,7 +28,7 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
-    /// Say more on stderr (twice: everything)
+    /// Log more to stderr; repeat for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -36,14 +36,14 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Capture until Ctrl-C, or for a while
+    /// Record until Ctrl-C, or for a given time
     #[command(after_help = "Examples:
   connmon record                                      until Ctrl-C, into the default store
   connmon record --for 30s --db a.db --report a.html  half a minute, then a report
   connmon record --capture a.cap                      keep the raw records too, for `connmon replay`
   connmon record --config a.toml --ioc feed.csv       label connections, and warn of those on a list")]
     Record(Record),
-    /// Feed a capture through the same pipeline: same store, same report
+    /// Rebuild a store from a capture file: the same rows, the same report
     #[command(after_help = "Example:
   connmon replay a.cap --db b.db --report b.html")]
     Replay(Replay),
@@ -55,7 +55,7 @@ pub enum Command {
   connmon audit --since 14:00 --until 15:00 --format json
   connmon audit --filter 'proc:curl country:DE,HK bytes>1M -org:google'")]
     Audit(Audit),
-    /// Every connection, one line each
+    /// Export every connection, in a format of your choice
     #[command(after_help = "Examples:
   connmon export --db a.db --format jsonl | jq 'select(.remote.port == 443)'
   connmon export --db a.db --format csv > a.csv
@@ -63,42 +63,42 @@ pub enum Command {
   connmon export --db a.db --format zeek > conn.log
   connmon export --db a.db --filter '-local' --filter-file '!known.txt'")]
     Export(Export),
-    /// Everything that is known of one connection
+    /// Show everything known about one connection
     #[command(after_help = "Example:
   connmon show 1099511627777 --db a.db --format json")]
     Show(Show),
-    /// Questions to DNS: which process asked which server for what, and the answer
+    /// List DNS queries: which process asked which server for what, and the answer
     #[command(after_help = "Example:
   connmon dns --db a.db --since 1h --format jsonl")]
     Dns(Dns),
-    /// Label the connections of a store anew, by the rules of a configuration
+    /// Relabel the connections of a store by the rules of a configuration file
     #[command(after_help = judge::LABEL_HELP)]
     Label(Label),
-    /// The remote addresses that are always there, as a list for --filter-file
+    /// List the remote addresses that are connected most of the time, for --filter-file
     #[command(after_help = judge::BASELINE_HELP)]
     Baseline(Baseline),
-    /// Compare a store with lists of indicators of compromise
+    /// Match a store against lists of indicators of compromise
     #[command(after_help = judge::IOC_HELP)]
     Ioc(Ioc),
-    /// What happens now: a screen, or a line an event
+    /// Watch connections live: full screen, or one line per event
     #[command(after_help = live::HELP)]
     Live(Live),
-    /// One HTML file: map, timeline, tables, every connection; or pictures and text
+    /// Write a report: one HTML file with map, timeline, tables and every connection; or SVG, text, JSON, CSV
     #[command(after_help = report::HELP)]
     Report(Report),
-    /// The report of a recording that goes on, as a page that browsers see change
+    /// Serve a live report to browsers
     #[command(after_help = serve::HELP)]
     Serve(Serve),
-    /// Whether a report is still what was written
+    /// Check that a report has not been altered
     #[command(after_help = "Example:
   connmon verify a.html")]
     Verify(Verify),
-    /// Geo databases: which there are, what they say of an address, adding one
+    /// List, query and add geo databases
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Geo(Geo),
-    /// What this kernel allows, and what a store holds
+    /// Check this kernel and a store
     Doctor(Doctor),
-    /// A script that completes connmon's commands in a shell
+    /// Print a shell completion script
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -110,10 +110,10 @@ pub enum Command {
 /// `connmon record`
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The store to record into; made if it does not exist [default: /var/lib/connmon/connmon.db]
+    /// The store to record into; created if missing [default: /var/lib/connmon/connmon.db]
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// Options of a recording, and rules that label connections; the command line wins [default:
+    /// Configuration file: options of a recording and labelling rules; the command line takes precedence [default:
     /// /etc/connmon/config.toml, if there is one]
     #[arg(long, value_name = "FILE", env = "CONNMON_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
@@ -123,13 +123,13 @@ pub struct Record {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub judging: Judging,
-    /// How to observe; `auto`, which is usual, takes the first that the kernel allows
+    /// How to observe; `auto`, the default, takes the first backend that the kernel allows
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
     /// Stop after this time, such as 30s, 10m or 2h
     #[arg(long = "for", value_name = "TIME")]
     pub length: Option<String>,
-    /// Write the raw records into a capture file too
+    /// Also write the raw records to a capture file, for `connmon replay`
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
     /// Write an HTML report of this store when done
@@ -138,23 +138,23 @@ pub struct Record {
     /// Where `connmon live` and `connmon serve` attach [default: /run/connmon/live.sock; for another store, its name and .sock]
     #[arg(long, value_name = "PATH", conflicts_with = "no_socket")]
     pub socket: Option<PathBuf>,
-    /// Let nobody attach
+    /// Offer no socket to viewers
     #[arg(long)]
     pub no_socket: bool,
-    /// Room for records on their way to user space: a power of two, at least 4096 [default: 8388608]
+    /// Size of the ring buffer between kernel and recorder: a power of two, at least 4096 [default: 8388608]
     #[arg(long, value_name = "BYTES")]
     pub ring_bytes: Option<u32>,
     /// Connections that can be open at once; the kernel reserves about 1000 bytes for each [default: 131072]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
-    /// Count no packets, only what processes send and receive
+    /// Do not count packets, only the bytes that processes send and receive
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_wire: Option<bool>,
-    /// Look for no names: neither at DNS messages nor at the first bytes of connections
+    /// Do not collect names: parse neither DNS messages nor the first bytes of connections
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_names: Option<bool>,
-    /// Ask DNS for the names of remote addresses, at most 20 a second: the servers of this host, or this one; recording
-    /// itself asks nobody anything
+    /// Resolve remote addresses by reverse DNS, at most 20 a second, with this host's servers or the one given; otherwise recording
+    /// sends nothing to the network
     #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
     pub resolve: Option<Option<String>>,
     /// Record nothing: the probes return at once, which shows what calling them costs
@@ -170,7 +170,7 @@ pub struct Record {
 pub struct Replay {
     /// The capture, from `connmon record --capture`
     pub capture: PathBuf,
-    /// The store to write into; made if it does not exist
+    /// The store to write into; created if missing
     #[arg(long, value_name = "FILE")]
     pub db: PathBuf,
     /// Options and rules, as for `connmon record`; none are read unless this names them
@@ -193,10 +193,10 @@ pub struct Replay {
 /// Which connections.
 #[derive(Debug, Default, Args)]
 pub struct Choice {
-    /// Only connections that fit, such as 'proc:curl country:DE,HK bytes>1M -org:google'; the README has the language
+    /// Only connections that match, such as 'proc:curl country:DE,HK bytes>1M -org:google'; the README describes the language
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub filter: Option<String>,
-    /// Only connections with the addresses and networks of this list, one a line; '!FILE' takes all others
+    /// Only connections with the addresses and networks in this file, one per line; '!FILE' takes all others
     #[arg(long, value_name = "FILE")]
     pub filter_file: Vec<String>,
 }
@@ -225,10 +225,10 @@ pub struct Export {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub format: ExportFormat,
-    /// Write into a file instead of stdout
+    /// Write to a file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -236,12 +236,12 @@ pub struct Export {
 /// `connmon show`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// The connection's number, as `connmon export` prints it
+    /// The connection's id, as the other commands print it
     pub id: i64,
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 }
@@ -252,13 +252,13 @@ pub struct Dns {
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
-    /// Asked at this time or later, as for `connmon export`
+    /// Queries at this time or later, as for `connmon export`
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Asked before this time
+    /// Queries before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = LookupFormat::Text)]
     pub format: LookupFormat,
 }
@@ -273,10 +273,10 @@ pub struct Verify {
 /// `connmon doctor`
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Look at this store too
+    /// Check this store too
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 }
@@ -297,7 +297,7 @@ pub enum Backend {
 /// `--format` of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// For reading
+    /// Text for reading
     Table,
     /// Comma-separated, for spreadsheets
     Csv,
@@ -308,15 +308,15 @@ pub enum TableFormat {
 /// `--format` of `export`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// Comma-separated, for spreadsheets
     Csv,
-    /// Elastic Common Schema: one JSON event a connection
+    /// Elastic Common Schema: one JSON event per connection
     Ecs,
     /// Zeek's conn.log
     Zeek,
-    /// Zeek's conn.log, one JSON object a line
+    /// Zeek's conn.log, one JSON object per line
     ZeekJson,
     /// JSON Lines for Timesketch: an event when a connection begins, and one when it ends
     Timesketch,
@@ -327,16 +327,16 @@ pub enum ExportFormat {
 /// `--format` of `dns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LookupFormat {
-    /// For reading
+    /// Text for reading
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
 }
 
 /// `--format` of `doctor` and `show`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextFormat {
-    /// For reading
+    /// Text for reading
     Text,
     /// One JSON object
     Json,

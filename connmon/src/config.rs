@@ -25,16 +25,16 @@ pub enum ConfigError {
     #[error(transparent)]
     Time(#[from] crate::model::ParseTimeError),
     /// A length of time cannot be read.
-    #[error("--for {0}: this is no length of time; write 30s, 10m or 2h")]
+    #[error("--for {0}: not a valid duration; write 30s, 10m or 2h")]
     Length(String),
     /// The ring's size does not suit the kernel.
-    #[error("--ring-bytes {0}: the kernel wants a power of two that is at least 4096")]
+    #[error("--ring-bytes {0}: it must be a power of two, at least 4096")]
     Ring(u32),
     /// No connection at all.
     #[error("--max-connections 0: at least 1 is needed")]
     MaxConnections,
     /// The default store's folder.
-    #[error("{0} cannot be made: {1}")]
+    #[error("{0} cannot be created: {1}")]
     Folder(String, std::io::Error),
     /// An expression cannot be understood.
     #[error("--filter, {0}")]
@@ -43,13 +43,13 @@ pub enum ConfigError {
     #[error("--filter-file {0} cannot be read: {1}")]
     FilterFile(String, std::io::Error),
     /// A list of addresses has a line that is none.
-    #[error("--filter-file {0}, line {1}: {2}; write one a line, # begins a comment")]
+    #[error("--filter-file {0}, line {1}: {2}; write one per line, # begins a comment")]
     FilterList(String, usize, ParseNetworkError),
     /// A place cannot be read.
-    #[error("--location {0}: this is no place; write degrees north and east, as in 53.55,9.99")]
+    #[error("--location {0}: not a valid location; write latitude and longitude, as in 53.55,9.99")]
     Location(String),
     /// No server.
-    #[error("--resolve={0}: this is no address; write 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53")]
+    #[error("--resolve={0}: not a valid address; write 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53")]
     Server(String),
     /// A configuration cannot be used.
     #[error(transparent)]

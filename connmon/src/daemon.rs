@@ -207,9 +207,7 @@ fn warn_of(news: &[News]) {
         tracing::warn!("{}", display_safe(&line));
     }
     if let more @ 1.. = news.len().saturating_sub(WARNINGS) {
-        tracing::warn!(
-            "{more} more matches of indicators; `connmon export --filter 'ioc:*'` lists all of them"
-        );
+        tracing::warn!("{more} more indicator matches; `connmon export --filter 'ioc:*'` lists them all");
     }
 }
 

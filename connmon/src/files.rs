@@ -47,7 +47,7 @@ pub fn check_place(path: &Path) -> io::Result<()> {
             File::open(path)?.take(16).read_to_end(&mut start)?;
             if RECORDS.iter().any(|record| start.starts_with(record)) {
                 return Err(io::Error::other(
-                    "it is a database or a capture, and is not overwritten; name another file",
+                    "it is a database or a capture and will not be overwritten; name another file",
                 ));
             }
             Ok(())
@@ -59,7 +59,7 @@ pub fn check_place(path: &Path) -> io::Result<()> {
             } else {
                 Err(io::Error::new(
                     io::ErrorKind::NotFound,
-                    format!("there is no folder {}", folder.display()),
+                    format!("the folder {} does not exist", folder.display()),
                 ))
             }
         }
@@ -126,7 +126,7 @@ mod tests {
             fs::write(place(name), start).unwrap();
             symlink(place(name), place("link")).unwrap();
             for path in [place(name), place("link")] {
-                assert!(put(&path, "new").unwrap_err().to_string().contains("not overwritten"));
+                assert!(put(&path, "new").unwrap_err().to_string().contains("not be overwritten"));
             }
             fs::remove_file(place("link")).unwrap();
             assert_eq!(fs::read(place(name)).unwrap(), start);
@@ -171,7 +171,9 @@ mod tests {
     fn a_place_that_cannot_be_is_known_before() {
         let folder = tempfile::tempdir().unwrap();
         assert!(check_place(folder.path()).unwrap_err().to_string().contains("folder"));
-        assert!(check_place(&folder.path().join("no/such")).unwrap_err().to_string().contains("no folder"));
+        assert!(
+            check_place(&folder.path().join("no/such")).unwrap_err().to_string().contains("does not exist")
+        );
         assert!(check_place(&folder.path().join("new")).is_ok());
         assert!(check_place(Path::new("new")).is_ok());
     }

@@ -33,7 +33,7 @@ const MAX_NAMES: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// No thread, or no event loop for it.
-    #[error("reverse DNS cannot begin: {0}")]
+    #[error("reverse DNS cannot start: {0}")]
     Thread(#[from] io::Error),
     /// The host's list of servers.
     #[error("--resolve: the DNS servers of this host cannot be read from /etc/resolv.conf: {0}")]

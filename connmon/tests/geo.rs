@@ -106,17 +106,17 @@ fn what_is_of_no_use_is_refused_and_changes_nothing() {
     for (args, words) in [
         (
             &["geo", "import", "bad.csv", "--name", "good"][..],
-            "bad.csv cannot be imported: line 2: \"8.8.9.x\" is no IP address",
+            "bad.csv cannot be imported: line 2: \"8.8.9.x\" is not an IP address",
         ),
         (&["geo", "import", "missing.csv"], "missing.csv cannot be read"),
-        (&["geo", "import", "none.mmdb"], "is no geo database that connmon can read"),
+        (&["geo", "import", "none.mmdb"], "is not a geo database that connmon can read"),
         (&["geo", "import", "two.zip"], "two.zip is an archive"),
         (&["geo", "import", "good.csv", "--name", "../x"], "--name ../x"),
-        (&["geo", "import", "good.csv", "--date", "today"], "--date today: this is no date"),
+        (&["geo", "import", "good.csv", "--date", "today"], "--date today: not a valid date"),
         (&["geo", "fetch", "ftp://example.org/x"], "is neither an http or https URL nor one of"),
         (&["geo", "fetch", "http://127.0.0.1:1/x.csv", "--sha256", "12"], "a SHA-256 has 64"),
         (&["geo", "fetch", "http://127.0.0.1:1/x.csv"], "http://127.0.0.1:1/x.csv cannot be fetched"),
-        (&["geo", "lookup", "8.8.8.8", "--geo-db", "none.mmdb"], "none.mmdb is no geo database"),
+        (&["geo", "lookup", "8.8.8.8", "--geo-db", "none.mmdb"], "none.mmdb is not a geo database"),
         (&["geo", "status", "--geo-dir", "good.csv"], "the folder of geo databases good.csv cannot be read"),
         (&["geo", "status", "--geo-dir", "nowhere"], "the folder of geo databases nowhere cannot be read"),
     ] {
@@ -186,7 +186,7 @@ fn a_report_names_the_databases_and_the_place_of_the_host() {
     for words in [
         "IP Geolocation by DB-IP (db-ip.com), CC BY 4.0",
         "dbip-city-lite-2026-06 2026-06-01",
-        "from this host’s place: this host (configured)",
+        "from this host’s location: this host (configured)",
         "in which a network is registered",
     ] {
         assert!(page.contains(words), "{words}");
@@ -197,8 +197,8 @@ fn a_report_names_the_databases_and_the_place_of_the_host() {
     done(folder, &["report", "--db", "a.db", "--out", "b.html", "--location", "-33.9,151.2"]);
 
     let sentence = refused(folder, &["replay", capture, "--db", "b.db", "--location", "north"]);
-    assert!(sentence.contains("--location north: this is no place"), "{sentence}");
+    assert!(sentence.contains("--location north: not a valid location"), "{sentence}");
     let sentence = refused(folder, &["replay", capture, "--db", "b.db", "--geo-db", "a.db"]);
-    assert!(sentence.contains("a.db is no geo database"), "{sentence}");
+    assert!(sentence.contains("a.db is not a geo database"), "{sentence}");
     assert!(!folder.join("b.db").exists(), "nothing is begun with a broken database");
 }

@@ -30,7 +30,7 @@ export class Bar {
     const fields = html("datalist", { id: "fields" }, ...FIELDS.map((field) => html("option", { value: `${field.name}:` }, field.about)));
     this.count = html("output", { class: "count", role: "status", "aria-live": "polite" });
     this.fault = html("p", { id: "fault", class: "fault", hidden: true });
-    this.chips = html("ul", { class: "chips", "aria-label": "What is asked" });
+    this.chips = html("ul", { class: "chips", "aria-label": "Filter" });
     this.bars = svg("svg", { class: "brush", viewBox: `0 0 ${BINS} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
     this.shade = svg("rect", { class: "window", y: 0, height: HEIGHT, width: 0 });
     this.play = html("button", { type: "button", class: "play", title: "Play the time", "aria-label": "Play the time", click: () => this.toggleplay() }, "▶");
@@ -40,7 +40,7 @@ export class Bar {
     /** @type {number | undefined} */
     this.playing = undefined;
     const brush = html("div", {
-      class: "brush-box", tabindex: 0, role: "group", "aria-label": "Time: drag to choose an interval, arrow keys move it, Escape takes it away",
+      class: "brush-box", tabindex: 0, role: "group", "aria-label": "Time: drag to select an interval, arrow keys move it, Escape clears it",
       keydown: (/** @type {KeyboardEvent} */ event) => this.brushKey(event), pointerdown: (/** @type {PointerEvent} */ event) => this.drag(event),
     }, this.bars);
     this.box = brush;
@@ -49,7 +49,7 @@ export class Bar {
     byId("map").before(this.printed);
     const button = (/** @type {string} */ text, /** @type {string} */ title, /** @type {(event: Event) => void} */ click) =>
       html("button", { type: "button", title, click }, text);
-    const link = button("Copy link", "Copy a link that shows the same", () => this.copy(link));
+    const link = button("Copy link", "Copy a link to this view", () => this.copy(link));
     const tools = html("div", { class: "tools" },
       this.measures(), link,
       button("CSV", "Save the connections shown as CSV", () => download("connections.csv", "text/csv", csvParts(app.model, app.rows))),
@@ -72,7 +72,7 @@ export class Bar {
 
   measures() {
     const select = html("select", {
-      "aria-label": "What bars and shades measure",
+      "aria-label": "Measure of bars and shades",
       change: () => this.app.ask({ measure: /** @type {any} */ (select.value) }),
     }, html("option", { value: "bytes" }, "by bytes"), html("option", { value: "connections" }, "by connections"), html("option", { value: "peers" }, "by peers"));
     this.measure = select;
@@ -104,7 +104,7 @@ export class Bar {
       await navigator.clipboard.writeText(location.href);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "Copy it from the address";
+      button.textContent = "Copy it from the address bar";
     }
     setTimeout(() => (button.textContent = before), 1500);
   }
@@ -127,7 +127,7 @@ export class Bar {
     this.fault.textContent = fault === null ? "" : fault.sentence();
     this.input.setAttribute("aria-invalid", String(fault !== null));
     const asked = askedText(question);
-    replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, chosen by: ${asked}`);
+    replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, filtered by: ${asked}`);
     this.drawChips();
     this.drawBars();
   }
@@ -137,7 +137,7 @@ export class Bar {
     const { time, near } = app.question;
     const terms = app.terms();
     const chip = (/** @type {string} */ text, /** @type {() => void} */ remove, kind = "") => html("li", { class: kind },
-      html("span", {}, text), html("button", { type: "button", "data-key": text, "aria-label": `Take away ${text}`, click: () => { this.stop(); remove(); } }, "×"));
+      html("span", {}, text), html("button", { type: "button", "data-key": text, "aria-label": `Remove ${text}`, click: () => { this.stop(); remove(); } }, "×"));
     const found = terms.map((term, nth) =>
       chip(term, () => app.ask({ filter: terms.filter((_, other) => other !== nth).join(" ") }), term.startsWith("-") ? "not" : ""));
     if (time) found.push(chip(intervalText(time), () => app.ask({ time: null }), "when"));
@@ -175,7 +175,7 @@ export class Bar {
     const place = (/** @type {number} */ ms) => ((ms - from) / Math.max(1, to - from)) * BINS;
     this.shade.setAttribute("x", String(time ? place(time[0]) : 0));
     this.shade.setAttribute("width", String(time ? Math.max(0.6, place(time[1]) - place(time[0])) : 0));
-    replace(this.range, intervalText(time ?? [from, to]), html("span", {}, time ? durationText((time[1] - time[0]) * 1e6) : "drag over the bars to choose a time"));
+    replace(this.range, intervalText(time ?? [from, to]), html("span", {}, time ? durationText((time[1] - time[0]) * 1e6) : "drag over the bars to select a time"));
   }
 
   /** What the histogram covers. @returns {[number, number]} */

@@ -69,7 +69,7 @@ export class Breakdown {
       : null;
     return html("section", { class: "card breakdown", "aria-label": kind.title },
       html("h3", {}, kind.title, html("span", {}, grouped(found.length))),
-      found.length ? html("ol", {}, ...lines) : html("p", { class: "none" }, "Nothing fits."), more);
+      found.length ? html("ol", {}, ...lines) : html("p", { class: "none" }, "No connections match."), more);
   }
 }
 
@@ -96,7 +96,7 @@ function kinds(model) {
   return [
     {
       title: "Countries", name: "country", field: "country", words: country.words, codes: (row) => country.codes[model.remote[row]],
-      shown: (word) => (word === "" ? "not known" : word.startsWith("-") ? (KINDS.get(word.slice(1)) ?? word) : countryText(model, word)),
+      shown: (word) => (word === "" ? "unknown" : word.startsWith("-") ? (KINDS.get(word.slice(1)) ?? word) : countryText(model, word)),
       value: (word) => (word === "" || word.startsWith("-") ? null : word),
     },
     {
@@ -109,13 +109,13 @@ function kinds(model) {
     },
     {
       title: "Services", name: "service", field: "service", words: model.services, codes: (row) => model.service[row],
-      shown: (word) => word || "not known", value: (word) => word || null,
+      shown: (word) => word || "unknown", value: (word) => word || null,
     },
     { title: "How they ended", name: "end", field: "end", words: ENDS, codes: (row) => model.end[row], shown: same, value: same },
     { title: "Protocols", name: "proto", field: "proto", words: model.protos, codes: (row) => model.proto[row], shown: same, value: same },
     {
       title: "Directions", name: "dir", field: "dir", words: DIRECTIONS, codes: (row) => model.direction[row],
-      shown: (word) => ({ out: "outbound", in: "inbound" })[word] ?? "not known", value: same,
+      shown: (word) => ({ out: "outbound", in: "inbound" })[word] ?? "unknown", value: same,
     },
     {
       title: "Users", name: "user", field: "user", ...userCodes(model), shown: same, value: same,

@@ -10,8 +10,8 @@ import { processName } from "./groups.js";
 /** @typedef {import("./model.js").Process} Process */
 
 const SOURCES = new Map([
-  ["sni", "said to the server in the TLS handshake"], ["quic", "said to the server in the QUIC handshake"], ["http", "the Host of an HTTP request"],
-  ["dns", "an answer of DNS"], ["hosts", "the file of hosts"], ["rdns", "reverse DNS, asked by the recorder"],
+  ["sni", "TLS handshake (SNI)"], ["quic", "QUIC handshake (SNI)"], ["http", "HTTP Host header"],
+  ["dns", "DNS answer"], ["hosts", "hosts file"], ["rdns", "reverse DNS by the recorder"],
 ]);
 
 export class Drawer {
@@ -99,7 +99,7 @@ export class Drawer {
     const flags = m.flags[row];
     const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${field}:${value}`, click: () => app.toggle(field, String(value)) }, "only");
     const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${m.id[row]}`),
-      html("h2", {}, owner ? processName(owner) : "not known", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), names[0]?.name ?? endpoint.ip),
+      html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), names[0]?.name ?? endpoint.ip),
       html("p", { class: "drawer-tools" },
         html("button", { type: "button", title: "Earlier (k)", click: () => this.step(-1) }, "↑"), html("button", { type: "button", title: "Later (j)", click: () => this.step(1) }, "↓"),
         html("button", { type: "button", title: "Close (Esc)", "aria-label": "Close", click: () => app.ask({ open: null }) }, "×")));
@@ -116,13 +116,13 @@ export class Drawer {
       head,
       list([
         ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || "still open"], ["Lasted", durationText(m.lasted[row])],
-        ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Here", localText(m, row)],
-        ["There", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],
-        ["Before the recording", flags & 1 ? "began before it; earlier bytes are not counted" : null], ["Subflow", flags & 2 ? "of a multipath TCP connection" : null],
+        ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Local", localText(m, row)],
+        ["Remote", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],
+        ["Before the recording", flags & 1 ? "opened before it; earlier bytes are not counted" : null], ["Subflow", flags & 2 ? "of a multipath TCP connection" : null],
         ["Label", m.labels[m.label[row]].name || null],
       ]),
       html("h3", {}, "Traffic"), traffic,
-      ...(shares.length ? [html("h3", {}, "Who moved it"), html("ul", { class: "shares" }, ...shares.map((share) =>
+      ...(shares.length ? [html("h3", {}, "Processes"), html("ul", { class: "shares" }, ...shares.map((share) =>
         html("li", {}, html("b", {}, processName(m.processes[share.process])), ` ${m.processes[share.process].pid}`, html("span", {}, `${bytesText(share.tx)} sent, ${bytesText(share.rx)} received`))))] : []),
       html("h3", {}, "Where"), list([
         ["Kind", KINDS.get(endpoint.kind) ?? endpoint.kind],
@@ -132,7 +132,7 @@ export class Drawer {
       ...(names.length ? [html("h3", {}, "Names"), html("ul", { class: "names" }, ...names.map((name, nth) => html("li", {}, html("b", {}, name.name), " ", ask("host", name.name),
         html("span", {}, `${SOURCES.get(name.source) ?? name.source}${name.process === null ? "" : `, ${processName(m.processes[name.process])} ${m.processes[name.process].pid}`}, ${stamp(m.base, m.opened[row] + 1000 * (nth === 0 ? m.named[row] : (m.moreNamed.get(row)?.[nth - 1] ?? 0)))}`))))] : []),
       ...(hits.length ? [html("h3", {}, "Indicators"), html("ul", { class: "names" }, ...hits.map((hit) => html("li", { class: "bad" }, html("b", {}, hit.indicator), html("span", {}, `${hit.kind} on ${hit.list}`))))] : []),
-      html("h3", {}, "Process"), owner ? this.process(owner, ask) : html("p", {}, "No process could be named."),
+      html("h3", {}, "Process"), owner ? this.process(owner, ask) : html("p", {}, "Process unknown."),
       ...(this.more?.(m.id[row]) ?? []),
     ];
   }
@@ -151,8 +151,8 @@ export class Drawer {
     const chain = [];
     for (let at = p.parent; at !== null && at !== undefined && chain.length < 40; at = processes[at].parent) chain.push(processes[at]);
     const box = html("div", {}, list([
-      ["PID", [p.pid, " ", ask("pid", p.pid)]], ["Started", p.started], ["Executable", [p.exe || "not known", p.state ? ` (${p.state})` : "", " ", p.exe ? ask("exe", p.exe) : null]],
-      ["SHA-256", p.sha256 ?? (p.unhashed ? `not hashed: ${p.unhashed}` : null)], ["Command line", p.cmdline ? [p.cmdline, p.redacted ? html("span", { class: "tag" }, "secrets taken out") : null] : null],
+      ["PID", [p.pid, " ", ask("pid", p.pid)]], ["Started", p.started], ["Executable", [p.exe || "unknown", p.state ? ` (${p.state})` : "", " ", p.exe ? ask("exe", p.exe) : null]],
+      ["SHA-256", p.sha256 ?? (p.unhashed ? `not hashed: ${p.unhashed}` : null)], ["Command line", p.cmdline ? [p.cmdline, p.redacted ? html("span", { class: "tag" }, "secrets redacted") : null] : null],
       ["Working folder", p.cwd || null], ["User", [`${p.user ?? p.uid}${p.euid === p.uid ? "" : `, effective ${p.euid}`}`, " ", ask("user", p.user ?? p.uid)]],
       ["Login session", p.session], ["Unit", p.unit ? [p.unit, " ", ask("unit", p.unit)] : null], ["Container", p.containerShown || null], ["Pod", p.pod], ["Control group", p.cgroup || null],
     ]));

@@ -8,8 +8,8 @@ import { DIRECTIONS, ENDS } from "./query/fields.js";
 /** @typedef {import("./model.js").Model} Model */
 
 const END_WORDS = [
-  "closed in order", "reset by the other side", "timed out", "thrown away by this side", "refused", "unreachable",
-  "local error", "socket closed", "recording ended first", "not seen", "still open",
+  "closed normally", "reset by the remote host", "timed out", "aborted by this host", "refused", "unreachable",
+  "local error", "socket closed", "still open at the end of the recording", "end not seen", "still open",
 ];
 export const KINDS = new Map([
   ["public", "Public"], ["private", "Private network"], ["loopback", "This host (loopback)"], ["link-local", "Link-local"],
@@ -30,7 +30,7 @@ export function rowOf(model, id) {
 /** @param {Model} model @param {number} row */
 export function processText(model, row) {
   const owner = ownerOf(model, row);
-  return owner ? processName(owner) : "not known";
+  return owner ? processName(owner) : "unknown";
 }
 
 /** @param {Model} model @param {number} row */
@@ -52,7 +52,7 @@ export const countryText = (model, code) => (code === null ? "" : (model.countri
 export function placeText(model, row) {
   const { kind, country, city } = model.endpoints[model.remote[row]];
   if (kind !== "public") return KINDS.get(kind) ?? kind;
-  return [city, countryText(model, country)].filter(Boolean).join(", ") || "not known";
+  return [city, countryText(model, country)].filter(Boolean).join(", ") || "unknown";
 }
 
 /** @param {Model} model @param {number} row */

@@ -75,10 +75,10 @@ export class WorldMap {
     const modes = [["lines", "Lines", "Lines from this host"], ["lands", "Countries", "Only shades of countries"], ["counts", "Counts", "Circles by the number of connections"]].map(([mode, text, title]) =>
       html("button", { type: "button", title, "aria-pressed": String(mode === this.mode), "data-mode": mode, click: () => this.setMode(mode) }, text));
     this.modes = modes;
-    this.pen = html("button", { type: "button", "aria-pressed": "false", title: "Draw a circle on the map to ask for what is inside", click: () => this.setCircling(!this.circling), keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") this.setCircling(false); } }, "◯ Radius");
+    this.pen = html("button", { type: "button", "aria-pressed": "false", title: "Draw a circle on the map to filter by area", click: () => this.setCircling(!this.circling), keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") this.setCircling(false); } }, "◯ Radius");
     return html("div", { class: "map-tools" }, html("div", { role: "group", "aria-label": "What the map shows" }, ...modes), this.pen,
       html("div", { role: "group", "aria-label": "Zoom" }, button("+", "Nearer", () => this.zoomAt(this.middle(), 1.6)), button("−", "Farther", () => this.zoomAt(this.middle(), 1 / 1.6)), button("⤢", "The whole world", () => this.reset())),
-      button("SVG", "SVG: save the map as it is", () => this.save()));
+      button("SVG", "SVG: save this map", () => this.save()));
   }
 
   /** @param {string} mode */

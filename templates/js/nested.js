@@ -25,23 +25,23 @@ export function around(ip, number) {
 }
 
 /** @type {(of: (model: Model, owner: import("./model.js").Process) => string) => (model: Model, row: number) => string} */
-const byOwner = (of) => (model, row) => (model.owner[row] < 0 ? "not known" : of(model, model.processes[model.owner[row]]));
+const byOwner = (of) => (model, row) => (model.owner[row] < 0 ? "unknown" : of(model, model.processes[model.owner[row]]));
 /** @type {Level} */
 const PROCESS = { name: "process", of: byOwner((_, p) => processName(p)), term: (word) => ["proc", word] };
 /** @type {Level} */
 const ADDRESS_LEVEL = { name: "address", of: (m, row) => m.endpoints[m.remote[row]].ip, term: (word) => ["ip", word] };
 /** @type {Level} */
-const HOST = { name: "name", of: (m, row) => m.nameSets[m.names[row]][0]?.name ?? "without a name", term: (word) => (word === "without a name" ? null : ["host", word]) };
+const HOST = { name: "name", of: (m, row) => m.nameSets[m.names[row]][0]?.name ?? "unnamed", term: (word) => (word === "unnamed" ? null : ["host", word]) };
 
 /** @type {Record<string, {title: string, levels: Level[]}>} */
 const TREES = {
-  domain: { title: "Domain", levels: [{ name: "domain", of: (m, row) => { const name = m.nameSets[m.names[row]][0]?.name; return name ? domain(name) : "without a name"; }, term: (word) => (word === "without a name" ? null : ["host", word]) }, HOST, PROCESS] },
-  organisation: { title: "Organisation", levels: [{ name: "organisation", of: (m, row) => { const e = m.endpoints[m.remote[row]]; return e.kind !== "public" ? (KINDS.get(e.kind) ?? e.kind) : [e.asn === null ? "" : `AS${e.asn}`, e.org ?? ""].filter(Boolean).join(" ") || "not known"; }, term: (word) => { const asn = /^AS(\d+)/.exec(word); return asn ? ["asn", asn[1]] : null; } }, ADDRESS_LEVEL, PROCESS] },
+  domain: { title: "Domain", levels: [{ name: "domain", of: (m, row) => { const name = m.nameSets[m.names[row]][0]?.name; return name ? domain(name) : "unnamed"; }, term: (word) => (word === "unnamed" ? null : ["host", word]) }, HOST, PROCESS] },
+  organisation: { title: "Organisation", levels: [{ name: "organisation", of: (m, row) => { const e = m.endpoints[m.remote[row]]; return e.kind !== "public" ? (KINDS.get(e.kind) ?? e.kind) : [e.asn === null ? "" : `AS${e.asn}`, e.org ?? ""].filter(Boolean).join(" ") || "unknown"; }, term: (word) => { const asn = /^AS(\d+)/.exec(word); return asn ? ["asn", asn[1]] : null; } }, ADDRESS_LEVEL, PROCESS] },
   network: { title: "Network", levels: [{ name: "network", of: (m, row) => { const e = m.endpoints[m.remote[row]]; return around(e.ip, e.number); }, term: (word) => ["net", word] }, ADDRESS_LEVEL, PROCESS] },
   process: { title: "Process tree", levels: [{ name: "started by", of: byOwner((m, p) => (p.parent === null || p.parent === undefined ? `${p.ppid || "nobody"}` : `${processName(m.processes[p.parent])} ${m.processes[p.parent].pid}`)) }, { name: "process", of: byOwner((_, p) => `${processName(p)} ${p.pid}`), term: (word) => ["pid", word.split(" ").at(-1) ?? ""] }, HOST, ADDRESS_LEVEL] },
-  user: { title: "User", levels: [{ name: "user", of: byOwner((_, p) => p.user ?? String(p.uid)), term: (word) => (word === "not known" ? null : ["user", word]) }, PROCESS, ADDRESS_LEVEL] },
+  user: { title: "User", levels: [{ name: "user", of: byOwner((_, p) => p.user ?? String(p.uid)), term: (word) => (word === "unknown" ? null : ["user", word]) }, PROCESS, ADDRESS_LEVEL] },
   container: { title: "Container", levels: [{ name: "container", of: byOwner((_, p) => p.containerShown || "no container") }, PROCESS, ADDRESS_LEVEL] },
-  unit: { title: "Unit", levels: [{ name: "unit", of: byOwner((_, p) => p.unit ?? "no unit"), term: (word) => (word === "no unit" || word === "not known" ? null : ["unit", word]) }, PROCESS, ADDRESS_LEVEL] },
+  unit: { title: "Unit", levels: [{ name: "unit", of: byOwner((_, p) => p.unit ?? "no unit"), term: (word) => (word === "no unit" || word === "unknown" ? null : ["unit", word]) }, PROCESS, ADDRESS_LEVEL] },
 };
 const MOST = 40;
 
@@ -78,7 +78,7 @@ export class Nested {
     replace(this.first, levels.map((level) => level.name).join(" › "));
     this.longest = 0;
     replace(this.body, ...this.members(this.app.rows, 0, ""));
-    if (this.app.rows.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 5, class: "none" }, "Nothing fits.")));
+    if (this.app.rows.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 5, class: "none" }, "No connections match.")));
   }
 
   /** @param {ArrayLike<number>} rows @param {number} depth @param {string} path @returns {Node[]} */
@@ -124,7 +124,7 @@ export class Nested {
     const width = (/** @type {number} */ bytes) => ((bytes / Math.max(1, this.longest ?? 0)) * 100).toFixed(2);
     return html("tr", { class: `depth-${depth}`, "aria-level": depth + 1, "aria-expanded": leaf ? null : String(isOpen) },
       html("th", { scope: "row" }, html("div", {}, leaf ? html("span", { class: "leaf" }) : html("button", { type: "button", class: "turn", "data-key": path, "aria-label": isOpen ? `Close ${group.word}` : `Open ${group.word}`, click: turn }, isOpen ? "▾" : "▸"),
-        term ? html("button", { type: "button", class: "link", "data-key": `${path}\u0000`, title: `Show only ${term.join(":")}; with Alt, all but that`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(term[0], term[1], event.altKey) }, group.word) : html("span", {}, group.word))),
+        term ? html("button", { type: "button", class: "link", "data-key": `${path}\u0000`, title: `Show only ${term.join(":")}; Alt-click excludes it`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(term[0], term[1], event.altKey) }, group.word) : html("span", {}, group.word))),
       html("td", { class: "n" }, grouped(group.rows.length), group.failed ? html("small", { class: "bad" }, `${grouped(group.failed)} failed`) : null),
       html("td", { class: "n" }, bytesText(group.tx)), html("td", { class: "n" }, bytesText(group.rx)),
       html("td", { class: "flow" }, svg("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "ground", width: 100, height: 8 }), svg("rect", { class: "tx", width: width(group.tx), height: 8 }), svg("rect", { class: "rx", x: width(group.tx), width: width(group.rx), height: 8 }))));

@@ -21,7 +21,7 @@ export async function readPayload(text) {
   const bytes = await gunzip(fromBase64(text));
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  if (header.format !== "connmon-report-1") throw new Error(`this page cannot read data of the form ${header.format}`);
+  if (header.format !== "connmon-report-1") throw new Error(`this page cannot read data of version ${header.format}`);
   return modelOf(header, bytes.subarray(4 + length));
 }
 

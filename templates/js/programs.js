@@ -38,7 +38,7 @@ export class Programs {
       const name = processName(p);
       const where = p.containerShown || p.unit || "";
       const ask = (/** @type {string} */ field, /** @type {string} */ value, /** @type {string} */ text) =>
-        html("button", { type: "button", class: "link", "data-key": `${sum.key} ${field}`, title: `Show only ${field}:${value}; with Alt, all but that`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
+        html("button", { type: "button", class: "link", "data-key": `${sum.key} ${field}`, title: `Show only ${field}:${value}; Alt-click excludes it`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
       return html("tr", {}, html("th", { scope: "row" }, html("b", {}, ask("proc", name, name)), p.state ? html("span", { class: "tag bad" }, p.state) : null, p.kernel ? html("span", { class: "tag" }, "kernel") : null,
         html("span", { class: "exe" }, p.exe), html("span", { class: "cmd" }, p.cmdline)),
       html("td", { class: "n" }, ask("pid", String(p.pid), String(p.pid))), html("td", {}, p.user ?? `uid ${p.uid}`), html("td", {}, where),
@@ -46,7 +46,7 @@ export class Programs {
       html("td", { class: "n", title: `${grouped(sum.tx)} bytes` }, bytesText(sum.tx)), html("td", { class: "n", title: `${grouped(sum.rx)} bytes` }, bytesText(sum.rx)),
       html("td", { class: "n" }, grouped(peers[sum.key])), html("td", { class: "spark" }, spark(lines.get(sum.key) ?? new Float64Array(POINTS))));
     }));
-    if (shown.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 9, class: "none" }, "Nothing fits.")));
+    if (shown.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 9, class: "none" }, "No connections match.")));
     const rest = found.length - shown.length;
     this.more.hidden = rest <= 0;
     replace(this.more, `${count(rest, "more process", "more processes")}`);

@@ -41,10 +41,10 @@ export const COLUMNS = [
     },
   },
   { name: "user", head: "User", width: "7rem", hidden: true, cell: (m, row) => { const owner = ownerOf(m, row); return [owner ? (owner.user ?? owner.uid) : ""]; } },
-  { name: "way", head: "Way", width: "4.6rem", order: (m) => (row) => m.proto[row] * 4 + m.direction[row], cell: (m, row) => [html("span", { class: `way ${directionText(m, row)}` }, `${arrow(m, row)} ${m.protos[m.proto[row]]}`)] },
-  { name: "local", head: "Here", width: "12rem", kind: "mono", hidden: true, order: (m) => (row) => m.localPort[row], cell: (m, row) => [localText(m, row)] },
+  { name: "way", head: "Direction", width: "4.6rem", order: (m) => (row) => m.proto[row] * 4 + m.direction[row], cell: (m, row) => [html("span", { class: `way ${directionText(m, row)}` }, `${arrow(m, row)} ${m.protos[m.proto[row]]}`)] },
+  { name: "local", head: "Local", width: "12rem", kind: "mono", hidden: true, order: (m) => (row) => m.localPort[row], cell: (m, row) => [localText(m, row)] },
   {
-    name: "remote", head: "There", width: "minmax(11rem, 1.3fr)", kind: "mono", order: alphabetical((m) => m.endpoints.map((one) => one.number.toString(16).padStart(32, "0")), (m, row) => m.remote[row]),
+    name: "remote", head: "Remote", width: "minmax(11rem, 1.3fr)", kind: "mono", order: alphabetical((m) => m.endpoints.map((one) => one.number.toString(16).padStart(32, "0")), (m, row) => m.remote[row]),
     cell: (m, row) => [remoteText(m, row)],
   },
   { name: "host", head: "Name", width: "minmax(9rem, 1.2fr)", order: alphabetical((m) => m.nameSets.map((set) => set[0]?.name ?? "\uffff"), (m, row) => m.names[row]), cell: (m, row) => [hostText(m, row)] },
@@ -225,7 +225,7 @@ export class Table {
     const columns = this.columns();
     const lines = Array.from(this.order.subarray(first, first + this.visible()), (row, nth) => this.line(model, columns, row, first + nth));
     replace(this.body, ...lines);
-    if (this.order.length === 0) append(this.body, html("p", { class: "none" }, "No connection fits."));
+    if (this.order.length === 0) append(this.body, html("p", { class: "none" }, "No connections match."));
     const whole = this.height < TALLEST;
     this.body.style.transform = `translateY(${whole ? first * LINE : this.grid.scrollTop}px)`;
   }
@@ -282,7 +282,7 @@ export class Table {
     const rows = Array.from(this.order.subarray(0, PAPER_ROWS), (row) => html("tr", {}, ...columns.map((column) => html("td", { class: column.kind ?? "" }, ...column.cell(model, row)))));
     const rest = this.order.length - rows.length;
     const asked = askedText(this.app.question);
-    return html("div", { class: "paper" }, html("h2", {}, "Connections"), html("p", {}, asked === "" ? "All of them." : `Chosen by: ${asked}`), html("table", {}, html("thead", {}, head), html("tbody", {}, ...rows)),
-      rest > 0 ? html("p", { class: "rest" }, `${grouped(rest)} more are in the file.`) : null);
+    return html("div", { class: "paper" }, html("h2", {}, "Connections"), html("p", {}, asked === "" ? "All of them." : `Filtered by: ${asked}`), html("table", {}, html("thead", {}, head), html("tbody", {}, ...rows)),
+      rest > 0 ? html("p", { class: "rest" }, `${grouped(rest)} more in the file.`) : null);
   }
 }

@@ -54,7 +54,7 @@ export class Timeline {
     this.space.style.height = `${Math.min(TALLEST_LANES, height)}px`;
     this.box.style.height = `${Math.max(120, Math.min(height + 2, Math.min(window.innerHeight * 0.7, 640)))}px`;
     this.box.setAttribute("aria-label", `${count(this.lanes.length, "lane", "lanes")}; the table of connections has the same in text`);
-    replace(this.note, height > TALLEST_LANES ? `The first ${grouped((TALLEST_LANES - AXIS) / LANE)} of ${grouped(this.lanes.length)} lanes; a filter makes them fewer.` : rows.length === 0 ? "Nothing fits." : null);
+    replace(this.note, height > TALLEST_LANES ? `The first ${grouped((TALLEST_LANES - AXIS) / LANE)} of ${grouped(this.lanes.length)} lanes; a filter makes them fewer.` : rows.length === 0 ? "No connections match." : null);
     this.paint();
   }
 
@@ -122,7 +122,7 @@ export class Timeline {
       pen.fillStyle = wash;
       pen.fillRect(left, top + 4, width - left - 10, LANE - 9);
       pen.fillStyle = ink;
-      const name = lane.process < 0 ? "not known" : processName(model.processes[lane.process]);
+      const name = lane.process < 0 ? "unknown" : processName(model.processes[lane.process]);
       const host = model.nameSets[model.names[lane.rows[0]]][0]?.name ?? model.endpoints[lane.remote].ip;
       fitted(pen, name, 12, top + LANE / 2, left * 0.36);
       pen.fillStyle = soft;

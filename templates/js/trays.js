@@ -31,7 +31,7 @@ export class Trays {
     }
     const found = [...kinds].filter(([, tray]) => tray.connections > 0);
     replace(this.list, ...found.map(([kind, { bytes, remotes, connections }]) =>
-      html("li", {}, html("b", {}, kind === "public" ? "Public, country not known" : KINDS.get(kind)), " ", bytesText(bytes), " ",
+      html("li", {}, html("b", {}, kind === "public" ? "Public, country unknown" : KINDS.get(kind)), " ", bytesText(bytes), " ",
         html("span", {}, `${count(remotes, "address", "addresses")}, ${count(connections, "connection", "connections")}`))));
     this.list.toggleAttribute("hidden", found.length === 0);
   }

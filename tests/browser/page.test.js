@@ -62,7 +62,7 @@ test("a wrong filter is explained and chooses nothing", async () => {
   await page.fill("#query", "prot:tcp");
   await page.press("#query", "Enter");
   await page.waitForSelector("#fault:not([hidden])");
-  assert.equal(await page.locator("#fault").innerText(), "column 1: there is no field `prot`; did you mean `proto:`?");
+  assert.equal(await page.locator("#fault").innerText(), "column 1: unknown field `prot`; did you mean `proto:`?");
   assert.equal(await shown(page), 0);
   await page.press("#query", "Escape");
   await page.waitForSelector("#fault", { state: "hidden" });

@@ -11,16 +11,16 @@ pub struct Audit {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// What to add up
+    /// Group by this
     #[arg(long, value_enum, default_value_t = By::Process)]
     pub by: By,
-    /// Show the first N only; the others are added up
+    /// Show the first N groups; the others are summed into one row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
-    /// In which order; numbers from the highest down [default: bytes; name for day and hour]
+    /// Sort order; numbers from high to low [default: bytes; name for day and hour]
     #[arg(long, value_enum)]
     pub sort: Option<Sort>,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
 }

@@ -7,12 +7,12 @@ use clap::Args;
 use super::{DEFAULT_DB, Source, TextFormat};
 
 /// Examples of `connmon label`.
-pub(super) const LABEL_HELP: &str = r##"A rule in the configuration; the first that fits labels a connection:
+pub(super) const LABEL_HELP: &str = r##"A rule in the configuration file; the first that matches labels a connection:
   [[rule]]
   label = "backup"
   color = "teal"                      a name, or #rrggbb
   match = "proc:restic bytes>1M"      in the query language
-  text  = true                        false: a report shows the colour only
+  text  = true                        false: a report shows only the colour
 
 Example:
   connmon label --config rules.toml --db a.db && connmon audit --by label --db a.db"##;
@@ -23,8 +23,8 @@ pub(super) const BASELINE_HELP: &str = "Examples:
   connmon report --db a.db --filter-file '!known.txt' --out unknown.html";
 
 /// Examples of `connmon ioc`.
-pub(super) const IOC_HELP: &str = "Lists can be plain text (one a line), CSV, STIX 2.1 bundles or MISP events; which it is, is seen from the content.
-They name addresses, networks, domains, URLs (of which the host is matched) and SHA-256 of executables, also defanged
+pub(super) const IOC_HELP: &str = "A list is plain text (one indicator per line), CSV, a STIX 2.1 bundle or a MISP event; the format is detected.
+Indicators are addresses, networks, domains, URLs (matched by host) and SHA-256 of executables, also defanged
 as in 192.0.2[.]1 or hxxp://. The hits are kept in the store, with the list's name, SHA-256 and date.
 
 Examples:
@@ -34,7 +34,7 @@ Examples:
 /// What connections are compared with.
 #[derive(Debug, Default, Args)]
 pub struct Judging {
-    /// Warn of connections that match this list of indicators, and keep the hits; may be given several times
+    /// Warn of connections that match this list of indicators, and store the hits; repeatable
     #[arg(long, value_name = "FILE")]
     pub ioc: Vec<PathBuf>,
 }
@@ -42,7 +42,7 @@ pub struct Judging {
 /// `connmon label`
 #[derive(Debug, Args)]
 pub struct Label {
-    /// The configuration with the rules [default: /etc/connmon/config.toml]
+    /// The configuration file with the rules [default: /etc/connmon/config.toml]
     #[arg(long, value_name = "FILE", env = "CONNMON_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// The store
@@ -53,13 +53,13 @@ pub struct Label {
 /// `connmon baseline`
 #[derive(Debug, Args)]
 pub struct Baseline {
-    /// The share of the recorded time for which an address was connected at least
+    /// The least share of the recorded time for which an address was connected
     #[arg(long, value_name = "PERCENT", default_value = "50%")]
     pub at_least: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// Write into a file instead of stdout
+    /// Write to a file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -67,13 +67,13 @@ pub struct Baseline {
 /// `connmon ioc`
 #[derive(Debug, Args)]
 pub struct Ioc {
-    /// A list of indicators; may be given several times
+    /// A list of indicators; repeatable
     #[arg(long, value_name = "FILE", required = true)]
     pub ioc: Vec<PathBuf>,
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
-    /// How to print the hits
+    /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 }

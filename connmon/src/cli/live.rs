@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use super::{Choice, DEFAULT_DB};
 
 /// Shown after its options.
-pub(super) const HELP: &str = "It attaches to the recorder of the store, which needs no root for members of the group `connmon`. If there is none, it records
-by itself, as root, into that store; what stands after `--` are options of `connmon record` then.
+pub(super) const HELP: &str = "Attaches to the recorder of the store, which needs no root for members of the group `connmon`. If none is running, it records
+into that store itself, as root; options after `--` are then options of `connmon record`.
 
 Examples:
   sudo connmon live
@@ -22,34 +22,34 @@ pub struct Live {
     /// The store that is recorded into
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
-    /// Where its recorder lets viewers attach [default: as `connmon record` has it]
+    /// The recorder's socket [default: as for `connmon record`]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Record by itself, and keep nothing at the end
+    /// Record without a running recorder, and keep nothing at the end
     #[arg(long, conflicts_with_all = ["db", "socket"])]
     pub no_store: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub choice: Choice,
-    /// One line an event instead of a screen, for pipes; with a filter, only events of connections that fit
+    /// One line per event instead of a screen, for pipes; with a filter, only events of matching connections
     #[arg(long)]
     pub scroll: bool,
-    /// How `--scroll` writes events
+    /// Format of `--scroll`
     #[arg(long, value_enum, default_value_t = ScrollFormat::Text, requires = "scroll")]
     pub format: ScrollFormat,
-    /// Seconds that a cell of the timeline stands for
+    /// Seconds per cell of the timeline
     #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 1.0)]
     pub time_unit: f64,
-    /// Cells of the timeline [default: as many as fit]
+    /// Number of cells of the timeline [default: as many as fit]
     #[arg(short, long, value_name = "CELLS")]
     pub width: Option<u16>,
-    /// Connections that are remembered after their end, besides those that are open
+    /// How many closed connections to keep in view, besides the open ones
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub keep: usize,
     /// Draw with ASCII only
     #[arg(long)]
     pub ascii: bool,
-    /// Options of `connmon record`, for when it records by itself
+    /// Options of `connmon record`, used when no recorder is running
     #[arg(last = true)]
     pub record: Vec<String>,
 }
@@ -57,8 +57,8 @@ pub struct Live {
 /// `--format` of `live --scroll`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ScrollFormat {
-    /// Columns for people; what they mean does not change
+    /// Columns for reading; their meaning is stable
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
 }

@@ -23,34 +23,34 @@ pub struct Report {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// What to make
+    /// Output format
     #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
     pub format: ReportFormat,
-    /// Where to write it; `-` for stdout [default: connmon-report with the format's extension]
+    /// Output file; `-` for stdout [default: connmon-report with the format's extension]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// How many connections the page carries; of more, half by bytes and half the newest
+    /// Most connections in the page; beyond that, half are those with the most bytes and half the newest
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ROWS)]
     pub rows: usize,
     /// Title of the page, instead of the host's name
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// The case that the report belongs to, shown in its head
+    /// Case number, shown at the top
     #[arg(long, value_name = "TEXT")]
     pub case: Option<String>,
-    /// Who makes the report, shown in its head
+    /// Name of the person making the report, shown at the top
     #[arg(long, value_name = "NAME")]
     pub operator: Option<String>,
-    /// Leave out what others must not see
+    /// Redact before sharing
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     pub redact: Vec<Redact>,
-    /// Only the connections whose ids this query gives, in its column `id` or its first one
+    /// Only the connections whose ids this query returns, in its column `id` or its first one
     #[arg(long, value_name = "SELECT", conflicts_with = "compare")]
     pub sql: Option<String>,
-    /// What is new, gone and grown from the first to the second; each is a store or an interval as FROM..TO
+    /// Show what is new, gone and grown from BEFORE to AFTER; each is a store or an interval FROM..TO
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["since", "until"])]
     pub compare: Vec<String>,
-    /// Where the host stands, instead of what the recording says: degrees north and east, as in 53.55,9.99
+    /// Location of the host, instead of the recorded one: latitude and longitude, as in 53.55,9.99
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
     pub location: Option<String>,
 }

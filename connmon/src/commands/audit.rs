@@ -12,6 +12,7 @@ use crate::filter::Filter;
 use crate::model::Connection;
 use crate::store::{Store, StoreError};
 use crate::summary::Selection;
+use crate::summary::format::count;
 
 /// Prints bytes and connections per process, or per something else.
 ///
@@ -29,7 +30,11 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
             // The rows are for a program; what they lack is for whoever runs it.
             let stderr = &mut io::stderr().lock();
             if audit.rest.0 > 0 {
-                let _ = writeln!(stderr, "{} more groups are left out by --top", audit.rest.0);
+                let _ = writeln!(
+                    stderr,
+                    "{} not shown (--top)",
+                    count(audit.rest.0, "more group", "more groups")
+                );
             }
             for sentence in audit.geo.words.iter().filter(|_| audit.by.is_place()) {
                 let _ = writeln!(stderr, "{sentence}");

@@ -28,7 +28,7 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     })?;
     let recorded = duration(baseline.recorded());
     let steady = baseline.finish(at_least);
-    let nothing = steady.is_empty().then_some("no remote address is always there");
+    let nothing = steady.is_empty().then_some("no remote address is connected that long");
     let head =
         format!("# Remote addresses that were connected at least {} of {recorded}\n", percent(at_least));
     if let Some(path) = &args.out {

@@ -24,5 +24,5 @@ pub fn run(args: &cli::Dns) -> Result<Outcome, CommandError> {
         }
         Ok::<(), CommandError>(())
     })?;
-    done(out, (count == 0).then_some("no question to DNS was seen in this time"))
+    done(out, (count == 0).then_some("no DNS query was recorded in this period"))
 }

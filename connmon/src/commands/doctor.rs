@@ -77,7 +77,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
         let refused = if root {
             probes::attach(Some(backend), small).err().map(|error| error.to_string())
         } else {
-            Some("not tried: only root may load programs".into())
+            Some("not tried: loading programs needs root".into())
         };
         BackendFinding { name: backend.to_string(), works: refused.is_none(), reason: refused }
     });
@@ -144,7 +144,7 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> 
     }
     match &findings.chosen {
         Some(chosen) => writeln!(out, "  `connmon record` would use {chosen}")?,
-        None if findings.root => writeln!(out, "  `connmon record` cannot work here")?,
+        None if findings.root => writeln!(out, "  `connmon record` does not work on this kernel")?,
         None => writeln!(out, "  run as root to try them")?,
     }
     writeln!(out, "\nnot recorded: {}", findings.out_of_scope.join(", "))?;
@@ -160,7 +160,7 @@ fn write_store(store: &StoreFinding, out: &mut impl Write) -> std::io::Result<()
     let recordings = count(store.recordings as u64, "recording", "recordings");
     writeln!(out, "\nstore {}: {recordings} ({})", store.path, backends.join(", "))?;
     let Some(last) = &store.last else {
-        return writeln!(out, "there is no recording in it: run `connmon record` as root");
+        return writeln!(out, "it has no recording: run `connmon record` as root");
     };
     writeln!(
         out,
@@ -173,7 +173,7 @@ fn write_store(store: &StoreFinding, out: &mut impl Write) -> std::io::Result<()
         writeln!(out, "{sentence}")?;
     }
     if !store.complete && last.words.is_complete() {
-        writeln!(out, "earlier recordings lack something: `connmon audit` says what")?;
+        writeln!(out, "earlier recordings are incomplete: see `connmon audit`")?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::ioc::Lists;
 use crate::model::{Hit, IndicatorList, Timestamp, display_safe};
 use crate::store::{Editor, Store};
 use crate::summary::Indicators;
-use crate::summary::format::{count, grouped};
+use crate::summary::format::count;
 
 /// Hits that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;
@@ -106,11 +106,16 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
             writeln!(out, "{}", display_safe(&line(list, connections)))?;
         }
     }
-    done(out, (indicators.connections == 0).then_some("no connection matches an indicator"))
+    done(out, (indicators.connections == 0).then_some("no connections match an indicator"))
 }
 
 fn line(list: &IndicatorList, connections: u64) -> String {
     let of = list.date.map(|date| format!(" of {date}")).unwrap_or_default();
     let matching = count(connections, "connection matches", "connections match");
-    format!("{matching} {}{of}, {} indicators, sha256 {}", list.name, grouped(list.indicators), list.sha256)
+    format!(
+        "{matching} {}{of}, {}, sha256 {}",
+        list.name,
+        count(list.indicators, "indicator", "indicators"),
+        list.sha256
+    )
 }

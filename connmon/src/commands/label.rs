@@ -10,7 +10,7 @@ use crate::daemon::now;
 use crate::filter::{Filter, Row};
 use crate::model::Timestamp;
 use crate::store::{Editor, Store};
-use crate::summary::format::count;
+use crate::summary::format::{count, grouped};
 
 /// Labels that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;
@@ -47,6 +47,11 @@ pub fn run(args: &cli::Label) -> Result<Outcome, CommandError> {
     })?;
     editor.put_labels(&changes)?;
     let of = count(connections, "connection", "connections");
-    let _ = writeln!(stderr(), "{labelled} of {of} have a label now");
-    Ok(outcome((labelled == 0).then_some("no connection has a label")))
+    let _ = writeln!(
+        stderr(),
+        "{} of {of} now {} a label",
+        grouped(labelled),
+        if labelled == 1 { "has" } else { "have" }
+    );
+    Ok(outcome((labelled == 0).then_some("no connections have a label")))
 }

@@ -63,7 +63,7 @@ pub enum CommandError {
     #[error("{0}: {1}")]
     Capture(String, crate::capture::file::ReadError),
     /// A file cannot be written.
-    #[error("a comparison is html, txt or json")]
+    #[error("--compare writes html, txt or json")]
     CompareFormat,
     /// A file cannot be read.
     #[error("{0} cannot be read: {1}")]
@@ -78,7 +78,7 @@ pub enum CommandError {
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
     /// A terminal shows text only.
-    #[error("{0} is no text: name a file with --out, or send the output into one")]
+    #[error("{0} is binary: name a file with --out, or redirect the output to one")]
     Terminal(&'static str),
     /// Asked for one connection that is not there.
     #[error("{1} has no connection {0}; `connmon export` prints their numbers as `id`")]
@@ -94,7 +94,7 @@ pub enum CommandError {
     Recorder(String),
     /// Options for a recorder, and there is one already.
     #[error(
-        "a recorder answers at {0} already; leave out what stands after `--`, or name another store with --db"
+        "a recorder answers at {0} already; remove the options after `--`, or name another store with --db"
     )]
     RecordsAlready(String),
     /// Not enough rights.
@@ -192,7 +192,7 @@ fn terminal_width() -> usize {
 }
 
 /// Said where a filter or an interval leaves nothing.
-const NO_CONNECTION: &str = "no connection fits";
+const NO_CONNECTION: &str = "no connections match";
 
 /// Flushes, so that a failure is seen. `nothing` is what to say where there was nothing to show.
 fn done(mut out: impl Write, nothing: Option<&'static str>) -> Result<Outcome, CommandError> {

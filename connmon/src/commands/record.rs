@@ -14,6 +14,7 @@ use crate::live::hub::{HubError, Socket};
 use crate::stderr::Stderr;
 use crate::store::{Store, Writer};
 use crate::summary::Completeness;
+use crate::summary::format::duration;
 
 /// Records, and makes a report if one is wanted.
 ///
@@ -46,7 +47,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
         let failed = |error| CommandError::File(path.display().to_string(), error);
         files::check_place(path).map_err(failed)?;
         if settings.capture.as_ref().is_some_and(|capture| files::same(capture, path)) {
-            return Err(failed(std::io::Error::other("the capture is written there; name another file")));
+            return Err(failed(std::io::Error::other("the capture is written to that file; name another")));
         }
     }
     let mut pipeline = Pipeline::new(Enricher::new(geo, settings.places.location.clone()), store, file);
@@ -60,7 +61,9 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
         }
     }
     daemon::record(&settings, pipeline, |backend| {
-        let until = if settings.length.is_some() { "until the time is up" } else { "until Ctrl-C" };
+        let until = settings.length.map_or("until Ctrl-C".to_owned(), |length| {
+            format!("for {}", duration(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
+        });
         let _ =
             writeln!(Stderr, "recording into {} with the {backend} backend, {until}", settings.db.display());
     })?;

@@ -11,6 +11,7 @@ use crate::enrich::Enricher;
 use crate::files;
 use crate::rules::Rules;
 use crate::store::{Store, Writer};
+use crate::summary::format::{count, grouped};
 
 /// Feeds a capture through the pipeline.
 ///
@@ -52,13 +53,18 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     if !ended {
         let _ = writeln!(
             stderr(),
-            "{name} was cut off: its recording did not end in order, what is before is replayed"
+            "{name} was cut off: its recording did not end normally; the frames up to there were replayed"
         );
     }
-    let _ =
-        writeln!(stderr(), "replayed {} frames, {} connections", pipeline.frames(), pipeline.connections());
+    let connections = u64::try_from(pipeline.connections()).unwrap_or(0);
+    let _ = writeln!(
+        stderr(),
+        "replayed {}, {}",
+        count(pipeline.frames(), "frame", "frames"),
+        count(connections, "connection", "connections")
+    );
     if pipeline.left_out() > 0 {
-        let _ = writeln!(stderr(), "{} of them do not fit the filter and were left out", pipeline.left_out());
+        let _ = writeln!(stderr(), "excluded by the filter: {}", grouped(pipeline.left_out()));
     }
     if let Some(path) = &args.report {
         let store = Store::open(&args.db)?;

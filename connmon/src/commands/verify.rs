@@ -25,13 +25,13 @@ pub fn run(args: &cli::Verify) -> Result<Outcome, CommandError> {
 fn write(found: &Verified, out: &mut impl Write) -> std::io::Result<()> {
     let Verified { manifest, .. } = found;
     let sign = |whole: bool| if whole { "✓ as written" } else { "✗ altered" };
-    writeln!(out, "page    {}, {} bytes", sign(found.page_is_whole()), grouped(found.page.bytes))?;
+    writeln!(out, "page    {}, {}", sign(found.page_is_whole()), count(found.page.bytes, "byte", "bytes"))?;
     let rows = found
         .rows
         .map_or_else(|| "cannot be read".to_owned(), |rows| count(rows, "connection", "connections"));
     writeln!(out, "data    {}, {rows} of {}", sign(found.data_is_whole()), grouped(manifest.connections))?;
     writeln!(out, "script  {}", sign(found.script))?;
-    let commit = if manifest.commit.is_empty() { "not known" } else { &manifest.commit };
+    let commit = if manifest.commit.is_empty() { "unknown" } else { &manifest.commit };
     writeln!(out, "made by {}, commit {}", display_safe(&manifest.tool), display_safe(commit))?;
     if !manifest.query.is_empty() {
         writeln!(out, "filter  {}", display_safe(&manifest.query))?;
@@ -50,5 +50,8 @@ fn write(found: &Verified, out: &mut impl Write) -> std::io::Result<()> {
         )?;
     }
     writeln!(out, "file    SHA-256 {}", found.file.sha256)?;
-    writeln!(out, "Keep that digest elsewhere: who can rewrite the whole file can rewrite its manifest too.")
+    writeln!(
+        out,
+        "Keep this digest elsewhere: anyone who can rewrite the whole file can rewrite its manifest too."
+    )
 }

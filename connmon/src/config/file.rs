@@ -30,10 +30,10 @@ pub enum FileError {
     #[error("the configuration {0} has more than 1 MiB")]
     TooLarge(String),
     /// It was needed for its rules and has none.
-    #[error("the configuration {0} has no [[rule]] to label by")]
+    #[error("the configuration {0} has no [[rule]]")]
     NoRules(String),
     /// There is none, and it was needed.
-    #[error("there is no {DEFAULT}: name the file with the rules by --config")]
+    #[error("{DEFAULT} does not exist: name the file with the rules with --config")]
     None,
     /// Something in it is wrong.
     #[error("{file}, line {line}, column {column}: {what}")]
@@ -116,7 +116,7 @@ fn yes() -> bool {
 
 /// A text or several.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a text or a list of texts is wanted here")]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
 enum Texts {
     One(String),
     Many(Vec<String>),
@@ -267,7 +267,7 @@ impl Reader<'_> {
         if let Some(name) = &record.backend {
             let names: Vec<&str> = ["auto"].into_iter().chain(Backend::ALL.map(Backend::name)).collect();
             if !names.contains(&name.get_ref().as_str()) {
-                let what = format!("`{}` is no backend; there are {}", name.get_ref(), names.join(", "));
+                let what = format!("`{}` is not a backend; choose from {}", name.get_ref(), names.join(", "));
                 return Err(self.wrong(name.span(), what));
             }
         }
@@ -276,7 +276,7 @@ impl Reader<'_> {
         }
         if let Some(place) = &record.location {
             location(place.get_ref()).map_err(|_| {
-                self.wrong(place.span(), "write degrees north and east, as in \"53.55,9.99\"")
+                self.wrong(place.span(), "write latitude and longitude, as in \"53.55,9.99\"")
             })?;
         }
         let usual = Options::default();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Pipeline;
 use crate::model::Completeness;
 use crate::stderr::{self, Stderr};
-use crate::summary::format::{bytes, grouped};
+use crate::summary::format::{bytes, count, grouped};
 use crate::track::Batch;
 
 /// Without a terminal, a line this often.
@@ -60,15 +60,15 @@ impl Progress {
         let lost = self.completeness.lost_events;
         let left_out = match pipeline.left_out() {
             0 => String::new(),
-            count => format!(" · {} left out by the filter", grouped(count)),
+            n => format!(" · {} excluded by the filter", grouped(n)),
         };
         let unattributed = self.completeness.unattributed_tx_bytes + self.completeness.unattributed_rx_bytes;
         format!(
-            "{} connections · {} sent · {} received · {} events · {} lost · {} unattributed{left_out}",
-            grouped(u64::try_from(pipeline.connections()).unwrap_or(0)),
+            "{} · {} sent · {} received · {} · {} lost · {} unattributed{left_out}",
+            count(u64::try_from(pipeline.connections()).unwrap_or(0), "connection", "connections"),
             bytes(self.tx_bytes),
             bytes(self.rx_bytes),
-            grouped(pipeline.frames()),
+            count(pipeline.frames(), "event", "events"),
             grouped(lost),
             bytes(unattributed),
         )

@@ -40,13 +40,13 @@ pub const ENDINGS: [&str; 2] = ["mmdb", "cgeo"];
 pub enum GeoError {
     /// The file cannot be read, is damaged, or is something else.
     #[error(
-        "{0} is no geo database that connmon can read: {1}; give a whole .mmdb file, import a CSV with `connmon geo \
-         import`, or leave it out"
+        "{0} is not a geo database that connmon can read: {1}; give a complete .mmdb file, or import a CSV file with \
+         `connmon geo import`"
     )]
     File(String, String),
     /// A database of something else.
     #[error(
-        "{0} is of no use here: no record that was looked at has a country, a city, coordinates, an ASN or an organisation"
+        "{0} has nothing that connmon uses: none of the records sampled has a country, a city, coordinates, an ASN or an organisation"
     )]
     Useless(String),
     /// The data folder.

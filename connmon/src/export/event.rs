@@ -43,10 +43,10 @@ pub(super) fn last_written(runs: &[Run]) -> Option<Timestamp> {
 /// Who talked to whom and how much, on one line and made visible.
 pub(super) fn message(connection: &Connection) -> String {
     let Connection { proto, local, remote, .. } = connection;
-    let who = connection.owner.as_deref().map_or_else(
-        || "no process that could be named".to_owned(),
-        |owner| format!("{} ({})", name(owner), owner.id.pid),
-    );
+    let who = connection
+        .owner
+        .as_deref()
+        .map_or_else(|| "no known process".to_owned(), |owner| format!("{} ({})", name(owner), owner.id.pid));
     let arrow = match connection.direction {
         Direction::Out => "→",
         Direction::In => "←",

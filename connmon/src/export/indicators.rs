@@ -10,7 +10,7 @@ use super::process::name;
 use super::text::write_wrapped;
 use crate::model::{Connection, Hit, IndicatorList, display_safe};
 use crate::summary::Indicators;
-use crate::summary::format::grouped;
+use crate::summary::format::bytes;
 
 /// A match, made visible.
 #[derive(Serialize)]
@@ -90,14 +90,14 @@ pub fn write_text(
         .as_deref()
         .map_or_else(|| "no process".into(), |owner| format!("{} ({})", name(owner), owner.id.pid));
     let head = format!(
-        "{} {} {} {} {}: {who}, {} bytes sent, {} received",
+        "{} {} {} {} {}: {who}, {} sent, {} received",
         connection.id,
         connection.opened,
         connection.proto,
         connection.direction.name(),
         connection.remote,
-        grouped(connection.tx_bytes()),
-        grouped(connection.rx_bytes()),
+        bytes(connection.tx_bytes()),
+        bytes(connection.rx_bytes()),
     );
     write_wrapped("", &head, room, out)?;
     for hit in hits {

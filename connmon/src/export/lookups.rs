@@ -72,13 +72,13 @@ pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
 pub fn write_text(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
     let who = match &lookup.process {
         Some(process) => format!("{} ({})", super::process::name(process), process.id.pid),
-        None => "not known who".into(),
+        None => "unknown process".into(),
     };
     let data: Vec<&str> = lookup.answers.iter().map(|answer| answer.data.as_str()).collect();
     let answer = match &lookup.code {
         None => "no answer".into(),
         Some(code) if code != "NoError" => code.clone(),
-        Some(_) if data.is_empty() => "nothing of that type".into(),
+        Some(_) if data.is_empty() => "no record of that type".into(),
         Some(_) => data.join(", "),
     };
     let took = lookup.answered.map(|time| time.0.saturating_sub(lookup.time.0)).filter(|took| *took > 0);

@@ -75,7 +75,7 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     line("service", &service(c))?;
     let place = c.place.as_deref().filter(|place| !place.is_country_only());
     let country = if place.is_some() { "country" } else { "registered" };
-    line(country, c.country.as_deref().unwrap_or("country not known"))?;
+    line(country, c.country.as_deref().unwrap_or("country unknown"))?;
     if let Some(place) = place {
         let parts = [&place.city, &place.region].into_iter().flatten();
         let names = parts.map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -98,10 +98,12 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     }
     line(
         "flow",
-        community_id(c).as_deref().unwrap_or("no Community ID: the wire shows more than is known here"),
+        community_id(c)
+            .as_deref()
+            .unwrap_or("no Community ID: the packets have a field that connmon does not record"),
     )?;
     line("opened", &c.opened.to_string())?;
-    line("closed", &c.closed.map_or("not seen".into(), |time| time.to_string()))?;
+    line("closed", &c.closed.map_or("end not seen".into(), |time| time.to_string()))?;
     if let Some(closed) = c.closed {
         line("lasted", &lasted(c.opened, closed))?;
     }
@@ -112,7 +114,7 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     if let Some(kernel) = &c.kernel {
         line("kernel", &format!("sent {}, received {}", amount(kernel.tx_bytes), amount(kernel.rx_bytes)))?;
         let again = count(kernel.retransmits.into(), "segment", "segments");
-        line("sent again", &format!("{again}, {}", amount(kernel.retransmitted_bytes)))?;
+        line("retransmitted", &format!("{again}, {}", amount(kernel.retransmitted_bytes)))?;
         line("round trip", &duration(u64::from(kernel.rtt_us) * 1_000))?;
     }
     if let Some(wire) = &c.wire {
@@ -129,7 +131,7 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     }
     match &c.owner {
         Some(owner) => write_process("owner", owner, out)?,
-        None => writeln!(out, "\nowner: no process could be named")?,
+        None => writeln!(out, "\nowner: process unknown")?,
     }
     for share in &c.traffic {
         writeln!(out, "\nprocess {} moved", share.process.id.pid)?;
@@ -150,7 +152,7 @@ fn write_process(title: &str, process: &Process, out: &mut impl Write) -> io::Re
         _ => writeln!(out, "  {name:<12} {}", display_safe(value)),
     };
     let state = process.exe_state.name().map(|state| format!(" ({state})")).unwrap_or_default();
-    let exe = if process.exe.is_empty() { "not known" } else { &process.exe };
+    let exe = if process.exe.is_empty() { "unknown" } else { &process.exe };
     line("name", &process.comm)?;
     line("executable", &format!("{exe}{state}"))?;
     match &process.exe_hash {
@@ -159,7 +161,7 @@ fn write_process(title: &str, process: &Process, out: &mut impl Write) -> io::Re
         ExeHash::Unknown => {}
     }
     line("command", &process.cmdline)?;
-    line("", if process.redacted { "secrets in it are blotted out" } else { "" })?;
+    line("", if process.redacted { "secrets redacted" } else { "" })?;
     line("folder", &process.cwd)?;
     line("started", &process.started.to_string())?;
     let name = process.user.as_deref().unwrap_or("no name");
@@ -196,7 +198,7 @@ fn service(connection: &Connection) -> String {
     let observed = connection.observed.as_ref().map(|observed| {
         let alpn =
             if observed.alpn.is_empty() { String::new() } else { format!(" ({})", observed.alpn.join(", ")) };
-        format!(", seen to speak {}{alpn}", observed.service)
+        format!(", observed {}{alpn}", observed.service)
     });
     match service.name {
         Some(name) if observed.is_some() => {
@@ -217,7 +219,7 @@ fn exactness(connection: &Connection) -> String {
         None => "exact".into(),
     };
     for (is, word) in [
-        (connection.preexisting, "; it existed before the recording"),
+        (connection.preexisting, "; open before the recording began"),
         (connection.subflow, "; a subflow of an MPTCP connection, which has the application bytes"),
     ] {
         words.push_str(if is { word } else { "" });

@@ -143,7 +143,7 @@ pub static FIELDS: &[Field] = &[
     text("unit", "systemd unit", Part, T::Process(&["unit"], |p, t| t.fits_some(p.unit.as_deref()))),
     text(
         "container",
-        "container: name, id, image, runtime, or docker:web as audit shows it",
+        "container: name, id, image, runtime, or runtime:name such as docker:web",
         Part,
         T::Process(
             &["container_name", "container_id", "container_image", "container_runtime", CONTAINER],
@@ -170,19 +170,19 @@ pub static FIELDS: &[Field] = &[
     ),
     text(
         "org",
-        "organisation that has the remote network",
+        "organisation that runs the remote network",
         Part,
         T::Endpoint(&["org"], |r, t| t.fits_some(r.org.as_deref())),
     ),
     text(
         "city",
-        "city of the remote address, as a geo database estimates it",
+        "city of the remote address, as estimated by a geo database",
         Part,
         T::Endpoint(&["city"], |r, t| t.fits_some(r.city.as_deref())),
     ),
     text(
         "host",
-        "name of the remote address, or a domain it is in",
+        "name of the remote address, or a parent domain",
         Domain,
         T::Name(|r, t| r.hosts.iter().any(|host| t.fits(host))),
     ),
@@ -196,7 +196,7 @@ pub static FIELDS: &[Field] = &[
     ),
     text(
         "service",
-        "what it was seen to speak, else the usual name of that port, such as https",
+        "observed protocol, else the usual name of that port, such as https",
         Whole,
         T::Connection(&[SERVICE], |r, t| t.fits_some(r.service.as_deref())),
     ),
@@ -209,7 +209,7 @@ pub static FIELDS: &[Field] = &[
     ),
     code(
         "end",
-        "why it ended, or open",
+        "how it ended, or open",
         ENDS,
         T::Connection(&["coalesce(c.end, 'open')"], |r, t| t.fits(r.end.as_deref().unwrap_or(OPEN))),
     ),
@@ -240,7 +240,7 @@ pub static FIELDS: &[Field] = &[
     ),
     number(
         "dur",
-        "how long it lasted, or was watched so far",
+        "duration, so far if it is open",
         Unit::Time,
         N::Connection(
             "coalesce(c.closed, (SELECT last_flush FROM run WHERE run.id = c.run_id)) - c.opened",
@@ -257,7 +257,7 @@ pub static FIELDS: &[Field] = &[
     ),
     field(
         "ioc",
-        "an indicator that it matches, or the list that has it",
+        "a matched indicator, or the list it is on",
         Data::Text(Text {
             shape: Part,
             free: false,

@@ -30,7 +30,7 @@ fn word(value: &Value<'_>) -> Result<Test, Fault> {
         (Form::Plain, "local") => Test::Public(false),
         (Form::Plain, "public") => Test::Public(true),
         _ if value.text.is_empty() => {
-            return Err(Fault::new(value.span.clone(), "there is nothing in these quotes"));
+            return Err(Fault::new(value.span.clone(), "these quotes are empty"));
         }
         _ => Test::Free(Pattern::new(std::slice::from_ref(value), Shape::Part)?),
     })
@@ -39,7 +39,7 @@ fn word(value: &Value<'_>) -> Result<Test, Fault> {
 fn field(term: &Term<'_>, now: Timestamp) -> Result<Expr, Fault> {
     let Some(field) = fields::find(term.name) else { return Err(no_field(term)) };
     if let Some(value) = term.values.iter().find(|value| value.text.is_empty()) {
-        return Err(Fault::new(value.span.clone(), "there is nothing in these quotes"));
+        return Err(Fault::new(value.span.clone(), "these quotes are empty"));
     }
     let test = Expr::Test(match &field.data {
         Data::Text(text) => Test::Text(text, pattern(field, text, term)?),
@@ -54,7 +54,7 @@ fn field(term: &Term<'_>, now: Timestamp) -> Result<Expr, Fault> {
 /// An unknown field, with the known one that was meant if there is one alike.
 fn no_field(term: &Term<'_>) -> Fault {
     let name = term.name.to_ascii_lowercase();
-    let fault = Fault::new(term.span.clone(), format!("there is no field `{}`", term.name));
+    let fault = Fault::new(term.span.clone(), format!("unknown field `{}`", term.name));
     match alike(&name, FIELDS.iter().map(|field| field.name)) {
         Some(known) => fault.hint(format!("did you mean `{known}:`?")),
         None if ["local", "public"].contains(&name.as_str()) => {
@@ -100,9 +100,9 @@ fn pattern(field: &Field, text: &Text, term: &Term<'_>) -> Result<Pattern, Fault
     for value in term.values.iter().filter(|value| value.form != Form::Regex && !is_glob(value)) {
         let word = value.text.to_ascii_lowercase();
         let fault =
-            Fault::new(value.span.clone(), format!("`{}` is no value of `{}:`", value.text, field.name));
+            Fault::new(value.span.clone(), format!("`{}` is not a value of `{}:`", value.text, field.name));
         if field.name == "country" && !(word.len() == 2 && word.bytes().all(|c| c.is_ascii_alphabetic())) {
-            return Err(fault.hint("a country is two letters, such as DE"));
+            return Err(fault.hint("a country is a two-letter code, such as DE, or a name, such as Germany"));
         }
         let numbered = word.starts_with("ip-") && field.name == "proto";
         if !(field.words.is_empty() || numbered || field.words.contains(&word.as_str())) {
@@ -127,7 +127,7 @@ fn numbers(number: &'static Number, term: &Term<'_>) -> Result<Test, Fault> {
     if let (true, Some(second)) = (compare != Compare::Equal, term.values.get(1)) {
         return Err(Fault::new(
             second.span.clone(),
-            format!("`{}` compares with one value only", term.operator),
+            format!("`{}` compares with a single value", term.operator),
         ));
     }
     let values: Vec<i64> =
@@ -157,10 +157,10 @@ fn number(value: &Value<'_>, unit: Unit) -> Result<i64, Fault> {
         }
         Unit::Time => {
             let length = length(text).and_then(|length| i64::try_from(length.as_nanos()).ok());
-            (length, "write a length of time as 250ms, 30s, 10m, 1h30m or 2d".into())
+            (length, "write a duration as 250ms, 30s, 10m, 1h30m or 2d".into())
         }
     };
-    found.ok_or_else(|| Fault::new(value.span.clone(), format!("`{text}` does not fit here")).hint(hint))
+    found.ok_or_else(|| Fault::new(value.span.clone(), format!("`{text}` is not valid here")).hint(hint))
 }
 
 fn remote(term: &Term<'_>) -> Result<Networks, Fault> {
@@ -180,11 +180,11 @@ fn time(term: &Term<'_>, now: Timestamp) -> Result<Timestamp, Fault> {
         return Err(fault.hint(format!("write `{}:`", term.name)));
     }
     if let Some(second) = term.values.get(1) {
-        return Err(Fault::new(second.span.clone(), format!("`{}:` takes one time only", term.name)));
+        return Err(Fault::new(second.span.clone(), format!("`{}:` takes a single time", term.name)));
     }
     let value = &term.values[0];
     Timestamp::parse(&value.text, now).map_err(|_| {
-        Fault::new(value.span.clone(), format!("`{}` is no time", value.text))
+        Fault::new(value.span.clone(), format!("`{}` is not a valid time", value.text))
             .hint("write 2026-01-31T14:02:00Z, 2026-01-31, 14:02 or 2h (ago)")
     })
 }

@@ -12,7 +12,7 @@ pub struct Networks(Vec<IpNet>);
 
 /// A text that is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no address or network")]
+#[error("`{0}` is not an address or network")]
 pub struct ParseNetworkError(String);
 
 impl Networks {
@@ -107,7 +107,7 @@ mod tests {
         }
         assert_eq!(networks.to_string().parse(), Ok(networks));
         let (line, error) = Networks::of_list("1.1.1.1\nexample.org\n").unwrap_err();
-        assert_eq!((line, error.to_string().as_str()), (2, "`example.org` is no address or network"));
+        assert_eq!((line, error.to_string().as_str()), (2, "`example.org` is not an address or network"));
         assert!(!Networks::default().contains("1.1.1.1".parse().unwrap()));
     }
 }

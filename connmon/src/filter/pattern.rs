@@ -61,7 +61,7 @@ fn alternative(value: &Value<'_>, shape: Shape) -> Result<String, Fault> {
             // In a group, so that its alternatives stay its own.
             Ok(_) => Ok(format!("(?:{text})")),
             Err(error) => Err(Fault::new(value.span.clone(), words(&error))
-                .hint("in quotes it is no regular expression but text")),
+                .hint("quoted, it is text, not a regular expression")),
         },
         (Form::Plain, _) if is_glob(value) => Ok(format!("^{}$", glob(text))),
         (_, Shape::Whole) => Ok(format!("^{}$", regex::escape(text))),
@@ -94,5 +94,5 @@ fn glob(text: &str) -> String {
 fn words(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
-    format!("this is no regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
+    format!("not a valid regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
 }

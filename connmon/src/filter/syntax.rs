@@ -72,7 +72,7 @@ impl ParserError<Input<'_>> for Fault {
     /// The words for it are found where the parser knows what it looked for.
     fn from_input(input: &Input<'_>) -> Self {
         let at = input.current_token_start();
-        Self::new(at..at, "this is not understood")
+        Self::new(at..at, "this cannot be parsed")
     }
 
     fn into_inner(self) -> Result<Self, Self> {
@@ -90,7 +90,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Syntax<'_>>, Fault> {
         }
         let tree = either(&mut input, 0)?;
         if !input.is_empty() {
-            return fail(here(&input, 1), "this bracket closes nothing", None);
+            return fail(here(&input, 1), "this bracket has no opening one", None);
         }
         Ok(Some(tree))
     })();
@@ -101,7 +101,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Syntax<'_>>, Fault> {
     if let Some(tree) = &tree
         && tree.tests() > MAX_TESTS
     {
-        let fault = Fault::new(0..0, format!("there are more than {MAX_TESTS} tests in it"));
+        let fault = Fault::new(0..0, format!("more than {MAX_TESTS} tests"));
         return Err(fault.hint("use lists, such as port:80,443, or a file of addresses"));
     }
     Ok(tree)
@@ -173,11 +173,7 @@ fn one_or<'a>(mut parts: Vec<Syntax<'a>>, more: impl FnOnce(Vec<Syntax<'a>>) -> 
 fn one<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
     spaces(input)?;
     if depth > MAX_DEPTH {
-        return fail(
-            here(input, 0),
-            format!("there are more than {MAX_DEPTH} brackets or negations within each other"),
-            None,
-        );
+        return fail(here(input, 0), format!("more than {MAX_DEPTH} nested brackets or negations"), None);
     }
     let start = here(input, 1);
     if keyword(input, "not") || take(input, '-') || take(input, '!') {
@@ -198,7 +194,7 @@ fn one<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
         }
     }
     if input.is_empty() || input.starts_with(')') {
-        return fail(here(input, 0), "something to look for is missing here", None);
+        return fail(here(input, 0), "a search term is missing here", None);
     }
     let term = opt(field).parse_next(input)?;
     let tree = match term {
@@ -209,7 +205,7 @@ fn one<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
         return fail(
             here(input, 1),
             "a space is missing here",
-            Some("quote what has quotes in it, as in \"a \\\" b\""),
+            Some("quote text that contains quotes, as in \"a \\\" b\""),
         );
     }
     Ok(tree)

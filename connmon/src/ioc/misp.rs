@@ -126,7 +126,7 @@ fn each(attributes: Vec<Lenient<Attribute>>, found: &mut Found) {
         if attribute.deleted == Some(true) {
             found.skipped.add("attributes that are deleted");
         } else if attribute.to_ids == Some(false) {
-            found.skipped.add("attributes that are not meant for detection (to_ids)");
+            found.skipped.add("attributes not for detection (to_ids)");
         } else {
             one(&attribute, found);
         }
@@ -134,7 +134,7 @@ fn each(attributes: Vec<Lenient<Attribute>>, found: &mut Found) {
 }
 
 fn one(Attribute { r#type: kind, value, .. }: &Attribute, found: &mut Found) {
-    const WRONG: &str = "attributes with a value that is no indicator";
+    const WRONG: &str = "attributes whose value is not an indicator";
     let (first, second) = value.split_once('|').unwrap_or((value, ""));
     match kind.as_str() {
         "ip-dst" | "ip-src" | "domain" | "hostname" | "url" | "sha256" => found.take(value, WRONG),
@@ -155,6 +155,6 @@ fn one(Attribute { r#type: kind, value, .. }: &Attribute, found: &mut Found) {
             Some(hash) => found.indicators.push(Indicator { what: What::Sha256(hash), port: None }),
             None => found.skipped.add(WRONG),
         },
-        _ => found.skipped.add("attributes of types that no connection has"),
+        _ => found.skipped.add("attributes of types that connmon does not match"),
     }
 }

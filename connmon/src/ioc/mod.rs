@@ -27,21 +27,19 @@ pub use read::{Format, LARGEST, read};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IocError {
     /// More bytes than a list may have.
-    #[error("it has more than {} MiB, which is more than a list of indicators may have", .0 >> 20)]
+    #[error("it is larger than {} MiB, the limit for a list", .0 >> 20)]
     TooLarge(u64),
     /// More indicators than a list may have.
     #[error("it has more than {0} indicators")]
     TooMany(usize),
     /// JSON that cannot be read.
-    #[error("it begins like JSON and cannot be read as such: {0}")]
+    #[error("it begins like JSON but cannot be parsed: {0}")]
     Json(String),
     /// JSON of another kind.
     #[error("it is JSON, but neither a STIX 2.1 bundle nor a MISP event")]
     OtherJson,
     /// Nothing in it could be used.
-    #[error(
-        "nothing in it is an indicator that connmon understands: addresses, networks, names, URLs or SHA-256 ({0})"
-    )]
+    #[error("it has no indicator that connmon supports: addresses, networks, names, URLs or SHA-256 ({0})")]
     Nothing(String),
 }
 

@@ -73,7 +73,7 @@ pub(super) fn read(text: &str, delimiter: u8) -> Found {
         match &wanted {
             Some(columns) => {
                 for cell in columns.iter().filter_map(|nth| row.get(*nth)).filter(|cell| !cell.is_empty()) {
-                    found.take(cell, "cells that are no indicator");
+                    found.take(cell, "cells that are not an indicator");
                 }
             }
             None => match row.iter().find_map(Indicator::parse) {

@@ -68,7 +68,7 @@ fn text_and_tables() {
         (
             "text",
             "192.0.2.1 10.0.0.0/8 evil.example ads.example tracker.example".into(),
-            "lines that are no indicator (1)".into()
+            "lines that are not an indicator (1)".into()
         )
     );
     // The columns of abuse.ch's lists.
@@ -76,7 +76,10 @@ fn text_and_tables() {
     assert_eq!(parts(feodo), ("csv", "192.0.2.9".into(), String::new()));
     let threatfox = "# comment, with a comma\n# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"ioc_type\"\n\
         \"2024-01-01\", \"1\", \"192.0.2.9:443\", \"ip:port\"\n\"2024-01-01\", \"2\", \"d41d8cd98f00b204e9800998ecf8427e\", \"md5_hash\"\n";
-    assert_eq!(parts(threatfox), ("csv", "192.0.2.9:443".into(), "cells that are no indicator (1)".into()));
+    assert_eq!(
+        parts(threatfox),
+        ("csv", "192.0.2.9:443".into(), "cells that are not an indicator (1)".into())
+    );
     assert_eq!(
         parts("a;b;192.0.2.1\nc;evil.example;d\ne;f;g\n"),
         ("csv", "192.0.2.1 evil.example".into(), "rows without an indicator (1)".into())
@@ -102,8 +105,8 @@ fn stix() {
     assert_eq!((format, indicators.as_str()), ("stix", &*format!("192.0.2.1 {HASH}")));
     assert_eq!(
         skipped,
-        "indicators that are revoked (1), indicators whose patterns are of another language than STIX (1), \
-         objects that cannot be read (2), patterns that ask for more than a connection tells (1), patterns that cannot be read (1)"
+        "indicators that are revoked (1), indicators with patterns in another language than STIX (1), \
+         objects that cannot be read (2), patterns that cannot be read (1), patterns that need more than one connection (1)"
     );
     let date = list("x", &bundle).unwrap().about.date.unwrap();
     assert_eq!(date.to_string(), "2026-01-02T03:04:05.678000000Z");
@@ -127,9 +130,9 @@ fn misp() {
     for text in [event.clone(), format!("[{event}]"), format!("{{\"response\": [{event}]}}")] {
         let (format, indicators, skipped) = parts(&text);
         assert_eq!((format, indicators.as_str()), ("misp", expected));
-        assert!(skipped.contains("attributes that are not meant for detection (to_ids) (1)"), "{skipped}");
-        assert!(skipped.contains("attributes of types that no connection has (1)"), "{skipped}");
-        assert!(skipped.contains("attributes with a value that is no indicator (2)"), "{skipped}");
+        assert!(skipped.contains("attributes not for detection (to_ids) (1)"), "{skipped}");
+        assert!(skipped.contains("attributes of types that connmon does not match (1)"), "{skipped}");
+        assert!(skipped.contains("attributes whose value is not an indicator (2)"), "{skipped}");
         assert_eq!(list("x", &text).unwrap().about.date, Some(Timestamp(1_767_323_045_000_000_000)));
     }
     let search = r#"{"response": {"Attribute": [{"type": "ip-dst", "value": "192.0.2.1"}]}}"#;

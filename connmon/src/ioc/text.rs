@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Found, Indicator};
 
-const NO_INDICATOR: &str = "lines that are no indicator";
+const NO_INDICATOR: &str = "lines that are not an indicator";
 
 /// Reads a list of lines.
 pub(super) fn read(text: &str) -> Found {

@@ -19,17 +19,17 @@ pub enum AttachError {
     )]
     NoRecorder(PathBuf, io::Error),
     /// Not allowed.
-    #[error("{0} may be read by root and by members of the group `connmon` only")]
+    #[error("{0} can be read only by root and members of the group `connmon`")]
     NotAllowed(PathBuf),
     /// The recorder has gone.
-    #[error("the recorder has gone")]
+    #[error("the recorder has stopped")]
     Gone,
     /// Not what a recorder says.
-    #[error("what comes from the recorder cannot be read: {0}")]
+    #[error("the recorder's data cannot be decoded: {0}")]
     Malformed(String),
     /// Another version.
     #[error(
-        "the recorder speaks form {0} of the live protocol, and this is form {FORMAT}: use the connmon that records"
+        "the recorder uses version {0} of the live protocol and this connmon version {FORMAT}: use the connmon that is recording"
     )]
     Format(u32),
 }

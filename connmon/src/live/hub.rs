@@ -80,7 +80,7 @@ impl Socket {
             Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => {
                 let kind = std::fs::symlink_metadata(path).map_err(error)?.file_type();
                 if !std::os::unix::fs::FileTypeExt::is_socket(&kind) {
-                    return Err(error(io::Error::other("it is there and no socket")));
+                    return Err(error(io::Error::other("a file that is not a socket is in its place")));
                 }
                 std::fs::remove_file(path).map_err(error)?;
             }
@@ -255,7 +255,7 @@ async fn run(mut state: State, mut updates: Receiver<Update>, listener: &UnixLis
                     }
                 }
                 Err(error) => {
-                    tracing::debug!("a viewer could not be taken in: {error}");
+                    tracing::debug!("a viewer could not be accepted: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
@@ -413,8 +413,8 @@ impl State {
         self.viewers.retain(|viewer| !viewer.lines.is_closed());
         if !allowed || self.viewers.len() >= MAX_VIEWERS {
             tracing::warn!(
-                "a viewer was turned away: {}",
-                if allowed { "there are too many" } else { "it may not look" }
+                "a viewer was refused: {}",
+                if allowed { "there are too many" } else { "it is not permitted" }
             );
             return false;
         }

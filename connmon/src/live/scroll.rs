@@ -58,7 +58,7 @@ impl<W: Write> Scroll<W> {
             let time = self.time(time)?;
             writeln!(
                 self.out,
-                "{time}  missed       {missed} updates, this reader was too slow; the store has what they told"
+                "{time}  missed       {missed} updates: this reader was too slow; the store has them"
             )?;
         }
         self.out.flush()
@@ -168,7 +168,7 @@ fn of_connection(connection: &Connection, what: &What, board: &Board) -> String 
                 connection.opened,
                 connection.closed.unwrap_or(connection.opened),
             )));
-            words.push(connection.end.map_or("its end was lost", |end| end.name()).into());
+            words.push(connection.end.map_or("its end was not recorded", |end| end.name()).into());
         }
         _ => {}
     }
@@ -239,7 +239,7 @@ mod tests {
 20:26:43.000  new          tcp   curl[101]               →  1.1.1.1:443             US
 20:26:44.000  closed       tcp   curl[101]               →  8.8.8.8:443             dns.google  US  0.98 KiB sent  48.8 KiB received  3.00 s  fin
 20:26:46.000  failed       tcp   curl[101]               →  1.1.1.1:443             US  0 B sent  0 B received  3.00 s  refused
-20:26:42.000  missed       3 updates, this reader was too slow; the store has what they told
+20:26:42.000  missed       3 updates: this reader was too slow; the store has them
 "
         );
     }

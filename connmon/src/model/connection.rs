@@ -32,7 +32,7 @@ pub struct Connection {
     pub subflow: bool,
     /// Why the figures may be incomplete; `None` where they are exact.
     pub inexact: Option<String>,
-    /// The process that connected or accepted; `None` where no process could be named.
+    /// The process that connected or accepted; `None` where process unknown.
     pub owner: Option<Arc<Process>>,
     /// Application bytes, one entry for each process that moved any.
     pub traffic: Vec<Share>,

@@ -77,7 +77,7 @@ pub struct GeoDatabase {
     /// What has to be said where its data are shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribution: Option<String>,
-    /// It knows the country in which a network is registered, and nothing of where a host stands.
+    /// It knows the country in which a network is registered, not the location of a host.
     #[serde(default)]
     pub registered_only: bool,
 }

@@ -47,7 +47,7 @@ pub struct Process {
     pub exe_hash: ExeHash,
     /// The folder it was in when it began the program, empty where unknown.
     pub cwd: String,
-    /// Something in the arguments looked like a secret and was blotted out.
+    /// Something in the arguments looked like a secret and was redacted.
     pub redacted: bool,
     /// Path of its cgroup, empty where unknown.
     pub cgroup: String,

@@ -24,7 +24,7 @@ pub struct Color(pub u8, pub u8, pub u8);
 
 /// A text that is no colour.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no colour; write #rrggbb, or one of {names}", names = Color::names())]
+#[error("`{0}` is not a colour; write #rrggbb, or one of {names}", names = Color::names())]
 pub struct ParseColorError(String);
 
 /// Colours that have a name: those of CSS 1, and a few that people ask for besides.

@@ -60,7 +60,7 @@ pub struct LeftOut {
     pub rx_bytes: u64,
 }
 
-/// "Can I trust absence?": everything that can be lost, counted. All zero means nothing was.
+/// "Is this record complete?": everything that can be lost, counted. All zero means nothing was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completeness {
     /// Records that neither the ring buffer nor the overflow map could take: connections and processes that

@@ -1,4 +1,4 @@
-//! Secrets in the arguments of programs, blotted out before anything keeps them.
+//! Secrets in the arguments of programs, redacted before anything keeps them.
 //!
 //! What cannot be told from a secret is one: rather a value too many than one too few.
 
@@ -55,7 +55,7 @@ const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
 const ATTACHED: [&str; 7] =
     ["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "7z"];
 
-/// Joins arguments by spaces; true if a secret among them was blotted out.
+/// Joins arguments by spaces; true if a secret among them was redacted.
 pub fn cmdline(args: &[String]) -> (String, bool) {
     let mut redacted = false;
     let mut next_is_secret = false;

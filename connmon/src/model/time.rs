@@ -13,7 +13,7 @@ pub struct Timestamp(pub i64);
 
 /// A text that is no point in time.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no time; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02 or 2h (ago)")]
+#[error("{text:?} is not a valid time; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02 or 2h (ago)")]
 pub struct ParseTimeError {
     text: String,
 }

@@ -97,9 +97,9 @@ fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
 fn caution(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Complete => "",
-        Verdict::Unfinished => "The recording has no end yet: what is missing may still come.",
-        Verdict::Incomplete => "Something was lost: what is missing here need not have been absent.",
-        Verdict::Nothing => "There is no recording in this time.",
+        Verdict::Unfinished => "The recording has not ended: what is missing here may still appear.",
+        Verdict::Incomplete => "Records were lost: what is missing here may have been present.",
+        Verdict::Nothing => "There is no recording in this period.",
     }
 }
 
@@ -109,18 +109,14 @@ fn section(section: &crate::summary::compare::Section) -> Section {
     Section {
         title: section.title,
         note: format!(
-            "{} new, {} grown, {} gone, {} much the same.",
+            "{} new, {} grown, {} gone, {} unchanged.",
             grouped(of(Change::New)),
             grouped(of(Change::Grown)),
             grouped(of(Change::Gone)),
             grouped(section.same as u64)
         ),
         rows: section.differences.iter().take(ROWS).map(row).collect(),
-        rest: if rest == 0 {
-            String::new()
-        } else {
-            format!("{} more are not listed.", grouped(rest as u64))
-        },
+        rest: if rest == 0 { String::new() } else { format!("{} more not listed.", grouped(rest as u64)) },
     }
 }
 

@@ -118,7 +118,7 @@ fn cities_are_dots_and_the_rest_of_a_country_a_ring() {
         "United States 2.93\u{a0}KiB (only the country is known)",
         "cities 2026-06-01: IP Geolocation by DB-IP (db-ip.com), CC BY 4.0.",
         "IPtoASN country 2026-06-17 knows the country in which a network is registered",
-        "only the country is known, so lines begin in the middle of Hamburg",
+        "Only this host’s country is known, so lines start at the centre of Hamburg",
     ] {
         assert!(page.contains(words), "{words}");
     }
@@ -289,9 +289,9 @@ fn losses_and_cuts_are_loud() {
     let mut lossy = run(1, 0);
     lossy.completeness.lost_events = 7;
     let text = page(&summary(vec![lossy], []), &options());
-    assert!(text.contains("Not everywhere.") && text.contains("7 records were lost in the kernel"));
+    assert!(text.contains("No: records are missing.") && text.contains("7 records were lost in the kernel"));
     let nothing = page(&summary(Vec::new(), []), &options());
-    assert!(nothing.contains("There is no record."));
+    assert!(nothing.contains("No recording."));
 
     let curl = crate::summary::fixture::process(1, 1, "curl");
     let many = (0..300).map(|i| (1, connection(i, i, &curl, "8.8.8.8:443", 1, 1)));

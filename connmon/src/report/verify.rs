@@ -32,16 +32,16 @@ pub struct Verified {
 #[derive(Debug, thiserror::Error)]
 pub enum NoReport {
     /// It has no manifest.
-    #[error("has no manifest: it is no report of connmon, or its end was cut off")]
+    #[error("has no manifest: it is not a connmon report, or it was truncated")]
     Manifest,
     /// It compares two intervals.
     #[error("is a comparison, which has no manifest; verify the reports of its two sides")]
     Comparison,
     /// The manifest is not understood.
-    #[error("has a manifest that is not understood: {0}")]
+    #[error("has a manifest that cannot be parsed: {0}")]
     Form(serde_json::Error),
     /// It has no data.
-    #[error("has no data before its manifest")]
+    #[error("has no data section")]
     Data,
 }
 

@@ -34,10 +34,10 @@ pub(crate) const RUN_SHIFT: u32 = 40;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A user's query that cannot be used.
-    #[error("the query cannot be used: {0}; it is one SELECT that gives ids of connections")]
+    #[error("the query cannot be used: {0}; give one SELECT that returns connection ids")]
     Query(String),
     /// There is no such file.
-    #[error("{} does not exist; `connmon record --db {}` makes one", .0.display(), .0.display())]
+    #[error("{} does not exist; `connmon record --db {}` creates it", .0.display(), .0.display())]
     Missing(PathBuf),
     /// Another program's file.
     #[error("{} is not a connmon database", .0.display())]
@@ -53,10 +53,10 @@ pub enum StoreError {
         known: i32,
     },
     /// Another recorder writes into it.
-    #[error("{} is being recorded into by another connmon; watch that one with `connmon live`, or name another store with --db", .0.display())]
+    #[error("another connmon is recording into {}; watch that one with `connmon live`, or name another store with --db", .0.display())]
     Taken(PathBuf),
     /// A folder.
-    #[error("{} is a folder, and no connmon database", .0.display())]
+    #[error("{} is a folder, not a connmon database", .0.display())]
     Folder(PathBuf),
     /// The disk is full, the file is damaged or locked, and so on.
     #[error("{}: {}", path.display(), explain(source))]
@@ -76,7 +76,7 @@ fn explain(error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::DiskFull) => "the disk is full; what was committed before is safe".into(),
         Some(ErrorCode::CannotOpen) => "it cannot be opened; check the path and its permissions".into(),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it cannot be written to".into(),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it is not writable".into(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program keeps it locked".into(),
         _ => error.to_string(),
     }

@@ -270,7 +270,7 @@ fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
                 run,
                 last_flush,
                 time.0,
-                format!("recording {previous} did not end in order (crash, kill or power loss)")
+                format!("recording {previous} did not end normally (crash, kill or power loss)")
             ],
         )?;
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;

@@ -113,10 +113,7 @@ fn remotes(summary: &Summary) -> Named {
 fn countries(summary: &Summary) -> Named {
     let name = |code: &str| country_of(code).map_or(code, |country| country.name).to_owned();
     named(
-        summary
-            .countries
-            .iter()
-            .map(|row| (row.code.as_deref().map_or("not known".into(), name), row.figures)),
+        summary.countries.iter().map(|row| (row.code.as_deref().map_or("unknown".into(), name), row.figures)),
     )
 }
 

@@ -1,4 +1,4 @@
-//! "Can I trust absence?": the loss counters of all recordings, merged, and said in words.
+//! "Is this record complete?": the loss counters of all recordings, merged, and said in words.
 
 mod coverage;
 mod words;

@@ -150,7 +150,7 @@ fn first_seen(summary: &Summary, before: &HashSet<IpAddr>) -> Option<Finding> {
         title: "Destinations seen for the first time",
         connections: new.iter().map(|row| row.figures.connections).sum(),
         reason: format!(
-            "{} that no earlier record in the store has: {}.",
+            "{} not in any earlier record of this store: {}.",
             count(new.len() as u64, "public address", "public addresses"),
             some(new.iter().map(|row| row.names.first().cloned().unwrap_or_else(|| row.ip.to_string())))
         ),

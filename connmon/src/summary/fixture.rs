@@ -117,7 +117,7 @@ pub(crate) fn varied() -> Summary {
     (open.proto, open.closed, open.end) = (Proto::UDP, None, None);
     let mut nameless = connection(6, 1_000, &kernel, "192.168.7.2:2049", 0, 0);
     (nameless.owner, nameless.preexisting) = (None, true);
-    nameless.inexact = Some("began before the recording".into());
+    nameless.inexact = Some("opened before the recording".into());
     nameless.traffic.clear();
     let mut shared = placed(connection(7, 1_200, &nginx, "1.1.1.1:443", 1_000, 2_000), "AU");
     shared.traffic.push(share(&curl, 24, 0));

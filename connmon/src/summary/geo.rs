@@ -49,9 +49,8 @@ impl GeoNotes {
                 words.push(format!("{}: {}.", database.dated(), terms.join(", ")));
             }
         }
-        words.push(
-            "A city or a country is an estimate; an anycast address stands in many places at once.".into(),
-        );
+        words
+            .push("A city or a country is an estimate; an anycast address is in many places at once.".into());
         Self { databases, words }
     }
 
@@ -61,8 +60,7 @@ impl GeoNotes {
     }
 }
 
-const REGISTERED: &str =
-    "{} knows the country in which a network is registered, and nothing of where a host stands.";
+const REGISTERED: &str = "{} knows the country in which a network is registered, not the location of a host.";
 
 /// Where the host stands, as its newest recording that knows it says.
 pub fn location_of(runs: &[Run]) -> Option<&HostLocation> {

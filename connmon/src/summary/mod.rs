@@ -64,11 +64,11 @@ pub struct Summary {
     pub totals: Totals,
     /// The processes, most bytes first.
     pub processes: Vec<ProcessRow>,
-    /// Connections for which no process could be named, and that no process used.
+    /// Connections for which process unknown, and that no process used.
     pub unowned: Figures,
     /// The remote addresses, most bytes first.
     pub remotes: Vec<RemoteRow>,
-    /// The countries of public remotes, most bytes first; the row without a code is "not known".
+    /// The countries of public remotes, most bytes first; the row without a code is "unknown".
     pub countries: Vec<CountryRow>,
     /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](crate::enrich::geo::AddressKind::ALL).
     pub kinds: Vec<KindRow>,

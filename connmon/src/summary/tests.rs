@@ -131,12 +131,12 @@ fn every_counter_makes_it_incomplete_and_says_so() {
             |c| c.unattributed_tx_bytes = 1,
             "1 byte sent and 0 bytes received belong to no recorded connection",
         ),
-        (|c| c.unattributed_rx_bytes = 2_000, "2,000 bytes received belong to no"),
+        (|c| c.unattributed_rx_bytes = 2_000, "2\u{202f}000 bytes received belong to no"),
         (|c| c.map_full = 1, "The kernel's tables were full 1 time"),
         (|c| c.read_errors = 2, "2 reads of kernel memory failed"),
         (|c| c.malformed = 2, "could not be decoded"),
         (|c| c.probe_misses = 5, "The kernel skipped 5 probes"),
-        (|c| c.reconciliation.unexplained = 1, "For 1 TCP connection the byte counts differ"),
+        (|c| c.reconciliation.unexplained = 1, "The byte counts of 1 TCP connection differ"),
     ];
     for (change, words) in set {
         let mut lossy = run(1, 0);
@@ -160,7 +160,7 @@ fn a_recording_that_left_something_out_is_incomplete() {
     assert_eq!(c.verdict, Verdict::Incomplete);
     let text = &c.statements[0].text;
     assert!(
-        text.contains("fit “proto:udp”: 3 connections with 1 byte sent and 2 bytes received did not"),
+        text.contains("match “proto:udp”: 3 connections with 1 byte sent and 2 bytes received did not"),
         "{text}"
     );
 }

@@ -367,7 +367,7 @@ impl Tracker {
             let mut row = self.row(open.row, &open.entry);
             row.closed = Some(self.time(time));
             row.end = None;
-            row.inexact = Some("its end was lost".into());
+            row.inexact = Some("its end was not recorded".into());
             let (tx, rx) = sum(&open.counted);
             self.completeness.recorded_of_lost(tx, rx);
             self.batch.over.push(row.row);
@@ -413,13 +413,13 @@ impl Tracker {
             preexisting: has(flag::PREEXISTING),
             subflow: has(flag::SUBFLOW),
             inexact: match () {
-                () if has(flag::PREEXISTING) => Some("from before the recording".into()),
+                () if has(flag::PREEXISTING) => Some("opened before the recording".into()),
                 () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
                     "connect failed before a packet was sent, and this backend does not see the errno".into(),
                 ),
-                () if has(flag::REMOTE_UNKNOWN) => Some("the other end's address is not known".into()),
+                () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
                 () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
-                    Some("kernel TLS rides on it, and this backend does not see those calls".into())
+                    Some("it carries kernel TLS, and this backend does not see those calls".into())
                 }
                 () => None,
             },

@@ -138,7 +138,7 @@ fn what_vanishes_without_a_record_is_lost_and_not_counted_twice() {
     }
     let batch = tracker.take();
     let row = batch.connections.last().unwrap();
-    assert_eq!((row.end, row.inexact.as_deref()), (None, Some("its end was lost")));
+    assert_eq!((row.end, row.inexact.as_deref()), (None, Some("its end was not recorded")));
     let completeness = batch.completeness.unwrap();
     assert_eq!(completeness.lost_connections, 1);
     assert_eq!(completeness.unattributed_tx_bytes, 20, "10 of the 30 bytes are in a row");

@@ -59,9 +59,9 @@ class Live {
     table.sort = { name: "opened", down: true };
     this.chip = html("span", { class: "state" });
     this.spoken = html("span", { class: "spoken", role: "status", "aria-live": "polite" });
-    this.button = html("button", { type: "button", class: "pause", "aria-pressed": "false", title: "Hold the display; the recording goes on", click: () => this.pause(!this.paused) }, "Pause");
-    const since = html("button", { type: "button", class: "since", title: "Only what is open now or comes later", click: () => this.sinceNow() }, "Since now");
-    const save = html("a", { class: "save", href: "/report.html", download: "connmon-report.html", title: "The report of everything until now, as one file" }, "Save report");
+    this.button = html("button", { type: "button", class: "pause", "aria-pressed": "false", title: "Pause the display; recording continues", click: () => this.pause(!this.paused) }, "Pause");
+    const since = html("button", { type: "button", class: "since", title: "Only connections that are open now or open later", click: () => this.sinceNow() }, "Since now");
+    const save = html("a", { class: "save", href: "/report.html", download: "connmon-report.html", title: "Save a report of everything so far" }, "Save report");
     bar.root.querySelector(".row")?.append(html("div", { class: "live-tools" }, this.chip, this.spoken, this.button, since, save));
     const last = document.querySelector("meta[name=connmon-live]")?.getAttribute("content") ?? "";
     this.feed = new Feed(last, (message) => this.receive(message), (state) => this.tell(state));
@@ -212,9 +212,9 @@ class Live {
 
   /** The state, in a few words. */
   say() {
-    const ended = { on: "live", ended: "the recording ended", gone: "the recorder has gone" }[this.head?.recorder ?? "on"];
-    const words = { live: ended, reconnecting: "reconnecting…", refused: "turned away; open the address that connmon printed" }[this.state];
-    const waiting = this.overflowed ? "more than can wait" : `${this.waiting.length} waiting`;
+    const ended = { on: "live", ended: "the recording ended", gone: "the recorder has stopped" }[this.head?.recorder ?? "on"];
+    const words = { live: ended, reconnecting: "reconnecting…", refused: "refused; open the URL that connmon printed" }[this.state];
+    const waiting = this.overflowed ? "many waiting" : `${this.waiting.length} waiting`;
     const [text, kind] = this.paused ? [`paused · ${waiting}`, "paused"] : this.note ? [this.note, "note"] : [words, this.state];
     this.chip.className = `state ${kind}`;
     if (this.chip.textContent !== text) replace(this.chip, text);

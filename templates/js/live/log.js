@@ -45,6 +45,6 @@ export class Log {
   shown(id) {
     const list = this.byConnection.get(id) ?? [];
     const lines = list.map(([, ms, text]) => html("li", {}, html("time", {}, stamp(Math.floor(ms), (ms % 1) * 1e6).slice(11, 23)), " ", text));
-    return [html("h3", {}, "Events"), lines.length ? html("ol", { class: "events" }, ...lines) : html("p", { class: "events" }, "None since the server began.")];
+    return [html("h3", {}, "Events"), lines.length ? html("ol", { class: "events" }, ...lines) : html("p", { class: "events" }, "None since the server started.")];
   }
 }

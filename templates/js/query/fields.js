@@ -115,7 +115,7 @@ export const FIELDS = [
   },
   { name: "unit", about: "systemd unit", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.unit)) },
   {
-    name: "container", about: "container: name, id, image, runtime, or docker:web as it is shown", kind: "text", shape: "part", free: true,
+    name: "container", about: "container: name, id, image, runtime, or runtime:name such as docker:web", kind: "text", shape: "part", free: true,
     text: process((p, fits) => p.container.some(fits)),
   },
   { name: "hash", about: "SHA-256 of the executable", kind: "text", shape: "whole", free: true, text: process((p, fits) => fits(p.sha256)) },
@@ -130,13 +130,13 @@ export const FIELDS = [
       return (row) => found[model.remote[row]];
     },
   },
-  { name: "org", about: "organisation that has the remote network", kind: "text", shape: "part", free: true, text: endpoint((e, fits) => fits(e.org)) },
+  { name: "org", about: "organisation that runs the remote network", kind: "text", shape: "part", free: true, text: endpoint((e, fits) => fits(e.org)) },
   {
-    name: "city", about: "city of the remote address, as a geo database estimates it", kind: "text", shape: "part", free: true,
+    name: "city", about: "city of the remote address, as estimated by a geo database", kind: "text", shape: "part", free: true,
     text: endpoint((e, fits) => fits(e.city)),
   },
   {
-    name: "host", about: "name of the remote address, or a domain it is in", kind: "text", shape: "domain", free: true,
+    name: "host", about: "name of the remote address, or a parent domain", kind: "text", shape: "domain", free: true,
     text: { source: NAMES, fits: (set, fits) => set.some((/** @type {{name: string}} */ one) => fits(one.name)) },
   },
   { name: "ip", about: "remote address", kind: "network" },
@@ -146,7 +146,7 @@ export const FIELDS = [
     kind: "number", unit: "plain", most: 0xffff, number: figure((m, row) => m.port[row]),
   },
   {
-    name: "service", about: "what it was seen to speak, else the usual name of that port, such as https", kind: "text", shape: "whole", free: true,
+    name: "service", about: "observed protocol, else the usual name of that port, such as https", kind: "text", shape: "whole", free: true,
     text: itself(SERVICES),
   },
   { name: "proto", about: "protocol", kind: "text", shape: "whole", words: PROTOS, text: itself(PROTO_NAMES) },
@@ -155,14 +155,14 @@ export const FIELDS = [
     text: itself(DIRECTION_NAMES),
   },
   {
-    name: "end", about: "why it ended, or open", kind: "text", shape: "whole", words: ENDS,
+    name: "end", about: "how it ended, or open", kind: "text", shape: "whole", words: ENDS,
     text: itself(END_NAMES),
   },
   { name: "bytes", about: "application bytes sent and received", kind: "number", unit: "bytes", number: figure((m, row) => m.tx[row] + m.rx[row]) },
   { name: "tx", about: "application bytes sent", kind: "number", unit: "bytes", number: figure((m, row) => m.tx[row]) },
   { name: "rx", about: "application bytes received", kind: "number", unit: "bytes", number: figure((m, row) => m.rx[row]) },
   {
-    name: "dur", about: "how long it lasted, or was watched so far", kind: "number", unit: "time",
+    name: "dur", about: "duration, so far if it is open", kind: "number", unit: "time",
     number: figure((m, row) => m.lasted[row]),
   },
   { name: "since", about: "open at this time or later", kind: "since" },
@@ -172,7 +172,7 @@ export const FIELDS = [
     text: { source: LABELS, fits: (label, fits) => fits(label.name) },
   },
   {
-    name: "ioc", about: "an indicator that it matches, or the list that has it", kind: "text", shape: "part",
+    name: "ioc", about: "a matched indicator, or the list it is on", kind: "text", shape: "part",
     text: { source: HITS, fits: (set, fits) => set.some((/** @type {import("../model.js").Hit} */ hit) => fits(hit.indicator) || fits(hit.list)) },
   },
 ];

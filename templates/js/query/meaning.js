@@ -62,7 +62,7 @@ function word(value, { model }) {
 
 /** @param {Value} value */
 function somethingIn(value) {
-  if (value.text === "") throw new Fault(value.at, value.length, "there is nothing in these quotes");
+  if (value.text === "") throw new Fault(value.at, value.length, "these quotes are empty");
 }
 
 /** @param {Term} term @param {Context} context @returns {Predicate} */
@@ -90,7 +90,7 @@ function noField(term) {
   let hint = `the fields are ${FIELDS.map((one) => one.name).join(", ")}; quote it to search for it as text`;
   if (known) hint = `did you mean \`${known}:\`?`;
   else if (name === "local" || name === "public") hint = `did you mean \`${name}\` alone?`;
-  return new Fault(term.at, term.name.length, `there is no field \`${term.name}\``, hint);
+  return new Fault(term.at, term.name.length, `unknown field \`${term.name}\``, hint);
 }
 
 /**
@@ -135,9 +135,9 @@ function texts(found, term) {
   onlyEqual(term, "text");
   for (const value of term.values.filter((one) => one.form !== "regex" && !isGlob(one))) {
     const wrong = (/** @type {string} */ hint) =>
-      new Fault(value.at, value.length, `\`${value.text}\` is no value of \`${found.name}:\``, hint);
+      new Fault(value.at, value.length, `\`${value.text}\` is not a value of \`${found.name}:\``, hint);
     const given = value.text.toLowerCase();
-    if (found.name === "country" && !/^[a-z]{2}$/.test(given)) throw wrong("a country is two letters, such as DE");
+    if (found.name === "country" && !/^[a-z]{2}$/.test(given)) throw wrong("a country is a two-letter code, such as DE, or a name, such as Germany");
     const numbered = found.name === "proto" && given.startsWith("ip-");
     if (found.words && !numbered && !found.words.includes(given)) {
       const known = alike(given, found.words);
@@ -160,7 +160,7 @@ function numbers(found, term) {
   const compare = COMPARE[term.operator];
   const second = term.values[1];
   if (compare && second) {
-    throw new Fault(second.at, second.length, `\`${term.operator}\` compares with one value only`);
+    throw new Fault(second.at, second.length, `\`${term.operator}\` compares with a single value`);
   }
   const values = term.values.map((value) => number(value, found));
   return compare ? (figure) => compare(figure, values[0]) : (figure) => values.includes(figure);
@@ -180,14 +180,14 @@ function number(value, found) {
         return [bytes(text), "write bytes as 1500, 10k, 1.5M or 4Gi"];
       case "time": {
         const lasts = length(text);
-        return [lasts === null ? null : Math.round(lasts * 1e6), "write a length of time as 250ms, 30s, 10m, 1h30m or 2d"];
+        return [lasts === null ? null : Math.round(lasts * 1e6), "write a duration as 250ms, 30s, 10m, 1h30m or 2d"];
       }
       default:
         return [digits(text, found.most ?? 0), `write a number up to ${found.most}`];
     }
   };
   const [result, hint] = read();
-  if (result === null) throw new Fault(value.at, value.length, `\`${text}\` does not fit here`, hint);
+  if (result === null) throw new Fault(value.at, value.length, `\`${text}\` is not valid here`, hint);
   return result;
 }
 
@@ -196,7 +196,7 @@ function networkOf(value) {
   const found = network(value.text);
   if (found) return found;
   const hint = "write 8.8.8.8, 10.0.0.0/8 or 2001:db8::/32";
-  throw new Fault(value.at, value.length, `\`${value.text}\` is no address or network`, hint);
+  throw new Fault(value.at, value.length, `\`${value.text}\` is not an address or network`, hint);
 }
 
 /** @param {Term} term @param {number} now */
@@ -205,9 +205,9 @@ function timeOf(term, now) {
     throw new Fault(term.at + term.name.length, term.operator.length, "a time follows a colon", `write \`${term.name}:\``);
   }
   const [value, second] = term.values;
-  if (second) throw new Fault(second.at, second.length, `\`${term.name}:\` takes one time only`);
+  if (second) throw new Fault(second.at, second.length, `\`${term.name}:\` takes a single time`);
   const found = time(value.text, now);
   if (found !== null) return found;
   const hint = "write 2026-01-31T14:02:00Z, 2026-01-31, 14:02 or 2h (ago)";
-  throw new Fault(value.at, value.length, `\`${value.text}\` is no time`, hint);
+  throw new Fault(value.at, value.length, `\`${value.text}\` is not a valid time`, hint);
 }

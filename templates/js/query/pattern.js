@@ -50,7 +50,7 @@ function regular(source, value) {
     return new RegExp(source, "isu");
   } catch (error) {
     const words = error instanceof Error ? error.message.replace(/^.*: /s, "") : String(error);
-    const hint = "in quotes it is no regular expression but text";
-    throw new Fault(value.at, value.length, `this is no regular expression: ${words}`, hint);
+    const hint = "quoted, it is text, not a regular expression";
+    throw new Fault(value.at, value.length, `not a valid regular expression: ${words}`, hint);
   }
 }

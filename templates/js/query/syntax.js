@@ -25,10 +25,10 @@ export function parse(text) {
   parser.spaces();
   if (parser.done()) return null;
   const tree = parser.either(0);
-  if (!parser.done()) throw new Fault(parser.at, 1, "this bracket closes nothing");
+  if (!parser.done()) throw new Fault(parser.at, 1, "this bracket has no opening one");
   if (tests(tree) > MAX_TESTS) {
     const hint = "use lists, such as port:80,443, or a file of addresses";
-    throw new Fault(0, 0, `there are more than ${MAX_TESTS} tests in it`, hint);
+    throw new Fault(0, 0, `more than ${MAX_TESTS} tests`, hint);
   }
   return tree;
 }
@@ -128,7 +128,7 @@ class Parser {
   one(depth) {
     this.spaces();
     if (depth > MAX_DEPTH) {
-      throw new Fault(this.at, 0, `there are more than ${MAX_DEPTH} brackets or negations within each other`);
+      throw new Fault(this.at, 0, `more than ${MAX_DEPTH} nested brackets or negations`);
     }
     const start = this.at;
     if (this.keyword("not") || this.take("-") || this.take("!")) return { kind: "not", part: this.one(depth + 1) };
@@ -142,11 +142,11 @@ class Parser {
         throw new Fault(start, word.length, `there is nothing before this \`${word}\``, "to search for the word, quote it");
       }
     }
-    if (this.done() || this.next() === ")") throw new Fault(this.at, 0, "something to look for is missing here");
+    if (this.done() || this.next() === ")") throw new Fault(this.at, 0, "a search term is missing here");
     /** @type {Tree} */
     const tree = this.field() ?? { kind: "word", value: this.value(false) };
     if (!this.boundary()) {
-      throw new Fault(this.at, 1, "a space is missing here", 'quote what has quotes in it, as in "a \\" b"');
+      throw new Fault(this.at, 1, "a space is missing here", 'quote text that contains quotes, as in "a \\" b"');
     }
     return tree;
   }

@@ -94,7 +94,7 @@ pub struct Owner {
     /// Hash of the executable.
     #[serde(default)]
     pub sha256: Option<String>,
-    /// Secrets were blotted out.
+    /// Secrets were redacted.
     #[serde(default)]
     pub redacted: bool,
     /// Systemd unit.

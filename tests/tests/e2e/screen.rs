@@ -142,7 +142,7 @@ pub fn screen() -> Result<()> {
 
     terminal.shows("/", &["for example"])?;
     terminal.tmux(&["send-keys", "-l", "contry:DE"])?;
-    terminal.wait_for("the error", |text| text.contains("column 1: there is no field `contry`"))?;
+    terminal.wait_for("the error", |text| text.contains("column 1: unknown field `contry`"))?;
     terminal.shows("Escape", &["No filter"])?;
     terminal.press("/")?;
     terminal.line(&format!("port:{port}"))?;
@@ -158,11 +158,11 @@ pub fn screen() -> Result<()> {
         .shows("5", &["▲ New   ■ Active   ○ Listen   × Closed   · Empty", "ACTIVE", "one symbol is 1 s"])?;
     terminal.shows("l", &["[l Listening]"])?;
     // The highest port first.
-    terminal.shows("S", &[&port.to_string(), "only this host"])?;
+    terminal.shows("S", &[&port.to_string(), "this host"])?;
     terminal.shows("1", &["[1 Connections]", "by total bytes"])?;
     terminal.shows("Enter", &["opened", "100 000 bytes", &caller.to_string()])?;
     terminal.shows("Escape", &["by total bytes"])?;
-    terminal.shows("?", &["WHAT IS SHOWN", "pause the display"])?;
+    terminal.shows("?", &["SYMBOLS", "pause the display"])?;
     terminal.shows("Escape", &["by total bytes"])?;
     terminal.shows("P", &["PAUSED"])?;
     // No more at once than any socket's buffers take.

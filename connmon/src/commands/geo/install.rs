@@ -34,14 +34,14 @@ pub enum InstallError {
     TooLarge(String, String),
     /// `--name` is no name of a file.
     #[error(
-        "--name {0}: a name has letters, digits, dots, dashes and underscores, and begins with none of the last three"
+        "--name {0}: a name has letters, digits, dots, dashes and underscores, and begins with a letter or digit"
     )]
     Name(String),
     /// `--date` is no date.
-    #[error("--date {0}: this is no date; write it as 2026-01-31")]
+    #[error("--date {0}: not a valid date; write it as 2026-01-31")]
     Date(String),
     /// The folder cannot be made.
-    #[error("{0} cannot be made: {1}")]
+    #[error("{0} cannot be created: {1}")]
     Folder(String, io::Error),
 }
 
@@ -97,19 +97,19 @@ pub(super) fn install(
     let date = if about.date.is_empty() { "no date" } else { &about.date };
     let _ = writeln!(out, "{}: {}, {date}, {what}", path.display(), about.kind);
     if let Some((overlaps, line)) = overlaps {
-        let rows = count(overlaps, "row lies", "rows lie");
+        let rows = count(overlaps, "row overlaps", "rows overlap");
         let _ = writeln!(
             out,
-            "{rows} upon another, the first in line {line}; the range that begins later counts"
+            "{rows} with another range, the first in line {line}; the range that begins later takes precedence"
         );
     }
     if let Some(kept) = kept {
-        let _ = writeln!(out, "the file that was there is kept as {}", kept.display());
+        let _ = writeln!(out, "the previous file is kept as {}", kept.display());
     }
     let terms: Vec<&str> =
         [&about.licence, &about.attribution].into_iter().flatten().map(String::as_str).collect();
     let _ = match terms.as_slice() {
-        [] => writeln!(out, "its licence is not known: see where the file comes from"),
+        [] => writeln!(out, "its licence is unknown: see the file's source"),
         terms => writeln!(out, "licence: {}", display_safe(&terms.join("; "))),
     };
     Ok(Outcome::Done)

@@ -110,9 +110,9 @@ fn write(geo: &Geo, ip: IpAddr, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "  {:<10} {}  {}", field.name, pad(&field.shown, width, false), field.from)?;
     }
     if fields.is_empty() && kind == AddressKind::Public {
-        writeln!(out, "  no database knows it")?;
+        writeln!(out, "  in no database")?;
     } else if fields.is_empty() {
-        writeln!(out, "  {}: has no place, no database is asked", kind.label())?;
+        writeln!(out, "  {}: not a public address, so not looked up", kind.label())?;
     }
     Ok(())
 }

@@ -61,13 +61,13 @@ fn verify(database: &Database) -> Result<(), GeoError> {
 
 fn write(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
     let room = terminal_width();
-    writeln!(out, "geo databases, in the order in which they are asked\n")?;
+    writeln!(out, "geo databases, in order of precedence\n")?;
     for (number, line) in (1..).zip(&status.databases) {
         let about = &line.about;
         let date = if about.date.is_empty() { "no date" } else { &about.date };
         writeln!(out, "{number}  {}  {date}  {}", about.name, about.kind)?;
         write_wrapped("   from    ", line.file.as_deref().unwrap_or(&about.source), room, out)?;
-        let licence = about.licence.as_deref().unwrap_or("not known: see where the file comes from");
+        let licence = about.licence.as_deref().unwrap_or("unknown: see the file's source");
         write_wrapped("   licence ", licence, room, out)?;
         if let Some(attribution) = &about.attribution {
             write_wrapped("   credit  ", attribution, room, out)?;

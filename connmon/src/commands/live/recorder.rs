@@ -67,7 +67,7 @@ impl Recorder {
             }
             std::thread::sleep(LOOK);
         }
-        Err(CommandError::Recorder("it does not offer its socket".into()))
+        Err(CommandError::Recorder("its socket did not appear".into()))
     }
 
     /// Takes what the recorder says, so that it never waits for a reader; it is in its store too.
@@ -83,7 +83,7 @@ impl Recorder {
         if let Some(stderr) = &mut self.child.stderr {
             let _ = stderr.read_to_string(&mut said);
         }
-        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it ended without a word");
+        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it ended without a message");
         last.strip_prefix("connmon: ").unwrap_or(last).to_owned()
     }
 }

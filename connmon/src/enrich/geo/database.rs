@@ -146,7 +146,7 @@ fn walk(reader: &Reader<Cow<'static, [u8]>>) -> Result<(), String> {
     let all = WithinOptions::default().include_networks_without_data();
     let mut left = u64::from(reader.metadata().node_count) + 1;
     for network in reader.networks(all).map_err(|error| error.to_string())? {
-        left = left.checked_sub(1).ok_or("its tree runs in circles")?;
+        left = left.checked_sub(1).ok_or("its search tree has a cycle")?;
         network.and_then(|found| found.decode::<Record<'_>>()).map_err(|error| error.to_string())?;
     }
     Ok(())

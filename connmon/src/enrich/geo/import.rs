@@ -33,10 +33,10 @@ pub enum ImportError {
     #[error(transparent)]
     Read(#[from] io::Error),
     /// There is no row.
-    #[error("there is no row in it")]
+    #[error("it has no rows")]
     Empty,
     /// Offsets have 32 bits.
-    #[error("it is too large for a file of ranges")]
+    #[error("it is too large")]
     TooLarge,
 }
 
@@ -133,7 +133,7 @@ fn detect(row: &Row<'_>) -> Result<Columns, String> {
         8 => Ok(CITY),
         10 => Ok(CITY_AND_POSTCODE),
         n => Err(format!(
-            "{n} columns that connmon does not know; it takes start,end,country and start,end,asn,organisation and the \
+            "an unknown layout of {n} columns; supported are start,end,country and start,end,asn,organisation and the \
              city tables of DB-IP and ip-location-db"
         )),
     }
@@ -170,7 +170,7 @@ impl Builder {
         let (v4, first, last) = match (from, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => (true, u32::from(from).into(), u32::from(to).into()),
             (IpAddr::V6(from), IpAddr::V6(to)) => (false, u128::from(from), u128::from(to)),
-            _ => return Err(format!("{first} and {last} are not of one kind")),
+            _ => return Err(format!("{first} and {last} are of different address families")),
         };
         if first > last {
             return Err(format!("{from} comes after {to}"));
@@ -190,16 +190,14 @@ impl Builder {
         let country = columns.country.map(&cell).unwrap_or_default();
         let code = country.trim();
         if !(code.is_empty() || code.len() == 2 && code.is_ascii()) {
-            return Err(format!("{country:?} is no country code of two letters"));
+            return Err(format!("{country:?} is not a two-letter country code"));
         }
         let mut text = |column: Option<usize>| column.map_or(Ok(0), |nth| self.text(&cell(nth)));
         let texts = [text(columns.country)?, text(columns.region)?, text(columns.city)?, text(columns.org)?];
         let asn = match columns.asn.map(&cell) {
             None => 0,
             Some(number) if number.trim().is_empty() || number.trim() == "0" => 0,
-            Some(number) => {
-                asn(&number).ok_or_else(|| format!("{number:?} is no number of an autonomous system"))?
-            }
+            Some(number) => asn(&number).ok_or_else(|| format!("{number:?} is not an AS number"))?,
         };
         let coordinates = match columns.latitude {
             Some(nth) => coordinates(&cell(nth), &cell(nth + 1))?,
@@ -328,7 +326,7 @@ fn address(text: &str) -> Result<IpAddr, String> {
                 .map_or_else(|_| Ipv6Addr::from(number).into(), |n| Ipv4Addr::from(n).into()),
         )
     };
-    text.parse().ok().or_else(number).ok_or_else(|| format!("{text:?} is no IP address"))
+    text.parse().ok().or_else(number).ok_or_else(|| format!("{text:?} is not an IP address"))
 }
 
 fn coordinates(latitude: &str, longitude: &str) -> Result<Option<Coordinates>, String> {
@@ -337,5 +335,5 @@ fn coordinates(latitude: &str, longitude: &str) -> Result<Option<Coordinates>, S
     }
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let at = number(latitude).zip(number(longitude)).and_then(|(lat, lon)| Coordinates::new(lat, lon));
-    at.map(Some).ok_or_else(|| format!("{latitude:?}, {longitude:?} are no degrees"))
+    at.map(Some).ok_or_else(|| format!("{latitude:?}, {longitude:?} are not valid coordinates"))
 }

@@ -48,11 +48,11 @@ impl Ranges {
     /// # Errors
     /// A few words on why this is no such file, or a damaged one.
     pub fn new(bytes: Vec<u8>) -> Result<(Self, GeoDatabase), &'static str> {
-        const SHORT: &str = "it is cut off";
+        const SHORT: &str = "it is truncated";
         let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         let size = |at: usize| word(at).and_then(|word| usize::try_from(word).ok()).ok_or(SHORT);
         if !bytes.starts_with(MAGIC) {
-            return Err("it does not begin like one");
+            return Err("it has no valid header");
         }
         if word(8) != Some(VERSION) {
             return Err("it is of another version: import its CSV again");
@@ -78,10 +78,10 @@ impl Ranges {
             return Err(SHORT);
         }
         if Sha256::digest(&bytes[..content])[..] != bytes[content..] {
-            return Err("its checksum is wrong: it is damaged");
+            return Err("its checksum does not match: it is damaged");
         }
         let head = bytes.get(16..head_end).ok_or(SHORT)?;
-        let about = serde_json::from_slice(head).map_err(|_| "its head cannot be read")?;
+        let about = serde_json::from_slice(head).map_err(|_| "its header cannot be read")?;
         Ok((Self { v4, v6, records: record_table, offsets, texts: text_table, bytes }, about))
     }
 

@@ -157,13 +157,13 @@ fn files_that_are_of_no_use_are_one_sentence() {
     let mut damaged = imported.clone();
     damaged[70] ^= 1;
     for (name, bytes, words) in [
-        ("text.mmdb", b"no database".to_vec(), "text.mmdb is no geo database that connmon can read"),
-        ("cut.mmdb", whole[..whole.len() - 100].to_vec(), "cut.mmdb is no geo database"),
-        ("half.mmdb", whole[..whole.len() / 2].to_vec(), "half.mmdb is no geo database"),
-        ("empty.mmdb", Vec::new(), "empty.mmdb is no geo database"),
-        ("cut.cgeo", imported[..imported.len() - 1].to_vec(), "it is cut off"),
+        ("text.mmdb", b"no database".to_vec(), "text.mmdb is not a geo database that connmon can read"),
+        ("cut.mmdb", whole[..whole.len() - 100].to_vec(), "cut.mmdb is not a geo database"),
+        ("half.mmdb", whole[..whole.len() / 2].to_vec(), "half.mmdb is not a geo database"),
+        ("empty.mmdb", Vec::new(), "empty.mmdb is not a geo database"),
+        ("cut.cgeo", imported[..imported.len() - 1].to_vec(), "it is truncated"),
         ("damaged.cgeo", damaged, "it is damaged"),
-        ("other.mmdb", mmdb(&[("8.0.0.0/8", json!({"is_tor": "yes"}))]), "is of no use here"),
+        ("other.mmdb", mmdb(&[("8.0.0.0/8", json!({"is_tor": "yes"}))]), "has nothing that connmon uses"),
     ] {
         let error = opened(&[(name, bytes)]).unwrap_err().to_string();
         assert!(error.contains(words) && error.lines().count() == 1, "{name}: {error}");
@@ -229,19 +229,19 @@ fn the_layouts_of_csv_files() {
 #[test]
 fn bad_rows_are_named_by_their_line() {
     for (text, words) in [
-        ("", "there is no row in it"),
-        ("start,end,country\n", "there is no row in it"),
-        ("1.0.0.0,1.0.0.255,AU\n1.0.1.0,x,AU\n", "line 2: \"x\" is no IP address"),
+        ("", "it has no rows"),
+        ("start,end,country\n", "it has no rows"),
+        ("1.0.0.0,1.0.0.255,AU\n1.0.1.0,x,AU\n", "line 2: \"x\" is not an IP address"),
         ("1.0.0.0,1.0.0.255,AU\n1.0.1.9,1.0.1.0,AU\n", "line 2: 1.0.1.9 comes after 1.0.1.0"),
-        ("1.0.0.0,1.0.0.255,AU\n1.0.1.0,::1,AU\n", "line 2: 1.0.1.0 and ::1 are not of one kind"),
-        ("1.0.0.0,1.0.0.255,AU\n\n\n1.0.1.0,1.0.1.9\n", "line 4: 2 columns, where the rows before have 3"),
-        ("1.0.0.0,1.0.0.255,Australia\n", "line 1: \"Australia\" is no country code"),
-        ("1.0.0.0,1.0.0.255,13335\n", "line 1: 3 columns that connmon does not know"),
         (
-            "1.0.0.0,1.0.0.255,7,A\n1.0.1.0,1.0.1.9,x,A\n",
-            "line 2: \"x\" is no number of an autonomous system",
+            "1.0.0.0,1.0.0.255,AU\n1.0.1.0,::1,AU\n",
+            "line 2: 1.0.1.0 and ::1 are of different address families",
         ),
-        ("1.0.0.0,1.0.0.9,EU,DE,A,B,91,0\n", "line 1: \"91\", \"0\" are no degrees"),
+        ("1.0.0.0,1.0.0.255,AU\n\n\n1.0.1.0,1.0.1.9\n", "line 4: 2 columns, where the rows before have 3"),
+        ("1.0.0.0,1.0.0.255,Australia\n", "line 1: \"Australia\" is not a two-letter country code"),
+        ("1.0.0.0,1.0.0.255,13335\n", "line 1: an unknown layout of 3 columns"),
+        ("1.0.0.0,1.0.0.255,7,A\n1.0.1.0,1.0.1.9,x,A\n", "line 2: \"x\" is not an AS number"),
+        ("1.0.0.0,1.0.0.9,EU,DE,A,B,91,0\n", "line 1: \"91\", \"0\" are not valid coordinates"),
     ] {
         let error = csv(text).unwrap_err().to_string();
         assert!(error.starts_with(words), "{text:?}: {error}");

@@ -86,7 +86,7 @@ pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
 fn known_or_kind(known: Option<&str>, connection: &Connection) -> String {
     match (known, AddressKind::of(connection.remote.ip)) {
         (Some(known), _) => display_safe(known).into_owned(),
-        (None, AddressKind::Public) => "(not known)".into(),
+        (None, AddressKind::Public) => "(unknown)".into(),
         (None, kind) => format!("({})", kind.name()),
     }
 }

@@ -63,8 +63,8 @@ fn every_grouping_has_its_keys() {
         (By::Container, vec!["(the host)", "docker:web", "(no process)"]),
         (By::Remote, vec!["8.8.8.8", "193.0.6.139", "10.0.0.9", "10.0.0.2", "127.0.0.1", "10.0.0.7"]),
         (By::Country, vec!["US", "NL", "(private)", "(loopback)"]),
-        (By::Asn, vec!["AS15169", "(not known)", "(private)", "(loopback)"]),
-        (By::Org, vec!["Example LLC", "(not known)", "(private)", "(loopback)"]),
+        (By::Asn, vec!["AS15169", "(unknown)", "(private)", "(loopback)"]),
+        (By::Org, vec!["Example LLC", "(unknown)", "(private)", "(loopback)"]),
         (By::Port, vec!["443", "5432", "2049", "22"]),
         (By::Day, vec!["2026-06-18", "2026-06-19"]),
         (By::Hour, vec!["2026-06-18T08:00Z", "2026-06-18T09:00Z", "2026-06-19T09:00Z"]),
@@ -222,7 +222,7 @@ fn losses_are_said_in_every_format() {
         "2 reads of kernel memory failed",
         "1 record could not be decoded",
         "5 bytes sent and 0 bytes received belong to no recorded connection",
-        "For 4 TCP connections the byte counts differ",
+        "The byte counts of 4 TCP connections differ",
     ] {
         assert!(table.contains(said), "{said:?} is not in\n{table}");
         assert!(

@@ -41,7 +41,7 @@ pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
         if object.revoked == Some(true) {
             found.skipped.add("indicators that are revoked");
         } else if object.pattern_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("stix")) {
-            found.skipped.add("indicators whose patterns are of another language than STIX");
+            found.skipped.add("indicators with patterns in another language than STIX");
         } else {
             let before = found.indicators.len();
             let pattern = pattern::parse(object.pattern.as_deref().unwrap_or_default());
@@ -49,9 +49,9 @@ pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
                 None => found.skipped.add("patterns that cannot be read"),
                 Some(true) => {}
                 Some(false) if found.indicators.len() > before => {
-                    found.skipped.add("patterns that are matched in part only");
+                    found.skipped.add("patterns that are matched only in part");
                 }
-                Some(false) => found.skipped.add("patterns that ask for more than a connection tells"),
+                Some(false) => found.skipped.add("patterns that need more than one connection"),
             }
         }
     }

@@ -251,8 +251,8 @@ impl App {
     pub fn save(&mut self) {
         let saved = (self.save)(self.board(), &self.filter);
         self.message = Some(match saved {
-            Ok(path) => Ok(format!("The report of what is shown is in {}.", path.display())),
-            Err(why) => Err(format!("No report: {why}")),
+            Ok(path) => Ok(format!("Report of this view written to {}.", path.display())),
+            Err(why) => Err(format!("Report not written: {why}")),
         });
     }
 

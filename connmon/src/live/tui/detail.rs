@@ -15,7 +15,7 @@ const NAMED: usize = 200;
 
 /// The lines; the first is the title.
 pub(super) fn lines(app: &App) -> Vec<String> {
-    let Some(row) = app.chosen() else { return vec!["It is not there any more.".into()] };
+    let Some(row) = app.chosen() else { return vec!["It no longer exists.".into()] };
     match (&row.what, &row.key) {
         (What::Connection, Key::Connection(id)) => connection(app, *id),
         (What::Process(sum), _) => process(app, sum),
@@ -51,7 +51,7 @@ pub(super) fn lines(app: &App) -> Vec<String> {
 
 /// As `connmon show` has it, and the rates.
 fn connection(app: &App, id: i64) -> Vec<String> {
-    let Some(item) = app.items.get(id) else { return vec!["It is not there any more.".into()] };
+    let Some(item) = app.items.get(id) else { return vec!["It no longer exists.".into()] };
     let mut text = Vec::new();
     // Writing into memory does not fail.
     let _ = show::write_text(&item.connection, app.board().run(), &mut text);
@@ -84,7 +84,7 @@ fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
     let mut lines = Vec::new();
     match &sum.process {
         Some(process) => about(process, &mut lines),
-        None => lines.push("connections of which no process could be named".into()),
+        None => lines.push("connections whose process is unknown".into()),
     }
     figures(&sum.sum, &mut lines);
     lines.push(format!("  {:<12} {}", "addresses", sum.remotes.len()));

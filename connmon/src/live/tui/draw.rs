@@ -161,7 +161,7 @@ fn prompt(app: &App, input: &Input, area: Rect, buffer: &mut Buffer) -> (u16, u1
             ("for example  proc:curl  host:example.org  country:DE  port:443  bytes>1M".into(), theme.dim())
         }
         Ok(fit) => (
-            format!("{} · Enter applies, Esc clears", count(*fit, "connection fits", "connections fit")),
+            format!("{} · Enter applies, Esc clears", count(*fit, "connection matches", "connections match")),
             theme.good(),
         ),
         Err(why) => (why.clone(), theme.bad()),

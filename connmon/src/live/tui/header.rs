@@ -58,13 +58,13 @@ fn state(app: &App) -> Span<'static> {
     let theme = app.theme;
     if app.is_paused() {
         let waiting = count(app.waiting, "update waits", "updates wait");
-        return Span::styled(format!("PAUSED ({waiting}; P goes on)"), theme.note());
+        return Span::styled(format!("PAUSED ({waiting}; P resumes)"), theme.note());
     }
     if app.has_ended() {
         return Span::styled("ENDED", theme.note());
     }
     match &app.over {
-        Some(_) => Span::styled("RECORDER GONE", theme.bad()),
+        Some(_) => Span::styled("RECORDER STOPPED", theme.bad()),
         None if !app.board().is_complete() => Span::styled("…", theme.note()),
         None => Span::styled("LIVE", theme.good()),
     }
@@ -108,7 +108,7 @@ fn missing(app: &App) -> Vec<Span<'static>> {
     }
     let unseen = board.totals().unseen;
     for (n, one, many) in [
-        (board.missed(), "update made good", "updates made good"),
+        (board.missed(), "update resynchronised", "updates resynchronised"),
         (unseen, "row not shown", "rows not shown"),
     ] {
         if n > 0 {
@@ -129,15 +129,15 @@ pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
         left.push(Span::raw("Filter: "));
         left.push(Span::styled(tame(app.filter().text()).into_owned(), theme.note()));
         let fit = app.items.fit() as u64;
-        left.push(Span::raw(format!("  {} of {} fit", number(fit), number(app.items.len() as u64))));
+        left.push(Span::raw(format!("  {} of {} match", number(fit), number(app.items.len() as u64))));
     }
     if app.items.open_only {
-        left.push(Span::styled("  open ones only", theme.note()));
+        left.push(Span::styled("  open only", theme.note()));
     }
     // Sums of the tabs are those of what is remembered.
     let forgotten = app.board().forgotten();
     if forgotten > 0 && app.board().is_complete() {
-        left.push(Span::styled(format!("  {} older not here (--keep)", number(forgotten)), theme.note()));
+        left.push(Span::styled(format!("  {} older hidden (--keep)", number(forgotten)), theme.note()));
     }
     let order = if app.orders.frozen() {
         vec![Span::styled("order frozen ", theme.note())]

@@ -2,31 +2,31 @@
 
 /// What there is to know, a line each: a head, or a key and what it does.
 pub(super) const HELP: &[(&str, &str)] = &[
-    ("", "WHAT IS SHOWN"),
-    ("", "Every connection of this host that the recorder saw, and its process."),
-    ("", "Sent, Received: bytes of the program. Now: the mean of the last 5 seconds."),
-    ("▲ ■ × !", "just opened, open, closed, failed; ○ open and silent"),
-    ("→ ← ↔", "this host called, was called, not known"),
+    ("", "SYMBOLS"),
+    ("", "Every connection of this host and its process."),
+    ("", "Sent, Received: application bytes. Now: mean of the last 5 seconds."),
+    ("▲ ■ × !", "new, open, closed, failed; ○ open and idle"),
+    ("→ ← ↔", "outbound, inbound, unknown"),
     ("", ""),
-    ("", "WHERE"),
+    ("", "VIEWS"),
     ("1 2 3 4 5", "connections, processes, destinations, map, timeline"),
-    ("Tab   l   m", "the next view; sockets that listen; the map"),
-    ("↓ ↑  j k", "the next row, the one before; PgDn PgUp by a page"),
-    ("g   G", "the first row, whichever it is; the last"),
-    ("Enter   Esc", "everything of the row; back"),
+    ("Tab   l   m", "next view; listening sockets; map"),
+    ("↓ ↑  j k", "next row, previous row; PgDn PgUp by a page"),
+    ("g   G", "first row; last row"),
+    ("Enter   Esc", "details; back"),
     ("", ""),
-    ("", "WHAT OF IT"),
-    ("/   Esc", "filter, as in  proc:curl country:DE,HK bytes>1M -org:google; none"),
-    ("t", "closed connections: shown, not shown"),
-    ("a", "by process; destinations by organisation, country, address"),
+    ("", "SELECTION"),
+    ("/   Esc", "filter, such as  proc:curl country:DE,HK bytes>1M -org:google; clear"),
+    ("t", "show or hide closed connections"),
+    ("a", "group by process; destinations by organisation, country, address"),
     ("", ""),
-    ("", "HOW"),
-    ("s   S", "order by the next column; turn the order round"),
-    ("F", "freeze the order: rows stay where they are"),
-    ("P", "pause the display; the recording goes on"),
+    ("", "DISPLAY"),
+    ("s   S", "sort by the next column; reverse the order"),
+    ("F", "freeze the order of rows"),
+    ("P", "pause the display; recording continues"),
     ("d   p", "names or addresses; services or ports"),
-    ("+   -", "draw more often, less often"),
-    ("w", "write the report of what is shown, an HTML file"),
+    ("+   -", "redraw more often, less often"),
+    ("w", "write an HTML report of this view"),
     ("q", "quit"),
     ("", ""),
 ];
@@ -34,6 +34,6 @@ pub(super) const HELP: &[(&str, &str)] = &[
 /// The lines, with what the recording says of its completeness.
 pub(super) fn lines(statements: &[String]) -> Vec<(String, String)> {
     let own = HELP.iter().map(|(key, words)| ((*key).to_owned(), (*words).to_owned()));
-    let head = (String::new(), "CAN ABSENCE BE TRUSTED?".to_owned());
+    let head = (String::new(), "IS THIS RECORD COMPLETE?".to_owned());
     own.chain([head]).chain(statements.iter().map(|words| (String::new(), words.clone()))).collect()
 }

@@ -95,10 +95,10 @@ pub(super) fn arrow(direction: Direction) -> &'static str {
 pub(super) fn end_words(end: Option<End>) -> &'static str {
     match end {
         None => "open",
-        Some(End::Fin) => "closed in order",
-        Some(End::Reset) => "reset by the other side",
+        Some(End::Fin) => "closed normally",
+        Some(End::Reset) => "reset by the remote host",
         Some(End::Timeout) => "timed out",
-        Some(End::Abort) => "aborted by this side",
+        Some(End::Abort) => "aborted by this host",
         Some(End::Refused) => "refused",
         Some(End::Unreachable) => "unreachable",
         Some(End::Error) => "failed",

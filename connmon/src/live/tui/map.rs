@@ -123,7 +123,7 @@ fn split(area: Rect) -> (Rect, Rect) {
 /// Draws the tab.
 pub(super) fn draw(app: &mut App, area: Rect, buffer: &mut Buffer) {
     if area.height < 4 {
-        put(buffer, area.x, area.y, area.width, "The map needs more lines.", app.theme.dim());
+        put(buffer, area.x, area.y, area.width, "The map needs a taller window.", app.theme.dim());
         return;
     }
     let (map, list) = split(area);
@@ -139,7 +139,7 @@ pub(super) fn draw(app: &mut App, area: Rect, buffer: &mut Buffer) {
     let mut legend = String::from("◆ this host  ● place, connections  • bytes moving now");
     if !nowhere.is_empty() {
         let words: Vec<String> = nowhere.iter().map(|(kind, n)| format!("{} {kind}", number(*n))).collect();
-        legend.push_str(&format!("  │ no place: {}", words.join(", ")));
+        legend.push_str(&format!("  │ not on the map: {}", words.join(", ")));
     }
     let y = area.bottom() - 1;
     put(buffer, area.x, y, area.width, &cut(&legend, area.width.into()), app.theme.dim());
@@ -201,7 +201,7 @@ fn lines_and_places(app: &App, places: &[Place], map: Rect, buffer: &mut Buffer)
     let label = match (home.map(|home| home.label.as_str()), at) {
         (Some(label), _) => format!("this host: {}", tame(label)),
         (None, Some(_)) => "this host".into(),
-        (None, None) => "this host (place not known)".into(),
+        (None, None) => "this host (location unknown)".into(),
     };
     taken.extend(label_at(&label, (x, y), map, &taken, theme.good().patch(theme.bold()), buffer));
     taken
@@ -290,6 +290,6 @@ fn listed(app: &App, places: &[Place], area: Rect, buffer: &mut Buffer) {
         }
     }
     if places.is_empty() {
-        put(buffer, area.x, area.y + 1, area.width, "No connection with a public address.", theme.dim());
+        put(buffer, area.x, area.y + 1, area.width, "No connections with public addresses.", theme.dim());
     }
 }

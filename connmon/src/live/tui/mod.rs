@@ -93,7 +93,7 @@ pub enum Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum TuiError {
     /// Standard output is a file or a pipe.
-    #[error("the screen needs a terminal; `connmon live --scroll` writes lines into pipes and files")]
+    #[error("`connmon live` needs a terminal; `connmon live --scroll` writes lines to pipes and files")]
     NoTerminal,
     /// The terminal failed.
     #[error("the terminal cannot be used: {0}")]

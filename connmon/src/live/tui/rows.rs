@@ -78,7 +78,7 @@ impl By {
             Self::Sent => "bytes sent",
             Self::Received => "bytes received",
             Self::Count => "connections",
-            Self::Newest => "time of opening",
+            Self::Newest => "time opened",
             Self::Name if tab == Tab::Destinations => "destination",
             Self::Name => "process",
             Self::Remote if tab == Tab::Listening => "port",

@@ -67,7 +67,7 @@ impl ProcessSum {
 }
 
 /// In the place of a process that could not be named.
-pub(super) const NOBODY: &str = "(not known)";
+pub(super) const NOBODY: &str = "(unknown)";
 
 /// By process. Bytes are each process's own; a rate is counted where the connection belongs.
 pub(super) fn by_process(items: &Items) -> Vec<(Option<ProcessId>, ProcessSum)> {
@@ -174,7 +174,7 @@ fn few(set: &mut BTreeSet<String>, text: Option<&str>) {
 fn place(item: &Item, by: By) -> (String, String, String) {
     let connection = &item.connection;
     let country = connection.country.clone().unwrap_or_default();
-    let title = country_of(&country).map_or("Country not known", |country| country.name);
+    let title = country_of(&country).map_or("Country unknown", |country| country.name);
     if by == By::Address {
         let ip = connection.remote.ip.to_string();
         return (ip.clone(), ip, country);

@@ -30,17 +30,17 @@ pub(super) fn nothing(app: &App) -> String {
     if !app.board().is_complete() && app.items.len() == 0 {
         "Waiting for the recorder …".into()
     } else if app.tab == Tab::Listening {
-        "No socket listens.".into()
+        "No listening sockets.".into()
     } else if app.items.len() == 0 {
-        "No connection yet: it appears here when a program opens one.".into()
+        "No connections yet: they appear here when a program opens one.".into()
     } else if app.tab == Tab::Timeline && app.items.fitting().next().is_some() {
-        "Nothing happened in this time. A longer -t shows more of the past.".into()
+        "No activity in this period. A larger -t shows more of the past.".into()
     } else if app.items.open_only && app.items.fit() > 0 && !app.filter().is_everything() {
-        "Nothing that fits is open now. t shows those that are closed.".into()
+        "No open connections match. t shows closed ones.".into()
     } else if !app.filter().is_everything() {
-        "No connection fits the filter. Esc clears it, / changes it.".into()
+        "No connections match the filter. Esc clears it, / changes it.".into()
     } else {
-        "No connection is open now. t shows those that are closed.".into()
+        "No open connections. t shows closed ones.".into()
     }
 }
 

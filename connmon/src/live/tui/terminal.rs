@@ -157,9 +157,9 @@ fn take(app: &mut App, updates: &Updates) -> Result<bool, TuiError> {
 
 fn gone(app: &App, error: &AttachError) -> String {
     if app.has_ended() {
-        "The recording has ended. What it told stays here; q quits.".into()
+        "The recording has ended. Its data stays on screen; q quits.".into()
     } else {
-        format!("No more updates: {error}. What it told stays here; q quits.")
+        format!("No more updates: {error}. The data so far stays on screen; q quits.")
     }
 }
 

@@ -211,7 +211,7 @@ fn a_new_snapshot_keeps_the_choice() {
     let rest = Update { run: None, processes: Vec::new(), ..fixture::first() };
     app.update(&Update { snapshot: part(false, true), ..rest });
     assert!(chosen(&mut app).contains("a-very-long"));
-    assert!(shown(&mut app, 100, 30).contains("nothing lost ! 3 updates made good"));
+    assert!(shown(&mut app, 100, 30).contains("nothing lost ! 3 updates resynchronised"));
 }
 
 #[test]
@@ -241,14 +241,14 @@ fn a_pause_stops_the_display_and_nothing_else() {
     let mut app = app(options());
     press(&mut app, "P");
     let before = shown(&mut app, 100, 30);
-    assert!(before.contains("PAUSED (0 updates wait; P goes on)"), "{before}");
+    assert!(before.contains("PAUSED (0 updates wait; P resumes)"), "{before}");
     for second in 31..34 {
         let new = made(second, 1, "9.9.9.9:443", second).moved(1, 99_000_000);
         let totals = Totals { connections: 99, ..Totals::default() };
         app.update(&Update { totals, ..told(&[new], at(second)) });
     }
     let after = shown(&mut app, 100, 30);
-    assert!(after.contains("PAUSED (3 updates wait; P goes on)"), "{after}");
+    assert!(after.contains("PAUSED (3 updates wait; P resumes)"), "{after}");
     assert_eq!(before.lines().skip(1).collect::<Vec<_>>(), after.lines().skip(1).collect::<Vec<_>>());
     press(&mut app, "P");
     let text = shown(&mut app, 100, 30);
@@ -291,7 +291,7 @@ fn losses_are_said() {
     let totals = Totals { connections: 1_234, ..Totals::default() };
     app.update(&Update { totals, ..told(&[], at(31)) });
     let text = shown(&mut app, 80, 24);
-    assert!(text.contains("1 224 older not here (--keep)"), "{text}");
+    assert!(text.contains("1 224 older hidden (--keep)"), "{text}");
 }
 
 #[test]
@@ -380,10 +380,10 @@ fn keys_of_every_kind_do_no_harm() {
 #[test]
 fn a_gone_recorder_leaves_what_it_told() {
     let mut app = app(options());
-    app.over = Some("The recording has ended. What it told stays here; q quits.".into());
+    app.over = Some("The recording has ended. Its data stays on screen; q quits.".into());
     app.update(&Update { ended: true, ..told(&[], at(31)) });
     let text = shown(&mut app, 80, 24);
-    assert!(text.contains("ENDED") && text.contains("What it told stays here"), "{text}");
+    assert!(text.contains("ENDED") && text.contains("Its data stays on screen"), "{text}");
     let closed = made(1, 1, "8.8.8.8:443", 1).ended(31, End::Fin);
     app.update(&told(&[closed], at(31)));
 }

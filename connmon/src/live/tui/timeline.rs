@@ -69,7 +69,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         .collect();
     let cell = duration(u64::try_from(app.cell).unwrap_or(0)).replace('\u{a0}', " ");
     let cell = cell.replace(".00 ", " ");
-    legend.push(Span::styled(format!("│ one symbol is {cell}"), theme.dim()));
+    legend.push(Span::styled(format!("│ one cell is {cell}"), theme.dim()));
     let lanes = count(app.rows.len() as u64, "address ", "addresses ");
     both(legend, vec![Span::styled(lanes, theme.dim())], Rect { height: 1, ..area }, buffer);
     if area.height < HEAD {

@@ -62,18 +62,18 @@ impl Guard {
     fn refuse(&self, request: &Request) -> Option<Response> {
         let headers = request.headers();
         if !self.is_for_us(request) {
-            return Some(plain(StatusCode::MISDIRECTED_REQUEST, "connmon does not answer for this host."));
+            return Some(plain(StatusCode::MISDIRECTED_REQUEST, "connmon does not serve this host name."));
         }
         if !self.is_from_here(headers) {
-            return Some(plain(StatusCode::FORBIDDEN, "Another site may not ask this."));
+            return Some(plain(StatusCode::FORBIDDEN, "Requests from other sites are refused."));
         }
         if request.method() != Method::GET {
-            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "There is only GET here.");
+            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET is supported.");
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
             return Some(answer);
         }
         if !PATHS.contains(&request.uri().path()) {
-            return Some(plain(StatusCode::NOT_FOUND, "There is nothing here."));
+            return Some(plain(StatusCode::NOT_FOUND, "Not found."));
         }
         if let Some(given) = token_of(request) {
             return Some(if self.token.is(given) { self.welcome() } else { self.unknown() });
@@ -120,7 +120,7 @@ impl Guard {
     }
 
     fn unknown(&self) -> Response {
-        plain(StatusCode::UNAUTHORIZED, "Open the address that connmon printed when it started.")
+        plain(StatusCode::UNAUTHORIZED, "Open the URL that connmon printed when it started.")
     }
 }
 
@@ -139,7 +139,7 @@ pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
 
 /// What there is where nothing is.
 pub(super) async fn nothing() -> Response {
-    plain(StatusCode::NOT_FOUND, "There is nothing here.")
+    plain(StatusCode::NOT_FOUND, "Not found.")
 }
 
 /// Stands in front of everything.

@@ -40,7 +40,7 @@ const KEPT: usize = 100_000;
 pub enum ServeError {
     /// Others could listen in.
     #[error(
-        "{0} can be reached from other hosts: name a certificate with --tls-cert and its key with --tls-key, or listen on 127.0.0.1"
+        "{0} is reachable from other hosts: give a certificate with --tls-cert and its key with --tls-key, or listen on 127.0.0.1"
     )]
     NeedsTls(SocketAddr),
     /// Nobody can listen there.
@@ -53,7 +53,7 @@ pub enum ServeError {
     #[error("{0}: {1}")]
     Token(PathBuf, String),
     /// The system's random numbers.
-    #[error("the system gives no random numbers: {0}")]
+    #[error("the system provides no random numbers: {0}")]
     Random(String),
     /// Threads or sockets.
     #[error("the page cannot be served: {0}")]

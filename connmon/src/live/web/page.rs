@@ -70,7 +70,7 @@ async fn answer(feed: Arc<Feed>, part: Part) -> Response {
             (headers, Body::from(page)).into_response()
         }
         Ok(Err(error)) => {
-            tracing::warn!("the page cannot be made: {error}");
+            tracing::warn!("the page could not be built: {error}");
             failed()
         }
         Err(_) => failed(),
@@ -78,7 +78,7 @@ async fn answer(feed: Arc<Feed>, part: Part) -> Response {
 }
 
 fn failed() -> Response {
-    plain(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be made.")
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be built.")
 }
 
 /// Writes this part of the report of a board.

@@ -16,7 +16,7 @@ pub(super) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, ServeErro
     let chain: Vec<CertificateDer<'_>> =
         CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(|e| error(cert, &e))?;
     if chain.is_empty() {
-        return Err(error(cert, &"there is no certificate in it"));
+        return Err(error(cert, &"it contains no certificate"));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| error(key, &e))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -43,7 +43,7 @@ impl Token {
             Ok(mut file) => {
                 let mode = file.metadata().map_err(|e| error(&e))?.permissions().mode();
                 if mode & 0o077 != 0 {
-                    return Err(error(&"others can read this token: chmod 600 makes it yours"));
+                    return Err(error(&"other users can read this token: run chmod 600 on it"));
                 }
                 let mut text = String::new();
                 (&mut file).take(4096).read_to_string(&mut text).map_err(|e| error(&e))?;

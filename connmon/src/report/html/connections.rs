@@ -51,7 +51,7 @@ pub(super) fn list(summary: &Summary) -> List {
             format::grouped(list.by_bytes as u64),
         )
     } else {
-        "All of them, oldest first.".to_owned()
+        "All connections, oldest first.".to_owned()
     };
     let mut rules: HashMap<(i64, &str), &Rule> = HashMap::new();
     for run in &summary.runs {
@@ -84,7 +84,7 @@ pub(super) fn cut(written: Written) -> String {
 
 /// Why the figures of a connection are to be read with care.
 fn remarks(c: &Connection) -> Vec<Shown> {
-    let early = c.preexisting.then_some("began before the recording");
+    let early = c.preexisting.then_some("opened before the recording");
     let inexact = c.inexact.as_deref().filter(|why| Some(*why) != early);
     let hits = c.hits.iter().map(|hit| format!("{} is on {}", hit.indicator, hit.list.name));
     early.into_iter().chain(inexact).map(Shown::new).chain(hits.map(|hit| Shown::new(&hit))).collect()
@@ -107,7 +107,7 @@ fn line(kept: &Kept) -> Line {
     };
     Line {
         opened: When::new(c.opened),
-        process: owner.map_or_else(|| Shown::new("not known"), |owner| name(owner)),
+        process: owner.map_or_else(|| Shown::new("unknown"), |owner| name(owner)),
         pid: owner.map_or_else(String::new, |owner| owner.id.pid.to_string()),
         others: match others.len() {
             0 => String::new(),

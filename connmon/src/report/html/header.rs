@@ -118,7 +118,7 @@ pub(super) fn case(options: &Options, summary: &Summary) -> Vec<Fact> {
         ("Host", host.as_ref()),
         ("Case", options.case.as_ref()),
         ("Made by", options.operator.as_ref()),
-        ("Taken out", taken_out),
+        ("Redacted", taken_out),
     ];
     let known = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
     known.map(|(name, value)| Fact { name, value: Shown::new(value), mono: false }).collect()
@@ -146,22 +146,22 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
         summary::Verdict::Complete => (
             "good",
             "✓",
-            "Yes. Nothing was lost.",
-            "What is not in this report did not happen in this time, as far as connmon can see.",
+            "Yes: nothing was lost.",
+            "Network activity of this period that is not in this report did not happen, within the limits under Method.",
         ),
         summary::Verdict::Unfinished => (
             "open",
             "…",
-            "Up to the last record, yes.",
-            "Nothing is known to be missing, but the recording was not closed.",
+            "Yes, up to the last record.",
+            "Nothing is known to be missing, but the recording has not ended.",
         ),
         summary::Verdict::Incomplete => (
             "bad",
             "!",
-            "Not everywhere.",
-            "What is in this report happened. Something else may have happened too: see below what is missing.",
+            "No: records are missing.",
+            "Everything in this report happened, but more may have happened: the list below says what is missing.",
         ),
-        summary::Verdict::Nothing => ("bad", "!", "There is no record.", "Nothing can be said."),
+        summary::Verdict::Nothing => ("bad", "!", "No recording.", "There is nothing to be complete."),
     };
     let line = |statement: &summary::Statement| {
         let (class, sign) = match statement.level {
@@ -220,17 +220,17 @@ pub(super) fn figures(summary: &Summary) -> Vec<Figure> {
         n => format!("{} failed", format::grouped(n)),
     };
     let unnamed = match summary.unowned.connections {
-        0 => "each with its start and user".to_owned(),
+        0 => "all identified".to_owned(),
         n => format!("{} without one", format::count(n, "connection", "connections")),
     };
     let inbound = match totals.figures.inbound {
-        0 => "none opened a connection".to_owned(),
-        n => format!("opened {}", format::count(n, "connection", "connections")),
+        0 => "no inbound connections".to_owned(),
+        n => format::count(n, "inbound connection", "inbound connections"),
     };
     let open = format!("{} still open", format::grouped(totals.open));
     let unknown = summary.countries.iter().find(|row| row.code.is_none()).map_or(0, |row| row.remotes);
     let place = match unknown {
-        0 => "every public address placed".to_owned(),
+        0 => "every public address located".to_owned(),
         n => format!("{} without one", format::count(n, "address", "addresses")),
     };
     vec![

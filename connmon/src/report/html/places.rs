@@ -21,7 +21,8 @@ pub(super) fn wording(geo: &GeoNotes) -> Wording {
         };
     }
     Wording {
-        map: "Dots are cities, as a database estimates them; a hollow ring is a country of which no more is known.".into(),
+        map: "Dots are cities, as estimated by a database; a hollow ring means only the country is known."
+            .into(),
         head: "Location and network",
         countries: "Of public addresses; where the embedded database answered, by the network’s registration.",
     }
@@ -30,13 +31,13 @@ pub(super) fn wording(geo: &GeoNotes) -> Wording {
 /// Where lines begin, and how that is known.
 pub(super) fn home_note(home: Option<&HostLocation>) -> Shown {
     Shown::new(&match home {
-        None => "Where this host stands is not known, so lines rise from below the map.".into(),
+        None => "This host's location is unknown, so lines start below the map.".into(),
         Some(home) if home.country_only => format!(
-            "Of this host’s own place only the country is known, so lines begin in the middle of {} ({}).",
+            "Only this host’s country is known, so lines start at the centre of {} ({}).",
             home.label, home.source
         ),
         Some(home) => {
-            format!("Lines are great circles from this host’s place: {} ({}).", home.label, home.source)
+            format!("Lines are great circles from this host’s location: {} ({}).", home.label, home.source)
         }
     })
 }
@@ -50,7 +51,7 @@ pub(super) fn place(kind: AddressKind, code: Option<&str>, place: Option<&Locati
         }
         (AddressKind::Public, Some(city), None) => Shown::new(city),
         (AddressKind::Public, None, Some(code)) => country_name(code),
-        (AddressKind::Public, None, None) => Shown::new("not known"),
+        (AddressKind::Public, None, None) => Shown::new("unknown"),
         (kind, ..) => Shown::new(kind.label()),
     }
 }

@@ -194,7 +194,7 @@ fn processes_of(summary: &Summary, row: &RemoteRow) -> Shown {
 pub(super) fn countries(summary: &Summary) -> Vec<CountryLine> {
     let longest = summary.countries.first().map_or(0, |row| row.figures.bytes());
     let line = |row: &crate::summary::CountryRow| CountryLine {
-        name: row.code.as_deref().map_or_else(|| Shown::new("not known"), country_name),
+        name: row.code.as_deref().map_or_else(|| Shown::new("unknown"), country_name),
         code: Shown::new(row.code.as_deref().unwrap_or_default()),
         remotes: format::grouped(row.remotes),
         connections: Conns::new(&row.figures),
@@ -234,15 +234,15 @@ pub(super) fn ends(summary: &Summary) -> Vec<EndLine> {
 pub(super) fn words(end: Option<End>) -> &'static str {
     match end {
         None => "still open",
-        Some(End::Fin) => "closed in order",
-        Some(End::Reset) => "reset by the other side",
+        Some(End::Fin) => "closed normally",
+        Some(End::Reset) => "reset by the remote host",
         Some(End::Timeout) => "timed out",
-        Some(End::Abort) => "thrown away by this side",
+        Some(End::Abort) => "aborted by this host",
         Some(End::Refused) => "refused",
         Some(End::Unreachable) => "unreachable",
         Some(End::Error) => "local error",
         Some(End::Closed) => "socket closed",
-        Some(End::RecordingEnded) => "recording ended first",
-        Some(End::Unseen) => "not seen",
+        Some(End::RecordingEnded) => "still open at the end of the recording",
+        Some(End::Unseen) => "end not seen",
     }
 }

@@ -126,7 +126,7 @@ fn countries(summary: &Summary) -> Vec<(String, Figures)> {
     let name =
         |code: &str| country_of(code).map_or_else(|| text_safe(code), |country| country.name.to_owned());
     let rows = summary.countries.iter().take(BARS);
-    rows.map(|row| (row.code.as_deref().map_or("not known".into(), name), row.figures)).collect()
+    rows.map(|row| (row.code.as_deref().map_or("unknown".into(), name), row.figures)).collect()
 }
 
 fn services(summary: &Summary) -> Vec<(String, Figures)> {

@@ -81,15 +81,15 @@ pub(super) fn legend((least, most): (u64, u64), cities: bool) -> Group {
     let (ring, words) = if cities {
         let spot = Circle::new().set("class", "spot").set("cx", 6).set("cy", 51).set("r", 4);
         group = group.add(spot);
-        (28, "city, by estimate; ring: only the country known")
+        (28, "city (estimate); ring: only the country known")
     } else {
-        (17, "registered country, not a host’s place")
+        (17, "country of registration, not of the host")
     };
     group
         .add(Path::new().set("class", "out w3").set("d", out))
-        .add(text(42.0, 24.0, "opened by this host"))
+        .add(text(42.0, 24.0, "outbound"))
         .add(Path::new().set("class", "in").set("d", incoming))
-        .add(text(42.0, 39.0, "opened by the other side"))
+        .add(text(42.0, 39.0, "inbound"))
         .add(Circle::new().set("class", "ring").set("cx", ring).set("cy", 51).set("r", 4))
         .add(text(42.0, 54.0, words))
 }

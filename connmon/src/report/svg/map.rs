@@ -83,9 +83,9 @@ fn description(summary: &Summary, places: &[Place]) -> String {
         ));
     }
     let how = if places.iter().any(|place| place.is_city) {
-        " A dot is a city, as a database estimates it; a hollow ring a country of which no more is known."
+        " A dot is a city, as estimated by a database; a hollow ring means only the country is known."
     } else {
-        " A place is the country in which a network is registered, not where a host stands."
+        " A place is the country in which a network is registered, not the location of a host."
     };
     text + how
 }

@@ -21,7 +21,7 @@ pub struct Tray {
 /// The trays of a summary, in the order of the kinds.
 pub fn trays_of(summary: &Summary) -> Vec<Tray> {
     let unknown = summary.countries.iter().filter(|row| row.code.is_none());
-    let unknown = unknown.map(|row| ("Public, country not known", row.figures, row.remotes));
+    let unknown = unknown.map(|row| ("Public, country unknown", row.figures, row.remotes));
     let local = summary.kinds.iter().filter(|row| row.kind != AddressKind::Public);
     let local = local.map(|row| (row.kind.label(), row.figures, row.remotes));
     unknown.chain(local).map(|(label, figures, remotes)| Tray { label, figures, remotes }).collect()

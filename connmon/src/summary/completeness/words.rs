@@ -2,6 +2,7 @@
 
 use super::{Completeness, Level, Statement, Verdict};
 use crate::model::{self, Run};
+use crate::summary::format::{self, grouped};
 use crate::summary::selection::{Selection, end_of};
 
 /// What follows from lost process records.
@@ -20,7 +21,7 @@ const BOTH: &str = "Record again with a larger “--max-connections” (about 90
 const SKIPPED: &str = "Record with “--backend fentry” where the kernel allows it: it is skipped least. From Linux 6.19 on the \
                        kernel can skip any probe while many processes use the network at once.";
 /// What to do about what should not be.
-const REPORT: &str = "This should not happen; “connmon doctor” collects what a bug report needs.";
+const REPORT: &str = "This is a fault: report it with the output of “connmon doctor”.";
 
 /// Every statement, what matters most first.
 pub(super) fn statements(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
@@ -32,7 +33,7 @@ pub(super) fn statements(this: &Completeness, runs: &[Run], selection: &Selectio
         all.push(statement(
             Level::Loss,
             "There is no recording in this database.".into(),
-            Some("Run “connmon record” as root, then ask again."),
+            Some("Run “connmon record” as root first."),
         ));
     }
     all.sort_by_key(|statement| statement.level);
@@ -63,7 +64,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         (
             unattributed,
             format!(
-                "{} sent and {} received belong to no recorded connection: the totals lack them.",
+                "{} sent and {} received belong to no recorded connection and are not in the totals.",
                 count(c.unattributed_tx_bytes, "byte"),
                 count(c.unattributed_rx_bytes, "byte"),
             ),
@@ -76,7 +77,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         (
             c.map_full,
             format!(
-                "The kernel's tables were full {}: connections, or bytes of theirs, are missing.",
+                "The kernel's tables were full {}: connections, or some of their bytes, are missing.",
                 count(c.map_full, "time")
             ),
             TABLE,
@@ -101,7 +102,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         (
             c.reconciliation.unexplained,
             format!(
-                "For {} the byte counts differ from the kernel's own, and nothing explains it.",
+                "The byte counts of {} differ from the kernel's own for no known reason.",
                 count(c.reconciliation.unexplained, "TCP connection")
             ),
             REPORT,
@@ -117,15 +118,15 @@ pub(super) fn left_out(runs: &[Run]) -> impl Iterator<Item = Statement> {
     let each = runs.iter().filter_map(|run| Some((run.id, run.left_out.as_ref()?)));
     each.filter(|(_, left_out)| left_out.connections > 0).map(|(run, left_out)| {
         let text = format!(
-            "Recording {run} kept only connections that fit “{}”: {} with {} sent and {} received did not, and {} not in \
-             here.",
+            "Recording {run} kept only connections that match “{}”: {} with {} sent and {} received did not and {} not \
+             recorded.",
             model::display_safe(&left_out.filter),
             count(left_out.connections, "connection"),
             count(left_out.tx_bytes, "byte"),
             count(left_out.rx_bytes, "byte"),
             if left_out.connections == 1 { "is" } else { "are" },
         );
-        statement(Level::Loss, text, Some("Record without a filter to keep everything, and ask with one."))
+        statement(Level::Loss, text, Some("Record without a filter to keep everything, and filter when reading."))
     })
 }
 
@@ -145,7 +146,11 @@ fn gaps(this: &Completeness) -> Option<Statement> {
             first.reason
         ),
     };
-    Some(statement(Level::Loss, text, Some("What happened then is not in here; other logs may have it.")))
+    Some(statement(
+        Level::Loss,
+        text,
+        Some("Activity in that time is not in this record; other logs may have it."),
+    ))
 }
 
 fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
@@ -153,22 +158,22 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
     for run in runs.iter().filter(|run| run.ended.is_none()) {
         notes.push(statement(
             Level::Note,
-            format!("Recording {} has no end; its record reaches to {}.", run.id, short(end_of(run))),
-            Some("If connmon still runs, ask again later. If it was killed, at most its last flush interval is lost."),
+            format!("Recording {} has not ended; its record reaches to {}.", run.id, short(end_of(run))),
+            Some("If connmon is still running, ask again later. If it was killed, at most its last flush interval is lost."),
         ));
     }
     if this.counters.names_missed > 0 {
         let text = format!(
-            "{} that may have named the other end came while the buffer was half full, and were not looked at: some names \
-             are missing, and no figure.",
+            "{} with possible names arrived while the buffer was half full and were not parsed: some names \
+             are missing; figures are not affected.",
             count(this.counters.names_missed, "packet")
         );
         notes.push(statement(Level::Note, text, Some(RING)));
     }
     if this.counters.evicted > 0 {
         let text = format!(
-            "{} about processes and names had to be forgotten early, because more was going on than is remembered: some \
-             connections may lack a name, a parent or a container, and no figure.",
+            "{} about processes and names had to be evicted early, because a cache was full: some connections may lack a \
+             name, a parent or a container; figures are not affected.",
             count(this.counters.evicted, "fact")
         );
         notes.push(statement(Level::Note, text, None));
@@ -178,12 +183,12 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
         let rest = r.compared.saturating_sub(r.equal);
         let text = if rest == 0 {
             format!(
-                "Checked against the kernel's own totals: {}, all equal to the byte.",
+                "Byte counts checked against the kernel's own: {}, all equal to the byte.",
                 count(r.compared, "TCP connection")
             )
         } else {
             format!(
-                "Checked against the kernel's own totals: {}, {} equal to the byte, {} with an explained difference \
+                "Byte counts checked against the kernel's own: {}, {} equal to the byte, {} with an explained difference \
                  ({} sent but never delivered, {} arrived but never read).",
                 count(r.compared, "TCP connection"),
                 grouped(r.equal),
@@ -197,21 +202,21 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
     if matches!(this.verdict, Verdict::Complete | Verdict::Unfinished) {
         notes.push(statement(
             Level::Good,
-            "Every counter of losses is zero: no record lost, no byte without its connection.".into(),
+            "All loss counters are zero: no record lost, no byte without its connection.".into(),
             None,
         ));
     }
     if !selection.filter.is_empty() {
         notes.push(statement(
             Level::Note,
-            "A filter is set: what it leaves out is in no figure here.".into(),
-            Some("Ask without the filter to see everything."),
+            "A filter is set: the figures include only matching connections.".into(),
+            Some("Remove the filter to see everything."),
         ));
     }
     if selection.since.is_some() || selection.until.is_some() {
         notes.push(statement(
             Level::Note,
-            "Connections that overlap the chosen interval count with all their bytes; the counters of losses are \
+            "Connections that overlap the chosen interval count with all their bytes; the loss counters are \
              those of the whole recordings."
                 .into(),
             None,
@@ -226,7 +231,10 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
     if inexact > 0 {
         notes.push(statement(
             Level::Note,
-            format!("The byte counts of {} may be incomplete; each says why.", count(inexact, "connection")),
+            format!(
+                "The byte counts of {} may be incomplete; each connection says why.",
+                count(inexact, "connection")
+            ),
             None,
         ));
     }
@@ -234,7 +242,7 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
         notes.push(statement(
             Level::Note,
             format!(
-                "{} existed before the recording began: what passed on them earlier is not counted.",
+                "{} opened before the recording began: earlier bytes are not counted.",
                 count(preexisting, "connection")
             ),
             None,
@@ -251,18 +259,5 @@ fn short(time: model::Timestamp) -> String {
 
 /// A number with its noun.
 fn count(n: u64, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(n)) }
-}
-
-/// Digits in groups of three.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    format::count(n, noun, &format!("{noun}s"))
 }

@@ -13,13 +13,13 @@ pub fn all(comparison: &Comparison) -> Vec<String> {
     words.extend(comparison.interfaces.iter().flat_map(events));
     words.extend(
         [
-            "The interfaces also count what is on the wire and is not the applications' bytes: headers and \
+            "The interface counters also include: headers and \
              acknowledgements, retransmissions, ARP, other protocols than TCP and UDP, and forwarded traffic.",
-            "Only interfaces of the recorder's own network namespace are read, but applications of all namespaces: bytes \
-             of containers can be missing on the interfaces, or pass several (bridge, veth) and count on each.",
-            "They are read about once a minute: an interface that came and went in between is not in here.",
-            "What was handed over and never delivered is in the applications' bytes, and on no interface.",
-            "Loopback counts each packet both as sent and as received.",
+            "Only interfaces of the recorder's own network namespace are read, but applications of all namespaces: traffic \
+             of containers can be missing here, or be counted on several interfaces (bridge, veth).",
+            "Counters are read about once a minute: interfaces that existed only in between are not listed.",
+            "Bytes that applications sent but that were never delivered are on no interface.",
+            "Loopback counts each packet as both sent and received.",
         ]
         .map(String::from),
     );
@@ -29,7 +29,7 @@ pub fn all(comparison: &Comparison) -> Vec<String> {
 /// Which time the samples cover.
 pub fn covers(comparison: &Comparison) -> String {
     if comparison.filtered {
-        return "The interfaces count everything, so they are not compared with what a filter chose.".into();
+        return "Interface counters cannot be filtered, so they are not shown with a filter.".into();
     }
     let Some((from, to)) = comparison.covers else {
         return "The counters of the interfaces were not read twice in this time: there is nothing to compare the \
@@ -38,9 +38,9 @@ pub fn covers(comparison: &Comparison) -> String {
     };
     let reach = format!("from {} {} to {} {} UTC", date(from), clock(from), date(to), clock(to));
     match comparison.recordings {
-        0 | 1 => format!("The samples of the interfaces reach {reach}."),
+        0 | 1 => format!("Interface counters were sampled {reach}."),
         n => format!(
-            "The samples of the interfaces reach {reach}, in {n} recordings; between those nothing is counted."
+            "Interface counters were sampled {reach}, in {n} recordings; the time between them is not counted."
         ),
     }
 }
@@ -50,13 +50,15 @@ fn events(row: &Metered) -> Vec<String> {
     let mut events = Vec::new();
     if row.restarts > 0 {
         let times = if row.restarts == 1 { "once".into() } else { format!("{} times", row.restarts) };
-        events.push(format!("{name} began to count anew {times}: it moved at least as much as is shown."));
+        events.push(format!("{name} reset its counters {times}: the figures are a lower bound."));
     }
     if row.appeared {
-        events.push(format!("{name} was not there at first: all that it ever counted is in its figures."));
+        events.push(format!(
+            "{name} appeared during the recording: its figures are everything it has counted."
+        ));
     }
     if row.vanished {
-        events.push(format!("{name} went away: what it moved after its last sample is not in its figures."));
+        events.push(format!("{name} disappeared: traffic after its last sample is not in its figures."));
     }
     events
 }
