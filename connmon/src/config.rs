@@ -222,7 +222,8 @@ pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigErro
     // `since:` in a filter says the same as `--since`, so the answer covers the same time.
     let (from, to) = filter.interval();
     let (since, until) = (since.max(from), [until, to].into_iter().flatten().min());
-    Ok(Choice { selection: Selection { since, until, filter: filter.text().to_owned() }, filter })
+    let selection = Selection::new(since, until, filter.text().to_owned(), now);
+    Ok(Choice { selection, filter })
 }
 
 /// The interval of `--since` and `--until`; a length of time counts back from `now`.

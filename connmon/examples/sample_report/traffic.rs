@@ -101,6 +101,7 @@ pub fn connection(
         local: Endpoint::new(local, local_port),
         remote: Endpoint::new(remote, remote_port),
         opened: Timestamp(opened),
+        cut_off: None,
         closed,
         end,
         preexisting: false,
@@ -114,6 +115,9 @@ pub fn connection(
             tx_calls: 1 + tx / 65_536,
             rx_calls: 1 + rx / 65_536,
         }],
+        steps: Vec::new(),
+        within: None,
+        beyond: 0,
         kernel: (!udp && closed.is_some()).then_some(KernelTotals {
             tx_bytes: tx,
             rx_bytes: rx,

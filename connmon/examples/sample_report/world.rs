@@ -210,6 +210,7 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         started: Timestamp(START),
         ended: Some(Timestamp(START + 9 * HOURS)),
         last_flush: Timestamp(START + 9 * HOURS),
+        going_on: false,
         completeness: Completeness { reconciliation, ..if lossy { lost } else { Completeness::default() } },
         gaps: if lossy { vec![gap] } else { Vec::new() },
         left_out: None,

@@ -52,9 +52,9 @@ pub enum By {
     Label,
     /// Each port of a service: the remote port of outbound connections, the local one of inbound ones
     Port,
-    /// Each day, in UTC: a connection belongs to the one in which it was opened, with all its bytes
+    /// Each day, in UTC: bytes count when they were moved, a connection when it was opened
     Day,
-    /// Each hour, in UTC: a connection belongs to the one in which it was opened, with all its bytes
+    /// Each hour, in UTC: bytes count when they were moved, a connection when it was opened
     Hour,
 }
 

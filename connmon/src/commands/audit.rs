@@ -52,7 +52,7 @@ fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Aud
     let by = By::from(args.by);
     let mut builder = Builder::new(&store.runs()?, selection, by);
     store.for_each(selection.since, selection.until, filter, |run, connection: Connection| {
-        builder.add(run, &connection);
+        builder.add(run, connection);
         Ok::<(), StoreError>(())
     })?;
     store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;

@@ -15,7 +15,7 @@ use crate::filter::Filter;
 use crate::model::display_safe;
 use crate::store::{Store, StoreError};
 use crate::summary::format::count;
-use crate::summary::{Completeness, Indicators, Selection, Window};
+use crate::summary::{Completeness, Indicators, Selection};
 
 #[derive(Serialize)]
 struct Findings {
@@ -93,7 +93,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
                 Ok::<(), StoreError>(())
             })?;
             let everything = Selection::default();
-            let all = Completeness::of(&runs, Window::of(&runs, &everything), &everything);
+            let all = Completeness::of(&runs, &everything);
             Some(StoreFinding {
                 path: display_safe(&path.display().to_string()).into_owned(),
                 recordings: runs.len(),

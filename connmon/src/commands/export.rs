@@ -17,7 +17,7 @@ use crate::export::{Closing, Sink, zeek};
 use crate::model::{Connection, Run};
 use crate::store::Store;
 use crate::summary::redact::{Redactor, What};
-use crate::summary::{Completeness, GeoNotes, Window};
+use crate::summary::{Completeness, GeoNotes};
 
 /// Prints every connection, and how complete that is.
 ///
@@ -52,7 +52,12 @@ fn write<W: Write + Send>(
     let runs = store.runs()?;
     let mut sink = sink(format, &mut *out, &runs)?;
     let (mut count, mut inexact, mut preexisting) = (0, 0, 0);
-    store.for_each(selection.since, selection.until, filter, |run, connection: Connection| {
+    let mut moved = [0_u64; 2];
+    store.for_each(selection.since, selection.until, filter, |run, mut connection: Connection| {
+        let part = selection.part_of(connection.clone());
+        let within = [part.tx_bytes(), part.rx_bytes()];
+        connection.within = selection.is_interval().then_some(within);
+        moved = [0, 1].map(|way| moved[way].saturating_add(within[way]));
         count += 1;
         inexact += u64::from(connection.inexact.is_some());
         preexisting += u64::from(connection.preexisting);
@@ -61,10 +66,10 @@ fn write<W: Write + Send>(
     })?;
     // Read last: what was lost until now is in it.
     let runs = store.runs()?;
-    let mut completeness = Completeness::of(&runs, Window::of(&runs, selection), selection);
+    let mut completeness = Completeness::of(&runs, selection);
     completeness.note_connections(inexact, preexisting);
     let geo = GeoNotes::of(&runs);
-    sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections: count })?;
+    sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections: count, moved })?;
     out.flush()?;
     if matches!(format, ExportFormat::Csv | ExportFormat::ZeekJson) {
         // The rows are for a program; what they lack is for whoever runs it.

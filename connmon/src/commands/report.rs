@@ -149,7 +149,7 @@ impl Read {
         let mut builder = Builder::new(runs, redactor.selection(selection), DEFAULT_CONNECTION_CAP);
         store.for_each(since, until, &filter, |run, connection: Connection| {
             if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
-                let connection = redactor.connection(connection);
+                let connection = redactor.connection(connection.between(since, until));
                 payload.add(run, &connection);
                 lanes.iter_mut().for_each(|lanes| lanes.add(&connection));
                 builder.add(run, connection);

@@ -125,6 +125,9 @@ const TAIL: &[Column<Connection>] = &[
     Column::text("community_id", |c| community_id(c).map(Cow::Owned)),
     Column::text("label", |c| c.label.as_deref().map(Cow::Borrowed)),
     Column::text("ioc", |c| Some(indicators(c).into())),
+    Column::count("within_tx_bytes", |c| c.within.map(|[tx, _]| tx)),
+    Column::count("within_rx_bytes", |c| c.within.map(|[_, rx]| rx)),
+    Column::time("watched_until", |c| c.cut_off),
 ];
 
 fn kernel(connection: &Connection, figure: fn(KernelTotals) -> u64) -> Option<u64> {

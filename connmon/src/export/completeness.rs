@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::text::write_wrapped;
 use crate::model::Gap;
-use crate::summary::{self, Level};
+use crate::summary::{self, Level, Window};
 
 /// The counters of loss and what they mean.
 #[derive(Serialize)]
@@ -23,6 +23,9 @@ pub struct Completeness {
     names_missed: u64,
     evicted: u64,
     reconciliation: Reconciliation,
+    /// The time that was asked for, what of it was recorded, and, as gaps, what was not.
+    asked: Option<Window>,
+    recorded: Vec<Window>,
     gaps: Vec<GapRow>,
     words: Vec<String>,
 }
@@ -87,7 +90,9 @@ impl From<&summary::Completeness> for Completeness {
                 rx_unread_bytes: r.rx_unread_bytes,
                 unexplained: r.unexplained,
             },
-            gaps: completeness.gaps.iter().map(gap).collect(),
+            asked: completeness.coverage.asked,
+            recorded: completeness.coverage.recorded.clone(),
+            gaps: completeness.coverage.gaps.iter().map(gap).collect(),
             words: completeness.statements.iter().map(summary::Statement::words).collect(),
         }
     }

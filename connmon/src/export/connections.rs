@@ -27,6 +27,9 @@ pub(super) struct Record<'a> {
     remote: End,
     opened: String,
     closed: Option<String>,
+    /// Where its recording ended first: up to when it was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watched_until: Option<String>,
     end: Option<&'a str>,
     preexisting: bool,
     subflow: bool,
@@ -36,6 +39,9 @@ pub(super) struct Record<'a> {
     traffic: Vec<Traffic>,
     tx_bytes: u64,
     rx_bytes: u64,
+    /// Of these, what was moved in the interval that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within: Option<Within>,
     kernel: Option<Kernel>,
     wire: Option<OnWire>,
     geo: Option<Geo<'a>>,
@@ -98,6 +104,12 @@ struct Traffic {
 }
 
 #[derive(Serialize)]
+struct Within {
+    tx_bytes: u64,
+    rx_bytes: u64,
+}
+
+#[derive(Serialize)]
 struct Kernel {
     tx_bytes: u64,
     rx_bytes: u64,
@@ -150,6 +162,8 @@ impl<W: Write> Sink for Jsonl<W> {
             geo: closing.geo,
             runs: closing.runs.len(),
             connections: closing.connections,
+            tx_bytes: closing.moved[0],
+            rx_bytes: closing.moved[1],
         };
         serde_json::to_writer(&mut self.0, &LastLine { trailer })?;
         self.0.write_all(b"\n")
@@ -181,6 +195,7 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         remote: end(connection.remote),
         opened: connection.opened.to_string(),
         closed: connection.closed.map(|time| time.to_string()),
+        watched_until: connection.cut_off.map(|time| time.to_string()),
         end: connection.end.map(|end| end.name()),
         preexisting: connection.preexisting,
         subflow: connection.subflow,
@@ -190,6 +205,7 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         traffic: connection.traffic.iter().map(traffic).collect(),
         tx_bytes: connection.tx_bytes(),
         rx_bytes: connection.rx_bytes(),
+        within: connection.within.map(|[tx_bytes, rx_bytes]| Within { tx_bytes, rx_bytes }),
         kernel: connection.kernel.map(|kernel| Kernel {
             tx_bytes: kernel.tx_bytes,
             rx_bytes: kernel.rx_bytes,
@@ -283,4 +299,7 @@ struct Trailer<'a> {
     geo: &'a GeoNotes,
     runs: usize,
     connections: u64,
+    /// Of the time that was asked for.
+    tx_bytes: u64,
+    rx_bytes: u64,
 }

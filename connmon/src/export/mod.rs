@@ -48,4 +48,6 @@ pub struct Closing<'a> {
     pub runs: &'a [Run],
     /// How many connections were written.
     pub connections: u64,
+    /// Application bytes that they sent and received in the time that was asked for.
+    pub moved: [u64; 2],
 }

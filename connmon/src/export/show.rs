@@ -104,8 +104,12 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     )?;
     line("opened", &c.opened.to_string())?;
     line("closed", &c.closed.map_or("end not seen".into(), |time| time.to_string()))?;
-    if let Some(closed) = c.closed {
-        line("lasted", &lasted(c.opened, closed))?;
+    match (c.closed, c.cut_off) {
+        (Some(closed), _) => line("lasted", &lasted(c.opened, closed))?,
+        (None, Some(cut)) => {
+            line("watched", &format!("{}, until the recording ended at {cut}", lasted(c.opened, cut)))?;
+        }
+        (None, None) => {}
     }
     line("end", c.end.map_or("open", |end| end.name()))?;
     line("figures", &exactness(c))?;

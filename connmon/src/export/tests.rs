@@ -14,7 +14,7 @@ use crate::model::{
     Name, NameSource, Observed, Place, Process, Proto, Run, Timestamp, Wire, community_id,
 };
 use crate::summary::fixture::{SECOND, START, connection, process, run};
-use crate::summary::{Completeness, GeoNotes, Selection, Window};
+use crate::summary::{Completeness, GeoNotes, Selection};
 
 /// What a format makes of connections.
 fn export<'a>(
@@ -24,14 +24,15 @@ fn export<'a>(
 ) {
     let runs = [run(1, 0)];
     let selection = Selection::default();
-    let completeness = Completeness::of(&runs, Window::of(&runs, &selection), &selection);
+    let completeness = Completeness::of(&runs, &selection);
     let geo = GeoNotes::of(&runs);
     let mut sink = make(out, &runs);
     for connection in connections {
         sink.connection(Some(&runs[0]), connection).unwrap();
     }
     let connections = connections.len() as u64;
-    sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections }).unwrap();
+    sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections, moved: [0, 0] })
+        .unwrap();
 }
 
 /// Every format by its name. Parquet stands apart: it is no text.

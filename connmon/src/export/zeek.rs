@@ -188,7 +188,7 @@ fn state(c: &Connection) -> Option<&'static str> {
         Some(End::Reset) => Some(if inbound { "RSTO" } else { "RSTR" }),
         Some(End::Abort) if established => Some(if inbound { "RSTR" } else { "RSTO" }),
         Some(End::Timeout | End::Unreachable) if unanswered => Some("S0"),
-        None if c.closed.is_none() && established => Some("S1"),
+        None | Some(End::RecordingEnded) if c.closed.is_none() && established => Some("S1"),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 
 use super::pattern::{Pattern, Shape};
 use super::row::{ProcessRow, Row};
+use super::sql::END;
 
 /// A field.
 pub struct Field {
@@ -211,7 +212,7 @@ pub static FIELDS: &[Field] = &[
         "end",
         "how it ended, or open",
         ENDS,
-        T::Connection(&["coalesce(c.end, 'open')"], |r, t| t.fits(r.end.as_deref().unwrap_or(OPEN))),
+        T::Connection(&[END], |r, t| t.fits(r.end.as_deref().unwrap_or(OPEN))),
     ),
     number(
         "bytes",

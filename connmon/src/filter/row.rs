@@ -28,7 +28,7 @@ pub struct Row<'a> {
     pub service: Option<Cow<'a, str>>,
     /// When it began, nanoseconds since 1970.
     pub opened: i64,
-    /// When it ended.
+    /// Up to when it was open, or is known to have been; `None` while it lasts.
     pub closed: Option<i64>,
     /// Up to when it was watched: its end, or the recording's last word.
     pub watched: i64,
@@ -121,8 +121,8 @@ impl<'a> Row<'a> {
             port: service.port,
             service: service.name.map(|name| service_word(name).into()),
             opened: connection.opened.0,
-            closed: connection.closed.map(|time| time.0),
-            watched: connection.closed.unwrap_or(last_flush).0,
+            closed: connection.known_end().map(|time| time.0),
+            watched: connection.known_end().unwrap_or(last_flush).0,
             tx: connection.tx_bytes(),
             rx: connection.rx_bytes(),
             country: connection.country.as_deref().map(Into::into),

@@ -35,6 +35,8 @@ pub mod functions {
     pub const PROTO_NAME: &str = "proto_name";
     /// `service_port(direction, local, remote)`: [`service_port`](crate::model::service_port).
     pub const SERVICE_PORT: &str = "service_port";
+    /// `going_on()`: whether the recording without an end goes on.
+    pub const GOING_ON: &str = "going_on";
     /// `service_name(proto, port)`: [`Service::name_of`](crate::model::Service::name_of), as
     /// [`service_word`](crate::filter::service_word).
     pub const SERVICE_NAME: &str = "service_name";
@@ -47,6 +49,23 @@ pub fn condition(expr: &Expr, first: usize, has: &dyn Fn(&str, &str) -> bool) ->
     let text = sql.expr(expr);
     Condition { text, values: sql.values }
 }
+
+/// When the recording of a connection ended, as far as is known; null while it goes on.
+macro_rules! run_end {
+    () => {
+        "(SELECT coalesce(run.ended, iif(going_on(), NULL, run.last_flush)) FROM run WHERE run.id = c.run_id)"
+    };
+}
+
+/// Up to when a connection was open, or is known to have been: [`Connection::known_end`](crate::model::Connection::known_end).
+pub const KNOWN_END: &str = concat!("coalesce(c.closed, ", run_end!(), ")");
+
+/// Why a connection ended, as [`Connection::end`](crate::model::Connection) has it.
+pub const END: &str = concat!(
+    "coalesce(c.end, iif(c.closed IS NOT NULL, 'unseen', iif(",
+    run_end!(),
+    " IS NULL, 'open', 'recording-ended')))"
+);
 
 /// For data that the store does not have.
 const UNKNOWN: &str = "0";
@@ -84,7 +103,7 @@ impl Sql<'_> {
             Test::Public(public) => endpoint(&format!("is_public(ip) = {}", i32::from(*public))),
             Test::Since(time) => {
                 let time = self.bind(Value::Integer(time.0));
-                format!("coalesce(c.closed >= {time}, 1)")
+                format!("coalesce({KNOWN_END} >= {time}, 1)")
             }
             Test::Until(time) => format!("(c.opened < {})", self.bind(Value::Integer(time.0))),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::event::{Event, What};
 use super::meter::{Meter, Rate};
 use super::update::{Listener, Totals, Update};
-use crate::model::{Connection, Hit, Lookup, Name, Observed, Process, Run, Share, Timestamp};
+use crate::model::{Connection, End, Hit, Lookup, Name, Observed, Process, Run, Share, Timestamp};
 use crate::store::RUN_SHIFT;
 use crate::track::{ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
@@ -63,6 +63,8 @@ pub struct Board {
     missed: u64,
     complete: bool,
     ended: bool,
+    /// When the recording ended, which cuts off what is open.
+    cut: Option<Timestamp>,
 }
 
 impl Board {
@@ -207,10 +209,16 @@ impl Board {
         if let Some(run) = &update.run {
             self.run = Some((**run).clone());
         }
+        let before = self.cut;
+        self.cut = update.ended.then_some(self.now).or(self.run.as_ref().and_then(|run| run.ended));
         if let Some(listeners) = &update.listeners {
             self.listeners.clone_from(listeners);
         }
         let mut changed = BTreeSet::new();
+        if before != self.cut {
+            changed
+                .extend(self.entries.iter().filter(|(_, one)| one.row.closed.is_none()).map(|(row, _)| *row));
+        }
         let fresh = self.take_processes(&update.processes, &mut changed);
         for (ip, name) in &update.address_names {
             let names = self.of_addresses.entry(*ip).or_default();
@@ -226,6 +234,14 @@ impl Board {
             changed.insert(row.row);
         }
         self.take_facts(update, &mut changed);
+        // What a connection moved tells whether it failed.
+        for event in &mut changes.events {
+            if let What::Closed(id) = event.what
+                && self.connection(id).is_some_and(|one| one.has_failed())
+            {
+                event.what = What::Failed(id);
+            }
+        }
         self.lookups.extend(update.lookups.iter().cloned());
         while self.lookups.len() > MAX_LOOKUPS {
             self.lookups.pop_front();
@@ -302,8 +318,7 @@ impl Board {
             events.push(Event { time, what: What::Established(id) });
         }
         if let (false, Some(time)) = (over, row.closed) {
-            let failed = row.established.is_none() && row.end.is_some_and(crate::model::End::is_failure);
-            events.push(Event { time, what: if failed { What::Failed(id) } else { What::Closed(id) } });
+            events.push(Event { time, what: What::Closed(id) });
             self.over.push_back(row.row);
         }
     }
@@ -441,6 +456,8 @@ impl Board {
         let ConnectionRow {
             proto, direction, local, remote, opened, closed, end, preexisting, subflow, ..
         } = entry.row;
+        let cut_off = self.cut.filter(|_| closed.is_none()).map(|cut| cut.max(opened));
+        let end = end.or(closed.map(|_| End::Unseen)).or(cut_off.map(|_| End::RecordingEnded));
         Connection {
             id: self.id(row),
             proto,
@@ -449,12 +466,16 @@ impl Board {
             remote,
             opened,
             closed,
+            cut_off,
             end,
             subflow,
             preexisting,
             inexact: entry.row.inexact.as_ref().map(ToString::to_string),
             owner: entry.row.owner.and_then(process),
             traffic,
+            steps: Vec::new(),
+            within: None,
+            beyond: 0,
             kernel: entry.row.kernel,
             wire: entry.row.wire,
             country: entry.row.country.clone(),

@@ -17,7 +17,7 @@ mod peer;
 pub mod save;
 pub mod scroll;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod tui;
 pub mod update;
 pub mod web;

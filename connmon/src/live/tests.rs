@@ -30,6 +30,7 @@ pub(super) fn run() -> Run {
         started: Timestamp(START),
         ended: None,
         last_flush: Timestamp(START),
+        going_on: true,
         completeness: crate::model::Completeness::default(),
         gaps: vec![],
         left_out: None,
@@ -38,7 +39,7 @@ pub(super) fn run() -> Run {
     }
 }
 
-pub(super) fn process(row: i64, comm: &str) -> ProcessRow {
+pub(crate) fn process(row: i64, comm: &str) -> ProcessRow {
     let process = Process {
         id: ProcessId { pid: 100 + row as u32, start_ns: row as u64 },
         started: Timestamp(START + row),
@@ -49,7 +50,7 @@ pub(super) fn process(row: i64, comm: &str) -> ProcessRow {
     ProcessRow { row, parent: None, process }
 }
 
-pub(super) fn connection(row: i64, owner: i64, remote: &str) -> ConnectionRow {
+pub(crate) fn connection(row: i64, owner: i64, remote: &str) -> ConnectionRow {
     ConnectionRow {
         row,
         proto: Proto::TCP,

@@ -22,9 +22,11 @@ pub struct Connection {
     pub remote: Endpoint,
     /// First seen: connect, accept, or the first datagram.
     pub opened: Timestamp,
-    /// When it ended; `None` while it lasts.
+    /// When it ended; `None` where that was not seen.
     pub closed: Option<Timestamp>,
-    /// Why it ended.
+    /// Where its recording ended first: when that was. Nothing is known of it from then on.
+    pub cut_off: Option<Timestamp>,
+    /// Why it ended, or [`End::RecordingEnded`]; `None` while it lasts.
     pub end: Option<End>,
     /// It existed before the recording began, so its figures are partial.
     pub preexisting: bool,
@@ -36,6 +38,12 @@ pub struct Connection {
     pub owner: Option<Arc<Process>>,
     /// Application bytes, one entry for each process that moved any.
     pub traffic: Vec<Share>,
+    /// The same by time, where that was asked for: nothing else tells when a connection moved its bytes.
+    pub steps: Vec<Step>,
+    /// Of its bytes sent and received, those of a chosen interval; `None` where none was chosen.
+    pub within: Option<[u64; 2]>,
+    /// Bytes both ways that `traffic` leaves out, because it is of an interval: see [`Connection::between`].
+    pub beyond: u64,
     /// The kernel's own totals, for TCP connections whose end was seen.
     pub kernel: Option<KernelTotals>,
     /// Packets, where they were counted.
@@ -65,6 +73,74 @@ impl Connection {
         self.traffic.iter().fold(0, |sum, share| sum.saturating_add(share.rx_bytes))
     }
 
+    /// Up to when it was open, or is known to have been; `None` while it lasts.
+    pub fn known_end(&self) -> Option<Timestamp> {
+        self.closed.or(self.cut_off)
+    }
+
+    /// Whether it lasts, as far as its recording, which goes on, knows.
+    pub fn is_open(&self) -> bool {
+        self.known_end().is_none()
+    }
+
+    /// Bytes both ways.
+    pub fn bytes(&self) -> u64 {
+        self.tx_bytes().saturating_add(self.rx_bytes())
+    }
+
+    /// Whether it failed: it was refused, or it ended by an error without having moved a byte. One that moved data and was then
+    /// reset or timed out did not fail.
+    pub fn has_failed(&self) -> bool {
+        // The application bytes of a subflow are those of its MPTCP connection.
+        let below =
+            self.kernel.filter(|_| self.subflow).map_or(0, |kernel| kernel.tx_bytes | kernel.rx_bytes);
+        match self.end {
+            Some(End::Refused) => true,
+            Some(end) => end.is_error() && self.bytes() == 0 && self.beyond == 0 && below == 0,
+            None => false,
+        }
+    }
+
+    /// Whether all that was seen of it lies between two times.
+    pub fn lies_within(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
+        since.is_none_or(|since| self.opened >= since)
+            && until.is_none_or(|until| self.known_end().is_some_and(|end| end < until))
+    }
+
+    /// Leaves what was moved between two times, which begin and end steps. What the kernel and the wire counted is not known
+    /// of a part, so a connection that reaches beyond them has neither.
+    #[must_use]
+    pub fn between(mut self, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
+        if self.lies_within(since, until) {
+            return self;
+        }
+        let before = self.bytes();
+        self.steps.retain(|step| {
+            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
+        });
+        let whole = std::mem::take(&mut self.traffic);
+        for (place, share) in whole.into_iter().enumerate() {
+            let mut part = Share { tx_bytes: 0, rx_bytes: 0, tx_calls: 0, rx_calls: 0, ..share };
+            let mut is_in = false;
+            for step in self.steps.iter_mut().filter(|step| step.share == place) {
+                part.tx_bytes = part.tx_bytes.saturating_add(step.tx_bytes);
+                part.rx_bytes = part.rx_bytes.saturating_add(step.rx_bytes);
+                part.tx_calls = part.tx_calls.saturating_add(step.tx_calls);
+                part.rx_calls = part.rx_calls.saturating_add(step.rx_calls);
+                // Not behind its place so far: those that come have theirs still.
+                step.share = self.traffic.len();
+                is_in = true;
+            }
+            self.traffic.extend(is_in.then_some(part));
+        }
+        // Figures of a subflow are below it: they tell that it moved something.
+        let below =
+            self.kernel.filter(|_| self.subflow).map_or(0, |kernel| kernel.tx_bytes | kernel.rx_bytes);
+        self.beyond = self.beyond.saturating_add(before.saturating_sub(self.bytes())).max(below);
+        (self.kernel, self.wire) = (None, None);
+        self
+    }
+
     /// The best name of the other end, if it has any.
     pub fn host(&self) -> Option<&str> {
         self.names.first().map(|name| name.name.as_str())
@@ -79,6 +155,26 @@ pub struct Share {
     /// Bytes that its calls handed to the kernel.
     pub tx_bytes: u64,
     /// Bytes that the kernel handed to its calls.
+    pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
+    /// Calls that received.
+    pub rx_calls: u64,
+}
+
+/// Traffic is kept by time in steps of so many nanoseconds, which begin at 1970.
+pub const STEP_NS: i64 = 10_000_000_000;
+
+/// What one process moved on one connection in one step of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When the step began.
+    pub start: Timestamp,
+    /// The place of the process's share in [`Connection::traffic`].
+    pub share: usize,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
     pub rx_bytes: u64,
     /// Calls that sent.
     pub tx_calls: u64,
@@ -203,8 +299,8 @@ impl End {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Whether the connection never came about, or broke.
-    pub fn is_failure(self) -> bool {
+    /// Whether it is an error: of a connection that had moved nothing, it is a failure ([`Connection::has_failed`]).
+    pub fn is_error(self) -> bool {
         matches!(self, Self::Reset | Self::Timeout | Self::Refused | Self::Unreachable | Self::Error)
     }
 }

@@ -18,7 +18,7 @@ mod time;
 
 pub use address::{Endpoint, Proto};
 pub use community::community_id;
-pub use connection::{Connection, Direction, End, KernelTotals, Share, Wire};
+pub use connection::{Connection, Direction, End, KernelTotals, STEP_NS, Share, Step, Wire};
 pub use indicator::{Hit, IndicatorKind, IndicatorList};
 pub use interface::{Interface, InterfaceSample};
 pub use location::{Coordinates, GeoDatabase, HostLocation, Location};

@@ -35,6 +35,9 @@ pub struct Run {
     pub ended: Option<Timestamp>,
     /// When the store was last written to.
     pub last_flush: Timestamp,
+    /// Whether a recorder is still writing it: then its end is open.
+    #[serde(default)]
+    pub going_on: bool,
     /// What was lost.
     pub completeness: Completeness,
     /// Intervals without a record.
@@ -45,6 +48,18 @@ pub struct Run {
     pub rules: Vec<Rule>,
     /// The lists of indicators with which its connections were compared.
     pub lists: Vec<Arc<IndicatorList>>,
+}
+
+impl Run {
+    /// Up to when it says something.
+    pub fn known_end(&self) -> Timestamp {
+        self.ended.unwrap_or(self.last_flush).max(self.started)
+    }
+
+    /// Where it cuts off connections that have no end: nowhere while it goes on.
+    pub fn cut(&self) -> Option<Timestamp> {
+        (!self.going_on).then(|| self.known_end())
+    }
 }
 
 /// Connections that a recording left out on purpose.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use jiff::{SpanRelativeTo, tz::TimeZone};
 
+use super::connection::STEP_NS;
+
 /// Nanoseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);
@@ -22,6 +24,11 @@ impl Timestamp {
     /// Milliseconds since 1970, rounded down.
     pub fn as_millis(self) -> i64 {
         self.0.div_euclid(1_000_000)
+    }
+
+    /// The start of the step of traffic that it is in.
+    pub fn step(self) -> Self {
+        Self(self.0.div_euclid(STEP_NS).saturating_mul(STEP_NS))
     }
 
     /// Parses RFC 3339, a date with or without a time, a time of the day of `now`, or a length of time before `now`

@@ -9,11 +9,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::html::{Markup, STYLE};
-use super::json::figures;
+use super::json::{figures, gaps};
 use crate::model::{display_safe, json_safe};
-use crate::summary::Verdict;
 use crate::summary::compare::{Change, Comparison, Difference};
 use crate::summary::format::{bytes, clock, count, date, grouped};
+use crate::summary::{Completeness, Statement, Verdict};
 
 /// So many differences of a kind are listed on a page.
 const ROWS: usize = 200;
@@ -33,7 +33,7 @@ struct Side {
     window: String,
     figures: String,
     /// What to know before anything is concluded; empty where the record is complete.
-    caution: &'static str,
+    caution: String,
 }
 
 struct Section {
@@ -88,19 +88,22 @@ fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
             bytes(comparison.totals[place].tx_bytes),
             bytes(comparison.totals[place].rx_bytes)
         ),
-        caution: caution(comparison.verdicts[place]),
+        caution: caution(&comparison.completeness[place]),
     };
     vec![side(0), side(1)]
 }
 
-/// What a side's verdict means for a comparison.
-fn caution(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Complete => "",
+/// What a side's completeness means for a comparison.
+fn caution(completeness: &Completeness) -> String {
+    let first = match completeness.verdict {
+        Verdict::Complete => return String::new(),
         Verdict::Unfinished => "The recording has not ended: what is missing here may still appear.",
+        Verdict::Partial => "Not all of this time was recorded: what is missing here may have been present.",
         Verdict::Incomplete => "Records were lost: what is missing here may have been present.",
-        Verdict::Nothing => "There is no recording in this period.",
-    }
+        Verdict::Nothing => "There is no record of this time.",
+    };
+    let covered = completeness.coverage_words();
+    [first.to_owned()].into_iter().chain(covered.iter().map(Statement::words)).collect::<Vec<_>>().join(" ")
 }
 
 fn section(section: &crate::summary::compare::Section) -> Section {
@@ -165,7 +168,11 @@ pub fn json(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -
             "name": names[place],
             "window": comparison.windows[place].map(|window| [window.from.to_string(), window.to.to_string()]),
             "totals": figures(&comparison.totals[place]),
-            "complete": comparison.verdicts[place] == Verdict::Complete,
+            "complete": comparison.completeness[place].is_complete(),
+            "asked": comparison.completeness[place].coverage.asked,
+            "recorded": comparison.completeness[place].coverage.recorded,
+            "gaps": gaps(&comparison.completeness[place]),
+            "completeness": comparison.completeness[place].statements.iter().map(Statement::words).collect::<Vec<_>>(),
         })
     };
     let sections = comparison.sections.iter().map(|section| {

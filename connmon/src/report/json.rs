@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::Options;
-use crate::model::{Service, json_safe};
-use crate::summary::{Figures, Summary};
+use crate::model::{Gap, Service, json_safe};
+use crate::summary::{Completeness, Figures, Summary};
 
 /// Writes the figures. Bytes are application bytes, times RFC 3339.
 ///
@@ -20,6 +20,9 @@ pub fn write(summary: &Summary, options: &Options, out: &mut (impl Write + ?Size
         "redacted": options.redacted,
         "hosts": summary.runs.iter().map(|run| run.host.as_str()).collect::<std::collections::BTreeSet<_>>(),
         "window": summary.window.map(|window| json!({"from": window.from.to_string(), "to": window.to.to_string()})),
+        "asked": summary.completeness.coverage.asked,
+        "recorded": summary.completeness.coverage.recorded,
+        "gaps": gaps(&summary.completeness),
         "filter": summary.selection.filter,
         "complete": summary.is_complete(),
         "completeness": summary.completeness.statements.iter().map(|statement| statement.words()).collect::<Vec<_>>(),
@@ -41,6 +44,13 @@ pub fn write(summary: &Summary, options: &Options, out: &mut (impl Write + ?Size
         })).collect::<Vec<_>>(),
     });
     writeln!(out, "{}", json_safe(&serde_json::to_string_pretty(&object)?))
+}
+
+/// What of the time that was asked for was not recorded.
+pub(super) fn gaps(completeness: &Completeness) -> Vec<Value> {
+    let gap =
+        |gap: &Gap| json!({"from": gap.from.to_string(), "to": gap.to.to_string(), "reason": gap.reason});
+    completeness.coverage.gaps.iter().map(gap).collect()
 }
 
 fn processes(summary: &Summary) -> Vec<Value> {

@@ -291,7 +291,7 @@ fn losses_and_cuts_are_loud() {
     let text = page(&summary(vec![lossy], []), &options());
     assert!(text.contains("No: records are missing.") && text.contains("7 records were lost in the kernel"));
     let nothing = page(&summary(Vec::new(), []), &options());
-    assert!(nothing.contains("No recording."));
+    assert!(nothing.contains("There is no record of this time."));
 
     let curl = crate::summary::fixture::process(1, 1, "curl");
     let many = (0..300).map(|i| (1, connection(i, i, &curl, "8.8.8.8:443", 1, 1)));

@@ -31,7 +31,9 @@ pub(super) fn values(condition: Condition) -> impl Iterator<Item = SqlValue> {
 }
 
 /// Makes the functions of conditions known to a database.
-pub(super) fn provide(db: &Connection) -> Result<()> {
+pub(super) fn provide(db: &Connection, going_on: bool) -> Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function(functions::GOING_ON, 0, flags, move |_| Ok(going_on))?;
     scalar::<2, bool>(db, functions::FITS, |context| {
         let pattern =
             context.get_or_create_aux(0, |value| Pattern::from_source(value.as_str()?).map_err(other))?;

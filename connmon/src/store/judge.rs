@@ -124,6 +124,7 @@ impl Judge {
     ) -> rusqlite::Result<()> {
         let row = id & ((1 << RUN_SHIFT) - 1);
         let Some((_, mut connection)) = read::one(db, known, id)? else { return Ok(()) };
+        read::cut_off(&mut connection, batch.ended.then_some(batch.time));
         if !self.lists.is_empty() {
             let mut hits = Vec::new();
             for found in self.lists.matches(&Row::of(&connection, batch.time), connection.remote.port) {

@@ -86,6 +86,8 @@ fn explain(error: &rusqlite::Error) -> String {
 pub struct Store {
     db: Connection,
     path: PathBuf,
+    /// A recorder was writing into it when it was opened.
+    going_on: bool,
 }
 
 impl Store {
@@ -100,6 +102,7 @@ impl Store {
         if path.is_dir() {
             return Err(StoreError::Folder(path.into()));
         }
+        let going_on = write::is_taken(path);
         // A store in WAL mode can only be read where its -shm file can be made; without that permission, and with no
         // log left behind, the file is complete in itself.
         let open = |flags| Connection::open_with_flags(path, flags);
@@ -109,9 +112,9 @@ impl Store {
         schema::check(&db, path)?;
         names::stand_in(&db)
             .and_then(|()| db.pragma_update(None, "query_only", true))
-            .and_then(|()| filter::provide(&db))
+            .and_then(|()| filter::provide(&db, going_on))
             .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-        Ok(Self { db, path: path.into() })
+        Ok(Self { db, path: path.into(), going_on })
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {

@@ -12,9 +12,10 @@ use super::geo::{Places, from_json};
 use super::labels::{self, Hits};
 use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
+use crate::filter::sql::KNOWN_END;
 use crate::model::{
     Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto, Reconciliation,
-    Run, Share, Timestamp, Wire,
+    Run, Share, Step, Timestamp, Wire,
 };
 
 impl Store {
@@ -23,11 +24,11 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        runs(&self.db).map_err(|source| self.error(source))
+        runs(&self.db, self.going_on).map_err(|source| self.error(source))
     }
 
     /// Calls `each` with the number of its run for each connection that was open at some moment of the interval and fits
-    /// the filter, in the order of their ids.
+    /// the filter, in the order of their ids. Each has all its bytes, and [`Connection::between`] leaves those of an interval.
     ///
     /// # Errors
     /// The store cannot be read, or `each` fails.
@@ -46,7 +47,7 @@ impl Store {
             .db
             .prepare(&format!(
                 "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id
-                    WHERE (?1 IS NULL OR coalesce(c.closed, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
+                    WHERE (?1 IS NULL OR coalesce({KNOWN_END}, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
                     AND {} ORDER BY c.id",
                 filter.text
             ))
@@ -54,12 +55,14 @@ impl Store {
         let mut traffic = self
             .db
             .prepare(
-                "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
-                    FROM traffic GROUP BY connection_id, process_id ORDER BY connection_id, process_id",
+                "SELECT connection_id, process_id, tx_bytes, rx_bytes, tx_calls, rx_calls, bucket
+                    FROM traffic ORDER BY connection_id, process_id, bucket",
             )
             .map_err(error)?;
+        let ends: HashMap<i64, Option<Timestamp>> =
+            self.runs()?.into_iter().map(|run| (run.id, run.cut())).collect();
         let mut traffic = traffic.query([]).map_err(error)?;
-        let mut share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
+        let mut share = traffic.next().map_err(error)?.map(step_row).transpose().map_err(error)?;
         let interval =
             [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
@@ -69,20 +72,23 @@ impl Store {
         let mut names = names::Reader::of_all(&self.db).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
+            let run = columns.run_id.get(row).map_err(error)?;
             let mut connection = connection(row, &columns, &processes, &mut places).map_err(error)?;
-            while let Some((id, process, figures)) = share {
+            cut_off(&mut connection, ends.get(&run).copied().flatten());
+            while let Some(((id, process, figures), start)) = share {
                 if id > connection.id {
                     break;
                 }
                 if let (true, Some(process)) = (id == connection.id, processes.get(&process)) {
-                    add_share(&mut connection.traffic, process, figures);
+                    let share = add_share(&mut connection.traffic, process, figures);
+                    add_step(&mut connection, share, start, figures);
                 }
-                share = traffic.next().map_err(error)?.map(share_row).transpose().map_err(error)?;
+                share = traffic.next().map_err(error)?.map(step_row).transpose().map_err(error)?;
             }
             let endpoint = columns.remote_id.get(row).map_err(error)?;
             names.complete(&mut connection, endpoint, &processes).map_err(error)?;
             connection.hits = hits.of(&self.db, connection.id).map_err(error)?;
-            each(columns.run_id.get(row).map_err(error)?, connection)?;
+            each(run, connection)?;
         }
         Ok(())
     }
@@ -127,12 +133,19 @@ impl Store {
     /// The store cannot be read.
     pub fn connection(&self, id: i64) -> Result<Option<(i64, Connection)>, StoreError> {
         let found = Hits::new(&self.db).and_then(|hits| one(&self.db, &hits, id));
-        found.map_err(|source| self.error(source))
+        let mut found = found.map_err(|source| self.error(source))?;
+        if let Some((run, connection)) = &mut found
+            && !self.going_on
+        {
+            let run = self.runs()?.into_iter().find(|one| one.id == *run);
+            cut_off(connection, run.and_then(|run| run.cut()));
+        }
+        Ok(found)
     }
 }
 
-/// All recordings, oldest first.
-pub(super) fn runs(db: &Database) -> rusqlite::Result<Vec<Run>> {
+/// All recordings, oldest first. One without an end goes on if the newest does.
+pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> {
     let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
     let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
     let mut rows = statement.query([])?;
@@ -158,6 +171,7 @@ pub(super) fn runs(db: &Database) -> rusqlite::Result<Vec<Run>> {
             started: Timestamp(row.get("started")?),
             ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
             last_flush: Timestamp(row.get("last_flush")?),
+            going_on: going_on && row.get::<_, Option<i64>>("ended")?.is_none(),
             completeness: completeness(row)?,
             gaps: gaps.remove(&id).unwrap_or_default(),
             left_out: left_out.remove(&id),
@@ -212,21 +226,52 @@ fn share_row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, Figures)> {
     Ok((row.get(0)?, row.get(1)?, [figure(2)?, figure(3)?, figure(4)?, figure(5)?]))
 }
 
-/// Adds figures to the share of their process. A process that ran several programs has one share, under the latest.
+/// With the start of its step.
+fn step_row(row: &Row<'_>) -> rusqlite::Result<((i64, i64, Figures), Timestamp)> {
+    Ok((share_row(row)?, Timestamp(row.get::<_, i64>(6)?.saturating_mul(1_000_000_000))))
+}
+
+/// Adds figures to the share of their process, and gives its place. A process that ran several programs has one share, under
+/// the latest.
 fn add_share(
     traffic: &mut Vec<Share>,
     process: &Arc<Process>,
     [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures,
-) {
-    match traffic.iter_mut().find(|share| share.process.id == process.id) {
-        Some(share) => {
+) -> usize {
+    match traffic.iter_mut().position(|share| share.process.id == process.id) {
+        Some(place) => {
+            let share = &mut traffic[place];
             share.process = process.clone();
             share.tx_bytes += tx_bytes;
             share.rx_bytes += rx_bytes;
             share.tx_calls += tx_calls;
             share.rx_calls += rx_calls;
+            place
         }
-        None => traffic.push(Share { process: process.clone(), tx_bytes, rx_bytes, tx_calls, rx_calls }),
+        None => {
+            traffic.push(Share { process: process.clone(), tx_bytes, rx_bytes, tx_calls, rx_calls });
+            traffic.len() - 1
+        }
+    }
+}
+
+/// Adds what was moved in a step. Earlier versions could put it into the step beside the connection's first or last one.
+fn add_step(
+    connection: &mut Connection,
+    share: usize,
+    start: Timestamp,
+    [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures,
+) {
+    let last = connection.known_end().map_or(start, |end| start.min(end.step()));
+    let start = last.max(connection.opened.step());
+    connection.steps.push(Step { start, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
+}
+
+/// Lets what is known of a connection without an end reach to that of its recording.
+pub(super) fn cut_off(connection: &mut Connection, end: Option<Timestamp>) {
+    if connection.closed.is_none() {
+        connection.cut_off = end.map(|end| end.max(connection.opened));
+        connection.end = connection.end.or(connection.cut_off.map(|_| End::RecordingEnded));
     }
 }
 
@@ -242,6 +287,7 @@ fn connection(
     };
     let direction = of.direction.get::<String>(row)?;
     let end: Option<String> = of.end.get(row)?;
+    let closed: Option<i64> = of.closed.get(row)?;
     let kernel_tx: Option<i64> = of.kernel_tx.get(row)?;
     let kernel_rx: Option<i64> = of.kernel_rx.get(row)?;
     let retransmits: Option<u32> = of.retransmits.get(row)?;
@@ -255,13 +301,18 @@ fn connection(
         local: endpoint(of.local_ip.get(row)?, of.local_port.get(row)?),
         remote: endpoint(of.ip.get(row)?, of.remote_port.get(row)?),
         opened: Timestamp(of.opened.get(row)?),
-        closed: of.closed.get::<Option<i64>>(row)?.map(Timestamp),
-        end: end.as_deref().and_then(End::from_name),
+        closed: closed.map(Timestamp),
+        cut_off: None,
+        // Where its last record was lost, the store has a time and no reason.
+        end: end.as_deref().and_then(End::from_name).or(closed.map(|_| End::Unseen)),
         preexisting: of.preexisting.get(row)?,
         subflow: count(of.subflow)?.unwrap_or(0) != 0,
         inexact: of.inexact.get(row)?,
         owner: of.owner_id.get::<Option<i64>>(row)?.and_then(|id| processes.get(&id).cloned()),
         traffic: Vec::new(),
+        steps: Vec::new(),
+        within: None,
+        beyond: 0,
         kernel: match (kernel_tx, kernel_rx, retransmits) {
             (Some(tx), Some(rx), Some(retransmits)) => Some(KernelTotals {
                 tx_bytes: tx as u64,

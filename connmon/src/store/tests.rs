@@ -2,6 +2,7 @@
 
 mod filter;
 mod judge;
+mod time;
 
 use std::path::Path;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
@@ -19,6 +20,16 @@ use crate::track::{Batch, ConnectionRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
+
+/// How often it is tried to be the only recorder, and how long after each other.
+const LOOKS: u32 = 10;
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether a recorder writes into the store at this place. Not to be asked while this process has it open: see `Writer::alone`.
+pub(super) fn is_taken(path: &Path) -> bool {
+    let locked = File::open(path).map(|file| file.try_lock_shared());
+    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+}
 
 /// A connection, or what has become of it.
 const PUT_CONNECTION: &str = "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
@@ -66,9 +77,14 @@ impl Writer {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
             sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
         })?;
-        // flock(2), which SQLite does not use. Where a file system has none, recording goes on without.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(StoreError::Taken(path.into()));
+        // flock(2), which SQLite does not use. Where a file system has none, recording goes on without. A reader that looks whether
+        // somebody records has it for a moment.
+        for again in (0..LOOKS).rev() {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if again > 0 => std::thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Taken(path.into())),
+                _ => break,
+            }
         }
         let mut writer = Self::begin(Connection::open(path).map_err(sqlite)?, path)?;
         writer.alone = Some(file);
@@ -127,7 +143,7 @@ impl Writer {
     /// # Errors
     /// The store cannot be read.
     pub fn about(&self) -> Result<Option<Run>, StoreError> {
-        let found = read::runs(&self.db).map(|runs| runs.into_iter().find(|run| run.id == self.run));
+        let found = read::runs(&self.db, true).map(|runs| runs.into_iter().find(|run| run.id == self.run));
         found.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
     }
 

@@ -1,7 +1,7 @@
 //! When connections were opened, in equal steps of time.
 
 use super::Window;
-use crate::model::{Connection, End, Timestamp};
+use crate::model::{Connection, Timestamp};
 
 const BUCKETS: u64 = 120;
 
@@ -45,7 +45,7 @@ impl Activity {
         let index = usize::try_from(offset / self.step_ns.max(1)).map_or(last, |index| index.min(last));
         if let Some(bucket) = self.buckets.get_mut(index) {
             bucket.opened += 1;
-            bucket.failed += u64::from(connection.end.is_some_and(End::is_failure));
+            bucket.failed += u64::from(connection.has_failed());
         }
     }
 }

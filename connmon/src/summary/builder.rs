@@ -87,7 +87,7 @@ impl Builder {
         let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
         self.totals.figures.add(&connection, tx, rx);
         self.totals.preexisting += u64::from(connection.preexisting);
-        self.totals.open += u64::from(connection.closed.is_none());
+        self.totals.open += u64::from(connection.is_open());
         self.indicators.add(&connection);
         self.activity.add(&connection);
         self.protocols.entry(connection.proto).or_default().add(&connection, tx, rx);
@@ -118,7 +118,7 @@ impl Builder {
                 row_of(&mut self.services, service).processes += 1;
             }
         }
-        let until = connection.closed.or_else(|| self.last_words.get(&run).copied());
+        let until = connection.known_end().or_else(|| self.last_words.get(&run).copied());
         let lasted = until.unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
         self.watch.add(&connection, self.owner(run, &connection), lasted);
         self.keeper.add(run, connection);
@@ -126,7 +126,7 @@ impl Builder {
 
     /// The summary of everything added.
     pub fn finish(self) -> Summary {
-        let completeness = Completeness::of(&self.runs, self.window, &self.selection);
+        let completeness = Completeness::of(&self.runs, &self.selection);
         super::finish::finish(self, completeness)
     }
 
@@ -197,7 +197,7 @@ impl Builder {
             _ => {}
         }
         row.first_seen = row.first_seen.min(connection.opened);
-        row.last_seen = row.last_seen.max(connection.closed.unwrap_or(connection.opened));
+        row.last_seen = row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
     }
 
     fn remote(&mut self, connection: &Connection, service: (Proto, u16), tx: u64, rx: u64) -> usize {
@@ -230,7 +230,7 @@ impl Builder {
         connection.names.iter().for_each(|name| insert_few(&mut open.row.names, name.name.clone()));
         insert_few(&mut open.row.services, service);
         open.row.first_seen = open.row.first_seen.min(connection.opened);
-        open.row.last_seen = open.row.last_seen.max(connection.closed.unwrap_or(connection.opened));
+        open.row.last_seen = open.row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
         index
     }
 }

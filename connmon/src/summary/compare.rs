@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Figures, Summary, Verdict, Window};
+use super::{Completeness, Figures, Summary, Window};
 use crate::enrich::geo::country_of;
 use crate::model::Service;
 
@@ -64,8 +64,8 @@ pub struct Comparison {
     pub windows: [Option<Window>; 2],
     /// The figures of each.
     pub totals: [Figures; 2],
-    /// Whether what is not in each did not happen.
-    pub verdicts: [Verdict; 2],
+    /// What is missing from each: whether what is not in it did not happen.
+    pub completeness: [Completeness; 2],
     /// The differences.
     pub sections: Vec<Section>,
 }
@@ -77,7 +77,7 @@ impl Comparison {
         Self {
             windows: [before.window, after.window],
             totals: [before.totals.figures, after.totals.figures],
-            verdicts: [before.completeness.verdict, after.completeness.verdict],
+            completeness: [before, after].map(|side| side.completeness.clone()),
             sections: vec![
                 section("Programs", &programs),
                 section("Remote addresses", &remotes),

@@ -4,7 +4,9 @@ mod coverage;
 mod words;
 
 use super::selection::{Selection, Window};
-use crate::model::{self, Gap, Run};
+use crate::model::{self, Run};
+
+pub use coverage::Coverage;
 
 /// Whether what is not in the record did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +15,11 @@ pub enum Verdict {
     Complete,
     /// Nothing is known to be missing, but a recording has no end: it runs, or connmon was killed.
     Unfinished,
+    /// Nothing is known to be missing where it was recorded, but a part of the time that was asked for was not.
+    Partial,
     /// Something is missing; the statements say what.
     Incomplete,
-    /// There is no recording at all.
+    /// No part of the time that was asked for was recorded.
     Nothing,
 }
 
@@ -58,8 +62,8 @@ pub struct Completeness {
     pub verdict: Verdict,
     /// The sums of all recordings' counters, over their whole length.
     pub counters: model::Completeness,
-    /// Intervals of the window without a record, oldest first.
-    pub gaps: Vec<Gap>,
+    /// Which parts of the time that was asked for were recorded, and which were not.
+    pub coverage: Coverage,
     /// Recordings without an end.
     pub unfinished: Vec<i64>,
     /// The sentences, what matters most first.
@@ -68,25 +72,36 @@ pub struct Completeness {
 
 impl Completeness {
     /// Merges what the recordings say of themselves.
-    pub fn of(runs: &[Run], window: Option<Window>, selection: &Selection) -> Self {
+    pub fn of(runs: &[Run], selection: &Selection) -> Self {
+        Self::of_time(runs, selection.asked(runs), selection)
+    }
+
+    fn of_time(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
+        let coverage = Coverage::of(runs, asked, selection);
+        // What a recording lost is no matter of a time that it does not reach.
+        let reached = |run: &&Run| {
+            let is_in =
+                |window: Window| run.started <= window.to && (run.going_on || run.known_end() >= window.from);
+            !selection.is_interval() || asked.is_some_and(is_in)
+        };
+        let of_time: Vec<&Run> = runs.iter().filter(reached).collect();
         let counters =
-            runs.iter().fold(model::Completeness::default(), |sum, run| merged(sum, &run.completeness));
-        let gaps = window.map_or_else(Vec::new, |window| coverage::gaps(runs, window, selection));
-        let unfinished: Vec<i64> = runs.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
-        let verdict = if runs.is_empty() {
+            of_time.iter().fold(model::Completeness::default(), |sum, run| merged(sum, &run.completeness));
+        let unfinished: Vec<i64> =
+            of_time.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
+        let verdict = if runs.is_empty() || (selection.is_interval() && coverage.recorded.is_empty()) {
             Verdict::Nothing
-        } else if words::losses(&counters).next().is_some()
-            || words::left_out(runs).next().is_some()
-            || !gaps.is_empty()
-        {
+        } else if words::losses(&counters).next().is_some() || words::left_out(&of_time).next().is_some() {
             Verdict::Incomplete
+        } else if !coverage.gaps.is_empty() {
+            Verdict::Partial
         } else if !unfinished.is_empty() {
             Verdict::Unfinished
         } else {
             Verdict::Complete
         };
-        let mut this = Self { verdict, counters, gaps, unfinished, statements: Vec::new() };
-        this.statements = words::statements(&this, runs, selection);
+        let mut this = Self { verdict, counters, coverage, unfinished, statements: Vec::new() };
+        this.statements = words::statements(&this, &of_time, selection);
         this
     }
 
@@ -94,15 +109,26 @@ impl Completeness {
     pub fn of_last(runs: &[Run]) -> Option<(&Run, Self)> {
         let last = runs.iter().max_by_key(|run| (run.started, run.id))?;
         let alone = std::slice::from_ref(last);
-        let mut window = Window::of(alone, &Selection::default())?;
-        window.from = last.gaps.iter().map(|gap| gap.from).fold(window.from, Ord::min);
-        Some((last, Self::of(alone, Some(window), &Selection::default())))
+        let everything = Selection::default();
+        let mut asked = everything.asked(alone)?;
+        asked.from = last.gaps.iter().map(|gap| gap.from).fold(asked.from, Ord::min);
+        Some((last, Self::of_time(alone, Some(asked), &everything)))
     }
 
     /// Adds what only the connections can tell.
     pub fn note_connections(&mut self, inexact: u64, preexisting: u64) {
         self.statements.extend(words::connections(inexact, preexisting));
         self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds that the figures of the wire lack so many connections.
+    pub fn note_wire(&mut self, unknown: u64) {
+        self.statements.extend(words::wire(unknown));
+    }
+
+    /// Which parts of the time that was asked for were recorded, and which were not, in words.
+    pub fn coverage_words(&self) -> Vec<Statement> {
+        words::coverage(&self.coverage)
     }
 
     /// Whether nothing is missing.

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::format::{bytes, count, duration, grouped};
 use super::{ProcessRow, RemoteRow, Summary};
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, End, ExeState};
+use crate::model::{Connection, ExeState};
 
 /// A connection that lasts as long is long-lived.
 const LONG_NS: i64 = 3_600_000_000_000;
@@ -52,7 +52,7 @@ impl Watch {
             self.long += 1;
             self.longest_ns = self.longest_ns.max(lasted);
         }
-        if let (Some(owner), true) = (owner, connection.end.is_some_and(End::is_failure)) {
+        if let (Some(owner), true) = (owner, connection.has_failed()) {
             *self.failures.entry((owner, connection.opened.0.div_euclid(MINUTE_NS))).or_default() += 1;
         }
     }
@@ -134,7 +134,7 @@ fn bursts(summary: &Summary) -> Option<Finding> {
             some(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm)))
         ),
         filter: format!(
-            "{} end:rst,timeout,refused,unreachable,error",
+            "{} (end:refused or end:rst,timeout,unreachable,error bytes:0)",
             list("pid", ":", rows.iter().map(|(row, _)| row.process.id.pid.to_string()))
         ),
     })

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Builder, Selection, Summary};
 use crate::model::{
-    Completeness, Connection, Direction, End, Endpoint, Process, ProcessId, Proto, Run, Share, Timestamp,
+    Completeness, Connection, Direction, End, Endpoint, Process, ProcessId, Proto, Run, Share, Step,
+    Timestamp,
 };
 
 /// 2026-06-18T08:00:00Z.
@@ -29,6 +30,7 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         started,
         ended: Some(ended),
         last_flush: ended,
+        going_on: false,
         completeness: Completeness::default(),
         gaps: Vec::new(),
         left_out: None,
@@ -71,12 +73,23 @@ pub(crate) fn connection(
         remote: Endpoint::new(remote.ip(), remote.port()),
         opened,
         closed: Some(Timestamp(opened.0 + 10 * SECOND)),
+        cut_off: None,
         end: Some(End::Fin),
         preexisting: false,
         subflow: false,
         inexact: None,
         owner: Some(owner.clone()),
         traffic: vec![share(owner, tx, rx)],
+        steps: vec![Step {
+            start: opened.step(),
+            share: 0,
+            tx_bytes: tx,
+            rx_bytes: rx,
+            tx_calls: 1,
+            rx_calls: 1,
+        }],
+        within: None,
+        beyond: 0,
         kernel: None,
         wire: None,
         country: None,

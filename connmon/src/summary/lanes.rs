@@ -85,18 +85,19 @@ impl Lanes {
             self.lanes.len() - 1
         });
         let first = self.cell(connection.opened);
-        let last = self.cell(connection.closed.unwrap_or(self.window.to)).max(first);
+        let last = self.cell(connection.known_end().unwrap_or(self.window.to)).max(first);
         let within = connection.opened >= self.window.from;
         let silent = connection.direction == Direction::In
             && connection.tx_bytes().saturating_add(connection.rx_bytes()) == 0;
         let lane = &mut self.lanes[place];
         lane.figures.add(connection, connection.tx_bytes(), connection.rx_bytes());
-        lane.open |= connection.closed.is_none();
-        let body = if silent && connection.end.is_none_or(|end| end == End::Unseen) {
-            Cell::Listen
-        } else {
-            Cell::Active
-        };
+        lane.open |= connection.is_open();
+        let body =
+            if silent && connection.end.is_none_or(|end| matches!(end, End::Unseen | End::RecordingEnded)) {
+                Cell::Listen
+            } else {
+                Cell::Active
+            };
         for cell in &mut lane.cells[first..=last] {
             *cell = (*cell).max(body);
         }

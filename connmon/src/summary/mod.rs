@@ -19,6 +19,7 @@ pub mod lanes;
 pub mod redact;
 mod rows;
 mod selection;
+mod spans;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -36,7 +37,7 @@ pub use crate::enrich::geo::AddressKind;
 pub use crate::model::{Service, service_of};
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
-pub use completeness::{Completeness, Level, Statement, Verdict};
+pub use completeness::{Completeness, Coverage, Level, Statement, Verdict};
 pub use geo::GeoNotes;
 pub use indicators::Indicators;
 pub use rows::{

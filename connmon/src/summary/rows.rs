@@ -12,7 +12,7 @@ use crate::model::{Connection, Direction, End, Location, Process, ProcessId, Pro
 pub struct Figures {
     /// Connections.
     pub connections: u64,
-    /// Of these, connections that never came about, or broke: see [`End::is_failure`].
+    /// Of these, connections that failed: see [`Connection::has_failed`].
     pub failed: u64,
     /// Of these, connections that the other side opened.
     pub inbound: u64,
@@ -43,7 +43,7 @@ impl Figures {
     /// Counts a connection of which `tx` and `rx` bytes belong to this row.
     pub(super) fn add(&mut self, connection: &Connection, tx: u64, rx: u64) {
         self.connections += 1;
-        self.failed += u64::from(connection.end.is_some_and(End::is_failure));
+        self.failed += u64::from(connection.has_failed());
         self.inbound += u64::from(connection.direction == Direction::In);
         self.inexact += u64::from(connection.inexact.is_some());
         self.tx_bytes = self.tx_bytes.saturating_add(tx);

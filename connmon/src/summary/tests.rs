@@ -171,13 +171,47 @@ fn times_without_a_recording_are_gaps() {
     let mut later = run(2, 3);
     later.gaps.push(Gap { from: at(2), to: at(3), reason: "killed".into() });
     let c = summary(vec![run(1, 0), later], []).completeness;
-    let gaps: Vec<_> = c.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.as_str())).collect();
+    let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.as_str())).collect();
     assert_eq!(gaps, [(at(1), at(2), "no recording was running"), (at(2), at(3), "killed")]);
 
-    let asked = Selection { since: Some(at(-1)), until: Some(at(2)), filter: String::new() };
+    let asked = Selection { since: Some(at(-1)), until: Some(at(2)), ..Selection::default() };
     let s = Builder::new(vec![run(1, 0)], asked, 1).finish();
-    let gaps: Vec<_> = s.completeness.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
+    let gaps: Vec<_> = s.completeness.coverage.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
     assert_eq!(gaps, [(at(-1), at(0)), (at(1), at(2))]);
+}
+
+#[test]
+fn time_that_was_not_recorded_is_never_called_complete() {
+    let at = |hour: i64| Timestamp(START + hour * 3_600 * SECOND);
+    let runs = [run(1, 0), run(2, 3)];
+    let asked = |since: Option<i64>, until: Option<i64>| {
+        let selection = Selection::new(since.map(at), until.map(at), String::new(), at(10));
+        let c = Builder::new(runs.to_vec(), selection, 1).finish().completeness;
+        let hours = |from: Timestamp, to: Timestamp| {
+            ((from.0 - START) / (3_600 * SECOND), (to.0 - START) / (3_600 * SECOND))
+        };
+        let recorded: Vec<_> = c.coverage.recorded.iter().map(|part| hours(part.from, part.to)).collect();
+        let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| hours(gap.from, gap.to)).collect();
+        assert_eq!(c.is_complete(), gaps.is_empty() && !recorded.is_empty());
+        let words: Vec<_> = c.statements.iter().map(Statement::words).collect();
+        assert_eq!(words.join(" ").contains("othing was recorded"), !gaps.is_empty(), "{words:#?}");
+        (c.verdict, recorded, gaps)
+    };
+    use Verdict::{Complete, Nothing, Partial};
+    for (since, until, found) in [
+        (Some(0), Some(1), (Complete, vec![(0, 1)], vec![])),
+        (None, None, (Partial, vec![(0, 1), (3, 4)], vec![(1, 3)])),
+        // Before, between and after the recordings, and what is still to come.
+        (Some(-2), Some(-1), (Nothing, vec![], vec![(-2, -1)])),
+        (None, Some(-1), (Nothing, vec![], vec![])),
+        (Some(1), Some(3), (Nothing, vec![], vec![(1, 3)])),
+        (Some(9), None, (Nothing, vec![], vec![(9, 10)])),
+        (Some(3), None, (Partial, vec![(3, 4)], vec![(4, 10)])),
+        (Some(20), Some(21), (Nothing, vec![], vec![(20, 21)])),
+        (Some(3), Some(12), (Partial, vec![(3, 4)], vec![(4, 10), (10, 12)])),
+    ] {
+        assert_eq!(asked(since, until), found, "{since:?} {until:?}");
+    }
 }
 
 #[test]
@@ -203,7 +237,7 @@ fn a_selection_takes_what_overlaps() {
         (None, at(101), true),
     ] {
         assert_eq!(
-            Selection { since, until, filter: String::new() }.overlaps(&c),
+            Selection { since, until, ..Selection::default() }.overlaps(&c),
             taken,
             "{since:?} {until:?}"
         );

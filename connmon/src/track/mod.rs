@@ -15,14 +15,13 @@ use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
 use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame};
 use crate::model::{
-    Direction, Endpoint, InterfaceSample, KernelTotals, NameSource, ProcessId, Proto, Timestamp, Wire,
+    Direction, Endpoint, InterfaceSample, KernelTotals, NameSource, ProcessId, Proto, STEP_NS, Timestamp,
+    Wire,
 };
 use names::{Found, Names};
 use processes::Processes;
 pub use rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
-/// Traffic is kept per interval of this many seconds.
-pub const BUCKET_SECONDS: i64 = 10;
 /// A connection whose final record may still be followed by shares waits for this many sweeps; and one that neither
 /// a sweep nor the ring has shown for as many has been lost.
 const PATIENCE: u8 = 2;
@@ -328,10 +327,14 @@ impl Tracker {
         let connection = open.row;
         let comm = &open.entry.comm;
         let process = self.processes.row(process, share.uid, comm, u64::MAX);
+        // What a sweep finds was moved since the one before; but never before the connection began, nor after it ended.
+        let began = wall_clock(open.entry.opened_ns, self.clock_offset_ns);
+        let over = open.last.as_ref().map(|last| wall_clock(last.closed_ns, self.clock_offset_ns));
+        let time = over.map_or(time, |over| time.min(over)).max(began);
         self.batch.traffic.push(TrafficRow {
             connection,
             process,
-            bucket: time.0.div_euclid(1_000_000_000 * BUCKET_SECONDS) * BUCKET_SECONDS,
+            bucket: time.0.div_euclid(STEP_NS) * (STEP_NS / 1_000_000_000),
             tx_bytes: now.tx_bytes - before.tx_bytes,
             rx_bytes: now.rx_bytes - before.rx_bytes,
             tx_calls: now.tx_calls - before.tx_calls,

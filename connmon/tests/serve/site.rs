@@ -112,6 +112,7 @@ pub fn snapshot() -> Update {
         started: Timestamp(START),
         ended: None,
         last_flush: Timestamp(START),
+        going_on: true,
         completeness: Completeness::default(),
         gaps: vec![],
         left_out: None,

@@ -9,8 +9,8 @@ use crate::config::{choice, interval};
 use crate::daemon::now;
 use crate::report::compare;
 use crate::store::Store;
-use crate::summary::Summary;
 use crate::summary::compare::Comparison;
+use crate::summary::{Selection, Summary};
 
 /// Compares two stores, or two intervals of one.
 ///
@@ -36,7 +36,9 @@ fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
     let db: PathBuf = match side.split_once("..").filter(|_| !Path::new(side).is_file()) {
         Some((from, to)) => {
             let time = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-            (chosen.selection.since, chosen.selection.until) = interval(&time(from), &time(to), now())?;
+            let now = now();
+            let (since, until) = interval(&time(from), &time(to), now)?;
+            chosen.selection = Selection::new(since, until, chosen.selection.filter, now);
             args.source.db.clone()
         }
         None => side.into(),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::interfaces::{Comparison, Meter};
 use super::{Audit, By, Group, Key, Sort, Split, key};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
-use crate::summary::{Completeness, GeoNotes, Indicators, Selection, Window};
+use crate::summary::{Completeness, GeoNotes, Indicators, Selection};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
     by: By,
+    selection: Selection,
     completeness: Completeness,
     geo: GeoNotes,
     indicators: Indicators,
@@ -36,10 +37,10 @@ struct Open {
 impl Builder {
     /// A builder for the connections of these recordings that fit the selection.
     pub fn new(runs: &[Run], selection: &Selection, by: By) -> Self {
-        let window = Window::of(runs, selection);
         Self {
             by,
-            completeness: Completeness::of(runs, window, selection),
+            selection: selection.clone(),
+            completeness: Completeness::of(runs, selection),
             geo: GeoNotes::of(runs),
             indicators: Indicators::of(runs),
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
@@ -52,18 +53,24 @@ impl Builder {
         }
     }
 
-    /// Counts a connection of the recording `run`.
-    pub fn add(&mut self, run: i64, connection: &Connection) {
+    /// Counts what a connection of the recording `run` moved in the interval.
+    pub fn add(&mut self, run: i64, connection: Connection) {
+        let whole = connection.lies_within(self.selection.since, self.selection.until);
+        let connection = &self.selection.part_of(connection);
         let (proto, tx, rx) = (connection.proto, connection.tx_bytes(), connection.rx_bytes());
-        self.totals.add_connection(connection);
+        self.totals.add_connection(connection, whole);
         self.totals.add_bytes(proto, tx, rx);
         self.indicators.add(connection);
         self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_connection(connection, tx, rx);
+        if let Some(period) = self.by.period() {
+            self.by_time(period, connection);
+            return;
+        }
         if let Some(key) = key::of_connection(self.by, connection) {
             let open = self.groups.entry(key).or_default();
-            open.figures.add_connection(connection);
+            open.figures.add_connection(connection, whole);
             open.figures.add_bytes(proto, tx, rx);
             let rank = Some((connection.opened, connection.id));
             if let (By::Asn, Some(place), true) = (self.by, &connection.place, rank >= open.newest) {
@@ -73,11 +80,26 @@ impl Builder {
             return;
         }
         match &connection.owner {
-            Some(owner) => self.user(run, connection, owner).add_connection(connection),
-            None => self.groups.entry(Key::Nobody).or_default().figures.add_connection(connection),
+            Some(owner) => self.user(run, connection, owner).add_connection(connection, whole),
+            None => self.groups.entry(Key::Nobody).or_default().figures.add_connection(connection, whole),
         }
         for share in &connection.traffic {
             self.user(run, connection, &share.process).add_bytes(proto, share.tx_bytes, share.rx_bytes);
+        }
+    }
+
+    /// Counts bytes in the period in which they were moved, and the connection in the one in which it was opened, or the first
+    /// of the interval.
+    fn by_time(&mut self, period: i64, connection: &Connection) {
+        let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
+        let start = opened.0.div_euclid(period).saturating_mul(period);
+        let whole =
+            connection.lies_within(Some(Timestamp(start)), Some(Timestamp(start.saturating_add(period))));
+        let key = |time| key::of_time(self.by, time);
+        self.groups.entry(key(opened)).or_default().figures.add_connection(connection, whole);
+        for step in &connection.steps {
+            let figures = &mut self.groups.entry(key(step.start)).or_default().figures;
+            figures.add_bytes(connection.proto, step.tx_bytes, step.rx_bytes);
         }
     }
 
@@ -107,6 +129,8 @@ impl Builder {
     pub fn finish(self, sort: Sort, top: Option<usize>) -> Audit {
         let mut completeness = self.completeness;
         completeness.note_connections(self.inexact, self.preexisting);
+        let parts: u64 = self.groups.values().map(|open| open.figures.all.wire_unknown).sum();
+        completeness.note_wire(parts);
         let mut groups: Vec<Group> = self
             .groups
             .into_iter()

@@ -17,6 +17,8 @@ pub struct Figures {
     pub wire_tx_bytes: u64,
     /// Bytes received from the IP header on.
     pub wire_rx_bytes: u64,
+    /// Connections that are not in the figures of the wire, because only a part of their time is meant.
+    pub wire_unknown: u64,
 }
 
 /// The name of a column, and its figure.
@@ -24,12 +26,13 @@ pub type Column = (&'static str, fn(&Figures) -> u64);
 
 impl Figures {
     /// Every figure, by its name in machine output.
-    pub const COLUMNS: [Column; 5] = [
+    pub const COLUMNS: [Column; 6] = [
         ("connections", |f| f.connections),
         ("tx_bytes", |f| f.tx_bytes),
         ("rx_bytes", |f| f.rx_bytes),
         ("wire_tx_bytes", |f| f.wire_tx_bytes),
         ("wire_rx_bytes", |f| f.wire_rx_bytes),
+        ("wire_unknown", |f| f.wire_unknown),
     ];
 
     /// Bytes both ways.
@@ -48,6 +51,7 @@ impl Figures {
         self.rx_bytes = self.rx_bytes.saturating_add(other.rx_bytes);
         self.wire_tx_bytes = self.wire_tx_bytes.saturating_add(other.wire_tx_bytes);
         self.wire_rx_bytes = self.wire_rx_bytes.saturating_add(other.wire_rx_bytes);
+        self.wire_unknown += other.wire_unknown;
     }
 }
 
@@ -64,15 +68,16 @@ pub struct Split {
 }
 
 impl Split {
-    /// Counts a connection, and what it put on the wire.
-    pub fn add_connection(&mut self, connection: &Connection) {
-        let wire = connection.wire.unwrap_or_default();
+    /// Counts a connection, and what it put on the wire; of one that is not `whole` that is not known.
+    pub fn add_connection(&mut self, connection: &Connection, whole: bool) {
+        let wire = connection.wire.filter(|_| whole).unwrap_or_default();
         self.each(connection.proto, |figures| {
             figures.merge(&Figures {
                 // A subflow is a part of an MPTCP connection that is counted itself.
                 connections: u64::from(!connection.subflow),
                 wire_tx_bytes: wire.tx_bytes,
                 wire_rx_bytes: wire.rx_bytes,
+                wire_unknown: u64::from(!whole),
                 ..Figures::default()
             });
         });

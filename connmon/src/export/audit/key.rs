@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::By;
 use crate::export::process::name;
-use crate::model::{Connection, Process, ProcessId, display_safe};
+use crate::model::{Connection, Process, ProcessId, Timestamp, display_safe};
 use crate::summary::{AddressKind, service_of};
 
 /// What the connections of a group have in common. The order is that of `--sort name`.
@@ -54,10 +54,10 @@ pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
     }
 }
 
-/// For groupings by what and when: the key of a connection.
+/// For groupings by what: the key of a connection.
 pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
     match by {
-        By::Process | By::Exe | By::User | By::Unit | By::Container => None,
+        By::Process | By::Exe | By::User | By::Unit | By::Container | By::Day | By::Hour => None,
         By::Host => Some(match connection.host() {
             Some(host) => Key::Text(display_safe(host).into_owned()),
             None => Key::Remote(connection.remote.ip),
@@ -77,8 +77,6 @@ pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
             None => "(no label)".into(),
         })),
         By::Port => Some(Key::Port(service_of(connection).port)),
-        By::Day => Some(Key::Text(opened(connection, 10, ""))),
-        By::Hour => Some(Key::Text(opened(connection, 13, ":00Z"))),
     }
 }
 
@@ -91,8 +89,9 @@ fn known_or_kind(known: Option<&str>, connection: &Connection) -> String {
     }
 }
 
-/// The first characters of the time of opening, in UTC.
-fn opened(connection: &Connection, length: usize, rest: &str) -> String {
-    let time = connection.opened.to_string();
-    format!("{}{rest}", time.get(..length).unwrap_or(&time))
+/// For groupings by when: the key of a moment, in UTC.
+pub fn of_time(by: By, time: Timestamp) -> Key {
+    let time = time.to_string();
+    let (length, rest) = if by == By::Day { (10, "") } else { (13, ":00Z") };
+    Key::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))
 }

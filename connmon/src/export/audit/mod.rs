@@ -73,9 +73,18 @@ impl By {
         matches!(self, Self::Country | Self::Asn | Self::Org)
     }
 
+    /// For groupings by when: how long a group is, in nanoseconds.
+    fn period(self) -> Option<i64> {
+        match self {
+            Self::Day => Some(86_400_000_000_000),
+            Self::Hour => Some(3_600_000_000_000),
+            _ => None,
+        }
+    }
+
     /// The order where none is asked for: times one after the other, else most bytes first.
     pub fn usual_sort(self) -> Sort {
-        if matches!(self, Self::Day | Self::Hour) { Sort::Name } else { Sort::Bytes }
+        if self.period().is_some() { Sort::Name } else { Sort::Bytes }
     }
 }
 

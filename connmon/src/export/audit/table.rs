@@ -71,7 +71,11 @@ fn groups(audit: &Audit, exact: bool) -> Table {
         }
         let (sent, received) = (figures.wire_tx_bytes, figures.wire_rx_bytes);
         let on_wire = if exact { vec![sent, received] } else { vec![sent.saturating_add(received)] };
-        cells.extend(on_wire.into_iter().map(|moved| if moved == 0 { "-".into() } else { bytes(moved) }));
+        let at_least = if figures.wire_unknown > 0 { "≥ " } else { "" };
+        cells.extend(on_wire.into_iter().map(|moved| match moved {
+            0 => "-".into(),
+            _ => format!("{at_least}{}", bytes(moved)),
+        }));
         cells
     };
     let named = |name: String| match by_process {

@@ -29,7 +29,7 @@ fn audit_of(fixture: &Fixture, selection: &Selection, by: By, sort: Sort, top: O
     let store = fixture.open();
     let mut builder = Builder::new(&store.runs().unwrap(), selection, by);
     let each = |run, connection| {
-        builder.add(run, &connection);
+        builder.add(run, connection);
         Ok::<(), crate::store::StoreError>(())
     };
     store.for_each(selection.since, selection.until, &Default::default(), each).unwrap();

@@ -152,7 +152,7 @@ fn connections(app: &App, ids: &[i64], lines: &mut Vec<String>) {
         let connection = &item.connection;
         let owner =
             connection.owner.as_ref().map_or_else(String::new, |owner| tame(&owner.comm).into_owned());
-        let until = connection.closed.unwrap_or(now);
+        let until = connection.known_end().unwrap_or(now);
         lines.push(format!(
             "  {} {} {} {owner} {} {}  sent {} received {}  {}, {}",
             clock(connection.opened),
@@ -196,7 +196,7 @@ pub(super) fn strip(app: &App) -> [String; 2] {
     let label =
         connection.label.as_deref().map(|label| format!(" · label {}", tame(label))).unwrap_or_default();
     let hits = if connection.hits.is_empty() { "" } else { " · MATCHES AN INDICATOR" };
-    let until = connection.closed.unwrap_or(app.board().now());
+    let until = connection.known_end().unwrap_or(app.board().now());
     let first = format!(
         "{} {} {} {}{name} · {} {} {}{label}{hits}",
         connection.proto,
@@ -204,7 +204,7 @@ pub(super) fn strip(app: &App) -> [String; 2] {
         arrow(connection.direction),
         connection.remote,
         end_words(connection.end),
-        if connection.closed.is_some() { "after" } else { "for" },
+        if !connection.is_open() { "after" } else { "for" },
         lasted(connection.opened, until),
     );
     let command = connection.owner.as_ref().map_or_else(String::new, |owner| {

@@ -187,7 +187,7 @@ fn prompt(app: &App, input: &Input, area: Rect, buffer: &mut Buffer) -> (u16, u1
 fn help_lines(app: &App, width: usize) -> Vec<String> {
     let statements: Vec<String> = match app.board().run() {
         Some(run) => {
-            let complete = Completeness::of(std::slice::from_ref(run), None, &Selection::default());
+            let complete = Completeness::of(std::slice::from_ref(run), &Selection::default());
             complete
                 .statements
                 .iter()

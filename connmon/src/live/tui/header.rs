@@ -93,7 +93,7 @@ fn missing(app: &App) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     if let Some(run) = board.run() {
         let c = &run.completeness;
-        let complete = Completeness::of(std::slice::from_ref(run), None, &Selection::default());
+        let complete = Completeness::of(std::slice::from_ref(run), &Selection::default());
         spans.push(if c.lost_events > 0 {
             Span::styled(format!("! LOST {}", count(c.lost_events, "event", "events")), theme.bad())
         } else if complete.verdict == Verdict::Incomplete {

@@ -55,13 +55,13 @@ impl Item {
 
     /// Whether it lasts.
     pub fn open(&self) -> bool {
-        self.connection.closed.is_none()
+        self.connection.is_open()
     }
 
     /// How it stands, in one symbol: that of the timeline, or `!` for what failed.
     pub fn state(&self, now: Timestamp) -> State {
         match self.connection.end {
-            Some(end) if end.is_failure() => State::Failed,
+            Some(_) if self.connection.has_failed() => State::Failed,
             Some(_) => State::Closed,
             None if now.0 - self.connection.opened.0 < NEW && !self.connection.preexisting => State::New,
             None => State::Open,

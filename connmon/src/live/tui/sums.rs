@@ -35,7 +35,7 @@ impl Sum {
     fn add(&mut self, id: i64, item: &Item, tx: u64, rx: u64) {
         self.connections += 1;
         self.open += u64::from(item.open());
-        self.failed += u64::from(item.connection.end.is_some_and(crate::model::End::is_failure));
+        self.failed += u64::from(item.connection.has_failed());
         self.tx = self.tx.saturating_add(tx);
         self.rx = self.rx.saturating_add(rx);
         self.rate += item.rate;

@@ -50,7 +50,7 @@ pub(super) fn lanes(app: &App) -> Vec<Lane> {
     let (_, cells, _) = widths(app, app.width_now);
     let window = window(app, cells);
     let mut lanes = Lanes::new(window, cells.into());
-    let within = |item: &Item| item.connection.closed.is_none_or(|closed| closed >= window.from);
+    let within = |item: &Item| item.connection.known_end().is_none_or(|end| end >= window.from);
     for (_, item) in app.items.fitting().filter(|(_, item)| within(item)) {
         lanes.add(&item.connection);
     }

@@ -6,7 +6,7 @@ use super::places::{network, place};
 use super::tables::{name, words};
 use super::view::{Amount, Label, Shown, When};
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Direction, End, Rule};
+use crate::model::{Connection, Direction, Rule};
 use crate::report::payload::Written;
 use crate::summary::format;
 use crate::summary::{Kept, Summary};
@@ -125,11 +125,11 @@ fn line(kept: &Kept) -> Line {
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),
         rx: Amount::new(c.rx_bytes()),
-        lasted: c.closed.map_or_else(String::new, |closed| {
-            format::duration(u64::try_from(closed.0.saturating_sub(c.opened.0)).unwrap_or(0))
+        lasted: c.known_end().map_or_else(String::new, |end| {
+            format::duration(u64::try_from(end.0.saturating_sub(c.opened.0)).unwrap_or(0))
         }),
         end: words(c.end),
-        end_class: if c.end.is_some_and(End::is_failure) { "bad" } else { "" },
+        end_class: if c.has_failed() { "bad" } else { "" },
         remarks: remarks(c),
         label: None,
     }

@@ -155,13 +155,24 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
             "Yes, up to the last record.",
             "Nothing is known to be missing, but the recording has not ended.",
         ),
+        summary::Verdict::Partial => (
+            "bad",
+            "!",
+            "Not for all of this time.",
+            "Nothing is known to be lost where it was recorded, but not all of this time was: see below.",
+        ),
         summary::Verdict::Incomplete => (
             "bad",
             "!",
             "No: records are missing.",
             "Everything in this report happened, but more may have happened: the list below says what is missing.",
         ),
-        summary::Verdict::Nothing => ("bad", "!", "No recording.", "There is nothing to be complete."),
+        summary::Verdict::Nothing => (
+            "bad",
+            "!",
+            "There is no record of this time.",
+            "Nothing can be said of what happened: that nothing is shown here does not mean that nothing was.",
+        ),
     };
     let line = |statement: &summary::Statement| {
         let (class, sign) = match statement.level {
@@ -177,7 +188,7 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
 }
 
 pub(super) fn gaps(summary: &Summary) -> Vec<GapLine> {
-    let gaps = &summary.completeness.gaps;
+    let gaps = &summary.completeness.coverage.gaps;
     let line = |gap: &crate::model::Gap| GapLine {
         from: When::new(gap.from),
         to: When::new(gap.to),
@@ -187,7 +198,7 @@ pub(super) fn gaps(summary: &Summary) -> Vec<GapLine> {
 }
 
 pub(super) fn more_gaps(summary: &Summary) -> String {
-    match summary.completeness.gaps.len().saturating_sub(GAPS) {
+    match summary.completeness.coverage.gaps.len().saturating_sub(GAPS) {
         0 => String::new(),
         n => format!("and {} more", format::grouped(n as u64)),
     }

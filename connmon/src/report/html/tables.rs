@@ -223,7 +223,7 @@ pub(super) fn ends(summary: &Summary) -> Vec<EndLine> {
     let most = summary.ends.iter().map(|row| row.connections).max().unwrap_or(0).max(1);
     let line = |row: &crate::summary::EndRow| EndLine {
         words: words(row.end),
-        class: if row.end.is_some_and(End::is_failure) { "bad" } else { "" },
+        class: if row.end.is_some_and(End::is_error) { "bad" } else { "" },
         share: format!("{:.2}", row.connections as f64 / most as f64 * 100.0),
         count: format::grouped(row.connections),
     };

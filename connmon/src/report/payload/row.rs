@@ -43,7 +43,7 @@ pub(super) struct Row {
     pub(super) inexact: u16,
     pub(super) direction: u8,
     pub(super) end: u8,
-    /// 1 existed before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures.
+    /// 1 existed before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures, 16 failed.
     pub(super) flags: u8,
     /// Others than its owner moved bytes, or more than one did.
     pub(super) is_shared: bool,
@@ -57,14 +57,15 @@ impl Row {
         dictionaries: &mut Dictionaries,
     ) -> Self {
         let Connection { kernel, wire, owner, traffic, .. } = connection;
-        let until = connection.closed.unwrap_or(last_word.max(connection.opened));
+        let until = connection.known_end().unwrap_or(last_word.max(connection.opened));
         // Where there are none, the application's figures take the least room: the flags say that they mean nothing.
         let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
         let same = KernelTotals { tx_bytes: tx, rx_bytes: rx, ..KernelTotals::default() };
         let (kernel, has_kernel) = (kernel.unwrap_or(same), kernel.is_some());
         let same = Wire { tx_bytes: tx, rx_bytes: rx, ..Wire::default() };
         let (wire, has_wire) = (wire.unwrap_or(same), wire.is_some());
-        let flags = [connection.preexisting, connection.subflow, has_kernel, has_wire];
+        let flags =
+            [connection.preexisting, connection.subflow, has_kernel, has_wire, connection.has_failed()];
         let owner_id = owner.as_ref().map(|owner| owner.id);
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Self {

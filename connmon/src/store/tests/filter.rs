@@ -206,8 +206,8 @@ pub(super) fn in_memory() -> Writer {
 
 pub(super) fn reader(writer: Writer) -> Store {
     let db = writer.into_database();
-    crate::store::filter::provide(&db).unwrap();
-    Store { db, path: ":memory:".into() }
+    crate::store::filter::provide(&db, false).unwrap();
+    Store { db, path: ":memory:".into(), going_on: false }
 }
 
 /// The ids of what a filter chooses in SQL and in memory.
@@ -251,7 +251,9 @@ proptest! {
             let row = Row::of(&connection, Timestamp(130_000_000_000));
             assert_eq!(rules.label(&row), connection.label.as_deref());
             assert_eq!(row.remote.to_string() == "8.8.8.8", !connection.hits.is_empty());
-            assert_eq!(alone(connection.id), Some((run, connection)));
+            // Read alone, it does not say when it moved its bytes.
+            let id = connection.id;
+            assert_eq!(alone(id), Some((run, Connection { steps: Vec::new(), ..connection })));
             Ok::<_, StoreError>(())
         }).unwrap();
         for text in expressions {

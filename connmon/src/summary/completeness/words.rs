@@ -1,10 +1,13 @@
 //! The counters as sentences that need no knowledge of the kernel, with what to do about each.
 
-use super::{Completeness, Level, Statement, Verdict};
-use crate::model::{self, Run};
+use super::coverage::AHEAD;
+use super::{Completeness, Coverage, Level, Statement, Verdict};
+use crate::model::{self, Gap, Run};
 use crate::summary::format::{self, grouped};
-use crate::summary::selection::{Selection, end_of};
+use crate::summary::selection::Selection;
 
+/// So many intervals are named one by one.
+const LISTED: usize = 3;
 /// What follows from lost process records.
 const NAMELESS: &str =
     " A process without its record may be shown as the program that it or its parent ran before.";
@@ -24,12 +27,12 @@ const SKIPPED: &str = "Record with “--backend fentry” where the kernel allow
 const REPORT: &str = "This is a fault: report it with the output of “connmon doctor”.";
 
 /// Every statement, what matters most first.
-pub(super) fn statements(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
+pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
     all.extend(left_out(runs));
-    all.extend(gaps(this));
+    all.extend(coverage(&this.coverage));
     all.extend(notes(this, runs, selection));
-    if this.verdict == Verdict::Nothing {
+    if this.coverage.asked.is_none() {
         all.push(statement(
             Level::Loss,
             "There is no recording in this database.".into(),
@@ -114,7 +117,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
 }
 
 /// What recordings did not keep on purpose.
-pub(super) fn left_out(runs: &[Run]) -> impl Iterator<Item = Statement> {
+pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> + use<'a> {
     let each = runs.iter().filter_map(|run| Some((run.id, run.left_out.as_ref()?)));
     each.filter(|(_, left_out)| left_out.connections > 0).map(|(run, left_out)| {
         let text = format!(
@@ -130,37 +133,64 @@ pub(super) fn left_out(runs: &[Run]) -> impl Iterator<Item = Statement> {
     })
 }
 
-fn gaps(this: &Completeness) -> Option<Statement> {
-    let first = this.gaps.first()?;
-    let text = match this.gaps.len() {
-        1 => format!(
-            "Nothing was recorded from {} to {}: {}.",
-            short(first.from),
-            short(first.to),
-            first.reason
-        ),
-        n => format!(
-            "In {n} intervals nothing was recorded, the first from {} to {}: {}.",
-            short(first.from),
-            short(first.to),
-            first.reason
-        ),
-    };
-    Some(statement(
-        Level::Loss,
-        text,
-        Some("Activity in that time is not in this record; other logs may have it."),
-    ))
+/// What was recorded, and what was not.
+pub(super) fn coverage(coverage: &Coverage) -> Vec<Statement> {
+    gaps(&coverage.gaps).into_iter().chain(recorded(coverage)).collect()
 }
 
-fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statement> {
+/// What was not recorded. That the future was not is no loss.
+fn gaps(gaps: &[Gap]) -> Option<Statement> {
+    let first = gaps.first()?;
+    let each = gaps.iter().take(LISTED).map(|gap| {
+        format!("from {} to {}: {}", short(gap.from), short(gap.to), model::display_safe(&gap.reason))
+    });
+    let each = each.collect::<Vec<_>>().join("; ");
+    let text = match gaps.len() {
+        1 => format!("Nothing was recorded {each}."),
+        n => format!(
+            "In {n} intervals nothing was recorded{}, {each}.",
+            if n > LISTED { ", the first" } else { "" }
+        ),
+    };
+    let advice = "Activity in that time is not in this record; other logs may have it.";
+    Some(statement(Level::Loss, text, Some(advice).filter(|_| gaps.len() > 1 || first.reason != AHEAD)))
+}
+
+/// What was recorded.
+fn recorded(coverage: &Coverage) -> Option<Statement> {
+    let asked = coverage.asked?;
+    let each = coverage.recorded.iter().take(LISTED);
+    let each = each.map(|part| format!("from {} to {}", short(part.from), short(part.to)));
+    let each = each.collect::<Vec<_>>().join("; ");
+    Some(match coverage.recorded.len() {
+        0 if asked.from == asked.to && coverage.gaps.is_empty() => return None,
+        0 => statement(
+            Level::Loss,
+            format!("No part of the time from {} to {} was recorded.", short(asked.from), short(asked.to)),
+            Some("That nothing is shown says nothing of what happened then."),
+        ),
+        1 => statement(Level::Note, format!("Recorded {each}."), None),
+        n => {
+            let rest = if n > LISTED {
+                format!("; and {} more", grouped((n - LISTED) as u64))
+            } else {
+                String::new()
+            };
+            statement(Level::Note, format!("Recorded in {n} intervals, {each}{rest}."), None)
+        }
+    })
+}
+
+fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
     let mut notes = Vec::new();
     for run in runs.iter().filter(|run| run.ended.is_none()) {
-        notes.push(statement(
-            Level::Note,
-            format!("Recording {} has not ended; its record reaches to {}.", run.id, short(end_of(run))),
-            Some("If connmon is still running, ask again later. If it was killed, at most its last flush interval is lost."),
-        ));
+        let (state, advice) = if run.going_on {
+            ("is still being recorded", "What is not written yet will be: ask again later.")
+        } else {
+            ("did not end in order", "It was killed or crashed; at most its last flush interval is lost.")
+        };
+        let text = format!("Recording {} {state}; its record reaches to {}.", run.id, short(run.known_end()));
+        notes.push(statement(Level::Note, text, Some(advice)));
     }
     if this.counters.names_missed > 0 {
         let text = format!(
@@ -199,7 +229,7 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
         };
         notes.push(statement(Level::Good, text, None));
     }
-    if matches!(this.verdict, Verdict::Complete | Verdict::Unfinished) {
+    if matches!(this.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::Partial) {
         notes.push(statement(
             Level::Good,
             "All loss counters are zero: no record lost, no byte without its connection.".into(),
@@ -213,12 +243,16 @@ fn notes(this: &Completeness, runs: &[Run], selection: &Selection) -> Vec<Statem
             Some("Remove the filter to see everything."),
         ));
     }
-    if selection.since.is_some() || selection.until.is_some() {
+    if selection.is_interval() && this.verdict != Verdict::Nothing {
+        let widened = if selection.widened { ", to which the time asked for was widened" } else { "" };
         notes.push(statement(
             Level::Note,
-            "Connections that overlap the chosen interval count with all their bytes; the loss counters are \
-             those of the whole recordings."
-                .into(),
+            format!(
+                "Only bytes of the chosen time are counted; traffic is kept in steps of {} s{widened}. A connection that reaches \
+                 beyond that time counts as one. The counters of losses are \
+                 those of whole recordings.",
+                model::STEP_NS / 1_000_000_000
+            ),
             None,
         ));
     }
@@ -249,6 +283,15 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
         ));
     }
     notes
+}
+
+/// What the figures of the wire lack.
+pub(super) fn wire(unknown: u64) -> Option<Statement> {
+    let text = format!(
+        "Packets are counted for each connection, not by time: what {} put on the wire is in no figure of a part of its time.",
+        count(unknown, "connection")
+    );
+    (unknown > 0).then(|| statement(Level::Note, text, None))
 }
 
 /// To the second, in UTC.
