@@ -20,17 +20,36 @@ pub struct Zoo {
 /// `cargo xtask zoo`: all cases so many times, in one recording, with the same result each time.
 pub fn zoo(args: &Zoo) -> Result<()> {
     // what has `::` in its name and is a case, or looks at the store of all cases
-    run(args.times, &["::", "--skip", "report::", "--skip", "bad-input::", "--skip", "load-small::"])
-        .map(drop)
+    run(
+        Part::All,
+        args.times,
+        &["::", "--skip", "report::", "--skip", "bad-input::", "--skip", "load-small::"],
+    )
+    .map(drop)
+}
+
+/// What a test run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything.
+    All,
+    /// What others can disturb, beside a neighbour who uses the host.
+    Busy,
 }
 
 /// Plays each case `times` times; what the test printed.
-pub fn run(times: usize, args: &[&str]) -> Result<String> {
+pub fn run(part: Part, times: usize, args: &[&str]) -> Result<String> {
     sh::can_be_root("this test")?;
     apt::programs(&[Need { program: "tmux", package: "tmux" }], "the end-to-end test")?;
     let programs = programs::build()?;
     let (connmon, traffic) = (programs.connmon.display().to_string(), programs.traffic.display().to_string());
-    let vars = [("CONNMON_BIN", connmon), ("TRAFFIC_BIN", traffic), ("ZOO_TIMES", times.to_string())];
+    let part = if part == Part::Busy { "busy" } else { "all" };
+    let vars = [
+        ("CONNMON_BIN", connmon),
+        ("TRAFFIC_BIN", traffic),
+        ("ZOO_TIMES", times.to_string()),
+        ("E2E_PART", part.to_owned()),
+    ];
     let mut cmd = if sh::is_root() {
         Command::new(&programs.e2e)
     } else {

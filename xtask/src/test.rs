@@ -30,6 +30,8 @@ enum Step {
     Readers,
     /// Recorded against known truth, as root on this host
     E2e,
+    /// What others can disturb, beside a neighbour who makes many connections and records as well
+    Busy,
     /// The same in QEMU, on every kernel and backend
     Vm,
     /// What was run is what docs/coverage.md says
@@ -38,12 +40,13 @@ enum Step {
     Browser,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step::Tidy,
     Step::Unit,
     Step::Scripts,
     Step::Readers,
     Step::E2e,
+    Step::Busy,
     Step::Vm,
     Step::Coverage,
     Step::Browser,
@@ -104,8 +107,9 @@ fn run_step(step: Step) -> Result<Outcome> {
         Step::Readers => readers::run()?,
         Step::E2e => {
             apt::programs(PROGRAMS, "the recording of real programs")?;
-            coverage::keep(&e2e::run(TIMES, &[])?)?;
+            coverage::keep(&e2e::run(e2e::Part::All, TIMES, &[])?)?;
         }
+        Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
         Step::Vm => vm::run(&vm::Args::default())?,
         Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),

@@ -3,17 +3,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::audit::Lost;
-use connmon_tests::harness::compare::{compare, summary};
 use connmon_tests::harness::expected::Bytes;
 use connmon_tests::harness::programs::{audit, export, in_vm, traffic_truth};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::harness::whole::{Host, ensure_exact, pids};
 use connmon_tests::truth::{Process, Truth};
-
-/// Storms are repeated this often if others used the network meanwhile.
-const ATTEMPTS: usize = 3;
 
 /// Connections of a storm.
 fn size() -> u64 {
@@ -36,14 +33,7 @@ pub fn nothing_is_lost() -> Result<()> {
     let recorder = Recorder::start(&db, &[])?;
     let truths = storm(size(), 20)?;
     recorder.stop()?;
-    if let Some(problems) = summary(&compare(&truths, &export(&db)?)) {
-        bail!("{problems}");
-    }
-    let audit = audit(&db)?;
-    audit.ensure_complete()?;
-    let differences = audit.differences(&truths);
-    ensure!(differences.is_empty(), "{}", differences.join("\n"));
-    Ok(())
+    ensure_exact(&truths, &db)
 }
 
 /// A recorder with too little room, and a storm that is too much for it.
@@ -73,22 +63,7 @@ pub fn paused() -> Result<()> {
 }
 
 impl Small {
-    /// The counters are those of the whole machine: others must not use the network meanwhile.
     fn loss_is_counted(&self) -> Result<()> {
-        let mut result = Ok(());
-        for _ in 0..ATTEMPTS {
-            let before = opened()?;
-            result = self.record();
-            let others = opened()?.saturating_sub(before + self.connections);
-            if result.is_ok() || others == 0 {
-                break;
-            }
-            result = result.with_context(|| format!("others opened {others} connections meanwhile"));
-        }
-        result
-    }
-
-    fn record(&self) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let db = folder.path().join("small.db");
         let recorder = Recorder::start(&db, self.options)?;
@@ -103,27 +78,16 @@ impl Small {
         let processes = || truths.iter().flat_map(|truth| &truth.processes);
         let truth = sum(processes());
         ensure!(truth.connections == 2 * self.connections, "the storm was {} sockets", truth.connections);
-        let pids = processes().map(|process| process.pid).collect();
-        let recorded = recorded(&export(db)?, &pids)?;
-        let lost = audit(db)?.lost().context("the counters")?;
-        let accounted = Lost {
-            connections: recorded.connections + lost.connections,
-            bytes: (recorded.bytes.0 + lost.bytes.0, recorded.bytes.1 + lost.bytes.1),
-        };
-        ensure!(accounted == truth, "truth {truth:?}, recorded {recorded:?}, counted as lost {lost:?}");
-        Ok(())
+        let recorded = recorded(&export(db)?, &pids(truths))?;
+        let audit = audit(db)?;
+        recorded.ensure_accounted(&audit.lost().context("the counters")?, &truth, Host::of(&audit, truths))
     }
 }
 
 /// What really happened, as if all of it was lost.
 fn sum<'a>(processes: impl Iterator<Item = &'a Process>) -> Lost {
-    let mut sum = Lost::default();
-    for totals in processes.filter_map(|process| process.totals) {
-        sum.connections += totals.connections;
-        sum.bytes.0 += totals.tx_bytes;
-        sum.bytes.1 += totals.rx_bytes;
-    }
-    sum
+    let totals = processes.filter_map(|process| process.totals);
+    Lost::sum(totals.map(|totals| (totals.connections, totals.tx_bytes, totals.rx_bytes)))
 }
 
 /// What is in the store, as if all of it was lost: bytes by process, and connections with their end.
@@ -138,14 +102,4 @@ fn recorded(records: &[Record], pids: &HashSet<u32>) -> Result<Lost> {
         connections += u64::from(record.end.is_some());
     }
     Ok(Lost { connections, bytes })
-}
-
-/// TCP connections that this machine has opened since it started.
-fn opened() -> Result<u64> {
-    let table = std::fs::read_to_string("/proc/net/snmp")?;
-    let mut lines = table.lines().filter_map(|line| line.strip_prefix("Tcp: "));
-    let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let mut columns = names.split(' ').zip(values.split(' '));
-    let (_, opened) = columns.find(|(name, _)| *name == "ActiveOpens").context("/proc/net/snmp")?;
-    Ok(opened.parse()?)
 }

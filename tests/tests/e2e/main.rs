@@ -2,13 +2,15 @@
 //!
 //! One recorder sees all the plain cases; each of them is a test of its own that looks at its part of the export.
 //! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller,
-//! `ZOO_TIMES` plays each case more than once, `E2E_PART=backend` leaves out what no backend makes a difference to. At the
+//! `ZOO_TIMES` plays each case more than once, `E2E_PART=backend` leaves out what no backend makes a difference to,
+//! `E2E_PART=busy` plays what others on the host can disturb beside a neighbour with traffic and a recorder of its own. At the
 //! end, one line a case says how well it is covered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use connmon_tests::harness::groups::By;
+use connmon_tests::harness::neighbour::Neighbour;
 use connmon_tests::harness::programs::in_vm;
 use connmon_tests::sys::netlink::Netlink;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -114,7 +116,7 @@ fn main() {
         trial("storm::stopped", storms::stopped),
         trial("crash", crash::loses_only_the_last_moment),
     ];
-    if backend_only() {
+    if part_is("backend") {
         println!("{} tests are the same for every backend and run with another one", same_for_all.len());
     } else {
         trials.extend(same_for_all);
@@ -124,15 +126,34 @@ fn main() {
         trials.push(trial("programs::real", programs::real));
         trials.push(trial("live::screen", screen::screen));
     }
+    let neighbour = part_is("busy").then(|| {
+        trials.retain(|trial| DISTURBED.iter().any(|name| trial.name().starts_with(name)));
+        Neighbour::start().expect("a neighbour")
+    });
     let conclusion = libtest_mimic::run(&args, trials);
+    if let Some(neighbour) = neighbour {
+        println!("the neighbour made {} connections", neighbour.stop().expect("the neighbour"));
+    }
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
     drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder
     conclusion.exit()
 }
 
-/// Whether another run on this kernel has the tests of what is the same for every backend.
-fn backend_only() -> bool {
-    std::env::var_os("E2E_PART").is_some_and(|part| part == "backend")
+/// What others on the host can disturb: the counters of losses are the whole host's, and so are the processors.
+const DISTURBED: [&str; 8] = [
+    "case::",
+    "held::",
+    "load-small::",
+    "storm::open",
+    "storm::stopped",
+    "live::scroll",
+    "live::strangers",
+    "live::sleepers",
+];
+
+/// Whether only a part of the tests is wanted.
+fn part_is(name: &str) -> bool {
+    std::env::var_os("E2E_PART").is_some_and(|part| part == name)
 }
 
 /// A line for each case whose record is right; printed at the end, where no test's own output is in the way.

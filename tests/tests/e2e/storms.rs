@@ -1,15 +1,14 @@
 //! Storms of other kinds than connections one after the other: nothing is missing, and every counter of losses is zero but
 //! for ends that the kernel showed to no probe, which the counter tells exactly.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use connmon_tests::harness::compare::{compare, summary};
-use connmon_tests::harness::programs::{audit, export, in_vm, traffic_truth};
-use connmon_tests::harness::record::{Kernel, Record};
+use anyhow::Result;
+use connmon_tests::harness::audit::Lost;
+use connmon_tests::harness::programs::{audit, in_vm, traffic_truth};
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::harness::whole::{Host, ensure_exact, pids};
 use connmon_tests::truth::Truth;
 
 /// So many on the host, or in a guest.
@@ -23,27 +22,7 @@ fn complete(traffic: &[&str]) -> Result<()> {
     let recorder = Recorder::start(&db, &[])?;
     let truths = traffic_truth(traffic)?;
     recorder.stop()?;
-    let mut records = export(&db)?;
-    let unseen = settle_unseen(&mut records);
-    if let Some(problems) = summary(&compare(&truths, &records)) {
-        bail!("{problems}");
-    }
-    let audit = audit(&db)?;
-    audit.ensure_complete_but(unseen)?;
-    let differences = audit.differences(&truths);
-    ensure!(differences.is_empty(), "{}", differences.join("\n"));
-    Ok(())
-}
-
-/// Gives records of connections whose end was not seen what they lack: the reason, and the kernel's totals. Their number.
-fn settle_unseen(records: &mut [Record]) -> u64 {
-    let mut count = 0;
-    for record in records.iter_mut().filter(|record| record.end.as_deref() == Some("unseen")) {
-        record.end = Some("fin".into());
-        record.kernel = Some(Kernel { tx_bytes: record.tx_bytes, rx_bytes: record.rx_bytes, retransmits: 0 });
-        count += 1;
-    }
-    count
+    ensure_exact(&truths, &db)
 }
 
 /// Many connections open at the same time.
@@ -94,29 +73,13 @@ fn churning(connections: &str) -> Result<Vec<Truth>> {
 /// What is in the store and what the counters say is the truth, all of it.
 fn accounted(truths: &[Truth], db: &Path) -> Result<()> {
     let audit = audit(db)?;
+    let ours = pids(truths);
+    let totals = truths.iter().flat_map(|truth| &truth.processes).filter_map(|process| process.totals);
+    let truth = Lost::sum(totals.map(|totals| (totals.connections, totals.tx_bytes, totals.rx_bytes)));
+    let rows = audit.processes.iter().filter(|row| ours.contains(&row.pid));
+    let recorded = Lost::sum(rows.map(|row| (row.tcp.connections, row.tx_bytes, row.rx_bytes)));
     let lost = audit.lost()?;
-    let mut sums = [(0, 0, 0); 2];
-    let [truth, recorded] = &mut sums;
-    let mut pids = HashSet::new();
-    for process in truths.iter().flat_map(|truth| &truth.processes) {
-        pids.insert(process.pid);
-        if let Some(totals) = process.totals {
-            add(truth, totals.connections, totals.tx_bytes, totals.rx_bytes);
-        }
-    }
-    for row in audit.processes.iter().filter(|row| pids.contains(&row.pid)) {
-        add(recorded, row.tcp.connections, row.tx_bytes, row.rx_bytes);
-    }
-    let told = *recorded;
-    add(recorded, lost.connections, lost.bytes.0, lost.bytes.1);
-    ensure!(
-        recorded == truth,
-        "connections and bytes: {truth:?}, recorded {told:?}, counted as lost {lost:?}"
-    );
-    println!("storm: {} sockets, {} of them counted as lost", truth.0, lost.connections);
+    recorded.ensure_accounted(&lost, &truth, Host::of(&audit, truths))?;
+    println!("storm: {} sockets, {} of them counted as lost", truth.connections, lost.connections);
     Ok(())
-}
-
-fn add(sum: &mut (u64, u64, u64), connections: u64, tx: u64, rx: u64) {
-    *sum = (sum.0 + connections, sum.1 + tx, sum.2 + rx);
 }
