@@ -1,6 +1,7 @@
 //! What was typed. The only place that knows clap.
 
 mod audit;
+mod format;
 mod geo;
 mod judge;
 mod live;
@@ -11,7 +12,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::ConnectionId;
+
 pub use audit::Audit;
+pub use format::{OtherFormat, chosen};
 pub use geo::{DEFAULT_GEO_DIR, Databases, Fetch, Geo, GeoCommand, Import, Install, Lookup, Places, Status};
 pub use judge::{Baseline, Ioc, Judging, Label};
 pub use live::{Live, ScrollFormat};
@@ -65,7 +69,7 @@ pub enum Command {
     Export(Export),
     /// Show everything known about one connection
     #[command(after_help = "Example:
-  connmon show 1099511627777 --db a.db --format json")]
+  connmon show 1.42 --db a.db --format json")]
     Show(Show),
     /// List DNS queries: which process asked which server for what, and the answer
     #[command(after_help = "Example:
@@ -103,8 +107,12 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The manual page, for `man -l -`
-    Man,
+    /// Print a manual page, or write them all
+    #[command(after_help = "Examples:
+  connmon man | man -l -
+  connmon man geo fetch | man -l -
+  sudo connmon man --out /usr/local/share/man/man1")]
+    Man(Man),
 }
 
 /// `connmon record`
@@ -210,12 +218,12 @@ pub struct Source {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub choice: Choice,
-    /// Connections that were open at this time or later: 2026-01-31T14:02:00Z, "2026-01-31 14:02", 14:02, or 2h ago as 2h; in
-    /// UTC unless it names a zone
-    #[arg(long, value_name = "TIME")]
+    /// Connections that were open at this time or later: 2026-01-31T14:02:00Z, "2026-01-31 14:02", 14:02, today,
+    /// yesterday, or 2h ago as 2h or -2h; in UTC unless it names a zone
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Connections that were opened before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
 }
 
@@ -225,9 +233,9 @@ pub struct Export {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
-    pub format: ExportFormat,
+    /// Output format [default: by the name of --out, else jsonl]
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
     /// Write to a file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -236,14 +244,17 @@ pub struct Export {
 /// `connmon show`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// The connection's id, as the other commands print it
-    pub id: i64,
+    /// The connection's id, such as 1.42, or the number that `connmon export` prints as `id`
+    pub id: ConnectionId,
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
     /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
+    /// Show times in this host's time zone; JSON stays in UTC
+    #[arg(long)]
+    pub local: bool,
 }
 
 /// `connmon dns`
@@ -253,14 +264,17 @@ pub struct Dns {
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
     /// Queries at this time or later, as for `connmon export`
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Queries before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value_t = LookupFormat::Text)]
     pub format: LookupFormat,
+    /// Read and show times in this host's time zone; JSON stays in UTC
+    #[arg(long)]
+    pub local: bool,
 }
 
 /// `connmon verify`
@@ -268,6 +282,16 @@ pub struct Dns {
 pub struct Verify {
     /// The report
     pub file: PathBuf,
+}
+
+/// `connmon man`
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The command whose page to print [default: connmon itself]
+    pub command: Vec<String>,
+    /// Write the pages of all commands into this folder instead
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub out: Option<PathBuf>,
 }
 
 /// `connmon doctor`
@@ -383,12 +407,28 @@ pub fn write_completions(shell: clap_complete::Shell, out: &mut impl std::io::Wr
     out.write_all(&script)
 }
 
-/// Writes the manual page.
+/// A manual page: its name, such as `connmon-geo-fetch.1`, and its text.
+type Page = (String, Vec<u8>);
+
+/// The manual pages of a command and of those below it.
+fn pages(command: &clap::Command, all: &mut Vec<Page>) -> std::io::Result<()> {
+    let page = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    all.push((page.get_filename(), text));
+    command.get_subcommands().filter(|command| !command.is_hide_set()).try_for_each(|below| pages(below, all))
+}
+
+/// The manual pages of all commands.
 ///
 /// # Errors
-/// The writer's.
-pub fn write_man(out: &mut impl std::io::Write) -> std::io::Result<()> {
-    clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(out)
+/// None that are known: the writer is memory.
+pub fn manual() -> std::io::Result<Vec<Page>> {
+    let mut command = <Cli as clap::CommandFactory>::command().disable_help_subcommand(true);
+    command.build();
+    let mut all = Vec::new();
+    pages(&command, &mut all)?;
+    Ok(all)
 }
 
 /// Reads the command line; wrong usage ends the program with a message and exit code 2, help with 0.

@@ -12,7 +12,7 @@ use crate::capture::{Backend, Options};
 use crate::cli;
 use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
 use crate::live::socket_of;
-use crate::model::{Coordinates, HostLocation, Timestamp, length};
+use crate::model::{Coordinates, HostLocation, Timestamp, Zone, length};
 use crate::summary::Selection;
 
 pub use file::{File, FileError};
@@ -217,7 +217,7 @@ pub struct Choice {
 /// # Errors
 /// A time or a filter cannot be read, or the interval is empty.
 pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigError> {
-    let (since, until) = interval(&source.since, &source.until, now)?;
+    let (since, until) = interval(&source.since, &source.until, now, &Zone::UTC)?;
     let filter = filter(&source.choice, now)?;
     // `since:` in a filter says the same as `--since`, so the answer covers the same time.
     let (from, to) = filter.interval();
@@ -234,8 +234,10 @@ pub fn interval(
     since: &Option<String>,
     until: &Option<String>,
     now: Timestamp,
+    zone: &Zone,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), ConfigError> {
-    let time = |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse(text, now)).transpose();
+    let time =
+        |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse_in(text, now, zone)).transpose();
     let (since, until) = (time(since)?, time(until)?);
     match (since, until) {
         (Some(since), Some(until)) if since >= until => Err(ConfigError::Interval(since, until)),

@@ -16,7 +16,7 @@ use crate::capture::{Frame, interfaces, privileges};
 use crate::config::Recording;
 use crate::enrich::Enricher;
 use crate::live::{Update, hub::Hub};
-use crate::model::{Endpoint, Timestamp, display_safe};
+use crate::model::{ConnectionId, Endpoint, Timestamp, display_safe};
 use crate::resolve::{ResolveError, Resolver};
 use crate::store::{News, StoreError, Verdicts, Writer};
 use crate::track::{Batch, Tracker};
@@ -202,7 +202,10 @@ fn warn_of(news: &[News]) {
         });
         let line = format!(
             "connection {} to {}{who} matches {} in {}",
-            connection.id, connection.remote, hit.indicator, hit.list.name
+            ConnectionId(connection.id),
+            connection.remote,
+            hit.indicator,
+            hit.list.name
         );
         tracing::warn!("{}", display_safe(&line));
     }

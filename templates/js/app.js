@@ -9,7 +9,7 @@ import { Fault } from "./query/fault.js";
 import { ENDS } from "./query/fields.js";
 import { compile } from "./query/meaning.js";
 import { parts } from "./query/syntax.js";
-import { everything, fromHash, isSection, quoted, toHash, toggled } from "./state.js";
+import { everything, fromHash, isSection, termOf, toHash, toggled } from "./state.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./state.js").Question} Question */
@@ -171,7 +171,7 @@ export class App {
 
   /** Adds a value to the filter, or takes it out. @param {string} field @param {string} value @param {boolean} [exclude] */
   toggle(field, value, exclude = false) {
-    this.ask({ filter: toggled(this.terms(), `${exclude ? "-" : ""}${field}:${quoted(value)}`) });
+    this.ask({ filter: toggled(this.terms(), `${exclude ? "-" : ""}${termOf(field, value)}`) });
   }
 
   /** Adds a whole expression. @param {string} expression */

@@ -3,7 +3,8 @@
 
 import { append, html, replace } from "./dom.js";
 import { closedText, countryText, directionText, endWords, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
-import { bytesText, count, durationText, grouped, stamp } from "./format.js";
+import { bytesText, count, durationText, grouped, idText, stamp } from "./format.js";
+import { termOf } from "./state.js";
 import { processName } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -97,8 +98,8 @@ export class Drawer {
     const names = m.nameSets[m.names[row]];
     const hits = m.hitSets[m.hits[row]];
     const flags = m.flags[row];
-    const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${field}:${value}`, click: () => app.toggle(field, String(value)) }, "only");
-    const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${m.id[row]}`),
+    const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${termOf(field, String(value))}`, click: () => app.toggle(field, String(value)) }, "only");
+    const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${idText(m.id[row])}`),
       html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), names[0]?.name ?? endpoint.ip),
       html("p", { class: "drawer-tools" },
         html("button", { type: "button", title: "Earlier (k)", click: () => this.step(-1) }, "↑"), html("button", { type: "button", title: "Later (j)", click: () => this.step(1) }, "↓"),
@@ -108,7 +109,7 @@ export class Drawer {
       ["Kernel’s totals", flags & 4 ? `${grouped(m.kernelTx[row])} sent, ${grouped(m.kernelRx[row])} received` : null],
       ["On the wire", flags & 8 ? `${bytesText(m.wireTx[row])} in ${count(m.wireTxPackets[row], "packet", "packets")} sent, ${bytesText(m.wireRx[row])} in ${count(m.wireRxPackets[row], "packet", "packets")} received` : null],
       ["Retransmitted", m.retransmits[row] ? `${count(m.retransmits[row], "segment", "segments")}, ${grouped(m.retransmitted[row])} bytes` : null],
-      ["Round trip", m.rtt[row] ? durationText(m.rtt[row] * 1000) : null],
+      ["Round trip", flags & 4 ? (m.rtt[row] ? durationText(m.rtt[row] * 1000) : "not measured") : null],
       ["Not exact", m.inexactReasons[m.inexact[row]] || null],
     ]);
     const shares = m.shares.get(row) ?? [];

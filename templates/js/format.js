@@ -8,6 +8,9 @@ export function grouped(n) {
   return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+/** A connection as it is named everywhere: its recording, and its number there. @param {number} id */
+export const idText = (id) => `${Math.floor(id / 2 ** 40)}.${id % 2 ** 40}`;
+
 /** Bytes in IEC units with three significant digits. @param {number} n */
 export function bytesText(n) {
   let [value, unit] = [n, 0];

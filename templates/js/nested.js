@@ -5,6 +5,7 @@ import { byId, html, keepingFocus, replace, svg } from "./dom.js";
 import { KINDS } from "./facts.js";
 import { bytesText, grouped } from "./format.js";
 import { processName } from "./groups.js";
+import { termOf } from "./state.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./model.js").Model} Model */
@@ -124,7 +125,7 @@ export class Nested {
     const width = (/** @type {number} */ bytes) => ((bytes / Math.max(1, this.longest ?? 0)) * 100).toFixed(2);
     return html("tr", { class: `depth-${depth}`, "aria-level": depth + 1, "aria-expanded": leaf ? null : String(isOpen) },
       html("th", { scope: "row" }, html("div", {}, leaf ? html("span", { class: "leaf" }) : html("button", { type: "button", class: "turn", "data-key": path, "aria-label": isOpen ? `Close ${group.word}` : `Open ${group.word}`, click: turn }, isOpen ? "▾" : "▸"),
-        term ? html("button", { type: "button", class: "link", "data-key": `${path}\u0000`, title: `Show only ${term.join(":")}; Alt-click excludes it`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(term[0], term[1], event.altKey) }, group.word) : html("span", {}, group.word))),
+        term ? html("button", { type: "button", class: "link", "data-key": `${path}\u0000`, title: `Show only ${termOf(...term)}; Alt-click excludes it`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(term[0], term[1], event.altKey) }, group.word) : html("span", {}, group.word))),
       html("td", { class: "n" }, grouped(group.rows.length), group.failed ? html("small", { class: "bad" }, `${grouped(group.failed)} failed`) : null),
       html("td", { class: "n" }, bytesText(group.tx)), html("td", { class: "n" }, bytesText(group.rx)),
       html("td", { class: "flow" }, svg("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "ground", width: 100, height: 8 }), svg("rect", { class: "tx", width: width(group.tx), height: 8 }), svg("rect", { class: "rx", x: width(group.tx), width: width(group.rx), height: 8 }))));

@@ -4,6 +4,7 @@
 import { byId, html, replace, svg } from "./dom.js";
 import { bytesText, count, grouped } from "./format.js";
 import { peersOf, processName, sums } from "./groups.js";
+import { termOf } from "./state.js";
 
 /** @typedef {import("./app.js").App} App */
 
@@ -38,7 +39,7 @@ export class Programs {
       const name = processName(p);
       const where = p.containerShown || p.unit || "";
       const ask = (/** @type {string} */ field, /** @type {string} */ value, /** @type {string} */ text) =>
-        html("button", { type: "button", class: "link", "data-key": `${sum.key} ${field}`, title: `Show only ${field}:${value}; Alt-click excludes it`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
+        html("button", { type: "button", class: "link", "data-key": `${sum.key} ${field}`, title: `Show only ${termOf(field, value)}; Alt-click excludes it`, click: (/** @type {MouseEvent} */ event) => this.app.toggle(field, value, event.altKey) }, text);
       return html("tr", {}, html("th", { scope: "row" }, html("b", {}, ask("proc", name, name)), p.state ? html("span", { class: "tag bad" }, p.state) : null, p.kernel ? html("span", { class: "tag" }, "kernel") : null,
         html("span", { class: "exe" }, p.exe), html("span", { class: "cmd" }, p.cmdline)),
       html("td", { class: "n" }, ask("pid", String(p.pid), String(p.pid))), html("td", {}, p.user ?? `uid ${p.uid}`), html("td", {}, where),

@@ -1,6 +1,8 @@
 // @ts-check
 // What is asked: the filter, the time, the circle on the map. It stands in the address, so that a copied link shows the same.
 
+import { FIELDS } from "./query/fields.js";
+
 /**
  * @typedef {object} Question
  * @property {string} filter
@@ -51,6 +53,16 @@ export function fromHash(hash) {
 export function quoted(value) {
   const plain = /^[\p{L}\p{N}_.:@%+~-]+$/u.test(value) || /^[0-9a-f:.]+\/\d+$/i.test(value);
   return plain ? value : `"${value.replace(/[\\"]/g, "\\$&")}"`;
+}
+
+/**
+ * The term that a value of the page stands for: it is that value and no other.
+ * @param {string} field
+ * @param {string} value
+ */
+export function termOf(field, value) {
+  const isPart = FIELDS.find((one) => one.name === field)?.shape === "part";
+  return `${field}${isPart ? "=" : ":"}${quoted(value)}`;
 }
 
 /**

@@ -23,9 +23,9 @@ pub struct Report {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
-    pub format: ReportFormat,
+    /// Output format [default: by the name of --out, else html]
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
     /// Output file; `-` for stdout [default: connmon-report with the format's extension]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

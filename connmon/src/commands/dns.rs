@@ -1,6 +1,6 @@
 //! `connmon dns`
 
-use super::{CommandError, Outcome, done, stdout};
+use super::{CommandError, Outcome, done, stdout, zone};
 use crate::cli::{self, LookupFormat};
 use crate::config::interval;
 use crate::daemon::now;
@@ -12,14 +12,15 @@ use crate::store::Store;
 /// # Errors
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: &cli::Dns) -> Result<Outcome, CommandError> {
-    let (since, until) = interval(&args.since, &args.until, now())?;
+    let zone = zone(args.local);
+    let (since, until) = interval(&args.since, &args.until, now(), &zone)?;
     let store = Store::open(&args.db)?;
     let mut out = stdout();
     let mut count = 0;
     store.for_each_lookup(since, until, |lookup| {
         count += 1;
         match args.format {
-            LookupFormat::Text => lookups::write_text(&lookup, &mut out)?,
+            LookupFormat::Text => lookups::write_text(&lookup, &zone, &mut out)?,
             LookupFormat::Jsonl => lookups::write_json(&lookup, &mut out)?,
         }
         Ok::<(), CommandError>(())

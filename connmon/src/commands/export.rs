@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, terminal_width, write_file_with};
-use crate::cli::{self, ExportFormat};
+use crate::cli::{self, ExportFormat, chosen};
 use crate::config::{Choice, choice};
 use crate::daemon::now;
 use crate::export::completeness::write_words;
@@ -25,19 +25,20 @@ use crate::summary::{Completeness, GeoNotes};
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
     let choice = choice(&args.source, now())?;
-    if args.format == ExportFormat::Parquet && args.out.is_none() && io::stdout().is_terminal() {
+    let format = chosen(args.format, args.out.as_deref())?;
+    if format == ExportFormat::Parquet && args.out.is_none() && io::stdout().is_terminal() {
         return Err(CommandError::Terminal("parquet"));
     }
     let store = Store::open(&args.source.db)?;
     let nothing = |count| (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION);
     match &args.out {
         Some(path) => {
-            let count = write_file_with(path, |out| write(&store, &choice, args.format, out))?;
+            let count = write_file_with(path, |out| write(&store, &choice, format, out))?;
             Ok(outcome(nothing(count)))
         }
         None => {
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
-            let count = write(&store, &choice, args.format, &mut out)?;
+            let count = write(&store, &choice, format, &mut out)?;
             done(out, nothing(count))
         }
     }

@@ -9,6 +9,7 @@ mod geo;
 mod ioc;
 mod label;
 mod live;
+mod man;
 mod record;
 mod replay;
 mod report;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, FileError};
+use crate::model::{ConnectionId, Zone};
 use crate::store::StoreError;
 
 /// How a command ended when it did not fail.
@@ -65,6 +67,12 @@ pub enum CommandError {
     /// A file cannot be written.
     #[error("--compare writes html, txt or json")]
     CompareFormat,
+    /// The name of a file is that of another format.
+    #[error(transparent)]
+    OtherFormat(#[from] crate::cli::OtherFormat),
+    /// There is no manual page.
+    #[error("there is no command `connmon {0}`; `connmon man` lists the commands")]
+    NoPage(String),
     /// A file cannot be read.
     #[error("{0} cannot be read: {1}")]
     Unreadable(String, io::Error),
@@ -81,8 +89,8 @@ pub enum CommandError {
     #[error("{0} is binary: name a file with --out, or redirect the output to one")]
     Terminal(&'static str),
     /// Asked for one connection that is not there.
-    #[error("{1} has no connection {0}; `connmon export` prints their numbers as `id`")]
-    NoConnection(i64, String),
+    #[error("{1} has no connection {0}; `connmon export` lists their ids")]
+    NoConnection(ConnectionId, String),
     /// The recorder of something live.
     #[error(transparent)]
     Attach(#[from] crate::live::attach::AttachError),
@@ -143,10 +151,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
             crate::cli::write_completions(shell, &mut io::stdout())?;
             Ok(Outcome::Done)
         }
-        Command::Man => {
-            crate::cli::write_man(&mut io::stdout())?;
-            Ok(Outcome::Done)
-        }
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -189,6 +194,11 @@ fn stdout() -> BufWriter<io::StdoutLock<'static>> {
 fn terminal_width() -> usize {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
+}
+
+/// The zone in which times are read and shown to people.
+fn zone(local: bool) -> Zone {
+    if local { Zone::local() } else { Zone::UTC }
 }
 
 /// Said where a filter or an interval leaves nothing.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{
     CommandError, NO_CONNECTION, Outcome, done, export, outcome, stdout, write_file, write_file_with,
 };
-use crate::cli::{self, Redact, ReportFormat};
+use crate::cli::{self, Redact, ReportFormat, chosen};
 use crate::config::{Choice, choice, location};
 use crate::daemon::now;
 use crate::model::{Connection, HostLocation, Timestamp};
@@ -44,14 +44,15 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
     let only = args.sql.as_deref().map(|sql| store.ids_of(sql)).transpose()?;
     let everything = choice.selection.is_everything() && only.is_none();
     let what = what(&args.redact);
-    let out = target(&args);
-    if args.format == ReportFormat::Csv {
+    let format = chosen(args.format, args.out.as_deref())?;
+    let out = target(&args, format);
+    if format == ReportFormat::Csv {
         let count = to(&out, |out| export::write_csv(&store, &choice, only.as_ref(), what, out))?;
         return Ok(outcome((count == 0 && !everything).then_some(NO_CONNECTION)));
     }
     let before = choice.selection.since.map(|since| store.remotes_before(since)).transpose()?.flatten();
     let mut read = Read { only, what, rows: args.rows, cells: None };
-    read.cells = match args.format {
+    read.cells = match format {
         ReportFormat::Txt => Some(CELLS[0]),
         ReportFormat::SvgTimeline => Some(CELLS[1]),
         _ => None,
@@ -70,7 +71,7 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
     let lanes = lanes.map(Lanes::finish).unwrap_or_default();
     let mut payload = Some(payload);
     to(&out, |out| {
-        match (args.format, payload.take()) {
+        match (format, payload.take()) {
             (ReportFormat::Html, Some(payload)) => html::write(&summary, payload, &options, out)?,
             (ReportFormat::SvgMap, _) => {
                 writeln!(out, "{}", svg::map(&summary, &options, Frame::Standalone))?
@@ -88,8 +89,8 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
 }
 
 /// Where a report goes.
-fn target(args: &cli::Report) -> PathBuf {
-    let usual = || PathBuf::from("connmon-report").with_extension(args.format.extension());
+fn target(args: &cli::Report, format: ReportFormat) -> PathBuf {
+    let usual = || PathBuf::from("connmon-report").with_extension(format.extension());
     args.out.clone().unwrap_or_else(usual)
 }
 

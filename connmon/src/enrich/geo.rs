@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{GeoDatabase, Location};
-pub use country::{Country, countries, country_of};
+pub use country::{Country, countries, country_named, country_names, country_of};
 pub use database::Database;
 pub use import::{ImportError, Imported, import};
 pub use kind::AddressKind;

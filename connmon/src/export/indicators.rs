@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::connections::{Record, record};
 use super::process::name;
 use super::text::write_wrapped;
-use crate::model::{Connection, Hit, IndicatorList, display_safe};
+use crate::model::{Connection, ConnectionId, Hit, IndicatorList, display_safe};
 use crate::summary::Indicators;
 use crate::summary::format::bytes;
 
@@ -91,7 +91,7 @@ pub fn write_text(
         .map_or_else(|| "no process".into(), |owner| format!("{} ({})", name(owner), owner.id.pid));
     let head = format!(
         "{} {} {} {} {}: {who}, {} sent, {} received",
-        connection.id,
+        ConnectionId(connection.id),
         connection.opened,
         connection.proto,
         connection.direction.name(),

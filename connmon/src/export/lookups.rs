@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::connections::Asker;
-use crate::model::{Lookup, display_safe};
+use crate::model::{Lookup, Zone, display_safe};
 use crate::summary::format::duration;
 
 #[derive(Serialize)]
@@ -69,7 +69,7 @@ pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_text(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
+pub fn write_text(lookup: &Lookup, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
     let who = match &lookup.process {
         Some(process) => format!("{} ({})", super::process::name(process), process.id.pid),
         None => "unknown process".into(),
@@ -86,7 +86,7 @@ pub fn write_text(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "{}  {}  {} {} → {}  ({} by {}{took})",
-        lookup.time,
+        zone.show(lookup.time),
         display_safe(&who),
         display_safe(&lookup.name),
         display_safe(&lookup.kind),

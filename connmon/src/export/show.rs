@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::connections::{Record, record};
 use super::process::ProcessFields;
-use crate::model::{Connection, ExeHash, Process, Run, Timestamp, community_id, display_safe, service_of};
+use crate::model::{
+    Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Zone, community_id, display_safe, service_of,
+};
 use crate::summary::format::{bytes, count, duration, grouped};
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -59,9 +61,14 @@ pub fn write_json(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
 ///
 /// # Errors
 /// The writer's.
-pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Write) -> io::Result<()> {
+pub fn write_text(
+    connection: &Connection,
+    run: Option<&Run>,
+    zone: &Zone,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let c = connection;
-    writeln!(out, "connection {}: {} {}", c.id, c.proto, c.direction.name())?;
+    writeln!(out, "connection {}: {} {}", ConnectionId(c.id), c.proto, c.direction.name())?;
     let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
     line("local", &c.local.to_string())?;
     line("remote", &c.remote.to_string())?;
@@ -69,7 +76,13 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
         let by = name.process.as_ref().map(|process| format!(" asked by {}", super::process::name(process)));
         line(
             "name",
-            &format!("{} ({}{}, {})", name.name, name.source.name(), by.unwrap_or_default(), name.time),
+            &format!(
+                "{} ({}{}, {})",
+                name.name,
+                name.source.name(),
+                by.unwrap_or_default(),
+                zone.show(name.time)
+            ),
         )?;
     }
     line("service", &service(c))?;
@@ -93,7 +106,7 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
     for hit in &c.hits {
         let list = &hit.list;
         let of = list.date.map(|date| format!(" of {date}")).unwrap_or_default();
-        line("indicator", &format!("{} {}, found {}", hit.kind.name(), hit.indicator, hit.time))?;
+        line("indicator", &format!("{} {}, found {}", hit.kind.name(), hit.indicator, zone.show(hit.time)))?;
         line("", &format!("in {}{of}, sha256 {}", list.name, list.sha256))?;
     }
     line(
@@ -102,12 +115,15 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
             .as_deref()
             .unwrap_or("no Community ID: the packets have a field that connmon does not record"),
     )?;
-    line("opened", &c.opened.to_string())?;
-    line("closed", &c.closed.map_or("end not seen".into(), |time| time.to_string()))?;
+    line("opened", &zone.show(c.opened))?;
+    line("closed", &c.closed.map_or("end not seen".into(), |time| zone.show(time)))?;
     match (c.closed, c.cut_off) {
         (Some(closed), _) => line("lasted", &lasted(c.opened, closed))?,
         (None, Some(cut)) => {
-            line("watched", &format!("{}, until the recording ended at {cut}", lasted(c.opened, cut)))?;
+            line(
+                "watched",
+                &format!("{}, until the recording ended at {}", lasted(c.opened, cut), zone.show(cut)),
+            )?;
         }
         (None, None) => {}
     }
@@ -119,7 +135,11 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
         line("kernel", &format!("sent {}, received {}", amount(kernel.tx_bytes), amount(kernel.rx_bytes)))?;
         let again = count(kernel.retransmits.into(), "segment", "segments");
         line("retransmitted", &format!("{again}, {}", amount(kernel.retransmitted_bytes)))?;
-        line("round trip", &duration(u64::from(kernel.rtt_us) * 1_000))?;
+        let rtt = match kernel.rtt_us {
+            0 => "not measured".to_owned(),
+            us => duration(u64::from(us) * 1_000),
+        };
+        line("round trip", &rtt)?;
     }
     if let Some(wire) = &c.wire {
         let plane = |packets, moved| format!("{} in {}", amount(moved), count(packets, "packet", "packets"));
@@ -134,7 +154,7 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
         line("boot", &run.boot_id)?;
     }
     match &c.owner {
-        Some(owner) => write_process("owner", owner, out)?,
+        Some(owner) => write_process("owner", owner, zone, out)?,
         None => writeln!(out, "\nowner: process unknown")?,
     }
     for share in &c.traffic {
@@ -143,13 +163,13 @@ pub fn write_text(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
         writeln!(out, "  {:<12} {}", "sent", moved(share.tx_bytes, share.tx_calls))?;
         writeln!(out, "  {:<12} {}", "received", moved(share.rx_bytes, share.rx_calls))?;
         if c.owner.as_ref() != Some(&share.process) {
-            write_process("which is", &share.process, out)?;
+            write_process("which is", &share.process, zone, out)?;
         }
     }
     Ok(())
 }
 
-fn write_process(title: &str, process: &Process, out: &mut impl Write) -> io::Result<()> {
+fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{title}: process {}", process.id.pid)?;
     let mut line = |name: &str, value: &str| match value {
         "" => Ok(()),
@@ -167,7 +187,7 @@ fn write_process(title: &str, process: &Process, out: &mut impl Write) -> io::Re
     line("command", &process.cmdline)?;
     line("", if process.redacted { "secrets redacted" } else { "" })?;
     line("folder", &process.cwd)?;
-    line("started", &process.started.to_string())?;
+    line("started", &zone.show(process.started))?;
     let name = process.user.as_deref().unwrap_or("no name");
     let effective =
         if process.euid == process.uid { String::new() } else { format!(", effective {}", process.euid) };

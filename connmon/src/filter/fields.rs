@@ -81,6 +81,8 @@ pub enum NumberFrom {
 pub enum Unit {
     /// Digits, of at most this number.
     Plain(i64),
+    /// A port, also as the name of a service.
+    Port,
     /// The number of a network, also as `AS15169`.
     Asn,
     /// Bytes: `1500`, `1M`, `1.5Mi`.
@@ -129,7 +131,7 @@ pub static FIELDS: &[Field] = &[
     text(
         "proc",
         "process: its name, or the file name of its executable",
-        Whole,
+        Part,
         T::Process(&["comm", "base_name(exe)"], |p, t| t.fits(&p.comm) || t.fits(base_name(&p.exe))),
     ),
     text("exe", "path of the executable", Part, T::Process(&["exe"], |p, t| t.fits(&p.exe))),
@@ -154,12 +156,12 @@ pub static FIELDS: &[Field] = &[
     text(
         "hash",
         "SHA-256 of the executable",
-        Whole,
+        Part,
         T::Process(&["sha256"], |p, t| t.fits_some(p.sha256.as_deref())),
     ),
     code(
         "country",
-        "country in which the remote address is registered, two letters",
+        "country in which the remote address is registered: code or name",
         &[],
         T::Endpoint(&["country"], |r, t| t.fits_some(r.country.as_deref())),
     ),
@@ -192,7 +194,7 @@ pub static FIELDS: &[Field] = &[
     number(
         "port",
         "port of the service: the remote one of outbound connections, the local one of inbound ones",
-        Unit::Plain(u16::MAX as i64),
+        Unit::Port,
         N::Connection(PORT, |r| Some(r.port.into())),
     ),
     text(
@@ -253,7 +255,7 @@ pub static FIELDS: &[Field] = &[
     text(
         "label",
         "label of a rule",
-        Whole,
+        Part,
         T::Connection(&["c.label"], |r, t| t.fits_some(r.label.as_deref())),
     ),
     field(

@@ -10,7 +10,8 @@ use super::fields::{self, Data, FIELDS, Field, Number, Text, Unit};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
 use super::syntax::{Form, Syntax, Term, Value};
-use crate::model::{Timestamp, length};
+use crate::enrich::geo::{country_named, country_names};
+use crate::model::{Service, Timestamp, length};
 
 /// The tests that a tree of words stands for. Times of the day and lengths of time refer to `now`.
 pub(super) fn expr(syntax: &Syntax<'_>, now: Timestamp) -> Result<Expr, Fault> {
@@ -97,13 +98,13 @@ fn operator_span(term: &Term<'_>) -> Range<usize> {
 
 fn pattern(field: &Field, text: &Text, term: &Term<'_>) -> Result<Pattern, Fault> {
     only_equal(term, "text")?;
+    if field.name == "country" {
+        let codes = term.values.iter().map(country).collect::<Result<Vec<_>, _>>()?;
+        return Pattern::new(&codes, text.shape);
+    }
     for value in term.values.iter().filter(|value| value.form != Form::Regex && !is_glob(value)) {
         let word = value.text.to_ascii_lowercase();
-        let fault =
-            Fault::new(value.span.clone(), format!("`{}` is not a value of `{}:`", value.text, field.name));
-        if field.name == "country" && !(word.len() == 2 && word.bytes().all(|c| c.is_ascii_alphabetic())) {
-            return Err(fault.hint("a country is a two-letter code, such as DE, or a name, such as Germany"));
-        }
+        let fault = no_value(value, field.name);
         let numbered = word.starts_with("ip-") && field.name == "proto";
         if !(field.words.is_empty() || numbered || field.words.contains(&word.as_str())) {
             return Err(match alike(&word, field.words.iter().copied()) {
@@ -114,6 +115,46 @@ fn pattern(field: &Field, text: &Text, term: &Term<'_>) -> Result<Pattern, Fault
     }
     let shape = if term.operator == ":" { text.shape } else { Shape::Whole };
     Pattern::new(&term.values, shape)
+}
+
+fn no_value(value: &Value<'_>, field: &str) -> Fault {
+    Fault::new(value.span.clone(), format!("`{}` is not a value of `{field}:`", value.text))
+}
+
+/// A country by its code: names are understood too.
+fn country<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
+    let is_code = value.text.len() == 2 && value.text.bytes().all(|c| c.is_ascii_alphabetic());
+    if value.form == Form::Regex || is_glob(value) || is_code {
+        return Ok(value.clone());
+    }
+    if let Some(code) = country_named(&value.text) {
+        return Ok(Value { text: code.into(), ..value.clone() });
+    }
+    Err(no_value(value, "country").hint(match alike(&value.text.to_lowercase(), country_names()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => "a country is a two-letter code, such as DE, or a name, such as Germany".into(),
+    }))
+}
+
+/// Whether a text is a figure of a field that has a unit.
+pub(super) fn is_figure(field: &str, text: &str) -> bool {
+    let unit = fields::find(field).and_then(|field| match &field.data {
+        Data::Number(number) => Some(number.unit),
+        _ => None,
+    });
+    match unit {
+        Some(Unit::Bytes) => bytes(text).is_some(),
+        Some(Unit::Time) => nanoseconds(text).is_some(),
+        _ => false,
+    }
+}
+
+fn bytes(text: &str) -> Option<i64> {
+    text.parse::<ByteSize>().ok().and_then(|size| i64::try_from(size.as_u64()).ok())
+}
+
+fn nanoseconds(text: &str) -> Option<i64> {
+    length(text).and_then(|length| i64::try_from(length.as_nanos()).ok())
 }
 
 fn numbers(number: &'static Number, term: &Term<'_>) -> Result<Test, Fault> {
@@ -130,8 +171,17 @@ fn numbers(number: &'static Number, term: &Term<'_>) -> Result<Test, Fault> {
             format!("`{}` compares with a single value", term.operator),
         ));
     }
-    let values: Vec<i64> =
-        term.values.iter().map(|value| self::number(value, number.unit)).collect::<Result<_, _>>()?;
+    let mut values = Vec::new();
+    for value in &term.values {
+        match (number.unit, Service::ports_of(&value.text)) {
+            (Unit::Port, [_, _, ..]) if compare != Compare::Equal => {
+                let fault = Fault::new(value.span.clone(), format!("`{}` has several ports", value.text));
+                return Err(fault.hint("compare with a number"));
+            }
+            (Unit::Port, ports @ [_, ..]) => values.extend(ports.iter().map(|port| i64::from(*port))),
+            _ => values.push(self::number(value, number.unit)?),
+        }
+    }
     Ok(Test::Number(number, compare, values))
 }
 
@@ -151,14 +201,17 @@ fn number(value: &Value<'_>, unit: Unit) -> Result<i64, Fault> {
                 "write it as 15169 or AS15169".into(),
             )
         }
-        Unit::Bytes => {
-            let bytes = text.parse::<ByteSize>().ok().and_then(|size| i64::try_from(size.as_u64()).ok());
-            (bytes, "write bytes as 1500, 10k, 1.5M or 4Gi".into())
+        Unit::Port => {
+            let hint = match alike(&text.to_lowercase(), Service::names()) {
+                Some(known) if !text.starts_with(|c: char| c.is_ascii_digit()) => {
+                    format!("did you mean `{known}`?")
+                }
+                _ => "write a number up to 65535, or the name of a service, such as https".into(),
+            };
+            (digits(text).filter(|number| *number <= u16::MAX.into()), hint)
         }
-        Unit::Time => {
-            let length = length(text).and_then(|length| i64::try_from(length.as_nanos()).ok());
-            (length, "write a duration as 250ms, 30s, 10m, 1h30m or 2d".into())
-        }
+        Unit::Bytes => (bytes(text), "write bytes as 1500, 10k, 1.5M or 4Gi".into()),
+        Unit::Time => (nanoseconds(text), "write a duration as 250ms, 30s, 10m, 1h30m or 2d".into()),
     };
     found.ok_or_else(|| Fault::new(value.span.clone(), format!("`{text}` is not valid here")).hint(hint))
 }
@@ -185,6 +238,6 @@ fn time(term: &Term<'_>, now: Timestamp) -> Result<Timestamp, Fault> {
     let value = &term.values[0];
     Timestamp::parse(&value.text, now).map_err(|_| {
         Fault::new(value.span.clone(), format!("`{}` is not a valid time", value.text))
-            .hint("write 2026-01-31T14:02:00Z, 2026-01-31, 14:02 or 2h (ago)")
+            .hint("write 2026-01-31T14:02:00Z, 2026-01-31, 14:02, yesterday or 2h (ago)")
     })
 }

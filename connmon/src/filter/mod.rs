@@ -26,7 +26,7 @@ pub use fields::{FIELDS, Field, base_name};
 pub use meaning::alike;
 pub use networks::{Networks, ParseNetworkError, network};
 pub use pattern::Pattern;
-pub use row::{ProcessRow, Row, is_public, service_word};
+pub use row::{ProcessRow, Row, is_public};
 pub use sql::Condition;
 
 /// A choice of connections, with the text it was made from.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Container, ExeHash, Process, Timestamp, service_of};
+use crate::model::{Connection, Container, ExeHash, Process, Service, Timestamp, service_of};
 
 /// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Row<'a> {
     pub public: bool,
     /// The port of the side that was called; 0 where there is none.
     pub port: u16,
-    /// The name that is usual for that port: see [`service_word`].
+    /// The name that is usual for that port: see [`Service::word`](crate::model::Service::word).
     pub service: Option<Cow<'a, str>>,
     /// When it began, nanoseconds since 1970.
     pub opened: i64,
@@ -119,7 +119,7 @@ impl<'a> Row<'a> {
             remote: connection.remote.ip,
             public: is_public(connection.remote.ip),
             port: service.port,
-            service: service.name.map(|name| service_word(name).into()),
+            service: service.name.map(|name| Service::word(name).into()),
             opened: connection.opened.0,
             closed: connection.known_end().map(|time| time.0),
             watched: connection.known_end().unwrap_or(last_flush).0,
@@ -164,11 +164,6 @@ fn container(container: &Container) -> impl Iterator<Item = Cow<'_, str>> {
     let Container { runtime, id, name, image } = container;
     let parts = [name.as_ref(), Some(id), image.as_ref(), Some(runtime)].into_iter().flatten();
     parts.map(|part| part.as_str().into()).chain([container.to_string().into()])
-}
-
-/// The name of a service without what is in brackets: `https` is also that over QUIC.
-pub fn service_word(name: &str) -> &str {
-    name.split(" (").next().unwrap_or(name)
 }
 
 /// Whether an address means the same everywhere.

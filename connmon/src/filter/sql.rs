@@ -38,7 +38,7 @@ pub mod functions {
     /// `going_on()`: whether the recording without an end goes on.
     pub const GOING_ON: &str = "going_on";
     /// `service_name(proto, port)`: [`Service::name_of`](crate::model::Service::name_of), as
-    /// [`service_word`](crate::filter::service_word).
+    /// [`Service::word`](crate::model::Service::word).
     pub const SERVICE_NAME: &str = "service_name";
 }
 

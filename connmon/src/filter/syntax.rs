@@ -19,6 +19,7 @@ use winnow::stream::{LocatingSlice, Location, Stream};
 use winnow::token::{any, none_of, one_of, take_while};
 
 use super::error::Fault;
+use super::meaning::is_figure;
 
 /// Brackets and negations within each other at most, so that hostile text cannot exhaust the stack.
 const MAX_DEPTH: usize = 64;
@@ -199,7 +200,7 @@ fn one<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
     let term = opt(field).parse_next(input)?;
     let tree = match term {
         Some(term) => Syntax::Field(term),
-        None => Syntax::Word(value(input, false)?),
+        None => Syntax::Word(free(input)?),
     };
     if peek(opt(boundary)).parse_next(input)?.is_none() {
         return fail(
@@ -232,9 +233,57 @@ fn field<'a>(input: &mut Input<'a>) -> Parsed<Term<'a>> {
         }
         values.push(value(input, true)?);
         if !take(input, ',') {
+            if let Some(last) = values.last_mut() {
+                units(input, name, last)?;
+            }
             return Ok(Term { name, operator, values, span });
         }
     }
+}
+
+/// `10 MB`, `1 h 30 min`: what stands apart and still makes one figure belongs to the value before.
+fn units<'a>(input: &mut Input<'a>, name: &str, value: &mut Value<'a>) -> Parsed<()> {
+    let word = |c: char| c.is_alphanumeric() || c == '.';
+    while value.form == Form::Plain {
+        let before = input.checkpoint();
+        let mut text = value.text.to_string();
+        let mut joined = None;
+        for _ in 0..2 {
+            spaces(input)?;
+            let next: &str = take_while(0.., word).parse_next(input)?;
+            if next.is_empty() || peek(opt(boundary)).parse_next(input)?.is_none() {
+                break;
+            }
+            text = format!("{text} {next}");
+            if is_figure(name, &text) {
+                joined = Some((text.clone(), here(input, 0).start, input.checkpoint()));
+                break;
+            }
+        }
+        let Some((text, end, after)) = joined else {
+            input.reset(&before);
+            break;
+        };
+        input.reset(&after);
+        (value.text, value.span.end) = (text.into(), end);
+    }
+    Ok(())
+}
+
+/// Free text. An operator that stands apart from its field would be one, and never found.
+fn free<'a>(input: &mut Input<'a>) -> Parsed<Value<'a>> {
+    let value = value(input, false)?;
+    let text = value.text.as_ref();
+    let stray = text.starts_with(['<', '>', '=']) || (text.starts_with(':') && !text.starts_with("::"));
+    if value.form == Form::Plain && stray {
+        let end = value.span.start + text.find(|c| !"<>=:".contains(c)).unwrap_or(text.len());
+        return fail(
+            value.span.start..end,
+            format!("there is no field directly before this `{}`", &text[..end - value.span.start]),
+            Some("write bytes>10M without a space, or quote it to search for it as text"),
+        );
+    }
+    Ok(value)
 }
 
 /// A value; in a list, plain words end at commas.

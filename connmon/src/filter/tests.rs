@@ -1,12 +1,14 @@
 //! The language against its contract, `golden/cases.json`, and what a file of cases cannot say.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::{FIELDS, Filter, Row};
-use crate::model::{End, Proto, Timestamp};
+use crate::enrich::geo::{country_named, country_names};
+use crate::model::{End, Proto, Service, Timestamp};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +108,28 @@ fn the_interval_is_what_must_fit() {
         let at = |seconds: Option<i64>| seconds.map(|seconds| Timestamp(seconds * 1_000_000_000));
         assert_eq!(Filter::parse(text, now).unwrap().interval(), (at(since), at(until)), "{text}");
     }
+}
+
+/// What the page needs to know of names is written from the tables here.
+#[test]
+fn the_page_knows_the_same_names() {
+    let mut text = String::from(
+        "// @ts-check\n// Names that stand for ports and countries, as in filter/. Generated: \
+         BLESS=1 cargo test -p connmon the_page_knows_the_same_names\n\n\
+         /** @type {ReadonlyMap<string, readonly number[]>} */\nexport const PORTS_BY_NAME = new Map([\n",
+    );
+    for name in Service::names() {
+        text.push_str(&format!("  [\"{name}\", {:?}],\n", Service::ports_of(name)));
+    }
+    text.push_str(
+        "]);\n\n/** @type {ReadonlyMap<string, string>} */\nexport const COUNTRIES_BY_NAME = new Map([\n",
+    );
+    for name in country_names() {
+        text.push_str(&format!("  [\"{name}\", \"{}\"],\n", country_named(name).unwrap()));
+    }
+    text.push_str("]);\n");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/js/query/names.js");
+    crate::summary::golden::compare_file(&file, "filter", &text);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The port that names a connection's service, and the customary name of the common ones.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use super::{Connection, Direction, Observed, Proto};
 
 /// The port of the side that was called, and the name that is usual for it.
@@ -25,6 +28,20 @@ const OVER_TLS: [&str; 11] = [
     "mqtts",
     "amqp",
 ];
+/// The ports of each name.
+static PORTS: LazyLock<BTreeMap<&'static str, Vec<u16>>> = LazyLock::new(|| {
+    let mut ports: BTreeMap<&'static str, Vec<u16>> = BTreeMap::new();
+    for port in 1..=u16::MAX {
+        let names = [Proto::TCP, Proto::UDP].map(|proto| Service::name_of(proto, port).map(Service::word));
+        for name in names.into_iter().flatten() {
+            let of = ports.entry(name).or_default();
+            if of.last() != Some(&port) {
+                of.push(port);
+            }
+        }
+    }
+    ports
+});
 /// Protocols by which TLS tells HTTP (RFC 7301, section 6).
 const HTTP_WITHIN: [&str; 3] = ["h2", "http/1.1", "http/1.0"];
 
@@ -60,6 +77,21 @@ impl Service {
             "ssh" => Some("ssh"),
             _ => None,
         }
+    }
+
+    /// The ports of a name by convention; of `https (quic)` the word `https` is enough.
+    pub fn ports_of(name: &str) -> &'static [u16] {
+        PORTS.get(name.to_ascii_lowercase().as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every name by convention, a word each.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PORTS.keys().copied()
+    }
+
+    /// The name as it is asked for: `https (quic)` is https.
+    pub fn word(name: &str) -> &str {
+        name.split(" (").next().unwrap_or(name)
     }
 
     /// The name by convention, after the IANA registry and common use.

@@ -13,9 +13,33 @@ use super::connection::STEP_NS;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);
 
+/// The time zone in which people read and write times.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// UTC, in which everything is that does not ask for another.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// That of this host.
+    pub fn local() -> Self {
+        Self(TimeZone::system())
+    }
+
+    /// A point in time: as it is printed everywhere in UTC, else with its offset.
+    pub fn show(&self, time: Timestamp) -> String {
+        if self.0 == TimeZone::UTC {
+            return time.to_string();
+        }
+        time.to_jiff().to_zoned(self.0.clone()).strftime("%Y-%m-%dT%H:%M:%S.%9f%:z").to_string()
+    }
+}
+
 /// A text that is no point in time.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is not a valid time; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02 or 2h (ago)")]
+#[error(
+    "{text:?} is not a valid time; write 2026-01-31T14:02:00Z, 2026-01-31 14:02, 14:02, today, yesterday or 2h (ago)"
+)]
 pub struct ParseTimeError {
     text: String,
 }
@@ -32,11 +56,19 @@ impl Timestamp {
     }
 
     /// Parses RFC 3339, a date with or without a time, a time of the day of `now`, or a length of time before `now`
-    /// (`2h`, `-2h`, `2h ago`). What names no zone is in UTC, as everything that is printed.
+    /// (`2h`, `-2h`, `2h ago`), `now`, or the beginning of `today` or `yesterday`. What names no zone is in UTC, as everything that is printed.
     ///
     /// # Errors
     /// Says what could not be read, and the accepted forms.
     pub fn parse(text: &str, now: Self) -> Result<Self, ParseTimeError> {
+        Self::parse_in(text, now, &Zone::UTC)
+    }
+
+    /// The same; what names no zone is in this one.
+    ///
+    /// # Errors
+    /// As [`Timestamp::parse`].
+    pub fn parse_in(text: &str, now: Self, Zone(zone): &Zone) -> Result<Self, ParseTimeError> {
         let error = |_: jiff::Error| ParseTimeError { text: text.into() };
         let to_self = |t: jiff::Timestamp| Self(i64::try_from(t.as_nanosecond()).unwrap_or(i64::MAX));
         let length_text = text.strip_suffix("ago").unwrap_or(text).trim();
@@ -46,11 +78,17 @@ impl Timestamp {
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
             return Ok(to_self(timestamp));
         }
-        let civil = match text.parse::<jiff::civil::Time>() {
-            Ok(time) => now.to_jiff().to_zoned(TimeZone::UTC).date().to_datetime(time),
-            Err(_) => text.parse::<jiff::civil::DateTime>().map_err(error)?,
+        let today = now.to_jiff().to_zoned(zone.clone()).date();
+        let civil = match text.to_ascii_lowercase().as_str() {
+            "now" => return Ok(now),
+            "today" => today.to_datetime(jiff::civil::Time::midnight()),
+            "yesterday" => today.yesterday().map_err(error)?.to_datetime(jiff::civil::Time::midnight()),
+            _ => match text.parse::<jiff::civil::Time>() {
+                Ok(time) => today.to_datetime(time),
+                Err(_) => text.parse::<jiff::civil::DateTime>().map_err(error)?,
+            },
         };
-        Ok(to_self(civil.to_zoned(TimeZone::UTC).map_err(error)?.timestamp()))
+        Ok(to_self(civil.to_zoned(zone.clone()).map_err(error)?.timestamp()))
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
@@ -92,6 +130,9 @@ mod tests {
             ("2h", "2027-01-15T06:00"),
             ("-1h30m", "2027-01-15T06:30"),
             ("1d ago", "2027-01-14T08:00"),
+            ("today", "2027-01-15T00:00:00.0"),
+            ("Yesterday", "2027-01-14T00:00:00.0"),
+            ("now", "2027-01-15T08:00:00.1"),
         ] {
             let found = Timestamp::parse(text, t).unwrap().to_string();
             assert!(found.starts_with(read), "{text}: {found}");

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Result};
 
 use super::names::observed;
 use crate::filter::sql::{Value, functions};
-use crate::filter::{Condition, Filter, Networks, Pattern, base_name, is_public, service_word};
+use crate::filter::{Condition, Filter, Networks, Pattern, base_name, is_public};
 use crate::model::{Direction, Proto, Service, service_port};
 
 /// The condition that a filter is in this store. Its parameters are numbered from `first`.
@@ -64,7 +64,7 @@ pub(super) fn provide(db: &Connection, going_on: bool) -> Result<()> {
             None => None,
         };
         let seen = observed.and_then(|observed| Service::name_seen(&observed, usual));
-        Ok(seen.or(usual).map(service_word))
+        Ok(seen.or(usual).map(Service::word))
     })
 }
 

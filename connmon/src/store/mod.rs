@@ -28,7 +28,7 @@ pub use judge::{News, Verdicts};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.
-pub(crate) const RUN_SHIFT: u32 = 40;
+pub(crate) const RUN_SHIFT: u32 = crate::model::ConnectionId::BITS;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]

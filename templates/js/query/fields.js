@@ -17,7 +17,7 @@
  * @property {Shape} [shape] what a plain word means
  * @property {boolean} [free] whether free text looks here too
  * @property {readonly string[]} [words] the only words that make sense
- * @property {"plain" | "asn" | "bytes" | "time"} [unit] how a number is written
+ * @property {"plain" | "port" | "asn" | "bytes" | "time"} [unit] how a number is written
  * @property {number} [most] the largest plain number
  * @property {Text} [text] where text is
  * @property {(model: Model, holds: (found: number) => boolean) => Predicate} [number] which rows fit a test of a number
@@ -100,7 +100,7 @@ export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
 /** @type {readonly Field[]} */
 export const FIELDS = [
   {
-    name: "proc", about: "process: its name, or the file name of its executable", kind: "text", shape: "whole", free: true,
+    name: "proc", about: "process: its name, or the file name of its executable", kind: "text", shape: "part", free: true,
     text: process((p, fits) => fits(p.comm) || fits(baseName(p.exe))),
   },
   { name: "exe", about: "path of the executable", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.exe)) },
@@ -118,9 +118,9 @@ export const FIELDS = [
     name: "container", about: "container: name, id, image, runtime, or runtime:name such as docker:web", kind: "text", shape: "part", free: true,
     text: process((p, fits) => p.container.some(fits)),
   },
-  { name: "hash", about: "SHA-256 of the executable", kind: "text", shape: "whole", free: true, text: process((p, fits) => fits(p.sha256)) },
+  { name: "hash", about: "SHA-256 of the executable", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.sha256)) },
   {
-    name: "country", about: "country in which the remote address is registered, two letters", kind: "text", shape: "whole",
+    name: "country", about: "country in which the remote address is registered: code or name", kind: "text", shape: "whole",
     text: endpoint((e, fits) => fits(e.country)),
   },
   {
@@ -143,7 +143,7 @@ export const FIELDS = [
   { name: "net", about: "network of the remote address, such as 8.8.8.0/24", kind: "network" },
   {
     name: "port", about: "port of the service: the remote one of outbound connections, the local one of inbound ones",
-    kind: "number", unit: "plain", most: 0xffff, number: figure((m, row) => m.port[row]),
+    kind: "number", unit: "port", most: 0xffff, number: figure((m, row) => m.port[row]),
   },
   {
     name: "service", about: "observed protocol, else the usual name of that port, such as https", kind: "text", shape: "whole", free: true,
@@ -168,7 +168,7 @@ export const FIELDS = [
   { name: "since", about: "open at this time or later", kind: "since" },
   { name: "until", about: "opened before this time", kind: "until" },
   {
-    name: "label", about: "label of a rule", kind: "text", shape: "whole", free: true,
+    name: "label", about: "label of a rule", kind: "text", shape: "part", free: true,
     text: { source: LABELS, fits: (label, fits) => fits(label.name) },
   },
   {

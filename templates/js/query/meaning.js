@@ -3,6 +3,7 @@
 
 import { Fault } from "./fault.js";
 import { FIELDS, freely, rowsOf } from "./fields.js";
+import { COUNTRIES_BY_NAME, PORTS_BY_NAME } from "./names.js";
 import { contains, network } from "./networks.js";
 import { isGlob, pattern } from "./pattern.js";
 import { parse } from "./syntax.js";
@@ -133,11 +134,10 @@ function onlyEqual(term, what) {
 /** @param {Field} found @param {Term} term */
 function texts(found, term) {
   onlyEqual(term, "text");
+  if (found.name === "country") return pattern(term.values.map(country), found.shape ?? "whole");
   for (const value of term.values.filter((one) => one.form !== "regex" && !isGlob(one))) {
-    const wrong = (/** @type {string} */ hint) =>
-      new Fault(value.at, value.length, `\`${value.text}\` is not a value of \`${found.name}:\``, hint);
+    const wrong = (/** @type {string} */ hint) => noValue(value, found.name, hint);
     const given = value.text.toLowerCase();
-    if (found.name === "country" && !/^[a-z]{2}$/.test(given)) throw wrong("a country is a two-letter code, such as DE, or a name, such as Germany");
     const numbered = found.name === "proto" && given.startsWith("ip-");
     if (found.words && !numbered && !found.words.includes(given)) {
       const known = alike(given, found.words);
@@ -145,6 +145,19 @@ function texts(found, term) {
     }
   }
   return pattern(term.values, term.operator === ":" ? (found.shape ?? "part") : "whole");
+}
+
+/** @param {Value} value @param {string} name @param {string} hint */
+const noValue = (value, name, hint) => new Fault(value.at, value.length, `\`${value.text}\` is not a value of \`${name}:\``, hint);
+
+/** A country by its code: names are understood too. @param {Value} value @returns {Value} */
+function country(value) {
+  if (value.form === "regex" || isGlob(value) || /^[a-z]{2}$/i.test(value.text)) return value;
+  const name = value.text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "").replace(/’/g, "'");
+  const code = COUNTRIES_BY_NAME.get(name);
+  if (code) return { ...value, text: code };
+  const known = alike(name, [...COUNTRIES_BY_NAME.keys()]);
+  throw noValue(value, "country", known ? `did you mean \`${known}\`?` : "a country is a two-letter code, such as DE, or a name, such as Germany");
 }
 
 /** @type {Record<string, ((found: number, value: number) => boolean) | undefined>} */
@@ -162,7 +175,11 @@ function numbers(found, term) {
   if (compare && second) {
     throw new Fault(second.at, second.length, `\`${term.operator}\` compares with a single value`);
   }
-  const values = term.values.map((value) => number(value, found));
+  const values = term.values.flatMap((value) => {
+    const ports = found.unit === "port" ? PORTS_BY_NAME.get(value.text.toLowerCase()) : undefined;
+    if (compare && ports && ports.length > 1) throw new Fault(value.at, value.length, `\`${value.text}\` has several ports`, "compare with a number");
+    return ports ?? [number(value, found)];
+  });
   return compare ? (figure) => compare(figure, values[0]) : (figure) => values.includes(figure);
 }
 
@@ -176,6 +193,10 @@ function number(value, found) {
     switch (found.unit) {
       case "asn":
         return [digits(text.replace(/^as/i, ""), 0xffffffff), "write it as 15169 or AS15169"];
+      case "port": {
+        const known = /^\d/.test(text) ? undefined : alike(text.toLowerCase(), [...PORTS_BY_NAME.keys()]);
+        return [digits(text, 0xffff), known ? `did you mean \`${known}\`?` : "write a number up to 65535, or the name of a service, such as https"];
+      }
       case "bytes":
         return [bytes(text), "write bytes as 1500, 10k, 1.5M or 4Gi"];
       case "time": {
@@ -208,6 +229,6 @@ function timeOf(term, now) {
   if (second) throw new Fault(second.at, second.length, `\`${term.name}:\` takes a single time`);
   const found = time(value.text, now);
   if (found !== null) return found;
-  const hint = "write 2026-01-31T14:02:00Z, 2026-01-31, 14:02 or 2h (ago)";
+  const hint = "write 2026-01-31T14:02:00Z, 2026-01-31, 14:02, yesterday or 2h (ago)";
   throw new Fault(value.at, value.length, `\`${value.text}\` is not a valid time`, hint);
 }

@@ -3,6 +3,8 @@
 // are held to `filter/golden/cases.json`.
 
 import { Fault } from "./fault.js";
+import { FIELDS } from "./fields.js";
+import { bytes, length } from "./time.js";
 
 /** @typedef {{text: string, form: "plain" | "quoted" | "regex", at: number, length: number}} Value */
 /** @typedef {{kind: "field", name: string, operator: string, values: Value[], at: number}} Term */
@@ -13,6 +15,8 @@ const MAX_TESTS = 400;
 const MAX_VALUES = 2000;
 const SPACE = /^\p{White_Space}$/u;
 const LETTER = /^[A-Za-z_]$/;
+/** What reads the figures of fields that have a unit. @type {Record<string, ((text: string) => number | null) | undefined>} */
+const FIGURES = { bytes, time: length };
 const OPERATORS = ["!=", "<=", ">=", ":", "=", "<", ">"];
 
 /**
@@ -144,7 +148,7 @@ class Parser {
     }
     if (this.done() || this.next() === ")") throw new Fault(this.at, 0, "a search term is missing here");
     /** @type {Tree} */
-    const tree = this.field() ?? { kind: "word", value: this.value(false) };
+    const tree = this.field() ?? { kind: "word", value: this.free() };
     if (!this.boundary()) {
       throw new Fault(this.at, 1, "a space is missing here", 'quote text that contains quotes, as in "a \\" b"');
     }
@@ -172,7 +176,40 @@ class Parser {
       }
       values.push(this.value(true));
     } while (this.take(","));
+    this.units(name, values[values.length - 1]);
     return { kind: "field", name, operator, values, at };
+  }
+
+  /** `10 MB`, `1 h 30 min`: what stands apart and still makes one figure belongs to the value before. @param {string} name @param {Value} value */
+  units(name, value) {
+    const read = FIGURES[FIELDS.find((one) => one.name === name.toLowerCase())?.unit ?? ""];
+    while (read && value.form === "plain") {
+      const before = this.at;
+      let text = value.text;
+      let joined = false;
+      for (let words = 0; words < 2 && !joined; words += 1) {
+        this.spaces();
+        const from = this.at;
+        while (/[\p{L}\p{N}.]/u.test(this.next())) this.at += 1;
+        if (this.at === from || !this.boundary()) break;
+        text = `${text} ${this.chars.slice(from, this.at).join("")}`;
+        joined = read(text) !== null;
+      }
+      if (!joined) {
+        this.at = before;
+        return;
+      }
+      value.text = text;
+      value.length = this.at - value.at;
+    }
+  }
+
+  /** Free text. An operator that stands apart from its field would be one, and never found. @returns {Value} */
+  free() {
+    const value = this.value(false);
+    const stray = /^(?:[<>=]|:(?!:))[<>=:]*/.exec(value.text);
+    if (value.form !== "plain" || !stray) return value;
+    throw new Fault(value.at, stray[0].length, `there is no field directly before this \`${stray[0]}\``, "write bytes>10M without a space, or quote it to search for it as text");
   }
 
   /** A value; in a list, plain words end at commas. @param {boolean} inList @returns {Value} */

@@ -221,7 +221,7 @@ pub fn screen() -> Result<()> {
     // When the recorder is gone, what it told stays until a key.
     recorder.stop()?;
     terminal
-        .wait_for("the end", |text| text.contains("ENDED") && text.contains("What it told stays here"))?;
+        .wait_for("the end", |text| text.contains("ENDED") && text.contains("Its data stays on screen"))?;
     terminal.press("q")?;
     terminal.is_given_back(LIVE)
 }

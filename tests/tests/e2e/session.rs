@@ -95,7 +95,7 @@ impl Session {
         for command in ["export", "audit"] {
             let output = connmon(&[command, "--format", "csv", "--db", db])?;
             let stderr = String::from_utf8_lossy(&output.stderr);
-            ensure!(stderr.contains("Every counter of losses is zero"), "{command}: {stderr}");
+            ensure!(stderr.contains("All loss counters are zero"), "{command}: {stderr}");
         }
         Ok(())
     }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Read, target, to, what};
-use crate::cli::{self, ReportFormat};
+use crate::cli::{self, ReportFormat, chosen};
 use crate::commands::{CommandError, Outcome};
 use crate::config::{choice, interval};
 use crate::daemon::now;
+use crate::model::Zone;
 use crate::report::compare;
 use crate::store::Store;
 use crate::summary::compare::Comparison;
@@ -17,7 +18,8 @@ use crate::summary::{Selection, Summary};
 /// # Errors
 /// A store cannot be read, an interval not be understood, or there is no such format.
 pub(super) fn run(args: &cli::Report) -> Result<Outcome, CommandError> {
-    let write = match args.format {
+    let format = chosen(args.format, args.out.as_deref())?;
+    let write = match format {
         ReportFormat::Html => compare::html,
         ReportFormat::Txt => compare::text,
         ReportFormat::Json => compare::json,
@@ -26,7 +28,7 @@ pub(super) fn run(args: &cli::Report) -> Result<Outcome, CommandError> {
     let [before, after] = args.compare.as_slice() else { return Err(CommandError::CompareFormat) };
     let sides = [summary(args, before)?, summary(args, after)?];
     let comparison = Comparison::of(&sides[0], &sides[1]);
-    to(&target(args), |out| Ok(write(&comparison, [before, after], out)?))?;
+    to(&target(args, format), |out| Ok(write(&comparison, [before, after], out)?))?;
     Ok(Outcome::Done)
 }
 
@@ -37,7 +39,7 @@ fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
         Some((from, to)) => {
             let time = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             let now = now();
-            let (since, until) = interval(&time(from), &time(to), now)?;
+            let (since, until) = interval(&time(from), &time(to), now, &Zone::UTC)?;
             chosen.selection = Selection::new(since, until, chosen.selection.filter, now);
             args.source.db.clone()
         }

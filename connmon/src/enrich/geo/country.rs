@@ -39,9 +39,71 @@ pub fn country_of(code: &str) -> Option<&'static Country> {
     COUNTRIES.get(code)
 }
 
+/// Other names in common use.
+const ALIASES: &[(&str, &str)] = &[
+    ("america", "US"),
+    ("burma", "MM"),
+    ("czech republic", "CZ"),
+    ("england", "GB"),
+    ("great britain", "GB"),
+    ("holland", "NL"),
+    ("ivory coast", "CI"),
+    ("macau", "MO"),
+    ("turkey", "TR"),
+    ("uae", "AE"),
+    ("uk", "GB"),
+    ("usa", "US"),
+];
+
+/// Codes by name, folded.
+static NAMES: LazyLock<BTreeMap<String, &'static str>> = LazyLock::new(|| {
+    let own = countries().map(|country| (folded(country.name), country.code));
+    own.chain(ALIASES.iter().map(|(name, code)| ((*name).to_owned(), *code))).collect()
+});
+
+/// A name as it is compared: without capitals and accents.
+fn folded(name: &str) -> String {
+    let plain = |c: char| match c {
+        'å' | 'ã' => 'a',
+        'ç' => 'c',
+        'é' => 'e',
+        'í' => 'i',
+        'ô' => 'o',
+        'ü' => 'u',
+        '’' => '\'',
+        c => c,
+    };
+    name.to_lowercase().chars().map(plain).collect()
+}
+
+/// The code of the country with this name, or another one in common use; case and accents do not matter.
+pub fn country_named(name: &str) -> Option<&'static str> {
+    NAMES.get(&folded(name)).copied()
+}
+
+/// Every name that [`country_named`] knows, as it is compared.
+pub fn country_names() -> impl Iterator<Item = &'static str> {
+    NAMES.keys().map(String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn countries_have_names() {
+        for (name, code) in [
+            ("Germany", "DE"),
+            ("united states", "US"),
+            ("Cote d'Ivoire", "CI"),
+            ("Türkiye", "TR"),
+            ("turkey", "TR"),
+        ] {
+            assert_eq!(country_named(name), Some(code), "{name}");
+        }
+        assert_eq!(country_named("germ"), None);
+        assert!(country_names().all(|name| name.is_ascii()));
+    }
 
     #[test]
     fn names_and_places() {

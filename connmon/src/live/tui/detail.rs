@@ -7,7 +7,7 @@ use super::rows::{Key, What};
 use super::sums::{PlaceSum, ProcessSum, Sum};
 use super::text::{count, rate, size, tame};
 use crate::export::show;
-use crate::model::{Connection, Process, Proto, Service, Timestamp};
+use crate::model::{Connection, Process, Proto, Service, Timestamp, Zone};
 use crate::summary::format::{clock, duration};
 
 /// Connections of a row that are named.
@@ -54,7 +54,7 @@ fn connection(app: &App, id: i64) -> Vec<String> {
     let Some(item) = app.items.get(id) else { return vec!["It no longer exists.".into()] };
     let mut text = Vec::new();
     // Writing into memory does not fail.
-    let _ = show::write_text(&item.connection, app.board().run(), &mut text);
+    let _ = show::write_text(&item.connection, app.board().run(), &Zone::UTC, &mut text);
     let mut lines: Vec<String> = String::from_utf8_lossy(&text)
         .lines()
         .map(|line| tame(line).replace(['\u{a0}', '\u{202f}'], " "))

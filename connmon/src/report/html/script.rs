@@ -14,12 +14,13 @@ macro_rules! module {
 /// The modules, each after those that it imports.
 const MODULES: &[(&str, &str)] = &[
     module!("query/fault.js"),
-    module!("query/syntax.js"),
     module!("query/pattern.js"),
     module!("query/networks.js"),
     module!("query/time.js"),
+    module!("query/names.js"),
     module!("model.js"),
     module!("query/fields.js"),
+    module!("query/syntax.js"),
     module!("query/meaning.js"),
     module!("payload.js"),
     module!("dom.js"),
