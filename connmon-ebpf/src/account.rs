@@ -1,4 +1,4 @@
-//! Find or create an entry, add bytes to it, let it go.
+//! Find or create an entry, add bytes to it (through `shares`), let it go.
 //!
 //! The rule that makes this lossless: an entry is changed only while its socket lives, and once it leaves
 //! (through the ring, else through `OVERFLOW`) nothing touches it again. The way out is: mark RELEASED, output,
@@ -6,22 +6,18 @@
 //! nowhere is added to a counter, so that Σ entries + counters = everything that the hooks saw.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::generated::bpf_get_current_comm;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
-use connmon_ebpf::{
-    AcctKey, Addr, COMM_LEN, FlowKey, INLINE_SHARES, Share, SockEntry, flag, kind, proto, stat,
-};
+use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, flag, kind, proto, stat};
 
 use crate::attempt;
 use crate::hooks::wire::take_pending;
 use crate::maps::{
-    ACCT, EMPTY_SHARE, EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count,
-    setting,
+    EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, setting,
 };
 use crate::ring::{is_reserved, wakeup};
+use crate::shares::{add, own};
 use crate::sock;
-use crate::task::Current;
 
 /// Which way bytes went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,8 +35,8 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// An id that no other entry of this recording has: CPU, a count on that CPU, and bits of the clock, because
-/// an interrupt between the add and the read can make two entries see the same count.
+/// An id that no other entry of this recording has: CPU (Linux has 8192 at most), a count on that CPU, and bits of the clock,
+/// because an interrupt between the add and the read can make two entries see the same count.
 #[inline(always)]
 fn next_id(time: u64) -> u64 {
     // SAFETY: the helper only returns a number.
@@ -49,7 +45,7 @@ fn next_id(time: u64) -> u64 {
     add_to(counter, 1);
     // SAFETY: a valid pointer into a map value.
     let n = unsafe { core::ptr::read_volatile(counter) };
-    (cpu << 54) | ((n & ((1 << 36) - 1)) << 18) | (time & ((1 << 18) - 1))
+    (cpu << 51) | ((n & ((1 << 35) - 1)) << 16) | (time & ((1 << 16) - 1))
 }
 
 /// What a new entry starts with.
@@ -161,7 +157,7 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
     }
     // Another CPU may have tried at the same time with the other outcome: what has an entry is not lost.
     if SOCKS.get_ptr(new.sk).is_some() && UNTRACKED.remove(new.sk).is_ok() {
-        count(stat::SOCKS_FULL, u64::MAX);
+        count(stat::SOCKS_FOUND, 1);
     }
     SOCKS.get_ptr_mut(new.sk)
 }
@@ -251,131 +247,6 @@ pub fn unattributed(way: Way, bytes: u64) {
     count(if way == Way::Tx { stat::UNATTRIBUTED_TX } else { stat::UNATTRIBUTED_RX }, bytes);
 }
 
-/// Adds one call's bytes to a share.
-#[inline(always)]
-fn add_to_share(share: *mut Share, way: Way, bytes: u64, calls: u64) {
-    // SAFETY: a valid pointer into a map value; the adds are atomic.
-    unsafe {
-        match way {
-            Way::Tx => {
-                add_to(&raw mut (*share).tx_bytes, bytes);
-                add_to(&raw mut (*share).tx_calls, calls);
-            }
-            Way::Rx => {
-                add_to(&raw mut (*share).rx_bytes, bytes);
-                add_to(&raw mut (*share).rx_calls, calls);
-            }
-        }
-    }
-}
-
-/// Adds the current process's bytes to an entry.
-#[inline(always)]
-pub fn add(entry: *mut SockEntry, way: Way, bytes: u64, calls: u64) {
-    let current = Current::get();
-    for slot in 0..INLINE_SHARES {
-        // SAFETY: a valid pointer into a map value.
-        let share = unsafe { &raw mut (*entry).shares[slot] };
-        // SAFETY: as above; volatile because other CPUs write.
-        let hit = unsafe {
-            core::ptr::read_volatile(&raw const (*share).task) == current.task
-                && core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
-        };
-        if hit {
-            return add_to_share(share, way, bytes, calls);
-        }
-    }
-    add_slow(entry, way as u64, bytes, calls);
-}
-
-/// The way of a thread, or process, that was not the last one to use its slot.
-#[inline(never)]
-fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
-    let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
-    let current = Current::get();
-    let start_ns = current.start_ns();
-    // SAFETY: a valid pointer into a map value; the id never changes.
-    let id = unsafe { (*entry).id };
-    for slot in 0..INLINE_SHARES {
-        // SAFETY: a valid pointer into a map value; aligned words, written by whoever holds the slot.
-        unsafe {
-            let share = &raw mut (*entry).shares[slot];
-            if core::ptr::read_volatile(&raw const (*share).tgid) == 0
-                && !claim(entry, id, share, current, start_ns)
-            {
-                continue;
-            }
-            if core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
-                && core::ptr::read_volatile(&raw const (*share).start_ns) == start_ns
-            {
-                core::ptr::write_volatile(&raw mut (*share).task, current.task);
-                add_to_share(share, way, bytes, calls);
-                return 0;
-            }
-        }
-    }
-    let key = AcctKey { id, start_ns, tgid: current.tgid, uid: current.uid() };
-    if ACCT.get_ptr_mut(key).is_none() {
-        // The key tells the process; the value begins with all counters at zero.
-        if insert_empty_share(&key) {
-            count(stat::SHARES_MADE, 1);
-            // SAFETY: a valid pointer into a map value.
-            add_to(unsafe { &raw mut (*entry).extra_shares }, 1);
-        }
-    }
-    match ACCT.get_ptr_mut(key) {
-        Some(share) => add_to_share(share, way, bytes, calls),
-        None => {
-            count(stat::ACCT_FULL, 1);
-            unattributed(way, bytes);
-        }
-    }
-    0
-}
-
-/// Inserts a share with all fields zero; false if it is there already, or the map is full.
-#[inline(always)]
-fn insert_empty_share(key: &AcctKey) -> bool {
-    let Some(empty) = EMPTY_SHARE.get_ptr(0) else { return false };
-    // SAFETY: a valid pointer into a map value that nothing ever writes to.
-    ACCT.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST)).is_ok()
-}
-
-/// Takes a free inline slot for the current process. Two processes may want it at once and Linux 5.10 has no
-/// compare-and-swap for BPF, so the unique insert of a key with `tgid` 0 is the lock. `tgid` is written last
-/// and read again under the lock; who does not get it goes to `ACCT`, and sums are the same.
-#[inline(always)]
-unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) -> bool {
-    // SAFETY: as the caller promises, valid pointers into one map value.
-    unsafe {
-        let key = AcctKey { id, start_ns: 0, tgid: 0, uid: 0 };
-        if !insert_empty_share(&key) {
-            return false;
-        }
-        let free = core::ptr::read_volatile(&raw const (*share).tgid) == 0;
-        if free {
-            if share == &raw mut (*entry).shares[0] {
-                bpf_get_current_comm((&raw mut (*entry).comm).cast(), COMM_LEN as u32);
-            }
-            core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
-            core::ptr::write_volatile(&raw mut (*share).uid, current.uid());
-            core::ptr::write_volatile(&raw mut (*share).task, current.task);
-            core::ptr::write_volatile(&raw mut (*share).tgid, current.tgid);
-        }
-        let _ = ACCT.remove(key);
-        free
-    }
-}
-
-/// Makes the current process the owner, unless there is one.
-#[inline(always)]
-pub fn own(entry: *mut SockEntry) {
-    // SAFETY: a valid pointer into a map value.
-    if unsafe { core::ptr::read_volatile(&raw const (*entry).shares[0].tgid) } == 0 {
-        add_slow(entry, Way::Tx as u64, 0, 0);
-    }
-}
-
 /// Adds a datagram to the entry of (socket, remote), creating what is missing.
 #[inline(always)]
 pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes: u64) {
@@ -455,6 +326,26 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     0
 }
 
+/// A send of a datagram failed: a packet of it may have been counted all the same, and the flow says so by its errno.
+#[inline(never)]
+pub fn send_failed(sk: u64, remote: &Addr, ret: i64) -> u64 {
+    // include/uapi/asm-generic/errno-base.h: there was no room to begin with.
+    const EAGAIN: i64 = 11;
+    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 0 };
+    // SAFETY: valid pointers into map values; neither field changes for sockets of datagrams.
+    unsafe {
+        let failed = if (*entry).remote == *remote {
+            Some(entry)
+        } else {
+            FLOWS.get_ptr_mut(FlowKey { parent: (*entry).id, remote: *remote, pad: 0 })
+        };
+        if let (Some(failed), true) = (failed, -ret != EAGAIN) {
+            (*failed).err = (-ret) as u32;
+        }
+    }
+    0
+}
+
 /// The socket is gone: its entry leaves. 1 if it had none.
 #[inline(never)]
 pub fn release(sk: u64) -> u64 {
@@ -471,6 +362,7 @@ pub fn release(sk: u64) -> u64 {
                 count(stat::OVERFLOWED, 1);
             } else if EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
                 count(stat::LOST_CONNECTIONS, 1);
+                // Shares in `ACCT` stay there until a sweep has read them.
                 for slot in 0..INLINE_SHARES {
                     count(stat::LOST_TX, (*entry).shares[slot].tx_bytes);
                     count(stat::LOST_RX, (*entry).shares[slot].rx_bytes);

@@ -135,8 +135,10 @@ pub mod stat {
     pub const SHARES_MADE: u32 = 16;
     /// First bytes of connections and DNS messages that were not copied.
     pub const PAYLOADS_LOST: u32 = 17;
+    /// TCP sockets counted in `SOCKS_FULL` that have an entry after all, of another CPU's making.
+    pub const SOCKS_FOUND: u32 = 18;
     /// How many there are.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 19;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -268,7 +270,7 @@ pub struct FlowKey {
     pub pad: u32,
 }
 
-/// Key of `ACCT`. `tgid` 0 is the lock under which a free inline slot is taken: see `account::claim`.
+/// Key of `ACCT`.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

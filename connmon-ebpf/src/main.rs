@@ -10,6 +10,7 @@ mod copies;
 mod hooks;
 mod maps;
 mod ring;
+mod shares;
 mod sock;
 mod task;
 

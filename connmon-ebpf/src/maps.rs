@@ -24,6 +24,10 @@ pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_07
 #[map]
 pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
 
+/// Entries of which an inline share is being taken, by their id.
+#[map]
+pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
+
 /// Final entries that found the ring full, by their id.
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);

@@ -328,7 +328,9 @@ async fn run(
         more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
         let due = flushed.elapsed() >= pipeline.period(cost);
         let began = Instant::now();
-        if due && !more {
+        if due {
+            // Under a load that never lets the ring become empty as well.
+            capture.drain_all(|frame| pipeline.feed(frame));
             capture.sweep(|frame| pipeline.feed(frame))?;
         }
         if sampled.elapsed() >= SAMPLE {

@@ -7,9 +7,10 @@ use connmon_ebpf::{Addr, proto};
 
 use super::tracepoint::note;
 use super::transfer::accepted;
-use crate::account::{own, release};
+use crate::account::release;
 use crate::attempt;
 use crate::maps::{SOCKS, is_empty};
+use crate::shares::own;
 use crate::sock::{self, number};
 
 /// An unconnected UDP send over IPv4 names its remote.

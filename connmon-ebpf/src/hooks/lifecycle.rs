@@ -4,10 +4,11 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{SockEntry, flag, proto, stat};
 
-use crate::account::{New, Way, add, create, is_lost, now, release, tcp_entry, untracked};
+use crate::account::{New, Way, create, is_lost, now, release, tcp_entry, untracked};
 use crate::attempt;
 use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
 use crate::maps::{SOCKS, count};
+use crate::shares::add;
 use crate::sock;
 
 // TCP states, include/net/tcp_states.h.

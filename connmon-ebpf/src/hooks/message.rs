@@ -5,8 +5,9 @@
 
 use connmon_ebpf::{Addr, flag, proto, stat};
 
-use crate::account::{New, Way, add, datagram_slow, direction, moved, release};
+use crate::account::{New, Way, datagram_slow, direction, moved, release, send_failed};
 use crate::maps::{CALLS, Call, SOCKS, count, offset};
+use crate::shares::add;
 use crate::sock::{self, get};
 use crate::task::thread;
 
@@ -36,6 +37,9 @@ pub fn sent_as(class: u16, sk: u64, msg: u64, bytes: i64) {
     let mut new = new(sk, class, Way::Tx);
     met(sk, &mut new.remote);
     if bytes < 0 {
+        if class == proto::UDP {
+            send_failed(sk, &new.remote, bytes);
+        }
         return;
     }
     if new.remote.family == 0 {

@@ -2,9 +2,10 @@
 
 use connmon_ebpf::{Addr, flag, proto};
 
-use crate::account::{New, Way, add, create, datagram, own, tcp_entry, unattributed};
+use crate::account::{New, Way, create, datagram, send_failed, tcp_entry, unattributed};
 use crate::attempt;
 use crate::maps::{SOCKS, offset};
+use crate::shares::{add, own};
 use crate::sock;
 
 /// A call handed `bytes` to a TCP socket.
@@ -72,9 +73,6 @@ pub fn sent_early(sk: u64, bytes: u32) {
 /// udpv6_sendmsg() from udp_sendmsg(), which it calls for IPv4-mapped addresses: those are counted there.
 #[inline(always)]
 pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
-    if bytes < 0 {
-        return;
-    }
     let name: u64 = sock::get(msg, offset!(msg_name));
     let named = if name == 0 { None } else { sock::sockaddr(name) };
     let remote = match named {
@@ -82,6 +80,10 @@ pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
         None => sock::implied(sk, if v6 { sock::AF_INET6 } else { sock::AF_INET }),
     };
     if v6 && remote.family == sock::AF_INET {
+        return;
+    }
+    if bytes < 0 {
+        send_failed(sk, &remote, bytes);
         return;
     }
     datagram(sk, proto::UDP, Way::Tx, &remote, 0, bytes as u64);

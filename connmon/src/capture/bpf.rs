@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
-use connmon_ebpf::{AcctKey, FlowKey, Share, SockEntry, flag, kind, stat};
+use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, stat};
 use sha2::{Digest, Sha256};
 
 use super::probes::{self, Backend, Options, ProbeError, Probes};
@@ -43,6 +43,8 @@ pub struct Capture {
     watched: Vec<OwnedFd>,
     misses: u64,
     ring: RingBuf<MapData>,
+    /// Records that can wait in the ring at most.
+    ring_records: usize,
     /// The iterator that lets go what ended unseen.
     ends: OwnedFd,
     socks: MapData,
@@ -61,6 +63,9 @@ pub struct Capture {
     /// Entries that have been deleted from `FLOWS` and `ACCT`: with as many made, the walk can be spared.
     deleted: (u64, u64),
 }
+
+/// Bytes of the smallest record in the ring, with the ring's own header (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
+const MIN_RECORD: usize = size_of::<PayloadHead>() + 8;
 
 /// How often sockets are looked for that ended unseen, nanoseconds, however often the maps are swept.
 const ENDS_EVERY: u64 = 10_000_000_000;
@@ -92,6 +97,7 @@ impl Capture {
         let socks = hash(take("SOCKS")?)?;
         Ok(Self {
             ring: RingBuf::try_from(take("EVENTS")?)?,
+            ring_records: options.ring_bytes as usize / MIN_RECORD,
             flows: hash(take("FLOWS")?)?,
             acct: hash(take("ACCT")?)?,
             overflow: hash(take("OVERFLOW")?)?,
@@ -146,8 +152,14 @@ impl Capture {
         count
     }
 
-    /// Reads all maps: what took the way round the ring, what is live, the counters. To be called when the ring is
-    /// empty: what neither this sweep nor the ring before the next one shows has been lost.
+    /// Hands on everything that waits in the ring at this moment, so that a sweep may follow; what comes meanwhile cannot keep
+    /// this from ending.
+    pub fn drain_all(&mut self, emit: impl FnMut(Frame)) {
+        self.drain(self.ring_records, emit);
+    }
+
+    /// Reads all maps: what took the way round the ring, what is live, the counters. To be called after
+    /// [`Capture::drain_all`]: what neither this sweep nor the ring before the next one shows has been lost.
     ///
     /// # Errors
     /// A map cannot be read.
@@ -237,9 +249,6 @@ impl Capture {
             return Ok(());
         }
         for (key, share) in collect::<AcctKey, Share>(&self.acct, &mut self.scratch, "ACCT")? {
-            if key.tgid == 0 {
-                continue;
-            }
             emit(Frame::Share(key, share));
             if live.contains(&key.id) {
                 continue;
@@ -274,7 +283,8 @@ impl Capture {
     fn counters(&self) -> Result<[u64; stat::COUNT as usize], CaptureError> {
         let mut counters = [0; stat::COUNT as usize];
         for (index, sum) in counters.iter_mut().enumerate() {
-            *sum = self.stats.get(&(index as u32), 0)?.iter().sum();
+            *sum =
+                self.stats.get(&(index as u32), 0)?.iter().fold(0, |sum: u64, cpu| sum.saturating_add(*cpu));
         }
         Ok(counters)
     }

@@ -105,7 +105,7 @@ pub struct Completeness {
     pub reconciliation: Reconciliation,
 }
 
-/// Application bytes against the kernel's totals, over TCP connections with both.
+/// Application bytes against the kernel's totals, over TCP connections with both, and against the packets of UDP flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconciliation {
     /// Connections compared.

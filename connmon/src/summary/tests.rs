@@ -136,7 +136,7 @@ fn every_counter_makes_it_incomplete_and_says_so() {
         (|c| c.read_errors = 2, "2 reads of kernel memory failed"),
         (|c| c.malformed = 2, "could not be decoded"),
         (|c| c.probe_misses = 5, "The kernel skipped 5 probes"),
-        (|c| c.reconciliation.unexplained = 1, "The byte counts of 1 TCP connection differ"),
+        (|c| c.reconciliation.unexplained = 1, "The byte counts of 1 connection differ"),
     ];
     for (change, words) in set {
         let mut lossy = run(1, 0);

@@ -1,9 +1,24 @@
 //! What was lost, and how the two planes compare.
 
-use connmon_ebpf::{SockEntry, flag, stat};
+use std::net::IpAddr;
 
+use connmon_ebpf::{SockEntry, flag, proto, stat};
+
+use super::Figures;
 use crate::capture::Counters;
-use crate::model::{Completeness, Reconciliation};
+use crate::model::{Completeness, Endpoint, Reconciliation};
+
+/// Bytes of a UDP header.
+const UDP_HEADER: u64 = 8;
+
+/// Whether what is sent there may pass the hook for packets twice, because a copy of it comes back: multicast, and what can be
+/// the broadcast address of a network (ip_mc_output(), net/ipv4/ip_output.c).
+fn is_looped(entry: &SockEntry) -> bool {
+    match Endpoint::from(&entry.remote).ip {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.octets()[3] & 3 == 3,
+        IpAddr::V6(ip) => ip.is_multicast(),
+    }
+}
 
 /// Running totals.
 #[derive(Default)]
@@ -13,6 +28,9 @@ pub struct Tally {
     /// Bytes of lost connections that had been recorded before they were lost.
     recorded_tx: u64,
     recorded_rx: u64,
+    /// Bytes of further processes of connections that were never met.
+    shares_tx: u64,
+    shares_rx: u64,
 }
 
 impl Tally {
@@ -21,14 +39,21 @@ impl Tally {
         self.counters = *counters;
     }
 
-    /// A connection was lost of which so many bytes are in rows: the kernel side counts all its bytes as lost.
+    /// A connection was lost of which so many bytes of its inline shares are in rows: the kernel side counts all of those as lost.
     pub fn recorded_of_lost(&mut self, tx: u64, rx: u64) {
         self.recorded_tx = self.recorded_tx.saturating_add(tx);
         self.recorded_rx = self.recorded_rx.saturating_add(rx);
     }
 
+    /// So many bytes of further processes belong to connections that were lost before they were met.
+    pub fn lost_shares(&mut self, tx: u64, rx: u64) {
+        self.shares_tx = self.shares_tx.saturating_add(tx);
+        self.shares_rx = self.shares_rx.saturating_add(rx);
+    }
+
     /// Compares a finished connection's application bytes with the kernel's totals.
-    pub fn reconcile(&mut self, entry: &SockEntry, tx: u64, rx: u64) {
+    pub fn reconcile(&mut self, entry: &SockEntry, moved: &Figures) {
+        let (tx, rx) = (moved.tx_bytes, moved.rx_bytes);
         // What rides on a connection adds bytes of its own to the kernel's totals.
         if entry.flags & flag::TOTALS == 0 || entry.flags & (flag::PREEXISTING | flag::LAYERED) != 0 {
             return;
@@ -46,22 +71,55 @@ impl Tally {
         }
     }
 
+    /// Compares what calls moved on a flow of datagrams that is over with the packets that were counted. Packets can be missing
+    /// (see `hooks::wire` in the kernel side); bytes on the wire that no call sent cannot be explained.
+    pub fn reconcile_datagrams(&mut self, entry: &SockEntry, moved: &Figures) {
+        let unclear = flag::PREEXISTING | flag::REMOTE_UNKNOWN | flag::END_UNSEEN;
+        // A send that failed may have had a packet.
+        if entry.proto != proto::UDP || entry.flags & unclear != 0 || entry.err != 0 || is_looped(entry) {
+            return;
+        }
+        let ip_header = if i32::from(entry.remote.family) == libc::AF_INET { 20 } else { 40 };
+        let payload =
+            |bytes: u64, packets: u64| bytes.saturating_sub(packets.saturating_mul(ip_header + UDP_HEADER));
+        let wire = &entry.wire;
+        let sent = payload(wire.tx_bytes, wire.tx_packets);
+        let received = payload(wire.rx_bytes, wire.rx_packets);
+        // As many calls as packets, and more bytes: the headers had options.
+        let has_options = sent > moved.tx_bytes && moved.tx_calls >= wire.tx_packets;
+        if has_options || sent < moved.tx_bytes || received < moved.rx_bytes {
+            return;
+        }
+        let r = &mut self.reconciliation;
+        r.compared += 1;
+        if sent > moved.tx_bytes {
+            r.unexplained += 1;
+        } else if received == moved.rx_bytes {
+            r.equal += 1;
+        } else {
+            r.rx_unread_bytes = r.rx_unread_bytes.saturating_add(received - moved.rx_bytes);
+        }
+    }
+
     /// The statement for the store.
     pub fn total(&self) -> Completeness {
         let kernel = |stat: u32| self.counters.kernel[stat as usize];
         // A capture file can say anything.
         let sum = |counts: &[u64]| counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
-        let lost_connections = sum(&[kernel(stat::LOST_CONNECTIONS), kernel(stat::SOCKS_FULL)]);
+        let turned_away = kernel(stat::SOCKS_FULL).saturating_sub(kernel(stat::SOCKS_FOUND));
+        let lost_connections = sum(&[kernel(stat::LOST_CONNECTIONS), turned_away]);
         let lost_processes = kernel(stat::LOST_PROCESSES);
         Completeness {
             lost_events: sum(&[lost_connections, lost_processes, self.counters.malformed]),
             lost_connections,
             lost_processes,
             unattributed_tx_bytes: sum(&[kernel(stat::UNATTRIBUTED_TX), kernel(stat::LOST_TX)])
-                .saturating_sub(self.recorded_tx),
+                .saturating_sub(self.recorded_tx)
+                .saturating_add(self.shares_tx),
             unattributed_rx_bytes: sum(&[kernel(stat::UNATTRIBUTED_RX), kernel(stat::LOST_RX)])
-                .saturating_sub(self.recorded_rx),
-            map_full: sum(&[kernel(stat::SOCKS_FULL), kernel(stat::FLOWS_FULL), kernel(stat::ACCT_FULL)]),
+                .saturating_sub(self.recorded_rx)
+                .saturating_add(self.shares_rx),
+            map_full: sum(&[turned_away, kernel(stat::FLOWS_FULL), kernel(stat::ACCT_FULL)]),
             read_errors: kernel(stat::READ_ERRORS),
             malformed: self.counters.malformed,
             probe_misses: sum(&[self.counters.misses, kernel(stat::CALLS_FULL), kernel(stat::ENDS_UNSEEN)]),

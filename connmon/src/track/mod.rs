@@ -3,6 +3,7 @@
 mod completeness;
 mod end;
 mod names;
+mod orphans;
 mod processes;
 mod rows;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::model::{
     Wire,
 };
 use names::{Found, Names};
+use orphans::Orphans;
 use processes::Processes;
 pub use rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
@@ -31,8 +33,8 @@ struct Open {
     row: i64,
     /// The entry as last written to a row.
     entry: SockEntry,
-    /// Figures already handed on, by process and place. Two processes that race for an inline share can leave one of
-    /// them with shares in both places, each of which only grows.
+    /// Figures already handed on, by process and place. One process can have shares in several places, each of which only
+    /// grows: where threads race for an inline share, and where it becomes another user.
     counted: Vec<((ProcessId, Place), Figures)>,
     /// The final entry, while shares may follow.
     last: Option<Box<SockEntry>>,
@@ -45,8 +47,10 @@ struct Open {
 /// Where the kernel side keeps a share.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
-    Inline,
-    Acct,
+    /// Inside the entry, by number.
+    Inline(usize),
+    /// In `ACCT`, by user.
+    Acct(u32),
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -55,6 +59,18 @@ struct Figures {
     rx_bytes: u64,
     tx_calls: u64,
     rx_calls: u64,
+}
+
+impl Figures {
+    /// Both, figure by figure.
+    fn with(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
+        Self {
+            tx_bytes: both(self.tx_bytes, other.tx_bytes),
+            rx_bytes: both(self.rx_bytes, other.rx_bytes),
+            tx_calls: both(self.tx_calls, other.tx_calls),
+            rx_calls: both(self.rx_calls, other.rx_calls),
+        }
+    }
 }
 
 /// Connections and processes of one recording.
@@ -70,6 +86,7 @@ pub struct Tracker {
     processes: Processes,
     names: Names,
     open: HashMap<u64, Open>,
+    orphans: Orphans,
     connections: i64,
     completeness: completeness::Tally,
     batch: Batch,
@@ -206,6 +223,9 @@ impl Tracker {
         let row = self.connections;
         let open = Open { row, entry: *entry, counted: Vec::new(), last: None, sweeps: 0, named: false };
         self.open.insert(entry.id, open);
+        for (key, share) in self.orphans.adopted(entry.id) {
+            self.share(key, &share);
+        }
         row
     }
 
@@ -284,23 +304,29 @@ impl Tracker {
             let mut row = self.row(open.row, entry);
             row.closed = Some(self.time(entry.closed_ns));
             row.end = Some(end::reason(entry));
-            let (tx, rx) = sum(&open.counted);
-            self.completeness.reconcile(entry, tx, rx);
+            let moved = sum(&open.counted);
+            self.completeness.reconcile(entry, &moved);
+            if self.wire {
+                self.completeness.reconcile_datagrams(entry, &moved);
+            }
             self.batch.over.push(row.row);
             self.batch.connections.push(row);
         }
     }
 
     fn inline_shares(&mut self, entry: &SockEntry, time: Timestamp) {
-        for share in entry.shares.iter().filter(|share| share.tgid != 0) {
-            self.count(entry.id, share, Place::Inline, time);
+        for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {
+            self.count(entry.id, share, Place::Inline(slot), time);
         }
     }
 
     fn share(&mut self, key: AcctKey, share: &Share) {
+        if !self.open.contains_key(&key.id) {
+            return self.orphans.wait(key, *share);
+        }
         let share = Share { tgid: key.tgid, start_ns: key.start_ns, uid: key.uid, ..*share };
         let time = self.now;
-        self.count(key.id, &share, Place::Acct, time);
+        self.count(key.id, &share, Place::Acct(key.uid), time);
     }
 
     /// Hands on what a share grew by.
@@ -313,17 +339,16 @@ impl Tracker {
             tx_calls: share.tx_calls,
             rx_calls: share.rx_calls,
         };
-        let position = open.counted.iter().position(|(known, _)| *known == (process, place));
-        let before = match position {
-            Some(position) => std::mem::replace(&mut open.counted[position].1, now),
-            None => {
-                open.counted.push(((process, place), now));
-                Figures::default()
-            }
-        };
-        if now == before && position.is_some() {
-            return;
+        let known = open.counted.iter_mut().find(|(known, _)| *known == (process, place));
+        let before = known.as_ref().map(|(_, before)| *before);
+        // Counters of the kernel side only grow; those of a capture file may be anything.
+        let now = now.with(before.unwrap_or_default(), u64::max);
+        match known {
+            Some((_, before)) if *before == now => return,
+            Some((_, before)) => *before = now,
+            None => open.counted.push(((process, place), now)),
         }
+        let grown = now.with(before.unwrap_or_default(), u64::wrapping_sub);
         let connection = open.row;
         let comm = &open.entry.comm;
         let process = self.processes.row(process, share.uid, comm, u64::MAX);
@@ -335,10 +360,10 @@ impl Tracker {
             connection,
             process,
             bucket: time.0.div_euclid(STEP_NS) * (STEP_NS / 1_000_000_000),
-            tx_bytes: now.tx_bytes - before.tx_bytes,
-            rx_bytes: now.rx_bytes - before.rx_bytes,
-            tx_calls: now.tx_calls - before.tx_calls,
-            rx_calls: now.rx_calls - before.rx_calls,
+            tx_bytes: grown.tx_bytes,
+            rx_bytes: grown.rx_bytes,
+            tx_calls: grown.tx_calls,
+            rx_calls: grown.rx_calls,
         });
     }
 
@@ -346,6 +371,8 @@ impl Tracker {
         self.now = self.time(time);
         self.processes.forget(time);
         self.names.forget(time);
+        let (tx, rx) = self.orphans.sweep_end();
+        self.completeness.lost_shares(tx, rx);
         let mut over: Vec<(u64, Option<Box<SockEntry>>)> = Vec::new();
         for (id, open) in &mut self.open {
             open.sweeps += 1;
@@ -371,8 +398,10 @@ impl Tracker {
             row.closed = Some(self.time(time));
             row.end = None;
             row.inexact = Some("its end was not recorded".into());
-            let (tx, rx) = sum(&open.counted);
-            self.completeness.recorded_of_lost(tx, rx);
+            // Those in `ACCT` it has not counted: they are still there to be read.
+            let inline = open.counted.iter().filter(|((_, place), _)| matches!(place, Place::Inline(_)));
+            let recorded = sum(inline);
+            self.completeness.recorded_of_lost(recorded.tx_bytes, recorded.rx_bytes);
             self.batch.over.push(row.row);
             self.batch.connections.push(row);
         }
@@ -391,6 +420,8 @@ impl Tracker {
             }
         }
         // Nothing more can come.
+        let (tx, rx) = self.orphans.end();
+        self.completeness.lost_shares(tx, rx);
         self.names.forget(u64::MAX);
         self.batch.ended = true;
     }
@@ -447,8 +478,8 @@ impl Tracker {
     }
 }
 
-fn sum(counted: &[((ProcessId, Place), Figures)]) -> (u64, u64) {
-    counted.iter().fold((0, 0), |(tx, rx), (_, f)| (tx + f.tx_bytes, rx + f.rx_bytes))
+fn sum<'a>(counted: impl IntoIterator<Item = &'a ((ProcessId, Place), Figures)>) -> Figures {
+    counted.into_iter().fold(Figures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
 }
 
 /// CLOCK_BOOTTIME to the wall clock, by the offset that was measured when the recording began.

@@ -1,6 +1,7 @@
 //! The tracker against hand-made and random frames.
 
 mod names;
+mod shares;
 
 use std::collections::HashMap;
 

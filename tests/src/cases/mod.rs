@@ -27,6 +27,7 @@ mod udp_batch;
 mod udp_connect;
 mod udp_error;
 mod udp_group;
+mod udp_race;
 mod wait;
 
 /// All cases, in the order in which they run.
@@ -48,6 +49,7 @@ pub fn all() -> Vec<Case> {
         udp_batch::cases(),
         udp_error::cases(),
         udp_group::cases(),
+        udp_race::cases(),
         namespace::cases(),
         identity::cases(),
         mptcp::cases(),

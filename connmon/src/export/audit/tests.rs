@@ -222,7 +222,7 @@ fn losses_are_said_in_every_format() {
         "2 reads of kernel memory failed",
         "1 record could not be decoded",
         "5 bytes sent and 0 bytes received belong to no recorded connection",
-        "The byte counts of 4 TCP connections differ",
+        "The byte counts of 4 connections differ",
     ] {
         assert!(table.contains(said), "{said:?} is not in\n{table}");
         assert!(

@@ -106,7 +106,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
             c.reconciliation.unexplained,
             format!(
                 "The byte counts of {} differ from the kernel's own for no known reason.",
-                count(c.reconciliation.unexplained, "TCP connection")
+                count(c.reconciliation.unexplained, "connection")
             ),
             REPORT,
         ),
@@ -214,13 +214,13 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
         let text = if rest == 0 {
             format!(
                 "Byte counts checked against the kernel's own: {}, all equal to the byte.",
-                count(r.compared, "TCP connection")
+                count(r.compared, "connection")
             )
         } else {
             format!(
                 "Byte counts checked against the kernel's own: {}, {} equal to the byte, {} with an explained difference \
                  ({} sent but never delivered, {} arrived but never read).",
-                count(r.compared, "TCP connection"),
+                count(r.compared, "connection"),
                 grouped(r.equal),
                 grouped(rest),
                 count(r.tx_undelivered_bytes, "byte"),

@@ -1,0 +1,151 @@
+//! Who moved bytes on an entry: a share a process, two inside the entry and further ones in `ACCT`. Their sum is what counts;
+//! one process may have shares in several places.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::helpers::generated::bpf_get_current_comm;
+use connmon_ebpf::{AcctKey, COMM_LEN, INLINE_SHARES, Share, SockEntry, stat};
+
+use crate::account::{Way, unattributed};
+use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, count};
+use crate::task::Current;
+
+/// Adds one call's bytes to a share.
+#[inline(always)]
+fn add_to_share(share: *mut Share, way: Way, bytes: u64, calls: u64) {
+    // SAFETY: a valid pointer into a map value; the adds are atomic.
+    unsafe {
+        match way {
+            Way::Tx => {
+                add_to(&raw mut (*share).tx_bytes, bytes);
+                add_to(&raw mut (*share).tx_calls, calls);
+            }
+            Way::Rx => {
+                add_to(&raw mut (*share).rx_bytes, bytes);
+                add_to(&raw mut (*share).rx_calls, calls);
+            }
+        }
+    }
+}
+
+/// Adds the current process's bytes to an entry.
+#[inline(always)]
+pub fn add(entry: *mut SockEntry, way: Way, bytes: u64, calls: u64) {
+    let current = Current::get();
+    for slot in 0..INLINE_SHARES {
+        // SAFETY: a valid pointer into a map value.
+        let share = unsafe { &raw mut (*entry).shares[slot] };
+        // SAFETY: as above; volatile because other CPUs write.
+        let hit = unsafe {
+            core::ptr::read_volatile(&raw const (*share).task) == current.task
+                && core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
+        };
+        if hit {
+            return add_to_share(share, way, bytes, calls);
+        }
+    }
+    add_slow(entry, way as u64, bytes, calls);
+}
+
+/// The way of a thread, or process, that was not the last one to use its slot.
+#[inline(never)]
+fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
+    let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
+    let current = Current::get();
+    if current.tgid == 0 {
+        // The idle task: a softirq delivered something, in no process's name. A share without a process is a free one.
+        unattributed(way, bytes);
+        return 0;
+    }
+    let start_ns = current.start_ns();
+    // SAFETY: a valid pointer into a map value; the id never changes.
+    let id = unsafe { (*entry).id };
+    for slot in 0..INLINE_SHARES {
+        // SAFETY: a valid pointer into a map value; aligned words, written by whoever holds the slot.
+        unsafe {
+            let share = &raw mut (*entry).shares[slot];
+            if !is_taken(share) {
+                claim(entry, id, share, current, start_ns);
+            }
+            if !is_taken(share) {
+                // Another thread is taking it, perhaps one of this process, which must not take the next one as well.
+                break;
+            }
+            if core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
+                && core::ptr::read_volatile(&raw const (*share).start_ns) == start_ns
+            {
+                core::ptr::write_volatile(&raw mut (*share).task, current.task);
+                add_to_share(share, way, bytes, calls);
+                return 0;
+            }
+        }
+    }
+    let key = AcctKey { id, start_ns, tgid: current.tgid, uid: current.uid() };
+    if let (None, Some(empty)) = (ACCT.get_ptr_mut(key), EMPTY_SHARE.get_ptr(0)) {
+        // The key tells the process; the value begins with all counters at zero.
+        // SAFETY: a valid pointer into a map value that nothing ever writes to.
+        if ACCT.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST)).is_ok() {
+            count(stat::SHARES_MADE, 1);
+            // SAFETY: a valid pointer into a map value.
+            add_to(unsafe { &raw mut (*entry).extra_shares }, 1);
+        }
+    }
+    match ACCT.get_ptr_mut(key) {
+        Some(share) => add_to_share(share, way, bytes, calls),
+        None => {
+            count(stat::ACCT_FULL, 1);
+            unattributed(way, bytes);
+        }
+    }
+    0
+}
+
+/// Whether an inline share has its process.
+///
+/// # Safety
+/// `share` is valid.
+#[inline(always)]
+unsafe fn is_taken(share: *const Share) -> bool {
+    // SAFETY: as the caller promises; volatile, because other CPUs write.
+    unsafe { core::ptr::read_volatile(&raw const (*share).tgid) != 0 }
+}
+
+/// How often a thread looks again at a slot that another is taking, which takes that one some hundred nanoseconds.
+const PATIENCE: u32 = 64;
+
+/// Takes a free inline slot for the current process. Two processes may want it at once and Linux 5.10 has no
+/// compare-and-swap for BPF, so the unique insert into `LOCKS` is the lock. `tgid` is written last and read again under the
+/// lock. Who does not get it waits for a moment; if the slot is not taken then (whoever is taking it was interrupted), its
+/// bytes go to `ACCT`, and sums are the same.
+#[inline(always)]
+unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) {
+    // SAFETY: as the caller promises, valid pointers into one map value.
+    unsafe {
+        if LOCKS.insert(id, 0, u64::from(BPF_NOEXIST)).is_err() {
+            for _ in 0..PATIENCE {
+                if is_taken(share) {
+                    return;
+                }
+            }
+            return;
+        }
+        if !is_taken(share) {
+            if share == &raw mut (*entry).shares[0] {
+                bpf_get_current_comm((&raw mut (*entry).comm).cast(), COMM_LEN as u32);
+            }
+            core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
+            core::ptr::write_volatile(&raw mut (*share).uid, current.uid());
+            core::ptr::write_volatile(&raw mut (*share).task, current.task);
+            core::ptr::write_volatile(&raw mut (*share).tgid, current.tgid);
+        }
+        let _ = LOCKS.remove(id);
+    }
+}
+
+/// Makes the current process the owner, unless there is one.
+#[inline(always)]
+pub fn own(entry: *mut SockEntry) {
+    // SAFETY: a valid pointer into a map value.
+    if unsafe { core::ptr::read_volatile(&raw const (*entry).shares[0].tgid) } == 0 {
+        add_slow(entry, Way::Tx as u64, 0, 0);
+    }
+}
