@@ -63,7 +63,7 @@ const SINKS: &[(&[&str], bool)] = &[
 /// A capture in which one process with a connection is called `name` wherever it can be.
 fn capture(path: &Path, name: &str) {
     let mut writer = Writer::create(path).unwrap();
-    let mut put = |frame: Frame| writer.write(&frame).unwrap();
+    let mut put = |frame: Frame| writer.write(&frame);
     let text = || name.to_owned();
     put(Frame::Start(Box::new(Start {
         host: text(),

@@ -4,7 +4,7 @@
 //! within a frame was cut off by a crash; what is before is good.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use super::{Frame, FrameError};
@@ -13,10 +13,20 @@ const MAGIC: &[u8; 8] = b"CONNMON2";
 /// No frame is near this size; a larger length means damage.
 const MAX_FRAME: u32 = 1 << 20;
 
-/// Writes frames as they come.
+/// Bytes that come together before they are written.
+const CHUNK: usize = 1 << 16;
+/// Bytes that wait for a file that cannot be written, at most.
+const MAX_WAITING: usize = 64 << 20;
+
+/// Writes frames as they come. What the file does not take waits, and is tried again; where that becomes too much, the file
+/// ends, and is what a crash would have left.
 pub struct Writer {
-    out: BufWriter<File>,
-    buffer: Vec<u8>,
+    file: File,
+    waiting: Vec<u8>,
+    /// Why it could not be written when that was last tried.
+    trouble: Option<io::Error>,
+    over: bool,
+    told: bool,
 }
 
 impl Writer {
@@ -26,27 +36,72 @@ impl Writer {
     /// The file cannot be written, or is a record already.
     pub fn create(path: &Path) -> io::Result<Self> {
         crate::files::check_place(path)?;
-        let mut out = BufWriter::new(crate::files::create_private(path)?);
-        out.write_all(MAGIC)?;
-        Ok(Self { out, buffer: Vec::new() })
+        let mut writer = Self::new(crate::files::create_private(path)?);
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    fn new(file: File) -> Self {
+        Self { file, waiting: MAGIC.to_vec(), trouble: None, over: false, told: false }
     }
 
     /// Appends a frame.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&mut self, frame: &Frame) -> io::Result<()> {
-        self.buffer.clear();
-        frame.encode(&mut self.buffer);
-        self.out.write_all(&self.buffer)
+    pub fn write(&mut self, frame: &Frame) {
+        if self.over {
+            return;
+        }
+        frame.encode(&mut self.waiting);
+        if self.trouble.is_none() && self.waiting.len() >= CHUNK {
+            self.push();
+        }
+        if self.waiting.len() > MAX_WAITING {
+            self.over = true;
+            self.waiting = Vec::new();
+        }
     }
 
     /// Hands everything to the kernel.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written; what it has not taken is tried again with the next call, unless [`Self::is_over`].
     pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        if !self.over {
+            self.push();
+        }
+        let again = |error: &io::Error| {
+            error.raw_os_error().map_or_else(|| io::Error::from(error.kind()), io::Error::from_raw_os_error)
+        };
+        self.trouble.as_ref().map_or(Ok(()), |error| Err(again(error)))
+    }
+
+    /// Whether the file has ended before the recording.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether that is so since the last call.
+    pub fn ends_now(&mut self) -> bool {
+        self.over && !std::mem::replace(&mut self.told, true)
+    }
+
+    fn push(&mut self) {
+        let mut written = 0;
+        self.trouble = None;
+        while written < self.waiting.len() && self.trouble.is_none() {
+            match self.file.write(&self.waiting[written..]) {
+                Ok(0) => self.trouble = Some(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.trouble = Some(error),
+            }
+        }
+        self.waiting.drain(..written);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.flush();
     }
 }
 
@@ -115,5 +170,37 @@ impl Reader {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_disk_does_not_take_is_written_later() {
+        let mut writer = Writer::new(File::options().write(true).open("/dev/full").unwrap());
+        for time in 0..10_000 {
+            writer.write(&Frame::SweepEnd(time));
+        }
+        assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        writer.file = file.reopen().unwrap();
+        writer.flush().unwrap();
+        let mut reader = Reader::open(file.path()).unwrap();
+        for time in 0..10_000 {
+            assert!(matches!(reader.read(), Ok(Some(Frame::SweepEnd(read))) if read == time));
+        }
+        assert!(matches!(reader.read(), Ok(None)));
+        // For too long: it ends, and says so once.
+        writer.file = File::options().write(true).open("/dev/full").unwrap();
+        while !writer.is_over() {
+            writer.write(&Frame::SweepEnd(0));
+            if writer.trouble.is_none() {
+                let _ = writer.flush();
+            }
+        }
+        assert!(writer.ends_now() && !writer.ends_now());
+        assert!(writer.flush().is_err(), "it is known at the end as well");
     }
 }

@@ -6,7 +6,7 @@ use super::{CommandError, Outcome, report, terminal_width};
 use crate::capture::file;
 use crate::cli;
 use crate::config::{self, Recording};
-use crate::daemon::{self, Pipeline};
+use crate::daemon::{self, Pipeline, Sink};
 use crate::enrich::Enricher;
 use crate::export::completeness::write_words;
 use crate::files;
@@ -50,17 +50,21 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
             return Err(failed(std::io::Error::other("the capture is written to that file; name another")));
         }
     }
-    let mut pipeline = Pipeline::new(Enricher::new(geo, settings.places.location.clone()), store, file);
+    let mut pipeline = Pipeline::default();
+    if let Some((name, writer)) = file {
+        pipeline = pipeline.capturing(name, writer);
+    }
+    let mut sink = Sink::new(Enricher::new(geo, settings.places.location.clone()), store);
     if let Some(path) = &settings.socket {
         let hub = Socket::bind(path)
             .and_then(|socket| socket.serve().map_err(|error| HubError::Socket(path.clone(), error)));
         match hub {
-            Ok(hub) => pipeline = pipeline.telling(hub),
+            Ok(hub) => sink = sink.telling(hub),
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }
     }
-    daemon::record(&settings, pipeline, |backend| {
+    daemon::record(&settings, pipeline, sink, |backend| {
         let until = settings.length.map_or("until Ctrl-C".to_owned(), |length| {
             format!("for {}", duration(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
         });

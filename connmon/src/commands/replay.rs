@@ -6,7 +6,7 @@ use super::{CommandError, Outcome, report};
 use crate::capture::{Frame, file};
 use crate::cli;
 use crate::config::{self, Places};
-use crate::daemon::{Pipeline, now};
+use crate::daemon::{Pipeline, Sink, now};
 use crate::enrich::Enricher;
 use crate::files;
 use crate::rules::Rules;
@@ -38,7 +38,8 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
         files::check_place(path).map_err(|error| CommandError::File(path.display().to_string(), error))?;
     }
     let store = Writer::open(&args.db)?.keeping(filter).judging(rules, lists);
-    let mut pipeline = Pipeline::new(Enricher::new(geo, places.location), store, None);
+    let mut sink = Sink::new(Enricher::new(geo, places.location), store);
+    let mut pipeline = Pipeline::default();
     let mut ended = false;
     while let Some(frame) = reader.read().map_err(failed)? {
         // As often as a recording would, so that a long capture does not have to fit into memory.
@@ -46,10 +47,10 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
         ended = matches!(frame, Frame::End(_));
         pipeline.feed(frame);
         if flush || pipeline.is_full() {
-            pipeline.flush()?;
+            sink.put(&mut pipeline.take())?;
         }
     }
-    pipeline.flush()?;
+    sink.put(&mut pipeline.take())?;
     if !ended {
         let _ = writeln!(
             stderr(),
@@ -63,8 +64,8 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
         count(pipeline.frames(), "frame", "frames"),
         count(connections, "connection", "connections")
     );
-    if pipeline.left_out() > 0 {
-        let _ = writeln!(stderr(), "excluded by the filter: {}", grouped(pipeline.left_out()));
+    if sink.left_out() > 0 {
+        let _ = writeln!(stderr(), "excluded by the filter: {}", grouped(sink.left_out()));
     }
     if let Some(path) = &args.report {
         let store = Store::open(&args.db)?;

@@ -147,9 +147,10 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Whether somebody looks who keeps up.
-    pub fn is_watched(&self) -> bool {
-        self.watched.load(Ordering::Relaxed) > 0
+    /// Whether somebody looks who keeps up; to be asked from anywhere.
+    pub fn watched(&self) -> Box<dyn Fn() -> bool> {
+        let watched = self.watched.clone();
+        Box::new(move || watched.load(Ordering::Relaxed) > 0)
     }
 
     /// Hands on an update. Never waits: while the hub is busy, updates become one; what is too much even so is counted, and

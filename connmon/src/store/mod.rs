@@ -12,6 +12,7 @@ mod judge;
 mod keep;
 mod labels;
 mod names;
+mod place;
 mod processes;
 mod read;
 mod schema;
@@ -58,6 +59,9 @@ pub enum StoreError {
     /// A folder.
     #[error("{} is a folder, not a connmon database", .0.display())]
     Folder(PathBuf),
+    /// The operating system cannot read or write it.
+    #[error("{} cannot be read or written: {}", .0.display(), .1)]
+    Disk(PathBuf, std::io::Error),
     /// The disk is full, the file is damaged or locked, and so on.
     #[error("{}: {}", path.display(), explain(source))]
     Sqlite {
@@ -66,6 +70,28 @@ pub enum StoreError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
+}
+
+impl StoreError {
+    /// What SQLite says of a file, and where it was the operating system that failed, what that says.
+    fn of(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
+        use rusqlite::ffi;
+        let last = std::io::Error::last_os_error();
+        let system = match source.sqlite_error_code() {
+            Some(ErrorCode::SystemIoFailure) => {
+                // SAFETY: the handle is used only in this call, while the connection lives.
+                let number = unsafe { ffi::sqlite3_system_errno(db.handle()) };
+                (number != 0).then(|| std::io::Error::from_raw_os_error(number))
+            }
+            // SQLite calls a file damaged that the disk does not give back (unixRead and SQLITE_IOERR_CORRUPTFS).
+            Some(ErrorCode::DatabaseCorrupt) => Some(last).filter(|e| e.raw_os_error() == Some(libc::EIO)),
+            _ => None,
+        };
+        match system {
+            Some(error) => Self::Disk(path.into(), error),
+            None => Self::Sqlite { path: path.into(), source },
+        }
+    }
 }
 
 fn explain(error: &rusqlite::Error) -> String {
@@ -118,6 +144,6 @@ impl Store {
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { path: self.path.clone(), source }
+        StoreError::of(&self.path, &self.db, source)
     }
 }

@@ -2,6 +2,7 @@
 
 mod filter;
 mod judge;
+mod place;
 mod time;
 
 use std::path::Path;

@@ -14,7 +14,7 @@ use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, processes, read
 use crate::capture::Start;
 use crate::filter::Filter;
 use crate::ioc::Lists;
-use crate::model::{Completeness, Run};
+use crate::model::{Completeness, Gap, Run, Timestamp};
 use crate::rules::Rules;
 use crate::track::{Batch, ConnectionRow, TrafficRow};
 
@@ -47,10 +47,10 @@ const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?
 
 /// A store opened for recording.
 pub struct Writer {
-    db: Connection,
-    path: PathBuf,
+    pub(super) db: Connection,
+    pub(super) path: PathBuf,
     run: i64,
-    endpoints: HashMap<IpAddr, i64>,
+    pub(super) endpoints: HashMap<IpAddr, i64>,
     of_addresses: OfAddresses,
     filter: Filter,
     left_out: u64,
@@ -59,7 +59,7 @@ pub struct Writer {
     verdicts: Verdicts,
     /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
     /// locks on it (sqlite.org/howtocorrupt.html, 2.2).
-    alone: Option<File>,
+    pub(super) alone: Option<File>,
 }
 
 impl Writer {
@@ -161,7 +161,12 @@ impl Writer {
         result.map_err(|source| {
             // The transaction is undone, and with it new endpoints.
             self.endpoints.clear();
-            StoreError::Sqlite { path: self.path.clone(), source }
+            let error = StoreError::of(&self.path, &self.db, source);
+            // Where undoing it failed as well, it is still open, and the next one could not begin.
+            if !self.db.is_autocommit() {
+                let _ = self.db.execute_batch("ROLLBACK");
+            }
+            error
         })
     }
 
@@ -230,6 +235,9 @@ impl Writer {
         for sample in &batch.interfaces {
             interfaces::put(&transaction, run, sample)?;
         }
+        for gap in &batch.gaps {
+            put_gap(&transaction, run, gap)?;
+        }
         if let Some(completeness) = &batch.completeness {
             put_completeness(&transaction, run, completeness)?;
         }
@@ -280,18 +288,20 @@ fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
     )?;
     let run = db.last_insert_rowid();
     if let Some((previous, last_flush)) = unfinished {
-        db.execute(
-            "INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)",
-            params![
-                run,
-                last_flush,
-                time.0,
-                format!("recording {previous} did not end normally (crash, kill or power loss)")
-            ],
-        )?;
+        let reason = format!(
+            "the end of recording {previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
+             written"
+        );
+        put_gap(db, run, &Gap { from: Timestamp(last_flush), to: time, reason })?;
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }
     Ok(run)
+}
+
+fn put_gap(db: &Transaction<'_>, run: i64, gap: &Gap) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![run, gap.from.0, gap.to.0, gap.reason])?;
+    Ok(())
 }
 
 fn put_connection(

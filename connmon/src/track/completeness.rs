@@ -24,6 +24,8 @@ fn is_looped(entry: &SockEntry) -> bool {
 #[derive(Default)]
 pub struct Tally {
     counters: Counters,
+    /// What the counters were when the store was begun that they are for.
+    before: Counters,
     reconciliation: Reconciliation,
     /// Bytes of lost connections that had been recorded before they were lost.
     recorded_tx: u64,
@@ -37,6 +39,11 @@ impl Tally {
     /// Takes the capture's counters.
     pub fn counters(&mut self, counters: &Counters) {
         self.counters = *counters;
+    }
+
+    /// From here on counts for another store.
+    pub fn begin_again(&mut self) {
+        *self = Self { counters: self.counters, before: self.counters, ..Self::default() };
     }
 
     /// A connection was lost of which so many bytes of its inline shares are in rows: the kernel side counts all of those as lost.
@@ -103,14 +110,17 @@ impl Tally {
 
     /// The statement for the store.
     pub fn total(&self) -> Completeness {
-        let kernel = |stat: u32| self.counters.kernel[stat as usize];
+        let kernel =
+            |stat: u32| self.counters.kernel[stat as usize].saturating_sub(self.before.kernel[stat as usize]);
+        let malformed = self.counters.malformed.saturating_sub(self.before.malformed);
+        let misses = self.counters.misses.saturating_sub(self.before.misses);
         // A capture file can say anything.
         let sum = |counts: &[u64]| counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let turned_away = kernel(stat::SOCKS_FULL).saturating_sub(kernel(stat::SOCKS_FOUND));
         let lost_connections = sum(&[kernel(stat::LOST_CONNECTIONS), turned_away]);
         let lost_processes = kernel(stat::LOST_PROCESSES);
         Completeness {
-            lost_events: sum(&[lost_connections, lost_processes, self.counters.malformed]),
+            lost_events: sum(&[lost_connections, lost_processes, malformed]),
             lost_connections,
             lost_processes,
             unattributed_tx_bytes: sum(&[kernel(stat::UNATTRIBUTED_TX), kernel(stat::LOST_TX)])
@@ -121,8 +131,8 @@ impl Tally {
                 .saturating_add(self.shares_rx),
             map_full: sum(&[turned_away, kernel(stat::FLOWS_FULL), kernel(stat::ACCT_FULL)]),
             read_errors: kernel(stat::READ_ERRORS),
-            malformed: self.counters.malformed,
-            probe_misses: sum(&[self.counters.misses, kernel(stat::CALLS_FULL), kernel(stat::ENDS_UNSEEN)]),
+            malformed,
+            probe_misses: sum(&[misses, kernel(stat::CALLS_FULL), kernel(stat::ENDS_UNSEEN)]),
             names_missed: kernel(stat::PAYLOADS_LOST),
             evicted: 0,
             reconciliation: self.reconciliation.clone(),

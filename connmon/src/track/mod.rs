@@ -1,5 +1,6 @@
 //! The state machine: frames in, rows for the store out. Pure, so that a replay gives what the recording gave.
 
+mod again;
 mod completeness;
 mod end;
 mod names;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
 
 use crate::capture::witness::Subject;
-use crate::capture::{Backend, Frame};
+use crate::capture::{Backend, Frame, Start};
 use crate::model::{
     Direction, Endpoint, InterfaceSample, KernelTotals, NameSource, ProcessId, Proto, STEP_NS, Timestamp,
     Wire,
@@ -81,6 +82,10 @@ pub struct Tracker {
     sees_calls: bool,
     /// Whether packets are counted.
     wire: bool,
+    /// What the recording began with.
+    start: Option<Box<Start>>,
+    /// When the store was begun that rows go into, CLOCK_BOOTTIME; 0 where it has the whole recording.
+    began_ns: u64,
     /// The latest time that a frame told.
     now: Timestamp,
     processes: Processes,
@@ -102,6 +107,7 @@ impl Tracker {
                 self.now = start.started();
                 self.wire = start.wire;
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
+                self.start = Some(start.clone());
                 self.batch.start = Some(*start);
             }
             Frame::Task(task) => self.processes.task(&task),
@@ -429,6 +435,7 @@ impl Tracker {
     fn row(&mut self, row: i64, entry: &SockEntry) -> ConnectionRow {
         let owner = self.owner(entry);
         let has = |bit: u32| entry.flags & bit != 0;
+        let preexisting = has(flag::PREEXISTING) || entry.opened_ns < self.began_ns;
         let fin = u64::from(has(flag::FIN_RECEIVED));
         ConnectionRow {
             row,
@@ -444,10 +451,10 @@ impl Tracker {
             established: (entry.established_ns != 0).then(|| self.time(entry.established_ns)),
             closed: None,
             end: None,
-            preexisting: has(flag::PREEXISTING),
+            preexisting,
             subflow: has(flag::SUBFLOW),
             inexact: match () {
-                () if has(flag::PREEXISTING) => Some("opened before the recording".into()),
+                () if preexisting => Some("opened before the recording".into()),
                 () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
                     "connect failed before a packet was sent, and this backend does not see the errno".into(),
                 ),

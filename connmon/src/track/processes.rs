@@ -61,6 +61,11 @@ impl Processes {
         self.clock_offset_ns = start.clock_offset_ns;
     }
 
+    /// From here on rows go into another store, which has none yet.
+    pub fn begin_again(&mut self) {
+        self.known.values_mut().flat_map(|known| &mut known.images).for_each(|image| image.row = None);
+    }
+
     /// A cgroup came to be.
     pub fn cgroup(&mut self, record: &CgroupRecord) {
         self.cgroups.insert(record);

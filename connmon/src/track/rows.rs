@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::Start;
 use crate::model::{
-    AddressNames, Completeness, Direction, End, Endpoint, GeoDatabase, HostLocation, InterfaceSample,
+    AddressNames, Completeness, Direction, End, Endpoint, Gap, GeoDatabase, HostLocation, InterfaceSample,
     KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
 };
 
@@ -42,10 +42,33 @@ pub struct Batch {
     pub interfaces: Vec<InterfaceSample>,
     /// State of the counters, if it was told.
     pub completeness: Option<Completeness>,
+    /// Intervals without a record.
+    pub gaps: Vec<Gap>,
     /// The latest time that a frame told.
     pub time: Timestamp,
     /// The recording ended in order.
     pub ended: bool,
+}
+
+impl Batch {
+    /// Bytes of memory that it takes, roughly.
+    pub fn weight(&self) -> usize {
+        /// A row and what it has elsewhere.
+        fn of<T>(rows: &[T], elsewhere: usize) -> usize {
+            rows.len() * (size_of::<T>() + elsewhere)
+        }
+        let names = self.reverse.iter().map(|(_, names)| names.len()).sum::<usize>();
+        let interfaces = self.interfaces.iter().map(|sample| sample.interfaces.len()).sum::<usize>();
+        size_of::<Self>()
+            + of(&self.processes, 1024)
+            + of(&self.connections, 64)
+            + of(&self.traffic, 0)
+            + of(&self.names, 64)
+            + of(&self.observed, 64)
+            + of(&self.lookups, 512)
+            + of(&self.over, 0)
+            + 128 * (names + interfaces)
+    }
 }
 
 /// A process (one program that it ran) as a row.

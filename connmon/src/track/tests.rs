@@ -309,3 +309,27 @@ proptest! {
         prop_assert_eq!(batch.completeness.unwrap().reconciliation.equal, sums.len() as u64);
     }
 }
+
+#[test]
+fn what_goes_on_in_another_store_is_told_once_more_and_counts_from_there() {
+    let counters = |lost| {
+        let mut counters = Counters { malformed: 3, ..Counters::default() };
+        counters.kernel[stat::LOST_CONNECTIONS as usize] = lost;
+        Frame::Counters(counters)
+    };
+    let frames = [Frame::Live(Box::new(entry(1, 10, 20))), counters(5), Frame::SweepEnd(7 * SECOND)];
+    let (mut tracker, before) = feed(frames);
+    assert_eq!((before.connections[0].preexisting, before.traffic[0].tx_bytes), (false, 10));
+    tracker.begin_again();
+    tracker.feed(counters(6));
+    tracker.feed(closed(entry(1, 15, 20), 15, 20));
+    tracker.feed(Frame::Live(Box::new(SockEntry { opened_ns: 8 * SECOND, ..entry(2, 1, 1) })));
+    let after = tracker.take();
+    assert_eq!(after.start.map(|start| start.started_ns), Some(7 * SECOND));
+    assert_eq!(after.processes.len(), 1, "a store that has no row of it");
+    let rows: Vec<_> = after.connections.iter().map(|row| (row.row, row.preexisting, row.end)).collect();
+    assert_eq!(rows, [(1, true, None), (1, true, Some(End::Fin)), (2, false, None)]);
+    assert!(after.connections.iter().all(|row| row.owner == Some(after.processes[0].row)));
+    assert_eq!((after.traffic[0].tx_bytes, after.traffic[0].rx_bytes), (5, 0));
+    assert_eq!(after.completeness.map(|all| all.lost_events), Some(1));
+}

@@ -63,8 +63,13 @@ impl Recorder {
     }
 
     /// Ends it as Ctrl-C does; its standard error.
-    pub fn stop(mut self) -> Result<String> {
-        self.signal(libc::SIGINT)?;
+    pub fn stop(self) -> Result<String> {
+        self.stop_by(libc::SIGINT)
+    }
+
+    /// Ends it by a signal; its standard error.
+    pub fn stop_by(mut self, signal: libc::c_int) -> Result<String> {
+        self.signal(signal)?;
         let limit = Instant::now() + STOP;
         let status = loop {
             match self.child.try_wait()? {
@@ -90,7 +95,19 @@ impl Recorder {
         Ok(())
     }
 
-    fn signal(&self, signal: libc::c_int) -> Result<()> {
+    /// No file of it may grow beyond so many bytes, as if the disk were full; or any may.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let limit =
+            libc::rlimit { rlim_cur: bytes.unwrap_or(libc::RLIM_INFINITY), rlim_max: libc::RLIM_INFINITY };
+        let pid = libc::pid_t::try_from(self.child.id())?;
+        // SAFETY: `limit` is valid for reading, and the old one is not asked for.
+        let done = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+        ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
+        Ok(())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: libc::c_int) -> Result<()> {
         let pid = libc::pid_t::try_from(self.child.id())?;
         // SAFETY: our own child, which we have not waited for.
         ensure!(unsafe { libc::kill(pid, signal) } == 0, "connmon is gone already");

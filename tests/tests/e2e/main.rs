@@ -17,6 +17,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 mod bad_input;
 mod crash;
+mod faults;
 mod held;
 mod identity;
 mod live;
@@ -125,6 +126,8 @@ fn main() {
         // A guest has no programs but the tests' own.
         trials.push(trial("programs::real", programs::real));
         trials.push(trial("live::screen", screen::screen));
+        trials.push(trial("faults::store", faults::store));
+        trials.push(trial("faults::stderr", faults::stderr));
     }
     let neighbour = part_is("busy").then(|| {
         trials.retain(|trial| DISTURBED.iter().any(|name| trial.name().starts_with(name)));

@@ -1,0 +1,71 @@
+//! A store that is not at its path any more: moved, deleted, or replaced by another file while it is being recorded into.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::{StoreError, Writer};
+
+impl Writer {
+    /// What became of the file, in words, if it is not at its path any more.
+    pub fn moved(&self) -> Option<String> {
+        let file = self.alone.as_ref().filter(|file| !is_at(file, &self.path))?;
+        let path = self.path.display();
+        Some(match now_at(file) {
+            Some(place) => format!("{path} was moved to {}", place.display()),
+            None => format!("{path} was deleted"),
+        })
+    }
+
+    /// Leaves the file, whole in itself, and begins another one at the path. May be called again if it fails.
+    ///
+    /// # Errors
+    /// What stands at the path is no store, or there can be none.
+    pub fn begin_again(&mut self) -> Result<(), StoreError> {
+        let whole = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let memory = Connection::open_in_memory();
+        let memory = memory.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })?;
+        drop(std::mem::replace(&mut self.db, memory));
+        if let Some(file) = self.alone.take()
+            && fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
+            // What SQLite keeps beside the file was not moved with it, and must not be taken for the next one's.
+            let log = beside(&self.path, "-wal");
+            match now_at(&file) {
+                Some(place) if !matches!(whole, Ok(0)) => drop(fs::rename(&log, beside(&place, "-wal"))),
+                _ => drop(fs::remove_file(&log)),
+            }
+            let _ = fs::remove_file(beside(&self.path, "-shm"));
+        }
+        let fresh = Self::open(&self.path)?;
+        (self.db, self.alone) = (fresh.db, fresh.alone);
+        self.endpoints.clear();
+        Ok(())
+    }
+}
+
+/// Whether the path still names this file; where that cannot be told, it does.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |data: fs::Metadata| (data.dev(), data.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(own), Ok(there)) => identity(own) == identity(there),
+        (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+        _ => true,
+    }
+}
+
+/// Where a file that was moved is now; `None` if it was deleted.
+fn now_at(file: &File) -> Option<PathBuf> {
+    let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    is_at(file, &place).then_some(place).filter(|place| place.exists())
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

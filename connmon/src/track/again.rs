@@ -1,0 +1,30 @@
+//! A recording that goes on in another store: what is known is told once more, and counts from here on.
+
+use super::Tracker;
+
+impl Tracker {
+    /// Begins a further recording at the latest time that a frame told. To be called when everything before has been taken.
+    pub fn begin_again(&mut self) {
+        let now = self.now.0.wrapping_sub(self.clock_offset_ns);
+        self.began_ns = u64::try_from(now).unwrap_or(0);
+        if let Some(start) = &mut self.start {
+            start.started_ns = self.began_ns;
+            self.batch.start = Some((**start).clone());
+        }
+        self.completeness.begin_again();
+        self.processes.begin_again();
+        let mut open: Vec<u64> = self.open.keys().copied().collect();
+        open.sort_unstable();
+        for id in open {
+            let Some(known) = self.open.get(&id) else { continue };
+            let (row, entry) = (known.row, known.last.as_deref().copied().unwrap_or(known.entry));
+            let row = self.row(row, &entry);
+            self.batch.connections.push(row);
+        }
+    }
+
+    /// Records that were lost so far.
+    pub fn lost(&self) -> u64 {
+        self.completeness.total().lost_events
+    }
+}

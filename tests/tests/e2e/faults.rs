@@ -1,0 +1,145 @@
+//! Faults of what a recorder writes to: the store, the capture file, standard error. None of them ends a recording, and nothing
+//! is lost while there is memory.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use connmon_tests::harness::compare::{compare, summary};
+use connmon_tests::harness::programs::{
+    audit, connmon, connmon_prints, connmon_program, export, path, traffic_truth,
+};
+use connmon_tests::harness::record::trailer;
+use connmon_tests::harness::recorder::Recorder;
+
+/// How long something may take that takes a moment.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A store that others lock, files that cannot grow, signals, and at last a store that is moved away.
+pub fn store() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name);
+    let (db, old, capture) = (file("a.db"), file("old.db"), file("capture"));
+    let recorder = Recorder::start(&db, &["--capture", path(&capture)?])?;
+    let mut truths = traffic_truth(&["case", "tcp-simple-v4"])?;
+
+    let lock = write_lock(&db)?;
+    truths.extend(traffic_truth(&["case", "tcp-many"])?);
+    recorder.limit_files(Some(0))?;
+    drop(lock);
+    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGIO] {
+        recorder.signal(signal)?;
+    }
+    truths.extend(traffic_truth(&["case", "udp-many-remotes"])?);
+    std::thread::sleep(Duration::from_secs(2));
+    recorder.limit_files(None)?;
+    until("the rows that waited", || Ok(export(&db)?.len() >= truths.len()))?;
+
+    std::fs::rename(&db, &old)?;
+    until("another store", || begun(&db))?;
+    let later = traffic_truth(&["case", "tcp-simple-v4"])?;
+    let said = recorder.stop_by(libc::SIGHUP)?;
+    for words in ["it is tried again", "can be written again", "was moved to"] {
+        ensure!(said.contains(words), "not said: {words}\n{said}");
+    }
+    for (store, truths) in [(&old, &truths), (&db, &later)] {
+        if let Some(problems) = summary(&compare(truths, &export(store)?)) {
+            bail!("{}: {problems}", store.display());
+        }
+        let audit = audit(store)?;
+        ensure!(audit.gaps()?.is_empty(), "a gap in {}", store.display());
+    }
+    let replayed = file("replayed.db");
+    connmon_prints(&["replay", path(&capture)?, "--db", path(&replayed)?])?;
+    truths.extend(later);
+    match summary(&compare(&truths, &export(&replayed)?)) {
+        None => Ok(()),
+        Some(problems) => bail!("replayed: {problems}"),
+    }
+}
+
+/// A standard error that nobody reads, and one whose reader has gone.
+pub fn stderr() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (name, gone) in [("full.db", false), ("gone.db", true)] {
+        let db = folder.path().join(name);
+        let (reader, mut writer) = std::io::pipe()?;
+        // It is full before the recorder says a word.
+        nonblocking(&writer, true)?;
+        while writer.write(&[b'x'; 4096]).is_ok() {}
+        nonblocking(&writer, false)?;
+        let reader = (!gone).then_some(reader);
+        let mut command = Command::new(connmon_program()?);
+        command.args(["-vv", "record", "--no-socket", "--db", path(&db)?]);
+        let mut recorder = Killed(command.stdin(Stdio::null()).stderr(writer).spawn()?);
+        // What is stored first is stored when the probes are attached.
+        until("a recording", || begun(&db))?;
+        let truths = traffic_truth(&["case", "tcp-simple-v4"])?;
+        // SAFETY: our own child, which is not waited for yet.
+        unsafe { libc::kill(libc::pid_t::try_from(recorder.0.id())?, libc::SIGTERM) };
+        let mut status = None;
+        until("its end", || {
+            status = recorder.0.try_wait()?;
+            Ok(status.is_some())
+        })?;
+        ensure!(status.context("ended")?.success(), "{name}: {status:?}");
+        if let Some(problems) = summary(&compare(&truths, &export(&db)?)) {
+            bail!("{name}: {problems}");
+        }
+        drop(reader);
+    }
+    Ok(())
+}
+
+/// A child that ends with its owner.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether a store has a recording.
+fn begun(db: &Path) -> Result<bool> {
+    let export = connmon(&["export", "--format", "jsonl", "--db", path(db)?])?;
+    Ok(trailer(&export.stdout).is_ok_and(|trailer| trailer.runs > 0))
+}
+
+/// Waits until something holds.
+fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let limit = Instant::now() + LIMIT;
+    while !holds()? {
+        ensure!(Instant::now() < limit, "{what}: not within {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// The lock that another program would have that writes: SQLite's byte for it (walformat.html, 2.3.1).
+fn write_lock(db: &Path) -> Result<File> {
+    let mut index = db.as_os_str().to_owned();
+    index.push("-shm");
+    let file = File::options().read(true).write(true).open(index)?;
+    // SAFETY: all zero is a valid value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    (lock.l_type, lock.l_whence) = (libc::F_WRLCK as i16, libc::SEEK_SET as i16);
+    (lock.l_start, lock.l_len) = (120, 1);
+    until("the lock", || {
+        // SAFETY: `lock` is valid for reading.
+        Ok(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } == 0)
+    })?;
+    Ok(file)
+}
+
+fn nonblocking(pipe: &impl AsRawFd, on: bool) -> Result<()> {
+    let flags = if on { libc::O_NONBLOCK } else { 0 };
+    // SAFETY: only sets flags.
+    ensure!(unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags) } == 0, "fcntl");
+    Ok(())
+}
