@@ -385,7 +385,17 @@ pub struct ExecRecord {
     pub cwd: [u8; PATH_LEN + NAME_LEN],
     /// The arguments, each ended by NUL.
     pub args: [u8; ARGS_LEN],
+    /// When the executable's inode was last changed, seconds since 1970. This and what follows are not in the records of
+    /// earlier versions, see [`EXEC_LEN_0`].
+    pub changed_s: i64,
+    /// The nanoseconds of that.
+    pub changed_ns: u32,
+    /// Explicit padding.
+    pub pad: u32,
 }
+
+/// Bytes of an [`ExecRecord`] in captures of earlier versions.
+pub const EXEC_LEN_0: usize = core::mem::offset_of!(ExecRecord, changed_s);
 
 /// What user space tells the programs before they are loaded.
 #[repr(C)]
@@ -422,7 +432,8 @@ const _: () = {
     assert!(size_of::<AcctKey>() == 24);
     assert!(size_of::<TaskRecord>() == 80);
     assert!(size_of::<CgroupRecord>() == 16 + CGROUP_PATH_LEN);
-    assert!(size_of::<ExecRecord>() == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
+    assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
+    assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
     assert!(size_of::<Settings>() == 32 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -144,6 +144,10 @@ offsets! {
     inode_ino,
     /// inode.i_nlink
     inode_nlink,
+    /// The seconds of inode.i_ctime
+    inode_ctime_s,
+    /// Its nanoseconds, of which the topmost bit is none
+    inode_ctime_ns,
     /// inode.i_sb
     inode_sb,
     /// super_block.s_dev

@@ -2,12 +2,11 @@
 //! one process may have shares in several places.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::generated::bpf_get_current_comm;
-use connmon_ebpf::{AcctKey, COMM_LEN, INLINE_SHARES, Share, SockEntry, stat};
+use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, stat};
 
 use crate::account::{Way, unattributed};
 use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, count};
-use crate::task::Current;
+use crate::task::{Current, name_of};
 
 /// Adds one call's bytes to a share.
 #[inline(always)]
@@ -130,7 +129,8 @@ unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Curr
         }
         if !is_taken(share) {
             if share == &raw mut (*entry).shares[0] {
-                bpf_get_current_comm((&raw mut (*entry).comm).cast(), COMM_LEN as u32);
+                // The process's, which is its first thread's: what `ps` shows.
+                (*entry).comm = name_of(current.task);
             }
             core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
             core::ptr::write_volatile(&raw mut (*share).uid, current.uid());

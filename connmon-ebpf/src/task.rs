@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid};
 
-use connmon_ebpf::NO_SESSION;
+use connmon_ebpf::{COMM_LEN, NO_SESSION};
 
 use crate::maps::offset;
 use crate::sock::get;
@@ -42,6 +42,12 @@ impl Current {
 pub fn start_of(task: u64) -> u64 {
     let leader: u64 = get(task, offset!(group_leader));
     get(leader, offset!(start_boottime))
+}
+
+/// What the process that a task belongs to is called: its program's name, or the one that it gave itself.
+#[inline(always)]
+pub fn name_of(task: u64) -> [u8; COMM_LEN] {
+    get(get(task, offset!(group_leader)), offset!(task_comm))
 }
 
 /// Thread group id of a task; 0 if unreadable.

@@ -106,6 +106,7 @@ fn capture(path: &Path, name: &str) {
         exe: text(),
         args: vec![text(), text()],
         cwd: text(),
+        file: None,
     }));
     let remote = Addr { ip: [u32::from_ne_bytes([8, 8, 8, 8]), 0, 0, 0], port: 443, family: 2 };
     let flow = FlowId { proto: 6, local_port: 4000, remote: "8.8.8.8:443".parse().unwrap(), netns: 0 };

@@ -10,7 +10,7 @@ use super::process::describe;
 use crate::account::{New, create, release};
 use crate::maps::{SOCKS, count, offset};
 use crate::sock::{self, get, peek};
-use crate::task::{parent_of, start_of, tgid_of, uid_of};
+use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};
 
 /// `struct bpf_iter_meta`, kernel/bpf/bpf_iter.c.
 #[repr(C)]
@@ -107,7 +107,7 @@ fn take(sk: u64, task: u64) {
     unsafe {
         let share = &raw mut (*entry).shares[0];
         if core::ptr::read_volatile(&raw const (*share).tgid) == 0 {
-            (*entry).comm = get(task, offset!(task_comm));
+            (*entry).comm = name_of(task);
             (*share).start_ns = start_of(task);
             (*share).uid = uid_of(task);
             core::ptr::write_volatile(&raw mut (*share).tgid, tgid_of(task));

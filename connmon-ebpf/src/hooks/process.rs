@@ -154,6 +154,9 @@ fn record_exec(task: u64, bprm: u64) {
         (*record).inode = get(inode, offset!(inode_ino));
         (*record).links = get(inode, offset!(inode_nlink));
         (*record).device = get(get(inode, offset!(inode_sb)), offset!(sb_dev));
+        (*record).changed_s = get(inode, offset!(inode_ctime_s));
+        // The topmost bit tells that somebody has asked (I_CTIME_QUERIED, include/linux/fs.h).
+        (*record).changed_ns = get::<u32>(inode, offset!(inode_ctime_ns)) & (u32::MAX >> 1);
         // Straight into the record: by way of the stack, Linux 5.10 sees a read of what a failure leaves unset.
         let comm = (task as usize).wrapping_add(offset!(task_comm));
         if bpf_probe_read_kernel((&raw mut (*record).comm).cast(), COMM_LEN as u32, comm as *const _) < 0 {

@@ -1,9 +1,10 @@
 //! What a capture yields, and its form in a capture file.
 
 use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
-use connmon_ebpf::{AcctKey, CgroupRecord, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
+use connmon_ebpf::{AcctKey, CgroupRecord, EXEC_LEN_0, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
 use serde::{Deserialize, Serialize};
 
+use super::executable::Executable;
 use crate::model::{AddressNames, Interface, Timestamp};
 use crate::sniff::Sighting;
 
@@ -57,6 +58,9 @@ pub struct ProcessFacts {
     pub args: Vec<String>,
     /// Target of `/proc/PID/cwd`.
     pub cwd: String,
+    /// The file that is the executable.
+    #[serde(default)]
+    pub file: Option<Executable>,
 }
 
 /// What is found out about a program after it began, while others go on: see [`witness`](super::witness).
@@ -179,6 +183,12 @@ impl Frame {
         fn pod<T: Pod>(bytes: &[u8]) -> Option<T> {
             try_pod_read_unaligned(bytes).ok()
         }
+        // A record that had `least` bytes in an earlier version, to whose end fields were added since.
+        fn grown<T: Pod>(bytes: &[u8], least: usize) -> Option<T> {
+            let mut value = T::zeroed();
+            bytes_of_mut(&mut value).get_mut(..bytes.len())?.copy_from_slice(bytes);
+            (bytes.len() >= least).then_some(value)
+        }
         let time = || pod::<u64>(bytes);
         Some(())
             .and_then(|()| {
@@ -186,7 +196,7 @@ impl Frame {
                     kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
                     LIVE => Self::Live(Box::new(pod(bytes)?)),
                     kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED => Self::Task(pod(bytes)?),
-                    kind::EXEC => Self::Exec(Box::new(pod(bytes)?)),
+                    kind::EXEC => Self::Exec(Box::new(grown(bytes, EXEC_LEN_0)?)),
                     kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
                     SHARE => {
                         let (key, share) = bytes.split_at_checked(size_of::<AcctKey>())?;

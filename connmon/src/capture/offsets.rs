@@ -29,6 +29,11 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
     let wrapped = |name: &str, path: &str, size| field(name, path, Some(size), Kind::Struct);
     // A struct in a struct, whose own size does not matter.
     let inside = |name: &str, path: &str| field(name, path, None, Kind::Struct);
+    // A field that has been moved: the first of the places that this kernel has.
+    let one_of = |name: &str, paths: [(&str, u32); 3]| {
+        let [first, rest @ ..] = paths.map(|(path, size)| number(name, path, size));
+        rest.into_iter().fold(first, Result::or)
+    };
     Ok(Offsets {
         skc_daddr: number("sock_common", "skc_daddr", 4)?,
         skc_rcv_saddr: number("sock_common", "skc_rcv_saddr", 4)?,
@@ -97,6 +102,12 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         inode_mode: number("inode", "i_mode", 2)?,
         inode_ino: number("inode", "i_ino", 8)?,
         inode_nlink: number("inode", "i_nlink", 4)?,
+        // A `struct timespec64` before Linux 6.11, under two names.
+        inode_ctime_s: one_of("inode", [("i_ctime_sec", 8), ("__i_ctime.tv_sec", 8), ("i_ctime.tv_sec", 8)])?,
+        inode_ctime_ns: one_of(
+            "inode",
+            [("i_ctime_nsec", 4), ("__i_ctime.tv_nsec", 8), ("i_ctime.tv_nsec", 8)],
+        )?,
         inode_sb: pointer("inode", "i_sb")?,
         sb_dev: number("super_block", "s_dev", 4)?,
         path_mnt: pointer("path", "mnt")?,

@@ -8,6 +8,7 @@ use aya::programs::{Iter, ProgramError};
 use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, TaskRecord, kind};
 use procfs::process::Process;
 
+use super::executable::Executable;
 use super::probes::{self, Probes};
 use super::{Frame, ProcessFacts};
 use crate::model::from_bytes;
@@ -94,9 +95,19 @@ pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let cwd = process.cwd().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
     // As bytes: procfs gives only text.
     let args = split_args(&fs::read(format!("/proc/{tgid}/cmdline")).ok()?);
+    let file = Executable::at(&format!("/proc/{tgid}/exe")).ok();
     // Checked after reading, so that what was read belongs to this process.
-    let ticks = process.stat().ok()?.starttime;
-    (start_ns / (1_000_000_000 / USER_HZ) == ticks).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd })
+    is_start_of(&process, start_ns).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd, file })
+}
+
+/// Whether a process lives, and is not another one with its PID.
+pub fn lives(tgid: u32, start_ns: u64) -> bool {
+    let process = i32::try_from(tgid).ok().and_then(|pid| Process::new(pid).ok());
+    process.is_some_and(|process| is_start_of(&process, start_ns))
+}
+
+fn is_start_of(process: &Process, start_ns: u64) -> bool {
+    process.stat().is_ok_and(|stat| stat.starttime == start_ns / (1_000_000_000 / USER_HZ))
 }
 
 /// Arguments that end with NUL each.

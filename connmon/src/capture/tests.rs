@@ -17,6 +17,7 @@ fn frames() -> Vec<Frame> {
             exe: "/bin/\u{202e}x".into(),
             args: vec!["x".into()],
             cwd: "/".into(),
+            file: None,
         }),
         Frame::Program(ProgramFacts {
             tgid: 3,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
@@ -14,7 +14,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{ProgramFacts, snapshot};
+use super::ProgramFacts;
+use super::executable::{self, Executable};
 use crate::model::{Container, from_bytes, hex};
 
 /// Larger executables are not hashed; bytes.
@@ -37,8 +38,8 @@ pub struct Subject {
     pub since_ns: u64,
     /// Path of the executable.
     pub exe: String,
-    /// Its inode number, as exec told; 0 where the program is older than the recording.
-    pub inode: u64,
+    /// The file that it is: as exec told, or where the program is older than the recording as procfs did.
+    pub file: Option<Executable>,
     /// Its container.
     pub container: Option<Container>,
 }
@@ -116,30 +117,9 @@ fn answer(subject: &Subject, sha256: Result<String, String>) -> ProgramFacts {
 }
 
 fn look(subject: &Subject, hashes: &mut Hashes) -> ProgramFacts {
-    let link = format!("/proc/{}/exe", subject.tgid);
-    // Opened first, and only then is it checked whose it is.
-    let own = File::open(&link);
-    let alive = snapshot::facts(subject.tgid, subject.start_ns);
-    let is_it = |file: &File| {
-        let data = file.metadata();
-        data.is_ok_and(|data| data.is_file() && (subject.inode == 0 || data.ino() == subject.inode))
-    };
-    let own = own.ok().filter(|file| alive.is_some() && is_it(file));
-    let deleted = match (&own, &alive) {
-        (Some(_), Some(alive)) => alive.exe.ends_with(" (deleted)"),
-        _ => false,
-    };
-    // Whatever is there now: it must not make us wait.
-    let mut quickly = File::options();
-    quickly.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let file = own.map_or_else(
-        || match quickly.open(&subject.exe) {
-            Ok(file) if subject.inode != 0 && is_it(&file) => Ok(file),
-            _ => Err("the process had gone, and its executable is not at its path".to_owned()),
-        },
-        Ok,
-    );
-    let mut found = answer(subject, file.and_then(|file| hashes.of(file)));
+    let file = executable::open(subject);
+    let deleted = matches!(file, Ok((_, true)));
+    let mut found = answer(subject, file.and_then(|(file, _)| hashes.of(file)));
     found.deleted = deleted;
     if let Some(container) = &subject.container {
         (found.container_name, found.container_image) = named(container).unwrap_or_default();
@@ -233,8 +213,10 @@ mod tests {
     fn me() -> Subject {
         let stat = procfs::process::Process::myself().unwrap().stat().unwrap();
         let exe = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
+        let file = Executable::at("/proc/self/exe").ok();
         // Within the tick that procfs tells.
-        Subject { tgid: std::process::id(), start_ns: stat.starttime * 10_000_000, exe, ..Subject::default() }
+        let start_ns = stat.starttime * 10_000_000;
+        Subject { tgid: std::process::id(), start_ns, exe, file, ..Subject::default() }
     }
 
     #[test]
@@ -248,20 +230,54 @@ mod tests {
     }
 
     #[test]
+    fn a_living_process_that_runs_another_file_is_not_hashed_for_it() {
+        let mut hashes = Hashes::default();
+        let (mut other_device, mut other_inode) = (me(), me());
+        other_device.file.as_mut().unwrap().device.1 += 1;
+        other_inode.file.as_mut().unwrap().inode += 1;
+        for twin in [other_device, other_inode] {
+            let why = look(&twin, &mut hashes).sha256.unwrap_err();
+            assert_eq!(why, "the process runs another program now, and its executable is not at its path");
+        }
+        let unseen = Subject { file: None, ..me() };
+        assert_eq!(look(&unseen, &mut hashes).sha256.unwrap_err(), "which file it runs was not to be seen");
+    }
+
+    #[test]
     fn a_process_that_has_gone_is_hashed_by_path_only_if_it_is_the_same_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         fs::write(&path, "abc").unwrap();
-        let inode = fs::metadata(&path).unwrap().ino();
         let exe = path.to_str().unwrap().to_owned();
-        let gone = Subject { tgid: u32::MAX >> 1, exe, inode, ..Subject::default() };
+        let file = Executable::at(&exe).unwrap();
+        let gone =
+            |file| Subject { tgid: u32::MAX >> 1, exe: exe.clone(), file: Some(file), ..Subject::default() };
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let mut hashes = Hashes::default();
-        assert_eq!(look(&gone, &mut hashes).sha256, Ok(abc.to_owned()));
-        // Changed in place: another version.
-        fs::write(&path, "abcd").unwrap();
-        assert_ne!(look(&gone, &mut hashes).sha256, Ok(abc.to_owned()));
-        let other = Subject { inode: inode + 1, ..gone };
-        assert!(look(&other, &mut hashes).sha256.unwrap_err().contains("had gone"));
+        let mut of = |file| look(&gone(file), &mut hashes).sha256;
+        assert_eq!(of(file.clone()), Ok(abc.to_owned()));
+        for other in [
+            Executable { inode: file.inode + 1, ..file.clone() },
+            Executable { device: (file.device.0, file.device.1 + 1), ..file.clone() },
+        ] {
+            let why = of(other).unwrap_err();
+            assert_eq!(why, "the process had gone, and its executable is not at its path");
+        }
+        let (s, ns) = file.changed;
+        let earlier = Executable { changed: (s - 1, ns), ..file };
+        let why = of(earlier).unwrap_err();
+        assert_eq!(why, "the process had gone, and its executable has been changed since");
+    }
+
+    #[test]
+    fn a_file_that_changed_in_place_is_hashed_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        let mut hashes = Hashes::default();
+        let mut of = |content: &str| {
+            fs::write(&path, content).unwrap();
+            hashes.of(File::open(&path).unwrap()).unwrap()
+        };
+        assert_ne!(of("abc"), of("abcd"));
     }
 }

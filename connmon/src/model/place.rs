@@ -4,12 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::from_bytes;
+
 /// Where a process runs, as the path of its cgroup tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The systemd unit, such as `ssh.service`.
     pub unit: Option<String>,
-    /// The systemd slice that it is in.
+    /// The systemd slice that it is in, without systemd's escapes.
     pub slice: Option<String>,
     /// The container.
     pub container: Option<Container>,
@@ -50,7 +52,7 @@ impl Place {
             let found = parts.iter().rev().find(|part| suffixes.iter().any(|suffix| part.ends_with(suffix)));
             found.map(|part| (*part).to_owned())
         };
-        let slice = ends(&[".slice"]);
+        let slice = ends(&[".slice"]).map(|slice| unescaped(&slice));
         Self {
             unit: ends(&[".service", ".scope", ".socket", ".mount", ".swap"]),
             container: parts.iter().enumerate().rev().find_map(|(at, part)| container(&parts[..at], part)),
@@ -83,8 +85,8 @@ fn container(above: &[&str], part: &str) -> Option<Container> {
     if let Some(name) = stem.strip_prefix("lxc.payload.") {
         return named("lxc", name);
     }
-    if let Some(name) = stem.strip_prefix("machine-") {
-        return named("nspawn", name);
+    if let Some(name) = stem.strip_prefix("machine-").filter(|_| stem != part) {
+        return machine(&unescaped(name)).and_then(|(runtime, name)| named(runtime, name));
     }
     if !is_id(stem) {
         return (above.last() == Some(&"lxc")).then(|| named("lxc", stem)).flatten();
@@ -98,6 +100,41 @@ fn container(above: &[&str], part: &str) -> Option<Container> {
         _ => return None,
     };
     named(runtime, stem)
+}
+
+/// The container that a machine of systemd-machined is, and its name. libvirt calls its machines DRIVER-NUMBER-NAME
+/// (virDomainDriverGenerateMachineName(), src/hypervisor/domain_driver.c), and only its driver for LXC makes containers.
+fn machine(name: &str) -> Option<(&'static str, &str)> {
+    let mut parts = name.splitn(3, '-');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(driver), Some(number), Some(rest)) if number.parse::<u32>().is_ok() => match driver {
+            "lxc" => Some(("lxc", rest)),
+            "qemu" | "xen" | "ch" | "bhyve" | "vz" | "test" => None,
+            _ => Some(("nspawn", name)),
+        },
+        _ => Some(("nspawn", name)),
+    }
+}
+
+/// The text behind a part of a unit's name, in which systemd writes `\xNN` for what may not stand there (systemd.unit(5), "String
+/// Escaping for Inclusion in Unit Names").
+fn unescaped(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let code = behind.strip_prefix(b"x").and_then(|hex| std::str::from_utf8(hex.get(..2)?).ok());
+        match code.filter(|_| first == b'\\').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[3..];
+            }
+            None => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    from_bytes(&bytes)
 }
 
 /// 64 hexadecimal digits.
@@ -136,6 +173,12 @@ mod tests {
                 Some("app.slice"),
             ),
             ("/system.slice/ssh.service/child", Some("ssh.service"), Some("system.slice")),
+            (
+                r"/system.slice/system-serial\x2dgetty.slice/serial-getty@ttyS0.service",
+                Some("serial-getty@ttyS0.service"),
+                Some("system-serial-getty.slice"),
+            ),
+            (r"/odd\x2.slice", None, Some(r"odd\x2.slice")),
             ("/", None, None),
             ("", None, None),
         ] {
@@ -159,12 +202,21 @@ mod tests {
             ("/lxc.payload.web/system.slice/ssh.service", "lxc", "web"),
             ("/lxc/web", "lxc", "web"),
             ("/machine.slice/machine-deb.scope/payload", "nspawn", "deb"),
+            (r"/machine.slice/machine-web\x2d1.scope/payload", "nspawn", "web-1"),
+            (r"/machine.slice/machine-a\x2d1\x2db.scope", "nspawn", "a-1-b"),
+            (r"/machine.slice/machine-lxc\x2d7\x2dweb\x2dvm.scope/libvirt", "lxc", "web-vm"),
         ] {
             assert_eq!(container_of(path), Some((runtime.to_owned(), id.to_owned())), "{path}");
         }
-        for path in
-            ["/machine.slice/libpod-conmon-ID.scope", "/a/ID", "/system.slice/docker.service", "/docker/x"]
-        {
+        for path in [
+            "/machine.slice/libpod-conmon-ID.scope",
+            "/a/ID",
+            "/system.slice/docker.service",
+            "/docker/x",
+            r"/machine.slice/machine-qemu\x2d1\x2dwebvm.scope/libvirt/emulator",
+            "/machine.slice/machine-qemu-12-deb.scope",
+            "/machine-room/x",
+        ] {
             assert_eq!(container_of(path), None, "{path}");
         }
     }

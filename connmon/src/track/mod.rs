@@ -43,6 +43,8 @@ struct Open {
     sweeps: u8,
     /// It has the names that its address had when it was opened.
     named: bool,
+    /// The row of the process that has it, once there is one.
+    owner: Option<i64>,
 }
 
 /// Where the kernel side keeps a share.
@@ -227,7 +229,15 @@ impl Tracker {
     fn begin(&mut self, entry: &SockEntry) -> i64 {
         self.connections += 1;
         let row = self.connections;
-        let open = Open { row, entry: *entry, counted: Vec::new(), last: None, sweeps: 0, named: false };
+        let open = Open {
+            row,
+            entry: *entry,
+            counted: Vec::new(),
+            last: None,
+            sweeps: 0,
+            named: false,
+            owner: None,
+        };
         self.open.insert(entry.id, open);
         for (key, share) in self.orphans.adopted(entry.id) {
             self.share(key, &share);
@@ -297,17 +307,36 @@ impl Tracker {
 
     /// The row of the process that has a connection.
     fn owner(&mut self, entry: &SockEntry) -> Option<i64> {
+        let known = self.open.get_mut(&entry.id);
+        if let Some(row) = known.as_ref().and_then(|open| open.owner) {
+            return Some(row);
+        }
         let owner = &entry.shares[0];
-        (owner.tgid != 0).then(|| {
-            let id = ProcessId { pid: owner.tgid, start_ns: owner.start_ns };
-            self.processes.row(id, owner.uid, &entry.comm, entry.opened_ns)
-        })
+        if owner.tgid == 0 {
+            return None;
+        }
+        let id = ProcessId { pid: owner.tgid, start_ns: owner.start_ns };
+        // Who was called accepts later.
+        let until_ns = if entry.flags & flag::OUTBOUND != 0 { entry.opened_ns } else { u64::MAX };
+        let row = self.processes.row(id, owner.uid, &entry.comm, (entry.opened_ns, until_ns));
+        if let Some(open) = known {
+            open.owner = Some(row);
+        }
+        Some(row)
+    }
+
+    /// Takes out a connection that is over.
+    fn remove(&mut self, id: u64) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        open.counted.iter().for_each(|((process, _), _)| self.processes.release(*process));
+        Some(open)
     }
 
     /// Writes the connection's last row.
     fn finish(&mut self, entry: &SockEntry) {
-        if let Some(open) = self.open.remove(&entry.id) {
-            let mut row = self.row(open.row, entry);
+        let Some(at) = self.open.get(&entry.id).map(|open| open.row) else { return };
+        let mut row = self.row(at, entry);
+        if let Some(open) = self.remove(entry.id) {
             row.closed = Some(self.time(entry.closed_ns));
             row.end = Some(end::reason(entry));
             let moved = sum(&open.counted);
@@ -321,6 +350,8 @@ impl Tracker {
     }
 
     fn inline_shares(&mut self, entry: &SockEntry, time: Timestamp) {
+        // What it moves is told of the row by which the connection has it.
+        self.owner(entry);
         for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {
             self.count(entry.id, share, Place::Inline(slot), time);
         }
@@ -356,12 +387,16 @@ impl Tracker {
         }
         let grown = now.with(before.unwrap_or_default(), u64::wrapping_sub);
         let connection = open.row;
-        let comm = &open.entry.comm;
-        let process = self.processes.row(process, share.uid, comm, u64::MAX);
+        let owner = open.owner;
         // What a sweep finds was moved since the one before; but never before the connection began, nor after it ended.
         let began = wall_clock(open.entry.opened_ns, self.clock_offset_ns);
         let over = open.last.as_ref().map(|last| wall_clock(last.closed_ns, self.clock_offset_ns));
         let time = over.map_or(time, |over| time.min(over)).max(began);
+        let id = process;
+        let process = self.processes.latest_row(id, share.uid, owner);
+        if before.is_none() {
+            self.processes.hold(id);
+        }
         self.batch.traffic.push(TrafficRow {
             connection,
             process,
@@ -399,8 +434,9 @@ impl Tracker {
 
     /// Its final record was lost, and the kernel side has counted it with all its bytes.
     fn lose(&mut self, id: u64, time: u64) {
-        if let Some(open) = self.open.remove(&id) {
-            let mut row = self.row(open.row, &open.entry);
+        let Some((at, entry)) = self.open.get(&id).map(|open| (open.row, open.entry)) else { return };
+        let mut row = self.row(at, &entry);
+        if let Some(open) = self.remove(id) {
             row.closed = Some(self.time(time));
             row.end = None;
             row.inexact = Some("its end was not recorded".into());
@@ -422,7 +458,10 @@ impl Tracker {
             match open.last.take() {
                 Some(entry) => self.finish(&entry),
                 // Still open: its row says so by having no end.
-                None => self.batch.over.extend(self.open.remove(&id).map(|open| open.row)),
+                None => {
+                    let open = self.remove(id);
+                    self.batch.over.extend(open.map(|open| open.row));
+                }
             }
         }
         // Nothing more can come.

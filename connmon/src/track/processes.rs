@@ -1,44 +1,32 @@
 //! Processes and the programs they ran, from fork, exec and exit.
 
+mod cgroups;
+mod known;
+
 use std::collections::{HashMap, VecDeque};
 
 use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, NO_SESSION, TaskRecord, kind};
 
 use super::{ProcessRow, wall_clock};
+use crate::capture::executable::Executable;
 use crate::capture::witness::Subject;
 use crate::capture::{ProcessFacts, ProgramFacts, Start, split_args};
-use crate::model::{ExeHash, ExeState, Place, Process, ProcessId, from_bytes, secrets};
+use crate::model::{ExeHash, ExeState, Process, ProcessId, from_bytes, secrets};
+use cgroups::Cgroups;
+use known::{Image, Known};
 
+/// procfs writes so behind the path of what has been deleted (proc_pid_exe(5)).
+const DELETED: &str = " (deleted)";
 /// `PF_KTHREAD`, include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
 /// An ended process is kept so long, for connections that end after it.
 const KEEP_NS: u64 = 60_000_000_000;
-/// Ended processes that are kept at most.
-const MAX_ENDED: usize = 262_144;
+/// Ended processes that are kept at most, beside those that open connections or known children refer to.
+const MAX_ENDED: usize = 65_536;
+/// Programs that gave way to others in their process and are kept at most, beside those that known children refer to.
+const MAX_PAST: usize = 8_192;
 /// Generations that are put on record at most.
 const MAX_ANCESTORS: u32 = 64;
-/// Cgroups whose paths are remembered.
-const MAX_CGROUPS: usize = 65_536;
-
-/// One program that a process ran.
-struct Image {
-    since_ns: u64,
-    /// Inode number of the executable; 0 where unknown.
-    inode: u64,
-    process: Process,
-    row: Option<i64>,
-}
-
-/// A process and the programs it ran, in order.
-#[derive(Default)]
-struct Known {
-    /// Who started it, where known.
-    parent: Option<ProcessId>,
-    /// Processes that it started and that are known.
-    children: u32,
-    ended: bool,
-    images: Vec<Image>,
-}
 
 /// All processes of a recording that may still matter.
 #[derive(Default)]
@@ -48,10 +36,14 @@ pub struct Processes {
     known: HashMap<ProcessId, Known>,
     cgroups: Cgroups,
     ended: VecDeque<(u64, ProcessId)>,
+    /// Programs that gave way to others: when, and when they had begun.
+    past: VecDeque<(u64, ProcessId, u64)>,
     rows: Vec<ProcessRow>,
     subjects: Vec<Subject>,
     count: i64,
     evicted: u64,
+    /// When it last looked for what can be forgotten.
+    now_ns: u64,
 }
 
 impl Processes {
@@ -101,12 +93,14 @@ impl Processes {
             exe_hash: ExeHash::Unknown,
             ..from
         };
-        let inode = inherited.map_or(0, |image| image.inode);
+        let file = inherited.and_then(|image| image.file.clone());
         let parent = (parent != id).then_some(parent);
-        if let Some(parent) = parent.and_then(|parent| self.known.get_mut(&parent)) {
-            parent.children += 1;
+        if let Some(parent) = parent.and_then(|parent| self.known.get_mut(&parent))
+            && let Some(image) = parent.parent_at(task.start_ns)
+        {
+            image.children += 1;
         }
-        let image = Image { since_ns: task.start_ns, inode, process, row: None };
+        let image = Image::new(task.start_ns, file, process);
         self.known.insert(id, Known { parent, images: vec![image], ..Known::default() });
     }
 
@@ -121,8 +115,9 @@ impl Processes {
             return;
         }
         let process = Process { cgroup, place, ..last.process.clone() };
-        let inode = last.inode;
-        known.images.push(Image { since_ns: task.time_ns, inode, process, row: None });
+        let image = Image::new(task.time_ns, last.file.clone(), process);
+        self.past.push_back((task.time_ns, id, last.since_ns));
+        known.push(image);
     }
 
     /// A process began a new program.
@@ -158,17 +153,19 @@ impl Processes {
             place,
             ..Process::default()
         };
-        let images = &mut self.known.entry(id).or_default().images;
+        let file = Some(Executable::from(exec));
+        let known = self.known.entry(id).or_default();
+        let Some(last) = known.images.last_mut() else {
+            return known.push(Image::new(exec.time_ns, file, process));
+        };
         // The snapshot may have seen this already.
-        let same = images.last_mut().filter(|image| {
-            image.row.is_none()
-                && image.process.exe == process.exe
-                && image.process.cmdline == process.cmdline
-        });
-        match same {
-            Some(image) => image.inode = exec.inode,
-            None => images.push(Image { since_ns: exec.time_ns, inode: exec.inode, process, row: None }),
+        let is_seen = last.process.exe == process.exe && last.process.cmdline == process.cmdline;
+        if last.row.is_none() && is_seen {
+            last.file = file;
+            return;
         }
+        self.past.push_back((exec.time_ns, id, last.since_ns));
+        known.push(Image::new(exec.time_ns, file, process));
     }
 
     /// procfs completes what the kernel side could not tell.
@@ -181,6 +178,7 @@ impl Processes {
             image.process.exe = facts.exe;
             (image.process.cmdline, image.process.redacted) = secrets::cmdline(&facts.args);
             image.process.cwd = facts.cwd;
+            image.file = facts.file;
         }
     }
 
@@ -194,9 +192,9 @@ impl Processes {
             process.exe_hash.clone_from(&hash);
             if facts.deleted && process.exe_state == ExeState::Present {
                 process.exe_state = ExeState::Deleted;
-                if image.inode == 0 {
-                    // procfs writes so behind the path of what has been deleted (proc_pid_exe(5)).
-                    process.exe = process.exe.trim_end_matches(" (deleted)").to_owned();
+                // Where exec told the path it has nothing behind it.
+                if process.exe.ends_with(DELETED) {
+                    process.exe.truncate(process.exe.len() - DELETED.len());
                 }
             }
             if let Some(container) = &mut process.place.container {
@@ -210,45 +208,113 @@ impl Processes {
         }
     }
 
-    /// The row of the program that a process ran at `time_ns`; made now if it is its first use. `uid` and `name` are
-    /// what the socket tells of the process.
-    pub fn row(&mut self, id: ProcessId, uid: u32, name: &[u8; COMM_LEN], time_ns: u64) -> i64 {
-        let (users, offset) = (&self.users, self.clock_offset_ns);
+    /// The row of the program that took a socket between two moments; made now if it is its first use. `name` is what it was
+    /// called then: a process can give itself another name than its program's, and `ps` shows it. Of several programs in that
+    /// time it is the first that was called so.
+    pub fn row(
+        &mut self,
+        id: ProcessId,
+        uid: u32,
+        name: &[u8; COMM_LEN],
+        (from_ns, to_ns): (u64, u64),
+    ) -> i64 {
         let known = self.known.entry(id).or_default();
-        if known.images.is_empty() {
-            let process = Process {
-                id,
-                started: wall_clock(id.start_ns, offset),
-                comm: comm(name),
-                uid,
-                euid: uid,
-                user: users.get(&uid).cloned(),
-                ..Process::default()
-            };
-            known.images.push(Image { since_ns: id.start_ns, inode: 0, process, row: None });
+        let comm = comm(name);
+        let is_it =
+            |image: &Image| image.since_ns <= to_ns && image.until_ns > from_ns && image.process.comm == comm;
+        let at = known.images.iter().position(is_it).or_else(|| known.position(from_ns));
+        self.row_at(id, at, uid, Some(comm).filter(|comm| !comm.is_empty()), from_ns)
+    }
+
+    /// The row of the program that a process runs now. `owner` is the row by which the connection has it, which is taken if it
+    /// is one of this program.
+    pub fn latest_row(&mut self, id: ProcessId, uid: u32, owner: Option<i64>) -> i64 {
+        let known = self.known.entry(id).or_default();
+        let at = known.position(u64::MAX);
+        let since_ns = at.map(|at| known.images[at].since_ns);
+        let is_owner = |image: &&Image| {
+            image.row.is_some()
+                && image.row == owner
+                && Some(image.since_ns) == since_ns
+                && image.process.uid == uid
+        };
+        match known.images.iter().find(is_owner).and_then(|image| image.row) {
+            Some(row) => row,
+            None => self.row_at(id, at, uid, None, u64::MAX),
         }
-        let images = &mut known.images;
-        let at = images.iter().rposition(|image| image.since_ns <= time_ns).unwrap_or(0);
-        let since_ns = images[at].since_ns;
-        let same = |image: &Image| image.since_ns == since_ns && image.process.uid == uid;
-        let at = match images.iter().rposition(same) {
+    }
+
+    /// The row of the program that a known process ran at `time_ns`.
+    pub fn row_of(&mut self, id: ProcessId, time_ns: u64) -> Option<i64> {
+        let known = self.known.get(&id)?;
+        let at = known.position(time_ns)?;
+        let uid = known.images[at].process.uid;
+        Some(self.row_at(id, Some(at), uid, None, time_ns))
+    }
+
+    /// The row of an image, or of one that differs from it by what is known now; where there is none, of all that is known.
+    fn row_at(
+        &mut self,
+        id: ProcessId,
+        at: Option<usize>,
+        uid: u32,
+        comm: Option<String>,
+        time_ns: u64,
+    ) -> i64 {
+        let user = self.users.get(&uid).cloned();
+        let Some(known) = self.known.get_mut(&id) else { return 0 };
+        let at = match at {
             Some(at) => at,
             None => {
-                // The process has become another user since: a further row, so that both are on record.
-                let user = users.get(&uid).cloned();
-                let process = Process { uid, user, ..images[at].process.clone() };
-                let inode = images[at].inode;
-                if images[at].row.is_none() {
-                    images.remove(at);
-                    images.insert(at, Image { since_ns, inode, process, row: None });
+                let process = Process {
+                    id,
+                    started: wall_clock(id.start_ns, self.clock_offset_ns),
+                    comm: comm.clone().unwrap_or_default(),
+                    uid,
+                    euid: uid,
+                    user: user.clone(),
+                    ..Process::default()
+                };
+                // How it ends may never be told.
+                let is_new = known.images.is_empty();
+                let at = known.images.iter().take_while(|image| image.since_ns <= time_ns).count();
+                let until_ns = known.images.get(at).map_or(u64::MAX, |image| image.since_ns);
+                let since_ns = if at == 0 { id.start_ns } else { time_ns };
+                known.images.insert(at, Image { until_ns, ..Image::new(since_ns, None, process) });
+                if is_new {
+                    self.ended.push_back((self.now_ns, id));
+                } else {
+                    self.past.push_back((self.now_ns, id, since_ns));
+                }
+                at
+            }
+        };
+        let since_ns = known.images[at].since_ns;
+        let is_named = |image: &Image| comm.as_ref().is_none_or(|comm| image.process.comm == *comm);
+        let same = |image: &Image| image.since_ns == since_ns && image.process.uid == uid && is_named(image);
+        let at = match known.images.iter().rposition(same) {
+            Some(at) => at,
+            None => {
+                // The process has become another user, or calls itself otherwise: a further row, so that both are on record.
+                let base = &known.images[at];
+                let process = &base.process;
+                let comm = comm.unwrap_or_else(|| process.comm.clone());
+                let process = Process { uid, user, comm, ..process.clone() };
+                let image =
+                    Image { until_ns: base.until_ns, ..Image::new(since_ns, base.file.clone(), process) };
+                if base.row.is_none() {
+                    let children = base.children;
+                    known.images[at] = Image { children, ..image };
                     at
                 } else {
-                    images.insert(at + 1, Image { since_ns, inode, process, row: None });
-                    at + 1
+                    let (at, lost) = known.insert_variant(image);
+                    self.evicted +=
+                        u64::from(lost.is_some_and(|lost| lost.process.exe_hash == ExeHash::Unknown));
+                    at
                 }
             }
         };
-        if let Some(row) = images[at].row {
+        if let Some(row) = known.images[at].row {
             return row;
         }
         let parent = known.parent;
@@ -260,19 +326,11 @@ impl Processes {
         row
     }
 
-    /// The row of the program that a known process ran at `time_ns`.
-    pub fn row_of(&mut self, id: ProcessId, time_ns: u64) -> Option<i64> {
-        let images = &self.known.get(&id)?.images;
-        let at = images.iter().rposition(|image| image.since_ns <= time_ns).unwrap_or(0);
-        let uid = images.get(at)?.process.uid;
-        Some(self.row(id, uid, &[0; COMM_LEN], time_ns))
-    }
-
     /// The row of the program that a process ran when it started another one at `time_ns`.
     fn ancestor(&mut self, id: ProcessId, time_ns: u64, patience: u32) -> Option<i64> {
         let known = self.known.get(&id)?;
-        let at = known.images.iter().rposition(|image| image.since_ns <= time_ns).unwrap_or(0);
-        if let Some(row) = known.images.get(at)?.row {
+        let at = known.position(time_ns)?;
+        if let Some(row) = known.images[at].row {
             return Some(row);
         }
         let parent = known.parent.filter(|_| patience > 0);
@@ -294,17 +352,38 @@ impl Processes {
                 start_ns: id.start_ns,
                 since_ns: image.since_ns,
                 exe: process.exe.clone(),
-                inode: image.inode,
+                file: image.file.clone(),
                 container: process.place.container.clone(),
             });
         }
         self.rows.push(ProcessRow { row, parent, process });
     }
 
+    /// An open connection refers to a process: it is known as long as that lasts.
+    pub fn hold(&mut self, id: ProcessId) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.connections += 1;
+        }
+    }
+
+    /// A connection that referred to a process is over.
+    pub fn release(&mut self, id: ProcessId) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.connections = known.connections.saturating_sub(1);
+        }
+        self.remove_if_over(id);
+    }
+
     /// Processes that are remembered.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// Programs that are remembered.
+    #[cfg(test)]
+    pub fn images(&self) -> usize {
+        self.known.values().map(|known| known.images.len()).sum()
     }
 
     /// What had to be forgotten early, for want of room.
@@ -322,8 +401,21 @@ impl Processes {
         std::mem::take(&mut self.subjects)
     }
 
-    /// Drops processes that ended long before `now_ns`, unless they are ancestors of some that did not.
+    /// Drops processes that ended long before `now_ns`, and programs that gave way to others, unless something that lives refers
+    /// to them.
     pub fn forget(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+        while let Some((time_ns, id, since_ns)) = self.past.front().copied() {
+            let is_early = time_ns + KEEP_NS > now_ns;
+            if is_early && self.past.len() <= MAX_PAST {
+                break;
+            }
+            self.evicted += u64::from(is_early);
+            self.past.pop_front();
+            if let Some(known) = self.known.get_mut(&id) {
+                known.drop_program(since_ns);
+            }
+        }
         while let Some((time_ns, id)) = self.ended.front().copied() {
             let is_early = time_ns + KEEP_NS > now_ns;
             if is_early && self.ended.len() <= MAX_ENDED {
@@ -334,43 +426,26 @@ impl Processes {
             if let Some(known) = self.known.get_mut(&id) {
                 known.ended = true;
             }
-            let mut next = Some(id);
-            while let Some(id) = next {
-                let over = |known: &Known| known.ended && known.children == 0;
-                if !self.known.get(&id).is_some_and(over) {
-                    break;
-                }
-                next = self.known.remove(&id).and_then(|known| known.parent);
-                if let Some(parent) = next.and_then(|parent| self.known.get_mut(&parent)) {
-                    parent.children = parent.children.saturating_sub(1);
-                }
+            self.remove_if_over(id);
+        }
+    }
+
+    /// Drops a process that nothing needs any more, and then perhaps the one that started it.
+    fn remove_if_over(&mut self, id: ProcessId) {
+        let mut next = Some(id);
+        while let Some(id) = next {
+            if !self.known.get(&id).is_some_and(Known::is_over) {
+                break;
+            }
+            next = self.known.remove(&id).and_then(|known| known.parent);
+            let Some((at, parent)) = next.and_then(|at| Some((at, self.known.get_mut(&at)?))) else { break };
+            let Some(image) = parent.parent_at(id.start_ns) else { continue };
+            image.children = image.children.saturating_sub(1);
+            if image.children == 0 && image.until_ns != u64::MAX {
+                // It was kept for its children.
+                self.past.push_back((self.now_ns, at, image.since_ns));
             }
         }
-    }
-}
-
-/// Cgroups by their ids: the path, and what it tells.
-#[derive(Default)]
-struct Cgroups {
-    known: HashMap<u64, (String, Place)>,
-    evicted: u64,
-}
-
-impl Cgroups {
-    fn insert(&mut self, record: &CgroupRecord) {
-        if self.known.len() >= MAX_CGROUPS {
-            self.evicted += self.known.len() as u64;
-            self.known.clear();
-        }
-        let used = &record.path[..(record.path_len as usize).min(record.path.len())];
-        let path = from_bytes(used);
-        let place = Place::of_cgroup(&path);
-        self.known.insert(record.id, (path, place));
-    }
-
-    /// The path of a cgroup, and what it tells.
-    fn get(&self, id: u64) -> (String, Place) {
-        self.known.get(&id).cloned().unwrap_or_default()
     }
 }
 

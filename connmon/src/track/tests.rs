@@ -1,6 +1,7 @@
 //! The tracker against hand-made and random frames.
 
 mod names;
+mod processes;
 mod shares;
 
 use std::collections::HashMap;
@@ -163,6 +164,7 @@ fn a_fork_inherits_and_exec_replaces() {
         exe: "/bin/sh".into(),
         args: ["sh", "-c", "x"].map(String::from).to_vec(),
         cwd: "/".into(),
+        file: None,
     };
     let frames = [
         Frame::Task(task(6, 1, kind::EXISTS)),
