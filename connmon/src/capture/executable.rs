@@ -161,3 +161,27 @@ fn refusal(subject: &Subject, error: &io::Error) -> String {
     });
     format!("the process lives, but its executable cannot be opened: {error}{by}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refuses_is_told_of_a_process_that_lives() {
+        let file = Executable::at("/proc/self/exe").unwrap();
+        let subject = Subject { tgid: std::process::id(), file: Some(file), ..Subject::default() };
+        let why = refusal(&subject, &io::Error::from_raw_os_error(libc::EACCES));
+        let start = "the process lives, but its executable cannot be opened: permission denied";
+        assert!(why.starts_with(start) && !why.contains("gone"), "{why}");
+        let why = refusal(&subject, &io::Error::from_raw_os_error(libc::EIO));
+        assert!(why.contains("Input/output error"), "{why}");
+    }
+
+    #[test]
+    fn numbers_of_devices_are_the_kernels() {
+        let exec = ExecRecord { device: 8 << 20 | 17, inode: 5, ..bytemuck::Zeroable::zeroed() };
+        assert_eq!(Executable::from(&exec).device, (8, 17));
+        assert_eq!(numbers("0:41"), Some((0, 41)));
+        assert_eq!(numbers("41"), None);
+    }
+}

@@ -94,6 +94,9 @@ pub struct Owner {
     /// Hash of the executable.
     #[serde(default)]
     pub sha256: Option<String>,
+    /// Why there is none.
+    #[serde(default)]
+    pub not_hashed: Option<String>,
     /// Secrets were redacted.
     #[serde(default)]
     pub redacted: bool,

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use sha2::{Digest, Sha256};
 
 /// A program is looked at when its connection is first met by a sweep, which comes once a second.
 pub const LOOKED_AT: Duration = Duration::from_millis(2500);
+/// Half seconds for which a look is waited for: other programs may be in front.
+const PATIENCE: usize = 120;
 /// The id of a container that does not exist.
 pub const CONTAINER: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 
@@ -145,6 +148,78 @@ pub fn container() -> Result<()> {
     let container = owner.container.context("no container")?;
     ensure!(container["runtime"] == "docker" && container["id"] == CONTAINER, "container {container}");
     Ok(())
+}
+
+/// A program in a mount namespace of its own, while the host has another file at its path, with the same inode number. One process
+/// lives when it is looked at, one has gone.
+pub fn twins() -> Result<()> {
+    let Scene { folder, recorder, server } = Scene::new()?;
+    let place = Mounted::new(&folder.path().join("twin"))?;
+    let db = folder.path().join("who.db");
+    let (at, traffic, twin) = (server.local_addr()?, traffic_program()?, place.0.join("prog"));
+    fs::write(&twin, "another file")?;
+    let inode = fs::metadata(&twin)?.ino();
+    let mut of = Vec::new();
+    for lives in [true, false] {
+        let script = "mount -t tmpfs twin \"$0\" && cp \"$1\" \"$0/prog\" && ls -i \"$0/prog\" && exec \"$0/prog\" hello \"$2\"";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script]).arg(&place.0).arg(&traffic).arg(at.to_string());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("unshare")?;
+        let (mut stream, from) = server.accept()?;
+        let mut greeting = [0; 5];
+        stream.read_exact(&mut greeting)?;
+        for _ in 0..if lives { PATIENCE } else { 0 } {
+            std::thread::sleep(Duration::from_millis(500));
+            if owner_of(&db, from, at).is_ok_and(|owner| owner.sha256.is_some() || owner.not_hashed.is_some())
+            {
+                break;
+            }
+        }
+        drop(stream);
+        let mut said = String::new();
+        child.stdout.take().context("piped")?.read_to_string(&mut said)?;
+        child.wait()?;
+        let of_program = said.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+        ensure!(of_program == Some(inode), "no twins: {inode} and {said}");
+        of.push((lives, from));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    recorder.stop()?;
+    for (lives, from) in of {
+        let owner = owner_of(&db, from, at)?;
+        ensure!(owner.exe.as_ref().map(PathBuf::from).as_ref() == Some(&twin), "exe {:?}", owner.exe);
+        let (hash, why) = (owner.sha256, owner.not_hashed);
+        // A sweep may have met the second one before it ended.
+        let is_right = hash == Some(sha256(&traffic)?) || (!lives && hash.is_none() && why.is_some());
+        ensure!(is_right, "lives: {lives}, sha256 {hash:?}, not hashed: {why:?}");
+    }
+    Ok(())
+}
+
+/// What the record tells of the process that has a connection.
+fn owner_of(db: &Path, from: SocketAddr, at: SocketAddr) -> Result<Owner> {
+    let records = export(db)?;
+    let is_it = |record: &&Record| record.local.port == from.port() && record.remote.port == at.port();
+    let record = records.iter().find(is_it).context("the connection is missing")?;
+    record.process.clone().with_context(|| format!("nobody owns {record}"))
+}
+
+/// A file system of its own in a folder of its own, which is unmounted in the end.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(folder: &Path) -> Result<Self> {
+        fs::create_dir(folder)?;
+        let status = Command::new("mount").args(["-t", "tmpfs", "twin"]).arg(folder).status()?;
+        ensure!(status.success(), "mount: {status}");
+        Ok(Self(folder.into()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status(); // the folder goes with it
+    }
 }
 
 /// Parents that have long gone when the connection is made.

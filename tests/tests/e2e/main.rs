@@ -103,6 +103,7 @@ fn main() {
         trial("identity::memfd", identity::memfd),
         trial("identity::container", identity::container),
         trial("identity::ancestors", identity::ancestors),
+        trial("identity::twins", identity::twins),
         trial("names::over-tcp", names::over_tcp),
         trial("names::switched-off", names::switched_off),
         trial("names::reverse", names::reverse),
