@@ -4,6 +4,7 @@ mod again;
 mod completeness;
 mod end;
 mod names;
+mod naming;
 mod orphans;
 mod processes;
 mod rows;
@@ -17,10 +18,9 @@ use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
 use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
 use crate::model::{
-    Direction, Endpoint, InterfaceSample, KernelTotals, NameSource, ProcessId, Proto, STEP_NS, Timestamp,
-    Wire,
+    Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
 };
-use names::{Found, Names};
+use names::Names;
 use orphans::Orphans;
 use processes::Processes;
 pub use rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
@@ -243,66 +243,6 @@ impl Tracker {
             self.share(key, &share);
         }
         row
-    }
-
-    /// Hands on the names that DNS had given the address of a connection before it was opened. Not when a sweep meets it for
-    /// the first time: the answer may be in the ring still, which the next sweep finds read.
-    fn named(&mut self, entry: &SockEntry) {
-        let Some(open) = self.open.get_mut(&entry.id).filter(|open| !open.named) else { return };
-        open.named = true;
-        let row = open.row;
-        // Who called this host is not named by what this host asked DNS.
-        if entry.flags & (flag::INBOUND | flag::PREEXISTING) == 0 {
-            for found in self.names.of_address(entry) {
-                self.name(row, entry, found);
-            }
-        }
-    }
-
-    /// Hands on what was said on a connection.
-    fn said(&mut self, row: i64, entry: &SockEntry) {
-        let (names, observed) = self.names.said(entry);
-        self.batch.observed.extend(observed.map(|observed| (row, observed)));
-        // What a client calls this host is no name of the client.
-        if entry.flags & flag::INBOUND == 0 {
-            names.into_iter().for_each(|found| self.name(row, entry, found));
-        }
-    }
-
-    fn name(&mut self, connection: i64, entry: &SockEntry, found: Found) {
-        let process = match found.process {
-            Some(id) => self.processes.row_of(id, found.time_ns),
-            // Said on the connection itself: by its owner.
-            None if found.source != NameSource::Dns => self.owner(entry),
-            None => None,
-        };
-        self.batch.names.push(NameRow {
-            connection,
-            name: found.name,
-            source: found.source,
-            process,
-            time: self.time(found.time_ns),
-        });
-    }
-
-    /// Hands on what became of questions to DNS.
-    fn lookups(&mut self) {
-        for asked in self.names.take_asked() {
-            let (proto, server) = names::server(&asked.flow);
-            let process = asked.process.and_then(|id| self.processes.row_of(id, asked.time_ns));
-            let row = LookupRow {
-                time: self.time(asked.time_ns),
-                answered: asked.answered_ns.map(|time| self.time(time)),
-                process,
-                proto,
-                server,
-                name: asked.message.name,
-                kind: asked.message.kind,
-                code: asked.answered_ns.map(|_| asked.message.code),
-                answers: asked.message.answers,
-            };
-            self.batch.lookups.push(row);
-        }
     }
 
     /// The row of the process that has a connection.
