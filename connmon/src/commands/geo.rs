@@ -9,6 +9,7 @@ use super::{CommandError, Outcome};
 use crate::cli::{Databases, Geo as Args, GeoCommand};
 use crate::config::{Places, geo_folder};
 use crate::enrich::geo::Geo;
+use crate::model::display_safe;
 
 pub use fetch::FetchError;
 pub use install::InstallError;
@@ -28,10 +29,21 @@ pub fn run(args: Args) -> Result<Outcome, CommandError> {
 
 /// The databases that these options name.
 fn open(databases: Databases) -> Result<Geo, CommandError> {
-    Ok(Geo::open(&databases.geo_db, geo_folder(databases.geo_dir).as_deref())?)
+    Ok(told(Geo::open(&databases.geo_db, geo_folder(databases.geo_dir).as_deref())?))
+}
+
+/// Warns of what is wrong with databases that can be used all the same.
+fn told(geo: Geo) -> Geo {
+    for database in geo.databases() {
+        if let (Some(file), Some(words)) = (database.file(), database.flaws().words()) {
+            let line = format!("{}: {words}; `connmon geo status --verify` reads all of it", file.display());
+            tracing::warn!("{}", display_safe(&line));
+        }
+    }
+    geo
 }
 
 /// The databases of a recording or a replay.
 pub(super) fn of(places: &Places) -> Result<Geo, CommandError> {
-    Ok(Geo::open(&places.files, places.folder.as_deref())?)
+    Ok(told(Geo::open(&places.files, places.folder.as_deref())?))
 }

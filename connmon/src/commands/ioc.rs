@@ -10,32 +10,52 @@ use crate::config::{self, ConfigError};
 use crate::daemon::now;
 use crate::export::indicators::{write_json, write_json_lists, write_text};
 use crate::filter::{Filter, Row};
-use crate::ioc::Lists;
+use crate::ioc::{IocError, Lists, Skipped};
 use crate::model::{Hit, IndicatorList, Timestamp, display_safe};
 use crate::store::{Editor, Store};
 use crate::summary::Indicators;
-use crate::summary::format::count;
+use crate::summary::format::{count, grouped};
 
 /// Hits that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;
 
-/// Reads lists and makes them ready, and says on standard error what is in them.
+/// Reads lists and makes them ready, and says on standard error what is in them; with `explain` also each part that is not
+/// matched.
 ///
 /// # Errors
 /// One cannot be read, or they are too many.
-pub fn read(paths: &[PathBuf]) -> Result<Lists, CommandError> {
-    let lists = config::lists(paths)?;
+pub fn read(paths: &[PathBuf], explain: bool) -> Result<Lists, CommandError> {
+    let lists = config::lists(paths).inspect_err(|error| {
+        if let (true, ConfigError::Ioc(name, IocError::Nothing(skipped))) = (explain, error) {
+            list_skipped(name, skipped);
+        }
+    })?;
     for list in &lists {
         let skipped = match list.skipped.words() {
             words if words.is_empty() => words,
             words => format!("; not matched: {words}"),
         };
         let indicators = count(list.about.indicators, "indicator", "indicators");
-        let line = format!("{} ({}): {indicators}{skipped}", list.about.name, list.format.name());
-        let _ = writeln!(stderr(), "{}", display_safe(&line));
+        say(&format!("{} ({}): {indicators}{skipped}", list.about.name, list.format.name()));
+        if explain {
+            list_skipped(&list.about.name, &list.skipped);
+        }
     }
     let all = || paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     Ok(Lists::new(lists).map_err(|error| ConfigError::Ioc(all(), error))?)
+}
+
+fn list_skipped(name: &str, skipped: &Skipped) {
+    for it in skipped.each() {
+        say(&format!("{name}, {}: {}: {}", it.place, it.reason, it.text));
+    }
+    if skipped.more() > 0 {
+        say(&format!("{name}: and {} more", grouped(skipped.more())));
+    }
+}
+
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{}", display_safe(line));
 }
 
 /// Compares a store with lists, keeps what matches and prints it.
@@ -43,7 +63,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Lists, CommandError> {
 /// # Errors
 /// A list cannot be read, or the store cannot be written.
 pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
-    let lists = read(&args.ioc)?;
+    let lists = read(&args.ioc, args.explain)?;
     let mut editor = Editor::open(&args.db)?;
     let time = now();
     let flushed: HashMap<i64, Timestamp> = {

@@ -25,7 +25,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     let file = config::File::load(args.config.as_deref(), now)?;
     file.fill(&mut args);
     let filter = config::filter(&args.choice, now)?;
-    let lists = super::ioc::read(&args.judging.ioc)?;
+    let lists = super::ioc::read(&args.judging.ioc, false)?;
     let settings = Recording::try_from(args)?;
     // SAFETY: only returns a number.
     if unsafe { libc::geteuid() } != 0 {
@@ -34,7 +34,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     let geo = super::geo::of(&settings.places)?;
     settings.make_folder()?;
     let store = Writer::open(&settings.db)?.keeping(filter).judging(file.rules, lists);
-    let file = match &settings.capture {
+    let capture = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();
             let writer =
@@ -50,8 +50,8 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
             return Err(failed(std::io::Error::other("the capture is written to that file; name another")));
         }
     }
-    let mut pipeline = Pipeline::default();
-    if let Some((name, writer)) = file {
+    let mut pipeline = Pipeline::default().redacting(file.secrets);
+    if let Some((name, writer)) = capture {
         pipeline = pipeline.capturing(name, writer);
     }
     let mut sink = Sink::new(Enricher::new(geo, settings.places.location.clone()), store);

@@ -9,7 +9,6 @@ use crate::config::{self, Places};
 use crate::daemon::{Pipeline, Sink, now};
 use crate::enrich::Enricher;
 use crate::files;
-use crate::rules::Rules;
 use crate::store::{Store, Writer};
 use crate::summary::format::{count, grouped};
 
@@ -19,16 +18,16 @@ use crate::summary::format::{count, grouped};
 /// The capture cannot be read, or the store cannot be written.
 pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     let now = now();
-    let rules = match &args.config {
+    let (rules, secrets) = match &args.config {
         Some(path) => {
             let file = config::File::load(Some(path), now)?;
             file.fill_shared(&mut args.choice, &mut args.places, &mut args.judging);
-            file.rules
+            (file.rules, file.secrets)
         }
-        None => Rules::default(),
+        None => Default::default(),
     };
     let filter = config::filter(&args.choice, now)?;
-    let lists = super::ioc::read(&args.judging.ioc)?;
+    let lists = super::ioc::read(&args.judging.ioc, false)?;
     let name = args.capture.display().to_string();
     let failed = |error| CommandError::Capture(name.clone(), error);
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
@@ -39,7 +38,7 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     }
     let store = Writer::open(&args.db)?.keeping(filter).judging(rules, lists);
     let mut sink = Sink::new(Enricher::new(geo, places.location), store);
-    let mut pipeline = Pipeline::default();
+    let mut pipeline = Pipeline::default().redacting(secrets);
     let mut ended = false;
     while let Some(frame) = reader.read().map_err(failed)? {
         // As often as a recording would, so that a long capture does not have to fit into memory.

@@ -12,6 +12,7 @@ use super::{ConfigError, Options, location};
 use crate::capture::Backend;
 use crate::cli;
 use crate::filter::{Filter, alike};
+use crate::model::secrets::Secrets;
 use crate::model::{Color, Rule, Timestamp};
 use crate::rules::Rules;
 
@@ -58,6 +59,8 @@ pub struct File {
     pub path: Option<String>,
     /// Rules that label connections.
     pub rules: Rules,
+    /// What is redacted from command lines besides what connmon knows of itself.
+    pub secrets: Secrets,
     record: Record,
 }
 
@@ -78,10 +81,11 @@ struct Record {
     no_wire: Option<bool>,
     no_names: Option<bool>,
     rule: Vec<RawRule>,
+    redact: RawRedact,
 }
 
 /// The options, for suggestions.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "db",
     "backend",
     "filter",
@@ -95,7 +99,20 @@ const OPTIONS: [&str; 13] = [
     "no-wire",
     "no-names",
     "rule",
+    "redact",
 ];
+
+/// What is redacted, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawRedact {
+    options: Vec<String>,
+    names: Vec<String>,
+    patterns: Vec<Spanned<String>>,
+}
+
+/// What `[redact]` has, for suggestions.
+const OF_REDACT: [&str; 3] = ["options", "names", "patterns"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +186,7 @@ impl File {
         reader.check(&record, now)?;
         let rules = std::mem::take(&mut record.rule);
         let rules = rules.into_iter().map(|rule| reader.rule(rule, now)).collect::<Result<_, _>>()?;
+        let secrets = reader.secrets(std::mem::take(&mut record.redact))?;
         let join = |path: &str| folder.join(path).display().to_string();
         for texts in [&mut record.ioc, &mut record.geo_db] {
             *texts = Texts::Many(texts.iter().map(join).collect());
@@ -181,7 +199,7 @@ impl File {
         for path in [&mut record.db, &mut record.geo_dir].into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), record })
+        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), secrets, record })
     }
 
     /// Puts what it says where the command line of a recording says nothing.
@@ -252,13 +270,14 @@ impl Reader<'_> {
             return self.wrong(at, message);
         }
         let key = self.text.get(at.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-        let in_rule = OF_RULE.iter().all(|known| message.contains(&format!("`{known}`")));
-        let known = if in_rule { &OF_RULE[..] } else { &OPTIONS[..] };
+        let tables = [(&OF_RULE[..], "a rule has"), (&OF_REDACT, "[redact] has")];
+        let is_of = |known: &[&str]| known.iter().all(|known| message.contains(&format!("`{known}`")));
+        let table = tables.into_iter().find(|(known, _)| is_of(known));
+        let (known, of) = table.unwrap_or((&OPTIONS, "there is"));
         let hint = match alike(&key.replace('_', "-"), known.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("there are {}", known.join(", ")),
         };
-        let of = if in_rule { "a rule has" } else { "there is" };
         self.wrong(at, format!("{of} no `{key}`; {hint}"))
     }
 
@@ -297,6 +316,17 @@ impl Reader<'_> {
                 other => other,
             }
         })
+    }
+
+    fn secrets(&self, raw: RawRedact) -> Result<Secrets, FileError> {
+        let pattern = |text: Spanned<String>| {
+            let built = regex::RegexBuilder::new(text.get_ref()).size_limit(1 << 20).build();
+            // What is told of it is drawn over several lines; the last one says what is wrong.
+            let why = |error: regex::Error| error.to_string().lines().last().unwrap_or_default().to_owned();
+            built.map_err(|error| self.wrong(text.span(), format!("not a valid pattern: {}", why(error))))
+        };
+        let patterns = raw.patterns.into_iter().map(pattern).collect::<Result<_, _>>()?;
+        Ok(Secrets::new(&raw.options, &raw.names, patterns))
     }
 
     fn rule(&self, raw: RawRule, now: Timestamp) -> Result<(Rule, Filter), FileError> {

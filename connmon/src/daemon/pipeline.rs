@@ -4,6 +4,7 @@ use std::io;
 
 use crate::capture::Frame;
 use crate::capture::file::Writer as CaptureWriter;
+use crate::model::secrets::Secrets;
 use crate::model::{Endpoint, Gap, Timestamp};
 use crate::resolve::Resolver;
 use crate::track::{Batch, Tracker};
@@ -33,6 +34,12 @@ struct File {
 }
 
 impl Pipeline {
+    /// The same, and more is redacted from command lines.
+    #[must_use]
+    pub fn redacting(self, secrets: Secrets) -> Self {
+        Self { tracker: self.tracker.redacting(secrets), ..self }
+    }
+
     /// The same, and the raw frames go into a file.
     #[must_use]
     pub fn capturing(self, path: String, writer: CaptureWriter) -> Self {

@@ -9,6 +9,7 @@ mod country;
 mod database;
 mod import;
 mod kind;
+mod layout;
 mod licence;
 mod ranges;
 mod record;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use crate::model::{GeoDatabase, Location};
 pub use country::{Country, countries, country_named, country_names, country_of};
-pub use database::Database;
+pub use database::{Database, Flaws};
 pub use import::{ImportError, Imported, import};
 pub use kind::AddressKind;
 pub use licence::{is_of_registrations, usual_terms};

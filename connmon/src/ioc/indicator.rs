@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::defang::refanged;
+use super::range::{address, masked, range};
 use crate::filter::network;
 use crate::model::{IndicatorKind, hex};
 
@@ -13,6 +15,20 @@ use crate::model::{IndicatorKind, hex};
 const LONGEST: usize = 4096;
 /// Characters of a host name at most (RFC 1035).
 const LONGEST_NAME: usize = 253;
+
+/// Endings of files that are no top-level domains (IANA's list), so that what ends with one is no host.
+const FILES: [&str; 114] = [
+    "exe", "dll", "sys", "drv", "ocx", "cpl", "scr", "pif", "msi", "msp", "msu", "bat", "cmd", "ps1", "psm1",
+    "psd1", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "lnk", "reg", "inf", "ini", "cfg", "conf", "jar",
+    "war", "class", "dex", "apk", "ipa", "dmg", "pkg", "deb", "rpm", "elf", "ko", "bin", "dat", "tmp", "log",
+    "bak", "old", "txt", "csv", "json", "xml", "yml", "yaml", "html", "htm", "xhtml", "shtml", "php", "php5",
+    "phtml", "asp", "aspx", "jsp", "cgi", "css", "swf", "png", "jpg", "jpeg", "gif", "bmp", "ico", "svg",
+    "tif", "tiff", "mp3", "mp4", "avi", "mkv", "wav", "flv", "doc", "docx", "docm", "dotm", "xls", "xlsx",
+    "xlsm", "xlsb", "xll", "ppt", "pptx", "pptm", "rtf", "odt", "pdf", "rar", "7z", "gz", "tgz", "bz2", "xz",
+    "tar", "iso", "img", "vhd", "vhdx", "ace", "lzh", "pcap", "dmp", "eml", "msg", "rb",
+];
+/// Endings of files that are top-level domains as well.
+const FILES_TOO: [&str; 10] = ["sh", "so", "py", "pl", "zip", "mov", "app", "cab", "rs", "md"];
 
 /// Something that tells a connection from others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +65,7 @@ impl Indicator {
     /// Reads an address, a network, a name, a URL or a SHA-256, also one that was made harmless ("defanged") as in
     /// `1.2.3[.]4` or `hxxp://`. `None` if it is none of these.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'));
+        let text = bare(text);
         if text.is_empty() || text.len() > LONGEST {
             return None;
         }
@@ -64,7 +80,9 @@ impl Indicator {
         if let Some(hash) = sha256(text) {
             return Some(any_port(What::Sha256(hash)));
         }
-        if let Ok(network) = network(text) {
+        if let Some(network) =
+            network(text).ok().or_else(|| masked(text)).or_else(|| Some(address(text)?.into()))
+        {
             return Some(any_port(What::Network(network)));
         }
         if let Some((_, path)) = text.split_once('/') {
@@ -77,6 +95,28 @@ impl Indicator {
             Host::Name(name) => What::Name(name),
         };
         Some(Self { what, port })
+    }
+
+    /// The same, also of a range of addresses (`192.0.2.1 - 192.0.2.9`), which is as many networks as it takes. A name before
+    /// the range is what some lists for file sharing have.
+    pub(super) fn all(text: &str) -> Option<Vec<Self>> {
+        if let Some(one) = Self::parse(text) {
+            return Some(vec![one]);
+        }
+        let text = refanged(bare(text));
+        let networks = range(&text).or_else(|| range(text.rsplit_once(':')?.1))?;
+        Some(networks.into_iter().map(Self::network).collect())
+    }
+
+    /// A network, for any port.
+    pub(super) fn network(network: IpNet) -> Self {
+        Self { what: What::Network(network), port: None }
+    }
+
+    /// Whether it may as well be the name of a file: `run.sh`.
+    pub(super) fn may_be_a_file(&self) -> bool {
+        let What::Name(name) = &self.what else { return false };
+        name.rsplit('.').next().is_some_and(|last| FILES_TOO.contains(&last))
     }
 
     /// An indicator of an address, a network or a name that is not also tried as something else.
@@ -115,40 +155,10 @@ impl fmt::Display for Indicator {
     }
 }
 
-/// A text with everything undone that keeps people from following it by accident.
-fn refanged(text: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(text);
-    // Beginnings of schemes: hxxp, hXXps, fxp.
-    let lower = text.get(..4).map(str::to_ascii_lowercase);
-    match lower.as_deref() {
-        Some("hxxp") => text = format!("http{}", &text[4..]).into(),
-        Some("fxp:") => text = format!("ftp:{}", &text[4..]).into(),
-        _ => {}
-    }
-    if !text.contains(['[', '(', '{', '\\']) {
-        return text;
-    }
-    const UNDONE: [(&str, &str); 12] = [
-        ("[.]", "."),
-        ("(.)", "."),
-        ("{.}", "."),
-        ("[dot]", "."),
-        ("(dot)", "."),
-        ("[DOT]", "."),
-        ("\\.", "."),
-        ("[:]", ":"),
-        ("[://]", "://"),
-        ("[:/]/", "://"),
-        ("[/]", "/"),
-        ("[@]", "@"),
-    ];
-    let mut plain = text.into_owned();
-    for (harmless, meant) in UNDONE {
-        if plain.contains(harmless) {
-            plain = plain.replace(harmless, meant);
-        }
-    }
-    plain.into()
+/// A text without quotes and punctuation around it.
+pub(super) fn bare(text: &str) -> &str {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || "\"'`“”‘’„«»".contains(c));
+    text.trim_end_matches([',', ';'])
 }
 
 /// A URL whose scheme is behind us: `rest` begins with its host.
@@ -176,10 +186,15 @@ fn host(text: &str) -> Option<(Host, Option<u16>)> {
     }
 }
 
-/// A host name of at least two labels, in lower case; `*.` in front of it and a dot behind mean nothing.
+/// A host name of at least two labels, in lower case and as DNS has it (RFC 5891); `*.` in front of it and a dot behind mean
+/// nothing.
 pub(super) fn name(text: &str) -> Option<Box<str>> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let text = text.strip_prefix("*.").or_else(|| text.strip_prefix('.')).unwrap_or(text);
+    let text = match text.is_ascii() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(idna::domain_to_ascii(text).ok()?),
+    };
     let is_label = |label: &str| {
         (1..64).contains(&label.len())
             && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
@@ -187,7 +202,8 @@ pub(super) fn name(text: &str) -> Option<Box<str>> {
     let (_, last) = text.rsplit_once('.')?;
     let fits = text.len() <= LONGEST_NAME
         && text.split('.').all(is_label)
-        && last.bytes().any(|c| c.is_ascii_alphabetic());
+        && last.bytes().any(|c| c.is_ascii_alphabetic())
+        && !FILES.iter().any(|ending| last.eq_ignore_ascii_case(ending));
     fits.then(|| text.to_ascii_lowercase().into())
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::indicator::sha256;
+use super::indicator::{bare, sha256};
 use super::read::Lenient;
-use super::{Found, Indicator, What};
+use super::{Found, Indicator, Place, What, cell};
 
 /// Any of the documents that MISP and its feeds write.
 #[derive(Default, Deserialize)]
@@ -63,19 +63,19 @@ enum Seconds {
 /// Reads a document; `None` if it is not MISP's.
 pub(super) fn read(content: &[u8]) -> Result<Option<Found>, serde_json::Error> {
     let mut found = Found::default();
-    let mut some = false;
+    let (mut some, mut numbers) = (false, 0);
     let documents = match content.trim_ascii_start().first() {
         // Without a detour: an event can have a million attributes.
         Some(b'{') => vec![Lenient(Some(serde_json::from_slice(content)?))],
         _ => serde_json::from_slice(content)?,
     };
     for document in documents.into_iter().filter_map(|document| document.0) {
-        some |= take(document, &mut found);
+        some |= take(document, &mut numbers, &mut found);
     }
     Ok(some.then_some(found))
 }
 
-fn take(document: Document, found: &mut Found) -> bool {
+fn take(document: Document, numbers: &mut u64, found: &mut Found) -> bool {
     let Document { event, response, attributes } = document;
     let some = event.is_some() || response.is_some() || attributes.is_some();
     if let Some(event) = event {
@@ -87,14 +87,14 @@ fn take(document: Document, found: &mut Found) -> bool {
             let day = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
             found.date(day.and_then(|day| i64::try_from(day.timestamp().as_nanosecond()).ok()));
         }
-        each(event.attributes, found);
+        each(event.attributes, numbers, found);
         for object in event.objects {
-            each(object.0.unwrap_or_default().attributes, found);
+            each(object.0.unwrap_or_default().attributes, numbers, found);
         }
     }
-    each(attributes.unwrap_or_default(), found);
+    each(attributes.unwrap_or_default(), numbers, found);
     for document in response.into_iter().flat_map(|response| all(*response)) {
-        take(document, found);
+        take(document, numbers, found);
     }
     some
 }
@@ -117,44 +117,61 @@ fn nanos(seconds: Seconds) -> Option<i64> {
     (seconds > 0).then(|| seconds.checked_mul(1_000_000_000)).flatten()
 }
 
-fn each(attributes: Vec<Lenient<Attribute>>, found: &mut Found) {
+/// Why an attribute with `to_ids` off is not matched.
+pub(super) const NOT_MEANT: &str = "attributes not for detection (to_ids)";
+/// Why an attribute of another type is not matched.
+pub(super) const NO_KIND: &str = "attributes of types that connmon does not match";
+/// Types with two values, one of which connections have.
+const COMPOSITE: [&str; 5] = ["domain|ip", "ip-dst|port", "ip-src|port", "hostname|port", "filename|sha256"];
+
+/// Whether values of a type have two parts that belong together.
+pub(super) fn is_composite(kind: &str) -> bool {
+    COMPOSITE.contains(&bare(kind))
+}
+
+fn each(attributes: Vec<Lenient<Attribute>>, numbers: &mut u64, found: &mut Found) {
     for attribute in attributes {
-        let Some(attribute) = attribute.0 else {
-            found.skipped.add("attributes that cannot be read");
+        *numbers += 1;
+        let place = Place::Nth("attribute", *numbers);
+        let Some(Attribute { r#type: kind, value, to_ids, deleted }) = attribute.0 else {
+            found.skip(place, "", "attributes that cannot be read");
             continue;
         };
-        if attribute.deleted == Some(true) {
-            found.skipped.add("attributes that are deleted");
-        } else if attribute.to_ids == Some(false) {
-            found.skipped.add("attributes not for detection (to_ids)");
+        if deleted == Some(true) {
+            found.skip(place, &value, "attributes that are deleted");
+        } else if to_ids == Some(false) {
+            found.skip(place, &value, NOT_MEANT);
         } else {
-            one(&attribute, found);
+            one(&kind, &value, place, found);
         }
     }
 }
 
-fn one(Attribute { r#type: kind, value, .. }: &Attribute, found: &mut Found) {
+/// Takes a value of one of MISP's types.
+pub(super) fn one(kind: &str, value: &str, place: Place, found: &mut Found) {
     const WRONG: &str = "attributes whose value is not an indicator";
     let (first, second) = value.split_once('|').unwrap_or((value, ""));
-    match kind.as_str() {
-        "ip-dst" | "ip-src" | "domain" | "hostname" | "url" | "sha256" => found.take(value, WRONG),
-        "domain|ip" => {
-            found.take(first, WRONG);
-            found.take(second, WRONG);
+    match bare(kind) {
+        "ip-dst" | "ip-src" | "domain" | "hostname" | "url" | "uri" | "sha256" => {
+            found.cell(place, value, WRONG)
         }
+        "domain|ip" => {
+            found.take(place, first, WRONG);
+            found.take(place, second, WRONG);
+        }
+        // The port of a source is the remote's as well: the remote is what the indicator names.
         "ip-dst|port" | "ip-src|port" | "hostname|port" => {
-            let at = Indicator::parse(first).filter(|at| !matches!(at.what, What::Sha256(_)));
-            // The port of a source is the remote's as well: the remote is what the indicator names.
-            let port = second.trim().parse::<u16>().ok().filter(|port| *port > 0);
-            match (at, port) {
-                (Some(at), Some(_)) => found.indicators.push(at.with_port(port)),
-                _ => found.skipped.add(WRONG),
+            let (host, port) =
+                value.split_once('|').or_else(|| value.rsplit_once(':')).unwrap_or((value, ""));
+            match cell::with_port(host, port) {
+                Some(at) => found.indicators.push(at),
+                None => found.skip(place, value, WRONG),
             }
         }
         "filename|sha256" => match sha256(second.trim()) {
             Some(hash) => found.indicators.push(Indicator { what: What::Sha256(hash), port: None }),
-            None => found.skipped.add(WRONG),
+            None => found.skip(place, value, WRONG),
         },
-        _ => found.skipped.add("attributes of types that connmon does not match"),
+        _ => found.skip(place, value, NO_KIND),
     }
 }

@@ -1,20 +1,26 @@
 //! Lists of indicators of compromise: read in any of the usual formats, and matched against connections.
 //!
-//! A list is text, CSV, a STIX 2.1 bundle or MISP events; what it is, is seen from its content. What is in it is hostile
-//! and bounded: a list is read whole or refused, and what it has that is no indicator for connections is counted.
+//! A list is text, CSV, a STIX 2.1 bundle, MISP events or JSON whose keys say what is an indicator; what it is, is seen from its
+//! content. What is in it is hostile and bounded: a list is read whole or refused, and what it has that is no indicator for
+//! connections is counted and can be listed.
 //! [`Lists`] looks an address, a name or a hash up in tables, so that a match costs the same for any number of indicators.
 
+mod cell;
+mod columns;
+mod defang;
 mod indicator;
+mod json;
 mod lists;
 mod misp;
+mod range;
 mod read;
+mod skipped;
 mod stix;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::IndicatorList;
@@ -22,6 +28,7 @@ use crate::model::IndicatorList;
 pub use indicator::{Host, Indicator, What};
 pub use lists::{Lists, Match};
 pub use read::{Format, LARGEST, read};
+pub use skipped::{Place, Skipped, Unmatched};
 
 /// Why a list cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,11 +43,15 @@ pub enum IocError {
     #[error("it begins like JSON but cannot be parsed: {0}")]
     Json(String),
     /// JSON of another kind.
-    #[error("it is JSON, but neither a STIX 2.1 bundle nor a MISP event")]
+    #[error(
+        "it is JSON, but neither a STIX 2.1 bundle nor a MISP event, and nothing in it is named as an indicator is"
+    )]
     OtherJson,
     /// Nothing in it could be used.
-    #[error("it has no indicator that connmon supports: addresses, networks, names, URLs or SHA-256 ({0})")]
-    Nothing(String),
+    #[error(
+        "it has no indicator that connmon supports: addresses, networks, names, URLs or SHA-256 ({})", .0.words()
+    )]
+    Nothing(Box<Skipped>),
 }
 
 /// A list that has been read.
@@ -56,28 +67,6 @@ pub struct List {
     pub skipped: Skipped,
 }
 
-/// Parts of a list that are not matched: how many for each reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Skipped(BTreeMap<&'static str, u64>);
-
-impl Skipped {
-    /// Counts one.
-    fn add(&mut self, reason: &'static str) {
-        *self.0.entry(reason).or_default() += 1;
-    }
-
-    /// The reasons, in alphabetical order, and how many there are of each.
-    pub fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.0.iter().map(|(reason, count)| (*reason, *count))
-    }
-
-    /// In words; empty if everything is matched.
-    pub fn words(&self) -> String {
-        let each: Vec<String> = self.reasons().map(|(reason, count)| format!("{reason} ({count})")).collect();
-        each.join(", ")
-    }
-}
-
 /// What a reader of a format finds.
 #[derive(Debug, Default)]
 struct Found {
@@ -89,11 +78,16 @@ struct Found {
 
 impl Found {
     /// Takes a text that should be an indicator.
-    fn take(&mut self, text: &str, otherwise: &'static str) {
-        match Indicator::parse(text) {
-            Some(indicator) => self.indicators.push(indicator),
-            None => self.skipped.add(otherwise),
+    fn take(&mut self, place: Place, text: &str, otherwise: &'static str) {
+        match Indicator::all(text) {
+            Some(all) => self.indicators.extend(all),
+            None => self.skip(place, text, cell::reason(text, otherwise)),
         }
+    }
+
+    /// Notes a text that is not matched.
+    fn skip(&mut self, place: Place, text: &str, reason: &'static str) {
+        self.skipped.add(place, text, reason);
     }
 
     /// Notes a time that the list names for itself; the latest counts.

@@ -1,11 +1,12 @@
 //! From the bytes of a file to a list: which format it is, and when it was made.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
-use super::{Found, IocError, List, misp, stix, table, text};
+use super::{Found, IocError, List, json, misp, stix, table, text};
 use crate::model::{IndicatorList, Timestamp, from_bytes, hex};
 
 /// Bytes of a list at most.
@@ -24,6 +25,8 @@ pub enum Format {
     Stix,
     /// MISP events.
     Misp,
+    /// JSON of another format.
+    Json,
 }
 
 impl Format {
@@ -34,6 +37,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Stix => "stix",
             Self::Misp => "misp",
+            Self::Json => "json",
         }
     }
 }
@@ -46,15 +50,14 @@ pub fn read(name: &str, bytes: &[u8], modified: Option<Timestamp>) -> Result<Lis
     if bytes.len() as u64 > LARGEST {
         return Err(IocError::TooLarge(LARGEST));
     }
-    let content = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let (format, found) = match json_start(content) {
-        true => json(content)?,
-        false => lines(&from_bytes(content)),
+    let content = utf8(bytes);
+    let (format, found) = match json_start(&content) {
+        true => of_json(&content)?,
+        false => lines(&from_bytes(&content)),
     };
     let Found { mut indicators, skipped, date } = found;
-    let some = skipped.reasons().next().is_some();
-    if indicators.is_empty() && some {
-        return Err(IocError::Nothing(skipped.words()));
+    if indicators.is_empty() && !skipped.is_empty() {
+        return Err(IocError::Nothing(Box::new(skipped)));
     }
     if indicators.len() > MOST {
         return Err(IocError::TooMany(MOST));
@@ -67,6 +70,18 @@ pub fn read(name: &str, bytes: &[u8], modified: Option<Timestamp>) -> Result<Lis
         indicators: indicators.len() as u64,
     });
     Ok(List { about, format, indicators, skipped })
+}
+
+/// A text without its mark of byte order, from UTF-16 if that is what it is in.
+fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let read: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).into(),
+    };
+    let units = bytes[2..].chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
+    let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    text.into_bytes().into()
 }
 
 /// Whether a text is meant to be JSON. An address in brackets is not.
@@ -93,17 +108,21 @@ struct Kind {
     r#type: Lenient<String>,
 }
 
-fn json(content: &[u8]) -> Result<(Format, Found), IocError> {
+fn of_json(content: &[u8]) -> Result<(Format, Found), IocError> {
     let wrong = |error: serde_json::Error| IocError::Json(error.to_string());
     // A list of events has no type.
     let kind = serde_json::from_slice::<Kind>(content).ok().and_then(|kind| kind.r#type.0);
     if kind.as_deref() == Some("bundle") {
         return stix::read(content).map_err(wrong).map(|found| (Format::Stix, found));
     }
-    match misp::read(content).map_err(wrong)? {
-        Some(found) => Ok((Format::Misp, found)),
-        None => Err(IocError::OtherJson),
+    if let Ok(Some(found)) = misp::read(content) {
+        return Ok((Format::Misp, found));
     }
+    let found = json::read(content).map_err(wrong)?;
+    if found.indicators.is_empty() && found.skipped.is_empty() {
+        return Err(IocError::OtherJson);
+    }
+    Ok((Format::Json, found))
 }
 
 /// A value that is taken where it has the right form, and is nothing where it has another.

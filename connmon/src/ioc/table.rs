@@ -2,102 +2,193 @@
 
 use csv::{ReaderBuilder, StringRecord, StringRecordsIntoIter, Trim};
 
+use super::columns::{Columns, is_other_kind};
+use super::indicator::bare;
 use super::text::content;
-use super::{Found, Indicator};
+use super::{Found, Indicator, Place, cell, misp, range};
 
-/// Names of columns that hold indicators, without what is no letter or digit.
-const COLUMNS: [&str; 30] = [
-    "indicator",
-    "indicators",
-    "indicatorvalue",
-    "ioc",
-    "iocs",
-    "iocvalue",
-    "value",
-    "observable",
-    "ip",
-    "ipaddress",
-    "ipaddr",
-    "ipv4",
-    "ipv6",
-    "dstip",
-    "destip",
-    "destinationip",
-    "remoteip",
-    "cidr",
-    "network",
-    "netblock",
-    "subnet",
-    "domain",
-    "domainname",
-    "hostname",
-    "host",
-    "fqdn",
-    "url",
-    "sha256",
-    "sha256hash",
-    "hash",
-];
 /// Lines that are looked at to see whether a text is a table.
 const SAMPLE: usize = 50;
+const NO_INDICATOR: &str = "cells that are not an indicator";
 
-/// The delimiter of a text that is a table: most of its first lines have it.
+/// The delimiter of a text that is a table: most of its first lines have it, the more alike the better.
 pub(super) fn delimiter(text: &str) -> Option<u8> {
-    let sample: Vec<&str> = text.lines().filter_map(content).take(SAMPLE).collect();
-    let with = |delimiter: u8| sample.iter().filter(|line| line.contains(char::from(delimiter))).count();
-    [b',', b'\t', b';'].into_iter().find(|delimiter| with(*delimiter) * 2 > sample.len())
+    // What Excel writes and reads: `sep=;`
+    if let Some([mark]) = separator_line(text).map(str::as_bytes) {
+        return Some(*mark);
+    }
+    let sample = sample(text);
+    let marks = [b'\t', b';', b',', b'|'].into_iter().filter_map(|delimiter| {
+        let counts: Vec<usize> = sample.iter().map(|line| unquoted(line, delimiter)).collect();
+        let with = counts.iter().filter(|count| **count > 0).count();
+        let alike = |count: &usize| counts.iter().filter(|other| *other == count).count();
+        let alike = counts.iter().filter(|count| **count > 0).map(alike).max().unwrap_or(0);
+        (with * 2 > sample.len()).then_some((alike, delimiter))
+    });
+    // Of equals the first.
+    marks.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, delimiter)| delimiter)
+}
+
+/// The first lines, each with those that go on within its quotes.
+fn sample(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let is_open = |line: &String| line.matches('"').count() % 2 == 1;
+    for line in text.lines().filter_map(content).take(SAMPLE * 4) {
+        if let Some(last) = lines.last_mut().filter(|last| is_open(last)) {
+            last.push_str(line);
+        } else if lines.len() < SAMPLE {
+            lines.push(before_mark(line).to_owned());
+        } else {
+            break;
+        }
+    }
+    // A quote that never ends is none.
+    match lines.last().is_some_and(is_open) {
+        true => {
+            text.lines().filter_map(content).take(SAMPLE).map(|line| before_mark(line).to_owned()).collect()
+        }
+        false => lines,
+    }
+}
+
+fn separator_line(text: &str) -> Option<&str> {
+    text.lines().next()?.strip_prefix("sep=").map(str::trim_end)
+}
+
+/// What of a line comes before a mark with which AlienVault separates an address from what is said of it.
+fn before_mark(line: &str) -> &str {
+    line.split_once('#')
+        .map(|(first, _)| first)
+        .filter(|first| Indicator::parse(first).is_some())
+        .unwrap_or(line)
+}
+
+/// How often a line has a delimiter outside quotes.
+fn unquoted(line: &str, delimiter: u8) -> usize {
+    // Lists for browsers begin so.
+    if delimiter == b'|' && (line.starts_with("||") || line.starts_with("@@")) {
+        return 0;
+    }
+    let mut quoted = false;
+    let mut count = |c: u8| {
+        quoted ^= c == b'"';
+        c == delimiter && !quoted
+    };
+    line.bytes().filter(|c| count(*c)).count()
 }
 
 /// Reads a table.
 pub(super) fn read(text: &str, delimiter: u8) -> Found {
+    let found = read_by(text, delimiter, true);
+    // A first row that named columns without indicators was none.
+    if found.indicators.is_empty() { read_by(text, delimiter, false) } else { found }
+}
+
+fn read_by(text: &str, delimiter: u8, named: bool) -> Found {
     let mut found = Found::default();
-    // Some tables name their columns in a comment, of which the last one before the rows counts.
-    let named = |line: &str| rows(line, delimiter).next().and_then(Result::ok).and_then(|row| columns(&row));
-    let comments = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
-    let mut wanted = comments.filter_map(|line| named(line.trim_start_matches(['#', ' ']))).last();
+    let mut columns = None;
     let mut first = true;
     for row in rows(text, delimiter) {
-        let Ok(row) = row else {
-            found.skipped.add("rows that cannot be read");
-            continue;
-        };
-        if row.get(0).is_none_or(|cell| cell.starts_with('#')) || row.iter().all(str::is_empty) {
-            continue;
-        }
-        if std::mem::take(&mut first)
-            && let Some(columns) = columns(&row)
-        {
-            wanted = Some(columns);
-            continue;
-        }
-        match &wanted {
-            Some(columns) => {
-                for cell in columns.iter().filter_map(|nth| row.get(*nth)).filter(|cell| !cell.is_empty()) {
-                    found.take(cell, "cells that are not an indicator");
-                }
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                found.skip(Place::Line(line), "", "rows that cannot be read");
+                continue;
             }
-            None => match row.iter().find_map(Indicator::parse) {
-                Some(indicator) => found.indicators.push(indicator),
-                None => found.skipped.add("rows without an indicator"),
-            },
+        };
+        let line = row.position().map_or(0, csv::Position::line);
+        let start = row.get(0).unwrap_or_default();
+        let says_nothing = row.iter().all(str::is_empty) || line == 1 && separator_line(text).is_some();
+        if says_nothing || start.starts_with(['#', '!']) || start.starts_with("//") {
+            continue;
+        }
+        if std::mem::take(&mut first) && named {
+            columns = Columns::named_by(&row);
+            if columns.is_some() {
+                continue;
+            }
+            columns = commented(text, delimiter, row.len());
+        }
+        match &columns {
+            Some(columns) => by_columns(&row, columns, line, &mut found),
+            None => by_itself(&row, line, &mut found),
         }
     }
     found
 }
 
-fn rows(text: &str, delimiter: u8) -> StringRecordsIntoIter<&[u8]> {
-    let mut builder = ReaderBuilder::new();
-    builder.has_headers(false).flexible(true).delimiter(delimiter).trim(Trim::All);
-    builder.from_reader(text.as_bytes()).into_records()
+/// Some tables name their columns in a comment, of which the last one before the rows counts.
+fn commented(text: &str, delimiter: u8, cells: usize) -> Option<Columns> {
+    let comments = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
+    let row = |line: &str| rows(line, delimiter).next().and_then(Result::ok);
+    let rows = comments.filter_map(|line| row(line.trim_start_matches(['#', ' '])));
+    rows.filter(|row| row.len() == cells).filter_map(|row| Columns::named_by(&row)).last()
 }
 
-/// The places of columns with indicators, if this is a row of names.
-fn columns(row: &StringRecord) -> Option<Vec<usize>> {
-    let is_one = |cell: &str| {
-        let letters: String = cell.chars().filter(char::is_ascii_alphanumeric).collect();
-        COLUMNS.contains(&letters.to_ascii_lowercase().as_str())
+fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut Found) {
+    let at = |column: Option<usize>| column.and_then(|nth| row.get(nth));
+    if let Some((start, end)) = columns.range {
+        let address = |nth| row.get(nth).and_then(range::address);
+        if let Some(networks) =
+            address(start).zip(address(end)).and_then(|(start, end)| range::between(start, end))
+        {
+            return found.indicators.extend(networks.into_iter().map(Indicator::network));
+        }
+        if columns.values.is_empty() {
+            return found.skip(Place::Line(line), row.get(start).unwrap_or_default(), "rows without a range");
+        }
+    }
+    let kind = at(columns.kind).unwrap_or_default();
+    let unwanted = at(columns.to_ids).is_some_and(|mark| matches!(bare(mark), "0" | "false" | "False"));
+    for nth in &columns.values {
+        let place = Place::Cell(line, nth + 1);
+        match row.get(*nth).unwrap_or_default() {
+            "" => {}
+            text if unwanted => found.skip(place, text, misp::NOT_MEANT),
+            text if misp::is_composite(kind) => misp::one(kind, text, place, found),
+            text if is_other_kind(kind) => found.skip(place, text, cell::reason(text, misp::NO_KIND)),
+            text => found.cell(place, text, NO_INDICATOR),
+        }
+    }
+}
+
+/// A row of which nobody says what is in it: the first cell with an indicator, rather one that cannot be a file's name.
+fn by_itself(row: &StringRecord, line: u64, found: &mut Found) {
+    let whole = row.iter().map(Indicator::all).collect::<Vec<_>>();
+    // The first and the last address of a network, as its own length of a prefix or their form tells.
+    if let Some(network) = row.iter().zip(row.iter().skip(1)).find_map(|(first, last)| network(first, last)) {
+        return found.indicators.push(Indicator::network(network));
+    }
+    let sure = |all: &&Vec<Indicator>| !all.iter().any(Indicator::may_be_a_file);
+    let first = whole.iter().flatten().find(sure).or_else(|| whole.iter().flatten().next());
+    let several = || {
+        let cells = row.iter().map(|cell| cell::indicators(cell).0);
+        cells.into_iter().find(|all| !all.is_empty() && all.iter().all(|it| !it.may_be_a_file()))
     };
-    let columns: Vec<usize> =
-        row.iter().enumerate().filter(|(_, cell)| is_one(cell)).map(|(nth, _)| nth).collect();
-    (!columns.is_empty()).then_some(columns)
+    match first.cloned().or_else(several) {
+        Some(all) => found.indicators.extend(all),
+        None => {
+            let text = row.iter().collect::<Vec<_>>().join(" | ");
+            let one = row.iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
+            let reason = one.first().map_or("", |cell| cell::reason(cell, "rows without an indicator"));
+            found.skip(Place::Line(line), &text, reason);
+        }
+    }
+}
+
+/// The network between two different addresses that are its first and its last one.
+fn network(first: &str, last: &str) -> Option<ipnet::IpNet> {
+    let (first, last) = (range::address(first)?, range::address(last)?);
+    let networks = (first != last).then(|| range::between(first, last)).flatten()?;
+    match *networks.as_slice() {
+        [network] => Some(network),
+        _ => None,
+    }
+}
+
+fn rows(text: &str, delimiter: u8) -> StringRecordsIntoIter<&[u8]> {
+    let mut builder = ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(delimiter).trim(Trim::All).comment(Some(b'#'));
+    builder.from_reader(text.as_bytes()).into_records()
 }

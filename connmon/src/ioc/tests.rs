@@ -76,14 +76,14 @@ fn text_and_tables() {
     assert_eq!(parts(feodo), ("csv", "192.0.2.9".into(), String::new()));
     let threatfox = "# comment, with a comma\n# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"ioc_type\"\n\
         \"2024-01-01\", \"1\", \"192.0.2.9:443\", \"ip:port\"\n\"2024-01-01\", \"2\", \"d41d8cd98f00b204e9800998ecf8427e\", \"md5_hash\"\n";
-    assert_eq!(
-        parts(threatfox),
-        ("csv", "192.0.2.9:443".into(), "cells that are not an indicator (1)".into())
-    );
+    assert_eq!(parts(threatfox), ("csv", "192.0.2.9:443".into(), "hashes other than SHA-256 (1)".into()));
     assert_eq!(
         parts("a;b;192.0.2.1\nc;evil.example;d\ne;f;g\n"),
         ("csv", "192.0.2.1 evil.example".into(), "rows without an indicator (1)".into())
     );
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let wide = read("x", &utf16("\u{feff}ip\tnote\r\n192.0.2.1\tä\r\n"), None).unwrap();
+    assert_eq!((wide.format, wide.about.indicators), (Format::Csv, 1));
     assert_eq!(parts("\u{feff}192.0.2.1\r\n"), ("text", "192.0.2.1".into(), String::new()));
     assert_eq!(parts(""), ("text", String::new(), String::new()));
     assert!(matches!(list("x", "no\nindicator\n"), Err(IocError::Nothing(_))));
@@ -137,7 +137,7 @@ fn misp() {
     }
     let search = r#"{"response": {"Attribute": [{"type": "ip-dst", "value": "192.0.2.1"}]}}"#;
     assert_eq!(parts(search).1, "192.0.2.1");
-    for other in ["{}", "[]", "[\"192.0.2.1\"]", "{\"type\": \"report\"}"] {
+    for other in ["{}", "[]", "[[7]]", "{\"type\": \"report\"}"] {
         assert_eq!(list("x", other).unwrap_err(), IocError::OtherJson, "{other}");
     }
     assert!(matches!(list("x", "{\"Event\":"), Err(IocError::Json(_))));
@@ -269,4 +269,202 @@ proptest! {
             prop_assert_eq!(found, expected);
         }
     }
+}
+
+/// Lists as they are published: what is in them, and what of them is not matched.
+#[test]
+fn feeds() {
+    let other = "d41d8cd98f00b204e9800998ecf8427e";
+    let sha1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+    let three = format!("{HASH},{sha1},{other}");
+    let misp = format!(
+        "uuid,event_id,category,type,value,comment,to_ids,date\n1,1,x,ip-dst|port,192.0.2.1|443,,1,2026\n\
+         2,1,x,domain|ip,a.example|192.0.2.2,,1,2026\n3,1,x,filename|sha256,b.exe|{HASH},,1,2026\n\
+         4,1,x,ip-dst,192.0.2.9,,0,2026\n5,1,x,filename,run.sh,,1,2026\n6,1,x,md5,{other},,1,2026\n"
+    );
+    let mut wrong: Vec<String> = Vec::new();
+    for (name, text, expected, skipped) in [
+        (
+            "a kind beside the value",
+            "192.0.2.1,ipaddress,x\nbad.example,hostname,y\n",
+            "192.0.2.1 bad.example",
+            "",
+        ),
+        ("a kind named hash", &*format!("{HASH},hash,x\n{HASH},hash,y\n"), &*format!("{HASH} {HASH}"), ""),
+        ("values only", "url,note\nx,y\nz,192.0.2.1\n", "192.0.2.1", "rows without an indicator (2)"),
+        (
+            "hashes in a cell",
+            &format!("value,entity_type\n\"{three}\",file\n192.0.2.1,ipaddress\n"),
+            &format!("{HASH} 192.0.2.1"),
+            "hashes other than SHA-256 (2)",
+        ),
+        ("hashes without quotes", &three, HASH, ""),
+        (
+            "separators",
+            "value,x\n192.0.2.1; 192.0.2.2|192.0.2.3 192.0.2.4,x\n",
+            "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4",
+            "",
+        ),
+        (
+            "lines in a cell",
+            "value,x\n\"192.0.2.1\n192.0.2.2\r\n192.0.2.3\",x\n",
+            "192.0.2.1 192.0.2.2 192.0.2.3",
+            "",
+        ),
+        (
+            "a file's name",
+            "dropper.exe,192.0.2.1\nrun.sh,192.0.2.2\nx.example,192.0.2.3\n",
+            "192.0.2.1 192.0.2.2 x.example",
+            "",
+        ),
+        (
+            "MISP's CSV",
+            &misp,
+            &format!("192.0.2.1:443 a.example 192.0.2.2 {HASH}"),
+            "attributes not for detection (to_ids) (1), attributes of types that connmon does not match (1), hashes other than SHA-256 (1)",
+        ),
+        (
+            "OTX",
+            "Indicator type,Indicator,Description\nIPv4,192.0.2.1,\nFileHash-MD5,x,\nhostname,a.example,\nURL,http://b.example/x,\n",
+            "192.0.2.1 a.example http://b.example/x",
+            "attributes of types that connmon does not match (1)",
+        ),
+        (
+            "URLhaus",
+            "# x, y\r\n# id,dateadded,url,url_status,reporter\r\n\"1\",\"2026-01-01 00:00:00\",\"http://192.0.2.1:81/i\",\"online\",\"a.example\"\r\n",
+            "http://192.0.2.1:81/i",
+            "",
+        ),
+        (
+            "Spamhaus DROP",
+            "; Spamhaus DROP List\n; Expires: x\n192.0.2.0/24 ; SBL1\n198.51.100.0/24 ; SBL2\n",
+            "192.0.2.0/24 198.51.100.0/24",
+            "",
+        ),
+        (
+            "Spamhaus's JSON",
+            "{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\"}\n{\"type\":\"metadata\",\"size\":1}\n",
+            "192.0.2.0/24",
+            "",
+        ),
+        (
+            "ThreatFox's JSON",
+            "{\"1\":[{\"ioc_value\":\"192.0.2.1:80\",\"reference\":\"http://x.example\"}]}",
+            "192.0.2.1:80",
+            "",
+        ),
+        (
+            "a list in JSON",
+            "[\"192.0.2.1\", \"evil[.]example\", \"x\"]",
+            "192.0.2.1 evil.example",
+            "values that are not an indicator (1)",
+        ),
+        (
+            "AlienVault",
+            "192.0.2.1#4#2#Malicious Host#KR##37.5,126.9#3\n192.0.2.2#4#2#Spamming, x#CN#A, B#1.5,2.9#3\n",
+            "192.0.2.1 192.0.2.2",
+            "",
+        ),
+        ("AlienVault for Snort", "192.0.2.1 # Malicious Host KR,Seoul,1.5,2.5\n", "192.0.2.1", ""),
+        (
+            "DShield",
+            "# x\nStart\tEnd\tNetblock\tAttacks\tName\n192.0.2.0\t192.0.2.255\t24\t77\tA B\n",
+            "192.0.2.0/24",
+            "",
+        ),
+        ("DShield without names", "192.0.2.0\t192.0.2.255\t24\t77\tA B\n", "192.0.2.0/24", ""),
+        (
+            "DShield with zeros and spaces",
+            "192.000.002.001   7   9\n192.000.002.002   7   9\n",
+            "192.0.2.1 192.0.2.2",
+            "",
+        ),
+        (
+            "ranges",
+            "192.0.2.0 - 192.0.2.1\nSome Org:192.0.2.4-192.0.2.5\n192.0.2.8/255.255.255.254\n",
+            "192.0.2.0/31 192.0.2.4/31 192.0.2.8/31",
+            "",
+        ),
+        ("ranges in columns", "first_ip,last_ip,who\n192.0.2.0,192.0.2.2,x\n", "192.0.2.0/31 192.0.2.2", ""),
+        (
+            "a date first",
+            "2026-01-01 00:01 192.0.2.1 x\n2026-01-01 00:02 192.0.2.2 x\n",
+            "192.0.2.1 192.0.2.2",
+            "",
+        ),
+        ("a configuration", "deny 192.0.2.1;\ndeny 192.0.2.2;\n", "192.0.2.1 192.0.2.2", ""),
+        ("dnsmasq", "address=/a.example/0.0.0.0\nserver=/b.example/\n", "a.example b.example", ""),
+        ("an answer's zone", "a.example CNAME .\n*.a.example CNAME .\n", "a.example a.example", ""),
+        (
+            "a hosts file",
+            "127.0.0.1 localhost\n::1 ip6-localhost ip6-loopback\n255.255.255.255 broadcasthost\n0.0.0.0 a.example b.example\n127.0.0.1\tc.example # x\n",
+            "a.example b.example c.example",
+            "names of the host itself (3)",
+        ),
+        (
+            "browsers",
+            "||a.example^$third-party\n@@||b.example^\n! x\n",
+            "a.example",
+            "lines that are not an indicator (1)",
+        ),
+        ("several a line", "192.0.2.1 192.0.2.2\n192.0.2.3 x.example\n", "192.0.2.1 192.0.2.2 192.0.2.3", ""),
+        (
+            "names beyond ASCII",
+            "bücher.example\nhttp://bücher.example/ä\n",
+            "xn--bcher-kva.example http://bücher.example/ä",
+            "",
+        ),
+        (
+            "semicolons",
+            "\u{feff}ip;note\r\n192.0.2.1;\"a, b, c\"\r\n192.0.2.2;a, b\r\n",
+            "192.0.2.1 192.0.2.2",
+            "",
+        ),
+        ("Excel's line", "sep=|\nip|note\n192.0.2.1|x\n", "192.0.2.1", ""),
+        ("pipes", "192.0.2.1|2026|x\n192.0.2.2|2026|y\n", "192.0.2.1 192.0.2.2", ""),
+        (
+            "prose",
+            "192.0.2.1\nSee http://a.example for this.\nname@a.example\n",
+            "192.0.2.1",
+            "email addresses (1), lines that are not an indicator (1)",
+        ),
+    ] {
+        let (_, indicators, rest) = parts(text);
+        wrong.extend(
+            ((&*indicators, &*rest) != (expected, skipped)).then(|| format!("{name}: {indicators} ({rest})")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_not_matched_is_listed() {
+    let each = |text: &str| {
+        let skipped = list("x", text).unwrap().skipped;
+        skipped
+            .each()
+            .iter()
+            .map(|it| format!("{}: {}: {}", it.place, it.reason, it.text))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        each("# x\n192.0.2.1\nno\u{1b}thing\n"),
+        ["line 3: lines that are not an indicator: no\u{1b}thing"]
+    );
+    assert_eq!(
+        each("a,value\n\"two\nlines\",192.0.2.1\nx,nothing\n"),
+        ["line 4, column 2: cells that are not an indicator: nothing"]
+    );
+    assert_eq!(
+        each(
+            r#"{"type":"bundle","objects":[{"type":"indicator","pattern":"[ipv4-addr:value = '192.0.2.1']"},{"type":"indicator","pattern":"x"}]}"#
+        ),
+        ["object 2: patterns that cannot be read: x"]
+    );
+    assert_eq!(
+        each(r#"{"Event":{"Attribute":[{"type":"ip-dst","value":"192.0.2.1"},{"type":"md5","value":"x"}]}}"#),
+        ["attribute 2: attributes of types that connmon does not match: x"]
+    );
+    let many = list("x", &format!("192.0.2.1\n{}", "x\n".repeat(100_007))).unwrap().skipped;
+    assert_eq!((many.each().len(), many.more()), (100_000, 7));
 }

@@ -2,16 +2,23 @@
 
 use std::net::IpAddr;
 
-use super::{Found, Indicator};
+use super::{Found, Indicator, Place, What, cell};
 
 const NO_INDICATOR: &str = "lines that are not an indicator";
+/// Lines that are looked at to see in which of their words the indicators are.
+const SAMPLE: usize = 200;
+/// Beginnings of lines with which dnsmasq's configurations name a domain, up to the next slash.
+const DNSMASQ: [&str; 3] = ["address=/", "server=/", "local=/"];
+/// Names that every hosts file gives to addresses of the host itself.
+const OF_HOST: [&str; 5] = ["localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-"];
 
 /// Reads a list of lines.
 pub(super) fn read(text: &str) -> Found {
     let mut found = Found::default();
-    for line in text.lines() {
+    let nth = usual_word(text);
+    for (number, line) in (1..).zip(text.lines()) {
         if let Some(line) = content(line) {
-            found.take(word(line), NO_INDICATOR);
+            take(line, nth, Place::Line(number), &mut found);
         }
     }
     found
@@ -23,18 +30,80 @@ pub(super) fn content(line: &str) -> Option<&str> {
     if line.starts_with(['#', ';', '!']) || line.starts_with("//") {
         return None;
     }
-    let line = line.split(" #").next().unwrap_or(line);
-    let line = line.split("\t#").next().unwrap_or(line).trim();
+    let comment = |mark: char| move |at: &(usize, char)| at.1 == mark && line[..at.0].ends_with([' ', '\t']);
+    let end = ['#', ';']
+        .into_iter()
+        .filter_map(|mark| line.char_indices().find(comment(mark)))
+        .map(|at| at.0)
+        .min();
+    let line = line[..end.unwrap_or(line.len())].trim();
     (!line.is_empty()).then_some(line)
 }
 
-/// The word of a line that is the indicator.
-fn word(line: &str) -> &str {
-    let mut words = line.split_whitespace();
-    let first = words.next().unwrap_or(line);
-    // A hosts file leads names to an address that is nobody's.
-    let nowhere = first.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified() || ip.is_loopback());
-    let name = words.next().filter(|word| nowhere && Indicator::parse(word).is_some());
-    // `||example.com^` is how lists for browsers write a domain.
-    name.unwrap_or(first).trim_start_matches("||").trim_end_matches('^')
+/// In which word most lines have their indicator, if they have one: `2026-01-01 00:00 192.0.2.1`, `deny from 192.0.2.1`.
+fn usual_word(text: &str) -> usize {
+    let mut counts = Vec::new();
+    for line in text.lines().filter_map(content).take(SAMPLE) {
+        if let Some(nth) = line.split_whitespace().position(|word| Indicator::parse(word).is_some()) {
+            if counts.len() <= nth {
+                counts.resize(nth + 1, 0_usize);
+            }
+            counts[nth] += 1;
+        }
+    }
+    let most = counts.iter().max().copied().unwrap_or(0);
+    counts.iter().position(|count| *count == most).unwrap_or(0)
+}
+
+fn take(line: &str, nth: usize, place: Place, found: &mut Found) {
+    if let Some(all) = Indicator::all(line) {
+        return found.indicators.extend(all);
+    }
+    if let Some(rest) = DNSMASQ.iter().find_map(|start| line.strip_prefix(start)) {
+        return found.take(place, rest.split('/').next().unwrap_or(rest), NO_INDICATOR);
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    if let [ip, names @ ..] = words.as_slice()
+        && let Some(first) = names.first().filter(|_| is_nowhere(ip) || ip.parse::<IpAddr>().is_ok())
+    {
+        if OF_HOST.iter().any(|name| first == name || name.ends_with('-') && first.starts_with(name)) {
+            return found.skip(place, line, "names of the host itself");
+        }
+        // A hosts file leads names to an address that is nobody's.
+        if is_nowhere(ip) {
+            return names.iter().for_each(|name| found.take(place, name, NO_INDICATOR));
+        }
+    }
+    // Several values in a line are all meant if they are of one kind.
+    let (all, rest) = cell::indicators(line);
+    if all.len() > 1 && rest.is_empty() && all.iter().all(|it| alike(it, &all[0])) {
+        return found.indicators.extend(all);
+    }
+    let first = words.first().copied().unwrap_or(line);
+    let usual = words.get(nth).copied().unwrap_or(first);
+    // `||example.com^` is how lists for browsers write a domain, `@@` an exception.
+    let plain = |word: &'_ str| -> Option<Vec<Indicator>> {
+        let word = word.strip_prefix("||").map_or(word, |rest| rest.split('^').next().unwrap_or(rest));
+        // An address, a country and coordinates of AlienVault: `192.0.2.1#4#2#…`.
+        Indicator::all(word).or_else(|| Indicator::all(word.split_once('#')?.0))
+    };
+    match plain(usual).or_else(|| plain(first)) {
+        Some(all) => found.indicators.extend(all),
+        None => found.skip(place, line, cell::reason(line, NO_INDICATOR)),
+    }
+}
+
+fn alike(one: &Indicator, other: &Indicator) -> bool {
+    let group = |it: &Indicator| match it.what {
+        What::Network(_) => 0,
+        What::Name(_) => 1,
+        What::Url(..) => 2,
+        What::Sha256(_) => 3,
+    };
+    group(one) == group(other)
+}
+
+/// An address with which hosts files lead names nowhere.
+fn is_nowhere(word: &str) -> bool {
+    matches!(word, "0.0.0.0" | "127.0.0.1" | "0" | "::" | "::1")
 }

@@ -17,6 +17,7 @@ use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
 
 use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
+use crate::model::secrets::Secrets;
 use crate::model::{
     Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
 };
@@ -100,6 +101,13 @@ pub struct Tracker {
 }
 
 impl Tracker {
+    /// The same, and more is redacted from command lines. Call it before the first frame.
+    #[must_use]
+    pub fn redacting(mut self, secrets: Secrets) -> Self {
+        self.processes.redact(secrets);
+        self
+    }
+
     /// Takes in a frame.
     pub fn feed(&mut self, frame: Frame) {
         match frame {

@@ -11,7 +11,8 @@ use super::{ProcessRow, wall_clock};
 use crate::capture::executable::Executable;
 use crate::capture::witness::Subject;
 use crate::capture::{ProcessFacts, ProgramFacts, Start, split_args};
-use crate::model::{ExeHash, ExeState, Process, ProcessId, from_bytes, secrets};
+use crate::model::secrets::Secrets;
+use crate::model::{ExeHash, ExeState, Process, ProcessId, from_bytes};
 use cgroups::Cgroups;
 use known::{Image, Known};
 
@@ -44,9 +45,15 @@ pub struct Processes {
     evicted: u64,
     /// When it last looked for what can be forgotten.
     now_ns: u64,
+    secrets: Secrets,
 }
 
 impl Processes {
+    /// What is redacted besides what connmon knows of itself.
+    pub fn redact(&mut self, secrets: Secrets) {
+        self.secrets = secrets;
+    }
+
     /// Takes the names of user ids and the clock.
     pub fn begin(&mut self, start: &Start) {
         self.users = start.users.iter().cloned().collect();
@@ -124,7 +131,7 @@ impl Processes {
     pub fn exec(&mut self, exec: &ExecRecord) {
         let id = ProcessId { pid: exec.tgid, start_ns: exec.start_ns };
         let used = &exec.args[..(exec.args_len as usize).min(exec.args.len())];
-        let (mut cmdline, redacted) = secrets::cmdline(&split_args(used));
+        let (mut cmdline, redacted) = self.secrets.cmdline(&split_args(used));
         if exec.args_total > exec.args_len {
             cmdline.push('…');
         }
@@ -176,7 +183,7 @@ impl Processes {
             && image.process.exe.is_empty()
         {
             image.process.exe = facts.exe;
-            (image.process.cmdline, image.process.redacted) = secrets::cmdline(&facts.args);
+            (image.process.cmdline, image.process.redacted) = self.secrets.cmdline(&facts.args);
             image.process.cwd = facts.cwd;
             image.file = facts.file;
         }

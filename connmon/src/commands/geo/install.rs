@@ -9,13 +9,17 @@ use flate2::read::MultiGzDecoder;
 
 use crate::cli;
 use crate::commands::{CommandError, Outcome, write_file};
-use crate::enrich::geo::{Database, GeoError, ImportError, Imported, Ranges, import as convert, usual_terms};
+use crate::enrich::geo::{
+    Database, Flaws, GeoError, ImportError, Imported, Ranges, import as convert, usual_terms,
+};
 use crate::files;
 use crate::model::{GeoDatabase, Timestamp, display_safe};
-use crate::summary::format::{bytes, count};
+use crate::summary::format::{bytes, count, grouped};
 
 /// Bytes that an unpacked file may have.
 const MOST: u64 = 4 << 30;
+/// Values that are listed at most.
+const MOST_LISTED: usize = 100_000;
 
 /// Why a database cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -74,9 +78,10 @@ pub(super) fn install(
     let content = unpack(content, &shown, most)?;
     let name = name(file, options.name.as_deref())?;
     let folder = options.geo_dir.clone().unwrap_or_else(|| cli::DEFAULT_GEO_DIR.into());
-    let mut overlaps = None;
+    let (mut overlaps, mut not_read) = (None, NotRead::default());
     let (path, content, what) = if is_csv(&content) {
         let (content, imported) = from_csv(&content, &shown, &name, options, day)?;
+        not_read = NotRead::of_csv(&imported);
         let (rows, records) =
             (count(imported.rows, "row", "rows"), count(imported.records, "record", "records"));
         let what = format!("{rows}, {records}, {}", bytes(content.len() as u64));
@@ -90,7 +95,11 @@ pub(super) fn install(
     };
     // What does not open here would make every recording fail that finds it in the folder.
     let database = Database::from_bytes(&path, content.clone())?;
-    database.verify().map_err(|why| GeoError::File(shown, format!("it is damaged ({why})")))?;
+    let most = if options.explain { MOST_LISTED } else { 1 };
+    let flaws = database
+        .examine(most, options.explain)
+        .map_err(|why| GeoError::File(shown, format!("it is damaged ({why})")))?;
+    not_read.add(flaws);
     let kept = put(&folder, &path, &content)?;
     let about = database.about();
     let mut out = stderr().lock();
@@ -103,6 +112,7 @@ pub(super) fn install(
             "{rows} with another range, the first in line {line}; the range that begins later takes precedence"
         );
     }
+    not_read.tell(options.explain, &mut out);
     if let Some(kept) = kept {
         let _ = writeln!(out, "the previous file is kept as {}", kept.display());
     }
@@ -113,6 +123,52 @@ pub(super) fn install(
         terms => writeln!(out, "licence: {}", display_safe(&terms.join("; "))),
     };
     Ok(Outcome::Done)
+}
+
+/// What of a file was not understood, or not used.
+#[derive(Default)]
+struct NotRead {
+    cells: u64,
+    each: Vec<String>,
+    unused: Vec<String>,
+}
+
+impl NotRead {
+    fn of_csv(imported: &Imported) -> Self {
+        Self {
+            cells: imported.unread,
+            each: imported.each.iter().map(|(line, what)| format!("line {line}: {what}")).collect(),
+            unused: imported.unused.iter().map(|(nth, name)| format!("column {nth}: {name}")).collect(),
+        }
+    }
+
+    fn add(&mut self, flaws: Flaws) {
+        self.cells += flaws.records;
+        self.each.extend(flaws.each);
+        let records = |number| count(number, "record", "records");
+        self.unused
+            .extend(flaws.unused.into_iter().map(|(field, number)| format!("{field}: {}", records(number))));
+    }
+
+    /// Counts it, and lists it if that was asked for.
+    fn tell(&self, explain: bool, out: &mut impl Write) {
+        let mut say = |line: &str| {
+            let _ = writeln!(out, "{}", display_safe(line));
+        };
+        if self.cells > 0 {
+            let values = count(self.cells, "value", "values");
+            let first = self.each.first().filter(|_| !explain).map(|first| format!("; the first: {first}"));
+            say(&format!("{values} not understood{}", first.unwrap_or_default()));
+        }
+        if explain {
+            self.each.iter().for_each(|each| say(&format!("not understood: {each}")));
+            let more = self.cells.saturating_sub(self.each.len() as u64);
+            if more > 0 {
+                say(&format!("not understood: and {} more", grouped(more)));
+            }
+            self.unused.iter().for_each(|unused| say(&format!("not used: {unused}")));
+        }
+    }
 }
 
 fn from_csv(
@@ -165,7 +221,7 @@ fn unpack(content: Vec<u8>, shown: &str, most: u64) -> Result<Vec<u8>, InstallEr
 /// Whether this is text, as far as its beginning tells. A database has zeros early on.
 fn is_csv(content: &[u8]) -> bool {
     let start = &content[..content.len().min(512)];
-    !start.contains(&0) && start.contains(&b',')
+    !start.contains(&0) && [b',', b'\t', b';', b'|'].iter().any(|delimiter| start.contains(delimiter))
 }
 
 /// What a database is called: as it was asked for, else its file without the usual endings.

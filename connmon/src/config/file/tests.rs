@@ -104,3 +104,16 @@ proptest! {
         let _ = read(&format!("{}x = 1", "a.".repeat(depth)));
     }
 }
+
+#[test]
+fn what_is_redacted_besides() {
+    let read = |text: &str| File::read(text, "c.toml", Path::new(""), Timestamp(0));
+    let file =
+        read("[redact]\noptions = ['tool -z']\nnames = ['geheim']\npatterns = ['ACME-[0-9]+']\n").unwrap();
+    let args = ["tool", "-z", "a", "--geheim=b", "ACME-7"].map(str::to_owned);
+    assert_eq!(file.secrets.cmdline(&args).0, "tool -z ‹redacted› --geheim=‹redacted› ‹redacted›");
+    let wrong = read("[redact]\npatterns = ['(']\n").unwrap_err().to_string();
+    assert!(wrong.starts_with("c.toml, line 2, column 13: not a valid pattern: "), "{wrong}");
+    let wrong = read("[redact]\npattern = []\n").unwrap_err().to_string();
+    assert!(wrong.ends_with("[redact] has no `pattern`; did you mean `patterns`?"), "{wrong}");
+}

@@ -1,14 +1,16 @@
 //! One database: a MaxMind file, connmon's own file of ranges, or the table that is part of connmon.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use maxminddb::{Reader, WithinOptions};
+use maxminddb::{LookupResult, Reader, WithinOptions};
+use serde::de::IgnoredAny;
 
 use super::licence::{is_of_registrations, terms};
-use super::record::{Record, some};
+use super::record::{Checked, FIELDS, Record, some};
 use super::{GeoError, Ranges};
 use crate::model::{GeoDatabase, Timestamp};
 
@@ -25,6 +27,34 @@ pub struct Database {
     content: Content,
     about: GeoDatabase,
     file: Option<PathBuf>,
+    flaws: Flaws,
+}
+
+/// What of a database cannot be used, among the records that were looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flaws {
+    /// Records that cannot be decoded or have coordinates that are nowhere.
+    pub records: u64,
+    /// The first of them with what is wrong with it, as many as were asked for.
+    pub each: Vec<String>,
+    /// Fields that connmon has no use for, and how many records have them.
+    pub unused: BTreeMap<String, u64>,
+}
+
+impl Flaws {
+    fn add(&mut self, most: usize, what: impl FnOnce() -> String) {
+        self.records += 1;
+        if self.each.len() < most {
+            self.each.push(what());
+        }
+    }
+
+    /// What is wrong in a few words; `None` if nothing is.
+    pub fn words(&self) -> Option<String> {
+        let first = self.each.first()?;
+        let records = if self.records == 1 { "record is" } else { "records are" };
+        Some(format!("{} {records} invalid: {first}", self.records))
+    }
 }
 
 #[derive(Debug)]
@@ -49,7 +79,7 @@ impl Database {
             attribution: Some("IPtoASN (iptoasn.com), packaged by ip-location-db".into()),
             registered_only: true,
         };
-        Self { content: Content::MaxMind(Box::new(reader)), about, file: None }
+        Self { content: Content::MaxMind(Box::new(reader)), about, file: None, flaws: Flaws::default() }
     }
 
     /// A file: `.mmdb` with flat or nested records, or a file of ranges.
@@ -67,10 +97,12 @@ impl Database {
     pub fn from_bytes(file: &Path, bytes: Vec<u8>) -> Result<Self, GeoError> {
         if bytes.starts_with(super::ranges::MAGIC) {
             let (ranges, about) = Ranges::new(bytes).map_err(|why| GeoError::file(file, why))?;
-            return Ok(Self { content: Content::Ranges(ranges), about, file: Some(file.into()) });
+            let flaws = Flaws::default();
+            return Ok(Self { content: Content::Ranges(ranges), about, file: Some(file.into()), flaws });
         }
         let reader = Reader::from_source(Cow::Owned(bytes)).map_err(|error| GeoError::file(file, error))?;
-        let kind = kind(&reader).ok_or_else(|| GeoError::Useless(file.display().to_string()))?;
+        let mut flaws = Flaws::default();
+        let kind = kind(&reader, &mut flaws).ok_or_else(|| GeoError::Useless(file.display().to_string()))?;
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let metadata = reader.metadata();
         let described =
@@ -85,12 +117,17 @@ impl Database {
             kind,
             name,
         };
-        Ok(Self { content: Content::MaxMind(Box::new(reader)), about, file: Some(file.into()) })
+        Ok(Self { content: Content::MaxMind(Box::new(reader)), about, file: Some(file.into()), flaws })
     }
 
     /// What it is called, and so on.
     pub fn about(&self) -> &GeoDatabase {
         &self.about
+    }
+
+    /// What was wrong with the first records.
+    pub fn flaws(&self) -> &Flaws {
+        &self.flaws
     }
 
     /// Where it was read from; `None` for the one that is part of connmon.
@@ -113,22 +150,41 @@ impl Database {
     /// # Errors
     /// Something in it is damaged.
     pub fn verify(&self) -> Result<(), String> {
+        let flaws = self.examine(1, false)?;
+        flaws.words().map_or(Ok(()), Err)
+    }
+
+    /// The same, but records that say what cannot be are told, at most so many of them by name, and with `fields` also which
+    /// fields are not used.
+    ///
+    /// # Errors
+    /// Its tree or a record is damaged.
+    pub fn examine(&self, most: usize, fields: bool) -> Result<Flaws, String> {
         match &self.content {
-            Content::MaxMind(reader) => walk(reader),
+            Content::MaxMind(reader) => walk(reader, most, fields),
             // Its checksum was compared when it was opened.
-            Content::Ranges(_) => Ok(()),
+            Content::Ranges(_) => Ok(Flaws::default()),
         }
     }
 }
 
 /// Which fields the first records have: `country`, `city`, `asn`, or several of these; `None` for none.
-fn kind(reader: &Reader<Cow<'static, [u8]>>) -> Option<String> {
+fn kind(reader: &Reader<Cow<'static, [u8]>>, flaws: &mut Flaws) -> Option<String> {
     // A made-up tree can have more empty leaves than anybody can walk past; so these count too.
     let all = WithinOptions::default().include_networks_without_data();
     let networks = reader.networks(all).ok()?.take(LEAVES).flatten().filter(|found| found.has_data());
     let (mut country, mut city, mut asn) = (false, false, false);
     for found in networks.take(PROBED) {
-        let Ok(Some(record)) = found.decode::<Record<'_>>() else { continue };
+        let record = match decode(&found) {
+            Ok(checked) => {
+                note(&found, &checked, 1, flaws);
+                checked.record
+            }
+            Err(why) => {
+                flaws.add(1, || why);
+                continue;
+            }
+        };
         country |= record.country.and_then(some).is_some();
         city |= record.city.is_some() || record.region.is_some() || record.coordinates.is_some();
         asn |= record.asn.is_some() || record.org.is_some();
@@ -141,15 +197,43 @@ fn kind(reader: &Reader<Cow<'static, [u8]>>) -> Option<String> {
     (!kinds.is_empty()).then(|| kinds.join(" + "))
 }
 
+type Found<'a> = LookupResult<'a, Cow<'static, [u8]>>;
+
+/// The record of a network; where it cannot be decoded, which one and why.
+fn decode<'a>(found: &'a Found<'_>) -> Result<Checked<'a>, String> {
+    found
+        .decode::<Checked<'_>>()
+        .map(Option::unwrap_or_default)
+        .map_err(|error| format!("{}: {error}", network(found)))
+}
+
+fn network(found: &Found<'_>) -> String {
+    found.network().map_or_else(|error| error.to_string(), |network| network.to_string())
+}
+
+/// Notes coordinates that are nowhere.
+fn note(found: &Found<'_>, checked: &Checked<'_>, most: usize, flaws: &mut Flaws) {
+    if let Some((latitude, longitude)) = checked.nowhere {
+        flaws.add(most, || format!("{}: {latitude}, {longitude} are not valid coordinates", network(found)));
+    }
+}
+
 /// Decodes every record. A tree has at most one leaf more than it has nodes; what has more runs in circles.
-fn walk(reader: &Reader<Cow<'static, [u8]>>) -> Result<(), String> {
+fn walk(reader: &Reader<Cow<'static, [u8]>>, most: usize, fields: bool) -> Result<Flaws, String> {
     let all = WithinOptions::default().include_networks_without_data();
     let mut left = u64::from(reader.metadata().node_count) + 1;
-    for network in reader.networks(all).map_err(|error| error.to_string())? {
+    let mut flaws = Flaws::default();
+    for found in reader.networks(all).map_err(|error| error.to_string())? {
         left = left.checked_sub(1).ok_or("its search tree has a cycle")?;
-        network.and_then(|found| found.decode::<Record<'_>>()).map_err(|error| error.to_string())?;
+        let found = found.map_err(|error| error.to_string())?;
+        note(&found, &decode(&found)?, most, &mut flaws);
+        if fields && let Ok(Some(all)) = found.decode::<BTreeMap<&str, IgnoredAny>>() {
+            for field in all.into_keys().filter(|field| !FIELDS.contains(field)) {
+                *flaws.unused.entry(field.to_owned()).or_default() += 1;
+            }
+        }
     }
-    Ok(())
+    Ok(flaws)
 }
 
 /// The day of a time in seconds since 1970; empty for 0.

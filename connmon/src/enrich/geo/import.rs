@@ -1,7 +1,8 @@
 //! CSV in, a file of ranges ([`super::Ranges`]) out.
 //!
-//! Three layouts are known, told apart by their columns: `start,end,country`; `start,end,asn,organisation`; and cities,
-//! as DB-IP (`start,end,continent,country,region,city,latitude,longitude`) and ip-location-db
+//! The first line may name the columns, in any order. Without it these layouts are known, told apart by their columns
+//! ([`super::layout`]): `start,end,country`; `start,end,asn,organisation`; `start,end,asn,country,organisation`; and cities, as
+//! DB-IP (`start,end,continent,country,region,city,latitude,longitude`) and ip-location-db
 //! (`start,end,country,region,district,city,postcode,latitude,longitude,time zone`) write them. Addresses may be numbers.
 
 use std::cmp::Reverse;
@@ -12,6 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use super::LONGEST;
+use super::country::country_named;
+use super::layout::{Addresses, Columns, First, detect};
 use super::licence::is_of_registrations;
 use super::ranges::{DEGREE, MAGIC, NO_DEGREES, VERSION};
 use super::record::{asn, some};
@@ -41,7 +44,7 @@ pub enum ImportError {
 }
 
 /// What was imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     /// Rows of the CSV.
     pub rows: u64,
@@ -51,92 +54,44 @@ pub struct Imported {
     pub overlaps: u64,
     /// The first line of these.
     pub first_overlap: Option<u64>,
+    /// Cells that could not be understood, in a table whose first line names the columns.
+    pub unread: u64,
+    /// The first hundred thousand of them: their lines and what is wrong with them.
+    pub each: Vec<(u64, String)>,
+    /// Columns that are not used: their numbers from 1, and their names.
+    pub unused: Vec<(usize, String)>,
 }
 
-/// The columns of a CSV.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Columns {
-    count: usize,
-    country: Option<usize>,
-    region: Option<usize>,
-    city: Option<usize>,
-    latitude: Option<usize>,
-    asn: Option<usize>,
-    org: Option<usize>,
-    kind: &'static str,
-}
-
-const NOTHING: Columns = Columns {
-    count: 0,
-    country: None,
-    region: None,
-    city: None,
-    latitude: None,
-    asn: None,
-    org: None,
-    kind: "",
-};
-const COUNTRY: Columns = Columns { count: 3, country: Some(2), kind: "country", ..NOTHING };
-const ASN: Columns = Columns { count: 4, asn: Some(2), org: Some(3), kind: "asn", ..NOTHING };
-const CITY: Columns = Columns {
-    count: 8,
-    country: Some(3),
-    region: Some(4),
-    city: Some(5),
-    latitude: Some(6),
-    kind: "city",
-    ..NOTHING
-};
-const CITY_AND_POSTCODE: Columns = Columns {
-    count: 10,
-    country: Some(2),
-    region: Some(3),
-    city: Some(5),
-    latitude: Some(7),
-    kind: "city",
-    ..NOTHING
-};
+/// Cells that are listed; beyond, they are only counted.
+const MOST_LISTED: usize = 100_000;
 
 /// Reads a CSV and gives the bytes of a file of ranges. `about` is what its head says; its kind is filled in.
 ///
 /// # Errors
 /// A row is not what it should be, or the file cannot be read.
 pub fn import(csv: impl Read, mut about: GeoDatabase) -> Result<(Vec<u8>, Imported), ImportError> {
-    let (mut lines, mut columns, mut builder) = (Lines::new(csv), None, Builder::default());
+    let (mut lines, mut columns, mut builder) = (Lines::new(csv)?, None, Builder::default());
+    let mut is_first = true;
     while let Some((line, row)) = lines.next()? {
         let wrong = |what: String| ImportError::Row { line, what };
-        if columns.is_none() && is_head(&row) {
-            continue;
-        }
-        let known = match columns {
+        let known = match &columns {
             Some(known) => known,
-            None => *columns.insert(detect(&row).map_err(wrong)?),
+            None => match detect(&row, std::mem::take(&mut is_first)).map_err(wrong)? {
+                First::Head => continue,
+                First::Names(named) => {
+                    columns = Some(named);
+                    continue;
+                }
+                First::Row(usual) => columns.insert(usual),
+            },
         };
         builder.add(&row, known, line).map_err(wrong)?;
     }
-    about.kind = columns.ok_or(ImportError::Empty)?.kind.to_owned();
+    let columns = columns.filter(|_| builder.rows > 0).ok_or(ImportError::Empty)?;
+    about.kind = columns.kind();
     about.registered_only = about.kind == "country" && is_of_registrations(&about.name);
-    builder.finish(&about)
-}
-
-/// Whether a first row names the columns instead of having values: an address has a digit or a colon.
-fn is_head(row: &Row<'_>) -> bool {
-    let first = row.get(0).unwrap_or_default();
-    row.len() > 1 && !first.is_empty() && first.iter().all(|b| b.is_ascii_alphabetic() || b" _-".contains(b))
-}
-
-fn detect(row: &Row<'_>) -> Result<Columns, String> {
-    let is_number = |nth: usize| row.get(nth).is_some_and(|cell| asn(&from_bytes(cell)).is_some());
-    match row.len() {
-        3 if !is_number(2) => Ok(COUNTRY),
-        4 if row.get(2).is_some_and(|cell| cell == b"0") || is_number(2) => Ok(ASN),
-        8 => Ok(CITY),
-        10 => Ok(CITY_AND_POSTCODE),
-        n => Err(format!(
-            "an unknown layout of {n} columns; supported are start,end,country and start,end,asn,organisation and the \
-             city tables of DB-IP and ip-location-db"
-        )),
-    }
+    let (bytes, imported) = builder.finish(&about)?;
+    Ok((bytes, Imported { unused: columns.unused, ..imported }))
 }
 
 /// Ranges in the making.
@@ -150,6 +105,8 @@ struct Builder {
     rows: u64,
     v4: Vec<Range>,
     v6: Vec<Range>,
+    unread: u64,
+    each: Vec<(u64, String)>,
 }
 
 struct Range {
@@ -160,22 +117,24 @@ struct Range {
 }
 
 impl Builder {
-    fn add(&mut self, row: &Row<'_>, columns: Columns, line: u64) -> Result<(), String> {
+    fn add(&mut self, row: &Row<'_>, columns: &Columns, line: u64) -> Result<(), String> {
         if row.len() != columns.count {
             return Err(format!("{} columns, where the rows before have {}", row.len(), columns.count));
         }
         let cell = |nth: usize| from_bytes(row.get(nth).unwrap_or_default());
-        let (first, last) = (cell(0), cell(1));
-        let (from, to) = (address(&first)?, address(&last)?);
+        let (from, to) = match columns.addresses {
+            Addresses::Range(first, last) => (address(&cell(first))?, address(&cell(last))?),
+            Addresses::Network(nth) => network(&cell(nth))?,
+        };
         let (v4, first, last) = match (from, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => (true, u32::from(from).into(), u32::from(to).into()),
             (IpAddr::V6(from), IpAddr::V6(to)) => (false, u128::from(from), u128::from(to)),
-            _ => return Err(format!("{first} and {last} are of different address families")),
+            _ => return Err(format!("{from} and {to} are of different address families")),
         };
         if first > last {
             return Err(format!("{from} comes after {to}"));
         }
-        let record = self.record(columns, cell)?;
+        let record = self.record(columns, line, cell)?;
         self.rows += 1;
         let range = Range { first, last, record, line: u32::try_from(line).unwrap_or(u32::MAX) };
         if v4 {
@@ -186,28 +145,52 @@ impl Builder {
         Ok(())
     }
 
-    fn record(&mut self, columns: Columns, cell: impl Fn(usize) -> String) -> Result<u32, String> {
-        let country = columns.country.map(&cell).unwrap_or_default();
-        let code = country.trim();
-        if !(code.is_empty() || code.len() == 2 && code.is_ascii()) {
-            return Err(format!("{country:?} is not a two-letter country code"));
+    /// What a cell that cannot be understood means: in a table whose first line names the columns nothing, and that is counted.
+    fn unless<T: Default>(
+        &mut self,
+        columns: &Columns,
+        line: u64,
+        read: Result<T, String>,
+    ) -> Result<T, String> {
+        match read {
+            Err(why) if columns.named => {
+                self.unread += 1;
+                if self.each.len() < MOST_LISTED {
+                    self.each.push((line, why));
+                }
+                Ok(T::default())
+            }
+            read => read,
         }
-        let mut text = |column: Option<usize>| column.map_or(Ok(0), |nth| self.text(&cell(nth)));
-        let texts = [text(columns.country)?, text(columns.region)?, text(columns.city)?, text(columns.org)?];
-        let asn = match columns.asn.map(&cell) {
-            None => 0,
-            Some(number) if number.trim().is_empty() || number.trim() == "0" => 0,
-            Some(number) => asn(&number).ok_or_else(|| format!("{number:?} is not an AS number"))?,
+    }
+
+    fn record(
+        &mut self,
+        columns: &Columns,
+        line: u64,
+        cell: impl Fn(usize) -> String,
+    ) -> Result<u32, String> {
+        let first = |columns: &[usize]| {
+            let mut texts = columns.iter().map(|nth| cell(*nth));
+            texts.find(|text| some(text).is_some()).unwrap_or_default()
         };
-        let coordinates = match columns.latitude {
-            Some(nth) => coordinates(&cell(nth), &cell(nth + 1))?,
-            None => None,
+        let code = country(&first(&columns.country), columns.named);
+        let country = self.unless(columns, line, code)?;
+        let mut text = |columns: &[usize]| self.text(&first(columns));
+        let [region, city, org] = [text(&columns.region)?, text(&columns.city)?, text(&columns.org)?];
+        let country = self.text(&country)?;
+        let number = first(&columns.asn);
+        let number = match number.trim() {
+            "" | "0" | "AS0" => Ok(0),
+            text => asn(text).ok_or_else(|| format!("{number:?} is not an AS number")),
         };
+        let asn = self.unless(columns, line, number)?;
+        let at = columns.degrees.map_or(Ok(None), |(lat, lon)| coordinates(&cell(lat), &cell(lon)));
+        let coordinates = self.unless(columns, line, at)?;
         let degrees = |degrees: f64| ((degrees * DEGREE).round() as i32).cast_unsigned();
         let none = NO_DEGREES.cast_unsigned();
         let (latitude, longitude) =
             coordinates.map_or((none, none), |at| (degrees(at.latitude), degrees(at.longitude)));
-        let [country, region, city, org] = texts;
         let fields = [country, region, city, org, asn, latitude, longitude];
         // Record 0 is for what is not known.
         let next = u32::try_from(self.records.len() + 1).map_err(|_| "too many records".to_owned())?;
@@ -240,6 +223,9 @@ impl Builder {
             records: self.records.len() as u64,
             overlaps: overlaps_v4 + overlaps_v6,
             first_overlap: [first_v4, first_v6].into_iter().flatten().min(),
+            unread: self.unread,
+            each: self.each,
+            unused: Vec::new(),
         };
         let head = serde_json::to_vec(about).map_err(io::Error::from)?;
         let mut bytes = Vec::new();
@@ -327,6 +313,28 @@ fn address(text: &str) -> Result<IpAddr, String> {
         )
     };
     text.parse().ok().or_else(number).ok_or_else(|| format!("{text:?} is not an IP address"))
+}
+
+/// The first and the last address of a network, a range or an address alone.
+fn network(text: &str) -> Result<(IpAddr, IpAddr), String> {
+    let text = text.trim();
+    if let Ok(network) = text.parse::<ipnet::IpNet>() {
+        return Ok((network.network(), network.broadcast()));
+    }
+    match text.split_once('-') {
+        Some((first, last)) => Ok((address(first)?, address(last)?)),
+        None => address(text).map(|ip| (ip, ip)),
+    }
+}
+
+/// A country's code; of a table that names its columns also from its name.
+fn country(text: &str, names: bool) -> Result<String, String> {
+    let code = text.trim();
+    if code.is_empty() || code == "-" || code.len() == 2 && code.is_ascii() {
+        return Ok(code.to_owned());
+    }
+    let by_name = Some(code).filter(|_| names).and_then(country_named);
+    by_name.map(str::to_owned).ok_or_else(|| format!("{text:?} is not a two-letter country code"))
 }
 
 fn coordinates(latitude: &str, longitude: &str) -> Result<Option<Coordinates>, String> {

@@ -26,16 +26,16 @@ pub(super) struct Row<'a> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(from: R) -> Self {
-        let parser = csv_core::Reader::new();
-        Self {
-            from: BufReader::new(from),
-            parser,
-            number: 0,
-            line: Vec::new(),
-            text: Vec::new(),
-            ends: [0; MOST_CELLS],
-        }
+    /// The cells are separated by commas, or by what else the beginning of the first line has.
+    pub(super) fn new(from: R) -> Result<Self, ImportError> {
+        let mut from = BufReader::new(from);
+        let start = from.fill_buf()?;
+        let mark = usize::from(start.starts_with(b"\xef\xbb\xbf")) * 3;
+        let line = start.split(|c| *c == b'\n').next().unwrap_or_default();
+        let delimiter = [b',', b'\t', b';', b'|'].into_iter().find(|c| line.contains(c)).unwrap_or(b',');
+        from.consume(mark);
+        let parser = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+        Ok(Self { from, parser, number: 0, line: Vec::new(), text: Vec::new(), ends: [0; MOST_CELLS] })
     }
 
     /// The next line that is not empty, with its number, from 1.
@@ -52,7 +52,7 @@ impl<R: Read> Lines<R> {
             if self.line.len() > LONGEST {
                 return Err(wrong("it is longer than any row of a geo table"));
             }
-            if !self.line.trim_ascii().is_empty() {
+            if !self.line.trim_ascii().is_empty() && !self.line.starts_with(b"#") {
                 let cells = self.cells().ok_or_else(|| wrong("it has more columns than any geo table"))?;
                 let row = Row { text: &self.text, ends: &self.ends[..cells] };
                 return Ok(Some((self.number, row)));

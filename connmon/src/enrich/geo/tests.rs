@@ -205,9 +205,42 @@ fn the_layouts_of_csv_files() {
             "1.0.0.1",
             json!({"country": "AU", "region": "Queensland", "city": "South Brisbane", "at": [-27.4767, 153.017]}),
         ),
+        // As IPinfo's and others' first lines name them, in an order of their own.
+        (
+            "\u{feff}start_ip,end_ip,country,asn,name\r\n1.0.0.0,1.0.0.255,DE,AS64500,\"Example Net, Ltd.\"\r\n",
+            "1.0.0.1",
+            json!({"country": "DE", "asn": 64500, "org": "Example Net, Ltd."}),
+        ),
+        (
+            "network,city,region,region_code,country,country_code,continent,latitude,longitude,asn,as_name,as_domain\n\
+             1.0.0.0/31,Sydney,New South Wales,NSW,Australia,AU,Oceania,-33.9,151.2,AS13335,Cloud,x.example\n",
+            "1.0.0.1",
+            json!({"country": "AU", "region": "New South Wales", "city": "Sydney", "at": [-33.9, 151.2], "asn": 13335, "org": "Cloud"}),
+        ),
+        (
+            "start_ip,end_ip,join_key,city,region,region_name,country,country_name,latitude,longitude\n\
+             1.0.0.0,1.0.0.255,1.0.0.0,Sydney,NSW,New South Wales,AU,Australia,,\n",
+            "1.0.0.1",
+            json!({"country": "AU", "region": "New South Wales", "city": "Sydney"}),
+        ),
+        ("network,country\n1.0.0.1,Germany\n", "1.0.0.1", json!({"country": "DE"})),
+        ("network;name;type\n1.0.0.0-1.0.0.9;Example;isp\n", "1.0.0.1", json!({"org": "Example"})),
+        (
+            "start_ip,end_ip,name,domain,asn,as_name,country\n1.0.0.0,1.0.0.255,Customer,c.example,,,CN\n",
+            "1.0.0.1",
+            json!({"country": "CN", "org": "Customer"}),
+        ),
+        (
+            "1.0.0.0\t1.0.0.255\t13335\tUS\tCLOUD\n",
+            "1.0.0.1",
+            json!({"country": "US", "asn": 13335, "org": "CLOUD"}),
+        ),
     ] {
         let (bytes, imported) = csv(text).unwrap();
-        assert_eq!(imported, Imported { rows: 1, records: 1, overlaps: 0, first_overlap: None });
+        assert_eq!(
+            imported,
+            Imported { rows: 1, records: 1, unused: imported.unused.clone(), ..Imported::default() }
+        );
         let file = folder.path().join("a.cgeo");
         fs::write(&file, bytes).unwrap();
         let database = Database::open(&file).unwrap();
@@ -224,6 +257,51 @@ fn the_layouts_of_csv_files() {
         assert_eq!(Value::Object(fields), expected, "{text}");
         assert!(database.lookup(ip("9.9.9.9")).is_empty() && database.lookup(ip("2b00::")).is_empty());
     }
+}
+
+#[test]
+fn what_a_named_column_does_not_say_is_listed() {
+    let text = "network,join_key,country,asn,lat,lon\n1.0.0.0/24,1,Nowhere,AS1,1,1\n1.0.1.0/24,1,DE,x,99,1\n";
+    let (bytes, imported) = csv(text).unwrap();
+    assert_eq!((imported.rows, imported.unread), (2, 3));
+    let each: Vec<String> = imported.each.iter().map(|(line, what)| format!("{line}: {what}")).collect();
+    assert_eq!(
+        each,
+        [
+            "2: \"Nowhere\" is not a two-letter country code",
+            "3: \"x\" is not an AS number",
+            "3: \"99\", \"1\" are not valid coordinates"
+        ]
+    );
+    assert_eq!(imported.unused, [(2, "join_key".to_owned())]);
+    let (ranges, about) = Ranges::new(bytes).unwrap();
+    assert_eq!(about.kind, "city + asn");
+    assert_eq!(
+        (ranges.lookup(ip("1.0.0.1")).asn, ranges.lookup(ip("1.0.1.1")).country),
+        (Some(1), Some("DE"))
+    );
+    for (text, words) in [
+        ("a,b,c,d,e,f\n1.0.0.0,1.0.0.1,x,x,x,x\n", "line 1: the first line names no addresses"),
+        ("network,x,y,z\n1.0.0.0/24,a,b,c\n", "line 1: the first line names no addresses"),
+        ("ip,total,domains\n1.0.0.1,1,x.example\n", "line 1: the first line names no addresses"),
+        ("network,country\n1.0.0.0/24,DE\nnonsense,DE\n", "line 3: \"nonsense\" is not an IP address"),
+    ] {
+        let error = csv(text).unwrap_err().to_string();
+        assert!(error.starts_with(words), "{text:?}: {error}");
+    }
+}
+
+/// Numbers that are nowhere are told when a file is opened, and named when it is verified or imported.
+#[test]
+fn broken_degrees_are_told() {
+    let odd = json!({"country": {"iso_code": "US"}, "location": {"latitude": 1e300, "longitude": 9.5}});
+    let sound = json!({"city": {"names": {"en": "Kiel"}}, "location": {"latitude": 54.3, "longitude": 10.1}});
+    let geo = opened(&[("a.mmdb", mmdb(&[("8.8.8.0/24", odd), ("9.9.9.0/24", sound)]))]).unwrap();
+    let database = &geo.databases()[0];
+    assert_eq!(database.flaws().records, 1);
+    let why = database.verify().unwrap_err();
+    assert!(why.starts_with("1 record is invalid: 8.8.8.0/24: "), "{why}");
+    assert!(database.examine(9, true).unwrap().unused.is_empty());
 }
 
 #[test]

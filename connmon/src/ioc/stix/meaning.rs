@@ -4,6 +4,9 @@ use super::pattern::{Comparison, Pattern};
 use crate::ioc::indicator::sha256;
 use crate::ioc::{Indicator, What};
 
+/// The addresses or names that a name leads to.
+const RESOLVES: &str = "domain-name:resolves_to_refs";
+
 /// Adds the indicators of a pattern, and says whether they are all of it. What is left out of an `OR` only makes the
 /// pattern fit less often; what is left out of an `AND` would make it fit too often, so then nothing is added.
 pub(super) fn take(pattern: &Pattern, indicators: &mut Vec<Indicator>) -> bool {
@@ -21,15 +24,21 @@ pub(super) fn take(pattern: &Pattern, indicators: &mut Vec<Indicator>) -> bool {
 
 /// The indicators of a conjunction: of one thing, with a port or with what its hash decides already.
 fn both(parts: &[Pattern]) -> Option<Vec<Indicator>> {
-    let (mut found, mut port, mut is_file) = (None, None, false);
+    let (mut found, mut ports, mut is_file) = (None, None, false);
+    let named = parts.iter().any(is_name);
     for part in parts {
         match part {
             Pattern::Compare(comparison) if is_type(comparison) => {}
             Pattern::Compare(comparison) if is_of_file(comparison) => is_file = true,
+            // What a name leads to says no more of whom a connection is with: the name is what is meant.
+            part if named && is_resolution(part) => {}
             Pattern::Compare(Comparison { path, operator, values })
-                if port.is_none() && operator == "=" && path == "network-traffic:dst_port" =>
+                if ports.is_none()
+                    && matches!(operator.as_str(), "=" | "==" | "IN")
+                    && path == "network-traffic:dst_port" =>
             {
-                port = Some(values.first()?.parse::<u16>().ok().filter(|port| *port > 0)?);
+                let port = |text: &String| text.parse::<u16>().ok().filter(|port| *port > 0);
+                ports = Some(values.iter().map(port).collect::<Option<Vec<u16>>>()?);
             }
             part => {
                 let mut of_part = Vec::new();
@@ -42,16 +51,39 @@ fn both(parts: &[Pattern]) -> Option<Vec<Indicator>> {
     }
     let found = found?;
     let hashes = found.iter().all(|indicator| matches!(indicator.what, What::Sha256(_)));
-    let fits = match (is_file, port) {
+    let fits = match (is_file, &ports) {
         (true, None) => hashes,
         (false, Some(_)) => !hashes && found.iter().all(|indicator| indicator.port.is_none()),
         (false, None) => true,
         (true, Some(_)) => false,
     };
-    fits.then(|| match port {
-        Some(_) => found.into_iter().map(|indicator| indicator.with_port(port)).collect(),
+    fits.then(|| match ports {
+        Some(ports) => {
+            let each = |it: &Indicator| {
+                ports.iter().map(|port| it.clone().with_port(Some(*port))).collect::<Vec<_>>()
+            };
+            found.iter().flat_map(each).collect()
+        }
         None => found,
     })
+}
+
+/// Says which name it is.
+fn is_name(pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Compare(comparison) => comparison.path == "domain-name:value",
+        Pattern::Any(parts) => parts.iter().all(is_name),
+        Pattern::All(_) | Pattern::More => false,
+    }
+}
+
+/// Says only what a name resolves to.
+fn is_resolution(pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Compare(comparison) => comparison.path.starts_with(RESOLVES),
+        Pattern::Any(parts) | Pattern::All(parts) => parts.iter().all(is_resolution),
+        Pattern::More => false,
+    }
 }
 
 /// Says only of which type something is, which the value says too.
@@ -76,23 +108,13 @@ fn is_sha256(path: &str) -> bool {
 
 fn compare(Comparison { path, operator, values }: &Comparison, indicators: &mut Vec<Indicator>) -> bool {
     let equal = matches!(operator.as_str(), "=" | "==" | "IN");
+    let network = path == "network-traffic:dst_ref.value" || path == "network-traffic:src_ref.value";
     let read: fn(&str) -> Option<Indicator> = match (path.as_str(), operator.as_str()) {
-        (
-            "ipv4-addr:value"
-            | "ipv6-addr:value"
-            | "network-traffic:dst_ref.value"
-            | "network-traffic:src_ref.value",
-            "ISSUBSET",
-        ) => address,
-        ("ipv4-addr:value" | "ipv6-addr:value", _) if equal => address,
-        ("network-traffic:dst_ref.value" | "network-traffic:src_ref.value", _) if equal => {
-            |value| address(value).or_else(|| name(value))
-        }
-        ("domain-name:value", _) if equal => name,
-        ("domain-name:value", "LIKE") => |value| value.strip_prefix("%.").and_then(name),
-        ("url:value", _) if equal => {
-            |value| Indicator::parse(value).filter(|it| matches!(it.what, What::Url(..)))
-        }
+        (path, "ISSUBSET") if network || matches!(path, "ipv4-addr:value" | "ipv6-addr:value") => address,
+        ("domain-name:value", "LIKE") => |value| value.strip_prefix("%.").and_then(host),
+        // Whatever the object is called: producers write addresses as names, and names as URLs.
+        ("domain-name:value" | "ipv4-addr:value" | "ipv6-addr:value" | "url:value", _) if equal => host,
+        (path, _) if equal && (network || path.starts_with(RESOLVES) && path.ends_with("value")) => host,
         _ if equal && is_sha256(path) => {
             |value| sha256(value).map(|hash| Indicator { what: What::Sha256(hash), port: None })
         }
@@ -111,8 +133,9 @@ fn address(value: &str) -> Option<Indicator> {
     Indicator::parse(value).filter(|it| matches!(it.what, What::Network(_)) && it.port.is_none())
 }
 
-fn name(value: &str) -> Option<Indicator> {
-    Indicator::parse(value).filter(|it| matches!(it.what, What::Name(_)) && it.port.is_none())
+/// An address, a network, a name or a URL.
+fn host(value: &str) -> Option<Indicator> {
+    Indicator::parse(value).filter(|it| !matches!(it.what, What::Sha256(_)))
 }
 
 #[cfg(test)]
@@ -147,6 +170,26 @@ mod tests {
             (
                 "[domain-name:value = 'a.example'] OR [url:value = 'http://b.example/x?y']",
                 "a.example http://b.example/x?y",
+                true,
+            ),
+            ("[domain-name:value = '192.0.2.1']", "192.0.2.1", true),
+            ("[domain-name:value = 'http://a.example/x']", "http://a.example/x", true),
+            ("[url:value = 'a.example']", "a.example", true),
+            ("[ipv4-addr:value = '192.0.2.1:443']", "192.0.2.1:443", true),
+            (
+                "[domain-name:value = 'a.example' AND domain-name:resolves_to_refs[*].value = '192.0.2.1']",
+                "a.example",
+                true,
+            ),
+            (
+                "[(domain-name:resolves_to_refs[0].value = '192.0.2.1' OR domain-name:resolves_to_refs[*].value = '192.0.2.2') AND domain-name:value = 'a.example']",
+                "a.example",
+                true,
+            ),
+            ("[domain-name:resolves_to_refs[*].value = '192.0.2.1']", "192.0.2.1", true),
+            (
+                "[domain-name:value = 'a.example' AND network-traffic:dst_port IN (80, 443)]",
+                "a.example:80 a.example:443",
                 true,
             ),
             ("[domain-name:value LIKE '%.a.example']", "a.example", true),

@@ -5,8 +5,8 @@ mod pattern;
 
 use serde::Deserialize;
 
-use super::Found;
 use super::read::Lenient;
+use super::{Found, Place};
 
 #[derive(Deserialize)]
 struct Bundle {
@@ -28,9 +28,10 @@ struct Object {
 pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
     let bundle: Bundle = serde_json::from_slice(content)?;
     let mut found = Found::default();
-    for object in bundle.objects {
+    for (number, object) in (1..).zip(bundle.objects) {
+        let place = Place::Nth("object", number);
         let Some(object) = object.0 else {
-            found.skipped.add("objects that cannot be read");
+            found.skip(place, "", "objects that cannot be read");
             continue;
         };
         if object.r#type != "indicator" {
@@ -38,20 +39,21 @@ pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
         }
         let time = object.modified.as_deref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
         found.date(time.and_then(|time| i64::try_from(time.as_nanosecond()).ok()));
+        let text = object.pattern.as_deref().unwrap_or_default();
         if object.revoked == Some(true) {
-            found.skipped.add("indicators that are revoked");
+            found.skip(place, text, "indicators that are revoked");
         } else if object.pattern_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("stix")) {
-            found.skipped.add("indicators with patterns in another language than STIX");
+            found.skip(place, text, "indicators with patterns in another language than STIX");
         } else {
             let before = found.indicators.len();
-            let pattern = pattern::parse(object.pattern.as_deref().unwrap_or_default());
+            let pattern = pattern::parse(text);
             match pattern.map(|pattern| meaning::take(&pattern, &mut found.indicators)) {
-                None => found.skipped.add("patterns that cannot be read"),
+                None => found.skip(place, text, "patterns that cannot be read"),
                 Some(true) => {}
                 Some(false) if found.indicators.len() > before => {
-                    found.skipped.add("patterns that are matched only in part");
+                    found.skip(place, text, "patterns that are matched only in part");
                 }
-                Some(false) => found.skipped.add("patterns that need more than one connection"),
+                Some(false) => found.skip(place, text, "patterns that need more than one connection"),
             }
         }
     }

@@ -1,0 +1,369 @@
+//! Secrets in the arguments of programs, redacted before anything keeps them.
+//!
+//! What cannot be told from a secret is one: rather a value too many than one too few. A name that promises a secret is enough
+//! ([`names`]); options whose names do not are listed for each program ([`clients`], `data/secret-options.tsv`); and some
+//! secrets are known by where they stand or what they look like ([`inside`]). Lines for a shell are taken apart ([`shell`]).
+
+mod clients;
+mod inside;
+mod names;
+mod shell;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use regex::Regex;
+
+use clients::{How, Secret, is_known, secrets_of, wrapper};
+use names::{Promise, is_path, looks_made, may_be_path, promise};
+
+/// What stands in the place of a secret.
+const BLOT: &str = "‹redacted›";
+/// Lines for a shell within lines for a shell at most.
+const DEEPEST: u8 = 4;
+/// Options of any program whose value is a name and a password where it has a colon.
+const PAIRS: [&str; 6] = ["--user", "--proxy-user", "--auth", "--basic-auth", "--basic", "--userpass"];
+/// curl's options of one letter that take no value.
+const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
+/// Programs whose `--password` has its value only behind `=`: alone it asks for the password.
+const ASKING: [&str; 7] =
+    ["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "psql"];
+/// Options of one dash that are words.
+const WORDS: [&str; 7] = ["-password", "-passwd", "-pass", "-passphrase", "-pwd", "-token", "-secret"];
+/// Options that are a secret's name and have no value.
+const FLAGS: [&str; 5] =
+    ["--password-stdin", "--prompt-password", "--ask-pass", "--askpass", "--ask-vault-pass"];
+
+/// What is redacted besides what connmon knows of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    options: Vec<(Option<String>, String)>,
+    names: Vec<String>,
+    patterns: Vec<Regex>,
+}
+
+impl Secrets {
+    /// With further options (`--pin`, or `tool -k` for one program), parts of names, and patterns.
+    pub fn new(options: &[String], names: &[String], patterns: Vec<Regex>) -> Self {
+        let option = |text: &String| match text.trim().rsplit_once(' ') {
+            Some((program, option)) => (Some(program.trim().to_owned()), option.to_owned()),
+            None => (None, text.trim().to_owned()),
+        };
+        let plain = |name: &String| {
+            name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+        };
+        let names = names.iter().map(plain).filter(|name| !name.is_empty()).collect();
+        Self { options: options.iter().map(option).collect(), names, patterns }
+    }
+
+    /// Joins arguments by spaces; true if a secret among them was redacted.
+    pub fn cmdline(&self, args: &[String]) -> (String, bool) {
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let instead = self.line(&words, 0);
+        let mut redacted = false;
+        let mut shown: Vec<Cow<'_, str>> = Vec::with_capacity(args.len());
+        for (arg, new) in words.into_iter().zip(instead) {
+            let mut text = new.map_or(Cow::Borrowed(arg), Cow::Owned);
+            for pattern in &self.patterns {
+                if pattern.is_match(&text) {
+                    text = pattern.replace_all(&text, regex::NoExpand(BLOT)).into_owned().into();
+                }
+            }
+            redacted |= text != arg;
+            shown.push(text);
+        }
+        (shown.join(" "), redacted)
+    }
+
+    /// What takes the place of each argument; `None` where it stays.
+    fn line(&self, args: &[&str], depth: u8) -> Vec<Option<String>> {
+        let mut reader =
+            Line { secrets: self, depth, program: "", pending: Pending::None, before: "", words: Vec::new() };
+        args.iter().enumerate().map(|(at, arg)| reader.argument(at == 0, arg)).collect()
+    }
+
+    /// A line for a shell without its secrets, if it has any.
+    fn shell(&self, line: &str, depth: u8) -> Option<String> {
+        let words = shell::words(line);
+        let mut instead = Vec::with_capacity(words.len());
+        let mut rest = words.as_slice();
+        while !rest.is_empty() {
+            let length = rest.iter().skip(1).position(|word| word.first).map_or(rest.len(), |next| next + 1);
+            let (command, after) = rest.split_at(length);
+            let args: Vec<&str> = command.iter().map(|word| word.text.as_str()).collect();
+            instead.extend(self.line(&args, depth + 1));
+            rest = after;
+        }
+        let some = instead.iter().any(Option::is_some);
+        some.then(|| shell::replaced(line, &words, &instead))
+    }
+}
+
+/// What the next arguments are.
+#[derive(Clone, Copy, PartialEq)]
+enum Pending {
+    None,
+    /// A secret, unless it is an option.
+    Secret,
+    /// A secret if it has this character.
+    Pair(char),
+    /// A secret after so many others.
+    After(usize),
+    /// A secret whose option often has the place of a file.
+    NoPath,
+    /// A secret if it looks like one that a machine made.
+    Made,
+    /// No secret, whatever it looks like.
+    Plain,
+}
+
+/// What an argument is to a program.
+enum Meaning {
+    /// It says what follows.
+    Next(Pending),
+    /// It has a secret; this is the rest of it.
+    Blotted(String),
+    /// Nothing special.
+    Other,
+}
+
+/// A command line as it is read.
+struct Line<'a> {
+    secrets: &'a Secrets,
+    depth: u8,
+    /// The program that the arguments are for.
+    program: &'a str,
+    pending: Pending,
+    before: &'a str,
+    /// Arguments so far that are no options.
+    words: Vec<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn argument(&mut self, first: bool, arg: &'a str) -> Option<String> {
+        let before = std::mem::replace(&mut self.before, arg);
+        if first || self.program.is_empty() {
+            // `PGPASSWORD=x psql`
+            if !is_assignment(arg) {
+                self.start(arg);
+                return None;
+            }
+            return inside::redacted(arg, &self.secrets.names);
+        }
+        if let Some(found) = self.awaited(arg) {
+            return found;
+        }
+        let runs = wrapper(self.program);
+        if let Some(runs) = &runs {
+            let value = before.len() == 2 && before.starts_with('-') && runs.values.contains(&before[1..]);
+            if !arg.starts_with('-') && !value && is_known(base(arg)) {
+                self.start(arg);
+                return None;
+            }
+            let command = before.starts_with('-') && !before.starts_with("--") && before.ends_with('c')
+                || before == "--command"
+                || runs.shell;
+            if command && self.depth < DEEPEST && arg.contains(char::is_whitespace) {
+                return self.secrets.shell(arg, self.depth);
+            }
+        }
+        if !arg.starts_with('-') {
+            self.words.push(arg);
+        }
+        let meaning = match self.of_client(arg) {
+            Meaning::Other => self.of_any(arg),
+            meaning => meaning,
+        };
+        match meaning {
+            Meaning::Next(pending) => {
+                self.pending = pending;
+                None
+            }
+            Meaning::Blotted(text) => Some(text),
+            Meaning::Other => inside::redacted(arg, &self.secrets.names),
+        }
+    }
+
+    fn start(&mut self, arg: &'a str) {
+        self.program = base(arg);
+        self.words.clear();
+        self.pending = match secrets_of(self.program).iter().find(|secret| secret.option == "-") {
+            Some(Secret { how: How::Word(nth), .. }) => Pending::After(nth - 1),
+            _ => Pending::None,
+        };
+    }
+
+    /// What becomes of an argument that an earlier one is about; `None` if none is.
+    fn awaited(&mut self, arg: &str) -> Option<Option<String>> {
+        let pending = std::mem::replace(&mut self.pending, Pending::None);
+        let blot = Some(Some(BLOT.to_owned()));
+        match pending {
+            Pending::None => None,
+            Pending::Secret | Pending::NoPath if is_option(arg) || arg.starts_with('$') || arg.is_empty() => {
+                None
+            }
+            Pending::NoPath if is_path(arg) => Some(None),
+            Pending::Secret | Pending::NoPath => blot,
+            Pending::Made => looks_made(arg).then_some(Some(BLOT.to_owned())),
+            Pending::Plain => Some(None),
+            Pending::Pair(':') => is_pair(arg).then_some(Some(BLOT.to_owned())),
+            Pending::Pair(mark) => arg.contains(mark).then_some(Some(BLOT.to_owned())),
+            Pending::After(_) if is_option(arg) => {
+                self.pending = pending;
+                None
+            }
+            Pending::After(0) => blot,
+            Pending::After(left) => {
+                self.pending = Pending::After(left - 1);
+                None
+            }
+        }
+    }
+
+    /// What an argument is by what is known of its program.
+    fn of_client(&self, arg: &str) -> Meaning {
+        if self.program == "curl"
+            && let Some((letter @ ('u' | 'U' | 'b' | 'E'), at, value)) = of_bundle(arg)
+        {
+            let telling = match letter {
+                'b' => value.contains('='),
+                'E' => value.contains(':'),
+                _ => true,
+            };
+            return match (value, letter) {
+                ("", 'E') => Meaning::Next(Pending::Pair(':')),
+                ("", _) => Meaning::Next(Pending::Secret),
+                _ if telling => Meaning::Blotted(format!("{}{BLOT}", &arg[..at])),
+                _ => Meaning::Other,
+            };
+        }
+        let given = self.secrets.options.iter();
+        let given =
+            given.filter(|(program, _)| program.as_deref().is_none_or(|program| program == self.program));
+        for (_, option) in given {
+            match with_value(arg, option) {
+                Some("") => return Meaning::Next(Pending::Secret),
+                Some(value) => return Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()])),
+                None => {}
+            }
+        }
+        for secret in secrets_of(self.program) {
+            if secret.after.is_none_or(|word| self.words.contains(&word))
+                && let Some(meaning) = by(secret, arg)
+            {
+                return meaning;
+            }
+        }
+        Meaning::Other
+    }
+
+    /// What an argument is to any program.
+    fn of_any(&self, arg: &str) -> Meaning {
+        let name = arg.split_once('=').map_or(arg, |(name, _)| name);
+        if PAIRS.contains(&name) {
+            return match arg.split_once('=') {
+                Some((option, value)) if is_pair(value) => Meaning::Blotted(format!("{option}={BLOT}")),
+                Some(_) => Meaning::Other,
+                None => Meaning::Next(Pending::Pair(':')),
+            };
+        }
+        if !arg.starts_with('-') || arg.contains(['=', ':', ' ', '/']) || FLAGS.contains(&arg) {
+            return Meaning::Other;
+        }
+        if arg == "--password" && ASKING.contains(&self.program) {
+            return Meaning::Other;
+        }
+        match promise(arg, &self.secrets.names) {
+            Promise::Secret if may_be_path(arg) => Meaning::Next(Pending::NoPath),
+            Promise::Secret => Meaning::Next(Pending::Secret),
+            Promise::Perhaps => Meaning::Next(Pending::Made),
+            Promise::Nothing => Meaning::Other,
+        }
+    }
+}
+
+/// The last part of the path of a program.
+fn base(arg: &str) -> &str {
+    arg.rsplit('/').next().unwrap_or(arg)
+}
+
+/// `NAME=value` before a command.
+fn is_assignment(arg: &str) -> bool {
+    arg.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}
+
+/// An option, not a secret that begins with a dash.
+fn is_option(arg: &str) -> bool {
+    let letters = arg.trim_start_matches('-');
+    arg.starts_with("--") && letters.starts_with(|c: char| c.is_ascii_lowercase())
+        || arg.len() == 2 && arg.starts_with('-') && letters.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// The value that an argument gives an option; empty if it is the next argument.
+fn with_value<'a>(arg: &'a str, option: &str) -> Option<&'a str> {
+    let rest = arg.strip_prefix(option)?;
+    let short = option.len() == 2 && !option.starts_with("--");
+    match rest.strip_prefix('=') {
+        Some(value) => Some(value).filter(|value| !value.is_empty()),
+        None => Some(rest).filter(|rest| rest.is_empty() || short),
+    }
+}
+
+fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
+    let option = secret.option;
+    let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));
+    match secret.how {
+        How::Never => (arg == option).then_some(Meaning::Next(Pending::Plain)),
+        How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
+        How::Prefix => {
+            let at =
+                arg.find(option).filter(|at| *at == 0 || arg[..*at].ends_with([',', ':']))? + option.len();
+            let end = arg[at..].find(',').map_or(arg.len(), |end| at + end);
+            (end > at).then(|| Meaning::Blotted(format!("{}{BLOT}{}", &arg[..at], &arg[end..])))
+        }
+        How::Slash => {
+            let (user, rest) = arg
+                .split_once('/')
+                .filter(|(user, _)| !user.is_empty() && !user.contains(['=', '.', '@']))?;
+            let (password, place) =
+                rest.rsplit_once('@').map_or((rest, ""), |(password, _)| (password, &rest[password.len()..]));
+            let some = !password.is_empty() && !user.starts_with('-') && !password.contains('/');
+            some.then(|| Meaning::Blotted(format!("{user}/{BLOT}{place}")))
+        }
+        How::Pair(mark) => match with_value(arg, option)? {
+            "" => Some(Meaning::Next(Pending::Pair(mark))),
+            value => value.contains(mark).then(|| blotted(value)),
+        },
+        How::Next => match arg.strip_prefix(option)? {
+            "" => Some(Meaning::Next(Pending::Secret)),
+            rest => rest.strip_prefix('=').filter(|value| !value.is_empty()).map(blotted),
+        },
+        How::Attached => match arg.strip_prefix(option)? {
+            "" => None,
+            value => (!value.starts_with('-')).then(|| blotted(value)),
+        },
+        // A word behind one dash is an option of its own.
+        How::Both if WORDS.contains(&arg) => None,
+        How::Both => match with_value(arg, option)? {
+            "" => Some(Meaning::Next(Pending::Secret)),
+            value => (!value.starts_with('-')).then(|| blotted(value)),
+        },
+    }
+}
+
+/// `NAME:PASSWORD`, but not the numbers of a user and a group.
+fn is_pair(value: &str) -> bool {
+    value.contains(':') && value.chars().any(|c| !c.is_ascii_digit() && c != ':')
+}
+
+/// curl's options in one argument, such as `-su NAME:PASSWORD`: the first that takes a value, where it begins, and the value
+/// if it is not the next argument.
+fn of_bundle(arg: &str) -> Option<(char, usize, &str)> {
+    let letters = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
+    let (at, letter) = letters.char_indices().find(|(_, letter)| !CURL_FLAGS.contains(*letter))?;
+    let value = at + letter.len_utf8();
+    Some((letter, value + 1, &letters[value..]))
+}
