@@ -11,9 +11,9 @@ pub struct Audit {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// Group by this
-    #[arg(long, value_enum, default_value_t = By::Process)]
-    pub by: By,
+    /// Group by this, or by two things, as in user,day [default: exe; process for csv and json]
+    #[arg(long, value_enum, value_name = "KEY[,KEY]", value_delimiter = ',')]
+    pub by: Vec<By>,
     /// Show the first N groups; the others are summed into one row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
@@ -23,6 +23,9 @@ pub struct Audit {
     /// Output format
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+    /// Below the table, say everything about completeness, and compare with the counters of the network interfaces
+    #[arg(long)]
+    pub explain: bool,
 }
 
 /// `--by`

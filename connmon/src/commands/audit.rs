@@ -23,7 +23,7 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
     let audit = read(&args, &selection, &filter)?;
     let mut out = stdout();
     match args.format {
-        TableFormat::Table => audit::write_table(&audit, terminal_width(), &mut out)?,
+        TableFormat::Table => audit::write_table(&audit, terminal_width(), args.explain, &mut out)?,
         TableFormat::Csv => {
             audit::write_csv(&audit, &mut out)?;
             out.flush()?;
@@ -36,7 +36,7 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
                     count(audit.rest.0, "more group", "more groups")
                 );
             }
-            for sentence in audit.geo.words.iter().filter(|_| audit.by.is_place()) {
+            for sentence in audit.geo.words.iter().filter(|_| audit.by.iter().any(|by| by.is_place())) {
                 let _ = writeln!(stderr, "{sentence}");
             }
             let _ = write_words(&audit.completeness, terminal_width(), stderr);
@@ -49,14 +49,21 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
 
 fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {
     let store = Store::open(&args.source.db)?;
-    let by = By::from(args.by);
-    let mut builder = Builder::new(&store.runs()?, selection, by);
+    let usual = if args.format == TableFormat::Table { By::Exe } else { By::Process };
+    let by: Vec<By> = match args.by.as_slice() {
+        [] => vec![usual],
+        named => named.iter().map(|by| By::from(*by)).collect(),
+    };
+    if by.len() > 2 || by.len() == 2 && by[0] == by[1] {
+        return Err(CommandError::By);
+    }
+    let mut builder = Builder::new(&store.runs()?, selection, &by);
     store.for_each(selection.since, selection.until, filter, |run, connection: Connection| {
         builder.add(run, connection);
         Ok::<(), StoreError>(())
     })?;
     store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;
-    let sort = args.sort.map_or(by.usual_sort(), Into::into);
+    let sort = args.sort.map_or(by[0].usual_sort(), Into::into);
     let top = args.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX));
     Ok(builder.finish(sort, top))
 }

@@ -67,6 +67,9 @@ pub enum CommandError {
     /// A file cannot be written.
     #[error("--compare writes html, txt or json")]
     CompareFormat,
+    /// Grouping by what cannot be.
+    #[error("--by takes one or two different things, such as exe or user,day")]
+    By,
     /// The name of a file is that of another format.
     #[error(transparent)]
     OtherFormat(#[from] crate::cli::OtherFormat),

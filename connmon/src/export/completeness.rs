@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::text::write_wrapped;
 use crate::model::Gap;
-use crate::summary::{self, Level, Window};
+use crate::summary::format::count;
+use crate::summary::{self, Level, Verdict, Window};
 
 /// The counters of loss and what they mean.
 #[derive(Serialize)]
@@ -96,6 +97,32 @@ impl From<&summary::Completeness> for Completeness {
             words: completeness.statements.iter().map(summary::Statement::words).collect(),
         }
     }
+}
+
+/// Writes in one sentence how complete the record is, with the first thing that is missing.
+///
+/// # Errors
+/// The writer's.
+pub fn write_verdict(
+    completeness: &summary::Completeness,
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let losses: Vec<_> = completeness.statements.iter().filter(|one| one.level == Level::Loss).collect();
+    let (mark, words) = match completeness.verdict {
+        Verdict::Complete => ("✓ ", "This record is complete."),
+        Verdict::Unfinished => ("· ", "This record is complete so far; a recording has not ended."),
+        Verdict::Partial => ("! ", "Only a part of the time asked for was recorded."),
+        Verdict::Incomplete => ("! ", "This record is incomplete."),
+        Verdict::Nothing => ("! ", "No part of the time asked for was recorded."),
+    };
+    let first = losses.first().map(|loss| format!(" {}", loss.text)).unwrap_or_default();
+    let more = completeness.statements.len() - losses.len().min(1);
+    let rest = match more {
+        0 => String::new(),
+        n => format!(" {}: --explain.", count(n as u64, "more note", "more notes")),
+    };
+    write_wrapped(mark, &format!("{words}{first}{rest}"), room, out)
 }
 
 /// Writes the statements for reading, in lines of at most `room` columns.

@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::interfaces::{Comparison, Meter};
-use super::{Audit, By, Group, Key, Sort, Split, key};
+use super::key::{self, Member};
+use super::{Audit, By, Group, Key, Sort, Split};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
 use crate::summary::{Completeness, GeoNotes, Indicators, Selection};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
-    by: By,
+    by: Vec<By>,
     selection: Selection,
     completeness: Completeness,
     geo: GeoNotes,
     indicators: Indicators,
     boots: HashMap<i64, Arc<str>>,
-    groups: HashMap<Key, Open>,
+    groups: HashMap<Vec<Key>, Open>,
     totals: Split,
     inexact: u64,
     preexisting: u64,
@@ -35,10 +36,10 @@ struct Open {
 }
 
 impl Builder {
-    /// A builder for the connections of these recordings that fit the selection.
-    pub fn new(runs: &[Run], selection: &Selection, by: By) -> Self {
+    /// A builder for the connections of these recordings that fit the selection; groups have all that is named by `by` in common.
+    pub fn new(runs: &[Run], selection: &Selection, by: &[By]) -> Self {
         Self {
-            by,
+            by: by.to_vec(),
             selection: selection.clone(),
             completeness: Completeness::of(runs, selection),
             geo: GeoNotes::of(runs),
@@ -64,43 +65,41 @@ impl Builder {
         self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_connection(connection, tx, rx);
-        if let Some(period) = self.by.period() {
-            self.by_time(period, connection);
-            return;
-        }
-        if let Some(key) = key::of_connection(self.by, connection) {
-            let open = self.groups.entry(key).or_default();
-            open.figures.add_connection(connection, whole);
-            open.figures.add_bytes(proto, tx, rx);
-            let rank = Some((connection.opened, connection.id));
-            if let (By::Asn, Some(place), true) = (self.by, &connection.place, rank >= open.newest) {
-                open.newest = rank;
-                open.org.clone_from(&place.org);
+        let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
+        // What it put on the wire is known of all its time only, which must be within the group's.
+        let whole = match self.by.iter().filter_map(|by| by.period()).min() {
+            Some(period) => {
+                let start = opened.0.div_euclid(period).saturating_mul(period);
+                let end = Timestamp(start.saturating_add(period));
+                whole && connection.lies_within(Some(Timestamp(start)), Some(end))
             }
-            return;
-        }
-        match &connection.owner {
-            Some(owner) => self.user(run, connection, owner).add_connection(connection, whole),
-            None => self.groups.entry(Key::Nobody).or_default().figures.add_connection(connection, whole),
-        }
-        for share in &connection.traffic {
-            self.user(run, connection, &share.process).add_bytes(proto, share.tx_bytes, share.rx_bytes);
+            None => whole,
+        };
+        let boot =
+            self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
+        let member = |process, time| Member { boot: &boot, connection, process, time };
+        self.group(&member(connection.owner.as_ref(), opened)).add_connection(connection, whole);
+        for step in &connection.steps {
+            let process = connection.traffic.get(step.share).map(|share| &share.process);
+            self.group(&member(process, step.start)).add_bytes(proto, step.tx_bytes, step.rx_bytes);
         }
     }
 
-    /// Counts bytes in the period in which they were moved, and the connection in the one in which it was opened, or the first
-    /// of the interval.
-    fn by_time(&mut self, period: i64, connection: &Connection) {
-        let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
-        let start = opened.0.div_euclid(period).saturating_mul(period);
-        let whole =
-            connection.lies_within(Some(Timestamp(start)), Some(Timestamp(start.saturating_add(period))));
-        let key = |time| key::of_time(self.by, time);
-        self.groups.entry(key(opened)).or_default().figures.add_connection(connection, whole);
-        for step in &connection.steps {
-            let figures = &mut self.groups.entry(key(step.start)).or_default().figures;
-            figures.add_bytes(connection.proto, step.tx_bytes, step.rx_bytes);
+    /// The figures of the group that a member is in.
+    fn group(&mut self, member: &Member<'_>) -> &mut Split {
+        let keys = self.by.iter().map(|by| key::of(*by, member)).collect();
+        let open = self.groups.entry(keys).or_default();
+        let rank = Some((member.connection.opened, member.connection.id));
+        if rank >= open.newest {
+            open.newest = rank;
+            if self.by.contains(&By::Process) {
+                open.process = member.process.cloned();
+            }
+            if self.by.contains(&By::Asn) {
+                open.org = member.connection.place.as_ref().and_then(|place| place.org.clone());
+            }
         }
+        &mut open.figures
     }
 
     /// Takes what the interfaces had counted at a moment of the recording `run`; the samples of a run one after another.
@@ -108,21 +107,6 @@ impl Builder {
         if !self.filtered {
             self.meter.add_sample(run, sample);
         }
-    }
-
-    /// The figures of the group of a process that owns or used a connection.
-    fn user(&mut self, run: i64, connection: &Connection, process: &Arc<Process>) -> &mut Split {
-        let boot =
-            self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
-        let key = key::of_process(self.by, &boot, process).unwrap_or(Key::Nobody);
-        let keeps = matches!(key, Key::Process(..));
-        let open = self.groups.entry(key).or_default();
-        let rank = Some((connection.opened, connection.id));
-        if keeps && rank >= open.newest {
-            open.newest = rank;
-            open.process = Some(process.clone());
-        }
-        &mut open.figures
     }
 
     /// The audit of everything added: groups in the order of `sort`, at most `top` of them one by one.
@@ -134,7 +118,7 @@ impl Builder {
         let mut groups: Vec<Group> = self
             .groups
             .into_iter()
-            .map(|(key, open)| Group { key, process: open.process, org: open.org, figures: open.figures })
+            .map(|(keys, open)| Group { keys, process: open.process, org: open.org, figures: open.figures })
             .collect();
         groups.sort_by(|a, b| a.compare(b, sort));
         let cut = groups.split_off(top.unwrap_or(usize::MAX).min(groups.len()));

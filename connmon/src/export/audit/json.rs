@@ -17,7 +17,7 @@ use crate::summary::GeoNotes;
 #[derive(Serialize)]
 struct Output {
     completeness: Completeness,
-    by: &'static str,
+    by: String,
     totals: Totals,
     /// Groups that `--top` left out.
     rest: Option<Totals>,
@@ -54,6 +54,9 @@ struct ProcessRow {
 #[derive(Serialize)]
 struct GroupRow {
     key: String,
+    /// Where it was grouped by several things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Vec<String>>,
     /// Of an autonomous system.
     #[serde(skip_serializing_if = "Option::is_none")]
     org: Option<String>,
@@ -94,17 +97,17 @@ struct Sum {
 /// # Errors
 /// The writer's.
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
-    let by_process = audit.by == By::Process;
+    let by_process = audit.by == [By::Process];
     let rows = |wanted: bool| wanted.then_some(&audit.groups);
     let comparison = &audit.comparison;
     let output = Output {
         completeness: (&audit.completeness).into(),
-        by: audit.by.name(),
+        by: audit.by.iter().map(|by| by.name()).collect::<Vec<_>>().join(","),
         totals: Totals { groups: audit.group_count(), figures: audit.totals },
         rest: (audit.rest.0 > 0).then_some(Totals { groups: audit.rest.0, figures: audit.rest.1 }),
         processes: rows(by_process).map(|groups| groups.iter().filter_map(process).collect()),
         unowned: rows(by_process).map(|groups| {
-            let nobody = groups.iter().find(|group| group.key == Key::Nobody);
+            let nobody = groups.iter().find(|group| group.keys == [Key::Nobody]);
             nobody.map_or_else(Split::default, |group| group.figures)
         }),
         groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
@@ -128,7 +131,8 @@ fn process(group: &Group) -> Option<ProcessRow> {
 
 fn group(group: &Group) -> GroupRow {
     let org = group.org.as_deref().map(|org| display_safe(org).into_owned());
-    GroupRow { key: group.key_text(), org, figures: group.figures }
+    let keys: Vec<String> = group.key_texts().collect();
+    GroupRow { key: keys.join(", "), keys: (keys.len() > 1).then_some(keys), org, figures: group.figures }
 }
 
 fn interface(row: &Metered) -> InterfaceRow {

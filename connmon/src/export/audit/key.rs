@@ -25,58 +25,62 @@ pub enum Key {
     Nobody,
 }
 
-/// For groupings by who: the key of a process. `boot` tells apart processes of different boots.
-pub fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Option<Key> {
+/// What a key is made of: a connection, a process that owns or used it, if one is known, and a moment.
+pub struct Member<'a> {
+    /// The boot tells apart processes of different boots.
+    pub boot: &'a Arc<str>,
+    /// The connection.
+    pub connection: &'a Connection,
+    /// Who owns it, or moved the bytes.
+    pub process: Option<&'a Arc<Process>>,
+    /// When it was opened, or the bytes were moved.
+    pub time: Timestamp,
+}
+
+/// The key of a member.
+pub fn of(by: By, member: &Member<'_>) -> Key {
+    let connection = member.connection;
     match by {
-        By::Process => Some(Key::Process(boot.clone(), process.id)),
-        By::Exe => Some(Key::Text(name(process))),
-        By::User => Some(Key::Text(match &process.user {
-            Some(user) => display_safe(user).into_owned(),
-            None => process.uid.to_string(),
-        })),
-        By::Unit => Some(Key::Text(match &process.place.unit {
-            Some(unit) => display_safe(unit).into_owned(),
-            None => "(no unit)".into(),
-        })),
-        By::Container => Some(Key::Text(match &process.place.container {
-            Some(container) => display_safe(&container.to_string()).into_owned(),
-            None => "(the host)".into(),
-        })),
-        By::Host
-        | By::Remote
-        | By::Country
-        | By::Asn
-        | By::Org
-        | By::Label
-        | By::Port
-        | By::Day
-        | By::Hour => None,
+        By::Process | By::Exe | By::User | By::Unit | By::Container => {
+            member.process.map_or(Key::Nobody, |process| of_process(by, member.boot, process))
+        }
+        By::Host => match connection.host() {
+            Some(host) => Key::Text(display_safe(host).into_owned()),
+            None => Key::Remote(connection.remote.ip),
+        },
+        By::Remote => Key::Remote(connection.remote.ip),
+        By::Country => Key::Text(known_or_kind(connection.country.as_deref(), connection)),
+        By::Asn => match connection.place.as_ref().and_then(|place| place.asn) {
+            Some(asn) => Key::Network(asn),
+            None => Key::Text(known_or_kind(None, connection)),
+        },
+        By::Org => {
+            let org = connection.place.as_ref().and_then(|place| place.org.as_deref());
+            Key::Text(known_or_kind(org, connection))
+        }
+        By::Label => Key::Text(match connection.label.as_deref() {
+            Some(label) => display_safe(label).into_owned(),
+            None => "(no label)".into(),
+        }),
+        By::Port => Key::Port(service_of(connection).port),
+        By::Day | By::Hour => of_time(by, member.time),
     }
 }
 
-/// For groupings by what: the key of a connection.
-pub fn of_connection(by: By, connection: &Connection) -> Option<Key> {
+/// For groupings by who: the key of a process.
+fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Key {
+    let text = |known: Option<&str>, none: &str| {
+        Key::Text(known.map_or_else(|| none.into(), |known| display_safe(known).into_owned()))
+    };
     match by {
-        By::Process | By::Exe | By::User | By::Unit | By::Container | By::Day | By::Hour => None,
-        By::Host => Some(match connection.host() {
-            Some(host) => Key::Text(display_safe(host).into_owned()),
-            None => Key::Remote(connection.remote.ip),
-        }),
-        By::Remote => Some(Key::Remote(connection.remote.ip)),
-        By::Country => Some(Key::Text(known_or_kind(connection.country.as_deref(), connection))),
-        By::Asn => Some(match connection.place.as_ref().and_then(|place| place.asn) {
-            Some(asn) => Key::Network(asn),
-            None => Key::Text(known_or_kind(None, connection)),
-        }),
-        By::Org => {
-            let org = connection.place.as_ref().and_then(|place| place.org.as_deref());
-            Some(Key::Text(known_or_kind(org, connection)))
+        By::Process => Key::Process(boot.clone(), process.id),
+        By::User => text(process.user.as_deref(), &process.uid.to_string()),
+        By::Unit => text(process.place.unit.as_deref(), "(no unit)"),
+        By::Container => {
+            let container = process.place.container.as_ref().map(ToString::to_string);
+            text(container.as_deref(), "(the host)")
         }
-        By::Label => Some(Key::Text(match connection.label.as_deref() {
-            Some(label) => display_safe(label).into_owned(),
-            None => "(no label)".into(),
-        })),
-        By::Port => Some(Key::Port(service_of(connection).port)),
+        _ => Key::Text(name(process)),
     }
 }
 
@@ -90,7 +94,7 @@ fn known_or_kind(known: Option<&str>, connection: &Connection) -> String {
 }
 
 /// For groupings by when: the key of a moment, in UTC.
-pub fn of_time(by: By, time: Timestamp) -> Key {
+fn of_time(by: By, time: Timestamp) -> Key {
     let time = time.to_string();
     let (length, rest) = if by == By::Day { (10, "") } else { (13, ":00Z") };
     Key::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))

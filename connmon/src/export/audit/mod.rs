@@ -102,8 +102,8 @@ pub enum Sort {
 /// Connections that have something in common.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What that is.
-    pub key: Key,
+    /// What that is: a key for each thing that was grouped by.
+    pub keys: Vec<Key>,
     /// For a process: what is known of it, as of its newest connection.
     pub process: Option<Arc<Process>>,
     /// For an autonomous system: who runs it, as of its newest connection.
@@ -113,9 +113,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// The key in machine output.
-    pub fn key_text(&self) -> String {
-        match (&self.key, &self.process) {
+    /// The keys in machine output.
+    pub fn key_texts(&self) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| self.key_text(key))
+    }
+
+    fn key_text(&self, key: &Key) -> String {
+        match (key, &self.process) {
             (Key::Process(..), Some(process)) => name(process),
             (Key::Process(_, id), None) => id.pid.to_string(),
             (Key::Text(text), _) => text.clone(),
@@ -126,12 +130,12 @@ impl Group {
         }
     }
 
-    /// The name for people: a port with the service that is usual for it, an autonomous system with who runs it.
-    pub fn label(&self) -> String {
-        if let (Key::Network(_), Some(org)) = (&self.key, &self.org) {
-            return format!("{} ({})", self.key_text(), display_safe(org));
+    /// The name of a key for people: a port with the service that is usual for it, an autonomous system with who runs it.
+    fn label(&self, key: &Key) -> String {
+        if let (Key::Network(_), Some(org)) = (key, &self.org) {
+            return format!("{} ({})", self.key_text(key), display_safe(org));
         }
-        let Key::Port(port) = self.key else { return self.key_text() };
+        let Key::Port(port) = *key else { return self.key_text(key) };
         let proto = if self.figures.tcp.connections > 0 { Proto::TCP } else { Proto::UDP };
         match Service::name_of(proto, port) {
             Some(service) => format!("{port} ({service})"),
@@ -155,7 +159,7 @@ impl Group {
             (Sort::Name, Some(one), Some(other)) => name(one).cmp(&name(other)),
             _ => Ordering::Equal,
         };
-        figure(self).cmp(&figure(other)).then_with(names).then_with(|| self.key.cmp(&other.key))
+        figure(self).cmp(&figure(other)).then_with(names).then_with(|| self.keys.cmp(&other.keys))
     }
 }
 
@@ -163,7 +167,7 @@ impl Group {
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// What was grouped by.
-    pub by: By,
+    pub by: Vec<By>,
     /// What is missing.
     pub completeness: Completeness,
     /// Where places and networks come from.

@@ -13,25 +13,27 @@ use crate::export::process;
 /// # Errors
 /// The writer's.
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
-    let mut head: Vec<String> = match audit.by {
+    let names = |by: &By| match by {
         By::Process => process::cells(None).map(|(name, _)| name.into()).collect(),
-        by => vec![by.name().into()],
+        by => vec![by.name().to_owned()],
     };
+    let mut head: Vec<String> = audit.by.iter().flat_map(names).collect();
     for prefix in ["", "tcp_", "udp_"] {
         head.extend(Figures::COLUMNS.map(|(name, _)| format!("{prefix}{name}")));
     }
     writeln!(out, "{}", head.join(","))?;
     for group in &audit.groups {
-        writeln!(out, "{}", cells(audit.by, group).join(","))?;
+        writeln!(out, "{}", cells(&audit.by, group).join(","))?;
     }
     Ok(())
 }
 
-fn cells(by: By, group: &Group) -> Vec<String> {
-    let mut cells: Vec<String> = match by {
+fn cells(by: &[By], group: &Group) -> Vec<String> {
+    let of = |(by, text): (&By, String)| match by {
         By::Process => process::cells(group.process.as_deref()).map(|(_, cell)| cell.csv()).collect(),
-        _ => vec![cell(&group.key_text())],
+        _ => vec![cell(&text)],
     };
+    let mut cells: Vec<String> = by.iter().zip(group.key_texts()).flat_map(of).collect();
     let split = &group.figures;
     for figures in [&split.all, &split.tcp, &split.udp] {
         cells.extend(Figures::COLUMNS.map(|(_, figure): Column| figure(figures).to_string()));

@@ -5,38 +5,39 @@ mod columns;
 use std::io::{self, Write};
 
 use super::interfaces::words;
-use super::{Audit, By, Figures, Group};
-use crate::export::completeness::write_words;
-use crate::export::text::write_wrapped;
+use super::{Audit, By, Figures, Group, Key};
+use crate::export::completeness::{write_verdict, write_words};
+use crate::export::text::{elide, write_wrapped};
 use crate::model::display_safe;
 use crate::summary::format::{bytes, count, grouped};
 use columns::{Column, Table};
 
 /// Interfaces that are shown one by one.
 const INTERFACES: usize = 10;
-/// Names have so much room, or all they need, before exact figures get any.
-const ENOUGH: usize = 40;
 /// User names are cut here.
 const USER: usize = 12;
+/// The second of two names is cut here.
+const SECOND: usize = 24;
 
-/// Writes a table in lines of at most `room` columns.
+/// Writes a table in lines of at most `room` columns, and below it in one line how complete it is; with `explain`
+/// everything else that is to be known.
 ///
 /// # Errors
 /// The writer's.
-pub fn write(audit: &Audit, room: usize, out: &mut impl Write) -> io::Result<()> {
-    let exact = groups(audit, true);
-    let table =
-        if exact.name_room(room) >= exact.name_width().min(ENOUGH) { exact } else { groups(audit, false) };
-    table.write(room, out)?;
+pub fn write(audit: &Audit, room: usize, explain: bool, out: &mut impl Write) -> io::Result<()> {
+    groups(audit).write(room, out)?;
     writeln!(out)?;
-    if audit.comparison.covers.is_some() {
+    if explain && audit.comparison.covers.is_some() {
         interfaces(audit).write(room, out)?;
         writeln!(out)?;
     }
-    for sentence in words::all(&audit.comparison) {
-        write_wrapped("· ", &sentence, room, out)?;
+    if explain {
+        for sentence in words::all(&audit.comparison) {
+            write_wrapped("· ", &sentence, room, out)?;
+        }
     }
-    if audit.by.is_place() {
+    // Licences ask for these.
+    if audit.by.iter().any(|by| by.is_place()) {
         for sentence in &audit.geo.words {
             write_wrapped("· ", sentence, room, out)?;
         }
@@ -44,47 +45,49 @@ pub fn write(audit: &Audit, room: usize, out: &mut impl Write) -> io::Result<()>
     if let Some(sentence) = audit.indicators.words() {
         write_wrapped("· ", &sentence, room, out)?;
     }
-    writeln!(out)?;
-    write_words(&audit.completeness, room, out)
+    if explain {
+        write_words(&audit.completeness, room, out)
+    } else {
+        write_verdict(&audit.completeness, room, out)
+    }
 }
 
-fn groups(audit: &Audit, exact: bool) -> Table {
-    let by_process = audit.by == By::Process;
-    let mut columns = match by_process {
-        true => vec![Column::number("PID"), Column::name("PROCESS"), Column::text("USER")],
-        false => vec![Column::name(&audit.by.name().to_uppercase())],
-    };
-    columns.push(Column::number("CONNECTIONS"));
-    for (human, plain) in [("SENT", "BYTES SENT"), ("RECEIVED", "BYTES RECEIVED")] {
-        columns.push(Column::number(human));
-        columns.extend(exact.then(|| Column::number(plain)));
+fn groups(audit: &Audit) -> Table {
+    let mut columns = Vec::new();
+    for by in &audit.by {
+        let name = match by {
+            By::Process => "PROCESS".to_owned(),
+            by => by.name().to_uppercase(),
+        };
+        columns.extend((*by == By::Process).then(|| Column::number("PID")));
+        // A table has one column that gives way.
+        columns.push(if *by == audit.by[0] { Column::name(&name) } else { Column::text(&name) });
+        columns.extend((*by == By::Process).then(|| Column::text("USER")));
     }
-    let on_wire: &[&str] = if exact { &["WIRE SENT", "WIRE RECEIVED"] } else { &["ON WIRE"] };
-    columns.extend(on_wire.iter().map(|head| Column::number(head)));
+    columns.extend(["CONNECTIONS", "SENT", "RECEIVED", "ON WIRE"].map(Column::number));
     let mut table = Table::new(columns);
     let row = |who: Vec<String>, figures: &Figures| {
-        let mut cells = who;
-        cells.push(grouped(figures.connections));
-        for moved in [figures.tx_bytes, figures.rx_bytes] {
-            cells.push(bytes(moved));
-            cells.extend(exact.then(|| grouped(moved)));
-        }
-        let (sent, received) = (figures.wire_tx_bytes, figures.wire_rx_bytes);
-        let on_wire = if exact { vec![sent, received] } else { vec![sent.saturating_add(received)] };
-        let at_least = if figures.wire_unknown > 0 { "≥ " } else { "" };
-        cells.extend(on_wire.into_iter().map(|moved| match moved {
+        let on_wire = match figures.wire_tx_bytes.saturating_add(figures.wire_rx_bytes) {
             0 => "-".into(),
-            _ => format!("{at_least}{}", bytes(moved)),
-        }));
-        cells
+            moved => format!("{}{}", if figures.wire_unknown > 0 { "≥ " } else { "" }, bytes(moved)),
+        };
+        let moved = [grouped(figures.connections), bytes(figures.tx_bytes), bytes(figures.rx_bytes), on_wire];
+        who.into_iter().chain(moved).collect()
     };
-    let named = |name: String| match by_process {
-        true => vec![String::new(), name, String::new()],
-        false => vec![name],
+    // The first name, and nothing in the other cells.
+    let named = |name: String| {
+        let cells = audit.by.iter().map(|by| if *by == By::Process { 3 } else { 1 }).sum();
+        let mut who = vec![String::new(); cells];
+        who[usize::from(audit.by[0] == By::Process)] = name;
+        who
     };
     for group in &audit.groups {
-        let who = if by_process { who(group) } else { vec![group.label()] };
-        table.push(row(who, &group.figures.all));
+        let who = audit.by.iter().zip(&group.keys).flat_map(|(by, key)| match by {
+            By::Process => who(group, key),
+            by if *by == audit.by[0] => vec![group.label(key)],
+            _ => vec![elide(&group.label(key), SECOND)],
+        });
+        table.push(row(who.collect(), &group.figures.all));
     }
     if audit.rest.0 > 0 {
         table.push(row(named(format!("({} more)", grouped(audit.rest.0))), &audit.rest.1.all));
@@ -94,13 +97,13 @@ fn groups(audit: &Audit, exact: bool) -> Table {
 }
 
 /// PID, name and user of a process.
-fn who(group: &Group) -> Vec<String> {
-    let Some(process) = &group.process else { return vec!["-".into(), group.key_text(), "-".into()] };
+fn who(group: &Group, key: &Key) -> Vec<String> {
+    let Some(process) = &group.process else { return vec!["-".into(), group.key_text(key), "-".into()] };
     let user = match &process.user {
-        Some(user) => crate::export::text::elide(&display_safe(user), USER),
+        Some(user) => elide(&display_safe(user), USER),
         None => process.uid.to_string(),
     };
-    vec![process.id.pid.to_string(), group.key_text(), user]
+    vec![process.id.pid.to_string(), group.key_text(key), user]
 }
 
 /// The interfaces that moved most, and below them what the applications moved.

@@ -26,6 +26,10 @@ fn audit(by: By, sort: Sort, top: Option<usize>) -> Audit {
 }
 
 fn audit_of(fixture: &Fixture, selection: &Selection, by: By, sort: Sort, top: Option<usize>) -> Audit {
+    audit_by(fixture, selection, &[by], sort, top)
+}
+
+fn audit_by(fixture: &Fixture, selection: &Selection, by: &[By], sort: Sort, top: Option<usize>) -> Audit {
     let store = fixture.open();
     let mut builder = Builder::new(&store.runs().unwrap(), selection, by);
     let each = |run, connection| {
@@ -39,8 +43,12 @@ fn audit_of(fixture: &Fixture, selection: &Selection, by: By, sort: Sort, top: O
     builder.finish(sort, top)
 }
 
+fn key(group: &super::Group) -> String {
+    group.key_texts().collect::<Vec<_>>().join(", ")
+}
+
 fn keys(audit: &Audit) -> Vec<String> {
-    audit.groups.iter().map(super::Group::key_text).collect()
+    audit.groups.iter().map(key).collect()
 }
 
 fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
@@ -86,10 +94,38 @@ fn every_grouping_adds_up() {
 }
 
 #[test]
+fn pairs_add_up_and_have_both_names() {
+    let audit = audit_by(&Fixture::new(), &Selection::default(), &[By::User, By::Day], Sort::Name, None);
+    assert!(keys(&audit).contains(&"www-data, 2026-06-18".to_owned()), "{:?}", keys(&audit));
+    let mut sum = super::Split::default();
+    audit.groups.iter().for_each(|group| sum.merge(&group.figures));
+    assert_eq!((sum.all.tx_bytes, sum.all.connections), (73_340, 7));
+    golden("user-day.txt", &text(|out| super::write_table(&audit, 80, false, out)));
+    golden("user-day.csv", &text(|out| super::write_csv(&audit, out)));
+    let json: serde_json::Value = serde_json::from_str(&text(|out| super::write_json(&audit, out))).unwrap();
+    assert_eq!((&json["by"], &json["groups"][0]["keys"][1]), (&"user,day".into(), &"2026-06-18".into()));
+}
+
+#[test]
+fn a_table_has_the_same_columns_and_one_line_on_completeness() {
+    let fixture = Fixture::new();
+    let table = |explain| {
+        let audit = audit_of(&fixture, &Selection::default(), By::Exe, Sort::Bytes, None);
+        [80, 200].map(|room| text(|out| super::write_table(&audit, room, explain, out)))
+    };
+    for text in table(false) {
+        let head: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
+        assert_eq!(head, ["EXE", "CONNECTIONS", "SENT", "RECEIVED", "ON", "WIRE"]);
+        assert_eq!(text.lines().skip_while(|line| !line.is_empty()).count(), 2, "{text}");
+    }
+    assert!(table(true)[0].contains("INTERFACE"));
+}
+
+#[test]
 fn a_shared_connection_belongs_to_its_owner_and_its_bytes_to_who_moved_them() {
     let audit = audit(By::Exe, Sort::Name, None);
     let figures = |name: &str| {
-        let group = audit.groups.iter().find(|group| group.key_text() == name).unwrap();
+        let group = audit.groups.iter().find(|group| key(group) == name).unwrap();
         (group.figures.all.connections, group.figures.all.tx_bytes, group.figures.all.rx_bytes)
     };
     assert_eq!(figures("/usr/sbin/nginx"), (2, 71_000, 2_900));
@@ -127,16 +163,16 @@ fn tables_fit_into_80_columns() {
     for by in ALL {
         let audit = audit(by, by.usual_sort(), None);
         for room in [80, 100, 200] {
-            let table = text(|out| super::write_table(&audit, room, out));
+            let table = text(|out| super::write_table(&audit, room, true, out));
             let long: Vec<&str> =
                 table.lines().filter(|line| crate::export::text::width(line) > room).collect();
             assert!(long.is_empty(), "{by:?}, {room}: {long:#?}");
         }
-        let table = text(|out| super::write_table(&audit, 80, out));
+        let table = text(|out| super::write_table(&audit, 80, true, out));
         golden(&format!("{}.txt", by.name()), &table);
     }
     let cut = audit(By::Process, Sort::Connections, Some(2));
-    golden("process-top.txt", &text(|out| super::write_table(&cut, 80, out)));
+    golden("process-top.txt", &text(|out| super::write_table(&cut, 80, false, out)));
 }
 
 #[test]
@@ -200,7 +236,7 @@ fn a_store_from_before_there_were_samples_is_read() {
     fixture.forget_samples();
     let audit = audit_of(&fixture, &Selection::default(), By::Day, Sort::Name, None);
     assert_eq!((audit.comparison.covers, audit.totals.all.connections), (None, 7));
-    let table = text(|out| super::write_table(&audit, 80, out));
+    let table = text(|out| super::write_table(&audit, 80, true, out));
     assert!(table.contains("were not read twice in this time"), "{table}");
 }
 
@@ -210,7 +246,7 @@ fn losses_are_said_in_every_format() {
     fixture.lose();
     let audit = audit_of(&fixture, &Selection::default(), By::User, Sort::Name, None);
     let json: serde_json::Value = serde_json::from_str(&text(|out| super::write_json(&audit, out))).unwrap();
-    let table = text(|out| super::write_table(&audit, 80, out)).replace("\n  ", " ");
+    let table = text(|out| super::write_table(&audit, 80, true, out)).replace("\n  ", " ");
     let words = json["completeness"]["words"].as_array().unwrap();
     for said in [
         "7 records were lost in the kernel",

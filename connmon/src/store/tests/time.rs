@@ -52,7 +52,7 @@ fn within(path: &Path, since: Option<i64>, until: Option<i64>) -> (u64, u64) {
 
 fn audit(path: &Path, selection: &Selection, by: By) -> crate::export::audit::Audit {
     let store = Store::open(path).unwrap();
-    let mut builder = Builder::new(&store.runs().unwrap(), selection, by);
+    let mut builder = Builder::new(&store.runs().unwrap(), selection, &[by]);
     let each = |run, connection| {
         builder.add(run, connection);
         Ok::<_, StoreError>(())
@@ -81,7 +81,7 @@ fn a_time_has_the_bytes_that_were_moved_in_it() {
     }
     let hours = audit(&path, &Selection::default(), By::Hour);
     let rows: Vec<_> =
-        hours.groups.iter().map(|group| (group.key_text(), group.figures.all.rx_bytes)).collect();
+        hours.groups.iter().map(|group| (group.key_texts().collect::<String>(), group.figures.all.rx_bytes)).collect();
     assert_eq!(rows, [("1970-01-01T00:00Z".to_owned(), 21), ("1970-01-01T01:00Z".to_owned(), 300)]);
     assert_eq!(hours.totals.all.connections, 1);
 }
