@@ -196,7 +196,7 @@ impl Recording {
     pub fn make_folder(&self) -> Result<(), ConfigError> {
         let default = Path::new(cli::DEFAULT_DB);
         match default.parent() {
-            Some(folder) if self.db.parent() == Some(folder) => fs::create_dir_all(folder)
+            Some(folder) if self.db.parent() == Some(folder) => crate::files::make_folder(folder, 0o700)
                 .map_err(|error| ConfigError::Folder(folder.display().to_string(), error)),
             _ => Ok(()),
         }

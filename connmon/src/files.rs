@@ -1,8 +1,8 @@
 //! Files that connmon writes: for their owner only, whole or not at all, and never in the place of a record.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What a SQLite database begins with (sqlite.org/fileformat.html), what its log begins with in either order of bytes, and
@@ -12,12 +12,107 @@ const RECORDS: [&[u8]; 4] = [b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x
 /// What captures of every version begin with.
 const CAPTURE: &[u8] = b"CONNMON";
 
-/// Creates or empties a file that only its owner may read: what connmon writes is confidential.
+/// Creates or empties a file that only its owner may read: what connmon writes is confidential. A link is followed as in
+/// [`follow`]; what is no file, such as a device, is left as it is.
 ///
 /// # Errors
-/// The file cannot be created.
+/// The file cannot be created, or others could read or change what is in it.
 pub fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    let path = follow(path)?;
+    let mut options = OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(CAREFULLY).open(path)?;
+    let data = file.metadata()?;
+    if data.is_file() {
+        check_owner(&data)?;
+        // Another name of it may be a file of somebody who relies on what is in it.
+        if data.nlink() > 1 {
+            return Err(io::Error::other("the file has other names as well (hard links); name another file"));
+        }
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// A link that appears meanwhile is not followed, and a pipe is not waited for.
+const CAREFULLY: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Opens a file that is ours or root's and that nobody else can write to, for reading; the path must be what [`follow`] gave.
+///
+/// # Errors
+/// It is none, or others could change what is in it.
+pub fn open_trusted(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(CAREFULLY).open(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    check_owner(&data)?;
+    if data.mode() & 0o022 != 0 {
+        return Err(io::Error::other("other users can write to it; take that away with `chmod go-w`"));
+    }
+    Ok(file)
+}
+
+/// Whether a file belongs to us or to root.
+fn check_owner(data: &Metadata) -> io::Result<()> {
+    match data.uid() {
+        0 => Ok(()),
+        // SAFETY: only returns a number.
+        uid if uid == unsafe { libc::geteuid() } => Ok(()),
+        uid => Err(io::Error::other(format!("it belongs to another user (uid {uid}), who could change it"))),
+    }
+}
+
+/// Where a path leads. The last part of it may be a link, and that to another one, but each must be ours or root's: anybody
+/// can put a link into a shared folder to have something written over.
+///
+/// # Errors
+/// It is a link of another user, or one that leads nowhere.
+pub fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        // Those of the kernel are no paths.
+        if is_opened(&path) {
+            return Ok(path);
+        }
+        match fs::symlink_metadata(&path) {
+            Ok(link) if link.is_symlink() => {
+                check_owner(&link).map_err(|_| {
+                    io::Error::other("it is a symbolic link of another user, and not followed")
+                })?;
+                path = folder_of(&path).join(fs::read_link(&path)?);
+            }
+            _ => return Ok(path),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
+/// As many as the kernel follows (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// Whether a path names what a program has open already, or a device.
+fn is_opened(path: &Path) -> bool {
+    ["/dev/", "/proc/"].iter().any(|start| path.starts_with(start))
+}
+
+/// Makes a folder that nobody else can write to, whatever the mask, unless it is there; makes sure of that if it is.
+///
+/// # Errors
+/// It cannot be made, or others can write to it.
+pub fn make_folder(folder: &Path, mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().recursive(true).mode(mode).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let data = fs::metadata(folder)?;
+    check_owner(&data)?;
+    if data.mode() & 0o022 != 0 {
+        return Err(io::Error::other("other users can write to it; take that away with `chmod go-w`"));
+    }
+    Ok(())
 }
 
 /// Makes sure that what a folder lists survives a loss of power.
@@ -30,7 +125,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Whether two paths name the same file.
 pub fn same(one: &Path, other: &Path) -> bool {
-    let file = |path| fs::metadata(path).ok().map(|file: fs::Metadata| (file.dev(), file.ino()));
+    let file = |path| fs::metadata(path).ok().map(|file: Metadata| (file.dev(), file.ino()));
     file(one).is_some_and(|file_of_one| Some(file_of_one) == file(other))
 }
 
@@ -39,6 +134,7 @@ pub fn same(one: &Path, other: &Path) -> bool {
 /// # Errors
 /// It is a folder, its folder is missing, or it has a record, which nothing else may replace.
 pub fn check_place(path: &Path) -> io::Result<()> {
+    let path = &follow(path)?;
     match fs::metadata(path) {
         Ok(file) if file.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
         Ok(file) if !file.is_file() => Ok(()),
@@ -79,7 +175,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
         write(&mut out)?;
         return out.flush();
     }
-    let target: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let target = follow(path)?;
     let mut beside = tempfile::Builder::new();
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // Made anew under a name that nobody can know, for its owner only; gone again unless it takes its place.
@@ -95,8 +191,12 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
 fn as_it_is(path: &Path) -> io::Result<Option<File>> {
     let Ok(file) = fs::metadata(path) else { return Ok(None) };
     let kind = file.file_type();
-    let opened = ["/dev/", "/proc/"].iter().any(|start| path.starts_with(start));
-    if opened || kind.is_fifo() || kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
+    if is_opened(path)
+        || kind.is_fifo()
+        || kind.is_char_device()
+        || kind.is_block_device()
+        || kind.is_socket()
+    {
         return OpenOptions::new().append(true).open(path).map(Some);
     }
     Ok(None)
@@ -110,7 +210,7 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{lchown, symlink};
 
     fn put(path: &Path, text: &str) -> io::Result<()> {
         replace(path, |out| out.write_all(text.as_bytes()))
@@ -176,5 +276,50 @@ mod tests {
         );
         assert!(check_place(&folder.path().join("new")).is_ok());
         assert!(check_place(Path::new("new")).is_ok());
+    }
+
+    #[test]
+    fn what_others_could_have_put_there_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name| folder.path().join(name);
+        fs::write(place("real"), "old").unwrap();
+        // An own file is emptied, and is ours alone afterwards.
+        fs::set_permissions(place("real"), Permissions::from_mode(0o666)).unwrap();
+        assert!(open_trusted(&place("real")).unwrap_err().to_string().contains("can write to it"));
+        drop(create_private(&place("real")).unwrap());
+        let data = fs::metadata(place("real")).unwrap();
+        assert_eq!((data.len(), data.mode() & 0o777), (0, 0o600));
+        assert!(open_trusted(&place("real")).is_ok());
+        fs::hard_link(place("real"), place("also")).unwrap();
+        assert!(create_private(&place("also")).unwrap_err().to_string().contains("hard links"));
+        symlink("loop", place("loop")).unwrap();
+        assert_eq!(follow(&place("loop")).unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        let name = std::ffi::CString::new(place("pipe").to_str().unwrap()).unwrap();
+        // SAFETY: the name is a string that ends.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        assert!(open_trusted(&place("pipe")).unwrap_err().to_string().contains("not a file"));
+        // SAFETY: only returns a number.
+        if unsafe { libc::geteuid() } == 0 {
+            fs::write(place("theirs"), "old").unwrap();
+            symlink("real", place("link")).unwrap();
+            lchown(place("theirs"), Some(65_534), None).unwrap();
+            lchown(place("link"), Some(65_534), None).unwrap();
+            assert!(create_private(&place("theirs")).is_err() && open_trusted(&place("theirs")).is_err());
+            assert_eq!(fs::read_to_string(place("theirs")).unwrap(), "old");
+            for result in [put(&place("link"), "new"), create_private(&place("link")).map(drop)] {
+                assert!(result.unwrap_err().to_string().contains("symbolic link of another user"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_is_ours_alone_whatever_the_mask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        make_folder(&path, 0o700).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        make_folder(&path, 0o700).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        assert!(make_folder(&path, 0o700).is_err());
     }
 }

@@ -8,7 +8,7 @@ use super::{Choice, DEFAULT_DB};
 
 /// Shown after its options.
 pub(super) const HELP: &str = "Attaches to the recorder of the store, which needs no root for members of the group `connmon`. If none is running, it records
-into that store itself, as root; options after `--` are then options of `connmon record`.
+into that store itself, as root, but into a store that was named and has a record only with `--record`; options after `--` are then options of `connmon record`.
 
 Examples:
   sudo connmon live
@@ -25,6 +25,9 @@ pub struct Live {
     /// The recorder's socket [default: as for `connmon record`]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// If no recorder is running, record into the store although it has a record already
+    #[arg(long = "record", conflicts_with_all = ["socket", "no_store"])]
+    pub go_on: bool,
     /// Record without a running recorder, and keep nothing at the end
     #[arg(long, conflicts_with_all = ["db", "socket"])]
     pub no_store: bool,

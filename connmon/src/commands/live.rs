@@ -74,6 +74,10 @@ fn attach(args: &cli::Live) -> Result<(Updates, Option<Recorder>), CommandError>
         Ok(_) => Err(CommandError::RecordsAlready(socket.display().to_string())),
         // SAFETY: only returns a number.
         Err(AttachError::NoRecorder(..)) if args.socket.is_none() && unsafe { libc::geteuid() } == 0 => {
+            // A case that is closed is not added to by looking at it.
+            if args.db != Path::new(DEFAULT_DB) && args.db.exists() && !args.go_on {
+                return Err(CommandError::RecordsNothing(args.db.display().to_string()));
+            }
             let (recorder, updates) = Recorder::start(Some((&args.db, &socket)), &args.record)?;
             Ok((updates, Some(recorder)))
         }

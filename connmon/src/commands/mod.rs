@@ -108,6 +108,11 @@ pub enum CommandError {
         "a recorder answers at {0} already; remove the options after `--`, or name another store with --db"
     )]
     RecordsAlready(String),
+    /// A store that would be added to by looking.
+    #[error(
+        "nobody records into {0}; `--record` adds a recording to what is in it, `connmon report` shows what is"
+    )]
+    RecordsNothing(String),
     /// Not enough rights.
     #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
     NotRoot,

@@ -71,8 +71,7 @@ impl Socket {
         let folder =
             Path::new(DEFAULT_SOCKET).parent().filter(|own| path.parent() == Some(own) && !own.exists());
         if let Some(folder) = folder {
-            std::fs::create_dir_all(folder).map_err(error)?;
-            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).map_err(error)?;
+            crate::files::make_folder(folder, 0o755).map_err(error)?;
         }
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(HubError::Taken(path.into())),

@@ -1,16 +1,19 @@
 //! Judging a store afterwards: labels and hits are written while others may read and record.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{StoreError, labels, schema};
+use super::{StoreError, labels, schema, write};
 use crate::model::{Hit, IndicatorList, Rule, Timestamp};
 
 /// A store opened for changing what is said about its connections, never the connections themselves.
 pub struct Editor {
     db: Connection,
     path: PathBuf,
+    /// Keeps recorders out of a store that was migrated; after `db`, as in [`super::Writer`].
+    _alone: Option<File>,
 }
 
 impl Editor {
@@ -22,12 +25,23 @@ impl Editor {
         if !path.exists() {
             return Err(StoreError::Missing(path.into()));
         }
+        if !path.is_file() {
+            return Err(StoreError::Foreign(path.into()));
+        }
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
         let mut db = Connection::open(path).map_err(sqlite)?;
         schema::check(&db, path)?;
-        schema::migrate(&mut db, path)?;
+        let mut alone = None;
+        if schema::is_old(&db, path)? {
+            // Not under the hands of a recorder, which may be of an older version.
+            alone = Some(write::lock(
+                path,
+                File::open(path).map_err(|error| StoreError::Disk(path.into(), error))?,
+            )?);
+            schema::migrate(&mut db, path)?;
+        }
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
-        Ok(Self { db, path: path.into() })
+        Ok(Self { db, path: path.into(), _alone: alone })
     }
 
     /// Writes the rules of recordings, in place of those that they had.

@@ -56,6 +56,9 @@ pub enum StoreError {
     /// Another recorder writes into it.
     #[error("another connmon is recording into {}; watch that one with `connmon live`, or name another store with --db", .0.display())]
     Taken(PathBuf),
+    /// It cannot be opened for writing, or others could change it.
+    #[error("{} cannot be recorded into: {}", .0.display(), .1)]
+    Untrusted(PathBuf, std::io::Error),
     /// A folder.
     #[error("{} is a folder, not a connmon database", .0.display())]
     Folder(PathBuf),
@@ -127,6 +130,10 @@ impl Store {
         }
         if path.is_dir() {
             return Err(StoreError::Folder(path.into()));
+        }
+        // A pipe would be waited for.
+        if !path.is_file() {
+            return Err(StoreError::Foreign(path.into()));
         }
         let going_on = write::is_taken(path);
         // A store in WAL mode can only be read where its -shm file can be made; without that permission, and with no

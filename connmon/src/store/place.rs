@@ -1,4 +1,4 @@
-//! A store that is not at its path any more: moved, deleted, or replaced by another file while it is being recorded into.
+//! Where a store is: whose files are written to, and a store that is not at its path any more while it is recorded into.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,9 +6,46 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, Writer};
+use crate::files;
+
+/// Opens or creates the file of a store that is to be written to.
+///
+/// # Errors
+/// It is no file, others could change it, or it cannot be opened or made.
+pub(super) fn open(path: &Path) -> Result<File, StoreError> {
+    let untrusted = |path: &Path, error| StoreError::Untrusted(path.into(), error);
+    for ending in ["-wal", "-shm"] {
+        let path = beside(path, ending);
+        match files::open_trusted(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(untrusted(&path, error)),
+            _ => {}
+        }
+    }
+    match files::open_trusted(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => files::create_private(path),
+        opened => opened,
+    }
+    .map_err(|error| untrusted(path, error))
+}
+
+/// Opens the database in a file.
+///
+/// # Errors
+/// SQLite cannot open it, or another file has taken its place meanwhile.
+pub(super) fn connect(path: &Path, file: &File) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
+        .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    match is_at(file, path) {
+        true => Ok(db),
+        false => {
+            Err(StoreError::Untrusted(path.into(), io::Error::other("another file has taken its place")))
+        }
+    }
+}
 
 impl Writer {
     /// What became of the file, in words, if it is not at its path any more.

@@ -290,6 +290,15 @@ pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a store has an older schema.
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_old(db: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    Ok(found < MIGRATIONS.len() as i32)
+}
+
 fn version(db: &Connection) -> rusqlite::Result<i32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }

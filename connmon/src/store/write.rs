@@ -10,8 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use super::judge::{Judge, News, Verdicts};
 use super::names::OfAddresses;
-use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, processes, read, schema};
+use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, place, processes, read, schema};
 use crate::capture::Start;
+use crate::files;
 use crate::filter::Filter;
 use crate::ioc::Lists;
 use crate::model::{Completeness, Gap, Run, Timestamp};
@@ -68,25 +69,13 @@ impl Writer {
     /// # Errors
     /// It is another program's, newer, being recorded into, or cannot be written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
         if path.is_dir() {
             return Err(StoreError::Folder(path.into()));
         }
-        let opened = if path.exists() { File::open(path) } else { crate::files::create_private(path) };
-        let file = opened.map_err(|error| {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
-            sqlite(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
-        })?;
-        // flock(2), which SQLite does not use. Where a file system has none, recording goes on without. A reader that looks whether
-        // somebody records has it for a moment.
-        for again in (0..LOOKS).rev() {
-            match file.try_lock() {
-                Err(TryLockError::WouldBlock) if again > 0 => std::thread::sleep(LOOK),
-                Err(TryLockError::WouldBlock) => return Err(StoreError::Taken(path.into())),
-                _ => break,
-            }
-        }
-        let mut writer = Self::begin(Connection::open(path).map_err(sqlite)?, path)?;
+        let place = files::follow(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
+        let file = place::open(&place)?;
+        let file = lock(path, file)?;
+        let mut writer = Self::begin(place::connect(&place, &file)?, &place)?;
         writer.alone = Some(file);
         Ok(writer)
     }
@@ -260,6 +249,20 @@ impl Writer {
         self.verdicts.extend(verdicts);
         Ok(())
     }
+}
+
+/// Takes the lock that one program has that records or migrates.
+pub(super) fn lock(path: &Path, file: File) -> Result<File, StoreError> {
+    // flock(2), which SQLite does not use. Where a file system has none, recording goes on without. A reader that looks whether
+    // somebody records has it for a moment.
+    for again in (0..LOOKS).rev() {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if again > 0 => std::thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Taken(path.into())),
+            _ => break,
+        }
+    }
+    Ok(file)
 }
 
 fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection as Database;
 
-use super::super::{Store, StoreError, Writer};
+use super::super::{Editor, Store, StoreError, Writer};
 use super::start;
 use crate::capture::Frame;
 use crate::model::{Gap, Timestamp};
@@ -79,4 +79,29 @@ fn what_could_not_be_written_is_written_when_it_can() {
     other.execute_batch("COMMIT").unwrap();
     writer.write(&batch).unwrap();
     assert_eq!(Store::open(&path).unwrap().runs().unwrap()[0].gaps, [gap]);
+}
+
+#[test]
+fn an_editor_does_not_migrate_what_is_recorded_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let (writer, _) = begun(&path);
+    // The newest schema needs no migration, and labels may be written meanwhile.
+    assert!(Editor::open(&path).is_ok());
+    Database::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    assert!(matches!(Editor::open(&path), Err(StoreError::Taken(_))));
+    drop(writer);
+    assert!(!matches!(Editor::open(&path), Err(StoreError::Taken(_))));
+}
+
+#[test]
+fn a_pipe_is_no_store_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the name is a string that ends.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    assert!(matches!(Writer::open(&path), Err(StoreError::Untrusted(..))));
+    assert!(matches!(Store::open(&path), Err(StoreError::Foreign(_))));
+    assert!(matches!(Editor::open(&path), Err(StoreError::Foreign(_))));
 }

@@ -80,8 +80,11 @@ fn a_time_has_the_bytes_that_were_moved_in_it() {
         assert_eq!(within(&path, since, until), found, "{since:?} {until:?}");
     }
     let hours = audit(&path, &Selection::default(), By::Hour);
-    let rows: Vec<_> =
-        hours.groups.iter().map(|group| (group.key_texts().collect::<String>(), group.figures.all.rx_bytes)).collect();
+    let rows: Vec<_> = hours
+        .groups
+        .iter()
+        .map(|group| (group.key_texts().collect::<String>(), group.figures.all.rx_bytes))
+        .collect();
     assert_eq!(rows, [("1970-01-01T00:00Z".to_owned(), 21), ("1970-01-01T01:00Z".to_owned(), 300)]);
     assert_eq!(hours.totals.all.connections, 1);
 }
