@@ -325,8 +325,17 @@ fn whatever_is_altered_is_found() {
     let mut altered = whole.clone();
     altered[data] = if altered[data] == b'A' { b'B' } else { b'A' };
     assert!(!verify(&altered).unwrap().data_is_whole());
-    let longer = [whole.as_slice(), b"<p>more"].concat();
-    assert!(!verify(&longer).unwrap().is_whole());
+    // What was added beside the parts is told as that, and the parts are as they were written.
+    let manifest = text.find(html::MANIFEST).unwrap();
+    let script = manifest + text[manifest..].find("<script type=\"module\">").unwrap();
+    for (place, added) in [(whole.len(), [0, 11]), (script, [11, 0])] {
+        let longer = [&whole[..place], b"<!-- note -".as_slice(), &whole[place..]].concat();
+        let found = verify(&longer).unwrap();
+        assert_eq!((found.is_whole(), found.script, found.added, found.cut), (false, true, added, false));
+        assert!(found.page_is_whole() && found.data_is_whole());
+    }
+    let found = verify(&whole[..whole.len() - 10]).unwrap();
+    assert_eq!((found.is_whole(), found.script, found.cut), (false, true, true));
     assert!(!verify(&whole[..whole.len() - 50]).unwrap().is_whole());
     assert!(verify(&whole[..data]).is_err() && verify(b"no report").is_err());
 }
@@ -381,7 +390,7 @@ fn only_connections_that_moved_bytes_later_say_when() {
     let curl = process(1, 1, "curl");
     let mut later = connection(2, 5, &curl, "8.8.8.8:443", 1, 1);
     for second in [20, 4_000] {
-        let start = crate::model::Timestamp(START + second * SECOND);
+        let start = Timestamp(START + second * SECOND);
         later.steps.push(crate::model::Step { start, ..later.steps[0] });
     }
     let of = |hours: i64| {
@@ -389,9 +398,8 @@ fn only_connections_that_moved_bytes_later_say_when() {
         [connection(1, 3, &curl, "8.8.8.8:443", 1, 1), later.clone()]
             .iter()
             .for_each(|one| payload.add(1, one));
-        let to = crate::model::Timestamp(START + hours * 3_600 * SECOND);
-        let (header, columns) =
-            data(payload, Some(crate::summary::Window { from: crate::model::Timestamp(START), to }));
+        let to = Timestamp(START + hours * 3_600 * SECOND);
+        let (header, columns) = data(payload, Some(crate::summary::Window { from: Timestamp(START), to }));
         let width = |columns: &serde_json::Value| -> u64 {
             columns.as_array().unwrap().iter().map(|column| column["width"].as_u64().unwrap()).sum()
         };

@@ -3,6 +3,7 @@
 mod coverage;
 mod words;
 
+use super::Own;
 use super::selection::{Selection, Window};
 use crate::model::{self, Run};
 
@@ -119,6 +120,21 @@ impl Completeness {
     pub fn note_connections(&mut self, inexact: u64, preexisting: u64) {
         self.statements.extend(words::connections(inexact, preexisting));
         self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds how much is in the sums twice.
+    pub fn note_own(&mut self, own: Own) {
+        self.statements.extend(words::own(own));
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds that so many connections of the recording are not in here, for the store alone has them.
+    pub fn note_forgotten(&mut self, forgotten: u64) {
+        let Some(statement) = words::forgotten(forgotten) else { return };
+        if matches!(self.verdict, Verdict::Complete | Verdict::Unfinished) {
+            self.verdict = Verdict::Partial;
+        }
+        self.statements.insert(0, statement);
     }
 
     /// Adds that the figures of the wire lack so many connections.

@@ -3,6 +3,7 @@
 use super::coverage::AHEAD;
 use super::{Completeness, Coverage, Level, Statement, Verdict};
 use crate::model::{self, Gap, Run};
+use crate::summary::Own;
 use crate::summary::format::{self, grouped};
 use crate::summary::selection::Selection;
 
@@ -283,6 +284,31 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
         ));
     }
     notes
+}
+
+/// What is in the sums twice.
+pub(super) fn own(own: Own) -> Option<Statement> {
+    let text = format!(
+        "{} {} an address of this host at the other end too: where both ends were recorded, each counts, so what passed between \
+         them is in the totals twice ({} sent and {} received by these ends).",
+        count(own.connections, "connection"),
+        if own.connections == 1 { "has" } else { "have" },
+        count(own.tx_bytes, "byte"),
+        count(own.rx_bytes, "byte"),
+    );
+    (own.connections > 0).then(|| statement(Level::Note, text, None))
+}
+
+/// What a live view does not have.
+pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
+    let text = format!(
+        "{} of this recording {} not in here: only the store has {}.",
+        count(forgotten, "older connection"),
+        if forgotten == 1 { "is" } else { "are" },
+        if forgotten == 1 { "it" } else { "them" },
+    );
+    let advice = "“connmon report” shows everything.";
+    (forgotten > 0).then(|| statement(Level::Loss, text, Some(advice)))
 }
 
 /// What the figures of the wire lack.
