@@ -144,7 +144,7 @@ impl Completeness {
 
     /// Which parts of the time that was asked for were recorded, and which were not, in words.
     pub fn coverage_words(&self) -> Vec<Statement> {
-        words::coverage(&self.coverage)
+        words::coverage(&self.coverage, self.verdict == Verdict::Nothing)
     }
 
     /// Whether nothing is missing.

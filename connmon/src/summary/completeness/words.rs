@@ -31,7 +31,7 @@ const REPORT: &str = "This is a fault: report it with the output of “connmon d
 pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
     all.extend(left_out(runs));
-    all.extend(coverage(&this.coverage));
+    all.extend(coverage(&this.coverage, selection.is_interval()));
     all.extend(notes(this, runs, selection));
     if this.coverage.asked.is_none() {
         all.push(statement(
@@ -135,8 +135,8 @@ pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> 
 }
 
 /// What was recorded, and what was not.
-pub(super) fn coverage(coverage: &Coverage) -> Vec<Statement> {
-    gaps(&coverage.gaps).into_iter().chain(recorded(coverage)).collect()
+pub(super) fn coverage(coverage: &Coverage, is_interval: bool) -> Vec<Statement> {
+    gaps(&coverage.gaps).into_iter().chain(recorded(coverage, is_interval)).collect()
 }
 
 /// What was not recorded. That the future was not is no loss.
@@ -158,16 +158,17 @@ fn gaps(gaps: &[Gap]) -> Option<Statement> {
 }
 
 /// What was recorded.
-fn recorded(coverage: &Coverage) -> Option<Statement> {
+fn recorded(coverage: &Coverage, is_interval: bool) -> Option<Statement> {
     let asked = coverage.asked?;
     let each = coverage.recorded.iter().take(LISTED);
     let each = each.map(|part| format!("from {} to {}", short(part.from), short(part.to)));
     let each = each.collect::<Vec<_>>().join("; ");
     Some(match coverage.recorded.len() {
-        0 if asked.from == asked.to && coverage.gaps.is_empty() => return None,
+        // A recording that has just begun.
+        0 if asked.from == asked.to && !is_interval => return None,
         0 => statement(
             Level::Loss,
-            format!("No part of the time from {} to {} was recorded.", short(asked.from), short(asked.to)),
+            "No part of the time that was asked for was recorded.".into(),
             Some("That nothing is shown says nothing of what happened then."),
         ),
         1 => statement(Level::Note, format!("Recorded {each}."), None),
