@@ -3,13 +3,12 @@
 // be seen draw themselves.
 
 import { bringUp, keepingFocus } from "./dom.js";
-import { failures } from "./groups.js";
 import { kilometres } from "./geo.js";
 import { Fault } from "./query/fault.js";
-import { ENDS } from "./query/fields.js";
 import { compile } from "./query/meaning.js";
 import { parts } from "./query/syntax.js";
 import { everything, fromHash, isSection, termOf, toHash, toggled } from "./state.js";
+import { during, widened } from "./steps.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./state.js").Question} Question */
@@ -27,10 +26,14 @@ import { everything, fromHash, isSection, termOf, toHash, toggled } from "./stat
 export class App {
   /** @param {Model} model */
   constructor(model) {
+    /** All there is. */
+    this.whole = model;
+    /** The same; where a time is chosen, with the bytes of that time. */
     this.model = model;
+    /** The time chosen, in whole steps. @type {[number, number] | null} */
+    this.time = null;
     /** @type {Question} */
     this.question = everything();
-    this.failed = failures(ENDS);
     /** The rows chosen, in order. */
     this.rows = model.order;
     /** The rows chosen if the time did not matter: those of the histogram. */
@@ -120,7 +123,7 @@ export class App {
   /** Shows data that has changed, with the same question. @param {Model} model */
   refresh(model) {
     const before = performance.now();
-    this.model = model;
+    this.whole = model;
     this.places = placesOf(model);
     this.choose();
     for (const view of this.views) {
@@ -133,7 +136,7 @@ export class App {
 
   /** Chooses the rows. */
   choose() {
-    const { model, question } = this;
+    const { whole: model, question } = this;
     const { near } = question;
     /** @type {Predicate | null} */
     let fits = null;
@@ -151,14 +154,16 @@ export class App {
       fits = (row) => inside[model.remote[row]] && (before === null || before(row));
     }
     this.anytime = filtered(model.order, fits);
-    const { time } = question;
-    if (!time) {
+    this.time = question.time && widened(model, question.time);
+    if (!this.time) {
       this.rows = this.anytime;
+      this.model = model;
       return;
     }
-    const [from, to] = time.map((ms) => (ms - model.base) * 1e6);
+    const [from, to] = this.time.map((ms) => (ms - model.base) * 1e6);
     const { opened, lasted } = model;
     this.rows = this.anytime.filter((row) => opened[row] < to && opened[row] + lasted[row] >= from);
+    this.model = during(model, this.rows, this.time);
   }
 
   /** The parts of the filter that must all fit. */

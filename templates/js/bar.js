@@ -5,6 +5,8 @@ import { byId, download, html, replace, svg } from "./dom.js";
 import { askedText, intervalText, nearText } from "./asked.js";
 import { bytesText, count, durationText, grouped } from "./format.js";
 import { csvParts } from "./csv.js";
+import { hasFailed } from "./groups.js";
+import { widened } from "./steps.js";
 import { FIELDS } from "./query/fields.js";
 import { timeWord } from "./format.js";
 
@@ -126,7 +128,7 @@ export class Bar {
     this.fault.hidden = fault === null;
     this.fault.textContent = fault === null ? "" : fault.sentence();
     this.input.setAttribute("aria-invalid", String(fault !== null));
-    const asked = askedText(question);
+    const asked = askedText({ ...question, time: app.time });
     replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, filtered by: ${asked}`);
     this.drawChips();
     this.drawBars();
@@ -140,7 +142,7 @@ export class Bar {
       html("span", {}, text), html("button", { type: "button", "data-key": text, "aria-label": `Remove ${text}`, click: () => { this.stop(); remove(); } }, "×"));
     const found = terms.map((term, nth) =>
       chip(term, () => app.ask({ filter: terms.filter((_, other) => other !== nth).join(" ") }), term.startsWith("-") ? "not" : ""));
-    if (time) found.push(chip(intervalText(time), () => app.ask({ time: null }), "when"));
+    if (time) found.push(chip(intervalText(app.time ?? time), () => app.ask({ time: null }), "when"));
     if (near) found.push(chip(nearText(near), () => app.ask({ near: null }), "when"));
     if (found.length > 1) found.push(html("li", { class: "clear" }, html("button", { type: "button", click: () => { this.stop(); app.ask({ filter: "", time: null, near: null }); } }, "Clear all")));
     replace(this.chips, ...found);
@@ -149,7 +151,7 @@ export class Bar {
 
   drawBars() {
     const { app } = this;
-    const { model, anytime, failed } = app;
+    const { whole: model, anytime } = app;
     const [from, to] = this.span();
     const scale = BINS / Math.max(1, to - from);
     const [opened, bad] = [new Float64Array(BINS), new Float64Array(BINS)];
@@ -157,7 +159,7 @@ export class Bar {
       const row = anytime[i];
       const bin = Math.max(0, Math.min(BINS - 1, Math.floor((model.base + model.opened[row] / 1e6 - from) * scale)));
       opened[bin] += 1;
-      if (failed[model.end[row]]) bad[bin] += 1;
+      if (hasFailed(model, row)) bad[bin] += 1;
     }
     const most = Math.max(1, ...opened);
     const path = (/** @type {Float64Array} */ bins) => bins.reduce((text, n, bin) => {
@@ -166,7 +168,7 @@ export class Bar {
       return `${text}M${bin} ${HEIGHT}v-${height.toFixed(1)}h.8v${height.toFixed(1)}z`;
     }, "");
     replace(this.bars, svg("path", { class: "opened", d: path(opened) }), svg("path", { class: "failed", d: path(bad) }), this.shade);
-    this.drawWindow(app.question.time);
+    this.drawWindow(app.time);
   }
 
   /** @param {[number, number] | null} time */
@@ -175,7 +177,7 @@ export class Bar {
     const place = (/** @type {number} */ ms) => ((ms - from) / Math.max(1, to - from)) * BINS;
     this.shade.setAttribute("x", String(time ? place(time[0]) : 0));
     this.shade.setAttribute("width", String(time ? Math.max(0.6, place(time[1]) - place(time[0])) : 0));
-    replace(this.range, intervalText(time ?? [from, to]), html("span", {}, time ? durationText((time[1] - time[0]) * 1e6) : "drag over the bars to select a time"));
+    replace(this.range, intervalText(time ?? [from, to]), html("span", {}, time ? `${durationText((time[1] - time[0]) * 1e6)}, in steps of ${durationText(this.app.whole.step * 1e6)}` : "drag over the bars to select a time"));
   }
 
   /** What the histogram covers. @returns {[number, number]} */
@@ -195,7 +197,7 @@ export class Bar {
     this.stop();
     this.box.setPointerCapture(event.pointerId);
     const chosen = (/** @type {PointerEvent} */ e) => /** @type {[number, number]} */ ([start, at(e)].sort((a, b) => a - b));
-    const move = (/** @type {PointerEvent} */ e) => this.drawWindow(chosen(e));
+    const move = (/** @type {PointerEvent} */ e) => this.drawWindow(widened(this.app.whole, chosen(e)));
     const up = (/** @type {PointerEvent} */ e) => {
       this.box.removeEventListener("pointermove", move);
       const time = chosen(e);

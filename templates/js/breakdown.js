@@ -43,7 +43,7 @@ export class Breakdown {
     const peers = measure === "peers" ? peersOf(app.model, app.rows, kind.codes, kind.words.length) : null;
     const of = (/** @type {import("./groups.js").Sum} */ sum) =>
       peers ? peers[sum.key] : measure === "bytes" ? sum.tx + sum.rx : sum.connections;
-    const found = sums(app.model, app.rows, kind.codes, kind.words.length, app.failed).sort((a, b) => of(b) - of(a) || b.connections - a.connections);
+    const found = sums(app.model, app.rows, kind.codes, kind.words.length).sort((a, b) => of(b) - of(a) || b.connections - a.connections);
     const most = Math.max(1, ...found.map(of));
     const all = this.whole.has(kind.name);
     const shown = all ? found.slice(0, 200) : found.slice(0, BARS);

@@ -28,9 +28,12 @@ const CSV_COLUMNS = [
   ["asn", (m, row) => m.endpoints[m.remote[row]].asn],
   ["org", (m, row) => m.endpoints[m.remote[row]].org],
   ["service", (m, row) => m.serviceNames[m.service[row]]],
-  ["tx_bytes", (m, row) => m.tx[row]],
-  ["rx_bytes", (m, row) => m.rx[row]],
+  ["tx_bytes", (m, row) => (m.whole ?? m).tx[row]],
+  ["rx_bytes", (m, row) => (m.whole ?? m).rx[row]],
   ["end", (m, row) => (m.end[row] === m.open ? "" : ENDS[m.end[row]])],
+  // Of the time chosen, if one is.
+  ["within_tx_bytes", (m, row) => (m.whole ? m.tx[row] : "")],
+  ["within_rx_bytes", (m, row) => (m.whole ? m.rx[row] : "")],
 ];
 const CHUNK = 2000;
 

@@ -93,6 +93,7 @@ export class Drawer {
   sections(row) {
     const { app } = this;
     const m = app.model;
+    const all = m.whole ?? m;
     const owner = ownerOf(m, row);
     const endpoint = m.endpoints[m.remote[row]];
     const names = m.nameSets[m.names[row]];
@@ -105,7 +106,8 @@ export class Drawer {
         html("button", { type: "button", title: "Earlier (k)", click: () => this.step(-1) }, "↑"), html("button", { type: "button", title: "Later (j)", click: () => this.step(1) }, "↓"),
         html("button", { type: "button", title: "Close (Esc)", "aria-label": "Close", click: () => app.ask({ open: null }) }, "×")));
     const traffic = list([
-      ["Sent", amountText(m.tx[row], m.txCalls[row])], ["Received", amountText(m.rx[row], m.rxCalls[row])],
+      ["Sent", amountText(all.tx[row], m.txCalls[row])], ["Received", amountText(all.rx[row], m.rxCalls[row])],
+      ["Within the chosen time", m.whole ? `${bytesText(m.tx[row])} sent, ${bytesText(m.rx[row])} received` : null],
       ["Kernel’s totals", flags & 4 ? `${grouped(m.kernelTx[row])} sent, ${grouped(m.kernelRx[row])} received` : null],
       ["On the wire", flags & 8 ? `${bytesText(m.wireTx[row])} in ${count(m.wireTxPackets[row], "packet", "packets")} sent, ${bytesText(m.wireRx[row])} in ${count(m.wireRxPackets[row], "packet", "packets")} received` : null],
       ["Retransmitted", m.retransmits[row] ? `${count(m.retransmits[row], "segment", "segments")}, ${grouped(m.retransmitted[row])} bytes` : null],
@@ -116,7 +118,7 @@ export class Drawer {
     return [
       head,
       list([
-        ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || "still open"], ["Lasted", durationText(m.lasted[row])],
+        ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || (m.end[row] === m.open ? "still open" : "not seen")], ["Lasted", durationText(m.lasted[row])],
         ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Local", localText(m, row)],
         ["Remote", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],
         ["Before the recording", flags & 1 ? "opened before it; earlier bytes are not counted" : null], ["Subflow", flags & 2 ? "of a multipath TCP connection" : null],

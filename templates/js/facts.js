@@ -80,7 +80,7 @@ export const openedMs = (model, row) => model.base + model.opened[row] / 1e6;
 export const openedText = (model, row) => stamp(model.base, model.opened[row]);
 
 /** @param {Model} model @param {number} row */
-export const closedText = (model, row) => (model.end[row] === model.open ? "" : stamp(model.base, model.opened[row] + model.lasted[row]));
+export const closedText = (model, row) => (model.end[row] === model.open || ENDS[model.end[row]] === "recording-ended" ? "" : stamp(model.base, model.opened[row] + model.lasted[row]));
 
 /** @param {Model} model @param {number} row */
 export function shortTime(model, row) {

@@ -6,16 +6,8 @@ import { baseName } from "./query/fields.js";
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {{key: number, connections: number, failed: number, inbound: number, tx: number, rx: number, first: number, last: number}} Sum */
 
-/** Ends that are failures, as connmon counts them: by their place in `ENDS`. */
-const FAILURES = new Set(["rst", "timeout", "refused", "unreachable", "error"]);
-
-/**
- * Which codes of ends are failures.
- * @param {readonly string[]} ends
- */
-export function failures(ends) {
-  return ends.map((end) => FAILURES.has(end));
-}
+/** Whether a connection failed, as connmon counts it. @param {Model} model @param {number} row */
+export const hasFailed = ({ flags }, row) => (flags[row] & 16) !== 0;
 
 /**
  * A sum for each code that a row can have, of the rows given.
@@ -23,11 +15,10 @@ export function failures(ends) {
  * @param {Uint32Array} rows
  * @param {(row: number) => number} code a place, or less than 0 for none
  * @param {number} codes how many there are
- * @param {readonly boolean[]} failed by code of end
  * @returns {Sum[]} those with a row
  */
-export function sums(model, rows, code, codes, failed) {
-  const { tx, rx, end, direction, opened, lasted } = model;
+export function sums(model, rows, code, codes) {
+  const { tx, rx, direction, opened, lasted } = model;
   const [connections, bad, inbound] = [new Uint32Array(codes), new Uint32Array(codes), new Uint32Array(codes)];
   const [sent, received] = [new Float64Array(codes), new Float64Array(codes)];
   const [first, last] = [new Float64Array(codes).fill(Infinity), new Float64Array(codes).fill(-Infinity)];
@@ -38,7 +29,7 @@ export function sums(model, rows, code, codes, failed) {
     connections[at] += 1;
     sent[at] += tx[row];
     received[at] += rx[row];
-    if (failed[end[row]]) bad[at] += 1;
+    if (hasFailed(model, row)) bad[at] += 1;
     if (direction[row] === 1) inbound[at] += 1;
     if (opened[row] < first[at]) first[at] = opened[row];
     const until = opened[row] + lasted[row];

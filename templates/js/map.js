@@ -97,8 +97,8 @@ export class WorldMap {
 
   draw() {
     const { app } = this;
-    const { model, rows, failed } = app;
-    const found = sums(model, rows, (row) => model.remote[row], model.endpoints.length, failed);
+    const { model, rows } = app;
+    const found = sums(model, rows, (row) => model.remote[row], model.endpoints.length);
     this.shade(found);
     replace(byId("shaded-by"), { bytes: "bytes", connections: "connections", peers: "addresses" }[app.question.measure]);
     this.places = this.gather(found);

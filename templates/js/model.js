@@ -56,6 +56,9 @@
  * @property {[number, number]} window milliseconds since 1970 that the page covers
  * @property {Home | null} home where the host stands
  * @property {Map<string, Country>} countries by code
+ * @property {number} step milliseconds of the steps in which bytes are kept by time
+ * @property {Map<number, Float64Array>} steps of the rows that did not move all bytes in the step in which they were opened: three numbers a step, its start in milliseconds since 1970, bytes sent, bytes received
+ * @property {Model} [whole] where `tx` and `rx` are of a chosen time only: the model with all of them
  * @property {number} base milliseconds since 1970 to which times refer
  * @property {number} open the code of an end that has not come
  * @property {Float64Array} opened nanoseconds since `base`
@@ -81,19 +84,19 @@
  * @property {Map<number, number[]>} moreNamed when the other names were, of the rows that have any
  * @property {ArrayLike<number>} run
  * @property {ArrayLike<number>} inexact
- * @property {ArrayLike<number>} flags 1 began before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures
+ * @property {ArrayLike<number>} flags 1 began before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures, 16 failed
  * @property {Uint32Array} local
  * @property {Uint32Array} remote
  * @property {Uint16Array} localPort
  * @property {Uint16Array} remotePort
  * @property {Uint16Array} port of the service
- * @property {Uint8Array} proto
+ * @property {ArrayLike<number>} proto
  * @property {Uint8Array} direction
  * @property {Uint8Array} end
- * @property {Uint16Array} service
+ * @property {ArrayLike<number>} service
  * @property {Uint32Array} names
- * @property {Uint16Array} label
- * @property {Uint16Array} hits
+ * @property {ArrayLike<number>} label
+ * @property {ArrayLike<number>} hits
  * @property {readonly Process[]} processes
  * @property {readonly Endpoint[]} endpoints
  * @property {readonly string[]} protos

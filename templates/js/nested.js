@@ -4,7 +4,7 @@
 import { byId, html, keepingFocus, replace, svg } from "./dom.js";
 import { KINDS } from "./facts.js";
 import { bytesText, grouped } from "./format.js";
-import { processName } from "./groups.js";
+import { hasFailed, processName } from "./groups.js";
 import { termOf } from "./state.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -86,7 +86,7 @@ export class Nested {
   members(rows, depth, path) {
     const { levels } = TREES[this.tree];
     const level = levels[depth];
-    const { model, failed } = this.app;
+    const { model } = this.app;
     /** @type {Map<string, {word: string, rows: number[], tx: number, rx: number, failed: number}>} */
     const groups = new Map();
     for (let i = 0; i < rows.length; i += 1) {
@@ -97,7 +97,7 @@ export class Nested {
       group.rows.push(row);
       group.tx += model.tx[row];
       group.rx += model.rx[row];
-      if (failed[model.end[row]]) group.failed += 1;
+      if (hasFailed(model, row)) group.failed += 1;
     }
     const sorted = [...groups.values()].sort((a, b) => b.tx + b.rx - a.tx - a.rx || b.rows.length - a.rows.length);
     if (depth === 0) this.longest = sorted.length ? sorted[0].tx + sorted[0].rx : 0;

@@ -2,6 +2,7 @@
 // Reads the data of a page: the reader of what `connmon/src/report/payload` writes.
 
 import { address } from "./query/networks.js";
+import { readSteps } from "./steps.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Process} Process */
@@ -106,6 +107,7 @@ const unzigzag = (n) => (n % 2 === 0 ? n / 2 : -(n + 1) / 2);
 function modelOf(header, bytes) {
   const rows = header.rows;
   const columns = readColumns(header.columns, rows, bytes);
+  const { steps } = header;
   // Whole milliseconds, and what is beyond them added to each row; the model has nanoseconds.
   const base = Math.floor(header.base / 1000);
   const rest = header.base % 1000;
@@ -129,9 +131,12 @@ function modelOf(header, bytes) {
     const lower = local && remote ? Math.min(local, remote) : local || remote;
     port[row] = direction[row] === 0 ? remote : direction[row] === 1 ? local : lower;
   }
-  return {
+  /** @type {Model} */
+  const model = {
     ...(/** @type {any} */ (columns)),
     rows,
+    step: steps.seconds * 1000,
+    steps: new Map(),
     order: Uint32Array.from({ length: rows }, (_, row) => row),
     byId: new Map(),
     base,
@@ -159,6 +164,9 @@ function modelOf(header, bytes) {
     nameSets: header.names.map((/** @type {any[][]} */ set) => set.map(([name, source, process]) => ({ name, source, process }))),
     hitSets: header.hits.map((/** @type {any[][]} */ set) => set.map(([indicator, list, kind]) => ({ indicator, list, kind }))),
   };
+  const read = header.columns.reduce((/** @type {number} */ sum, /** @type {Column} */ column) => sum + column.width * rows, 0);
+  readSteps(model, readColumns(steps.columns, steps.rows, bytes.subarray(read)), steps.rows);
+  return model;
 }
 
 /** @param {any} process @returns {Process} */

@@ -5,6 +5,7 @@ import { byId, html, replace, svg } from "./dom.js";
 import { bytesText, count, grouped } from "./format.js";
 import { peersOf, processName, sums } from "./groups.js";
 import { termOf } from "./state.js";
+import { eachStep, widened } from "./steps.js";
 
 /** @typedef {import("./app.js").App} App */
 
@@ -26,8 +27,8 @@ export class Programs {
   }
 
   draw() {
-    const { model, rows, failed, question } = this.app;
-    const found = sums(model, rows, (row) => model.owner[row], model.processes.length, failed);
+    const { model, rows, question } = this.app;
+    const found = sums(model, rows, (row) => model.owner[row], model.processes.length);
     const peers = peersOf(model, rows, (row) => model.owner[row], model.processes.length);
     /** @type {(sum: import("./groups.js").Sum) => number} */
     const of = { bytes: (/** @type {any} */ s) => s.tx + s.rx, connections: (/** @type {any} */ s) => s.connections, peers: (/** @type {any} */ s) => peers[s.key] }[question.measure];
@@ -45,7 +46,7 @@ export class Programs {
       html("td", { class: "n" }, ask("pid", String(p.pid), String(p.pid))), html("td", {}, p.user ?? `uid ${p.uid}`), html("td", {}, where),
       html("td", { class: "n" }, grouped(sum.connections), sum.failed ? html("small", { class: "bad" }, `${grouped(sum.failed)} failed`) : null),
       html("td", { class: "n", title: `${grouped(sum.tx)} bytes` }, bytesText(sum.tx)), html("td", { class: "n", title: `${grouped(sum.rx)} bytes` }, bytesText(sum.rx)),
-      html("td", { class: "n" }, grouped(peers[sum.key])), html("td", { class: "spark" }, spark(lines.get(sum.key) ?? new Float64Array(POINTS))));
+      html("td", { class: "n" }, grouped(peers[sum.key])), html("td", { class: "spark" }, spark(lines.get(sum.key) ?? new Float64Array(1))));
     }));
     if (shown.length === 0) replace(this.body, html("tr", {}, html("td", { colspan: 9, class: "none" }, "No connections match.")));
     const rest = found.length - shown.length;
@@ -53,30 +54,29 @@ export class Programs {
     replace(this.more, `${count(rest, "more process", "more processes")}`);
   }
 
-  /** Bytes over the time chosen, spread over each connection's own time. @param {Set<number>} wanted */
+  /** Bytes over the time chosen, in points of whole steps. @param {Set<number>} wanted */
   lines(wanted) {
-    const { model, rows, question } = this.app;
-    const [from, to] = (question.time ?? model.window).map((ms) => (ms - model.base) * 1e6);
-    const scale = POINTS / Math.max(1, to - from);
+    const { model, whole, rows, time } = this.app;
+    const [start, to] = widened(whole, time ?? model.window);
+    const length = Math.max(1, Math.ceil((to - start) / whole.step / POINTS)) * whole.step;
+    const count = Math.max(1, Math.ceil((to - start) / length));
     /** @type {Map<number, Float64Array>} */
-    const found = new Map();
+    const found = new Map([...wanted].map((owner) => [owner, new Float64Array(count)]));
     for (const row of rows) {
-      const owner = model.owner[row];
-      if (!wanted.has(owner)) continue;
-      const points = found.get(owner) ?? new Float64Array(POINTS);
-      found.set(owner, points);
-      const bytes = model.tx[row] + model.rx[row];
-      const [start, end] = [(model.opened[row] - from) * scale, (model.opened[row] + model.lasted[row] - from) * scale];
-      const [a, b] = [Math.max(0, Math.min(POINTS - 1, Math.floor(start))), Math.max(0, Math.min(POINTS - 1, Math.floor(end)))];
-      for (let at = a; at <= b; at += 1) points[at] += bytes / (b - a + 1);
+      const points = found.get(model.owner[row]);
+      if (!points) continue;
+      eachStep(whole, row, (at, tx, rx) => {
+        const point = Math.floor((at - start) / length);
+        if (point >= 0 && point < count && at < to) points[point] += tx + rx;
+      });
     }
     return found;
   }
 }
 
-/** @param {Float64Array} points */
+/** A bar for each point. @param {Float64Array} points */
 function spark(points) {
   const most = Math.max(1, ...points);
-  const line = Array.from(points, (n, at) => `${at === 0 ? "M" : "L"}${at} ${(15 - 14 * Math.sqrt(n / most)).toFixed(1)}`).join("");
-  return svg("svg", { viewBox: `0 0 ${POINTS - 1} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "area", d: `${line}L${POINTS - 1} 16L0 16z` }), svg("path", { class: "line", d: line }));
+  const line = Array.from(points, (n, at) => `${at === 0 ? "M0 " : "V"}${(15 - (14 * n) / most).toFixed(1)}H${at + 1}`).join("");
+  return svg("svg", { viewBox: `0 0 ${points.length} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "area", d: `${line}V16H0z` }), svg("path", { class: "line", d: line }));
 }

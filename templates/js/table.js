@@ -6,6 +6,7 @@ import { append, byId, html, keepingFocus, replace } from "./dom.js";
 import { askedText } from "./asked.js";
 import { arrow, directionText, endWords, hostText, localText, networkText, ownerOf, placeText, processText, remoteText, rowOf, serviceText, shortTime } from "./facts.js";
 import { bytesText, durationText, grouped } from "./format.js";
+import { hasFailed } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./model.js").Model} Model */
@@ -234,7 +235,7 @@ export class Table {
   line(model, columns, row, place) {
     const isOpen = this.app.question.open === model.id[row];
     return html("div", {
-      role: "row", class: `grid-row${this.app.failed[model.end[row]] ? " failed" : ""}${place === this.at ? " at" : ""}${isOpen ? " open" : ""}`,
+      role: "row", class: `grid-row${hasFailed(model, row) ? " failed" : ""}${place === this.at ? " at" : ""}${isOpen ? " open" : ""}`,
       "aria-rowindex": place + 2, "aria-selected": String(place === this.at),
       click: () => { this.at = place; this.open(row); this.later(); },
     }, ...columns.map((column) => html("span", { role: "gridcell", class: column.kind ?? "" }, ...column.cell(model, row))));

@@ -4,7 +4,7 @@
 
 import { byId, html, replace } from "./dom.js";
 import { bytesText, clockText, count, dateText, durationText, grouped } from "./format.js";
-import { processName } from "./groups.js";
+import { hasFailed, processName } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {{process: number, remote: number, rows: number[], bytes: number, first: number}} Lane */
@@ -69,8 +69,8 @@ export class Timeline {
 
   /** The time shown, in nanoseconds since the model's base. @returns {[number, number]} */
   span() {
-    const { model, question } = this.app;
-    const [from, to] = (question.time ?? model.window).map((ms) => (ms - model.base) * 1e6);
+    const { model, time } = this.app;
+    const [from, to] = (time ?? model.window).map((ms) => (ms - model.base) * 1e6);
     return [from, Math.max(to, from + 1)];
   }
 
@@ -80,7 +80,7 @@ export class Timeline {
   }
 
   paint() {
-    const { model, failed } = this.app;
+    const { model } = this.app;
     const [width, height] = [this.box.clientWidth, this.box.clientHeight];
     const ratio = window.devicePixelRatio || 1;
     if (width === 0) return;
@@ -129,20 +129,19 @@ export class Timeline {
       fitted(pen, `→ ${host}`, 12 + left * 0.38, top + LANE / 2, left * 0.58);
       this.bars(pen, lane, top, x, { out, inward, bad });
       pen.restore();
-      if (failed.length === 0) break;
     }
   }
 
   /** @param {CanvasRenderingContext2D} pen @param {Lane} lane @param {number} top @param {(ns: number) => number} x @param {{out: string, inward: string, bad: string}} colors */
   bars(pen, lane, top, x, { out, inward, bad }) {
-    const { model, failed } = this.app;
+    const { model } = this.app;
     const left = this.left();
     pen.beginPath();
     pen.rect(left, AXIS, this.box.clientWidth, this.box.clientHeight);
     pen.clip();
     for (const row of lane.rows) {
       const [a, b] = [x(model.opened[row]), x(model.opened[row] + model.lasted[row])];
-      if (failed[model.end[row]]) {
+      if (hasFailed(model, row)) {
         pen.fillStyle = bad;
         pen.fillRect(a - 1, top + 3, 2, LANE - 7);
         continue;

@@ -18,10 +18,10 @@ export class Trays {
   }
 
   draw() {
-    const { model, rows, failed } = this.app;
+    const { model, rows } = this.app;
     /** @type {Map<string, {bytes: number, remotes: number, connections: number}>} */
     const kinds = new Map([...KINDS.keys()].map((kind) => [kind, { bytes: 0, remotes: 0, connections: 0 }]));
-    for (const sum of sums(model, rows, (row) => model.remote[row], model.endpoints.length, failed)) {
+    for (const sum of sums(model, rows, (row) => model.remote[row], model.endpoints.length)) {
       const { kind, country } = model.endpoints[sum.key];
       const tray = kinds.get(kind);
       if (!tray || kind === "public" && country !== null) continue;

@@ -17,7 +17,7 @@ use crate::export::{Closing, Sink, zeek};
 use crate::model::{Connection, Run};
 use crate::store::Store;
 use crate::summary::redact::{Redactor, What};
-use crate::summary::{Completeness, GeoNotes};
+use crate::summary::{Completeness, GeoNotes, OwnEnds};
 
 /// Prints every connection, and how complete that is.
 ///
@@ -53,9 +53,10 @@ fn write<W: Write + Send>(
     let runs = store.runs()?;
     let mut sink = sink(format, &mut *out, &runs)?;
     let (mut count, mut inexact, mut preexisting) = (0, 0, 0);
-    let mut moved = [0_u64; 2];
+    let (mut moved, mut own) = ([0_u64; 2], OwnEnds::default());
     store.for_each(selection.since, selection.until, filter, |run, mut connection: Connection| {
         let part = selection.part_of(connection.clone());
+        own.add(&part);
         let within = [part.tx_bytes(), part.rx_bytes()];
         connection.within = selection.is_interval().then_some(within);
         moved = [0, 1].map(|way| moved[way].saturating_add(within[way]));
@@ -69,6 +70,7 @@ fn write<W: Write + Send>(
     let runs = store.runs()?;
     let mut completeness = Completeness::of(&runs, selection);
     completeness.note_connections(inexact, preexisting);
+    completeness.note_own(own.finish());
     let geo = GeoNotes::of(&runs);
     sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections: count, moved })?;
     out.flush()?;

@@ -31,6 +31,16 @@ fn write(found: &Verified, out: &mut impl Write) -> std::io::Result<()> {
         .map_or_else(|| "cannot be read".to_owned(), |rows| count(rows, "connection", "connections"));
     writeln!(out, "data    {}, {rows} of {}", sign(found.data_is_whole()), grouped(manifest.connections))?;
     writeln!(out, "script  {}", sign(found.script))?;
+    let [between, after] = found.added;
+    for (n, place) in [(between, "between the manifest and the script"), (after, "after the end of the page")]
+    {
+        if n > 0 {
+            writeln!(out, "file    ✗ {} were added {place}", count(n, "byte", "bytes"))?;
+        }
+    }
+    if found.cut {
+        writeln!(out, "file    ✗ the end of the page is missing or altered")?;
+    }
     let commit = if manifest.commit.is_empty() { "unknown" } else { &manifest.commit };
     writeln!(out, "made by {}, commit {}", display_safe(&manifest.tool), display_safe(commit))?;
     if !manifest.query.is_empty() {

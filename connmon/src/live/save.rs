@@ -42,6 +42,7 @@ pub fn write(board: &Board, filter: &Filter, rows: usize, out: &mut impl Write) 
     let fits =
         |connection: &Connection| filter.is_everything() || filter.fits(&Row::of(connection, board.now()));
     let connections = board.connections().filter(|(_, connection)| fits(connection));
-    let (summary, payload) = collect(runs, selection, connections, rows);
+    let (mut summary, payload) = collect(runs, selection, connections, rows);
+    summary.completeness.note_forgotten(board.forgotten());
     html::write(&summary, payload, &Options::of(&summary), out)
 }

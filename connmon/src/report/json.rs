@@ -27,6 +27,7 @@ pub fn write(summary: &Summary, options: &Options, out: &mut (impl Write + ?Size
         "complete": summary.is_complete(),
         "completeness": summary.completeness.statements.iter().map(|statement| statement.words()).collect::<Vec<_>>(),
         "totals": figures(&summary.totals.figures),
+        "both_ends_here": summary.totals.own,
         "findings": options.findings.iter().map(|finding| json!({
             "title": finding.title, "connections": finding.connections, "reason": finding.reason, "filter": finding.filter,
         })).collect::<Vec<_>>(),

@@ -325,8 +325,17 @@ fn whatever_is_altered_is_found() {
     let mut altered = whole.clone();
     altered[data] = if altered[data] == b'A' { b'B' } else { b'A' };
     assert!(!verify(&altered).unwrap().data_is_whole());
-    let longer = [whole.as_slice(), b"<p>more"].concat();
-    assert!(!verify(&longer).unwrap().is_whole());
+    // What was added beside the parts is told as that, and the parts are as they were written.
+    let manifest = text.find(html::MANIFEST).unwrap();
+    let script = manifest + text[manifest..].find("<script type=\"module\">").unwrap();
+    for (place, added) in [(whole.len(), [0, 11]), (script, [11, 0])] {
+        let longer = [&whole[..place], b"<!-- note -".as_slice(), &whole[place..]].concat();
+        let found = verify(&longer).unwrap();
+        assert_eq!((found.is_whole(), found.script, found.added, found.cut), (false, true, added, false));
+        assert!(found.page_is_whole() && found.data_is_whole());
+    }
+    let found = verify(&whole[..whole.len() - 10]).unwrap();
+    assert_eq!((found.is_whole(), found.script, found.cut), (false, true, true));
     assert!(!verify(&whole[..whole.len() - 50]).unwrap().is_whole());
     assert!(verify(&whole[..data]).is_err() && verify(b"no report").is_err());
 }
@@ -362,4 +371,60 @@ fn the_other_pictures_are_as_agreed() {
     let mut out = Vec::new();
     super::json::write(&summary, &options(), &mut out).unwrap();
     golden("report.json", &String::from_utf8(out).unwrap());
+}
+
+/// The header of a page's data, and the columns behind it.
+fn data(payload: Payload, window: Option<crate::summary::Window>) -> (serde_json::Value, Vec<u8>) {
+    let mut bytes = Vec::new();
+    payload.write(window, None, &mut bytes).unwrap();
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes.as_slice()), &mut plain).unwrap();
+    let length = u32::from_le_bytes(plain[..4].try_into().unwrap()) as usize;
+    let header = serde_json::from_slice(&plain[4..4 + length]).unwrap();
+    (header, plain.split_off(4 + length))
+}
+
+#[test]
+fn only_connections_that_moved_bytes_later_say_when() {
+    use crate::summary::fixture::{SECOND, START, process};
+    let curl = process(1, 1, "curl");
+    let mut later = connection(2, 5, &curl, "8.8.8.8:443", 1, 1);
+    for second in [20, 4_000] {
+        let start = Timestamp(START + second * SECOND);
+        later.steps.push(crate::model::Step { start, ..later.steps[0] });
+    }
+    let of = |hours: i64| {
+        let mut payload = Payload::new(&[run(1, 0)], 10);
+        [connection(1, 3, &curl, "8.8.8.8:443", 1, 1), later.clone()]
+            .iter()
+            .for_each(|one| payload.add(1, one));
+        let to = Timestamp(START + hours * 3_600 * SECOND);
+        let (header, columns) = data(payload, Some(crate::summary::Window { from: Timestamp(START), to }));
+        let width = |columns: &serde_json::Value| -> u64 {
+            columns.as_array().unwrap().iter().map(|column| column["width"].as_u64().unwrap()).sum()
+        };
+        let steps = &header["steps"];
+        let rows = steps["rows"].as_u64().unwrap();
+        assert_eq!(columns.len() as u64, 2 * width(&header["columns"]) + rows * width(&steps["columns"]));
+        (steps["seconds"].as_u64().unwrap(), rows)
+    };
+    assert_eq!(of(1), (10, 3));
+    // Of longer times the steps are longer, and the first two become one.
+    assert_eq!(of(24), (60, 2));
+}
+
+#[test]
+fn no_hit_and_no_label_is_lost_where_there_are_many() {
+    let curl = crate::summary::fixture::process(1, 1, "curl");
+    let mut payload = Payload::new(&[run(1, 0)], 100_000);
+    for id in 0..70_000 {
+        let mut one = connection(1 + id, 0, &curl, "8.8.8.8:443", 1, 1);
+        one.label = Some(format!("label {id}").into());
+        payload.add(1, &one);
+    }
+    let (header, _) = data(payload, None);
+    assert_eq!(header["labels"].as_array().unwrap().len(), 70_001);
+    let label =
+        header["columns"].as_array().unwrap().iter().find(|column| column["name"] == "label").unwrap();
+    assert_eq!(label["width"], 3, "70 000 is more than two bytes hold");
 }

@@ -24,6 +24,10 @@ pub struct Verified {
     pub rows: Option<u64>,
     /// Whether the script is the one that the page allows.
     pub script: bool,
+    /// Bytes that stand where nothing was written: between the manifest and the script, and after the end.
+    pub added: [u64; 2],
+    /// The end is not what was written: it was cut off.
+    pub cut: bool,
     /// The whole file.
     pub file: Part,
 }
@@ -45,6 +49,11 @@ pub enum NoReport {
     Data,
 }
 
+/// Begins the script, after one line feed.
+const BEGIN: &str = "<script type=\"module\">";
+/// What comes after the script, to the end.
+const LAST: &str = "</script>\n</body>\n</html>\n";
+
 /// What a comparison has for a title.
 const COMPARISON: &str = "<title>Comparison · connmon</title>";
 
@@ -57,7 +66,7 @@ struct Header {
 impl Verified {
     /// Whether everything is as it was written.
     pub fn is_whole(&self) -> bool {
-        self.page_is_whole() && self.data_is_whole() && self.script
+        self.page_is_whole() && self.data_is_whole() && self.script && self.added == [0, 0] && !self.cut
     }
 
     /// Whether the page is.
@@ -88,11 +97,14 @@ pub fn verify(file: &[u8]) -> Result<Verified, NoReport> {
     let length = find(&page[start..], END.as_bytes()).ok_or(NoReport::Data)?;
     // What is no base64 any more has no bytes, so its digest is another one.
     let data = STANDARD.decode(&page[start..start + length]).unwrap_or_default();
+    let behind = Behind::of(page, &rest[end + END.len()..]);
     Ok(Verified {
         page: part_of(page),
         rows: rows(&data),
         data: part_of(&data),
-        script: script_is_allowed(page, &rest[end + END.len()..]),
+        script: behind.script,
+        added: behind.added,
+        cut: behind.cut,
         file: part_of(file),
         manifest,
     })
@@ -110,15 +122,32 @@ fn rows(data: &[u8]) -> Option<u64> {
     serde_json::from_slice::<Header>(&header).ok().map(|header| header.rows)
 }
 
-/// Whether what follows the manifest is the script with the digest that the page names.
-fn script_is_allowed(page: &[u8], rest: &[u8]) -> bool {
-    let begin = b"<script type=\"module\">".as_slice();
-    let Some(start) = find(rest, begin).map(|at| at + begin.len()) else { return false };
-    let Some(length) = find(&rest[start..], END.as_bytes()) else { return false };
-    let digest = STANDARD.encode(Sha256::digest(&rest[start..start + length]));
-    let allowed = format!("script-src 'sha256-{digest}'");
-    find(page, allowed.as_bytes()).is_some()
-        && rest[start + length..].trim_ascii() == b"</script>\n</body>\n</html>"
+/// What stands behind the manifest.
+#[derive(Default)]
+struct Behind {
+    script: bool,
+    added: [u64; 2],
+    cut: bool,
+}
+
+impl Behind {
+    /// Looks for the script with the digest that the page names, and at what is before and after it.
+    fn of(page: &[u8], rest: &[u8]) -> Self {
+        let none = Self { cut: true, ..Self::default() };
+        let Some(at) = find(rest, BEGIN.as_bytes()) else { return none };
+        let start = at + BEGIN.len();
+        let Some(length) = find(&rest[start..], END.as_bytes()) else { return none };
+        let digest = STANDARD.encode(Sha256::digest(&rest[start..start + length]));
+        let allowed = format!("script-src 'sha256-{digest}'");
+        let after = &rest[start + length..];
+        let added = |there: &[u8], written: usize| there.len().saturating_sub(written) as u64;
+        let last = after.strip_prefix(LAST.as_bytes());
+        Self {
+            script: find(page, allowed.as_bytes()).is_some(),
+            added: [added(&rest[..at], 1), last.map_or(0, |more| added(more, 0))],
+            cut: last.is_none(),
+        }
+    }
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::findings::Watch;
 use super::kept::Keeper;
 use super::rows::{Figures, ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
-use super::{Activity, Completeness, Indicators, Selection, Summary, Window, service_of};
+use super::{Activity, Completeness, Indicators, OwnEnds, Selection, Summary, Window, service_of};
 use crate::enrich::geo::AddressKind;
 use crate::model::{Connection, End, Process, ProcessId, Proto, Run, Timestamp};
 
@@ -23,6 +23,7 @@ pub struct Builder {
     last_words: HashMap<i64, Timestamp>,
     pub(super) indicators: Indicators,
     pub(super) totals: Totals,
+    pub(super) own: OwnEnds,
     pub(super) unowned: Figures,
     pub(super) activity: Activity,
     pub(super) keeper: Keeper,
@@ -68,6 +69,7 @@ impl Builder {
             indicators: Indicators::of(&runs),
             runs,
             totals: Totals::default(),
+            own: OwnEnds::default(),
             unowned: Figures::default(),
             process_index: HashMap::new(),
             processes: Vec::new(),
@@ -89,6 +91,7 @@ impl Builder {
         self.totals.preexisting += u64::from(connection.preexisting);
         self.totals.open += u64::from(connection.is_open());
         self.indicators.add(&connection);
+        self.own.add(&connection);
         self.activity.add(&connection);
         self.protocols.entry(connection.proto).or_default().add(&connection, tx, rx);
         *self.ends.entry(connection.end).or_default() += 1;

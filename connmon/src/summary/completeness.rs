@@ -3,6 +3,7 @@
 mod coverage;
 mod words;
 
+use super::Own;
 use super::selection::{Selection, Window};
 use crate::model::{self, Run};
 
@@ -121,6 +122,21 @@ impl Completeness {
         self.statements.sort_by_key(|statement| statement.level);
     }
 
+    /// Adds how much is in the sums twice.
+    pub fn note_own(&mut self, own: Own) {
+        self.statements.extend(words::own(own));
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds that so many connections of the recording are not in here, for the store alone has them.
+    pub fn note_forgotten(&mut self, forgotten: u64) {
+        let Some(statement) = words::forgotten(forgotten) else { return };
+        if matches!(self.verdict, Verdict::Complete | Verdict::Unfinished) {
+            self.verdict = Verdict::Partial;
+        }
+        self.statements.insert(0, statement);
+    }
+
     /// Adds that the figures of the wire lack so many connections.
     pub fn note_wire(&mut self, unknown: u64) {
         self.statements.extend(words::wire(unknown));
@@ -128,7 +144,7 @@ impl Completeness {
 
     /// Which parts of the time that was asked for were recorded, and which were not, in words.
     pub fn coverage_words(&self) -> Vec<Statement> {
-        words::coverage(&self.coverage)
+        words::coverage(&self.coverage, self.verdict == Verdict::Nothing)
     }
 
     /// Whether nothing is missing.

@@ -44,6 +44,8 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
     let countries = countries(&remotes);
     let mut totals = builder.totals;
     completeness.note_connections(totals.figures.inexact, totals.preexisting);
+    totals.own = builder.own.finish();
+    completeness.note_own(totals.own);
     totals.processes = processes.len() as u64;
     totals.remotes = remotes.len() as u64;
     totals.countries = countries.iter().filter(|row| row.code.is_some()).count() as u64;

@@ -69,7 +69,7 @@ pub(crate) fn connection(
         id,
         proto: Proto::TCP,
         direction: Direction::Out,
-        local: Endpoint::new("192.168.7.5".parse().unwrap(), 40_000 + id as u16),
+        local: Endpoint::new("192.168.7.5".parse().unwrap(), 40_000_u16.wrapping_add(id as u16)),
         remote: Endpoint::new(remote.ip(), remote.port()),
         opened,
         closed: Some(Timestamp(opened.0 + 10 * SECOND)),

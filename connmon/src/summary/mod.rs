@@ -16,6 +16,7 @@ pub mod geo;
 mod indicators;
 mod kept;
 pub mod lanes;
+mod own;
 pub mod redact;
 mod rows;
 mod selection;
@@ -40,6 +41,7 @@ pub use builder::Builder;
 pub use completeness::{Completeness, Coverage, Level, Statement, Verdict};
 pub use geo::GeoNotes;
 pub use indicators::Indicators;
+pub use own::{Own, OwnEnds};
 pub use rows::{
     CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
 };

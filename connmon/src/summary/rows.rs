@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Own;
 use crate::enrich::geo::AddressKind;
 use crate::model::{Connection, Direction, End, Location, Process, ProcessId, Proto, Timestamp};
 
@@ -60,6 +61,8 @@ pub struct Totals {
     pub preexisting: u64,
     /// Connections that had not ended when they were last written.
     pub open: u64,
+    /// Connections whose both ends are here: they are in the figures twice.
+    pub own: Own,
     /// Distinct processes.
     pub processes: u64,
     /// Distinct remote addresses.

@@ -54,7 +54,11 @@ impl Selection {
         let first = runs.iter().map(|run| run.started).min()?;
         let last = runs.iter().map(Run::known_end).max()?;
         let from = self.since.unwrap_or_else(|| self.until.map_or(first, |until| until.min(first)));
-        let last = if self.since.is_some() { self.now.map_or(last, |now| now.max(last)) } else { last };
+        let last = match (self.since, self.now) {
+            // What is asked of the future is its first step at least.
+            (Some(since), Some(now)) => last.max(now).max(step_after(Timestamp(since.0.saturating_add(1)))),
+            _ => last,
+        };
         Some(Window { from, to: self.until.unwrap_or(last).max(from) })
     }
 }

@@ -182,6 +182,8 @@ fn times_without_a_recording_are_gaps() {
 
 #[test]
 fn time_that_was_not_recorded_is_never_called_complete() {
+    use Verdict::{Complete, Nothing, Partial};
+
     let at = |hour: i64| Timestamp(START + hour * 3_600 * SECOND);
     let runs = [run(1, 0), run(2, 3)];
     let asked = |since: Option<i64>, until: Option<i64>| {
@@ -194,10 +196,11 @@ fn time_that_was_not_recorded_is_never_called_complete() {
         let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| hours(gap.from, gap.to)).collect();
         assert_eq!(c.is_complete(), gaps.is_empty() && !recorded.is_empty());
         let words: Vec<_> = c.statements.iter().map(Statement::words).collect();
-        assert_eq!(words.join(" ").contains("othing was recorded"), !gaps.is_empty(), "{words:#?}");
+        let told = words.join(" ");
+        assert_eq!(told.contains("othing was recorded"), !gaps.is_empty(), "{words:#?}");
+        assert_eq!(told.contains("No part of the time"), c.verdict == Nothing, "{words:#?}");
         (c.verdict, recorded, gaps)
     };
-    use Verdict::{Complete, Nothing, Partial};
     for (since, until, found) in [
         (Some(0), Some(1), (Complete, vec![(0, 1)], vec![])),
         (None, None, (Partial, vec![(0, 1), (3, 4)], vec![(1, 3)])),
@@ -208,6 +211,7 @@ fn time_that_was_not_recorded_is_never_called_complete() {
         (Some(9), None, (Nothing, vec![], vec![(9, 10)])),
         (Some(3), None, (Partial, vec![(3, 4)], vec![(4, 10)])),
         (Some(20), Some(21), (Nothing, vec![], vec![(20, 21)])),
+        (Some(20), None, (Nothing, vec![], vec![(20, 20)])),
         (Some(3), Some(12), (Partial, vec![(3, 4)], vec![(4, 10), (10, 12)])),
     ] {
         assert_eq!(asked(since, until), found, "{since:?} {until:?}");

@@ -1,6 +1,6 @@
 //! Names: what was said on connections, and what DNS answered before they were opened.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ const ANSWER_NS: u64 = 10_000_000_000;
 const MAX_ADDRESSES: usize = 65_536;
 /// Names of an address, and of a connection, at most.
 const MAX_NAMES: usize = 8;
+/// Of a name of an address, and of who asked for it, at most so many pairs.
+const MAX_ASKERS: usize = 32;
 /// A name that another process asked for counts for at least so long, nanoseconds, however short its time to live.
 const GRACE_NS: u64 = 60_000_000_000;
 /// Aliases that are followed.
@@ -169,9 +171,17 @@ impl Names {
         }
         let all = self.known.entry(ip).or_default();
         all.retain(|old| (&old.name, old.process) != (&known.name, known.process));
-        if all.len() >= MAX_NAMES {
-            self.evicted += 1;
-            all.remove(0);
+        if all.len() >= MAX_ASKERS {
+            // The name stays known, of those who asked later.
+            let again = |place: &usize| all[place + 1..].iter().any(|later| later.name == all[*place].name);
+            let place = (0..all.len()).find(again).unwrap_or(0);
+            all.remove(place);
+        }
+        let names = all.iter().map(|one| &one.name).collect::<BTreeSet<_>>();
+        if names.len() >= MAX_NAMES && !names.contains(&known.name) {
+            let oldest = all.remove(0);
+            let is_known = all.iter().any(|one| one.name == oldest.name);
+            self.evicted += u64::from(oldest.until_ns >= known.time_ns && !is_known);
         }
         all.push(known);
     }

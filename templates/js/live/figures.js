@@ -3,18 +3,20 @@
 
 import { byId, html, replace } from "../dom.js";
 import { bytesText, count, grouped } from "../format.js";
+import { hasFailed } from "../groups.js";
 
 /** @typedef {import("../model.js").Model} Model */
 
-/** What all rows add up to. @param {Model} model @param {readonly boolean[]} failed by code of end */
-export function figuresOf({ order, tx, rx, end, open, owner, others, remote, processes, endpoints }, failed) {
+/** What all rows add up to. @param {Model} model */
+export function figuresOf(model) {
+  const { order, tx, rx, end, open, owner, others, remote, processes, endpoints } = model;
   let [sent, received, bad, still] = [0, 0, 0, 0];
   const [acting, met] = [new Uint8Array(processes.length), new Uint8Array(endpoints.length)];
   for (let i = 0; i < order.length; i += 1) {
     const row = order[i];
     sent += tx[row];
     received += rx[row];
-    if (failed[end[row]]) bad += 1;
+    if (hasFailed(model, row)) bad += 1;
     if (end[row] === open) still += 1;
     if (owner[row] >= 0) acting[owner[row]] = 1;
     met[remote[row]] = 1;
@@ -40,9 +42,9 @@ export function takeSmallPrint(made) {
   });
 }
 
-/** @param {Model} model @param {readonly boolean[]} failed */
-export function showFigures(model, failed) {
-  const found = figuresOf(model, failed);
+/** @param {Model} model */
+export function showFigures(model) {
+  const found = figuresOf(model);
   const ends = `${found.bad ? `${grouped(found.bad)} failed` : "none failed"}, ${grouped(found.still)} still open`;
   /** In the page's order: the figure, and what stands below it where that changes too. @type {[string, string | null][]} */
   const lines = [

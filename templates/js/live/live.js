@@ -172,7 +172,7 @@ class Live {
     this.app.refresh(this.merger.model);
     this.pulses.show(this.fresh);
     this.fresh = [];
-    showFigures(this.merger.model, this.app.failed);
+    showFigures(this.merger.model);
     if (this.head) {
       showForgotten(this.head.forgotten);
       this.top.changed(this.head.complete);

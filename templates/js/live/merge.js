@@ -1,6 +1,8 @@
 // @ts-check
 // Puts changed connections into a model that is on show: rows in place, dictionaries by what their entries are.
 
+import { lengthened } from "../steps.js";
+
 /** @typedef {import("../model.js").Model} Model */
 /** @typedef {import("../model.js").Process} Process */
 /** @typedef {import("../model.js").Share} Share */
@@ -10,13 +12,13 @@
 const PLAIN = /** @type {const} */ ({
   id: Float64Array, lasted: Float64Array, tx: Float64Array, rx: Float64Array, txCalls: Float64Array, rxCalls: Float64Array, kernelTx: Float64Array,
   kernelRx: Float64Array, wireTx: Float64Array, wireRx: Float64Array, wireTxPackets: Uint32Array, wireRxPackets: Uint32Array, retransmitted: Float64Array,
-  retransmits: Uint32Array, rtt: Uint32Array, named: Float64Array, run: Uint16Array, flags: Uint8Array, localPort: Uint16Array, remotePort: Uint16Array,
+  retransmits: Uint32Array, rtt: Uint32Array, named: Float64Array, run: Uint32Array, flags: Uint8Array, localPort: Uint16Array, remotePort: Uint16Array,
   port: Uint16Array, direction: Uint8Array, end: Uint8Array,
 });
 /** Columns that are places in dictionaries. */
 const CODED = /** @type {const} */ ({
-  owner: Int32Array, local: Uint32Array, remote: Uint32Array, names: Uint32Array, proto: Uint16Array, service: Uint16Array, label: Uint16Array,
-  hits: Uint16Array, inexact: Uint16Array,
+  owner: Int32Array, local: Uint32Array, remote: Uint32Array, names: Uint32Array, proto: Uint32Array, service: Uint32Array, label: Uint32Array,
+  hits: Uint32Array, inexact: Uint32Array,
 });
 /** @typedef {keyof typeof CODED} Coded */
 const WIDTHS = { opened: Float64Array, ...PLAIN, ...CODED };
@@ -170,10 +172,17 @@ export class Merger {
       const [from, to, code] = [delta[name], columns[name], codes[name]];
       for (const row of delta.order) to[rows[row]] = from[row] < 0 ? -1 : code[from[row]];
     }
+    // The longer steps are those of both.
+    if (delta.step > model.step) {
+      model.step = delta.step;
+      for (const [row, steps] of model.steps) model.steps.set(row, lengthened(steps, delta.step));
+    }
     for (const row of delta.order) {
       const to = rows[row];
       columns.opened[to] = delta.opened[row] + shift;
       this.set(model.moreNamed, to, delta.moreNamed.get(row));
+      const steps = delta.steps.get(row);
+      this.set(model.steps, to, steps && lengthened(steps, model.step));
       this.set(model.shares, to, delta.shares.get(row)?.map((share) => ({ ...share, process: codes.owner[share.process] })));
       this.set(model.others, to, delta.others.get(row)?.map((one) => codes.owner[one]));
     }
@@ -210,7 +219,7 @@ export class Merger {
       rows.add(row);
       this.byId.delete(id);
       this.free.push(row);
-      for (const map of [this.model.shares, this.model.others, this.model.moreNamed]) map.delete(row);
+      for (const map of [this.model.shares, this.model.others, this.model.moreNamed, this.model.steps]) map.delete(row);
     }
     if (rows.size === 0) return;
     const kept = this.order.subarray(0, this.count).filter((row) => !rows.has(row));

@@ -56,6 +56,8 @@ function modelOf(list, unit = "a.service", shift = 0) {
     opened: numbers((one) => (one.openedMs - base) * 1e6), lasted: numbers((one) => (one.end === OPEN ? NOW + 60_000 - one.openedMs : 1000) * 1e6),
     id: numbers((one) => one.id), tx: numbers((one) => one.tx), rx: numbers((one) => one.rx), wireTxPackets: Uint16Array.from(rows, (one) => one.wirePackets), owner,
     shares: new Map(shared.map(([row, process]) => [row, [{ process, tx: 1, rx: 2, txCalls: 3, rxCalls: 4 }]])), others: new Map(shared.map(([row, process]) => [row, [process]])),
+    // Every fourth row moved its bytes in two steps.
+    step: 10_000, steps: new Map(rows.flatMap((one, row) => (one.id % 4 ? [] : [[row, Float64Array.of(NOW, one.tx, 0, NOW + 20_000, 0, one.rx)]]))),
     moreNamed: new Map(rows.flatMap((one, row) => (one.names.length > 1 ? [[row, [one.id]]] : []))),
     txCalls: zero, rxCalls: zero, kernelTx: zero, kernelRx: zero, wireTx: zero, wireRx: zero, wireRxPackets: zero, retransmits: zero, retransmitted: zero, rtt: zero,
     named: numbers((one) => -one.id), run: new Uint8Array(rows.length), flags: new Uint8Array(rows.length), localPort: new Uint16Array(rows.length),

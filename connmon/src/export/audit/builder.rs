@@ -7,7 +7,7 @@ use super::interfaces::{Comparison, Meter};
 use super::key::{self, Member};
 use super::{Audit, By, Group, Key, Sort, Split};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
-use crate::summary::{Completeness, GeoNotes, Indicators, Selection};
+use crate::summary::{Completeness, GeoNotes, Indicators, OwnEnds, Selection};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
@@ -21,6 +21,7 @@ pub struct Builder {
     totals: Split,
     inexact: u64,
     preexisting: u64,
+    own: OwnEnds,
     meter: Meter,
     /// A filter is set: the interfaces, which count everything, are no match for the rest.
     filtered: bool,
@@ -49,6 +50,7 @@ impl Builder {
             totals: Split::default(),
             inexact: 0,
             preexisting: 0,
+            own: OwnEnds::default(),
             meter: Meter::default(),
             filtered: !selection.filter.is_empty(),
         }
@@ -62,6 +64,7 @@ impl Builder {
         self.totals.add_connection(connection, whole);
         self.totals.add_bytes(proto, tx, rx);
         self.indicators.add(connection);
+        self.own.add(connection);
         self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_connection(connection, tx, rx);
@@ -113,6 +116,8 @@ impl Builder {
     pub fn finish(self, sort: Sort, top: Option<usize>) -> Audit {
         let mut completeness = self.completeness;
         completeness.note_connections(self.inexact, self.preexisting);
+        let own = self.own.finish();
+        completeness.note_own(own);
         let parts: u64 = self.groups.values().map(|open| open.figures.all.wire_unknown).sum();
         completeness.note_wire(parts);
         let mut groups: Vec<Group> = self
@@ -131,6 +136,7 @@ impl Builder {
             geo: self.geo,
             indicators: self.indicators,
             totals: self.totals,
+            own,
             groups,
             rest,
             comparison,

@@ -12,13 +12,15 @@ use crate::export::completeness::Completeness;
 use crate::export::indicators::IndicatorFields;
 use crate::export::process::ProcessFields;
 use crate::model::display_safe;
-use crate::summary::GeoNotes;
+use crate::summary::{GeoNotes, Own};
 
 #[derive(Serialize)]
 struct Output {
     completeness: Completeness,
     by: String,
     totals: Totals,
+    /// Connections whose both ends are here: they are in the totals twice.
+    both_ends_here: Own,
     /// Groups that `--top` left out.
     rest: Option<Totals>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +106,7 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
         completeness: (&audit.completeness).into(),
         by: audit.by.iter().map(|by| by.name()).collect::<Vec<_>>().join(","),
         totals: Totals { groups: audit.group_count(), figures: audit.totals },
+        both_ends_here: audit.own,
         rest: (audit.rest.0 > 0).then_some(Totals { groups: audit.rest.0, figures: audit.rest.1 }),
         processes: rows(by_process).map(|groups| groups.iter().filter_map(process).collect()),
         unowned: rows(by_process).map(|groups| {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::process::name;
 use crate::model::{Process, Proto, display_safe};
-use crate::summary::{Completeness, GeoNotes, Indicators, Service};
+use crate::summary::{Completeness, GeoNotes, Indicators, Own, Service};
 
 pub use builder::Builder;
 pub use figures::{Figures, Split};
@@ -176,6 +176,8 @@ pub struct Audit {
     pub indicators: Indicators,
     /// Everything together.
     pub totals: Split,
+    /// Connections whose both ends are here: they are in the totals twice.
+    pub own: Own,
     /// All groups, or the first of them.
     pub groups: Vec<Group>,
     /// How many groups were left out, and their sum.

@@ -120,6 +120,8 @@ pub(super) struct View {
     /// The last message that is in it.
     pub(super) last: String,
     pub(super) now: Timestamp,
+    /// Connections that only the store has.
+    pub(super) forgotten: u64,
 }
 
 /// How a browser begins: messages at once, and all that come later.
@@ -363,6 +365,7 @@ impl Feed {
             connections: state.board.connections().collect(),
             last: format!("{}-{}", self.epoch, state.seq),
             now: state.board.now(),
+            forgotten: state.board.forgotten(),
         }
     }
 }
@@ -386,7 +389,8 @@ fn run_of(board: &Board) -> Option<Run> {
 
 fn head(state: &State) -> Head {
     let complete = Completeness::of_last(state.board.run().map(std::slice::from_ref).unwrap_or_default())
-        .is_none_or(|(_, completeness)| completeness.verdict != Verdict::Incomplete);
+        .is_none_or(|(_, completeness)| completeness.verdict != Verdict::Incomplete)
+        && state.board.forgotten() == 0;
     Head {
         now: state.board.now().as_millis(),
         recorder: state.recorder,

@@ -87,11 +87,13 @@ fn render(view: View, home: Option<&HostLocation>, part: Part) -> io::Result<Vec
     let connections = view.connections.into_iter();
     let mut page = Vec::new();
     if part == Part::Top {
-        let summary = summarise(view.runs, connections);
+        let mut summary = summarise(view.runs, connections);
+        summary.completeness.note_forgotten(view.forgotten);
         html::write_top(&summary, &Options::of(&summary), &mut page)?;
         return Ok(page);
     }
-    let (summary, payload) = collect(view.runs, Selection::default(), connections, DEFAULT_ROWS);
+    let (mut summary, payload) = collect(view.runs, Selection::default(), connections, DEFAULT_ROWS);
+    summary.completeness.note_forgotten(view.forgotten);
     let recorded = Options::of(&summary);
     let options = Options { home: home.cloned().or(recorded.home), ..recorded };
     match part {

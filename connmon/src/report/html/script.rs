@@ -22,6 +22,7 @@ const MODULES: &[(&str, &str)] = &[
     module!("query/fields.js"),
     module!("query/syntax.js"),
     module!("query/meaning.js"),
+    module!("steps.js"),
     module!("payload.js"),
     module!("dom.js"),
     module!("format.js"),

@@ -3,37 +3,46 @@
 use std::io::{self, Write};
 
 use super::row::Row;
+use super::steps::StepRow;
 
 /// How a column's values are written.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Coding {
+#[derive(Debug)]
+pub(super) enum Coding<T> {
     /// As they are.
     Plain,
     /// As the difference from the row before, zigzag: 0, -1, 1, -2, 2 … are 0, 1, 2, 3, 4 …
     Delta,
     /// As the difference from another column, and from the usual headers of the packets in a second one, zigzag.
-    Beside(&'static str, &'static str, Of),
+    Beside(&'static str, &'static str, Of<T>),
 }
 
 /// Bytes of headers of a packet, as `templates/js/payload.js` has them too.
 const HEADERS: u64 = 52;
 
 /// A row's value in a column.
-type Of = fn(&Row) -> u64;
+type Of<T> = fn(&T) -> u64;
 
-/// A column.
-pub(super) struct Column {
+impl<T> Clone for Coding<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Coding<T> {}
+
+/// A column of a table with rows of this kind.
+pub(super) struct Column<T> {
     pub(super) name: &'static str,
-    pub(super) coding: Coding,
-    of: Of,
+    pub(super) coding: Coding<T>,
+    of: Of<T>,
     /// So many bytes hold the largest value.
     pub(super) width: usize,
 }
 
 /// All of them, as wide as these rows need. A reader finds them by name.
-pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
+pub(super) fn columns(rows: &[Row]) -> Vec<Column<Row>> {
     use Coding::{Beside, Delta, Plain};
-    let table: [(&str, Coding, Of); 33] = [
+    let table: [(&str, Coding<Row>, Of<Row>); 33] = [
         ("opened", Delta, |row| row.opened.div_euclid(1_000) as u64),
         ("id", Delta, |row| row.id as u64),
         ("lasted", Plain, |row| row.lasted_us),
@@ -75,15 +84,26 @@ pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
     table.into_iter().map(|(name, coding, of)| Column::new(name, coding, of, rows)).collect()
 }
 
-impl Column {
-    fn new(name: &'static str, coding: Coding, of: Of, rows: &[Row]) -> Self {
+/// The columns of what was moved by time: which row, in which step after the one in which it was opened, and the bytes.
+pub(super) fn step_columns(steps: &[StepRow]) -> Vec<Column<StepRow>> {
+    let table: [(&str, Coding<StepRow>, Of<StepRow>); 4] = [
+        ("row", Coding::Delta, |step| step.row),
+        ("after", Coding::Plain, |step| step.after),
+        ("tx", Coding::Plain, |step| step.tx),
+        ("rx", Coding::Plain, |step| step.rx),
+    ];
+    table.into_iter().map(|(name, coding, of)| Column::new(name, coding, of, steps)).collect()
+}
+
+impl<T> Column<T> {
+    fn new(name: &'static str, coding: Coding<T>, of: Of<T>, rows: &[T]) -> Self {
         let mut column = Self { name, coding, of, width: 0 };
         let all = column.values(rows).fold(0, |all, value| all | value);
         column.width = (u64::BITS - all.leading_zeros()).div_ceil(8) as usize;
         column
     }
 
-    fn values<'a>(&self, rows: &'a [Row]) -> impl Iterator<Item = u64> + use<'a> {
+    fn values<'a>(&self, rows: &'a [T]) -> impl Iterator<Item = u64> + use<'a, T> {
         let (of, coding, mut last) = (self.of, self.coding, 0);
         // The first row's own value is in the header: see `first`.
         if let (Coding::Delta, Some(first)) = (coding, rows.first()) {
@@ -100,12 +120,12 @@ impl Column {
     }
 
     /// The value to which the first difference is added.
-    pub(super) fn first(&self, rows: &[Row]) -> Option<u64> {
+    pub(super) fn first(&self, rows: &[T]) -> Option<u64> {
         matches!(self.coding, Coding::Delta).then(|| rows.first().map(self.of)).flatten()
     }
 
     /// Writes the bytes, by their weight.
-    pub(super) fn write(&self, rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, rows: &[T], out: &mut impl Write) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(1 << 16);
         for weight in 0..self.width {
             for value in self.values(rows) {

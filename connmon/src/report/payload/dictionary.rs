@@ -148,37 +148,32 @@ impl Dictionaries {
         self.names.place(set.clone(), || set)
     }
 
-    pub(super) fn hits(&mut self, hits: &[Hit]) -> u16 {
+    pub(super) fn hits(&mut self, hits: &[Hit]) -> u32 {
         let key = hits.iter().map(|hit| (hit.indicator.clone(), hit.list.name.clone())).collect();
-        narrow(self.hits.place(key, || hits.to_vec()))
+        self.hits.place(key, || hits.to_vec())
     }
 
-    pub(super) fn run(&self, run: i64) -> u16 {
+    pub(super) fn run(&self, run: i64) -> u32 {
         let place = self.runs.iter().position(|id| *id == run).unwrap_or(0);
-        u16::try_from(place).unwrap_or(u16::MAX)
+        u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn proto(&mut self, proto: Proto) -> u16 {
-        narrow(self.protos.place(proto, || proto))
+    pub(super) fn proto(&mut self, proto: Proto) -> u32 {
+        self.protos.place(proto, || proto)
     }
 
-    pub(super) fn service(&mut self, connection: &Connection) -> u16 {
+    pub(super) fn service(&mut self, connection: &Connection) -> u32 {
         let name = service_of(connection).name.unwrap_or_default();
-        narrow(self.services.place(name, || name))
+        self.services.place(name, || name)
     }
 
-    pub(super) fn label(&mut self, label: Option<&str>) -> u16 {
+    pub(super) fn label(&mut self, label: Option<&str>) -> u32 {
         let label = label.unwrap_or_default();
-        narrow(self.labels.place(label.to_owned(), || label.to_owned()))
+        self.labels.place(label.to_owned(), || label.to_owned())
     }
 
-    pub(super) fn inexact(&mut self, reason: Option<&str>) -> u16 {
+    pub(super) fn inexact(&mut self, reason: Option<&str>) -> u32 {
         let reason = reason.unwrap_or_default();
-        narrow(self.inexact.place(reason.to_owned(), || reason.to_owned()))
+        self.inexact.place(reason.to_owned(), || reason.to_owned())
     }
-}
-
-/// A place in a dictionary that is small by its nature; beyond 65 536 entries, none.
-fn narrow(place: u32) -> u16 {
-    u16::try_from(place).unwrap_or(0)
 }

@@ -9,13 +9,22 @@ use serde_json::{Value, json};
 use super::Payload;
 use super::column::{Coding, Column};
 use super::dictionary::{Dictionaries, Entry, NameEntry, Remote};
-use super::row::OPEN;
+use super::row::{OPEN, Row};
 use crate::enrich::geo::{AddressKind, country_of};
 use crate::model::{End, ExeHash, HostLocation};
 use crate::summary::Window;
 
 /// The name of this form of data. A change that a reader must know of gets another one.
 pub const FORMAT: &str = "connmon-report-1";
+
+/// What is said of the columns of what was moved by time.
+#[derive(Serialize)]
+pub(super) struct StepsHeader {
+    /// How long a step is.
+    pub(super) seconds: i64,
+    pub(super) rows: usize,
+    pub(super) columns: Vec<Value>,
+}
 
 #[derive(Serialize)]
 struct Header<'a> {
@@ -27,6 +36,7 @@ struct Header<'a> {
     open: u8,
     ends: Vec<&'static str>,
     columns: Vec<Value>,
+    steps: StepsHeader,
     /// Milliseconds since 1970.
     window: Option<[i64; 2]>,
     home: Option<&'a HostLocation>,
@@ -47,7 +57,8 @@ struct Header<'a> {
 impl Payload {
     pub(super) fn header(
         &self,
-        columns: &[Column],
+        columns: &[Column<Row>],
+        steps: StepsHeader,
         window: Option<Window>,
         home: Option<&HostLocation>,
     ) -> io::Result<Vec<u8>> {
@@ -59,7 +70,8 @@ impl Payload {
             base: self.rows.first().map_or(0, |row| row.opened.div_euclid(1_000)),
             open: OPEN,
             ends: End::ALL.iter().map(|end| end.name()).chain(["open"]).collect(),
-            columns: columns.iter().map(|column| self.describe(column)).collect(),
+            columns: columns.iter().map(|column| describe(column, &self.rows)).collect(),
+            steps,
             window: window.map(|window| [window.from.as_millis(), window.to.as_millis()]),
             home,
             processes: of.processes().iter().map(process).collect(),
@@ -91,18 +103,6 @@ impl Payload {
         json!([label, color, rule.is_none_or(|rule| rule.text)])
     }
 
-    fn describe(&self, column: &Column) -> Value {
-        let (coding, beside, packets) = match column.coding {
-            Coding::Plain => ("plain", "", ""),
-            Coding::Delta => ("delta", "", ""),
-            Coding::Beside(other, packets, _) => ("beside", other, packets),
-        };
-        let first = column.first(&self.rows).map(|first| first.to_string());
-        json!({
-            "name": column.name, "width": column.width, "coding": coding, "beside": beside, "packets": packets, "first": first,
-        })
-    }
-
     /// Of the rows with more than one name: when the others were seen, microseconds after the row was opened.
     fn named(&self) -> Vec<Value> {
         let rows = self.rows.iter().enumerate().filter(|(_, row)| row.names > 0);
@@ -122,6 +122,19 @@ impl Payload {
         });
         all.collect()
     }
+}
+
+/// How a column is read.
+pub(super) fn describe<T>(column: &Column<T>, rows: &[T]) -> Value {
+    let (coding, beside, packets) = match column.coding {
+        Coding::Plain => ("plain", "", ""),
+        Coding::Delta => ("delta", "", ""),
+        Coding::Beside(other, packets, _) => ("beside", other, packets),
+    };
+    let first = column.first(rows).map(|first| first.to_string());
+    json!({
+        "name": column.name, "width": column.width, "coding": coding, "beside": beside, "packets": packets, "first": first,
+    })
 }
 
 fn process(Entry { process, parent }: &Entry) -> Value {

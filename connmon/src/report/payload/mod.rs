@@ -4,7 +4,8 @@
 //! ```text
 //! gzip( length of the header, 4 bytes, little-endian
 //!       header, JSON, filled with spaces to a multiple of 8 with its length
-//!       columns: for each, its bytes by their weight: the lowest byte of every row, then the next … )
+//!       columns: for each, its bytes by their weight: the lowest byte of every row, then the next …
+//!       columns of what was moved when, for connections that did not move all of it when they were opened )
 //! ```
 //!
 //! The header names the columns, how many bytes a value has, and whether values are differences from the row
@@ -14,6 +15,7 @@ mod column;
 mod dictionary;
 mod header;
 mod row;
+mod steps;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -24,7 +26,9 @@ use flate2::write::GzEncoder;
 use crate::model::{Connection, HostLocation, Rule, Run, Timestamp};
 use crate::summary::Window;
 use dictionary::Dictionaries;
+use header::StepsHeader;
 use row::{Row, Share};
+use steps::Steps;
 
 /// How hard gzip tries: beyond, the time doubles for half a percent.
 const LEVEL: u32 = 7;
@@ -38,6 +42,7 @@ pub struct Payload {
     total: u64,
     rows: Vec<Row>,
     shares: HashMap<i64, Vec<Share>>,
+    steps: Steps,
     more_names: HashMap<i64, Vec<i64>>,
     dictionaries: Dictionaries,
     last_words: HashMap<i64, Timestamp>,
@@ -62,6 +67,7 @@ impl Payload {
             total: 0,
             rows: Vec::new(),
             shares: HashMap::new(),
+            steps: Steps::default(),
             more_names: HashMap::new(),
             dictionaries: Dictionaries::new(runs),
             rules: runs.iter().flat_map(|run| run.rules.clone()).collect(),
@@ -80,6 +86,7 @@ impl Payload {
         if connection.names.len() > 1 {
             self.more_names.insert(connection.id, Row::more_names(connection));
         }
+        self.steps.add(connection);
         self.rows.push(row);
         if self.rows.len() >= self.cap.saturating_mul(2).max(1024) {
             self.prune();
@@ -96,6 +103,7 @@ impl Payload {
         self.rows[for_bytes..].sort_unstable_by_key(|row| std::cmp::Reverse((row.opened, row.id)));
         for row in self.rows.drain(self.cap..) {
             self.shares.remove(&row.id);
+            self.steps.remove(row.id);
             self.more_names.remove(&row.id);
         }
     }
@@ -119,7 +127,14 @@ impl Payload {
         self.rows.sort_unstable_by_key(|row| (row.opened, row.id));
         let mut gzip = GzEncoder::new(out, Compression::new(LEVEL));
         let columns = column::columns(&self.rows);
-        let mut header = self.header(&columns, window, home)?;
+        let (steps, seconds) = std::mem::take(&mut self.steps).finish(&self.rows, window);
+        let step_columns = column::step_columns(&steps);
+        let steps_of = StepsHeader {
+            seconds,
+            rows: steps.len(),
+            columns: step_columns.iter().map(|column| header::describe(column, &steps)).collect(),
+        };
+        let mut header = self.header(&columns, steps_of, window, home)?;
         while !(header.len() + 4).is_multiple_of(8) {
             header.push(b' ');
         }
@@ -129,6 +144,9 @@ impl Payload {
         drop(header);
         for column in &columns {
             column.write(&self.rows, &mut gzip)?;
+        }
+        for column in &step_columns {
+            column.write(&steps, &mut gzip)?;
         }
         gzip.finish()?;
         Ok(self.counts())

@@ -3,6 +3,7 @@
 use super::coverage::AHEAD;
 use super::{Completeness, Coverage, Level, Statement, Verdict};
 use crate::model::{self, Gap, Run};
+use crate::summary::Own;
 use crate::summary::format::{self, grouped};
 use crate::summary::selection::Selection;
 
@@ -30,7 +31,7 @@ const REPORT: &str = "This is a fault: report it with the output of “connmon d
 pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
     all.extend(left_out(runs));
-    all.extend(coverage(&this.coverage));
+    all.extend(coverage(&this.coverage, selection.is_interval()));
     all.extend(notes(this, runs, selection));
     if this.coverage.asked.is_none() {
         all.push(statement(
@@ -134,8 +135,8 @@ pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> 
 }
 
 /// What was recorded, and what was not.
-pub(super) fn coverage(coverage: &Coverage) -> Vec<Statement> {
-    gaps(&coverage.gaps).into_iter().chain(recorded(coverage)).collect()
+pub(super) fn coverage(coverage: &Coverage, is_interval: bool) -> Vec<Statement> {
+    gaps(&coverage.gaps).into_iter().chain(recorded(coverage, is_interval)).collect()
 }
 
 /// What was not recorded. That the future was not is no loss.
@@ -157,16 +158,17 @@ fn gaps(gaps: &[Gap]) -> Option<Statement> {
 }
 
 /// What was recorded.
-fn recorded(coverage: &Coverage) -> Option<Statement> {
+fn recorded(coverage: &Coverage, is_interval: bool) -> Option<Statement> {
     let asked = coverage.asked?;
     let each = coverage.recorded.iter().take(LISTED);
     let each = each.map(|part| format!("from {} to {}", short(part.from), short(part.to)));
     let each = each.collect::<Vec<_>>().join("; ");
     Some(match coverage.recorded.len() {
-        0 if asked.from == asked.to && coverage.gaps.is_empty() => return None,
+        // A recording that has just begun.
+        0 if asked.from == asked.to && !is_interval => return None,
         0 => statement(
             Level::Loss,
-            format!("No part of the time from {} to {} was recorded.", short(asked.from), short(asked.to)),
+            "No part of the time that was asked for was recorded.".into(),
             Some("That nothing is shown says nothing of what happened then."),
         ),
         1 => statement(Level::Note, format!("Recorded {each}."), None),
@@ -283,6 +285,31 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
         ));
     }
     notes
+}
+
+/// What is in the sums twice.
+pub(super) fn own(own: Own) -> Option<Statement> {
+    let text = format!(
+        "{} {} an address of this host at the other end too: where both ends were recorded, each counts, so what passed between \
+         them is in the totals twice ({} sent and {} received by these ends).",
+        count(own.connections, "connection"),
+        if own.connections == 1 { "has" } else { "have" },
+        count(own.tx_bytes, "byte"),
+        count(own.rx_bytes, "byte"),
+    );
+    (own.connections > 0).then(|| statement(Level::Note, text, None))
+}
+
+/// What a live view does not have.
+pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
+    let text = format!(
+        "{} of this recording {} not in here: only the store has {}.",
+        count(forgotten, "older connection"),
+        if forgotten == 1 { "is" } else { "are" },
+        if forgotten == 1 { "it" } else { "them" },
+    );
+    let advice = "“connmon report” shows everything.";
+    (forgotten > 0).then(|| statement(Level::Loss, text, Some(advice)))
 }
 
 /// What the figures of the wire lack.

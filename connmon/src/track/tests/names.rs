@@ -182,3 +182,16 @@ fn a_sweep_may_meet_a_connection_before_the_answer_is_read() {
     let frames = [born(7), live(), sweep(21), question, answer, live(), sweep(22), live(), sweep(23)];
     assert_eq!(names(&feed(frames).1), [("alice.example".into(), "dns", true)]);
 }
+
+#[test]
+fn one_name_that_many_processes_ask_for_is_no_loss() {
+    let asked = |names: u32| {
+        let each = (0..40_u32).flat_map(|n| {
+            let name = format!("{}.example", n % names);
+            asked(10 + u64::from(n), n as u16, &name, Some((100 + n, 1)), 600)
+        });
+        feed(each).1.completeness.unwrap().evicted
+    };
+    assert_eq!((asked(1), asked(8)), (0, 0));
+    assert!(asked(20) > 0, "more names than an address has room for are counted");
+}
