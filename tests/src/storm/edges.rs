@@ -60,18 +60,18 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins, in a network namespace of its own.
-    pub fn start() -> Result<Self> {
+    /// Begins, in a network namespace of its own; with such a pause between two short connections.
+    pub fn start(pause: Duration) -> Result<Self> {
         let _netns = Netns::enter()?;
         // Else ports come back after a second, on loopback.
         set_sysctl("net/ipv4/tcp_tw_reuse", "0")?;
         let over = Arc::new(AtomicBool::new(false));
         let mut load = Self { over, threads: Vec::new() };
         for pair in 0..PAIRS {
-            load.spawn(move |over| short(over, pair));
+            load.spawn(move |over| short(over, pair, pause));
             load.spawn(move |over| long(over, PAIRS + pair));
         }
-        load.spawn(|over| datagrams(over, 2 * PAIRS));
+        load.spawn(move |over| datagrams(over, 2 * PAIRS, 2 * pause));
         load.spawn(|over| one_socket(over, 2 * PAIRS + 1));
         Ok(load)
     }
@@ -120,7 +120,7 @@ fn sizes(n: u64) -> (u64, u64) {
 }
 
 /// One short connection after the other. The server waits in its calls, in a thread of its own.
-fn short(over: &AtomicBool, thread: u8) -> Result<Truth> {
+fn short(over: &AtomicBool, thread: u8, pause: Duration) -> Result<Truth> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let port = listener.local_addr()?.port();
     let server = std::thread::spawn(move || serve(&listener));
@@ -140,7 +140,7 @@ fn short(over: &AtomicBool, thread: u8) -> Result<Truth> {
         if last {
             break;
         }
-        std::thread::sleep(TURN / 20);
+        std::thread::sleep(pause);
     }
     let Ok(ended) = server.join() else { bail!("the server panicked") };
     for (client, (server, ended)) in ended? {
@@ -240,7 +240,7 @@ fn exchange(from: &mut TcpStream, to: &mut TcpStream, bytes: u64) -> Result<()> 
 }
 
 /// One conversation in datagrams after the other, on new sockets each. The port tells them apart.
-fn datagrams(over: &AtomicBool, thread: u8) -> Result<Truth> {
+fn datagrams(over: &AtomicBool, thread: u8, pause: Duration) -> Result<Truth> {
     let mut truth = Truth::new();
     for n in 0.. {
         if over.load(Ordering::Relaxed) {
@@ -258,7 +258,7 @@ fn datagrams(over: &AtomicBool, thread: u8) -> Result<Truth> {
         let ends = [client.local_addr()?, server.local_addr()?];
         drop((client, server));
         note(&mut truth, Proto::Udp, ends, (3 * sent, 3 * answered), begun);
-        std::thread::sleep(TURN / 10);
+        std::thread::sleep(pause);
     }
     Ok(truth)
 }

@@ -26,18 +26,18 @@ struct Inside {
 pub fn exact_or_labelled() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("edges.db");
-    let load = Load::start()?;
+    let load = Load::start(Duration::from_micros(if in_vm() { 5000 } else { 250 }))?;
     let mut inside = Vec::new();
     pause();
     record(&db, libc::SIGHUP, &mut inside)?;
+    // Each start takes its time in a guest.
     if !in_vm() {
-        // Each start takes its time there.
         Recorder::start(&db, &["--for", "1s"])?.wait()?;
+        let recorder = Recorder::start(&db, &[])?;
+        pause();
+        recorder.kill()?;
+        record(&db, libc::SIGTERM, &mut inside)?;
     }
-    let recorder = Recorder::start(&db, &[])?;
-    pause();
-    recorder.kill()?;
-    record(&db, libc::SIGTERM, &mut inside)?;
     let made = load.stop()?;
     let records = export(&db)?;
     let problems = problems(&made, &records, &inside);
@@ -70,7 +70,10 @@ fn problems(made: &HashMap<Key, Made>, records: &[Record], inside: &[Inside]) ->
     for record in records.iter().filter(ours) {
         let key = Key::of(record);
         let Some(truth) = made.get(&key) else {
-            problems.push(format!("invented: {record}"));
+            // A recording may end before connect() has chosen a port, and begin between an address and its use.
+            if record.exact || (record.local.port != 0 && record.remote.port != 0) {
+                problems.push(format!("invented: {record}"));
+            }
             continue;
         };
         let end = record.end.as_deref();
