@@ -13,7 +13,8 @@ use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, flag, kind, proto, s
 use crate::attempt;
 use crate::hooks::wire::take_pending;
 use crate::maps::{
-    EVENTS, FLOWS, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, setting,
+    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, in_snapshot,
+    may_straddle, setting,
 };
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::{add, own};
@@ -72,7 +73,7 @@ pub struct New {
 fn fill(entry: *mut SockEntry, new: &New) -> u64 {
     // SAFETY: a valid pointer into a map value that is not complete yet, so nobody else uses these fields.
     unsafe {
-        (*entry).flags = new.flags;
+        (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
         (*entry).parent = new.parent;
         (*entry).opened_ns = now();
         (*entry).local = sock::local(new.sk, (*entry).remote.family);
@@ -94,6 +95,23 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
     }
     take_pending(entry);
     0
+}
+
+/// Whether a socket of datagrams may have talked to the same remote before the recording. Of UDP, a pause ends a flow.
+#[inline(always)]
+fn is_older(new: &New) -> bool {
+    new.proto != proto::TCP
+        && (new.proto != proto::UDP || may_straddle(now()))
+        && (in_snapshot() || OLDER.get_ptr(new.sk).is_some())
+}
+
+/// A socket of datagrams is gone. As [`release`].
+#[inline(always)]
+pub fn datagrams_end(sk: u64) {
+    if OLDER.get_ptr(sk).is_some() {
+        let _ = OLDER.remove(sk);
+    }
+    release(sk);
 }
 
 /// Inserts an entry that has its id and remote from the start, since other CPUs may add to it at once. The template is this
@@ -227,7 +245,8 @@ pub fn untracked(sk: u64, last: u32) -> u64 {
     let before = match UNTRACKED.get_ptr(sk) {
         // SAFETY: a valid pointer into a map value.
         Some(before) => unsafe { *before },
-        None if last != 0 => return 0,
+        // Never lost: from before the recording, and so are the bytes.
+        None if last != 0 || !was_full() => return 0,
         None => 0,
     };
     if delivered > before {

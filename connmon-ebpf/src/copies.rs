@@ -112,7 +112,7 @@ macro_rules! copies {
         $(#[$doc])*
         #[$kind(function = $function)]
         pub fn $name($ctx: $context) -> i32 {
-            if $crate::maps::is_empty() {
+            if $crate::maps::is_off() {
                 return 0;
             }
             let $copy = 1;
@@ -136,7 +136,7 @@ macro_rules! further {
             #[doc = concat!("Copy ", $number, ".")]
             #[$kind(function = $function)]
             pub fn [<$name _ $number>]($ctx: $context) -> i32 {
-                if $crate::maps::is_empty() {
+                if $crate::maps::is_off() {
                     return 0;
                 }
                 let $copy = $number;

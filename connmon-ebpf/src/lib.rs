@@ -95,7 +95,37 @@ pub mod flag {
     pub const STALE: u32 = 1 << 11;
     /// So did the next sweep: the time of closing is when that was noticed.
     pub const END_UNSEEN: u32 = 1 << 12;
+    /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
+    pub const SOCKET_OLDER: u32 = 1 << 13;
 }
+
+/// Values of [`Control::phase`].
+pub mod phase {
+    /// Programs return at once: they are being attached, or detached.
+    pub const OFF: u32 = 0;
+    /// Everything counts; which sockets are older than that is still being found out.
+    pub const SNAPSHOT: u32 = 1;
+    /// Everything counts.
+    pub const ON: u32 = 2;
+}
+
+/// What user space tells the programs while they run. All count from one instant to another, however long it takes to attach
+/// and to detach them.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// One of [`phase`].
+    pub phase: u32,
+    /// Explicit padding.
+    pub pad: u32,
+    /// Just before counting began.
+    pub since_ns: u64,
+}
+
+/// How long a handshake or a pause between datagrams can take; what begins later after the start of a recording has no part
+/// before it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
+pub const STRADDLE_NS: u64 = 130_000_000_000;
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
 pub mod stat {

@@ -2,7 +2,9 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use connmon_ebpf::{AcctKey, FlowKey, Offsets, Settings, Share, SockEntry, stat};
+use connmon_ebpf::{
+    AcctKey, Control, FlowKey, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
+};
 
 /// Live sockets by the address of their `struct sock`.
 #[map]
@@ -44,6 +46,10 @@ pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
 /// connect() calls by socket, until a SYN is sent: the remote address.
 #[map]
 pub static ATTEMPTS: HashMap<u64, connmon_ebpf::Addr> = HashMap::with_max_entries(16_384, 0);
+
+/// Sockets of datagrams that the snapshot met, until they end.
+#[map]
+pub static OLDER: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 
 /// Calls under way that need a note from an earlier hook, by thread.
 #[map]
@@ -107,10 +113,40 @@ pub fn setting<T: Copy>(field: impl FnOnce(*const Settings) -> *const T) -> T {
     unsafe { core::ptr::read_volatile(field(&raw const SETTINGS)) }
 }
 
-/// Whether programs are to return at once, for measurements. The verifier knows the answer and leaves out the rest.
+/// What user space changes while programs run.
+#[unsafe(no_mangle)]
+static mut CONTROL: Control = Control { phase: phase::OFF, pad: 0, since_ns: 0 };
+
+/// Whether a program is to return at once: outside of the recording, or for measurements, where the verifier knows the answer and
+/// leaves out the rest. Each program asks first and once, so that all begin and stop to count at the same instant.
 #[inline(always)]
-pub fn is_empty() -> bool {
-    setting(|s| unsafe { &raw const (*s).empty }) != 0
+pub fn is_off() -> bool {
+    setting(|s| unsafe { &raw const (*s).empty }) != 0 || phase() == phase::OFF
+}
+
+#[inline(always)]
+fn phase() -> u32 {
+    // SAFETY: a static that only user space writes to, word by word.
+    unsafe { core::ptr::read_volatile(&raw const CONTROL.phase) }
+}
+
+/// Whether it is still being found out which sockets are older than the recording.
+#[inline(always)]
+pub fn in_snapshot() -> bool {
+    phase() == phase::SNAPSHOT
+}
+
+/// Whether something was before the recording.
+#[inline(always)]
+pub fn is_before(time: u64) -> bool {
+    // SAFETY: as above.
+    time < unsafe { core::ptr::read_volatile(&raw const CONTROL.since_ns) }
+}
+
+/// Whether the recording began so recently that what comes to be seen at `now` may have begun before it.
+#[inline(always)]
+pub fn may_straddle(now: u64) -> bool {
+    is_before(now.saturating_sub(STRADDLE_NS))
 }
 
 /// Adds to a counter.

@@ -213,6 +213,29 @@ pub fn is_open(sk: u64) -> bool {
     matches!(get::<u8>(sk, offset!(skc_state)), 1 | 3 | 8)
 }
 
+/// Whether a TCP socket is in TCP_CLOSE, in which it begins and ends.
+#[inline(always)]
+pub fn is_closed(sk: u64) -> bool {
+    get::<u8>(sk, offset!(skc_state)) == 7
+}
+
+/// Whether a TCP socket is in TCP_SYN_RECV.
+#[inline(always)]
+pub fn is_answering(sk: u64) -> bool {
+    get::<u8>(sk, offset!(skc_state)) == 3
+}
+
+/// When the SYN came to a TCP socket whose handshake is over at `now`, no later than that: the first round trip of a server
+/// is that of its answer (tcp_synack_rtt_meas(), net/ipv4/tcp_input.c). 0 where it was not measured.
+#[inline(always)]
+pub fn syn_received(sk: u64, now: u64) -> u64 {
+    match get::<u32>(sk, offset!(srtt_us)) {
+        0 => 0,
+        // In eighths; the answer is stamped a little after the SYN was seen.
+        eighths => now.saturating_sub((u64::from(eighths) / 8 + 100) * 1000),
+    }
+}
+
 /// Whether a TCP socket is in TCP_SYN_SENT.
 #[inline(always)]
 pub fn is_connecting(sk: u64) -> bool {

@@ -7,9 +7,9 @@ use connmon_ebpf::{Addr, proto};
 
 use super::tracepoint::note;
 use super::transfer::accepted;
-use crate::account::release;
+use crate::account::datagrams_end;
 use crate::attempt;
-use crate::maps::{SOCKS, is_empty};
+use crate::maps::{SOCKS, is_off};
 use crate::shares::own;
 use crate::sock::{self, number};
 
@@ -51,7 +51,7 @@ pub fn cgroup_connect6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
-    if is_empty() {
+    if is_off() {
         return 1;
     }
     // SAFETY: fields of the context; the verifier checks the access.
@@ -64,7 +64,7 @@ fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
 
 #[inline(always)]
 fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
-    if is_empty() {
+    if is_off() {
         return 1;
     }
     note(address_v4(addr), 0);
@@ -73,7 +73,7 @@ fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
 
 #[inline(always)]
 fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
-    if is_empty() {
+    if is_off() {
         return 1;
     }
     note(address_v6(addr), 0);
@@ -109,7 +109,7 @@ fn address_v6(addr: *mut bpf_sock_addr) -> Addr {
 
 #[inline(always)]
 fn named_peer(addr: *mut bpf_sock_addr) -> i32 {
-    if is_empty() {
+    if is_off() {
         return 1;
     }
     // accept() asks for the peer's name before it returns, and so does getpeername() later: the first to ask, in
@@ -136,17 +136,20 @@ pub fn cgroup_getpeername6(ctx: SockAddrContext) -> i32 {
 /// TCP socket that nobody owned belongs to who closed it.
 #[cgroup_sock(sock_release)]
 pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
-    if is_empty() {
+    if is_off() {
         return 1;
     }
     let sk = number(ctx.sock as u64);
-    attempt::failed(sk, 0);
-    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };
-    // SAFETY: a valid pointer into a map value; `proto` never changes.
-    if unsafe { (*entry).proto } == proto::TCP {
-        own(entry);
+    if sock::is_closed(sk) {
+        attempt::failed(sk, 0);
     } else {
-        release(sk);
+        // It went on, although the step to SYN_SENT was missed.
+        let _ = attempt::sent(sk);
+    }
+    match SOCKS.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value; `proto` never changes.
+        Some(entry) if unsafe { (*entry).proto } == proto::TCP => own(entry),
+        _ => datagrams_end(sk),
     }
     1
 }

@@ -4,7 +4,7 @@ use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
 use super::transfer::{accepted, connected, connecting, tcp_sent, udp_received, udp_sent};
-use crate::account::release;
+use crate::account::datagrams_end;
 use crate::copies::{copies, mine};
 use crate::maps::setting;
 use crate::sock;
@@ -112,7 +112,7 @@ copies! {
     /// `void udp_destroy_sock(struct sock *sk)`
     fentry("udp_destroy_sock") fentry_udp_destroy_sock (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
-            release(ctx.arg(0));
+            datagrams_end(ctx.arg(0));
         }
     }
 }
@@ -121,7 +121,7 @@ copies! {
     /// `void udpv6_destroy_sock(struct sock *sk)`
     fentry("udpv6_destroy_sock") fentry_udpv6_destroy_sock (ctx: FEntryContext, copy) {
         if mine(copy, thread()) {
-            release(ctx.arg(0));
+            datagrams_end(ctx.arg(0));
         }
     }
 }

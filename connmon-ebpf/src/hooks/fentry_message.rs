@@ -6,7 +6,7 @@ use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
 use super::message::{closed, ends_receive, packet_received, packet_sent, received, sent};
-use crate::maps::setting;
+use crate::maps::{is_off, setting};
 
 /// Defines the programs on functions like `int raw_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`.
 macro_rules! send {
@@ -14,6 +14,9 @@ macro_rules! send {
         /// A call sent, or failed.
         #[fexit(function = $function)]
         pub fn $name(ctx: FExitContext) -> i32 {
+            if is_off() {
+                return 0;
+            }
             sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)));
             0
         }
@@ -45,6 +48,9 @@ macro_rules! receive {
         /// A call received, or failed.
         #[fexit(function = $function)]
         pub fn $name(ctx: FExitContext) -> i32 {
+            if is_off() {
+                return 0;
+            }
             let (flags, ret): (i32, i32) = match setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) {
                 4 => (argument::<24>(&ctx), argument::<32>(&ctx)),
                 5 => (argument::<24>(&ctx), argument::<40>(&ctx)),
@@ -65,6 +71,9 @@ receive!("mptcp_recvmsg", fexit_mptcp_recvmsg);
 /// `int packet_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)`
 #[fexit(function = "packet_sendmsg")]
 pub fn fexit_packet_sendmsg(ctx: FExitContext) -> i32 {
+    if is_off() {
+        return 0;
+    }
     packet_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(3)));
     0
 }
@@ -72,6 +81,9 @@ pub fn fexit_packet_sendmsg(ctx: FExitContext) -> i32 {
 /// `int packet_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)`
 #[fexit(function = "packet_recvmsg")]
 pub fn fexit_packet_recvmsg(ctx: FExitContext) -> i32 {
+    if is_off() {
+        return 0;
+    }
     packet_received(ctx.arg(0), ctx.arg(3), i64::from(ctx.arg::<i32>(4)));
     0
 }
@@ -79,6 +91,9 @@ pub fn fexit_packet_recvmsg(ctx: FExitContext) -> i32 {
 /// `void skb_free_datagram(struct sock *sk, struct sk_buff *skb)`: the end of a receive, before its result is known.
 #[fentry(function = "skb_free_datagram")]
 pub fn fentry_skb_free_datagram(ctx: FEntryContext) -> i32 {
+    if is_off() {
+        return 0;
+    }
     ends_receive(ctx.arg(0), ctx.arg(1));
     0
 }
@@ -86,6 +101,9 @@ pub fn fentry_skb_free_datagram(ctx: FEntryContext) -> i32 {
 /// `int inet_release(struct socket *sock)`: the last file that refers to an IP socket was closed.
 #[fentry(function = "inet_release")]
 pub fn fentry_inet_release(ctx: FEntryContext) -> i32 {
+    if is_off() {
+        return 0;
+    }
     closed(ctx.arg(0));
     0
 }
@@ -93,6 +111,9 @@ pub fn fentry_inet_release(ctx: FEntryContext) -> i32 {
 /// `int packet_release(struct socket *sock)`
 #[fentry(function = "packet_release")]
 pub fn fentry_packet_release(ctx: FEntryContext) -> i32 {
+    if is_off() {
+        return 0;
+    }
     closed(ctx.arg(0));
     0
 }

@@ -8,7 +8,7 @@ use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto, stat};
 use super::process::describe;
 
 use crate::account::{New, create, release};
-use crate::maps::{SOCKS, count, offset};
+use crate::maps::{OLDER, SOCKS, count, offset};
 use crate::sock::{self, get, peek};
 use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};
 
@@ -43,7 +43,7 @@ pub fn processes(ctx: *mut Task) -> i32 {
 /// `struct bpf_iter__task_file`, kernel/bpf/task_iter.c; pointers are padded to 8 bytes.
 #[repr(C)]
 pub struct TaskFile {
-    meta: u64,
+    meta: *const Meta,
     task: u64,
     fd: u32,
     pad: u32,
@@ -73,19 +73,26 @@ pub fn snapshot(ctx: *mut TaskFile) -> i32 {
     }
     let socket: u64 = get(file, offset!(file_private_data));
     let sk: u64 = get(socket, offset!(socket_sk));
-    if sk != 0 {
-        take(sk, task);
+    if sk == 0 {
+        return 0;
     }
+    let class = sock::class(sk);
+    if !matches!(class, 0 | proto::TCP) && OLDER.insert(sk, 1, 0).is_err() {
+        // A byte in the iterator's file says so.
+        let full = 1_u8;
+        // SAFETY: a field of the context; one byte is read.
+        unsafe { bpf_seq_write((*(*ctx).meta).seq.cast(), (&raw const full).cast(), 1) };
+    }
+    take(sk, class, task);
     0
 }
 
 #[inline(always)]
-fn take(sk: u64, task: u64) {
+fn take(sk: u64, proto: u16, task: u64) {
     let family = sock::family(sk);
     if family != sock::AF_INET && family != sock::AF_INET6 {
         return;
     }
-    let proto = sock::class(sk);
     let state: u8 = get(sk, offset!(skc_state));
     let remote = sock::remote(sk, family);
     let mut delivered = 0;

@@ -7,8 +7,8 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::{Addr, stat};
 
 use super::transfer::{accepted, connected, connecting, sent_early, udp_received, udp_sent, written};
-use crate::account::release;
-use crate::maps::{CALLS, Call, count};
+use crate::account::datagrams_end;
+use crate::maps::{CALLS, Call, count, is_off};
 use crate::sock;
 use crate::task::thread;
 
@@ -51,6 +51,9 @@ macro_rules! sending {
         #[doc = concat!("Entry of ", $function, "().")]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             note(&ctx, $call, 0);
             0
         }
@@ -58,6 +61,9 @@ macro_rules! sending {
         #[doc = concat!("Return of ", $function, "().")]
         #[kretprobe]
         pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             if let Some(($sk, $msg, _)) = noted($call) {
                 let $ret = i64::from(ctx.ret::<i32>());
                 $sent;
@@ -70,6 +76,9 @@ macro_rules! sending {
 /// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`
 #[kprobe]
 pub fn kprobe_tcp_sendmsg(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     sending_tcp(&ctx);
     0
 }
@@ -77,6 +86,9 @@ pub fn kprobe_tcp_sendmsg(ctx: ProbeContext) -> u32 {
 /// `int tcp_sendpage(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, up to Linux 6.4.
 #[kprobe]
 pub fn kprobe_tcp_sendpage(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     sending_tcp(&ctx);
     0
 }
@@ -107,6 +119,9 @@ pub fn forget_thread() {
 /// `write_seq` has grown by is its own.
 #[kprobe]
 pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     let Some(sk) = ctx.arg::<u64>(0) else { return 0 };
     let Some(note) = CALLS.get_ptr_mut(key(TCP_SENDMSG)) else { return 0 };
     // SAFETY: a valid pointer into a map value that only this thread uses.
@@ -153,6 +168,9 @@ macro_rules! connect {
         #[doc = concat!("Entry of ", $function, "().")]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             note(&ctx, $call, 0);
             if let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) {
                 connecting(sk, name, $v6);
@@ -163,6 +181,9 @@ macro_rules! connect {
         #[doc = concat!("Return of ", $function, "().")]
         #[kretprobe]
         pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             if let Some((sk, ..)) = noted($call) {
                 connected(sk, ctx.ret());
             }
@@ -177,6 +198,9 @@ connect!(TCP_V6_CONNECT, kprobe_tcp_v6_connect, kretprobe_tcp_v6_connect, "tcp_v
 /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: see the fentry backend.
 #[kprobe]
 pub fn kprobe_skb_consume_udp(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     let (Some(sk), Some(skb), Some(len)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1), ctx.arg::<i32>(2)) else {
         return 0;
     };
@@ -189,6 +213,9 @@ pub fn kprobe_skb_consume_udp(ctx: ProbeContext) -> u32 {
 /// Return of inet_csk_accept(): the new socket.
 #[kretprobe]
 pub fn kretprobe_inet_csk_accept(ctx: RetProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     accepted(ctx.ret());
     0
 }
@@ -196,8 +223,11 @@ pub fn kretprobe_inet_csk_accept(ctx: RetProbeContext) -> u32 {
 /// `void udp_destroy_sock(struct sock *sk)`
 #[kprobe]
 pub fn kprobe_udp_destroy_sock(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     if let Some(sk) = ctx.arg(0) {
-        release(sk);
+        datagrams_end(sk);
     }
     0
 }
@@ -205,8 +235,11 @@ pub fn kprobe_udp_destroy_sock(ctx: ProbeContext) -> u32 {
 /// `void udpv6_destroy_sock(struct sock *sk)`
 #[kprobe]
 pub fn kprobe_udpv6_destroy_sock(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     if let Some(sk) = ctx.arg(0) {
-        release(sk);
+        datagrams_end(sk);
     }
     0
 }

@@ -5,7 +5,7 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 
 use super::kprobe::{note, noted};
 use super::message::{closed, ends_receive, packet_received, packet_sent, received, sent};
-use crate::maps::setting;
+use crate::maps::{is_off, setting};
 
 // Which call a note is of, after those of `kprobe`. A thread is in one of each kind at most.
 const SEND: u64 = 16;
@@ -19,6 +19,9 @@ macro_rules! send {
         #[doc = "Entry."]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             note(&ctx, $call, 0);
             0
         }
@@ -26,6 +29,9 @@ macro_rules! send {
         #[doc = "Return."]
         #[kretprobe]
         pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             if let Some(($first, $msg, _)) = noted($call) {
                 let $ret = i64::from(ctx.ret::<i32>());
                 $sent;
@@ -50,6 +56,9 @@ macro_rules! receive {
         #[doc = "Entry."]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             let (mut fourth, mut fifth) = (ctx.arg::<u32>(3).unwrap_or(0), ctx.arg::<u32>(4).unwrap_or(0));
             // SAFETY: nothing but a place where both are loaded: the verifier does not allow one load from a computed
             // position.
@@ -62,6 +71,9 @@ macro_rules! receive {
         #[doc = "Return."]
         #[kretprobe]
         pub fn $exit(ctx: RetProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
             if let Some((sk, msg, flags)) = noted(RECEIVE) {
                 received(sk, msg, flags as i32, i64::from(ctx.ret::<i32>()));
             }
@@ -78,6 +90,9 @@ receive!(kprobe_mptcp_recvmsg, kretprobe_mptcp_recvmsg);
 /// `int packet_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)`
 #[kprobe]
 pub fn kprobe_packet_recvmsg(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     note(&ctx, PACKET_RECEIVE, ctx.arg::<u32>(3).unwrap_or(0));
     0
 }
@@ -85,6 +100,9 @@ pub fn kprobe_packet_recvmsg(ctx: ProbeContext) -> u32 {
 /// Its return.
 #[kretprobe]
 pub fn kretprobe_packet_recvmsg(ctx: RetProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     if let Some((socket, _, flags)) = noted(PACKET_RECEIVE) {
         packet_received(socket, flags as i32, i64::from(ctx.ret::<i32>()));
     }
@@ -94,6 +112,9 @@ pub fn kretprobe_packet_recvmsg(ctx: RetProbeContext) -> u32 {
 /// `void skb_free_datagram(struct sock *sk, struct sk_buff *skb)`
 #[kprobe]
 pub fn kprobe_skb_free_datagram(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     if let (Some(sk), Some(skb)) = (ctx.arg(0), ctx.arg(1)) {
         ends_receive(sk, skb);
     }
@@ -103,6 +124,9 @@ pub fn kprobe_skb_free_datagram(ctx: ProbeContext) -> u32 {
 /// `int inet_release(struct socket *sock)`
 #[kprobe]
 pub fn kprobe_inet_release(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     if let Some(socket) = ctx.arg(0) {
         closed(socket);
     }
@@ -112,6 +136,9 @@ pub fn kprobe_inet_release(ctx: ProbeContext) -> u32 {
 /// `int packet_release(struct socket *sock)`
 #[kprobe]
 pub fn kprobe_packet_release(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
     if let Some(socket) = ctx.arg(0) {
         closed(socket);
     }

@@ -7,7 +7,7 @@ use connmon_ebpf::{SockEntry, flag, proto, stat};
 use crate::account::{New, Way, create, is_lost, now, release, tcp_entry, untracked};
 use crate::attempt;
 use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
-use crate::maps::{SOCKS, count};
+use crate::maps::{SOCKS, count, is_before, may_straddle};
 use crate::shares::add;
 use crate::sock;
 
@@ -89,11 +89,14 @@ fn set_state(sk: u64, old: i32, new: i32) {
                 release(sk);
             }
         }
+        let time = now();
+        let mut before = old == SYN_RECV && may_straddle(time) && is_before(sock::syn_received(sk, time));
         let entry = match SOCKS.get_ptr_mut(sk) {
             Some(entry) => entry,
             None => {
-                let _ = attempt::sent(sk);
+                let attempted = attempt::sent(sk);
                 let direction = if old == SYN_RECV { flag::INBOUND } else { flag::OUTBOUND };
+                before |= old != SYN_RECV && !attempted && may_straddle(time);
                 match create(&fresh(direction, false)) {
                     Some(entry) => entry,
                     None => return,
@@ -102,7 +105,10 @@ fn set_state(sk: u64, old: i32, new: i32) {
         };
         // SAFETY: a valid pointer into a map value; the socket is locked here.
         let entry: &mut SockEntry = unsafe { &mut *entry };
-        entry.established_ns = now();
+        entry.established_ns = time;
+        if before {
+            entry.flags |= flag::PREEXISTING;
+        }
         if entry.has_write_seq == 0 {
             entry.write_seq = sock::write_seq(sk);
             entry.has_write_seq = 1;

@@ -5,7 +5,7 @@
 
 use connmon_ebpf::{Addr, flag, proto, stat};
 
-use crate::account::{New, Way, datagram_slow, direction, moved, release, send_failed};
+use crate::account::{New, Way, datagram_slow, datagrams_end, direction, moved, send_failed};
 use crate::maps::{CALLS, Call, SOCKS, count, offset};
 use crate::shares::add;
 use crate::sock::{self, get};
@@ -119,10 +119,9 @@ pub fn note(sk: u64, remote: Addr, header: u64) {
 #[inline(always)]
 pub fn closed(socket: u64) {
     let sk: u64 = get(socket, offset!(socket_sk));
-    let Some(entry) = SOCKS.get_ptr(sk) else { return };
     // SAFETY: a valid pointer into a map value; `proto` never changes.
-    if is_message(unsafe { (*entry).proto }) {
-        release(sk);
+    if SOCKS.get_ptr(sk).is_none_or(|entry| is_message(unsafe { (*entry).proto })) {
+        datagrams_end(sk);
     }
 }
 
@@ -143,7 +142,8 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
             new.remote =
                 if way == Way::Tx { sock::implied(new.sk, family) } else { sock::remote(new.sk, family) };
         }
-        if way == Way::Rx && new.remote.port == 0 {
+        // Nothing is sent to port 0: the hook that names the remote has not run.
+        if new.remote.port == 0 {
             new.remote = Addr { ip: [0; 4], port: 0, family: sock::family(new.sk) };
             new.flags |= flag::REMOTE_UNKNOWN;
         }

@@ -2,9 +2,9 @@
 
 use connmon_ebpf::{Addr, flag, proto};
 
-use crate::account::{New, Way, create, datagram, send_failed, tcp_entry, unattributed};
+use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry, unattributed};
 use crate::attempt;
-use crate::maps::{SOCKS, offset};
+use crate::maps::{SOCKS, may_straddle, offset};
 use crate::shares::{add, own};
 use crate::sock;
 
@@ -117,11 +117,13 @@ pub fn accepted(sk: u64) {
         return own(entry);
     }
     let remote = sock::remote(sk, sock::family(sk));
+    // Else it has waited since before the recording.
+    let before = !sock::is_answering(sk) && may_straddle(now());
     let _ = create(&New {
         sk,
         parent: 0,
         proto: proto::TCP,
-        flags: flag::INBOUND,
+        flags: flag::INBOUND | if before { flag::PREEXISTING } else { 0 },
         remote,
         delivered: 0,
         owned: true,

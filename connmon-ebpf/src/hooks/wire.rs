@@ -13,7 +13,7 @@ use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
 use super::payload;
 use crate::account::Way;
-use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, is_empty, offset, setting};
+use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, is_off, offset, setting};
 use crate::sock::{self, get, number};
 
 /// What a packet is known by before its connection is.
@@ -65,7 +65,7 @@ pub fn wire_ingress(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn packet(ctx: &SkBuffContext, way: Way) {
-    if is_empty() {
+    if is_off() {
         return;
     }
     let skb: *mut __sk_buff = ctx.skb.skb;

@@ -6,11 +6,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
-use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, stat};
+use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, stat};
 use sha2::{Digest, Sha256};
 
 use super::probes::{self, Backend, Options, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
+use super::switch::Switch;
 use super::sys::{self, Scratch};
 use super::{Counters, Frame, OBJECT, Start};
 use crate::model::AddressNames;
@@ -31,7 +32,7 @@ pub enum CaptureError {
     /// A program's descriptor cannot be duplicated.
     #[error("a program's descriptor cannot be duplicated: {0}")]
     Descriptor(io::Error),
-    /// A map cannot be opened.
+    /// A map cannot be opened, or written.
     #[error(transparent)]
     Open(#[from] MapError),
 }
@@ -40,7 +41,12 @@ pub enum CaptureError {
 pub struct Capture {
     /// `None` once detached.
     probes: Option<Probes>,
+    switch: Switch,
+    /// When the programs stopped to count.
+    ended: Option<u64>,
     watched: Vec<OwnedFd>,
+    /// What the kernel had skipped before the programs began to count.
+    missed_before: u64,
     misses: u64,
     ring: RingBuf<MapData>,
     /// Records that can wait in the ring at most.
@@ -82,9 +88,21 @@ impl Capture {
     ) -> Result<Self, CaptureError> {
         raise_memlock_limit();
         let mut probes = probes::attach(backend, options)?;
-        emit(Frame::Start(Box::new(start(&probes))));
+        let mut switch = Switch::of(&mut probes)?;
+        let watched = watched(&probes)?;
+        let missed_before = skipped(&watched);
+        // All programs are attached: from here on they count.
+        let started_ns = switch.begin()?;
+        emit(Frame::Start(Box::new(start(&probes, started_ns))));
+        if snapshot::sockets(&mut probes)? {
+            switch.set(phase::ON)?;
+        } else {
+            tracing::warn!(
+                "there are too many sockets to remember which are older than the recording: figures of their first \
+                 datagrams are marked as inexact"
+            );
+        }
         snapshot::cgroups(&mut emit);
-        snapshot::sockets(&mut probes)?;
         snapshot::processes(&mut probes, &mut emit)?;
         sys::give_memory_back();
         let mut take = |name: &'static str| {
@@ -104,8 +122,11 @@ impl Capture {
             stats: PerCpuArray::try_from(take("STATS")?)?,
             ends: probes.iterator("ends", socks.fd().as_fd())?,
             socks,
-            watched: watched(&probes)?,
+            watched,
             probes: Some(probes),
+            switch,
+            ended: None,
+            missed_before,
             misses: 0,
             scratch: Scratch::default(),
             sniffer: Sniffer::default(),
@@ -180,8 +201,9 @@ impl Capture {
             snapshot::processes(probes, &mut emit)?;
         }
         let now = sys::boot_time_ns();
-        if self.ends_at.is_none_or(|at| now.saturating_sub(at) >= ENDS_EVERY) || self.probes.is_none() {
-            sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))?;
+        // What ends when nothing counts any more has not ended unseen.
+        if self.ended.is_none() && self.ends_at.is_none_or(|at| now.saturating_sub(at) >= ENDS_EVERY) {
+            self.find_ends()?;
             self.ends_at = Some(now);
         }
         let mut live = HashSet::new();
@@ -223,7 +245,7 @@ impl Capture {
             } else if self.gone.contains(&key.parent) {
                 entry.flags |= flag::RELEASED;
                 if entry.closed_ns == 0 {
-                    entry.closed_ns = sys::boot_time_ns();
+                    entry.closed_ns = self.ended.unwrap_or_else(sys::boot_time_ns);
                 }
                 emit(Frame::Closed(Box::new(entry)));
                 sys::delete(self.flows.fd().as_fd(), &key)
@@ -264,19 +286,31 @@ impl Capture {
         Ok(())
     }
 
-    /// Detaches the probes, so that nothing more is counted, and hands on everything that is left.
+    /// Lets go of sockets that ended unseen, where the last call found them as well.
+    fn find_ends(&self) -> Result<(), CaptureError> {
+        sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))
+    }
+
+    /// Stops counting, detaches the probes, and hands on everything that is left.
     ///
     /// # Errors
     /// A map cannot be read.
     pub fn finish(mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
+        for _ in 0..2 {
+            self.find_ends()?;
+            while self.drain(usize::MAX, &mut emit) > 0 {}
+        }
+        let ended = sys::boot_time_ns();
+        self.switch.set(phase::OFF)?;
+        self.read_counters()?;
+        self.ended = Some(ended);
         self.probes = None;
-        // With everything detached, two sweeps tell what is gone from what is on its way, and the third finds in the ring what
-        // the second has found to have ended unseen.
+        // Now the maps stand still, and so many sweeps tell what is gone from what is on its way.
         for _ in 0..3 {
             while self.drain(usize::MAX, &mut emit) > 0 {}
             self.sweep(&mut emit)?;
         }
-        emit(Frame::End(sys::boot_time_ns()));
+        emit(Frame::End(ended));
         Ok(())
     }
 
@@ -292,9 +326,11 @@ impl Capture {
     /// Events that no copy of a program saw. The misses are read before the counters, so that none is counted that a
     /// further copy is about to make up for.
     fn read_counters(&mut self) -> Result<(), CaptureError> {
-        let misses: u64 = self.watched.iter().map(|program| sys::recursion_misses(program.as_fd())).sum();
+        let misses = skipped(&self.watched);
         self.last = self.counters()?;
-        self.misses = misses.saturating_sub(self.last[stat::RESCUED as usize]);
+        if self.ended.is_none() {
+            self.misses = misses.saturating_sub(self.missed_before + self.last[stat::RESCUED as usize]);
+        }
         Ok(())
     }
 }
@@ -302,6 +338,11 @@ impl Capture {
 fn malformed(count: &mut u64, error: &dyn std::error::Error) {
     tracing::warn!("{error}");
     *count += 1;
+}
+
+/// How often the kernel skipped one of these programs.
+fn skipped(watched: &[OwnedFd]) -> u64 {
+    watched.iter().map(|program| sys::recursion_misses(program.as_fd())).sum()
 }
 
 /// Descriptors of the programs whose misses count; they outlive detaching.
@@ -323,7 +364,7 @@ fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(
 }
 
 /// The facts of this recording.
-fn start(probes: &Probes) -> Start {
+fn start(probes: &Probes, started_ns: u64) -> Start {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     Start {
         host: line("/proc/sys/kernel/hostname"),
@@ -336,7 +377,7 @@ fn start(probes: &Probes) -> Start {
         wire: probes.wire,
         names: probes.names,
         clock_offset_ns: sys::clock_offset_ns(),
-        started_ns: sys::boot_time_ns(),
+        started_ns,
         users: users(),
     }
 }

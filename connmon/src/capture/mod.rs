@@ -12,6 +12,7 @@ mod offsets;
 pub mod privileges;
 pub mod probes;
 mod snapshot;
+mod switch;
 mod sys;
 #[cfg(test)]
 mod tests;

@@ -27,12 +27,13 @@ pub enum SnapshotError {
     Read(&'static str, io::Error),
 }
 
-/// Lets the kernel side enter all sockets that exist into `SOCKS`.
+/// Lets the kernel side enter all sockets that exist into `SOCKS` and `OLDER`; false if there was not room for all in the
+/// latter.
 ///
 /// # Errors
 /// The kernel refuses the iterator.
-pub fn sockets(probes: &mut Probes) -> Result<(), SnapshotError> {
-    run(probes, "snapshot", "task_file").map(drop)
+pub fn sockets(probes: &mut Probes) -> Result<bool, SnapshotError> {
+    run(probes, "snapshot", "task_file").map(|full| full.is_empty())
 }
 
 /// Lists the processes that exist, with what procfs says of them.

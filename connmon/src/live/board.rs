@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::event::{Event, What};
 use super::meter::{Meter, Rate};
 use super::update::{Listener, Totals, Update};
-use crate::model::{Connection, End, Hit, Lookup, Name, Observed, Process, Run, Share, Timestamp};
+use crate::model::{CUT_OFF, Connection, End, Hit, Lookup, Name, Observed, Process, Run, Share, Timestamp};
 use crate::store::RUN_SHIFT;
 use crate::track::{ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
@@ -470,7 +470,7 @@ impl Board {
             end,
             subflow,
             preexisting,
-            inexact: entry.row.inexact.as_ref().map(ToString::to_string),
+            inexact: entry.row.inexact.as_deref().or(cut_off.map(|_| CUT_OFF)).map(ToOwned::to_owned),
             owner: entry.row.owner.and_then(process),
             traffic,
             steps: Vec::new(),

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Hit, Location, Name, Observed, Process, Proto, Timestamp};
 
+/// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
+pub const CUT_OFF: &str = "open when the recording ended";
+
 /// One TCP connection, or the datagrams between one socket and one remote address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connection {

@@ -19,7 +19,7 @@ mod time;
 
 pub use address::{Endpoint, Proto};
 pub use community::community_id;
-pub use connection::{Connection, Direction, End, KernelTotals, STEP_NS, Share, Step, Wire};
+pub use connection::{CUT_OFF, Connection, Direction, End, KernelTotals, STEP_NS, Share, Step, Wire};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList};
 pub use interface::{Interface, InterfaceSample};

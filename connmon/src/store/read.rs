@@ -14,8 +14,8 @@ use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto, Reconciliation,
-    Run, Share, Step, Timestamp, Wire,
+    CUT_OFF, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto,
+    Reconciliation, Run, Share, Step, Timestamp, Wire,
 };
 
 impl Store {
@@ -272,6 +272,7 @@ pub(super) fn cut_off(connection: &mut Connection, end: Option<Timestamp>) {
     if connection.closed.is_none() {
         connection.cut_off = end.map(|end| end.max(connection.opened));
         connection.end = connection.end.or(connection.cut_off.map(|_| End::RecordingEnded));
+        connection.inexact = connection.inexact.take().or_else(|| connection.cut_off.map(|_| CUT_OFF.into()));
     }
 }
 

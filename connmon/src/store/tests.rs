@@ -10,9 +10,12 @@ use std::path::Path;
 use rusqlite::Connection as Database;
 
 use super::schema::{APPLICATION_ID, migrate};
+use connmon_ebpf::{SockEntry, flag};
+
 use super::{Store, StoreError, Writer};
 use crate::capture::{Frame, Start};
-use crate::model::Timestamp;
+use crate::filter::Filter;
+use crate::model::{CUT_OFF, Timestamp};
 use crate::track::Tracker;
 
 fn start(tracker: &mut Tracker, seconds: u64) {
@@ -32,10 +35,14 @@ fn start(tracker: &mut Tracker, seconds: u64) {
     })));
 }
 
+/// A recording with a connection that is open and one that is over.
 fn record(path: &Path, seconds: u64, end_in_order: bool) {
     let mut writer = Writer::open(path).unwrap();
     let mut tracker = Tracker::default();
     start(&mut tracker, seconds);
+    let open = SockEntry { id: 1, proto: 6, ..SockEntry::default() };
+    tracker.feed(Frame::Live(Box::new(open)));
+    tracker.feed(Frame::Closed(Box::new(SockEntry { id: 2, flags: flag::TOTALS, closed_ns: 1, ..open })));
     tracker.feed(Frame::SweepEnd((seconds + 5) * 1_000_000_000));
     if end_in_order {
         tracker.feed(Frame::End((seconds + 6) * 1_000_000_000));
@@ -59,6 +66,15 @@ fn a_recording_that_did_not_end_leaves_a_gap() {
     record(&path, 200, true);
     let runs = Store::open(&path).unwrap().runs().unwrap();
     assert!(runs[2].gaps.is_empty(), "a recording that ended in order leaves none");
+    let mut why = Vec::new();
+    let each = |_, connection: crate::model::Connection| {
+        why.push(connection.inexact.unwrap_or_default());
+        Ok::<(), StoreError>(())
+    };
+    Store::open(&path).unwrap().for_each(None, None, &Filter::default(), each).unwrap();
+    why.sort();
+    // Whether it ended in order or not.
+    assert_eq!(why, ["", "", "", CUT_OFF, CUT_OFF, CUT_OFF]);
 }
 
 #[test]

@@ -20,6 +20,14 @@ fn is_looped(entry: &SockEntry) -> bool {
     }
 }
 
+/// The kernel's totals of a connection, bytes sent and received, where they are to equal the application's.
+pub fn comparable(entry: &SockEntry) -> Option<(u64, u64)> {
+    // What rides on a connection adds bytes of its own to the kernel's totals.
+    let whole = entry.flags & flag::TOTALS != 0 && entry.flags & (flag::PREEXISTING | flag::LAYERED) == 0;
+    let fin = u64::from(entry.flags & flag::FIN_RECEIVED != 0);
+    whole.then(|| (entry.kernel_tx, entry.kernel_rx.saturating_sub(fin)))
+}
+
 /// Running totals.
 #[derive(Default)]
 pub struct Tally {
@@ -61,19 +69,15 @@ impl Tally {
     /// Compares a finished connection's application bytes with the kernel's totals.
     pub fn reconcile(&mut self, entry: &SockEntry, moved: &Figures) {
         let (tx, rx) = (moved.tx_bytes, moved.rx_bytes);
-        // What rides on a connection adds bytes of its own to the kernel's totals.
-        if entry.flags & flag::TOTALS == 0 || entry.flags & (flag::PREEXISTING | flag::LAYERED) != 0 {
-            return;
-        }
+        let Some((kernel_tx, kernel_rx)) = comparable(entry) else { return };
         let r = &mut self.reconciliation;
-        let kernel_rx = entry.kernel_rx.saturating_sub(u64::from(entry.flags & flag::FIN_RECEIVED != 0));
         r.compared += 1;
-        if (tx, rx) == (entry.kernel_tx, kernel_rx) {
+        if (tx, rx) == (kernel_tx, kernel_rx) {
             r.equal += 1;
-        } else if tx < entry.kernel_tx || rx > kernel_rx {
+        } else if tx < kernel_tx || rx > kernel_rx {
             r.unexplained += 1;
         } else {
-            r.tx_undelivered_bytes = r.tx_undelivered_bytes.saturating_add(tx - entry.kernel_tx);
+            r.tx_undelivered_bytes = r.tx_undelivered_bytes.saturating_add(tx - kernel_tx);
             r.rx_unread_bytes = r.rx_unread_bytes.saturating_add(kernel_rx - rx);
         }
     }
@@ -81,7 +85,7 @@ impl Tally {
     /// Compares what calls moved on a flow of datagrams that is over with the packets that were counted. Packets can be missing
     /// (see `hooks::wire` in the kernel side); bytes on the wire that no call sent cannot be explained.
     pub fn reconcile_datagrams(&mut self, entry: &SockEntry, moved: &Figures) {
-        let unclear = flag::PREEXISTING | flag::REMOTE_UNKNOWN | flag::END_UNSEEN;
+        let unclear = flag::PREEXISTING | flag::SOCKET_OLDER | flag::REMOTE_UNKNOWN | flag::END_UNSEEN;
         // A send that failed may have had a packet.
         if entry.proto != proto::UDP || entry.flags & unclear != 0 || entry.err != 0 || is_looped(entry) {
             return;

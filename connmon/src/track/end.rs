@@ -20,7 +20,8 @@ pub fn reason(entry: &SockEntry) -> End {
     if Proto(entry.proto) != Proto::TCP {
         return End::Closed;
     }
-    if entry.flags & flag::END_UNSEEN != 0 {
+    // Without its totals, the step to TCP_CLOSE has not been seen, and nothing tells how it ended.
+    if entry.flags & flag::END_UNSEEN != 0 || entry.flags & (flag::TOTALS | flag::NEVER_SENT) == 0 {
         return End::Unseen;
     }
     let error = i32::try_from(entry.err).unwrap_or(0);
@@ -68,12 +69,15 @@ mod tests {
             (FIN_WAIT2, 0, End::Fin),
             (CLOSING, 0, End::Fin),
         ] {
-            let entry = SockEntry { proto: 6, old_state, err: err as u32, ..SockEntry::default() };
+            let flags = flag::TOTALS;
+            let entry = SockEntry { proto: 6, old_state, err: err as u32, flags, ..SockEntry::default() };
             assert_eq!(reason(&entry), expected, "state {old_state}, error {err}");
         }
         let unseen =
             SockEntry { proto: 6, old_state: FIN_WAIT2, flags: flag::END_UNSEEN, ..SockEntry::default() };
         assert_eq!(reason(&unseen), End::Unseen);
+        let never_closed = SockEntry { proto: 6, ..SockEntry::default() };
+        assert_eq!(reason(&never_closed), End::Unseen, "nothing was seen of its end");
         assert_eq!(reason(&SockEntry { proto: 17, ..SockEntry::default() }), End::Closed);
     }
 }

@@ -405,11 +405,7 @@ impl Tracker {
             let Some(open) = self.open.get_mut(&id) else { continue };
             match open.last.take() {
                 Some(entry) => self.finish(&entry),
-                // Still open: its row says so by having no end.
-                None => {
-                    let open = self.remove(id);
-                    self.batch.over.extend(open.map(|open| open.row));
-                }
+                None => self.break_off(id),
             }
         }
         // Nothing more can come.
@@ -417,6 +413,19 @@ impl Tracker {
         self.completeness.lost_shares(tx, rx);
         self.names.forget(u64::MAX);
         self.batch.ended = true;
+    }
+
+    /// The recording is over, and its socket is not: its row says so by having no end.
+    fn break_off(&mut self, id: u64) {
+        let Some(open) = self.open.get(&id) else { return };
+        let (row, entry) = (open.row, open.entry);
+        let moved = sum(&open.counted);
+        if completeness::comparable(&entry) == Some((moved.tx_bytes, moved.rx_bytes)) {
+            // TCP has closed, and nothing is left to be read.
+            return self.finish(&entry);
+        }
+        self.remove(id);
+        self.batch.over.push(row);
     }
 
     fn row(&mut self, row: i64, entry: &SockEntry) -> ConnectionRow {
@@ -442,6 +451,9 @@ impl Tracker {
             subflow: has(flag::SUBFLOW),
             inexact: match () {
                 () if preexisting => Some("opened before the recording".into()),
+                () if has(flag::SOCKET_OLDER) => {
+                    Some("its socket is older than the recording, which may have missed datagrams".into())
+                }
                 () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
                     "connect failed before a packet was sent, and this backend does not see the errno".into(),
                 ),

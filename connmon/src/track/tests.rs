@@ -282,6 +282,32 @@ fn the_end_closes_nothing_that_is_open() {
     assert_eq!(batch.connections[0].closed, None);
 }
 
+#[test]
+fn what_tcp_has_closed_and_nobody_can_read_from_any_more_is_over_at_the_end() {
+    let mut shut = entry(1, 10, 20);
+    shut.flags |= flag::TOTALS | flag::FIN_RECEIVED;
+    (shut.closed_ns, shut.old_state) = (8 * SECOND, 9);
+    (shut.kernel_tx, shut.kernel_rx) = (10, 21);
+    let (_, batch) = feed([Frame::Live(Box::new(shut)), Frame::End(9 * SECOND)]);
+    let last = batch.connections.last().unwrap();
+    assert_eq!((last.end, &last.inexact), (Some(End::Fin), &None));
+    // Ten bytes wait to be read.
+    shut.kernel_rx += 10;
+    let (_, batch) = feed([Frame::Live(Box::new(shut)), Frame::End(9 * SECOND)]);
+    let last = batch.connections.last().unwrap();
+    assert_eq!((last.closed, last.end), (None, None));
+}
+
+#[test]
+fn datagrams_of_an_older_socket_may_be_incomplete() {
+    let mut flow = entry(1, 10, 20);
+    flow.proto = 17;
+    flow.flags |= flag::SOCKET_OLDER;
+    let (_, batch) = feed([closed(flow, 0, 0)]);
+    let row = &batch.connections[0];
+    assert!(!row.preexisting && row.inexact.as_deref().unwrap().contains("older"), "{row:?}");
+}
+
 proptest! {
     /// However sweeps and final records interleave, the rows sum up to the final figures, for each connection.
     #[test]

@@ -68,8 +68,13 @@ impl Recorder {
     }
 
     /// Ends it by a signal; its standard error.
-    pub fn stop_by(mut self, signal: libc::c_int) -> Result<String> {
+    pub fn stop_by(self, signal: libc::c_int) -> Result<String> {
         self.signal(signal)?;
+        self.wait()
+    }
+
+    /// Waits for its end; its standard error.
+    pub fn wait(mut self) -> Result<String> {
         let limit = Instant::now() + STOP;
         let status = loop {
             match self.child.try_wait()? {

@@ -13,6 +13,7 @@ use crate::sys::netns::Netns;
 use crate::truth::{End, Totals, Truth};
 
 pub mod crowd;
+pub mod edges;
 pub mod server;
 
 /// The size of a storm.

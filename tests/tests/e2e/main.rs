@@ -17,6 +17,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 mod bad_input;
 mod crash;
+mod edges;
 mod faults;
 mod held;
 mod identity;
@@ -85,6 +86,7 @@ fn main() {
         trial("wire::counted", wire::counted),
         trial("names::said-and-asked", names::said_and_asked),
         trial("names::without-wire", names::without_wire),
+        trial("edges", edges::exact_or_labelled),
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),

@@ -1,0 +1,49 @@
+//! Begins and ends counting, for all programs at the same instant.
+
+use aya::maps::{Array, MapData, MapError};
+use connmon_ebpf::{Control, phase};
+
+use super::probes::Probes;
+use super::sys;
+
+/// The programs' only static variable that changes.
+const MAP: &str = ".bss";
+
+/// The way to all programs at once.
+pub struct Switch {
+    map: Array<MapData, [u64; 2]>,
+    since_ns: u64,
+}
+
+impl Switch {
+    /// Takes the switch of these programs, which is off.
+    ///
+    /// # Errors
+    /// The object has none.
+    pub fn of(probes: &mut Probes) -> Result<Self, MapError> {
+        let map = probes.ebpf.take_map(MAP).ok_or_else(|| MapError::InvalidName { name: MAP.into() })?;
+        // What is seen until the time is known may be older.
+        Ok(Self { map: Array::try_from(map)?, since_ns: u64::MAX })
+    }
+
+    /// Lets all programs count; everything from the returned time on is counted (CLOCK_BOOTTIME).
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn begin(&mut self) -> Result<u64, MapError> {
+        self.set(phase::OFF)?;
+        self.set(phase::SNAPSHOT)?;
+        self.since_ns = sys::boot_time_ns();
+        self.set(phase::SNAPSHOT)?;
+        Ok(self.since_ns)
+    }
+
+    /// Puts all programs into a phase.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set(&mut self, phase: u32) -> Result<(), MapError> {
+        let control = Control { phase, pad: 0, since_ns: self.since_ns };
+        self.map.set(0, bytemuck::cast::<Control, [u64; 2]>(control), 0)
+    }
+}
