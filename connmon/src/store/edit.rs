@@ -41,6 +41,7 @@ impl Editor {
             schema::migrate(&mut db, path)?;
         }
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+        super::set_up(&db).map_err(sqlite)?;
         Ok(Self { db, path: path.into(), _alone: alone })
     }
 

@@ -57,6 +57,15 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
     db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?.query_row([ip], |row| row.get(0))
 }
 
+/// The country of a remote address and what else is stored of it.
+pub(super) fn of_endpoint(
+    db: &Transaction<'_>,
+    id: i64,
+) -> rusqlite::Result<(Option<String>, Option<Arc<Location>>)> {
+    let mut find = db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1")?;
+    find.query_row([id], |row| Ok((row.get("country")?, place(row)?.map(Arc::new))))
+}
+
 /// The places of a query's rows; those of one address are shared.
 #[derive(Default)]
 pub(super) struct Places(HashMap<i64, Option<Arc<Location>>>);

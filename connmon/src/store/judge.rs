@@ -94,6 +94,7 @@ impl Judge {
         db: &Transaction<'_>,
         run: i64,
         batch: &Batch,
+        fresh: &mut HashMap<i64, Connection>,
         verdicts: &mut Verdicts,
     ) -> rusqlite::Result<Vec<News>> {
         let (base, known) = (run << RUN_SHIFT, Hits::growing(db)?);
@@ -101,19 +102,27 @@ impl Judge {
         let mut changed = self.changed(batch);
         changed.extend(renamed(db, base, batch)?);
         for row in changed {
-            self.one(db, &known, base | row, batch, &mut news, verdicts)?;
+            // What was told for the first time need not be read back, unless the end of the recording is its end.
+            if batch.ended {
+                fresh.remove(&row);
+            }
+            match fresh.get_mut(&row) {
+                Some(connection) => self.one(db, &known, batch, connection, &mut news, verdicts)?,
+                None => self.stored(db, &known, base | row, batch, &mut news, verdicts)?,
+            }
         }
         if batch.ended && self.forgot {
             let mut ids = db.prepare("SELECT id FROM connection WHERE run_id = ?1 ORDER BY id")?;
             let ids: Vec<i64> = ids.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?;
             for id in ids {
-                self.one(db, &known, id, batch, &mut news, verdicts)?;
+                self.stored(db, &known, id, batch, &mut news, verdicts)?;
             }
         }
         Ok(news)
     }
 
-    fn one(
+    /// Judges a connection by what the store has of it.
+    fn stored(
         &self,
         db: &Transaction<'_>,
         known: &Hits,
@@ -122,12 +131,25 @@ impl Judge {
         news: &mut Vec<News>,
         verdicts: &mut Verdicts,
     ) -> rusqlite::Result<()> {
-        let row = id & ((1 << RUN_SHIFT) - 1);
         let Some((_, mut connection)) = read::one(db, known, id)? else { return Ok(()) };
-        read::cut_off(&mut connection, batch.ended.then_some(batch.time));
+        self.one(db, known, batch, &mut connection, news, verdicts)
+    }
+
+    fn one(
+        &self,
+        db: &Transaction<'_>,
+        known: &Hits,
+        batch: &Batch,
+        connection: &mut Connection,
+        news: &mut Vec<News>,
+        verdicts: &mut Verdicts,
+    ) -> rusqlite::Result<()> {
+        let id = connection.id;
+        let row = id & ((1 << RUN_SHIFT) - 1);
+        read::cut_off(connection, batch.ended.then_some(batch.time));
         if !self.lists.is_empty() {
             let mut hits = Vec::new();
-            for found in self.lists.matches(&Row::of(&connection, batch.time), connection.remote.port) {
+            for found in self.lists.matches(&Row::of(connection, batch.time), connection.remote.port) {
                 let hit = Hit {
                     indicator: found.indicator,
                     kind: found.kind,
@@ -140,13 +162,18 @@ impl Judge {
             }
             connection.hits.extend(hits.iter().cloned());
             verdicts.hits.extend(hits.iter().map(|hit| (row, hit.clone())));
-            news.extend(hits.into_iter().map(|hit| News { connection: connection.clone(), hit }));
+            if !hits.is_empty() {
+                // With the ancestors of its processes.
+                let told = read::one(db, known, id)?.map_or_else(|| connection.clone(), |(_, told)| told);
+                news.extend(hits.into_iter().map(|hit| News { connection: told.clone(), hit }));
+            }
         }
         if !self.rules.is_empty() {
-            let label = self.rules.label(&Row::of(&connection, batch.time));
-            if label != connection.label.as_deref() {
-                labels::put_label(db, id, label)?;
-                verdicts.labels.push((row, label.map(Arc::from)));
+            let label = self.rules.label(&Row::of(connection, batch.time)).map(Arc::from);
+            if label != connection.label {
+                labels::put_label(db, id, label.as_deref())?;
+                verdicts.labels.push((row, label.clone()));
+                connection.label = label;
             }
         }
         Ok(())

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::{RUN_SHIFT, labels, names, read};
 use crate::filter::{Filter, Row};
-use crate::model::LeftOut;
+use crate::model::{Connection, LeftOut};
 use crate::track::Batch;
 
 /// Notes that a recording has a filter.
@@ -22,21 +22,29 @@ pub(super) fn sift(
     run: i64,
     filter: &Filter,
     batch: &Batch,
+    fresh: &HashMap<i64, Connection>,
 ) -> rusqlite::Result<Vec<i64>> {
     let (mut left_out, mut tx_bytes, mut rx_bytes) = (Vec::new(), 0, 0);
     let hits = labels::Hits::new(db)?;
     for row in &batch.over {
         let id = run << RUN_SHIFT | row;
-        let Some((_, connection)) = read::one(db, &hits, id)? else { continue };
-        if filter.fits(&Row::of(&connection, batch.time)) {
+        let known = fresh.get(row);
+        let stored = if known.is_none() { read::one(db, &hits, id)? } else { None };
+        let Some(connection) = known.or(stored.as_ref().map(|(_, connection)| connection)) else { continue };
+        if filter.fits(&Row::of(connection, batch.time)) {
             continue;
         }
         left_out.push(*row);
         tx_bytes += connection.tx_bytes();
         rx_bytes += connection.rx_bytes();
         db.prepare_cached("DELETE FROM traffic WHERE connection_id = ?1")?.execute([id])?;
-        names::delete(db, id)?;
-        labels::delete_hits(db, id)?;
+        // Of a connection that is known whole it is known, too, what there is to take out.
+        if known.is_none_or(|known| !known.names.is_empty() || known.observed.is_some()) {
+            names::delete(db, id)?;
+        }
+        if known.is_none_or(|known| !known.hits.is_empty()) {
+            labels::delete_hits(db, id)?;
+        }
         db.prepare_cached("DELETE FROM connection WHERE id = ?1")?.execute([id])?;
     }
     db.prepare_cached(
@@ -48,7 +56,7 @@ pub(super) fn sift(
 }
 
 /// What each recording with a filter left out. A store from before there were such recordings has none.
-pub(super) fn left_out(db: &Connection) -> rusqlite::Result<HashMap<i64, LeftOut>> {
+pub(super) fn left_out(db: &rusqlite::Connection) -> rusqlite::Result<HashMap<i64, LeftOut>> {
     if !db.table_exists(None, "left_out")? {
         return Ok(HashMap::new());
     }

@@ -1,9 +1,9 @@
 //! The tables of rules, lists and hits: writing and reading.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::model::{Hit, IndicatorKind, IndicatorList, Rule, Timestamp};
 
@@ -120,29 +120,37 @@ fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorLi
 /// What reads the hits of single connections.
 pub(super) struct Hits {
     lists: HashMap<i64, Arc<IndicatorList>>,
+    /// The connections that have some, for readers of all: most have none, and to ask for each would cost more than to know.
+    known: Option<HashSet<i64>>,
 }
 
 impl Hits {
-    /// Finds out whether there are any, so that where there are none each connection costs nothing.
+    /// For one connection of a store that nothing is written into.
     pub(super) fn new(db: &Connection) -> rusqlite::Result<Self> {
-        let some = db.table_exists(None, "hit")?
-            && db
-                .prepare_cached("SELECT 1 FROM hit LIMIT 1")?
-                .query_row([], |_| Ok(()))
-                .optional()?
-                .is_some();
-        Ok(Self { lists: if some { known_lists(db)? } else { HashMap::new() } })
+        let lists = if db.table_exists(None, "hit")? { known_lists(db)? } else { HashMap::new() };
+        Ok(Self { lists, known: None })
     }
 
-    /// The same while hits are being written.
+    /// For all connections.
+    pub(super) fn of_all(db: &Connection) -> rusqlite::Result<Self> {
+        let hits = Self::new(db)?;
+        if hits.lists.is_empty() {
+            return Ok(hits);
+        }
+        let mut ids = db.prepare("SELECT DISTINCT connection_id FROM hit")?;
+        let known = ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(Self { known: Some(known), ..hits })
+    }
+
+    /// The same as [`Self::new`] while hits are being written.
     pub(super) fn growing(db: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self { lists: known_lists(db)? })
+        Ok(Self { lists: known_lists(db)?, known: None })
     }
 
     /// The hits of a connection.
     pub(super) fn of(&self, db: &Connection, id: i64) -> rusqlite::Result<Vec<Hit>> {
         let mut hits = Vec::new();
-        if self.lists.is_empty() {
+        if self.lists.is_empty() || self.known.as_ref().is_some_and(|known| !known.contains(&id)) {
             return Ok(hits);
         }
         let mut statement = db.prepare_cached(

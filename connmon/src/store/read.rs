@@ -70,7 +70,7 @@ impl Store {
         let mut rows = connections.query(values).map_err(error)?;
         let mut places = Places::default();
         let mut names = names::Reader::of_all(&self.db).map_err(error)?;
-        let hits = Hits::new(&self.db).map_err(error)?;
+        let hits = Hits::of_all(&self.db).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let run = columns.run_id.get(row).map_err(error)?;
             let mut connection = connection(row, &columns, &processes, &mut places).map_err(error)?;
@@ -233,7 +233,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<((i64, i64, Figures), Timestamp)>
 
 /// Adds figures to the share of their process, and gives its place. A process that ran several programs has one share, under
 /// the latest.
-fn add_share(
+pub(super) fn add_share(
     traffic: &mut Vec<Share>,
     process: &Arc<Process>,
     [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures,

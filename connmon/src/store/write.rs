@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
+use super::fresh::Fresh;
 use super::judge::{Judge, News, Verdicts};
 use super::names::OfAddresses;
 use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, place, processes, read, schema};
@@ -56,6 +57,7 @@ pub struct Writer {
     filter: Filter,
     left_out: u64,
     judge: Judge,
+    fresh: Fresh,
     news: Vec<News>,
     verdicts: Verdicts,
     /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
@@ -89,7 +91,7 @@ impl Writer {
         // but cannot damage the file (sqlite.org/pragma.html#pragma_synchronous).
         db.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
-        db.set_prepared_statement_cache_capacity(32);
+        super::set_up(&db).map_err(sqlite)?;
         Ok(Self {
             db,
             path: path.into(),
@@ -99,6 +101,7 @@ impl Writer {
             filter: Filter::default(),
             left_out: 0,
             judge: Judge::default(),
+            fresh: Fresh::default(),
             news: Vec::new(),
             verdicts: Verdicts::default(),
             alone: None,
@@ -237,11 +240,16 @@ impl Writer {
             .execute(params![run, time.0, batch.ended])?;
         // Before the filter, which can ask for labels and indicators.
         let mut news = Vec::new();
-        if !self.judge.is_idle() {
-            news = self.judge.judge(&transaction, run, batch, &mut verdicts)?;
-        }
-        if !self.filter.is_everything() {
-            verdicts.left_out = keep::sift(&transaction, run, &self.filter, batch)?;
+        if !self.judge.is_idle() || !self.filter.is_everything() {
+            let mut fresh = self.fresh.of(&transaction, run, batch, &self.endpoints)?;
+            #[cfg(test)]
+            super::fresh::check(&transaction, &fresh)?;
+            if !self.judge.is_idle() {
+                news = self.judge.judge(&transaction, run, batch, &mut fresh, &mut verdicts)?;
+            }
+            if !self.filter.is_everything() {
+                verdicts.left_out = keep::sift(&transaction, run, &self.filter, batch, &fresh)?;
+            }
         }
         transaction.commit()?;
         self.left_out += verdicts.left_out.len() as u64;

@@ -96,3 +96,74 @@ fn names_and_hashes_that_come_later_count() {
     let run = store.runs().unwrap().remove(0);
     assert_eq!((run.rules[0].expression.as_str(), run.lists[0].indicators), (expression, 3));
 }
+
+/// What a batch tells for the first time is judged without being read back: the writer compares both in tests.
+#[test]
+fn what_is_new_is_judged_as_it_is_stored() {
+    let expression = "bytes>30 host:b.example proc:second service:https end:fin";
+    let filter = Filter::parse(expression, at(0)).unwrap();
+    let rule = Rule { label: "all".into(), color: None, expression: expression.into(), text: true };
+    let keep = Filter::parse("label:all", at(0)).unwrap();
+    let rules = Rules::new(vec![(rule, filter)]);
+    let mut writer = in_memory().judging(rules, Lists::default()).keeping(keep);
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let program = |row: i64, pid: u32, comm: &str| {
+        let process = Process { id: ProcessId { pid, start_ns: 1 }, comm: comm.into(), ..Process::default() };
+        ProcessRow { row, parent: None, process }
+    };
+    let traffic = |connection: i64, process: i64, bucket: i64| crate::track::TrafficRow {
+        connection,
+        process,
+        bucket,
+        tx_bytes: 10,
+        rx_bytes: 5,
+        tx_calls: 1,
+        rx_calls: 1,
+    };
+    let name = |connection: i64, name: &str, source: NameSource| NameRow {
+        connection,
+        name: name.into(),
+        source,
+        process: Some(2),
+        time: at(11),
+    };
+    let open = ConnectionRow { closed: None, end: None, owner: None, ..closed() };
+    let seen = |service: &str, alpn: &[&str]| crate::model::Observed {
+        service: service.into(),
+        alpn: alpn.iter().map(|alpn| (*alpn).to_owned()).collect(),
+    };
+    let other =
+        |row: i64| ConnectionRow { row, remote: Endpoint::new([192, 0, 2, 2].into(), 80), ..closed() };
+    let batch = Batch {
+        processes: vec![program(1, 7, "first"), program(2, 8, "second"), program(3, 7, "third")],
+        connections: vec![open, other(2), closed()],
+        traffic: vec![
+            traffic(1, 2, 10),
+            traffic(2, 1, 10),
+            traffic(1, 3, 10),
+            traffic(1, 1, 20),
+            traffic(1, 1, 10),
+        ],
+        names: vec![
+            name(1, "a.example", NameSource::Dns),
+            name(1, "b.example", NameSource::Sni),
+            name(1, "a.example", NameSource::Dns),
+        ],
+        observed: vec![(1, seen("tls", &["h2"])), (1, seen("tls", &[]))],
+        over: vec![1, 2],
+        time: at(13),
+        ..Batch::default()
+    };
+    writer.write(&batch).unwrap();
+    // Later rows of it are read back.
+    let late = Batch { names: vec![name(1, "c.example", NameSource::Dns)], time: at(14), ..Batch::default() };
+    writer.write(&late).unwrap();
+    assert_eq!(writer.left_out(), 1);
+    let store = reader(writer);
+    let (_, connection) = store.connection(1 << 40 | 1).unwrap().unwrap();
+    assert_eq!(connection.label.as_deref(), Some("all"));
+    assert!(store.connection(1 << 40 | 2).unwrap().is_none());
+}
