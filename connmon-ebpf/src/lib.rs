@@ -8,7 +8,7 @@ mod offsets;
 mod payload;
 
 pub use offsets::Offsets;
-pub use payload::{PAYLOAD_LARGE, PAYLOAD_SMALL, PayloadHead, class};
+pub use payload::{PAYLOAD_SIZES, PayloadHead, class};
 
 /// Bytes of a task's name, with its final NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;

@@ -2,23 +2,19 @@
 
 use crate::Addr;
 
-/// Room for the bytes of most packets.
-pub const PAYLOAD_SMALL: usize = 512;
-/// Room for the bytes of the largest ones; what is beyond is left out.
-pub const PAYLOAD_LARGE: usize = 4096;
+/// Rooms for the bytes of a copy, of which the smallest is taken that has enough; what is beyond the largest is left out.
+pub const PAYLOAD_SIZES: [usize; 4] = [512, 4096, 16_384, 65_536];
 
-/// What the bytes look like: values of [`PayloadHead::class`].
+/// What the bytes are: values of [`PayloadHead::class`].
 pub mod class {
     /// A DNS message, or over TCP a part of some.
     pub const DNS: u8 = 1;
-    /// A TLS ClientHello, or a later part of it.
-    pub const TLS: u8 = 2;
+    /// What a TCP stream begins with, or goes on with after a prelude such as STARTTLS: it may be TLS, HTTP, SSH or SOCKS.
+    pub const OPENING: u8 = 2;
     /// A QUIC Initial packet.
     pub const QUIC: u8 = 3;
-    /// The beginning of an HTTP/1 request, or of HTTP/2 without TLS.
-    pub const HTTP: u8 = 4;
-    /// The banner of SSH.
-    pub const SSH: u8 = 5;
+    /// What follows an opening.
+    pub const MORE: u8 = 4;
 }
 
 /// A record of kind [`kind::PAYLOAD`](crate::kind::PAYLOAD) begins so; `len` bytes of payload follow.
@@ -38,22 +34,26 @@ pub struct PayloadHead {
     pub time_ns: u64,
     /// Start of the process that sent it; 0 where that is not known.
     pub start_ns: u64,
-    /// Its thread group id, or 0.
+    /// Id of the connection's entry; 0 for datagrams that pass before there is one.
+    pub connection: u64,
+    /// Thread group id of that process, or 0.
     pub tgid: u32,
     /// Inode number of the network namespace.
     pub netns: u32,
     /// The other end.
     pub remote: Addr,
+    /// This host's end.
+    pub local: Addr,
     /// IPPROTO_*.
     pub proto: u16,
-    /// This host's port.
-    pub local_port: u16,
+    /// Bytes of each datagram but the last, where the packet holds several; else 0.
+    pub segment: u16,
     /// A value of [`class`].
     pub class: u8,
     /// 1 if this host sent it.
     pub outbound: u8,
     /// Explicit padding.
-    pub pad: [u8; 6],
+    pub pad: [u8; 2],
 }
 
-const _: () = assert!(size_of::<PayloadHead>() == 72);
+const _: () = assert!(size_of::<PayloadHead>() == 96);

@@ -109,11 +109,14 @@ fn capture(path: &Path, name: &str) {
         file: None,
     }));
     let remote = Addr { ip: [u32::from_ne_bytes([8, 8, 8, 8]), 0, 0, 0], port: 443, family: 2 };
-    let flow = FlowId { proto: 6, local_port: 4000, remote: "8.8.8.8:443".parse().unwrap(), netns: 0 };
-    let server = FlowId { proto: 17, local_port: 999, remote: "8.8.4.4:53".parse().unwrap(), netns: 0 };
+    let flow =
+        FlowId { proto: 6, local: None, local_port: 4000, remote: "8.8.8.8:443".parse().unwrap(), netns: 0 };
+    let server =
+        FlowId { proto: 17, local: None, local_port: 999, remote: "8.8.4.4:53".parse().unwrap(), netns: 0 };
     let mut say = |time_ns, flow, outbound, message| {
         put(Frame::Sighting(Box::new(Sighting {
             time_ns,
+            connection: 0,
             flow,
             outbound,
             process: Some((tgid, start_ns)),
@@ -137,7 +140,8 @@ fn capture(path: &Path, name: &str) {
     };
     say(8 * SECOND, server, true, dns(false, Vec::new()));
     say(9 * SECOND, server, false, dns(true, answers));
-    say(11 * SECOND, flow, true, Message::Tls(Hello { server_name: Some(text()), alpn: vec![text()] }));
+    let hello = Hello { server_name: Some(text()), alpn: vec![text()], outer: false };
+    say(11 * SECOND, flow, true, Message::Tls(hello));
     say(11 * SECOND, flow, true, Message::Http(Some(format!("http-{name}"))));
     put(Frame::Hosts(SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}")])]));
     let entry = SockEntry {

@@ -1,12 +1,12 @@
-//! Records of payload: DNS, TLS, QUIC, HTTP, SSH, whole and in pieces.
+//! Records of payload: DNS, TLS, QUIC, HTTP, SOCKS, SSH, whole and in pieces.
 #![no_main]
 
 use connmon::sniff::Sniffer;
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of a record's head, of which the class is at this place.
-const HEAD: usize = 72;
-const CLASS: usize = 64;
+const HEAD: usize = 96;
+const CLASS: usize = 92;
 
 fuzz_target!(|data: &[u8]| {
     let mut sniffer = Sniffer::default();
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
         record[4..8].copy_from_slice(&(payload.len() as u32).to_ne_bytes());
         record[8..12].copy_from_slice(&(payload.len() as u32).to_ne_bytes());
         record[12] = what >> 4;
-        record[60] = if what & 8 == 0 { 6 } else { 17 };
+        record[88] = if what & 8 == 0 { 6 } else { 17 };
         record[CLASS] = what & 7;
         record.extend_from_slice(payload);
         let _ = sniffer.take(&record);

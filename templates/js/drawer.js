@@ -2,7 +2,7 @@
 // Everything about one connection, and where each name came from.
 
 import { append, html, replace } from "./dom.js";
-import { closedText, countryText, directionText, endWords, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
+import { closedText, countryText, directionText, endWords, hostOf, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
 import { bytesText, count, durationText, grouped, idText, stamp } from "./format.js";
 import { termOf } from "./state.js";
 import { processName } from "./groups.js";
@@ -13,6 +13,7 @@ import { processName } from "./groups.js";
 const SOURCES = new Map([
   ["sni", "TLS handshake (SNI)"], ["quic", "QUIC handshake (SNI)"], ["http", "HTTP Host header"],
   ["dns", "DNS answer"], ["hosts", "hosts file"], ["rdns", "reverse DNS by the recorder"],
+  ["sni_outer", "TLS handshake, outside ECH"], ["quic_outer", "QUIC handshake, outside ECH"], ["proxied", "target behind this proxy"],
 ]);
 
 export class Drawer {
@@ -101,7 +102,7 @@ export class Drawer {
     const flags = m.flags[row];
     const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${termOf(field, String(value))}`, click: () => app.toggle(field, String(value)) }, "only");
     const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${idText(m.id[row])}`),
-      html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), names[0]?.name ?? endpoint.ip),
+      html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), hostOf(names) ?? endpoint.ip),
       html("p", { class: "drawer-tools" },
         html("button", { type: "button", title: "Earlier (k)", click: () => this.step(-1) }, "↑"), html("button", { type: "button", title: "Later (j)", click: () => this.step(1) }, "↓"),
         html("button", { type: "button", title: "Close (Esc)", "aria-label": "Close", click: () => app.ask({ open: null }) }, "×")));

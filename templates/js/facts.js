@@ -33,8 +33,11 @@ export function processText(model, row) {
   return owner ? processName(owner) : "unknown";
 }
 
+/** The name of the other end. What a proxy is asked for comes last, and names another host. @param {import("./model.js").Name[]} names */
+export const hostOf = (names) => (names[0]?.source === "proxied" ? undefined : names[0]?.name);
+
 /** @param {Model} model @param {number} row */
-export const hostText = (model, row) => model.nameSets[model.names[row]][0]?.name ?? "";
+export const hostText = (model, row) => hostOf(model.nameSets[model.names[row]]) ?? "";
 
 /** @param {Model} model @param {number} row */
 export const localText = (model, row) => endText(model.locals[model.local[row]], model.localPort[row]);

@@ -2,7 +2,7 @@
 // Nested groups: rows in groups, groups in groups, opened level by level.
 
 import { byId, html, keepingFocus, replace, svg } from "./dom.js";
-import { KINDS } from "./facts.js";
+import { hostOf, KINDS } from "./facts.js";
 import { bytesText, grouped } from "./format.js";
 import { hasFailed, processName } from "./groups.js";
 import { termOf } from "./state.js";
@@ -32,11 +32,11 @@ const PROCESS = { name: "process", of: byOwner((_, p) => processName(p)), term: 
 /** @type {Level} */
 const ADDRESS_LEVEL = { name: "address", of: (m, row) => m.endpoints[m.remote[row]].ip, term: (word) => ["ip", word] };
 /** @type {Level} */
-const HOST = { name: "name", of: (m, row) => m.nameSets[m.names[row]][0]?.name ?? "unnamed", term: (word) => (word === "unnamed" ? null : ["host", word]) };
+const HOST = { name: "name", of: (m, row) => hostOf(m.nameSets[m.names[row]]) ?? "unnamed", term: (word) => (word === "unnamed" ? null : ["host", word]) };
 
 /** @type {Record<string, {title: string, levels: Level[]}>} */
 const TREES = {
-  domain: { title: "Domain", levels: [{ name: "domain", of: (m, row) => { const name = m.nameSets[m.names[row]][0]?.name; return name ? domain(name) : "unnamed"; }, term: (word) => (word === "unnamed" ? null : ["host", word]) }, HOST, PROCESS] },
+  domain: { title: "Domain", levels: [{ name: "domain", of: (m, row) => { const name = hostOf(m.nameSets[m.names[row]]); return name ? domain(name) : "unnamed"; }, term: (word) => (word === "unnamed" ? null : ["host", word]) }, HOST, PROCESS] },
   organisation: { title: "Organisation", levels: [{ name: "organisation", of: (m, row) => { const e = m.endpoints[m.remote[row]]; return e.kind !== "public" ? (KINDS.get(e.kind) ?? e.kind) : [e.asn === null ? "" : `AS${e.asn}`, e.org ?? ""].filter(Boolean).join(" ") || "unknown"; }, term: (word) => { const asn = /^AS(\d+)/.exec(word); return asn ? ["asn", asn[1]] : null; } }, ADDRESS_LEVEL, PROCESS] },
   network: { title: "Network", levels: [{ name: "network", of: (m, row) => { const e = m.endpoints[m.remote[row]]; return around(e.ip, e.number); }, term: (word) => ["net", word] }, ADDRESS_LEVEL, PROCESS] },
   process: { title: "Process tree", levels: [{ name: "started by", of: byOwner((m, p) => (p.parent === null || p.parent === undefined ? `${p.ppid || "nobody"}` : `${processName(m.processes[p.parent])} ${m.processes[p.parent].pid}`)) }, { name: "process", of: byOwner((_, p) => `${processName(p)} ${p.pid}`), term: (word) => ["pid", word.split(" ").at(-1) ?? ""] }, HOST, ADDRESS_LEVEL] },

@@ -4,7 +4,7 @@
 
 import { append, byId, html, keepingFocus, replace } from "./dom.js";
 import { askedText } from "./asked.js";
-import { arrow, directionText, endWords, hostText, localText, networkText, ownerOf, placeText, processText, remoteText, rowOf, serviceText, shortTime } from "./facts.js";
+import { arrow, directionText, endWords, hostOf, hostText, localText, networkText, ownerOf, placeText, processText, remoteText, rowOf, serviceText, shortTime } from "./facts.js";
 import { bytesText, durationText, grouped } from "./format.js";
 import { hasFailed } from "./groups.js";
 
@@ -48,7 +48,7 @@ export const COLUMNS = [
     name: "remote", head: "Remote", width: "minmax(11rem, 1.3fr)", kind: "mono", order: alphabetical((m) => m.endpoints.map((one) => one.number.toString(16).padStart(32, "0")), (m, row) => m.remote[row]),
     cell: (m, row) => [remoteText(m, row)],
   },
-  { name: "host", head: "Name", width: "minmax(9rem, 1.2fr)", order: alphabetical((m) => m.nameSets.map((set) => set[0]?.name ?? "\uffff"), (m, row) => m.names[row]), cell: (m, row) => [hostText(m, row)] },
+  { name: "host", head: "Name", width: "minmax(9rem, 1.2fr)", order: alphabetical((m) => m.nameSets.map((set) => hostOf(set) ?? "\uffff"), (m, row) => m.names[row]), cell: (m, row) => [hostText(m, row)] },
   { name: "service", head: "Service", width: "6.5rem", order: (m) => (row) => m.port[row], cell: (m, row) => [serviceText(m, row)] },
   { name: "place", head: "Place", width: "minmax(8rem, 1fr)", order: alphabetical((m) => m.endpoints.map((one) => `${one.country ?? "~"} ${one.city ?? ""}`), (m, row) => m.remote[row]), cell: (m, row) => [placeText(m, row)] },
   { name: "network", head: "Network", width: "minmax(8rem, 1fr)", hidden: true, cell: (m, row) => [networkText(m, row)] },

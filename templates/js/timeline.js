@@ -3,6 +3,7 @@
 // same in text.
 
 import { byId, html, replace } from "./dom.js";
+import { hostOf } from "./facts.js";
 import { bytesText, clockText, count, dateText, durationText, grouped } from "./format.js";
 import { hasFailed, processName } from "./groups.js";
 
@@ -123,7 +124,7 @@ export class Timeline {
       pen.fillRect(left, top + 4, width - left - 10, LANE - 9);
       pen.fillStyle = ink;
       const name = lane.process < 0 ? "unknown" : processName(model.processes[lane.process]);
-      const host = model.nameSets[model.names[lane.rows[0]]][0]?.name ?? model.endpoints[lane.remote].ip;
+      const host = hostOf(model.nameSets[model.names[lane.rows[0]]]) ?? model.endpoints[lane.remote].ip;
       fitted(pen, name, 12, top + LANE / 2, left * 0.36);
       pen.fillStyle = soft;
       fitted(pen, `→ ${host}`, 12 + left * 0.38, top + LANE / 2, left * 0.58);

@@ -8,6 +8,7 @@ mod kprobe;
 mod kprobe_message;
 mod lifecycle;
 mod message;
+mod opening;
 mod payload;
 mod process;
 mod tracepoint;

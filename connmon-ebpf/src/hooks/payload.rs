@@ -1,30 +1,50 @@
 //! Copies of what tells the name of the other end: DNS messages, and the first bytes of a connection if they look like TLS,
-//! QUIC, HTTP or SSH. Everything else is only looked at, never copied.
+//! QUIC, HTTP or SSH, or like what goes before those. Everything else is only looked at, never copied, and later packets of a
+//! connection not even that.
 
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SkBuffContext;
-use connmon_ebpf::{PAYLOAD_LARGE, PAYLOAD_SMALL, PayloadHead, SockEntry, class, kind, proto, stat};
+use connmon_ebpf::{PAYLOAD_SIZES, PayloadHead, SockEntry, class, flag, kind, proto, stat};
 
+use super::opening::{self, Opening};
 use super::wire::Header;
 use crate::account::{Way, now};
 use crate::maps::{EVENTS, count, setting};
 use crate::ring::{is_half_full, wakeup};
-use crate::sock;
+use crate::sock::{self, AF_INET};
 use crate::task::{start_of, tgid_of};
 
-/// Value of [`SockEntry::looked`] when nothing more is of interest in that direction.
+// Values of `SockEntry::looked`. Below `TEXT`: so many packets were looked at, and nothing was known.
+/// From here on: as many packets were copied as it is more.
+const TEXT: u8 = 32;
+/// Everything up to the end in `UNTIL` is copied.
+const TAKING: u8 = 254;
+/// Nothing more is of interest in that direction.
 const DONE: u8 = 255;
-/// Packets that a ClientHello is taken from at most, and packets of a flow that can be QUIC Initials.
-const MAX_HELLO: u8 = 4;
-/// Packets of a DNS connection over TCP that are copied, each way.
-const MAX_STREAM: u8 = 64;
+
+/// Packets of an unknown protocol that are looked at: TLS may begin behind them.
+const MAX_UNKNOWN: u8 = 8;
+/// Bytes of a stream that are copied while it is not known what it is.
+const MAX_TEXT: u32 = 16 * 1024;
+/// Bytes of DNS over TCP that are copied, each way.
+const MAX_DNS: u32 = 64 << 20;
+/// QUIC Initial packets that are copied of a flow, each way.
+const MAX_INITIALS: u8 = 250;
 /// The port of DNS (RFC 1035, section 4.2).
 const DNS_PORT: u16 = 53;
-/// Bytes of the headers of a TCP segment with usual options: what is not longer carries nothing of interest.
-const HEADERS: u32 = 60;
 /// A client's first QUIC datagram has at least so many bytes (RFC 9000, section 14.1).
 const INITIAL_LEN: u32 = 1200;
+/// Most bytes of a packet that are copied.
+const MAX_COPY: u32 = PAYLOAD_SIZES[3] as u32;
+
+/// Where what is copied of a stream ends, of those of which more than a packet is: a sequence number by the entry's id, twice, and
+/// 1 more for what is received. What has been pushed out ends at once.
+#[map]
+static UNTIL: LruHashMap<u64, u32> = LruHashMap::with_max_entries(8_192, 0);
 
 /// A record in the making. `bpf_ringbuf_reserve()` wants its size to be constant.
 #[repr(C)]
@@ -41,9 +61,15 @@ pub fn is_wanted() -> bool {
 
 /// Whether a packet of a TCP connection may be of interest.
 #[inline(always)]
-pub fn may_tell(entry: *mut SockEntry, way: Way, len: u32) -> bool {
+pub fn may_tell(ctx: &SkBuffContext, entry: *mut SockEntry, way: Way, len: u32) -> bool {
     // SAFETY: a valid pointer into a map value.
-    len > HEADERS && is_wanted() && unsafe { core::ptr::read_volatile(looked(entry, way)) } != DONE
+    if !is_wanted() || unsafe { core::ptr::read_volatile(looked(entry, way)) } == DONE {
+        return false;
+    }
+    // Most of the packets of a direction in which little is said are acknowledgements. With IP options the length is another.
+    // SAFETY: as above.
+    let transport = if unsafe { (*entry).remote.family } == AF_INET { 20 } else { 40 };
+    ctx.load::<u8>(transport + 12).is_ok_and(|offset| len != transport as u32 + u32::from(offset >> 4) * 4)
 }
 
 #[inline(always)]
@@ -57,51 +83,102 @@ fn looked(entry: *mut SockEntry, way: Way) -> *mut u8 {
     }
 }
 
+/// What a packet holds.
+#[derive(Clone, Copy)]
+struct Payload {
+    /// Where it begins.
+    at: u32,
+    /// Its bytes.
+    len: u32,
+    /// Those that are of interest.
+    wanted: u32,
+    /// TCP: the sequence number of the first.
+    seq: u32,
+    /// A value of [`class`].
+    class: u8,
+}
+
 /// Looks at a packet of a TCP connection.
 #[inline(always)]
 pub fn segment(ctx: &SkBuffContext, sk: u64, entry: *mut SockEntry, header: &Header, way: Way, len: u32) {
-    if len <= header.len {
-        return;
-    }
     let state = looked(entry, way);
     // SAFETY: a valid pointer into a map value; a race costs at most a copy more.
     let seen = unsafe { core::ptr::read_volatile(state) };
-    let payload = len - header.len;
-    let (class, next) = if header.remote.port == DNS_PORT {
-        (class::DNS, if seen + 1 >= MAX_STREAM { DONE } else { seen + 1 })
-    } else if seen > 0 {
-        (class::TLS, if seen + 1 >= MAX_HELLO { DONE } else { seen + 1 })
-    } else {
-        classify(ctx, header.len, payload)
-    };
+    if len <= header.len || !is_wanted() || seen == DONE {
+        return;
+    }
+    let len = len - header.len;
+    let at = header.transport as usize;
+    let (Ok(seq), Ok(flags)) = (ctx.load::<u32>(at + 4), ctx.load::<u8>(at + 13)) else { return };
+    // A SYN has a number of its own; data can come with it (RFC 7413).
+    let seq = u32::from_be(seq).wrapping_add(u32::from(flags & 2 != 0));
+    let mut payload = Payload { at: header.len, len, wanted: len, seq, class: class::MORE };
+    // SAFETY: a valid pointer into a map value; an id never changes.
+    let until = unsafe { (*entry).id } << 1 | u64::from(way == Way::Rx);
+    let mut next = TAKING;
+    if header.remote.port == DNS_PORT {
+        payload.class = class::DNS;
+        if seen == 0 {
+            let _ = UNTIL.insert(until, seq.wrapping_add(MAX_DNS), 0);
+        }
+    } else if seen != TAKING {
+        // SAFETY: as above.
+        let flags = unsafe { (*entry).flags };
+        let is_server = match way {
+            Way::Tx => flags & flag::INBOUND != 0,
+            Way::Rx => flags & flag::OUTBOUND != 0,
+        };
+        next = look(ctx, &mut payload, seen, is_server, until);
+    }
+    if payload.class == class::MORE || payload.class == class::DNS {
+        // SAFETY: the value is a number, and nobody deletes it.
+        let left = unsafe { UNTIL.get(until) }.map_or(0, |until| until.wrapping_sub(seq));
+        if left == 0 || left > MAX_DNS {
+            if payload.class == class::DNS {
+                count(stat::PAYLOADS_LOST, 1);
+            } else {
+                next = DONE;
+            }
+            payload.class = 0;
+        } else if payload.wanted > left {
+            payload.wanted = left;
+        }
+    }
     // SAFETY: as above.
     unsafe { core::ptr::write_volatile(state, next) };
-    if class != 0 {
-        let (tgid, start_ns) = owner(entry, class, way);
-        copy(ctx, sk, header, way, payload, class, tgid, start_ns);
+    if payload.class != 0 {
+        let (tgid, start_ns) = owner(entry, payload.class, way);
+        copy(ctx, sk, Some(entry), header, way, &payload, tgid, start_ns);
     }
 }
 
-/// What the first bytes look like, and the state after them.
+/// Looks at a packet of a stream that is not known yet. Returns the state after it.
 #[inline(always)]
-fn classify(ctx: &SkBuffContext, at: u32, payload: u32) -> (u8, u8) {
-    // The shortest that is of interest: `SSH-2.0-`.
-    let head: [u8; 8] = match ctx.load(at as usize) {
-        Ok(head) if payload >= 8 => head,
-        _ => return (0, DONE),
-    };
-    // A handshake record of TLS whose first message is a ClientHello (RFC 8446, sections 4 and 5.1).
-    if head[0] == 22 && head[1] == 3 && head[5] == 1 {
-        let record = 5 + (u32::from(head[3]) << 8 | u32::from(head[4]));
-        return (class::TLS, if payload < record { 1 } else { DONE });
+fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, until: u64) -> u8 {
+    let opening = opening::of(ctx, payload.at, payload.len);
+    if is_server {
+        // All that a server may begin with is the banner of SSH.
+        payload.class = if matches!(opening, Opening::Ssh) { class::OPENING } else { 0 };
+        return DONE;
     }
-    match &[head[0], head[1], head[2], head[3]] {
-        b"GET " | b"POST" | b"HEAD" | b"PUT " | b"DELE" | b"OPTI" | b"PATC" | b"CONN" | b"TRAC" | b"PRI " => {
-            (class::HTTP, DONE)
+    let (want, next) = match opening {
+        Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
+        _ if seen >= TEXT => return if seen + 1 >= TAKING { DONE } else { seen + 1 },
+        Opening::Ssh | Opening::Request if seen == 0 => (MAX_TEXT, DONE),
+        Opening::Ssh | Opening::Request | Opening::Prelude => (MAX_TEXT, TEXT),
+        Opening::Unknown => {
+            payload.class = 0;
+            return if seen + 1 >= MAX_UNKNOWN { DONE } else { seen + 1 };
         }
-        b"SSH-" => (class::SSH, DONE),
-        _ => (0, DONE),
+    };
+    payload.class = class::OPENING;
+    if payload.wanted > want {
+        payload.wanted = want;
     }
+    if next != DONE {
+        let _ = UNTIL.insert(until, payload.seq.wrapping_add(want), 0);
+    }
+    next
 }
 
 /// Who asks a question of DNS over TCP: the sender, if the connection is its own. What the kernel sends later on, it sends in
@@ -138,14 +215,16 @@ pub fn datagram(
     if header.proto != proto::UDP || len <= header.len || !is_wanted() {
         return;
     }
-    let payload = len - header.len;
+    let len = len - header.len;
+    let mut payload = Payload { at: header.len, len, wanted: len, seq: 0, class: class::DNS };
     if header.remote.port == DNS_PORT {
         // A datagram leaves in the context of the call that sends it.
         let (tgid, start_ns) = if way == Way::Tx { sender() } else { (0, 0) };
-        copy(ctx, sk, header, way, payload, class::DNS, tgid, start_ns);
+        copy(ctx, sk, entry, header, way, &payload, tgid, start_ns);
         return;
     }
-    if payload < INITIAL_LEN {
+    // A socket can begin another connection at any time.
+    if len < INITIAL_LEN || !is_initial(ctx, header.len) {
         return;
     }
     if let Some(entry) = entry {
@@ -153,24 +232,25 @@ pub fn datagram(
         // SAFETY: a valid pointer into a map value; a race costs at most a copy more.
         unsafe {
             let seen = core::ptr::read_volatile(state);
-            if seen == DONE {
+            if seen >= MAX_INITIALS {
+                count(stat::PAYLOADS_LOST, 1);
                 return;
             }
-            core::ptr::write_volatile(state, if seen + 1 >= MAX_HELLO { DONE } else { seen + 1 });
+            core::ptr::write_volatile(state, seen + 1);
         }
     }
-    if is_initial(ctx, header.len) {
-        copy(ctx, sk, header, way, payload, class::QUIC, 0, 0);
-    }
+    payload.class = class::QUIC;
+    copy(ctx, sk, entry, header, way, &payload, 0, 0);
 }
 
-/// Whether a datagram begins with a QUIC Initial packet (RFC 9000, section 17.2.2; RFC 9369, section 3.2).
+/// Whether a datagram begins with a QUIC Initial packet (RFC 9000, section 17.2.2; RFC 9369, section 3.2). The second bit may be
+/// anything (RFC 9287).
 #[inline(always)]
 fn is_initial(ctx: &SkBuffContext, at: u32) -> bool {
     let Ok([first, a, b, c, d]) = ctx.load::<[u8; 5]>(at as usize) else { return false };
     match u32::from_be_bytes([a, b, c, d]) {
-        1 => first & 0xf0 == 0xc0,
-        0x6b33_43cf => first & 0xf0 == 0xd0,
+        1 => first & 0xb0 == 0x80,
+        0x6b33_43cf => first & 0xb0 == 0x90,
         _ => false,
     }
 }
@@ -180,10 +260,10 @@ fn is_initial(ctx: &SkBuffContext, at: u32) -> bool {
 fn copy(
     ctx: &SkBuffContext,
     sk: u64,
+    entry: Option<*mut SockEntry>,
     header: &Header,
     way: Way,
-    payload: u32,
-    class: u8,
+    payload: &Payload,
     tgid: u32,
     start_ns: u64,
 ) {
@@ -191,42 +271,45 @@ fn copy(
         count(stat::PAYLOADS_LOST, 1);
         return;
     }
-    let mut head = PayloadHead {
+    let skb: *mut __sk_buff = ctx.skb.skb;
+    // SAFETY: a field of the context; the verifier checks the access.
+    let segment = unsafe { (*skb).gso_size };
+    let head = PayloadHead {
         kind: kind::PAYLOAD,
-        len: 0,
-        total: payload,
-        seq: 0,
+        len: if payload.wanted > MAX_COPY { MAX_COPY } else { payload.wanted },
+        total: payload.len,
+        seq: payload.seq,
         time_ns: now(),
         start_ns,
+        // SAFETY: a valid pointer into a map value; an id never changes.
+        connection: entry.map_or(0, |entry| unsafe { (*entry).id }),
         tgid,
         netns: sock::netns(sk),
         remote: header.remote,
+        local: header.local,
         proto: header.proto,
-        local_port: header.local_port,
-        class,
+        segment: segment as u16,
+        class: payload.class,
         outbound: (way == Way::Tx) as u8,
-        pad: [0; 6],
+        pad: [0; 2],
     };
-    if header.proto == proto::TCP {
-        head.seq = ctx.load::<u32>(header.transport as usize + 4).map_or(0, u32::from_be);
-    }
-    if payload <= PAYLOAD_SMALL as u32 {
-        put::<PAYLOAD_SMALL>(ctx, &mut head, header.len);
-    } else {
-        put::<PAYLOAD_LARGE>(ctx, &mut head, header.len);
+    const SIZES: [usize; 4] = PAYLOAD_SIZES;
+    match head.len as usize {
+        ..=512 => put::<{ SIZES[0] }>(ctx, &head, payload.at),
+        ..=4096 => put::<{ SIZES[1] }>(ctx, &head, payload.at),
+        ..=16_384 => put::<{ SIZES[2] }>(ctx, &head, payload.at),
+        _ => put::<{ SIZES[3] }>(ctx, &head, payload.at),
     }
 }
 
 #[inline(always)]
-fn put<const N: usize>(ctx: &SkBuffContext, head: &mut PayloadHead, at: u32) {
+fn put<const N: usize>(ctx: &SkBuffContext, head: &PayloadHead, at: u32) {
     let Some(mut reserved) = EVENTS.reserve::<Record<N>>(0) else {
         count(stat::PAYLOADS_LOST, 1);
         return;
     };
-    let wanted = if head.total > N as u32 { N as u32 } else { head.total };
     // In this form the verifier sees that it is 1 to N, which is a power of two.
-    let len = ((wanted - 1) & (N as u32 - 1)) + 1;
-    head.len = len;
+    let len = ((head.len - 1) & (N as u32 - 1)) + 1;
     let record = reserved.as_mut_ptr();
     // SAFETY: the record is valid for writing; user space reads only the bytes of `data` that were written.
     let result = unsafe {

@@ -80,16 +80,14 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     let is_stream = entry.is_some_and(|entry| unsafe { (*entry).proto } == proto::TCP);
     if let (Some(entry), true, true) = (entry, is_stream, segments <= 1) {
-        if !payload::may_tell(entry, way, len) {
+        if !payload::may_tell(ctx, entry, way, len) {
             // SAFETY: a valid pointer into a map value.
             return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
         }
     }
     let Some(header) = Header::read(ctx, way) else { return };
     if let (Some(entry), true) = (entry, is_stream) {
-        if payload::may_tell(entry, way, len) {
-            payload::segment(ctx, sk, entry, &header, way, len);
-        }
+        payload::segment(ctx, sk, entry, &header, way, len);
     }
     if segments > 1 {
         // A large packet that is cut into segments behind this hook, or was put together before it.
@@ -154,7 +152,7 @@ fn pend(header: &Header, way: Way, packets: u64, bytes: u64) {
     if !is_counting() {
         return;
     }
-    let key = PendingKey { remote: header.remote, local_port: header.local_port, proto: header.proto };
+    let key = PendingKey { remote: header.remote, local_port: header.local.port, proto: header.proto };
     if PENDING.get_ptr(key).is_none() {
         let empty = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
         let _ = PENDING.insert(key, empty, u64::from(BPF_NOEXIST));
@@ -207,8 +205,8 @@ struct Usual {
 pub struct Header {
     /// The other end.
     pub remote: Addr,
-    /// This host's port.
-    pub local_port: u16,
+    /// This host's end.
+    pub local: Addr,
     /// IPPROTO_*.
     pub proto: u16,
     /// Bytes of the IP header.
@@ -224,14 +222,18 @@ impl Header {
         // The usual: IPv4 without options, and UDP. One call instead of four.
         if let Ok(head) = ctx.load::<Usual>(0) {
             if head.first == 0x45 && head.proto == proto::UDP as u8 {
-                let (ip, local, other) = match way {
-                    Way::Tx => (head.destination, head.source_port, head.destination_port),
-                    Way::Rx => (head.source, head.destination_port, head.source_port),
+                let (ip, own, local, other) = match way {
+                    Way::Tx => (head.destination, head.source, head.source_port, head.destination_port),
+                    Way::Rx => (head.source, head.destination, head.destination_port, head.source_port),
                 };
-                let remote = Addr { ip: [ip, 0, 0, 0], port: u16::from_be(other), family: sock::AF_INET };
+                let addr = |ip: u32, port: u16| Addr {
+                    ip: [ip, 0, 0, 0],
+                    port: u16::from_be(port),
+                    family: sock::AF_INET,
+                };
                 return Some(Self {
-                    remote,
-                    local_port: u16::from_be(local),
+                    remote: addr(ip, other),
+                    local: addr(own, local),
                     proto: proto::UDP,
                     transport: 20,
                     len: 28,
@@ -239,27 +241,30 @@ impl Header {
             }
         }
         let first: u8 = ctx.load(0).ok()?;
-        let (mut remote, proto, at) = if first >> 4 == 4 {
+        let (from, to, proto, at) = if first >> 4 == 4 {
             let proto: u8 = ctx.load(9).ok()?;
-            let ip: u32 = ctx.load(if way == Way::Tx { 16 } else { 12 }).ok()?;
-            (Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET }, proto, u32::from(first & 15) * 4)
+            let [from, to]: [u32; 2] = ctx.load(12).ok()?;
+            let addr = |ip: u32| Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET };
+            (addr(from), addr(to), proto, u32::from(first & 15) * 4)
         } else {
             let proto: u8 = ctx.load(6).ok()?;
-            let ip: [u32; 4] = ctx.load(if way == Way::Tx { 24 } else { 8 }).ok()?;
-            (Addr { ip, port: 0, family: sock::AF_INET6 }, proto, 40)
+            let [from, to]: [[u32; 4]; 2] = ctx.load(8).ok()?;
+            let addr = |ip: [u32; 4]| Addr { ip, port: 0, family: sock::AF_INET6 };
+            (addr(from), addr(to), proto, 40)
         };
+        let (mut local, mut remote) = if way == Way::Tx { (from, to) } else { (to, from) };
         let proto = u16::from(proto);
-        let (mut local_port, mut len) = (0, at);
+        let mut len = at;
         if matches!(proto, proto::TCP | proto::UDP) {
             let [source, destination]: [u16; 2] = ctx.load(at as usize).ok()?;
-            let (local, other) = if way == Way::Tx { (source, destination) } else { (destination, source) };
-            local_port = u16::from_be(local);
+            let (own, other) = if way == Way::Tx { (source, destination) } else { (destination, source) };
+            local.port = u16::from_be(own);
             remote.port = u16::from_be(other);
             len += match proto {
                 proto::TCP => u32::from(ctx.load::<u8>(at as usize + 12).ok()? >> 4) * 4,
                 _ => 8,
             };
         }
-        Some(Self { remote, local_port, proto, transport: at, len })
+        Some(Self { remote, local, proto, transport: at, len })
     }
 }

@@ -219,7 +219,11 @@ impl Capture {
         self.sweep_flows(&mut live, &mut gone, &mut emit)?;
         self.sweep_shares(&live, &mut gone, &mut emit)?;
         self.gone = gone;
-        emit(Frame::Counters(Counters { kernel: self.last, misses: self.misses, malformed: self.malformed }));
+        let mut kernel = self.last;
+        // Copied or not, it was not read.
+        let unread = &mut kernel[stat::PAYLOADS_LOST as usize];
+        *unread = unread.saturating_add(self.sniffer.unread());
+        emit(Frame::Counters(Counters { kernel, misses: self.misses, malformed: self.malformed }));
         emit(Frame::SweepEnd(sys::boot_time_ns()));
         Ok(())
     }

@@ -6,7 +6,6 @@ use super::{CommandError, Outcome, done, outcome, stdout, write_file};
 use crate::cli;
 use crate::config::{Choice, choice, share};
 use crate::daemon::now;
-use crate::filter::Row;
 use crate::model::display_safe;
 use crate::store::{Store, StoreError};
 use crate::summary::baseline::{Baseline, Steady};
@@ -22,8 +21,8 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     let store = Store::open(&args.source.db)?;
     let mut baseline = Baseline::new(&store.runs()?, &selection);
     store.for_each(selection.since, selection.until, &filter, |run, connection| {
-        let row = Row::of(&connection, connection.opened);
-        baseline.add(run, &connection, row.hosts.iter().map(|host| &**host));
+        let names = connection.names.iter().filter(|name| name.is_of_remote());
+        baseline.add(run, &connection, names.map(|name| &*name.name));
         Ok::<(), StoreError>(())
     })?;
     let recorded = duration(baseline.recorded());

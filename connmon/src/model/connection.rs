@@ -146,7 +146,7 @@ impl Connection {
 
     /// The best name of the other end, if it has any.
     pub fn host(&self) -> Option<&str> {
-        self.names.first().map(|name| name.name.as_str())
+        self.names.iter().find(|name| name.is_of_remote()).map(|name| name.name.as_str())
     }
 }
 

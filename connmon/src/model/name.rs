@@ -20,6 +20,13 @@ pub struct Name {
     pub time: Timestamp,
 }
 
+impl Name {
+    /// Whether it names the other end, and not a host behind it.
+    pub fn is_of_remote(&self) -> bool {
+        self.source != NameSource::Proxied
+    }
+}
+
 /// Where a name comes from, what tells most first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NameSource {
@@ -31,15 +38,32 @@ pub enum NameSource {
     Http,
     /// An answer of DNS that named the address before the connection was opened.
     Dns,
+    /// The server that a TLS client names outside of an Encrypted ClientHello: it may ask for another host within. Many clients
+    /// add one that is empty (GREASE), which looks the same; then this is the host that they want.
+    SniOuter,
+    /// The same within QUIC.
+    QuicOuter,
     /// The host's list, /etc/hosts.
     Hosts,
     /// Reverse DNS, when it was asked for.
     Rdns,
+    /// A host that the other end, a proxy, is asked to lead to, or that is spoken to through it: no name of the other end.
+    Proxied,
 }
 
 impl NameSource {
     /// Every source.
-    pub const ALL: [Self; 6] = [Self::Sni, Self::Quic, Self::Http, Self::Dns, Self::Hosts, Self::Rdns];
+    pub const ALL: [Self; 9] = [
+        Self::Sni,
+        Self::Quic,
+        Self::Http,
+        Self::Dns,
+        Self::SniOuter,
+        Self::QuicOuter,
+        Self::Hosts,
+        Self::Rdns,
+        Self::Proxied,
+    ];
 
     /// The name in machine output.
     pub fn name(self) -> &'static str {
@@ -48,8 +72,11 @@ impl NameSource {
             Self::Quic => "quic",
             Self::Http => "http",
             Self::Dns => "dns",
+            Self::SniOuter => "sni_outer",
+            Self::QuicOuter => "quic_outer",
             Self::Hosts => "hosts",
             Self::Rdns => "rdns",
+            Self::Proxied => "proxied",
         }
     }
 
@@ -62,7 +89,7 @@ impl NameSource {
 /// What the first bytes of a connection showed that it speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
-    /// `tls`, `quic`, `http`, `dns` or `ssh`.
+    /// `tls`, `quic`, `http`, `dns`, `ssh` or `socks`.
     pub service: String,
     /// The protocols that a TLS client offered within (ALPN).
     pub alpn: Vec<String>,

@@ -97,7 +97,7 @@ pub struct Completeness {
     pub malformed: u64,
     /// Return probes that the kernel skipped (kprobe backend).
     pub probe_misses: u64,
-    /// First bytes of connections and DNS messages that were not looked at for names.
+    /// First bytes of connections and DNS messages that were not looked at for names, or could not be read.
     pub names_missed: u64,
     /// Processes, cgroups and names that had to be forgotten early, because too many were remembered.
     pub evicted: u64,

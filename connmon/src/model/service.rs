@@ -75,6 +75,7 @@ impl Service {
             "http" => Some(usual.filter(|name| *name == "http-alt").unwrap_or("http")),
             "dns" => Some("dns"),
             "ssh" => Some("ssh"),
+            "socks" => Some("socks"),
             _ => None,
         }
     }

@@ -1,31 +1,40 @@
 //! What names the other end of a connection, out of the payload that the kernel side copied: DNS messages, the ClientHello of
-//! TLS and QUIC, the Host of HTTP, the banner of SSH. Payload is looked at here and goes nowhere else.
+//! TLS and QUIC, the Host of HTTP, what a proxy is asked for, the banner of SSH. Payload is looked at here and goes nowhere else.
 
+mod address;
 mod dns;
 mod http;
 mod quic;
 mod stream;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod tls;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytemuck::try_pod_read_unaligned;
-use connmon_ebpf::{PAYLOAD_LARGE, PayloadHead, class, proto};
+use connmon_ebpf::{PAYLOAD_SIZES, PayloadHead, class, proto};
 use serde::{Deserialize, Serialize};
 
 pub use dns::DnsMessage;
+use quic::Quic;
 use stream::{Streams, Way};
 pub use tls::Hello;
 
 use crate::model::{Endpoint, ProcessId};
 
-/// What two ends of a connection are known by; the local address is not needed to tell connections apart.
+/// The port of DNS (RFC 1035, section 4.2).
+const DNS_PORT: u16 = 53;
+
+/// What two ends of a connection are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FlowId {
     /// IPPROTO_*.
     pub proto: u16,
+    /// This host's address; captures of earlier versions lack it.
+    #[serde(default)]
+    pub local: Option<IpAddr>,
     /// This host's port.
     pub local_port: u16,
     /// The other end.
@@ -39,6 +48,9 @@ pub struct FlowId {
 pub struct Sighting {
     /// When, nanoseconds of CLOCK_BOOTTIME.
     pub time_ns: u64,
+    /// The id of the connection's entry; 0 where there was none yet.
+    #[serde(default)]
+    pub connection: u64,
     /// Where.
     pub flow: FlowId,
     /// Whether this host said it.
@@ -67,6 +79,10 @@ pub enum Message {
     Quic(Hello),
     /// An HTTP request and its host, as the client names it; none in HTTP/2 without TLS, whose beginning has no names.
     Http(Option<String>),
+    /// An HTTP request to a proxy, and the host that it is to lead to. What follows is said to that host.
+    HttpProxy(Option<String>),
+    /// The same of SOCKS.
+    Socks(Option<String>),
     /// The banner of SSH.
     Ssh,
 }
@@ -80,6 +96,8 @@ pub struct SniffError(usize);
 #[derive(Default)]
 pub struct Sniffer {
     streams: Streams,
+    quic: Quic,
+    unread: u64,
 }
 
 impl Sniffer {
@@ -92,52 +110,79 @@ impl Sniffer {
         let (head, rest) = record.split_at_checked(size_of::<PayloadHead>()).ok_or_else(error)?;
         let head: PayloadHead = try_pod_read_unaligned(head).map_err(|_| error())?;
         let len = head.len as usize;
-        let data = rest.get(..len).filter(|_| len <= PAYLOAD_LARGE).ok_or_else(error)?;
-        Ok(self.messages(&head, data).into_iter().map(|message| sighting(&head, message)).collect())
+        let data = rest.get(..len).filter(|_| len <= PAYLOAD_SIZES[3]).ok_or_else(error)?;
+        let messages = if head.proto == proto::UDP && head.segment != 0 {
+            data.chunks(head.segment.into()).flat_map(|data| self.messages(&head, data)).collect()
+        } else {
+            self.messages(&head, data)
+        };
+        Ok(messages.into_iter().map(|message| sighting(&head, message)).collect())
+    }
+
+    /// Messages that could not be read though they might have named something.
+    pub fn unread(&self) -> u64 {
+        self.unread.saturating_add(self.streams.lost())
     }
 
     fn messages(&mut self, head: &PayloadHead, data: &[u8]) -> Vec<Message> {
-        let way = Way { flow: flow(head), outbound: head.outbound != 0 };
-        let whole = head.len == head.total;
-        match head.class {
-            class::DNS if head.proto == proto::UDP => {
-                dns::parse(data).map(Message::Dns).into_iter().collect()
+        let is_stream = head.proto == proto::TCP;
+        // The first datagrams pass before there is an entry.
+        let connection = if is_stream { head.connection } else { 0 };
+        let way = Way { connection, flow: flow(head), outbound: head.outbound != 0 };
+        let messages = match head.class {
+            class::DNS if head.proto == proto::UDP => self.dns(head, dns::parse(data)),
+            class::DNS => {
+                let parsed = self.streams.join(way, head.seq, data, dns::framed);
+                parsed.into_iter().flat_map(|parsed| self.dns(head, parsed)).collect()
             }
-            class::DNS => self.dns_stream(way, head.seq, data, whole),
-            class::TLS => {
-                // A part that is cut off ends what can be put together.
-                let hello = self.streams.add(way, head.seq, data, whole, tls::records);
-                hello.map(Message::Tls).into_iter().collect()
+            class::OPENING => {
+                self.streams.begin(way, head.seq);
+                let messages = self.streams.follow(way, head.seq, data, tcp::opening);
+                // Its host may be in a later part.
+                let is_http = messages.is_empty() && http::is_request(data);
+                if is_http { vec![Message::Http(None)] } else { messages }
             }
-            class::QUIC => {
-                let mut hello = None;
-                for (offset, part) in quic::crypto(data) {
-                    let found = self.streams.add_at(way, offset, &part, tls::handshake);
-                    hello = hello.or(found);
-                }
-                hello.map(Message::Quic).into_iter().collect()
-            }
-            class::HTTP => http::host(data).map(Message::Http).into_iter().collect(),
-            class::SSH => data.starts_with(b"SSH-").then_some(Message::Ssh).into_iter().collect(),
+            class::MORE => self.streams.follow(way, head.seq, data, tcp::opening),
+            class::QUIC => self.quic(way, data),
             _ => Vec::new(),
+        };
+        if is_stream && head.len < head.total {
+            // A part that is cut off ends what can be put together.
+            self.streams.give_up(way);
         }
+        messages
     }
 
-    /// DNS over TCP: each message behind its length in two bytes (RFC 1035, section 4.2.2).
-    fn dns_stream(&mut self, way: Way, seq: u32, data: &[u8], whole: bool) -> Vec<Message> {
-        let messages = self.streams.take(way, seq, data, whole, |bytes| {
-            let (len, rest) = bytes.split_first_chunk()?;
-            let len = usize::from(u16::from_be_bytes(*len));
-            rest.get(..len).map(|message| (message.to_vec(), 2 + len))
-        });
-        messages.iter().filter_map(|message| dns::parse(message)).map(Message::Dns).collect()
+    /// The messages of this host's questions and of answers to them.
+    fn dns(&mut self, head: &PayloadHead, parsed: dns::Parsed) -> Vec<Message> {
+        self.unread += parsed.unread;
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            parsed.messages.into_iter().partition(|message| message.response != (head.outbound != 0));
+        // A server of DNS may be asked from the port that it asks itself.
+        if head.local.port != DNS_PORT {
+            self.unread += others.len() as u64;
+        }
+        wanted.into_iter().map(Message::Dns).collect()
+    }
+
+    fn quic(&mut self, way: Way, datagram: &[u8]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for part in self.quic.crypto(way, datagram) {
+            let hello = self.streams.add((way, part.connection), part.offset, &part.data, tls::handshake);
+            if !hello.is_empty() {
+                self.quic.finish(way, part.connection);
+            }
+            messages.extend(hello.into_iter().map(Message::Quic));
+        }
+        messages
     }
 }
 
 fn flow(head: &PayloadHead) -> FlowId {
     FlowId {
         proto: head.proto,
-        local_port: head.local_port,
+        local: Some(Endpoint::from(&head.local).ip),
+        local_port: head.local.port,
         remote: Endpoint::from(&head.remote).into(),
         netns: head.netns,
     }
@@ -146,6 +191,7 @@ fn flow(head: &PayloadHead) -> FlowId {
 fn sighting(head: &PayloadHead, message: Message) -> Sighting {
     Sighting {
         time_ns: head.time_ns,
+        connection: head.connection,
         flow: flow(head),
         outbound: head.outbound != 0,
         process: (head.tgid != 0).then_some((head.tgid, head.start_ns)),

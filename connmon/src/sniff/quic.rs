@@ -1,29 +1,84 @@
 //! QUIC Initial packets. Their keys follow from what they show openly (RFC 9001, section 5.2), so whoever sees them can read
 //! the ClientHello within.
 
+use std::collections::VecDeque;
+
 use rustls::Side;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{DirectionalKeys, Version};
+
+use super::stream::Way;
 
 /// Longest connection id (RFC 9000, section 17.2).
 const MAX_ID: usize = 20;
 /// Bytes from the packet number to the sample that unmasks it (RFC 9001, section 5.4.2).
 const TO_SAMPLE: usize = 4;
-/// Bits of the first byte that tell Initial packets, by version.
-const TYPES: [(u32, Version, u8); 2] = [(1, Version::V1, 0xc0), (0x6b33_43cf, Version::V2, 0xd0)];
+/// Bits of the first byte that tell Initial packets, by version; the second may be anything (RFC 9287).
+const TYPES: [(u32, Version, u8); 2] = [(1, Version::V1, 0x80), (0x6b33_43cf, Version::V2, 0x90)];
 
-/// The parts of the handshake, with their offsets, that a client's datagram carries.
-pub fn crypto(datagram: &[u8]) -> Vec<(u32, Vec<u8>)> {
-    let mut parts = Vec::new();
-    let mut rest = datagram;
-    // Several packets can share a datagram.
-    while let Some((packet, after)) = Initial::split(rest) {
-        if let Some(payload) = packet.decrypt() {
-            frames(&payload, &mut parts);
+/// Connections whose ClientHello is not complete, at most.
+const MAX_BEGUN: usize = 256;
+
+/// A part of a client's handshake.
+pub struct Part {
+    /// The connection that it belongs to: a socket can have several.
+    pub connection: u64,
+    /// Bytes before it.
+    pub offset: u32,
+    /// What it says.
+    pub data: Vec<u8>,
+}
+
+/// A connection that has begun: the id that its client chose first gives the keys, also of packets that bear the server's.
+struct Begun {
+    way: Way,
+    id: Vec<u8>,
+    number: u64,
+}
+
+/// Reads Initial packets.
+#[derive(Default)]
+pub struct Quic {
+    begun: VecDeque<Begun>,
+    count: u64,
+}
+
+impl Quic {
+    /// The parts of the handshake that a client's datagram carries.
+    pub fn crypto(&mut self, way: Way, datagram: &[u8]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut rest = datagram;
+        // Several packets can share a datagram.
+        while let Some((packet, after)) = Initial::split(rest) {
+            if let Some((connection, payload)) = self.decrypt(way, &packet) {
+                frames(&payload, |offset, data| {
+                    parts.push(Part { connection, offset, data: data.to_vec() });
+                });
+            }
+            rest = after;
         }
-        rest = after;
+        parts
     }
-    parts
+
+    /// Nothing more is of interest in a connection.
+    pub fn finish(&mut self, way: Way, connection: u64) {
+        self.begun.retain(|begun| (begun.way, begun.number) != (way, connection));
+    }
+
+    fn decrypt(&mut self, way: Way, packet: &Initial<'_>) -> Option<(u64, Vec<u8>)> {
+        let Some(payload) = packet.decrypt(packet.destination) else {
+            let mut known = self.begun.iter().filter(|begun| begun.way == way);
+            return known.find_map(|begun| Some((begun.number, packet.decrypt(&begun.id)?)));
+        };
+        let known = self.begun.iter().find(|begun| begun.way == way && begun.id == packet.destination);
+        let number = known.map_or(self.count + 1, |begun| begun.number);
+        if number > self.count {
+            self.count = number;
+            self.begun.truncate(MAX_BEGUN - 1);
+            self.begun.push_front(Begun { way, id: packet.destination.to_vec(), number });
+        }
+        Some((number, payload))
+    }
 }
 
 /// A protected packet.
@@ -42,7 +97,7 @@ impl<'a> Initial<'a> {
         let first = reader.byte()?;
         let version = u32::from_be_bytes(reader.take(4)?.try_into().ok()?);
         let (_, version, _) =
-            TYPES.into_iter().find(|(n, _, bits)| *n == version && first & 0xf0 == *bits)?;
+            TYPES.into_iter().find(|(n, _, bits)| *n == version && first & 0xb0 == *bits)?;
         let len = usize::from(reader.byte()?);
         let destination = reader.take(len).filter(|id| id.len() <= MAX_ID)?;
         let len = usize::from(reader.byte()?);
@@ -55,9 +110,9 @@ impl<'a> Initial<'a> {
         Some((Self { version, destination, bytes: &bytes[..reader.at], number }, &bytes[reader.at..]))
     }
 
-    /// What the client protected with its own keys; none if it was not the client.
-    fn decrypt(&self) -> Option<Vec<u8>> {
-        let keys = self.keys()?;
+    /// What the client protected with the keys of a connection id; none if it was not the client, or another id.
+    fn decrypt(&self, id: &[u8]) -> Option<Vec<u8>> {
+        let keys = self.keys(id)?;
         let mut bytes = self.bytes.to_vec();
         let from = self.number.checked_add(TO_SAMPLE)?;
         let sample = self.bytes.get(from..from + keys.header.sample_len())?;
@@ -71,21 +126,21 @@ impl<'a> Initial<'a> {
         keys.packet.decrypt_in_place(number, header, payload).ok().map(<[u8]>::to_vec)
     }
 
-    fn keys(&self) -> Option<DirectionalKeys> {
+    fn keys(&self, id: &[u8]) -> Option<DirectionalKeys> {
         let suite = TLS13_AES_128_GCM_SHA256.tls13()?.quic_suite()?;
         // As a server has them: what is remote to it is the client.
-        Some(suite.keys(self.destination, Side::Server, self.version).remote)
+        Some(suite.keys(id, Side::Server, self.version).remote)
     }
 }
 
-/// Collects CRYPTO frames (RFC 9000, section 19.6).
-fn frames(payload: &[u8], parts: &mut Vec<(u32, Vec<u8>)>) {
+/// Hands on CRYPTO frames (RFC 9000, section 19.6): how many bytes are before each, and what it has.
+fn frames(payload: &[u8], mut each: impl FnMut(u32, &[u8])) {
     let mut reader = Reader { bytes: payload, at: 0 };
-    while let Some(()) = frame(&mut reader, parts) {}
+    while let Some(()) = frame(&mut reader, &mut each) {}
 }
 
 /// The next frame; only those that an Initial packet may have (RFC 9000, section 12.4) are understood.
-fn frame(reader: &mut Reader<'_>, parts: &mut Vec<(u32, Vec<u8>)>) -> Option<()> {
+fn frame(reader: &mut Reader<'_>, each: &mut impl FnMut(u32, &[u8])) -> Option<()> {
     match reader.number()? {
         // PADDING, PING
         0 | 1 => {}
@@ -106,7 +161,7 @@ fn frame(reader: &mut Reader<'_>, parts: &mut Vec<(u32, Vec<u8>)>) -> Option<()>
         6 => {
             let offset = u32::try_from(reader.number()?).ok()?;
             let len = usize::try_from(reader.number()?).ok()?;
-            parts.push((offset, reader.take(len)?.to_vec()));
+            each(offset, reader.take(len)?);
         }
         _ => return None,
     }

@@ -1,5 +1,9 @@
 //! Messages that other programs' code made, whole and in pieces.
 
+mod initials;
+mod openings;
+mod questions;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -36,48 +40,63 @@ fn client_hello(host: &str, alpn: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// The datagram that a client of QUIC begins with, in as many Initial packets as there are `parts` of its ClientHello.
+/// A client of QUIC that begins, with its ClientHello in so many Initial packets.
+struct Client {
+    hello: Vec<u8>,
+    version: Version,
+    parts: usize,
+    id: [u8; 8],
+}
+
+impl Client {
+    const ID: [u8; 8] = [7; 8];
+
+    fn new(host: &str, version: Version, parts: usize) -> Self {
+        let mut client =
+            quic::ClientConnection::new(config(&["h3"]), version, name(host), b"params".to_vec()).unwrap();
+        let mut hello = Vec::new();
+        client.write_hs(&mut hello);
+        Self { hello, version, parts, id: Self::ID }
+    }
+
+    /// One of its packets, which is for a connection of this id.
+    fn initial(&self, nth: usize, to: &[u8]) -> Vec<u8> {
+        let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+        let keys = suite.quic_suite().unwrap().keys(&self.id, Side::Client, self.version).local;
+        let (number, first) = match self.version {
+            Version::V2 => (0x6b33_43cf_u32, 0xd0),
+            _ => (1, 0xc0),
+        };
+        let step = self.hello.len().div_ceil(self.parts);
+        let part = self.hello.chunks(step).nth(nth).unwrap_or_default();
+        let mut payload = vec![6];
+        // Both as numbers of two bytes.
+        payload.extend(((nth * step) as u16 | 0x4000).to_be_bytes());
+        payload.extend((part.len() as u16 | 0x4000).to_be_bytes());
+        payload.extend_from_slice(part);
+        payload.resize(1162, 0);
+        let mut packet = vec![first | 1];
+        packet.extend(number.to_be_bytes());
+        packet.push(to.len() as u8);
+        packet.extend(to);
+        packet.extend([0, 0]);
+        packet.extend(((2 + payload.len() + keys.packet.tag_len()) as u16 | 0x4000).to_be_bytes());
+        let at = packet.len();
+        packet.extend((nth as u16).to_be_bytes());
+        let tag = keys.packet.encrypt_in_place(nth as u64, &packet, &mut payload).unwrap();
+        packet.extend_from_slice(&payload);
+        packet.extend_from_slice(tag.as_ref());
+        let sample = packet[at + 4..at + 4 + keys.header.sample_len()].to_vec();
+        let (head, tail) = packet.split_at_mut(at);
+        keys.header.encrypt_in_place(&sample, &mut head[0], &mut tail[..2]).unwrap();
+        packet
+    }
+}
+
+/// The datagrams that a client of QUIC begins with.
 fn initials(host: &str, version: Version, parts: usize) -> Vec<Vec<u8>> {
-    let mut client =
-        quic::ClientConnection::new(config(&["h3"]), version, name(host), b"params".to_vec()).unwrap();
-    let mut hello = Vec::new();
-    client.write_hs(&mut hello);
-    let id = [7; 8];
-    let suite =
-        rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap().quic_suite().unwrap();
-    let keys = suite.keys(&id, Side::Client, version).local;
-    let (number, first) = match version {
-        Version::V2 => (0x6b33_43cf_u32, 0xd0),
-        _ => (1, 0xc0),
-    };
-    let step = hello.len().div_ceil(parts);
-    hello
-        .chunks(step)
-        .enumerate()
-        .map(|(nth, part)| {
-            let mut payload = vec![6];
-            // Both as numbers of two bytes.
-            payload.extend(((nth * step) as u16 | 0x4000).to_be_bytes());
-            payload.extend((part.len() as u16 | 0x4000).to_be_bytes());
-            payload.extend_from_slice(part);
-            payload.resize(1162, 0);
-            let mut packet = vec![first | 1];
-            packet.extend(number.to_be_bytes());
-            packet.push(id.len() as u8);
-            packet.extend(id);
-            packet.extend([0, 0]);
-            packet.extend(((2 + payload.len() + keys.packet.tag_len()) as u16 | 0x4000).to_be_bytes());
-            let at = packet.len();
-            packet.extend((nth as u16).to_be_bytes());
-            let tag = keys.packet.encrypt_in_place(nth as u64, &packet, &mut payload).unwrap();
-            packet.extend_from_slice(&payload);
-            packet.extend_from_slice(tag.as_ref());
-            let sample = packet[at + 4..at + 4 + keys.header.sample_len()].to_vec();
-            let (head, tail) = packet.split_at_mut(at);
-            keys.header.encrypt_in_place(&sample, &mut head[0], &mut tail[..2]).unwrap();
-            packet
-        })
-        .collect()
+    let client = Client::new(host, version, parts);
+    (0..parts).map(|nth| client.initial(nth, &client.id)).collect()
 }
 
 fn head(class: u8, proto: u16) -> PayloadHead {
@@ -85,7 +104,8 @@ fn head(class: u8, proto: u16) -> PayloadHead {
         kind: kind::PAYLOAD,
         remote: Addr { ip: [u32::from_ne_bytes([192, 0, 2, 7]), 0, 0, 0], port: 443, family: 2 },
         proto,
-        local_port: 40_000,
+        local: Addr { port: 40_000, family: 2, ..Addr::default() },
+        connection: 1,
         netns: 1,
         class,
         outbound: 1,
@@ -105,7 +125,8 @@ fn messages(sniffer: &mut Sniffer, head: PayloadHead, data: &[u8]) -> Vec<Messag
 }
 
 fn hello(host: &str, alpn: &[&str]) -> Hello {
-    Hello { server_name: Some(host.into()), alpn: alpn.iter().map(|name| (*name).into()).collect() }
+    let alpn = alpn.iter().map(|name| (*name).into()).collect();
+    Hello { server_name: Some(host.into()), alpn, outer: false }
 }
 
 #[test]
@@ -113,9 +134,9 @@ fn a_client_hello_names_its_server() {
     let bytes = client_hello("Example.ORG", &["h2", "http/1.1"]);
     let expected = vec![Message::Tls(hello("example.org", &["h2", "http/1.1"]))];
     let mut sniffer = Sniffer::default();
-    assert_eq!(messages(&mut sniffer, head(class::TLS, proto::TCP), &bytes), expected);
+    assert_eq!(messages(&mut sniffer, head(class::OPENING, proto::TCP), &bytes), expected);
     assert_eq!(sniffer.streams.len(), 0);
-    let sighting = sniffer.take(&record(head(class::TLS, proto::TCP), &bytes)).unwrap().remove(0);
+    let sighting = sniffer.take(&record(head(class::OPENING, proto::TCP), &bytes)).unwrap().remove(0);
     assert_eq!(sighting.flow.remote, SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 443)));
     assert_eq!((sighting.flow.local_port, sighting.outbound, sighting.process()), (40_000, true, None));
 }
@@ -134,60 +155,15 @@ fn a_client_hello_in_pieces() {
             pieces[1..].reverse();
             let mut sniffer = Sniffer::default();
             let mut found = Vec::new();
-            for (seq, piece) in pieces {
-                for _ in 0..2 {
-                    let head = PayloadHead { seq, ..head(class::TLS, proto::TCP) };
+            for (nth, (seq, piece)) in pieces.into_iter().enumerate() {
+                for again in [false, true] {
+                    let class = if nth == 0 && !again { class::OPENING } else { class::MORE };
+                    let head = PayloadHead { seq, ..head(class, proto::TCP) };
                     found.extend(messages(&mut sniffer, head, piece));
                 }
             }
-            assert!(found.contains(&expected), "size {size}, from {start}: {found:?}");
+            assert_eq!(found, std::slice::from_ref(&expected), "size {size}, from {start}");
         }
-    }
-}
-
-#[test]
-fn quic_initials_name_their_server() {
-    for version in [Version::V1, Version::V2] {
-        for parts in [1, 2, 3] {
-            let mut sniffer = Sniffer::default();
-            let mut datagrams = initials("quic.example", version, parts);
-            datagrams.reverse();
-            let found: Vec<Message> = datagrams
-                .iter()
-                .flat_map(|datagram| messages(&mut sniffer, head(class::QUIC, proto::UDP), datagram))
-                .collect();
-            assert_eq!(found, [Message::Quic(hello("quic.example", &["h3"]))], "{version:?}, {parts} parts");
-        }
-    }
-}
-
-#[test]
-fn a_damaged_initial_says_nothing() {
-    let mut datagram = initials("quic.example", Version::V1, 1).remove(0);
-    let last = datagram.len() - 1;
-    datagram[last] ^= 1;
-    assert_eq!(messages(&mut Sniffer::default(), head(class::QUIC, proto::UDP), &datagram), []);
-}
-
-#[test]
-fn hosts_of_http() {
-    for (request, expected) in [
-        ("GET / HTTP/1.1\r\nHost: Example.org:8080\r\n\r\n", Some(Some("example.org"))),
-        ("POST /x HTTP/1.1\r\nA: b\r\nhOST:  a.example. \r\nCookie: secret", Some(Some("a.example"))),
-        // An address is no name: the connection has its own.
-        ("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", Some(None)),
-        ("GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", Some(None)),
-        ("GET / HTTP/1.0\r\n\r\n", Some(None)),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(None)),
-        ("GET lost\r\n", None),
-        ("HEAD of a letter", None),
-        ("GET / HTTP/1.1\r\nHost: a.exa", Some(None)),
-    ] {
-        assert_eq!(
-            http::host(request.as_bytes()),
-            expected.map(|host| host.map(str::to_owned)),
-            "{request:?}"
-        );
     }
 }
 
@@ -212,7 +188,7 @@ fn answers() -> Vec<Record> {
 fn answers_of_dns() {
     let [Message::Dns(message)] = &messages(
         &mut Sniffer::default(),
-        head(class::DNS, proto::UDP),
+        PayloadHead { outbound: 0, ..head(class::DNS, proto::UDP) },
         &dns(9, "www.Example.org.", answers()),
     )[..] else {
         panic!("no message")
@@ -241,8 +217,8 @@ fn dns_over_tcp_several_messages_in_any_pieces() {
         let mut sniffer = Sniffer::default();
         let mut ids = Vec::new();
         for (nth, piece) in stream.chunks(size).enumerate() {
-            let head =
-                PayloadHead { seq: 5_u32.wrapping_add((nth * size) as u32), ..head(class::DNS, proto::TCP) };
+            let seq = 5_u32.wrapping_add((nth * size) as u32);
+            let head = PayloadHead { seq, outbound: 0, ..head(class::DNS, proto::TCP) };
             for message in messages(&mut sniffer, head, piece) {
                 let Message::Dns(message) = message else { panic!("another message") };
                 ids.push(message.id);
@@ -256,9 +232,10 @@ fn dns_over_tcp_several_messages_in_any_pieces() {
 fn what_is_cut_off_is_not_waited_for() {
     let mut sniffer = Sniffer::default();
     let bytes = client_hello("cut.example", &[]);
-    let head = PayloadHead { total: 9_000, ..head(class::TLS, proto::TCP) };
+    let head = PayloadHead { total: 9_000, ..head(class::OPENING, proto::TCP) };
     assert_eq!(messages(&mut sniffer, head, &bytes[..40]), []);
     assert_eq!(sniffer.streams.len(), 0);
+    assert_eq!(sniffer.unread(), 1);
 }
 
 #[test]
@@ -266,10 +243,11 @@ fn streams_are_bounded() {
     let mut sniffer = Sniffer::default();
     let bytes = client_hello("many.example", &[]);
     for port in 0..5_000 {
-        let head = PayloadHead { local_port: port, ..head(class::TLS, proto::TCP) };
+        let head = PayloadHead { connection: port, ..head(class::OPENING, proto::TCP) };
         messages(&mut sniffer, head, &bytes[..20]);
     }
-    assert!(sniffer.streams.len() <= 1024);
+    assert_eq!(sniffer.streams.len(), 1024);
+    assert_eq!(sniffer.unread(), 5_000 - 1024);
 }
 
 proptest! {
@@ -298,9 +276,9 @@ proptest! {
     fn any_damage(which in 0..4, damage in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6)) {
         let (class, proto, mut bytes) = match which {
             0 => (class::DNS, proto::UDP, dns(1, "a.example.", answers())),
-            1 => (class::TLS, proto::TCP, client_hello("a.example", &["h2"])),
+            1 => (class::OPENING, proto::TCP, client_hello("a.example", &["h2"])),
             2 => (class::QUIC, proto::UDP, initials("a.example", Version::V1, 1).remove(0)),
-            _ => (class::HTTP, proto::TCP, b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".to_vec()),
+            _ => (class::OPENING, proto::TCP, b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".to_vec()),
         };
         for (at, byte) in damage {
             let at = usize::from(at) % bytes.len();

@@ -1,19 +1,22 @@
 //! The ClientHello of TLS.
 
 use serde::{Deserialize, Serialize};
-use tls_parser::{
-    SNIType, TlsExtension, TlsRecordType, parse_tls_client_hello_extensions,
-    parse_tls_handshake_client_hello, parse_tls_record_header,
-};
+use tls_parser::{TlsRecordType, parse_tls_handshake_client_hello, parse_tls_record_header};
 
+use super::address::host_name;
 use super::stream::Found;
 
-/// Longest name of a host (RFC 1035, section 2.3.4).
-pub const MAX_NAME: usize = 255;
 /// Protocols of an offer that are kept.
 const MAX_PROTOCOLS: usize = 16;
 /// `client_hello` (RFC 8446, section 4).
 const CLIENT_HELLO: u8 = 1;
+/// `server_name`, and its kind of name (RFC 6066, section 3).
+const SERVER_NAME: u16 = 0;
+const HOST_NAME: u8 = 0;
+/// `application_layer_protocol_negotiation` (RFC 7301, section 3.1).
+const ALPN: u16 = 16;
+/// `encrypted_client_hello` (RFC 9849, section 5).
+const ENCRYPTED_HELLO: u16 = 0xfe0d;
 
 /// What a client's first message tells of whom it calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub struct Hello {
     pub server_name: Option<String>,
     /// The protocols that it offers (ALPN).
     pub alpn: Vec<String>,
+    /// It is the outer one of an Encrypted ClientHello, or pretends to be (GREASE; nobody but the server can tell): the client
+    /// may want another host, which the inner one names.
+    #[serde(default)]
+    pub outer: bool,
 }
 
 /// The ClientHello at the beginning of a stream of TLS records.
@@ -49,33 +56,58 @@ pub fn handshake(stream: &[u8]) -> Found<Hello> {
     let len = u32::from_be_bytes([0, a, b, c]) as usize;
     let Some(body) = body.get(..len) else { return Found::Incomplete };
     match parse_tls_handshake_client_hello(body) {
-        Ok((_, hello)) => Found::Message(extensions(hello.ext.unwrap_or_default())),
+        Ok((_, hello)) => Found::Last(extensions(hello.ext.unwrap_or_default())),
         Err(_) => Found::Nothing,
     }
 }
 
-fn extensions(bytes: &[u8]) -> Hello {
+/// Each by its length, so that one that is odd hides no other.
+fn extensions(mut bytes: &[u8]) -> Hello {
     let mut hello = Hello::default();
-    let (_, extensions) = parse_tls_client_hello_extensions(bytes).unwrap_or((&[], Vec::new()));
-    for extension in extensions {
-        match extension {
-            TlsExtension::SNI(names) => {
-                let host = names.into_iter().find(|(kind, _)| *kind == SNIType::HostName);
-                hello.server_name = host.and_then(|(_, name)| host_name(name));
-            }
-            TlsExtension::ALPN(protocols) => {
-                let protocols = protocols.into_iter().take(MAX_PROTOCOLS);
-                // The first of GREASE's values is no text (RFC 8701).
-                hello.alpn = protocols.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect();
-            }
+    while let Some((kind, rest)) = number(bytes) {
+        let Some((data, after)) = counted(rest) else { break };
+        match kind {
+            SERVER_NAME => hello.server_name = server_name(data),
+            ALPN => hello.alpn = protocols(data),
+            // That of an inner one is 1.
+            ENCRYPTED_HELLO => hello.outer = data.first() == Some(&0),
             _ => {}
         }
+        bytes = after;
     }
     hello
 }
 
-/// A name in lower case, without the last dot; none if it cannot be one.
-pub fn host_name(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?.trim().trim_end_matches('.');
-    (!text.is_empty() && text.len() <= MAX_NAME).then(|| text.to_ascii_lowercase())
+fn server_name(data: &[u8]) -> Option<String> {
+    let (mut names, _) = counted(data)?;
+    while let Some((kind, rest)) = names.split_first() {
+        let (name, after) = counted(rest)?;
+        if *kind == HOST_NAME {
+            return host_name(name);
+        }
+        names = after;
+    }
+    None
+}
+
+fn protocols(data: &[u8]) -> Vec<String> {
+    let mut protocols = Vec::new();
+    let Some((mut rest, _)) = counted(data) else { return protocols };
+    while let Some((name, after)) =
+        rest.split_first().and_then(|(len, rest)| rest.split_at_checked((*len).into()))
+    {
+        // The first of GREASE's values is no text (RFC 8701).
+        protocols.extend(String::from_utf8(name.to_vec()).ok().filter(|_| protocols.len() < MAX_PROTOCOLS));
+        rest = after;
+    }
+    protocols
+}
+
+fn number(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    bytes.split_first_chunk().map(|(number, rest)| (u16::from_be_bytes(*number), rest))
+}
+
+/// What is behind its length, and what follows.
+pub(super) fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    number(bytes).and_then(|(len, rest)| rest.split_at_checked(len.into()))
 }

@@ -230,7 +230,8 @@ impl Builder {
             open.row.place.clone_from(&connection.place);
         }
         open.row.figures.add(connection, tx, rx);
-        connection.names.iter().for_each(|name| insert_few(&mut open.row.names, name.name.clone()));
+        let names = connection.names.iter().filter(|name| name.is_of_remote());
+        names.for_each(|name| insert_few(&mut open.row.names, name.name.clone()));
         insert_few(&mut open.row.services, service);
         open.row.first_seen = open.row.first_seen.min(connection.opened);
         open.row.last_seen = open.row.last_seen.max(connection.known_end().unwrap_or(connection.opened));

@@ -46,6 +46,8 @@ struct Open {
     named: bool,
     /// The row of the process that has it, once there is one.
     owner: Option<i64>,
+    /// It leads through a proxy to another host.
+    proxied: bool,
 }
 
 /// Where the kernel side keeps a share.
@@ -245,6 +247,7 @@ impl Tracker {
             sweeps: 0,
             named: false,
             owner: None,
+            proxied: false,
         };
         self.open.insert(entry.id, open);
         for (key, share) in self.orphans.adopted(entry.id) {

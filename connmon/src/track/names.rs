@@ -76,15 +76,36 @@ struct Question {
     kind: String,
 }
 
+/// An address in a network namespace, by its inode number: another namespace can have the same address for another host.
+type Address = (u32, IpAddr);
+
+/// Where something was said, until that is met.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    /// On the connection with the entry of this id.
+    Connection(u64),
+    /// Between these ends, of which the local address is left out: a socket need not have one.
+    Flow(FlowId),
+}
+
+impl Key {
+    fn of(sighting: &Sighting) -> Self {
+        match sighting.connection {
+            0 => Self::Flow(FlowId { local: None, ..sighting.flow }),
+            id => Self::Connection(id),
+        }
+    }
+}
+
 /// Everything that names connections.
 #[derive(Default)]
 pub struct Names {
-    waiting: HashMap<FlowId, Vec<Sighting>>,
+    waiting: HashMap<Key, Vec<Sighting>>,
     waiting_count: usize,
     questions: BTreeMap<Question, (u64, Option<ProcessId>)>,
-    known: HashMap<IpAddr, Vec<Known>>,
+    known: HashMap<Address, Vec<Known>>,
     /// Addresses in the order in which they were first named.
-    order: VecDeque<IpAddr>,
+    order: VecDeque<Address>,
     asked: Vec<Asked>,
     evicted: u64,
 }
@@ -92,12 +113,19 @@ pub struct Names {
 impl Names {
     /// Takes in something that was said.
     pub fn sighting(&mut self, sighting: Sighting) {
-        let Message::Dns(message) = &sighting.message else { return self.wait(sighting) };
-        if message.response == sighting.outbound {
-            // Neither this host's question nor an answer to one.
-            return;
+        if let Message::Dns(message) = &sighting.message {
+            // Else neither this host's question nor an answer to one.
+            if message.response == sighting.outbound {
+                return;
+            }
+            self.dns(message, &sighting);
         }
-        let question = Question {
+        // That it is DNS is seen on its connection too.
+        self.wait(sighting);
+    }
+
+    fn dns(&mut self, message: &DnsMessage, sighting: &Sighting) {
+        let mut question = Question {
             flow: sighting.flow,
             id: message.id,
             name: message.name.clone(),
@@ -110,37 +138,40 @@ impl Names {
             } else {
                 self.evicted += 1;
             }
-        } else {
-            let asked = self.questions.remove(&question);
-            let (time_ns, process) = asked.unwrap_or((sighting.time_ns, None));
-            self.learn(message, sighting.time_ns, process);
-            self.asked.push(Asked {
-                time_ns,
-                answered_ns: Some(sighting.time_ns),
-                process,
-                flow: sighting.flow,
-                message: message.clone(),
-            });
+            return;
         }
-        // That it is DNS is seen on its connection too.
-        self.wait(sighting);
+        if message.name.is_empty() {
+            // Some errors come without the question.
+            let asked = self.questions.range(question.clone()..).map(|(asked, _)| asked);
+            let asked = asked.take(1).find(|asked| (asked.flow, asked.id) == (question.flow, question.id));
+            question = asked.cloned().unwrap_or(question);
+        }
+        let (time_ns, process) = self.questions.remove(&question).unwrap_or((sighting.time_ns, None));
+        let message = DnsMessage { name: question.name, kind: question.kind, ..message.clone() };
+        self.learn(&message, sighting.flow.netns, sighting.time_ns, process);
+        self.asked.push(Asked {
+            time_ns,
+            answered_ns: Some(sighting.time_ns),
+            process,
+            flow: sighting.flow,
+            message,
+        });
     }
 
     fn wait(&mut self, sighting: Sighting) {
-        if self.waiting_count >= MAX_WAITING {
-            self.evicted += 1;
-        } else {
-            let on_flow = self.waiting.entry(sighting.flow).or_default();
+        let key = Key::of(&sighting);
+        let there = self.waiting.get(&key).map_or(0, Vec::len);
+        if self.waiting_count < MAX_WAITING && there < MAX_NAMES {
+            self.waiting.entry(key).or_default().push(sighting);
+            self.waiting_count += 1;
+        } else if there == 0 || !matches!(sighting.message, Message::Dns(_)) {
             // A resolver that asks a thousand questions on a socket speaks DNS as much as one that asks one.
-            if on_flow.len() < MAX_NAMES {
-                on_flow.push(sighting);
-                self.waiting_count += 1;
-            }
+            self.evicted += 1;
         }
     }
 
     /// Remembers which addresses the name that was asked for has, also by way of aliases.
-    fn learn(&mut self, message: &DnsMessage, now: u64, process: Option<ProcessId>) {
+    fn learn(&mut self, message: &DnsMessage, netns: u32, now: u64, process: Option<ProcessId>) {
         let mut names = vec![message.name.as_str()];
         let is_alias =
             |answer: &&LookupAnswer, names: &[&str]| answer.kind == "CNAME" && names.contains(&&*answer.name);
@@ -157,19 +188,22 @@ impl Names {
             let is_address = matches!(answer.kind.as_str(), "A" | "AAAA") && names.contains(&&*answer.name);
             let Some(ip) = answer.data.parse::<IpAddr>().ok().filter(|_| is_address) else { continue };
             let until_ns = now + GRACE_NS.max(u64::from(answer.ttl) * 1_000_000_000);
-            self.remember(ip.to_canonical(), Known { name: name.clone(), process, time_ns: now, until_ns });
+            self.remember(
+                (netns, ip.to_canonical()),
+                Known { name: name.clone(), process, time_ns: now, until_ns },
+            );
         }
     }
 
-    fn remember(&mut self, ip: IpAddr, known: Known) {
-        if !self.known.contains_key(&ip) {
+    fn remember(&mut self, address: Address, known: Known) {
+        if !self.known.contains_key(&address) {
             if self.known.len() >= MAX_ADDRESSES {
                 self.evicted += 1;
                 self.order.pop_front().and_then(|oldest| self.known.remove(&oldest));
             }
-            self.order.push_back(ip);
+            self.order.push_back(address);
         }
-        let all = self.known.entry(ip).or_default();
+        let all = self.known.entry(address).or_default();
         all.retain(|old| (&old.name, old.process) != (&known.name, known.process));
         if all.len() >= MAX_ASKERS {
             // The name stays known, of those who asked later.
@@ -189,7 +223,8 @@ impl Names {
     /// The names by which DNS had given the address of a connection before it was opened: those that its own process asked
     /// for, else those that others did. The latest first.
     pub fn of_address(&self, entry: &SockEntry) -> Vec<Found> {
-        let Some(known) = self.known.get(&Endpoint::from(&entry.remote).ip) else { return Vec::new() };
+        let address = (entry.netns, Endpoint::from(&entry.remote).ip);
+        let Some(known) = self.known.get(&address) else { return Vec::new() };
         let owner = &entry.shares[0];
         let owner = ProcessId { pid: owner.tgid, start_ns: owner.start_ns };
         let before = || known.iter().rev().filter(|known| known.time_ns <= entry.opened_ns);
@@ -211,48 +246,81 @@ impl Names {
         found
     }
 
-    /// Takes out what was said on a connection since the last call: the names, and what it speaks.
-    pub fn said(&mut self, entry: &SockEntry) -> (Vec<Found>, Option<Observed>) {
-        if self.waiting.is_empty() {
-            return (Vec::new(), None);
-        }
-        let flow = FlowId {
-            proto: entry.proto,
-            local_port: entry.local.port,
-            remote: Endpoint::from(&entry.remote).into(),
-            netns: entry.netns,
-        };
-        let Some(all) = self.waiting.get_mut(&flow) else { return (Vec::new(), None) };
-        let from = entry.opened_ns.saturating_sub(EARLY_NS);
-        let to = if entry.closed_ns == 0 { u64::MAX } else { entry.closed_ns };
-        let (mine, others) = std::mem::take(all).into_iter().partition(|s| (from..=to).contains(&s.time_ns));
-        *all = others;
-        if all.is_empty() {
-            self.waiting.remove(&flow);
-        }
-        let mine: Vec<Sighting> = mine;
-        self.waiting_count -= mine.len();
+    /// Takes out what was said on a connection since the last call: the names, and what it speaks. `proxied`: it leads to
+    /// another host, and what is said names that; stays set.
+    pub fn said(&mut self, entry: &SockEntry, proxied: &mut bool) -> (Vec<Found>, Option<Observed>) {
         let mut observed = None;
         let mut names = Vec::new();
-        for sighting in mine {
-            let (service, name, alpn) = match sighting.message {
-                Message::Dns(_) => ("dns", None, Vec::new()),
-                Message::Tls(hello) => ("tls", hello.server_name.map(|n| (n, NameSource::Sni)), hello.alpn),
-                Message::Quic(hello) => {
-                    ("quic", hello.server_name.map(|n| (n, NameSource::Quic)), hello.alpn)
+        for sighting in self.heard(entry) {
+            let was_proxied = *proxied;
+            let (service, name, source, alpn) = match sighting.message {
+                Message::Dns(_) => ("dns", None, NameSource::Dns, Vec::new()),
+                Message::Tls(hello) => {
+                    let source = if hello.outer { NameSource::SniOuter } else { NameSource::Sni };
+                    ("tls", hello.server_name, source, hello.alpn)
                 }
-                Message::Http(host) => ("http", host.map(|n| (n, NameSource::Http)), Vec::new()),
-                Message::Ssh => ("ssh", None, Vec::new()),
+                Message::Quic(hello) => {
+                    let source = if hello.outer { NameSource::QuicOuter } else { NameSource::Quic };
+                    ("quic", hello.server_name, source, hello.alpn)
+                }
+                Message::Http(host) => ("http", host, NameSource::Http, Vec::new()),
+                Message::HttpProxy(host) => {
+                    *proxied = true;
+                    ("http", host, NameSource::Proxied, Vec::new())
+                }
+                Message::Socks(host) => {
+                    *proxied = true;
+                    ("socks", host, NameSource::Proxied, Vec::new())
+                }
+                Message::Ssh => ("ssh", None, NameSource::Proxied, Vec::new()),
             };
-            observed = Some(Observed { service: service.into(), alpn });
-            names.extend(name.map(|(name, source)| Found {
+            // The connection itself speaks with the proxy.
+            if !was_proxied {
+                observed = Some(Observed { service: service.into(), alpn });
+            }
+            names.extend(name.map(|name| Found {
                 name: name.into(),
-                source,
+                source: if *proxied { NameSource::Proxied } else { source },
                 time_ns: sighting.time_ns,
                 process: None,
             }));
         }
         (names, observed)
+    }
+
+    /// What was said on a connection.
+    fn heard(&mut self, entry: &SockEntry) -> Vec<Sighting> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let local = Endpoint::from(&entry.local).ip;
+        let flow = FlowId {
+            proto: entry.proto,
+            local: None,
+            local_port: entry.local.port,
+            remote: Endpoint::from(&entry.remote).into(),
+            netns: entry.netns,
+        };
+        let from = entry.opened_ns.saturating_sub(EARLY_NS);
+        let to = if entry.closed_ns == 0 { u64::MAX } else { entry.closed_ns };
+        // What comes before the entry is there comes first.
+        let mut heard = self.take(Key::Flow(flow), |sighting| {
+            let is_here = local.is_unspecified() || sighting.flow.local.is_none_or(|ip| ip == local);
+            is_here && (from..=to).contains(&sighting.time_ns)
+        });
+        heard.extend(self.take(Key::Connection(entry.id), |_| true));
+        heard
+    }
+
+    fn take(&mut self, key: Key, is_wanted: impl Fn(&Sighting) -> bool) -> Vec<Sighting> {
+        let Some(all) = self.waiting.get_mut(&key) else { return Vec::new() };
+        let (wanted, others): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(is_wanted);
+        *all = others;
+        if all.is_empty() {
+            self.waiting.remove(&key);
+        }
+        self.waiting_count -= wanted.len();
+        wanted
     }
 
     /// What was dropped early, for want of room.

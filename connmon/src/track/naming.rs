@@ -23,7 +23,8 @@ impl Tracker {
 
     /// Hands on what was said on a connection.
     pub(super) fn said(&mut self, row: i64, entry: &SockEntry) {
-        let (names, observed) = self.names.said(entry);
+        let Some(open) = self.open.get_mut(&entry.id) else { return };
+        let (names, observed) = self.names.said(entry, &mut open.proxied);
         self.batch.observed.extend(observed.map(|observed| (row, observed)));
         // What a client calls this host is no name of the client.
         if entry.flags & flag::INBOUND == 0 {

@@ -3,6 +3,7 @@
 
 pub mod dns;
 mod host;
+pub mod odd;
 pub mod words;
 
 use std::io::{Read, Write};

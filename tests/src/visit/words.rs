@@ -12,23 +12,31 @@ use super::Speak;
 /// Bytes of payload of a client's first datagram, so that it has at least 1200.
 const INITIAL_PAYLOAD: usize = 1164;
 
-fn config(alpn: &str) -> Result<Arc<ClientConfig>> {
+fn config(alpn: Vec<Vec<u8>>) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-    config.alpn_protocols = vec![alpn.into()];
+    config.alpn_protocols = alpn;
     Ok(Arc::new(config))
+}
+
+/// A ClientHello that has at least so many bytes.
+pub fn hello(name: &str, size: usize) -> Result<Vec<u8>> {
+    let alpn = (0..size / 200).map(|nth| format!("{nth:0200}").into_bytes());
+    let host = ServerName::try_from(name.to_owned())?;
+    let mut hello = Vec::new();
+    let alpn = alpn.chain([b"h2".to_vec()]).collect();
+    ClientConnection::new(config(alpn)?, host)?.write_tls(&mut hello)?;
+    Ok(hello)
 }
 
 /// The first words to a host over TCP, in the parts in which they are sent.
 pub fn of(speak: Speak, name: &str) -> Result<Vec<Vec<u8>>> {
     Ok(match speak {
         Speak::Tls => {
-            let host = ServerName::try_from(name.to_owned())?;
-            let mut hello = Vec::new();
-            ClientConnection::new(config("h2")?, host)?.write_tls(&mut hello)?;
+            let mut hello = hello(name, 0)?;
             // As one that is too long for a packet.
             let rest = hello.split_off(hello.len() / 2);
             vec![hello, rest]
@@ -44,7 +52,12 @@ pub fn of(speak: Speak, name: &str) -> Result<Vec<Vec<u8>>> {
 /// The first datagrams to a host over QUIC: the ClientHello in two Initial packets (RFC 9000, RFC 9001).
 pub fn initials(name: &str) -> Result<Vec<Vec<u8>>> {
     let host = ServerName::try_from(name.to_owned())?;
-    let mut client = quic::ClientConnection::new(config("h3")?, Version::V1, host, b"parameters".to_vec())?;
+    let mut client = quic::ClientConnection::new(
+        config(vec![b"h3".to_vec()])?,
+        Version::V1,
+        host,
+        b"parameters".to_vec(),
+    )?;
     let mut hello = Vec::new();
     client.write_hs(&mut hello);
     let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();

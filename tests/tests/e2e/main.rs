@@ -85,6 +85,7 @@ fn main() {
         of("report::self-contained", report::self_contained),
         trial("wire::counted", wire::counted),
         trial("names::said-and-asked", names::said_and_asked),
+        trial("names::odd", names::odd),
         trial("names::without-wire", names::without_wire),
         trial("edges", edges::exact_or_labelled),
         trial("load", load::nothing_is_lost),

@@ -1,17 +1,17 @@
 //! By what name: programs ask a DNS server for a name and speak to what it tells them.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use connmon_tests::harness::programs::{connmon, connmon_prints, export, path, traffic_program};
+use connmon_tests::harness::programs::{audit, connmon, connmon_prints, export, path, traffic_program};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::sys::netlink::Netlink;
 use connmon_tests::visit::dns::{self, TTL, Zone};
-use connmon_tests::visit::{Host, Visited};
+use connmon_tests::visit::{Host, Visited, odd, words};
 use serde_json::Value;
 
 /// The DNS server, and who is visited: all of it loopback, and nobody else's.
@@ -220,5 +220,103 @@ pub fn reverse() -> Result<()> {
             ensure!(asked.is_some_and(|line| line.contains("/connmon\"")), "who asked? {questions}");
         }
     }
+    Ok(())
+}
+
+/// Where nothing is but what these tests put there.
+const ODD: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 3);
+const ODD_SERVER: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 4);
+
+/// Connects to [`ODD`] in a namespace of its own.
+fn elsewhere() -> Result<u16> {
+    // SAFETY: changes this thread alone.
+    ensure!(unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0, "{}", std::io::Error::last_os_error());
+    Netlink::open()?.loopback_up()?;
+    let listener = TcpListener::bind((ODD, 0))?;
+    odd::Pair::new(&listener)?.say(&[b"\0".to_vec()])
+}
+
+/// Clients on one port of two local addresses, with the name that each says.
+fn on_one_port(listener: &TcpListener) -> Result<Vec<(u16, &'static str)>> {
+    let first = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    let second = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    first.set_reuse_address(true)?;
+    second.set_reuse_address(true)?;
+    let to = listener.local_addr()?.into();
+    first.bind(&SocketAddr::from(([127, 53, 1, 1], 0)).into())?;
+    first.connect(&to)?;
+    let first = odd::Pair::with(first.into(), listener)?;
+    let port = first.port()?;
+    second.bind(&SocketAddr::from(([127, 53, 1, 2], port)).into())?;
+    second.connect(&to)?;
+    let second = odd::Pair::with(second.into(), listener)?;
+    let said = [(first, "one.test"), (second, "other.test")];
+    said.into_iter().map(|(pair, name)| Ok((pair.say(&[words::hello(name, 0)?])?, name))).collect()
+}
+
+/// What is said in unusual pieces, behind something else, or through a proxy; DNS that is odd; and whom it names.
+pub fn odd() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("names.db");
+    let listener = TcpListener::bind((ODD, 0))?;
+    let listener6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
+    let openings = odd::openings()?;
+    let recorder = Recorder::start(&db, &[])?;
+    let question = odd::question(7, "odd.connmon.test");
+    let server = SocketAddr::from((ODD_SERVER, 53));
+    odd::ask(server, &question, &odd::answer(&question, ODD))?;
+    let far = std::thread::spawn(elsewhere).join().ok().context("the thread panicked")??;
+    let mut ports = Vec::new();
+    for opening in &openings {
+        let listener = if opening.v6 { &listener6 } else { &listener };
+        ports.push(odd::Pair::new(listener)?.say(&opening.parts)?);
+    }
+    let same_port = on_one_port(&listener)?;
+    // Several questions on one connection, in segments that say nothing alone; and a datagram that is no question.
+    let questions: Vec<Vec<u8>> =
+        (0..3).map(|n| odd::question(n, &format!("pipelined{n}.connmon.test"))).collect();
+    let framed = |bytes: &Vec<u8>| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let stream: Vec<u8> = questions.iter().flat_map(framed).collect();
+    let pieces: Vec<Vec<u8>> = stream.chunks(9).map(<[u8]>::to_vec).collect();
+    let dns = TcpListener::bind(server)?;
+    odd::Pair::new(&dns)?.say(&pieces)?;
+    odd::ask(server, b"no question", b"no answer")?;
+    recorder.stop()?;
+
+    let records = export(&db)?;
+    let of = |port: u16, ip: IpAddr| {
+        let record = records.iter().find(|record| record.local.port == port && record.remote.ip == ip);
+        record.map(|record| {
+            let known = names(record).into_iter().map(|(source, name, _)| (source, name.to_owned()));
+            known.filter(|(source, _)| *source != "hosts").collect::<Vec<_>>()
+        })
+    };
+    for (opening, port) in openings.iter().zip(ports) {
+        let ip = odd::address(opening, ODD);
+        let mut expected = opening.names.clone();
+        let asked = (!opening.v6).then(|| ("dns", "odd.connmon.test".to_owned()));
+        let at = expected.iter().position(|(source, _)| *source == "proxied").unwrap_or(expected.len());
+        expected.splice(at..at, asked);
+        let found = of(port, ip).with_context(|| format!("{expected:?} is missing"))?;
+        ensure!(found == expected, "{found:?}, not {expected:?}");
+    }
+    let found = of(far, ODD.into()).context("the connection in the other namespace is missing")?;
+    ensure!(found.is_empty(), "what was asked in one namespace names {found:?} in another");
+    for (ip, (port, name)) in [[127, 53, 1, 1], [127, 53, 1, 2]].map(IpAddr::from).into_iter().zip(same_port)
+    {
+        let record = records.iter().find(|record| record.local.ip == ip && record.local.port == port);
+        let found = names(record.with_context(|| format!("{name} is missing"))?);
+        let said: Vec<_> =
+            found.iter().filter(|(source, ..)| *source == "sni").map(|(_, name, _)| *name).collect();
+        ensure!(said == [name], "{found:?}, not {name}");
+    }
+    let lookups = connmon_prints(&["dns", "--db", path(&db)?, "--format", "jsonl"])?;
+    let lookups = String::from_utf8(lookups)?;
+    for n in 0..3 {
+        let name = format!("\"pipelined{n}.connmon.test\"");
+        ensure!(lookups.lines().any(|line| line.contains(&name) && line.contains("\"tcp\"")), "{lookups}");
+    }
+    let missed = audit(&db)?.completeness["names_missed"].as_u64();
+    ensure!(missed.is_some_and(|missed| missed >= 2), "what was no question was not counted: {missed:?}");
     Ok(())
 }

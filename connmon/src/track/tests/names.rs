@@ -26,7 +26,14 @@ fn dns(response: bool, time_ns: u64, id: u16, name: &str, process: Option<(u32, 
     };
     Frame::Sighting(Box::new(Sighting {
         time_ns,
-        flow: FlowId { proto: 17, local_port: 1000 + id, remote: "10.0.0.1:53".parse().unwrap(), netns: 0 },
+        connection: 0,
+        flow: FlowId {
+            proto: 17,
+            local: None,
+            local_port: 1000 + id,
+            remote: "10.0.0.1:53".parse().unwrap(),
+            netns: 0,
+        },
         outbound: !response,
         process: process.filter(|_| !response),
         message: Message::Dns(DnsMessage {
@@ -130,10 +137,15 @@ fn hello(time_ns: u64, remote: &str) -> Frame {
     let remote: SocketAddr = remote.parse().unwrap();
     Frame::Sighting(Box::new(Sighting {
         time_ns,
-        flow: FlowId { proto: 6, local_port: 4000, remote, netns: 0 },
+        connection: 0,
+        flow: FlowId { proto: 6, local: None, local_port: 4000, remote, netns: 0 },
         outbound: true,
         process: None,
-        message: Message::Tls(Hello { server_name: Some("sni.example".into()), alpn: vec!["h2".into()] }),
+        message: Message::Tls(Hello {
+            server_name: Some("sni.example".into()),
+            alpn: vec!["h2".into()],
+            outer: false,
+        }),
     }))
 }
 
@@ -194,4 +206,109 @@ fn one_name_that_many_processes_ask_for_is_no_loss() {
     };
     assert_eq!((asked(1), asked(8)), (0, 0));
     assert!(asked(20) > 0, "more names than an address has room for are counted");
+}
+
+/// Two hosts can have one address, in two network namespaces.
+#[test]
+fn an_answer_names_nothing_in_another_namespace() {
+    let connection = |netns| {
+        let mut entry = entry(7, 1, 1);
+        entry.netns = netns;
+        entry.opened_ns = 20 * SECOND;
+        names(
+            &feed(
+                [born(7)]
+                    .into_iter()
+                    .chain(asked(10, 1, "a.example", Some(ALICE), 600))
+                    .chain([closed(entry, 1, 1)]),
+            )
+            .1,
+        )
+        .len()
+    };
+    assert_eq!((connection(0), connection(9)), (1, 0));
+}
+
+/// Two local addresses have one port to the same server: by the entry's id, and where there was none yet by the address.
+#[test]
+fn each_connection_has_its_own_names() {
+    for by_id in [true, false] {
+        let said = |id: u64| {
+            let mut frame = hello(6 * SECOND, "8.8.8.8:53");
+            if let Frame::Sighting(sighting) = &mut frame {
+                let name = Some(format!("{id}.example"));
+                sighting.message = Message::Tls(Hello { server_name: name, ..Hello::default() });
+                sighting.connection = if by_id { id } else { 0 };
+                sighting.flow.local = Some([127, 0, 0, id as u8].into());
+            }
+            frame
+        };
+        let over = |id: u64| {
+            let mut entry = entry(id, 1, 1);
+            entry.local.ip[0] = u32::from_ne_bytes([127, 0, 0, id as u8]);
+            closed(entry, 1, 1)
+        };
+        let (_, batch) = feed([said(1), said(2), over(2), over(1)]);
+        let found: Vec<_> = batch.names.iter().map(|row| (row.connection, row.name.to_string())).collect();
+        assert_eq!(found, [(1, "2.example".into()), (2, "1.example".into())], "by id: {by_id}");
+    }
+}
+
+/// What is asked of a proxy, and what is said through it later, names no address.
+#[test]
+fn a_proxy_is_not_its_target() {
+    let through = |message| {
+        let mut frame = hello(6 * SECOND, "8.8.8.8:53");
+        if let Frame::Sighting(sighting) = &mut frame {
+            sighting.message = message;
+        }
+        frame
+    };
+    let live = || Frame::Live(Box::new(entry(1, 1, 1)));
+    for (message, service) in [
+        (Message::HttpProxy(Some("target.example".into())), "http"),
+        (Message::Socks(Some("target.example".into())), "socks"),
+    ] {
+        let (_, batch) = feed([
+            through(message),
+            live(),
+            hello(6 * SECOND, "8.8.8.8:53"),
+            through(Message::Http(Some("inner.example".into()))),
+            closed(entry(1, 1, 1), 1, 1),
+        ]);
+        let found: Vec<_> = names(&batch).into_iter().map(|(name, source, _)| (name, source)).collect();
+        let expected = ["target.example", "sni.example", "inner.example"];
+        assert_eq!(found, expected.map(|name| (name.to_owned(), "proxied")));
+        let services: Vec<_> = batch.observed.iter().map(|(_, observed)| &*observed.service).collect();
+        assert_eq!(services, [service]);
+    }
+}
+
+#[test]
+fn an_outer_name_is_marked() {
+    let mut frame = hello(6 * SECOND, "8.8.8.8:53");
+    if let Frame::Sighting(sighting) = &mut frame {
+        let name = Some("public.example".into());
+        sighting.message = Message::Tls(Hello { server_name: name, outer: true, ..Hello::default() });
+    }
+    let (_, batch) = feed([frame, closed(entry(1, 1, 1), 1, 1)]);
+    let found: Vec<_> = names(&batch).into_iter().map(|(name, source, _)| (name, source)).collect();
+    assert_eq!(found, [("public.example".to_owned(), "sni_outer")]);
+}
+
+/// Some servers leave the question out of an error.
+#[test]
+fn an_answer_without_its_question() {
+    let mut answer = dns(true, 11 * SECOND, 1, "", None, 0);
+    if let Frame::Sighting(sighting) = &mut answer
+        && let Message::Dns(message) = &mut sighting.message
+    {
+        message.kind.clear();
+        message.answers.clear();
+        message.code = "FormErr".into();
+    }
+    let (_, batch) = feed([born(7), dns(false, 10 * SECOND, 1, "a.example", Some(ALICE), 0), answer]);
+    let [row] = &batch.lookups[..] else { panic!("{:?}", batch.lookups) };
+    assert_eq!((&*row.name, &*row.kind, row.code.as_deref()), ("a.example", "A", Some("FormErr")));
+    assert!(row.process.is_some());
 }

@@ -1,0 +1,112 @@
+//! What the bytes at the beginning of a TCP segment look like.
+
+use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::programs::SkBuffContext;
+use connmon_ebpf::stat;
+
+use crate::maps::count;
+
+/// Bytes that are looked at, a power of two.
+const HEAD: usize = 32;
+/// Bytes of a longest ClientHello that is taken.
+const MAX_HELLO: u32 = 128 * 1024;
+/// What is taken of a ClientHello whose first bytes do not tell how long it is.
+const SHORT_HELLO: u32 = 16 * 1024;
+
+/// What they look like.
+pub enum Opening {
+    /// A ClientHello of TLS, within so many bytes from here.
+    Hello(u32),
+    /// The banner of SSH, or the preface of HTTP/2.
+    Ssh,
+    /// A request of HTTP with all of its head, which leads to nothing else.
+    Request,
+    /// Text, of HTTP or of something that TLS may follow; or another protocol's wish to begin TLS or to be connected.
+    Prelude,
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// Looks at the first bytes of `len` at a place.
+#[inline(always)]
+pub fn of(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
+    let mut head = [0_u8; HEAD];
+    let known = if len > HEAD as u32 { HEAD as u32 } else { len };
+    // In this form the verifier sees that it is 1 to HEAD.
+    let size = ((known - 1) & (HEAD as u32 - 1)) + 1;
+    // SAFETY: `head` has room for HEAD bytes.
+    if unsafe { bpf_skb_load_bytes(ctx.skb.skb.cast(), at, head.as_mut_ptr().cast(), size) } != 0 {
+        return Opening::Unknown;
+    }
+    if head[0] == 22 {
+        return hello(&head, len);
+    }
+    let first = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+    let second = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+    if first == u32::from_be_bytes(*b"SSH-") {
+        return Opening::Ssh;
+    }
+    // Before TLS, the first bytes of: a request of PostgreSQL (SSLRequest, GSSENCRequest), one of MySQL, the PROXY protocol's
+    // second version, RDP (X.224 behind TPKT), TDS (a PRELOGIN), LDAP (an extended request).
+    let is_request = match first {
+        0x0000_0008 => second == 0x04d2_162f || second == 0x04d2_1630,
+        0x2000_0001 => len >= 36,
+        0x0d0a_0d0a => second == 0x000d_0a51,
+        _ => {
+            first >> 16 == 0x0300 && head[5] == 0xe0
+                || first >> 24 == 0x12 && head[1] <= 1 && head[5] | head[4] == 0
+                || head[0] == 0x30 && (head[5] == 0x77 || head[9] == 0x77 || head[6] == 0x77)
+        }
+    };
+    // SOCKS: a greeting of version 5 and nothing else or a request behind it, or a request of version 4.
+    let is_socks =
+        head[0] == 5 && head[1] != 0 && (len == 2 + u32::from(head[1]) || len >= 10 && head[1] < 8)
+            || head[0] == 4 && (head[1] == 1 || head[1] == 2) && len >= 9;
+    if is_request || is_socks {
+        return Opening::Prelude;
+    }
+    // A word, and what separates it from the next. What was not read is zero.
+    let mut separators = 0;
+    for byte in head {
+        // 1 for all up to the blank.
+        separators |= (i32::from(byte) - 0x21) as u32 >> 31;
+    }
+    let is_word = head[0].is_ascii_alphanumeric() || head[0] == b'\r' || head[0] == b'\n';
+    if !is_word || separators == 0 {
+        return Opening::Unknown;
+    }
+    if first == u32::from_be_bytes(*b"PRI ") {
+        return Opening::Ssh;
+    }
+    // These two lead to something else.
+    let leads = first == u32::from_be_bytes(*b"CONN") || first == u32::from_be_bytes(*b"PROX");
+    if !leads && len >= 16 && ends_with_empty_line(ctx, at + len) {
+        return Opening::Request;
+    }
+    Opening::Prelude
+}
+
+/// A handshake record of TLS whose first message is a ClientHello (RFC 8446, sections 4 and 5.1).
+#[inline(always)]
+fn hello(head: &[u8; HEAD], len: u32) -> Opening {
+    if len > 1 && head[1] != 3 || len > 5 && head[5] != 1 {
+        return Opening::Unknown;
+    }
+    if len < 9 {
+        return Opening::Hello(SHORT_HELLO);
+    }
+    let record = u32::from(head[3]) << 8 | u32::from(head[4]);
+    let message = 4 + (u32::from(head[6]) << 16 | u32::from(head[7]) << 8 | u32::from(head[8]));
+    if message > MAX_HELLO {
+        count(stat::PAYLOADS_LOST, 1);
+        return Opening::Unknown;
+    }
+    // In how many records it comes is not known: with the headers of small ones it is longer.
+    Opening::Hello(if record >= message { 5 + message } else { 2 * message + 1024 })
+}
+
+#[inline(always)]
+fn ends_with_empty_line(ctx: &SkBuffContext, end: u32) -> bool {
+    let Ok(last) = ctx.load::<[u8; 3]>(end as usize - 3) else { return false };
+    last[2] == b'\n' && (last[1] == b'\n' || last[1] == b'\r' && last[0] == b'\n')
+}

@@ -1,0 +1,179 @@
+//! What clients say in unusual pieces, or behind something else; each part is a segment of its own.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{PATIENCE, words};
+
+/// A connection by what names it.
+pub struct Opening {
+    /// What is said, in order.
+    pub parts: Vec<Vec<u8>>,
+    /// The names of the other end, with the source of each.
+    pub names: Vec<(&'static str, String)>,
+    /// To IPv6.
+    pub v6: bool,
+}
+
+fn opening(parts: Vec<Vec<u8>>, names: &[(&'static str, &str)]) -> Opening {
+    let names = names.iter().map(|(source, name)| (*source, (*name).to_owned())).collect();
+    Opening { parts, names, v6: false }
+}
+
+/// One of each kind.
+pub fn openings() -> Result<Vec<Opening>> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let pieces = |bytes: Vec<u8>, size: usize| bytes.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let behind = |prelude: Vec<Vec<u8>>, name: &str| -> Result<Vec<Vec<u8>>> {
+        Ok(prelude.into_iter().chain([words::hello(name, 0)?]).collect())
+    };
+    let records = |name: &str| -> Result<Vec<u8>> {
+        let hello = words::hello(name, 0)?;
+        let record = |part: &[u8]| [&[22, 3, 1][..], &(part.len() as u16).to_be_bytes(), part].concat();
+        Ok(hello[5..].chunks(50).flat_map(record).collect())
+    };
+    let mut first_alone = words::hello("alone.test", 0)?;
+    let rest = first_alone.split_off(1);
+    let proxy2 = [&b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"[..], &words::hello("proxy2.test", 0)?].concat();
+    let postgres = vec![0, 0, 0, 8, 4, 210, 22, 47];
+    let mut all = vec![
+        opening(pieces(words::hello("pieces.test", 0)?, 5), &[("sni", "pieces.test")]),
+        opening(vec![words::hello("large.test", 4_600)?], &[("sni", "large.test")]),
+        opening(vec![words::hello("larger.test", 30_000)?], &[("sni", "larger.test")]),
+        opening(pieces(words::hello("largest.test", 30_000)?, 1_000), &[("sni", "largest.test")]),
+        opening(vec![records("records.test")?], &[("sni", "records.test")]),
+        opening(pieces(records("split.test")?, 40), &[("sni", "split.test")]),
+        opening(vec![first_alone, rest], &[("sni", "alone.test")]),
+        opening(
+            behind(vec![text("EHLO a\r\n"), text("STARTTLS\r\n")], "smtp.test")?,
+            &[("sni", "smtp.test")],
+        ),
+        opening(
+            behind(vec![text("a1 CAPABILITY\r\n"), text("a2 STARTTLS\r\n")], "imap.test")?,
+            &[("sni", "imap.test")],
+        ),
+        opening(
+            behind(vec![text("<?xml version='1.0'?>"), text("<starttls/>")], "xmpp.test")?,
+            &[("sni", "xmpp.test")],
+        ),
+        opening(behind(vec![postgres.clone()], "postgres.test")?, &[("sni", "postgres.test")]),
+        opening(
+            behind(vec![vec![0, 1], vec![0; 40], vec![2; 400]], "unknown.test")?,
+            &[("sni", "unknown.test")],
+        ),
+        opening(vec![proxy2], &[("sni", "proxy2.test")]),
+        opening(
+            behind(vec![text("CONNECT target.test:443 HTTP/1.1\r\n"), text("\r\n")], "inner.test")?,
+            &[("proxied", "target.test"), ("proxied", "inner.test")],
+        ),
+        opening(
+            behind(vec![vec![5, 1, 0], text("\x05\x01\0\x03\x0asocks.test\x01\u{5b}")], "socks.test")?,
+            &[("proxied", "socks.test")],
+        ),
+        opening(vec![text("GET / HTTP/1.1\nHost: lf.test\n\n")], &[("http", "lf.test")]),
+        opening(vec![text("GET / HTTP/1.1\r\n"), text("Host: two.test\r\n\r\n")], &[("http", "two.test")]),
+        opening(pieces(text("PROPFIND / HTTP/1.1\r\nHost: dav.test\r\n\r\n"), 3), &[("http", "dav.test")]),
+        opening(
+            vec![text(&format!("GET / HTTP/1.1\r\n{}Host: many.test\r\n\r\n", "A: b\r\n".repeat(900)))],
+            &[("http", "many.test")],
+        ),
+        opening(
+            vec![text("GET http://absolute.test/ HTTP/1.1\r\nHost: absolute.test\r\n\r\n")],
+            &[("proxied", "absolute.test")],
+        ),
+        opening(vec![text("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")], &[]),
+    ];
+    let mut v6 = opening(behind(vec![postgres], "postgres6.test")?, &[("sni", "postgres6.test")]);
+    v6.v6 = true;
+    all.push(v6);
+    Ok(all)
+}
+
+/// A connection whose other end is in this process too, and reads each part before the next is sent.
+pub struct Pair {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Pair {
+    /// Connects to a listener.
+    pub fn new(listener: &TcpListener) -> Result<Self> {
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        Self::with(client, listener)
+    }
+
+    /// With a client that has connected.
+    pub fn with(client: TcpStream, listener: &TcpListener) -> Result<Self> {
+        client.set_nodelay(true)?;
+        let (server, _) = listener.accept()?;
+        server.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { client, server })
+    }
+
+    /// The client's port.
+    pub fn port(&self) -> Result<u16> {
+        Ok(self.client.local_addr()?.port())
+    }
+
+    /// Says it, and returns the client's port.
+    pub fn say(mut self, parts: &[Vec<u8>]) -> Result<u16> {
+        for part in parts {
+            self.client.write_all(part)?;
+            self.server.read_exact(&mut vec![0; part.len()])?;
+        }
+        self.port()
+    }
+}
+
+/// The address that an opening goes to.
+pub fn address(opening: &Opening, v4: Ipv4Addr) -> IpAddr {
+    if opening.v6 { Ipv6Addr::LOCALHOST.into() } else { v4.into() }
+}
+
+/// A question for the addresses of a name.
+pub fn question(id: u16, name: &str) -> Vec<u8> {
+    let mut bytes = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    for label in name.split('.') {
+        bytes.push(label.len() as u8);
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0, 1]);
+    bytes
+}
+
+/// An answer with an address behind 99 others and an option, five kilobytes of text, and a record that no parser takes.
+pub fn answer(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
+    let mut bytes = question.to_vec();
+    // An answer, with 121 records and one more.
+    bytes.splice(2..12, [0x81, 0x80, 0, 1, 0, 121, 0, 0, 0, 1]);
+    let mut record = |kind: u8, data: &[u8]| {
+        bytes.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60]);
+        bytes.extend((data.len() as u16).to_be_bytes());
+        bytes.extend(data);
+    };
+    (0..99).for_each(|nth| record(1, &[10, 9, 8, nth]));
+    record(41, &[]);
+    record(1, &address.octets());
+    let text = [&[255_u8][..], &[b'x'; 255]].concat();
+    (0..20).for_each(|_| record(16, &text));
+    record(65, b"\0\x01\0\0\x01\0\x06\x02h2\x08h3\0");
+    bytes
+}
+
+/// Asks a server that is in this process too, over UDP.
+pub fn ask(server: SocketAddr, question: &[u8], answer: &[u8]) -> Result<()> {
+    let at = UdpSocket::bind(server)?;
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    for socket in [&at, &client] {
+        socket.set_read_timeout(Some(PATIENCE))?;
+    }
+    client.connect(server)?;
+    client.send(question)?;
+    let (_, from) = at.recv_from(&mut [0; 4096])?;
+    at.send_to(answer, from)?;
+    let len = client.recv(&mut vec![0; 65_536]).context("no answer")?;
+    ensure!(len == answer.len(), "{len} bytes");
+    Ok(())
+}
