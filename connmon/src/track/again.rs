@@ -17,7 +17,9 @@ impl Tracker {
         let mut open: Vec<u64> = self.open.keys().copied().collect();
         open.sort_unstable();
         for id in open {
-            let Some(known) = self.open.get(&id) else { continue };
+            let Some(known) = self.open.get_mut(&id) else { continue };
+            // Its owner's row was of the store before.
+            known.owner = None;
             let (row, entry) = (known.row, known.last.as_deref().copied().unwrap_or(known.entry));
             let row = self.row(row, &entry);
             self.batch.connections.push(row);
