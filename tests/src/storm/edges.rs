@@ -49,6 +49,8 @@ pub struct Made {
     pub begun: Instant,
     /// After the last call of either end.
     pub ended: Instant,
+    /// The ports came back, as they do after a minute: a record can be of either connection.
+    pub again: bool,
 }
 
 type Truth = HashMap<Key, Made>;
@@ -104,9 +106,10 @@ fn note(
     begun: Instant,
 ) {
     let (client, server) = (Endpoint::from(client), Endpoint::from(server));
-    let made = Made { tx: sent, rx: answered, begun, ended: Instant::now() };
-    truth.insert(Key(proto, client, server), made);
-    truth.insert(Key(proto, server, client), Made { tx: answered, rx: sent, ..made });
+    let made = Made { tx: sent, rx: answered, begun, ended: Instant::now(), again: false };
+    let again = truth.contains_key(&Key(proto, client, server));
+    truth.insert(Key(proto, client, server), Made { again, ..made });
+    truth.insert(Key(proto, server, client), Made { tx: answered, rx: sent, again, ..made });
 }
 
 /// The servers' address of a thread, for its connection number `n`.

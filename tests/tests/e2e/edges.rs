@@ -76,6 +76,9 @@ fn problems(made: &HashMap<Key, Made>, records: &[Record], inside: &[Inside]) ->
             }
             continue;
         };
+        if truth.again {
+            continue;
+        }
         let end = record.end.as_deref();
         if !matches!(end, None | Some("fin" | "unseen" | "closed" | "idle" | "recording-ended")) {
             problems.push(format!("it went well, and is told to have ended by {end:?}: {record}"));
@@ -87,7 +90,7 @@ fn problems(made: &HashMap<Key, Made>, records: &[Record], inside: &[Inside]) ->
         found.entry(key).or_default().push(record);
     }
     let (mut whole, mut labelled) = (0, 0);
-    for (key, truth) in made {
+    for (key, truth) in made.iter().filter(|(_, truth)| !truth.again) {
         let records = found.get(key).map_or(&[][..], Vec::as_slice);
         labelled += records.iter().filter(|record| !record.exact).count();
         if !inside.iter().any(|inside| inside.from <= truth.begun && truth.ended <= inside.to) {
