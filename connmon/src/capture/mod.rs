@@ -8,6 +8,7 @@ pub mod file;
 mod frame;
 pub mod hosts;
 pub mod interfaces;
+pub mod limits;
 mod offsets;
 pub mod privileges;
 pub mod probes;

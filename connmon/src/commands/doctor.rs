@@ -88,10 +88,13 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
             let runs = store.runs()?;
             let mut indicators = Indicators::of(&runs);
             let matching = Filter::parse("ioc:*", now()).map_err(ConfigError::from)?;
-            store.for_each(None, None, &matching, |_, connection| {
-                indicators.add(&connection);
-                Ok::<(), StoreError>(())
-            })?;
+            // To look for matches reads every connection: not where no list was ever asked.
+            if indicators.lists().next().is_some() {
+                store.for_each(None, None, &matching, |_, connection| {
+                    indicators.add(&connection);
+                    Ok::<(), StoreError>(())
+                })?;
+            }
             let everything = Selection::default();
             let all = Completeness::of(&runs, &everything);
             Some(StoreFinding {

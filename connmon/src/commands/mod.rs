@@ -113,6 +113,9 @@ pub enum CommandError {
         "nobody records into {0}; `--record` adds a recording to what is in it, `connmon report` shows what is"
     )]
     RecordsNothing(String),
+    /// Not enough files or memory.
+    #[error(transparent)]
+    Limit(#[from] crate::capture::limits::LimitError),
     /// Not enough rights.
     #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
     NotRoot,

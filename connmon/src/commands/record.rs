@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{CommandError, Outcome, report, terminal_width};
-use crate::capture::file;
+use crate::capture::{file, limits};
 use crate::cli;
 use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline, Sink};
@@ -31,6 +31,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
+    limits::check()?;
     let geo = super::geo::of(&settings.places)?;
     settings.make_folder()?;
     let store = Writer::open(&settings.db)?.keeping(filter).judging(file.rules, lists);

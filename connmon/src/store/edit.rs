@@ -42,6 +42,7 @@ impl Editor {
         }
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
         super::set_up(&db).map_err(sqlite)?;
+        db.pragma_update(None, "journal_size_limit", write::MAX_LOG).map_err(sqlite)?;
         Ok(Self { db, path: path.into(), _alone: alone })
     }
 

@@ -33,6 +33,9 @@ pub(super) fn is_taken(path: &Path) -> bool {
     matches!(locked, Ok(Err(TryLockError::WouldBlock)))
 }
 
+/// Bytes that the log beside the file keeps once it has been written into it, however large it was.
+pub(super) const MAX_LOG: i64 = 64 << 20;
+
 /// A connection, or what has become of it.
 const PUT_CONNECTION: &str = "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
             ?19, ?20, ?21, ?22, ?23, ?24, ?25, NULL)
@@ -90,6 +93,7 @@ impl Writer {
         // In WAL mode a committed transaction survives a crash of this program; a power failure can take the last ones,
         // but cannot damage the file (sqlite.org/pragma.html#pragma_synchronous).
         db.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        db.pragma_update(None, "journal_size_limit", MAX_LOG).map_err(sqlite)?;
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
         super::set_up(&db).map_err(sqlite)?;
         Ok(Self {

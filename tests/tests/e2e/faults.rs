@@ -95,6 +95,21 @@ pub fn stderr() -> Result<()> {
     Ok(())
 }
 
+/// Limits under which nothing can be recorded: a sentence, not a panic.
+pub fn limits() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("a.db");
+    for limit in ["-n 8", "-n 40", "-v 100000"] {
+        let script = format!("ulimit {limit} && exec \"$0\" record --for 1s --db \"$1\"");
+        let output = Command::new("sh").args(["-c", &script]).arg(connmon_program()?).arg(&db).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(2), "{limit}: {}: {said}", output.status);
+        ensure!(said.lines().count() == 1 && said.contains("limited to"), "{limit}: {said}");
+    }
+    ensure!(!db.exists(), "a store was left behind");
+    Ok(())
+}
+
 /// A child that ends with its owner.
 struct Killed(Child);
 

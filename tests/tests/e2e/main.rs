@@ -132,6 +132,7 @@ fn main() {
         trials.push(trial("live::screen", screen::screen));
         trials.push(trial("faults::store", faults::store));
         trials.push(trial("faults::stderr", faults::stderr));
+        trials.push(trial("faults::limits", faults::limits));
     }
     let neighbour = part_is("busy").then(|| {
         trials.retain(|trial| DISTURBED.iter().any(|name| trial.name().starts_with(name)));

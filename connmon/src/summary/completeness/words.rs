@@ -53,6 +53,7 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
     // Those that arrived and made no sense have a sentence of their own.
     let lost = c.lost_events.saturating_sub(c.malformed);
     let unattributed = c.unattributed_tx_bytes.saturating_add(c.unattributed_rx_bytes);
+    let has_missed = c.probe_misses > 0;
     [
         (
             lost,
@@ -106,10 +107,11 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
         (
             c.reconciliation.unexplained,
             format!(
-                "The byte counts of {} differ from the kernel's own for no known reason.",
-                count(c.reconciliation.unexplained, "connection")
+                "The byte counts of {} differ from the kernel's own {}.",
+                count(c.reconciliation.unexplained, "connection"),
+                if has_missed { "where something was missed, as told above" } else { "for no known reason" }
             ),
-            REPORT,
+            if has_missed { SKIPPED } else { REPORT },
         ),
     ]
     .into_iter()
