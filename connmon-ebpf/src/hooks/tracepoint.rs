@@ -24,14 +24,15 @@ const MSG_ERRQUEUE: i32 = 0x2000;
 #[inline(always)]
 fn counted(sk: u64) -> u16 {
     let Some(entry) = SOCKS.get_ptr(sk) else { return sock::class(sk) };
-    // SAFETY: a valid pointer into a map value; `proto` never changes.
+    // SAFETY: a valid pointer into a map value; `proto` is set once.
     let (proto, inode) = unsafe { ((*entry).proto, (*entry).mark) };
     if proto == proto::PACKET && sock::inode(sk) != inode {
         // Of an earlier packet socket at this address, whose end this backend has not seen.
         release(sk);
         return sock::class(sk);
     }
-    proto
+    // Another CPU may be filling the entry at this very moment.
+    if proto == 0 { sock::class(sk) } else { proto }
 }
 
 /// Notes a remote address for this thread's call.
