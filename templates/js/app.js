@@ -40,6 +40,8 @@ export class App {
     this.anytime = this.rows;
     /** @type {Fault | null} */
     this.fault = null;
+    /** The last filter that could be read, which is the one that is shown. */
+    this.valid = "";
     /** Where an endpoint is, as far as a circle on the map asks. */
     this.places = placesOf(model);
     /** @type {View[]} */
@@ -143,10 +145,12 @@ export class App {
     this.fault = null;
     try {
       fits = compile(question.filter, model, model.window[1]);
+      this.valid = question.filter;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
+      // What is half typed does not empty the page: the last filter that could be read goes on.
       this.fault = error;
-      fits = () => false;
+      fits = compile(this.valid, model, model.window[1]);
     }
     if (near) {
       const inside = this.places.map((place) => place !== null && kilometres([near[0], near[1]], place) <= near[2]);
@@ -168,8 +172,7 @@ export class App {
 
   /** The parts of the filter that must all fit. */
   terms() {
-    if (this.fault) return [];
-    const found = parts(this.question.filter);
+    const found = parts(this.valid);
     const alternatives = found.length === 1 && /(^|[\s)])or([\s(]|$)/i.test(found[0]) && !found[0].startsWith("(");
     return alternatives ? [`(${found[0]})`] : found;
   }

@@ -8,7 +8,7 @@ import { csvParts } from "./csv.js";
 import { hasFailed } from "./groups.js";
 import { widened } from "./steps.js";
 import { FIELDS } from "./query/fields.js";
-import { timeWord } from "./format.js";
+import { axisText, timeWord } from "./format.js";
 
 /** @typedef {import("./app.js").App} App */
 
@@ -37,6 +37,7 @@ export class Bar {
     this.shade = svg("rect", { class: "window", y: 0, height: HEIGHT, width: 0 });
     this.play = html("button", { type: "button", class: "play", title: "Play the time", "aria-label": "Play the time", click: () => this.toggleplay() }, "▶");
     this.range = html("p", { class: "range" });
+    this.legend = html("p", { class: "legend-bars" });
     this.timer = 0;
     this.typed = "";
     /** @type {number | undefined} */
@@ -58,7 +59,7 @@ export class Bar {
       button("◐", "Light or dark", () => theme()));
     replace(this.root, html("div", { class: "wrap" },
       html("div", { class: "row" }, this.input, fields, this.count, tools), this.fault, this.chips,
-      html("div", { class: "row time" }, this.play, brush, this.range)));
+      html("div", { class: "row time" }, this.play, html("div", { class: "histogram" }, brush, this.legend), this.range)));
     this.root.hidden = false;
     const top = this.root.parentElement;
     // Links go to below the bar, however high it is.
@@ -126,7 +127,7 @@ export class Bar {
     const all = rows.length === every;
     replace(this.count, html("b", {}, grouped(rows.length)), all ? ` ${every === 1 ? "connection" : "connections"}` : ` of ${grouped(every)}`, html("span", {}, bytesText(bytes)));
     this.fault.hidden = fault === null;
-    this.fault.textContent = fault === null ? "" : fault.sentence();
+    this.fault.textContent = fault === null ? "" : `${fault.sentence()} — still showing ${app.valid === "" ? "everything" : app.valid}`;
     this.input.setAttribute("aria-invalid", String(fault !== null));
     const asked = askedText({ ...question, time: app.time });
     replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, filtered by: ${asked}`);
@@ -164,10 +165,11 @@ export class Bar {
     const most = Math.max(1, ...opened);
     const path = (/** @type {Float64Array} */ bins) => bins.reduce((text, n, bin) => {
       if (n === 0) return text;
-      const height = Math.max(1.5, (Math.sqrt(n / most) * (HEIGHT - 2)));
+      const height = Math.max(1.5, ((n / most) * (HEIGHT - 2)));
       return `${text}M${bin} ${HEIGHT}v-${height.toFixed(1)}h.8v${height.toFixed(1)}z`;
     }, "");
     replace(this.bars, svg("path", { class: "opened", d: path(opened) }), svg("path", { class: "failed", d: path(bad) }), this.shade);
+    replace(this.legend, html("span", { class: "top" }, `highest bar: ${count(Math.max(0, ...opened), "connection", "connections")} opened in ${durationText(((to - from) / BINS) * 1e6)}`), html("i", { class: "k-opened" }), "opened", html("i", { class: "k-failed" }), "of these failed", html("span", { class: "ends" }, ...[from, (from + to) / 2, to].map((ms) => html("time", {}, axisText(ms, to - from)))));
     this.drawWindow(app.time);
   }
 

@@ -50,10 +50,10 @@ export function csvParts(model, rows) {
   return pieces;
 }
 
-/** What a spreadsheet would take for a formula gets an apostrophe. @param {string | number | null | undefined} value */
+/** As `export/csv.rs` writes it: what a spreadsheet would take for a formula gets an apostrophe, and what it could split or trim is quoted. @param {string | number | null | undefined} value */
 export function cell(value) {
   if (value === null || value === undefined) return "";
   const safe = displaySafe(String(value));
   const text = typeof value === "string" && /^[=+\-@＝＋－＠]/.test(safe) ? `'${safe}` : safe;
-  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  return /[",';\t\r\n]|^ /.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }

@@ -43,6 +43,9 @@ export const dateText = (ms) => new Date(ms).toISOString().slice(0, 10);
 /** `14:02:07` @param {number} ms */
 export const clockText = (ms) => new Date(ms).toISOString().slice(11, 19);
 
+/** A time on an axis: with its day where the axis is longer than one. @param {number} ms @param {number} span milliseconds */
+export const axisText = (ms, span) => (span > 86_400_000 ? `${dateText(ms)} ${clockText(ms).slice(0, 5)}` : clockText(ms));
+
 /** RFC 3339 with microseconds. @param {number} base milliseconds since 1970 @param {number} ns since then */
 export function stamp(base, ns) {
   const micros = Math.floor(ns / 1000);

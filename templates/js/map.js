@@ -175,7 +175,7 @@ export class WorldMap {
     const { places } = this;
     const size = this.scale() / zoom;
     const share = scale(Math.min(...places.map((place) => this.of(place)).filter((n) => n > 0)), Math.max(...places.map((place) => this.of(place))));
-    const clusters = gatherNear(places, NEAR * size);
+    const clusters = gatherNear(places, NEAR * size).sort((a, b) => this.of(b) - this.of(a));
     const home = app.model.home;
     const from = home ? /** @type {[number, number]} */ ([home.longitude, home.latitude]) : null;
     const lines = this.mode === "lines" ? places.slice(0, MOST_LINES).reverse() : [];
@@ -223,7 +223,7 @@ export class WorldMap {
     };
     const kind = one ? (one.city === null ? "country" : "spot") : "cluster";
     const group = svg("g", {
-      class: `place ${kind}`, tabindex: -1, role: "button", "aria-label": title, click: act,
+      class: `place ${kind}`, tabindex: 0, "data-key": `place ${cluster.places[0].name}`, role: "button", "aria-label": title, click: act,
       keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter") act(event); },
     }, svg("title", {}, title), svg("circle", { class: kind === "spot" ? "spot" : "", cx: cluster.x, cy: cluster.y, r: radius.toFixed(3), "stroke-width": (1.1 * size).toFixed(3) }));
     if (!one && this.mode !== "counts") group.append(svg("text", { class: "number", x: cluster.x, y: cluster.y + 2.9 * size, "font-size": `${8 * size}px`, "text-anchor": "middle" }, cluster.places.length));
@@ -415,7 +415,7 @@ function gatherNear(places, distance) {
  */
 function labels(clusters, size, figure, view, before) {
   /** @type {Box[]} */
-  const taken = [...clusters.map(({ x, y }) => ({ left: x - 6 * size, right: x + 6 * size, top: y - 6 * size, bottom: y + 6 * size })), ...before];
+  const taken = [...before];
   const drawn = [];
   for (const [nth, cluster] of clusters.entries()) {
     const name = cluster.places[0].name + (cluster.places.length > 1 ? ` +${cluster.places.length - 1}` : "");
@@ -424,11 +424,16 @@ function labels(clusters, size, figure, view, before) {
     const start = { left: cluster.x + 9 * size, right: cluster.x + 9 * size + width, top: cluster.y - 6 * size, bottom: cluster.y + 6 * size };
     const end = { ...start, left: cluster.x - 9 * size - width, right: cluster.x - 9 * size };
     const free = (/** @type {typeof start} */ one) => one.left > view.left && one.right < view.right && one.top > view.top && one.bottom < view.bottom
-      && taken.every((other, place) => place === nth || other.right < one.left || one.right < other.left || other.bottom < one.top || one.bottom < other.top);
-    const box = [start, end].find(free);
+      && taken.every((other) => other.right < one.left || one.right < other.left || other.bottom < one.top || one.bottom < other.top);
+    // By rank: a place gives way only to those before it, and the first one is always named.
+    const inside = Math.max(view.left + 2 * size, Math.min(start.left, view.right - width - 2 * size));
+    const shifted = { left: inside, right: inside + width, top: cluster.y - 20 * size, bottom: cluster.y - 8 * size };
+    const dot = { left: cluster.x - 6 * size, right: cluster.x + 6 * size, top: cluster.y - 6 * size, bottom: cluster.y + 6 * size };
+    const box = [start, end, shifted].find(free) ?? (nth === 0 ? shifted : null);
+    taken.push(dot);
     if (!box) continue;
     taken.push(box);
-    drawn.push(svg("text", { x: box === start ? box.left : box.right, y: cluster.y + 3.4 * size, "font-size": `${10 * size}px`, "text-anchor": box === start ? "start" : "end", "stroke-width": 2.4 * size },
+    drawn.push(svg("text", { x: box === end ? box.right : box.left, y: box.bottom - 2.6 * size, "font-size": `${10 * size}px`, "text-anchor": box === end ? "end" : "start", "stroke-width": 2.4 * size },
       svg("tspan", { class: "name" }, name), svg("tspan", { dx: 3 * size }, words)));
   }
   return drawn;

@@ -4,7 +4,7 @@
 
 import { byId, html, replace } from "./dom.js";
 import { hostOf } from "./facts.js";
-import { bytesText, clockText, count, dateText, durationText, grouped } from "./format.js";
+import { axisText, bytesText, clockText, count, dateText, durationText, grouped } from "./format.js";
 import { hasFailed, processName } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -24,11 +24,13 @@ export class Timeline {
     /** @type {Lane[]} */
     this.lanes = [];
     this.waiting = false;
+    /** The lane and the place in it that keys have reached. @type {[number, number] | null} */
+    this.at = null;
     this.canvas = html("canvas", { "aria-hidden": "true" });
     this.space = html("div", { class: "lanes-space" });
-    this.tip = html("p", { class: "tip", hidden: true });
+    this.tip = html("p", { class: "tip", hidden: true, role: "status" });
     this.box = html("div", {
-      class: "lanes card", tabindex: 0, role: "img", scroll: () => this.later(), pointermove: (/** @type {PointerEvent} */ event) => this.point(event),
+      class: "lanes card", tabindex: 0, role: "application", keydown: (/** @type {KeyboardEvent} */ event) => this.key(event), scroll: () => this.later(), pointermove: (/** @type {PointerEvent} */ event) => this.point(event),
       pointerleave: () => (this.tip.hidden = true), click: (/** @type {MouseEvent} */ event) => this.click(event),
     }, this.canvas, this.space, this.tip);
     this.note = html("p", { class: "rest" });
@@ -54,7 +56,7 @@ export class Timeline {
     const height = AXIS + this.lanes.length * LANE;
     this.space.style.height = `${Math.min(TALLEST_LANES, height)}px`;
     this.box.style.height = `${Math.max(120, Math.min(height + 2, Math.min(window.innerHeight * 0.7, 640)))}px`;
-    this.box.setAttribute("aria-label", `${count(this.lanes.length, "lane", "lanes")}; the table of connections has the same in text`);
+    this.box.setAttribute("aria-label", `Timeline, ${count(this.lanes.length, "lane", "lanes")}: up and down choose a lane, left and right a connection, Enter opens it`);
     replace(this.note, height > TALLEST_LANES ? `The first ${grouped((TALLEST_LANES - AXIS) / LANE)} of ${grouped(this.lanes.length)} lanes; a filter makes them fewer.` : rows.length === 0 ? "No connections match." : null);
     this.paint();
   }
@@ -105,7 +107,7 @@ export class Timeline {
       pen.fillStyle = line;
       pen.fillRect(at, AXIS, 1, height);
       pen.fillStyle = soft;
-      const words = to - from > 86_400e9 * 2 ? dateText(tick) : clockText(tick);
+      const words = to - from > 86_400e9 * 4 ? dateText(tick) : axisText(tick, (to - from) / 1e6);
       pen.fillText(words, Math.min(at - 4, width - pen.measureText(words).width - 6), AXIS / 2);
     }
     const first = Math.floor(this.box.scrollTop / LANE);
@@ -175,16 +177,48 @@ export class Timeline {
 
   /** @param {PointerEvent} event */
   point(event) {
-    const { model } = this.app;
     const row = this.under(event);
     this.box.style.cursor = row < 0 ? "" : "pointer";
     this.tip.hidden = row < 0;
     if (row < 0) return;
     const rect = this.box.getBoundingClientRect();
+    this.tell(row, event.clientX - rect.left + 12, event.clientY - rect.top + 16 + this.box.scrollTop);
+  }
+
+  /** Arrows go through lanes and connections, Enter opens. @param {KeyboardEvent} event */
+  key(event) {
+    const { model } = this.app;
+    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (this.lanes.length === 0 || (!by && event.key !== "Enter")) return;
+    event.preventDefault();
+    const within = (/** @type {number} */ n, /** @type {number} */ many) => Math.max(0, Math.min(many - 1, n));
+    if (by) {
+      this.at = this.at ? [within(this.at[0] + by[0], this.lanes.length), by[0] ? 0 : this.at[1] + by[1]] : [0, 0];
+      this.at[1] = within(this.at[1], this.lanes[this.at[0]].rows.length);
+    }
+    const [nth, place] = this.at ?? [0, 0];
+    const lane = this.lanes[within(nth, this.lanes.length)];
+    const row = lane.rows[within(place, lane.rows.length)];
+    if (!by) {
+      this.open(row);
+      return;
+    }
+    const top = nth * LANE;
+    if (top < this.box.scrollTop || top + LANE + AXIS > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = top;
+    const [from, to] = this.span();
+    const left = this.left();
+    const x = left + ((model.opened[row] - from) / (to - from)) * (this.box.clientWidth - left - 10);
+    this.tell(row, Math.max(left, x), AXIS + top + LANE);
+  }
+
+  /** Says what a connection is, beside it. @param {number} row @param {number} x @param {number} y */
+  tell(row, x, y) {
+    const { model } = this.app;
     const at = model.base + model.opened[row] / 1e6;
-    replace(this.tip, `${clockText(at)} UTC, ${durationText(model.lasted[row])}, ${bytesText(model.tx[row])} sent, ${bytesText(model.rx[row])} received`);
-    this.tip.style.left = `${Math.min(event.clientX - rect.left + 12, rect.width - this.tip.offsetWidth - 16)}px`;
-    this.tip.style.top = `${event.clientY - rect.top + 16 + this.box.scrollTop}px`;
+    this.tip.hidden = false;
+    replace(this.tip, `${dateText(at)} ${clockText(at)} UTC, ${durationText(model.lasted[row])}, ${bytesText(model.tx[row])} sent, ${bytesText(model.rx[row])} received`);
+    this.tip.style.left = `${Math.min(x, this.box.clientWidth - this.tip.offsetWidth - 16)}px`;
+    this.tip.style.top = `${y}px`;
   }
 
   /** @param {MouseEvent} event */

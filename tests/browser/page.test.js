@@ -57,13 +57,13 @@ test("bytes, processes and times in the page are those of the export", async () 
   await close();
 });
 
-test("a wrong filter is explained and chooses nothing", async () => {
+test("a wrong filter is explained and leaves what is shown", async () => {
   const { page, close } = await open("sample.html");
   await page.fill("#query", "prot:tcp");
   await page.press("#query", "Enter");
   await page.waitForSelector("#fault:not([hidden])");
-  assert.equal(await page.locator("#fault").innerText(), "column 1: unknown field `prot`; did you mean `proto:`?");
-  assert.equal(await shown(page), 0);
+  assert.equal(await page.locator("#fault").innerText(), "column 1: unknown field `prot`; did you mean `proto:`? — still showing everything");
+  assert.ok((await shown(page)) > 0);
   await page.press("#query", "Escape");
   await page.waitForSelector("#fault", { state: "hidden" });
   await close();

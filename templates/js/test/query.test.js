@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { cell } from "../csv.js";
 import { Fault } from "../query/fault.js";
+import { linear } from "../query/linear.js";
 import { FIELDS } from "../query/fields.js";
 import { compile } from "../query/meaning.js";
 import { modelOf } from "./rows.js";
@@ -60,5 +62,32 @@ test("hostile expressions have limits", () => {
     [`port:${Array(10_000).fill("1").join(",")}`, "more than"],
   ]) {
     assert.ok(fault(text).sentence().includes(says));
+  }
+});
+
+test("the matcher of regular expressions means what the browser's means", () => {
+  const texts = ["", "a", "ab", "aab", "abab", "b", "ba", "xabx", "a1_b", "a b", "ÜNÏ ünï", "1.2.3.4", "a\nb", "]", "\\", "ſ", "K"];
+  for (const source of [
+    "a", "^a", "a$", "^$", "a|b", "a|", "(a|b)+", "(?:ab)*$", "^(?:ab)+$", "a?b", "a{2}", "a{1,2}b", "a{2,}", "(a*)*b", "[^a]", "[a-c]+", "[\\]]", "\\d+\\.\\d", "\\w\\b",
+    "\\Bb", "\\s", "a.b", "\\u{fc}n", "\\x61", "(?<name>a)b", "a+?b", "\\\\", "\\p{L}+", "(^|x)a", "a(b|$)", "s", "k", "^(a|ab)(c|bcd)?$", "((a|b)|c){0,3}$",
+  ]) {
+    const [own, browser] = [linear(source), new RegExp(source, "isu")];
+    for (const text of texts) assert.equal(own(text), browser.test(text), `/${source}/ on ${JSON.stringify(text)}`);
+  }
+});
+
+test("an expression in a link cannot stop the page", () => {
+  const long = "a".repeat(4000);
+  for (const source of ["(a+)+$x", "(a|a)*b", "(.*)*x", "a*a*a*a*a*a*b"]) assert.equal(linear(source)(long), false);
+  assert.equal(compile(`cmd:${"*a".repeat(40)}*z`, model, now)?.(0), false);
+  for (const source of ["(?=a)b", "(a)\\1", "(a{1000}){1000}", "x".repeat(2000)]) assert.ok(fault(`cmd:/${source}/`).sentence().includes("not a valid regular expression"), source);
+});
+
+test("cells are those of the command line's CSV", () => {
+  for (const [text, expected] of [
+    ["curl", "curl"], ["a,b", '"a,b"'], ['say "hi"', '"say ""hi"""'], ["=cmd|' /C calc'!A0", `"'=cmd|' /C calc'!A0"`], ["-x", `"'-x"`], ["+1", `"'+1"`], ["＝1", `"'＝1"`],
+    ["\t=1", "\\u{9}=1"], [" =1", '" =1"'], ["a;=1", '"a;=1"'],
+  ]) {
+    assert.equal(cell(text), expected);
   }
 });

@@ -229,6 +229,8 @@ impl App {
             self.waiting = 0;
             self.items.rebuild(&self.board, &self.filter);
         } else {
+            // What came since the last drawing has no rates yet.
+            self.items.look(&self.board, &self.filter);
             self.paused = Some(Box::new(self.board.clone()));
         }
     }

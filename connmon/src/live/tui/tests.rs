@@ -255,6 +255,24 @@ fn a_pause_stops_the_display_and_nothing_else() {
     assert!(text.contains("LIVE") && text.contains("9.9.9.9") && text.contains("open of 99"), "{text}");
 }
 
+/// What came since the last drawing is shown with its rate, paused or not.
+#[test]
+fn a_pause_keeps_the_rates() {
+    let screen = |pause: bool| {
+        let mut app = app(options());
+        shown(&mut app, 120, 30);
+        app.update(&told(&[made(2, 2, "9.9.9.9:443", 2).moved(9_000_000, 99_000_000)], at(31)));
+        if pause {
+            press(&mut app, "P");
+        }
+        shown(&mut app, 120, 30).replace("PAUSED (0 updates wait; P resumes)", "LIVE")
+    };
+    let rates = |text: String| {
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(rates(screen(true)), rates(screen(false)));
+}
+
 #[test]
 fn rates_and_totals_are_those_of_the_board() {
     let mut app = app(options());

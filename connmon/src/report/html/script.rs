@@ -14,6 +14,7 @@ macro_rules! module {
 /// The modules, each after those that it imports.
 const MODULES: &[(&str, &str)] = &[
     module!("query/fault.js"),
+    module!("query/linear.js"),
     module!("query/pattern.js"),
     module!("query/networks.js"),
     module!("query/time.js"),

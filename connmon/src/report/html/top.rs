@@ -28,6 +28,8 @@ pub(super) struct Top {
     pub(super) step: String,
     pub(super) before: String,
     pub(super) ticks: Vec<When>,
+    /// Whether they are on several days, so that a clock alone does not say when.
+    pub(super) long: bool,
 }
 
 pub(super) struct FindingLine {
@@ -48,6 +50,7 @@ pub(super) struct TopOnly {
 impl Top {
     pub(super) fn new(summary: &Summary, options: &Options, geo: &GeoNotes, cut: String) -> Self {
         let activity = svg::activity(summary);
+        let ticks: Vec<When> = svg::ticks(summary).into_iter().map(When::new).collect();
         Self {
             title: options.title.as_deref().map_or_else(|| header::hosts(summary), Shown::new),
             case: header::case(options, summary),
@@ -67,7 +70,8 @@ impl Top {
                 0 => String::new(),
                 n => format::grouped(n),
             },
-            ticks: svg::ticks(summary).into_iter().map(When::new).collect(),
+            long: ticks.first().zip(ticks.last()).is_some_and(|(first, last)| first.date != last.date),
+            ticks,
         }
     }
 }
