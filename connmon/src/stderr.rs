@@ -227,10 +227,14 @@ mod tests {
             let mut text = String::new();
             reader.read_to_string(&mut text).map(|_| text)
         });
-        while !queue.waiting.is_empty() && queue.ready(-1) {
-            queue.push();
-        }
+        let read_all = |queue: &mut Queue| {
+            while !queue.waiting.is_empty() && queue.ready(-1) {
+                queue.push();
+            }
+        };
+        read_all(&mut queue);
         queue.put(b"the end\n");
+        read_all(&mut queue);
         drop((queue, writer));
         let text = reader.join().unwrap().unwrap();
         let lines: Vec<_> = text.lines().collect();
