@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("summary", &["model", "enrich::geo", "store", "filter"]),
     ("report", &["summary", "model", "enrich::geo"]),
     ("export", &["summary", "model"]),
-    ("live", &["model", "filter", "track", "store", "summary", "report", "export", "enrich::geo"]),
+    ("live", &["model", "filter", "track", "store", "summary", "report", "export", "enrich::geo", "files"]),
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.
