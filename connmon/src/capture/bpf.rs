@@ -63,6 +63,8 @@ pub struct Capture {
     /// Sockets that the last sweep missed while flows or shares of them were there.
     gone: HashSet<u64>,
     last: [u64; stat::COUNT as usize],
+    /// The counters that the last sweep acted on.
+    swept: [u64; stat::COUNT as usize],
     malformed: u64,
     /// When sockets that ended unseen were last looked for, CLOCK_BOOTTIME.
     ends_at: Option<u64>,
@@ -132,6 +134,7 @@ impl Capture {
             sniffer: Sniffer::default(),
             gone: HashSet::new(),
             last: [0; stat::COUNT as usize],
+            swept: [0; stat::COUNT as usize],
             malformed: 0,
             ends_at: None,
             deleted: (0, 0),
@@ -185,10 +188,10 @@ impl Capture {
     /// # Errors
     /// A map cannot be read.
     pub fn sweep(&mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
-        let before = self.last;
         self.read_counters()?;
-        let moved = |stat: u32| self.last[stat as usize] != before[stat as usize];
+        let moved = |stat: u32| self.last[stat as usize] != self.swept[stat as usize];
         let (overflowed, lost_processes) = (moved(stat::OVERFLOWED), moved(stat::LOST_PROCESSES));
+        self.swept = self.last;
         if overflowed {
             let entries = collect::<u64, SockEntry>(&self.overflow, &mut self.scratch, "OVERFLOW")?;
             for (id, entry) in entries {
