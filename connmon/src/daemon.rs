@@ -107,9 +107,10 @@ pub fn record(
     sink.put(&mut first)?;
     let mut progress = Progress::new();
     progress.add(&first);
-    sink.tell(first);
     privileges::reduce();
-    // Only now, with the rights that are left.
+    // All threads begin only now, with the rights that are left: rights are a thread's own.
+    sink.serve();
+    sink.tell(first);
     let writing = Writing::start(sink)?;
     let witness = Witness::start()?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;

@@ -10,7 +10,7 @@ use crate::daemon::{self, Pipeline, Sink};
 use crate::enrich::Enricher;
 use crate::export::completeness::write_words;
 use crate::files;
-use crate::live::hub::{HubError, Socket};
+use crate::live::hub::Socket;
 use crate::stderr::Stderr;
 use crate::store::{Store, Writer};
 use crate::summary::Completeness;
@@ -57,10 +57,8 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     }
     let mut sink = Sink::new(Enricher::new(geo, settings.places.location.clone()), store);
     if let Some(path) = &settings.socket {
-        let hub = Socket::bind(path)
-            .and_then(|socket| socket.serve().map_err(|error| HubError::Socket(path.clone(), error)));
-        match hub {
-            Ok(hub) => sink = sink.telling(hub),
+        match Socket::bind(path) {
+            Ok(socket) => sink = sink.telling(socket),
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }

@@ -1,7 +1,8 @@
 //! From batches to rows in the store, and to those who look.
 
 use crate::enrich::Enricher;
-use crate::live::{Update, hub::Hub};
+use crate::live::Update;
+use crate::live::hub::{Hub, Socket};
 use crate::model::{ConnectionId, Timestamp, display_safe};
 use crate::store::{News, StoreError, Writer};
 use crate::track::Batch;
@@ -15,6 +16,8 @@ const WARNINGS: usize = 50;
 pub struct Sink {
     enricher: Enricher,
     pub(super) store: Writer,
+    /// Where viewers will attach.
+    socket: Option<Socket>,
     hub: Option<Hub>,
     /// When viewers were last told of the recording as a whole.
     about: Timestamp,
@@ -23,13 +26,22 @@ pub struct Sink {
 impl Sink {
     /// Into `store`.
     pub fn new(enricher: Enricher, store: Writer) -> Self {
-        Self { enricher, store, hub: None, about: Timestamp(0) }
+        Self { enricher, store, socket: None, hub: None, about: Timestamp(0) }
     }
 
-    /// The same, and viewers are told of what was stored.
+    /// The same, and viewers who attach here are told of what was stored.
     #[must_use]
-    pub fn telling(self, hub: Hub) -> Self {
-        Self { hub: Some(hub), ..self }
+    pub fn telling(self, socket: Socket) -> Self {
+        Self { socket: Some(socket), ..self }
+    }
+
+    /// Lets viewers in. Their thread has the rights that are left when this is called.
+    pub(super) fn serve(&mut self) {
+        match self.socket.take().map(Socket::serve).transpose() {
+            Ok(hub) => self.hub = hub,
+            // A recording that nobody can watch is better than none.
+            Err(error) => tracing::warn!("no viewer can attach: {error}"),
+        }
     }
 
     /// Whether somebody looks who keeps up; a look that can be taken from elsewhere.
