@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::hosts::Hosts;
 use crate::capture::witness::Witness;
-use crate::capture::{Frame, interfaces, privileges};
+use crate::capture::{Frame, interfaces, privileges, surroundings};
 use crate::config::Recording;
 use crate::model::Timestamp;
 use crate::resolve::{ResolveError, Resolver};
@@ -92,6 +92,7 @@ pub fn record(
         let _guard = runtime.enter();
         Signals::new()?
     };
+    surroundings::notes().iter().for_each(|note| tracing::warn!("{note}"));
     let mut backend = String::new();
     let mut capture = Capture::begin(settings.backend, settings.options, |frame| {
         if let Frame::Start(start) = &frame {

@@ -13,7 +13,7 @@ use super::probes::{self, Backend, Options, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::switch::Switch;
 use super::sys::{self, Scratch};
-use super::{Counters, Frame, OBJECT, Start};
+use super::{Counters, Frame, OBJECT, Start, surroundings};
 use crate::model::AddressNames;
 use crate::sniff::Sniffer;
 
@@ -380,7 +380,7 @@ fn start(probes: &Probes, started_ns: u64) -> Start {
         tool_version: env!("CARGO_PKG_VERSION").into(),
         object_sha256: object_sha256(),
         backend: probes.backend.name().into(),
-        backend_notes: probes.notes.clone(),
+        backend_notes: probes.notes.iter().cloned().chain(surroundings::notes()).collect(),
         wire: probes.wire,
         names: probes.names,
         clock_offset_ns: sys::clock_offset_ns(),

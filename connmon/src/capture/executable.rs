@@ -11,8 +11,8 @@ use connmon_ebpf::ExecRecord;
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot;
 use super::witness::Subject;
+use super::{snapshot, surroundings};
 
 /// What tells a file from every other one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,12 @@ fn process(tgid: u32) -> io::Result<Process> {
 
 /// The file that a process runs, or ran, and whether it has no name any more; else why it cannot be had.
 pub fn open(subject: &Subject) -> Result<(File, bool), String> {
+    if surroundings::is_nested() {
+        return by_path(
+            subject,
+            "the recorder is in a PID namespace of its own and cannot look at the process",
+        );
+    }
     let link = format!("/proc/{}/exe", subject.tgid);
     // Opened first, and only then is it checked whose it is.
     let own = File::open(&link);

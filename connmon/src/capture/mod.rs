@@ -13,6 +13,7 @@ mod offsets;
 pub mod privileges;
 pub mod probes;
 mod snapshot;
+pub mod surroundings;
 mod switch;
 mod sys;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use procfs::process::Process;
 
 use super::executable::Executable;
 use super::probes::{self, Probes};
-use super::{Frame, ProcessFacts};
+use super::{Frame, ProcessFacts, surroundings};
 use crate::model::from_bytes;
 
 /// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
@@ -108,7 +108,9 @@ pub fn lives(tgid: u32, start_ns: u64) -> bool {
 }
 
 fn is_start_of(process: &Process, start_ns: u64) -> bool {
-    process.stat().is_ok_and(|stat| stat.starttime == start_ns / (1_000_000_000 / USER_HZ))
+    // /proc shows it by the clock of our time namespace.
+    let shown = start_ns.saturating_add_signed(surroundings::boot_time_shift_ns());
+    process.stat().is_ok_and(|stat| stat.starttime == shown / (1_000_000_000 / USER_HZ))
 }
 
 /// Arguments that end with NUL each.

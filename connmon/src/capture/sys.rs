@@ -223,14 +223,18 @@ pub fn give_memory_back() {
 
 /// CLOCK_BOOTTIME in nanoseconds.
 pub fn boot_time_ns() -> u64 {
-    clock(libc::CLOCK_BOOTTIME) as u64
+    boot_time() as u64
+}
+
+fn boot_time() -> i64 {
+    clock(libc::CLOCK_BOOTTIME) - super::surroundings::boot_time_shift_ns()
 }
 
 /// CLOCK_REALTIME − CLOCK_BOOTTIME, read as close together as it goes.
 pub fn clock_offset_ns() -> i64 {
-    let before = clock(libc::CLOCK_BOOTTIME);
+    let before = boot_time();
     let real = clock(libc::CLOCK_REALTIME);
-    let after = clock(libc::CLOCK_BOOTTIME);
+    let after = boot_time();
     real - (before + (after - before) / 2)
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::capture::probes::{self, Options};
-use crate::capture::{Backend, bpf};
+use crate::capture::{Backend, bpf, surroundings};
 use crate::cli::{self, TextFormat};
 use crate::config::ConfigError;
 use crate::daemon::now;
@@ -26,6 +26,8 @@ struct Findings {
     backends: Vec<BackendFinding>,
     chosen: Option<String>,
     out_of_scope: &'static [&'static str],
+    /// What a recorder started here would lack.
+    surroundings: Vec<String>,
     store: Option<StoreFinding>,
 }
 
@@ -123,6 +125,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
         backends: backends.into(),
         chosen,
         out_of_scope: OUT_OF_SCOPE,
+        surroundings: surroundings::notes(),
         store,
     };
     let mut out = stdout();
@@ -151,6 +154,9 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> 
         None => writeln!(out, "  run as root to try them")?,
     }
     writeln!(out, "\nnot recorded: {}", findings.out_of_scope.join(", "))?;
+    for note in &findings.surroundings {
+        writeln!(out, "warning: {note}")?;
+    }
     if let Some(store) = &findings.store {
         write_store(store, out)?;
     }
