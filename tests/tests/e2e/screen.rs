@@ -155,7 +155,7 @@ pub fn screen() -> Result<()> {
     terminal.shows("3", &["[3 Destinations]", "This host (loopback)", "97.7 KiB"])?;
     terminal.shows("4", &["[4 Map]", "this host", "loopback"])?;
     terminal
-        .shows("5", &["▲ New   ■ Active   ○ Listen   × Closed   · Empty", "ACTIVE", "one symbol is 1 s"])?;
+        .shows("5", &["▲ New   ■ Active   ○ Listen   × Closed   · Empty", "ACTIVE", "one cell is 1 s"])?;
     terminal.shows("l", &["[l Listening]"])?;
     // The highest port first.
     terminal.shows("S", &[&port.to_string(), "this host"])?;
@@ -210,7 +210,7 @@ pub fn screen() -> Result<()> {
     terminal.line(&format!("LC_ALL=C NO_COLOR=1 {live} --filter port:{port} -t 0.5 -w 30"))?;
     let filter = format!("{filter}  2 of ");
     terminal.wait_for("the filter", |text| text.contains(&filter) && text.contains("x > e2e"))?;
-    terminal.shows("5", &["one symbol is 500 ms", "15 s ago"])?;
+    terminal.shows("5", &["one cell is 500 ms", "15 s ago"])?;
     let plain = terminal.tmux(&["capture-pane", "-p", "-e"])?;
     ensure!(plain.is_ascii(), "not ASCII:\n{plain}");
     let colour =
