@@ -13,7 +13,6 @@ impl Tracker {
         }
         self.completeness.begin_again();
         self.processes.begin_again();
-        self.open.values_mut().for_each(|open| open.owner = None);
         let mut open: Vec<u64> = self.open.keys().copied().collect();
         open.sort_unstable();
         for id in open {

@@ -270,7 +270,8 @@ impl Tracker {
         // Who was called accepts later.
         let until_ns = if entry.flags & flag::OUTBOUND != 0 { entry.opened_ns } else { u64::MAX };
         let row = self.processes.row(id, owner.uid, &entry.comm, (entry.opened_ns, until_ns));
-        if let Some(open) = known {
+        // A sweep can meet a connection before the ring has told of its process: then it is looked up once more.
+        if let Some(open) = known.filter(|_| self.processes.is_told(id)) {
             open.owner = Some(row);
         }
         Some(row)

@@ -251,6 +251,12 @@ impl Processes {
         }
     }
 
+    /// Whether more is known of a process than that it has a connection.
+    pub fn is_told(&self, id: ProcessId) -> bool {
+        let is_told = |image: &Image| image.process.ppid != 0 || !image.process.exe.is_empty();
+        self.known.get(&id).is_some_and(|known| known.images.iter().any(is_told))
+    }
+
     /// The row of the program that a known process ran at `time_ns`.
     pub fn row_of(&mut self, id: ProcessId, time_ns: u64) -> Option<i64> {
         let known = self.known.get(&id)?;

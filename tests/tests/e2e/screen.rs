@@ -174,7 +174,7 @@ pub fn screen() -> Result<()> {
     ensure!(!terminal.screen()?.contains("977 KiB"), "it is not paused:\n{}", terminal.screen()?);
     terminal.shows("P", &["LIVE", "977 KiB"])?;
 
-    terminal.shows("w", &["The report of what is shown is in"])?;
+    terminal.shows("w", &["Report of this view written to"])?;
     let report = std::fs::read_dir(folder.path())?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|file| file.extension().is_some_and(|extension| extension == "html"))

@@ -55,6 +55,21 @@ fn who_has_a_connection_is_known_as_long_as_it_is_open() {
     assert_eq!(tracker.processes.len(), 0, "nothing refers to it any more");
 }
 
+/// A sweep reads connections while what the ring tells of their processes still waits there.
+#[test]
+fn a_connection_that_is_met_before_its_process_gets_it_later() {
+    let (_, batch) = feed([
+        live(opened(1, "curl", 8 * SECOND)),
+        Frame::SweepEnd(9 * SECOND),
+        Frame::Task(task(7, 1, kind::FORK, 7 * SECOND)),
+        exec(7, "curl", 7 * SECOND),
+        closed(opened(1, "curl", 8 * SECOND), 1, 1),
+    ]);
+    let owner = batch.connections.last().unwrap().owner;
+    let exe = batch.processes.iter().find(|row| Some(row.row) == owner).map(|row| row.process.exe.as_str());
+    assert_eq!(exe, Some("/curl"), "{:?}", written(&batch));
+}
+
 #[test]
 fn a_name_that_a_process_gave_itself_is_kept_beside_its_executable() {
     let (_, batch) = feed([
