@@ -100,7 +100,7 @@ impl Qemu {
         if !openable {
             return;
         }
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = boot_id();
         let known = std::fs::read_to_string(memory).unwrap_or_default();
         let works = match known.split_once(' ') {
             Some((answer, of)) if of == boot => answer == "kvm",
@@ -125,7 +125,7 @@ impl Qemu {
 
     /// That this cannot be written costs only a few seconds the next time.
     fn remember(&self, memory: &Path, works: bool) {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = boot_id();
         let _ = std::fs::write(memory, format!("{} {boot}", if works { "kvm" } else { "tcg" }));
     }
 
@@ -230,6 +230,11 @@ fn kvm_error(messages: &str) -> Option<String> {
     let first = lines.next()?;
     let more = lines.find(|line| line.contains("failure"));
     Some(more.map_or(first.to_owned(), |more| format!("{first} ({more})")))
+}
+
+/// What tells this start of this machine from every other one.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 /// Where QEMU is unpacked, if the system cannot have it.

@@ -181,14 +181,18 @@ fn quoted(text: &str, more: &[String]) -> String {
         {
             continue;
         }
-        out.push_str(&text[from..whole.end()]);
-        out.push_str(open);
-        out.push_str(BLOT);
-        out.push_str(open);
+        blot(&mut out, &text[from..whole.end()], open);
         from = whole.end() + length;
     }
     out.push_str(&text[from..]);
     out
+}
+
+/// What stands before a value, and in its place the blot, in the quotes that the value had.
+fn blot(out: &mut String, before: &str, quote: &str) {
+    for part in [before, quote, BLOT, quote] {
+        out.push_str(part);
+    }
 }
 
 /// How long a value is: to the end of its quotes, or what `bare` says.
@@ -259,10 +263,7 @@ fn named(text: &str, more: &[String]) -> String {
         if inner.is_empty() || refers || path || inner_has_names {
             continue;
         }
-        out.push_str(&text[from..whole.end()]);
-        out.push_str(open);
-        out.push_str(BLOT);
-        out.push_str(open);
+        blot(&mut out, &text[from..whole.end()], open);
         from = whole.end() + length;
         search = from;
     }
