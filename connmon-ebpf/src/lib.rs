@@ -249,8 +249,9 @@ pub struct SockEntry {
     pub proto: u16,
     /// TCP state before TCP_CLOSE.
     pub old_state: u8,
-    /// Explicit padding.
-    pub pad0: u8,
+    /// 1 once a packet was met of which it is not known what it was on the wire. A byte of its own, since softirqs write it while
+    /// others write `flags`.
+    pub wire_unknown: u8,
     /// `sk_err` at TCP_CLOSE, or the errno of a failed connect, positive.
     pub err: u32,
     /// Inode number of the network namespace.
@@ -274,7 +275,10 @@ pub struct SockEntry {
     /// TCP: `write_seq` up to which what was sent is counted (kprobe backend).
     pub write_seq: u32,
     /// 1 once `write_seq` has been set.
-    pub has_write_seq: u16,
+    pub has_write_seq: u8,
+    /// 1 once it was seen that BPF programs may move the socket's bytes past its protocol (a sockmap). A byte of its own, as
+    /// `wire_unknown`.
+    pub diverted: u8,
     /// How far the payload sent and received has been looked at, see `hooks::payload` in the kernel side.
     pub looked: [u8; 2],
     /// Shares of further processes in `ACCT`.

@@ -191,6 +191,7 @@ impl Tracker {
                     || open.entry.shares[0].tgid != entry.shares[0].tgid
                     || open.entry.local != entry.local
                     || open.entry.wire != entry.wire
+                    || (open.entry.wire_unknown, open.entry.diverted) != (entry.wire_unknown, entry.diverted)
             }
             None => true,
         };
@@ -462,6 +463,9 @@ impl Tracker {
                     "connect failed before a packet was sent, and this backend does not see the errno".into(),
                 ),
                 () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
+                () if entry.diverted != 0 => Some(
+                    "it was in a sockmap: BPF programs may have moved its bytes past the protocol".into(),
+                ),
                 () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
                     Some("it carries kernel TLS, and this backend does not see those calls".into())
                 }
@@ -476,7 +480,10 @@ impl Tracker {
                 retransmitted_bytes: entry.retransmitted,
                 rtt_us: entry.srtt / 8,
             }),
-            wire: (self.wire && matches!(Proto(entry.proto), Proto::TCP | Proto::UDP)).then_some(Wire {
+            wire: (self.wire
+                && entry.wire_unknown == 0
+                && matches!(Proto(entry.proto), Proto::TCP | Proto::UDP))
+            .then_some(Wire {
                 tx_bytes: entry.wire.tx_bytes,
                 rx_bytes: entry.wire.rx_bytes,
                 tx_packets: entry.wire.tx_packets,
