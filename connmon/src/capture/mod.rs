@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod btf;
 pub mod executable;
 pub mod file;
+pub mod foreign;
 mod frame;
 pub mod hosts;
 pub mod interfaces;

@@ -257,6 +257,13 @@ pub fn misses_count(program: &str) -> bool {
     !further && !harmless.contains(&program)
 }
 
+/// Whether the kernel's name of a program, which it cuts off, is one of ours: of this recorder, or of another one.
+pub fn is_own(name: &[u8]) -> bool {
+    // BPF_OBJ_NAME_LEN, with a final NUL (include/uapi/linux/bpf.h).
+    let cut = |program: &str| program.as_bytes().iter().copied().take(15).eq(name.iter().copied());
+    [COMMON, WIRE, FENTRY, KPROBE, TRACEPOINT].concat().iter().any(|Probe(program, ..)| cut(program))
+}
+
 /// The programs for one hook in the order in which they are to be attached, so that the copies run in rising order: a
 /// tracepoint calls in the order of attaching (tracepoint_add_func(), kernel/tracepoint.c), a trampoline in the reverse
 /// (bpf_trampoline_link_prog() adds at the head, kernel/bpf/trampoline.c).

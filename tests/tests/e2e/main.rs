@@ -17,6 +17,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 mod bad_input;
 mod crash;
+mod diverted;
 mod edges;
 mod faults;
 mod held;
@@ -84,6 +85,7 @@ fn main() {
         of("export::complete", Session::export_is_complete),
         of("report::self-contained", report::self_contained),
         trial("wire::counted", wire::counted),
+        trial("diverted::sockmap", diverted::sockmap),
         trial("names::said-and-asked", names::said_and_asked),
         trial("names::odd", names::odd),
         trial("names::without-wire", names::without_wire),

@@ -15,6 +15,7 @@ pub(super) enum Place {
 }
 
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
+#[derive(Clone, Copy)]
 pub(super) struct Probe(pub(super) &'static str, pub(super) Place, pub(super) &'static str, pub(super) bool);
 
 /// Programs that softirqs reach as well as processes: they need a second copy everywhere, see `copies` in the kernel side.
