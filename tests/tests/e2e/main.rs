@@ -39,6 +39,10 @@ fn main() {
     if let Some(result) = screen::panics() {
         return result.expect("a screen");
     }
+    // A recorder leaves a signal ignored that whoever started it ignores, as nohup(1) does; ours are to end by it however this
+    // program was started.
+    // SAFETY: no handler, so nothing of ours runs within a signal.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
     let mut args = Arguments::from_args();
     // storms must not meet: they count on the machine being theirs
     args.test_threads.get_or_insert(1);
