@@ -195,7 +195,9 @@ impl Frame {
                 Some(match kind {
                     kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
                     LIVE => Self::Live(Box::new(pod(bytes)?)),
-                    kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED => Self::Task(pod(bytes)?),
+                    kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED | kind::EXEC_LOST => {
+                        Self::Task(pod(bytes)?)
+                    }
                     kind::EXEC => Self::Exec(Box::new(grown(bytes, EXEC_LEN_0)?)),
                     kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
                     SHARE => {

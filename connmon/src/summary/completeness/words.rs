@@ -11,7 +11,7 @@ use crate::summary::selection::Selection;
 const LISTED: usize = 3;
 /// What follows from lost process records.
 const NAMELESS: &str =
-    " A process without its record may be shown as the program that it or its parent ran before.";
+    " A process without its record may be shown without its program, or as what it or its parent ran before.";
 /// What to do about a full ring.
 const RING: &str =
     "Record again with a larger “--ring-bytes”, a power of two; 8388608 unless told otherwise.";
