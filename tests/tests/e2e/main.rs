@@ -135,6 +135,7 @@ fn main() {
         trials.push(trial("programs::real", programs::real));
         trials.push(trial("live::screen", screen::screen));
         trials.push(trial("faults::store", faults::store));
+        trials.push(trial("faults::full", faults::full));
         trials.push(trial("faults::stderr", faults::stderr));
         trials.push(trial("faults::limits", faults::limits));
     }
