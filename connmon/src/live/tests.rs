@@ -33,6 +33,7 @@ pub(super) fn run() -> Run {
         going_on: true,
         completeness: crate::model::Completeness::default(),
         gaps: vec![],
+        clock_steps: Vec::new(),
         left_out: None,
         rules: vec![],
         lists: vec![],

@@ -33,6 +33,7 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         going_on: false,
         completeness: Completeness::default(),
         gaps: Vec::new(),
+        clock_steps: Vec::new(),
         left_out: None,
         rules: Vec::new(),
         lists: Vec::new(),
