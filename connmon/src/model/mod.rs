@@ -19,7 +19,9 @@ mod time;
 
 pub use address::{Endpoint, Proto};
 pub use community::community_id;
-pub use connection::{CUT_OFF, Connection, Direction, End, KernelTotals, STEP_NS, Share, Step, Wire};
+pub use connection::{
+    CUT_OFF, Connection, Direction, End, KernelTotals, STEP_LENGTHS, STEP_NS, Share, Step, Wire,
+};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList};
 pub use interface::{Interface, InterfaceSample};

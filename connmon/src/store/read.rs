@@ -15,7 +15,7 @@ use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
     CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process,
-    Proto, Reconciliation, Run, Share, Step, Timestamp, Wire,
+    Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
 };
 
 impl Store {
@@ -282,7 +282,7 @@ fn add_step(
 ) {
     let last = connection.known_end().map_or(start, |end| start.min(end.step()));
     let start = last.max(connection.opened.step());
-    connection.steps.push(Step { start, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
+    connection.steps.push(Step { start, length: STEP_NS, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
 }
 
 /// Lets what is known of a connection without an end reach to that of its recording.

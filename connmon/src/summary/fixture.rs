@@ -83,6 +83,7 @@ pub(crate) fn connection(
         traffic: vec![share(owner, tx, rx)],
         steps: vec![Step {
             start: opened.step(),
+            length: crate::model::STEP_NS,
             share: 0,
             tx_bytes: tx,
             rx_bytes: rx,
