@@ -47,6 +47,8 @@ pub mod kind {
     pub const CGROUP: u32 = 7;
     /// A [`super::PayloadHead`] and the bytes behind it.
     pub const PAYLOAD: u32 = 8;
+    /// A [`super::TaskRecord`]: a process began a new program, and its [`super::ExecRecord`] found no room.
+    pub const EXEC_LOST: u32 = 9;
 }
 
 /// Values of [`SockEntry::proto`]: IP protocol numbers (include/uapi/linux/in.h), and two of our own.

@@ -167,12 +167,16 @@ pub struct Share {
 
 /// Traffic is kept by time in steps of so many nanoseconds, which begin at 1970.
 pub const STEP_NS: i64 = 10_000_000_000;
+/// How long steps become where there are too many, in those of [`STEP_NS`]: each is a multiple of the one before. The last is a day.
+pub const STEP_LENGTHS: [i64; 9] = [1, 3, 6, 30, 60, 180, 360, 1_080, 8_640];
 
 /// What one process moved on one connection in one step of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// When the step began.
     pub start: Timestamp,
+    /// How long it is, nanoseconds; a multiple of [`STEP_NS`].
+    pub length: i64,
     /// The place of the process's share in [`Connection::traffic`].
     pub share: usize,
     /// Bytes sent.

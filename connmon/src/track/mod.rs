@@ -1,6 +1,7 @@
 //! The state machine: frames in, rows for the store out. Pure, so that a replay gives what the recording gave.
 
 mod again;
+mod clock;
 mod completeness;
 mod end;
 mod names;
@@ -19,8 +20,9 @@ use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
 use crate::model::secrets::Secrets;
 use crate::model::{
-    Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
+    ClockStep, Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
 };
+use clock::wall_clock;
 use names::Names;
 use orphans::Orphans;
 use processes::Processes;
@@ -83,6 +85,8 @@ impl Figures {
 #[derive(Default)]
 pub struct Tracker {
     clock_offset_ns: i64,
+    /// When the clock was set since.
+    clock_steps: Vec<ClockStep>,
     /// Whether the backend sees each call's result on a socket, whatever protocol rides on it.
     sees_calls: bool,
     /// Whether packets are counted.
@@ -141,6 +145,7 @@ impl Tracker {
                 let time = self.time(time);
                 self.batch.interfaces.push(InterfaceSample { time, interfaces });
             }
+            Frame::Clock(time, offset) => self.clock_set(time, offset),
             Frame::SweepEnd(time) => self.sweep_end(time),
             Frame::End(time) => self.end(time),
         }
@@ -497,9 +502,4 @@ impl Tracker {
 
 fn sum<'a>(counted: impl IntoIterator<Item = &'a ((ProcessId, Place), Figures)>) -> Figures {
     counted.into_iter().fold(Figures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
-}
-
-/// CLOCK_BOOTTIME to the wall clock, by the offset that was measured when the recording began.
-fn wall_clock(boot_ns: u64, offset_ns: i64) -> Timestamp {
-    Timestamp((boot_ns as i64).wrapping_add(offset_ns))
 }
