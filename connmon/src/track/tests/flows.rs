@@ -43,8 +43,11 @@ fn tracked(frames: impl IntoIterator<Item = Frame>) -> (Tracker, Batch) {
     (tracker, batch)
 }
 
-/// Connections in their last state: row, opened and closed in seconds, end, bytes on the wire, and bytes of processes.
-fn told(batch: &Batch) -> Vec<(i64, u64, Option<u64>, Option<End>, u64, u64)> {
+/// Row, opened and closed in seconds, end, bytes on the wire, and bytes of processes.
+type Told = (i64, u64, Option<u64>, Option<End>, u64, u64);
+
+/// Connections in their last state.
+fn told(batch: &Batch) -> Vec<Told> {
     let second = |time: Timestamp| (time.0 / SECOND as i64) as u64 - 1_000;
     let rows: std::collections::BTreeMap<i64, &ConnectionRow> =
         batch.connections.iter().map(|row| (row.row, row)).collect();
