@@ -30,6 +30,9 @@ pub struct Start {
     /// Whether names are looked for.
     #[serde(default)]
     pub names: bool,
+    /// The pause after which a flow of datagrams is over, nanoseconds; 0 in recordings in which none ended by that.
+    #[serde(default)]
+    pub idle_ns: u64,
     /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
     pub clock_offset_ns: i64,
     /// When the probes were attached, CLOCK_BOOTTIME.

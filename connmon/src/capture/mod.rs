@@ -3,6 +3,7 @@
 
 pub mod bpf;
 pub mod btf;
+mod epochs;
 pub mod executable;
 pub mod file;
 pub mod foreign;

@@ -264,6 +264,8 @@ pub enum End {
     Error,
     /// A datagram socket was closed.
     Closed,
+    /// No datagram came for a while, and the socket was still there; the time of closing is when the last one was noticed.
+    Idle,
     /// The recording ended first.
     RecordingEnded,
     /// The kernel ran no probe when it ended; the time of closing is when that was noticed.
@@ -272,7 +274,7 @@ pub enum End {
 
 impl End {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Fin,
         Self::Reset,
         Self::Timeout,
@@ -281,6 +283,7 @@ impl End {
         Self::Unreachable,
         Self::Error,
         Self::Closed,
+        Self::Idle,
         Self::RecordingEnded,
         Self::Unseen,
     ];
@@ -296,6 +299,7 @@ impl End {
             Self::Unreachable => "unreachable",
             Self::Error => "error",
             Self::Closed => "closed",
+            Self::Idle => "idle",
             Self::RecordingEnded => "recording-ended",
             Self::Unseen => "unseen",
         }

@@ -30,6 +30,7 @@ fn start(tracker: &mut Tracker, seconds: u64) {
         backend_notes: vec!["fentry: refused".into()],
         wire: true,
         names: true,
+        idle_ns: 0,
         clock_offset_ns: 0,
         started_ns: seconds * 1_000_000_000,
         users: vec![],

@@ -18,7 +18,8 @@ const CLOSING: u8 = 11;
 /// ECONNREFUSED; tcp_write_err() to ETIMEDOUT; tcp_v4_err() to what the ICMP message says.
 pub fn reason(entry: &SockEntry) -> End {
     if Proto(entry.proto) != Proto::TCP {
-        return End::Closed;
+        // A flow of datagrams that has left no entry behind.
+        return if entry.flags & flag::RETIRED == 0 { End::Closed } else { End::Idle };
     }
     // Without its totals, the step to TCP_CLOSE has not been seen, and nothing tells how it ended.
     if entry.flags & flag::END_UNSEEN != 0 || entry.flags & (flag::TOTALS | flag::NEVER_SENT) == 0 {

@@ -18,6 +18,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod bad_input;
 mod clock;
 mod crash;
+mod datagrams;
 mod diverted;
 mod edges;
 mod faults;
@@ -98,6 +99,7 @@ fn main() {
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),
+        trial("datagrams::idle", datagrams::idle),
         trial("storm::open", storms::open),
         trial("storm::churn", storms::churn),
         trial("storm::remotes", storms::remotes),
