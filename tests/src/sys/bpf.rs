@@ -62,11 +62,11 @@ fn load(kind: u32, attach: u32, code: &[u64]) -> io::Result<OwnedFd> {
     attributes.pointer(4, c"GPL".as_ptr()).open(PROG_LOAD)
 }
 
-/// Before Linux 5.11 maps and programs count as locked memory.
-fn lift_limit() -> io::Result<()> {
+/// Before Linux 5.11 maps and programs count as locked memory. Where the limit may not be lifted, it matters no more.
+fn lift_limit() {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: the kernel reads the limit.
-    checked(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) }).map(drop)
+    let _ = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
 }
 
 fn fd(fd: &impl AsRawFd) -> u32 {
@@ -83,7 +83,7 @@ pub struct Sockmap {
 impl Sockmap {
     /// Makes it.
     pub fn new() -> io::Result<Self> {
-        lift_limit()?;
+        lift_limit();
         let map = Attributes::of(&[MAP_TYPE_SOCKMAP, 4, 4, 2, 0]).open(MAP_CREATE)?;
         let program = load(
             PROG_TYPE_SK_MSG,
@@ -119,7 +119,7 @@ pub struct Detour {
 impl Detour {
     /// Attaches the program.
     pub fn new(cgroup: OwnedFd, from: SocketAddrV4, to: SocketAddrV4) -> io::Result<Self> {
-        lift_limit()?;
+        lift_limit();
         let ip = |address: SocketAddrV4| u32::from_ne_bytes(address.ip().octets());
         let port = |address: SocketAddrV4| u32::from(address.port().to_be());
         // struct bpf_sock_addr: user_ip4 at 4, user_port at 24, both big endian.
