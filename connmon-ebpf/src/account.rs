@@ -10,6 +10,7 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
 use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, flag, kind, proto, stat};
 
+use crate::asked;
 use crate::attempt;
 use crate::hooks::wire::take_pending;
 use crate::maps::{
@@ -179,6 +180,9 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
         return None;
     }
     let entry = insert(&SOCKS, &new.sk, new);
+    if let (Some(entry), true) = (entry, new.flags & flag::OUTBOUND != 0) {
+        asked::tell(new.sk, entry);
+    }
     if new.proto != proto::TCP {
         if entry.is_none() {
             count(stat::FLOWS_FULL, 1);

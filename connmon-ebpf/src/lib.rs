@@ -8,7 +8,7 @@ mod offsets;
 mod payload;
 
 pub use offsets::Offsets;
-pub use payload::{PAYLOAD_SIZES, PayloadHead, class};
+pub use payload::{AskedRecord, PAYLOAD_SIZES, PayloadHead, class};
 
 /// Bytes of a task's name, with its final NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -49,6 +49,8 @@ pub mod kind {
     pub const PAYLOAD: u32 = 8;
     /// A [`super::TaskRecord`]: a process began a new program, and its [`super::ExecRecord`] found no room.
     pub const EXEC_LOST: u32 = 9;
+    /// A [`super::AskedRecord`].
+    pub const ASKED: u32 = 10;
 }
 
 /// Values of [`SockEntry::proto`]: IP protocol numbers (include/uapi/linux/in.h), and two of our own.

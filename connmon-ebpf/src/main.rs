@@ -5,6 +5,7 @@
 #![feature(asm_experimental_arch)]
 
 mod account;
+mod asked;
 mod attempt;
 mod copies;
 mod hooks;

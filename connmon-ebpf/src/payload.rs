@@ -57,3 +57,22 @@ pub struct PayloadHead {
 }
 
 const _: () = assert!(size_of::<PayloadHead>() == 96);
+
+/// The process asked for another address than the one that the connection leads to.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AskedRecord {
+    /// [`kind::ASKED`](crate::kind::ASKED).
+    pub kind: u32,
+    /// Explicit padding.
+    pub pad: u32,
+    /// Id of the entry.
+    pub id: u64,
+    /// The address that was asked for.
+    pub address: Addr,
+    /// Explicit padding.
+    pub pad1: u32,
+}
+
+const _: () = assert!(size_of::<AskedRecord>() == 40);

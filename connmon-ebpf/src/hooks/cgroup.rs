@@ -8,6 +8,7 @@ use connmon_ebpf::{Addr, proto};
 use super::tracepoint::note;
 use super::transfer::{accepted, diverted};
 use crate::account::datagrams_end;
+use crate::asked;
 use crate::attempt;
 use crate::maps::{SOCKS, is_off};
 use crate::shares::own;
@@ -47,6 +48,29 @@ pub fn cgroup_connect4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(connect6)]
 pub fn cgroup_connect6(ctx: SockAddrContext) -> i32 {
     connecting(ctx.sock_addr, address_v6(ctx.sock_addr))
+}
+
+/// connect() over IPv4, before programs of others: see `asked`.
+#[cgroup_sock_addr(connect4)]
+pub fn cgroup_asked4(ctx: SockAddrContext) -> i32 {
+    asks(ctx.sock_addr, address_v4(ctx.sock_addr))
+}
+
+/// connect() over IPv6, before programs of others.
+#[cgroup_sock_addr(connect6)]
+pub fn cgroup_asked6(ctx: SockAddrContext) -> i32 {
+    asks(ctx.sock_addr, address_v6(ctx.sock_addr))
+}
+
+#[inline(always)]
+fn asks(addr: *mut bpf_sock_addr, address: Addr) -> i32 {
+    if is_off() {
+        return 1;
+    }
+    // SAFETY: a field of the context; the verifier checks the access.
+    let sk = unsafe { (*addr).__bindgen_anon_1.sk as u64 };
+    asked::note(number(sk), address);
+    1
 }
 
 #[inline(always)]

@@ -3,10 +3,10 @@
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
-use super::transfer::{accepted, connected, connecting, tcp_sent, udp_received, udp_sent};
+use super::transfer::{accepted, asks, connected, connecting, tcp_sent, udp_received, udp_sent};
 use crate::account::datagrams_end;
 use crate::copies::{copies, mine};
-use crate::maps::setting;
+use crate::maps::{is_off, setting};
 use crate::sock;
 use crate::task::thread;
 
@@ -107,6 +107,25 @@ copies! {
         }
     }
 }
+
+/// Defines the programs on functions like `int tcp_v4_pre_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`, see `asked`.
+macro_rules! pre_connect {
+    ($function:tt, $name:ident) => {
+        /// connect() begins, and there are programs that may lead it elsewhere.
+        #[fentry(function = $function)]
+        pub fn $name(ctx: FEntryContext) -> i32 {
+            if !is_off() {
+                asks(ctx.arg(0), ctx.arg(1));
+            }
+            0
+        }
+    };
+}
+
+pre_connect!("tcp_v4_pre_connect", fentry_tcp_v4_pre_connect);
+pre_connect!("tcp_v6_pre_connect", fentry_tcp_v6_pre_connect);
+pre_connect!("udp_pre_connect", fentry_udp_pre_connect);
+pre_connect!("udpv6_pre_connect", fentry_udpv6_pre_connect);
 
 copies! {
     /// `void udp_destroy_sock(struct sock *sk)`

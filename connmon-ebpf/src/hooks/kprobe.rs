@@ -6,7 +6,7 @@ use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::{Addr, stat};
 
-use super::transfer::{accepted, connected, connecting, sent_early, udp_received, udp_sent, written};
+use super::transfer::{accepted, asks, connected, connecting, sent_early, udp_received, udp_sent, written};
 use crate::account::datagrams_end;
 use crate::maps::{CALLS, Call, count, is_off};
 use crate::sock;
@@ -194,6 +194,28 @@ macro_rules! connect {
 
 connect!(TCP_V4_CONNECT, kprobe_tcp_v4_connect, kretprobe_tcp_v4_connect, "tcp_v4_connect", false);
 connect!(TCP_V6_CONNECT, kprobe_tcp_v6_connect, kretprobe_tcp_v6_connect, "tcp_v6_connect", true);
+
+/// Defines the probes on functions like `int tcp_v4_pre_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`, see `asked`.
+macro_rules! pre_connect {
+    ($name:ident) => {
+        /// connect() begins, and there are programs that may lead it elsewhere.
+        #[kprobe]
+        pub fn $name(ctx: ProbeContext) -> u32 {
+            if is_off() {
+                return 0;
+            }
+            if let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) {
+                asks(sk, name);
+            }
+            0
+        }
+    };
+}
+
+pre_connect!(kprobe_tcp_v4_pre_connect);
+pre_connect!(kprobe_tcp_v6_pre_connect);
+pre_connect!(kprobe_udp_pre_connect);
+pre_connect!(kprobe_udpv6_pre_connect);
 
 /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: see the fentry backend.
 #[kprobe]

@@ -4,6 +4,7 @@ use connmon_ebpf::{Addr, flag, proto};
 
 use super::message::{MSG_ERRQUEUE, MSG_PEEK};
 use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry, unattributed};
+use crate::asked;
 use crate::attempt;
 use crate::maps::{SOCKS, may_straddle, offset};
 use crate::shares::{add, own};
@@ -169,6 +170,14 @@ pub fn connecting(sk: u64, name: u64, v6: bool) {
     match sock::sockaddr(name) {
         Some(remote) if v6 != (remote.family == sock::AF_INET) => attempt::begin(sk, remote),
         _ => {}
+    }
+}
+
+/// connect() begins on a socket, and programs may lead it elsewhere; `name` is the kernel's copy of the address.
+#[inline(always)]
+pub fn asks(sk: u64, name: u64) {
+    if let Some(address) = sock::sockaddr(name) {
+        asked::note(sk, address);
     }
 }
 

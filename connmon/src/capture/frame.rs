@@ -1,7 +1,9 @@
 //! What a capture yields, and its form in a capture file.
 
 use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
-use connmon_ebpf::{AcctKey, CgroupRecord, EXEC_LEN_0, ExecRecord, Share, SockEntry, TaskRecord, kind, stat};
+use connmon_ebpf::{
+    AcctKey, AskedRecord, CgroupRecord, EXEC_LEN_0, ExecRecord, Share, SockEntry, TaskRecord, kind, stat,
+};
 use serde::{Deserialize, Serialize};
 
 use super::executable::Executable;
@@ -119,6 +121,8 @@ pub enum Frame {
     Live(Box<SockEntry>),
     /// A further process of a connection, met by a sweep.
     Share(AcctKey, Share),
+    /// The address that the process asked for, where a program led its connection to another one.
+    Asked(AskedRecord),
     /// A process was born, ended, or existed before.
     Task(TaskRecord),
     /// A process began a new program.
@@ -205,6 +209,7 @@ impl Frame {
                         Self::Task(pod(bytes)?)
                     }
                     kind::EXEC => Self::Exec(Box::new(grown(bytes, EXEC_LEN_0)?)),
+                    kind::ASKED => Self::Asked(pod(bytes)?),
                     kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
                     SHARE => {
                         let (key, share) = bytes.split_at_checked(size_of::<AcctKey>())?;
@@ -257,6 +262,7 @@ impl Frame {
             Self::Share(key, share) => put(SHARE, &[bytes_of(key), bytes_of(share)]),
             Self::Task(task) => put(task.kind, &[bytes_of(task)]),
             Self::Exec(exec) => put(kind::EXEC, &[bytes_of(&**exec)]),
+            Self::Asked(asked) => put(kind::ASKED, &[bytes_of(asked)]),
             Self::Cgroup(cgroup) => put(kind::CGROUP, &[bytes_of(&**cgroup)]),
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),

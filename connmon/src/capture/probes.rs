@@ -68,6 +68,10 @@ pub struct Options {
     pub empty: bool,
 }
 
+/// What is lacking before Linux 6.17.
+const NOT_ASKED: &str = "where BPF programs lead a connect to another address, the one that was asked for is not seen: this kernel runs \
+                         no program before them";
+
 /// Why something is not done that could be.
 const SWITCHED_OFF: &str = "switched off";
 
@@ -116,6 +120,8 @@ pub enum ProbeError {
 pub struct Probes {
     /// The programs and maps.
     pub ebpf: Ebpf,
+    /// Programs that are attached as long as these are open.
+    _links: Vec<OwnedFd>,
     /// Which backend runs.
     pub backend: Backend,
     /// Why those tried before do not run, and what this one does without.
@@ -154,14 +160,24 @@ pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, Probe
             continue;
         }
         match attach_one(backend, options, &btf, &offsets) {
-            Ok((ebpf, packets)) => {
+            Ok((ebpf, packets, links)) => {
                 let off = |is_on: bool| {
                     if is_on { packets.as_ref().err().cloned() } else { Some(SWITCHED_OFF.into()) }
                 };
                 let (wire, names) = (off(options.wire), off(options.names));
                 notes.extend(wire.as_ref().map(|why| format!("packets are not counted: {why}")));
                 notes.extend(names.as_ref().map(|why| format!("names are not looked for: {why}")));
-                return Ok(Probes { ebpf, backend, notes, wire: wire.is_none(), names: names.is_none() });
+                if backend == Backend::Tracepoint && links.is_empty() {
+                    notes.push(NOT_ASKED.into());
+                }
+                return Ok(Probes {
+                    ebpf,
+                    _links: links,
+                    backend,
+                    notes,
+                    wire: wire.is_none(),
+                    names: names.is_none(),
+                });
             }
             Err(error) => {
                 if let ProbeError::Program { log, .. } = &error {
@@ -182,7 +198,7 @@ fn attach_one(
     options: Options,
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
-) -> Result<(Ebpf, Result<(), String>), ProbeError> {
+) -> Result<(Ebpf, Result<(), String>, Vec<OwnedFd>), ProbeError> {
     let preemption = Preemption::of_kernel();
     if backend == Backend::Kprobe && preemption.kernel {
         // trace_call_bpf() skips all programs of kprobes while `bpf_prog_active` is raised on the CPU, and whoever
@@ -227,6 +243,7 @@ fn attach_one(
     };
     let cgroup = cgroup_root();
     let cgroup = if backend == Backend::Tracepoint { Ok(cgroup?) } else { cgroup };
+    let mut links = Vec::new();
     // The backend's own first: they are the ones that a kernel may refuse.
     for Probe(program, place, target, needed) in own.iter().chain(COMMON) {
         if !needed && btf.parameters(target).is_none() {
@@ -238,23 +255,22 @@ fn attach_one(
             _ => settings.copies,
         };
         for program in names(program, *place, copies) {
-            place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref().ok()).map_err(
-                |error| {
+            place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref().ok(), &mut links)
+                .map_err(|error| {
                     let log = error.to_string();
                     ProbeError::Program { program: program.clone(), reason: reason(&error), log }
-                },
-            )?;
+                })?;
         }
     }
     let packets = match cgroup {
         _ if !options.wire && !options.names => Err(SWITCHED_OFF.to_owned()),
         Err(why) => Err(why.to_string()),
         Ok(cgroup) => WIRE.iter().try_for_each(|Probe(program, place, target, _)| {
-            place_one(&mut ebpf, program, *place, target, &types, Some(&cgroup))
+            place_one(&mut ebpf, program, *place, target, &types, Some(&cgroup), &mut links)
                 .map_err(|error| reason(&error))
         }),
     };
-    Ok((ebpf, packets))
+    Ok((ebpf, packets, links))
 }
 
 /// Whether events that the kernel does not show to a program may be lost, so far as no copy of it makes up for them: not
@@ -295,6 +311,7 @@ fn place_one(
     target: &str,
     types: &aya::Btf,
     cgroup: Option<&File>,
+    links: &mut Vec<OwnedFd>,
 ) -> Result<(), ProgramError> {
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     match place {
@@ -322,6 +339,22 @@ fn place_one(
             let program: &mut CgroupSockAddr = program.try_into()?;
             program.load()?;
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
+        }
+        Place::SockAddrFirst => {
+            let program: &mut CgroupSockAddr = program.try_into()?;
+            program.load()?;
+            let attach_type = match target {
+                "connect4" => sys::CGROUP_INET4_CONNECT,
+                _ => sys::CGROUP_INET6_CONNECT,
+            };
+            let cgroup = cgroup.ok_or(ProgramError::NotAttached)?;
+            match sys::attach_first(program.fd()?.as_fd(), cgroup.as_fd(), attach_type) {
+                Ok(link) => links.push(link),
+                Err(error) => {
+                    tracing::debug!("{name}: {error}");
+                    program.unload()?;
+                }
+            }
         }
         Place::Egress | Place::Ingress => {
             let program: &mut CgroupSkb = program.try_into()?;

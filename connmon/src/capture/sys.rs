@@ -67,7 +67,14 @@ struct InfoAttr {
     info: u64,
 }
 
-/// `union bpf_attr` for BPF_LINK_CREATE of an iterator.
+// include/uapi/linux/bpf.h
+const BPF_F_PREORDER: u32 = 1 << 6;
+/// Programs of cgroup/connect4.
+pub const CGROUP_INET4_CONNECT: u32 = 10;
+/// Programs of cgroup/connect6.
+pub const CGROUP_INET6_CONNECT: u32 = 11;
+
+/// `union bpf_attr` for BPF_LINK_CREATE, of an iterator or a cgroup.
 #[repr(C)]
 #[derive(Clone, Copy, Zeroable, Pod)]
 struct IterLinkAttr {
@@ -225,6 +232,27 @@ pub fn bind_iterator(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result
             attach_type: BPF_TRACE_ITER,
             iter_info: &raw const map as u64,
             iter_info_len: size_of_val(&map) as u32,
+            ..Zeroable::zeroed()
+        },
+    )
+}
+
+/// Attaches a program to a cgroup, before those of the cgroups below it; it stays as long as what is returned is open.
+///
+/// # Errors
+/// The kernel refuses, as those before Linux 6.17 do.
+pub fn attach_first(
+    program: BorrowedFd<'_>,
+    cgroup: BorrowedFd<'_>,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
+    bpf_descriptor(
+        BPF_LINK_CREATE,
+        &mut IterLinkAttr {
+            prog_fd: program.as_raw_fd() as u32,
+            target_fd: cgroup.as_raw_fd() as u32,
+            attach_type,
+            flags: BPF_F_PREORDER,
             ..Zeroable::zeroed()
         },
     )

@@ -93,6 +93,7 @@ fn row(number: i64, local: &str, remote: &str) -> crate::track::ConnectionRow {
         end: None,
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         netns: 1,
         owner: None,

@@ -128,6 +128,8 @@ const TAIL: &[Column<Connection>] = &[
     Column::count("within_tx_bytes", |c| c.within.map(|[tx, _]| tx)),
     Column::count("within_rx_bytes", |c| c.within.map(|[_, rx]| rx)),
     Column::time("watched_until", |c| c.cut_off),
+    Column::text("asked_ip", |c| c.asked.map(|asked| asked.ip.to_string().into())),
+    Column::count("asked_port", |c| c.asked.map(|asked| asked.port.into())),
 ];
 
 fn kernel(connection: &Connection, figure: fn(KernelTotals) -> u64) -> Option<u64> {

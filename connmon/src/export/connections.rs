@@ -25,6 +25,9 @@ pub(super) struct Record<'a> {
     direction: &'a str,
     local: End,
     remote: End,
+    /// What the process asked for, where a BPF program led it to `remote`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<End>,
     opened: String,
     closed: Option<String>,
     /// Where its recording ended first: up to when it was watched.
@@ -193,6 +196,7 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         direction: connection.direction.name(),
         local: end(connection.local),
         remote: end(connection.remote),
+        asked: connection.asked.map(end),
         opened: connection.opened.to_string(),
         closed: connection.closed.map(|time| time.to_string()),
         watched_until: connection.cut_off.map(|time| time.to_string()),

@@ -75,6 +75,9 @@ pub fn write_text(
     let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
     line("local", &c.local.to_string())?;
     line("remote", &c.remote.to_string())?;
+    if let Some(asked) = c.asked {
+        line("asked for", &format!("{asked}, which a BPF program led to the remote"))?;
+    }
     for name in &c.names {
         let by = name.process.as_ref().map(|process| format!(" asked by {}", super::process::name(process)));
         line(

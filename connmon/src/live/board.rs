@@ -449,7 +449,17 @@ impl Board {
             .collect();
         names.sort_by_key(|name| name.source);
         let ConnectionRow {
-            proto, direction, local, remote, opened, closed, end, preexisting, subflow, ..
+            proto,
+            direction,
+            local,
+            remote,
+            opened,
+            closed,
+            end,
+            preexisting,
+            subflow,
+            asked,
+            ..
         } = entry.row;
         let cut_off = self.cut.filter(|_| closed.is_none()).map(|cut| cut.max(opened));
         let end = end.or(closed.map(|_| End::Unseen)).or(cut_off.map(|_| End::RecordingEnded));
@@ -463,6 +473,7 @@ impl Board {
             closed,
             cut_off,
             end,
+            asked,
             subflow,
             preexisting,
             inexact: entry.row.inexact.as_deref().or(cut_off.map(|_| CUT_OFF)).map(ToOwned::to_owned),

@@ -64,6 +64,7 @@ pub(crate) fn connection(row: i64, owner: i64, remote: &str) -> ConnectionRow {
         end: None,
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         netns: 1,
         owner: Some(owner),

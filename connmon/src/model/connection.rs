@@ -23,6 +23,8 @@ pub struct Connection {
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
+    /// The address that the process asked for, where a BPF program led the connection to `remote` and it was seen.
+    pub asked: Option<Endpoint>,
     /// First seen: connect, accept, or the first datagram.
     pub opened: Timestamp,
     /// When it ended; `None` where that was not seen.

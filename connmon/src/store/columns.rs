@@ -52,5 +52,5 @@ macro_rules! columns {
 columns! {
     id run_id remote_id direction end kernel_tx kernel_rx retransmits retransmitted_bytes rtt_us wire_tx_bytes wire_rx_bytes
     wire_tx_packets wire_rx_packets proto local_ip local_port ip remote_port opened closed preexisting subflow inexact
-    owner_id country label
+    owner_id country label asked_ip asked_port
 }

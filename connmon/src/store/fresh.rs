@@ -202,6 +202,7 @@ fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote
         direction: row.direction,
         local: row.local,
         remote: row.remote,
+        asked: None,
         opened: row.opened,
         closed: None,
         cut_off: None,
@@ -231,6 +232,7 @@ fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote
 fn update(connection: &mut Connection, row: &ConnectionRow, owner: Option<Arc<Process>>) {
     connection.direction = row.direction;
     connection.local = row.local;
+    connection.asked = row.asked;
     connection.closed = row.closed;
     connection.end = row.end.or(row.closed.map(|_| End::Unseen));
     connection.inexact = row.inexact.as_deref().map(str::to_owned);

@@ -319,6 +319,10 @@ fn connection(
         direction: Direction::from_name(&direction).unwrap_or(Direction::Unknown),
         local: endpoint(of.local_ip.get(row)?, of.local_port.get(row)?),
         remote: endpoint(of.ip.get(row)?, of.remote_port.get(row)?),
+        asked: match (of.asked_ip.newer(row)?, of.asked_port.newer(row)?) {
+            (Some(ip), Some(port)) => Some(endpoint(ip, port)),
+            _ => None,
+        },
         opened: Timestamp(of.opened.get(row)?),
         closed: closed.map(Timestamp),
         cut_off: None,

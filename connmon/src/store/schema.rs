@@ -256,6 +256,11 @@ const MIGRATIONS: &[&str] = &[
         clock_after INTEGER NOT NULL       -- and just after
     ) STRICT;
 ",
+    "
+    -- What the process asked for, where a BPF program led its connection to the remote; NULL elsewhere, and where it was not seen.
+    ALTER TABLE connection ADD COLUMN asked_ip TEXT;
+    ALTER TABLE connection ADD COLUMN asked_port INTEGER;
+",
 ];
 
 /// Brings a store to the newest schema; an empty file becomes one.

@@ -38,13 +38,14 @@ pub(super) const MAX_LOG: i64 = 64 << 20;
 
 /// A connection, or what has become of it.
 const PUT_CONNECTION: &str = "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19, ?20, ?21, ?22, ?23, ?24, ?25, NULL)
+            ?19, ?20, ?21, ?22, ?23, ?24, ?25, NULL, ?26, ?27)
             ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
             local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
             owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
             retransmits = excluded.retransmits, retransmitted_bytes = excluded.retransmitted_bytes,
             rtt_us = excluded.rtt_us, wire_tx_bytes = excluded.wire_tx_bytes, wire_rx_bytes = excluded.wire_rx_bytes,
-            wire_tx_packets = excluded.wire_tx_packets, wire_rx_packets = excluded.wire_rx_packets";
+            wire_tx_packets = excluded.wire_tx_packets, wire_rx_packets = excluded.wire_rx_packets,
+            asked_ip = excluded.asked_ip, asked_port = excluded.asked_port";
 /// Traffic, added to what is there.
 const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
             ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
@@ -363,6 +364,8 @@ fn put_connection(
         row.wire.map(|wire| wire.rx_bytes as i64),
         row.wire.map(|wire| wire.tx_packets as i64),
         row.wire.map(|wire| wire.rx_packets as i64),
+        row.asked.map(|asked| asked.ip.to_string()),
+        row.asked.map(|asked| asked.port),
     ])?;
     Ok(())
 }

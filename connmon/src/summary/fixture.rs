@@ -78,6 +78,7 @@ pub(crate) fn connection(
         end: Some(End::Fin),
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         owner: Some(owner.clone()),
         traffic: vec![share(owner, tx, rx)],

@@ -106,6 +106,9 @@ impl Redactor {
         if self.what.internal {
             connection.local.ip = self.address(connection.local.ip);
             connection.remote.ip = self.address(connection.remote.ip);
+            if let Some(asked) = &mut connection.asked {
+                asked.ip = self.address(asked.ip);
+            }
         }
         for name in &mut connection.names {
             if internal || (self.what.internal && is_internal_name(&name.name)) {

@@ -16,14 +16,12 @@ mod tests;
 
 use std::collections::HashMap;
 
-use connmon_ebpf::{AcctKey, Share, SockEntry, flag};
+use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
 use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
 use crate::model::secrets::Secrets;
-use crate::model::{
-    ClockStep, Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
-};
+use crate::model::{ClockStep, Direction, Endpoint, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp};
 use clock::wall_clock;
 use figures::{Counted, Figures, Place, sum};
 use flows::{Chain, Flows};
@@ -54,6 +52,8 @@ struct Open {
     owner: Option<i64>,
     /// It leads through a proxy to another host.
     proxied: bool,
+    /// The address that the process asked for, where it is another one.
+    asked: Option<Addr>,
     /// Of a connection of datagrams that may pause: what it consists of.
     chain: Option<Box<Chain>>,
 }
@@ -79,6 +79,8 @@ pub struct Tracker {
     open: HashMap<u64, Open>,
     orphans: Orphans,
     flows: Flows,
+    /// Addresses that were asked for, of connections that are not met yet, and the sweeps since.
+    asked: HashMap<u64, (Addr, u8)>,
     connections: i64,
     completeness: completeness::Tally,
     batch: Batch,
@@ -114,6 +116,7 @@ impl Tracker {
             Frame::Closed(entry) if self.flows.keep(&entry) => self.part(&entry, true),
             Frame::Live(entry) => self.live(&entry),
             Frame::Closed(entry) => self.closed(entry),
+            Frame::Asked(asked) => self.asked(&asked),
             Frame::Share(key, share) => self.share(key, &share),
             Frame::Sighting(sighting) => self.names.sighting(*sighting),
             Frame::Hosts(time, names) => self.batch.hosts = Some((self.time(time), names)),
@@ -235,6 +238,7 @@ impl Tracker {
             named: false,
             owner: None,
             proxied: false,
+            asked: self.asked.remove(&entry.id).map(|(asked, _)| asked),
             chain: self.flows.chain(entry),
         };
         self.open.insert(entry.id, open);
@@ -367,6 +371,10 @@ impl Tracker {
         self.now = self.time(time);
         self.processes.forget(time);
         self.names.forget(time);
+        self.asked.retain(|_, (_, sweeps)| {
+            *sweeps += 1;
+            *sweeps <= PATIENCE
+        });
         let (tx, rx) = self.orphans.sweep_end();
         self.completeness.lost_shares(tx, rx);
         let mut over: Vec<(u64, Option<Box<SockEntry>>)> = Vec::new();
@@ -440,7 +448,6 @@ impl Tracker {
         let owner = self.owner(entry);
         let has = |bit: u32| entry.flags & bit != 0;
         let preexisting = has(flag::PREEXISTING) || entry.opened_ns < self.began_ns;
-        let fin = u64::from(has(flag::FIN_RECEIVED));
         ConnectionRow {
             row,
             proto: Proto(entry.proto),
@@ -451,6 +458,7 @@ impl Tracker {
             },
             local: Endpoint::from(&entry.local),
             remote: Endpoint::from(&entry.remote),
+            asked: self.open.get(&entry.id).and_then(|open| open.asked.as_ref().map(Endpoint::from)),
             opened: self.time(entry.opened_ns),
             established: (entry.established_ns != 0).then(|| self.time(entry.established_ns)),
             closed: None,
@@ -476,22 +484,8 @@ impl Tracker {
             },
             netns: entry.netns,
             owner,
-            kernel: has(flag::TOTALS).then_some(KernelTotals {
-                tx_bytes: entry.kernel_tx,
-                rx_bytes: entry.kernel_rx.saturating_sub(fin),
-                retransmits: entry.retransmits,
-                retransmitted_bytes: entry.retransmitted,
-                rtt_us: entry.srtt / 8,
-            }),
-            wire: (self.wire
-                && entry.wire_unknown == 0
-                && matches!(Proto(entry.proto), Proto::TCP | Proto::UDP))
-            .then_some(Wire {
-                tx_bytes: entry.wire.tx_bytes,
-                rx_bytes: entry.wire.rx_bytes,
-                tx_packets: entry.wire.tx_packets,
-                rx_packets: entry.wire.rx_packets,
-            }),
+            kernel: rows::kernel(entry),
+            wire: rows::wire(entry).filter(|_| self.wire),
             country: None,
             place: None,
         }

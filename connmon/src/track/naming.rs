@@ -1,6 +1,6 @@
 //! Names and questions to DNS as rows.
 
-use connmon_ebpf::{SockEntry, flag};
+use connmon_ebpf::{AskedRecord, SockEntry, flag};
 
 use super::names::{self, Found};
 use super::{LookupRow, NameRow, Tracker};
@@ -12,13 +12,29 @@ impl Tracker {
     pub(super) fn named(&mut self, entry: &SockEntry) {
         let Some(open) = self.open.get_mut(&entry.id).filter(|open| !open.named) else { return };
         open.named = true;
-        let row = open.row;
+        let (row, asked) = (open.row, open.asked);
         // Who called this host is not named by what this host asked DNS.
         if entry.flags & (flag::INBOUND | flag::PREEXISTING) == 0 {
-            for found in self.names.of_address(entry) {
-                self.name(row, entry, found);
+            // DNS gave a name to the address that was asked for, wherever a program led the connection.
+            let asked = asked.map(|remote| SockEntry { remote, ..*entry });
+            for entry in [Some(*entry), asked].iter().flatten() {
+                for found in self.names.of_address(entry) {
+                    self.name(row, entry, found);
+                }
             }
         }
+    }
+
+    /// Takes the address that a process asked for, whether its connection has been met or not.
+    pub(super) fn asked(&mut self, record: &AskedRecord) {
+        let Some(open) = self.open.get_mut(&record.id) else {
+            self.asked.insert(record.id, (record.address, 0));
+            return;
+        };
+        open.asked = Some(record.address);
+        let (row, entry) = (open.row, open.entry);
+        let row = self.row(row, &entry);
+        self.batch.connections.push(row);
     }
 
     /// Hands on what was said on a connection.

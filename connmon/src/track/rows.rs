@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use connmon_ebpf::{SockEntry, flag};
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Start;
@@ -97,6 +98,9 @@ pub struct ConnectionRow {
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
+    /// The address that the process asked for, where a BPF program led it to `remote`.
+    #[serde(default)]
+    pub asked: Option<Endpoint>,
     /// First seen.
     pub opened: Timestamp,
     /// When the handshake was over; of TCP only, and not stored.
@@ -123,6 +127,29 @@ pub struct ConnectionRow {
     pub country: Option<String>,
     /// What else the databases know of the remote; filled in by `enrich`.
     pub place: Option<Arc<Location>>,
+}
+
+/// The kernel's totals in an entry.
+pub(super) fn kernel(entry: &SockEntry) -> Option<KernelTotals> {
+    let fin = u64::from(entry.flags & flag::FIN_RECEIVED != 0);
+    (entry.flags & flag::TOTALS != 0).then_some(KernelTotals {
+        tx_bytes: entry.kernel_tx,
+        rx_bytes: entry.kernel_rx.saturating_sub(fin),
+        retransmits: entry.retransmits,
+        retransmitted_bytes: entry.retransmitted,
+        rtt_us: entry.srtt / 8,
+    })
+}
+
+/// What an entry put on the wire, where packets of its protocol are counted and all were understood.
+pub(super) fn wire(entry: &SockEntry) -> Option<Wire> {
+    let is_counted = matches!(Proto(entry.proto), Proto::TCP | Proto::UDP) && entry.wire_unknown == 0;
+    is_counted.then_some(Wire {
+        tx_bytes: entry.wire.tx_bytes,
+        rx_bytes: entry.wire.rx_bytes,
+        tx_packets: entry.wire.tx_packets,
+        rx_packets: entry.wire.rx_packets,
+    })
 }
 
 /// What one process moved on one connection in one interval.

@@ -7,7 +7,9 @@ mod shares;
 
 use std::collections::HashMap;
 
-use connmon_ebpf::{AcctKey, Addr, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, stat};
+use connmon_ebpf::{
+    AcctKey, Addr, AskedRecord, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, stat,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -98,6 +100,21 @@ fn packets_of_which_one_is_not_understood_are_not_told() {
     };
     assert!(wire(0).is_some());
     assert_eq!(wire(1), None);
+}
+
+#[test]
+fn the_address_that_was_asked_for_is_kept_beside_the_remote() {
+    let address = Addr { ip: [u32::from_ne_bytes([10, 96, 0, 1]), 0, 0, 0], port: 443, family: 2 };
+    let asked = Frame::Asked(AskedRecord { kind: kind::ASKED, id: 1, address, ..AskedRecord::default() });
+    let told = |frames: [Frame; 2]| {
+        let (_, batch) = feed(frames);
+        batch.connections.last().unwrap().asked.map(|asked| asked.to_string())
+    };
+    let live = || Frame::Live(Box::new(entry(1, 0, 0)));
+    assert_eq!(told([asked.clone(), live()]).as_deref(), Some("10.96.0.1:443"), "before it is met");
+    assert_eq!(told([live(), asked]).as_deref(), Some("10.96.0.1:443"), "afterwards");
+    let other = Frame::Asked(AskedRecord { kind: kind::ASKED, id: 2, address, ..AskedRecord::default() });
+    assert_eq!(told([other, live()]), None, "another one's");
 }
 
 #[test]

@@ -148,6 +148,7 @@ pub fn connection(row: i64) -> Update {
         end: None,
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         netns: 1,
         owner: Some(1),

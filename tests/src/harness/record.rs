@@ -21,6 +21,9 @@ pub struct Record {
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
+    /// What the process asked for, where a BPF program led it to `remote`.
+    #[serde(default)]
+    pub asked: Option<Endpoint>,
     /// RFC 3339.
     pub opened: String,
     /// RFC 3339.

@@ -1,13 +1,16 @@
-//! What BPF programs of others do to connections: bytes that pass TCP by.
+//! What BPF programs of others do to connections: bytes that pass TCP by, and connects that lead elsewhere.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use connmon_tests::harness::programs::export;
 use connmon_tests::harness::recorder::Recorder;
-use connmon_tests::sys::bpf::Sockmap;
+use connmon_tests::sys::bpf::{Detour, Sockmap};
 
 /// Bytes of a message.
 const SIZE: usize = 1000;
@@ -55,5 +58,85 @@ pub fn sockmap() -> Result<()> {
         let reason = record.inexact_reason.as_deref().unwrap_or_default();
         ensure!(!record.exact && reason.contains("sockmap"), "not labelled: {record}");
     }
+    Ok(())
+}
+
+/// A cgroup of its own, with this process in it.
+struct Cgroup {
+    path: PathBuf,
+    home: PathBuf,
+}
+
+impl Cgroup {
+    fn enter() -> Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let mut fields = mounts.lines().map(|line| line.split(' ').skip(1));
+        let root = fields.find_map(|mut of| of.next().filter(|_| of.next() == Some("cgroup2")));
+        let root = Path::new(root.context("no cgroup2 hierarchy")?);
+        let mine = fs::read_to_string("/proc/self/cgroup")?;
+        let home = mine.lines().find_map(|line| line.strip_prefix("0::/")).context("in no cgroup")?;
+        let all = Self { path: root.join(format!("detour-{}", process::id())), home: root.join(home) };
+        fs::create_dir(&all.path)?;
+        all.go(&all.path)?;
+        Ok(all)
+    }
+
+    fn go(&self, to: &Path) -> Result<()> {
+        Ok(fs::write(to.join("cgroup.procs"), process::id().to_string())?)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // What is left of it is empty.
+        let _ = self.go(&self.home);
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// Before Linux 6.17, the tracepoint backend has no place from which it sees what was asked for.
+fn is_seen() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0_u32));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (6, 17) || std::env::var_os("CONNMON_BACKEND").is_none_or(|backend| backend != "tracepoint")
+}
+
+/// A program leads connects elsewhere: TCP, and a socket of datagrams. Both addresses are kept, or the one that was asked for is not
+/// known; a connect that is not led elsewhere has none.
+pub fn detour() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("detour.db");
+    let recorder = Recorder::start(&db, &[])?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let SocketAddr::V4(at) = listener.local_addr()? else { bail!("an address of IPv4") };
+    let target = UdpSocket::bind(at)?;
+    let asked = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 77), 443);
+    let cgroup = Cgroup::enter()?;
+    let detour =
+        Detour::new(fs::File::open(&cgroup.path)?.into(), asked, at).context("a program of the cgroup")?;
+    let led = TcpStream::connect(asked)?;
+    let plain = TcpStream::connect(at)?;
+    let datagrams = UdpSocket::bind("127.0.0.1:0")?;
+    datagrams.connect(asked)?;
+    datagrams.send(b"x")?;
+    target.recv(&mut [0; 8])?;
+    let port = |address: io::Result<SocketAddr>| address.map(|address| address.port());
+    let ports = [port(led.local_addr())?, port(datagrams.local_addr())?, port(plain.local_addr())?];
+    drop((detour, cgroup, led, plain, datagrams));
+    recorder.stop()?;
+    let records = export(&db)?;
+    let of = |port: u16| {
+        let mut mine =
+            records.iter().filter(|record| record.local.port == port && record.remote.port == at.port());
+        mine.next().context("an end was not recorded")
+    };
+    let told = |port: u16| -> Result<Option<(String, u16)>> {
+        Ok(of(port)?.asked.map(|asked| (asked.ip.to_string(), asked.port)))
+    };
+    let want = is_seen().then(|| (asked.ip().to_string(), asked.port()));
+    ensure!(told(ports[0])? == want, "TCP: {:?}, not {want:?}", told(ports[0])?);
+    ensure!(told(ports[1])? == want, "UDP: {:?}, not {want:?}", told(ports[1])?);
+    ensure!(told(ports[2])?.is_none(), "a connect that led where it was to: {:?}", told(ports[2])?);
     Ok(())
 }

@@ -92,6 +92,7 @@ fn main() {
         of("report::self-contained", report::self_contained),
         trial("wire::counted", wire::counted),
         trial("diverted::sockmap", diverted::sockmap),
+        trial("diverted::detour", diverted::detour),
         trial("names::said-and-asked", names::said_and_asked),
         trial("names::odd", names::odd),
         trial("names::without-wire", names::without_wire),

@@ -138,6 +138,7 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
                 end,
                 preexisting: false,
                 subflow: false,
+                asked: None,
                 inexact: None,
                 netns: 1,
                 owner,

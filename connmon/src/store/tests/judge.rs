@@ -33,6 +33,7 @@ fn closed() -> ConnectionRow {
         end: Some(End::Fin),
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         netns: 1,
         owner: Some(1),

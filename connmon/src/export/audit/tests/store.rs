@@ -190,6 +190,7 @@ fn connections() -> Vec<ConnectionRow> {
         end: Some(if proto == Proto::UDP { End::Closed } else { End::Fin }),
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         netns: 1,
         owner,

@@ -54,6 +54,7 @@ pub fn made(row: i64, owner: i64, remote: &str, second: i64) -> Made {
         end: None,
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         netns: 1,
         owner: (owner > 0).then_some(owner),
