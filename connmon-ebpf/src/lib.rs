@@ -102,7 +102,9 @@ pub mod flag {
     /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
     pub const SOCKET_OLDER: u32 = 1 << 13;
     /// Set by user space: of a flow of datagrams, whose next ones go to an entry of the next epoch. Nothing is added to this one.
-    pub const RETIRED: u32 = 1 << 15;
+    pub const RETIRED: u32 = 1 << 14;
+    /// Further remotes of a datagram socket together: there was no room to tell so many apart.
+    pub const AGGREGATE: u32 = 1 << 16;
 }
 
 /// Values of [`Control::phase`].
@@ -127,6 +129,8 @@ pub struct Control {
     pub epoch: u32,
     /// Just before counting began.
     pub since_ns: u64,
+    /// Entries that user space has deleted from `FLOWS`.
+    pub deleted: u64,
 }
 
 /// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
@@ -268,7 +272,7 @@ pub struct SockEntry {
     pub kernel_tx: u64,
     /// `bytes_received` at TCP_CLOSE; counts the peer's FIN.
     pub kernel_rx: u64,
-    /// `bytes_retrans` at TCP_CLOSE.
+    /// `bytes_retrans` at TCP_CLOSE. Datagrams, in `SOCKS`: flows begun in an epoch, see `quota` in the kernel side.
     pub retransmitted: u64,
     /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
     pub srtt: u32,
@@ -305,7 +309,7 @@ pub struct SockEntry {
 pub struct FlowKey {
     /// Id of the socket's entry.
     pub parent: u64,
-    /// The remote.
+    /// The remote; all zero for those that are not told apart.
     pub remote: Addr,
     /// [`Control::epoch`] when the datagram passed. So a flow that goes on moves by itself to an entry of its own as soon as user
     /// space raises the epoch, and user space has to mark nothing, which it could not do beside programs that add: once all
@@ -465,6 +469,8 @@ pub struct Settings {
     pub empty: u32,
     /// The pause after which a flow of datagrams is over, nanoseconds.
     pub idle_ns: u64,
+    /// Entries that `FLOWS` has room for.
+    pub max_flows: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }
@@ -481,5 +487,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 40 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 48 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -10,6 +10,7 @@ mod attempt;
 mod copies;
 mod hooks;
 mod maps;
+mod quota;
 mod ring;
 mod shares;
 mod sock;

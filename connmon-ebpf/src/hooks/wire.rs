@@ -116,7 +116,13 @@ fn packet(ctx: &SkBuffContext, way: Way) {
         // SAFETY: a valid pointer into a map value.
         return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
     }
-    let flow = FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, epoch: epoch() });
+    let mut key = FlowKey { parent, remote: header.remote, epoch: epoch() };
+    let mut flow = FLOWS.get_ptr_mut(&key);
+    if flow.is_none() {
+        // Of a socket with more remotes than are told apart.
+        key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
+        flow = FLOWS.get_ptr_mut(&key);
+    }
     payload::datagram(ctx, sk, flow, &header, way, len);
     match flow {
         // SAFETY: a valid pointer into a map value.

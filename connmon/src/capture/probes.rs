@@ -222,6 +222,7 @@ fn attach_one(
         notes_egress: u32::from(backend == Backend::Tracepoint),
         empty: u32::from(options.empty),
         idle_ns: options.idle_ns,
+        max_flows: u64::from(options.max_connections),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));

@@ -86,7 +86,11 @@ impl Tally {
     /// Compares what calls moved on a flow of datagrams that is over with the packets that were counted. Packets can be missing
     /// (see `hooks::wire` in the kernel side); bytes on the wire that no call sent cannot be explained.
     pub fn reconcile_datagrams(&mut self, entry: &SockEntry, moved: &Figures) {
-        let unclear = flag::PREEXISTING | flag::SOCKET_OLDER | flag::REMOTE_UNKNOWN | flag::END_UNSEEN;
+        let unclear = flag::PREEXISTING
+            | flag::SOCKET_OLDER
+            | flag::REMOTE_UNKNOWN
+            | flag::AGGREGATE
+            | flag::END_UNSEEN;
         // A send that failed may have had a packet.
         let is_unclear = entry.flags & unclear != 0 || entry.wire_unknown != 0 || entry.diverted != 0;
         if entry.proto != proto::UDP || is_unclear || entry.err != 0 || is_looped(entry) {

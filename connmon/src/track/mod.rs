@@ -102,7 +102,7 @@ impl Tracker {
                 self.processes.begin(&start);
                 self.now = start.started();
                 self.wire = start.wire;
-                self.flows.idle_ns = start.idle_ns;
+                self.flows.begin(start.idle_ns);
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
                 self.start = Some(start.clone());
                 self.batch.start = Some(*start);
@@ -472,6 +472,9 @@ impl Tracker {
                 }
                 () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
                     "connect failed before a packet was sent, and this backend does not see the errno".into(),
+                ),
+                () if has(flag::AGGREGATE) => Some(
+                    "further remote addresses of this socket, not told apart because there were too many at once".into(),
                 ),
                 () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
                 () if entry.diverted != 0 => Some(

@@ -101,6 +101,7 @@ fn main() {
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),
         trial("datagrams::idle", datagrams::idle),
+        trial("datagrams::greedy", datagrams::greedy),
         trial("storm::open", storms::open),
         trial("storm::churn", storms::churn),
         trial("storm::remotes", storms::remotes),
