@@ -119,6 +119,7 @@ export class Drawer {
     return [
       head,
       list([
+        ["Asked for", m.asked.has(row) ? `${m.asked.get(row)}, led elsewhere by a BPF program` : null],
         ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || (m.end[row] === m.open ? "still open" : "not seen")], ["Lasted", durationText(m.lasted[row])],
         ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Local", localText(m, row)],
         ["Remote", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],

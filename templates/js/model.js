@@ -82,6 +82,7 @@
  * @property {ArrayLike<number>} rtt microseconds
  * @property {ArrayLike<number>} named when the first name was seen, microseconds after the row was opened
  * @property {Map<number, number[]>} moreNamed when the other names were, of the rows that have any
+ * @property {Map<number, string>} asked addresses that processes asked for, of the rows that a BPF program led elsewhere
  * @property {ArrayLike<number>} run
  * @property {ArrayLike<number>} inexact
  * @property {ArrayLike<number>} flags 1 began before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures, 16 failed

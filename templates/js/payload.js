@@ -159,6 +159,7 @@ function modelOf(header, bytes) {
     services: header.services.map((/** @type {string} */ name) => name.split(" (")[0]),
     named,
     moreNamed: new Map(header.named),
+    asked: new Map(header.asked),
     labels: header.labels.map((/** @type {any[]} */ [name, color, text]) => ({ name, color, text })),
     inexactReasons: header.inexact,
     nameSets: header.names.map((/** @type {any[][]} */ set) => set.map(([name, source, process]) => ({ name, source, process }))),

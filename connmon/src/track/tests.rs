@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::capture::{Counters, ProgramFacts, Start};
-use crate::model::{End, ExeHash, ExeState};
+use crate::model::{End, ExeHash, ExeState, KernelTotals};
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -181,6 +181,7 @@ export class Merger {
       const to = rows[row];
       columns.opened[to] = delta.opened[row] + shift;
       this.set(model.moreNamed, to, delta.moreNamed.get(row));
+      this.set(model.asked, to, delta.asked.get(row));
       const steps = delta.steps.get(row);
       this.set(model.steps, to, steps && lengthened(steps, model.step));
       this.set(model.shares, to, delta.shares.get(row)?.map((share) => ({ ...share, process: codes.owner[share.process] })));
@@ -219,7 +220,7 @@ export class Merger {
       rows.add(row);
       this.byId.delete(id);
       this.free.push(row);
-      for (const map of [this.model.shares, this.model.others, this.model.moreNamed, this.model.steps]) map.delete(row);
+      for (const map of [this.model.shares, this.model.others, this.model.moreNamed, this.model.asked, this.model.steps]) map.delete(row);
     }
     if (rows.size === 0) return;
     const kept = this.order.subarray(0, this.count).filter((row) => !rows.has(row));

@@ -52,6 +52,7 @@ struct Header<'a> {
     hits: Vec<Value>,
     shares: Vec<Value>,
     named: Vec<Value>,
+    asked: Vec<Value>,
 }
 
 impl Payload {
@@ -92,6 +93,7 @@ impl Payload {
                 .collect(),
             shares: self.shares(),
             named: self.named(),
+            asked: self.asked(),
         };
         Ok(serde_json::to_vec(&header)?)
     }
@@ -107,6 +109,12 @@ impl Payload {
     fn named(&self) -> Vec<Value> {
         let rows = self.rows.iter().enumerate().filter(|(_, row)| row.names > 0);
         rows.filter_map(|(place, row)| Some(json!([place, self.more_names.get(&row.id)?]))).collect()
+    }
+
+    /// Of the rows that a BPF program led elsewhere: what was asked for.
+    fn asked(&self) -> Vec<Value> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter_map(|(place, row)| Some(json!([place, self.asked.get(&row.id)?]))).collect()
     }
 
     /// Of the rows that are not their owner's alone: who moved what.
