@@ -193,12 +193,15 @@ pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, Probe
     Err(ProbeError::NoBackend(notes))
 }
 
+/// The object; whether packets are seen, or why not; links that aya does not keep.
+type Attached = (Ebpf, Result<(), String>, Vec<OwnedFd>);
+
 fn attach_one(
     backend: Backend,
     options: Options,
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
-) -> Result<(Ebpf, Result<(), String>, Vec<OwnedFd>), ProbeError> {
+) -> Result<Attached, ProbeError> {
     let preemption = Preemption::of_kernel();
     if backend == Backend::Kprobe && preemption.kernel {
         // trace_call_bpf() skips all programs of kprobes while `bpf_prog_active` is raised on the CPU, and whoever
