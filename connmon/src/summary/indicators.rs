@@ -43,6 +43,12 @@ impl Indicators {
         }
     }
 
+    /// Takes how many connections match, as a store counts them.
+    #[must_use]
+    pub fn counted(self, (connections, by_list): (u64, Vec<(Arc<IndicatorList>, u64)>)) -> Self {
+        Self { connections, by_list: by_list.into_iter().collect(), ..self }
+    }
+
     /// The lists, each with the connections that match it.
     pub fn lists(&self) -> impl Iterator<Item = (&IndicatorList, u64)> {
         self.lists.iter().map(|list| (&**list, self.by_list.get(list).copied().unwrap_or(0)))
