@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Hit, IndicatorKind, IndicatorList, Rule, Timestamp};
+use crate::model::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
 /// Writes the rules of a recording in place of those that it had.
 pub(super) fn put_rules<'a>(
@@ -118,9 +118,9 @@ fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorLi
 }
 
 /// How many connections match each list, and how many match any. Of connections nothing is read.
-pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Vec<(Arc<IndicatorList>, u64)>)> {
+pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
     if !db.table_exists(None, "hit")? {
-        return Ok((0, Vec::new()));
+        return Ok((0, Matching::new()));
     }
     let known = known_lists(db)?;
     let any = "SELECT count(*) FROM (SELECT DISTINCT connection_id FROM hit)";

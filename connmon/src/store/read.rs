@@ -14,7 +14,7 @@ use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, IndicatorList, KernelTotals,
+    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Matching,
     Process, Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
 };
 
@@ -97,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn matching(&self) -> Result<(u64, Vec<(Arc<IndicatorList>, u64)>), StoreError> {
+    pub fn matching(&self) -> Result<(u64, Matching), StoreError> {
         labels::matching(&self.db).map_err(|source| self.error(source))
     }
 
