@@ -71,6 +71,7 @@ fn connection(name: &str) -> Connection {
         closed: Some(START),
         end: Some(End::Fin),
         subflow: false,
+        asked: None,
         preexisting: false,
         inexact: Some(name.into()),
         owner: Some(process.clone()),

@@ -106,6 +106,7 @@ pub fn connection(
         end,
         preexisting: false,
         subflow: false,
+        asked: None,
         inexact: None,
         owner: Some(process.clone()),
         traffic: vec![Share {
