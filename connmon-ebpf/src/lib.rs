@@ -91,12 +91,14 @@ pub mod flag {
     pub const LAYERED: u32 = 1 << 9;
     /// It did so from the start: a subflow of an MPTCP connection.
     pub const SUBFLOW: u32 = 1 << 10;
-    /// A sweep met the TCP socket closed, or in use for something else, though no hook has seen its end.
+    /// A sweep met the socket closed, or another one at its address, though no hook has seen its end.
     pub const STALE: u32 = 1 << 11;
-    /// So did the next sweep: the time of closing is when that was noticed.
+    /// So did the next sweep, or another socket was met at its address: the time of closing is when that was noticed.
     pub const END_UNSEEN: u32 = 1 << 12;
     /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
     pub const SOCKET_OLDER: u32 = 1 << 13;
+    /// The socket was met in use, though no hook has seen its beginning.
+    pub const BEGIN_UNSEEN: u32 = 1 << 14;
 }
 
 /// Values of [`Control::phase`].
@@ -107,6 +109,14 @@ pub mod phase {
     pub const SNAPSHOT: u32 = 1;
     /// Everything counts.
     pub const ON: u32 = 2;
+}
+
+/// Bits of [`Settings::blind`].
+pub mod blind {
+    /// The step to TCP_CLOSE, the end of the socket, or both.
+    pub const ENDS: u32 = 1;
+    /// The step to SYN_SENT or to ESTABLISHED, accept(), or both.
+    pub const BEGINNINGS: u32 = 2;
 }
 
 /// What user space tells the programs while they run. All count from one instant to another, however long it takes to attach
@@ -157,7 +167,7 @@ pub mod stat {
     pub const IDS: u32 = 12;
     /// Events that only a further copy of a program saw; not an error.
     pub const RESCUED: u32 = 13;
-    /// TCP sockets whose end no hook has seen.
+    /// Sockets whose end no hook has seen.
     pub const ENDS_UNSEEN: u32 = 14;
     /// Entries made in `FLOWS`; not an error.
     pub const FLOWS_MADE: u32 = 15;
@@ -265,7 +275,7 @@ pub struct SockEntry {
     pub retransmitted: u64,
     /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
     pub srtt: u32,
-    /// The last event of the TCP life cycle, see `copies` in the kernel side.
+    /// The last event of the TCP life cycle, see `copies` in the kernel side; of sockets of datagrams the inode's number.
     pub mark: u32,
     /// Packets, where they are counted.
     pub wire: Wire,
@@ -449,6 +459,10 @@ pub struct Settings {
     pub notes_egress: u32,
     /// Not 0: each program returns at once.
     pub empty: u32,
+    /// For tests, bits of [`blind`]: what programs fail to see of some sockets, as if the kernel had skipped them.
+    pub blind: u32,
+    /// Explicit padding.
+    pub pad: u32,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }
@@ -465,5 +479,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 32 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 40 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -8,6 +8,7 @@ mod account;
 mod attempt;
 mod copies;
 mod hooks;
+mod identity;
 mod maps;
 mod ring;
 mod shares;

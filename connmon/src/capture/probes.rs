@@ -15,7 +15,7 @@ use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets, sys};
 pub(super) use kernel::cgroup_mount;
 use kernel::{Preemption, cgroup_root, receive_functions};
-use programs::{COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
+use programs::{BIRTH, COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
 
 mod kernel;
 mod programs;
@@ -64,6 +64,8 @@ pub struct Options {
     pub names: bool,
     /// The programs are there but do nothing: what it costs to call them.
     pub empty: bool,
+    /// For tests: bits of [`connmon_ebpf::blind`].
+    pub blind: u32,
 }
 
 /// Why something is not done that could be.
@@ -71,7 +73,14 @@ const SWITCHED_OFF: &str = "switched off";
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 8 << 20, max_connections: 131_072, wire: true, names: true, empty: false }
+        Self {
+            ring_bytes: 8 << 20,
+            max_connections: 131_072,
+            wire: true,
+            names: true,
+            empty: false,
+            blind: 0,
+        }
     }
 }
 
@@ -195,6 +204,8 @@ fn attach_one(
         wire: u32::from(options.wire),
         notes_egress: u32::from(backend == Backend::Tracepoint),
         empty: u32::from(options.empty),
+        blind: options.blind,
+        pad: 0,
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));
@@ -233,6 +244,13 @@ fn attach_one(
                     ProbeError::Program { program: program.clone(), reason: reason(&error), log }
                 },
             )?;
+        }
+    }
+    // Without a hierarchy of cgroups, other hooks and the sweep have to tell sockets apart.
+    if let Ok(cgroup) = &cgroup {
+        let Probe(program, place, target, _) = BIRTH;
+        if let Err(error) = place_one(&mut ebpf, program, place, target, &types, Some(cgroup)) {
+            tracing::debug!("{program}: {}", reason(&error));
         }
     }
     let packets = match cgroup {

@@ -292,7 +292,9 @@ impl Tracker {
             row.closed = Some(self.time(entry.closed_ns));
             row.end = Some(end::reason(entry));
             let moved = sum(&open.counted);
-            self.completeness.reconcile(entry, &moved);
+            if self.completeness.reconcile(entry, &moved) && row.inexact.is_none() {
+                row.inexact = Some("the kernel counted bytes that no call was seen to move".into());
+            }
             if self.wire {
                 self.completeness.reconcile_datagrams(entry, &moved);
             }
@@ -455,6 +457,12 @@ impl Tracker {
             subflow: has(flag::SUBFLOW),
             inexact: match () {
                 () if preexisting => Some("opened before the recording".into()),
+                () if has(flag::BEGIN_UNSEEN) => {
+                    Some("its beginning was not seen, and what was moved before may be missing".into())
+                }
+                () if has(flag::RELEASED) && end::is_unseen(entry) => {
+                    Some("its end was not seen, and what was moved shortly before may be missing".into())
+                }
                 () if has(flag::SOCKET_OLDER) => {
                     Some("its socket is older than the recording, which may have missed datagrams".into())
                 }
