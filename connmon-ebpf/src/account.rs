@@ -14,8 +14,8 @@ use crate::attempt;
 use crate::hooks::wire::take_pending;
 use crate::identity::{self, displace, evict, is_stream};
 use crate::maps::{
-    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, in_snapshot,
-    is_blind, may_straddle,
+    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, epoch,
+    in_snapshot, is_blind, may_go_on, may_straddle,
 };
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::add;
@@ -86,6 +86,9 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         (*entry).proto = new.proto;
         (*entry).netns = sock::netns(new.sk);
         (*entry).delivered = new.delivered;
+        if ages(new.proto) {
+            (*entry).write_seq = epoch();
+        }
         if new.flags & flag::PREEXISTING != 0 && new.proto == proto::TCP {
             (*entry).write_seq = sock::write_seq(new.sk);
             (*entry).has_write_seq = 1;
@@ -95,11 +98,25 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
     0
 }
 
-/// Whether a socket of datagrams may have talked to the same remote before the recording. Of UDP, a pause ends a flow.
+/// Whether flows of a protocol end by a pause: a TCP or MPTCP socket has one remote and ends with it, and a packet socket has none.
+#[inline(always)]
+fn ages(proto: u16) -> bool {
+    !matches!(proto, proto::TCP | proto::MPTCP | proto::PACKET)
+}
+
+/// Whether what a socket exchanges with the remote of its own entry belongs into that: once the epoch has been raised, it goes
+/// to `FLOWS` like everything else.
+#[inline(always)]
+pub fn is_current(entry: *mut SockEntry) -> bool {
+    // SAFETY: a valid pointer into a map value; both are set once.
+    unsafe { (*entry).write_seq == epoch() || !ages((*entry).proto) }
+}
+
+/// Whether a socket of datagrams may have talked to the same remote before the recording.
 #[inline(always)]
 fn is_older(new: &New) -> bool {
     new.proto != proto::TCP
-        && (new.proto != proto::UDP || may_straddle(now()))
+        && (!ages(new.proto) || may_go_on(now()))
         && (in_snapshot() || OLDER.get_ptr(new.sk).is_some())
 }
 
@@ -294,7 +311,7 @@ pub fn unattributed(way: Way, bytes: u64) {
 pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes: u64) {
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
-        if unsafe { (*entry).remote == *remote } && !moved(entry, sk, proto) {
+        if unsafe { (*entry).remote == *remote } && is_current(entry) && !moved(entry, sk, proto) {
             return add(entry, way, bytes, 1);
         }
     }
@@ -352,11 +369,11 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     };
     // SAFETY: a valid pointer into a map value; `remote` never changes for these sockets, nor does the id.
     let (parent, same) = unsafe { ((*entry).id, (*entry).remote == new.remote) };
-    if same {
+    if same && is_current(entry) {
         add(entry, way, bytes, 1);
         return 0;
     }
-    let key = FlowKey { parent, remote: new.remote, pad: 0 };
+    let key = FlowKey { parent, remote: new.remote, epoch: epoch() };
     let flow = match FLOWS.get_ptr_mut(key) {
         Some(flow) => Some(flow),
         None => {
@@ -382,10 +399,10 @@ pub fn send_failed(sk: u64, remote: &Addr, ret: i64) -> u64 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 0 };
     // SAFETY: valid pointers into map values; neither field changes for sockets of datagrams.
     unsafe {
-        let failed = if (*entry).remote == *remote {
+        let failed = if (*entry).remote == *remote && is_current(entry) {
             Some(entry)
         } else {
-            FLOWS.get_ptr_mut(FlowKey { parent: (*entry).id, remote: *remote, pad: 0 })
+            FLOWS.get_ptr_mut(FlowKey { parent: (*entry).id, remote: *remote, epoch: epoch() })
         };
         if let (Some(failed), true) = (failed, -ret != EAGAIN) {
             (*failed).err = (-ret) as u32;

@@ -47,6 +47,8 @@ pub mod kind {
     pub const CGROUP: u32 = 7;
     /// A [`super::PayloadHead`] and the bytes behind it.
     pub const PAYLOAD: u32 = 8;
+    /// A [`super::TaskRecord`]: a process began a new program, and its [`super::ExecRecord`] found no room.
+    pub const EXEC_LOST: u32 = 9;
 }
 
 /// Values of [`SockEntry::proto`]: IP protocol numbers (include/uapi/linux/in.h), and two of our own.
@@ -99,6 +101,8 @@ pub mod flag {
     pub const SOCKET_OLDER: u32 = 1 << 13;
     /// The socket was met in use, though no hook has seen its beginning.
     pub const BEGIN_UNSEEN: u32 = 1 << 14;
+    /// Set by user space: of a flow of datagrams, whose next ones go to an entry of the next epoch. Nothing is added to this one.
+    pub const RETIRED: u32 = 1 << 15;
 }
 
 /// Values of [`Control::phase`].
@@ -127,14 +131,14 @@ pub mod blind {
 pub struct Control {
     /// One of [`phase`].
     pub phase: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// See [`FlowKey::epoch`]; the first is 1.
+    pub epoch: u32,
     /// Just before counting began.
     pub since_ns: u64,
 }
 
-/// How long a handshake or a pause between datagrams can take; what begins later after the start of a recording has no part
-/// before it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
+/// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
+/// it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
 pub const STRADDLE_NS: u64 = 130_000_000_000;
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
@@ -281,7 +285,8 @@ pub struct SockEntry {
     pub wire: Wire,
     /// TCP: bytes delivered so far, `bytes_received − (rcv_nxt − copied_seq)`.
     pub delivered: u64,
-    /// TCP: `write_seq` up to which what was sent is counted (kprobe backend).
+    /// TCP: `write_seq` up to which what was sent is counted (kprobe backend). Datagrams, in `SOCKS`: the epoch of the entry,
+    /// see [`FlowKey::epoch`].
     pub write_seq: u32,
     /// 1 once `write_seq` has been set.
     pub has_write_seq: u16,
@@ -306,8 +311,11 @@ pub struct FlowKey {
     pub parent: u64,
     /// The remote.
     pub remote: Addr,
-    /// Explicit padding.
-    pub pad: u32,
+    /// [`Control::epoch`] when the datagram passed. So a flow that goes on moves by itself to an entry of its own as soon as user
+    /// space raises the epoch, and user space has to mark nothing, which it could not do beside programs that add: once all
+    /// programs have ended that began before, entries of earlier epochs stand still, and leave. User space puts the entries of a
+    /// flow together, and tells by their times whether it paused.
+    pub epoch: u32,
 }
 
 /// Key of `ACCT`.
@@ -463,6 +471,8 @@ pub struct Settings {
     pub blind: u32,
     /// Explicit padding.
     pub pad: u32,
+    /// The pause after which a flow of datagrams is over, nanoseconds.
+    pub idle_ns: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }
@@ -479,5 +489,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 40 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 48 + 16 * RECEIVE_FUNCTIONS);
 };

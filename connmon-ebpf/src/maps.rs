@@ -115,7 +115,7 @@ pub fn setting<T: Copy>(field: impl FnOnce(*const Settings) -> *const T) -> T {
 
 /// What user space changes while programs run.
 #[unsafe(no_mangle)]
-static mut CONTROL: Control = Control { phase: phase::OFF, pad: 0, since_ns: 0 };
+static mut CONTROL: Control = Control { phase: phase::OFF, epoch: 0, since_ns: 0 };
 
 /// Whether a program is to return at once: outside of the recording, or for measurements, where the verifier knows the answer and
 /// leaves out the rest. Each program asks first and once, so that all begin and stop to count at the same instant.
@@ -143,7 +143,7 @@ pub fn is_before(time: u64) -> bool {
     time < unsafe { core::ptr::read_volatile(&raw const CONTROL.since_ns) }
 }
 
-/// Whether the recording began so recently that what comes to be seen at `now` may have begun before it.
+/// Whether the recording began so recently that the TCP connection that comes to be seen at `now` may have begun before it.
 #[inline(always)]
 pub fn may_straddle(now: u64) -> bool {
     is_before(now.saturating_sub(STRADDLE_NS))
@@ -155,6 +155,19 @@ pub fn may_straddle(now: u64) -> bool {
 pub fn is_blind(what: u32, sk: u64, bit: u16) -> bool {
     setting(|s| unsafe { &raw const (*s).blind }) & what != 0
         && crate::sock::local_port(sk).wrapping_add(u16::from_be(crate::sock::common(sk).dport)) & bit != 0
+}
+
+/// The same of a flow of datagrams.
+#[inline(always)]
+pub fn may_go_on(now: u64) -> bool {
+    is_before(now.saturating_sub(setting(|s| unsafe { &raw const (*s).idle_ns })))
+}
+
+/// The epoch of what passes now, see [`connmon_ebpf::FlowKey`].
+#[inline(always)]
+pub fn epoch() -> u32 {
+    // SAFETY: as above.
+    unsafe { core::ptr::read_volatile(&raw const CONTROL.epoch) }
 }
 
 /// Adds to a counter.

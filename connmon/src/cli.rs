@@ -155,6 +155,9 @@ pub struct Record {
     /// Connections that can be open at once; the kernel reserves about 1000 bytes for each [default: 131072]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
+    /// End a UDP connection, or another one of datagrams, after a pause of this length; what follows is a new one [default: 120s]
+    #[arg(long, value_name = "TIME")]
+    pub udp_idle: Option<String>,
     /// Do not count packets, only the bytes that processes send and receive
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_wire: Option<bool>,

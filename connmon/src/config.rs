@@ -33,6 +33,9 @@ pub enum ConfigError {
     /// No connection at all.
     #[error("--max-connections 0: at least 1 is needed")]
     MaxConnections,
+    /// A pause cannot be read, or is too short to be told from a flow that goes on.
+    #[error("--udp-idle {0}: not a valid pause; write a duration of at least 1s, such as 30s or 2m")]
+    Idle(String),
     /// The default store's folder.
     #[error("{0} cannot be created: {1}")]
     Folder(String, std::io::Error),
@@ -150,6 +153,7 @@ impl TryFrom<cli::Record> for Recording {
             options: Options {
                 ring_bytes,
                 max_connections,
+                idle_ns: args.udp_idle.as_deref().map_or(Ok(usual.idle_ns), idle_ns)?,
                 wire: !args.no_wire.unwrap_or(false),
                 names: !args.no_names.unwrap_or(false),
                 empty: args.empty_probes,
@@ -168,6 +172,13 @@ impl TryFrom<cli::Record> for Recording {
 fn server_at(text: &str) -> Result<SocketAddr, ConfigError> {
     let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
     text.parse().ok().or_else(alone).ok_or_else(|| ConfigError::Server(text.to_owned()))
+}
+
+/// The pause that `--udp-idle` names, in nanoseconds.
+fn idle_ns(text: &str) -> Result<u64, ConfigError> {
+    let pause = length(text).filter(|pause| *pause >= Duration::from_secs(1));
+    let nanoseconds = pause.and_then(|pause| u64::try_from(pause.as_nanos()).ok());
+    nanoseconds.ok_or_else(|| ConfigError::Idle(text.to_owned()))
 }
 
 /// What the kernel would refuse.

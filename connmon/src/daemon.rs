@@ -1,5 +1,6 @@
 //! The event loop of a recording. Owns the wall clock and the shutdown; nothing else in connmon reads a clock.
 
+mod clock;
 mod pipeline;
 mod progress;
 mod signals;
@@ -20,6 +21,7 @@ use crate::config::Recording;
 use crate::model::Timestamp;
 use crate::resolve::{ResolveError, Resolver};
 use crate::store::StoreError;
+use clock::Clock;
 pub use pipeline::Pipeline;
 use progress::Progress;
 use signals::Signals;
@@ -43,6 +45,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the end of a recording waits for a store that cannot be written, and how often it is seen whether it can.
 const LAST_TRIES: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
+
+/// What is watched of the host beside its network.
+struct Host {
+    hosts: Hosts,
+    clock: Clock,
+}
 
 /// Why a recording failed. What was committed before is safe.
 #[derive(Debug, thiserror::Error)]
@@ -93,15 +101,16 @@ pub fn record(
         Signals::new()?
     };
     surroundings::notes().iter().for_each(|note| tracing::warn!("{note}"));
-    let mut backend = String::new();
+    let (mut backend, mut offset_ns) = (String::new(), 0);
     let mut capture = Capture::begin(settings.backend, settings.options, |frame| {
         if let Frame::Start(start) = &frame {
             backend.clone_from(&start.backend);
+            offset_ns = start.clock_offset_ns;
         }
         pipeline.feed(frame);
     })?;
-    let mut hosts = Hosts::default();
-    read_hosts(settings, &mut hosts, &mut pipeline);
+    let mut host = Host { hosts: Hosts::default(), clock: Clock::new(offset_ns) };
+    read_hosts(settings, &mut host.hosts, &mut pipeline);
     sample_interfaces(&mut pipeline);
     pipeline.save_frames();
     let mut first = pipeline.take();
@@ -116,7 +125,7 @@ pub fn record(
     let witness = Witness::start()?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
     begun(&backend);
-    let parts = (&mut capture, &mut pipeline, &mut hosts);
+    let parts = (&mut capture, &mut pipeline, &mut host);
     runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &witness))?;
     let mut witness = Some(witness);
     capture.finish(|frame| {
@@ -125,6 +134,7 @@ pub fn record(
             && let Some(witness) = witness.take()
         {
             sample_interfaces(&mut pipeline);
+            host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
             consult(&mut pipeline, &witness);
             witness.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
             let names = pipeline.resolver.take().map(|resolver| resolver.finish(PATIENCE));
@@ -132,7 +142,7 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
-    pipeline.resume(now());
+    pipeline.resume(host.clock.now());
     flush(&mut pipeline, &writing, &mut progress);
     finish(&runtime, &mut signals, writing).map_err(RecordError::Unwritten)?;
     progress.finish(&pipeline);
@@ -201,7 +211,7 @@ fn read_hosts(settings: &Recording, hosts: &mut Hosts, pipeline: &mut Pipeline) 
 async fn run(
     settings: &Recording,
     signals: &mut Signals,
-    (capture, pipeline, hosts): (&mut Capture, &mut Pipeline, &mut Hosts),
+    (capture, pipeline, host): (&mut Capture, &mut Pipeline, &mut Host),
     (writing, progress): (&Writing, &mut Progress),
     witness: &Witness,
 ) -> Result<(), RecordError> {
@@ -225,7 +235,7 @@ async fn run(
         }
         if !writing.has_room() {
             // From here on the kernel's own buffers are what there is; what they cannot hold they count.
-            if pipeline.pause(now()) {
+            if pipeline.pause(host.clock.now()) {
                 tracing::warn!(
                     "the memory for what waits to be stored is used up: from here on events may be lost"
                 );
@@ -242,11 +252,12 @@ async fn run(
             // Under a load that never lets the ring become empty as well.
             capture.drain_all(|frame| pipeline.feed(frame));
             capture.sweep(|frame| pipeline.feed(frame))?;
-            pipeline.resume(now());
+            pipeline.resume(host.clock.now());
+            host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
         }
         if sampled.elapsed() >= SAMPLE {
             sample_interfaces(pipeline);
-            read_hosts(settings, hosts, pipeline);
+            read_hosts(settings, &mut host.hosts, pipeline);
             sampled = Instant::now();
         }
         // Before the flush, which forgets what nobody has asked for.

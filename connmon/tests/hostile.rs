@@ -75,6 +75,7 @@ fn capture(path: &Path, name: &str) {
         backend_notes: vec![text()],
         wire: true,
         names: true,
+        idle_ns: 0,
         clock_offset_ns: 1_750_000_000 * SECOND as i64,
         started_ns: SECOND,
         users: vec![(1000, text())],

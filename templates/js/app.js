@@ -5,10 +5,10 @@
 import { bringUp, keepingFocus } from "./dom.js";
 import { kilometres } from "./geo.js";
 import { Fault } from "./query/fault.js";
-import { compile } from "./query/meaning.js";
+import { compile, intervalOf } from "./query/meaning.js";
 import { parts } from "./query/syntax.js";
 import { everything, fromHash, isSection, termOf, toHash, toggled } from "./state.js";
-import { during, widened } from "./steps.js";
+import { during, askedTime } from "./steps.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./state.js").Question} Question */
@@ -158,7 +158,7 @@ export class App {
       fits = (row) => inside[model.remote[row]] && (before === null || before(row));
     }
     this.anytime = filtered(model.order, fits);
-    this.time = question.time && widened(model, question.time);
+    this.time = askedTime(model, question.time, intervalOf(this.valid, model.window[1]));
     if (!this.time) {
       this.rows = this.anytime;
       this.model = model;

@@ -129,7 +129,7 @@ export class Bar {
     this.fault.hidden = fault === null;
     this.fault.textContent = fault === null ? "" : `${fault.sentence()} — still showing ${app.valid === "" ? "everything" : app.valid}`;
     this.input.setAttribute("aria-invalid", String(fault !== null));
-    const asked = askedText({ ...question, time: app.time });
+    const asked = askedText({ ...question, time: question.time && app.time });
     replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, filtered by: ${asked}`);
     this.drawChips();
     this.drawBars();

@@ -9,7 +9,8 @@ import { DIRECTIONS, ENDS } from "./query/fields.js";
 
 const END_WORDS = [
   "closed normally", "reset by the remote host", "timed out", "aborted by this host", "refused", "unreachable",
-  "local error", "socket closed", "still open at the end of the recording", "end not seen", "still open",
+  "local error", "socket closed", "ended by a pause", "still open at the end of the recording", "end not seen",
+  "still open",
 ];
 export const KINDS = new Map([
   ["public", "Public"], ["private", "Private network"], ["loopback", "This host (loopback)"], ["link-local", "Link-local"],

@@ -204,7 +204,7 @@ export class WorldMap {
     const { home } = this.app.model;
     if (!home) return [];
     const [x, y] = project([home.longitude, home.latitude]);
-    const half = home.label.length * 2.9 * size;
+    const half = (textWidth(home.label, true) / 2 + 2) * size;
     return [{ left: x - half, right: x + half, top: y - 24 * size, bottom: y - 8 * size }, { left: x - 9 * size, right: x + 9 * size, top: y - 9 * size, bottom: y + 9 * size }];
   }
 
@@ -405,6 +405,20 @@ function gatherNear(places, distance) {
   return found;
 }
 
+/** Places whose names may cover the marks of lesser ones. */
+const MOST_NAMED = 8;
+
+/** @type {CanvasRenderingContext2D | null} */
+let ruler = null;
+
+/** How wide a word of a label is, for labels of 10 px. @param {string} text @param {boolean} bold */
+function textWidth(text, bold) {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  if (!ruler) return text.length * 7;
+  ruler.font = `${bold ? 600 : 400} 10px ${getComputedStyle(document.body).fontFamily}`;
+  return ruler.measureText(text).width;
+}
+
 /**
  * Names beside places, where there is room.
  * @param {Cluster[]} clusters
@@ -416,21 +430,21 @@ function gatherNear(places, distance) {
 function labels(clusters, size, figure, view, before) {
   /** @type {Box[]} */
   const taken = [...before];
+  const dots = clusters.map(({ x, y }) => ({ left: x - 6 * size, right: x + 6 * size, top: y - 6 * size, bottom: y + 6 * size }));
   const drawn = [];
   for (const [nth, cluster] of clusters.entries()) {
     const name = cluster.places[0].name + (cluster.places.length > 1 ? ` +${cluster.places.length - 1}` : "");
     const words = figure(cluster);
-    const width = (name.length * 5.7 + words.length * 4.9 + 6) * size;
-    const start = { left: cluster.x + 9 * size, right: cluster.x + 9 * size + width, top: cluster.y - 6 * size, bottom: cluster.y + 6 * size };
+    const width = (textWidth(name, true) + textWidth(words, false) + 6) * size;
+    const start = { left: cluster.x + 9 * size, right: cluster.x + 9 * size + width, top: cluster.y - 6.5 * size, bottom: cluster.y + 6.5 * size };
     const end = { ...start, left: cluster.x - 9 * size - width, right: cluster.x - 9 * size };
     const free = (/** @type {typeof start} */ one) => one.left > view.left && one.right < view.right && one.top > view.top && one.bottom < view.bottom
-      && taken.every((other) => other.right < one.left || one.right < other.left || other.bottom < one.top || one.bottom < other.top);
-    // By rank: a place gives way only to those before it, and the first one is always named.
+      && [...taken, ...dots.slice(0, nth < MOST_NAMED ? nth : dots.length)].every((other) => other.right < one.left || one.right < other.left || other.bottom < one.top || one.bottom < other.top);
+    // By rank: a name gives way to names before it, those of the foremost only to places before them, and the first one is always there.
     const inside = Math.max(view.left + 2 * size, Math.min(start.left, view.right - width - 2 * size));
     const shifted = { left: inside, right: inside + width, top: cluster.y - 20 * size, bottom: cluster.y - 8 * size };
-    const dot = { left: cluster.x - 6 * size, right: cluster.x + 6 * size, top: cluster.y - 6 * size, bottom: cluster.y + 6 * size };
-    const box = [start, end, shifted].find(free) ?? (nth === 0 ? shifted : null);
-    taken.push(dot);
+    const below = { ...shifted, top: cluster.y + 8 * size, bottom: cluster.y + 20 * size };
+    const box = [start, end, shifted, below].find(free) ?? (nth === 0 ? shifted : null);
     if (!box) continue;
     taken.push(box);
     drawn.push(svg("text", { x: box === end ? box.right : box.left, y: box.bottom - 2.6 * size, "font-size": `${10 * size}px`, "text-anchor": box === end ? "end" : "start", "stroke-width": 2.4 * size },

@@ -9,6 +9,18 @@ export function widened({ step }, [from, to]) {
   return [Math.floor(from / step) * step, Math.ceil(to / step) * step];
 }
 
+/**
+ * The time of which bytes are shown: what is typed in the filter counts as what is chosen in the histogram. Null for all of it.
+ * @param {Model} model @param {[number, number] | null} chosen @param {[number, number]} typed @returns {[number, number] | null}
+ */
+export function askedTime(model, chosen, [since, until]) {
+  if (!chosen && since === -Infinity && until === Infinity) return null;
+  // What moved in the last moment is in it as well.
+  const [first, last] = chosen ?? [Math.min(model.window[0], until), Math.max(model.window[1], since) + 1];
+  const from = Math.max(first, since);
+  return widened(model, [from, Math.max(from, Math.min(last, until))]);
+}
+
 /** When the step began in which a row was opened, milliseconds since 1970. @param {Model} model @param {number} row */
 const firstStep = ({ base, opened, step }, row) => Math.floor((base + opened[row] / 1e6) / step) * step;
 

@@ -38,6 +38,7 @@ fn run() -> Run {
         going_on: false,
         completeness: Completeness::default(),
         gaps: vec![],
+        clock_steps: Vec::new(),
         left_out: None,
         rules: Vec::new(),
         lists: Vec::new(),

@@ -1,10 +1,9 @@
 //! The end-to-end test on this host, as root. Cargo itself stays with its user: only the test program is started
 //! through sudo.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use crate::apt::{self, Need};
 use crate::{programs, sh};
@@ -58,21 +57,5 @@ pub fn run(part: Part, times: usize, args: &[&str]) -> Result<String> {
         sudo.arg(&programs.e2e);
         sudo
     };
-    shown_and_kept(cmd.args(args).envs(vars))
-}
-
-/// Runs a command whose output is shown as it comes.
-fn shown_and_kept(cmd: &mut Command) -> Result<String> {
-    eprintln!("$ {}", sh::shown(cmd));
-    let mut child = cmd.stdout(Stdio::piped()).spawn().context("cannot start the test")?;
-    let mut kept = String::new();
-    for line in BufReader::new(child.stdout.take().context("piped")?).lines() {
-        let line = line?;
-        println!("{line}");
-        kept.push_str(&line);
-        kept.push('\n');
-    }
-    let status = child.wait()?;
-    ensure!(status.success(), "`{}` failed ({status})", sh::shown(cmd));
-    Ok(kept)
+    sh::run_kept(cmd.args(args).envs(vars))
 }

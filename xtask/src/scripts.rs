@@ -73,7 +73,7 @@ fn node_test(files: &[PathBuf], variables: &[(&str, PathBuf)]) -> Result<()> {
     // A test that fails may leave a server or a page open, and the others shall run all the same.
     node.args(["--test", "--test-force-exit", "--test-reporter=spec"]).args(files);
     node.envs(variables.iter().map(|(name, value)| (name, value)));
-    sh::run(&mut node)
+    sh::run_kept(&mut node).map(drop)
 }
 
 /// The test files of a folder.

@@ -1,6 +1,7 @@
 //! Running other programs: each is printed before it runs, on stderr.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,6 +39,36 @@ pub fn run(cmd: &mut Command) -> Result<()> {
     let status = cmd.status().with_context(|| format!("cannot start `{}`", cmd.get_program().display()))?;
     ensure!(status.success(), "`{}` failed ({status})", shown(cmd));
     Ok(())
+}
+
+/// As [`run`], and returns what the command printed on stdout, which is shown as it comes. The error ends with what was said of
+/// failures, so that it can be told again where somebody looks for it.
+pub fn run_kept(cmd: &mut Command) -> Result<String> {
+    eprintln!("$ {}", shown(cmd));
+    let starting = || format!("cannot start `{}`", cmd.get_program().display());
+    let (why, name) = (starting(), shown(cmd));
+    let mut child = cmd.stdout(Stdio::piped()).spawn().context(why)?;
+    let mut kept = String::new();
+    for line in BufReader::new(child.stdout.take().context("piped")?).lines() {
+        let line = line?;
+        println!("{line}");
+        kept.push_str(&line);
+        kept.push('\n');
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "`{name}` failed ({status})\n{}", told(&kept));
+    Ok(kept)
+}
+
+/// What a test program told of its failures, without its lines for the table of coverage; its last lines where it did not
+/// come so far.
+pub fn told(output: &str) -> String {
+    const LINES: usize = 100;
+    let start = ["\nfailures:\n", "failing tests:\n"].iter().filter_map(|head| output.find(head)).min();
+    let told = start.map_or(output, |at| &output[at..]);
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with("coverage ")).collect();
+    let skipped = if start.is_some() { 0 } else { lines.len().saturating_sub(LINES) };
+    lines[skipped..].join("\n")
 }
 
 /// What a command prints on stdout; its stderr is shown only in the error. Not printed.
@@ -129,6 +160,25 @@ mod tests {
         let mut cmd = Command::new("prog");
         cmd.args(["plain", "two words", "it's", ""]).env("KEY", "a b");
         assert_eq!(shown(&cmd), r"KEY='a b' prog plain 'two words' 'it'\''s' ''");
+    }
+
+    #[test]
+    fn a_failure_is_told_at_its_place() {
+        let output =
+            "test a ... FAILED\n\nfailures:\n\n---- a ----\nwhy\n\ncoverage case=b result=exact\ncoverage";
+        assert_eq!(told(output), "\nfailures:\n\n---- a ----\nwhy\n\ncoverage");
+        assert_eq!(told("half a line"), "half a line");
+        let long: String = (0..150).map(|n| format!("{n}\n")).collect();
+        assert!(told(&long).starts_with("50\n51\n"));
+    }
+
+    #[test]
+    fn a_failing_test_program_tells_why_in_the_error() {
+        let mut failing = Command::new("sh");
+        let error =
+            run_kept(failing.args(["-c", "echo; echo failures:; echo why; exit 3"])).expect_err("fails");
+        assert!(error.to_string().ends_with("failed (exit status: 3)\n\nfailures:\nwhy"), "{error}");
+        assert_eq!(run_kept(Command::new("echo").arg("all is well")).expect("works"), "all is well\n");
     }
 
     #[test]

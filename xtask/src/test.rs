@@ -81,7 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
             Ok(Outcome::Absent(why)) => format!("none: {why}"),
             Err(error) => {
                 eprintln!("error: {error:#}");
-                failed.push(name.clone());
+                failed.push((name.clone(), error));
                 "FAILED".to_owned()
             }
         };
@@ -89,7 +89,12 @@ pub fn run(args: &Args) -> Result<()> {
         rows.push(vec![name, result, time]);
     }
     println!("\n{}", table::render(&rows));
-    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+    // Again, at the end, where one looks first.
+    for (name, error) in &failed {
+        eprintln!("=== {name} failed\n{error:#}\n");
+    }
+    let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { Ok(()) } else { bail!("failed: {}", names.join(", ")) }
 }
 
 /// What became of a step that did not fail.
@@ -119,12 +124,12 @@ fn run_step(step: Step) -> Result<Outcome> {
 
 /// `cargo test` of everything but the steps of their own.
 fn unit() -> Result<()> {
-    sh::run(&mut cargo::cargo(&["test", "--workspace", "--exclude", TESTS]))?;
+    sh::run_kept(&mut cargo::cargo(&["test", "--workspace", "--exclude", TESTS]))?;
     let mut rest = cargo::cargo(&["test", "-p", TESTS, "--lib", "--bins"]);
     for target in cargo::test_targets(TESTS)?.iter().filter(|name| *name != "e2e" && *name != "browser") {
         rest.args(["--test", target]);
     }
-    sh::run(&mut rest)
+    sh::run_kept(&mut rest).map(drop)
 }
 
 /// The pages, in a real browser.
@@ -140,7 +145,7 @@ fn browser() -> Result<Outcome> {
     let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
     eprintln!("browser: {} ({})", found.display(), version.trim());
     let mut cmd = cargo::cargo(&["test", "-p", TESTS, "--test", "browser"]);
-    sh::run(cmd.env("BROWSER_BIN", &found))?;
+    sh::run_kept(cmd.env("BROWSER_BIN", &found))?;
     scripts::browser(&found)?;
     Ok(Outcome::Passed)
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt::{self, Need};
-use crate::{coverage, setup, table, workspace};
+use crate::{coverage, setup, sh, table, workspace};
 use guest::Backend;
 use kernels::{Kernel, Series};
 use qemu::{Accel, Guest, Qemu, Stopped};
@@ -101,7 +101,8 @@ pub fn run(args: &Args) -> Result<()> {
     println!("\n{}", table::render(&rows));
 
     let failed = reports.iter().flat_map(|(_, rows)| rows).filter(|row| row.failure.is_some()).count();
-    ensure!(failed == 0, "{failed} of the kernel matrix's runs failed");
+    let why = reports.iter().flat_map(|(_, rows)| rows).map(|row| row.told.as_str()).collect::<String>();
+    ensure!(failed == 0, "{failed} of the kernel matrix's runs failed\n{why}");
     let tested = reports.iter().filter(|(_, rows)| !rows.is_empty()).count();
     if args.kernel.is_empty() && args.backend.is_empty() && tested < ENOUGH {
         bail!("only {tested} kernels were tested, at least {ENOUGH} are needed");
@@ -115,6 +116,8 @@ struct Row {
     kernel: String,
     backend: Backend,
     failure: Option<String>,
+    /// What the test program said of its failures.
+    told: String,
     passed: u64,
     seconds: u64,
     /// It ended at the second try: at the first the guest had a double fault.
@@ -150,14 +153,17 @@ impl Run<'_> {
         if backends.is_empty() {
             return Vec::new();
         }
-        let row = |backend, failure, passed, seconds, again| {
+        let row = |backend, failure, told, passed, seconds, again| {
             let kernel = kernel.release.clone();
-            Row { kernel, backend, failure, passed, seconds, again }
+            Row { kernel, backend, failure, told, passed, seconds, again }
         };
         let unbooted = |error: anyhow::Error| {
             eprintln!("{}: {error:#}", kernel.release);
             let why = format!("{error:#}");
-            backends.iter().map(|&backend| row(backend, Some(why.clone()), 0, 0, false)).collect()
+            backends
+                .iter()
+                .map(|&backend| row(backend, Some(why.clone()), String::new(), 0, 0, false))
+                .collect()
         };
         let first = match self.boot(&backends) {
             Ok(log) => log,
@@ -184,28 +190,18 @@ impl Run<'_> {
                 eprintln!("{}: {error:#}", kernel.release);
             }
         }
-        let mut text = String::new();
-        for (backend, result, _) in &results {
-            if result.failure.is_some() {
-                text.push_str(&format!(
-                    "--- {} {backend}: output\n{}\n",
-                    kernel.release,
-                    guest::told(&result.output)
-                ));
-            }
+        let told = |backend, result: &guest::Outcome| match result.failure {
+            Some(_) => format!("--- {} {backend}: output\n{}\n", kernel.release, sh::told(&result.output)),
+            None => String::new(),
+        };
+        let rows = results.into_iter().map(|(backend, result, again)| {
+            let told = told(backend, &result);
             let (passed, time) = (result.passed, result.seconds);
             let verdict = result.failure.as_deref().unwrap_or("ok");
-            text.push_str(&format!(
-                "{} {backend}: {verdict}, {passed} tests passed, {time} s\n",
-                kernel.release
-            ));
-        }
-        eprint!("{text}");
-        let rows = results.into_iter();
-        rows.map(|(backend, result, again)| {
-            row(backend, result.failure, result.passed, result.seconds, again)
-        })
-        .collect()
+            eprintln!("{told}{} {backend}: {verdict}, {passed} tests passed, {time} s", kernel.release);
+            row(backend, result.failure, told, passed, time, again)
+        });
+        rows.collect()
     }
 
     /// Runs the guest to its end, and returns what it printed.

@@ -5,7 +5,7 @@
 
 use connmon_ebpf::{Addr, flag, proto, stat};
 
-use crate::account::{New, Way, datagram_slow, datagrams_end, direction, moved, send_failed};
+use crate::account::{New, Way, datagram_slow, datagrams_end, direction, is_current, moved, send_failed};
 use crate::maps::{CALLS, Call, SOCKS, count, offset};
 use crate::shares::add;
 use crate::sock::{self, get};
@@ -160,7 +160,7 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
     }
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
-        if unsafe { (*entry).remote == new.remote } && !moved(entry, new.sk, new.proto) {
+        if unsafe { (*entry).remote == new.remote } && is_current(entry) && !moved(entry, new.sk, new.proto) {
             return add(entry, way, bytes, 1);
         }
     }

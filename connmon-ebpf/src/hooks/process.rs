@@ -134,6 +134,9 @@ fn record_cgroup(id: u64, path: u64) {
 fn record_exec(task: u64, bprm: u64) {
     let Some(mut reserved) = EVENTS.reserve::<ExecRecord>(0) else {
         count(stat::LOST_PROCESSES, 1);
+        // A small record may still find room: that it is another program now.
+        let record = describe(kind::EXEC_LOST, task, parent_of(task));
+        let _ = EVENTS.output::<TaskRecord>(&record, wakeup());
         return;
     };
     // SAFETY: each field is written before the record is submitted, but for the tails of `path` and `args`, whose

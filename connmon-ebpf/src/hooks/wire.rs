@@ -12,8 +12,8 @@ use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
 use super::payload;
-use crate::account::Way;
-use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, is_off, offset, setting};
+use crate::account::{Way, is_current};
+use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
 use crate::sock::{self, get, number};
 
 /// What a packet is known by before its connection is.
@@ -110,12 +110,12 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     };
     // SAFETY: a valid pointer into a map value; neither field changes for sockets of datagrams.
     let (same, parent) = unsafe { ((*entry).remote == header.remote, (*entry).id) };
-    if same || is_stream {
+    if is_stream || (same && is_current(entry)) {
         payload::datagram(ctx, sk, Some(entry), &header, way, len);
         // SAFETY: a valid pointer into a map value.
         return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
     }
-    let flow = FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, pad: 0 });
+    let flow = FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, epoch: epoch() });
     payload::datagram(ctx, sk, flow, &header, way, len);
     match flow {
         // SAFETY: a valid pointer into a map value.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example sample_report -- report.html [map.svg]`; with `--rows N` for another number of connections,
 //! `--lossy` for a recording that lost something, `--hostile` for names that attack, `--home` for a known place;
-//! with geo databases (`.mmdb`, `.cgeo`) their places.
+//! with geo databases (`.mmdb`, `.cgeo`) their places; with `--days N` the same working day, spread over so many.
 
 mod traffic;
 mod world;
@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use connmon::enrich::geo::Geo;
-use connmon::model::{Coordinates, HostLocation};
+use connmon::model::{Coordinates, HostLocation, Timestamp};
 use connmon::report::payload::{DEFAULT_ROWS, Payload};
 use connmon::report::{Options, html, svg};
 use connmon::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection};
@@ -19,10 +19,16 @@ use connmon::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection};
 use traffic::{Random, connection};
 use world::{processes, remotes, run};
 
+/// Nanoseconds of a day.
+const DAY: i64 = 86_400_000_000_000;
+
 fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    let rows = args.iter().position(|arg| arg == "--rows").and_then(|i| args.get(i + 1)?.parse().ok());
+    let number =
+        |flag: &str| args.iter().position(|arg| arg == flag).and_then(|i| args.get(i + 1)?.parse().ok());
+    let (rows, days): (Option<i64>, Option<u64>) =
+        (number("--rows"), number("--days").map(i64::unsigned_abs));
     let files: Vec<&String> =
         args.iter().filter(|arg| arg.ends_with(".html") || arg.ends_with(".svg")).collect();
 
@@ -30,7 +36,9 @@ fn main() -> std::io::Result<()> {
     let databases: Vec<PathBuf> = databases.map(PathBuf::from).collect();
     let geo = Geo::open(&databases, None).map_err(std::io::Error::other)?;
     let mut random = Random(0x5eed);
-    let run = run(has("--lossy"), &geo);
+    let mut run = run(has("--lossy"), &geo);
+    let ended = Timestamp(run.last_flush.0 + (days.unwrap_or(1) as i64 - 1) * DAY);
+    (run.ended, run.last_flush) = (Some(ended), ended);
     let processes = processes(has("--hostile"));
     let remotes = remotes(&geo, &mut random);
     let mut payload =
@@ -39,6 +47,11 @@ fn main() -> std::io::Result<()> {
     let mut all: Vec<_> = (0..rows.unwrap_or(2_000))
         .map(|id| connection(id, &geo, &processes, &remotes, &mut random))
         .collect();
+    for connection in all.iter_mut().filter(|_| days.is_some()) {
+        let later = random.below(days.unwrap_or(1)) as i64 * DAY;
+        connection.opened.0 += later;
+        connection.closed = connection.closed.map(|closed| Timestamp(closed.0 + later));
+    }
     // A recorder numbers connections as they open.
     all.sort_by_key(|connection| connection.opened);
     for (id, mut connection) in all.into_iter().enumerate() {

@@ -213,6 +213,7 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         going_on: false,
         completeness: Completeness { reconciliation, ..if lossy { lost } else { Completeness::default() } },
         gaps: if lossy { vec![gap] } else { Vec::new() },
+        clock_steps: Vec::new(),
         left_out: None,
         rules: Vec::new(),
         lists: Vec::new(),

@@ -9,6 +9,7 @@ use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
 use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, stat};
 use sha2::{Digest, Sha256};
 
+use super::epochs::Epochs;
 use super::probes::{self, Backend, Options, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::switch::Switch;
@@ -32,6 +33,9 @@ pub enum CaptureError {
     /// A program's descriptor cannot be duplicated.
     #[error("a program's descriptor cannot be duplicated: {0}")]
     Descriptor(io::Error),
+    /// It cannot be told that programs have ended.
+    #[error("the kernel does not tell that programs have ended: {0}")]
+    Grace(io::Error),
     /// A map cannot be opened, or written.
     #[error(transparent)]
     Open(#[from] MapError),
@@ -42,6 +46,7 @@ pub struct Capture {
     /// `None` once detached.
     probes: Option<Probes>,
     switch: Switch,
+    epochs: Epochs,
     /// When the programs stopped to count.
     ended: Option<u64>,
     watched: Vec<OwnedFd>,
@@ -93,9 +98,10 @@ impl Capture {
         let mut switch = Switch::of(&mut probes)?;
         let watched = watched(&probes)?;
         let missed_before = skipped(&watched);
+        let epochs = Epochs::new(options.idle_ns).map_err(CaptureError::Grace)?;
         // All programs are attached: from here on they count.
         let started_ns = switch.begin()?;
-        emit(Frame::Start(Box::new(start(&probes, started_ns))));
+        emit(Frame::Start(Box::new(start(&probes, options, started_ns))));
         if snapshot::sockets(&mut probes)? {
             switch.set(phase::ON)?;
         } else {
@@ -127,6 +133,7 @@ impl Capture {
             watched,
             probes: Some(probes),
             switch,
+            epochs,
             ended: None,
             missed_before,
             misses: 0,
@@ -209,18 +216,23 @@ impl Capture {
             self.find_ends()?;
             self.ends_at = Some(now);
         }
+        if self.ended.is_none() {
+            self.epochs.advance(&mut self.switch).map_err(CaptureError::Grace)?;
+        }
+        let epoch = self.switch.epoch();
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
             // Without a kind it is being filled at this very moment.
             if entry.kind != 0 && entry.flags & flag::RELEASED == 0 {
                 live.insert(entry.id);
-                emit(Frame::Live(Box::new(*entry)));
+                let retired = if Epochs::is_retired(entry, epoch) { flag::RETIRED } else { 0 };
+                emit(Frame::Live(Box::new(SockEntry { flags: entry.flags | retired, ..*entry })));
             }
         })
         .map_err(|error| CaptureError::Map("SOCKS", error))?;
         let mut gone = HashSet::new();
-        self.sweep_flows(&mut live, &mut gone, &mut emit)?;
-        self.sweep_shares(&live, &mut gone, &mut emit)?;
+        let retired = self.sweep_flows(&mut live, &mut gone, &mut emit)?;
+        self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
         self.gone = gone;
         let mut kernel = self.last;
         // Copied or not, it was not read.
@@ -231,22 +243,29 @@ impl Capture {
         Ok(())
     }
 
-    /// Flows end with their socket. Its record may still be in the ring, so a flow whose socket is missing for the
-    /// second time is final, and leaves the map.
+    /// Entries of earlier epochs are final, and leave; their ids are returned. Others end with their socket. Its record may still
+    /// be in the ring, so a flow whose socket is missing for the second time is final as well.
     fn sweep_flows(
         &mut self,
         live: &mut HashSet<u64>,
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
-    ) -> Result<(), CaptureError> {
+    ) -> Result<HashSet<u64>, CaptureError> {
+        let mut retired = HashSet::new();
         if self.last[stat::FLOWS_MADE as usize] == self.deleted.0 {
-            return Ok(());
+            return Ok(retired);
         }
+        let epoch = self.switch.epoch();
         for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
             if entry.kind == 0 {
                 continue;
             }
-            if live.contains(&key.parent) {
+            if key.epoch < epoch {
+                entry.flags |= flag::RETIRED;
+                retired.insert(entry.id);
+                emit(Frame::Closed(Box::new(entry)));
+                self.delete_flow(&key)?;
+            } else if live.contains(&key.parent) {
                 live.insert(entry.id);
                 emit(Frame::Live(Box::new(entry)));
             } else if self.gone.contains(&key.parent) {
@@ -255,15 +274,19 @@ impl Capture {
                     entry.closed_ns = self.ended.unwrap_or_else(sys::boot_time_ns);
                 }
                 emit(Frame::Closed(Box::new(entry)));
-                sys::delete(self.flows.fd().as_fd(), &key)
-                    .map_err(|error| CaptureError::Map("FLOWS", error))?;
-                self.deleted.0 += 1;
+                self.delete_flow(&key)?;
             } else {
                 gone.insert(key.parent);
                 live.insert(entry.id);
                 emit(Frame::Live(Box::new(entry)));
             }
         }
+        Ok(retired)
+    }
+
+    fn delete_flow(&mut self, key: &FlowKey) -> Result<(), CaptureError> {
+        sys::delete(self.flows.fd().as_fd(), key).map_err(|error| CaptureError::Map("FLOWS", error))?;
+        self.deleted.0 += 1;
         Ok(())
     }
 
@@ -271,6 +294,7 @@ impl Capture {
     fn sweep_shares(
         &mut self,
         live: &HashSet<u64>,
+        retired: &HashSet<u64>,
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
@@ -282,7 +306,7 @@ impl Capture {
             if live.contains(&key.id) {
                 continue;
             }
-            if self.gone.contains(&key.id) {
+            if retired.contains(&key.id) || self.gone.contains(&key.id) {
                 sys::delete(self.acct.fd().as_fd(), &key)
                     .map_err(|error| CaptureError::Map("ACCT", error))?;
                 self.deleted.1 += 1;
@@ -371,7 +395,7 @@ fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(
 }
 
 /// The facts of this recording.
-fn start(probes: &Probes, started_ns: u64) -> Start {
+fn start(probes: &Probes, options: Options, started_ns: u64) -> Start {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     Start {
         host: line("/proc/sys/kernel/hostname"),
@@ -383,6 +407,7 @@ fn start(probes: &Probes, started_ns: u64) -> Start {
         backend_notes: probes.notes.iter().cloned().chain(surroundings::notes()).collect(),
         wire: probes.wire,
         names: probes.names,
+        idle_ns: options.idle_ns,
         clock_offset_ns: sys::clock_offset_ns(),
         started_ns,
         users: users(),

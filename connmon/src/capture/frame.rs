@@ -30,6 +30,9 @@ pub struct Start {
     /// Whether names are looked for.
     #[serde(default)]
     pub names: bool,
+    /// The pause after which a flow of datagrams is over, nanoseconds; 0 in recordings in which none ended by that.
+    #[serde(default)]
+    pub idle_ns: u64,
     /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
     pub clock_offset_ns: i64,
     /// When the probes were attached, CLOCK_BOOTTIME.
@@ -136,6 +139,8 @@ pub enum Frame {
     Counters(Counters),
     /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
     Interfaces(u64, Vec<Interface>),
+    /// The wall clock has been set: when, as time of CLOCK_BOOTTIME, and CLOCK_REALTIME − CLOCK_BOOTTIME from then on, nanoseconds.
+    Clock(u64, i64),
     /// A sweep is complete; time of CLOCK_BOOTTIME. What it did not meet is gone.
     SweepEnd(u64),
     /// The recording ends, in order; time of CLOCK_BOOTTIME.
@@ -163,6 +168,7 @@ const PROGRAM: u32 = 108;
 const SIGHTING: u32 = 109;
 const HOSTS: u32 = 110;
 const REVERSE: u32 = 111;
+const CLOCK: u32 = 112;
 
 impl Frame {
     /// Decodes a record from the ring buffer, which begins with its kind.
@@ -195,7 +201,9 @@ impl Frame {
                 Some(match kind {
                     kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
                     LIVE => Self::Live(Box::new(pod(bytes)?)),
-                    kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED => Self::Task(pod(bytes)?),
+                    kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED | kind::EXEC_LOST => {
+                        Self::Task(pod(bytes)?)
+                    }
                     kind::EXEC => Self::Exec(Box::new(grown(bytes, EXEC_LEN_0)?)),
                     kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
                     SHARE => {
@@ -218,6 +226,10 @@ impl Frame {
                     INTERFACES => {
                         let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
                         Self::Interfaces(time, interfaces)
+                    }
+                    CLOCK => {
+                        let (time, offset) = bytes.split_at_checked(size_of::<u64>())?;
+                        Self::Clock(pod(time)?, pod(offset)?)
                     }
                     SWEEP_END => Self::SweepEnd(time()?),
                     END => Self::End(time()?),
@@ -253,6 +265,7 @@ impl Frame {
             Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, names)))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
+            Self::Clock(time, offset) => put(CLOCK, &[bytes_of(time), bytes_of(offset)]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),
             Self::End(time) => put(END, &[bytes_of(time)]),
         }

@@ -3,6 +3,7 @@
 
 pub mod bpf;
 pub mod btf;
+mod epochs;
 pub mod executable;
 pub mod file;
 mod frame;
@@ -23,6 +24,7 @@ pub mod witness;
 pub use frame::{Counters, Frame, FrameError, ProcessFacts, ProgramFacts, Start};
 pub use probes::{Backend, Options};
 pub use snapshot::split_args;
+pub use sys::{boot_time_ns, clock_offset_ns};
 
 /// The eBPF object, built by `build.rs`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/connmon-ebpf.o"));

@@ -58,6 +58,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Connections that can be open at once.
     pub max_connections: u32,
+    /// The pause after which a flow of datagrams is over, nanoseconds.
+    pub idle_ns: u64,
     /// Whether packets are counted.
     pub wire: bool,
     /// Whether DNS messages and the first bytes of connections are looked at.
@@ -76,6 +78,8 @@ impl Default for Options {
         Self {
             ring_bytes: 8 << 20,
             max_connections: 131_072,
+            // As nf_conntrack_udp_timeout_stream, a flow that was answered.
+            idle_ns: 120_000_000_000,
             wire: true,
             names: true,
             empty: false,
@@ -206,6 +210,7 @@ fn attach_one(
         empty: u32::from(options.empty),
         blind: options.blind,
         pad: 0,
+        idle_ns: options.idle_ns,
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));

@@ -12,6 +12,8 @@ const MAP: &str = ".bss";
 /// The way to all programs at once.
 pub struct Switch {
     map: Array<MapData, [u64; 2]>,
+    phase: u32,
+    epoch: u32,
     since_ns: u64,
 }
 
@@ -23,7 +25,7 @@ impl Switch {
     pub fn of(probes: &mut Probes) -> Result<Self, MapError> {
         let map = probes.ebpf.take_map(MAP).ok_or_else(|| MapError::InvalidName { name: MAP.into() })?;
         // What is seen until the time is known may be older.
-        Ok(Self { map: Array::try_from(map)?, since_ns: u64::MAX })
+        Ok(Self { map: Array::try_from(map)?, phase: phase::OFF, epoch: 1, since_ns: u64::MAX })
     }
 
     /// Lets all programs count; everything from the returned time on is counted (CLOCK_BOOTTIME).
@@ -43,7 +45,26 @@ impl Switch {
     /// # Errors
     /// The map cannot be written.
     pub fn set(&mut self, phase: u32) -> Result<(), MapError> {
-        let control = Control { phase, pad: 0, since_ns: self.since_ns };
+        self.phase = phase;
+        self.write()
+    }
+
+    /// The epoch of datagrams that pass now.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Begins the next epoch; programs that run at this moment may still use the one before.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn raise_epoch(&mut self) -> Result<(), MapError> {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), MapError> {
+        let control = Control { phase: self.phase, epoch: self.epoch, since_ns: self.since_ns };
         self.map.set(0, bytemuck::cast::<Control, [u64; 2]>(control), 0)
     }
 }

@@ -8,11 +8,16 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use bytemuck::{Pod, Zeroable, bytes_of_mut};
 
 // enum bpf_cmd, include/uapi/linux/bpf.h
+const BPF_MAP_CREATE: i64 = 0;
+const BPF_MAP_UPDATE_ELEM: i64 = 2;
 const BPF_MAP_DELETE_ELEM: i64 = 3;
 const BPF_OBJ_GET_INFO_BY_FD: i64 = 15;
 const BPF_MAP_LOOKUP_BATCH: i64 = 24;
 const BPF_LINK_CREATE: i64 = 28;
 const BPF_ITER_CREATE: i64 = 33;
+/// enum bpf_map_type.
+const BPF_MAP_TYPE_ARRAY: u32 = 2;
+const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
 /// enum bpf_attach_type.
 const BPF_TRACE_ITER: u32 = 28;
 
@@ -30,7 +35,19 @@ struct BatchAttr {
     flags: u64,
 }
 
-/// `union bpf_attr` for BPF_MAP_DELETE_ELEM.
+/// `union bpf_attr` for BPF_MAP_CREATE.
+#[repr(C)]
+#[derive(Clone, Copy, Zeroable, Pod)]
+struct CreateAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+}
+
+/// `union bpf_attr` for BPF_MAP_DELETE_ELEM and BPF_MAP_UPDATE_ELEM.
 #[repr(C)]
 #[derive(Clone, Copy, Zeroable, Pod)]
 struct ElemAttr {
@@ -150,6 +167,51 @@ pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
     }
 }
 
+/// Waits for programs to end: the kernel does so whenever user space changes a map of maps, so that nobody uses what it held
+/// before (maybe_wait_bpf_programs(), kernel/bpf/syscall.c). The maps have no other purpose.
+pub struct Grace {
+    inner: OwnedFd,
+    outer: OwnedFd,
+}
+
+impl Grace {
+    /// Makes the maps.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn new() -> io::Result<Self> {
+        let array = |map_type, inner_map_fd| {
+            let attr = &mut CreateAttr {
+                map_type,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 1,
+                map_flags: 0,
+                inner_map_fd,
+            };
+            bpf_descriptor(BPF_MAP_CREATE, attr)
+        };
+        let inner = array(BPF_MAP_TYPE_ARRAY, 0)?;
+        let outer = array(BPF_MAP_TYPE_ARRAY_OF_MAPS, inner.as_raw_fd() as u32)?;
+        Ok(Self { inner, outer })
+    }
+
+    /// Returns when every program has ended that was running when this was called.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn wait(&self) -> io::Result<()> {
+        let (key, value) = (0_u32, self.inner.as_raw_fd() as u32);
+        let mut attr = ElemAttr {
+            map_fd: self.outer.as_raw_fd() as u32,
+            key: &raw const key as u64,
+            value: &raw const value as u64,
+            ..Zeroable::zeroed()
+        };
+        bpf(BPF_MAP_UPDATE_ELEM, &mut attr).map(drop)
+    }
+}
+
 /// Binds an iterator program to a map.
 ///
 /// # Errors
@@ -230,12 +292,25 @@ fn boot_time() -> i64 {
     clock(libc::CLOCK_BOOTTIME) - super::surroundings::boot_time_shift_ns()
 }
 
-/// CLOCK_REALTIME − CLOCK_BOOTTIME, read as close together as it goes.
+/// CLOCK_REALTIME − CLOCK_BOOTTIME, read as close together as it goes: the two are read again where something came between.
 pub fn clock_offset_ns() -> i64 {
-    let before = boot_time();
-    let real = clock(libc::CLOCK_REALTIME);
-    let after = boot_time();
-    real - (before + (after - before) / 2)
+    /// As close as is good enough, and how often that is tried.
+    const CLOSE: i64 = 1_000_000;
+    const TRIES: u32 = 5;
+    let read = || {
+        let before = boot_time();
+        let real = clock(libc::CLOCK_REALTIME);
+        let apart = boot_time() - before;
+        (apart, real - (before + apart / 2))
+    };
+    let mut best = read();
+    for _ in 1..TRIES {
+        if best.0 <= CLOSE {
+            break;
+        }
+        best = best.min(read());
+    }
+    best.1
 }
 
 fn clock(id: libc::clockid_t) -> i64 {

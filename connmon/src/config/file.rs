@@ -78,6 +78,7 @@ struct Record {
     location: Option<Spanned<String>>,
     ring_bytes: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
+    udp_idle: Option<Spanned<String>>,
     no_wire: Option<bool>,
     no_names: Option<bool>,
     rule: Vec<RawRule>,
@@ -85,7 +86,7 @@ struct Record {
 }
 
 /// The options, for suggestions.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "db",
     "backend",
     "filter",
@@ -96,6 +97,7 @@ const OPTIONS: [&str; 14] = [
     "location",
     "ring-bytes",
     "max-connections",
+    "udp-idle",
     "no-wire",
     "no-names",
     "rule",
@@ -209,6 +211,8 @@ impl File {
         args.ring_bytes = args.ring_bytes.or(record.ring_bytes.as_ref().map(|bytes| *bytes.get_ref()));
         args.max_connections =
             args.max_connections.or(record.max_connections.as_ref().map(|most| *most.get_ref()));
+        args.udp_idle =
+            args.udp_idle.take().or(record.udp_idle.as_ref().map(|pause| pause.get_ref().clone()));
         args.no_wire = args.no_wire.or(record.no_wire);
         args.no_names = args.no_names.or(record.no_names);
         args.backend = args.backend.or_else(|| match record.backend.as_ref()?.get_ref().as_str() {
@@ -297,6 +301,9 @@ impl Reader<'_> {
             location(place.get_ref()).map_err(|_| {
                 self.wrong(place.span(), "write latitude and longitude, as in \"53.55,9.99\"")
             })?;
+        }
+        if let Some(pause) = &record.udp_idle {
+            super::idle_ns(pause.get_ref()).map_err(|error| self.wrong(pause.span(), error.to_string()))?;
         }
         let usual = Options::default();
         let ring = record.ring_bytes.as_ref();

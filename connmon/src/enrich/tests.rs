@@ -27,6 +27,7 @@ fn start() -> crate::capture::Start {
         backend_notes: Vec::new(),
         wire: true,
         names: true,
+        idle_ns: 0,
         clock_offset_ns: 0,
         started_ns: 0,
         users: Vec::new(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::text::write_wrapped;
 use crate::model::Gap;
 use crate::summary::format::count;
-use crate::summary::{self, Level, Verdict, Window};
+use crate::summary::{self, ClockStepRow, Level, Verdict, Window};
 
 /// The counters of loss and what they mean.
 #[derive(Serialize)]
@@ -28,6 +28,7 @@ pub struct Completeness {
     asked: Option<Window>,
     recorded: Vec<Window>,
     gaps: Vec<GapRow>,
+    clock_steps: Vec<ClockStepRow>,
     words: Vec<String>,
 }
 
@@ -94,6 +95,7 @@ impl From<&summary::Completeness> for Completeness {
             asked: completeness.coverage.asked,
             recorded: completeness.coverage.recorded.clone(),
             gaps: completeness.coverage.gaps.iter().map(gap).collect(),
+            clock_steps: completeness.clock_steps.iter().map(ClockStepRow::from).collect(),
             words: completeness.statements.iter().map(summary::Statement::words).collect(),
         }
     }

@@ -11,6 +11,7 @@ use crate::model::{
     Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Zone, community_id, display_safe, service_of,
 };
 use crate::summary::format::{bytes, count, duration, grouped};
+use crate::summary::{ClockStepRow, clock_words};
 
 /// The object of an export, with what an export of many connections would only repeat.
 #[derive(Serialize)]
@@ -32,6 +33,7 @@ struct RunFields<'a> {
     object_sha256: Cow<'a, str>,
     started: String,
     ended: Option<String>,
+    clock_steps: Vec<ClockStepRow>,
 }
 
 /// Writes one JSON object: that of an export, and the service, all of each process, and the recording.
@@ -52,6 +54,7 @@ pub fn write_json(connection: &Connection, run: Option<&Run>, out: &mut impl Wri
             object_sha256: display_safe(&run.object_sha256),
             started: run.started.to_string(),
             ended: run.ended.map(|time| time.to_string()),
+            clock_steps: run.clock_steps.iter().map(ClockStepRow::from).collect(),
         }),
     };
     Ok(serde_json::to_writer_pretty(out, &shown)?)
@@ -152,6 +155,9 @@ pub fn write_text(
             &format!("{} on {}, Linux {}, {} backend", run.id, run.host, run.kernel, run.backend),
         )?;
         line("boot", &run.boot_id)?;
+        if let Some(clock) = clock_words(run) {
+            line("clock", &clock.words())?;
+        }
     }
     match &c.owner {
         Some(owner) => write_process("owner", owner, zone, out)?,

@@ -121,6 +121,7 @@ const ENDS: &[&str] = &[
     "unreachable",
     "error",
     "closed",
+    "idle",
     "recording-ended",
     "unseen",
     OPEN,

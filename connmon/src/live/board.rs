@@ -1,5 +1,6 @@
 //! What a viewer knows: the connections that are open and the last of those that ended, as the store has them.
 
+mod moved;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -9,20 +10,25 @@ use std::sync::Arc;
 use super::event::{Event, What};
 use super::meter::{Meter, Rate};
 use super::update::{Listener, Totals, Update};
-use crate::model::{CUT_OFF, Connection, End, Hit, Lookup, Name, Observed, Process, Run, Share, Timestamp};
+use crate::model::{
+    CUT_OFF, Connection, End, Hit, Lookup, Name, Observed, Process, Run, STEP_LENGTHS, Timestamp,
+};
 use crate::store::RUN_SHIFT;
-use crate::track::{ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
+use crate::track::{ConnectionRow, LookupRow, NameRow, ProcessRow};
+use moved::Moved;
 
 /// Answers of DNS that are remembered.
 const MAX_LOOKUPS: usize = 200;
+/// Steps of all connections that are remembered: beyond, they become longer.
+const MAX_STEPS: usize = 400_000;
 
 /// A connection and all that was told of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Its row.
     pub row: ConnectionRow,
-    /// What each process moved: its row, and bytes and calls.
-    shares: Vec<TrafficRow>,
+    /// What was moved.
+    moved: Moved,
     names: Vec<NameRow>,
     observed: Option<Observed>,
     label: Option<Arc<str>>,
@@ -63,6 +69,9 @@ pub struct Board {
     missed: u64,
     complete: bool,
     ended: bool,
+    /// How long the steps are in which is kept what was moved, a place in [`STEP_LENGTHS`], and how many there are of all connections.
+    step: usize,
+    steps: usize,
     /// When the recording ended, which cuts off what is open.
     cut: Option<Timestamp>,
 }
@@ -147,10 +156,7 @@ impl Board {
 
     /// Bytes that a connection has sent and received, as far as was told.
     pub fn moved(&self, id: i64) -> (u64, u64) {
-        let shares = self.entry(id).map_or(&[][..], |entry| &entry.shares);
-        shares.iter().fold((0, 0), |(tx, rx), share| {
-            (tx.saturating_add(share.tx_bytes), rx.saturating_add(share.rx_bytes))
-        })
+        self.entry(id).map_or((0, 0), |entry| entry.moved.bytes())
     }
 
     /// How fast a connection is.
@@ -202,6 +208,7 @@ impl Board {
             }
             self.complete = snapshot.last;
         }
+        while self.step < update.step && self.lengthen() {}
         self.seq = update.seq;
         self.now = self.now.max(update.time);
         self.totals = update.totals;
@@ -247,7 +254,7 @@ impl Board {
             self.lookups.pop_front();
         }
         for row in &update.left_out {
-            if self.entries.remove(row).is_some() {
+            if self.remove(*row) {
                 changed.remove(row);
                 changes.gone.push(self.id(*row));
             }
@@ -283,7 +290,7 @@ impl Board {
         if !again.is_empty() {
             let uses = |entry: &Entry| {
                 entry.row.owner.is_some_and(|owner| again.contains(&owner))
-                    || entry.shares.iter().any(|share| again.contains(&share.process))
+                    || entry.moved.rows().iter().any(|moved| again.contains(&moved.process))
             };
             changed.extend(self.entries.iter().filter(|(_, entry)| uses(entry)).map(|(row, _)| *row));
         }
@@ -300,7 +307,7 @@ impl Board {
             None => {
                 let entry = Entry {
                     row: row.clone(),
-                    shares: Vec::new(),
+                    moved: Moved::default(),
                     names: Vec::new(),
                     observed: None,
                     label: None,
@@ -331,19 +338,9 @@ impl Board {
             if self.rates && update.snapshot.is_none() {
                 entry.meter.add(update.time, traffic.tx_bytes, traffic.rx_bytes);
             }
-            match entry.shares.iter_mut().find(|share| share.process == traffic.process) {
-                Some(share) => {
-                    share.tx_bytes = share.tx_bytes.saturating_add(traffic.tx_bytes);
-                    share.rx_bytes = share.rx_bytes.saturating_add(traffic.rx_bytes);
-                    share.tx_calls = share.tx_calls.saturating_add(traffic.tx_calls);
-                    share.rx_calls = share.rx_calls.saturating_add(traffic.rx_calls);
-                }
-                None => {
-                    let at = entry.shares.partition_point(|share| share.process < traffic.process);
-                    entry.shares.insert(at, *traffic);
-                }
-            }
+            self.steps += usize::from(entry.moved.add(traffic, self.step));
         }
+        while self.steps > MAX_STEPS && self.lengthen() {}
         for name in &update.names {
             let Some(entry) = self.entries.get_mut(&name.connection) else { continue };
             if !entry.names.iter().any(|known| known.source == name.source && known.name == name.name) {
@@ -397,7 +394,7 @@ impl Board {
     fn forget(&mut self, gone: &mut Vec<i64>) {
         while self.over.len() > self.keep {
             let Some(row) = self.over.pop_front() else { break };
-            if self.entries.remove(&row).is_some() {
+            if self.remove(row) {
                 gone.push(self.id(row));
             }
         }
@@ -406,7 +403,7 @@ impl Board {
             let mut used: HashSet<i64> = HashSet::new();
             for entry in self.entries.values() {
                 used.extend(entry.row.owner);
-                used.extend(entry.shares.iter().map(|share| share.process));
+                used.extend(entry.moved.rows().iter().map(|moved| moved.process));
                 used.extend(entry.names.iter().filter_map(|name| name.process));
             }
             self.processes.retain(|row, _| used.contains(row));
@@ -418,29 +415,27 @@ impl Board {
         }
     }
 
+    /// Removes a connection; whether there was one.
+    fn remove(&mut self, row: i64) -> bool {
+        let entry = self.entries.remove(&row);
+        self.steps -= entry.as_ref().map_or(0, |entry| entry.moved.rows().len());
+        entry.is_some()
+    }
+
+    /// Makes all steps longer; whether they can be.
+    fn lengthen(&mut self) -> bool {
+        if self.step + 1 >= STEP_LENGTHS.len() {
+            return false;
+        }
+        self.step += 1;
+        self.entries.values_mut().for_each(|entry| entry.moved.lengthen(self.step));
+        self.steps = self.entries.values().map(|entry| entry.moved.rows().len()).sum();
+        true
+    }
+
     fn whole(&self, row: i64, entry: &Entry) -> Connection {
         let process = |row: i64| self.processes.get(&row).cloned();
-        let mut traffic: Vec<Share> = Vec::with_capacity(entry.shares.len());
-        for share in &entry.shares {
-            let Some(process) = process(share.process) else { continue };
-            // A process that ran several programs has one share, under the latest.
-            match traffic.iter_mut().find(|known| known.process.id == process.id) {
-                Some(known) => {
-                    known.process = process;
-                    known.tx_bytes = known.tx_bytes.saturating_add(share.tx_bytes);
-                    known.rx_bytes = known.rx_bytes.saturating_add(share.rx_bytes);
-                    known.tx_calls = known.tx_calls.saturating_add(share.tx_calls);
-                    known.rx_calls = known.rx_calls.saturating_add(share.rx_calls);
-                }
-                None => traffic.push(Share {
-                    process,
-                    tx_bytes: share.tx_bytes,
-                    rx_bytes: share.rx_bytes,
-                    tx_calls: share.tx_calls,
-                    rx_calls: share.rx_calls,
-                }),
-            }
-        }
+        let (traffic, steps) = entry.moved.shares(process, self.step);
         let mut names: Vec<Name> = entry
             .names
             .iter()
@@ -473,7 +468,7 @@ impl Board {
             inexact: entry.row.inexact.as_deref().or(cut_off.map(|_| CUT_OFF)).map(ToOwned::to_owned),
             owner: entry.row.owner.and_then(process),
             traffic,
-            steps: Vec::new(),
+            steps,
             within: None,
             beyond: 0,
             kernel: entry.row.kernel,

@@ -33,6 +33,7 @@ pub(super) fn run() -> Run {
         going_on: true,
         completeness: crate::model::Completeness::default(),
         gaps: vec![],
+        clock_steps: Vec::new(),
         left_out: None,
         rules: vec![],
         lists: vec![],
@@ -99,6 +100,31 @@ pub(super) fn first() -> Update {
 /// The connection of `row`, closed.
 pub(super) fn closed(row: ConnectionRow, end: End) -> ConnectionRow {
     ConnectionRow { closed: Some(Timestamp(row.opened.0 + 3_000_000_000)), end: Some(end), ..row }
+}
+
+#[test]
+fn a_board_knows_when_bytes_were_moved_in_steps_that_get_longer() {
+    let id = 3 << 40 | 1;
+    let began = START / 1_000_000_000;
+    let moved = |board: &Board| {
+        let one = board.connection(id).unwrap();
+        let ours = one.steps.iter().filter(|step| step.tx_bytes == 7 || step.tx_bytes == 14);
+        let ours: Vec<_> = ours.map(|step| (step.start.0 / 1_000_000_000 - began, step.tx_bytes)).collect();
+        (ours, one.steps.iter().map(|step| step.tx_bytes).sum::<u64>() == one.tx_bytes())
+    };
+    let mut board = Board::new(10, true);
+    board.apply(&first());
+    let at = |seconds: i64| TrafficRow { bucket: began + seconds, ..traffic(1, 1, 7, 0) };
+    board.apply(&Update { traffic: vec![at(0), at(3_600), at(3_610)], ..Update::default() });
+    assert_eq!(moved(&board), (vec![(0, 7), (3_600, 7), (3_610, 7)], true));
+    // Too many steps of another one: all become longer, and a viewer that comes then is told so.
+    let many = (0..500_000).map(|n| TrafficRow { bucket: n * 10, ..traffic(2, 2, 1, 0) });
+    board.apply(&Update { traffic: many.collect(), ..Update::default() });
+    assert_eq!(moved(&board), (vec![(-10, 7), (3_590, 14)], true), "of 30 s");
+    let mut late = Board::new(10, true);
+    board.snapshot(0).iter().for_each(|part| drop(late.apply(part)));
+    let whole = |board: &Board| board.connections().collect::<Vec<_>>();
+    assert_eq!(whole(&late), whole(&board));
 }
 
 #[test]

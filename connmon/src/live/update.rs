@@ -36,6 +36,8 @@ pub struct Update {
     /// New or changed connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionRow>,
+    /// How long the steps of `traffic` are: a place in [`STEP_LENGTHS`](crate::model::STEP_LENGTHS).
+    pub step: usize,
     /// What was moved; in a snapshot, in all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficRow>,

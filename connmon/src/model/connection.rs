@@ -167,12 +167,16 @@ pub struct Share {
 
 /// Traffic is kept by time in steps of so many nanoseconds, which begin at 1970.
 pub const STEP_NS: i64 = 10_000_000_000;
+/// How long steps become where there are too many, in those of [`STEP_NS`]: each is a multiple of the one before. The last is a day.
+pub const STEP_LENGTHS: [i64; 9] = [1, 3, 6, 30, 60, 180, 360, 1_080, 8_640];
 
 /// What one process moved on one connection in one step of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// When the step began.
     pub start: Timestamp,
+    /// How long it is, nanoseconds; a multiple of [`STEP_NS`].
+    pub length: i64,
     /// The place of the process's share in [`Connection::traffic`].
     pub share: usize,
     /// Bytes sent.
@@ -260,6 +264,8 @@ pub enum End {
     Error,
     /// A datagram socket was closed.
     Closed,
+    /// No datagram came for a while, and the socket was still there; the time of closing is when the last one was noticed.
+    Idle,
     /// The recording ended first.
     RecordingEnded,
     /// The kernel ran no probe when it ended; the time of closing is when that was noticed.
@@ -268,7 +274,7 @@ pub enum End {
 
 impl End {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Fin,
         Self::Reset,
         Self::Timeout,
@@ -277,6 +283,7 @@ impl End {
         Self::Unreachable,
         Self::Error,
         Self::Closed,
+        Self::Idle,
         Self::RecordingEnded,
         Self::Unseen,
     ];
@@ -292,6 +299,7 @@ impl End {
             Self::Unreachable => "unreachable",
             Self::Error => "error",
             Self::Closed => "closed",
+            Self::Idle => "idle",
             Self::RecordingEnded => "recording-ended",
             Self::Unseen => "unseen",
         }

@@ -19,7 +19,9 @@ mod time;
 
 pub use address::{Endpoint, Proto};
 pub use community::community_id;
-pub use connection::{CUT_OFF, Connection, Direction, End, KernelTotals, STEP_NS, Share, Step, Wire};
+pub use connection::{
+    CUT_OFF, Connection, Direction, End, KernelTotals, STEP_LENGTHS, STEP_NS, Share, Step, Wire,
+};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList};
 pub use interface::{Interface, InterfaceSample};
@@ -28,7 +30,7 @@ pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, Observed};
 pub use place::{Container, Place};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
-pub use run::{Completeness, Gap, LeftOut, Reconciliation, Run};
+pub use run::{ClockStep, Completeness, Gap, LeftOut, Reconciliation, Run};
 pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes, hex, json_safe};
 pub use time::{ParseTimeError, Timestamp, Zone, length};

@@ -42,6 +42,9 @@ pub struct Run {
     pub completeness: Completeness,
     /// Intervals without a record.
     pub gaps: Vec<Gap>,
+    /// When the host's clock was set meanwhile.
+    #[serde(default)]
+    pub clock_steps: Vec<ClockStep>,
     /// What its filter kept out, if it had one.
     pub left_out: Option<LeftOut>,
     /// The rules by which its connections have their labels, in their order.
@@ -59,6 +62,29 @@ impl Run {
     /// Where it cuts off connections that have no end: nowhere while it goes on.
     pub fn cut(&self) -> Option<Timestamp> {
         (!self.going_on).then(|| self.known_end())
+    }
+}
+
+/// The host's clock was set while a recording was running, whose times go on by the clock as it was when the recording began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStep {
+    /// When, as the recording's times go.
+    pub time: Timestamp,
+    /// What the clock said before.
+    pub from: Timestamp,
+    /// What it said after.
+    pub to: Timestamp,
+}
+
+impl ClockStep {
+    /// By how much the clock was set forward, nanoseconds; negative where it was set back.
+    pub fn by(&self) -> i64 {
+        self.to.0.saturating_sub(self.from.0)
+    }
+
+    /// How far the clock is ahead of the recording's times from then on, nanoseconds.
+    pub fn ahead(&self) -> i64 {
+        self.to.0.saturating_sub(self.time.0)
     }
 }
 

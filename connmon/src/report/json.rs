@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use crate::model::{Gap, Service, json_safe};
-use crate::summary::{Completeness, Figures, Summary};
+use crate::summary::{ClockStepRow, Completeness, Figures, Summary};
 
 /// Writes the figures. Bytes are application bytes, times RFC 3339.
 ///
@@ -23,6 +23,7 @@ pub fn write(summary: &Summary, options: &Options, out: &mut (impl Write + ?Size
         "asked": summary.completeness.coverage.asked,
         "recorded": summary.completeness.coverage.recorded,
         "gaps": gaps(&summary.completeness),
+        "clock_steps": summary.completeness.clock_steps.iter().map(ClockStepRow::from).collect::<Vec<_>>(),
         "filter": summary.selection.filter,
         "complete": summary.is_complete(),
         "completeness": summary.completeness.statements.iter().map(|statement| statement.words()).collect::<Vec<_>>(),

@@ -14,8 +14,8 @@ use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    CUT_OFF, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process, Proto,
-    Reconciliation, Run, Share, Step, Timestamp, Wire,
+    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process,
+    Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
 };
 
 impl Store {
@@ -153,6 +153,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
         let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
         gaps.entry(row.get(0)?).or_default().push(gap);
     }
+    let mut clock_steps = clock_steps(db)?;
     let mut left_out = keep::left_out(db)?;
     let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
     let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
@@ -174,6 +175,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
             going_on: going_on && row.get::<_, Option<i64>>("ended")?.is_none(),
             completeness: completeness(row)?,
             gaps: gaps.remove(&id).unwrap_or_default(),
+            clock_steps: clock_steps.remove(&id).unwrap_or_default(),
             left_out: left_out.remove(&id),
             rules: rules.remove(&id).unwrap_or_default(),
             lists: lists.remove(&id).unwrap_or_default(),
@@ -182,6 +184,22 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
         })
     })?;
     runs.collect()
+}
+
+/// When the clock was set, by recording. A store from before that was told has none.
+fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> {
+    let mut steps: HashMap<i64, Vec<ClockStep>> = HashMap::new();
+    if !db.table_exists(None, "clock_step")? {
+        return Ok(steps);
+    }
+    let mut statement =
+        db.prepare("SELECT run_id, time, clock_before, clock_after FROM clock_step ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let at = |column| row.get(column).map(Timestamp);
+        steps.entry(row.get(0)?).or_default().push(ClockStep { time: at(1)?, from: at(2)?, to: at(3)? });
+    }
+    Ok(steps)
 }
 
 /// A connection with its processes, and the number of its run.
@@ -264,7 +282,7 @@ fn add_step(
 ) {
     let last = connection.known_end().map_or(start, |end| start.min(end.step()));
     let start = last.max(connection.opened.step());
-    connection.steps.push(Step { start, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
+    connection.steps.push(Step { start, length: STEP_NS, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
 }
 
 /// Lets what is known of a connection without an end reach to that of its recording.

@@ -16,6 +16,7 @@ use super::{Store, StoreError, Writer};
 use crate::capture::{Frame, Start};
 use crate::filter::Filter;
 use crate::model::{CUT_OFF, Timestamp};
+use crate::summary::{Completeness, Selection, Statement, Verdict};
 use crate::track::Tracker;
 
 fn start(tracker: &mut Tracker, seconds: u64) {
@@ -29,6 +30,7 @@ fn start(tracker: &mut Tracker, seconds: u64) {
         backend_notes: vec!["fentry: refused".into()],
         wire: true,
         names: true,
+        idle_ns: 0,
         clock_offset_ns: 0,
         started_ns: seconds * 1_000_000_000,
         users: vec![],
@@ -78,6 +80,37 @@ fn a_recording_that_did_not_end_leaves_a_gap() {
 }
 
 #[test]
+fn a_clock_that_was_set_is_told_with_the_recording() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut writer = Writer::open(&path).unwrap();
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::Clock(12_000_000_000, HOUR));
+    tracker.feed(Frame::Clock(14_000_000_000, -HOUR));
+    tracker.feed(Frame::End(16_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let runs = Store::open(&path).unwrap().runs().unwrap();
+    let steps: Vec<_> =
+        runs[0].clock_steps.iter().map(|step| (step.time.0, step.by(), step.ahead())).collect();
+    assert_eq!(steps, [(12_000_000_000, HOUR, HOUR), (14_000_000_000, -2 * HOUR, -HOUR)]);
+    let of = |selection| Completeness::of(&runs, &selection);
+    let whole = of(Selection::default());
+    let words: Vec<_> = whole.statements.iter().map(Statement::words).collect();
+    assert_eq!(whole.verdict, Verdict::Complete);
+    assert_eq!(
+        words[0],
+        "The clock of this host was set 2 times, forward by 1\u{a0}h 00\u{a0}min at 1970-01-01 00:00:12 UTC, to 1970-01-01 \
+         01:00:12 UTC; back by 2\u{a0}h 00\u{a0}min at 1970-01-01 01:00:14 UTC, to 1969-12-31 23:00:14 UTC, while recording 1 \
+         was running, whose times are by the clock as it was when the recording began. Subtract 1\u{a0}h 00\u{a0}min from its \
+         times from 1970-01-01 00:00:14 UTC on to have those of the clock since."
+    );
+    let since = Selection { since: Some(Timestamp(12_000_000_000)), ..Selection::default() };
+    assert_eq!(of(since).verdict, Verdict::Partial, "what was asked for may be elsewhere");
+}
+
+#[test]
 fn foreign_newer_and_damaged_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -108,5 +141,5 @@ fn migrations_bring_an_empty_file_to_the_newest_schema() {
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(tables, 16);
+    assert_eq!(tables, 17);
 }

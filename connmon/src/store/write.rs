@@ -16,7 +16,7 @@ use crate::capture::Start;
 use crate::files;
 use crate::filter::Filter;
 use crate::ioc::Lists;
-use crate::model::{Completeness, Gap, Run, Timestamp};
+use crate::model::{ClockStep, Completeness, Gap, Run, Timestamp};
 use crate::rules::Rules;
 use crate::track::{Batch, ConnectionRow, TrafficRow};
 
@@ -231,6 +231,9 @@ impl Writer {
         for sample in &batch.interfaces {
             interfaces::put(&transaction, run, sample)?;
         }
+        for step in &batch.clock_steps {
+            put_clock_step(&transaction, run, step)?;
+        }
         for gap in &batch.gaps {
             put_gap(&transaction, run, gap)?;
         }
@@ -316,6 +319,14 @@ fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
 fn put_gap(db: &Transaction<'_>, run: i64, gap: &Gap) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![run, gap.from.0, gap.to.0, gap.reason])?;
+    Ok(())
+}
+
+fn put_clock_step(db: &Transaction<'_>, run: i64, step: &ClockStep) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO clock_step (run_id, time, clock_before, clock_after) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![run, step.time.0, step.from.0, step.to.0])?;
     Ok(())
 }
 

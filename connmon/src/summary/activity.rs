@@ -18,6 +18,13 @@ pub struct Activity {
     pub before: u64,
 }
 
+impl Activity {
+    /// Connections of the bucket that has most.
+    pub fn most(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.opened).max().unwrap_or(0)
+    }
+}
+
 /// What was opened in one step of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {

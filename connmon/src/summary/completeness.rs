@@ -3,11 +3,14 @@
 mod coverage;
 mod words;
 
+use serde::Serialize;
+
 use super::Own;
 use super::selection::{Selection, Window};
-use crate::model::{self, Run};
+use crate::model::{self, ClockStep, Run};
 
 pub use coverage::Coverage;
+pub use words::clock as clock_words;
 
 /// Whether what is not in the record did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,20 @@ impl Statement {
     }
 }
 
+/// When the clock was set: as the recording's times go, and what the clock said before and after.
+#[derive(Serialize)]
+pub struct ClockStepRow {
+    time: String,
+    from: String,
+    to: String,
+}
+
+impl From<&ClockStep> for ClockStepRow {
+    fn from(step: &ClockStep) -> Self {
+        Self { time: step.time.to_string(), from: step.from.to_string(), to: step.to.to_string() }
+    }
+}
+
 /// What is missing from a selection of recordings.
 #[derive(Clone, Debug)]
 pub struct Completeness {
@@ -65,6 +82,8 @@ pub struct Completeness {
     pub counters: model::Completeness,
     /// Which parts of the time that was asked for were recorded, and which were not.
     pub coverage: Coverage,
+    /// When the clock was set while something was recorded.
+    pub clock_steps: Vec<ClockStep>,
     /// Recordings without an end.
     pub unfinished: Vec<i64>,
     /// The sentences, what matters most first.
@@ -90,18 +109,21 @@ impl Completeness {
             of_time.iter().fold(model::Completeness::default(), |sum, run| merged(sum, &run.completeness));
         let unfinished: Vec<i64> =
             of_time.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
+        let clock_steps: Vec<ClockStep> =
+            of_time.iter().flat_map(|run| run.clock_steps.iter().copied()).collect();
         let verdict = if runs.is_empty() || (selection.is_interval() && coverage.recorded.is_empty()) {
             Verdict::Nothing
         } else if words::losses(&counters).next().is_some() || words::left_out(&of_time).next().is_some() {
             Verdict::Incomplete
-        } else if !coverage.gaps.is_empty() {
+        } else if !coverage.gaps.is_empty() || (selection.is_interval() && !clock_steps.is_empty()) {
+            // Where the clock was set, the times that were asked for are not the record's.
             Verdict::Partial
         } else if !unfinished.is_empty() {
             Verdict::Unfinished
         } else {
             Verdict::Complete
         };
-        let mut this = Self { verdict, counters, coverage, unfinished, statements: Vec::new() };
+        let mut this = Self { verdict, counters, coverage, clock_steps, unfinished, statements: Vec::new() };
         this.statements = words::statements(&this, &of_time, selection);
         this
     }

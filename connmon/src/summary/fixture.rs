@@ -33,6 +33,7 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         going_on: false,
         completeness: Completeness::default(),
         gaps: Vec::new(),
+        clock_steps: Vec::new(),
         left_out: None,
         rules: Vec::new(),
         lists: Vec::new(),
@@ -82,6 +83,7 @@ pub(crate) fn connection(
         traffic: vec![share(owner, tx, rx)],
         steps: vec![Step {
             start: opened.step(),
+            length: crate::model::STEP_NS,
             share: 0,
             tx_bytes: tx,
             rx_bytes: rx,

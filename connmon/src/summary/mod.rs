@@ -38,7 +38,7 @@ pub use crate::enrich::geo::AddressKind;
 pub use crate::model::{Service, service_of};
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
-pub use completeness::{Completeness, Coverage, Level, Statement, Verdict};
+pub use completeness::{ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words};
 pub use geo::GeoNotes;
 pub use indicators::Indicators;
 pub use own::{Own, OwnEnds};

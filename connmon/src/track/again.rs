@@ -11,6 +11,7 @@ impl Tracker {
             start.started_ns = self.began_ns;
             self.batch.start = Some((**start).clone());
         }
+        self.batch.clock_steps.clone_from(&self.clock_steps);
         self.completeness.begin_again();
         self.processes.begin_again();
         let mut open: Vec<u64> = self.open.keys().copied().collect();

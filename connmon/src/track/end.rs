@@ -27,7 +27,8 @@ pub fn reason(entry: &SockEntry) -> End {
         return End::Unseen;
     }
     if Proto(entry.proto) != Proto::TCP {
-        return End::Closed;
+        // A flow of datagrams that has left no entry behind.
+        return if entry.flags & flag::RETIRED == 0 { End::Closed } else { End::Idle };
     }
     let error = i32::try_from(entry.err).unwrap_or(0);
     match error {

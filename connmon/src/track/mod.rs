@@ -1,8 +1,11 @@
 //! The state machine: frames in, rows for the store out. Pure, so that a replay gives what the recording gave.
 
 mod again;
+mod clock;
 mod completeness;
 mod end;
+mod figures;
+mod flows;
 mod names;
 mod naming;
 mod orphans;
@@ -19,8 +22,11 @@ use crate::capture::witness::Subject;
 use crate::capture::{Backend, Frame, Start};
 use crate::model::secrets::Secrets;
 use crate::model::{
-    Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
+    ClockStep, Direction, Endpoint, InterfaceSample, KernelTotals, ProcessId, Proto, STEP_NS, Timestamp, Wire,
 };
+use clock::wall_clock;
+use figures::{Counted, Figures, Place, sum};
+use flows::{Chain, Flows};
 use names::Names;
 use orphans::Orphans;
 use processes::Processes;
@@ -37,7 +43,7 @@ struct Open {
     entry: SockEntry,
     /// Figures already handed on, by process and place. One process can have shares in several places, each of which only
     /// grows: where threads race for an inline share, and where it becomes another user.
-    counted: Vec<((ProcessId, Place), Figures)>,
+    counted: Counted,
     /// The final entry, while shares may follow.
     last: Option<Box<SockEntry>>,
     /// Sweeps since it was last met, or since its final record.
@@ -48,41 +54,16 @@ struct Open {
     owner: Option<i64>,
     /// It leads through a proxy to another host.
     proxied: bool,
-}
-
-/// Where the kernel side keeps a share.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    /// Inside the entry, by number.
-    Inline(usize),
-    /// In `ACCT`, by user.
-    Acct(u32),
-}
-
-#[derive(Clone, Copy, Default, PartialEq)]
-struct Figures {
-    tx_bytes: u64,
-    rx_bytes: u64,
-    tx_calls: u64,
-    rx_calls: u64,
-}
-
-impl Figures {
-    /// Both, figure by figure.
-    fn with(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
-        Self {
-            tx_bytes: both(self.tx_bytes, other.tx_bytes),
-            rx_bytes: both(self.rx_bytes, other.rx_bytes),
-            tx_calls: both(self.tx_calls, other.tx_calls),
-            rx_calls: both(self.rx_calls, other.rx_calls),
-        }
-    }
+    /// Of a connection of datagrams that may pause: what it consists of.
+    chain: Option<Box<Chain>>,
 }
 
 /// Connections and processes of one recording.
 #[derive(Default)]
 pub struct Tracker {
     clock_offset_ns: i64,
+    /// When the clock was set since.
+    clock_steps: Vec<ClockStep>,
     /// Whether the backend sees each call's result on a socket, whatever protocol rides on it.
     sees_calls: bool,
     /// Whether packets are counted.
@@ -97,6 +78,7 @@ pub struct Tracker {
     names: Names,
     open: HashMap<u64, Open>,
     orphans: Orphans,
+    flows: Flows,
     connections: i64,
     completeness: completeness::Tally,
     batch: Batch,
@@ -118,6 +100,7 @@ impl Tracker {
                 self.processes.begin(&start);
                 self.now = start.started();
                 self.wire = start.wire;
+                self.flows.idle_ns = start.idle_ns;
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
                 self.start = Some(start.clone());
                 self.batch.start = Some(*start);
@@ -127,6 +110,8 @@ impl Tracker {
             Frame::Process(facts) => self.processes.facts(facts),
             Frame::Program(facts) => self.processes.program(facts),
             Frame::Cgroup(cgroup) => self.processes.cgroup(&cgroup),
+            Frame::Live(entry) if self.flows.keep(&entry) => self.part(&entry, false),
+            Frame::Closed(entry) if self.flows.keep(&entry) => self.part(&entry, true),
             Frame::Live(entry) => self.live(&entry),
             Frame::Closed(entry) => self.closed(entry),
             Frame::Share(key, share) => self.share(key, &share),
@@ -141,6 +126,7 @@ impl Tracker {
                 let time = self.time(time);
                 self.batch.interfaces.push(InterfaceSample { time, interfaces });
             }
+            Frame::Clock(time, offset) => self.clock_set(time, offset),
             Frame::SweepEnd(time) => self.sweep_end(time),
             Frame::End(time) => self.end(time),
         }
@@ -248,12 +234,18 @@ impl Tracker {
             named: false,
             owner: None,
             proxied: false,
+            chain: self.flows.chain(entry),
         };
         self.open.insert(entry.id, open);
-        for (key, share) in self.orphans.adopted(entry.id) {
+        self.adopt(entry.id);
+        row
+    }
+
+    /// Takes in what waited for an entry.
+    fn adopt(&mut self, id: u64) {
+        for (key, share) in self.orphans.adopted(id) {
             self.share(key, &share);
         }
-        row
     }
 
     /// The row of the process that has a connection.
@@ -281,6 +273,9 @@ impl Tracker {
     fn remove(&mut self, id: u64) -> Option<Open> {
         let open = self.open.remove(&id)?;
         open.counted.iter().for_each(|((process, _), _)| self.processes.release(*process));
+        if let Some(chain) = &open.chain {
+            self.flows.remove(chain, &open.entry);
+        }
         Some(open)
     }
 
@@ -307,17 +302,21 @@ impl Tracker {
         // What it moves is told of the row by which the connection has it.
         self.owner(entry);
         for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {
-            self.count(entry.id, share, Place::Inline(slot), time);
+            self.count(entry.id, share, Place::Inline(entry.id, slot), time);
         }
     }
 
     fn share(&mut self, key: AcctKey, share: &Share) {
-        if !self.open.contains_key(&key.id) {
+        if self.flows.is_spent(key.id) {
+            return;
+        }
+        let id = self.flows.connection(key.id);
+        if !self.open.contains_key(&id) {
             return self.orphans.wait(key, *share);
         }
         let share = Share { tgid: key.tgid, start_ns: key.start_ns, uid: key.uid, ..*share };
         let time = self.now;
-        self.count(key.id, &share, Place::Acct(key.uid), time);
+        self.count(id, &share, Place::Acct(key.id, key.uid), time);
     }
 
     /// Hands on what a share grew by.
@@ -340,6 +339,9 @@ impl Tracker {
             None => open.counted.push(((process, place), now)),
         }
         let grown = now.with(before.unwrap_or_default(), u64::wrapping_sub);
+        if let Some(chain) = &mut open.chain {
+            chain.grows();
+        }
         let connection = open.row;
         let owner = open.owner;
         // What a sweep finds was moved since the one before; but never before the connection began, nor after it ended.
@@ -369,7 +371,8 @@ impl Tracker {
         let (tx, rx) = self.orphans.sweep_end();
         self.completeness.lost_shares(tx, rx);
         let mut over: Vec<(u64, Option<Box<SockEntry>>)> = Vec::new();
-        for (id, open) in &mut self.open {
+        self.flows_swept(time);
+        for (id, open) in self.open.iter_mut().filter(|(_, open)| open.chain.is_none()) {
             open.sweeps += 1;
             // The sweep that ends here met it: one. Missed twice after that, it is over.
             if open.sweeps > PATIENCE {
@@ -395,8 +398,7 @@ impl Tracker {
             row.end = None;
             row.inexact = Some("its end was not recorded".into());
             // Those in `ACCT` it has not counted: they are still there to be read.
-            let inline = open.counted.iter().filter(|((_, place), _)| matches!(place, Place::Inline(_)));
-            let recorded = sum(inline);
+            let recorded = figures::inline(&open.counted, id);
             self.completeness.recorded_of_lost(recorded.tx_bytes, recorded.rx_bytes);
             self.batch.over.push(row.row);
             self.batch.connections.push(row);
@@ -411,6 +413,7 @@ impl Tracker {
             let Some(open) = self.open.get_mut(&id) else { continue };
             match open.last.take() {
                 Some(entry) => self.finish(&entry),
+                None if self.is_ended(id) => {}
                 None => self.break_off(id),
             }
         }
@@ -494,13 +497,4 @@ impl Tracker {
             place: None,
         }
     }
-}
-
-fn sum<'a>(counted: impl IntoIterator<Item = &'a ((ProcessId, Place), Figures)>) -> Figures {
-    counted.into_iter().fold(Figures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
-}
-
-/// CLOCK_BOOTTIME to the wall clock, by the offset that was measured when the recording began.
-fn wall_clock(boot_ns: u64, offset_ns: i64) -> Timestamp {
-    Timestamp((boot_ns as i64).wrapping_add(offset_ns))
 }

@@ -76,6 +76,7 @@ impl Processes {
         match task.kind {
             kind::EXIT => return self.ended.push_back((task.time_ns, id)),
             kind::MOVED => return self.moved(id, task),
+            kind::EXEC_LOST => return self.unknown_program(id, task),
             _ if self.known.contains_key(&id) => return,
             _ => {}
         }
@@ -125,6 +126,29 @@ impl Processes {
         let image = Image::new(task.time_ns, last.file.clone(), process);
         self.past.push_back((task.time_ns, id, last.since_ns));
         known.push(image);
+    }
+
+    /// A process began a new program, of which no more is known than this.
+    fn unknown_program(&mut self, id: ProcessId, task: &TaskRecord) {
+        let (cgroup, place) = self.cgroups.get(task.cgroup);
+        let process = Process {
+            id,
+            started: wall_clock(id.start_ns, self.clock_offset_ns),
+            ppid: task.ppid,
+            comm: comm(&task.comm),
+            uid: task.uid,
+            user: self.users.get(&task.uid).cloned(),
+            euid: task.euid,
+            session: session(task.session),
+            cgroup,
+            place,
+            ..Process::default()
+        };
+        let known = self.known.entry(id).or_default();
+        if let Some(last) = known.images.last() {
+            self.past.push_back((task.time_ns, id, last.since_ns));
+        }
+        known.push(Image::new(task.time_ns, None, process));
     }
 
     /// A process began a new program.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::Start;
 use crate::model::{
-    AddressNames, Completeness, Direction, End, Endpoint, Gap, GeoDatabase, HostLocation, InterfaceSample,
-    KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
+    AddressNames, ClockStep, Completeness, Direction, End, Endpoint, Gap, GeoDatabase, HostLocation,
+    InterfaceSample, KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
 };
 
 /// Rows to be written in one transaction.
@@ -42,6 +42,8 @@ pub struct Batch {
     pub interfaces: Vec<InterfaceSample>,
     /// State of the counters, if it was told.
     pub completeness: Option<Completeness>,
+    /// When the clock was set.
+    pub clock_steps: Vec<ClockStep>,
     /// Intervals without a record.
     pub gaps: Vec<Gap>,
     /// The latest time that a frame told.

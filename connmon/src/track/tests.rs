@@ -1,5 +1,6 @@
 //! The tracker against hand-made and random frames.
 
+mod flows;
 mod names;
 mod processes;
 mod shares;
@@ -26,6 +27,7 @@ fn start() -> Frame {
         backend_notes: vec![],
         wire: false,
         names: true,
+        idle_ns: 0,
         clock_offset_ns: 1_000 * SECOND as i64,
         started_ns: SECOND,
         users: vec![(1000, "ada".into())],

@@ -115,6 +115,7 @@ pub fn snapshot() -> Update {
         going_on: true,
         completeness: Completeness::default(),
         gaps: vec![],
+        clock_steps: Vec::new(),
         left_out: None,
         rules: vec![],
         lists: vec![],

@@ -28,7 +28,7 @@
 export const PROTOS = ["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
 export const DIRECTIONS = ["out", "in", "unknown"];
 export const ENDS = [
-  "fin", "rst", "timeout", "abort", "refused", "unreachable", "error", "closed", "recording-ended", "unseen", "open",
+  "fin", "rst", "timeout", "abort", "refused", "unreachable", "error", "closed", "idle", "recording-ended", "unseen", "open",
 ];
 
 /**

@@ -30,6 +30,31 @@ export function compile(text, model, now) {
   return tree === null ? null : predicate(tree, { model, now });
 }
 
+/**
+ * The latest `since` and the earliest `until` that everything must fit, milliseconds since 1970; infinite where there is none.
+ * @param {string} text an expression that can be read
+ * @param {number} now
+ * @returns {[number, number]}
+ */
+export function intervalOf(text, now) {
+  const tree = parse(text);
+  return tree === null ? ALWAYS : within(tree, now);
+}
+
+/** @type {[number, number]} */
+const ALWAYS = [-Infinity, Infinity];
+
+/** @param {Tree} tree @param {number} now @returns {[number, number]} */
+function within(tree, now) {
+  if (tree.kind === "all") {
+    return tree.parts.map((part) => within(part, now)).reduce((all, part) => [Math.max(all[0], part[0]), Math.min(all[1], part[1])], ALWAYS);
+  }
+  const name = tree.kind === "field" ? tree.name.toLowerCase() : "";
+  if (tree.kind === "field" && name === "since") return [timeOf(tree, now), Infinity];
+  if (tree.kind === "field" && name === "until") return [-Infinity, timeOf(tree, now)];
+  return ALWAYS;
+}
+
 /** @param {Tree} tree @param {Context} context @returns {Predicate} */
 function predicate(tree, context) {
   switch (tree.kind) {

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { DIRECTIONS } from "../query/fields.js";
-import { during, eachStep, lengthened, readSteps, widened } from "../steps.js";
+import { intervalOf } from "../query/meaning.js";
+import { during, eachStep, lengthened, readSteps, askedTime, widened } from "../steps.js";
 import { modelOf } from "./rows.js";
 
 const BASE = Date.parse("2026-06-16T00:00:00Z");
@@ -37,4 +38,21 @@ test("longer steps have the same sums", () => {
   const found = [];
   eachStep(model, 0, (...step) => found.push(step));
   assert.deepEqual(found, [[BASE, 1, 2]]);
+});
+
+test("a time that is typed has the bytes of that time, as one that is chosen has", () => {
+  const model = modelOf([row(3, 1, 2), row(8, 30, 40)], BASE + 500);
+  model.window = [BASE, BASE + 100_000];
+  const asked = (/** @type {string} */ text, /** @type {[number, number] | null} */ chosen = null) => {
+    const time = askedTime(model, chosen, intervalOf(text, model.window[1]));
+    return time && time.map((ms) => (ms - BASE) / 1000);
+  };
+  assert.equal(asked(""), null);
+  assert.equal(asked("tcp or since:20s"), null, "it need not fit");
+  assert.equal(asked("-since:20s"), null);
+  assert.deepEqual(asked("since:85s port:443"), [10, 110], "to whole steps");
+  assert.deepEqual(asked("(until:2026-06-16T00:00:40Z tcp) since:80s"), [20, 40]);
+  assert.deepEqual(asked("since:80s", [BASE, BASE + 50_000]), [20, 50], "what is chosen counts too");
+  assert.deepEqual(asked("since:10s until:50s"), [90, 90], "no time at all");
+  assert.deepEqual(asked("since:2026-06-16T01:00:00Z"), [3600, 3610]);
 });

@@ -8,6 +8,7 @@ mod diff;
 pub mod expected;
 pub mod groups;
 pub mod inexact;
+pub mod mounted;
 pub mod neighbour;
 pub mod outcome;
 pub mod programs;

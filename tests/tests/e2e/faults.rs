@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use connmon_tests::harness::compare::{compare, summary};
+use connmon_tests::harness::mounted::Mounted;
 use connmon_tests::harness::programs::{
     audit, connmon, connmon_prints, connmon_program, export, path, traffic_truth,
 };
 use connmon_tests::harness::record::trailer;
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::harness::whole::ensure_exact;
 
 /// How long something may take that takes a moment.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -60,6 +62,21 @@ pub fn store() -> Result<()> {
         None => Ok(()),
         Some(problems) => bail!("replayed: {problems}"),
     }
+}
+
+/// A disk that is full: what was recorded waits in memory until there is room.
+pub fn full() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let disk = Mounted::tmpfs(&folder.path().join("disk"), "size=800k")?;
+    let db = folder.path().join("disk/a.db");
+    let recorder = Recorder::start(&db, &["--no-socket"])?;
+    let truths = traffic_truth(&["storm", "--list", "--connections", "4000", "--processes", "4"])?;
+    // Longer than what was recorded is kept back.
+    std::thread::sleep(Duration::from_secs(3));
+    disk.change("size=100m")?;
+    let said = recorder.stop()?;
+    ensure!(said.contains("the disk is full"), "never full: {said}");
+    ensure_exact(&truths, &db)
 }
 
 /// A standard error that nobody reads, and one whose reader has gone.

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use connmon_tests::harness::mounted::Mounted;
 use connmon_tests::harness::programs::{export, traffic_program};
 use connmon_tests::harness::record::{Owner, Record};
 use connmon_tests::harness::recorder::Recorder;
@@ -154,16 +155,16 @@ pub fn container() -> Result<()> {
 /// lives when it is looked at, one has gone.
 pub fn twins() -> Result<()> {
     let Scene { folder, recorder, server } = Scene::new()?;
-    let place = Mounted::new(&folder.path().join("twin"))?;
+    let place = Mounted::tmpfs(&folder.path().join("twin"), "size=256m")?;
     let db = folder.path().join("who.db");
-    let (at, traffic, twin) = (server.local_addr()?, traffic_program()?, place.0.join("prog"));
+    let (at, traffic, twin) = (server.local_addr()?, traffic_program()?, place.path().join("prog"));
     fs::write(&twin, "another file")?;
     let inode = fs::metadata(&twin)?.ino();
     let mut of = Vec::new();
     for lives in [true, false] {
         let script = "mount -t tmpfs twin \"$0\" && cp \"$1\" \"$0/prog\" && ls -i \"$0/prog\" && exec \"$0/prog\" hello \"$2\"";
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script]).arg(&place.0).arg(&traffic).arg(at.to_string());
+        command.args(["-m", "sh", "-c", script]).arg(place.path()).arg(&traffic).arg(at.to_string());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("unshare")?;
         let (mut stream, from) = server.accept()?;
         let mut greeting = [0; 5];
@@ -202,24 +203,6 @@ fn owner_of(db: &Path, from: SocketAddr, at: SocketAddr) -> Result<Owner> {
     let is_it = |record: &&Record| record.local.port == from.port() && record.remote.port == at.port();
     let record = records.iter().find(is_it).context("the connection is missing")?;
     record.process.clone().with_context(|| format!("nobody owns {record}"))
-}
-
-/// A file system of its own in a folder of its own, which is unmounted in the end.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn new(folder: &Path) -> Result<Self> {
-        fs::create_dir(folder)?;
-        let status = Command::new("mount").args(["-t", "tmpfs", "twin"]).arg(folder).status()?;
-        ensure!(status.success(), "mount: {status}");
-        Ok(Self(folder.into()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status(); // the folder goes with it
-    }
 }
 
 /// Parents that have long gone when the connection is made.

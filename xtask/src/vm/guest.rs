@@ -130,13 +130,6 @@ pub fn result(log: &str, backend: Backend) -> Outcome {
     Outcome { failure, ended: true, passed, seconds, output: output.trim().to_owned() }
 }
 
-/// What a failed test program told of its failures, without its lines for the table of coverage; all of it where it did
-/// not come so far.
-pub fn told(output: &str) -> String {
-    let told = output.find("\nfailures:\n").map_or(output, |at| &output[at..]);
-    told.lines().filter(|line| !line.starts_with("coverage ")).collect::<Vec<_>>().join("\n")
-}
-
 /// The end of what a guest printed whose kernel panicked because a fault could not even be handled: a processor in a state
 /// that programs cannot bring it into.
 pub fn double_fault(log: &str) -> Option<String> {
@@ -197,14 +190,6 @@ mod tests {
             double_fault(&log)
                 .is_some_and(|end| end.ends_with("interrupt") && end.contains("begin tracepoint"))
         );
-    }
-
-    #[test]
-    fn a_failure_is_told_at_its_place() {
-        let output =
-            "test a ... FAILED\n\nfailures:\n\n---- a ----\nwhy\n\ncoverage case=b result=exact\ncoverage";
-        assert_eq!(told(output), "\nfailures:\n\n---- a ----\nwhy\n\ncoverage");
-        assert_eq!(told("half a line"), "half a line");
     }
 
     #[test]

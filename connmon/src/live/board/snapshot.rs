@@ -45,13 +45,14 @@ impl Board {
             format: FORMAT,
             seq: self.seq,
             time: self.now,
+            step: self.step,
             totals: self.totals,
             ended: self.ended,
             ..Update::default()
         };
         for (row, entry) in rows.iter().filter_map(|row| Some((**row, self.entries.get(row)?))) {
             part.connections.push(entry.row.clone());
-            part.traffic.extend(&entry.shares);
+            part.traffic.extend(entry.moved.rows());
             part.names.extend(entry.names.iter().cloned());
             part.observed.extend(entry.observed.clone().map(|observed| (row, observed)));
             part.labels.extend(entry.label.clone().map(|label| (row, Some(label))));

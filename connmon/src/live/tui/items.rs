@@ -103,6 +103,7 @@ pub(super) fn end_words(end: Option<End>) -> &'static str {
         Some(End::Unreachable) => "unreachable",
         Some(End::Error) => "failed",
         Some(End::Closed) => "closed",
+        Some(End::Idle) => "ended by a pause",
         Some(End::RecordingEnded) => "open when the recording ended",
         Some(End::Unseen) => "ended unseen",
     }

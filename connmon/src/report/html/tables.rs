@@ -242,6 +242,7 @@ pub(super) fn words(end: Option<End>) -> &'static str {
         Some(End::Unreachable) => "unreachable",
         Some(End::Error) => "local error",
         Some(End::Closed) => "socket closed",
+        Some(End::Idle) => "ended by a pause",
         Some(End::RecordingEnded) => "still open at the end of the recording",
         Some(End::Unseen) => "end not seen",
     }

@@ -26,6 +26,8 @@ pub(super) struct Top {
     pub(super) figures: Vec<header::Figure>,
     pub(super) activity: Option<Markup>,
     pub(super) step: String,
+    /// What the highest bar of `activity` stands for.
+    pub(super) most: String,
     pub(super) before: String,
     pub(super) ticks: Vec<When>,
     /// Whether they are on several days, so that a clock alone does not say when.
@@ -66,6 +68,7 @@ impl Top {
             figures: header::figures(summary),
             activity: (!activity.is_empty()).then_some(Markup(activity)),
             step: format::duration(summary.activity.step_ns),
+            most: format::grouped(summary.activity.most()),
             before: match summary.activity.before {
                 0 => String::new(),
                 n => format::grouped(n),

@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 
 use super::row::Row;
-use crate::model::{Connection, STEP_NS};
+use crate::model::{Connection, STEP_LENGTHS, STEP_NS};
 use crate::summary::Window;
 
 /// So many entries are kept at most: beyond, steps get longer.
 const MOST: usize = 500_000;
 /// So many steps are enough for the time that a page covers.
 const ENOUGH: i64 = 2_000;
-/// How long a step can be, in the steps in which traffic is kept: each is a multiple of the one before. The last is a day.
-const LENGTHS: [i64; 9] = [1, 3, 6, 30, 60, 180, 360, 1_080, 8_640];
-
 /// What a connection moved in one step.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -33,7 +30,7 @@ pub(super) struct StepRow {
 /// What the connections of a page moved by time: exact sums, in steps that are as long as their number demands.
 #[derive(Default)]
 pub(super) struct Steps {
-    /// A place in [`LENGTHS`].
+    /// A place in [`STEP_LENGTHS`].
     length: usize,
     entries: HashMap<i64, Vec<Entry>>,
     count: usize,
@@ -42,10 +39,14 @@ pub(super) struct Steps {
 impl Steps {
     /// How long a step is, in nanoseconds.
     fn nanos(&self) -> i64 {
-        LENGTHS[self.length] * STEP_NS
+        STEP_LENGTHS[self.length] * STEP_NS
     }
 
     pub(super) fn add(&mut self, connection: &Connection) {
+        let longest = connection.steps.iter().map(|step| step.length).max().unwrap_or(0);
+        while self.nanos() < longest && self.length + 1 < STEP_LENGTHS.len() {
+            self.lengthen();
+        }
         let nanos = self.nanos();
         let all = connection.steps.iter().map(|step| Entry {
             number: step.start.0.div_euclid(nanos),
@@ -58,7 +59,7 @@ impl Steps {
         }
         self.count += entries.len();
         self.entries.insert(connection.id, entries);
-        while self.count > MOST && self.length + 1 < LENGTHS.len() {
+        while self.count > MOST && self.length + 1 < STEP_LENGTHS.len() {
             self.lengthen();
         }
     }
@@ -68,7 +69,7 @@ impl Steps {
     }
 
     fn lengthen(&mut self) {
-        let times = LENGTHS[self.length + 1] / LENGTHS[self.length];
+        let times = STEP_LENGTHS[self.length + 1] / STEP_LENGTHS[self.length];
         self.length += 1;
         self.count = 0;
         for entries in self.entries.values_mut() {
@@ -81,7 +82,7 @@ impl Steps {
     /// The entries of these rows, and how many seconds a step has.
     pub(super) fn finish(mut self, rows: &[Row], window: Option<Window>) -> (Vec<StepRow>, i64) {
         let wanted = window.map_or(0, |window| i64::try_from(window.nanos()).unwrap_or(i64::MAX) / ENOUGH);
-        while self.nanos() < wanted && self.length + 1 < LENGTHS.len() {
+        while self.nanos() < wanted && self.length + 1 < STEP_LENGTHS.len() {
             self.lengthen();
         }
         let nanos = self.nanos();

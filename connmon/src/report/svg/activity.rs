@@ -17,7 +17,7 @@ const BASE: f64 = 56.0;
 /// The strip for the page; empty without a window.
 pub fn activity(summary: &Summary) -> String {
     let activity = &summary.activity;
-    let most = activity.buckets.iter().map(|bucket| bucket.opened).max().unwrap_or(0);
+    let most = activity.most();
     if most == 0 {
         return String::new();
     }

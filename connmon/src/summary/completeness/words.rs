@@ -11,7 +11,7 @@ use crate::summary::selection::Selection;
 const LISTED: usize = 3;
 /// What follows from lost process records.
 const NAMELESS: &str =
-    " A process without its record may be shown as the program that it or its parent ran before.";
+    " A process without its record may be shown without its program, or as what it or its parent ran before.";
 /// What to do about a full ring.
 const RING: &str =
     "Record again with a larger “--ring-bytes”, a power of two; 8388608 unless told otherwise.";
@@ -31,6 +31,7 @@ const REPORT: &str = "This is a fault: report it with the output of “connmon d
 pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
     all.extend(left_out(runs));
+    all.extend(runs.iter().filter_map(|run| clock(run)));
     all.extend(coverage(&this.coverage, selection.is_interval()));
     all.extend(notes(this, runs, selection));
     if this.coverage.asked.is_none() {
@@ -134,6 +135,39 @@ pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> 
         );
         statement(Level::Loss, text, Some("Record without a filter to keep everything, and filter when reading."))
     })
+}
+
+/// That the clock was set while a recording was running.
+pub fn clock(run: &Run) -> Option<Statement> {
+    let last = run.clock_steps.last()?;
+    let way = |ns: i64| if ns < 0 { "back" } else { "forward" };
+    let each = run.clock_steps.iter().take(LISTED);
+    let each = each.map(|step| {
+        let length = format::duration(step.by().unsigned_abs());
+        format!("{} by {length} at {}, to {}", way(step.by()), short(step.from), short(step.to))
+    });
+    let each = each.collect::<Vec<_>>().join("; ");
+    let times = match run.clock_steps.len() {
+        1 => String::new(),
+        n if n > LISTED => format!(" {n} times, first"),
+        n => format!(" {n} times,"),
+    };
+    let text = format!(
+        "The clock of this host was set{times} {each}, while recording {} was running, whose times are by the clock as it was \
+         when the recording began.",
+        run.id
+    );
+    let ahead = format::duration(last.ahead().unsigned_abs());
+    let advice = match last.ahead().signum() {
+        0 => "From then on they are those of the clock again.".to_owned(),
+        sign => format!(
+            "{} {ahead} {} its times from {} on to have those of the clock since.",
+            if sign > 0 { "Add" } else { "Subtract" },
+            if sign > 0 { "to" } else { "from" },
+            short(last.time)
+        ),
+    };
+    Some(statement(Level::Loss, text, Some(&advice)))
 }
 
 /// What was recorded, and what was not.

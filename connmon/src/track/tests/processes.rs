@@ -70,6 +70,18 @@ fn a_connection_that_is_met_before_its_process_gets_it_later() {
     assert_eq!(exe, Some("/curl"), "{:?}", written(&batch));
 }
 
+/// Of an exec whose record found no room in the ring, only that it was.
+#[test]
+fn a_program_whose_record_was_lost_is_not_the_one_before() {
+    let (_, batch) = feed([
+        Frame::Task(task(7, 1, kind::FORK, 7 * SECOND)),
+        exec(7, "sh", 7 * SECOND),
+        Frame::Task(TaskRecord { comm: comm("curl"), ..task(7, 1, kind::EXEC_LOST, 8 * SECOND) }),
+        closed(opened(1, "curl", 9 * SECOND), 1, 1),
+    ]);
+    assert_eq!(written(&batch), [(1, "", "curl")]);
+}
+
 #[test]
 fn a_name_that_a_process_gave_itself_is_kept_beside_its_executable() {
     let (_, batch) = feed([

@@ -1,0 +1,47 @@
+//! Lets the entries of datagrams leave before their socket does: the epoch is raised, and once no program can be running that
+//! read the one before, what bears an earlier one stands still.
+
+use std::io;
+
+use connmon_ebpf::{SockEntry, proto};
+
+use super::switch::Switch;
+use super::sys::{self, Grace};
+
+/// When the epoch is raised.
+pub struct Epochs {
+    grace: Grace,
+    /// The pause after which a flow is over.
+    idle_ns: u64,
+    raised_ns: u64,
+}
+
+impl Epochs {
+    /// Begins with an epoch that has just been raised. To be called with all rights.
+    ///
+    /// # Errors
+    /// The kernel refuses what tells that programs have ended.
+    pub fn new(idle_ns: u64) -> io::Result<Self> {
+        Ok(Self { grace: Grace::new()?, idle_ns, raised_ns: sys::boot_time_ns() })
+    }
+
+    /// Raises the epoch if it is time for that, and waits until all programs have ended that began before. Twice while a flow
+    /// pauses until it is over: an entry has left the kernel before its connection ends.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn advance(&mut self, switch: &mut Switch) -> io::Result<()> {
+        let now = sys::boot_time_ns();
+        if now.saturating_sub(self.raised_ns) < self.idle_ns / 2 {
+            return Ok(());
+        }
+        self.raised_ns = now;
+        switch.raise_epoch().map_err(io::Error::other)?;
+        self.grace.wait()
+    }
+
+    /// Whether nothing is added any more to an entry of `SOCKS`, though its socket lives.
+    pub fn is_retired(entry: &SockEntry, epoch: u32) -> bool {
+        !matches!(entry.proto, proto::TCP | proto::MPTCP | proto::PACKET) && entry.write_seq < epoch
+    }
+}

@@ -1,0 +1,115 @@
+//! What a connection moved, by process and time.
+
+use std::sync::Arc;
+
+use crate::model::{Process, STEP_LENGTHS, STEP_NS, Share, Step, Timestamp};
+use crate::track::TrafficRow;
+
+/// A row a process and step, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Moved(Vec<TrafficRow>);
+
+/// How long a step is, seconds.
+fn seconds(step: usize) -> i64 {
+    STEP_LENGTHS[step] * (STEP_NS / 1_000_000_000)
+}
+
+/// Adds figures.
+fn add(into: &mut TrafficRow, row: &TrafficRow) {
+    into.tx_bytes = into.tx_bytes.saturating_add(row.tx_bytes);
+    into.rx_bytes = into.rx_bytes.saturating_add(row.rx_bytes);
+    into.tx_calls = into.tx_calls.saturating_add(row.tx_calls);
+    into.rx_calls = into.rx_calls.saturating_add(row.rx_calls);
+}
+
+impl Moved {
+    pub(super) fn rows(&self) -> &[TrafficRow] {
+        &self.0
+    }
+
+    /// Bytes sent and received.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        self.0
+            .iter()
+            .fold((0, 0), |(tx, rx), row| (tx.saturating_add(row.tx_bytes), rx.saturating_add(row.rx_bytes)))
+    }
+
+    /// Adds what was moved; whether it is in a step of its own. `step` is a place in [`STEP_LENGTHS`].
+    pub(super) fn add(&mut self, row: &TrafficRow, step: usize) -> bool {
+        let length = seconds(step);
+        let row = TrafficRow { bucket: row.bucket.div_euclid(length).saturating_mul(length), ..*row };
+        let key = |row: &TrafficRow| (row.process, row.bucket);
+        let place = self.0.partition_point(|known| key(known) < key(&row));
+        match self.0.get_mut(place).filter(|known| key(known) == key(&row)) {
+            Some(known) => {
+                add(known, &row);
+                false
+            }
+            None => {
+                self.0.insert(place, row);
+                true
+            }
+        }
+    }
+
+    /// Makes the steps so long.
+    pub(super) fn lengthen(&mut self, step: usize) {
+        let length = seconds(step);
+        for row in &mut self.0 {
+            row.bucket = row.bucket.div_euclid(length).saturating_mul(length);
+        }
+        self.0.dedup_by(|next, row| {
+            let same = (next.process, next.bucket) == (row.process, row.bucket);
+            if same {
+                add(row, next);
+            }
+            same
+        });
+        self.0.shrink_to_fit();
+    }
+
+    /// What each process moved, and when. One that ran several programs has one share, under the latest.
+    pub(super) fn shares(
+        &self,
+        process: impl Fn(i64) -> Option<Arc<Process>>,
+        step: usize,
+    ) -> (Vec<Share>, Vec<Step>) {
+        let (mut shares, mut steps): (Vec<Share>, Vec<Step>) = (Vec::new(), Vec::with_capacity(self.0.len()));
+        let length = seconds(step).saturating_mul(1_000_000_000);
+        for of_process in self.0.chunk_by(|a, b| a.process == b.process) {
+            let Some(process) = process(of_process[0].process) else { continue };
+            let place = match shares.iter().position(|known| known.process.id == process.id) {
+                Some(place) => place,
+                None => {
+                    let none = Share {
+                        process: process.clone(),
+                        tx_bytes: 0,
+                        rx_bytes: 0,
+                        tx_calls: 0,
+                        rx_calls: 0,
+                    };
+                    shares.push(none);
+                    shares.len() - 1
+                }
+            };
+            let share = &mut shares[place];
+            share.process = process;
+            for row in of_process {
+                share.tx_bytes = share.tx_bytes.saturating_add(row.tx_bytes);
+                share.rx_bytes = share.rx_bytes.saturating_add(row.rx_bytes);
+                share.tx_calls = share.tx_calls.saturating_add(row.tx_calls);
+                share.rx_calls = share.rx_calls.saturating_add(row.rx_calls);
+                steps.push(Step {
+                    start: Timestamp(row.bucket.saturating_mul(1_000_000_000)),
+                    length,
+                    share: place,
+                    tx_bytes: row.tx_bytes,
+                    rx_bytes: row.rx_bytes,
+                    tx_calls: row.tx_calls,
+                    rx_calls: row.rx_calls,
+                });
+            }
+        }
+        (shares, steps)
+    }
+}

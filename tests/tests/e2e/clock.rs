@@ -1,0 +1,61 @@
+//! The clock of the host is set while something is recorded. Only in a guest: the host's is not ours.
+
+use std::io;
+
+use anyhow::{Result, ensure};
+use connmon_tests::harness::programs::{connmon, export, path, traffic_truth};
+use connmon_tests::harness::recorder::Recorder;
+
+const HOUR: i64 = 3_600;
+
+/// Sets the clock forward for as long as it lives.
+struct Forward;
+
+impl Forward {
+    fn new() -> Result<Self> {
+        set_by(HOUR)?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        set_by(-HOUR).expect("the clock was set before");
+    }
+}
+
+fn set_by(seconds: i64) -> Result<()> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writing.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+    time.tv_sec += seconds;
+    // SAFETY: `time` is valid for reading.
+    let done = unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &raw const time) };
+    ensure!(done == 0, "clock_settime: {}", io::Error::last_os_error());
+    Ok(())
+}
+
+/// The step is told when it happens, and by what is read from the store.
+pub fn set() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("clock.db");
+    let recorder = Recorder::start(&db, &[])?;
+    traffic_truth(&["case", "tcp-many"])?;
+    let forward = Forward::new()?;
+    traffic_truth(&["case", "tcp-many"])?;
+    let said = recorder.stop()?;
+    drop(forward);
+    ensure!(said.contains("the clock was set forward by 1\u{a0}h 00\u{a0}min"), "it says {said}");
+    let prints = |command: &[&str]| -> Result<String> {
+        let output = connmon(&[command, &["--db", path(&db)?]].concat())?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let audit = prints(&["audit"])?;
+    ensure!(audit.contains("This record is complete. The clock of this host was set forward"), "{audit}");
+    let id = export(&db)?.first().map(|record| record.id.to_string()).unwrap_or_default();
+    let show = prints(&["show", &id])?;
+    ensure!(show.contains("Add 1\u{a0}h 00\u{a0}min to its times"), "{show}");
+    let json = prints(&["report", "--format", "json"])?;
+    ensure!(json.contains("\"clock_steps\": [") && !json.contains("\"clock_steps\": []"), "{json}");
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! One UDP socket and many others: flows end by a pause, and their entries leave the kernel.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use connmon_tests::harness::programs::{audit, export, in_vm};
+use connmon_tests::harness::record::Record;
+use connmon_tests::harness::recorder::Recorder;
+
+/// The pause after which the recorder ends a flow.
+const IDLE: Duration = Duration::from_secs(2);
+/// Clients that go on.
+const REGULARS: usize = 10;
+const WAVES: usize = 3;
+/// Bytes that an answer has more than its question.
+const MORE: usize = 1;
+
+/// A server, and what each of its clients sent, by port.
+struct Server {
+    socket: UdpSocket,
+    asked: HashMap<u16, (u64, u64)>,
+    room: Vec<u8>,
+}
+
+impl Server {
+    fn new() -> Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self { socket, asked: HashMap::new(), room: vec![0; 2048] })
+    }
+
+    /// A socket that asks this server.
+    fn client(&self) -> Result<UdpSocket> {
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        client.connect(self.socket.local_addr()?)?;
+        client.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(client)
+    }
+
+    /// A question and its answer.
+    fn ask(&mut self, client: &UdpSocket, bytes: usize) -> Result<()> {
+        client.send(&vec![b'?'; bytes])?;
+        let (got, from) = self.socket.recv_from(&mut self.room)?;
+        ensure!((got, from) == (bytes, client.local_addr()?), "{got} bytes from {from} came between");
+        self.socket.send_to(&vec![b'!'; bytes + MORE], from)?;
+        ensure!(client.recv(&mut self.room)? == bytes + MORE, "not the answer");
+        let (count, sum) = self.asked.entry(from.port()).or_default();
+        (*count, *sum) = (*count + 1, *sum + bytes as u64);
+        Ok(())
+    }
+}
+
+/// A server has more clients than there is room for at once. Some go on all the time, pause, and go on; the others ask once.
+/// Every byte is recorded, none of them finds the maps full, and what goes on is told from what paused.
+pub fn idle() -> Result<()> {
+    let (room, wave) = if in_vm() { ("512", 220) } else { ("1024", 500) };
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("idle.db");
+    let recorder = Recorder::start(&db, &["--max-connections", room, "--udp-idle", "2s"])?;
+    let mut server = Server::new()?;
+    let port = server.socket.local_addr()?.port();
+    let regulars = (0..REGULARS).map(|_| server.client()).collect::<Result<Vec<_>>>()?;
+    let mut longest = Duration::ZERO;
+    let mut asked = Instant::now();
+    for n in 0..WAVES {
+        for _ in 0..wave {
+            server.ask(&server.client()?, 100 + n)?;
+        }
+        // Half of it, in which what asked once is left behind, and they do not pause.
+        for _ in 0..4 {
+            sleep(IDLE / 8);
+            longest = longest.max(asked.elapsed());
+            asked = Instant::now();
+            regulars.iter().try_for_each(|client| server.ask(client, 200))?;
+        }
+    }
+    sleep(IDLE * 2);
+    regulars.iter().try_for_each(|client| server.ask(client, 300))?;
+    let known = regulars.iter().map(|client| Ok(client.local_addr()?.port())).collect::<Result<Vec<_>>>()?;
+    recorder.stop()?;
+
+    let audit = audit(&db)?;
+    ensure!(audit.completeness["map_full"] == 0, "the maps were full: {}", audit.completeness);
+    let all = export(&db)?;
+    let mut served: HashMap<u16, Vec<&Record>> = HashMap::new();
+    for record in all.iter().filter(|record| record.local.port == port) {
+        served.entry(record.remote.port).or_default().push(record);
+    }
+    ensure!(served.len() == server.asked.len(), "{} clients of {}", served.len(), server.asked.len());
+    for (client, (count, bytes)) in &server.asked {
+        let mut records = served.remove(client).context("no record of a client")?;
+        records.sort_by(|a, b| a.opened.cmp(&b.opened));
+        let sum = |of: fn(&Record) -> u64| records.iter().map(|record| of(record)).sum::<u64>();
+        let moved = (sum(|record| record.rx_bytes), sum(|record| record.tx_bytes));
+        ensure!(
+            moved == (*bytes, bytes + count * MORE as u64),
+            "of {bytes} bytes {moved:?}: {}",
+            listed(&records)
+        );
+        let wire = |record: &Record| record.wire.map_or(0, |wire| wire.rx_packets);
+        ensure!(sum(wire) == *count, "of {count} packets {}: {}", sum(wire), listed(&records));
+        if !known.contains(client) {
+            // The kernel can give a port out again.
+            ensure!(records.len() as u64 <= *count, "asked {count} times: {}", listed(&records));
+            continue;
+        }
+        ensure!(records.len() == 2 || longest >= IDLE, "paused once: {}", listed(&records));
+        let (last, before) = records.split_last().context("no record")?;
+        ensure!(before.iter().all(|record| record.end.as_deref() == Some("idle")), "{}", listed(&records));
+        ensure!(before.iter().all(|record| record.exact && record.closed <= Some(last.opened.clone())));
+        ensure!(last.rx_bytes == 300, "after the pause: {}", listed(&records));
+    }
+    Ok(())
+}
+
+fn listed(records: &[&Record]) -> String {
+    records.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
