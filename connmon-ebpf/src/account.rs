@@ -17,6 +17,7 @@ use crate::maps::{
     EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, epoch,
     in_snapshot, is_blind, may_go_on, may_straddle,
 };
+use crate::quota::{has_room, made};
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::add;
 use crate::sock;
@@ -221,6 +222,9 @@ fn lose(sk: u64) {
 #[inline(never)]
 fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
     let entry = insert(&FLOWS, key, new);
+    if entry.is_some() {
+        made();
+    }
     count(if entry.is_none() { stat::FLOWS_FULL } else { stat::FLOWS_MADE }, 1);
     entry
 }
@@ -373,17 +377,24 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
         add(entry, way, bytes, 1);
         return 0;
     }
-    let key = FlowKey { parent, remote: new.remote, epoch: epoch() };
-    let flow = match FLOWS.get_ptr_mut(key) {
-        Some(flow) => Some(flow),
-        None => {
-            new.parent = parent;
-            new.flags |= flag::FLOW;
-            // SAFETY: a valid pointer into a map value.
-            add_to(unsafe { &raw mut (*entry).extra_flows }, 1);
-            create_flow(&key, new)
+    let mut key = FlowKey { parent, remote: new.remote, epoch: epoch() };
+    let mut flow = FLOWS.get_ptr_mut(&key);
+    if flow.is_none() {
+        new.parent = parent;
+        new.flags |= flag::FLOW;
+        if has_room(entry) == 0 {
+            key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
+            new.remote.ip = [0; 4];
+            new.remote.port = 0;
+            new.flags |= flag::AGGREGATE;
+            flow = FLOWS.get_ptr_mut(&key);
         }
-    };
+    }
+    if flow.is_none() {
+        // SAFETY: a valid pointer into a map value.
+        add_to(unsafe { &raw mut (*entry).extra_flows }, 1);
+        flow = create_flow(&key, new);
+    }
     match flow {
         Some(flow) => add(flow, way, bytes, 1),
         None => unattributed(way, bytes),

@@ -100,9 +100,11 @@ pub mod flag {
     /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
     pub const SOCKET_OLDER: u32 = 1 << 13;
     /// The socket was met in use, though no hook has seen its beginning.
-    pub const BEGIN_UNSEEN: u32 = 1 << 14;
+    pub const BEGIN_UNSEEN: u32 = 1 << 15;
     /// Set by user space: of a flow of datagrams, whose next ones go to an entry of the next epoch. Nothing is added to this one.
-    pub const RETIRED: u32 = 1 << 15;
+    pub const RETIRED: u32 = 1 << 14;
+    /// Further remotes of a datagram socket together: there was no room to tell so many apart.
+    pub const AGGREGATE: u32 = 1 << 16;
 }
 
 /// Values of [`Control::phase`].
@@ -135,6 +137,8 @@ pub struct Control {
     pub epoch: u32,
     /// Just before counting began.
     pub since_ns: u64,
+    /// Entries that user space has deleted from `FLOWS`.
+    pub deleted: u64,
 }
 
 /// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
@@ -263,8 +267,9 @@ pub struct SockEntry {
     pub proto: u16,
     /// TCP state before TCP_CLOSE.
     pub old_state: u8,
-    /// Explicit padding.
-    pub pad0: u8,
+    /// 1 once a packet was met of which it is not known what it was on the wire. A byte of its own, since softirqs write it while
+    /// others write `flags`.
+    pub wire_unknown: u8,
     /// `sk_err` at TCP_CLOSE, or the errno of a failed connect, positive.
     pub err: u32,
     /// Inode number of the network namespace.
@@ -275,7 +280,7 @@ pub struct SockEntry {
     pub kernel_tx: u64,
     /// `bytes_received` at TCP_CLOSE; counts the peer's FIN.
     pub kernel_rx: u64,
-    /// `bytes_retrans` at TCP_CLOSE.
+    /// `bytes_retrans` at TCP_CLOSE. Datagrams, in `SOCKS`: flows begun in an epoch, see `quota` in the kernel side.
     pub retransmitted: u64,
     /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
     pub srtt: u32,
@@ -289,7 +294,10 @@ pub struct SockEntry {
     /// see [`FlowKey::epoch`].
     pub write_seq: u32,
     /// 1 once `write_seq` has been set.
-    pub has_write_seq: u16,
+    pub has_write_seq: u8,
+    /// 1 once it was seen that BPF programs may move the socket's bytes past its protocol (a sockmap). A byte of its own, as
+    /// `wire_unknown`.
+    pub diverted: u8,
     /// How far the payload sent and received has been looked at, see `hooks::payload` in the kernel side.
     pub looked: [u8; 2],
     /// Shares of further processes in `ACCT`.
@@ -309,7 +317,7 @@ pub struct SockEntry {
 pub struct FlowKey {
     /// Id of the socket's entry.
     pub parent: u64,
-    /// The remote.
+    /// The remote; all zero for those that are not told apart.
     pub remote: Addr,
     /// [`Control::epoch`] when the datagram passed. So a flow that goes on moves by itself to an entry of its own as soon as user
     /// space raises the epoch, and user space has to mark nothing, which it could not do beside programs that add: once all
@@ -473,6 +481,8 @@ pub struct Settings {
     pub pad: u32,
     /// The pause after which a flow of datagrams is over, nanoseconds.
     pub idle_ns: u64,
+    /// Entries that `FLOWS` has room for.
+    pub max_flows: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }
@@ -489,5 +499,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 48 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 56 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -10,6 +10,7 @@ mod copies;
 mod hooks;
 mod identity;
 mod maps;
+mod quota;
 mod ring;
 mod shares;
 mod sock;

@@ -115,7 +115,7 @@ pub fn setting<T: Copy>(field: impl FnOnce(*const Settings) -> *const T) -> T {
 
 /// What user space changes while programs run.
 #[unsafe(no_mangle)]
-static mut CONTROL: Control = Control { phase: phase::OFF, epoch: 0, since_ns: 0 };
+static mut CONTROL: Control = Control { phase: phase::OFF, epoch: 0, since_ns: 0, deleted: 0 };
 
 /// Whether a program is to return at once: outside of the recording, or for measurements, where the verifier knows the answer and
 /// leaves out the rest. Each program asks first and once, so that all begin and stop to count at the same instant.
@@ -168,6 +168,13 @@ pub fn may_go_on(now: u64) -> bool {
 pub fn epoch() -> u32 {
     // SAFETY: as above.
     unsafe { core::ptr::read_volatile(&raw const CONTROL.epoch) }
+}
+
+/// Entries that user space has deleted from `FLOWS`.
+#[inline(always)]
+pub fn deleted() -> u64 {
+    // SAFETY: as above.
+    unsafe { core::ptr::read_volatile(&raw const CONTROL.deleted) }
 }
 
 /// Adds to a counter.

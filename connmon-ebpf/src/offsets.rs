@@ -54,6 +54,10 @@ offsets! {
     sk_type,
     /// inet_connection_sock.icsk_ulp_ops
     icsk_ulp_ops,
+    /// sock.sk_user_data
+    sk_user_data,
+    /// sk_psock.sk; `u32::MAX` where the kernel has no sockmaps
+    psock_sk,
     /// sock.sk_err
     sk_err,
     /// tcp_sock.bytes_received

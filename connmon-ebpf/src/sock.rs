@@ -108,6 +108,19 @@ pub fn layered(sk: u64) -> bool {
     get::<u64>(sk, offset!(icsk_ulp_ops)) != 0
 }
 
+/// Whether a socket is in a sockmap, whose programs may move its bytes past its protocol. The kernel then hangs a `struct sk_psock`
+/// on it, which points back (include/linux/skmsg.h); the lowest bits beside the address are flags. KCM does alike, and takes a
+/// socket's bytes as well.
+#[inline(always)]
+pub fn is_diverted(sk: u64) -> bool {
+    let back = offset!(psock_sk);
+    if back == u32::MAX as usize {
+        return false;
+    }
+    let psock = peek::<u64>(sk, offset!(sk_user_data)) & !7;
+    psock != 0 && peek::<u64>(psock, back) == sk
+}
+
 /// Turns an IPv4-mapped IPv6 address into IPv4.
 #[inline(always)]
 pub fn normalise(addr: &mut Addr) {

@@ -6,7 +6,7 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use connmon_ebpf::{Addr, proto};
 
 use super::tracepoint::note;
-use super::transfer::accepted;
+use super::transfer::{accepted, diverted};
 use crate::account::{datagrams_end, forget, is_lost, untracked};
 use crate::attempt;
 use crate::identity::{displace, is_stream};
@@ -141,6 +141,8 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
         return 1;
     }
     let sk = number(ctx.sock as u64);
+    // The last moment to see it: to close takes a socket out of its sockmaps.
+    diverted(sk);
     if sock::is_closed(sk) {
         attempt::failed(sk, 0);
     } else {

@@ -1,4 +1,4 @@
-//! Backend `fentry`: sockets that are neither TCP nor UDP: raw, ping, MPTCP, packet. Rare enough to do without copies: what
+//! Backend `fentry`: sockets that are neither TCP nor UDP: raw, ping, MPTCP, packet; and TCP sockets in sockmaps. Rare enough to do without copies: what
 //! the kernel does not show is counted.
 
 use aya_ebpf::EbpfContext;
@@ -6,28 +6,31 @@ use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
 use super::message::{closed, ends_receive, packet_received, packet_sent, received, sent};
+use super::transfer::{diverted_received, diverted_sent};
 use crate::maps::{is_off, setting};
 
 /// Defines the programs on functions like `int raw_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`.
 macro_rules! send {
-    ($function:tt, $name:ident) => {
+    ($function:tt, $name:ident, |$sk:ident, $msg:ident, $ret:ident| $sent:expr) => {
         /// A call sent, or failed.
         #[fexit(function = $function)]
         pub fn $name(ctx: FExitContext) -> i32 {
             if is_off() {
                 return 0;
             }
-            sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)));
+            let ($sk, $msg, $ret): (u64, u64, _) = (ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)));
+            $sent;
             0
         }
     };
 }
 
-send!("raw_sendmsg", fexit_raw_sendmsg);
-send!("rawv6_sendmsg", fexit_rawv6_sendmsg);
-send!("ping_v4_sendmsg", fexit_ping_v4_sendmsg);
-send!("ping_v6_sendmsg", fexit_ping_v6_sendmsg);
-send!("mptcp_sendmsg", fexit_mptcp_sendmsg);
+send!("raw_sendmsg", fexit_raw_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!("rawv6_sendmsg", fexit_rawv6_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!("ping_v4_sendmsg", fexit_ping_v4_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!("ping_v6_sendmsg", fexit_ping_v6_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!("mptcp_sendmsg", fexit_mptcp_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
+send!("tcp_bpf_sendmsg", fexit_tcp_bpf_sendmsg, |sk, _msg, ret| diverted_sent(sk, ret));
 
 /// The argument at a byte position of the context. The compiler would make one load of several with a computed position,
 /// which the verifier does not allow.
@@ -44,29 +47,44 @@ fn argument<const AT: usize>(ctx: &FExitContext) -> i32 {
 /// Defines the programs on functions like `int raw_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int
 /// *addr_len)`, with one parameter more before `flags` up to Linux 5.18.
 macro_rules! receive {
-    ($function:tt, $name:ident) => {
+    ($function:tt, $name:ident, |$sk:ident, $msg:ident, $flags:ident, $ret:ident| $received:expr) => {
         /// A call received, or failed.
         #[fexit(function = $function)]
         pub fn $name(ctx: FExitContext) -> i32 {
             if is_off() {
                 return 0;
             }
-            let (flags, ret): (i32, i32) = match setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) {
+            let ($flags, ret): (i32, i32) = match setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) {
                 4 => (argument::<24>(&ctx), argument::<32>(&ctx)),
                 5 => (argument::<24>(&ctx), argument::<40>(&ctx)),
                 6 => (argument::<32>(&ctx), argument::<48>(&ctx)),
                 _ => return 0,
             };
-            received(ctx.arg(0), ctx.arg(1), flags, i64::from(ret));
+            let ($sk, $msg, $ret): (u64, u64, _) = (ctx.arg(0), ctx.arg(1), i64::from(ret));
+            $received;
             0
         }
     };
 }
 
-receive!("raw_recvmsg", fexit_raw_recvmsg);
-receive!("rawv6_recvmsg", fexit_rawv6_recvmsg);
-receive!("ping_recvmsg", fexit_ping_recvmsg);
-receive!("mptcp_recvmsg", fexit_mptcp_recvmsg);
+receive!("raw_recvmsg", fexit_raw_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!("rawv6_recvmsg", fexit_rawv6_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!("ping_recvmsg", fexit_ping_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!("mptcp_recvmsg", fexit_mptcp_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!("tcp_bpf_recvmsg", fexit_tcp_bpf_recvmsg, |sk, _msg, flags, ret| diverted_received(sk, flags, ret));
+receive!("tcp_bpf_recvmsg_parser", fexit_tcp_bpf_recvmsg_parser, |sk, _msg, flags, ret| diverted_received(
+    sk, flags, ret
+));
+
+/// `int tcp_bpf_sendpage(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, up to Linux 6.4.
+#[fexit(function = "tcp_bpf_sendpage")]
+pub fn fexit_tcp_bpf_sendpage(ctx: FExitContext) -> i32 {
+    if is_off() {
+        return 0;
+    }
+    diverted_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(5)));
+    0
+}
 
 /// `int packet_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)`
 #[fexit(function = "packet_sendmsg")]

@@ -1,10 +1,11 @@
-//! Backend `kprobe`: sockets that are neither TCP nor UDP, as in `fentry_message`.
+//! Backend `kprobe`: sockets that are neither TCP nor UDP, and those in sockmaps, as in `fentry_message`.
 
 use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 
 use super::kprobe::{note, noted};
 use super::message::{closed, ends_receive, packet_received, packet_sent, received, sent};
+use super::transfer::{diverted_received, diverted_sent};
 use crate::maps::{is_off, setting};
 
 // Which call a note is of, after those of `kprobe`. A thread is in one of each kind at most.
@@ -49,10 +50,12 @@ send!(SEND, kprobe_mptcp_sendmsg, kretprobe_mptcp_sendmsg, |sk, msg, ret| sent(s
 send!(PACKET_SEND, kprobe_packet_sendmsg, kretprobe_packet_sendmsg, |socket, _msg, ret| {
     packet_sent(socket, ret)
 });
+send!(SEND, kprobe_tcp_bpf_sendmsg, kretprobe_tcp_bpf_sendmsg, |sk, _msg, ret| diverted_sent(sk, ret));
+send!(SEND, kprobe_tcp_bpf_sendpage, kretprobe_tcp_bpf_sendpage, |sk, _page, ret| diverted_sent(sk, ret));
 
 /// Defines the pair of probes on a receiving function; the flags are its fourth argument, the fifth up to Linux 5.18.
 macro_rules! receive {
-    ($entry:ident, $exit:ident) => {
+    ($entry:ident, $exit:ident, |$sk:ident, $msg:ident, $flags:ident, $ret:ident| $received:expr) => {
         #[doc = "Entry."]
         #[kprobe]
         pub fn $entry(ctx: ProbeContext) -> u32 {
@@ -74,18 +77,25 @@ macro_rules! receive {
             if is_off() {
                 return 0;
             }
-            if let Some((sk, msg, flags)) = noted(RECEIVE) {
-                received(sk, msg, flags as i32, i64::from(ctx.ret::<i32>()));
+            if let Some(($sk, $msg, flags)) = noted(RECEIVE) {
+                let ($flags, $ret) = (flags as i32, i64::from(ctx.ret::<i32>()));
+                $received;
             }
             0
         }
     };
 }
 
-receive!(kprobe_raw_recvmsg, kretprobe_raw_recvmsg);
-receive!(kprobe_rawv6_recvmsg, kretprobe_rawv6_recvmsg);
-receive!(kprobe_ping_recvmsg, kretprobe_ping_recvmsg);
-receive!(kprobe_mptcp_recvmsg, kretprobe_mptcp_recvmsg);
+receive!(kprobe_raw_recvmsg, kretprobe_raw_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!(kprobe_rawv6_recvmsg, kretprobe_rawv6_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!(kprobe_ping_recvmsg, kretprobe_ping_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!(kprobe_mptcp_recvmsg, kretprobe_mptcp_recvmsg, |sk, msg, flags, ret| received(sk, msg, flags, ret));
+receive!(kprobe_tcp_bpf_recvmsg, kretprobe_tcp_bpf_recvmsg, |sk, _msg, flags, ret| diverted_received(
+    sk, flags, ret
+));
+receive!(kprobe_tcp_bpf_recvmsg_parser, kretprobe_tcp_bpf_recvmsg_parser, |sk, _msg, flags, ret| {
+    diverted_received(sk, flags, ret)
+});
 
 /// `int packet_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)`
 #[kprobe]

@@ -4,6 +4,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{SockEntry, blind, flag, proto, stat};
 
+use super::transfer::diverted;
 use crate::account::{New, Way, create, is_lost, now, release, tcp_entry, unseen, untracked, was_full};
 use crate::attempt;
 use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
@@ -198,6 +199,8 @@ fn received(sk: u64) {
         return;
     }
     let delivered = sock::delivered(sk);
+    // What BPF put into a queue of its own is counted with the call, and so is the rest, which may go through that queue too.
+    let by_call = diverted(sk);
     // Without an entry, `untracked` counts what was delivered when the socket ends.
     let Some(entry) = tcp_entry(sk) else { return };
     // SAFETY: a valid pointer into a map value; the socket is locked here, so `delivered` has one writer.
@@ -205,7 +208,9 @@ fn received(sk: u64) {
         let before = (*entry).delivered;
         if delivered > before {
             (*entry).delivered = delivered;
-            add(entry, Way::Rx, delivered - before, 1);
+            if !by_call {
+                add(entry, Way::Rx, delivered - before, 1);
+            }
         }
     }
 }

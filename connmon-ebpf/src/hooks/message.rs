@@ -5,6 +5,7 @@
 
 use connmon_ebpf::{Addr, flag, proto, stat};
 
+use super::transfer::diverted;
 use crate::account::{New, Way, datagram_slow, datagrams_end, direction, is_current, moved, send_failed};
 use crate::maps::{CALLS, Call, SOCKS, count, offset};
 use crate::shares::add;
@@ -12,8 +13,8 @@ use crate::sock::{self, get};
 use crate::task::thread;
 
 // include/linux/socket.h
-const MSG_PEEK: i32 = 0x2;
-const MSG_ERRQUEUE: i32 = 0x2000;
+pub const MSG_PEEK: i32 = 0x2;
+pub const MSG_ERRQUEUE: i32 = 0x2000;
 
 /// Whether a socket's class is counted here.
 #[inline(always)]
@@ -119,6 +120,8 @@ pub fn note(sk: u64, remote: Addr, header: u64) {
 #[inline(always)]
 pub fn closed(socket: u64) {
     let sk: u64 = get(socket, offset!(socket_sk));
+    // The last moment to see it: to close takes a socket out of its sockmaps.
+    diverted(sk);
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     if SOCKS.get_ptr(sk).is_none_or(|entry| is_message(unsafe { (*entry).proto })) {
         datagrams_end(sk);

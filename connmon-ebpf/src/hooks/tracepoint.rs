@@ -8,17 +8,13 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto};
 
-use super::message;
-use super::transfer::{layered_received, tcp_sent};
+use super::message::{self, MSG_ERRQUEUE, MSG_PEEK};
+use super::transfer::{diverted, layered_received, tcp_sent};
 use crate::account::release;
 use crate::copies::{copies, mine};
 use crate::maps::{SOCKS, setting};
 use crate::sock;
 use crate::task::thread;
-
-// include/linux/socket.h
-const MSG_PEEK: i32 = 0x2;
-const MSG_ERRQUEUE: i32 = 0x2000;
 
 /// The bits of [`proto`]'s values that are the protocol's number, but for packet sockets.
 const NUMBER: u16 = proto::RAW - 1;
@@ -54,7 +50,10 @@ copies! {
             let ret = i64::from(ctx.arg::<i32>(1));
             match counted(sk) {
                 0 => {}
-                proto::TCP => tcp_sent(sk, ret),
+                proto::TCP => {
+                    diverted(sk);
+                    tcp_sent(sk, ret);
+                }
                 class => message::sent_as(class, sk, 0, ret),
             }
         }
@@ -73,7 +72,7 @@ copies! {
                 return 0;
             }
             if class == proto::TCP {
-                if sock::layered(sk) && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 {
+                if flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 && (sock::layered(sk) || diverted(sk)) {
                     layered_received(sk, ret);
                 }
                 return 0;

@@ -2,6 +2,7 @@
 
 use connmon_ebpf::{Addr, blind, flag, proto};
 
+use super::message::{MSG_ERRQUEUE, MSG_PEEK};
 use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry, unattributed};
 use crate::attempt;
 use crate::identity::{self, evict};
@@ -23,7 +24,37 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
     }
 }
 
-/// A call took `bytes` from a TCP socket on which another protocol rides, after that protocol's work.
+/// Whether a socket is in a sockmap; its entry says so from then on.
+#[inline(always)]
+pub fn diverted(sk: u64) -> bool {
+    if !sock::is_diverted(sk) {
+        return false;
+    }
+    if let Some(entry) = SOCKS.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value; a byte that only ever becomes 1.
+        unsafe { core::ptr::write_volatile(&raw mut (*entry).diverted, 1) };
+    }
+    true
+}
+
+/// A call on a sockmap's own functions handed `bytes` to a TCP socket. Those that are not in one any more go the usual way.
+#[inline(always)]
+pub fn diverted_sent(sk: u64, bytes: i64) {
+    if diverted(sk) {
+        tcp_sent(sk, bytes);
+    }
+}
+
+/// The same, for bytes that a call took.
+#[inline(always)]
+pub fn diverted_received(sk: u64, flags: i32, bytes: i64) {
+    if flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 && diverted(sk) {
+        layered_received(sk, bytes);
+    }
+}
+
+/// A call took `bytes` from a TCP socket which tcp_recvmsg() does not tell of: another protocol rides on it, or BPF filled a
+/// queue of its own.
 #[inline(always)]
 pub fn layered_received(sk: u64, bytes: i64) {
     if bytes <= 0 {
@@ -47,7 +78,8 @@ pub fn written(sk: u64, from: u32, to: u32) {
         (*entry).has_write_seq = 1;
         from
     };
-    if to != from {
+    // What a sockmap's programs let pass is counted with the call (`diverted_sent`).
+    if to != from && !diverted(sk) {
         add(entry, Way::Tx, u64::from(to.wrapping_sub(from)), 1);
     }
 }

@@ -71,32 +71,36 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     }
     let skb: *mut __sk_buff = ctx.skb.skb;
     // SAFETY: fields of the context; the verifier checks the access.
-    let (sk, len, segments) = unsafe { ((*skb).__bindgen_anon_2.sk as u64, (*skb).len, (*skb).gso_segs) };
+    let (sk, len, segments) = unsafe {
+        let segments = Segments { count: (*skb).gso_segs, size: (*skb).gso_size };
+        ((*skb).__bindgen_anon_2.sk as u64, (*skb).len, segments)
+    };
     if sk == 0 {
         return;
     }
     // SAFETY: as above.
     let ends = unsafe { Ends::of((*skb).__bindgen_anon_2.sk) };
     let sk = number(sk);
-    let (mut packets, mut bytes) = (1, u64::from(len));
     let entry = SOCKS.get_ptr_mut(sk).filter(|entry| ends.are_of(*entry));
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     let is_stream = entry.is_some_and(|entry| unsafe { (*entry).proto } == proto::TCP);
-    if let (Some(entry), true, true) = (entry, is_stream, segments <= 1) {
+    if let (Some(entry), true, true) = (entry, is_stream, segments.is_one()) {
         if !payload::may_tell(ctx, entry, way, len) {
             // SAFETY: a valid pointer into a map value.
-            return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
+            return add(unsafe { &raw mut (*entry).wire }, way, 1, u64::from(len));
         }
     }
-    let Some(header) = Header::read(ctx, way) else { return };
+    let Some(header) = Header::read(ctx, way) else {
+        if let Some(entry) = entry {
+            // SAFETY: a valid pointer into a map value; a byte that only ever becomes 1.
+            unsafe { core::ptr::write_volatile(&raw mut (*entry).wire_unknown, 1) };
+        }
+        return;
+    };
     if let (Some(entry), true) = (entry, is_stream) {
         payload::segment(ctx, sk, entry, &header, way, len);
     }
-    if segments > 1 {
-        // A large packet that is cut into segments behind this hook, or was put together before it.
-        packets = u64::from(segments);
-        bytes += (packets - 1) * u64::from(header.len);
-    }
+    let (packets, bytes) = segments.on_wire(len, &header);
     let is_counted = matches!(header.proto, proto::TCP | proto::UDP);
     if !is_counted && way == Way::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
         name(sk, header.remote);
@@ -115,7 +119,13 @@ fn packet(ctx: &SkBuffContext, way: Way) {
         // SAFETY: a valid pointer into a map value.
         return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
     }
-    let flow = FLOWS.get_ptr_mut(FlowKey { parent, remote: header.remote, epoch: epoch() });
+    let mut key = FlowKey { parent, remote: header.remote, epoch: epoch() };
+    let mut flow = FLOWS.get_ptr_mut(&key);
+    if flow.is_none() {
+        // Of a socket with more remotes than are told apart.
+        key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
+        flow = FLOWS.get_ptr_mut(&key);
+    }
     payload::datagram(ctx, sk, flow, &header, way, len);
     match flow {
         // SAFETY: a valid pointer into a map value.
@@ -246,6 +256,117 @@ struct Usual {
     destination_port: u16,
 }
 
+/// How a large packet is cut into segments behind these hooks, or how it was put together before them: "GSO" and "GRO" of
+/// Documentation/networking/segmentation-offloads.rst.
+struct Segments {
+    /// How many; 0 where what handed the packet in did not count them, as virtual network cards do.
+    count: u32,
+    /// Payload of each but the last; 0 for a packet that is one.
+    size: u32,
+}
+
+impl Segments {
+    #[inline(always)]
+    fn is_one(&self) -> bool {
+        self.count <= 1 && self.size == 0
+    }
+
+    /// Packets and bytes of a packet of `len` bytes on the wire, where each segment has headers of its own.
+    #[inline(always)]
+    fn on_wire(&self, len: u32, header: &Header) -> (u64, u64) {
+        if self.is_one() {
+            return (1, u64::from(len));
+        }
+        let count = match self.size {
+            size if self.count <= 1 && size != 0 => len.saturating_sub(header.len).div_ceil(size).max(1),
+            _ => self.count,
+        };
+        // The header of a jumbogram is in front of a large packet only.
+        let (len, each) = match count {
+            ..=1 => (len, header.len),
+            _ => (len.wrapping_sub(header.jumbo), header.len.wrapping_sub(header.jumbo)),
+        };
+        (u64::from(count), u64::from(len) + u64::from(count - 1) * u64::from(each))
+    }
+}
+
+// Headers of IPv6 behind which comes another one (RFC 8200, section 4; RFC 4302, section 2).
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+/// So many of them are passed: the six that RFC 8200 has, of which one may come twice, and one more.
+const MAX_EXTENSIONS: u32 = 8;
+
+/// What is behind IPv6's own header.
+struct Behind {
+    /// IPPROTO_* of the transport; [`FRAGMENT`] in a fragment without its header.
+    proto: u8,
+    /// Where that begins.
+    at: u32,
+    /// Bytes of the hop-by-hop header that the kernel puts in front of packets of more than 64 KiB (`hop_jumbo_hdr`,
+    /// include/net/ipv6.h).
+    jumbo: u32,
+}
+
+impl Behind {
+    /// Passes the extension headers; nothing if there are too many, or if the packet ends among them.
+    #[inline(always)]
+    fn of(skb: *mut __sk_buff, first: u8) -> Option<Self> {
+        let mut behind = Self { proto: first, at: 40, jumbo: 0 };
+        if is_extension(first) {
+            let packed = pass_extensions(skb, u32::from(first));
+            if packed == 0 {
+                return None;
+            }
+            behind.proto = packed as u8;
+            behind.jumbo = (packed >> 8) as u32 & 8;
+            behind.at = (packed >> 16) as u32;
+        }
+        Some(behind)
+    }
+}
+
+#[inline(always)]
+fn is_extension(proto: u8) -> bool {
+    matches!(proto, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
+}
+
+/// The walk of [`Behind::of`], packed: a byte each for protocol and jumbogram, then where it ended; 0 for nothing. A global function,
+/// which the verifier follows once, and not once for each number of headers.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn pass_extensions(skb: *mut __sk_buff, first: u32) -> u64 {
+    let ctx = SkBuffContext::new(skb);
+    let (mut proto, mut at, mut jumbo) = (first as u8, 40, 0);
+    for _ in 0..MAX_EXTENSIONS {
+        let Ok([next, len, a, b]) = ctx.load::<[u8; 4]>(at as usize) else { return 0 };
+        let len = u32::from(len);
+        let bytes = match proto {
+            // Not the first of its packet.
+            FRAGMENT if u16::from_be_bytes([a, b]) & 0xfff8 != 0 => return packed(proto, jumbo, at),
+            FRAGMENT => 8,
+            AUTHENTICATION => (len + 2) * 4,
+            _ => (len + 1) * 8,
+        };
+        // One option of four bytes, the length (RFC 2675).
+        if (proto, len, a, b) == (HOP_BY_HOP, 0, 0xc2, 4) {
+            jumbo = 8;
+        }
+        (proto, at) = (next, at + bytes);
+        if !is_extension(proto) {
+            return packed(proto, jumbo, at);
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn packed(proto: u8, jumbo: u64, at: u32) -> u64 {
+    u64::from(proto) | jumbo << 8 | u64::from(at) << 16
+}
+
 /// What a packet's headers tell.
 pub struct Header {
     /// The other end.
@@ -258,10 +379,12 @@ pub struct Header {
     pub transport: u32,
     /// Bytes of all headers, from the IP header on.
     pub len: u32,
+    /// Bytes of them that no segment of a large packet has.
+    jumbo: u32,
 }
 
 impl Header {
-    /// Reads the headers. Behind IPv6 extension headers the ports stay unknown.
+    /// Reads the headers.
     #[inline(always)]
     fn read(ctx: &SkBuffContext, way: Way) -> Option<Self> {
         // The usual: IPv4 without options, and UDP. One call instead of four.
@@ -282,21 +405,23 @@ impl Header {
                     proto: proto::UDP,
                     transport: 20,
                     len: 28,
+                    jumbo: 0,
                 });
             }
         }
         let first: u8 = ctx.load(0).ok()?;
-        let (from, to, proto, at) = if first >> 4 == 4 {
+        let (from, to, behind) = if first >> 4 == 4 {
             let proto: u8 = ctx.load(9).ok()?;
             let [from, to]: [u32; 2] = ctx.load(12).ok()?;
             let addr = |ip: u32| Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET };
-            (addr(from), addr(to), proto, u32::from(first & 15) * 4)
+            (addr(from), addr(to), Behind { proto, at: u32::from(first & 15) * 4, jumbo: 0 })
         } else {
             let proto: u8 = ctx.load(6).ok()?;
             let [from, to]: [[u32; 4]; 2] = ctx.load(8).ok()?;
             let addr = |ip: [u32; 4]| Addr { ip, port: 0, family: sock::AF_INET6 };
-            (addr(from), addr(to), proto, 40)
+            (addr(from), addr(to), Behind::of(ctx.skb.skb, proto)?)
         };
+        let Behind { proto, at, jumbo } = behind;
         let (mut local, mut remote) = if way == Way::Tx { (from, to) } else { (to, from) };
         let proto = u16::from(proto);
         let mut len = at;
@@ -310,6 +435,6 @@ impl Header {
                 _ => 8,
             };
         }
-        Some(Self { remote, local, proto, transport: at, len })
+        Some(Self { remote, local, proto, transport: at, len, jumbo })
     }
 }

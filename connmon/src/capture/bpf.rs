@@ -98,7 +98,7 @@ impl Capture {
         let mut switch = Switch::of(&mut probes)?;
         let watched = watched(&probes)?;
         let missed_before = skipped(&watched);
-        let epochs = Epochs::new(options.idle_ns).map_err(CaptureError::Grace)?;
+        let epochs = Epochs::new(&options).map_err(CaptureError::Grace)?;
         // All programs are attached: from here on they count.
         let started_ns = switch.begin()?;
         emit(Frame::Start(Box::new(start(&probes, options, started_ns))));
@@ -217,7 +217,8 @@ impl Capture {
             self.ends_at = Some(now);
         }
         if self.ended.is_none() {
-            self.epochs.advance(&mut self.switch).map_err(CaptureError::Grace)?;
+            let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted.0);
+            self.epochs.advance(&mut self.switch, flows).map_err(CaptureError::Grace)?;
         }
         let epoch = self.switch.epoch();
         let mut live = HashSet::new();
@@ -232,6 +233,7 @@ impl Capture {
         .map_err(|error| CaptureError::Map("SOCKS", error))?;
         let mut gone = HashSet::new();
         let retired = self.sweep_flows(&mut live, &mut gone, &mut emit)?;
+        self.switch.set_deleted(self.deleted.0)?;
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
         self.gone = gone;
         let mut kernel = self.last;

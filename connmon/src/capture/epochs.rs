@@ -5,6 +5,7 @@ use std::io;
 
 use connmon_ebpf::{SockEntry, proto};
 
+use super::probes::Options;
 use super::switch::Switch;
 use super::sys::{self, Grace};
 
@@ -13,6 +14,8 @@ pub struct Epochs {
     grace: Grace,
     /// The pause after which a flow is over.
     idle_ns: u64,
+    /// Entries in `FLOWS` from which it is raised at once.
+    many: u64,
     raised_ns: u64,
 }
 
@@ -21,18 +24,20 @@ impl Epochs {
     ///
     /// # Errors
     /// The kernel refuses what tells that programs have ended.
-    pub fn new(idle_ns: u64) -> io::Result<Self> {
-        Ok(Self { grace: Grace::new()?, idle_ns, raised_ns: sys::boot_time_ns() })
+    pub fn new(options: &Options) -> io::Result<Self> {
+        let (idle_ns, many) = (options.idle_ns, u64::from(options.max_connections) / 8);
+        Ok(Self { grace: Grace::new()?, idle_ns, many, raised_ns: sys::boot_time_ns() })
     }
 
     /// Raises the epoch if it is time for that, and waits until all programs have ended that began before. Twice while a flow
-    /// pauses until it is over: an entry has left the kernel before its connection ends.
+    /// pauses until it is over: an entry has left the kernel before its connection ends. Where there are so many entries
+    /// (`flows`) that they soon would have to share the room, with each sweep.
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn advance(&mut self, switch: &mut Switch) -> io::Result<()> {
+    pub fn advance(&mut self, switch: &mut Switch, flows: u64) -> io::Result<()> {
         let now = sys::boot_time_ns();
-        if now.saturating_sub(self.raised_ns) < self.idle_ns / 2 {
+        if flows <= self.many && now.saturating_sub(self.raised_ns) < self.idle_ns / 2 {
             return Ok(());
         }
         self.raised_ns = now;

@@ -6,6 +6,7 @@ pub mod btf;
 mod epochs;
 pub mod executable;
 pub mod file;
+pub mod foreign;
 mod frame;
 pub mod hosts;
 pub mod interfaces;

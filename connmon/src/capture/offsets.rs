@@ -64,6 +64,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         sk_protocol: number("sock", "sk_protocol", 2)?,
         sk_type: number("sock", "sk_type", 2)?,
         icsk_ulp_ops: pointer("inet_connection_sock", "icsk_ulp_ops")?,
+        sk_user_data: pointer("sock", "sk_user_data")?,
+        psock_sk: pointer("sk_psock", "sk").unwrap_or(u32::MAX),
         sk_err: number("sock", "sk_err", 4)?,
         bytes_received: number("tcp_sock", "bytes_received", 8)?,
         bytes_sent: number("tcp_sock", "bytes_sent", 8)?,

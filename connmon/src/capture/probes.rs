@@ -211,6 +211,7 @@ fn attach_one(
         blind: options.blind,
         pad: 0,
         idle_ns: options.idle_ns,
+        max_flows: u64::from(options.max_connections),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));
@@ -278,6 +279,13 @@ pub fn misses_count(program: &str) -> bool {
     let harmless =
         ["consume_skb", "fentry_skb_free_datagram", "fentry_inet_release", "fentry_packet_release"];
     !further && !harmless.contains(&program)
+}
+
+/// Whether the kernel's name of a program, which it cuts off, is one of ours: of this recorder, or of another one.
+pub fn is_own(name: &[u8]) -> bool {
+    // BPF_OBJ_NAME_LEN, with a final NUL (include/uapi/linux/bpf.h).
+    let cut = |program: &str| program.as_bytes().iter().copied().take(15).eq(name.iter().copied());
+    [COMMON, WIRE, FENTRY, KPROBE, TRACEPOINT].concat().iter().any(|Probe(program, ..)| cut(program))
 }
 
 /// The programs for one hook in the order in which they are to be attached, so that the copies run in rising order: a

@@ -1,8 +1,10 @@
-//! Namespaces that the recorder itself is in, where they are not the first ones: what it reads of processes and clocks then differs
-//! from what the kernel's own side says.
+//! What around the recorder changes what it sees: namespaces that it is in, where they are not the first ones (what it reads of
+//! processes and clocks then differs from what the kernel's own side says), and BPF programs of others.
 
 use std::fs;
 use std::sync::OnceLock;
+
+use super::foreign;
 
 /// The first PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const FIRST: &str = "pid:[4026531836]";
@@ -37,7 +39,8 @@ fn shift(offsets: &str) -> i64 {
 pub fn notes() -> Vec<String> {
     let nested = "connmon runs in a PID namespace of its own: executables and command lines of processes that began before the \
                   recording are unknown, and few executables can be hashed; run it in the host's PID namespace (docker run --pid=host)";
-    is_nested().then(|| nested.to_owned()).into_iter().collect()
+    let foreign = foreign::loaded().ok().and_then(|all| foreign::note(&all));
+    is_nested().then(|| nested.to_owned()).into_iter().chain(foreign).collect()
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ const MAP: &str = ".bss";
 
 /// The way to all programs at once.
 pub struct Switch {
-    map: Array<MapData, [u64; 2]>,
+    map: Array<MapData, [u64; 3]>,
     phase: u32,
     epoch: u32,
     since_ns: u64,
+    deleted: u64,
 }
 
 impl Switch {
@@ -25,7 +26,7 @@ impl Switch {
     pub fn of(probes: &mut Probes) -> Result<Self, MapError> {
         let map = probes.ebpf.take_map(MAP).ok_or_else(|| MapError::InvalidName { name: MAP.into() })?;
         // What is seen until the time is known may be older.
-        Ok(Self { map: Array::try_from(map)?, phase: phase::OFF, epoch: 1, since_ns: u64::MAX })
+        Ok(Self { map: Array::try_from(map)?, phase: phase::OFF, epoch: 1, since_ns: u64::MAX, deleted: 0 })
     }
 
     /// Lets all programs count; everything from the returned time on is counted (CLOCK_BOOTTIME).
@@ -63,8 +64,18 @@ impl Switch {
         self.write()
     }
 
+    /// Tells the programs how many entries of `FLOWS` have been deleted.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set_deleted(&mut self, deleted: u64) -> Result<(), MapError> {
+        self.deleted = deleted;
+        self.write()
+    }
+
     fn write(&mut self) -> Result<(), MapError> {
-        let control = Control { phase: self.phase, epoch: self.epoch, since_ns: self.since_ns };
-        self.map.set(0, bytemuck::cast::<Control, [u64; 2]>(control), 0)
+        let control =
+            Control { phase: self.phase, epoch: self.epoch, since_ns: self.since_ns, deleted: self.deleted };
+        self.map.set(0, bytemuck::cast::<Control, [u64; 3]>(control), 0)
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
+use crate::capture::foreign::{self, Foreign};
 use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf, surroundings};
 use crate::cli::{self, TextFormat};
@@ -28,6 +29,8 @@ struct Findings {
     out_of_scope: &'static [&'static str],
     /// What a recorder started here would lack.
     surroundings: Vec<String>,
+    /// BPF programs and maps of others that change what is recorded; nothing where the kernel does not tell.
+    foreign_bpf: Option<Vec<Foreign>>,
     store: Option<StoreFinding>,
 }
 
@@ -126,6 +129,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
         chosen,
         out_of_scope: OUT_OF_SCOPE,
         surroundings: surroundings::notes(),
+        foreign_bpf: foreign::loaded().ok(),
         store,
     };
     let mut out = stdout();
@@ -157,8 +161,23 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> 
     for note in &findings.surroundings {
         writeln!(out, "warning: {note}")?;
     }
+    write_foreign(findings.foreign_bpf.as_deref(), out)?;
     if let Some(store) = &findings.store {
         write_store(store, out)?;
+    }
+    Ok(())
+}
+
+fn write_foreign(foreign: Option<&[Foreign]>, out: &mut impl Write) -> std::io::Result<()> {
+    let Some(all) = foreign else {
+        return writeln!(out, "BPF programs of others: not known, the kernel lists them to root only");
+    };
+    if !all.is_empty() {
+        writeln!(out, "\nBPF programs and maps of others that change what is recorded")?;
+    }
+    for Foreign { kind, class, id, name, meaning } in all {
+        let name = if name.is_empty() { "without a name" } else { name };
+        writeln!(out, "  {kind} {id:<6} {class:<16} {name}: {meaning}")?;
     }
     Ok(())
 }

@@ -22,9 +22,10 @@ fn is_looped(entry: &SockEntry) -> bool {
 
 /// The kernel's totals of a connection, bytes sent and received, where they are to equal the application's.
 pub fn comparable(entry: &SockEntry) -> Option<(u64, u64)> {
-    // What rides on a connection adds bytes of its own to the kernel's totals.
-    let unclear = flag::PREEXISTING | flag::BEGIN_UNSEEN | flag::LAYERED;
-    let whole = entry.flags & flag::TOTALS != 0 && entry.flags & unclear == 0;
+    // What rides on a connection adds bytes of its own to the kernel's totals; a sockmap's programs give and take.
+    let apart =
+        entry.flags & (flag::PREEXISTING | flag::BEGIN_UNSEEN | flag::LAYERED) != 0 || entry.diverted != 0;
+    let whole = entry.flags & flag::TOTALS != 0 && !apart;
     let fin = u64::from(entry.flags & flag::FIN_RECEIVED != 0);
     whole.then(|| (entry.kernel_tx, entry.kernel_rx.saturating_sub(fin)))
 }
@@ -88,9 +89,14 @@ impl Tally {
     /// Compares what calls moved on a flow of datagrams that is over with the packets that were counted. Packets can be missing
     /// (see `hooks::wire` in the kernel side); bytes on the wire that no call sent cannot be explained.
     pub fn reconcile_datagrams(&mut self, entry: &SockEntry, moved: &Figures) {
-        let unclear = flag::PREEXISTING | flag::SOCKET_OLDER | flag::REMOTE_UNKNOWN | flag::END_UNSEEN;
+        let unclear = flag::PREEXISTING
+            | flag::SOCKET_OLDER
+            | flag::REMOTE_UNKNOWN
+            | flag::AGGREGATE
+            | flag::END_UNSEEN;
         // A send that failed may have had a packet.
-        if entry.proto != proto::UDP || entry.flags & unclear != 0 || entry.err != 0 || is_looped(entry) {
+        let is_unclear = entry.flags & unclear != 0 || entry.wire_unknown != 0 || entry.diverted != 0;
+        if entry.proto != proto::UDP || is_unclear || entry.err != 0 || is_looped(entry) {
             return;
         }
         let ip_header = if i32::from(entry.remote.family) == libc::AF_INET { 20 } else { 40 };

@@ -9,6 +9,9 @@ use connmon_ebpf::{Addr, SockEntry, Wire, flag, proto};
 use super::figures::{Counted, Figures, Place, inline};
 use super::{PATIENCE, Tracker};
 
+/// Connections that are remembered while none of their entries is in the kernel. With more, those that paused longest are over.
+const MOST_PAUSED: usize = 65_536;
+
 /// An entry of a connection that may grow, or whose shares may follow.
 struct Part {
     id: u64,
@@ -50,14 +53,14 @@ pub struct Chain {
 }
 
 impl Chain {
-    fn new(entry: &SockEntry) -> Self {
+    fn new(entry: &SockEntry, closed_ns: Option<u64>) -> Self {
         Self {
             socket: socket_of(entry),
             parts: vec![Part::new(entry.id)],
             wire: Wire::default(),
             grew: true,
             used_ns: entry.opened_ns,
-            closed_ns: None,
+            closed_ns,
         }
     }
 
@@ -85,15 +88,24 @@ struct Spent {
 #[derive(Default)]
 pub struct Flows {
     /// The pause after which a connection is over; 0 where none ends by that.
-    pub idle_ns: u64,
+    idle_ns: u64,
     /// By socket and remote: the connection's id, which is that of its first entry.
     sockets: HashMap<u64, HashMap<Addr, u64>>,
     /// Entries after the first.
     later: HashMap<u64, u64>,
     spent: HashMap<u64, Spent>,
+    /// Sockets that are gone and whose further entries may only be met now: when they went, and sweeps since.
+    gone: HashMap<u64, (u64, u8)>,
+    /// [`MOST_PAUSED`].
+    pub most_paused: usize,
 }
 
 impl Flows {
+    /// The recording begins: a flow is over after a pause of this length.
+    pub fn begin(&mut self, idle_ns: u64) {
+        (self.idle_ns, self.most_paused) = (idle_ns, MOST_PAUSED);
+    }
+
     /// Whether connections of this protocol are kept here.
     pub fn keep(&self, entry: &SockEntry) -> bool {
         self.idle_ns != 0 && !matches!(entry.proto, proto::TCP | proto::MPTCP | proto::PACKET)
@@ -101,7 +113,8 @@ impl Flows {
 
     /// What a new connection consists of.
     pub fn chain(&self, entry: &SockEntry) -> Option<Box<Chain>> {
-        self.keep(entry).then(|| Box::new(Chain::new(entry)))
+        let closed_ns = self.gone.get(&socket_of(entry)).map(|(closed_ns, _)| *closed_ns);
+        self.keep(entry).then(|| Box::new(Chain::new(entry, closed_ns)))
     }
 
     /// The connection that an entry belongs to.
@@ -120,8 +133,8 @@ impl Flows {
             self.later.remove(&part.id);
         }
         let Some(remotes) = self.sockets.get_mut(&chain.socket) else { return };
-        if remotes.get(&entry.remote) == Some(&entry.id) {
-            remotes.remove(&entry.remote);
+        if remotes.get(&remote_of(entry)) == Some(&entry.id) {
+            remotes.remove(&remote_of(entry));
         }
         if remotes.is_empty() {
             self.sockets.remove(&chain.socket);
@@ -131,7 +144,10 @@ impl Flows {
     /// Whether nothing is remembered but what is forgotten by itself.
     #[cfg(test)]
     pub fn is_empty_after_the_next_sweeps(&self) -> bool {
-        self.sockets.is_empty() && self.later.is_empty() && self.spent.values().all(|spent| spent.closed)
+        self.sockets.is_empty()
+            && self.later.is_empty()
+            && self.gone.len() <= 1
+            && self.spent.values().all(|spent| spent.closed)
     }
 
     /// A sweep is complete. Returns what was inside entries that were lost.
@@ -144,12 +160,21 @@ impl Flows {
             }
             spent.sweeps <= PATIENCE
         });
+        self.gone.retain(|_, (_, sweeps)| {
+            *sweeps += 1;
+            *sweeps <= PATIENCE
+        });
         lost
     }
 }
 
 fn socket_of(entry: &SockEntry) -> u64 {
     if entry.parent == 0 { entry.id } else { entry.parent }
+}
+
+/// What tells a flow from the others of its socket: the remote, and nothing for those that were not told apart.
+fn remote_of(entry: &SockEntry) -> Addr {
+    if entry.flags & flag::AGGREGATE == 0 { entry.remote } else { Addr::default() }
 }
 
 fn added(a: Wire, b: &Wire) -> Wire {
@@ -233,7 +258,7 @@ impl Tracker {
             return (id, false);
         }
         let remotes = self.flows.sockets.entry(socket_of(entry)).or_default();
-        let before = remotes.get(&entry.remote).copied();
+        let before = remotes.get(&remote_of(entry)).copied();
         let chain = before.and_then(|id| self.open.get_mut(&id)).and_then(|open| open.chain.as_mut());
         if let (Some(id), Some(chain)) = (before, chain) {
             let pause = entry.opened_ns.saturating_sub(chain.used_ns);
@@ -246,13 +271,16 @@ impl Tracker {
             }
             self.end_idle(id);
         }
-        self.flows.sockets.entry(socket_of(entry)).or_default().insert(entry.remote, entry.id);
+        self.flows.sockets.entry(socket_of(entry)).or_default().insert(remote_of(entry), entry.id);
         self.begin(entry);
         (entry.id, true)
     }
 
     /// A socket is gone, and so are its connections.
     fn socket_over(&mut self, socket: &SockEntry) {
+        if socket.extra_flows != 0 {
+            self.flows.gone.insert(socket.id, (socket.closed_ns, 0));
+        }
         let Some(remotes) = self.flows.sockets.get(&socket.id) else { return };
         let mut ids: Vec<u64> = remotes.values().copied().collect();
         ids.sort_unstable();
@@ -304,6 +332,7 @@ impl Tracker {
     pub(super) fn flows_swept(&mut self, time: u64) {
         let lost = self.flows.sweep_end();
         self.completeness.recorded_of_lost(lost.tx_bytes, lost.rx_bytes);
+        let idle_ns = self.flows.idle_ns;
         let mut ids: Vec<u64> = Vec::new();
         for (id, open) in &mut self.open {
             let Some(chain) = &mut open.chain else { continue };
@@ -311,22 +340,26 @@ impl Tracker {
                 chain.used_ns = time;
             }
             chain.parts.iter_mut().for_each(|part| part.sweeps += 1);
-            let is_idle = time.saturating_sub(chain.used_ns) >= self.flows.idle_ns;
-            if is_idle
-                || chain.closed_ns.is_some()
-                || chain.parts.iter().any(|part| part.over || part.sweeps > PATIENCE)
-            {
+            if chain.parts.is_empty() || chain.parts.iter().any(|part| part.over || part.sweeps > PATIENCE) {
                 ids.push(*id);
             }
         }
         // The map has no order of its own; a replay must write the same.
         ids.sort_unstable();
+        let mut paused: Vec<(u64, u64)> = Vec::new();
         for id in ids {
             self.settle(id, true);
             let Some(chain) = self.open.get(&id).and_then(|open| open.chain.as_ref()) else { continue };
             if chain.parts.iter().any(|part| !part.over && part.sweeps > PATIENCE) {
                 self.lose(id, time);
-            } else if chain.parts.is_empty() && time.saturating_sub(chain.used_ns) >= self.flows.idle_ns {
+            } else if chain.parts.is_empty() {
+                paused.push((chain.used_ns, id));
+            }
+        }
+        let too_many = paused.len().saturating_sub(self.flows.most_paused);
+        paused.sort_unstable();
+        for (n, (used_ns, id)) in paused.into_iter().enumerate() {
+            if n < too_many || time.saturating_sub(used_ns) >= idle_ns {
                 self.end_idle(id);
             }
         }

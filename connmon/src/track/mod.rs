@@ -100,7 +100,7 @@ impl Tracker {
                 self.processes.begin(&start);
                 self.now = start.started();
                 self.wire = start.wire;
-                self.flows.idle_ns = start.idle_ns;
+                self.flows.begin(start.idle_ns);
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
                 self.start = Some(start.clone());
                 self.batch.start = Some(*start);
@@ -177,6 +177,7 @@ impl Tracker {
                     || open.entry.shares[0].tgid != entry.shares[0].tgid
                     || open.entry.local != entry.local
                     || open.entry.wire != entry.wire
+                    || (open.entry.wire_unknown, open.entry.diverted) != (entry.wire_unknown, entry.diverted)
             }
             None => true,
         };
@@ -472,7 +473,13 @@ impl Tracker {
                 () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
                     "connect failed before a packet was sent, and this backend does not see the errno".into(),
                 ),
+                () if has(flag::AGGREGATE) => Some(
+                    "further remote addresses of this socket, not told apart because there were too many at once".into(),
+                ),
                 () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
+                () if entry.diverted != 0 => Some(
+                    "it was in a sockmap: BPF programs may have moved its bytes past the protocol".into(),
+                ),
                 () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
                     Some("it carries kernel TLS, and this backend does not see those calls".into())
                 }
@@ -487,7 +494,10 @@ impl Tracker {
                 retransmitted_bytes: entry.retransmitted,
                 rtt_us: entry.srtt / 8,
             }),
-            wire: (self.wire && matches!(Proto(entry.proto), Proto::TCP | Proto::UDP)).then_some(Wire {
+            wire: (self.wire
+                && entry.wire_unknown == 0
+                && matches!(Proto(entry.proto), Proto::TCP | Proto::UDP))
+            .then_some(Wire {
                 tx_bytes: entry.wire.tx_bytes,
                 rx_bytes: entry.wire.rx_bytes,
                 tx_packets: entry.wire.tx_packets,

@@ -77,6 +77,30 @@ fn feed(frames: impl IntoIterator<Item = Frame>) -> (Tracker, Batch) {
 }
 
 #[test]
+fn what_a_sockmap_may_have_moved_is_labelled_and_not_compared() {
+    let mut diverted = entry(1, 1000, 0);
+    diverted.diverted = 1;
+    let (tracker, batch) = feed([closed(diverted, 0, 0)]);
+    assert!(batch.connections[0].inexact.as_deref().is_some_and(|reason| reason.contains("sockmap")));
+    assert_eq!(tracker.completeness.total().reconciliation.compared, 0);
+}
+
+#[test]
+fn packets_of_which_one_is_not_understood_are_not_told() {
+    let wire = |unknown: u8| {
+        let Frame::Start(mut start) = start() else { unreachable!() };
+        start.wire = true;
+        let mut all = entry(1, 0, 0);
+        all.wire_unknown = unknown;
+        let mut tracker = Tracker::default();
+        [Frame::Start(start), closed(all, 0, 0)].into_iter().for_each(|frame| tracker.feed(frame));
+        tracker.take().connections[0].wire
+    };
+    assert!(wire(0).is_some());
+    assert_eq!(wire(1), None);
+}
+
+#[test]
 fn a_short_connection_is_one_row() {
     let (_, batch) = feed([closed(entry(1, 10, 20), 10, 20)]);
     assert_eq!(batch.connections.len(), 1);

@@ -4,6 +4,7 @@
 
 use std::io;
 
+pub mod bpf;
 pub mod datagram;
 pub mod epoll;
 pub mod fdpass;

@@ -1,4 +1,4 @@
-//! One UDP socket and many others: flows end by a pause, and their entries leave the kernel.
+//! One UDP socket and many others: flows end by a pause, and their entries leave the kernel; and one socket takes no room from others.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -113,6 +113,47 @@ pub fn idle() -> Result<()> {
         ensure!(before.iter().all(|record| record.exact && record.closed <= Some(last.opened.clone())));
         ensure!(last.rx_bytes == 300, "after the pause: {}", listed(&records));
     }
+    Ok(())
+}
+
+/// One socket talks to many more remotes than there is room for, and then another one to some: those are told apart, and what
+/// is not is one connection that says so; every byte is recorded.
+pub fn greedy() -> Result<()> {
+    const REMOTES: u32 = 5_000;
+    const OTHERS: u16 = 100;
+    const DISCARD: u16 = 9;
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("greedy.db");
+    let recorder = Recorder::start(&db, &["--max-connections", "1024"])?;
+    let socket = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
+    let (greedy, modest) = (socket()?, socket()?);
+    let ports = (greedy.local_addr()?.port(), modest.local_addr()?.port());
+    let payload = [0; 64];
+    let mut sent = 0;
+    for n in 0..REMOTES {
+        let remote = Ipv4Addr::from_bits(Ipv4Addr::new(127, 33, 0, 1).to_bits() + n);
+        sent += greedy.send_to(&payload[..n as usize % payload.len()], (remote, DISCARD))? as u64;
+    }
+    for n in 0..OTHERS {
+        modest.send_to(&payload, (Ipv4Addr::LOCALHOST, DISCARD + n))?;
+    }
+    drop((greedy, modest));
+    recorder.stop()?;
+
+    let audit = audit(&db)?;
+    ensure!(audit.completeness["map_full"] == 0, "the maps were full: {}", audit.completeness);
+    let all = export(&db)?;
+    let of = |port| all.iter().filter(move |record| record.local.port == port);
+    let (together, apart): (Vec<&Record>, Vec<&Record>) = of(ports.0).partition(|record| !record.exact);
+    let sum = |records: &[&Record]| records.iter().map(|record| record.tx_bytes).sum::<u64>();
+    ensure!(sum(&together) + sum(&apart) == sent, "{} + {} of {sent}", sum(&together), sum(&apart));
+    let says =
+        |record: &&Record| record.inexact_reason.as_ref().is_some_and(|why| why.contains("not told apart"));
+    ensure!(!together.is_empty() && together.iter().all(says), "not said: {}", listed(&together));
+    ensure!(apart.len() > usize::from(OTHERS), "only {} are told apart", apart.len());
+    let others: Vec<&Record> = of(ports.1).collect();
+    let right = |record: &&Record| record.exact && record.tx_bytes == payload.len() as u64;
+    ensure!(others.len() == usize::from(OTHERS) && others.iter().all(right), "{}", listed(&others));
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod bad_input;
 mod clock;
 mod crash;
 mod datagrams;
+mod diverted;
 mod edges;
 mod faults;
 mod held;
@@ -91,6 +92,7 @@ fn main() {
         of("export::complete", Session::export_is_complete),
         of("report::self-contained", report::self_contained),
         trial("wire::counted", wire::counted),
+        trial("diverted::sockmap", diverted::sockmap),
         trial("names::said-and-asked", names::said_and_asked),
         trial("names::odd", names::odd),
         trial("names::without-wire", names::without_wire),
@@ -102,6 +104,7 @@ fn main() {
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),
         trial("datagrams::idle", datagrams::idle),
+        trial("datagrams::greedy", datagrams::greedy),
         trial("storm::open", storms::open),
         trial("storm::churn", storms::churn),
         trial("storm::remotes", storms::remotes),

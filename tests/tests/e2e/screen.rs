@@ -161,9 +161,11 @@ pub fn screen() -> Result<()> {
     terminal.shows("S", &[&port.to_string(), "this host"])?;
     terminal.shows("1", &["[1 Connections]", "by total bytes"])?;
     terminal.shows("Enter", &["opened", "100 000 bytes", &caller.to_string()])?;
-    terminal.shows("Escape", &["by total bytes"])?;
+    terminal.press("Escape")?;
+    terminal.wait_for("no details", |text| !text.contains("100 000 bytes"))?;
     terminal.shows("?", &["SYMBOLS", "pause the display"])?;
-    terminal.shows("Escape", &["by total bytes"])?;
+    terminal.press("Escape")?;
+    terminal.wait_for("no help", |text| !text.contains("SYMBOLS"))?;
     terminal.shows("P", &["PAUSED"])?;
     // No more at once than any socket's buffers take.
     for _ in 0..9 {

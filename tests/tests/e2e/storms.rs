@@ -32,7 +32,7 @@ pub fn open() -> Result<()> {
 
 /// One socket that talks to many remotes.
 pub fn remotes() -> Result<()> {
-    complete(&["crowd", "spray", &size(100_000, 10_000)])
+    complete(&["crowd", "spray", &size(20_000, 5_000)])
 }
 
 /// Many processes that make one connection each, and are gone.

@@ -1,10 +1,17 @@
 //! The wire plane: packets and their bytes beside what the processes sent and received.
 
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::thread;
+
 use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::programs::{export, traffic_truth};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::sys::socket::set_option;
 use connmon_tests::truth::Proto;
+use socket2::{Domain, Socket, Type};
 
 const CASES: [&str; 7] = [
     "case",
@@ -19,11 +26,53 @@ const CASES: [&str; 7] = [
 const TCP_HEADER: (u64, u64) = (20, 60);
 const UDP_HEADER: u64 = 8;
 
-fn record(options: &[&str]) -> Result<Vec<Record>> {
+/// A destination option of IPv6 that is only padding (RFC 8200, section 4.2): eight bytes more in each packet.
+const PADDING: [u8; 8] = [0, 0, 1, 4, 0, 0, 0, 0];
+/// include/uapi/linux/in6.h
+const OPTIONS: [libc::c_int; 2] = [libc::IPV6_HOPOPTS, libc::IPV6_DSTOPTS];
+/// Bytes of a TCP connection whose packets have those headers, in segments of a kilobyte.
+const AMOUNT: usize = 1_000_000;
+
+/// A socket of IPv6 whose packets have two more headers.
+fn with_headers(kind: Type) -> Result<Socket> {
+    let socket = Socket::new(Domain::IPV6, kind, None)?;
+    for option in OPTIONS {
+        set_option(socket.as_fd(), libc::IPPROTO_IPV6, option, &PADDING)?;
+    }
+    if kind == Type::STREAM {
+        set_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_MAXSEG, &1000)?;
+    }
+    socket.bind(&SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into())?;
+    Ok(socket)
+}
+
+/// Large packets of TCP, and datagrams, with extension headers; returns the ports of those who send.
+fn extended() -> Result<[u16; 2]> {
+    let port = |socket: &Socket| -> Result<u16> {
+        Ok(socket.local_addr()?.as_socket().context("an address of IP")?.port())
+    };
+    let (listener, sender) = (with_headers(Type::STREAM)?, with_headers(Type::STREAM)?);
+    listener.listen(1)?;
+    sender.connect(&listener.local_addr()?)?;
+    let mut receiver = TcpStream::from(listener.accept()?.0);
+    let tcp = port(&sender)?;
+    let reading = thread::spawn(move || io::copy(&mut receiver, &mut io::sink()));
+    TcpStream::from(sender).write_all(&vec![7; AMOUNT])?;
+    let read = reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+    ensure!(read == AMOUNT as u64, "{read} bytes of {AMOUNT} came");
+    let (target, sender) = (with_headers(Type::DGRAM)?, with_headers(Type::DGRAM)?);
+    for _ in 0..5 {
+        sender.send_to(&[7; 100], &target.local_addr()?)?;
+    }
+    Ok([tcp, port(&sender)?])
+}
+
+fn record(options: &[&str], more: impl FnOnce() -> Result<()>) -> Result<Vec<Record>> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("wire.db");
     let recorder = Recorder::start(&db, options)?;
     traffic_truth(&CASES)?;
+    more()?;
     recorder.stop()?;
     let records = export(&db)?;
     Ok(records.into_iter().filter(|record| !record.preexisting && record.local.ip.is_loopback()).collect())
@@ -31,11 +80,25 @@ fn record(options: &[&str]) -> Result<Vec<Record>> {
 
 /// Headers and payload make up the packets' bytes, and both ends of a connection saw the same packets.
 pub fn counted() -> Result<()> {
-    let records = record(&[])?;
+    let mut extended_ports = [0; 2];
+    let records = record(&[], || {
+        extended_ports = extended()?;
+        Ok(())
+    })?;
+    let is_extended =
+        |record: &Record| [record.local, record.remote].iter().any(|end| extended_ports.contains(&end.port));
+    ensure!(
+        records.iter().filter(|record| is_extended(record)).count() >= 3,
+        "not all of {extended_ports:?} is there"
+    );
     let (mut tcp, mut udp) = (0, 0);
     for record in &records {
         let wire = record.wire.with_context(|| format!("no packets counted: {record}"))?;
-        let ip_header = if record.remote.ip.is_ipv4() { 20 } else { 40 };
+        let ip_header = match record.remote.ip {
+            IpAddr::V4(_) => 20,
+            IpAddr::V6(_) if is_extended(record) => 40 + (OPTIONS.len() * PADDING.len()) as u64,
+            IpAddr::V6(_) => 40,
+        };
         match record.proto {
             Proto::Tcp if record.closed.is_some() && record.end.as_deref() == Some("fin") => {
                 tcp += 1;
@@ -87,7 +150,7 @@ fn other_end<'a>(record: &Record, records: &'a [Record]) -> Option<&'a Record> {
 
 /// `--no-wire` counts no packets, and everything else.
 pub fn switched_off() -> Result<()> {
-    let records = record(&["--no-wire"])?;
+    let records = record(&["--no-wire"], || Ok(()))?;
     ensure!(records.len() > 3, "only {} records", records.len());
     ensure!(records.iter().all(|record| record.wire.is_none()), "packets were counted");
     Ok(())

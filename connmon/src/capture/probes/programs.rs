@@ -15,6 +15,7 @@ pub(super) enum Place {
 }
 
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
+#[derive(Clone, Copy)]
 pub(super) struct Probe(pub(super) &'static str, pub(super) Place, pub(super) &'static str, pub(super) bool);
 
 /// Programs that softirqs reach as well as processes: they need a second copy everywhere, see `copies` in the kernel side.
@@ -69,6 +70,10 @@ pub(super) const FENTRY: &[Probe] = &[
     if_there("fexit_ping_v6_sendmsg", Place::FExit, "ping_v6_sendmsg"),
     if_there("fexit_mptcp_sendmsg", Place::FExit, "mptcp_sendmsg"),
     if_there("fexit_packet_sendmsg", Place::FExit, "packet_sendmsg"),
+    if_there("fexit_tcp_bpf_sendmsg", Place::FExit, "tcp_bpf_sendmsg"),
+    if_there("fexit_tcp_bpf_sendpage", Place::FExit, "tcp_bpf_sendpage"),
+    if_there("fexit_tcp_bpf_recvmsg", Place::FExit, "tcp_bpf_recvmsg"),
+    if_there("fexit_tcp_bpf_recvmsg_parser", Place::FExit, "tcp_bpf_recvmsg_parser"),
     if_there("fexit_raw_recvmsg", Place::FExit, "raw_recvmsg"),
     if_there("fexit_rawv6_recvmsg", Place::FExit, "rawv6_recvmsg"),
     if_there("fexit_ping_recvmsg", Place::FExit, "ping_recvmsg"),
@@ -107,6 +112,14 @@ pub(super) const KPROBE: &[Probe] = &[
     if_there("kprobe_mptcp_sendmsg", Place::KProbe, "mptcp_sendmsg"),
     if_there("kretprobe_packet_sendmsg", Place::KProbe, "packet_sendmsg"),
     if_there("kprobe_packet_sendmsg", Place::KProbe, "packet_sendmsg"),
+    if_there("kretprobe_tcp_bpf_sendmsg", Place::KProbe, "tcp_bpf_sendmsg"),
+    if_there("kprobe_tcp_bpf_sendmsg", Place::KProbe, "tcp_bpf_sendmsg"),
+    if_there("kretprobe_tcp_bpf_sendpage", Place::KProbe, "tcp_bpf_sendpage"),
+    if_there("kprobe_tcp_bpf_sendpage", Place::KProbe, "tcp_bpf_sendpage"),
+    if_there("kretprobe_tcp_bpf_recvmsg", Place::KProbe, "tcp_bpf_recvmsg"),
+    if_there("kprobe_tcp_bpf_recvmsg", Place::KProbe, "tcp_bpf_recvmsg"),
+    if_there("kretprobe_tcp_bpf_recvmsg_parser", Place::KProbe, "tcp_bpf_recvmsg_parser"),
+    if_there("kprobe_tcp_bpf_recvmsg_parser", Place::KProbe, "tcp_bpf_recvmsg_parser"),
     if_there("kretprobe_raw_recvmsg", Place::KProbe, "raw_recvmsg"),
     if_there("kprobe_raw_recvmsg", Place::KProbe, "raw_recvmsg"),
     if_there("kretprobe_rawv6_recvmsg", Place::KProbe, "rawv6_recvmsg"),

@@ -13,6 +13,11 @@ impl App {
             return Action::Nothing;
         }
         self.message = None;
+        if key.modifiers.contains(KeyModifiers::ALT) {
+            // Terminals send the same for this as for Escape and then the key, which is what was meant if they came at once.
+            self.key(KeyCode::Esc.into());
+            return self.key(KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key });
+        }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && key.code == KeyCode::Char('c') {
             return Action::Quit;

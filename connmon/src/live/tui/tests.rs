@@ -61,6 +61,21 @@ fn press(app: &mut App, keys: &str) -> Action {
     last
 }
 
+/// A terminal sends the same for Alt and a key as for Escape and then the key.
+#[test]
+fn escape_is_not_lost_in_front_of_a_key() {
+    let mut app = app(options());
+    press(&mut app, "?");
+    assert!(shown(&mut app, 80, 24).contains("SYMBOLS"));
+    app.key(KeyEvent::new(KeyCode::Char('2'), KeyModifiers::ALT));
+    let text = shown(&mut app, 80, 24);
+    assert!(text.contains("[2 Processes]") && !text.contains("SYMBOLS"), "{text}");
+    press(&mut app, "?");
+    app.key(KeyEvent::new(KeyCode::Char('P'), KeyModifiers::ALT));
+    let text = shown(&mut app, 80, 24);
+    assert!(text.contains("PAUSED") && !text.contains("SYMBOLS"), "{text}");
+}
+
 #[test]
 fn every_tab_is_as_agreed() {
     for (width, height) in [(80, 24), (120, 40)] {

@@ -189,3 +189,43 @@ fn memory_does_not_grow_with_flows_that_are_over() {
         assert!(tracker.open.len() <= 301, "{} connections are remembered", tracker.open.len());
     }
 }
+
+#[test]
+fn of_too_many_flows_those_that_paused_longest_are_over() {
+    let (mut tracker, _) = tracked([]);
+    tracker.flows.most_paused = 2;
+    for n in 1..5 {
+        let mut flow = part(n, 9, 5, n);
+        flow.remote.port = n as u16;
+        tracker.feed(retired(flow));
+        tracker.feed(swept(10 + n));
+    }
+    let ends: Vec<_> = told(&tracker.take()).iter().map(|row| (row.0, row.3, row.5)).collect();
+    assert_eq!(ends, [(1, Some(End::Idle), 1), (2, Some(End::Idle), 2), (3, None, 3), (4, None, 4)]);
+}
+
+#[test]
+fn remotes_that_are_not_told_apart_are_a_connection_that_says_so() {
+    let unknown = |id, flags| {
+        let mut flow = part(id, 9, 5, 10);
+        flow.flags |= flags;
+        (flow.remote.ip, flow.remote.port) = ([0; 4], 0);
+        live(flow)
+    };
+    let (_, batch) = tracked([unknown(1, flag::REMOTE_UNKNOWN), unknown(2, flag::AGGREGATE)]);
+    let reasons: Vec<_> =
+        batch.connections.iter().map(|row| row.inexact.clone().unwrap_or_default()).collect();
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons[0].contains("unknown") && reasons[1].contains("not told apart"), "{reasons:?}");
+}
+
+#[test]
+fn entries_that_are_met_after_their_socket_went_end_with_it() {
+    let mut flow = part(2, 1, 6, 20);
+    flow.remote.port = 54;
+    let (tracker, batch) =
+        tracked([gone(SockEntry { extra_flows: 1, ..part(1, 0, 5, 10) }, 7), retired(flow), swept(8)]);
+    let closed = |row, opened, bytes| (row, opened, Some(7), Some(End::Closed), bytes + 28, bytes);
+    assert_eq!(told(&batch), [closed(1, 5, 10), closed(2, 6, 20)]);
+    assert!(tracker.open.is_empty());
+}
