@@ -26,7 +26,16 @@ pub fn is_stream(entry: *mut SockEntry, sk: u64) -> bool {
 /// As a function of its own: the stack is short.
 #[inline(never)]
 fn is_stream_of(entry: *mut SockEntry, sk: u64) -> u64 {
-    u64::from(is_at(entry, sk, sock::common(sk)))
+    let now = sock::common(sk);
+    let is_same = is_at(entry, sk, now);
+    // SAFETY: a valid pointer into a map value.
+    unsafe {
+        if is_same && (*entry).local.port == 0 && now.num != 0 {
+            // Chosen after the step to SYN_SENT, and that to ESTABLISHED has been missed, or is to come.
+            (*entry).local = sock::local(sk, (*entry).remote.family);
+        }
+    }
+    u64::from(is_same)
 }
 
 /// The same with what was read of the socket.
