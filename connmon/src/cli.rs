@@ -231,6 +231,9 @@ pub struct Source {
     /// Connections that were opened before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
+    /// Read times of --since and --until that name no zone in this host's time zone; filters and what is printed stay in UTC
+    #[arg(long)]
+    pub local: bool,
 }
 
 /// `connmon export`

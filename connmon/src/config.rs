@@ -229,13 +229,18 @@ pub struct Choice {
 /// # Errors
 /// A time or a filter cannot be read, or the interval is empty.
 pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigError> {
-    let (since, until) = interval(&source.since, &source.until, now, &Zone::UTC)?;
+    let (since, until) = interval(&source.since, &source.until, now, &zone(source.local))?;
     let filter = filter(&source.choice, now)?;
     // `since:` in a filter says the same as `--since`, so the answer covers the same time.
     let (from, to) = filter.interval();
     let (since, until) = (since.max(from), [until, to].into_iter().flatten().min());
     let selection = Selection::new(since, until, filter.text().to_owned(), now);
     Ok(Choice { selection, filter })
+}
+
+/// The zone in which times are read and shown to people.
+pub fn zone(local: bool) -> Zone {
+    if local { Zone::local() } else { Zone::UTC }
 }
 
 /// The interval of `--since` and `--until`; a length of time counts back from `now`.

@@ -5,6 +5,7 @@ mod pipeline;
 mod progress;
 mod signals;
 mod sink;
+mod sweeps;
 mod writing;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,6 +27,7 @@ pub use pipeline::Pipeline;
 use progress::Progress;
 use signals::Signals;
 pub use sink::Sink;
+use sweeps::Sweeps;
 use writing::Writing;
 
 /// How often the ring is looked at when it does not call.
@@ -46,10 +48,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LAST_TRIES: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is watched of the host beside its network.
+/// What is watched of the host beside its network, and of how it is watched.
 struct Host {
     hosts: Hosts,
     clock: Clock,
+    sweeps: Sweeps,
 }
 
 /// Why a recording failed. What was committed before is safe.
@@ -109,7 +112,7 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
-    let mut host = Host { hosts: Hosts::default(), clock: Clock::new(offset_ns) };
+    let mut host = Host { hosts: Hosts::default(), clock: Clock::new(offset_ns), sweeps: Sweeps::default() };
     read_hosts(settings, &mut host.hosts, &mut pipeline);
     sample_interfaces(&mut pipeline);
     pipeline.save_frames();
@@ -122,26 +125,29 @@ pub fn record(
     sink.serve();
     sink.tell(first);
     let writing = Writing::start(sink)?;
-    let witness = Witness::start()?;
+    let mut witness = Witness::start()?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
     begun(&backend);
     let parts = (&mut capture, &mut pipeline, &mut host);
-    runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &witness))?;
+    runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &mut witness))?;
     let mut witness = Some(witness);
-    capture.finish(|frame| {
+    let swept = capture.finish(|frame| {
         // The end is the last frame; until just before it, bytes count.
         if matches!(frame, Frame::End(_))
-            && let Some(witness) = witness.take()
+            && let Some(mut witness) = witness.take()
         {
             sample_interfaces(&mut pipeline);
             host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
-            consult(&mut pipeline, &witness);
+            consult(&mut pipeline, &mut witness);
             witness.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
             let names = pipeline.resolver.take().map(|resolver| resolver.finish(PATIENCE));
             names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
         }
         pipeline.feed(frame);
-    })?;
+    });
+    if let Err(error) = swept {
+        host.sweeps.end(&error, &mut pipeline, host.clock.now());
+    }
     pipeline.resume(host.clock.now());
     flush(&mut pipeline, &writing, &mut progress);
     finish(&runtime, &mut signals, writing).map_err(RecordError::Unwritten)?;
@@ -173,13 +179,13 @@ fn flush(pipeline: &mut Pipeline, writing: &Writing, progress: &mut Progress) {
 }
 
 /// Has programs with sockets looked at, and takes in what was found.
-fn consult(pipeline: &mut Pipeline, witness: &Witness) {
+fn consult(pipeline: &mut Pipeline, witness: &mut Witness) {
     for subject in pipeline.tracker.take_subjects() {
         if let Some(facts) = witness.ask(subject) {
             pipeline.feed(Frame::Program(facts));
         }
     }
-    witness.answers().for_each(|facts| pipeline.feed(Frame::Program(facts)));
+    witness.answers().into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
     let names = pipeline.resolver.as_ref().map(Resolver::answers);
     names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
 }
@@ -213,7 +219,7 @@ async fn run(
     signals: &mut Signals,
     (capture, pipeline, host): (&mut Capture, &mut Pipeline, &mut Host),
     (writing, progress): (&Writing, &mut Progress),
-    witness: &Witness,
+    witness: &mut Witness,
 ) -> Result<(), RecordError> {
     // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
     let ring = unsafe { AsyncFd::register(capture.ring_fd()?) }.map_err(std::io::Error::other)?;
@@ -251,7 +257,8 @@ async fn run(
         if due {
             // Under a load that never lets the ring become empty as well.
             capture.drain_all(|frame| pipeline.feed(frame));
-            capture.sweep(|frame| pipeline.feed(frame))?;
+            let swept = capture.sweep(|frame| pipeline.feed(frame));
+            host.sweeps.took(swept, host.clock.now());
             pipeline.resume(host.clock.now());
             host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
         }

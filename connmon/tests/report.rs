@@ -82,6 +82,10 @@ fn a_comparison_says_what_is_new_and_gone() {
     assert!(gone.contains("  gone   127.0.0.1") && gone.contains(" 0 new"), "{gone}");
     let new = text("..2001-01-01", "a.db");
     assert!(new.contains("  new    127.0.0.1"), "{new}");
+    // An interval that is wider than the recording says that it was not recorded, and not that something was lost.
+    let wide = text("2001-01-01..2100-01-01", "a.db");
+    assert!(wide.contains("Not all of this time was recorded"), "{wide}");
+    assert!(!wide.contains("were lost"), "{wide}");
     for wrong in [["nothere.db", "a.db"], ["soon..later", "a.db"]] {
         let (code, _, said) = connmon(&folder, &[&["report", "--compare"], wrong.as_slice()].concat());
         assert!(code == 2 && said.lines().count() <= 3, "{said}");

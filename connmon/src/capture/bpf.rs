@@ -193,27 +193,31 @@ impl Capture {
     /// [`Capture::drain_all`]: what neither this sweep nor the ring before the next one shows has been lost.
     ///
     /// # Errors
-    /// A map cannot be read.
+    /// A map cannot be read. What it has is still there for the next sweep.
     pub fn sweep(&mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
         self.read_counters()?;
         let moved = |stat: u32| self.last[stat as usize] != self.swept[stat as usize];
         let (overflowed, lost_processes) = (moved(stat::OVERFLOWED), moved(stat::LOST_PROCESSES));
-        self.swept = self.last;
         if overflowed {
             let entries = collect::<u64, SockEntry>(&self.overflow, &mut self.scratch, "OVERFLOW")?;
             for (id, entry) in entries {
-                emit(Frame::Closed(Box::new(entry)));
+                // First, so that it is told once.
                 sys::delete(self.overflow.fd().as_fd(), &id)
                     .map_err(|error| CaptureError::Map("OVERFLOW", error))?;
+                emit(Frame::Closed(Box::new(entry)));
             }
         }
         if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
             snapshot::processes(probes, &mut emit)?;
         }
+        self.swept = self.last;
         let now = sys::boot_time_ns();
         // What ends when nothing counts any more has not ended unseen.
-        if self.ended.is_none() && self.ends_at.is_none_or(|at| now.saturating_sub(at) >= ENDS_EVERY) {
-            self.find_ends()?;
+        let is_due =
+            self.ended.is_none() && self.ends_at.is_none_or(|at| now.saturating_sub(at) >= ENDS_EVERY);
+        // What it would have found is met by the sweep until it is tried again.
+        let ends = if is_due { self.find_ends() } else { Ok(()) };
+        if is_due && ends.is_ok() {
             self.ends_at = Some(now);
         }
         if self.ended.is_none() {
@@ -242,7 +246,7 @@ impl Capture {
         *unread = unread.saturating_add(self.sniffer.unread());
         emit(Frame::Counters(Counters { kernel, misses: self.misses, malformed: self.malformed }));
         emit(Frame::SweepEnd(sys::boot_time_ns()));
-        Ok(())
+        ends
     }
 
     /// Entries of earlier epochs are final, and leave; their ids are returned. Others end with their socket. Its record may still
@@ -265,8 +269,9 @@ impl Capture {
             if key.epoch < epoch {
                 entry.flags |= flag::RETIRED;
                 retired.insert(entry.id);
-                emit(Frame::Closed(Box::new(entry)));
+                // First, so that it is told once, also where a sweep fails.
                 self.delete_flow(&key)?;
+                emit(Frame::Closed(Box::new(entry)));
             } else if live.contains(&key.parent) {
                 live.insert(entry.id);
                 emit(Frame::Live(Box::new(entry)));
@@ -275,8 +280,8 @@ impl Capture {
                 if entry.closed_ns == 0 {
                     entry.closed_ns = self.ended.unwrap_or_else(sys::boot_time_ns);
                 }
-                emit(Frame::Closed(Box::new(entry)));
                 self.delete_flow(&key)?;
+                emit(Frame::Closed(Box::new(entry)));
             } else {
                 gone.insert(key.parent);
                 live.insert(entry.id);
@@ -324,27 +329,29 @@ impl Capture {
         sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))
     }
 
-    /// Stops counting, detaches the probes, and hands on everything that is left.
+    /// Stops counting, detaches the probes, and hands on everything that is left. The last frame is the end, whatever fails.
     ///
     /// # Errors
-    /// A map cannot be read.
+    /// A map cannot be read: what only it had is not handed on.
     pub fn finish(mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
         for _ in 0..2 {
-            self.find_ends()?;
+            if let Err(error) = self.find_ends() {
+                tracing::warn!("ends of connections that no probe saw are not looked for: {error}");
+            }
             while self.drain(usize::MAX, &mut emit) > 0 {}
         }
         let ended = sys::boot_time_ns();
-        self.switch.set(phase::OFF)?;
-        self.read_counters()?;
+        let mut done = self.switch.set(phase::OFF).map_err(CaptureError::from);
+        done = done.and(self.read_counters());
         self.ended = Some(ended);
         self.probes = None;
         // Now the maps stand still, and so many sweeps tell what is gone from what is on its way.
         for _ in 0..3 {
             while self.drain(usize::MAX, &mut emit) > 0 {}
-            self.sweep(&mut emit)?;
+            done = done.and(self.sweep(&mut emit));
         }
         emit(Frame::End(ended));
-        Ok(())
+        done
     }
 
     fn counters(&self) -> Result<[u64; stat::COUNT as usize], CaptureError> {

@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::ProgramFacts;
 use super::executable::{self, Executable};
-use crate::model::{Container, from_bytes, hex};
+use crate::model::{Container, display_safe, from_bytes, hex};
 
 /// Larger executables are not hashed; bytes.
 const LARGEST: u64 = 512 << 20;
@@ -26,6 +26,13 @@ const RATE: f64 = 128e6;
 const REMEMBERED: usize = 8192;
 /// Programs that wait to be looked at.
 const WAITING: usize = 16_384;
+
+/// A file that gives nothing for so long does not answer.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Threads that may wait for such files for ever.
+const MOST_GIVEN_UP: u32 = 8;
+/// What is said of such a file.
+const SILENT: &str = "its file system did not answer in time";
 
 /// A program to be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,13 +51,74 @@ pub struct Subject {
     pub container: Option<Container>,
 }
 
-/// The thread, and the ways to it and back. It ends with its owner.
+/// A thread that looks, and the ways to it and back. It ends with its owner.
 pub struct Witness {
     subjects: SyncSender<Subject>,
     facts: Receiver<ProgramFacts>,
-    /// No more rests: somebody waits for the end.
-    hurry: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     worker: Thread,
+    /// Threads that were given up.
+    given_up: u32,
+}
+
+/// What the owner and the thread both know.
+struct Shared {
+    to_look_at: Mutex<Receiver<Subject>>,
+    found: Mutex<Sender<ProgramFacts>>,
+    /// What is looked at by the thread of that number, and since when nothing came of it.
+    at: Mutex<(u32, Option<(Instant, Subject)>)>,
+    /// No more rests: somebody waits for the end.
+    hurry: AtomicBool,
+    look: Look,
+}
+
+/// Looks at a program, and calls back whenever something comes of it.
+type Look = fn(&Subject, &mut Hashes, &dyn Fn()) -> ProgramFacts;
+
+impl Shared {
+    fn at(&self) -> MutexGuard<'_, (u32, Option<(Instant, Subject)>)> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a thread looks at; whether the thread has not been given up.
+    fn note(&self, thread: u32, subject: Option<Subject>) -> bool {
+        let mut at = self.at();
+        let is_it = at.0 == thread;
+        if is_it {
+            at.1 = subject.map(|subject| (Instant::now(), subject));
+        }
+        is_it
+    }
+
+    /// Something came.
+    fn beat(&self) {
+        if let Some((since, _)) = &mut self.at().1 {
+            *since = Instant::now();
+        }
+    }
+
+    /// What a thread does.
+    fn work(&self, thread: u32) {
+        let mut hashes = Hashes::default();
+        loop {
+            // One thread at a time waits here: one that is given up looks at something.
+            let next = self.to_look_at.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(subject) = next else { return };
+            self.note(thread, Some(subject.clone()));
+            let facts = (self.look)(&subject, &mut hashes, &|| self.beat());
+            if !self.note(thread, None) {
+                return;
+            }
+            // The owner has gone: nobody wants to know.
+            if self.found.lock().unwrap_or_else(PoisonError::into_inner).send(facts).is_err() {
+                return;
+            }
+            let pause = std::mem::take(&mut hashes.pause);
+            if !self.hurry.load(Ordering::Relaxed) {
+                thread::park_timeout(pause);
+            }
+        }
+    }
 }
 
 impl Witness {
@@ -59,28 +127,34 @@ impl Witness {
     /// # Errors
     /// There is no room for a thread.
     pub fn start() -> io::Result<Self> {
+        Self::with(look)
+    }
+
+    fn with(look: Look) -> io::Result<Self> {
         let (subjects, to_look_at) = mpsc::sync_channel::<Subject>(WAITING);
         let (found, facts) = mpsc::channel();
-        let hurry = Arc::new(AtomicBool::new(false));
-        let hurried = Arc::clone(&hurry);
-        let worker = thread::Builder::new().name("connmon-witness".into()).spawn(move || {
-            let mut hashes = Hashes::default();
-            for subject in to_look_at {
-                // The owner has gone: nobody wants to know.
-                if found.send(look(&subject, &mut hashes)).is_err() {
-                    return;
-                }
-                let pause = std::mem::take(&mut hashes.pause);
-                if !hurried.load(Ordering::Relaxed) {
-                    thread::park_timeout(pause);
-                }
-            }
-        })?;
-        Ok(Self { subjects, facts, hurry, worker: worker.thread().clone() })
+        let shared = Arc::new(Shared {
+            to_look_at: Mutex::new(to_look_at),
+            found: Mutex::new(found),
+            at: Mutex::new((0, None)),
+            hurry: AtomicBool::new(false),
+            look,
+        });
+        let worker = Self::spawn(&shared, 0)?;
+        Ok(Self { subjects, facts, shared, worker, given_up: 0 })
+    }
+
+    fn spawn(shared: &Arc<Shared>, number: u32) -> io::Result<Thread> {
+        let shared = Arc::clone(shared);
+        let thread = thread::Builder::new().name("connmon-witness".into());
+        Ok(thread.spawn(move || shared.work(number))?.thread().clone())
     }
 
     /// Asks for a look; the answer where there is no room to wait.
     pub fn ask(&self, subject: Subject) -> Option<ProgramFacts> {
+        if self.given_up > MOST_GIVEN_UP {
+            return Some(answer(&subject, Err(SILENT.into())));
+        }
         match self.subjects.try_send(subject) {
             Ok(()) => None,
             Err(TrySendError::Full(subject) | TrySendError::Disconnected(subject)) => {
@@ -89,17 +163,40 @@ impl Witness {
         }
     }
 
-    /// What has been found since the last call.
-    pub fn answers(&self) -> impl Iterator<Item = ProgramFacts> {
-        self.facts.try_iter()
+    /// What has been found since the last call. A file that does not answer, because whoever serves its file system does not,
+    /// keeps one thread, and the next one goes on without it.
+    pub fn answers(&mut self) -> Vec<ProgramFacts> {
+        let mut found: Vec<ProgramFacts> = self.facts.try_iter().collect();
+        found.extend(self.give_up(SILENCE));
+        found
+    }
+
+    fn give_up(&mut self, silence: Duration) -> Option<ProgramFacts> {
+        let mut at = self.shared.at();
+        if at.1.as_ref().is_none_or(|(since, _)| since.elapsed() < silence) || self.given_up > MOST_GIVEN_UP {
+            return None;
+        }
+        let (_, subject) = at.1.take()?;
+        at.0 += 1;
+        let number = at.0;
+        drop(at);
+        self.given_up += 1;
+        tracing::warn!("{}: {SILENT}", display_safe(&subject.exe));
+        if self.given_up > MOST_GIVEN_UP {
+            tracing::warn!("so many files do not answer that no more executables are hashed");
+        } else if let Ok(worker) = Self::spawn(&self.shared, number) {
+            self.worker = worker;
+        }
+        Some(answer(&subject, Err(SILENT.into())))
     }
 
     /// Waits for all that was asked, but not longer than `patience` for any of it.
     pub fn finish(self, patience: Duration) -> Vec<ProgramFacts> {
-        let Self { subjects, facts, hurry, worker } = self;
-        hurry.store(true, Ordering::Relaxed);
+        let Self { subjects, facts, shared, worker, .. } = self;
+        shared.hurry.store(true, Ordering::Relaxed);
         worker.unpark();
-        drop(subjects);
+        // With the thread's own, that was the last sender of facts.
+        drop((subjects, shared));
         std::iter::from_fn(|| facts.recv_timeout(patience).ok()).collect()
     }
 }
@@ -116,10 +213,13 @@ fn answer(subject: &Subject, sha256: Result<String, String>) -> ProgramFacts {
     }
 }
 
-fn look(subject: &Subject, hashes: &mut Hashes) -> ProgramFacts {
+/// Calls `beat` whenever something comes of it.
+fn look(subject: &Subject, hashes: &mut Hashes, beat: &dyn Fn()) -> ProgramFacts {
     let file = executable::open(subject);
+    beat();
     let deleted = matches!(file, Ok((_, true)));
-    let mut found = answer(subject, file.and_then(|(file, _)| hashes.of(file)));
+    let mut found = answer(subject, file.and_then(|(file, _)| hashes.of(file, beat)));
+    beat();
     found.deleted = deleted;
     if let Some(container) = &subject.container {
         (found.container_name, found.container_image) = named(container).unwrap_or_default();
@@ -139,7 +239,7 @@ struct Hashes {
 }
 
 impl Hashes {
-    fn of(&mut self, mut file: File) -> Result<String, String> {
+    fn of(&mut self, mut file: File, beat: &dyn Fn()) -> Result<String, String> {
         let data = file.metadata().map_err(|error| error.to_string())?;
         if data.len() > LARGEST {
             return Err(format!("larger than {} MiB", LARGEST >> 20));
@@ -148,7 +248,7 @@ impl Hashes {
         if let Some(hash) = self.known.get(&version) {
             return Ok(hash.clone());
         }
-        let hash = sha256(&mut file).map_err(|error| error.to_string())?;
+        let hash = sha256(&mut file, beat).map_err(|error| error.to_string())?;
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
@@ -158,7 +258,7 @@ impl Hashes {
     }
 }
 
-fn sha256(file: &mut File) -> io::Result<String> {
+fn sha256(file: &mut File, beat: &dyn Fn()) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -166,6 +266,7 @@ fn sha256(file: &mut File) -> io::Result<String> {
             0 => return Ok(hex(&hash.finalize())),
             n => hash.update(&buffer[..n]),
         }
+        beat();
     }
 }
 
@@ -224,9 +325,44 @@ mod tests {
         let witness = Witness::start().unwrap();
         assert_eq!(witness.ask(me()), None);
         let found = witness.finish(Duration::from_secs(120));
-        let expected = sha256(&mut File::open("/proc/self/exe").unwrap()).unwrap();
+        let expected = sha256(&mut File::open("/proc/self/exe").unwrap(), &|| {}).unwrap();
         assert_eq!((found.len(), found[0].sha256.clone()), (1, Ok(expected)));
         assert!(!found[0].deleted);
+    }
+
+    #[test]
+    fn a_file_that_does_not_answer_keeps_nobody_else_waiting() {
+        /// Opens what `exe` names, which waits for ever where that is a pipe that nobody writes to.
+        fn open(subject: &Subject, hashes: &mut Hashes, beat: &dyn Fn()) -> ProgramFacts {
+            let hash = File::open(&subject.exe).map_err(|error| error.to_string());
+            answer(subject, hash.and_then(|file| hashes.of(file, beat)))
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let pipe = std::ffi::CString::new(path("pipe")).unwrap();
+        // SAFETY: a text that ends with NUL.
+        assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+        fs::write(path("file"), "abc").unwrap();
+        let subject = |tgid, name| Subject { tgid, exe: path(name), ..Subject::default() };
+        let mut witness = Witness::with(open).unwrap();
+        let mut refused = Vec::new();
+        for tgid in 0..=MOST_GIVEN_UP {
+            assert_eq!(witness.ask(subject(tgid, "pipe")), None);
+            assert_eq!(witness.ask(subject(100 + tgid, "file")), None);
+            let begun = Instant::now();
+            while !refused.iter().any(|facts: &ProgramFacts| facts.tgid == tgid) {
+                assert!(begun.elapsed() < Duration::from_secs(60), "nobody gives it up");
+                refused
+                    .extend(witness.give_up(Duration::from_millis(20)).filter(|facts| facts.sha256.is_err()));
+                thread::yield_now();
+            }
+        }
+        assert!(refused.iter().all(|facts| facts.sha256 == Err(SILENT.into())));
+        // With so many no thread is left, and that is said at once.
+        assert_eq!(witness.ask(me()).map(|facts| facts.sha256), Some(Err(SILENT.into())));
+        let found = witness.finish(Duration::from_millis(200));
+        let hashed = found.iter().filter(|facts| facts.sha256.is_ok()).count();
+        assert_eq!(hashed, MOST_GIVEN_UP as usize, "files behind those that do not answer");
     }
 
     #[test]
@@ -236,11 +372,14 @@ mod tests {
         other_device.file.as_mut().unwrap().device.1 += 1;
         other_inode.file.as_mut().unwrap().inode += 1;
         for twin in [other_device, other_inode] {
-            let why = look(&twin, &mut hashes).sha256.unwrap_err();
+            let why = look(&twin, &mut hashes, &|| {}).sha256.unwrap_err();
             assert_eq!(why, "the process runs another program now, and its executable is not at its path");
         }
         let unseen = Subject { file: None, ..me() };
-        assert_eq!(look(&unseen, &mut hashes).sha256.unwrap_err(), "which file it runs was not to be seen");
+        assert_eq!(
+            look(&unseen, &mut hashes, &|| {}).sha256.unwrap_err(),
+            "which file it runs was not to be seen"
+        );
     }
 
     #[test]
@@ -254,7 +393,7 @@ mod tests {
             |file| Subject { tgid: u32::MAX >> 1, exe: exe.clone(), file: Some(file), ..Subject::default() };
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let mut hashes = Hashes::default();
-        let mut of = |file| look(&gone(file), &mut hashes).sha256;
+        let mut of = |file| look(&gone(file), &mut hashes, &|| {}).sha256;
         assert_eq!(of(file.clone()), Ok(abc.to_owned()));
         for other in [
             Executable { inode: file.inode + 1, ..file.clone() },
@@ -276,7 +415,7 @@ mod tests {
         let mut hashes = Hashes::default();
         let mut of = |content: &str| {
             fs::write(&path, content).unwrap();
-            hashes.of(File::open(&path).unwrap()).unwrap()
+            hashes.of(File::open(&path).unwrap(), &|| {}).unwrap()
         };
         assert_ne!(of("abc"), of("abcd"));
     }

@@ -8,6 +8,7 @@ use crate::config::{Choice, choice, share};
 use crate::daemon::now;
 use crate::model::display_safe;
 use crate::store::{Store, StoreError};
+use crate::summary::Completeness;
 use crate::summary::baseline::{Baseline, Steady};
 use crate::summary::format::{count, duration};
 
@@ -19,7 +20,8 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     let at_least = share(&args.at_least)?;
     let Choice { selection, filter } = choice(&args.source, now())?;
     let store = Store::open(&args.source.db)?;
-    let mut baseline = Baseline::new(&store.runs()?, &selection);
+    let runs = store.runs()?;
+    let mut baseline = Baseline::new(&runs, &selection);
     store.for_each(selection.since, selection.until, &filter, |run, connection| {
         let names = connection.names.iter().filter(|name| name.is_of_remote());
         baseline.add(run, &connection, names.map(|name| &*name.name));
@@ -28,8 +30,13 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     let recorded = duration(baseline.recorded());
     let steady = baseline.finish(at_least);
     let nothing = steady.is_empty().then_some("no remote address is connected that long");
-    let head =
-        format!("# Remote addresses that were connected at least {} of {recorded}\n", percent(at_least));
+    let lacks = Completeness::of(&runs, &selection).essentials();
+    let lacks: String =
+        lacks.iter().map(|statement| format!("# {}\n", display_safe(&statement.words()))).collect();
+    let head = format!(
+        "# Remote addresses that were connected at least {} of {recorded}\n{lacks}",
+        percent(at_least)
+    );
     if let Some(path) = &args.out {
         write_file(path, |out| write(&head, &steady, out))?;
         return Ok(outcome(nothing));

@@ -1,11 +1,15 @@
 //! `connmon dns`
 
-use super::{CommandError, Outcome, done, stdout, zone};
+use std::io::{self, Write};
+
+use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, LookupFormat};
-use crate::config::interval;
+use crate::config::{interval, zone};
 use crate::daemon::now;
+use crate::export::completeness::write_essentials;
 use crate::export::lookups;
 use crate::store::Store;
+use crate::summary::{Completeness, Selection};
 
 /// Prints the questions to DNS of an interval.
 ///
@@ -13,7 +17,8 @@ use crate::store::Store;
 /// The store cannot be read, or a time not be understood.
 pub fn run(args: &cli::Dns) -> Result<Outcome, CommandError> {
     let zone = zone(args.local);
-    let (since, until) = interval(&args.since, &args.until, now(), &zone)?;
+    let now = now();
+    let (since, until) = interval(&args.since, &args.until, now, &zone)?;
     let store = Store::open(&args.db)?;
     let mut out = stdout();
     let mut count = 0;
@@ -25,5 +30,10 @@ pub fn run(args: &cli::Dns) -> Result<Outcome, CommandError> {
         }
         Ok::<(), CommandError>(())
     })?;
+    out.flush()?;
+    // What was asked is answered; what the answer lacks is for whoever reads it.
+    let selection = Selection { since, until, now: Some(now), ..Selection::default() };
+    let completeness = Completeness::of(&store.runs()?, &selection);
+    let _ = write_essentials(&completeness, terminal_width(), &mut io::stderr().lock());
     done(out, (count == 0).then_some("no DNS query was recorded in this period"))
 }

@@ -9,12 +9,9 @@ use crate::capture::foreign::{self, Foreign};
 use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf, surroundings};
 use crate::cli::{self, TextFormat};
-use crate::config::ConfigError;
-use crate::daemon::now;
 use crate::export::completeness::{self, write_words};
-use crate::filter::Filter;
 use crate::model::display_safe;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::summary::format::count;
 use crate::summary::{Completeness, Indicators, Selection};
 
@@ -91,15 +88,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
         Some(path) => {
             let store = Store::open(path)?;
             let runs = store.runs()?;
-            let mut indicators = Indicators::of(&runs);
-            let matching = Filter::parse("ioc:*", now()).map_err(ConfigError::from)?;
-            // To look for matches reads every connection: not where no list was ever asked.
-            if indicators.lists().next().is_some() {
-                store.for_each(None, None, &matching, |_, connection| {
-                    indicators.add(&connection);
-                    Ok::<(), StoreError>(())
-                })?;
-            }
+            let indicators = Indicators::of(&runs).counted(store.matching()?);
             let everything = Selection::default();
             let all = Completeness::of(&runs, &everything);
             Some(StoreFinding {

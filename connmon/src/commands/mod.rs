@@ -23,7 +23,7 @@ use std::path::Path;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, FileError};
-use crate::model::{ConnectionId, Zone};
+use crate::model::ConnectionId;
 use crate::store::StoreError;
 
 /// How a command ended when it did not fail.
@@ -205,11 +205,6 @@ fn stdout() -> BufWriter<io::StdoutLock<'static>> {
 fn terminal_width() -> usize {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
-}
-
-/// The zone in which times are read and shown to people.
-fn zone(local: bool) -> Zone {
-    if local { Zone::local() } else { Zone::UTC }
 }
 
 /// Said where a filter or an interval leaves nothing.

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use super::{CommandError, Outcome, done, stdout, zone};
+use super::{CommandError, Outcome, done, stdout};
 use crate::cli::{self, TextFormat};
+use crate::config::zone;
 use crate::export::show;
 use crate::store::Store;
 

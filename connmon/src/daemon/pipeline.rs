@@ -119,6 +119,11 @@ impl Pipeline {
         }
     }
 
+    /// An interval has no record, or not all of one.
+    pub(super) fn lack(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
     /// Whether a flush is due because of the number of rows.
     pub fn is_full(&self) -> bool {
         self.tracker.waiting() >= MAX_WAITING

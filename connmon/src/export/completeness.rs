@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::text::write_wrapped;
 use crate::model::Gap;
 use crate::summary::format::count;
-use crate::summary::{self, ClockStepRow, Level, Verdict, Window};
+use crate::summary::{self, ClockStepRow, Level, Statement, Verdict, Window};
 
 /// The counters of loss and what they mean.
 #[derive(Serialize)]
@@ -96,7 +96,7 @@ impl From<&summary::Completeness> for Completeness {
             recorded: completeness.coverage.recorded.clone(),
             gaps: completeness.coverage.gaps.iter().map(gap).collect(),
             clock_steps: completeness.clock_steps.iter().map(ClockStepRow::from).collect(),
-            words: completeness.statements.iter().map(summary::Statement::words).collect(),
+            words: completeness.statements.iter().map(Statement::words).collect(),
         }
     }
 }
@@ -111,13 +111,12 @@ pub fn write_verdict(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let losses: Vec<_> = completeness.statements.iter().filter(|one| one.level == Level::Loss).collect();
-    let (mark, words) = match completeness.verdict {
-        Verdict::Complete => ("✓ ", "This record is complete."),
-        Verdict::Unfinished => ("· ", "This record is complete so far; a recording has not ended."),
-        Verdict::Partial => ("! ", "Only a part of the time asked for was recorded."),
-        Verdict::Incomplete => ("! ", "This record is incomplete."),
-        Verdict::Nothing => ("! ", "No part of the time asked for was recorded."),
+    let mark = match completeness.verdict {
+        Verdict::Complete => "✓ ",
+        Verdict::Unfinished => "· ",
+        Verdict::Partial | Verdict::Incomplete | Verdict::Nothing => "! ",
     };
+    let words = completeness.verdict.sentence();
     let first = losses.first().map(|loss| format!(" {}", loss.text)).unwrap_or_default();
     let more = completeness.statements.len() - losses.len().min(1);
     let rest = match more {
@@ -136,7 +135,23 @@ pub fn write_words(
     room: usize,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    for statement in &completeness.statements {
+    write_statements(&completeness.statements, room, out)
+}
+
+/// Writes only what is missing, and what was recorded.
+///
+/// # Errors
+/// The writer's.
+pub fn write_essentials(
+    completeness: &summary::Completeness,
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write_statements(&completeness.essentials(), room, out)
+}
+
+fn write_statements(statements: &[Statement], room: usize, out: &mut impl Write) -> io::Result<()> {
+    for statement in statements {
         let mark = match statement.level {
             Level::Loss => "! ",
             Level::Note => "· ",

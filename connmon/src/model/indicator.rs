@@ -1,5 +1,6 @@
 //! Lists of indicators of compromise, and the connections that match them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -67,3 +68,6 @@ pub struct Hit {
     /// When it was found to match.
     pub time: Timestamp,
 }
+
+/// How many connections match each list.
+pub type Matching = HashMap<Arc<IndicatorList>, u64>;

@@ -23,7 +23,7 @@ pub use connection::{
     CUT_OFF, Connection, Direction, End, KernelTotals, STEP_LENGTHS, STEP_NS, Share, Step, Wire,
 };
 pub use id::{ConnectionId, ParseIdError};
-pub use indicator::{Hit, IndicatorKind, IndicatorList};
+pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};
 pub use interface::{Interface, InterfaceSample};
 pub use location::{Coordinates, GeoDatabase, HostLocation, Location};
 pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, Observed};

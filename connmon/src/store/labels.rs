@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Hit, IndicatorKind, IndicatorList, Rule, Timestamp};
+use crate::model::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
 /// Writes the rules of a recording in place of those that it had.
 pub(super) fn put_rules<'a>(
@@ -115,6 +115,23 @@ fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorLi
         Ok((row.get(0)?, Arc::new(list)))
     })?;
     rows.collect()
+}
+
+/// How many connections match each list, and how many match any. Of connections nothing is read.
+pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
+    if !db.table_exists(None, "hit")? {
+        return Ok((0, Matching::new()));
+    }
+    let known = known_lists(db)?;
+    let any = "SELECT count(*) FROM (SELECT DISTINCT connection_id FROM hit)";
+    let any: i64 = db.query_row(any, [], |row| row.get(0))?;
+    let mut each = db.prepare(
+        "SELECT list_id, count(*) FROM (SELECT DISTINCT connection_id, list_id FROM hit) GROUP BY list_id",
+    )?;
+    let each = each.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let each = each.collect::<rusqlite::Result<Vec<_>>>()?;
+    let named = each.into_iter().filter_map(|(id, count)| Some((known.get(&id)?.clone(), count as u64)));
+    Ok((any as u64, named.collect()))
 }
 
 /// What reads the hits of single connections.

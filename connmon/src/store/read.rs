@@ -14,8 +14,8 @@ use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Process,
-    Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
+    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Matching,
+    Process, Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
 };
 
 impl Store {
@@ -91,6 +91,14 @@ impl Store {
             each(run, connection)?;
         }
         Ok(())
+    }
+
+    /// How many connections match any list of indicators, and how many each.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn matching(&self) -> Result<(u64, Matching), StoreError> {
+        labels::matching(&self.db).map_err(|source| self.error(source))
     }
 
     /// The numbers that a query gives, in its column `id` or else its first one.

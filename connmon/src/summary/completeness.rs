@@ -27,6 +27,19 @@ pub enum Verdict {
     Nothing,
 }
 
+impl Verdict {
+    /// In a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Complete => "This record is complete.",
+            Self::Unfinished => "This record is complete so far; a recording has not ended.",
+            Self::Partial => "Only a part of the time asked for was recorded.",
+            Self::Incomplete => "This record is incomplete.",
+            Self::Nothing => "No part of the time asked for was recorded.",
+        }
+    }
+}
+
 /// How much a statement matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -167,6 +180,13 @@ impl Completeness {
     /// Which parts of the time that was asked for were recorded, and which were not, in words.
     pub fn coverage_words(&self) -> Vec<Statement> {
         words::coverage(&self.coverage, self.verdict == Verdict::Nothing)
+    }
+
+    /// What is missing, and what was recorded: what has to be known of a list that has no room for more.
+    pub fn essentials(&self) -> Vec<Statement> {
+        let losses = self.statements.iter().filter(|one| one.level == Level::Loss).cloned();
+        let recorded = self.coverage_words().into_iter().filter(|one| one.level != Level::Loss);
+        losses.chain(recorded).collect()
     }
 
     /// Whether nothing is missing.

@@ -1,10 +1,9 @@
 //! How many connections match lists of indicators.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::format::{count, grouped};
-use crate::model::{Connection, IndicatorList, Run, display_safe};
+use crate::model::{Connection, IndicatorList, Matching, Run, display_safe};
 
 /// The lists that connections were compared with, and how many match.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +11,7 @@ pub struct Indicators {
     lists: Vec<Arc<IndicatorList>>,
     /// Connections that match any list.
     pub connections: u64,
-    by_list: HashMap<Arc<IndicatorList>, u64>,
+    by_list: Matching,
 }
 
 impl Indicators {
@@ -41,6 +40,12 @@ impl Indicators {
                 *self.by_list.entry(hit.list.clone()).or_default() += 1;
             }
         }
+    }
+
+    /// Takes how many connections match, as a store counts them.
+    #[must_use]
+    pub fn counted(self, (connections, by_list): (u64, Matching)) -> Self {
+        Self { connections, by_list, ..self }
     }
 
     /// The lists, each with the connections that match it.

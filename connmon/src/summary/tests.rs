@@ -247,3 +247,45 @@ fn a_selection_takes_what_overlaps() {
         );
     }
 }
+
+#[test]
+fn failed_is_what_ended_by_an_error_without_having_moved_a_byte() {
+    let curl = process(1, 1, "curl");
+    for (end, tx, rx, failed) in [
+        (End::Reset, 0, 0, 1),
+        (End::Reset, 10, 0, 0),
+        (End::Timeout, 0, 10, 0),
+        (End::Timeout, 0, 0, 1),
+        (End::Unreachable, 0, 0, 1),
+        (End::Refused, 0, 0, 1),
+        (End::Refused, 5, 0, 1),
+        (End::Fin, 0, 0, 0),
+        (End::Abort, 0, 0, 0),
+        (End::Unseen, 0, 0, 0),
+        (End::RecordingEnded, 0, 0, 0),
+    ] {
+        let mut one = connection(1, 0, &curl, "8.8.8.8:443", tx, rx);
+        one.end = Some(end);
+        assert_eq!(summary(vec![run(1, 0)], [(1, one)]).totals.figures.failed, failed, "{end} {tx} {rx}");
+    }
+    // Of a part of its time too: what it moved before counts.
+    let mut one = connection(1, 0, &curl, "8.8.8.8:443", 10, 0);
+    one.end = Some(End::Reset);
+    let one = one.between(Some(Timestamp(START + 60 * SECOND)), None);
+    assert_eq!((one.tx_bytes(), one.has_failed()), (0, false));
+}
+
+#[test]
+fn a_view_that_lacks_connections_does_not_say_yes() {
+    let of = |forgotten, change: fn(&mut Run)| {
+        let mut run = run(1, 0);
+        change(&mut run);
+        let mut c = summary(vec![run], []).completeness;
+        c.note_forgotten(forgotten);
+        (c.verdict, c.statements[0].text.contains("of this recording"))
+    };
+    assert_eq!(of(0, |_| ()), (Verdict::Complete, false));
+    assert_eq!(of(3, |_| ()), (Verdict::Partial, true));
+    assert_eq!(of(3, |run| run.ended = None), (Verdict::Partial, true));
+    assert_eq!(of(3, |run| run.completeness.lost_events = 1), (Verdict::Incomplete, true));
+}

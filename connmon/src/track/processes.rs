@@ -1,19 +1,21 @@
 //! Processes and the programs they ran, from fork, exec and exit.
 
 mod cgroups;
+mod fields;
 mod known;
 
 use std::collections::{HashMap, VecDeque};
 
-use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, NO_SESSION, TaskRecord, kind};
+use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, TaskRecord, kind};
 
 use super::{ProcessRow, wall_clock};
 use crate::capture::executable::Executable;
 use crate::capture::witness::Subject;
 use crate::capture::{ProcessFacts, ProgramFacts, Start, split_args};
 use crate::model::secrets::Secrets;
-use crate::model::{ExeHash, ExeState, Process, ProcessId, from_bytes};
+use crate::model::{ExeHash, ExeState, Process, ProcessId};
 use cgroups::Cgroups;
+use fields::{comm, folder, path, session};
 use known::{Image, Known};
 
 /// procfs writes so behind the path of what has been deleted (proc_pid_exe(5)).
@@ -45,6 +47,8 @@ pub struct Processes {
     evicted: u64,
     /// When it last looked for what can be forgotten.
     now_ns: u64,
+    /// When it did so the time before that: a sweep has met whatever was opened until then.
+    settled_ns: u64,
     secrets: Secrets,
 }
 
@@ -314,6 +318,8 @@ impl Processes {
                 };
                 // How it ends may never be told.
                 let is_new = known.images.is_empty();
+                // Of a known process, what it ran then has been forgotten.
+                self.evicted += u64::from(!is_new);
                 let at = known.images.iter().take_while(|image| image.since_ns <= time_ns).count();
                 let until_ns = known.images.get(at).map_or(u64::MAX, |image| image.since_ns);
                 let since_ns = if at == 0 { id.start_ns } else { time_ns };
@@ -441,16 +447,19 @@ impl Processes {
     /// Drops processes that ended long before `now_ns`, and programs that gave way to others, unless something that lives refers
     /// to them.
     pub fn forget(&mut self, now_ns: u64) {
-        self.now_ns = now_ns;
+        self.settled_ns = std::mem::replace(&mut self.now_ns, now_ns);
         while let Some((time_ns, id, since_ns)) = self.past.front().copied() {
             let is_early = time_ns + KEEP_NS > now_ns;
-            if is_early && self.past.len() <= MAX_PAST {
+            // What gave way before the last sweep but one, and had no connection then, will have none.
+            let may_be_asked_for = time_ns >= self.settled_ns;
+            let most = if may_be_asked_for { MAX_ENDED } else { MAX_PAST };
+            if is_early && self.past.len() <= most {
                 break;
             }
-            self.evicted += u64::from(is_early);
             self.past.pop_front();
             if let Some(known) = self.known.get_mut(&id) {
-                known.drop_program(since_ns);
+                let was_used = known.drop_program(since_ns);
+                self.evicted += u64::from(is_early && (was_used || may_be_asked_for));
             }
         }
         while let Some((time_ns, id)) = self.ended.front().copied() {
@@ -484,32 +493,4 @@ impl Processes {
             }
         }
     }
-}
-
-/// The root has no components.
-fn folder(path: String) -> String {
-    if path.is_empty() { "/".into() } else { path }
-}
-
-fn session(id: u32) -> Option<u32> {
-    (id != NO_SESSION).then_some(id)
-}
-
-fn comm(bytes: &[u8; COMM_LEN]) -> String {
-    from_bytes(bytes.split(|&byte| byte == 0).next().unwrap_or_default())
-}
-
-/// The components were noted from the file or folder up to the root.
-fn path(components: &[u8], len: u32, truncated: u32) -> String {
-    let used = &components[..(len as usize).min(components.len())];
-    let used = used.strip_suffix(&[0]).unwrap_or(used);
-    let mut path = String::new();
-    if truncated != 0 {
-        path.push('…');
-    }
-    for component in used.split(|&byte| byte == 0).rev().filter(|component| !component.is_empty()) {
-        path.push('/');
-        path.push_str(&from_bytes(component));
-    }
-    path
 }

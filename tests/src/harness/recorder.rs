@@ -4,6 +4,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,9 @@ const STOP: Duration = Duration::from_secs(300);
 /// A recorder that has its probes attached.
 pub struct Recorder {
     child: Child,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    /// What it has said so far.
+    text: Arc<Mutex<String>>,
 }
 
 impl Recorder {
@@ -32,18 +35,19 @@ impl Recorder {
         let mut child = command.spawn().context("cannot start connmon")?;
         let stderr = child.stderr.take().context("piped")?;
         let (tell, told) = channel();
+        let text = Arc::new(Mutex::new(String::new()));
+        let said = Arc::clone(&text);
         let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
             for line in lines(stderr) {
                 if line.starts_with("recording") {
                     let _ = tell.send(()); // only the first is waited for
                 }
-                text += &line;
-                text.push('\n');
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                *said += &line;
+                said.push('\n');
             }
-            text
         });
-        let mut recorder = Self { child, stderr: Some(stderr) };
+        let mut recorder = Self { child, stderr: Some(stderr), text };
         recorder.wait_for(&told)?;
         Ok(recorder)
     }
@@ -59,7 +63,18 @@ impl Recorder {
     /// Everything on its standard error, once it has ended.
     fn said(&mut self) -> Result<String> {
         let stderr = self.stderr.take().context("asked twice")?;
-        stderr.join().ok().context("the reader panicked")
+        stderr.join().ok().context("the reader panicked")?;
+        Ok(self.text.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Waits until it has said something.
+    pub fn wait_until_said(&self, words: &str) -> Result<()> {
+        let limit = Instant::now() + STOP;
+        while !self.text.lock().unwrap_or_else(PoisonError::into_inner).contains(words) {
+            ensure!(Instant::now() < limit, "it never says {words:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Ends it as Ctrl-C does; its standard error.
@@ -102,11 +117,19 @@ impl Recorder {
 
     /// No file of it may grow beyond so many bytes, as if the disk were full; or any may.
     pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
-        let limit =
-            libc::rlimit { rlim_cur: bytes.unwrap_or(libc::RLIM_INFINITY), rlim_max: libc::RLIM_INFINITY };
+        self.limit(libc::RLIMIT_FSIZE, bytes)
+    }
+
+    /// It has no more than so many of something; or as many as there are.
+    pub fn limit(&self, resource: libc::__rlimit_resource_t, most: Option<u64>) -> Result<()> {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         let pid = libc::pid_t::try_from(self.child.id())?;
+        // SAFETY: `limit` is valid for writing, and no new one is given.
+        let done = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &raw mut limit) };
+        ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
+        limit.rlim_cur = most.unwrap_or(limit.rlim_max);
         // SAFETY: `limit` is valid for reading, and the old one is not asked for.
-        let done = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+        let done = unsafe { libc::prlimit(pid, resource, &raw const limit, std::ptr::null_mut()) };
         ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
         Ok(())
     }

@@ -127,6 +127,23 @@ pub fn limits() -> Result<()> {
     Ok(())
 }
 
+/// Sweeps that fail, because there are no more descriptors for a while: that is told, and what they missed is made up for.
+pub fn descriptors() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("a.db");
+    let recorder = Recorder::start(&db, &[])?;
+    recorder.limit(libc::RLIMIT_NOFILE, Some(3))?;
+    let truths = traffic_truth(&["case", "tcp-many"])?;
+    recorder.wait_until_said("the recording goes on, and it is tried again")?;
+    recorder.limit(libc::RLIMIT_NOFILE, None)?;
+    recorder.wait_until_said("the kernel's maps can be read again")?;
+    recorder.stop()?;
+    if let Some(problems) = summary(&compare(&truths, &export(&db)?)) {
+        anyhow::bail!("{problems}");
+    }
+    audit(&db)?.ensure_nothing_lost_but(0)
+}
+
 /// A child that ends with its owner.
 struct Killed(Child);
 

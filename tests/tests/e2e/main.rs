@@ -152,6 +152,7 @@ fn main() {
         trials.push(trial("faults::full", faults::full));
         trials.push(trial("faults::stderr", faults::stderr));
         trials.push(trial("faults::limits", faults::limits));
+        trials.push(trial("faults::descriptors", faults::descriptors));
     }
     let neighbour = part_is("busy").then(|| {
         trials.retain(|trial| DISTURBED.iter().any(|name| trial.name().starts_with(name)));

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{Read, target, to, what};
 use crate::cli::{self, ReportFormat, chosen};
 use crate::commands::{CommandError, Outcome};
-use crate::config::{choice, interval};
+use crate::config::{choice, interval, zone};
 use crate::daemon::now;
-use crate::model::Zone;
 use crate::report::compare;
 use crate::store::Store;
 use crate::summary::compare::Comparison;
@@ -39,7 +38,7 @@ fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
         Some((from, to)) => {
             let time = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             let now = now();
-            let (since, until) = interval(&time(from), &time(to), now, &Zone::UTC)?;
+            let (since, until) = interval(&time(from), &time(to), now, &zone(args.source.local))?;
             chosen.selection = Selection::new(since, until, chosen.selection.filter, now);
             args.source.db.clone()
         }

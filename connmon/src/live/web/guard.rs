@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Token;
+use super::net::Visitor;
 
 /// The paths that there are.
 const PATHS: [&str; 4] = ["/", "/events", "/report.html", "/top"];
@@ -144,8 +145,12 @@ pub(super) async fn nothing() -> Response {
 
 /// Stands in front of everything.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let visitor = request.extensions().get::<Arc<Visitor>>().cloned();
     let mut answer = match guard.refuse(&request) {
         Some(refusal) => refusal,
+        None if !visitor.is_none_or(|visitor| visitor.admit()) => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "Too many browsers look at this page.")
+        }
         None => next.run(request).await,
     };
     let headers = answer.headers_mut();

@@ -1,23 +1,26 @@
 //! Connections: how many there can be, and how long each may take.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-/// Connections at once.
-pub(super) const MAX_CONNECTIONS: usize = 64;
+/// Connections at once of browsers that know the token.
+const MAX_CONNECTIONS: usize = 64;
+/// Connections at once of which that is not known yet.
+const MAX_STRANGERS: usize = 64;
 /// What a request may take until its headers are there, and a connection until the next request.
 const HEADERS: Duration = Duration::from_secs(5);
 /// What headers may be long, bytes.
@@ -28,33 +31,64 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const STALLED: Duration = Duration::from_secs(30);
 /// Before the next try when the system has no more files to give.
 const PAUSE: Duration = Duration::from_millis(50);
-/// What one connection too many is told.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n";
+/// One connection. A stranger's gives way to newer ones; it has a place of its own once a request on it had what it must have.
+pub(super) struct Visitor {
+    room: Arc<Semaphore>,
+    place: OnceLock<OwnedSemaphorePermit>,
+    away: Notify,
+}
+
+impl Visitor {
+    fn new(room: &Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self { room: room.clone(), place: OnceLock::new(), away: Notify::new() })
+    }
+
+    /// Gives it a place; whether there is one.
+    pub(super) fn admit(&self) -> bool {
+        if self.is_admitted() {
+            return true;
+        }
+        // Requests of one connection come one after the other, so nobody else sets it.
+        self.room.clone().try_acquire_owned().is_ok_and(|place| self.place.set(place).is_ok())
+    }
+
+    fn is_admitted(&self) -> bool {
+        self.place.get().is_some()
+    }
+}
 
 /// Takes connections in, for ever.
 pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut strangers: VecDeque<Weak<Visitor>> = VecDeque::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
-        let Ok(place) = room.clone().try_acquire_owned() else {
-            if tls.is_none() {
-                // What it does not take at once is not worth waiting for.
-                let _ = stream.try_write(FULL);
-            }
-            continue;
-        };
-        let (tls, app) = (tls.clone(), app.clone());
+        let is_stranger = |visitor: &Weak<Visitor>| visitor.upgrade().is_some_and(|one| !one.is_admitted());
+        strangers.retain(is_stranger);
+        // The one that has had most time goes: whoever knows the token needs little.
+        if strangers.len() >= MAX_STRANGERS
+            && let Some(oldest) = strangers.pop_front().and_then(|visitor| visitor.upgrade())
+        {
+            oldest.away.notify_one();
+        }
+        let visitor = Visitor::new(&room);
+        strangers.push_back(Arc::downgrade(&visitor));
+        let (tls, app) = (tls.clone(), app.clone().layer(Extension(visitor.clone())));
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
-            match tls {
-                None => serve(stream, app).await,
-                Some(tls) => serve_tls(stream, &tls, app).await,
+            let served = async {
+                match tls {
+                    None => serve(stream, app).await,
+                    Some(tls) => serve_tls(stream, &tls, app).await,
+                }
+            };
+            tokio::select! {
+                () = served => {}
+                () = visitor.away.notified() => {}
             }
-            drop(place);
         });
     }
 }

@@ -1,13 +1,13 @@
 //! What stands around the countries: the sea, the host's mark, the legend and the heading.
 
-use svg::node::element::{Circle, Group, Path, Rectangle, Text};
+use svg::node::element::{Circle, Group, Path, Rectangle, Text, Title};
 
 use super::arc::{self, Step};
 use super::projection::{NORTH, SOUTH, WIDTH, project};
 use super::{text_safe, unit};
 use crate::model::{HostLocation, display_safe};
-use crate::summary::Summary;
 use crate::summary::format::{bytes, count};
+use crate::summary::{Level, Summary};
 
 /// Where lines begin if the host's place is not known: off the map, below its southern edge.
 pub(super) const DOCK: (f64, f64) = (WIDTH / 2.0, 452.0);
@@ -116,8 +116,18 @@ pub(super) fn heading(summary: &Summary) -> Group {
         count(summary.totals.remotes, "address", "addresses"),
         count(summary.totals.countries, "country", "countries"),
     );
-    Group::new()
+    let mut group = Group::new()
         .set("class", "heading")
         .add(Text::new(title).set("class", "title").set("x", 14).set("y", 26))
-        .add(Text::new(figures).set("class", "figures").set("x", 14).set("y", 44))
+        .add(Text::new(figures).set("class", "figures").set("x", 14).set("y", 44));
+    let completeness = &summary.completeness;
+    let lacks = completeness.essentials();
+    if lacks.iter().any(|statement| statement.level == Level::Loss) {
+        let all: Vec<String> = lacks.iter().map(|statement| text_safe(&statement.words())).collect();
+        let sentence = Text::new(completeness.verdict.sentence()).set("class", "figures");
+        let sentence = sentence.set("x", unit(WIDTH - 14.0)).set("y", 26).set("text-anchor", "end");
+        // A picture has no room for more than a sentence; the rest is told where it is pointed at, and to who cannot see it.
+        group = group.add(Group::new().add(Title::new(all.join(" "))).add(sentence));
+    }
+    group
 }

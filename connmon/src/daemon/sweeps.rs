@@ -1,0 +1,46 @@
+//! Sweeps that fail. The kernel's maps keep what they have, so the next one makes up for it, and no recording ends for it.
+
+use std::time::{Duration, Instant};
+
+use super::Pipeline;
+use crate::capture::bpf::CaptureError;
+use crate::model::{Gap, Timestamp};
+
+/// How often a trouble that goes on is told of.
+const REMIND: Duration = Duration::from_secs(60);
+
+/// How the sweeps go.
+#[derive(Default)]
+pub(super) struct Sweeps {
+    /// When the last one was that read everything.
+    whole: Option<Timestamp>,
+    /// When it was last told that they fail.
+    told: Option<Instant>,
+}
+
+impl Sweeps {
+    /// One is over.
+    pub(super) fn took(&mut self, swept: Result<(), CaptureError>, now: Timestamp) {
+        match swept {
+            Ok(()) => {
+                self.whole = Some(now);
+                if self.told.take().is_some() {
+                    tracing::warn!("the kernel's maps can be read again; nothing of them is missing");
+                }
+            }
+            Err(error) if self.told.is_none_or(|told| told.elapsed() >= REMIND) => {
+                self.told = Some(Instant::now());
+                tracing::warn!("{error}; the recording goes on, and it is tried again");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// The last one failed, and none follows: what had changed since the last whole one may be missing.
+    pub(super) fn end(&self, error: &CaptureError, pipeline: &mut Pipeline, now: Timestamp) {
+        let reason = format!("what was last counted could not be read: {error}");
+        tracing::warn!("{reason}");
+        let from = self.whole.unwrap_or(now);
+        pipeline.lack(Gap { from, to: now, reason });
+    }
+}
