@@ -8,18 +8,19 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
-use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, flag, kind, proto, stat};
+use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, proto, stat};
 
 use crate::asked;
 use crate::attempt;
 use crate::hooks::wire::take_pending;
+use crate::identity::{self, displace, evict, is_stream};
 use crate::maps::{
     EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, epoch,
-    in_snapshot, may_go_on,
+    in_snapshot, is_blind, may_go_on, may_straddle,
 };
 use crate::quota::{has_room, made};
 use crate::ring::{is_reserved, wakeup};
-use crate::shares::{add, own};
+use crate::shares::add;
 use crate::sock;
 
 /// Which way bytes went.
@@ -65,8 +66,6 @@ pub struct New {
     pub remote: Addr,
     /// Bytes delivered before (TCP).
     pub delivered: u64,
-    /// Whether the current process is its owner.
-    pub owned: bool,
 }
 
 /// Fills an entry that was just inserted with its id and remote; the kind comes last, with which it is complete. In place,
@@ -83,7 +82,7 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
             // What stands there is the protocol's number, or an identifier.
             (*entry).local.port = 0;
         }
-        if new.proto == proto::PACKET {
+        if new.proto != proto::TCP && new.parent == 0 {
             (*entry).mark = sock::inode(new.sk);
         }
         (*entry).proto = new.proto;
@@ -98,7 +97,6 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).kind, kind::SOCK);
     }
-    take_pending(entry);
     0
 }
 
@@ -127,10 +125,19 @@ fn is_older(new: &New) -> bool {
 /// A socket of datagrams is gone. As [`release`].
 #[inline(always)]
 pub fn datagrams_end(sk: u64) {
+    if is_blind(blind::ENDS, sk, 2) {
+        return;
+    }
+    forget(sk);
+    release(sk);
+}
+
+/// What is known of an earlier socket at a new one's address is of no use any more.
+#[inline(always)]
+pub fn forget(sk: u64) {
     if OLDER.get_ptr(sk).is_some() {
         let _ = OLDER.remove(sk);
     }
-    release(sk);
 }
 
 /// Inserts an entry that has its id and remote from the start, since other CPUs may add to it at once. The template is this
@@ -160,9 +167,7 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut Soc
             }
         }
         fill(entry, new);
-        if new.owned {
-            own(entry);
-        }
+        take_pending(entry);
     }
     entry
 }
@@ -229,16 +234,32 @@ fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
 }
 
 /// The entry of a TCP socket. One that has none, although none was ever turned away, is from before the
-/// probes and out of the snapshot's sight (no file refers to it); it is taken in now.
+/// probes and out of the snapshot's sight (no file refers to it), or no hook saw it begin; it is taken in now.
 #[inline(always)]
 pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
-    SOCKS.get_ptr_mut(sk).or_else(|| adopt(sk))
+    match SOCKS.get_ptr_mut(sk) {
+        Some(entry) if is_stream(entry, sk) => Some(entry),
+        _ => adopt(sk),
+    }
 }
 
+/// Whether a TCP socket ever found `SOCKS` full.
 #[inline(always)]
-fn was_full() -> bool {
+pub fn was_full() -> bool {
     // SAFETY: a valid pointer into a map value.
     WAS_FULL.get_ptr(0).is_some_and(|was_full| unsafe { core::ptr::read_volatile(was_full) } != 0)
+}
+
+/// [`sock::delivered`] as a function of its own: the stack is short.
+#[inline(never)]
+fn delivered_before(sk: u64) -> u64 {
+    sock::delivered(sk)
+}
+
+/// The flag of a TCP socket that is met in use: unless it `is_new`, it may be older than the recording.
+#[inline(always)]
+pub fn unseen(is_new: bool) -> u32 {
+    if !is_new && may_straddle(now()) { flag::PREEXISTING } else { flag::BEGIN_UNSEEN }
 }
 
 #[inline(never)]
@@ -246,19 +267,21 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
     if sock::class(sk) != proto::TCP {
         return None;
     }
-    if was_full() {
+    let evicted = evict(sk);
+    if evicted == identity::STUCK || was_full() {
         return None;
     }
     // An attempt without an entry means that the step to SYN_SENT was missed.
     let missed = attempt::sent(sk);
+    // Where another socket was before it, it began after that one.
+    let is_new = missed || evicted == identity::LEFT;
     create(&New {
         sk,
         parent: 0,
         proto: proto::TCP,
-        flags: if missed { flag::OUTBOUND } else { flag::PREEXISTING },
+        flags: if missed { flag::OUTBOUND } else { unseen(is_new) },
         remote: sock::remote(sk, sock::family(sk)),
-        delivered: if missed { 0 } else { sock::delivered(sk) },
-        owned: true,
+        delivered: if is_new { 0 } else { delivered_before(sk) },
     })
 }
 
@@ -296,24 +319,25 @@ pub fn unattributed(way: Way, bytes: u64) {
 pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes: u64) {
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
-        if unsafe { (*entry).remote == *remote } && is_current(entry) && !moved(entry, sk) {
+        if unsafe { (*entry).remote == *remote } && is_current(entry) && !moved(entry, sk, proto) {
             return add(entry, way, bytes, 1);
         }
     }
     let flags = flags | direction(proto, way);
-    datagram_slow(
-        &mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0, owned: true },
-        way as u64,
-        bytes,
-    );
+    datagram_slow(&mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0 }, way as u64, bytes);
 }
 
-/// Whether a UDP socket has another local port than when its entry was made: it was disconnected by connect() to AF_UNSPEC,
-/// which gives a port back that was not bound (udp_disconnect(), net/ipv4/udp.c), and got a new one.
+/// Whether an entry is not the one of a socket of this class: another socket was at its address before, or the socket has another
+/// local port than when its entry was made: it was disconnected by connect() to AF_UNSPEC, which gives a port back that was not
+/// bound (udp_disconnect(), net/ipv4/udp.c), and got a new one. A socket with the port of the one before it is told when it is
+/// made (see `hooks::cgroup`), and by the sweep.
 #[inline(always)]
-pub fn moved(entry: *mut SockEntry, sk: u64) -> bool {
-    // SAFETY: a valid pointer into a map value.
+pub fn moved(entry: *mut SockEntry, sk: u64, class: u16) -> bool {
+    // SAFETY: a valid pointer into a map value; `proto` is 0 while it is being filled.
     let (proto, known) = unsafe { ((*entry).proto, (*entry).local.port) };
+    if proto != class {
+        return proto != 0;
+    }
     if proto != proto::UDP || known == 0 {
         return false;
     }
@@ -338,8 +362,13 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Way::Tx as u64;
     let way = if is_tx { Way::Tx } else { Way::Rx };
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
-        if moved(entry, new.sk) {
-            release(new.sk);
+        if moved(entry, new.sk, new.proto) {
+            // SAFETY: a valid pointer into a map value.
+            if unsafe { (*entry).mark } == sock::inode(new.sk) {
+                release(new.sk)
+            } else {
+                displace(new.sk)
+            };
         }
     }
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
@@ -403,6 +432,10 @@ pub fn release(sk: u64) -> u64 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 1 };
     // SAFETY: a valid pointer into a map value, which from here on only this hook uses.
     unsafe {
+        if core::ptr::read_volatile(&raw const (*entry).flags) & flag::RELEASED != 0 {
+            // Another CPU is at it.
+            return 0;
+        }
         if (*entry).closed_ns == 0 {
             (*entry).closed_ns = now();
         }

@@ -4,7 +4,9 @@
 use connmon_ebpf::{Addr, flag, proto, stat};
 
 use crate::account::{New, create, release};
+use crate::identity::displace;
 use crate::maps::{ATTEMPTS, count};
+use crate::shares::own;
 
 /// connect() begins on a TCP socket. An earlier attempt on it that came to nothing is over.
 #[inline(always)]
@@ -29,11 +31,10 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     let remote = unsafe { *remote };
     let _ = ATTEMPTS.remove(sk);
     // What an earlier connection on the same socket left is over as well.
-    release(sk);
+    displace(sk);
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
-    if let Some(entry) =
-        create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0, owned: true })
-    {
+    if let Some(entry) = create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+        own(entry);
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };
         release(sk);

@@ -4,9 +4,11 @@
 //! in host byte order unless a comment says otherwise; all times are nanoseconds of CLOCK_BOOTTIME.
 #![no_std]
 
+mod control;
 mod offsets;
 mod payload;
 
+pub use control::{Control, STRADDLE_NS, blind, phase};
 pub use offsets::Offsets;
 pub use payload::{AskedRecord, PAYLOAD_SIZES, PayloadHead, class};
 
@@ -95,47 +97,19 @@ pub mod flag {
     pub const LAYERED: u32 = 1 << 9;
     /// It did so from the start: a subflow of an MPTCP connection.
     pub const SUBFLOW: u32 = 1 << 10;
-    /// A sweep met the TCP socket closed, or in use for something else, though no hook has seen its end.
+    /// A sweep met the socket closed, or another one at its address, though no hook has seen its end.
     pub const STALE: u32 = 1 << 11;
-    /// So did the next sweep: the time of closing is when that was noticed.
+    /// So did the next sweep, or another socket was met at its address: the time of closing is when that was noticed.
     pub const END_UNSEEN: u32 = 1 << 12;
     /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
     pub const SOCKET_OLDER: u32 = 1 << 13;
+    /// The socket was met in use, though no hook has seen its beginning.
+    pub const BEGIN_UNSEEN: u32 = 1 << 15;
     /// Set by user space: of a flow of datagrams, whose next ones go to an entry of the next epoch. Nothing is added to this one.
     pub const RETIRED: u32 = 1 << 14;
     /// Further remotes of a datagram socket together: there was no room to tell so many apart.
     pub const AGGREGATE: u32 = 1 << 16;
 }
-
-/// Values of [`Control::phase`].
-pub mod phase {
-    /// Programs return at once: they are being attached, or detached.
-    pub const OFF: u32 = 0;
-    /// Everything counts; which sockets are older than that is still being found out.
-    pub const SNAPSHOT: u32 = 1;
-    /// Everything counts.
-    pub const ON: u32 = 2;
-}
-
-/// What user space tells the programs while they run. All count from one instant to another, however long it takes to attach
-/// and to detach them.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Control {
-    /// One of [`phase`].
-    pub phase: u32,
-    /// See [`FlowKey::epoch`]; the first is 1.
-    pub epoch: u32,
-    /// Just before counting began.
-    pub since_ns: u64,
-    /// Entries that user space has deleted from `FLOWS`.
-    pub deleted: u64,
-}
-
-/// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
-/// it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
-pub const STRADDLE_NS: u64 = 130_000_000_000;
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
 pub mod stat {
@@ -167,7 +141,7 @@ pub mod stat {
     pub const IDS: u32 = 12;
     /// Events that only a further copy of a program saw; not an error.
     pub const RESCUED: u32 = 13;
-    /// TCP sockets whose end no hook has seen.
+    /// Sockets whose end no hook has seen.
     pub const ENDS_UNSEEN: u32 = 14;
     /// Entries made in `FLOWS`; not an error.
     pub const FLOWS_MADE: u32 = 15;
@@ -276,7 +250,7 @@ pub struct SockEntry {
     pub retransmitted: u64,
     /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
     pub srtt: u32,
-    /// The last event of the TCP life cycle, see `copies` in the kernel side.
+    /// The last event of the TCP life cycle, see `copies` in the kernel side; of sockets of datagrams the inode's number.
     pub mark: u32,
     /// Packets, where they are counted.
     pub wire: Wire,
@@ -467,6 +441,10 @@ pub struct Settings {
     pub notes_egress: u32,
     /// Not 0: each program returns at once.
     pub empty: u32,
+    /// For tests, bits of [`blind`]: what programs fail to see of some sockets, as if the kernel had skipped them.
+    pub blind: u32,
+    /// Explicit padding.
+    pub pad: u32,
     /// The pause after which a flow of datagrams is over, nanoseconds.
     pub idle_ns: u64,
     /// Entries that `FLOWS` has room for.
@@ -487,5 +465,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 48 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 56 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -9,6 +9,7 @@ mod asked;
 mod attempt;
 mod copies;
 mod hooks;
+mod identity;
 mod maps;
 mod quota;
 mod ring;

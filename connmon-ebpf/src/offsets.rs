@@ -26,6 +26,8 @@ offsets! {
     skc_v6_daddr,
     /// sock_common.skc_v6_rcv_saddr
     skc_v6_rcv_saddr,
+    /// sock_common.skc_refcnt
+    skc_refcnt,
     /// sock_common.skc_net (a pointer)
     skc_net,
     /// sock_common.skc_flags

@@ -70,6 +70,12 @@ pub fn family(sk: u64) -> u16 {
     get(sk, offset!(skc_family))
 }
 
+/// The number of the socket's protocol.
+#[inline(always)]
+pub fn protocol(sk: u64) -> u16 {
+    get(sk, offset!(sk_protocol))
+}
+
 /// What connmon counts the socket as, a value of [`proto`], or 0 if it does not.
 #[inline(always)]
 pub fn class(sk: u64) -> u16 {
@@ -80,7 +86,7 @@ pub fn class(sk: u64) -> u16 {
     if family != AF_INET && family != AF_INET6 {
         return 0;
     }
-    let protocol: u16 = get(sk, offset!(sk_protocol));
+    let protocol = protocol(sk);
     match (get::<u16>(sk, offset!(sk_type)), protocol) {
         (SOCK_STREAM, proto::TCP | proto::MPTCP) => protocol,
         (SOCK_DGRAM | SOCK_RAW, proto::ICMP | proto::ICMPV6) => protocol,
@@ -124,6 +130,48 @@ pub fn normalise(addr: &mut Addr) {
     }
 }
 
+/// The beginning of `struct sock_common` (include/net/sock.h), in one read; user space checks that it lies like this.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Common {
+    /// Network byte order; of IPv6 too where the remote is IPv4-mapped.
+    pub daddr: u32,
+    rcv_saddr: u32,
+    hash: u32,
+    /// Network byte order.
+    pub dport: u16,
+    /// The local port, 0 once it has been given back.
+    pub num: u16,
+}
+
+/// Reads it.
+#[inline(always)]
+pub fn common(sk: u64) -> Common {
+    get(sk, offset!(skc_daddr))
+}
+
+/// The same of memory that may have been given back.
+#[inline(always)]
+pub fn peek_common(sk: u64) -> Common {
+    peek(sk, offset!(skc_daddr))
+}
+
+/// Whether nothing refers to a socket any more: its memory has been given back.
+#[inline(always)]
+pub fn is_free(sk: u64) -> bool {
+    peek::<u32>(sk, offset!(skc_refcnt)) == 0
+}
+
+/// Whether a socket's remote address over IPv6 is this one.
+///
+/// # Safety
+/// `remote` is valid.
+#[inline(always)]
+pub unsafe fn is_remote_v6(sk: u64, remote: *const Addr) -> bool {
+    // SAFETY: as the caller promises.
+    peek::<[u32; 4]>(sk, offset!(skc_v6_daddr)) == unsafe { (*remote).ip }
+}
+
 /// The bound end of the socket. The port is `inet_sport`, since `skc_num` is 0 again by the time that TCP_CLOSE is
 /// announced (tcp_set_state() calls inet_put_port(), net/ipv4/tcp.c).
 #[inline(always)]
@@ -142,9 +190,15 @@ pub fn local(sk: u64, family: u16) -> Addr {
 /// more (sock_orphan(), include/net/sock.h).
 #[inline(always)]
 pub fn inode(sk: u64) -> u32 {
+    inode_of(sk) as u32
+}
+
+/// As a function of its own: the stack is short.
+#[inline(never)]
+fn inode_of(sk: u64) -> u64 {
     match peek::<u64>(sk, offset!(sk_socket)) {
         0 => 0,
-        socket => peek::<u64>(socket, offset!(socket_inode) + offset!(inode_ino)) as u32,
+        socket => peek::<u64>(socket, offset!(socket_inode) + offset!(inode_ino)),
     }
 }
 

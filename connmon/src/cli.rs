@@ -171,6 +171,9 @@ pub struct Record {
     /// Record nothing: the probes return at once, which shows what calling them costs
     #[arg(long, hide = true)]
     pub empty_probes: bool,
+    /// For tests: do not see ends (1), beginnings (2), or both (3) of some sockets
+    #[arg(long, value_name = "BITS", hide = true, default_value_t = 0)]
+    pub blind: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub places: Places,

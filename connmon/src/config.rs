@@ -157,6 +157,7 @@ impl TryFrom<cli::Record> for Recording {
                 wire: !args.no_wire.unwrap_or(false),
                 names: !args.no_names.unwrap_or(false),
                 empty: args.empty_probes,
+                blind: args.blind,
             },
             places: args.places.try_into()?,
             resolve: args

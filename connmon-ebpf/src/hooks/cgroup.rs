@@ -7,9 +7,10 @@ use connmon_ebpf::{Addr, proto};
 
 use super::tracepoint::note;
 use super::transfer::{accepted, diverted};
-use crate::account::datagrams_end;
+use crate::account::{datagrams_end, forget, is_lost, untracked};
 use crate::asked;
 use crate::attempt;
+use crate::identity::{displace, is_stream};
 use crate::maps::{SOCKS, is_off};
 use crate::shares::own;
 use crate::sock::{self, number};
@@ -140,7 +141,7 @@ fn named_peer(addr: *mut bpf_sock_addr) -> i32 {
     // its own context, owns an inbound socket.
     // SAFETY: a field of the context; its value is the address of the socket, and only its number is used.
     let sk = unsafe { (*addr).__bindgen_anon_1.sk as u64 };
-    accepted(number(sk));
+    accepted(number(sk), false);
     1
 }
 
@@ -173,9 +174,28 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
         let _ = attempt::sent(sk);
     }
     match SOCKS.get_ptr_mut(sk) {
+        Some(entry) if is_stream(entry, sk) => own(entry),
         // SAFETY: a valid pointer into a map value; `proto` never changes.
-        Some(entry) if unsafe { (*entry).proto } == proto::TCP => own(entry),
+        Some(entry) if unsafe { (*entry).proto } == proto::TCP => {
+            displace(sk);
+        }
         _ => datagrams_end(sk),
+    }
+    1
+}
+
+/// A process makes an IP socket; those that accept() returns are made in another way. The kernel never skips a program like this,
+/// so what an earlier socket left at this address leaves here, where no hook has seen its end. For all backends.
+#[cgroup_sock(sock_create)]
+pub fn cgroup_sock_create(ctx: SockContext) -> i32 {
+    if is_off() {
+        return 1;
+    }
+    let sk = number(ctx.sock as u64);
+    displace(sk);
+    forget(sk);
+    if is_lost(sk) {
+        untracked(sk, 1);
     }
     1
 }

@@ -64,8 +64,8 @@ copies! {
     fexit("inet_csk_accept") fexit_inet_csk_accept (ctx: FExitContext, copy) {
         if mine(copy, thread()) {
             match setting(|s| unsafe { &raw const (*s).accept_return }) {
-                2 => accepted(ctx.arg(2)),
-                4 => accepted(ctx.arg(4)),
+                2 => accepted(ctx.arg(2), true),
+                4 => accepted(ctx.arg(4), true),
                 _ => {}
             }
         }

@@ -3,12 +3,13 @@
 //! own sockets, and lets go those that ended without any hook seeing it.
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto, stat};
+use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto};
 
 use super::process::describe;
 
 use crate::account::{New, create, release};
-use crate::maps::{OLDER, SOCKS, count, offset};
+use crate::identity::{displace, is_at};
+use crate::maps::{OLDER, SOCKS, offset};
 use crate::sock::{self, get, peek};
 use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};
 
@@ -104,8 +105,7 @@ fn take(sk: u64, proto: u16, task: u64) {
     if SOCKS.get_ptr(sk).is_some() {
         return;
     }
-    let Some(entry) =
-        create(&New { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered, owned: false })
+    let Some(entry) = create(&New { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered })
     else {
         return;
     };
@@ -152,9 +152,8 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
         }
         let stale = match (*entry).proto {
             proto::TCP => is_stale(sk, entry),
-            // Where no hook sees their end, this does.
-            proto::PACKET => sock::inode(sk) != (*entry).mark,
-            _ => return 0,
+            // Made anew at the same address, it would have another inode.
+            _ => (*entry).mark != 0 && sock::inode(sk) != (*entry).mark,
         };
         if !stale {
             if flags & flag::STALE != 0 {
@@ -163,25 +162,27 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
         } else if flags & flag::STALE == 0 {
             // Once may be the moment before a new socket's first step.
             core::ptr::write_volatile(&raw mut (*entry).flags, flags | flag::STALE);
-        } else {
-            if (*entry).proto == proto::TCP {
-                core::ptr::write_volatile(&raw mut (*entry).flags, flags | flag::END_UNSEEN);
-                count(stat::ENDS_UNSEEN, 1);
-            }
+        } else if (*entry).proto == proto::PACKET {
+            // Where no hook sees their end, this does.
             release(sk);
+        } else {
+            displace(sk);
         }
     }
     0
 }
 
-/// Whether the memory of a TCP socket that was not seen to close is a closed one's, or another one's. The states are set
+/// Whether the memory of a TCP socket is a closed one's that was not seen to close, or another one's. The states are set
 /// after the tracepoint (inet_sk_state_store(), net/ipv4/af_inet.c), and the memory of sockets is only ever used for sockets
 /// while it is not given back (SLAB_TYPESAFE_BY_RCU, net/ipv4/tcp_ipv4.c).
 #[inline(always)]
-unsafe fn is_stale(sk: u64, entry: *const SockEntry) -> bool {
+unsafe fn is_stale(sk: u64, entry: *mut SockEntry) -> bool {
+    if sock::is_free(sk) || !is_at(entry, sk, sock::peek_common(sk)) {
+        return true;
+    }
     // SAFETY: as the caller promises, a valid pointer into a map value.
-    let (closed_ns, port) = unsafe { ((*entry).closed_ns, (*entry).remote.port) };
+    let is_over = unsafe { (*entry).closed_ns } != 0;
     let state: u8 = peek(sk, offset!(skc_state));
-    let now = u16::from_be(peek(sk, offset!(skc_dport)));
-    closed_ns == 0 && (matches!(state, CLOSE | LISTEN) || now != port)
+    // One that is over stays closed until it is gone.
+    if is_over { state != CLOSE } else { matches!(state, CLOSE | LISTEN) }
 }

@@ -238,7 +238,7 @@ pub fn kretprobe_inet_csk_accept(ctx: RetProbeContext) -> u32 {
     if is_off() {
         return 0;
     }
-    accepted(ctx.ret());
+    accepted(ctx.ret(), true);
     0
 }
 

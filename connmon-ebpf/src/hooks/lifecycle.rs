@@ -2,14 +2,15 @@
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use connmon_ebpf::{SockEntry, flag, proto, stat};
+use connmon_ebpf::{SockEntry, blind, flag, proto, stat};
 
 use super::transfer::diverted;
-use crate::account::{New, Way, create, is_lost, now, release, tcp_entry, untracked};
+use crate::account::{New, Way, create, is_lost, now, release, tcp_entry, unseen, untracked, was_full};
 use crate::attempt;
 use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
-use crate::maps::{SOCKS, count, is_before, may_straddle};
-use crate::shares::add;
+use crate::identity::{self, displace, evict, is_stream};
+use crate::maps::{SOCKS, count, is_before, is_blind, may_straddle};
+use crate::shares::{add, own};
 use crate::sock;
 
 // TCP states, include/net/tcp_states.h.
@@ -18,6 +19,7 @@ const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const LISTEN: i32 = 10;
+const NEW_SYN_RECV: i32 = 12;
 
 // Sockets are aligned to words: each hook has marks of its own.
 const STATE: u64 = 1;
@@ -30,8 +32,14 @@ copies! {
         let sk: u64 = ctx.arg(0);
         let old: i32 = ctx.arg(1);
         let new: i32 = ctx.arg(2);
+        if is_blind(blind::ENDS, sk, 2) && new == CLOSE
+            || is_blind(blind::BEGINNINGS, sk, 2) && matches!(new, SYN_SENT | ESTABLISHED)
+        {
+            return 0;
+        }
         let event = (old as u32) << 8 | new as u32;
-        let entry = SOCKS.get_ptr_mut(sk);
+        // SAFETY: a valid pointer into a map value; `proto` never changes.
+        let entry = SOCKS.get_ptr_mut(sk).filter(|entry| unsafe { (**entry).proto } == proto::TCP);
         if let Some(entry) = entry {
             // SAFETY: a valid pointer into a map value; the socket is locked here.
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
@@ -46,9 +54,7 @@ copies! {
             && sock::class(sk) == proto::TCP
         {
             // Without an entry each copy does this: it does no harm twice.
-            set_state(sk, old, new);
-            // It may have made the entry, or made it anew.
-            if new != CLOSE {
+            if set_state(sk, old, new) {
                 if let Some(made) = SOCKS.get_ptr_mut(sk) {
                     // SAFETY: as above.
                     unsafe { mark_made(&raw mut (*made).mark, event, copy, entry.is_none()) };
@@ -60,10 +66,11 @@ copies! {
     }
 }
 
+/// Whether it may have made the entry, or made it anew.
 #[inline(always)]
-fn set_state(sk: u64, old: i32, new: i32) {
+fn set_state(sk: u64, old: i32, new: i32) -> bool {
     let family = sock::family(sk);
-    let fresh = |direction, owned| New {
+    let fresh = |direction| New {
         sk,
         parent: 0,
         proto: proto::TCP,
@@ -71,36 +78,41 @@ fn set_state(sk: u64, old: i32, new: i32) {
         flags: direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 },
         remote: sock::remote(sk, family),
         delivered: 0,
-        owned,
     };
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
-        if release(sk) != 0 {
+        if displace(sk) == identity::NONE {
             untracked(sk, 1);
         }
         let _ = attempt::sent(sk);
-        let _ = create(&fresh(flag::OUTBOUND, true));
-        return;
+        if let Some(entry) = create(&fresh(flag::OUTBOUND)) {
+            own(entry);
+        }
+        return true;
     }
     if new == ESTABLISHED {
-        if let Some(entry) = SOCKS.get_ptr(sk) {
+        let mut is_new = false;
+        if let Some(entry) = SOCKS.get_ptr_mut(sk) {
             // SAFETY: a valid pointer into a map value.
-            if unsafe { (*entry).established_ns } != 0 {
+            let over = unsafe { (*entry).established_ns != 0 || (*entry).closed_ns != 0 };
+            if over || !is_stream(entry, sk) {
                 // Of an earlier socket at the same address, whose end was not seen.
-                release(sk);
+                is_new = displace(sk) == identity::LEFT;
             }
         }
         let time = now();
-        let mut before = old == SYN_RECV && may_straddle(time) && is_before(sock::syn_received(sk, time));
+        let before = old == SYN_RECV && may_straddle(time) && is_before(sock::syn_received(sk, time));
         let entry = match SOCKS.get_ptr_mut(sk) {
             Some(entry) => entry,
             None => {
                 let attempted = attempt::sent(sk);
-                let direction = if old == SYN_RECV { flag::INBOUND } else { flag::OUTBOUND };
-                before |= old != SYN_RECV && !attempted && may_straddle(time);
-                match create(&fresh(direction, false)) {
+                let mut flags = flag::INBOUND;
+                if old != SYN_RECV {
+                    flags = flag::OUTBOUND | if attempted { 0 } else { unseen(is_new) };
+                }
+                match create(&fresh(flags)) {
                     Some(entry) => entry,
-                    None => return,
+                    None => return true,
                 }
             }
         };
@@ -116,7 +128,23 @@ fn set_state(sk: u64, old: i32, new: i32) {
         }
         entry.local = sock::local(sk, family);
         entry.remote = sock::remote(sk, family);
-        return;
+        return true;
+    }
+    // One that is over, and leaves another state than TCP_CLOSE once more, is another socket.
+    // SAFETY: a valid pointer into a map value.
+    let is_over = SOCKS.get_ptr(sk).is_some_and(|entry| unsafe { (*entry).closed_ns } != 0);
+    let evicted = if is_over && old != CLOSE { displace(sk) } else { evict(sk) };
+    let mut made = false;
+    if SOCKS.get_ptr(sk).is_none() {
+        let was_open = !matches!(old, LISTEN | SYN_RECV | NEW_SYN_RECV | CLOSE);
+        if !was_open || was_full() || (evicted != identity::LEFT && may_straddle(now())) {
+            if old != LISTEN {
+                untracked(sk, 0);
+            }
+            return false;
+        }
+        // Neither its beginning nor any of its calls was seen.
+        made = create(&fresh(flag::BEGIN_UNSEEN)).is_some();
     }
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; the socket is locked here.
@@ -128,15 +156,17 @@ fn set_state(sk: u64, old: i32, new: i32) {
         if entry.local.port == 0 {
             entry.local.port = sock::local_port(sk);
         }
-    } else if old != LISTEN {
-        untracked(sk, 0);
     }
+    made
 }
 
 copies! {
     /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
+        if is_blind(blind::ENDS, sk, 4) {
+            return 0;
+        }
         if has_copies() {
             if !mine(copy, sk.wrapping_add(DESTROY)) {
                 return 0;

@@ -131,7 +131,7 @@ pub fn closed(socket: u64) {
 #[inline(always)]
 fn new(sk: u64, proto: u16, way: Way) -> New {
     let remote = Addr { ip: [0; 4], port: 0, family: 0 };
-    New { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0, owned: true }
+    New { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0 }
 }
 
 /// Completes the remote and counts the message.
@@ -163,7 +163,7 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
     }
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
-        if unsafe { (*entry).remote == new.remote } && is_current(entry) && !moved(entry, new.sk) {
+        if unsafe { (*entry).remote == new.remote } && is_current(entry) && !moved(entry, new.sk, new.proto) {
             return add(entry, way, bytes, 1);
         }
     }

@@ -16,6 +16,9 @@ use crate::maps::{SOCKS, setting};
 use crate::sock;
 use crate::task::thread;
 
+/// The bits of [`proto`]'s values that are the protocol's number, but for packet sockets.
+const NUMBER: u16 = proto::RAW - 1;
+
 /// What a socket counts as, or 0.
 #[inline(always)]
 fn counted(sk: u64) -> u16 {
@@ -27,8 +30,10 @@ fn counted(sk: u64) -> u16 {
         release(sk);
         return sock::class(sk);
     }
-    // Another CPU may be filling the entry at this very moment.
-    if proto == 0 { sock::class(sk) } else { proto }
+    // Another CPU may be filling the entry at this very moment, or it is one of a socket of another kind that was at this
+    // address before.
+    let is_stale = proto != proto::PACKET && proto & NUMBER != sock::protocol(sk);
+    if proto == 0 || is_stale { sock::class(sk) } else { proto }
 }
 
 /// Notes a remote address for this thread's call.

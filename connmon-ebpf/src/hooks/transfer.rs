@@ -1,12 +1,13 @@
 //! What the backends have in common: a call moved bytes, a process accepted.
 
-use connmon_ebpf::{Addr, flag, proto};
+use connmon_ebpf::{Addr, blind, flag, proto};
 
 use super::message::{MSG_ERRQUEUE, MSG_PEEK};
 use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry, unattributed};
 use crate::asked;
 use crate::attempt;
-use crate::maps::{SOCKS, may_straddle, offset};
+use crate::identity::{self, evict};
+use crate::maps::{SOCKS, is_blind, may_straddle, offset};
 use crate::shares::{add, own};
 use crate::sock;
 
@@ -139,28 +140,30 @@ fn unknown(sk: u64) -> Addr {
     Addr { ip: [0; 4], port: 0, family: sock::family(sk) }
 }
 
-/// The current process got `sk` from accept(). It may come before the step to ESTABLISHED: the child is in the
-/// queue before that (tcp_v4_rcv(), net/ipv4/tcp_ipv4.c).
+/// The current process got `sk` from accept(), for certain or probably. It may come before the step to ESTABLISHED: the child is
+/// in the queue before that (tcp_v4_rcv(), net/ipv4/tcp_ipv4.c).
 #[inline(always)]
-pub fn accepted(sk: u64) {
-    if sk == 0 || sock::class(sk) != proto::TCP {
+pub fn accepted(sk: u64, is_certain: bool) {
+    if sk == 0 || sock::class(sk) != proto::TCP || is_blind(blind::BEGINNINGS, sk, 4) {
         return;
     }
+    let evicted = evict(sk);
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         return own(entry);
     }
     let remote = sock::remote(sk, sock::family(sk));
-    // Else it has waited since before the recording.
-    let before = !sock::is_answering(sk) && may_straddle(now());
-    let _ = create(&New {
-        sk,
-        parent: 0,
-        proto: proto::TCP,
-        flags: flag::INBOUND | if before { flag::PREEXISTING } else { 0 },
-        remote,
-        delivered: 0,
-        owned: true,
-    });
+    let mut flags = flag::INBOUND;
+    if !sock::is_answering(sk) {
+        if evicted != identity::LEFT && may_straddle(now()) {
+            // It has waited since before the recording.
+            flags |= flag::PREEXISTING;
+        } else if !is_certain {
+            flags = flag::BEGIN_UNSEEN;
+        }
+    }
+    if let Some(entry) = create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+        own(entry);
+    }
 }
 
 /// connect() begins on a TCP socket; `name` is the kernel's copy of the address. tcp_v6_connect() (`v6`) hands

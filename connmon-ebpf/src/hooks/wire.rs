@@ -4,7 +4,7 @@
 //! A packet can come before its connection has an entry: the first datagram of a flow, the handshake that a listening
 //! socket takes in. It waits in `PENDING` for the entry.
 
-use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST};
+use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST, bpf_sock};
 use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::macros::{cgroup_skb, map};
 use aya_ebpf::maps::LruHashMap;
@@ -30,10 +30,10 @@ struct PendingKey {
 static PENDING: LruHashMap<PendingKey, Wire> = LruHashMap::with_max_entries(16_384, 0);
 
 /// Takes what waited for a connection.
-#[inline(always)]
-pub fn take_pending(entry: *mut SockEntry) {
+#[inline(never)]
+pub fn take_pending(entry: *mut SockEntry) -> u64 {
     if !is_counting() {
-        return;
+        return 0;
     }
     // SAFETY: a valid pointer into a map value.
     let key = unsafe {
@@ -47,6 +47,7 @@ pub fn take_pending(entry: *mut SockEntry) {
         }
         let _ = PENDING.remove(key);
     }
+    0
 }
 
 /// A packet leaves a socket.
@@ -77,8 +78,10 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     if sk == 0 {
         return;
     }
+    // SAFETY: as above.
+    let ends = unsafe { Ends::of((*skb).__bindgen_anon_2.sk) };
     let sk = number(sk);
-    let entry = SOCKS.get_ptr_mut(sk);
+    let entry = SOCKS.get_ptr_mut(sk).filter(|entry| ends.are_of(*entry));
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     let is_stream = entry.is_some_and(|entry| unsafe { (*entry).proto } == proto::TCP);
     if let (Some(entry), true, true) = (entry, is_stream, segments.is_one()) {
@@ -129,6 +132,48 @@ fn packet(ctx: &SkBuffContext, way: Way) {
         Some(flow) => add(unsafe { &raw mut (*flow).wire }, way, packets, bytes),
         None if is_counted => pend(&header, way, packets, bytes),
         None => {}
+    }
+}
+
+/// What a packet's socket says of its ends, at the cost of a load each: the verifier knows what these are.
+struct Ends {
+    /// 0 where it is not connected.
+    remote_port: u16,
+    local_port: u16,
+    /// The remote over IPv4.
+    remote: u32,
+}
+
+impl Ends {
+    /// # Safety
+    /// `sk` is the context's.
+    #[inline(always)]
+    unsafe fn of(sk: *const bpf_sock) -> Self {
+        // SAFETY: fields of the socket; the verifier checks the access. Volatile, so that each is one load.
+        unsafe {
+            Self {
+                remote_port: u16::from_be(core::ptr::read_volatile((&raw const (*sk).dst_port).cast())),
+                local_port: core::ptr::read_volatile(&raw const (*sk).src_port) as u16,
+                remote: core::ptr::read_volatile(&raw const (*sk).dst_ip4),
+            }
+        }
+    }
+
+    /// Whether an entry can be this socket's, and is not one of an earlier socket at its address.
+    #[inline(always)]
+    fn are_of(&self, entry: *mut SockEntry) -> bool {
+        // SAFETY: a valid pointer into a map value.
+        unsafe {
+            let local = (*entry).local.port;
+            if local != 0 && self.local_port != 0 && local != self.local_port {
+                return false;
+            }
+            let remote = &raw const (*entry).remote;
+            // Those of datagrams are told by the packet's own ends.
+            (*entry).proto != proto::TCP
+                || ((*remote).port == self.remote_port
+                    && ((*remote).family != sock::AF_INET || (*remote).ip[0] == self.remote))
+        }
     }
 }
 

@@ -41,6 +41,9 @@ pub enum BtfError {
     /// A struct or a field of it is not there.
     #[error("this kernel's type information has no field {1} in struct {0}")]
     NoField(String, String),
+    /// A field lies elsewhere than the programs expect.
+    #[error("field {1} of struct {0} lies at another place in this kernel")]
+    Place(String, String),
     /// A field is of another kind than the programs expect.
     #[error("field {field} of struct {name} is {found} in this kernel, and {expected} is expected")]
     Kind {

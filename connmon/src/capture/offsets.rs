@@ -34,6 +34,13 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         let [first, rest @ ..] = paths.map(|(path, size)| number(name, path, size));
         rest.into_iter().fold(first, Result::or)
     };
+    // The beginning of a socket is read at once.
+    let begin = btf.field("sock_common", "skc_daddr")?.offset;
+    for (name, offset) in [("skc_dport", 12), ("skc_num", 14)] {
+        if number("sock_common", name, 2)? != begin + offset {
+            return Err(BtfError::Place("sock_common".into(), name.into()));
+        }
+    }
     Ok(Offsets {
         skc_daddr: number("sock_common", "skc_daddr", 4)?,
         skc_rcv_saddr: number("sock_common", "skc_rcv_saddr", 4)?,
@@ -42,6 +49,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         skc_state: number("sock_common", "skc_state", 1)?,
         skc_v6_daddr: wrapped("sock_common", "skc_v6_daddr", 16)?,
         skc_v6_rcv_saddr: wrapped("sock_common", "skc_v6_rcv_saddr", 16)?,
+        skc_refcnt: wrapped("sock_common", "skc_refcnt", 4)?,
         skc_net: pointer("sock_common", "skc_net.net")?,
         skc_flags: number("sock_common", "skc_flags", 8)?,
         net_inum: number("net", "ns.inum", 4)?,

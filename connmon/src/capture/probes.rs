@@ -15,7 +15,7 @@ use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets, sys};
 pub(super) use kernel::cgroup_mount;
 use kernel::{Preemption, cgroup_root, receive_functions};
-use programs::{COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
+use programs::{BIRTH, COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
 
 mod kernel;
 mod programs;
@@ -66,6 +66,8 @@ pub struct Options {
     pub names: bool,
     /// The programs are there but do nothing: what it costs to call them.
     pub empty: bool,
+    /// For tests: bits of [`connmon_ebpf::blind`].
+    pub blind: u32,
 }
 
 /// What is lacking before Linux 6.17.
@@ -85,6 +87,7 @@ impl Default for Options {
             wire: true,
             names: true,
             empty: false,
+            blind: 0,
         }
     }
 }
@@ -224,6 +227,8 @@ fn attach_one(
         wire: u32::from(options.wire),
         notes_egress: u32::from(backend == Backend::Tracepoint),
         empty: u32::from(options.empty),
+        blind: options.blind,
+        pad: 0,
         idle_ns: options.idle_ns,
         max_flows: u64::from(options.max_connections),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
@@ -264,6 +269,13 @@ fn attach_one(
                     let log = error.to_string();
                     ProbeError::Program { program: program.clone(), reason: reason(&error), log }
                 })?;
+        }
+    }
+    // Without a hierarchy of cgroups, other hooks and the sweep have to tell sockets apart.
+    if let Ok(cgroup) = &cgroup {
+        let Probe(program, place, target, _) = BIRTH;
+        if let Err(error) = place_one(&mut ebpf, program, place, target, &types, Some(cgroup), &mut links) {
+            tracing::debug!("{program}: {}", reason(&error));
         }
     }
     let packets = match cgroup {

@@ -23,7 +23,8 @@ fn is_looped(entry: &SockEntry) -> bool {
 /// The kernel's totals of a connection, bytes sent and received, where they are to equal the application's.
 pub fn comparable(entry: &SockEntry) -> Option<(u64, u64)> {
     // What rides on a connection adds bytes of its own to the kernel's totals; a sockmap's programs give and take.
-    let apart = entry.flags & (flag::PREEXISTING | flag::LAYERED) != 0 || entry.diverted != 0;
+    let apart =
+        entry.flags & (flag::PREEXISTING | flag::BEGIN_UNSEEN | flag::LAYERED) != 0 || entry.diverted != 0;
     let whole = entry.flags & flag::TOTALS != 0 && !apart;
     let fin = u64::from(entry.flags & flag::FIN_RECEIVED != 0);
     whole.then(|| (entry.kernel_tx, entry.kernel_rx.saturating_sub(fin)))
@@ -67,20 +68,22 @@ impl Tally {
         self.shares_rx = self.shares_rx.saturating_add(rx);
     }
 
-    /// Compares a finished connection's application bytes with the kernel's totals.
-    pub fn reconcile(&mut self, entry: &SockEntry, moved: &Figures) {
+    /// Compares a finished connection's application bytes with the kernel's totals; true if nothing explains how they differ.
+    pub fn reconcile(&mut self, entry: &SockEntry, moved: &Figures) -> bool {
         let (tx, rx) = (moved.tx_bytes, moved.rx_bytes);
-        let Some((kernel_tx, kernel_rx)) = comparable(entry) else { return };
+        let Some((kernel_tx, kernel_rx)) = comparable(entry) else { return false };
         let r = &mut self.reconciliation;
         r.compared += 1;
+        let is_unexplained = tx < kernel_tx || rx > kernel_rx;
         if (tx, rx) == (kernel_tx, kernel_rx) {
             r.equal += 1;
-        } else if tx < kernel_tx || rx > kernel_rx {
+        } else if is_unexplained {
             r.unexplained += 1;
         } else {
             r.tx_undelivered_bytes = r.tx_undelivered_bytes.saturating_add(tx - kernel_tx);
             r.rx_unread_bytes = r.rx_unread_bytes.saturating_add(kernel_rx - rx);
         }
+        is_unexplained
     }
 
     /// Compares what calls moved on a flow of datagrams that is over with the packets that were counted. Packets can be missing

@@ -12,18 +12,23 @@ const FIN_WAIT2: u8 = 5;
 const LAST_ACK: u8 = 9;
 const CLOSING: u8 = 11;
 
+/// Whether no hook saw how a socket ended that is gone. Without its totals, the step to TCP_CLOSE has not been seen.
+pub fn is_unseen(entry: &SockEntry) -> bool {
+    let told = flag::TOTALS | flag::NEVER_SENT;
+    entry.flags & flag::END_UNSEEN != 0 || (Proto(entry.proto) == Proto::TCP && entry.flags & told == 0)
+}
+
 /// The reason of a connection that is over.
 ///
 /// The kernel sets `sk_err` before it moves to TCP_CLOSE: tcp_reset() to ECONNRESET, EPIPE or, while connecting,
 /// ECONNREFUSED; tcp_write_err() to ETIMEDOUT; tcp_v4_err() to what the ICMP message says.
 pub fn reason(entry: &SockEntry) -> End {
+    if is_unseen(entry) {
+        return End::Unseen;
+    }
     if Proto(entry.proto) != Proto::TCP {
         // A flow of datagrams that has left no entry behind.
         return if entry.flags & flag::RETIRED == 0 { End::Closed } else { End::Idle };
-    }
-    // Without its totals, the step to TCP_CLOSE has not been seen, and nothing tells how it ended.
-    if entry.flags & flag::END_UNSEEN != 0 || entry.flags & (flag::TOTALS | flag::NEVER_SENT) == 0 {
-        return End::Unseen;
     }
     let error = i32::try_from(entry.err).unwrap_or(0);
     match error {
@@ -79,6 +84,8 @@ mod tests {
         assert_eq!(reason(&unseen), End::Unseen);
         let never_closed = SockEntry { proto: 6, ..SockEntry::default() };
         assert_eq!(reason(&never_closed), End::Unseen, "nothing was seen of its end");
+        let datagrams = SockEntry { proto: 17, flags: flag::END_UNSEEN, ..SockEntry::default() };
+        assert_eq!(reason(&datagrams), End::Unseen);
         assert_eq!(reason(&SockEntry { proto: 17, ..SockEntry::default() }), End::Closed);
     }
 }

@@ -217,6 +217,7 @@ impl Tracker {
         whole.wire = chain.packets();
         whole.err = if entry.err == 0 { known.err } else { entry.err };
         whole.flags &= !flag::RETIRED;
+        whole.flags |= known.flags & flag::END_UNSEEN;
         whole.closed_ns = 0;
         if whole.shares[0].tgid == 0 {
             (whole.shares[0], whole.comm) = (entry.shares[0], entry.comm);
@@ -284,8 +285,10 @@ impl Tracker {
         let mut ids: Vec<u64> = remotes.values().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            let chain = self.open.get_mut(&id).and_then(|open| open.chain.as_mut());
-            if let Some(chain) = chain {
+            let Some(open) = self.open.get_mut(&id) else { continue };
+            // What the socket's end leaves unclear, it does for each of its remotes.
+            open.entry.flags |= socket.flags & (flag::END_UNSEEN | flag::RELEASED);
+            if let Some(chain) = &mut open.chain {
                 chain.closed_ns.get_or_insert(socket.closed_ns);
             }
             // The next sweep may meet further entries.

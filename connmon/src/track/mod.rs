@@ -292,7 +292,9 @@ impl Tracker {
             row.closed = Some(self.time(entry.closed_ns));
             row.end = Some(end::reason(entry));
             let moved = sum(&open.counted);
-            self.completeness.reconcile(entry, &moved);
+            if self.completeness.reconcile(entry, &moved) && row.inexact.is_none() {
+                row.inexact = Some("the kernel counted bytes that no call was seen to move".into());
+            }
             if self.wire {
                 self.completeness.reconcile_datagrams(entry, &moved);
             }
@@ -465,26 +467,7 @@ impl Tracker {
             end: None,
             preexisting,
             subflow: has(flag::SUBFLOW),
-            inexact: match () {
-                () if preexisting => Some("opened before the recording".into()),
-                () if has(flag::SOCKET_OLDER) => {
-                    Some("its socket is older than the recording, which may have missed datagrams".into())
-                }
-                () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
-                    "connect failed before a packet was sent, and this backend does not see the errno".into(),
-                ),
-                () if has(flag::AGGREGATE) => Some(
-                    "further remote addresses of this socket, not told apart because there were too many at once".into(),
-                ),
-                () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
-                () if entry.diverted != 0 => Some(
-                    "it was in a sockmap: BPF programs may have moved its bytes past the protocol".into(),
-                ),
-                () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
-                    Some("it carries kernel TLS, and this backend does not see those calls".into())
-                }
-                () => None,
-            },
+            inexact: rows::inexact(entry, preexisting, self.sees_calls),
             netns: entry.netns,
             owner,
             kernel: rows::kernel(entry),

@@ -351,6 +351,30 @@ fn datagrams_of_an_older_socket_may_be_incomplete() {
     assert!(!row.preexisting && row.inexact.as_deref().unwrap().contains("older"), "{row:?}");
 }
 
+#[test]
+fn what_was_not_seen_of_a_connection_makes_it_inexact() {
+    let row = |set: fn(&mut SockEntry)| {
+        let Frame::Closed(mut entry) = closed(entry(1, 10, 20), 10, 20) else { unreachable!() };
+        set(&mut entry);
+        feed([Frame::Closed(entry)]).1.connections.pop().unwrap()
+    };
+    let reason = |row: &ConnectionRow| row.inexact.clone().unwrap_or_default().into_owned();
+    let seen = row(|_| ());
+    assert_eq!((seen.inexact, seen.end), (None, Some(End::Fin)));
+    for unseen in [
+        row(|entry| entry.flags |= flag::END_UNSEEN),
+        row(|entry| entry.flags &= !flag::TOTALS),
+        row(|entry| (entry.proto, entry.flags) = (17, entry.flags | flag::END_UNSEEN)),
+    ] {
+        assert!(reason(&unseen).contains("its end was not seen"), "{unseen:?}");
+        assert_eq!(unseen.end, Some(End::Unseen));
+    }
+    let beginning = row(|entry| entry.flags |= flag::BEGIN_UNSEEN);
+    assert!(reason(&beginning).contains("its beginning was not seen"), "{beginning:?}");
+    let call = row(|entry| entry.kernel_tx += 1);
+    assert!(reason(&call).contains("no call was seen to move"), "{call:?}");
+}
+
 proptest! {
     /// However sweeps and final records interleave, the rows sum up to the final figures, for each connection.
     #[test]

@@ -106,11 +106,12 @@ fn ensure_right_or_blurred(truths: &[Truth], records: &[Record], blurred: &[Reco
     Ok(())
 }
 
-/// Gives records of connections whose end was not seen what they lack: the reason, and the kernel's totals. Their number.
+/// Gives records of connections whose end was not seen what they lack: the reason, exactness, and the kernel's totals. Their number.
 fn settle_unseen(records: &mut [Record]) -> u64 {
     let mut count = 0;
     for record in records.iter_mut().filter(|record| record.end.as_deref() == Some("unseen")) {
         record.end = Some("fin".into());
+        (record.exact, record.inexact_reason) = (true, None);
         record.kernel = Some(Kernel { tx_bytes: record.tx_bytes, rx_bytes: record.rx_bytes, retransmits: 0 });
         count += 1;
     }

@@ -26,6 +26,7 @@ mod held;
 mod identity;
 mod live;
 mod load;
+mod missed;
 mod names;
 mod programs;
 mod replay;
@@ -97,6 +98,9 @@ fn main() {
         trial("names::odd", names::odd),
         trial("names::without-wire", names::without_wire),
         trial("edges", edges::exact_or_labelled),
+        trial("missed::ends", missed::ends),
+        trial("missed::beginnings", missed::beginnings),
+        trial("missed::both", missed::both),
         trial("load", load::nothing_is_lost),
         trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),

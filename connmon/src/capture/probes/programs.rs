@@ -46,6 +46,9 @@ pub(super) const COMMON: &[Probe] = &[
     needed("ends", Place::Iter, "bpf_map_elem"),
 ];
 
+/// A socket is made, where there is a hierarchy of cgroups.
+pub(super) const BIRTH: Probe = if_there("cgroup_sock_create", Place::Sock, "sock_create");
+
 /// The wire plane.
 pub(super) const WIRE: &[Probe] =
     &[needed("wire_egress", Place::Egress, "egress"), needed("wire_ingress", Place::Ingress, "ingress")];

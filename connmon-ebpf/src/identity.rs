@@ -1,0 +1,117 @@
+//! Whose an entry is. `SOCKS` is keyed by the address of a socket, and the kernel gives that to the next socket once one has
+//! gone: where no hook saw the end, the entry is still there. So each use asks whether the entry is this socket's; one that is
+//! not leaves, as a connection whose end was not seen, and nothing of the new socket is added to it.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use connmon_ebpf::{SockEntry, flag, proto, stat};
+
+use crate::account::release;
+use crate::maps::{LOCKS, SOCKS, count};
+use crate::sock::{self, AF_INET, Common};
+
+/// What [`evict`] and [`displace`] found: no entry that had to leave.
+pub const NONE: u64 = 1;
+/// The entry has left.
+pub const LEFT: u64 = 0;
+/// Another CPU is letting it go, and was interrupted.
+pub const STUCK: u64 = 2;
+
+/// Whether an entry is the TCP socket's at this address: both have the same two ends. Consecutive sockets with the same two ends
+/// are told apart when their state moves, see `lifecycle`.
+#[inline(always)]
+pub fn is_stream(entry: *mut SockEntry, sk: u64) -> bool {
+    is_stream_of(entry, sk) != 0
+}
+
+/// As a function of its own: the stack is short.
+#[inline(never)]
+fn is_stream_of(entry: *mut SockEntry, sk: u64) -> u64 {
+    let now = sock::common(sk);
+    let is_same = is_at(entry, sk, now);
+    // SAFETY: a valid pointer into a map value.
+    unsafe {
+        if is_same && (*entry).local.port == 0 && now.num != 0 {
+            // Chosen after the step to SYN_SENT, and that to ESTABLISHED has been missed, or is to come.
+            (*entry).local = sock::local(sk, (*entry).remote.family);
+        }
+    }
+    u64::from(is_same)
+}
+
+/// The same with what was read of the socket.
+#[inline(always)]
+pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
+    // SAFETY: a valid pointer into a map value; `kind` comes last when an entry is filled, volatile because another CPU may do so.
+    unsafe {
+        if core::ptr::read_volatile(&raw const (*entry).kind) == 0 {
+            // Made at this moment, for the socket that lives.
+            return true;
+        }
+        if (*entry).proto != proto::TCP {
+            return false;
+        }
+        if now.dport == 0 {
+            // It is not connected: a new socket, or one that was disconnected after its end.
+            return (*entry).closed_ns != 0;
+        }
+        let (remote, port) = (&raw const (*entry).remote, (*entry).local.port);
+        if u16::from_be(now.dport) != (*remote).port || (port != 0 && now.num != 0 && now.num != port) {
+            return false;
+        }
+        if (*remote).family == AF_INET {
+            return now.daddr == (*remote).ip[0];
+        }
+        sock::is_remote_v6(sk, remote)
+    }
+}
+
+/// Lets go of the entry at a TCP socket's address, if it is not this socket's.
+#[inline(never)]
+pub fn evict(sk: u64) -> u64 {
+    match SOCKS.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value; an id never changes.
+        Some(entry) if !is_stream(entry, sk) => retire(sk, unsafe { (*entry).id }),
+        _ => NONE,
+    }
+}
+
+/// Lets go of whatever entry is at a socket's address.
+#[inline(never)]
+pub fn displace(sk: u64) -> u64 {
+    match SOCKS.get_ptr(sk) {
+        // SAFETY: as above.
+        Some(entry) => retire(sk, unsafe { (*entry).id }),
+        None => NONE,
+    }
+}
+
+/// How often to look again whether another CPU has let an entry go.
+const PATIENCE: u32 = 32;
+
+/// Lets go of an entry that is not the living socket's, once: two CPUs may come upon it at the same time.
+#[inline(always)]
+fn retire(sk: u64, id: u64) -> u64 {
+    if LOCKS.insert(id, 0, u64::from(BPF_NOEXIST)).is_err() {
+        for _ in 0..PATIENCE {
+            // SAFETY: a valid pointer into a map value.
+            if SOCKS.get_ptr(sk).is_none_or(|entry| unsafe { (*entry).id } != id) {
+                return LEFT;
+            }
+        }
+        return STUCK;
+    }
+    if let Some(entry) = SOCKS.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value; whoever has the lock is the only one to let this entry go.
+        unsafe {
+            if (*entry).id == id {
+                if (*entry).closed_ns == 0 {
+                    (*entry).flags |= flag::END_UNSEEN;
+                    count(stat::ENDS_UNSEEN, 1);
+                }
+                release(sk);
+            }
+        }
+    }
+    let _ = LOCKS.remove(id);
+    LEFT
+}
