@@ -6,6 +6,7 @@ mod completeness;
 mod end;
 mod figures;
 mod flows;
+mod inexact;
 mod names;
 mod naming;
 mod orphans;
@@ -459,32 +460,7 @@ impl Tracker {
             end: None,
             preexisting,
             subflow: has(flag::SUBFLOW),
-            inexact: match () {
-                () if preexisting => Some("opened before the recording".into()),
-                () if has(flag::BEGIN_UNSEEN) => {
-                    Some("its beginning was not seen, and what was moved before may be missing".into())
-                }
-                () if has(flag::RELEASED) && end::is_unseen(entry) => {
-                    Some("its end was not seen, and what was moved shortly before may be missing".into())
-                }
-                () if has(flag::SOCKET_OLDER) => {
-                    Some("its socket is older than the recording, which may have missed datagrams".into())
-                }
-                () if has(flag::NEVER_SENT) && entry.err == 0 => Some(
-                    "connect failed before a packet was sent, and this backend does not see the errno".into(),
-                ),
-                () if has(flag::AGGREGATE) => Some(
-                    "further remote addresses of this socket, not told apart because there were too many at once".into(),
-                ),
-                () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
-                () if entry.diverted != 0 => Some(
-                    "it was in a sockmap: BPF programs may have moved its bytes past the protocol".into(),
-                ),
-                () if has(flag::LAYERED) && !has(flag::SUBFLOW) && !self.sees_calls => {
-                    Some("it carries kernel TLS, and this backend does not see those calls".into())
-                }
-                () => None,
-            },
+            inexact: inexact::reason(entry, preexisting, self.sees_calls),
             netns: entry.netns,
             owner,
             kernel: has(flag::TOTALS).then_some(KernelTotals {
