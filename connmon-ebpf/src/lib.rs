@@ -4,13 +4,13 @@
 //! in host byte order unless a comment says otherwise; all times are nanoseconds of CLOCK_BOOTTIME.
 #![no_std]
 
-mod control;
 mod offsets;
 mod payload;
+mod settings;
 
-pub use control::{Control, STRADDLE_NS, blind, phase};
 pub use offsets::Offsets;
 pub use payload::{AskedRecord, PAYLOAD_SIZES, PayloadHead, class};
+pub use settings::{Settings, blind};
 
 /// Bytes of a task's name, with its final NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -110,6 +110,36 @@ pub mod flag {
     /// Further remotes of a datagram socket together: there was no room to tell so many apart.
     pub const AGGREGATE: u32 = 1 << 16;
 }
+
+/// Values of [`Control::phase`].
+pub mod phase {
+    /// Programs return at once: they are being attached, or detached.
+    pub const OFF: u32 = 0;
+    /// Everything counts; which sockets are older than that is still being found out.
+    pub const SNAPSHOT: u32 = 1;
+    /// Everything counts.
+    pub const ON: u32 = 2;
+}
+
+/// What user space tells the programs while they run. All count from one instant to another, however long it takes to attach
+/// and to detach them.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// One of [`phase`].
+    pub phase: u32,
+    /// See [`FlowKey::epoch`]; the first is 1.
+    pub epoch: u32,
+    /// Just before counting began.
+    pub since_ns: u64,
+    /// Entries that user space has deleted from `FLOWS`.
+    pub deleted: u64,
+}
+
+/// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
+/// it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
+pub const STRADDLE_NS: u64 = 130_000_000_000;
 
 /// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
 pub mod stat {
@@ -418,40 +448,6 @@ pub struct ExecRecord {
 
 /// Bytes of an [`ExecRecord`] in captures of earlier versions.
 pub const EXEC_LEN_0: usize = core::mem::offset_of!(ExecRecord, changed_s);
-
-/// What user space tells the programs before they are loaded.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Which argument slot holds the return value of inet_csk_accept() for an fexit program: the number of
-    /// its parameters, 4 before Linux 6.10 and 2 since.
-    pub accept_return: u32,
-    /// Bytes waiting in the ring from which the reader is woken at once.
-    pub wakeup_bytes: u32,
-    /// Attached copies of each program, see `copies` in the kernel side: 1 to [`MAX_COPIES`].
-    pub copies: u32,
-    /// 1 where first bytes and DNS messages are copied.
-    pub names: u32,
-    /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
-    pub recvmsg_parameters: u32,
-    /// 1 where packets are counted.
-    pub wire: u32,
-    /// 1 where raw sockets' remotes are taken from the packets that they send.
-    pub notes_egress: u32,
-    /// Not 0: each program returns at once.
-    pub empty: u32,
-    /// For tests, bits of [`blind`]: what programs fail to see of some sockets, as if the kernel had skipped them.
-    pub blind: u32,
-    /// Explicit padding.
-    pub pad: u32,
-    /// The pause after which a flow of datagrams is over, nanoseconds.
-    pub idle_ns: u64,
-    /// Entries that `FLOWS` has room for.
-    pub max_flows: u64,
-    /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
-    pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
-}
 
 const _: () = {
     assert!(size_of::<Addr>() == 20);

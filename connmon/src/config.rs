@@ -283,6 +283,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pauses() {
+        assert_eq!(idle_ns("1m 30s").ok(), Some(90_000_000_000));
+        for text in ["", "0", "999ms", "soon", "-5s"] {
+            assert!(idle_ns(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn places() {
         let at =
             |text: &str| location(text).ok().map(|location| (location.at.latitude, location.at.longitude));

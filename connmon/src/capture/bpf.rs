@@ -224,7 +224,7 @@ impl Capture {
             let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted.0);
             self.epochs.advance(&mut self.switch, flows).map_err(CaptureError::Grace)?;
         }
-        let epoch = self.switch.epoch();
+        let epoch = self.epochs.settled();
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
             // Without a kind it is being filled at this very moment.
@@ -261,7 +261,7 @@ impl Capture {
         if self.last[stat::FLOWS_MADE as usize] == self.deleted.0 {
             return Ok(retired);
         }
-        let epoch = self.switch.epoch();
+        let epoch = self.epochs.settled();
         for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
             if entry.kind == 0 {
                 continue;

@@ -17,6 +17,8 @@ pub struct Epochs {
     /// Entries in `FLOWS` from which it is raised at once.
     many: u64,
     raised_ns: u64,
+    /// No program can be running that read an earlier one.
+    settled: u32,
 }
 
 impl Epochs {
@@ -26,7 +28,7 @@ impl Epochs {
     /// The kernel refuses what tells that programs have ended.
     pub fn new(options: &Options) -> io::Result<Self> {
         let (idle_ns, many) = (options.idle_ns, u64::from(options.max_connections) / 8);
-        Ok(Self { grace: Grace::new()?, idle_ns, many, raised_ns: sys::boot_time_ns() })
+        Ok(Self { grace: Grace::new()?, idle_ns, many, raised_ns: sys::boot_time_ns(), settled: 0 })
     }
 
     /// Raises the epoch if it is time for that, and waits until all programs have ended that began before. Twice while a flow
@@ -37,12 +39,20 @@ impl Epochs {
     /// The kernel refuses.
     pub fn advance(&mut self, switch: &mut Switch, flows: u64) -> io::Result<()> {
         let now = sys::boot_time_ns();
-        if flows <= self.many && now.saturating_sub(self.raised_ns) < self.idle_ns / 2 {
-            return Ok(());
+        if flows > self.many || now.saturating_sub(self.raised_ns) >= self.idle_ns / 2 {
+            self.raised_ns = now;
+            switch.raise_epoch().map_err(io::Error::other)?;
         }
-        self.raised_ns = now;
-        switch.raise_epoch().map_err(io::Error::other)?;
-        self.grace.wait()
+        if self.settled != switch.epoch() {
+            self.grace.wait()?;
+            self.settled = switch.epoch();
+        }
+        Ok(())
+    }
+
+    /// What bears an earlier epoch stands still.
+    pub fn settled(&self) -> u32 {
+        self.settled
     }
 
     /// Whether nothing is added any more to an entry of `SOCKS`, though its socket lives.

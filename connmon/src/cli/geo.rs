@@ -65,7 +65,8 @@ country, region, city, latitude, longitude, asn, as_name and the like), and with
   start,end,asn,organisation                                          networks
   start,end,asn,country,organisation                                  networks of IPtoASN
   start,end,continent,country,region,city,latitude,longitude          cities of DB-IP
-  start,end,country,region,district,city,postcode,latitude,longitude,time zone"
+  start,end,country,region,district,city,postcode,latitude,longitude,time zone
+  the tables of IP2Location                                           as they are downloaded"
     )]
     Import(Import),
     /// Download a database: the only command that uses the network, for this URL and its redirects

@@ -31,21 +31,26 @@ pub fn run(args: &cli::Label) -> Result<Outcome, CommandError> {
         store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
     let runs: Vec<i64> = flushed.keys().copied().collect();
     editor.put_rules(&runs, rules.iter())?;
-    let (mut changes, mut connections, mut labelled) = (Vec::new(), 0, 0);
+    let labels: Vec<&str> = rules.iter().map(|rule| &*rule.label).collect();
+    // Kept until everything is read: while it reads, SQLite could not use its log anew, and that would grow by all that is written.
+    let mut changes: Vec<(i64, Option<u32>)> = Vec::new();
+    let (mut connections, mut labelled) = (0, 0);
     store.for_each(None, None, &Filter::default(), |run, connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
         let label = rules.label(&Row::of(&connection, watched));
         connections += 1;
         labelled += u64::from(label.is_some());
         if label != connection.label.as_deref() {
-            changes.push((connection.id, label.map(str::to_owned)));
-        }
-        if changes.len() >= AT_ONCE {
-            editor.put_labels(&std::mem::take(&mut changes))?;
+            let place = label.and_then(|label| labels.iter().position(|one| *one == label));
+            changes.push((connection.id, place.and_then(|place| u32::try_from(place).ok())));
         }
         Ok::<(), CommandError>(())
     })?;
-    editor.put_labels(&changes)?;
+    for piece in changes.chunks(AT_ONCE) {
+        let name = |place: u32| labels.get(place as usize).map(|label| (*label).to_owned());
+        let piece: Vec<_> = piece.iter().map(|(id, place)| (*id, place.and_then(name))).collect();
+        editor.put_labels(&piece)?;
+    }
     let of = count(connections, "connection", "connections");
     let _ = writeln!(
         stderr(),

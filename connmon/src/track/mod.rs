@@ -6,6 +6,7 @@ mod completeness;
 mod end;
 mod figures;
 mod flows;
+mod inexact;
 mod names;
 mod naming;
 mod orphans;
@@ -467,7 +468,7 @@ impl Tracker {
             end: None,
             preexisting,
             subflow: has(flag::SUBFLOW),
-            inexact: rows::inexact(entry, preexisting, self.sees_calls),
+            inexact: inexact::reason(entry, preexisting, self.sees_calls),
             netns: entry.netns,
             owner,
             kernel: rows::kernel(entry),

@@ -112,6 +112,12 @@ pub fn idle() -> Result<()> {
         ensure!(before.iter().all(|record| record.end.as_deref() == Some("idle")), "{}", listed(&records));
         ensure!(before.iter().all(|record| record.exact && record.closed <= Some(last.opened.clone())));
         ensure!(last.rx_bytes == 300, "after the pause: {}", listed(&records));
+        // To the client the server is the first remote, which the kernel side keeps elsewhere.
+        let own = |record: &&Record| (record.local.port, record.remote.port) == (*client, port);
+        let (paused, open): (Vec<&Record>, Vec<&Record>) =
+            all.iter().filter(own).partition(|record| record.end.as_deref() == Some("idle"));
+        let sum = |records: &[&Record]| records.iter().map(|record| record.tx_bytes).sum::<u64>();
+        ensure!((sum(&paused), sum(&open)) == (bytes - 300, 300), "{}", listed(&[paused, open].concat()));
     }
     Ok(())
 }

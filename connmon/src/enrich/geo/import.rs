@@ -3,7 +3,9 @@
 //! The first line may name the columns, in any order. Without it these layouts are known, told apart by their columns
 //! ([`super::layout`]): `start,end,country`; `start,end,asn,organisation`; `start,end,asn,country,organisation`; and cities, as
 //! DB-IP (`start,end,continent,country,region,city,latitude,longitude`) and ip-location-db
-//! (`start,end,country,region,district,city,postcode,latitude,longitude,time zone`) write them. Addresses may be numbers.
+//! (`start,end,country,region,district,city,postcode,latitude,longitude,time zone`) write them; and those of IP2Location
+//! (`start,end,code,country`, then `region,city`, `latitude,longitude`, postcode and time zone; `start,end,cidr,asn,name`). Addresses
+//! may be numbers.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -186,7 +188,10 @@ impl Builder {
         };
         let asn = self.unless(columns, line, number)?;
         let at = columns.degrees.map_or(Ok(None), |(lat, lon)| coordinates(&cell(lat), &cell(lon)));
+        // Where nothing is known some tables have zeros.
+        let is_nowhere = country == 0 && region == 0 && city == 0;
         let coordinates = self.unless(columns, line, at)?;
+        let coordinates = coordinates.filter(|at| !is_nowhere || (at.latitude, at.longitude) != (0.0, 0.0));
         let degrees = |degrees: f64| ((degrees * DEGREE).round() as i32).cast_unsigned();
         let none = NO_DEGREES.cast_unsigned();
         let (latitude, longitude) =

@@ -231,7 +231,15 @@ fn usual(row: &Row<'_>) -> Result<Columns, String> {
                 unused: Vec::new(),
             }
         };
+    // IP2Location has the name of the country after its code in all tables but that of networks, and `-` for what it does not know.
+    let is_named_country = row.len() > 3 && cell(2).trim().len() < 3 && cell(3).trim().len() != 2;
+    let is_degrees = |nth: usize| cell(nth).contains('.') && cell(nth).trim().parse::<f64>().is_ok();
+    let has_degrees = || is_degrees(6) && is_degrees(7);
     match row.len() {
+        4 if is_named_country && !is_number(2) => Ok(table(&[2], &[], &[], None, &[], &[])),
+        5 if cell(2).contains('/') => Ok(table(&[], &[], &[], None, &[3], &[4])),
+        6 if is_named_country => Ok(table(&[2], &[4], &[5], None, &[], &[])),
+        8..=10 if is_named_country && has_degrees() => Ok(table(&[2], &[4], &[5], Some((6, 7)), &[], &[])),
         3 if !is_number(2) => Ok(table(&[2], &[], &[], None, &[], &[])),
         4 if is_number(2) => Ok(table(&[], &[], &[], None, &[2], &[3])),
         // IP to ASN of IPtoASN
@@ -239,8 +247,8 @@ fn usual(row: &Row<'_>) -> Result<Columns, String> {
         8 => Ok(table(&[3], &[4], &[5], Some((6, 7)), &[], &[])),
         10 => Ok(table(&[2], &[3], &[5], Some((7, 8)), &[], &[])),
         n => Err(format!(
-            "an unknown layout of {n} columns; supported are start,end,country and start,end,asn,organisation and the \
-             city tables of DB-IP and ip-location-db, and others whose first line names the columns"
+            "an unknown layout of {n} columns; supported are start,end,country and start,end,asn,organisation, the \
+             city tables of DB-IP and ip-location-db, the tables of IP2Location, and others whose first line names the columns"
         )),
     }
 }

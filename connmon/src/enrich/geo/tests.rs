@@ -183,6 +183,24 @@ fn a_damaged_record_is_no_answer() {
     assert!(geo.databases()[0].verify().is_err());
 }
 
+/// The tables of IP2Location begin with addresses that are nowhere.
+#[test]
+fn what_is_nowhere_is_not_at_zero_degrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.cgeo");
+    for rest in ["", ",-", ",-,-"] {
+        let table = format!(
+            "\"16777216\",\"16777471\",\"-\",\"-\",\"-\",\"-\",\"0.000000\",\"0.000000\"{rest}\n\
+             16777472,16777727,GH,Ghana,-,-,0.0,0.0{rest}\n"
+        );
+        fs::write(&file, csv(&table).unwrap().0).unwrap();
+        let database = Database::open(&file).unwrap();
+        assert!(database.lookup(ip("1.0.0.1")).is_empty(), "{rest}");
+        let found = database.lookup(ip("1.0.1.1"));
+        assert_eq!((found.country, found.coordinates.is_some()), (Some("GH"), true), "{rest}");
+    }
+}
+
 #[test]
 fn the_layouts_of_csv_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,6 +222,28 @@ fn the_layouts_of_csv_files() {
             "1.0.0.0,1.0.0.255,AU,Queensland,,South Brisbane,4101,-27.4767,153.017,Australia/Brisbane\n",
             "1.0.0.1",
             json!({"country": "AU", "region": "Queensland", "city": "South Brisbane", "at": [-27.4767, 153.017]}),
+        ),
+        // IP2Location's.
+        ("\"16777216\",\"16777471\",\"AU\",\"Australia\"\n", "1.0.0.1", json!({"country": "AU"})),
+        (
+            "16777216,16777471,AU,Australia,Queensland,Brisbane,-27.46794,153.02809\n",
+            "1.0.0.1",
+            json!({"country": "AU", "region": "Queensland", "city": "Brisbane", "at": [-27.46794, 153.02809]}),
+        ),
+        (
+            "16777216,16777471,US,\"United States of America\",California,\"Los Angeles\",34.052230,-118.243680,90001,-07:00\n",
+            "1.0.0.1",
+            json!({"country": "US", "region": "California", "city": "Los Angeles", "at": [34.05223, -118.24368]}),
+        ),
+        (
+            "16777216,16777471,AU,Australia,Queensland,Brisbane\n",
+            "1.0.0.1",
+            json!({"country": "AU", "region": "Queensland", "city": "Brisbane"}),
+        ),
+        (
+            "\"16777216\",\"16777471\",\"1.0.0.0/24\",\"13335\",\"Cloudflare, Inc.\"\n",
+            "1.0.0.1",
+            json!({"asn": 13335, "org": "Cloudflare, Inc."}),
         ),
         // As IPinfo's and others' first lines name them, in an order of their own.
         (

@@ -1,0 +1,45 @@
+//! What user space decides before the programs are loaded.
+
+use crate::RECEIVE_FUNCTIONS;
+
+/// Bits of [`Settings::blind`].
+pub mod blind {
+    /// The step to TCP_CLOSE, the end of the socket, or both.
+    pub const ENDS: u32 = 1;
+    /// The step to SYN_SENT or to ESTABLISHED, accept(), or both.
+    pub const BEGINNINGS: u32 = 2;
+}
+
+/// What user space tells the programs before they are loaded.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Which argument slot holds the return value of inet_csk_accept() for an fexit program: the number of
+    /// its parameters, 4 before Linux 6.10 and 2 since.
+    pub accept_return: u32,
+    /// Bytes waiting in the ring from which the reader is woken at once.
+    pub wakeup_bytes: u32,
+    /// Attached copies of each program, see `copies` in the kernel side: 1 to [`MAX_COPIES`].
+    pub copies: u32,
+    /// 1 where first bytes and DNS messages are copied.
+    pub names: u32,
+    /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
+    pub recvmsg_parameters: u32,
+    /// 1 where packets are counted.
+    pub wire: u32,
+    /// 1 where raw sockets' remotes are taken from the packets that they send.
+    pub notes_egress: u32,
+    /// Not 0: each program returns at once.
+    pub empty: u32,
+    /// For tests, bits of [`blind`]: what programs fail to see of some sockets, as if the kernel had skipped them.
+    pub blind: u32,
+    /// Explicit padding.
+    pub pad: u32,
+    /// The pause after which a flow of datagrams is over, nanoseconds.
+    pub idle_ns: u64,
+    /// Entries that `FLOWS` has room for.
+    pub max_flows: u64,
+    /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
+    pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
+}
