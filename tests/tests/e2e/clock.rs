@@ -53,10 +53,13 @@ pub fn set() -> Result<()> {
     };
     let audit = prints(&["audit"])?;
     ensure!(audit.contains("This record is complete. The clock of this host was set forward"), "{audit}");
-    let id = export(&db)?.first().map(|record| record.id.to_string()).unwrap_or_default();
+    let id = export(&db)?
+        .first()
+        .map(|record| record.id.to_string().trim_matches('"').to_owned())
+        .unwrap_or_default();
     let show = prints(&["show", &id])?;
     ensure!(show.contains("Add 1\u{a0}h 00\u{a0}min to its times"), "{show}");
-    let json = prints(&["report", "--format", "json"])?;
+    let json = prints(&["report", "--format", "json", "--out", "-"])?;
     ensure!(json.contains("\"clock_steps\": [") && !json.contains("\"clock_steps\": []"), "{json}");
     Ok(())
 }
