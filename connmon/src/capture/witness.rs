@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::ProgramFacts;
 use super::executable::{self, Executable};
+use super::sys::boot_time_ns;
 use crate::model::{Container, display_safe, from_bytes, hex};
 
 /// Larger executables are not hashed; bytes.
@@ -65,8 +66,8 @@ pub struct Witness {
 struct Shared {
     to_look_at: Mutex<Receiver<Subject>>,
     found: Mutex<Sender<ProgramFacts>>,
-    /// What is looked at by the thread of that number, and since when nothing came of it.
-    at: Mutex<(u32, Option<(Instant, Subject)>)>,
+    /// What is looked at by the thread of that number, and since when nothing came of it (CLOCK_BOOTTIME).
+    at: Mutex<(u32, Option<(u64, Subject)>)>,
     /// No more rests: somebody waits for the end.
     hurry: AtomicBool,
     look: Look,
@@ -76,7 +77,7 @@ struct Shared {
 type Look = fn(&Subject, &mut Hashes, &dyn Fn()) -> ProgramFacts;
 
 impl Shared {
-    fn at(&self) -> MutexGuard<'_, (u32, Option<(Instant, Subject)>)> {
+    fn at(&self) -> MutexGuard<'_, (u32, Option<(u64, Subject)>)> {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -85,7 +86,7 @@ impl Shared {
         let mut at = self.at();
         let is_it = at.0 == thread;
         if is_it {
-            at.1 = subject.map(|subject| (Instant::now(), subject));
+            at.1 = subject.map(|subject| (boot_time_ns(), subject));
         }
         is_it
     }
@@ -93,7 +94,7 @@ impl Shared {
     /// Something came.
     fn beat(&self) {
         if let Some((since, _)) = &mut self.at().1 {
-            *since = Instant::now();
+            *since = boot_time_ns();
         }
     }
 
@@ -172,8 +173,11 @@ impl Witness {
     }
 
     fn give_up(&mut self, silence: Duration) -> Option<ProgramFacts> {
+        let now = boot_time_ns();
+        let is_awaited =
+            |(since, _): &(u64, Subject)| u128::from(now.saturating_sub(*since)) < silence.as_nanos();
         let mut at = self.shared.at();
-        if at.1.as_ref().is_none_or(|(since, _)| since.elapsed() < silence) || self.given_up > MOST_GIVEN_UP {
+        if at.1.as_ref().is_none_or(is_awaited) || self.given_up > MOST_GIVEN_UP {
             return None;
         }
         let (_, subject) = at.1.take()?;
@@ -349,7 +353,7 @@ mod tests {
         for tgid in 0..=MOST_GIVEN_UP {
             assert_eq!(witness.ask(subject(tgid, "pipe")), None);
             assert_eq!(witness.ask(subject(100 + tgid, "file")), None);
-            let begun = Instant::now();
+            let begun = std::time::Instant::now();
             while !refused.iter().any(|facts: &ProgramFacts| facts.tgid == tgid) {
                 assert!(begun.elapsed() < Duration::from_secs(60), "nobody gives it up");
                 refused
