@@ -152,7 +152,7 @@ pub struct Record {
     /// Size of the ring buffer between kernel and recorder: a power of two, at least 4096 [default: 8388608]
     #[arg(long, value_name = "BYTES")]
     pub ring_bytes: Option<u32>,
-    /// Connections that can be open at once; the kernel reserves about 1000 bytes for each [default: 131072]
+    /// Connections that can be open at once; the kernel reserves about 1100 bytes for each [default: 131072]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
     /// End a UDP connection, or another one of datagrams, after a pause of this length; what follows is a new one [default: 120s]

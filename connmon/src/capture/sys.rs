@@ -174,6 +174,15 @@ pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
     }
 }
 
+/// Whether memory that this process locks is limited (RLIMIT_MEMLOCK).
+pub fn locks_little() -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is valid for writing.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY
+    }
+}
+
 /// Waits for programs to end: the kernel does so whenever user space changes a map of maps, so that nobody uses what it held
 /// before (maybe_wait_bpf_programs(), kernel/bpf/syscall.c). The maps have no other purpose.
 pub struct Grace {

@@ -17,9 +17,9 @@ const RING: &str =
     "Record again with a larger “--ring-bytes”, a power of two; 8388608 unless told otherwise.";
 /// What to do about a full table.
 const TABLE: &str =
-    "Record again with a larger “--max-connections”; the kernel reserves about 900 bytes for each.";
+    "Record again with a larger “--max-connections”; the kernel reserves about 1100 bytes for each.";
 /// What to do where both may have been full.
-const BOTH: &str = "Record again with a larger “--max-connections” (about 900 bytes of kernel memory each), and with a \
+const BOTH: &str = "Record again with a larger “--max-connections” (about 1100 bytes of kernel memory each), and with a \
                     larger “--ring-bytes” (a power of two).";
 /// What to do about skipped probes.
 const SKIPPED: &str = "Record with “--backend fentry” where the kernel allows it: it is skipped least. From Linux 6.19 on the \
