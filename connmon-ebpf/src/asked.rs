@@ -3,7 +3,7 @@
 //!
 //! The programs that lead elsewhere change the kernel's copy of the address, so it is noted before the first of them runs: at the entry
 //! of the protocol's `pre_connect`, which the kernel calls only if there are such programs; or, where functions cannot be hooked, in
-//! a program of our own that the kernel runs before those of the cgroups below (BPF_F_PREORDER, Linux 6.17). A tracepoint of the system
+//! a program of our own that the kernel runs before those of the cgroups below (BPF_F_PREORDER, Linux 6.17, and some before). A tracepoint of the system
 //! call would not see what io_uring connects, and one of all system calls costs every one of them. Without either nothing is told.
 
 use aya_ebpf::macros::map;

@@ -127,9 +127,11 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
     if noted == sk && sock::is_connecting(sk) {
-        // The call opens the connection too (TCP Fast Open): only now it has addresses.
+        // The call opens the connection too (TCP Fast Open): only now it has addresses. Or the note is of an earlier socket at
+        // this address, whose numbers say nothing of this one.
         // SAFETY: as above.
         unsafe {
+            (*note).arg = u64::from(sock::write_seq(sk));
             (*note).extra = u32::from(sock::local_port(sk));
             (*note).remote = sock::remote(sk, sock::family(sk));
         }

@@ -109,6 +109,13 @@ fn ask_at_once(rounds: &[(&Udp, SocketAddr)]) -> Result<Vec<Vec<Exchange>>> {
             // Sizes by which a missing datagram can be told.
             let bytes = &payload[..1 + round + 211 * thread];
             gate.pass(round);
+            if round == 0 && thread > 0 {
+                // While one thread has a port chosen, the kernel would send what another sends from port 0, which nobody can answer:
+                // inet_autobind() (net/ipv4/af_inet.c) sets `inet_sport` after `inet_num`.
+                while crate::sys::socket::local(&socket.socket)?.port() == 0 {
+                    std::thread::yield_now();
+                }
+            }
             let sent = datagram::sendto(socket.as_fd(), bytes, to).context("sending")?;
             ensure!(sent == bytes.len(), "a datagram was cut");
             let mut room = [0; 1024];
