@@ -14,7 +14,7 @@ use connmon_tests::harness::recorder::Recorder;
 const IDLE: Duration = Duration::from_secs(2);
 /// Clients that go on.
 const REGULARS: usize = 10;
-const WAVES: usize = 6;
+const WAVES: usize = 12;
 /// Bytes that an answer has more than its question.
 const MORE: usize = 1;
 
@@ -56,7 +56,7 @@ impl Server {
 /// A server has more clients than there is room for at once. Some go on all the time, pause, and go on; the others ask once.
 /// Every byte is recorded, none of them finds the maps full, and what goes on is told from what paused.
 pub fn idle() -> Result<()> {
-    let (room, wave) = if in_vm() { ("512", 100) } else { ("1024", 250) };
+    let (room, wave) = if in_vm() { ("512", 50) } else { ("1024", 100) };
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("idle.db");
     let recorder = Recorder::start(&db, &["--max-connections", room, "--udp-idle", "2s"])?;
