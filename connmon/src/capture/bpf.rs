@@ -68,6 +68,8 @@ pub struct Capture {
     /// Sockets that the last sweep missed while flows or shares of them were there.
     gone: HashSet<u64>,
     last: [u64; stat::COUNT as usize],
+    /// What the ring had to tell before this is told.
+    drained_ns: u64,
     /// The counters that the last sweep acted on.
     swept: [u64; stat::COUNT as usize],
     malformed: u64,
@@ -144,6 +146,7 @@ impl Capture {
             swept: [0; stat::COUNT as usize],
             malformed: 0,
             ends_at: None,
+            drained_ns: 0,
             deleted: (0, 0),
         })
     }
@@ -186,6 +189,7 @@ impl Capture {
     /// Hands on everything that waits in the ring at this moment, so that a sweep may follow; what comes meanwhile cannot keep
     /// this from ending.
     pub fn drain_all(&mut self, emit: impl FnMut(Frame)) {
+        self.drained_ns = sys::boot_time_ns();
         self.drain(self.ring_records, emit);
     }
 
@@ -225,18 +229,23 @@ impl Capture {
             self.epochs.advance(&mut self.switch, flows).map_err(CaptureError::Grace)?;
         }
         let epoch = self.epochs.settled();
+        // Of the process of a later one, the ring may still have to tell which program it runs; the next sweep meets it.
+        let told_until_ns = if self.ended.is_none() { self.drained_ns } else { u64::MAX };
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
             // Without a kind it is being filled at this very moment.
             if entry.kind != 0 && entry.flags & flag::RELEASED == 0 {
                 live.insert(entry.id);
+                if entry.opened_ns >= told_until_ns {
+                    return;
+                }
                 let retired = if Epochs::is_retired(entry, epoch) { flag::RETIRED } else { 0 };
                 emit(Frame::Live(Box::new(SockEntry { flags: entry.flags | retired, ..*entry })));
             }
         })
         .map_err(|error| CaptureError::Map("SOCKS", error))?;
         let mut gone = HashSet::new();
-        let retired = self.sweep_flows(&mut live, &mut gone, &mut emit)?;
+        let retired = self.sweep_flows(told_until_ns, &mut live, &mut gone, &mut emit)?;
         self.switch.set_deleted(self.deleted.0)?;
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
         self.gone = gone;
@@ -253,6 +262,7 @@ impl Capture {
     /// be in the ring, so a flow whose socket is missing for the second time is final as well.
     fn sweep_flows(
         &mut self,
+        told_until_ns: u64,
         live: &mut HashSet<u64>,
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
@@ -274,6 +284,9 @@ impl Capture {
                 emit(Frame::Closed(Box::new(entry)));
             } else if live.contains(&key.parent) {
                 live.insert(entry.id);
+                if entry.opened_ns >= told_until_ns {
+                    continue;
+                }
                 emit(Frame::Live(Box::new(entry)));
             } else if self.gone.contains(&key.parent) {
                 entry.flags |= flag::RELEASED;
