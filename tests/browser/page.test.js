@@ -278,7 +278,12 @@ test("the timeline, the address space and the theme answer", async () => {
   await square.press("Escape");
   await page.locator("#space .blocks button", { hasText: block }).click();
   await page.waitForFunction(() => location.hash.includes("net"));
-  const inBlock = await shown(page);
+  let inBlock = await shown(page);
+  // The address is first, the figures follow with the next frame.
+  for (let looks = 0; looks < 100 && inBlock === 100_000; looks += 1) {
+    await page.waitForTimeout(20);
+    inBlock = await shown(page);
+  }
   assert.ok(inBlock > 0 && inBlock < 100_000);
   const lanes = page.locator(".lanes");
   await lanes.scrollIntoViewIfNeeded();
