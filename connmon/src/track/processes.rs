@@ -88,9 +88,23 @@ impl Processes {
         // A new process runs its parent's program until it calls exec.
         let inherited = self.known.get(&parent).and_then(|known| known.images.last());
         let inherited = inherited.filter(|_| task.kind == kind::FORK);
-        let from = inherited.map(|image| image.process.clone()).unwrap_or_default();
+        let (from, file) =
+            inherited.map(|image| (image.process.clone(), image.file.clone())).unwrap_or_default();
+        let process = self.described(id, task, from);
+        let parent = (parent != id).then_some(parent);
+        if let Some(parent) = parent.and_then(|parent| self.known.get_mut(&parent))
+            && let Some(image) = parent.parent_at(task.start_ns)
+        {
+            image.children += 1;
+        }
+        let image = Image::new(task.start_ns, file, process);
+        self.known.insert(id, Known { parent, images: vec![image], ..Known::default() });
+    }
+
+    /// A process as its task tells it; `from` has its program.
+    fn described(&mut self, id: ProcessId, task: &TaskRecord, from: Process) -> Process {
         let (cgroup, place) = self.cgroups.get(task.cgroup);
-        let process = Process {
+        Process {
             id,
             started: wall_clock(id.start_ns, self.clock_offset_ns),
             ppid: task.ppid,
@@ -104,16 +118,7 @@ impl Processes {
             place,
             exe_hash: ExeHash::Unknown,
             ..from
-        };
-        let file = inherited.and_then(|image| image.file.clone());
-        let parent = (parent != id).then_some(parent);
-        if let Some(parent) = parent.and_then(|parent| self.known.get_mut(&parent))
-            && let Some(image) = parent.parent_at(task.start_ns)
-        {
-            image.children += 1;
         }
-        let image = Image::new(task.start_ns, file, process);
-        self.known.insert(id, Known { parent, images: vec![image], ..Known::default() });
     }
 
     /// From now on what a process does is done in another cgroup.
@@ -134,20 +139,7 @@ impl Processes {
 
     /// A process began a new program, of which no more is known than this.
     fn unknown_program(&mut self, id: ProcessId, task: &TaskRecord) {
-        let (cgroup, place) = self.cgroups.get(task.cgroup);
-        let process = Process {
-            id,
-            started: wall_clock(id.start_ns, self.clock_offset_ns),
-            ppid: task.ppid,
-            comm: comm(&task.comm),
-            uid: task.uid,
-            user: self.users.get(&task.uid).cloned(),
-            euid: task.euid,
-            session: session(task.session),
-            cgroup,
-            place,
-            ..Process::default()
-        };
+        let process = self.described(id, task, Process::default());
         let known = self.known.entry(id).or_default();
         if let Some(last) = known.images.last() {
             self.past.push_back((task.time_ns, id, last.since_ns));
