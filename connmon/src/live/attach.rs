@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn what_is_no_update_is_told_so() {
         assert!(matches!(read(b""), Err(AttachError::Gone)));
-        assert!(matches!(read(b"{\"format\":1"), Err(AttachError::Gone)));
+        assert!(matches!(read(b"{\"format\":2"), Err(AttachError::Gone)));
         assert!(matches!(read(b"\n"), Err(AttachError::Malformed(_))));
         assert!(matches!(read(b"GET / HTTP/1.1\r\n"), Err(AttachError::Malformed(_))));
-        assert!(matches!(read(b"{\"format\":1,\"connections\":[{}]}\n"), Err(AttachError::Malformed(_))));
+        assert!(matches!(read(b"{\"format\":2,\"connections\":[{}]}\n"), Err(AttachError::Malformed(_))));
         assert!(matches!(read(b"{\"format\":7}\n"), Err(AttachError::Format(7))));
         assert!(matches!(read(&[b'['; 100_000]), Err(AttachError::Gone)));
-        assert_eq!(read(b"{\"format\":1,\"seq\":3}\n").unwrap().seq, 3);
+        assert_eq!(read(b"{\"format\":2,\"seq\":3}\n").unwrap().seq, 3);
     }
 }

@@ -1,40 +1,29 @@
 //! What a viewer knows: the connections that are open and the last of those that ended, as the store has them.
 
+mod entry;
+mod kept;
 mod moved;
 mod snapshot;
+mod sums;
+mod take;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::event::{Event, What};
-use super::meter::{Meter, Rate};
+use super::meter::Rate;
 use super::update::{Listener, Totals, Update};
-use crate::model::{
-    CUT_OFF, Connection, End, Hit, Lookup, Name, Observed, Process, Run, STEP_LENGTHS, Timestamp,
-};
+use crate::model::{Connection, Lookup, Name, Process, Run, STEP_LENGTHS, Timestamp};
 use crate::store::RUN_SHIFT;
-use crate::track::{ConnectionRow, LookupRow, NameRow, ProcessRow};
-use moved::Moved;
+use crate::track::LookupRow;
+pub use entry::Entry;
+use kept::Kept;
 
 /// Answers of DNS that are remembered.
 const MAX_LOOKUPS: usize = 200;
 /// Steps of all connections that are remembered: beyond, they become longer.
 const MAX_STEPS: usize = 400_000;
-
-/// A connection and all that was told of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Its row.
-    pub row: ConnectionRow,
-    /// What was moved.
-    moved: Moved,
-    names: Vec<NameRow>,
-    observed: Option<Observed>,
-    label: Option<Arc<str>>,
-    hits: Vec<Hit>,
-    meter: Meter,
-}
 
 /// What an update has changed. Connections are named by their ids in the store.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,9 +48,7 @@ pub struct Board {
     run: Option<Run>,
     processes: HashMap<i64, Arc<Process>>,
     parents: HashMap<i64, i64>,
-    entries: BTreeMap<i64, Entry>,
-    /// Connections that are over, in the order in which they ended.
-    over: VecDeque<i64>,
+    kept: Kept,
     of_addresses: HashMap<IpAddr, Vec<Name>>,
     lookups: VecDeque<LookupRow>,
     listeners: Vec<Listener>,
@@ -117,9 +104,14 @@ impl Board {
         self.ended
     }
 
-    /// Connections of the recording that are not remembered here; the store has them.
+    /// Connections of the recording that newer ones pushed out, here or at the recorder; the store has them.
     pub fn forgotten(&self) -> u64 {
-        self.totals.connections.saturating_sub(self.entries.len() as u64)
+        self.kept.forgotten()
+    }
+
+    /// Whether as many are remembered that are over as there may be: one more pushes out the oldest.
+    pub fn is_full(&self) -> bool {
+        self.kept.closed() >= self.keep
     }
 
     /// Sockets that listen.
@@ -134,18 +126,18 @@ impl Board {
 
     /// The ids of the connections that are remembered, in order.
     pub fn ids(&self) -> impl Iterator<Item = i64> + '_ {
-        self.entries.keys().map(|row| self.id(*row))
+        self.kept.keys().map(|row| self.id(*row))
     }
 
     /// The connections that are remembered, in the order of their ids, each with the number of its run.
     pub fn connections(&self) -> impl Iterator<Item = (i64, Connection)> + '_ {
         let run = self.run.as_ref().map_or(0, |run| run.id);
-        self.entries.iter().map(move |(row, entry)| (run, self.whole(*row, entry)))
+        self.kept.iter().map(move |(row, entry)| (run, self.whole(*row, entry)))
     }
 
     /// What is remembered of a connection.
     pub fn entry(&self, id: i64) -> Option<&Entry> {
-        self.entries.get(&row_of(id))
+        self.kept.get(&row_of(id)).map(Box::as_ref)
     }
 
     /// A connection as the store would give it.
@@ -199,12 +191,14 @@ impl Board {
     /// Takes in what a recorder told.
     pub fn apply(&mut self, update: &Update) -> Changes {
         let mut changes = Changes::default();
+        self.forget(&mut changes.gone);
         if let Some(snapshot) = update.snapshot {
             if snapshot.first {
                 let (keep, rates, missed) = (self.keep, self.rates, self.missed);
+                let missed = missed.saturating_add(snapshot.missed);
                 *self =
-                    Self { keep, rates, missed: missed.saturating_add(snapshot.missed), ..Self::default() };
-                changes.reset = true;
+                    Self { keep, rates, missed, kept: Kept::after(snapshot.forgotten), ..Self::default() };
+                changes = Changes { reset: true, ..Changes::default() };
             }
             self.complete = snapshot.last;
         }
@@ -223,8 +217,7 @@ impl Board {
         }
         let mut changed = BTreeSet::new();
         if before != self.cut {
-            changed
-                .extend(self.entries.iter().filter(|(_, one)| one.row.closed.is_none()).map(|(row, _)| *row));
+            changed.extend(self.kept.iter().filter(|(_, one)| one.row.closed.is_none()).map(|(row, _)| *row));
         }
         let fresh = self.take_processes(&update.processes, &mut changed);
         for (ip, name) in &update.address_names {
@@ -232,7 +225,7 @@ impl Board {
             if !names.iter().any(|known| known.source == name.source && known.name == name.name) {
                 names.push(name.clone());
                 changed.extend(
-                    self.entries.iter().filter(|(_, entry)| entry.row.remote.ip == *ip).map(|(row, _)| *row),
+                    self.kept.iter().filter(|(_, entry)| entry.row.remote.ip == *ip).map(|(row, _)| *row),
                 );
             }
         }
@@ -259,12 +252,8 @@ impl Board {
                 changes.gone.push(self.id(*row));
             }
         }
-        self.forget(&mut changes.gone);
-        changes.connections = changed
-            .into_iter()
-            .filter(|row| self.entries.contains_key(row))
-            .map(|row| self.id(row))
-            .collect();
+        changes.connections =
+            changed.into_iter().filter(|row| self.kept.contains_key(row)).map(|row| self.id(row)).collect();
         if update.snapshot.is_some() {
             changes.events.clear();
         } else {
@@ -273,135 +262,17 @@ impl Board {
         changes
     }
 
-    /// Takes in processes; gives the rows that are new.
-    fn take_processes(&mut self, rows: &[ProcessRow], changed: &mut BTreeSet<i64>) -> HashSet<i64> {
-        let (mut fresh, mut again) = (HashSet::new(), HashSet::new());
-        for row in rows {
-            if let Some(parent) = row.parent {
-                self.parents.insert(row.row, parent);
-            }
-            let parent = self.parents.get(&row.row).and_then(|parent| self.processes.get(parent)).cloned();
-            let process = Arc::new(Process { parent, ..row.process.clone() });
-            match self.processes.insert(row.row, process) {
-                Some(_) => again.insert(row.row),
-                None => fresh.insert(row.row),
-            };
-        }
-        if !again.is_empty() {
-            let uses = |entry: &Entry| {
-                entry.row.owner.is_some_and(|owner| again.contains(&owner))
-                    || entry.moved.rows().iter().any(|moved| again.contains(&moved.process))
-            };
-            changed.extend(self.entries.iter().filter(|(_, entry)| uses(entry)).map(|(row, _)| *row));
-        }
-        fresh
-    }
-
-    fn take_connection(&mut self, row: &ConnectionRow, events: &mut Vec<Event>) {
-        let id = self.id(row.row);
-        let (opened, established, over) = match self.entries.get_mut(&row.row) {
-            Some(entry) => {
-                let before = std::mem::replace(&mut entry.row, row.clone());
-                (false, before.established.is_some(), before.closed.is_some())
-            }
-            None => {
-                let entry = Entry {
-                    row: row.clone(),
-                    moved: Moved::default(),
-                    names: Vec::new(),
-                    observed: None,
-                    label: None,
-                    hits: Vec::new(),
-                    meter: Meter::default(),
-                };
-                self.entries.insert(row.row, entry);
-                (true, false, false)
-            }
-        };
-        if opened {
-            events.push(Event { time: row.opened, what: What::New(id) });
-        }
-        if let (false, Some(time)) = (established, row.established) {
-            events.push(Event { time, what: What::Established(id) });
-        }
-        if let (false, Some(time)) = (over, row.closed) {
-            events.push(Event { time, what: What::Closed(id) });
-            self.over.push_back(row.row);
-        }
-    }
-
-    /// Takes in what is told of connections beside their rows.
-    fn take_facts(&mut self, update: &Update, changed: &mut BTreeSet<i64>) {
-        for traffic in &update.traffic {
-            let Some(entry) = self.entries.get_mut(&traffic.connection) else { continue };
-            changed.insert(traffic.connection);
-            if self.rates && update.snapshot.is_none() {
-                entry.meter.add(update.time, traffic.tx_bytes, traffic.rx_bytes);
-            }
-            self.steps += usize::from(entry.moved.add(traffic, self.step));
-        }
-        while self.steps > MAX_STEPS && self.lengthen() {}
-        for name in &update.names {
-            let Some(entry) = self.entries.get_mut(&name.connection) else { continue };
-            if !entry.names.iter().any(|known| known.source == name.source && known.name == name.name) {
-                entry.names.push(name.clone());
-                changed.insert(name.connection);
-            }
-        }
-        for (row, observed) in &update.observed {
-            let Some(entry) = self.entries.get_mut(row) else { continue };
-            let before = entry.observed.take().unwrap_or_default();
-            let alpn = if observed.alpn.is_empty() { before.alpn } else { observed.alpn.clone() };
-            entry.observed = Some(Observed { service: observed.service.clone(), alpn });
-            changed.insert(*row);
-        }
-        for (row, label) in &update.labels {
-            let Some(entry) = self.entries.get_mut(row) else { continue };
-            entry.label.clone_from(label);
-            changed.insert(*row);
-        }
-        for (row, hit) in &update.hits {
-            let Some(entry) = self.entries.get_mut(row) else { continue };
-            entry.hits.push(hit.clone());
-            changed.insert(*row);
-        }
-    }
-
-    /// Answers of DNS and new programs, among the events.
-    fn also(&self, update: &Update, fresh: &HashSet<i64>, events: &mut Vec<Event>) {
-        let lookups = update.lookups.iter();
-        events.extend(lookups.map(|row| Event {
-            time: row.answered.unwrap_or(row.time),
-            what: What::Dns(Box::new(row.clone())),
-        }));
-        let began = self.run.as_ref().map_or(Timestamp(0), |run| run.started);
-        let owners = update.connections.iter().filter_map(|row| row.owner);
-        let users: BTreeSet<i64> = owners
-            .chain(update.traffic.iter().map(|row| row.process))
-            .filter(|row| fresh.contains(row))
-            .collect();
-        let started = users.into_iter().filter_map(|row| Some((row, self.processes.get(&row)?.started)));
-        events.extend(
-            started
-                .filter(|(_, started)| *started >= began)
-                .map(|(row, time)| Event { time, what: What::Exec(row) }),
-        );
-        // What is told of one moment keeps the order of what can follow from what.
-        events.sort_by_key(|event| event.time);
-    }
-
-    /// Forgets what was pushed out by newer connections, and processes and names that nobody needs any more.
+    /// Forgets what was pushed out by newer connections, and processes and names that nobody needs any more. This comes before the
+    /// next update is taken in: what an update tells of can be looked at until then, however much that is.
     fn forget(&mut self, gone: &mut Vec<i64>) {
-        while self.over.len() > self.keep {
-            let Some(row) = self.over.pop_front() else { break };
-            if self.remove(row) {
-                gone.push(self.id(row));
-            }
+        for (row, entry) in self.kept.push_out(self.keep) {
+            self.steps -= entry.moved.rows().len();
+            gone.push(self.id(row));
         }
-        let most = 2 * (self.entries.len() + self.keep).max(1_000);
+        let most = 2 * (self.kept.len() + self.keep).max(1_000);
         if self.processes.len() > most {
             let mut used: HashSet<i64> = HashSet::new();
-            for entry in self.entries.values() {
+            for entry in self.kept.values() {
                 used.extend(entry.row.owner);
                 used.extend(entry.moved.rows().iter().map(|moved| moved.process));
                 used.extend(entry.names.iter().filter_map(|name| name.process));
@@ -410,14 +281,14 @@ impl Board {
             self.parents.retain(|row, _| used.contains(row));
         }
         if self.of_addresses.len() > most {
-            let used: HashSet<IpAddr> = self.entries.values().map(|entry| entry.row.remote.ip).collect();
+            let used: HashSet<IpAddr> = self.kept.values().map(|entry| entry.row.remote.ip).collect();
             self.of_addresses.retain(|ip, _| used.contains(ip));
         }
     }
 
     /// Removes a connection; whether there was one.
     fn remove(&mut self, row: i64) -> bool {
-        let entry = self.entries.remove(&row);
+        let entry = self.kept.remove(row);
         self.steps -= entry.as_ref().map_or(0, |entry| entry.moved.rows().len());
         entry.is_some()
     }
@@ -428,69 +299,9 @@ impl Board {
             return false;
         }
         self.step += 1;
-        self.entries.values_mut().for_each(|entry| entry.moved.lengthen(self.step));
-        self.steps = self.entries.values().map(|entry| entry.moved.rows().len()).sum();
+        self.kept.values_mut().for_each(|entry| entry.moved.lengthen(self.step));
+        self.steps = self.kept.values().map(|entry| entry.moved.rows().len()).sum();
         true
-    }
-
-    fn whole(&self, row: i64, entry: &Entry) -> Connection {
-        let process = |row: i64| self.processes.get(&row).cloned();
-        let (traffic, steps) = entry.moved.shares(process, self.step);
-        let mut names: Vec<Name> = entry
-            .names
-            .iter()
-            .map(|name| Name {
-                name: name.name.to_string(),
-                source: name.source,
-                process: name.process.and_then(process),
-                time: name.time,
-            })
-            .chain(self.of_addresses.get(&entry.row.remote.ip).into_iter().flatten().cloned())
-            .collect();
-        names.sort_by_key(|name| name.source);
-        let ConnectionRow {
-            proto,
-            direction,
-            local,
-            remote,
-            opened,
-            closed,
-            end,
-            preexisting,
-            subflow,
-            asked,
-            ..
-        } = entry.row;
-        let cut_off = self.cut.filter(|_| closed.is_none()).map(|cut| cut.max(opened));
-        let end = end.or(closed.map(|_| End::Unseen)).or(cut_off.map(|_| End::RecordingEnded));
-        Connection {
-            id: self.id(row),
-            proto,
-            direction,
-            local,
-            remote,
-            opened,
-            closed,
-            cut_off,
-            end,
-            asked,
-            subflow,
-            preexisting,
-            inexact: entry.row.inexact.as_deref().or(cut_off.map(|_| CUT_OFF)).map(ToOwned::to_owned),
-            owner: entry.row.owner.and_then(process),
-            traffic,
-            steps,
-            within: None,
-            beyond: 0,
-            kernel: entry.row.kernel,
-            wire: entry.row.wire,
-            country: entry.row.country.clone(),
-            place: entry.row.place.clone(),
-            names,
-            observed: entry.observed.clone(),
-            label: entry.label.clone(),
-            hits: entry.hits.clone(),
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::listeners::Look;
-use super::update::{FORMAT, Listener, Totals, Update};
+use super::update::{FORMAT, Listener, Update};
 use super::{Board, DEFAULT_SOCKET, peer};
 
 /// Updates that wait for the hub at most. It does less with each than the store did.
@@ -112,7 +112,6 @@ impl Socket {
         let state = State {
             board: Board::new(KEPT, false),
             seq: 0,
-            totals: Totals::default(),
             viewers: Vec::new(),
             watched: watched.clone(),
             unseen: unseen.clone(),
@@ -229,7 +228,6 @@ enum Pace {
 struct State {
     board: Board,
     seq: u64,
-    totals: Totals,
     viewers: Vec<Viewer>,
     watched: Arc<AtomicUsize>,
     unseen: Arc<AtomicU64>,
@@ -300,38 +298,9 @@ impl State {
     fn tell(&mut self, mut update: Update) {
         self.seq += 1;
         (update.format, update.seq) = (FORMAT, self.seq);
-        self.count(&update);
-        update.totals = self.totals;
-        self.board.apply(&update);
+        update.totals.unseen = self.unseen.load(Ordering::Relaxed);
+        self.board.count(&mut update);
         self.hand_on(&update);
-    }
-
-    /// The sums of the recording with this update.
-    fn count(&mut self, update: &Update) {
-        let totals = &mut self.totals;
-        for row in &update.traffic {
-            totals.tx_bytes = totals.tx_bytes.saturating_add(row.tx_bytes);
-            totals.rx_bytes = totals.rx_bytes.saturating_add(row.rx_bytes);
-        }
-        for row in &update.connections {
-            let before = self.board.entry(row.row).map(|entry| entry.row.closed.is_some());
-            totals.connections += u64::from(before.is_none());
-            match (before.unwrap_or(true), row.closed.is_some()) {
-                (true, false) => totals.open += 1,
-                (false, true) => totals.open = totals.open.saturating_sub(1),
-                _ => {}
-            }
-        }
-        for row in &update.left_out {
-            let own = update.traffic.iter().filter(|traffic| traffic.connection == *row);
-            let (tx, rx) = own.fold(self.board.moved(*row), |(tx, rx), traffic| {
-                (tx.saturating_add(traffic.tx_bytes), rx.saturating_add(traffic.rx_bytes))
-            });
-            totals.connections = totals.connections.saturating_sub(1);
-            totals.tx_bytes = totals.tx_bytes.saturating_sub(tx);
-            totals.rx_bytes = totals.rx_bytes.saturating_sub(rx);
-        }
-        totals.unseen = self.unseen.load(Ordering::Relaxed);
     }
 
     /// Hands on an update to those that keep up.

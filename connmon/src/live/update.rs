@@ -10,7 +10,7 @@ use crate::store::Verdicts;
 use crate::track::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
 /// The form of the lines on the socket. A change that a viewer must know of gets another number.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// A line longer than this is no update, bytes.
 pub const MAX_LINE: usize = 64 << 20;
 
@@ -80,6 +80,8 @@ pub struct Snapshot {
     pub last: bool,
     /// Updates that this viewer has missed since its last snapshot.
     pub missed: u64,
+    /// Connections of the recording that are not in it, because newer ones pushed them out.
+    pub forgotten: u64,
 }
 
 /// Sums of a recording: what the store has.
@@ -115,6 +117,12 @@ impl Update {
     pub fn of(batch: Batch, verdicts: Verdicts, run: Option<Run>) -> Self {
         Self {
             format: FORMAT,
+            // A store has its own numbers, and nothing of the one before: so have those who look.
+            snapshot: batch.start.is_some().then_some(Snapshot {
+                first: true,
+                last: true,
+                ..Snapshot::default()
+            }),
             time: batch.time,
             run: run.map(Box::new),
             processes: batch.processes,
@@ -134,6 +142,10 @@ impl Update {
 
     /// Adds what came later.
     pub fn absorb(&mut self, later: Self) {
+        if later.snapshot.is_some_and(|part| part.first) {
+            *self = later;
+            return;
+        }
         self.time = later.time;
         self.run = later.run.or(self.run.take());
         self.processes.extend(later.processes);

@@ -122,7 +122,7 @@ pub fn snapshot() -> Update {
     };
     Update {
         run: Some(Box::new(run)),
-        snapshot: Some(Snapshot { first: true, last: true, missed: 0 }),
+        snapshot: Some(Snapshot { first: true, last: true, missed: 0, forgotten: 0 }),
         ..connection(1)
     }
 }

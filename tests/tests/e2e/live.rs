@@ -253,6 +253,8 @@ pub fn sleepers() -> Result<()> {
         "--parallel",
         "8",
     ])?;
+    // Of these more than one row comes together.
+    traffic_truth(&["case", "tcp-fork-shared", "tcp-refused"])?;
     recorder.stop()?;
     // The last that is told are the sums of the recording.
     let last = awake.join().ok().context("the viewer panicked")??;
@@ -265,6 +267,13 @@ pub fn sleepers() -> Result<()> {
     let all: Value = serde_json::from_slice(&all)?;
     let totals = &last["totals"];
     ensure!(totals["unseen"] == 0, "{} rows could not be handed on", totals["unseen"]);
+    let counted =
+        |of: fn(&&connmon_tests::harness::record::Record) -> bool| records.iter().filter(of).count();
+    let (known, open) = (counted(|_| true), counted(|record| record.closed.is_none()));
+    ensure!(
+        totals["connections"].as_u64() == Some(known as u64) && totals["open"].as_u64() == Some(open as u64),
+        "the store has {known} connections, {open} of them open, and the sums are {totals}"
+    );
     ensure!(totals["tx_bytes"].as_u64() >= Some(sum(|record| record.tx_bytes)), "the sums are {totals}");
     let processes = all["processes"].as_array().context("an audit without processes")?;
     for field in ["tx_bytes", "rx_bytes"] {

@@ -10,14 +10,19 @@ const PART: usize = 2_000;
 impl Board {
     /// Everything that is remembered, for a viewer that has nothing, in parts.
     pub fn snapshot(&self, missed: u64) -> Vec<Update> {
-        let rows: Vec<&i64> = self.entries.keys().collect();
+        let rows: Vec<&i64> = self.kept.keys().collect();
         let mut parts: Vec<Update> = rows.chunks(PART).map(|rows| self.part(rows)).collect();
         if parts.is_empty() {
             parts.push(self.part(&[]));
         }
         let last = parts.len() - 1;
         for (place, part) in parts.iter_mut().enumerate() {
-            part.snapshot = Some(Snapshot { first: place == 0, last: place == last, missed });
+            part.snapshot = Some(Snapshot {
+                first: place == 0,
+                last: place == last,
+                missed,
+                forgotten: self.forgotten(),
+            });
         }
         // Parents come before their children: their rows are smaller.
         let first = &mut parts[0];
@@ -50,7 +55,7 @@ impl Board {
             ended: self.ended,
             ..Update::default()
         };
-        for (row, entry) in rows.iter().filter_map(|row| Some((**row, self.entries.get(row)?))) {
+        for (row, entry) in rows.iter().filter_map(|row| Some((**row, self.kept.get(row)?))) {
             part.connections.push(entry.row.clone());
             part.traffic.extend(entry.moved.rows());
             part.names.extend(entry.names.iter().cloned());

@@ -137,7 +137,8 @@ pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
     // Sums of the tabs are those of what is remembered.
     let forgotten = app.board().forgotten();
     if forgotten > 0 && app.board().is_complete() {
-        left.push(Span::styled(format!("  {} older hidden (--keep)", number(forgotten)), theme.note()));
+        let why = if app.board().is_full() { "hidden (--keep)" } else { "only in the store" };
+        left.push(Span::styled(format!("  {} older {why}", number(forgotten)), theme.note()));
     }
     let order = if app.orders.frozen() {
         vec![Span::styled("order frozen ", theme.note())]

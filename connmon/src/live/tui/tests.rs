@@ -220,7 +220,7 @@ fn a_new_snapshot_keeps_the_choice() {
     let mut app = app(options());
     shown(&mut app, 100, 30);
     press(&mut app, "jj");
-    let part = |first, last| Some(Snapshot { first, last, missed: 3 });
+    let part = |first, last| Some(Snapshot { first, last, missed: 3, forgotten: 0 });
     app.update(&Update { snapshot: part(true, false), connections: Vec::new(), ..fixture::first() });
     assert!(shown(&mut app, 100, 30).contains("connmon kestrel fentry …"));
     let rest = Update { run: None, processes: Vec::new(), ..fixture::first() };
@@ -320,11 +320,21 @@ fn losses_are_said() {
     press(&mut app, "G");
     let text = shown(&mut app, 100, 24);
     assert!(text.contains("12 records were lost"), "{text}");
-    // What the board had to forget is in the store alone.
-    let totals = Totals { connections: 1_234, ..Totals::default() };
-    app.update(&Update { totals, ..told(&[], at(31)) });
-    let text = shown(&mut app, 80, 24);
-    assert!(text.contains("1 224 older hidden (--keep)"), "{text}");
+}
+
+#[test]
+fn what_only_the_store_has_is_said() {
+    let of = |keep, forgotten| {
+        let mut app = app(Options { keep, ..options() });
+        let snapshot = Some(Snapshot { first: true, last: true, missed: 0, forgotten });
+        let part = app.board().snapshot(0).remove(0);
+        app.update(&Update { snapshot, ..part });
+        shown(&mut app, 80, 24).lines().nth(2).unwrap().trim_end().to_owned()
+    };
+    assert!(!of(100, 0).contains("older"), "{}", of(100, 0));
+    // The recorder had forgotten them when this viewer came: it cannot keep what it never had.
+    assert!(of(100, 1_224).contains("1 224 older only in the store"), "{}", of(100, 1_224));
+    assert!(of(0, 1_224).contains("older hidden (--keep)"), "{}", of(0, 1_224));
 }
 
 #[test]

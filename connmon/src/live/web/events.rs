@@ -89,7 +89,7 @@ mod tests {
     fn feed() -> (Arc<Feed>, Known) {
         let feed = Arc::new(Feed::new(None, 1, 1_000).unwrap());
         let mut known = Known::default();
-        let all = Snapshot { first: true, last: true, missed: 0 };
+        let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
         feed.apply(&Update { snapshot: Some(all), ..first() });
         assert!(feed.publish(&mut known, false));
         (feed, known)

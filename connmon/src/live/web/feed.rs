@@ -420,14 +420,15 @@ fn payload(runs: &[Run], rows: &[(i64, Connection)], now: Timestamp) -> Option<S
 /// An event of a connection, in words.
 fn line(board: &Board, event: &Event) -> Option<Line> {
     let id = event.what.connection()?;
-    let connection = board.connection(id);
-    let end = connection.as_ref().and_then(|one| one.end).map_or("", |end| end.name());
+    // It may have been left out since.
+    let connection = board.connection(id)?;
+    let end = connection.end.map_or("its end was not recorded", |end| end.name());
     let words = match event.what {
         What::New(_) => "opened".to_owned(),
         What::Established(_) => "established".to_owned(),
         What::Failed(_) => format!("failed: {end}"),
         _ => {
-            let (tx, rx) = connection.as_ref().map_or((0, 0), |one| (one.tx_bytes(), one.rx_bytes()));
+            let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
             format!("closed ({end}): {} sent, {} received", format::bytes(tx), format::bytes(rx))
         }
     };

@@ -203,7 +203,7 @@ pub fn first() -> Update {
     let all = connections();
     let sum = |of: fn(&Made) -> u64| all.iter().map(of).sum();
     Update {
-        snapshot: Some(Snapshot { first: true, last: true, missed: 0 }),
+        snapshot: Some(Snapshot { first: true, last: true, missed: 0, forgotten: 0 }),
         run: Some(Box::new(run)),
         processes: processes(),
         listeners: Some(vec![
