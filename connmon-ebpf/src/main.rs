@@ -11,6 +11,7 @@ mod copies;
 mod hooks;
 mod identity;
 mod maps;
+mod nat;
 mod quota;
 mod ring;
 mod shares;

@@ -86,6 +86,14 @@ offsets! {
     skb_transport_header,
     /// sk_buff.protocol
     skb_protocol,
+    /// sk_buff._nfct
+    skb_nfct,
+    /// nf_conn.status
+    ct_status,
+    /// nf_conn.tuplehash[0].tuple; `u32::MAX` where this kernel's connection tracking is not described
+    ct_tuples,
+    /// Bytes from there to nf_conn.tuplehash[1].tuple
+    ct_direction,
     /// msghdr.msg_name
     msg_name,
     /// task_struct.group_leader

@@ -19,7 +19,7 @@ use crate::capture::hosts::Hosts;
 use crate::capture::witness::Witness;
 use crate::capture::{Frame, interfaces, privileges, surroundings};
 use crate::config::Recording;
-use crate::model::Timestamp;
+use crate::model::{self, Timestamp};
 use crate::resolve::{ResolveError, Resolver};
 use crate::store::StoreError;
 use clock::Clock;
@@ -109,6 +109,10 @@ pub fn record(
         if let Frame::Start(start) = &frame {
             backend.clone_from(&start.backend);
             offset_ns = start.clock_offset_ns;
+            let is_wanted = settings.options.wire && !start.wire || settings.options.names && !start.names;
+            model::lacks(&start.backend_notes)
+                .filter(|_| is_wanted)
+                .for_each(|note| tracing::warn!("{note}"));
         }
         pipeline.feed(frame);
     })?;

@@ -3,6 +3,7 @@
 mod cgroup;
 mod fentry;
 mod fentry_message;
+mod header;
 mod iter;
 mod kprobe;
 mod kprobe_message;

@@ -10,8 +10,8 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{PAYLOAD_SIZES, PayloadHead, SockEntry, class, flag, kind, proto, stat};
 
+use super::header::Header;
 use super::opening::{self, Opening};
-use super::wire::Header;
 use crate::account::{Way, now};
 use crate::maps::{EVENTS, count, setting};
 use crate::ring::{is_half_full, wakeup};

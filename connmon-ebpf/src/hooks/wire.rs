@@ -11,6 +11,7 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
+use super::header::Header;
 use super::payload;
 use crate::account::{Way, is_current};
 use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
@@ -243,19 +244,6 @@ fn add(wire: *mut Wire, way: Way, packets: u64, bytes: u64) {
     }
 }
 
-/// An IPv4 header without options, and ports behind it; ports in network byte order.
-#[repr(C)]
-struct Usual {
-    first: u8,
-    pad0: [u8; 8],
-    proto: u8,
-    pad1: u16,
-    source: u32,
-    destination: u32,
-    source_port: u16,
-    destination_port: u16,
-}
-
 /// How a large packet is cut into segments behind these hooks, or how it was put together before them: "GSO" and "GRO" of
 /// Documentation/networking/segmentation-offloads.rst.
 struct Segments {
@@ -287,154 +275,5 @@ impl Segments {
             _ => (len.wrapping_sub(header.jumbo), header.len.wrapping_sub(header.jumbo)),
         };
         (u64::from(count), u64::from(len) + u64::from(count - 1) * u64::from(each))
-    }
-}
-
-// Headers of IPv6 behind which comes another one (RFC 8200, section 4; RFC 4302, section 2).
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
-const DESTINATION: u8 = 60;
-/// So many of them are passed: the six that RFC 8200 has, of which one may come twice, and one more.
-const MAX_EXTENSIONS: u32 = 8;
-
-/// What is behind IPv6's own header.
-struct Behind {
-    /// IPPROTO_* of the transport; [`FRAGMENT`] in a fragment without its header.
-    proto: u8,
-    /// Where that begins.
-    at: u32,
-    /// Bytes of the hop-by-hop header that the kernel puts in front of packets of more than 64 KiB (`hop_jumbo_hdr`,
-    /// include/net/ipv6.h).
-    jumbo: u32,
-}
-
-impl Behind {
-    /// Passes the extension headers; nothing if there are too many, or if the packet ends among them.
-    #[inline(always)]
-    fn of(skb: *mut __sk_buff, first: u8) -> Option<Self> {
-        let mut behind = Self { proto: first, at: 40, jumbo: 0 };
-        if is_extension(first) {
-            let packed = pass_extensions(skb, u32::from(first));
-            if packed == 0 {
-                return None;
-            }
-            behind.proto = packed as u8;
-            behind.jumbo = (packed >> 8) as u32 & 8;
-            behind.at = (packed >> 16) as u32;
-        }
-        Some(behind)
-    }
-}
-
-#[inline(always)]
-fn is_extension(proto: u8) -> bool {
-    matches!(proto, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
-}
-
-/// The walk of [`Behind::of`], packed: a byte each for protocol and jumbogram, then where it ended; 0 for nothing. A global function,
-/// which the verifier follows once, and not once for each number of headers.
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn pass_extensions(skb: *mut __sk_buff, first: u32) -> u64 {
-    let ctx = SkBuffContext::new(skb);
-    let (mut proto, mut at, mut jumbo) = (first as u8, 40, 0);
-    for _ in 0..MAX_EXTENSIONS {
-        let Ok([next, len, a, b]) = ctx.load::<[u8; 4]>(at as usize) else { return 0 };
-        let len = u32::from(len);
-        let bytes = match proto {
-            // Not the first of its packet.
-            FRAGMENT if u16::from_be_bytes([a, b]) & 0xfff8 != 0 => return packed(proto, jumbo, at),
-            FRAGMENT => 8,
-            AUTHENTICATION => (len + 2) * 4,
-            _ => (len + 1) * 8,
-        };
-        // One option of four bytes, the length (RFC 2675).
-        if (proto, len, a, b) == (HOP_BY_HOP, 0, 0xc2, 4) {
-            jumbo = 8;
-        }
-        (proto, at) = (next, at + bytes);
-        if !is_extension(proto) {
-            return packed(proto, jumbo, at);
-        }
-    }
-    0
-}
-
-#[inline(always)]
-fn packed(proto: u8, jumbo: u64, at: u32) -> u64 {
-    u64::from(proto) | jumbo << 8 | u64::from(at) << 16
-}
-
-/// What a packet's headers tell.
-pub struct Header {
-    /// The other end.
-    pub remote: Addr,
-    /// This host's end.
-    pub local: Addr,
-    /// IPPROTO_*.
-    pub proto: u16,
-    /// Bytes of the IP header.
-    pub transport: u32,
-    /// Bytes of all headers, from the IP header on.
-    pub len: u32,
-    /// Bytes of them that no segment of a large packet has.
-    jumbo: u32,
-}
-
-impl Header {
-    /// Reads the headers.
-    #[inline(always)]
-    fn read(ctx: &SkBuffContext, way: Way) -> Option<Self> {
-        // The usual: IPv4 without options, and UDP. One call instead of four.
-        if let Ok(head) = ctx.load::<Usual>(0) {
-            if head.first == 0x45 && head.proto == proto::UDP as u8 {
-                let (ip, own, local, other) = match way {
-                    Way::Tx => (head.destination, head.source, head.source_port, head.destination_port),
-                    Way::Rx => (head.source, head.destination, head.destination_port, head.source_port),
-                };
-                let addr = |ip: u32, port: u16| Addr {
-                    ip: [ip, 0, 0, 0],
-                    port: u16::from_be(port),
-                    family: sock::AF_INET,
-                };
-                return Some(Self {
-                    remote: addr(ip, other),
-                    local: addr(own, local),
-                    proto: proto::UDP,
-                    transport: 20,
-                    len: 28,
-                    jumbo: 0,
-                });
-            }
-        }
-        let first: u8 = ctx.load(0).ok()?;
-        let (from, to, behind) = if first >> 4 == 4 {
-            let proto: u8 = ctx.load(9).ok()?;
-            let [from, to]: [u32; 2] = ctx.load(12).ok()?;
-            let addr = |ip: u32| Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET };
-            (addr(from), addr(to), Behind { proto, at: u32::from(first & 15) * 4, jumbo: 0 })
-        } else {
-            let proto: u8 = ctx.load(6).ok()?;
-            let [from, to]: [[u32; 4]; 2] = ctx.load(8).ok()?;
-            let addr = |ip: [u32; 4]| Addr { ip, port: 0, family: sock::AF_INET6 };
-            (addr(from), addr(to), Behind::of(ctx.skb.skb, proto)?)
-        };
-        let Behind { proto, at, jumbo } = behind;
-        let (mut local, mut remote) = if way == Way::Tx { (from, to) } else { (to, from) };
-        let proto = u16::from(proto);
-        let mut len = at;
-        if matches!(proto, proto::TCP | proto::UDP) {
-            let [source, destination]: [u16; 2] = ctx.load(at as usize).ok()?;
-            let (own, other) = if way == Way::Tx { (source, destination) } else { (destination, source) };
-            local.port = u16::from_be(own);
-            remote.port = u16::from_be(other);
-            len += match proto {
-                proto::TCP => u32::from(ctx.load::<u8>(at as usize + 12).ok()? >> 4) * 4,
-                _ => 8,
-            };
-        }
-        Some(Self { remote, local, proto, transport: at, len, jumbo })
     }
 }

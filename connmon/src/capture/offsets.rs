@@ -41,6 +41,16 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
             return Err(BtfError::Place("sock_common".into(), name.into()));
         }
     }
+    // Connection tracking may be a module, which then has a description of its own; the kernel's has these structs all the same
+    // where its own code looks into them.
+    let tracking = || {
+        let tuples = btf.field("nf_conn", "tuplehash")?;
+        let tuple = wrapped("nf_conntrack_tuple_hash", "tuple", 40)?;
+        let packet = number("sk_buff", "_nfct", 8)?;
+        let status = number("nf_conn", "status", 8)?;
+        Ok::<_, BtfError>((packet, status, tuples.offset + tuple, tuples.size / 2))
+    };
+    let (skb_nfct, ct_status, ct_tuples, ct_direction) = tracking().unwrap_or((0, 0, u32::MAX, 0));
     Ok(Offsets {
         skc_daddr: number("sock_common", "skc_daddr", 4)?,
         skc_rcv_saddr: number("sock_common", "skc_rcv_saddr", 4)?,
@@ -80,6 +90,10 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         skb_network_header: number("sk_buff", "network_header", 2)?,
         skb_transport_header: number("sk_buff", "transport_header", 2)?,
         skb_protocol: number("sk_buff", "protocol", 2)?,
+        skb_nfct,
+        ct_status,
+        ct_tuples,
+        ct_direction,
         msg_name: pointer("msghdr", "msg_name")?,
         group_leader: pointer("task_struct", "group_leader")?,
         real_parent: pointer("task_struct", "real_parent")?,

@@ -14,6 +14,7 @@ use connmon_ebpf::{MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets, sys};
+use crate::model::{NO_NAMES, NO_PACKETS};
 pub(super) use kernel::cgroup_mount;
 use kernel::{Preemption, cgroup_root, receive_functions};
 use programs::{BIRTH, COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
@@ -74,6 +75,10 @@ pub struct Options {
 /// What is lacking before Linux 6.17.
 const NOT_ASKED: &str = "where BPF programs lead a connect to another address, the one that was asked for is not seen: this kernel runs \
                          no program before them";
+
+/// What a kernel without types of connection tracking lacks.
+const NOT_TRANSLATED: &str = "this kernel does not describe its connection tracking: where addresses of this host's packets are \
+                              translated (NAT), UDP flows lack packets, and DNS questions their process";
 
 /// Why something is not done that could be.
 const SWITCHED_OFF: &str = "switched off";
@@ -175,8 +180,11 @@ pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, Probe
                     if is_on { packets.as_ref().err().cloned() } else { Some(SWITCHED_OFF.into()) }
                 };
                 let (wire, names) = (off(options.wire), off(options.names));
-                notes.extend(wire.as_ref().map(|why| format!("packets are not counted: {why}")));
-                notes.extend(names.as_ref().map(|why| format!("names are not looked for: {why}")));
+                notes.extend(wire.as_ref().map(|why| format!("{NO_PACKETS}{why}")));
+                notes.extend(names.as_ref().map(|why| format!("{NO_NAMES}{why}")));
+                if offsets.ct_tuples == u32::MAX {
+                    notes.push(NOT_TRANSLATED.into());
+                }
                 if backend == Backend::Tracepoint && links.is_empty() {
                     notes.push(NOT_ASKED.into());
                 }

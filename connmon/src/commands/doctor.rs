@@ -10,7 +10,7 @@ use crate::capture::probes::{self, Options};
 use crate::capture::{Backend, bpf, surroundings};
 use crate::cli::{self, TextFormat};
 use crate::export::completeness::{self, write_words};
-use crate::model::display_safe;
+use crate::model::{self, display_safe};
 use crate::store::Store;
 use crate::summary::format::count;
 use crate::summary::{Completeness, Indicators, Selection};
@@ -36,6 +36,8 @@ struct BackendFinding {
     name: String,
     works: bool,
     reason: Option<String>,
+    /// What a recording with it would lack.
+    lacks: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -76,12 +78,18 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
     let backends = Backend::ALL.map(|backend| {
         // Loading is the test: what a kernel says it can do and what it lets us do differ.
         let small = Options { ring_bytes: 1 << 16, max_connections: 1024, ..Options::default() };
-        let refused = if root {
-            probes::attach(Some(backend), small).err().map(|error| error.to_string())
+        let tried = if root {
+            probes::attach(Some(backend), small).map_err(|error| error.to_string())
         } else {
-            Some("not tried: loading programs needs root".into())
+            Err("not tried: loading programs needs root".into())
         };
-        BackendFinding { name: backend.to_string(), works: refused.is_none(), reason: refused }
+        let lacks = tried.as_ref().map(|probes| model::lacks(&probes.notes).map(str::to_owned).collect());
+        BackendFinding {
+            name: backend.to_string(),
+            works: tried.is_ok(),
+            lacks: lacks.unwrap_or_default(),
+            reason: tried.err(),
+        }
     });
     let chosen = backends.iter().find(|backend| backend.works).map(|backend| backend.name.clone());
     let store = match &args.db {
@@ -140,6 +148,9 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> 
         let mark = if backend.works { '✓' } else { '✗' };
         let reason = backend.reason.as_deref().unwrap_or("works");
         writeln!(out, "  {mark} {:<11} {reason}", backend.name)?;
+        for lack in &backend.lacks {
+            writeln!(out, "                {lack}")?;
+        }
     }
     match &findings.chosen {
         Some(chosen) => writeln!(out, "  `connmon record` would use {chosen}")?,

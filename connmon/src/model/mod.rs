@@ -30,7 +30,7 @@ pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, Observed};
 pub use place::{Container, Place};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
-pub use run::{ClockStep, Completeness, Gap, LeftOut, Reconciliation, Run};
+pub use run::{ClockStep, Completeness, Gap, LeftOut, NO_NAMES, NO_PACKETS, Reconciliation, Run, lacks};
 pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes, hex, json_safe};
 pub use time::{ParseTimeError, Timestamp, Zone, length};

@@ -53,7 +53,17 @@ pub struct Run {
     pub lists: Vec<Arc<IndicatorList>>,
 }
 
+/// How a backend's note begins that says that a recording has no packets; the reason follows.
+pub const NO_PACKETS: &str = "packets are not counted: ";
+/// The same of names.
+pub const NO_NAMES: &str = "names are not looked for: ";
+
 impl Run {
+    /// Sentences on what all of it lacks.
+    pub fn lacks(&self) -> impl Iterator<Item = &str> {
+        lacks(&self.backend_notes)
+    }
+
     /// Up to when it says something.
     pub fn known_end(&self) -> Timestamp {
         self.ended.unwrap_or(self.last_flush).max(self.started)
@@ -63,6 +73,12 @@ impl Run {
     pub fn cut(&self) -> Option<Timestamp> {
         (!self.going_on).then(|| self.known_end())
     }
+}
+
+/// Those of a backend's notes that say what a recording lacks.
+pub fn lacks(notes: &[String]) -> impl Iterator<Item = &str> {
+    let notes = notes.iter().map(String::as_str);
+    notes.filter(|note| note.starts_with(NO_PACKETS) || note.starts_with(NO_NAMES))
 }
 
 /// The host's clock was set while a recording was running, whose times go on by the clock as it was when the recording began.

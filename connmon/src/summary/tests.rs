@@ -289,3 +289,17 @@ fn a_view_that_lacks_connections_does_not_say_yes() {
     assert_eq!(of(3, |run| run.ended = None), (Verdict::Partial, true));
     assert_eq!(of(3, |run| run.completeness.lost_events = 1), (Verdict::Incomplete, true));
 }
+
+/// A recording without packets is not one in which no packets went.
+#[test]
+fn what_a_recording_lacks_is_told() {
+    let mut lame = run(1, 0);
+    lame.backend_notes = vec![format!("{}no hierarchy of cgroups", crate::model::NO_PACKETS)];
+    let words = |runs: Vec<Run>| {
+        let c = summary(runs, []).completeness;
+        c.statements.iter().map(Statement::words).collect::<Vec<_>>().join("\n")
+    };
+    let told = words(vec![lame, run(2, 1)]);
+    assert!(told.contains("In recording 1, packets are not counted: no hierarchy of cgroups."), "{told}");
+    assert!(!told.contains("In recording 2") && !words(vec![run(1, 0)]).contains("packets"), "{told}");
+}

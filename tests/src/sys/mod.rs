@@ -9,6 +9,7 @@ pub mod datagram;
 pub mod epoll;
 pub mod fdpass;
 pub mod messages;
+pub mod nat;
 pub mod netlink;
 pub mod netns;
 pub mod process;

@@ -34,6 +34,7 @@ mod report;
 mod screen;
 mod session;
 mod storms;
+mod translated;
 mod wire;
 
 use held::Held;
@@ -94,6 +95,7 @@ fn main() {
         trial("wire::counted", wire::counted),
         trial("diverted::sockmap", diverted::sockmap),
         trial("diverted::detour", diverted::detour),
+        trial("translated", translated::ends_are_the_sockets),
         trial("names::said-and-asked", names::said_and_asked),
         trial("names::odd", names::odd),
         trial("names::without-wire", names::without_wire),

@@ -10,8 +10,19 @@ use crate::sh;
 
 /// Modules that are loaded in the guest, where the kernel has them as modules. Those that they depend on come
 /// along by themselves.
-const WANTED: [&str; 9] =
-    ["veth", "dummy", "tls", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "mptcp_diag", "sch_netem"];
+const WANTED: [&str; 11] = [
+    "veth",
+    "dummy",
+    "tls",
+    "inet_diag",
+    "tcp_diag",
+    "udp_diag",
+    "raw_diag",
+    "mptcp_diag",
+    "sch_netem",
+    "nft_chain_nat",
+    "nft_nat",
+];
 /// Says, beside the modules, which were looked for. Written last.
 const DONE: &str = "wanted";
 

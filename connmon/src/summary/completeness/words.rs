@@ -230,6 +230,13 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
         let text = format!("Recording {} {state}; its record reaches to {}.", run.id, short(run.known_end()));
         notes.push(statement(Level::Note, text, Some(advice)));
     }
+    for (run, lack) in runs.iter().flat_map(|run| run.lacks().map(|lack| (run.id, lack))) {
+        notes.push(statement(
+            Level::Note,
+            format!("In recording {run}, {}.", model::display_safe(lack)),
+            None,
+        ));
+    }
     if this.counters.names_missed > 0 {
         let text = format!(
             "{} with possible names could not be read, or arrived while the buffer was half full and were not parsed: some \
