@@ -14,6 +14,7 @@ pub mod files;
 pub mod filter;
 pub mod ioc;
 pub mod live;
+pub mod memory;
 pub mod model;
 pub mod report;
 pub mod resolve;

@@ -114,7 +114,8 @@ impl Capture {
         }
         snapshot::cgroups(&mut emit);
         snapshot::processes(&mut probes, &mut emit)?;
-        sys::give_memory_back();
+        // Attaching takes a lot of it, for a moment.
+        crate::memory::give_back();
         let mut take = |name: &'static str| {
             probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
         };

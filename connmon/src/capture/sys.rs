@@ -311,15 +311,6 @@ pub fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
     bytemuck::pod_read_unaligned(&info[RECURSION_MISSES_AT..RECURSION_MISSES_AT + 8])
 }
 
-/// Hands memory that was freed back to the system: attaching takes a lot of it, for a moment.
-pub fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: only the allocator's own free memory is concerned.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
 /// CLOCK_BOOTTIME in nanoseconds.
 pub fn boot_time_ns() -> u64 {
     boot_time() as u64

@@ -10,12 +10,15 @@ use crate::cli::{self, DEFAULT_DB};
 use crate::config::location;
 use crate::live::web::{Server, Settings, Token};
 use crate::live::{attach, socket_of};
+use crate::memory;
 
 /// Serves the page of a recording that goes on.
 ///
 /// # Errors
 /// There is no recording, or nobody can listen there.
 pub fn run(args: cli::Serve) -> Result<Outcome, CommandError> {
+    // Before there is a second thread.
+    memory::share_one_heap();
     let home = args.location.as_deref().map(location).transpose()?;
     let token = match &args.token {
         Some(path) => Token::of_file(path),

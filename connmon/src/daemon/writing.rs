@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::sink::Sink;
+use crate::memory;
 use crate::model::display_safe;
 use crate::store::StoreError;
 use crate::summary::format::bytes;
@@ -19,6 +20,8 @@ const ROOM: usize = 128 << 20;
 /// How long it is waited before a batch is tried again: the first time, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// What passes through before memory that was freed is handed back, once nothing waits, bytes.
+const GIVE_BACK: usize = 16 << 20;
 /// How often a trouble that goes on is told of.
 const REMIND: Duration = Duration::from_secs(60);
 
@@ -154,6 +157,7 @@ struct Thread {
 impl Thread {
     /// Writes until the other side has gone; the reason if not everything could be written.
     fn run(mut self, jobs: &Receiver<Job>) -> Option<StoreError> {
+        let mut passed = 0;
         for Job { mut batch, goes_on } in jobs {
             let weight = batch.weight();
             let began = Instant::now();
@@ -166,7 +170,12 @@ impl Thread {
             self.state.left_out.store(self.sink.left_out(), Ordering::Relaxed);
             batch.ended &= !goes_on;
             self.sink.tell(batch);
-            self.state.waiting.fetch_sub(weight, Ordering::Relaxed);
+            passed += weight;
+            let waited = self.state.waiting.fetch_sub(weight, Ordering::Relaxed);
+            if passed >= GIVE_BACK && waited == weight {
+                passed = 0;
+                memory::give_back();
+            }
         }
         None
     }

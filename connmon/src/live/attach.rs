@@ -7,8 +7,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::update::{FORMAT, MAX_LINE, Update};
 
-/// Updates that wait for the viewer at most; the socket makes the recorder see that it is slow.
-const WAITING: usize = 8;
+/// Updates that wait for the viewer at most, for one can tell of tens of thousands of connections; the socket makes the recorder see
+/// that it is slow.
+const WAITING: usize = 2;
+/// Room for a line that is kept for the next one, bytes.
+const USUAL_LINE: usize = 1 << 20;
 
 /// Why a viewer sees nothing.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,7 @@ pub fn connect(socket: &Path) -> Result<Updates, AttachError> {
 
 fn next(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Update, AttachError> {
     line.clear();
+    line.shrink_to(USUAL_LINE);
     let limit = MAX_LINE as u64 + 1;
     let read = io::Read::take(&mut *reader, limit).read_until(b'\n', line);
     match read {

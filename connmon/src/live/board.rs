@@ -1,13 +1,14 @@
 //! What a viewer knows: the connections that are open and the last of those that ended, as the store has them.
 
 mod entry;
+mod forget;
 mod kept;
 mod moved;
 mod snapshot;
 mod sums;
 mod take;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::model::{Connection, Lookup, Name, Process, Run, STEP_LENGTHS, Timesta
 use crate::store::RUN_SHIFT;
 use crate::track::LookupRow;
 pub use entry::Entry;
+use forget::Needed;
 use kept::Kept;
 
 /// Answers of DNS that are remembered.
@@ -50,6 +52,7 @@ pub struct Board {
     parents: HashMap<i64, i64>,
     kept: Kept,
     of_addresses: HashMap<IpAddr, Vec<Name>>,
+    needed: Needed,
     lookups: VecDeque<LookupRow>,
     listeners: Vec<Listener>,
     totals: Totals,
@@ -260,30 +263,6 @@ impl Board {
             self.also(update, &fresh, &mut changes.events);
         }
         changes
-    }
-
-    /// Forgets what was pushed out by newer connections, and processes and names that nobody needs any more. This comes before the
-    /// next update is taken in: what an update tells of can be looked at until then, however much that is.
-    fn forget(&mut self, gone: &mut Vec<i64>) {
-        for (row, entry) in self.kept.push_out(self.keep) {
-            self.steps -= entry.moved.rows().len();
-            gone.push(self.id(row));
-        }
-        let most = 2 * (self.kept.len() + self.keep).max(1_000);
-        if self.processes.len() > most {
-            let mut used: HashSet<i64> = HashSet::new();
-            for entry in self.kept.values() {
-                used.extend(entry.row.owner);
-                used.extend(entry.moved.rows().iter().map(|moved| moved.process));
-                used.extend(entry.names.iter().filter_map(|name| name.process));
-            }
-            self.processes.retain(|row, _| used.contains(row));
-            self.parents.retain(|row, _| used.contains(row));
-        }
-        if self.of_addresses.len() > most {
-            let used: HashSet<IpAddr> = self.kept.values().map(|entry| entry.row.remote.ip).collect();
-            self.of_addresses.retain(|ip, _| used.contains(ip));
-        }
     }
 
     /// Removes a connection; whether there was one.

@@ -6,12 +6,13 @@ use super::rules::Finding;
 
 /// Modules that may name only these others. On the way of an event each names what comes before it: capture's frames,
 /// the tracker's rows. `enrich::geo` is the embedded table of countries and address kinds: plain data, as the model is.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
+    ("memory", &[]),
     ("files", &[]),
     ("sniff", &["model"]),
     ("resolve", &["model"]),
-    ("capture", &["model", "files", "sniff"]),
+    ("capture", &["model", "memory", "files", "sniff"]),
     ("track", &["model", "capture", "sniff"]),
     ("enrich", &["model", "track"]),
     ("store", &["model", "filter", "rules", "ioc", "capture", "track", "files"]),
@@ -21,7 +22,21 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("summary", &["model", "enrich::geo", "store", "filter"]),
     ("report", &["summary", "model", "enrich::geo"]),
     ("export", &["summary", "model"]),
-    ("live", &["model", "filter", "track", "store", "summary", "report", "export", "enrich::geo", "files"]),
+    (
+        "live",
+        &[
+            "model",
+            "filter",
+            "track",
+            "store",
+            "summary",
+            "report",
+            "export",
+            "enrich::geo",
+            "files",
+            "memory",
+        ],
+    ),
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.

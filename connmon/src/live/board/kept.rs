@@ -50,6 +50,12 @@ impl Kept {
         self.entries.len().saturating_sub(self.open)
     }
 
+    /// How many the queue of those that are over has.
+    #[cfg(test)]
+    pub(super) fn over(&self) -> usize {
+        self.over.len()
+    }
+
     /// How many were here and were pushed out by newer ones.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten

@@ -46,6 +46,10 @@ impl Moved {
                 false
             }
             None => {
+                if self.0.is_empty() {
+                    // Most have one row only: no room for four.
+                    self.0.reserve_exact(1);
+                }
                 self.0.insert(place, row);
                 true
             }

@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::{closed, connection, first, run, traffic};
+use super::{closed, connection, first, process, run, traffic};
 use crate::live::event::What;
 use crate::live::meter::Rate;
 use crate::live::tests::START;
 use crate::live::update::{Snapshot, Totals};
 use crate::live::{Board, Update};
 use crate::model::{End, Run, Timestamp};
-use crate::track::{ConnectionRow, TrafficRow};
+use crate::track::{ConnectionRow, ProcessRow, TrafficRow};
 
 #[test]
 fn a_board_knows_when_bytes_were_moved_in_steps_that_get_longer() {
@@ -244,4 +244,47 @@ fn another_recording_begins_anew() {
     let mut waits = first();
     waits.absorb(begins());
     assert_eq!(waits, begins());
+}
+
+#[test]
+fn a_board_does_not_grow_with_what_there_was() {
+    const KEEP: usize = 200;
+    let mut board = Board::new(KEEP, true);
+    board.apply(&first());
+    // Each is of a program of its own, which another one had started, to an address of its own that has a name.
+    for row in 3..20_000_i64 {
+        let [shell, tool] = [2 * row, 2 * row + 1];
+        let ip = format!("9.{}.{}.9", row / 250, row % 250);
+        let name = crate::model::Name {
+            name: format!("host{row}.example"),
+            source: crate::model::NameSource::Dns,
+            process: None,
+            time: Timestamp(START),
+        };
+        board.apply(&Update {
+            processes: vec![
+                process(shell, "sh"),
+                ProcessRow { parent: Some(shell), ..process(tool, "curl") },
+            ],
+            connections: vec![closed(connection(row, tool, &ip), End::Fin)],
+            traffic: vec![traffic(row, tool, 1, 1)],
+            address_names: vec![(ip.parse().unwrap(), name)],
+            ..Update::default()
+        });
+    }
+    let sizes = board.sizes();
+    assert!(sizes.connections <= KEEP + 3, "{sizes:?}");
+    assert!(sizes.over <= 2 * KEEP + 1_001, "{sizes:?}");
+    // As many as connections name, and as many again and a thousand before it is looked.
+    assert!(sizes.processes <= 4 * KEEP + 1_010 && sizes.parents <= sizes.processes, "{sizes:?}");
+    assert!(sizes.addresses <= 2 * KEEP + 1_010, "{sizes:?}");
+    assert_eq!(sizes.steps, sizes.connections, "{sizes:?}");
+    // What is needed is there: who started what.
+    for (_, one) in board.connections() {
+        let owner = one.owner.expect("known");
+        assert!(one.id & 0xff_ffff <= 2 || owner.parent.as_ref().is_some_and(|one| one.comm == "sh"));
+    }
+    let mut late = Board::new(KEEP, true);
+    board.snapshot(0).iter().for_each(|part| drop(late.apply(part)));
+    assert!(late.connections().eq(board.connections()));
 }

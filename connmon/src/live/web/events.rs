@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::feed::{Beginning, Feed};
+use crate::memory;
 
 /// Without a message for so long, a comment shows that the server is there.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -72,7 +73,12 @@ async fn snapshot(feed: &Arc<Feed>, missed: u64, to: &Sender<Item>) -> Option<u6
     // Closed never: the feed keeps it.
     let _turn = feed.renders.acquire().await.ok()?;
     let feed = feed.clone();
-    let (text, seq) = tokio::task::spawn_blocking(move || feed.snapshot(missed)).await.ok()?;
+    let made = tokio::task::spawn_blocking(move || {
+        let made = feed.snapshot(missed);
+        memory::give_back();
+        made
+    });
+    let (text, seq) = made.await.ok()?;
     to.send(Ok(text)).await.ok()?;
     Some(seq)
 }
@@ -83,7 +89,7 @@ mod tests {
     use crate::live::Update;
     use crate::live::tests::{connection, first};
     use crate::live::update::Snapshot;
-    use crate::live::web::feed::Known;
+    use crate::live::web::log::Known;
 
     /// A feed that has begun.
     fn feed() -> (Arc<Feed>, Known) {
@@ -140,6 +146,26 @@ mod tests {
         for unknown in [None, Some("0-1"), Some(""), Some(&*format!("{epoch}-99"))] {
             assert!(feed.begin(unknown).anew, "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn a_feed_does_not_grow_with_what_there_was() {
+        const KEEP: usize = 100;
+        let feed = Feed::new(None, 1, KEEP).unwrap();
+        let mut known = Known::default();
+        let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
+        feed.apply(&Update { snapshot: Some(all), ..first() });
+        let ended = |row| crate::live::tests::closed(connection(row, 1, "8.8.4.4"), crate::model::End::Fin);
+        for part in 0..200 {
+            let connections = (0..500).map(|n| ended(3 + part * 500 + n)).collect();
+            feed.apply(&Update { run: None, connections, traffic: vec![], names: vec![], ..first() });
+            assert!(feed.publish(&mut known, false));
+        }
+        let sizes = feed.sizes(&known);
+        // Two are open; what the last update told stays until the next one.
+        assert!(sizes.known <= KEEP + 2 + 500, "{sizes:?}");
+        assert!(sizes.log <= 5_000 && sizes.recent <= 64 && sizes.bytes <= 8 << 20, "{sizes:?}");
+        assert_eq!(sizes.pending, 0, "{sizes:?}");
     }
 
     #[test]

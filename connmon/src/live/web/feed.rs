@@ -12,19 +12,24 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::time::sleep;
 
 use super::ServeError;
+use super::log::{Known, Line, line};
 use crate::live::attach::Updates;
-use crate::live::event::{Event, What};
+use crate::live::event::Event;
 use crate::live::{Board, Update};
+use crate::memory;
 use crate::model::{Connection, HostLocation, Run, Timestamp};
 use crate::report::payload::{DEFAULT_ROWS, Payload};
-use crate::summary::{Completeness, Verdict, Window, format};
+use crate::summary::{Completeness, Verdict, Window};
 
 /// Between two messages.
 const PERIOD: Duration = Duration::from_millis(250);
 /// A message comes this often even if no connection changes, for open ones last longer.
 const QUIET: Duration = Duration::from_secs(2);
-/// Messages that a browser which was away can still get.
+/// Messages that a browser which was away can still get, and their bytes: the last one whatever its size.
 const RECENT: usize = 64;
+const RECENT_BYTES: usize = 8 << 20;
+/// Rows after which memory that was freed is handed back; after fewer, once nothing comes any more.
+const GIVE_BACK: usize = 10_000;
 /// Messages that wait for a browser at most, before it is told to begin anew.
 const WAITING: usize = 16;
 /// Happenings that new browsers are told.
@@ -42,10 +47,6 @@ pub(super) struct Tick {
     pub(super) seq: u64,
     pub(super) text: Bytes,
 }
-
-/// What happened on a connection: which, when in milliseconds since 1970, and what.
-#[derive(Clone, Serialize)]
-struct Line(i64, f64, String);
 
 /// Whether more is to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -131,17 +132,6 @@ pub(super) struct Beginning {
     pub(super) seq: u64,
     /// It has to begin anew.
     pub(super) anew: bool,
-}
-
-/// What was known of connections, to see what is new.
-#[derive(Default)]
-pub(super) struct Known(HashMap<i64, Facts>);
-
-#[derive(Default)]
-struct Facts {
-    names: usize,
-    hits: usize,
-    label: Option<Arc<str>>,
 }
 
 impl Feed {
@@ -232,6 +222,10 @@ impl Feed {
             let feed = self.clone();
             let published = tokio::task::spawn_blocking(move || {
                 let published = feed.publish(&mut known, quiet);
+                if known.told >= GIVE_BACK || (known.told > 0 && quiet) {
+                    known.told = 0;
+                    memory::give_back();
+                }
                 (published, known)
             });
             // It ends early only if it panics; then what was known is made anew.
@@ -282,9 +276,10 @@ impl Feed {
         drop(state);
 
         if reset {
-            known.0.clear();
+            known.of = HashMap::new();
         }
-        gone.iter().for_each(|id| drop(known.0.remove(id)));
+        gone.iter().for_each(|id| drop(known.of.remove(id)));
+        known.told += rows.len() + gone.len();
         let learnt = rows.iter().flat_map(|(_, connection)| known.learn(connection, now));
         // What a snapshot tells did not happen now.
         log.extend(learnt.collect::<Vec<_>>().into_iter().filter(|_| !reset));
@@ -308,8 +303,9 @@ impl Feed {
         let extra = state.log.len().saturating_sub(LOG);
         state.log.drain(..extra);
         state.recent.push_back(tick.clone());
-        if state.recent.len() > RECENT {
-            state.recent.pop_front();
+        let mut bytes: usize = state.recent.iter().map(|tick| tick.text.len()).sum();
+        while state.recent.len() > RECENT || (bytes > RECENT_BYTES && state.recent.len() > 1) {
+            bytes -= state.recent.pop_front().map_or(0, |tick| tick.text.len());
         }
         // Nobody may be there to hear it.
         let _ = self.ticks.send(tick);
@@ -417,54 +413,32 @@ fn payload(runs: &[Run], rows: &[(i64, Connection)], now: Timestamp) -> Option<S
     }
 }
 
-/// An event of a connection, in words.
-fn line(board: &Board, event: &Event) -> Option<Line> {
-    let id = event.what.connection()?;
-    // It may have been left out since.
-    let connection = board.connection(id)?;
-    let end = connection.end.map_or("its end was not recorded", |end| end.name());
-    let words = match event.what {
-        What::New(_) => "opened".to_owned(),
-        What::Established(_) => "established".to_owned(),
-        What::Failed(_) => format!("failed: {end}"),
-        _ => {
-            let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
-            format!("closed ({end}): {} sent, {} received", format::bytes(tx), format::bytes(rx))
-        }
-    };
-    Some(Line(id, milliseconds(event.time), words))
-}
-
-impl Known {
-    /// What is new of a connection besides its events.
-    fn learn(&mut self, connection: &Connection, now: Timestamp) -> Vec<Line> {
-        let facts = self.0.entry(connection.id).or_default();
-        let line = |time, words| Line(connection.id, milliseconds(time), words);
-        let mut lines = Vec::new();
-        if connection.names.len() > facts.names {
-            let names = connection.names.iter().map(|name| format!("{} ({})", name.name, name.source.name()));
-            lines.push(line(now, format!("named {}", names.collect::<Vec<_>>().join(", "))));
-        }
-        if connection.label != facts.label {
-            let label = connection.label.as_deref().unwrap_or("none");
-            lines.push(line(now, format!("label: {label}")));
-        }
-        for hit in connection.hits.iter().skip(facts.hits) {
-            lines.push(line(now, format!("matches {} of {}", hit.indicator, hit.list.name)));
-        }
-        *facts = Facts {
-            names: connection.names.len(),
-            hits: connection.hits.len(),
-            label: connection.label.clone(),
-        };
-        lines
-    }
-}
-
-fn milliseconds(time: Timestamp) -> f64 {
-    time.0.div_euclid(1_000) as f64 / 1_000.0
-}
-
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+/// How much is remembered beside the board.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Sizes {
+    pub(super) known: usize,
+    pub(super) log: usize,
+    pub(super) recent: usize,
+    pub(super) bytes: usize,
+    pub(super) pending: usize,
+}
+
+#[cfg(test)]
+impl Feed {
+    pub(super) fn sizes(&self, known: &Known) -> Sizes {
+        let state = self.lock();
+        let Pending { changed, gone, events, .. } = &state.pending;
+        Sizes {
+            known: known.of.len(),
+            log: state.log.len(),
+            recent: state.recent.len(),
+            bytes: state.recent.iter().map(|tick| tick.text.len()).sum(),
+            pending: changed.len() + gone.len() + events.len(),
+        }
+    }
 }

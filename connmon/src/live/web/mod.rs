@@ -11,6 +11,7 @@
 mod events;
 mod feed;
 mod guard;
+mod log;
 mod net;
 mod page;
 mod tls;

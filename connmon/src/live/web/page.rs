@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::feed::{Feed, View};
 use super::guard::plain;
 use crate::live::save::{collect, summarise};
+use crate::memory;
 use crate::model::HostLocation;
 use crate::report::payload::DEFAULT_ROWS;
 use crate::report::{Options, html};
@@ -52,7 +53,13 @@ async fn answer(feed: Arc<Feed>, part: Part) -> Response {
     // Closed never: the feed keeps it.
     let Ok(_turn) = feed.renders.acquire().await else { return failed() };
     let shown = feed.clone();
-    let made = tokio::task::spawn_blocking(move || render(shown.view(), shown.home.as_ref(), part)).await;
+    let made = tokio::task::spawn_blocking(move || {
+        let made = render(shown.view(), shown.home.as_ref(), part);
+        // All connections, and what was made of them, once more.
+        memory::give_back();
+        made
+    });
+    let made = made.await;
     match made {
         Ok(Ok(page)) => {
             let mut headers = HeaderMap::new();
