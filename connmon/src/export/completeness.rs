@@ -114,7 +114,7 @@ pub fn write_verdict(
     let mark = match completeness.verdict {
         Verdict::Complete => "✓ ",
         Verdict::Unfinished => "· ",
-        Verdict::Partial | Verdict::Incomplete | Verdict::Nothing => "! ",
+        Verdict::Partial | Verdict::Excerpt | Verdict::Incomplete | Verdict::Nothing => "! ",
     };
     let words = completeness.verdict.sentence();
     let first = losses.first().map(|loss| format!(" {}", loss.text)).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::update::{FORMAT, MAX_LINE, Update};
 
 /// Updates that wait for the viewer at most, for one can tell of tens of thousands of connections; the socket makes the recorder see
 /// that it is slow.
-const WAITING: usize = 2;
+const WAITING: usize = 4;
 /// Room for a line that is kept for the next one, bytes.
 const USUAL_LINE: usize = 1 << 20;
 

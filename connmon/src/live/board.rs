@@ -220,7 +220,7 @@ impl Board {
         }
         let mut changed = BTreeSet::new();
         if before != self.cut {
-            changed.extend(self.kept.iter().filter(|(_, one)| one.row.closed.is_none()).map(|(row, _)| *row));
+            changed.extend(self.kept.open_rows());
         }
         let fresh = self.take_processes(&update.processes, &mut changed);
         for (ip, name) in &update.address_names {
@@ -263,6 +263,20 @@ impl Board {
             self.also(update, &fresh, &mut changes.events);
         }
         changes
+    }
+
+    /// The recorder has gone without the last word: the recording goes on no more, and what is open is known up to here.
+    pub fn cut_off(&mut self) -> Changes {
+        if self.ended || self.cut.is_some() {
+            return Changes::default();
+        }
+        let now = self.now;
+        if let Some(run) = &mut self.run {
+            run.going_on = false;
+            run.last_flush = run.last_flush.max(now);
+        }
+        self.cut = Some(now);
+        Changes { connections: self.kept.open_rows().map(|row| self.id(row)).collect(), ..Changes::default() }
     }
 
     /// Removes a connection; whether there was one.

@@ -43,6 +43,6 @@ pub fn write(board: &Board, filter: &Filter, rows: usize, out: &mut impl Write) 
         |connection: &Connection| filter.is_everything() || filter.fits(&Row::of(connection, board.now()));
     let connections = board.connections().filter(|(_, connection)| fits(connection));
     let (mut summary, payload) = collect(runs, selection, connections, rows);
-    summary.completeness.note_forgotten(board.forgotten());
+    summary.completeness.note_elsewhere(board.forgotten(), board.totals().unseen);
     html::write(&summary, payload, &Options::of(&summary), out)
 }

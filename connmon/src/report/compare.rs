@@ -99,6 +99,7 @@ fn caution(completeness: &Completeness) -> String {
         Verdict::Complete => return String::new(),
         Verdict::Unfinished => "The recording has not ended: what is missing here may still appear.",
         Verdict::Partial => "Not all of this time was recorded: what is missing here may have been present.",
+        Verdict::Excerpt => "The store has more than this: what is missing here may have been present.",
         Verdict::Incomplete => "Records were lost: what is missing here may have been present.",
         Verdict::Nothing => "There is no record of this time.",
     };

@@ -21,6 +21,8 @@ pub enum Verdict {
     Unfinished,
     /// Nothing is known to be missing where it was recorded, but a part of the time that was asked for was not.
     Partial,
+    /// Nothing is known to be missing from the record, but this view of it lacks what only the store has.
+    Excerpt,
     /// Something is missing; the statements say what.
     Incomplete,
     /// No part of the time that was asked for was recorded.
@@ -34,6 +36,7 @@ impl Verdict {
             Self::Complete => "This record is complete.",
             Self::Unfinished => "This record is complete so far; a recording has not ended.",
             Self::Partial => "Only a part of the time asked for was recorded.",
+            Self::Excerpt => "The store has more than is shown here.",
             Self::Incomplete => "This record is incomplete.",
             Self::Nothing => "No part of the time asked for was recorded.",
         }
@@ -163,13 +166,14 @@ impl Completeness {
         self.statements.sort_by_key(|statement| statement.level);
     }
 
-    /// Adds that so many connections of the recording are not in here, for the store alone has them.
-    pub fn note_forgotten(&mut self, forgotten: u64) {
-        let Some(statement) = words::forgotten(forgotten) else { return };
-        if matches!(self.verdict, Verdict::Complete | Verdict::Unfinished) {
-            self.verdict = Verdict::Partial;
+    /// Adds what only the store has: connections that a viewer had to forget, and rows that could not be handed on to it.
+    pub fn note_elsewhere(&mut self, forgotten: u64, unseen: u64) {
+        let statements: Vec<_> =
+            words::forgotten(forgotten).into_iter().chain(words::unseen(unseen)).collect();
+        if !statements.is_empty() && matches!(self.verdict, Verdict::Complete | Verdict::Unfinished) {
+            self.verdict = Verdict::Excerpt;
         }
-        self.statements.insert(0, statement);
+        self.statements.splice(..0, statements);
     }
 
     /// Adds that the figures of the wire lack so many connections.

@@ -277,17 +277,19 @@ fn failed_is_what_ended_by_an_error_without_having_moved_a_byte() {
 
 #[test]
 fn a_view_that_lacks_connections_does_not_say_yes() {
-    let of = |forgotten, change: fn(&mut Run)| {
+    let of = |forgotten, unseen, change: fn(&mut Run)| {
         let mut run = run(1, 0);
         change(&mut run);
         let mut c = summary(vec![run], []).completeness;
-        c.note_forgotten(forgotten);
-        (c.verdict, c.statements[0].text.contains("of this recording"))
+        c.note_elsewhere(forgotten, unseen);
+        (c.verdict, c.statements[0].text.contains("the store"))
     };
-    assert_eq!(of(0, |_| ()), (Verdict::Complete, false));
-    assert_eq!(of(3, |_| ()), (Verdict::Partial, true));
-    assert_eq!(of(3, |run| run.ended = None), (Verdict::Partial, true));
-    assert_eq!(of(3, |run| run.completeness.lost_events = 1), (Verdict::Incomplete, true));
+    assert_eq!(of(0, 0, |_| ()), (Verdict::Complete, false));
+    // All of the time was recorded: that is not what is missing.
+    assert_eq!(of(3, 0, |_| ()), (Verdict::Excerpt, true));
+    assert_eq!(of(0, 3, |_| ()), (Verdict::Excerpt, true));
+    assert_eq!(of(3, 1, |run| run.ended = None), (Verdict::Excerpt, true));
+    assert_eq!(of(3, 0, |run| run.completeness.lost_events = 1), (Verdict::Incomplete, true));
 }
 
 /// A recording without packets is not one in which no packets went.

@@ -14,17 +14,36 @@ export class Top {
     /** Whether nothing was missing when it was written last. @type {boolean | null} */
     this.complete = null;
     this.asking = false;
+    this.timer = 0;
+    /** Whether nothing is missing now, and whether something came since it was written. */
+    this.now = true;
+    this.stale = false;
+    document.addEventListener("visibilitychange", () => this.look());
   }
 
-  /** Something came: perhaps it is time to look. @param {boolean} complete */
+  /** Something came: it is to be looked at, in time. @param {boolean} complete */
   changed(complete) {
+    this.now = complete;
     this.complete ??= complete;
-    const pause = this.complete === complete ? LOOK_MS : LOST_MS;
-    if (this.asking || performance.now() - this.asked < pause || document.visibilityState !== "visible") return;
-    this.asking = true;
+    this.stale = true;
+    this.look();
+  }
+
+  /** Looks if it is time, or when it will be: what came last is told of too, even if nothing comes after it. */
+  look() {
+    clearTimeout(this.timer);
+    if (!this.stale || this.asking || document.visibilityState !== "visible") return;
+    const complete = this.now;
+    const wait = this.asked + (this.complete === complete ? LOOK_MS : LOST_MS) - performance.now();
+    if (wait > 0) {
+      this.timer = window.setTimeout(() => this.look(), wait);
+      return;
+    }
+    [this.asking, this.stale] = [true, false];
     this.ask().then((shown) => { if (shown) this.complete = complete; }, () => {}).finally(() => {
       this.asking = false;
       this.asked = performance.now();
+      this.look();
     });
   }
 

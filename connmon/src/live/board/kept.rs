@@ -45,6 +45,11 @@ impl Kept {
         self.open
     }
 
+    /// Those that are open.
+    pub(super) fn open_rows(&self) -> impl Iterator<Item = i64> + '_ {
+        self.entries.iter().filter(|(_, entry)| entry.row.closed.is_none()).map(|(row, _)| *row)
+    }
+
     /// How many are over.
     pub(super) fn closed(&self) -> usize {
         self.entries.len().saturating_sub(self.open)

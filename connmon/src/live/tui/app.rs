@@ -223,6 +223,15 @@ impl App {
         }
     }
 
+    /// No more updates come; why, in words.
+    pub fn gone(&mut self, why: String) {
+        let changes = self.board.cut_off();
+        if self.paused.is_none() {
+            self.items.take(&self.board, &changes, &self.filter);
+        }
+        self.over = Some(why);
+    }
+
     /// Stops the display, not the recording; or lets it go on.
     pub fn pause(&mut self) {
         if self.paused.take().is_some() {

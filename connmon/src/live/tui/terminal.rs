@@ -141,12 +141,12 @@ fn take(app: &mut App, updates: &Updates) -> Result<bool, TuiError> {
         match updates.try_recv() {
             Ok(Ok(update)) => app.update(&update),
             Ok(Err(error)) if !app.board().is_complete() => return Err(error.into()),
-            Ok(Err(error)) => app.over = Some(gone(app, &error)),
+            Ok(Err(error)) => app.gone(gone(app, &error)),
             Err(TryRecvError::Disconnected) if app.over.is_none() => {
                 if !app.board().is_complete() {
                     return Err(AttachError::Gone.into());
                 }
-                app.over = Some(gone(app, &AttachError::Gone));
+                app.gone(gone(app, &AttachError::Gone));
             }
             Err(_) => break,
         }

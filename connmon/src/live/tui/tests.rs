@@ -423,6 +423,9 @@ fn keys_of_every_kind_do_no_harm() {
 #[test]
 fn a_gone_recorder_leaves_what_it_told() {
     let mut app = app(options());
+    app.gone("The recorder has stopped. Its data stays on screen; q quits.".into());
+    let text = shown(&mut app, 120, 24);
+    assert!(text.contains("RECORDER STOPPED") && app.items.fitting().all(|(_, item)| !item.open()), "{text}");
     app.over = Some("The recording has ended. Its data stays on screen; q quits.".into());
     app.update(&Update { ended: true, ..told(&[], at(31)) });
     let text = shown(&mut app, 80, 24);

@@ -169,6 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn a_recorder_that_went_without_a_word_leaves_nothing_open() {
+        let (feed, mut known) = feed();
+        feed.gone();
+        assert!(feed.publish(&mut known, false), "its open connections have changed");
+        let view = feed.view();
+        assert!(view.connections.iter().all(|(_, one)| one.end == Some(crate::model::End::RecordingEnded)));
+        assert!(!view.runs[0].going_on);
+        // A recorder that comes begins anew.
+        let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
+        feed.apply(&Update { snapshot: Some(all), ..first() });
+        assert!(
+            feed.view().connections.iter().all(|(_, one)| one.end.is_none()) && feed.view().runs[0].going_on
+        );
+    }
+
+    #[test]
     fn messages_about_messages_wait() {
         let (feed, mut known) = feed();
         let mut own = opened(10);

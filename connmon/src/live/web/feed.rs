@@ -123,6 +123,8 @@ pub(super) struct View {
     pub(super) now: Timestamp,
     /// Connections that only the store has.
     pub(super) forgotten: u64,
+    /// Rows that could not be handed on.
+    pub(super) unseen: u64,
 }
 
 /// How a browser begins: messages at once, and all that come later.
@@ -167,10 +169,7 @@ impl Feed {
                     }
                 }
             }
-            let mut state = self.lock();
-            state.recorder = if state.board.has_ended() { Recorder::Ended } else { Recorder::Gone };
-            drop(state);
-            self.changed.notify_one();
+            self.gone();
             updates = loop {
                 std::thread::sleep(AGAIN);
                 if let Some(updates) = again() {
@@ -178,6 +177,16 @@ impl Feed {
                 }
             };
         }
+    }
+
+    /// No more comes, for now.
+    pub(super) fn gone(&self) {
+        let mut state = self.lock();
+        state.recorder = if state.board.has_ended() { Recorder::Ended } else { Recorder::Gone };
+        let changes = state.board.cut_off();
+        state.pending.changed.extend(changes.connections);
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// Takes in an update.
@@ -362,6 +371,7 @@ impl Feed {
             last: format!("{}-{}", self.epoch, state.seq),
             now: state.board.now(),
             forgotten: state.board.forgotten(),
+            unseen: state.board.totals().unseen,
         }
     }
 }
@@ -386,7 +396,8 @@ fn run_of(board: &Board) -> Option<Run> {
 fn head(state: &State) -> Head {
     let complete = Completeness::of_last(state.board.run().map(std::slice::from_ref).unwrap_or_default())
         .is_none_or(|(_, completeness)| completeness.verdict != Verdict::Incomplete)
-        && state.board.forgotten() == 0;
+        && state.board.forgotten() == 0
+        && state.board.totals().unseen == 0;
     Head {
         now: state.board.now().as_millis(),
         recorder: state.recorder,

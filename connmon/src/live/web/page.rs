@@ -95,12 +95,12 @@ fn render(view: View, home: Option<&HostLocation>, part: Part) -> io::Result<Vec
     let mut page = Vec::new();
     if part == Part::Top {
         let mut summary = summarise(view.runs, connections);
-        summary.completeness.note_forgotten(view.forgotten);
+        summary.completeness.note_elsewhere(view.forgotten, view.unseen);
         html::write_top(&summary, &Options::of(&summary), &mut page)?;
         return Ok(page);
     }
     let (mut summary, payload) = collect(view.runs, Selection::default(), connections, DEFAULT_ROWS);
-    summary.completeness.note_forgotten(view.forgotten);
+    summary.completeness.note_elsewhere(view.forgotten, view.unseen);
     let recorded = Options::of(&summary);
     let options = Options { home: home.cloned().or(recorded.home), ..recorded };
     match part {

@@ -153,13 +153,19 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
             "open",
             "…",
             "Yes, up to the last record.",
-            "Nothing is known to be missing, but the recording has not ended.",
+            "Nothing is known to be missing, but the recording has no end: it goes on, or was killed.",
         ),
         summary::Verdict::Partial => (
             "bad",
             "!",
             "Not for all of this time.",
             "Nothing is known to be lost where it was recorded, but not all of this time was: see below.",
+        ),
+        summary::Verdict::Excerpt => (
+            "bad",
+            "!",
+            "The store has more than this page.",
+            "Nothing is known to be lost, but what is not on this page may have happened: only the store has everything.",
         ),
         summary::Verdict::Incomplete => (
             "bad",

@@ -346,14 +346,25 @@ pub(super) fn own(own: Own) -> Option<Statement> {
 /// What a live view does not have.
 pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
     let text = format!(
-        "{} of this recording {} not in here: only the store has {}.",
+        "{} of this recording {} not shown here: only the store has {}.",
         count(forgotten, "older connection"),
         if forgotten == 1 { "is" } else { "are" },
         if forgotten == 1 { "it" } else { "them" },
     );
-    let advice = "“connmon report” shows everything.";
-    (forgotten > 0).then(|| statement(Level::Loss, text, Some(advice)))
+    (forgotten > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
 }
+
+/// What a live view was never told.
+pub(super) fn unseen(unseen: u64) -> Option<Statement> {
+    let text = format!(
+        "{} could not be handed on to this view in time: its connections and byte counts may be too few, the store's are not.",
+        count(unseen, "row"),
+    );
+    (unseen > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
+}
+
+/// What to do about what only the store has.
+const EVERYTHING: &str = "“connmon report” shows everything.";
 
 /// What the figures of the wire lack.
 pub(super) fn wire(unknown: u64) -> Option<Statement> {
