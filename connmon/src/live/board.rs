@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::event::{Event, What};
-use super::meter::Rate;
-use super::update::{Listener, Totals, Update};
+use super::meter::{Meter, Rate, WINDOW};
+use super::update::{Listener, Snapshot, Totals, Update};
 use crate::model::{Connection, Lookup, Name, Process, Run, STEP_LENGTHS, Timestamp};
 use crate::store::RUN_SHIFT;
 use crate::track::LookupRow;
@@ -51,6 +51,9 @@ pub struct Board {
     processes: HashMap<i64, Arc<Process>>,
     parents: HashMap<i64, i64>,
     kept: Kept,
+    /// What all connections moved, those that are pushed out too; and when one last was, or was missed.
+    meter: Meter,
+    pushed_out: Option<Timestamp>,
     of_addresses: HashMap<IpAddr, Vec<Name>>,
     needed: Needed,
     lookups: VecDeque<LookupRow>,
@@ -159,6 +162,16 @@ impl Board {
         self.entry(id).map(|entry| entry.meter.rate(self.now)).unwrap_or_default()
     }
 
+    /// How fast all of them are, whether they are still remembered or not.
+    pub fn rate_of_all(&self) -> Rate {
+        self.meter.rate(self.now)
+    }
+
+    /// Whether the rates of those that are remembered add up to what all of them have.
+    pub fn has_all_rates(&self) -> bool {
+        self.pushed_out.is_none_or(|time| self.now.0.saturating_sub(time.0) >= WINDOW)
+    }
+
     /// Adds what a connection moved in the steps of the last minute: see [`Meter::history`].
     pub fn history(&self, id: i64, steps: &mut [u64]) {
         if let Some(entry) = self.entry(id) {
@@ -197,10 +210,7 @@ impl Board {
         self.forget(&mut changes.gone);
         if let Some(snapshot) = update.snapshot {
             if snapshot.first {
-                let (keep, rates, missed) = (self.keep, self.rates, self.missed);
-                let missed = missed.saturating_add(snapshot.missed);
-                *self =
-                    Self { keep, rates, missed, kept: Kept::after(snapshot.forgotten), ..Self::default() };
+                *self = self.after(snapshot, update);
                 changes = Changes { reset: true, ..Changes::default() };
             }
             self.complete = snapshot.last;
@@ -263,6 +273,30 @@ impl Board {
             self.also(update, &fresh, &mut changes.events);
         }
         changes
+    }
+
+    /// The board that a snapshot begins. What was missed has been moved all the same.
+    fn after(&mut self, snapshot: Snapshot, update: &Update) -> Self {
+        let mut meter = std::mem::take(&mut self.meter);
+        let again = self.rates && snapshot.missed > 0;
+        if again {
+            let (before, now) = (self.totals, update.totals);
+            let grown = |now: u64, before: u64| now.saturating_sub(before);
+            meter.add(
+                update.time,
+                grown(now.tx_bytes, before.tx_bytes),
+                grown(now.rx_bytes, before.rx_bytes),
+            );
+        }
+        Self {
+            keep: self.keep,
+            rates: self.rates,
+            missed: self.missed.saturating_add(snapshot.missed),
+            kept: Kept::after(snapshot.forgotten),
+            meter,
+            pushed_out: again.then_some(update.time),
+            ..Self::default()
+        }
     }
 
     /// The recorder has gone without the last word: the recording goes on no more, and what is open is known up to here.

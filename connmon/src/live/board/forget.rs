@@ -15,6 +15,7 @@ impl Board {
         for (row, entry) in self.kept.push_out(self.keep) {
             self.steps -= entry.moved.rows().len();
             gone.push(self.id(row));
+            self.pushed_out = Some(self.now);
         }
         if self.processes.len() > 2 * self.needed.processes + SLACK {
             let used = self.used();

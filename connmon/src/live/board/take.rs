@@ -56,10 +56,14 @@ impl Board {
 
     /// Takes in what is told of connections beside their rows.
     pub(super) fn take_facts(&mut self, update: &Update, changed: &mut BTreeSet<i64>) {
+        let measured = self.rates && update.snapshot.is_none();
         for traffic in &update.traffic {
+            if measured {
+                self.meter.add(update.time, traffic.tx_bytes, traffic.rx_bytes);
+            }
             let Some(entry) = self.kept.get_mut(traffic.connection) else { continue };
             changed.insert(traffic.connection);
-            if self.rates && update.snapshot.is_none() {
+            if measured {
                 entry.meter.add(update.time, traffic.tx_bytes, traffic.rx_bytes);
             }
             self.steps += usize::from(entry.moved.add(traffic, self.step));

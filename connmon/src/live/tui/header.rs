@@ -38,16 +38,19 @@ pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
     } else {
         left.push(state(app));
     }
-    let mut sum = Rate::default();
-    for (_, item) in app.items.fitting() {
-        sum += item.rate;
+    let everything = app.filter().is_everything() && !app.items.open_only;
+    let mut sum = if everything { board.rate_of_all() } else { Rate::default() };
+    if !everything {
+        app.items.fitting().for_each(|(_, item)| sum += item.rate);
     }
+    // What was pushed out a moment ago may have fitted.
+    let now = if everything || board.has_all_rates() { "now " } else { "now at least " };
     let text = |rate_of: f64| match rate(rate_of) {
         none if none.is_empty() => "0 B/s".to_owned(),
         some => some,
     };
     let right = vec![
-        Span::raw("now "),
+        Span::raw(now),
         Span::styled(format!("↑ {:>10}", text(sum.tx)), theme.moving()),
         Span::styled(format!("  ↓ {:>10} ", text(sum.rx)), theme.moving()),
     ];
@@ -102,6 +105,9 @@ fn missing(app: &App) -> Vec<Span<'static>> {
                 format!("! incomplete: {} (?)", count(losses as u64, "reason", "reasons")),
                 theme.bad(),
             )
+        } else if app.over.is_some() && !board.has_ended() && run.ended.is_none() {
+            // It may have stored more than it told.
+            Span::styled("nothing lost up to here", theme.note())
         } else {
             Span::styled("nothing lost", theme.good())
         });

@@ -323,6 +323,36 @@ fn losses_are_said() {
 }
 
 #[test]
+fn what_is_pushed_out_has_been_moved_all_the_same() {
+    let mut app = app(Options { keep: 2, ..options() });
+    let told_of = |from: i64, count: i64, time| {
+        let rows: Vec<_> = (from..from + count).collect();
+        let ends =
+            rows.iter().map(|row| made(*row, 1, "9.9.9.9:443", 31).ended(31, End::Fin)).collect::<Vec<_>>();
+        let traffic = rows.iter().map(|row| crate::live::tests::traffic(*row, 1, 1_024, 5_120)).collect();
+        Update { traffic, ..told(&ends, time) }
+    };
+    app.update(&told_of(100, 100, at(50)));
+    app.update(&told_of(200, 100, at(51)));
+    app.update(&told(&[], at(51)));
+    let first = |app: &mut App| shown(app, 120, 24).lines().next().unwrap().to_owned();
+    // 200 KiB and 1000 KiB within five seconds, of which two connections are left.
+    let line = first(&mut app);
+    assert!(line.contains("now ↑ 40.0 KiB/s  ↓  200 KiB/s"), "{line}");
+    press(&mut app, "/host:9.9.9.9\n");
+    let line = first(&mut app);
+    assert!(line.contains("now at least ↑"), "{line}");
+    app.update(&told(&[], at(60)));
+    assert!(!first(&mut app).contains("at least"));
+    // What was missed was moved as well.
+    press(&mut app, "\u{1b}");
+    let part = app.board().snapshot(3).remove(0);
+    let totals = Totals { tx_bytes: 5_120, rx_bytes: 10_240, ..Totals::default() };
+    app.update(&Update { totals, time: at(61), ..part });
+    assert!(first(&mut app).contains("now ↑ 1.00 KiB/s  ↓ 2.00 KiB/s"), "{}", first(&mut app));
+}
+
+#[test]
 fn what_only_the_store_has_is_said() {
     let of = |keep, forgotten| {
         let mut app = app(Options { keep, ..options() });
@@ -425,6 +455,7 @@ fn a_gone_recorder_leaves_what_it_told() {
     let mut app = app(options());
     app.gone("The recorder has stopped. Its data stays on screen; q quits.".into());
     let text = shown(&mut app, 120, 24);
+    assert!(text.contains("nothing lost up to here"), "{text}");
     assert!(text.contains("RECORDER STOPPED") && app.items.fitting().all(|(_, item)| !item.open()), "{text}");
     app.over = Some("The recording has ended. Its data stays on screen; q quits.".into());
     app.update(&Update { ended: true, ..told(&[], at(31)) });
