@@ -4,13 +4,16 @@
 import { byId, html, replace } from "../dom.js";
 import { bytesText, count, grouped } from "../format.js";
 import { hasFailed } from "../groups.js";
+import { DIRECTIONS } from "../query/fields.js";
 
 /** @typedef {import("../model.js").Model} Model */
 
+const INBOUND = DIRECTIONS.indexOf("in");
+
 /** What all rows add up to. @param {Model} model */
 export function figuresOf(model) {
-  const { order, tx, rx, end, open, owner, others, remote, processes, endpoints } = model;
-  let [sent, received, bad, still] = [0, 0, 0, 0];
+  const { order, tx, rx, end, open, owner, others, remote, direction, processes, endpoints } = model;
+  let [sent, received, bad, still, unowned, inbound, unlocated] = [0, 0, 0, 0, 0, 0, 0];
   const [acting, met] = [new Uint8Array(processes.length), new Uint8Array(endpoints.length)];
   for (let i = 0; i < order.length; i += 1) {
     const row = order[i];
@@ -18,45 +21,45 @@ export function figuresOf(model) {
     received += rx[row];
     if (hasFailed(model, row)) bad += 1;
     if (end[row] === open) still += 1;
+    if (direction[row] === INBOUND) inbound += 1;
     if (owner[row] >= 0) acting[owner[row]] = 1;
+    else if (!others.has(row)) unowned += 1;
     met[remote[row]] = 1;
   }
   for (const list of others.values()) for (const one of list) acting[one] = 1;
   const countries = new Set();
-  endpoints.forEach((one, place) => { if (met[place] && one.public && one.country !== null) countries.add(one.country); });
+  endpoints.forEach((one, place) => {
+    if (!met[place] || !one.public) return;
+    if (one.country === null) unlocated += 1;
+    else countries.add(one.country);
+  });
   const ids = new Set();
   processes.forEach((one, place) => { if (acting[place]) ids.add(`${one.pid} ${one.started}`); });
-  return { sent, received, connections: order.length, bad, still, processes: ids.size, remotes: met.reduce((sum, one) => sum + one, 0), countries: countries.size };
+  return { sent, received, connections: order.length, bad, still, processes: ids.size, remotes: met.reduce((sum, one) => sum + one, 0), countries: countries.size, unowned, inbound, unlocated };
 }
 
-/** The figures whose small print the page can say itself: they come first. */
-const TOLD_HERE = 3;
-
-/** Takes the small print of the other figures from a page that the server wrote just now. @param {Document} made */
-export function takeSmallPrint(made) {
-  const lines = (/** @type {Document} */ of) => [...of.querySelectorAll("#summary .figures .sub")].slice(TOLD_HERE);
-  const now = lines(made);
-  lines(document).forEach((line, nth) => {
-    const text = now[nth]?.textContent;
-    if (text && text !== line.textContent) replace(line, text);
-  });
+/** What stands below each figure, in the page's order, in the words of the server. @param {ReturnType<typeof figuresOf>} found */
+export function smallPrint(found) {
+  return [
+    count(found.sent, "byte", "bytes"), count(found.received, "byte", "bytes"),
+    `${found.bad ? `${grouped(found.bad)} failed` : "none failed"}, ${grouped(found.still)} still open`,
+    found.unowned ? `${count(found.unowned, "connection", "connections")} without one` : "all identified",
+    found.inbound ? count(found.inbound, "inbound connection", "inbound connections") : "no inbound connections",
+    found.unlocated ? `${count(found.unlocated, "address", "addresses")} without one` : "every public address located",
+  ];
 }
 
 /** @param {Model} model */
 export function showFigures(model) {
   const found = figuresOf(model);
-  const ends = `${found.bad ? `${grouped(found.bad)} failed` : "none failed"}, ${grouped(found.still)} still open`;
-  /** In the page's order: the figure, and what stands below it where that changes too. @type {[string, string | null][]} */
-  const lines = [
-    [bytesText(found.sent), count(found.sent, "byte", "bytes")], [bytesText(found.received), count(found.received, "byte", "bytes")], [grouped(found.connections), ends],
-    [grouped(found.processes), null], [grouped(found.remotes), null], [grouped(found.countries), null],
-  ];
+  const figures = [bytesText(found.sent), bytesText(found.received), ...[found.connections, found.processes, found.remotes, found.countries].map(grouped)];
+  const below = smallPrint(found);
   const cards = document.querySelectorAll("#summary .figures li");
-  lines.forEach(([figure, below], nth) => {
+  figures.forEach((figure, nth) => {
     const [value, sub] = [".value", ".sub"].map((part) => cards[nth]?.querySelector(part));
     const [number, unit] = figure.split("\u00a0");
     if (value && value.textContent !== number + (unit ?? "")) replace(value, number, unit && html("span", { class: "unit" }, unit));
-    if (sub && below !== null && sub.textContent !== below) replace(sub, below);
+    if (sub && sub.textContent !== below[nth]) replace(sub, below[nth]);
   });
 }
 

@@ -2,7 +2,6 @@
 // The top of the page: what only a view of everything tells. The server writes it anew, as it wrote the page.
 
 import { byId, keepingFocus } from "../dom.js";
-import { takeSmallPrint } from "./figures.js";
 
 /** Between two looks, for a view of everything costs the server something; and if something was lost. */
 const LOOK_MS = 10_000;
@@ -60,7 +59,6 @@ export class Top {
   show(made) {
     renew(document.querySelector("header.cover"), made.querySelector("header.cover"));
     renew(document.querySelector("#summary"), made.querySelector("#summary"), ".strip");
-    takeSmallPrint(made);
     const [old, now] = [document.querySelector("#findings"), made.querySelector("#findings")];
     if (old && now) renew(old, now);
     else if (now) byId("map").before(document.importNode(now, true));
