@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::ConnectionId;
+use crate::model::{self, ConnectionId};
 
 pub use audit::Audit;
 pub use format::{OtherFormat, chosen};
@@ -377,22 +377,22 @@ pub enum TextFormat {
 
 impl Backend {
     /// What was meant: one backend, or any.
-    pub fn wanted(self) -> Option<crate::capture::Backend> {
+    pub fn wanted(self) -> Option<model::Backend> {
         match self {
             Self::Auto => None,
-            Self::Fentry => Some(crate::capture::Backend::Fentry),
-            Self::Kprobe => Some(crate::capture::Backend::Kprobe),
-            Self::Tracepoint => Some(crate::capture::Backend::Tracepoint),
+            Self::Fentry => Some(model::Backend::Fentry),
+            Self::Kprobe => Some(model::Backend::Kprobe),
+            Self::Tracepoint => Some(model::Backend::Tracepoint),
         }
     }
 }
 
-impl From<crate::capture::Backend> for Backend {
-    fn from(backend: crate::capture::Backend) -> Self {
+impl From<model::Backend> for Backend {
+    fn from(backend: model::Backend) -> Self {
         match backend {
-            crate::capture::Backend::Fentry => Self::Fentry,
-            crate::capture::Backend::Kprobe => Self::Kprobe,
-            crate::capture::Backend::Tracepoint => Self::Tracepoint,
+            model::Backend::Fentry => Self::Fentry,
+            model::Backend::Kprobe => Self::Kprobe,
+            model::Backend::Tracepoint => Self::Tracepoint,
         }
     }
 }

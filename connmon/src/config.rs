@@ -2,21 +2,19 @@
 
 mod file;
 mod judging;
+mod recording;
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use crate::capture::{Backend, Options};
 use crate::cli;
 use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
-use crate::live::socket_of;
-use crate::model::{Coordinates, HostLocation, Timestamp, Zone, length};
+use crate::model::{Coordinates, HostLocation, Timestamp, Zone};
 use crate::summary::Selection;
 
 pub use file::{File, FileError};
 pub use judging::lists;
+pub use recording::Recording;
 
 /// An option that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -71,29 +69,6 @@ pub enum ConfigError {
     Interval(Timestamp, Timestamp),
 }
 
-/// A recording to be made.
-#[derive(Debug)]
-pub struct Recording {
-    /// The store.
-    pub db: PathBuf,
-    /// One backend, or any.
-    pub backend: Option<Backend>,
-    /// Stop by itself after this time.
-    pub length: Option<Duration>,
-    /// The capture file.
-    pub capture: Option<PathBuf>,
-    /// Where viewers attach; `None` if none may.
-    pub socket: Option<PathBuf>,
-    /// The report to be made when done.
-    pub report: Option<PathBuf>,
-    /// What the kernel side is to do.
-    pub options: Options,
-    /// Where places come from.
-    pub places: Places,
-    /// Whom reverse DNS is asked of; `None` if nobody is, and within it the servers of this host.
-    pub resolve: Option<Option<SocketAddr>>,
-}
-
 /// Where the places of addresses and of this host come from.
 #[derive(Debug)]
 pub struct Places {
@@ -132,64 +107,6 @@ pub fn location(text: &str) -> Result<HostLocation, ConfigError> {
     Ok(HostLocation { label: "this host".into(), at, source: "configured".into(), country_only: false })
 }
 
-impl TryFrom<cli::Record> for Recording {
-    type Error = ConfigError;
-
-    fn try_from(args: cli::Record) -> Result<Self, ConfigError> {
-        let length = args.length.map(|text| length(&text).ok_or(ConfigError::Length(text))).transpose()?;
-        let usual = Options::default();
-        let ring_bytes = args.ring_bytes.unwrap_or(usual.ring_bytes);
-        let max_connections = args.max_connections.unwrap_or(usual.max_connections);
-        check_limits(ring_bytes, max_connections)?;
-        let db = args.db.unwrap_or_else(|| cli::DEFAULT_DB.into());
-        let socket = args.socket.unwrap_or_else(|| socket_of(&db, Path::new(cli::DEFAULT_DB)));
-        Ok(Self {
-            socket: (!args.no_socket).then_some(socket),
-            db,
-            backend: args.backend.and_then(cli::Backend::wanted),
-            length,
-            capture: args.capture,
-            report: args.report,
-            options: Options {
-                ring_bytes,
-                max_connections,
-                idle_ns: args.udp_idle.as_deref().map_or(Ok(usual.idle_ns), idle_ns)?,
-                wire: !args.no_wire.unwrap_or(false),
-                names: !args.no_names.unwrap_or(false),
-                empty: args.empty_probes,
-                blind: args.blind,
-            },
-            places: args.places.try_into()?,
-            resolve: args
-                .resolve
-                .map(|server| server.map(|text| server_at(&text)).transpose())
-                .transpose()?,
-        })
-    }
-}
-
-/// The server that `--resolve` names.
-fn server_at(text: &str) -> Result<SocketAddr, ConfigError> {
-    let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
-    text.parse().ok().or_else(alone).ok_or_else(|| ConfigError::Server(text.to_owned()))
-}
-
-/// The pause that `--udp-idle` names, in nanoseconds.
-fn idle_ns(text: &str) -> Result<u64, ConfigError> {
-    let pause = length(text).filter(|pause| *pause >= Duration::from_secs(1));
-    let nanoseconds = pause.and_then(|pause| u64::try_from(pause.as_nanos()).ok());
-    nanoseconds.ok_or_else(|| ConfigError::Idle(text.to_owned()))
-}
-
-/// What the kernel would refuse.
-fn check_limits(ring_bytes: u32, max_connections: u32) -> Result<(), ConfigError> {
-    match () {
-        () if !ring_bytes.is_power_of_two() || ring_bytes < 4096 => Err(ConfigError::Ring(ring_bytes)),
-        () if max_connections == 0 => Err(ConfigError::MaxConnections),
-        () => Ok(()),
-    }
-}
-
 /// The share that `--at-least` names, from 0 to 1.
 ///
 /// # Errors
@@ -198,21 +115,6 @@ pub fn share(text: &str) -> Result<f64, ConfigError> {
     let percent = text.strip_suffix('%').and_then(|percent| percent.trim().parse::<f64>().ok());
     let share = percent.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| ConfigError::Share(text.to_owned()))
-}
-
-impl Recording {
-    /// Makes the folder of the default store, which nobody else makes. Any other place is the user's business.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn make_folder(&self) -> Result<(), ConfigError> {
-        let default = Path::new(cli::DEFAULT_DB);
-        match default.parent() {
-            Some(folder) if self.db.parent() == Some(folder) => crate::files::make_folder(folder, 0o700)
-                .map_err(|error| ConfigError::Folder(folder.display().to_string(), error)),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// A part of a store.
@@ -281,14 +183,6 @@ pub fn filter(choice: &cli::Choice, now: Timestamp) -> Result<Filter, ConfigErro
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses() {
-        assert_eq!(idle_ns("1m 30s").ok(), Some(90_000_000_000));
-        for text in ["", "0", "999ms", "soon", "-5s"] {
-            assert!(idle_ns(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn places() {

@@ -1,33 +1,36 @@
-//! The event loop of a recording. Owns the wall clock and the shutdown; nothing else in connmon reads a clock.
+//! The event loop of a recording. Owns its clock and the shutdown.
 
 mod clock;
 mod pipeline;
 mod progress;
 mod signals;
-mod sink;
 mod sweeps;
+mod viewers;
 mod writing;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
+use crate::batch_writer::BatchWriter;
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::hosts::Hosts;
+use crate::capture::limits::LimitError;
 use crate::capture::witness::Witness;
-use crate::capture::{Frame, interfaces, privileges, surroundings};
+use crate::capture::{interfaces, privileges, surroundings};
 use crate::config::Recording;
-use crate::model::{self, Timestamp};
+use crate::frame::Frame;
+use crate::model;
 use crate::resolve::{ResolveError, Resolver};
 use crate::store::StoreError;
 use clock::Clock;
 pub use pipeline::Pipeline;
 use progress::Progress;
 use signals::Signals;
-pub use sink::Sink;
 use sweeps::Sweeps;
+pub use viewers::Viewers;
 use writing::Writing;
 
 /// How often the ring is looked at when it does not call.
@@ -58,6 +61,9 @@ struct Host {
 /// Why a recording failed. What was committed before is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
+    /// Not enough files or memory.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The kernel side.
     #[error(transparent)]
     Capture(#[from] CaptureError),
@@ -80,12 +86,6 @@ pub enum RecordError {
     Loop(#[from] std::io::Error),
 }
 
-/// The time of day.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
 /// Records until a signal or the end of the time, then sweeps a last time. `begun` is called when everything from now
 /// on is recorded. Once it has begun, a store that cannot be written does not end it.
 ///
@@ -94,7 +94,7 @@ pub fn now() -> Timestamp {
 pub fn record(
     settings: &Recording,
     mut pipeline: Pipeline,
-    mut sink: Sink,
+    (mut writer, mut viewers): (BatchWriter, Viewers),
     begun: impl FnOnce(&str),
 ) -> Result<(), RecordError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -121,14 +121,14 @@ pub fn record(
     sample_interfaces(&mut pipeline);
     pipeline.save_frames();
     let mut first = pipeline.take();
-    sink.put(&mut first)?;
+    writer.put(&mut first)?;
     let mut progress = Progress::new();
     progress.add(&first);
     privileges::reduce();
     // All threads begin only now, with the rights that are left: rights are a thread's own.
-    sink.serve();
-    sink.tell(first);
-    let writing = Writing::start(sink)?;
+    viewers.serve();
+    viewers.tell(writer.store(), first);
+    let writing = Writing::start(writer, viewers)?;
     let mut witness = Witness::start()?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
     begun(&backend);

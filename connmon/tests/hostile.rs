@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use connmon::capture::file::Writer;
-use connmon::capture::{Frame, ProcessFacts, ProgramFacts, Start};
+use connmon::frame::file::Writer;
+use connmon::frame::{Frame, ProcessFacts, ProgramFacts, Start};
 use connmon::model::LookupAnswer;
 use connmon::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};

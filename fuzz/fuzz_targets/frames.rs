@@ -1,7 +1,7 @@
 //! The frames of a capture file, and what the tracker makes of them.
 #![no_main]
 
-use connmon::capture::Frame;
+use connmon::frame::Frame;
 use connmon::track::Tracker;
 use libfuzzer_sys::fuzz_target;
 

@@ -10,12 +10,13 @@ use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, 
 use sha2::{Digest, Sha256};
 
 use super::epochs::Epochs;
-use super::probes::{self, Backend, Options, ProbeError, Probes};
+use super::probes::{self, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::switch::Switch;
 use super::sys::{self, Scratch};
-use super::{Counters, Frame, OBJECT, Start, surroundings};
-use crate::model::AddressNames;
+use super::{OBJECT, surroundings};
+use crate::frame::{Counters, Frame, Start};
+use crate::model::{AddressNames, Backend, CaptureOptions};
 use crate::sniff::Sniffer;
 
 /// Why the capture could not begin or go on.
@@ -92,7 +93,7 @@ impl Capture {
     /// The kernel refuses.
     pub fn begin(
         backend: Option<Backend>,
-        options: Options,
+        options: CaptureOptions,
         mut emit: impl FnMut(Frame),
     ) -> Result<Self, CaptureError> {
         raise_memlock_limit();
@@ -418,7 +419,7 @@ fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(
 }
 
 /// The facts of this recording.
-fn start(probes: &Probes, options: Options, started_ns: u64) -> Start {
+fn start(probes: &Probes, options: CaptureOptions, started_ns: u64) -> Start {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     Start {
         host: line("/proc/sys/kernel/hostname"),

@@ -5,9 +5,9 @@ use std::io;
 
 use connmon_ebpf::{SockEntry, proto};
 
-use super::probes::Options;
 use super::switch::Switch;
 use super::sys::{self, Grace};
+use crate::model::CaptureOptions;
 
 /// When the epoch is raised.
 pub struct Epochs {
@@ -26,7 +26,7 @@ impl Epochs {
     ///
     /// # Errors
     /// The kernel refuses what tells that programs have ended.
-    pub fn new(options: &Options) -> io::Result<Self> {
+    pub fn new(options: &CaptureOptions) -> io::Result<Self> {
         let (idle_ns, many) = (options.idle_ns, u64::from(options.max_connections) / 8);
         Ok(Self { grace: Grace::new()?, idle_ns, many, raised_ns: sys::boot_time_ns(), settled: 0 })
     }

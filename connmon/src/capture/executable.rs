@@ -7,41 +7,17 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use connmon_ebpf::ExecRecord;
 use procfs::process::Process;
-use serde::{Deserialize, Serialize};
 
-use super::witness::Subject;
 use super::{snapshot, surroundings};
+use crate::frame::{Executable, Subject};
 
-/// What tells a file from every other one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Executable {
-    /// Its inode number, which a file of another file system can have as well.
-    pub inode: u64,
-    /// Major and minor number of its file system.
-    pub device: (u32, u32),
-    /// When the inode was last changed, seconds since 1970 and nanoseconds: a device number and an inode number can come back,
-    /// this does not, and a file that was written to has another one.
-    pub changed: (i64, u32),
-}
-
-impl From<&ExecRecord> for Executable {
-    fn from(exec: &ExecRecord) -> Self {
-        // MAJOR() and MINOR(), include/linux/kdev_t.h.
-        let device = (exec.device >> 20, exec.device & 0xf_ffff);
-        Self { inode: exec.inode, device, changed: (exec.changed_s, exec.changed_ns) }
-    }
-}
-
-impl Executable {
-    /// The file that a path leads to.
-    ///
-    /// # Errors
-    /// From the operating system.
-    pub fn at(path: &str) -> io::Result<Self> {
-        status(libc::AT_FDCWD, &CString::new(path)?, 0).map(|(file, _)| file)
-    }
+/// The file that a path leads to.
+///
+/// # Errors
+/// From the operating system.
+pub fn file_at(path: &str) -> io::Result<Executable> {
+    status(libc::AT_FDCWD, &CString::new(path)?, 0).map(|(file, _)| file)
 }
 
 /// What statx(2) says of a file, and the number of the mount that it was reached through; 0 before Linux 5.8. It is taken as it
@@ -174,7 +150,7 @@ mod tests {
 
     #[test]
     fn who_refuses_is_told_of_a_process_that_lives() {
-        let file = Executable::at("/proc/self/exe").unwrap();
+        let file = file_at("/proc/self/exe").unwrap();
         let subject = Subject { tgid: std::process::id(), file: Some(file), ..Subject::default() };
         let why = refusal(&subject, &io::Error::from_raw_os_error(libc::EACCES));
         let start = "the process lives, but its executable cannot be opened: permission denied";
@@ -185,8 +161,6 @@ mod tests {
 
     #[test]
     fn numbers_of_devices_are_the_kernels() {
-        let exec = ExecRecord { device: 8 << 20 | 17, inode: 5, ..bytemuck::Zeroable::zeroed() };
-        assert_eq!(Executable::from(&exec).device, (8, 17));
         assert_eq!(numbers("0:41"), Some((0, 41)));
         assert_eq!(numbers("41"), None);
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 use std::{fs, io};
 
-use super::{Frame, sys};
+use super::sys;
+use crate::frame::Frame;
 use crate::model::from_bytes;
 
 /// Where it is.

@@ -4,7 +4,8 @@ use std::ffi::CString;
 
 use procfs::ProcError;
 
-use super::{Frame, sys};
+use super::sys;
+use crate::frame::Frame;
 use crate::model::Interface;
 
 /// A file capture takes frames of less than a mebibyte; no host has so many interfaces.

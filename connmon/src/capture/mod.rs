@@ -1,13 +1,11 @@
-//! From the kernel to a stream of [`Frame`]s, live or from a recorded capture. Everything behind a frame is pure, so
-//! a replay gives what the recording gave.
+//! From the kernel to a stream of [`Frame`](crate::frame::Frame)s. Everything behind a frame is pure, so a replay gives what the
+//! recording gave.
 
 pub mod bpf;
 pub mod btf;
 mod epochs;
 pub mod executable;
-pub mod file;
 pub mod foreign;
-mod frame;
 pub mod hosts;
 pub mod interfaces;
 pub mod limits;
@@ -18,13 +16,8 @@ mod snapshot;
 pub mod surroundings;
 mod switch;
 mod sys;
-#[cfg(test)]
-mod tests;
 pub mod witness;
 
-pub use frame::{Counters, Frame, FrameError, ProcessFacts, ProgramFacts, Start};
-pub use probes::{Backend, Options};
-pub use snapshot::split_args;
 pub use sys::{boot_time_ns, clock_offset_ns};
 
 /// The eBPF object, built by `build.rs`.

@@ -14,63 +14,13 @@ use connmon_ebpf::{MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets, sys};
-use crate::model::{NO_NAMES, NO_PACKETS};
+use crate::model::{Backend, CaptureOptions, NO_NAMES, NO_PACKETS};
 pub(super) use kernel::cgroup_mount;
 use kernel::{Preemption, cgroup_root, receive_functions};
 use programs::{BIRTH, COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
 
 mod kernel;
 mod programs;
-
-/// How calls that move bytes are observed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// Trampolines on the protocols' functions: the cheapest, Linux 5.8 and later.
-    Fentry,
-    /// Probes on the same functions.
-    Kprobe,
-    /// Socket tracepoints and cgroup programs, Linux 6.3 and later.
-    Tracepoint,
-}
-
-impl Backend {
-    /// In the order in which they are tried.
-    pub const ALL: [Self; 3] = [Self::Fentry, Self::Kprobe, Self::Tracepoint];
-
-    /// The name on the command line and in the store.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fentry => "fentry",
-            Self::Kprobe => "kprobe",
-            Self::Tracepoint => "tracepoint",
-        }
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// What the kernel side is to do, and how much it keeps.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Bytes of the ring buffer: a power of two, at least a page.
-    pub ring_bytes: u32,
-    /// Connections that can be open at once.
-    pub max_connections: u32,
-    /// The pause after which a flow of datagrams is over, nanoseconds.
-    pub idle_ns: u64,
-    /// Whether packets are counted.
-    pub wire: bool,
-    /// Whether DNS messages and the first bytes of connections are looked at.
-    pub names: bool,
-    /// The programs are there but do nothing: what it costs to call them.
-    pub empty: bool,
-    /// For tests: bits of [`connmon_ebpf::blind`].
-    pub blind: u32,
-}
 
 /// What is lacking before Linux 6.17.
 const NOT_ASKED: &str = "where BPF programs lead a connect to another address, the one that was asked for is not seen: this kernel runs \
@@ -82,21 +32,6 @@ const NOT_TRANSLATED: &str = "this kernel does not describe its connection track
 
 /// Why something is not done that could be.
 const SWITCHED_OFF: &str = "switched off";
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            ring_bytes: 8 << 20,
-            max_connections: 131_072,
-            // As nf_conntrack_udp_timeout_stream, a flow that was answered.
-            idle_ns: 120_000_000_000,
-            wire: true,
-            names: true,
-            empty: false,
-            blind: 0,
-        }
-    }
-}
 
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +100,7 @@ impl Probes {
 ///
 /// # Errors
 /// The kernel refuses; the reasons of all that were tried.
-pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, ProbeError> {
+pub fn attach(wanted: Option<Backend>, options: CaptureOptions) -> Result<Probes, ProbeError> {
     let btf = Btf::of_kernel()?;
     let offsets = offsets::resolve(&btf)?;
     let mut notes = Vec::new();
@@ -213,7 +148,7 @@ pub fn attach(wanted: Option<Backend>, options: Options) -> Result<Probes, Probe
 }
 
 /// Bytes that the maps take: what was measured for other numbers of connections on Linux 6.18 with two processors.
-fn memory(options: Options) -> u64 {
+fn memory(options: CaptureOptions) -> u64 {
     (13 << 20) + u64::from(options.ring_bytes) + 1100 * u64::from(options.max_connections)
 }
 
@@ -229,7 +164,7 @@ type Attached = (Ebpf, Result<(), String>, Vec<OwnedFd>);
 
 fn attach_one(
     backend: Backend,
-    options: Options,
+    options: CaptureOptions,
     btf: &Btf,
     offsets: &connmon_ebpf::Offsets,
 ) -> Result<Attached, ProbeError> {
@@ -461,7 +396,7 @@ mod tests {
         };
         assert!(is_memory(&aya::EbpfError::MapError(refused(libc::ENOMEM))));
         assert!(!is_memory(&refused(libc::EINVAL)));
-        let said = ProbeError::Memory(memory(Options::default()) >> 20).to_string();
+        let said = ProbeError::Memory(memory(CaptureOptions::default()) >> 20).to_string();
         assert!(said.contains("about 158 MiB"), "{said}");
     }
 }

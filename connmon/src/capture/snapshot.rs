@@ -8,10 +8,10 @@ use aya::programs::{Iter, ProgramError};
 use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, TaskRecord, kind};
 use procfs::process::Process;
 
-use super::executable::Executable;
 use super::probes::{self, Probes};
-use super::{Frame, ProcessFacts, surroundings};
-use crate::model::from_bytes;
+use super::{executable, surroundings};
+use crate::frame::{Frame, ProcessFacts};
+use crate::model::{from_bytes, split_args};
 
 /// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
 const USER_HZ: u64 = 100;
@@ -96,7 +96,7 @@ pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let cwd = process.cwd().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
     // As bytes: procfs gives only text.
     let args = split_args(&fs::read(format!("/proc/{tgid}/cmdline")).ok()?);
-    let file = Executable::at(&format!("/proc/{tgid}/exe")).ok();
+    let file = executable::file_at(&format!("/proc/{tgid}/exe")).ok();
     // Checked after reading, so that what was read belongs to this process.
     is_start_of(&process, start_ns).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd, file })
 }
@@ -111,13 +111,4 @@ fn is_start_of(process: &Process, start_ns: u64) -> bool {
     // /proc shows it by the clock of our time namespace.
     let shown = start_ns.saturating_add_signed(surroundings::boot_time_shift_ns());
     process.stat().is_ok_and(|stat| stat.starttime == shown / (1_000_000_000 / USER_HZ))
-}
-
-/// Arguments that end with NUL each.
-pub fn split_args(bytes: &[u8]) -> Vec<String> {
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    bytes.split(|&byte| byte == 0).map(from_bytes).collect()
 }

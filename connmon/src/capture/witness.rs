@@ -14,9 +14,9 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::ProgramFacts;
-use super::executable::{self, Executable};
+use super::executable;
 use super::sys::boot_time_ns;
+use crate::frame::{ProgramFacts, Subject};
 use crate::model::{Container, display_safe, from_bytes, hex};
 
 /// Larger executables are not hashed; bytes.
@@ -34,23 +34,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 const MOST_GIVEN_UP: u32 = 8;
 /// What is said of such a file.
 const SILENT: &str = "its file system did not answer in time";
-
-/// A program to be looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
-    /// Thread group id.
-    pub tgid: u32,
-    /// Start of the process, nanoseconds of CLOCK_BOOTTIME.
-    pub start_ns: u64,
-    /// When it began this program.
-    pub since_ns: u64,
-    /// Path of the executable.
-    pub exe: String,
-    /// The file that it is: as exec told, or where the program is older than the recording as procfs did.
-    pub file: Option<Executable>,
-    /// Its container.
-    pub container: Option<Container>,
-}
 
 /// A thread that looks, and the ways to it and back. It ends with its owner.
 pub struct Witness {
@@ -314,11 +297,12 @@ fn named(container: &Container) -> Option<(Option<String>, Option<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Executable;
 
     fn me() -> Subject {
         let stat = procfs::process::Process::myself().unwrap().stat().unwrap();
         let exe = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
-        let file = Executable::at("/proc/self/exe").ok();
+        let file = executable::file_at("/proc/self/exe").ok();
         // Within the tick that procfs tells.
         let start_ns = stat.starttime * 10_000_000;
         Subject { tgid: std::process::id(), start_ns, exe, file, ..Subject::default() }
@@ -392,7 +376,7 @@ mod tests {
         let path = folder.path().join("program");
         fs::write(&path, "abc").unwrap();
         let exe = path.to_str().unwrap().to_owned();
-        let file = Executable::at(&exe).unwrap();
+        let file = executable::file_at(&exe).unwrap();
         let gone =
             |file| Subject { tgid: u32::MAX >> 1, exe: exe.clone(), file: Some(file), ..Subject::default() };
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{CommandError, NO_CONNECTION, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
+use crate::clock::now;
 use crate::config::{Choice, choice};
-use crate::daemon::now;
 use crate::export::audit::{self, Audit, Builder, By};
 use crate::export::completeness::write_words;
 use crate::filter::Filter;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{CommandError, Outcome, done, outcome, stdout, write_file};
 use crate::cli;
+use crate::clock::now;
 use crate::config::{Choice, choice, share};
-use crate::daemon::now;
 use crate::model::display_safe;
 use crate::store::{Store, StoreError};
 use crate::summary::Completeness;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, LookupFormat};
+use crate::clock::now;
 use crate::config::{interval, zone};
-use crate::daemon::now;
 use crate::export::completeness::write_essentials;
 use crate::export::lookups;
 use crate::store::Store;

@@ -1,16 +1,16 @@
 //! `connmon doctor`: what this kernel allows, and what a store holds.
 
+#[cfg(feature = "record")]
+mod recorder;
+
 use std::io::Write;
 
 use serde::Serialize;
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
-use crate::capture::foreign::{self, Foreign};
-use crate::capture::probes::{self, Options};
-use crate::capture::{Backend, bpf, surroundings};
 use crate::cli::{self, TextFormat};
 use crate::export::completeness::{self, write_words};
-use crate::model::{self, display_safe};
+use crate::model::display_safe;
 use crate::store::Store;
 use crate::summary::format::count;
 use crate::summary::{Completeness, Indicators, Selection};
@@ -19,25 +19,10 @@ use crate::summary::{Completeness, Indicators, Selection};
 struct Findings {
     version: &'static str,
     kernel: String,
-    object_sha256: String,
-    root: bool,
-    backends: Vec<BackendFinding>,
-    chosen: Option<String>,
-    out_of_scope: &'static [&'static str],
-    /// What a recorder started here would lack.
-    surroundings: Vec<String>,
-    /// BPF programs and maps of others that change what is recorded; nothing where the kernel does not tell.
-    foreign_bpf: Option<Vec<Foreign>>,
+    #[cfg(feature = "record")]
+    #[serde(flatten)]
+    recorder: recorder::Findings,
     store: Option<StoreFinding>,
-}
-
-#[derive(Serialize)]
-struct BackendFinding {
-    name: String,
-    works: bool,
-    reason: Option<String>,
-    /// What a recording with it would lack.
-    lacks: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -65,33 +50,11 @@ struct LastRecording {
     words: Completeness,
 }
 
-const OUT_OF_SCOPE: &[&str] =
-    &["UNIX sockets", "SCTP", "forwarded traffic", "frames that a packet socket takes from a mapped ring"];
-
 /// Looks, and says what it saw.
 ///
 /// # Errors
 /// The store that was named cannot be read.
 pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
-    // SAFETY: only returns a number.
-    let root = unsafe { libc::geteuid() } == 0;
-    let backends = Backend::ALL.map(|backend| {
-        // Loading is the test: what a kernel says it can do and what it lets us do differ.
-        let small = Options { ring_bytes: 1 << 16, max_connections: 1024, ..Options::default() };
-        let tried = if root {
-            probes::attach(Some(backend), small).map_err(|error| error.to_string())
-        } else {
-            Err("not tried: loading programs needs root".into())
-        };
-        let lacks = tried.as_ref().map(|probes| model::lacks(&probes.notes).map(str::to_owned).collect());
-        BackendFinding {
-            name: backend.to_string(),
-            works: tried.is_ok(),
-            lacks: lacks.unwrap_or_default(),
-            reason: tried.err(),
-        }
-    });
-    let chosen = backends.iter().find(|backend| backend.works).map(|backend| backend.name.clone());
     let store = match &args.db {
         Some(path) => {
             let store = Store::open(path)?;
@@ -120,13 +83,8 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
         kernel,
-        object_sha256: bpf::object_sha256(),
-        root,
-        backends: backends.into(),
-        chosen,
-        out_of_scope: OUT_OF_SCOPE,
-        surroundings: surroundings::notes(),
-        foreign_bpf: foreign::loaded().ok(),
+        #[cfg(feature = "record")]
+        recorder: recorder::look(),
         store,
     };
     let mut out = stdout();
@@ -142,42 +100,12 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
 
 fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "connmon {} on Linux {}", findings.version, findings.kernel)?;
-    writeln!(out, "BPF object  sha256:{}", findings.object_sha256)?;
-    writeln!(out, "\nbackends")?;
-    for backend in &findings.backends {
-        let mark = if backend.works { '✓' } else { '✗' };
-        let reason = backend.reason.as_deref().unwrap_or("works");
-        writeln!(out, "  {mark} {:<11} {reason}", backend.name)?;
-        for lack in &backend.lacks {
-            writeln!(out, "                {lack}")?;
-        }
-    }
-    match &findings.chosen {
-        Some(chosen) => writeln!(out, "  `connmon record` would use {chosen}")?,
-        None if findings.root => writeln!(out, "  `connmon record` does not work on this kernel")?,
-        None => writeln!(out, "  run as root to try them")?,
-    }
-    writeln!(out, "\nnot recorded: {}", findings.out_of_scope.join(", "))?;
-    for note in &findings.surroundings {
-        writeln!(out, "warning: {note}")?;
-    }
-    write_foreign(findings.foreign_bpf.as_deref(), out)?;
+    #[cfg(feature = "record")]
+    recorder::write_text(&findings.recorder, out)?;
+    #[cfg(not(feature = "record"))]
+    writeln!(out, "{}", CommandError::NoRecorder)?;
     if let Some(store) = &findings.store {
         write_store(store, out)?;
-    }
-    Ok(())
-}
-
-fn write_foreign(foreign: Option<&[Foreign]>, out: &mut impl Write) -> std::io::Result<()> {
-    let Some(all) = foreign else {
-        return writeln!(out, "BPF programs of others: not known, the kernel lists them to root only");
-    };
-    if !all.is_empty() {
-        writeln!(out, "\nBPF programs and maps of others that change what is recorded")?;
-    }
-    for Foreign { kind, class, id, name, meaning } in all {
-        let name = if name.is_empty() { "without a name" } else { name };
-        writeln!(out, "  {kind} {id:<6} {class:<16} {name}: {meaning}")?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, terminal_width, write_file_with};
 use crate::cli::{self, ExportFormat, chosen};
+use crate::clock::now;
 use crate::config::{Choice, choice};
-use crate::daemon::now;
 use crate::export::completeness::write_words;
 use crate::export::connections::Jsonl;
 use crate::export::csv::Csv;

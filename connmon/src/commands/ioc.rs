@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TextFormat};
+use crate::clock::now;
 use crate::config::{self, ConfigError};
-use crate::daemon::now;
 use crate::export::indicators::{write_json, write_json_lists, write_text};
 use crate::filter::{Filter, Row};
 use crate::ioc::{IocError, Lists, Skipped};

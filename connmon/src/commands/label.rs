@@ -5,8 +5,8 @@ use std::io::{Write, stderr};
 
 use super::{CommandError, Outcome, outcome};
 use crate::cli;
+use crate::clock::now;
 use crate::config::{ConfigError, File, FileError};
-use crate::daemon::now;
 use crate::filter::{Filter, Row};
 use crate::model::Timestamp;
 use crate::store::{Editor, Store};

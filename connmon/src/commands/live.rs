@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::{CommandError, Outcome};
 use crate::cli::{self, DEFAULT_DB, ScrollFormat};
+use crate::clock::now;
 use crate::config;
-use crate::daemon::now;
 use crate::files;
 use crate::filter::Filter;
 use crate::live::attach::{AttachError, Updates, connect};

@@ -10,6 +10,7 @@ mod ioc;
 mod label;
 mod live;
 mod man;
+#[cfg(feature = "record")]
 mod record;
 mod replay;
 mod report;
@@ -47,8 +48,15 @@ pub enum CommandError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The recording.
+    #[cfg(feature = "record")]
     #[error(transparent)]
     Record(#[from] crate::daemon::RecordError),
+    /// Recording is wanted of a program that cannot.
+    #[error(
+        "this connmon was built without the recorder: it answers from stores and replays captures; to record, build it with the \
+         feature `record`"
+    )]
+    NoRecorder,
     /// The live page.
     #[error(transparent)]
     Serve(#[from] crate::live::web::ServeError),
@@ -63,7 +71,7 @@ pub enum CommandError {
     Fetch(#[from] geo::FetchError),
     /// A capture file.
     #[error("{0}: {1}")]
-    Capture(String, crate::capture::file::ReadError),
+    Capture(String, crate::frame::file::ReadError),
     /// A file cannot be written.
     #[error("--compare writes html, txt or json")]
     CompareFormat,
@@ -113,9 +121,6 @@ pub enum CommandError {
         "nobody records into {0}; `--record` adds a recording to what is in it, `connmon report` shows what is"
     )]
     RecordsNothing(String),
-    /// Not enough files or memory.
-    #[error(transparent)]
-    Limit(#[from] crate::capture::limits::LimitError),
     /// Not enough rights.
     #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
     NotRoot,
@@ -143,7 +148,10 @@ impl CommandError {
 /// One sentence that says what, why and what to do.
 pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
     match cli.command {
+        #[cfg(feature = "record")]
         Command::Record(args) => record::run(args),
+        #[cfg(not(feature = "record"))]
+        Command::Record(_) => Err(CommandError::NoRecorder),
         Command::Replay(args) => replay::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Export(args) => export::run(args),

@@ -3,13 +3,16 @@
 use std::io::Write;
 
 use super::{CommandError, Outcome, report, terminal_width};
-use crate::capture::{file, limits};
+use crate::batch_writer::BatchWriter;
+use crate::capture::limits;
 use crate::cli;
+use crate::clock::now;
 use crate::config::{self, Recording};
-use crate::daemon::{self, Pipeline, Sink};
+use crate::daemon::{self, Pipeline, RecordError, Viewers};
 use crate::enrich::Enricher;
 use crate::export::completeness::write_words;
 use crate::files;
+use crate::frame::file;
 use crate::live::hub::Socket;
 use crate::stderr::Stderr;
 use crate::store::{Store, Writer};
@@ -21,7 +24,7 @@ use crate::summary::format::duration;
 /// # Errors
 /// Not root, a refused program, an unwritable store, and so on.
 pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
-    let now = daemon::now();
+    let now = now();
     let file = config::File::load(args.config.as_deref(), now)?;
     file.fill(&mut args);
     let filter = config::filter(&args.choice, now)?;
@@ -31,7 +34,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
-    limits::check()?;
+    limits::check().map_err(RecordError::from)?;
     let geo = super::geo::of(&settings.places)?;
     settings.make_folder()?;
     let store = Writer::open(&settings.db)?.keeping(filter).judging(file.rules, lists);
@@ -55,15 +58,16 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     if let Some((name, writer)) = capture {
         pipeline = pipeline.capturing(name, writer);
     }
-    let mut sink = Sink::new(Enricher::new(geo, settings.places.location.clone()), store);
+    let writer = BatchWriter::new(Enricher::new(geo, settings.places.location.clone()), store);
+    let mut viewers = Viewers::default();
     if let Some(path) = &settings.socket {
         match Socket::bind(path) {
-            Ok(socket) => sink = sink.telling(socket),
+            Ok(socket) => viewers = Viewers::at(socket),
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }
     }
-    daemon::record(&settings, pipeline, sink, |backend| {
+    daemon::record(&settings, pipeline, (writer, viewers), |backend| {
         let until = settings.length.map_or("until Ctrl-C".to_owned(), |length| {
             format!("for {}", duration(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
         });

@@ -3,16 +3,18 @@
 use std::io::{Write, stderr};
 
 use super::{CommandError, Outcome, report};
-use crate::capture::{Frame, file};
+use crate::batch_writer::BatchWriter;
 use crate::cli;
+use crate::clock::now;
 use crate::config::{self, Places};
-use crate::daemon::{Pipeline, Sink, now};
 use crate::enrich::Enricher;
 use crate::files;
+use crate::frame::{Frame, file};
 use crate::store::{Store, Writer};
 use crate::summary::format::{count, grouped};
+use crate::track::Tracker;
 
-/// Feeds a capture through the pipeline.
+/// Feeds a capture through the tracker.
 ///
 /// # Errors
 /// The capture cannot be read, or the store cannot be written.
@@ -37,34 +39,35 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
         files::check_place(path).map_err(|error| CommandError::File(path.display().to_string(), error))?;
     }
     let store = Writer::open(&args.db)?.keeping(filter).judging(rules, lists);
-    let mut sink = Sink::new(Enricher::new(geo, places.location), store);
-    let mut pipeline = Pipeline::default().redacting(secrets);
-    let mut ended = false;
+    let mut writer = BatchWriter::new(Enricher::new(geo, places.location), store);
+    let mut tracker = Tracker::default().redacting(secrets);
+    let (mut frames, mut ended) = (0, false);
     while let Some(frame) = reader.read().map_err(failed)? {
         // As often as a recording would, so that a long capture does not have to fit into memory.
         let flush = matches!(frame, Frame::SweepEnd(_));
         ended = matches!(frame, Frame::End(_));
-        pipeline.feed(frame);
-        if flush || pipeline.is_full() {
-            sink.put(&mut pipeline.take())?;
+        frames += 1;
+        tracker.feed(frame);
+        if flush || tracker.is_full() {
+            writer.put(&mut tracker.take())?;
         }
     }
-    sink.put(&mut pipeline.take())?;
+    writer.put(&mut tracker.take())?;
     if !ended {
         let _ = writeln!(
             stderr(),
             "{name} was cut off: its recording did not end normally; the frames up to there were replayed"
         );
     }
-    let connections = u64::try_from(pipeline.connections()).unwrap_or(0);
+    let connections = u64::try_from(tracker.connections()).unwrap_or(0);
     let _ = writeln!(
         stderr(),
         "replayed {}, {}",
-        count(pipeline.frames(), "frame", "frames"),
+        count(frames, "frame", "frames"),
         count(connections, "connection", "connections")
     );
-    if sink.left_out() > 0 {
-        let _ = writeln!(stderr(), "excluded by the filter: {}", grouped(sink.left_out()));
+    if writer.left_out() > 0 {
+        let _ = writeln!(stderr(), "excluded by the filter: {}", grouped(writer.left_out()));
     }
     if let Some(path) = &args.report {
         let store = Store::open(&args.db)?;

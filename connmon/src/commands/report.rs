@@ -10,8 +10,8 @@ use super::{
     CommandError, NO_CONNECTION, Outcome, done, export, outcome, stdout, write_file, write_file_with,
 };
 use crate::cli::{self, Redact, ReportFormat, chosen};
+use crate::clock::now;
 use crate::config::{Choice, choice, location};
-use crate::daemon::now;
 use crate::model::{Connection, HostLocation, Timestamp};
 use crate::report::payload::{DEFAULT_ROWS, Payload};
 use crate::report::svg::{self, Frame};

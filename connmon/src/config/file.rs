@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, Options, location};
-use crate::capture::Backend;
+use super::recording::{check_limits, idle_ns};
+use super::{ConfigError, location};
 use crate::cli;
 use crate::filter::{Filter, alike};
 use crate::model::secrets::Secrets;
-use crate::model::{Color, Rule, Timestamp};
+use crate::model::{Backend, CaptureOptions, Color, Rule, Timestamp};
 use crate::rules::Rules;
 
 /// The file that is read where none is named.
@@ -303,14 +303,14 @@ impl Reader<'_> {
             })?;
         }
         if let Some(pause) = &record.udp_idle {
-            super::idle_ns(pause.get_ref()).map_err(|error| self.wrong(pause.span(), error.to_string()))?;
+            idle_ns(pause.get_ref()).map_err(|error| self.wrong(pause.span(), error.to_string()))?;
         }
-        let usual = Options::default();
+        let usual = CaptureOptions::default();
         let ring = record.ring_bytes.as_ref();
-        super::check_limits(ring.map_or(usual.ring_bytes, |bytes| *bytes.get_ref()), 1)
+        check_limits(ring.map_or(usual.ring_bytes, |bytes| *bytes.get_ref()), 1)
             .map_err(|error| self.wrong(ring.map_or(0..0, Spanned::span), error.to_string()))?;
         let most = record.max_connections.as_ref();
-        super::check_limits(usual.ring_bytes, most.map_or(1, |most| *most.get_ref()))
+        check_limits(usual.ring_bytes, most.map_or(1, |most| *most.get_ref()))
             .map_err(|error| self.wrong(most.map_or(0..0, Spanned::span), error.to_string()))
     }
 

@@ -1,7 +1,8 @@
 //! Whether the host's clock was set while a recording is running. A clock that is slowed or hurried by NTP takes CLOCK_BOOTTIME
 //! with it, so what lies between the two changes by steps only.
 
-use crate::capture::{Frame, boot_time_ns, clock_offset_ns};
+use crate::capture::{boot_time_ns, clock_offset_ns};
+use crate::frame::Frame;
 use crate::model::Timestamp;
 use crate::summary::format::duration;
 

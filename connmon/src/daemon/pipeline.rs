@@ -2,15 +2,12 @@
 
 use std::io;
 
-use crate::capture::Frame;
-use crate::capture::file::Writer as CaptureWriter;
+use crate::frame::Frame;
+use crate::frame::file::Writer as CaptureWriter;
 use crate::model::secrets::Secrets;
 use crate::model::{Endpoint, Gap, Timestamp};
 use crate::resolve::Resolver;
 use crate::track::{Batch, Tracker};
-
-/// Connections that wait for their transaction at most.
-const MAX_WAITING: usize = 20_000;
 
 /// Frames in, batches out.
 #[derive(Default)]
@@ -126,7 +123,7 @@ impl Pipeline {
 
     /// Whether a flush is due because of the number of rows.
     pub fn is_full(&self) -> bool {
-        self.tracker.waiting() >= MAX_WAITING
+        self.tracker.is_full()
     }
 
     /// Frames taken in so far.

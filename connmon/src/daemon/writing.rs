@@ -8,7 +8,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::sink::Sink;
+use super::Viewers;
+use crate::batch_writer::BatchWriter;
 use crate::memory;
 use crate::model::display_safe;
 use crate::store::StoreError;
@@ -59,13 +60,13 @@ impl Writing {
     ///
     /// # Errors
     /// There is no room for a thread.
-    pub(super) fn start(sink: Sink) -> io::Result<Self> {
+    pub(super) fn start(writer: BatchWriter, viewers: Viewers) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
         let state = Arc::new(State::default());
-        let (shared, watched) = (state.clone(), sink.watched());
+        let (shared, watched) = (state.clone(), viewers.watched());
         let thread = thread::Builder::new()
             .name("store".into())
-            .spawn(move || Thread { sink, state: shared, told: false }.run(&receiver))?;
+            .spawn(move || Thread { writer, viewers, state: shared, told: false }.run(&receiver))?;
         Ok(Self { jobs, thread, state, watched })
     }
 
@@ -148,7 +149,8 @@ struct Failing {
 }
 
 struct Thread {
-    sink: Sink,
+    writer: BatchWriter,
+    viewers: Viewers,
     state: Arc<State>,
     /// That the store has moved has been told.
     told: bool,
@@ -161,15 +163,15 @@ impl Thread {
         for Job { mut batch, goes_on } in jobs {
             let weight = batch.weight();
             let began = Instant::now();
-            self.sink.complete(&mut batch);
+            self.writer.complete(&mut batch);
             if let Err(error) = self.write(&batch) {
                 return Some(error);
             }
             let cost = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.state.cost.store(cost, Ordering::Relaxed);
-            self.state.left_out.store(self.sink.left_out(), Ordering::Relaxed);
+            self.state.left_out.store(self.writer.left_out(), Ordering::Relaxed);
             batch.ended &= !goes_on;
-            self.sink.tell(batch);
+            self.viewers.tell(self.writer.store(), batch);
             passed += weight;
             let waited = self.state.waiting.fetch_sub(weight, Ordering::Relaxed);
             if passed >= GIVE_BACK && waited == weight {
@@ -209,10 +211,10 @@ impl Thread {
 
     fn try_once(&mut self, batch: &Batch) -> Result<(), StoreError> {
         if batch.start.is_some() {
-            self.sink.store.begin_again()?;
+            self.writer.store().begin_again()?;
             self.told = false;
         } else if !self.told
-            && let Some(where_to) = self.sink.store.moved()
+            && let Some(where_to) = self.writer.store().moved()
         {
             tracing::warn!(
                 "{}, and with it the record up to here; the recording goes on in a new store at its place",
@@ -221,6 +223,6 @@ impl Thread {
             self.told = true;
             self.state.moved.store(true, Ordering::Relaxed);
         }
-        self.sink.write(batch)
+        self.writer.write(batch)
     }
 }

@@ -16,8 +16,8 @@ fn geo() -> (tempfile::TempDir, Geo) {
     (folder, geo)
 }
 
-fn start() -> crate::capture::Start {
-    crate::capture::Start {
+fn start() -> crate::frame::Start {
+    crate::frame::Start {
         host: "host".into(),
         boot_id: "boot".into(),
         kernel: "6.12".into(),

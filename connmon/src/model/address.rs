@@ -1,11 +1,9 @@
 //! Addresses and protocols.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
-
-use connmon_ebpf::{Addr, proto};
 
 /// One end of a connection. Port 0 means that the protocol has none, or that it was never bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,19 +29,6 @@ impl Endpoint {
     }
 }
 
-/// From the kernel side's form.
-impl From<&Addr> for Endpoint {
-    fn from(addr: &Addr) -> Self {
-        let bytes: [u8; 16] = bytemuck::cast(addr.ip);
-        let ip = if addr.family == libc::AF_INET6 as u16 {
-            IpAddr::V6(Ipv6Addr::from(bytes))
-        } else {
-            IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
-        };
-        Self::new(ip, addr.port)
-    }
-}
-
 impl From<Endpoint> for SocketAddr {
     fn from(endpoint: Endpoint) -> Self {
         Self::new(endpoint.ip, endpoint.port)
@@ -66,15 +51,17 @@ impl Proto {
     /// IPPROTO_UDP.
     pub const UDP: Self = Self(17);
     /// IPPROTO_ICMPV6.
-    pub const ICMP6: Self = Self(proto::ICMPV6);
+    pub const ICMP6: Self = Self(58);
     /// Multipath TCP: TCP on the wire.
-    pub const MPTCP: Self = Self(proto::MPTCP);
+    pub const MPTCP: Self = Self(262);
     /// A packet socket's frames, of any protocol.
-    pub const PACKET: Self = Self(proto::PACKET);
+    pub const PACKET: Self = Self(0x300);
+    /// Set beside the number of a protocol that a raw socket speaks.
+    pub const RAW: u16 = 0x200;
 
     /// Whether it is what a raw socket speaks, apart from ICMP.
     pub fn is_raw(self) -> bool {
-        self != Self::PACKET && self.0 & proto::RAW != 0
+        self != Self::PACKET && self.0 & Self::RAW != 0
     }
 
     /// The number in the IP header, where one is known.
@@ -90,20 +77,20 @@ impl Proto {
 
     /// The customary name in lower case; numbers without one read `ip-N`.
     pub fn name(self) -> String {
-        match self.0 {
-            1 => "icmp".into(),
-            6 => "tcp".into(),
-            17 => "udp".into(),
-            58 => "icmp6".into(),
-            132 => "sctp".into(),
-            136 => "udplite".into(),
-            262 => "mptcp".into(),
-            proto::PACKET => "packet".into(),
-            n if n & proto::RAW != 0 => match n & 0xff {
+        match self {
+            Self(1) => "icmp".into(),
+            Self::TCP => "tcp".into(),
+            Self::UDP => "udp".into(),
+            Self::ICMP6 => "icmp6".into(),
+            Self(132) => "sctp".into(),
+            Self(136) => "udplite".into(),
+            Self::MPTCP => "mptcp".into(),
+            Self::PACKET => "packet".into(),
+            Self(n) if n & Self::RAW != 0 => match n & 0xff {
                 255 => "raw".into(),
                 n => format!("ip-{n}"),
             },
-            n => format!("ip-{n}"),
+            Self(n) => format!("ip-{n}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What connmon knows, as plain data: no I/O, no clock, no other module of the crate.
 
 mod address;
+mod capture;
 mod community;
 mod connection;
 mod id;
@@ -18,6 +19,7 @@ mod text;
 mod time;
 
 pub use address::{Endpoint, Proto};
+pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
 pub use connection::{
     CUT_OFF, Connection, Direction, End, KernelTotals, STEP_LENGTHS, STEP_NS, Share, Step, Wire,
@@ -32,5 +34,5 @@ pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
 pub use run::{ClockStep, Completeness, Gap, LeftOut, NO_NAMES, NO_PACKETS, Reconciliation, Run, lacks};
 pub use service::{Service, service_of, service_port};
-pub use text::{display_safe, from_bytes, hex, json_safe};
+pub use text::{display_safe, from_bytes, hex, json_safe, split_args};
 pub use time::{ParseTimeError, Timestamp, Zone, length};

@@ -21,6 +21,15 @@ pub fn from_bytes(bytes: &[u8]) -> String {
     text
 }
 
+/// Arguments that end with NUL each.
+pub fn split_args(bytes: &[u8]) -> Vec<String> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    bytes.split(|&byte| byte == 0).map(from_bytes).collect()
+}
+
 /// `text` with every character that could change how its surroundings are shown escaped visibly as `\u{…}`.
 ///
 /// Covered: C0 and C1 controls, DEL, line and paragraph separators, the bidirectional controls, invisible

@@ -13,8 +13,8 @@ use super::schema::{APPLICATION_ID, migrate};
 use connmon_ebpf::{SockEntry, flag};
 
 use super::{Store, StoreError, Writer};
-use crate::capture::{Frame, Start};
 use crate::filter::Filter;
+use crate::frame::{Frame, Start};
 use crate::model::{CUT_OFF, Timestamp};
 use crate::summary::{Completeness, Selection, Statement, Verdict};
 use crate::track::Tracker;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use connmon_ebpf::{SockEntry, flag, proto, stat};
 
 use super::Figures;
-use crate::capture::Counters;
+use crate::frame::Counters;
 use crate::model::{Completeness, Endpoint, Reconciliation};
 
 /// Bytes of a UDP header.

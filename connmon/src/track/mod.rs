@@ -19,10 +19,11 @@ use std::collections::HashMap;
 
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
-use crate::capture::witness::Subject;
-use crate::capture::{Backend, Frame, Start};
+use crate::frame::{Frame, Start, Subject};
 use crate::model::secrets::Secrets;
-use crate::model::{ClockStep, Direction, Endpoint, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp};
+use crate::model::{
+    Backend, ClockStep, Direction, Endpoint, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp,
+};
 use clock::wall_clock;
 use figures::{Counted, Figures, Place, sum};
 use flows::{Chain, Flows};
@@ -34,6 +35,8 @@ pub use rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow}
 /// A connection whose final record may still be followed by shares waits for this many sweeps; and one that neither
 /// a sweep nor the ring has shown for as many has been lost.
 const PATIENCE: u8 = 2;
+/// Connections that wait for their transaction at most.
+const MAX_WAITING: usize = 20_000;
 
 /// A connection that is not over.
 struct Open {
@@ -155,9 +158,9 @@ impl Tracker {
         self.processes.take_subjects()
     }
 
-    /// Rows that wait to be taken, roughly.
-    pub fn waiting(&self) -> usize {
-        self.batch.connections.len()
+    /// Whether so much waits to be taken that it should be.
+    pub fn is_full(&self) -> bool {
+        self.batch.connections.len() >= MAX_WAITING
     }
 
     /// Connections met so far.

@@ -9,11 +9,9 @@ use std::collections::{HashMap, VecDeque};
 use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, TaskRecord, kind};
 
 use super::{ProcessRow, wall_clock};
-use crate::capture::executable::Executable;
-use crate::capture::witness::Subject;
-use crate::capture::{ProcessFacts, ProgramFacts, Start, split_args};
+use crate::frame::{Executable, ProcessFacts, ProgramFacts, Start, Subject};
 use crate::model::secrets::Secrets;
-use crate::model::{ExeHash, ExeState, Process, ProcessId};
+use crate::model::{ExeHash, ExeState, Process, ProcessId, split_args};
 use cgroups::Cgroups;
 use fields::{comm, folder, path, session};
 use known::{Image, Known};

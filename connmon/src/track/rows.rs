@@ -6,7 +6,7 @@ use std::sync::Arc;
 use connmon_ebpf::{SockEntry, flag};
 use serde::{Deserialize, Serialize};
 
-use crate::capture::Start;
+use crate::frame::Start;
 use crate::model::{
     AddressNames, ClockStep, Completeness, Direction, End, Endpoint, Gap, GeoDatabase, HostLocation,
     InterfaceSample, KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,

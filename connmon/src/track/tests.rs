@@ -13,7 +13,7 @@ use connmon_ebpf::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::{Counters, ProgramFacts, Start};
+use crate::frame::{Counters, ProgramFacts, Start};
 use crate::model::{End, ExeHash, ExeState, KernelTotals};
 
 const SECOND: u64 = 1_000_000_000;
@@ -201,7 +201,7 @@ fn a_fork_inherits_and_exec_replaces() {
         comm: comm("sh"),
         ..TaskRecord::default()
     };
-    let facts = crate::capture::ProcessFacts {
+    let facts = crate::frame::ProcessFacts {
         tgid: 6,
         start_ns: 6 * SECOND,
         exe: "/bin/sh".into(),

@@ -4,18 +4,22 @@
 use super::code::line_of;
 use super::rules::Finding;
 
-/// Modules that may name only these others. On the way of an event each names what comes before it: capture's frames,
-/// the tracker's rows. `enrich::geo` is the embedded table of countries and address kinds: plain data, as the model is.
-const LAYERS: [(&str, &[&str]); 16] = [
+/// Modules that may name only these others. On the way of an event each names what comes before it: frames, the
+/// tracker's rows. Nothing but the recording itself names what takes frames from the kernel. `enrich::geo` is the embedded
+/// table of countries and address kinds: plain data, as the model is.
+const LAYERS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("memory", &[]),
     ("files", &[]),
     ("sniff", &["model"]),
     ("resolve", &["model"]),
-    ("capture", &["model", "memory", "files", "sniff"]),
-    ("track", &["model", "capture", "sniff"]),
+    ("clock", &["model"]),
+    ("layout", &["model"]),
+    ("frame", &["model", "files", "sniff"]),
+    ("capture", &["model", "memory", "frame", "sniff"]),
+    ("track", &["model", "frame", "sniff"]),
     ("enrich", &["model", "track"]),
-    ("store", &["model", "filter", "rules", "ioc", "capture", "track", "files"]),
+    ("store", &["model", "filter", "rules", "ioc", "frame", "track", "files"]),
     ("filter", &["model", "enrich::geo"]),
     ("rules", &["model", "filter"]),
     ("ioc", &["model", "filter"]),
@@ -37,11 +41,13 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "memory",
         ],
     ),
+    ("batch_writer", &["model", "enrich", "store", "track"]),
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.
-const OWNERS: [(&[&str], &[&str]); 12] = [
-    (&["aya", "aya_log", "aya_obj"], &["capture/", "capture.rs"]),
+const OWNERS: [(&[&str], &[&str]); 13] = [
+    (&["aya", "aya_log", "aya_obj", "caps"], &["capture/", "capture.rs"]),
+    (&["connmon_ebpf"], &["capture/", "frame/", "layout.rs", "sniff/", "track/"]),
     (&["rusqlite"], &["store/", "store.rs"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/", "cli"]),
     (&["askama"], &["report/", "report.rs", "live/web"]),
@@ -177,6 +183,7 @@ mod tests {
         for (owner, other, code) in [
             ("capture/bpf.rs", "track/mod.rs", "fn f(x: aya::Ebpf) {}"),
             ("store/mod.rs", "export/csv.rs", "use rusqlite::Connection;"),
+            ("layout.rs", "model/address.rs", "use connmon_ebpf::Addr;"),
             ("cli.rs", "config.rs", "#[derive(clap::Args)]\nstruct A;"),
             ("report/page.rs", "summary/mod.rs", "use ::askama::Template;"),
             ("live/web/page.rs", "live/mod.rs", "use askama::Template;"),
@@ -215,7 +222,7 @@ mod tests {
         );
         assert_eq!(
             rules("track/mod.rs", "fn f() { crate::enrich::name(); }"),
-            ["1: `track` may use model, capture, sniff, not `enrich::name`"]
+            ["1: `track` may use model, frame, sniff, not `enrich::name`"]
         );
         assert!(
             rules("report/mod.rs", "use crate::enrich::geo::Geo; use crate::{enrich::geo, model};")

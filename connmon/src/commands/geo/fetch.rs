@@ -9,8 +9,8 @@ use ureq::Agent;
 
 use super::install::{day, install};
 use crate::cli;
+use crate::clock::now;
 use crate::commands::{CommandError, Outcome};
-use crate::daemon::now;
 use crate::model::display_safe;
 use crate::summary::format::bytes;
 

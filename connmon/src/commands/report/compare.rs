@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Read, target, to, what};
 use crate::cli::{self, ReportFormat, chosen};
+use crate::clock::now;
 use crate::commands::{CommandError, Outcome};
 use crate::config::{choice, interval, zone};
-use crate::daemon::now;
 use crate::report::compare;
 use crate::store::Store;
 use crate::summary::compare::Comparison;

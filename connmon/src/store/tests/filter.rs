@@ -11,8 +11,8 @@ use proptest::sample::select;
 use rusqlite::Connection as Database;
 
 use super::start;
-use crate::capture::Frame;
 use crate::filter::{Filter, Row};
+use crate::frame::Frame;
 use crate::ioc::Lists;
 use crate::model::{
     Connection, Container, Direction, End, Endpoint, ExeHash, Location, Place, Process, ProcessId, Proto,
@@ -269,7 +269,7 @@ proptest! {
 fn a_recording_with_a_filter_keeps_what_fits_and_counts_the_rest() {
     let frames = || {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/mixed.cap");
-        let mut reader = crate::capture::file::Reader::open(Path::new(file)).unwrap();
+        let mut reader = crate::frame::file::Reader::open(Path::new(file)).unwrap();
         std::iter::from_fn(move || reader.read().unwrap())
     };
     let record = |filter: &Filter| {

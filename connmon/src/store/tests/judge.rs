@@ -2,8 +2,8 @@
 
 use super::filter::{in_memory, reader};
 use super::start;
-use crate::capture::Frame;
 use crate::filter::Filter;
+use crate::frame::Frame;
 use crate::ioc::{Lists, read};
 use crate::model::{
     Direction, End, Endpoint, ExeHash, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule, Timestamp,

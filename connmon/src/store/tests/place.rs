@@ -6,7 +6,7 @@ use rusqlite::Connection as Database;
 
 use super::super::{Editor, Store, StoreError, Writer};
 use super::start;
-use crate::capture::Frame;
+use crate::frame::Frame;
 use crate::model::{Gap, Timestamp};
 use crate::track::{Batch, Tracker};
 

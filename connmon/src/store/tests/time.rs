@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::capture::Frame;
 use crate::export::audit::{Builder, By, Sort};
 use crate::filter::Filter;
+use crate::frame::Frame;
 use crate::live::tests::connection;
 use crate::model::{End, Timestamp};
 use crate::store::{Store, StoreError, Writer};

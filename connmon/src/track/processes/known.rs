@@ -1,6 +1,6 @@
 //! A process, and the programs that it ran one after the other.
 
-use crate::capture::executable::Executable;
+use crate::frame::Executable;
 use crate::model::{Process, ProcessId};
 
 /// Images of one program that are remembered.

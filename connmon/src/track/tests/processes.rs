@@ -3,7 +3,7 @@
 use connmon_ebpf::ExecRecord;
 
 use super::*;
-use crate::capture::executable::Executable;
+use crate::frame::Executable;
 
 fn exec(tgid: u32, path: &str, time_ns: u64) -> Frame {
     let mut record: ExecRecord = bytemuck::Zeroable::zeroed();

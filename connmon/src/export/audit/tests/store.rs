@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::capture::{Frame, Start};
+use crate::frame::{Frame, Start};
 use crate::model::{
     Completeness, Container, Direction, End, Endpoint, Interface, InterfaceSample, Location, Place, Process,
     ProcessId, Proto, Reconciliation, Timestamp, Wire,

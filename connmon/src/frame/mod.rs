@@ -1,4 +1,10 @@
-//! What a capture yields, and its form in a capture file.
+//! What a recording consists of, one piece after the other, and its form in a capture file. Whoever reads frames needs nothing of
+//! what takes them from the kernel: a recording and a replay are the same to all that comes after.
+
+pub mod file;
+mod program;
+#[cfg(test)]
+mod tests;
 
 use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
 use connmon_ebpf::{
@@ -6,9 +12,9 @@ use connmon_ebpf::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::executable::Executable;
 use crate::model::{AddressNames, Interface, Timestamp};
 use crate::sniff::Sighting;
+pub use program::{Executable, ProgramFacts, Subject};
 
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,25 +72,6 @@ pub struct ProcessFacts {
     /// The file that is the executable.
     #[serde(default)]
     pub file: Option<Executable>,
-}
-
-/// What is found out about a program after it began, while others go on: see [`witness`](super::witness).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProgramFacts {
-    /// Thread group id.
-    pub tgid: u32,
-    /// Start of the process, nanoseconds of CLOCK_BOOTTIME.
-    pub start_ns: u64,
-    /// When it began this program.
-    pub since_ns: u64,
-    /// The executable has no name any more.
-    pub deleted: bool,
-    /// SHA-256 of the executable, in hexadecimal; else the reason why it could not be had.
-    pub sha256: Result<String, String>,
-    /// What the runtime's files call its container.
-    pub container_name: Option<String>,
-    /// What they say that it was made from.
-    pub container_image: Option<String>,
 }
 
 /// Counters of loss since the start of the recording.

@@ -1,0 +1,107 @@
+//! What a recorder on this host could do, and what would change what it sees.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::capture::foreign::{self, Foreign};
+use crate::capture::probes;
+use crate::capture::{bpf, surroundings};
+use crate::model::{self, Backend, CaptureOptions};
+
+/// What a look at this host found.
+#[derive(Serialize)]
+pub(super) struct Findings {
+    object_sha256: String,
+    root: bool,
+    backends: Vec<BackendFinding>,
+    chosen: Option<String>,
+    out_of_scope: &'static [&'static str],
+    /// What a recorder started here would lack.
+    surroundings: Vec<String>,
+    /// BPF programs and maps of others that change what is recorded; nothing where the kernel does not tell.
+    foreign_bpf: Option<Vec<Foreign>>,
+}
+
+#[derive(Serialize)]
+struct BackendFinding {
+    name: String,
+    works: bool,
+    reason: Option<String>,
+    /// What a recording with it would lack.
+    lacks: Vec<String>,
+}
+
+const OUT_OF_SCOPE: &[&str] =
+    &["UNIX sockets", "SCTP", "forwarded traffic", "frames that a packet socket takes from a mapped ring"];
+
+/// Tries the backends, and looks at what is around.
+pub(super) fn look() -> Findings {
+    // SAFETY: only returns a number.
+    let root = unsafe { libc::geteuid() } == 0;
+    let backends = Backend::ALL.map(|backend| {
+        // Loading is the test: what a kernel says it can do and what it lets us do differ.
+        let small =
+            CaptureOptions { ring_bytes: 1 << 16, max_connections: 1024, ..CaptureOptions::default() };
+        let tried = if root {
+            probes::attach(Some(backend), small).map_err(|error| error.to_string())
+        } else {
+            Err("not tried: loading programs needs root".into())
+        };
+        let lacks = tried.as_ref().map(|probes| model::lacks(&probes.notes).map(str::to_owned).collect());
+        BackendFinding {
+            name: backend.to_string(),
+            works: tried.is_ok(),
+            lacks: lacks.unwrap_or_default(),
+            reason: tried.err(),
+        }
+    });
+    let chosen = backends.iter().find(|backend| backend.works).map(|backend| backend.name.clone());
+    Findings {
+        object_sha256: bpf::object_sha256(),
+        root,
+        backends: backends.into(),
+        chosen,
+        out_of_scope: OUT_OF_SCOPE,
+        surroundings: surroundings::notes(),
+        foreign_bpf: foreign::loaded().ok(),
+    }
+}
+
+/// Everything, for reading.
+pub(super) fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "BPF object  sha256:{}", findings.object_sha256)?;
+    writeln!(out, "\nbackends")?;
+    for backend in &findings.backends {
+        let mark = if backend.works { '✓' } else { '✗' };
+        let reason = backend.reason.as_deref().unwrap_or("works");
+        writeln!(out, "  {mark} {:<11} {reason}", backend.name)?;
+        for lack in &backend.lacks {
+            writeln!(out, "                {lack}")?;
+        }
+    }
+    match &findings.chosen {
+        Some(chosen) => writeln!(out, "  `connmon record` would use {chosen}")?,
+        None if findings.root => writeln!(out, "  `connmon record` does not work on this kernel")?,
+        None => writeln!(out, "  run as root to try them")?,
+    }
+    writeln!(out, "\nnot recorded: {}", findings.out_of_scope.join(", "))?;
+    for note in &findings.surroundings {
+        writeln!(out, "warning: {note}")?;
+    }
+    write_foreign(findings.foreign_bpf.as_deref(), out)
+}
+
+fn write_foreign(foreign: Option<&[Foreign]>, out: &mut impl Write) -> std::io::Result<()> {
+    let Some(all) = foreign else {
+        return writeln!(out, "BPF programs of others: not known, the kernel lists them to root only");
+    };
+    if !all.is_empty() {
+        writeln!(out, "\nBPF programs and maps of others that change what is recorded")?;
+    }
+    for Foreign { kind, class, id, name, meaning } in all {
+        let name = if name.is_empty() { "without a name" } else { name };
+        writeln!(out, "  {kind} {id:<6} {class:<16} {name}: {meaning}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Those who look while a recording goes on.
+
+use crate::live::Update;
+use crate::live::hub::{Hub, Socket};
+use crate::model::Timestamp;
+use crate::store::Writer;
+use crate::track::Batch;
+
+/// How often viewers are told of the recording as a whole, nanoseconds.
+const ABOUT: i64 = 1_000_000_000;
+
+/// Viewers, and the socket at which they attach, if they may.
+#[derive(Default)]
+pub struct Viewers {
+    socket: Option<Socket>,
+    hub: Option<Hub>,
+    /// When they were last told of the recording as a whole.
+    about: Timestamp,
+}
+
+impl Viewers {
+    /// Who attaches here is told of what was stored.
+    pub fn at(socket: Socket) -> Self {
+        Self { socket: Some(socket), ..Self::default() }
+    }
+
+    /// Lets them in. Their thread has the rights that are left when this is called.
+    pub(super) fn serve(&mut self) {
+        match self.socket.take().map(Socket::serve).transpose() {
+            Ok(hub) => self.hub = hub,
+            // A recording that nobody can watch is better than none.
+            Err(error) => tracing::warn!("no viewer can attach: {error}"),
+        }
+    }
+
+    /// Whether somebody looks who keeps up; a look that can be taken from elsewhere.
+    pub(super) fn watched(&self) -> Box<dyn Fn() -> bool> {
+        match &self.hub {
+            Some(hub) => hub.watched(),
+            None => Box::new(|| false),
+        }
+    }
+
+    /// Tells of what was just written into `store`. What cannot be read back, they are told later.
+    pub(super) fn tell(&mut self, store: &mut Writer, batch: Batch) {
+        let verdicts = store.take_verdicts();
+        let Some(hub) = &mut self.hub else { return };
+        let due = batch.start.is_some() || batch.ended || batch.time.0.saturating_sub(self.about.0) >= ABOUT;
+        let about = due.then(|| store.about().ok().flatten()).flatten();
+        if about.is_some() {
+            self.about = batch.time;
+        }
+        hub.tell(Update::of(batch, verdicts, about));
+    }
+}
