@@ -13,6 +13,7 @@ mod e2e;
 mod linker;
 mod npm;
 mod programs;
+mod reader;
 mod readers;
 mod run;
 mod scripts;
@@ -46,7 +47,7 @@ enum Command {
     Run(run::Args),
     /// Make a report of a made-up day, without root
     Demo,
-    /// Run every test: tidy, unit, scripts, readers, e2e, busy, vm, coverage, browser
+    /// Run every test: tidy, reader, unit, scripts, readers, e2e, busy, vm, coverage, browser
     Test(test::Args),
     /// Run the end-to-end test on the kernel matrix in QEMU
     Vm(vm::Args),

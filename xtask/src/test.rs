@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, coverage, e2e, readers, scripts, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -22,6 +22,8 @@ pub struct Args {
 enum Step {
     /// Formatting, lints, licences, this project's rules
     Tidy,
+    /// connmon without its recorder, on a store and without root
+    Reader,
     /// Everything that needs neither root nor a kernel
     Unit,
     /// The page's scripts: their types and their own tests
@@ -40,8 +42,9 @@ enum Step {
     Browser,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step::Tidy,
+    Step::Reader,
     Step::Unit,
     Step::Scripts,
     Step::Readers,
@@ -107,6 +110,7 @@ enum Outcome {
 fn run_step(step: Step) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
+        Step::Reader => reader::run()?,
         Step::Unit => unit()?,
         Step::Scripts => scripts::unit()?,
         Step::Readers => readers::run()?,
