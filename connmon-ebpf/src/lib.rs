@@ -9,7 +9,7 @@ mod payload;
 mod settings;
 
 pub use offsets::Offsets;
-pub use payload::{AskedRecord, PAYLOAD_SIZES, PayloadHead, class};
+pub use payload::{AskedRecord, DNS_PORT, DNS_PORTS, PAYLOAD_SIZES, PayloadHead, class};
 pub use settings::{Settings, blind};
 
 /// Bytes of a task's name, with its final NUL (`TASK_COMM_LEN`, include/linux/sched.h).

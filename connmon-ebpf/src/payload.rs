@@ -5,6 +5,11 @@ use crate::Addr;
 /// Rooms for the bytes of a copy, of which the smallest is taken that has enough; what is beyond the largest is left out.
 pub const PAYLOAD_SIZES: [usize; 4] = [512, 4096, 16_384, 65_536];
 
+/// The port of DNS (RFC 1035, section 4.2).
+pub const DNS_PORT: u16 = 53;
+/// What is DNS over UDP: with the ports of its multicasts (RFC 6762, section 2) and of LLMNR (RFC 4795, section 2).
+pub const DNS_PORTS: [u16; 3] = [DNS_PORT, 5353, 5355];
+
 /// What the bytes are: values of [`PayloadHead::class`].
 pub mod class {
     /// A DNS message, or over TCP a part of some.
@@ -15,6 +20,8 @@ pub mod class {
     pub const QUIC: u8 = 3;
     /// What follows an opening.
     pub const MORE: u8 = 4;
+    /// The first part of a TCP stream of DNS messages.
+    pub const DNS_OPENING: u8 = 5;
 }
 
 /// A record of kind [`kind::PAYLOAD`](crate::kind::PAYLOAD) begins so; `len` bytes of payload follow.

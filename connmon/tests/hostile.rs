@@ -141,7 +141,7 @@ fn capture(path: &Path, name: &str) {
     };
     say(8 * SECOND, server, true, dns(false, Vec::new()));
     say(9 * SECOND, server, false, dns(true, answers));
-    let hello = Hello { server_name: Some(text()), alpn: vec![text()], outer: false };
+    let hello = Hello { server_name: Some(text()), alpn: vec![text()], ..Hello::default() };
     say(11 * SECOND, flow, true, Message::Tls(hello));
     say(11 * SECOND, flow, true, Message::Http(Some(format!("http-{name}"))));
     put(Frame::Hosts(SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}")])]));

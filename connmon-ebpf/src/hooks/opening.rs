@@ -17,10 +17,12 @@ const SHORT_HELLO: u32 = 16 * 1024;
 pub enum Opening {
     /// A ClientHello of TLS, within so many bytes from here.
     Hello(u32),
-    /// The banner of SSH, or the preface of HTTP/2.
+    /// The banner of SSH.
     Ssh,
     /// A request of HTTP with all of its head, which leads to nothing else.
     Request,
+    /// A request of HTTP to a proxy: its target is no path.
+    Proxied,
     /// Text, of HTTP or of something that TLS may follow; or another protocol's wish to begin TLS or to be connected.
     Prelude,
     /// Nothing that is known.
@@ -62,28 +64,38 @@ pub fn of(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     let is_socks =
         head[0] == 5 && head[1] != 0 && (len == 2 + u32::from(head[1]) || len >= 10 && head[1] < 8)
             || head[0] == 4 && (head[1] == 1 || head[1] == 2) && len >= 9;
-    if is_request || is_socks {
+    // The first bytes of any of these, too few to tell.
+    let may_become = len < 10 && matches!(head[0], 0 | 3 | 4 | 5 | 0x12 | 0x20 | 0x30);
+    if is_request || is_socks || may_become {
         return Opening::Prelude;
     }
     // A word, and what separates it from the next. What was not read is zero.
     let mut separators = 0;
+    let mut leads = 0;
+    let mut last = 0;
     for byte in head {
         // 1 for all up to the blank.
         separators |= (i32::from(byte) - 0x21) as u32 >> 31;
+        last = last << 8 | u32::from(byte);
+        leads |= u32::from(last == u32::from_be_bytes(*b" htt"));
     }
     let is_word = head[0].is_ascii_alphanumeric() || head[0] == b'\r' || head[0] == b'\n';
     if !is_word || separators == 0 {
         return Opening::Unknown;
     }
-    if first == u32::from_be_bytes(*b"PRI ") {
-        return Opening::Ssh;
+    // These lead to something else, or are followed by fields in frames.
+    let prelude = first == u32::from_be_bytes(*b"CONN")
+        || first == u32::from_be_bytes(*b"PROX")
+        || first == u32::from_be_bytes(*b"PRI ");
+    if prelude {
+        Opening::Prelude
+    } else if leads != 0 {
+        Opening::Proxied
+    } else if len >= 16 && ends_with_empty_line(ctx, at + len) {
+        Opening::Request
+    } else {
+        Opening::Prelude
     }
-    // These two lead to something else.
-    let leads = first == u32::from_be_bytes(*b"CONN") || first == u32::from_be_bytes(*b"PROX");
-    if !leads && len >= 16 && ends_with_empty_line(ctx, at + len) {
-        return Opening::Request;
-    }
-    Opening::Prelude
 }
 
 /// A handshake record of TLS whose first message is a ClientHello (RFC 8446, sections 4 and 5.1).

@@ -8,7 +8,9 @@ use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SkBuffContext;
-use connmon_ebpf::{PAYLOAD_SIZES, PayloadHead, SockEntry, class, flag, kind, proto, stat};
+use connmon_ebpf::{
+    DNS_PORT, DNS_PORTS, PAYLOAD_SIZES, PayloadHead, SockEntry, class, flag, kind, proto, stat,
+};
 
 use super::header::Header;
 use super::opening::{self, Opening};
@@ -20,7 +22,9 @@ use crate::task::{start_of, tgid_of};
 
 // Values of `SockEntry::looked`. Below `TEXT`: so many packets were looked at, and nothing was known.
 /// From here on: as many packets were copied as it is more.
-const TEXT: u8 = 32;
+const TEXT: u8 = 16;
+/// The same of a connection to a proxy, which may be asked for another host with each request.
+const PROXIED: u8 = 160;
 /// Everything up to the end in `UNTIL` is copied.
 const TAKING: u8 = 254;
 /// Nothing more is of interest in that direction.
@@ -34,8 +38,6 @@ const MAX_TEXT: u32 = 16 * 1024;
 const MAX_DNS: u32 = 64 << 20;
 /// QUIC Initial packets that are copied of a flow, each way.
 const MAX_INITIALS: u8 = 250;
-/// The port of DNS (RFC 1035, section 4.2).
-const DNS_PORT: u16 = 53;
 /// A client's first QUIC datagram has at least so many bytes (RFC 9000, section 14.1).
 const INITIAL_LEN: u32 = 1200;
 /// Most bytes of a packet that are copied.
@@ -119,6 +121,7 @@ pub fn segment(ctx: &SkBuffContext, sk: u64, entry: *mut SockEntry, header: &Hea
     if header.remote.port == DNS_PORT {
         payload.class = class::DNS;
         if seen == 0 {
+            payload.class = class::DNS_OPENING;
             let _ = UNTIL.insert(until, seq.wrapping_add(MAX_DNS), 0);
         }
     } else if seen != TAKING {
@@ -136,7 +139,7 @@ pub fn segment(ctx: &SkBuffContext, sk: u64, entry: *mut SockEntry, header: &Hea
         if left == 0 || left > MAX_DNS {
             if payload.class == class::DNS {
                 count(stat::PAYLOADS_LOST, 1);
-            } else {
+            } else if seen == TAKING {
                 next = DONE;
             }
             payload.class = 0;
@@ -163,7 +166,14 @@ fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, u
     }
     let (want, next) = match opening {
         Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
-        _ if seen >= TEXT => return if seen + 1 >= TAKING { DONE } else { seen + 1 },
+        // What is behind the body of the request before is of interest too.
+        Opening::Proxied if seen >= TEXT => {
+            let _ = UNTIL.insert(until, payload.seq.wrapping_add(MAX_TEXT), 0);
+            return proxied(seen);
+        }
+        Opening::Proxied => (MAX_TEXT, PROXIED),
+        _ if seen >= PROXIED => return if is_left(until, payload.seq) { proxied(seen) } else { seen },
+        _ if seen >= TEXT => return if seen + 1 >= PROXIED { DONE } else { seen + 1 },
         Opening::Ssh | Opening::Request if seen == 0 => (MAX_TEXT, DONE),
         Opening::Ssh | Opening::Request | Opening::Prelude => (MAX_TEXT, TEXT),
         Opening::Unknown => {
@@ -181,11 +191,32 @@ fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, u
     next
 }
 
+/// The state after another packet to a proxy was copied.
+#[inline(always)]
+fn proxied(seen: u8) -> u8 {
+    if seen < PROXIED {
+        return PROXIED;
+    }
+    if seen + 1 < TAKING {
+        return seen + 1;
+    }
+    count(stat::PAYLOADS_LOST, 1);
+    DONE
+}
+
+/// Whether what begins there is to be copied.
+#[inline(always)]
+fn is_left(until: u64, seq: u32) -> bool {
+    // SAFETY: the value is a number, and nobody deletes it.
+    let left = unsafe { UNTIL.get(until) }.map_or(0, |until| until.wrapping_sub(seq));
+    left != 0 && left <= MAX_TEXT
+}
+
 /// Who asks a question of DNS over TCP: the sender, if the connection is its own. What the kernel sends later on, it sends in
 /// anybody's context.
 #[inline(always)]
 fn owner(entry: *mut SockEntry, class: u8, way: Way) -> (u32, u64) {
-    if class != class::DNS || way != Way::Tx {
+    if class != class::DNS && class != class::DNS_OPENING || way != Way::Tx {
         return (0, 0);
     }
     let (tgid, start_ns) = sender();
@@ -217,7 +248,7 @@ pub fn datagram(
     }
     let len = len - header.len;
     let mut payload = Payload { at: header.len, len, wanted: len, seq: 0, class: class::DNS };
-    if header.remote.port == DNS_PORT {
+    if DNS_PORTS.contains(&header.remote.port) {
         // A datagram leaves in the context of the call that sends it.
         let (tgid, start_ns) = if way == Way::Tx { sender() } else { (0, 0) };
         copy(ctx, sk, entry, header, way, &payload, tgid, start_ns);
@@ -243,13 +274,13 @@ pub fn datagram(
     copy(ctx, sk, entry, header, way, &payload, 0, 0);
 }
 
-/// Whether a datagram begins with a QUIC Initial packet (RFC 9000, section 17.2.2; RFC 9369, section 3.2). The second bit may be
-/// anything (RFC 9287).
+/// Whether a datagram begins with a QUIC Initial packet (RFC 9000, section 17.2.2, and its drafts from 29 on; RFC 9369, section 3.2). The
+/// second bit may be anything (RFC 9287).
 #[inline(always)]
 fn is_initial(ctx: &SkBuffContext, at: u32) -> bool {
     let Ok([first, a, b, c, d]) = ctx.load::<[u8; 5]>(at as usize) else { return false };
     match u32::from_be_bytes([a, b, c, d]) {
-        1 => first & 0xb0 == 0x80,
+        1 | 0xff00_001d..=0xff00_0020 => first & 0xb0 == 0x80,
         0x6b33_43cf => first & 0xb0 == 0x90,
         _ => false,
     }

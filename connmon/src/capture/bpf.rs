@@ -252,6 +252,7 @@ impl Capture {
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
         self.gone = gone;
         let mut kernel = self.last;
+        self.sniffer.forget(if self.ended.is_none() { now } else { u64::MAX });
         // Copied or not, it was not read.
         let unread = &mut kernel[stat::PAYLOADS_LOST as usize];
         *unread = unread.saturating_add(self.sniffer.unread());

@@ -7,20 +7,34 @@ const MAX_NAME: usize = 255;
 
 /// A name in lower case, without the last dot; none if it cannot be one. An address is none: the connection has its own.
 pub fn host_name(bytes: &[u8]) -> Option<String> {
-    text(bytes).filter(|name| !is_address(name))
+    text(bytes).filter(|name| !is_address(name) && !name.contains([':', '%', '[', ']']))
+}
+
+/// Whether that is neither a name nor an address, nor nothing.
+pub fn is_odd(bytes: &[u8]) -> bool {
+    !bytes.trim_ascii().is_empty()
+        && host_name(bytes).is_none()
+        && !text(bytes).is_some_and(|name| is_address(&name))
 }
 
 /// A host that a proxy is asked for, by its name or its address.
 pub fn target(bytes: &[u8]) -> Option<String> {
-    text(bytes).map(|name| match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-        Some(address) => address.to_owned(),
-        None => name,
-    })
+    let text = text(bytes)?;
+    let host = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
+    (is_address(host) || host_name(host.as_bytes()).is_some()).then(|| host.to_owned())
 }
 
 fn text(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?.trim().trim_end_matches('.');
-    (!text.is_empty() && text.len() <= MAX_NAME).then(|| text.to_ascii_lowercase())
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let is_name =
+        !text.is_empty() && text.len() <= MAX_NAME && !text.starts_with('.') && !text.contains("..");
+    (is_name && !text.contains(is_forbidden)).then(|| text.to_ascii_lowercase())
+}
+
+/// What no name of a host has (URL Standard, section 3.1), but for what addresses have.
+fn is_forbidden(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || "#/<>?@\\^|".contains(c)
 }
 
 /// Whether a host is an address, also in the forms that old resolvers take (`127.1`, `0x7f000001`): no name ends in a number.

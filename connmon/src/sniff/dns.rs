@@ -1,6 +1,7 @@
 //! DNS messages. What is odd in one place hides nothing elsewhere: records are passed over by their lengths.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -12,14 +13,15 @@ use crate::model::LookupAnswer;
 
 /// Bytes of a message's head (RFC 1035, section 4.1.1).
 const HEAD: usize = 12;
-/// Questions of a message that are looked at; all programs ask one.
-const MAX_QUESTIONS: usize = 8;
+/// Questions of a message that are looked at: one, but for multicasts.
+const MAX_QUESTIONS: usize = 64;
 /// Bytes of text that are kept of an answer: compression can make much of little.
 const MAX_TEXT: usize = 256 * 1024;
 /// Characters of a record's data that are kept.
 const MAX_DATA: usize = 255;
-/// The class of the Internet.
+/// The class of the Internet, but for the bit by which a multicast says that it has all there is (RFC 6762, section 10.2).
 const IN: u16 = 1;
+const CLASS: u16 = 0x7fff;
 
 /// A question, or the answer to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
 pub fn framed(stream: &[u8]) -> Found<Parsed> {
     match super::tls::counted(stream) {
         Some((message, _)) => Found::Message(parse(message), 2 + message.len()),
+        None if stream.is_empty() => Found::Undecided,
         None => Found::Incomplete,
     }
 }
@@ -169,7 +172,7 @@ fn answer(bytes: &[u8], at: usize, head: &RecordHead) -> Option<LookupAnswer> {
     let bytes = &bytes[..head.data.1];
     let name = name(bytes, at)?;
     let record = decoder(bytes, at).and_then(|mut decoder| Record::<RData>::read(&mut decoder).ok());
-    let data = match record.map(|record| record.data).filter(|_| head.class == IN) {
+    let data = match record.map(|record| record.data).filter(|_| head.class & CLASS == IN) {
         Some(RData::A(address)) => address.to_string(),
         Some(RData::AAAA(address)) => address.to_string(),
         Some(RData::CNAME(name)) => text(&name.0),
@@ -177,6 +180,22 @@ fn answer(bytes: &[u8], at: usize, head: &RecordHead) -> Option<LookupAnswer> {
         None => generic(&bytes[head.data.0..]),
     };
     Some(LookupAnswer { name, kind: kind_text(head.kind), ttl: head.ttl, data })
+}
+
+/// The addresses that a record tells: its own, or those with which a service spares a client further questions (RFC 9460, section 7.3).
+pub fn addresses(answer: &LookupAnswer) -> Vec<IpAddr> {
+    let hints = |text: &str| -> Vec<IpAddr> {
+        let hints = text
+            .split(' ')
+            .filter_map(|part| part.strip_prefix("ipv4hint=").or_else(|| part.strip_prefix("ipv6hint=")));
+        hints.flat_map(|list| list.split(',')).filter_map(|ip| ip.trim_matches('"').parse().ok()).collect()
+    };
+    match answer.kind.as_str() {
+        "A" | "AAAA" => answer.data.parse().ok().into_iter().collect(),
+        // An address may be cut off.
+        "HTTPS" | "SVCB" if answer.data.chars().count() < MAX_DATA => hints(&answer.data),
+        _ => Vec::new(),
+    }
 }
 
 fn kind_text(kind: u16) -> String {

@@ -3,8 +3,11 @@
 
 mod address;
 mod dns;
+mod hpack;
 mod http;
+mod http2;
 mod quic;
+mod socks;
 mod stream;
 mod tcp;
 #[cfg(test)]
@@ -14,18 +17,15 @@ mod tls;
 use std::net::{IpAddr, SocketAddr};
 
 use bytemuck::try_pod_read_unaligned;
-use connmon_ebpf::{PAYLOAD_SIZES, PayloadHead, class, proto};
+use connmon_ebpf::{DNS_PORTS, PAYLOAD_SIZES, PayloadHead, class, proto};
 use serde::{Deserialize, Serialize};
 
-pub use dns::DnsMessage;
+pub use dns::{DnsMessage, addresses};
 use quic::Quic;
-use stream::{Streams, Way};
+use stream::{Found, Streams, Way};
 pub use tls::Hello;
 
 use crate::model::{Endpoint, ProcessId};
-
-/// The port of DNS (RFC 1035, section 4.2).
-const DNS_PORT: u16 = 53;
 
 /// What two ends of a connection are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub enum Message {
     Tls(Hello),
     /// The same within QUIC.
     Quic(Hello),
-    /// An HTTP request and its host, as the client names it; none in HTTP/2 without TLS, whose beginning has no names.
+    /// An HTTP request and its host, as the client names it.
     Http(Option<String>),
     /// An HTTP request to a proxy, and the host that it is to lead to. What follows is said to that host.
     HttpProxy(Option<String>),
@@ -111,12 +111,18 @@ impl Sniffer {
         let head: PayloadHead = try_pod_read_unaligned(head).map_err(|_| error())?;
         let len = head.len as usize;
         let data = rest.get(..len).filter(|_| len <= PAYLOAD_SIZES[3]).ok_or_else(error)?;
+        self.streams.set_time(head.time_ns);
         let messages = if head.proto == proto::UDP && head.segment != 0 {
             data.chunks(head.segment.into()).flat_map(|data| self.messages(&head, data)).collect()
         } else {
             self.messages(&head, data)
         };
         Ok(messages.into_iter().map(|message| sighting(&head, message)).collect())
+    }
+
+    /// Gives up what should have come whole long before `now_ns`; at the end, everything.
+    pub fn forget(&mut self, now_ns: u64) {
+        self.streams.forget(now_ns);
     }
 
     /// Messages that could not be read though they might have named something.
@@ -131,10 +137,11 @@ impl Sniffer {
         let way = Way { connection, flow: flow(head), outbound: head.outbound != 0 };
         let messages = match head.class {
             class::DNS if head.proto == proto::UDP => self.dns(head, dns::parse(data)),
-            class::DNS => {
-                let parsed = self.streams.join(way, head.seq, data, dns::framed);
-                parsed.into_iter().flat_map(|parsed| self.dns(head, parsed)).collect()
+            class::DNS_OPENING => {
+                self.streams.begin(way, head.seq);
+                self.dns_stream(head, way, data)
             }
+            class::DNS => self.dns_stream(head, way, data),
             class::OPENING => {
                 self.streams.begin(way, head.seq);
                 let messages = self.streams.follow(way, head.seq, data, tcp::opening);
@@ -146,11 +153,27 @@ impl Sniffer {
             class::QUIC => self.quic(way, data),
             _ => Vec::new(),
         };
+        let is_odd = |message: &&Message| matches!(message, Message::Tls(hello) | Message::Quic(hello) if hello.odd_name);
+        self.unread += messages.iter().filter(is_odd).count() as u64;
         if is_stream && head.len < head.total {
-            // A part that is cut off ends what can be put together.
-            self.streams.give_up(way);
+            self.streams.cut(way, head.seq.wrapping_add(head.total));
         }
         messages
+    }
+
+    /// A part of a TCP stream of messages. Where its beginning was missed, or something on the way, it goes on with a part that is
+    /// a whole message and nothing else: what begins anywhere could be read as anything.
+    fn dns_stream(&mut self, head: &PayloadHead, way: Way, data: &[u8]) -> Vec<Message> {
+        if !self.streams.has(way) {
+            let is_sound = matches!(dns::framed(data), Found::Message(parsed, len) if len == data.len() && parsed.unread == 0);
+            if !is_sound {
+                self.unread += 1;
+                return Vec::new();
+            }
+            self.streams.begin(way, head.seq);
+        }
+        let parsed = self.streams.follow(way, head.seq, data, dns::framed);
+        parsed.into_iter().flat_map(|parsed| self.dns(head, parsed)).collect()
     }
 
     /// The messages of this host's questions and of answers to them.
@@ -158,8 +181,8 @@ impl Sniffer {
         self.unread += parsed.unread;
         let (wanted, others): (Vec<_>, Vec<_>) =
             parsed.messages.into_iter().partition(|message| message.response != (head.outbound != 0));
-        // A server of DNS may be asked from the port that it asks itself.
-        if head.local.port != DNS_PORT {
+        // A server of DNS may be asked from the port that it asks itself, and multicasts are for everybody.
+        if !DNS_PORTS.contains(&head.local.port) {
             self.unread += others.len() as u64;
         }
         wanted.into_iter().map(Message::Dns).collect()

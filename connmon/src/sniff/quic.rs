@@ -13,8 +13,16 @@ use super::stream::Way;
 const MAX_ID: usize = 20;
 /// Bytes from the packet number to the sample that unmasks it (RFC 9001, section 5.4.2).
 const TO_SAMPLE: usize = 4;
-/// Bits of the first byte that tell Initial packets, by version; the second may be anything (RFC 9287).
-const TYPES: [(u32, Version, u8); 2] = [(1, Version::V1, 0x80), (0x6b33_43cf, Version::V2, 0x90)];
+/// The version of a number, and the bits of the first byte that tell Initial packets; the second may be anything (RFC 9287).
+fn version(number: u32) -> Option<(Version, u8)> {
+    match number {
+        1 => Some((Version::V1, 0x80)),
+        0x6b33_43cf => Some((Version::V2, 0x90)),
+        // Drafts 29 to 32 of the first version.
+        0xff00_001d..=0xff00_0020 => Some((Version::V1Draft, 0x80)),
+        _ => None,
+    }
+}
 
 /// Connections whose ClientHello is not complete, at most.
 const MAX_BEGUN: usize = 256;
@@ -95,9 +103,10 @@ impl<'a> Initial<'a> {
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut reader = Reader { bytes, at: 0 };
         let first = reader.byte()?;
-        let version = u32::from_be_bytes(reader.take(4)?.try_into().ok()?);
-        let (_, version, _) =
-            TYPES.into_iter().find(|(n, _, bits)| *n == version && first & 0xb0 == *bits)?;
+        let (version, bits) = version(u32::from_be_bytes(reader.take(4)?.try_into().ok()?))?;
+        if first & 0xb0 != bits {
+            return None;
+        }
         let len = usize::from(reader.byte()?);
         let destination = reader.take(len).filter(|id| id.len() <= MAX_ID)?;
         let len = usize::from(reader.byte()?);

@@ -8,6 +8,8 @@ use super::FlowId;
 const MAX_STREAMS: usize = 1024;
 /// Bytes of a stream that wait for what is missing.
 const MAX_BYTES: usize = 256 * 1024;
+/// How long a stream waits for what is missing, nanoseconds.
+const WAIT_NS: u64 = 60_000_000_000;
 
 /// One direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,14 +25,18 @@ pub struct Way {
 /// What the beginning of a stream holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<T> {
-    /// This, in so many bytes; more can follow.
+    /// This, in so many bytes, of which the last may be still to come; more can follow.
     Message(T, usize),
     /// So many bytes that say nothing; what follows may.
     Skip(usize),
     /// This, and nothing more is of interest.
     Last(T),
-    /// That is not to be said yet.
+    /// This, of whose bytes more is to come; it may be found again.
+    Early(T),
+    /// Something that may name somebody, of which more is to come.
     Incomplete,
+    /// It may become something, or nothing.
+    Undecided,
     /// Nothing of interest.
     Nothing,
 }
@@ -42,7 +48,9 @@ impl<T> Found<T> {
             Self::Message(message, len) => Found::Message(of(message), len),
             Self::Skip(len) => Found::Skip(len),
             Self::Last(message) => Found::Last(of(message)),
+            Self::Early(message) => Found::Early(of(message)),
             Self::Incomplete => Found::Incomplete,
+            Self::Undecided => Found::Undecided,
             Self::Nothing => Found::Nothing,
         }
     }
@@ -58,8 +66,12 @@ struct Stream {
     ready: Vec<u8>,
     /// Bytes at the front that were taken out.
     taken: u32,
-    /// When it was last added to, in additions.
-    used: u64,
+    /// What is ready is a part of something that may name somebody.
+    is_part: bool,
+    /// What is ready was told early.
+    is_told: bool,
+    /// When it was last added to, in additions and nanoseconds of CLOCK_BOOTTIME.
+    used: (u64, u64),
 }
 
 /// All streams.
@@ -67,13 +79,34 @@ struct Stream {
 pub struct Streams {
     known: HashMap<(Way, u64), Stream>,
     additions: u64,
+    now_ns: u64,
     lost: u64,
 }
 
 impl Streams {
+    /// What is added from here on comes at this time.
+    pub fn set_time(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+    }
+
+    /// Gives up streams that have waited too long before `now_ns`; at the end, all that wait.
+    pub fn forget(&mut self, now_ns: u64) {
+        let lost = &mut self.lost;
+        self.known.retain(|_, stream| {
+            let is_late = stream.used.1.saturating_add(WAIT_NS) < now_ns && stream.waits();
+            *lost += u64::from(is_late);
+            !is_late
+        });
+    }
+
+    /// Whether a stream has begun and goes on.
+    pub fn has(&self, way: Way) -> bool {
+        self.known.contains_key(&(way, 0))
+    }
+
     /// Begins a stream at a sequence number, in place of an earlier one of that direction.
     pub fn begin(&mut self, way: Way, seq: u32) {
-        self.known.remove(&(way, 0));
+        self.give_up(way);
         self.open((way, 0), seq);
     }
 
@@ -86,12 +119,6 @@ impl Streams {
         parse: impl Fn(&[u8]) -> Found<T>,
     ) -> Vec<T> {
         let Some(base) = self.known.get(&(way, 0)).map(|stream| stream.base) else { return Vec::new() };
-        self.add((way, 0), seq.wrapping_sub(base), data, parse)
-    }
-
-    /// The same of a stream that begins with the first piece that is seen of it.
-    pub fn join<T>(&mut self, way: Way, seq: u32, data: &[u8], parse: impl Fn(&[u8]) -> Found<T>) -> Vec<T> {
-        let base = self.open((way, 0), seq).base;
         self.add((way, 0), seq.wrapping_sub(base), data, parse)
     }
 
@@ -122,7 +149,13 @@ impl Streams {
                     self.known.remove(&of);
                     break;
                 }
-                Found::Incomplete => {
+                found => {
+                    stream.is_part = matches!(found, Found::Incomplete);
+                    if let Found::Early(message) = found
+                        && !std::mem::replace(&mut stream.is_told, true)
+                    {
+                        messages.push(message);
+                    }
                     if !fits {
                         self.known.remove(&of);
                         self.lost += 1;
@@ -130,15 +163,22 @@ impl Streams {
                     break;
                 }
             };
-            stream.ready.drain(..len);
-            // `ready` is far shorter than 2^32.
-            stream.taken = stream.taken.wrapping_add(len as u32);
+            stream.take(len);
         }
         messages
     }
 
+    /// What a TCP stream has before a sequence number is cut off: unless it is of no interest, the stream is given up.
+    pub fn cut(&mut self, way: Way, seq: u32) {
+        let is_passed =
+            |stream: &Stream| stream.end().wrapping_sub(seq.wrapping_sub(stream.base)) as i32 >= 0;
+        if !self.known.get(&(way, 0)).is_some_and(is_passed) {
+            self.give_up(way);
+        }
+    }
+
     /// Gives up a TCP stream, of which something is missing.
-    pub fn give_up(&mut self, way: Way) {
+    fn give_up(&mut self, way: Way) {
         self.lost += u64::from(self.known.remove(&(way, 0)).is_some_and(|stream| stream.waits()));
     }
 
@@ -162,21 +202,35 @@ impl Streams {
             self.lost += u64::from(oldest.is_some_and(|stream| stream.waits()));
         }
         let stream = self.known.entry(of).or_insert_with(|| Stream { base: seq, ..Stream::default() });
-        stream.used = self.additions;
+        stream.used = (self.additions, self.now_ns);
         stream
     }
 }
 
 impl Stream {
+    /// How many bytes are before what is missing.
+    fn end(&self) -> u32 {
+        // Sequence numbers wrap as well.
+        self.taken.wrapping_add(self.ready.len() as u32)
+    }
+
+    /// Whether something that may name somebody would be lost with it.
     fn waits(&self) -> bool {
-        !self.ready.is_empty() || !self.pieces.is_empty()
+        self.is_part || !self.pieces.is_empty()
+    }
+
+    /// Takes out so many bytes, also of what is still to come.
+    fn take(&mut self, len: usize) {
+        self.ready.drain(..len.min(self.ready.len()));
+        self.taken = self.taken.wrapping_add(len as u32);
+        (self.is_part, self.is_told) = (false, false);
+        self.join();
     }
 
     /// Takes in a piece; false if it is too far off.
     fn insert(&mut self, offset: u32, data: &[u8]) -> bool {
-        let ready = |stream: &Self| stream.taken.wrapping_add(stream.ready.len() as u32);
         // What is sent again lies behind; what is far ahead would have to wait for too much.
-        let ahead = offset.wrapping_sub(ready(self)) as i32;
+        let ahead = offset.wrapping_sub(self.end()) as i32;
         let waiting: usize = self.pieces.values().map(Vec::len).sum();
         if ahead > MAX_BYTES as i32 || waiting + self.ready.len() + data.len() > MAX_BYTES {
             return false;
@@ -186,15 +240,21 @@ impl Stream {
         if piece.len() < data.len() {
             *piece = data.to_vec();
         }
+        self.join();
+        true
+    }
+
+    /// Puts what waits behind what is ready, up to the first hole.
+    fn join(&mut self) {
         loop {
-            let end = ready(self);
+            let end = self.end();
             let Some((offset, len)) = self
                 .pieces
                 .iter()
                 .map(|(offset, data)| (*offset, data.len()))
                 .find(|(offset, _)| end.wrapping_sub(*offset) as i32 >= 0)
             else {
-                return true;
+                return;
             };
             let piece = self.pieces.remove(&offset).unwrap_or_default();
             let known = end.wrapping_sub(offset) as usize;

@@ -2,6 +2,7 @@
 
 mod initials;
 mod openings;
+mod preludes;
 mod questions;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -65,6 +66,7 @@ impl Client {
         let keys = suite.quic_suite().unwrap().keys(&self.id, Side::Client, self.version).local;
         let (number, first) = match self.version {
             Version::V2 => (0x6b33_43cf_u32, 0xd0),
+            Version::V1Draft => (0xff00_001d, 0xc0),
             _ => (1, 0xc0),
         };
         let step = self.hello.len().div_ceil(self.parts);
@@ -126,7 +128,7 @@ fn messages(sniffer: &mut Sniffer, head: PayloadHead, data: &[u8]) -> Vec<Messag
 
 fn hello(host: &str, alpn: &[&str]) -> Hello {
     let alpn = alpn.iter().map(|name| (*name).into()).collect();
-    Hello { server_name: Some(host.into()), alpn, outer: false }
+    Hello { server_name: Some(host.into()), alpn, ..Hello::default() }
 }
 
 #[test]
@@ -218,7 +220,8 @@ fn dns_over_tcp_several_messages_in_any_pieces() {
         let mut ids = Vec::new();
         for (nth, piece) in stream.chunks(size).enumerate() {
             let seq = 5_u32.wrapping_add((nth * size) as u32);
-            let head = PayloadHead { seq, outbound: 0, ..head(class::DNS, proto::TCP) };
+            let class = if nth == 0 { class::DNS_OPENING } else { class::DNS };
+            let head = PayloadHead { seq, outbound: 0, ..head(class, proto::TCP) };
             for message in messages(&mut sniffer, head, piece) {
                 let Message::Dns(message) = message else { panic!("another message") };
                 ids.push(message.id);
@@ -226,6 +229,31 @@ fn dns_over_tcp_several_messages_in_any_pieces() {
         }
         assert_eq!(ids, [1, 2, 3], "pieces of {size}");
     }
+}
+
+/// Behind a hole, nothing is read but what is a message for sure.
+#[test]
+fn dns_over_tcp_of_which_a_part_is_missing() {
+    let framed = |id: u16| {
+        let message = dns(id, "a.example.", answers());
+        [&(message.len() as u16).to_be_bytes()[..], &message].concat()
+    };
+    let mut sniffer = Sniffer::default();
+    let mut ids = |seq: u32, data: &[u8]| {
+        let head = PayloadHead { seq, outbound: 0, ..head(class::DNS, proto::TCP) };
+        let found = messages(&mut sniffer, head, data).into_iter().map(|message| match message {
+            Message::Dns(message) => message.id,
+            other => panic!("{other:?}"),
+        });
+        (found.collect::<Vec<_>>(), sniffer.unread())
+    };
+    let part = framed(1);
+    assert_eq!(ids(100, &part[9..]), (vec![], 1));
+    assert_eq!(ids(200, &[framed(2), framed(3)].concat()[..80]), (vec![], 2));
+    assert_eq!(ids(1_000, &part), (vec![1], 2));
+    let next = 1_000 + part.len() as u32;
+    assert_eq!(ids(next, &framed(4)[..20]), (vec![], 2));
+    assert_eq!(ids(next + 20, &framed(4)[20..]), (vec![4], 2));
 }
 
 #[test]

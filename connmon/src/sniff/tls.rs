@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tls_parser::{TlsRecordType, parse_tls_handshake_client_hello, parse_tls_record_header};
 
-use super::address::host_name;
+use super::address::{host_name, is_odd};
 use super::stream::Found;
 
 /// Protocols of an offer that are kept.
@@ -29,6 +29,9 @@ pub struct Hello {
     /// may want another host, which the inner one names.
     #[serde(default)]
     pub outer: bool,
+    /// It has something as a name that can be none.
+    #[serde(skip)]
+    pub odd_name: bool,
 }
 
 /// The ClientHello at the beginning of a stream of TLS records.
@@ -67,7 +70,11 @@ fn extensions(mut bytes: &[u8]) -> Hello {
     while let Some((kind, rest)) = number(bytes) {
         let Some((data, after)) = counted(rest) else { break };
         match kind {
-            SERVER_NAME => hello.server_name = server_name(data),
+            SERVER_NAME => {
+                let name = server_name(data);
+                hello.odd_name = name.is_none_or(is_odd);
+                hello.server_name = name.and_then(host_name);
+            }
             ALPN => hello.alpn = protocols(data),
             // That of an inner one is 1.
             ENCRYPTED_HELLO => hello.outer = data.first() == Some(&0),
@@ -78,12 +85,12 @@ fn extensions(mut bytes: &[u8]) -> Hello {
     hello
 }
 
-fn server_name(data: &[u8]) -> Option<String> {
+fn server_name(data: &[u8]) -> Option<&[u8]> {
     let (mut names, _) = counted(data)?;
     while let Some((kind, rest)) = names.split_first() {
         let (name, after) = counted(rest)?;
         if *kind == HOST_NAME {
-            return host_name(name);
+            return Some(name);
         }
         names = after;
     }

@@ -1,13 +1,16 @@
 //! Names: what was said on connections, and what DNS answered before they were opened.
 
+mod multicast;
+
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use connmon_ebpf::SockEntry;
+use connmon_ebpf::{DNS_PORT, SockEntry};
 
 use crate::model::{Endpoint, LookupAnswer, NameSource, Observed, ProcessId, Proto};
-use crate::sniff::{DnsMessage, FlowId, Message, Sighting};
+use crate::sniff::{DnsMessage, FlowId, Message, Sighting, addresses};
 
 /// Things said on connections that are not met yet, at most.
 const MAX_WAITING: usize = 16_384;
@@ -22,8 +25,10 @@ const MAX_QUESTIONS: usize = 8_192;
 const ANSWER_NS: u64 = 10_000_000_000;
 /// Addresses whose names are remembered.
 const MAX_ADDRESSES: usize = 65_536;
-/// Names of an address, and of a connection, at most.
+/// Names of an address, at most.
 const MAX_NAMES: usize = 8;
+/// Things said on a connection that wait to be handed on, at most: a proxy can be asked for many hosts.
+const MAX_SAID: usize = 64;
 /// Of a name of an address, and of who asked for it, at most so many pairs.
 const MAX_ASKERS: usize = 32;
 /// A name that another process asked for counts for at least so long, nanoseconds, however short its time to live.
@@ -103,9 +108,11 @@ pub struct Names {
     waiting: HashMap<Key, Vec<Sighting>>,
     waiting_count: usize,
     questions: BTreeMap<Question, (u64, Option<ProcessId>)>,
+    /// How many of them each process asked.
+    askers: HashMap<Option<ProcessId>, usize>,
     known: HashMap<Address, Vec<Known>>,
-    /// Addresses in the order in which they were first named.
-    order: VecDeque<Address>,
+    /// Addresses in the order in which they were first named, by who asked.
+    order: HashMap<Option<ProcessId>, VecDeque<Address>>,
     asked: Vec<Asked>,
     evicted: u64,
 }
@@ -132,12 +139,7 @@ impl Names {
             kind: message.kind.clone(),
         };
         if !message.response {
-            if self.questions.len() < MAX_QUESTIONS {
-                // Asked again, it is the same question.
-                self.questions.entry(question).or_insert((sighting.time_ns, sighting.process()));
-            } else {
-                self.evicted += 1;
-            }
+            self.ask(question, sighting);
             return;
         }
         if message.name.is_empty() {
@@ -146,7 +148,10 @@ impl Names {
             let asked = asked.take(1).find(|asked| (asked.flow, asked.id) == (question.flow, question.id));
             question = asked.cloned().unwrap_or(question);
         }
-        let (time_ns, process) = self.questions.remove(&question).unwrap_or((sighting.time_ns, None));
+        if question.flow.remote.port() != DNS_PORT && !self.questions.contains_key(&question) {
+            return self.multicast(message, sighting);
+        }
+        let (time_ns, process) = self.answered(&question).unwrap_or((sighting.time_ns, None));
         let message = DnsMessage { name: question.name, kind: question.kind, ..message.clone() };
         self.learn(&message, sighting.flow.netns, sighting.time_ns, process);
         self.asked.push(Asked {
@@ -158,10 +163,34 @@ impl Names {
         });
     }
 
+    /// Remembers a question: of one process as many as there is room left, so that it cannot take that of others.
+    fn ask(&mut self, question: Question, sighting: &Sighting) {
+        if self.questions.contains_key(&question) {
+            // Asked again, it is the same question.
+            return;
+        }
+        let count = self.askers.entry(sighting.process()).or_default();
+        if *count >= MAX_QUESTIONS - self.questions.len() {
+            self.evicted += 1;
+            return;
+        }
+        *count += 1;
+        self.questions.insert(question, (sighting.time_ns, sighting.process()));
+    }
+
+    /// Forgets a question; returns when it was asked, and by whom.
+    fn answered(&mut self, question: &Question) -> Option<(u64, Option<ProcessId>)> {
+        let found = self.questions.remove(question);
+        if let Some((_, process)) = found {
+            asked_less(&mut self.askers, process);
+        }
+        found
+    }
+
     fn wait(&mut self, sighting: Sighting) {
         let key = Key::of(&sighting);
         let there = self.waiting.get(&key).map_or(0, Vec::len);
-        if self.waiting_count < MAX_WAITING && there < MAX_NAMES {
+        if self.waiting_count < MAX_WAITING && there < MAX_SAID {
             self.waiting.entry(key).or_default().push(sighting);
             self.waiting_count += 1;
         } else if there == 0 || !matches!(sighting.message, Message::Dns(_)) {
@@ -184,14 +213,12 @@ impl Names {
             names.push(&alias.data);
         }
         let name: Arc<str> = message.name.as_str().into();
-        for answer in &message.answers {
-            let is_address = matches!(answer.kind.as_str(), "A" | "AAAA") && names.contains(&&*answer.name);
-            let Some(ip) = answer.data.parse::<IpAddr>().ok().filter(|_| is_address) else { continue };
+        for answer in message.answers.iter().filter(|answer| names.contains(&&*answer.name)) {
             let until_ns = now + GRACE_NS.max(u64::from(answer.ttl) * 1_000_000_000);
-            self.remember(
-                (netns, ip.to_canonical()),
-                Known { name: name.clone(), process, time_ns: now, until_ns },
-            );
+            for ip in addresses(answer) {
+                let known = Known { name: name.clone(), process, time_ns: now, until_ns };
+                self.remember((netns, ip.to_canonical()), known);
+            }
         }
     }
 
@@ -199,9 +226,9 @@ impl Names {
         if !self.known.contains_key(&address) {
             if self.known.len() >= MAX_ADDRESSES {
                 self.evicted += 1;
-                self.order.pop_front().and_then(|oldest| self.known.remove(&oldest));
+                self.make_room();
             }
-            self.order.push_back(address);
+            self.order.entry(known.process).or_default().push_back(address);
         }
         let all = self.known.entry(address).or_default();
         all.retain(|old| (&old.name, old.process) != (&known.name, known.process));
@@ -218,6 +245,20 @@ impl Names {
             self.evicted += u64::from(oldest.until_ns >= known.time_ns && !is_known);
         }
         all.push(known);
+    }
+
+    /// Forgets the oldest address of the process that has most.
+    fn make_room(&mut self) {
+        let most = self
+            .order
+            .iter()
+            .max_by_key(|(process, all)| (all.len(), **process))
+            .map(|(process, _)| *process);
+        let Some(Entry::Occupied(mut all)) = most.map(|process| self.order.entry(process)) else { return };
+        all.get_mut().pop_front().and_then(|oldest| self.known.remove(&oldest));
+        if all.get().is_empty() {
+            all.remove();
+        }
     }
 
     /// The names by which DNS had given the address of a connection before it was opened: those that its own process asked
@@ -342,11 +383,12 @@ impl Names {
     /// Gives up waiting for what should have come long before `now_ns`; at the end, for everything.
     pub fn forget(&mut self, now_ns: u64) {
         let late = |time_ns: u64, patience: u64| time_ns.saturating_add(patience) < now_ns;
-        let asked = &mut self.asked;
+        let (asked, askers) = (&mut self.asked, &mut self.askers);
         self.questions.retain(|question, (time_ns, process)| {
             if !late(*time_ns, ANSWER_NS) {
                 return true;
             }
+            asked_less(askers, *process);
             asked.push(Asked {
                 time_ns: *time_ns,
                 answered_ns: None,
@@ -361,6 +403,16 @@ impl Names {
             !all.is_empty()
         });
         self.waiting_count = self.waiting.values().map(Vec::len).sum();
+    }
+}
+
+/// A process waits for one answer less.
+fn asked_less(askers: &mut HashMap<Option<ProcessId>, usize>, process: Option<ProcessId>) {
+    if let Entry::Occupied(mut count) = askers.entry(process) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
     }
 }
 

@@ -38,6 +38,14 @@ pub fn openings() -> Result<Vec<Opening>> {
     let rest = first_alone.split_off(1);
     let proxy2 = [&b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"[..], &words::hello("proxy2.test", 0)?].concat();
     let postgres = vec![0, 0, 0, 8, 4, 210, 22, 47];
+    let get = |host: &str| text(&format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    let post = text("POST http://post.test/ HTTP/1.1\r\nContent-Length: 40000\r\n\r\n");
+    let tds =
+        |data: &[u8]| [&[18, 1][..], &(8 + data.len() as u16).to_be_bytes(), &[0, 0, 1, 0], data].concat();
+    let prelogin = tds(&[&[0, 0, 26, 0, 6, 1, 0, 32, 0, 1, 255][..], &[0; 7]].concat());
+    let socks = [&[4, 1, 1, 187, 0, 0, 0, 1][..], b"me\0four.test\0"].concat();
+    let h2 = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let headers = [&[0, 0, 12, 1, 4, 0, 0, 0, 1, 0x82, 0x41, 9][..], b"h2.test:1"].concat();
     let mut all = vec![
         opening(pieces(words::hello("pieces.test", 0)?, 5), &[("sni", "pieces.test")]),
         opening(vec![words::hello("large.test", 4_600)?], &[("sni", "large.test")]),
@@ -83,6 +91,20 @@ pub fn openings() -> Result<Vec<Opening>> {
             vec![text("GET http://absolute.test/ HTTP/1.1\r\nHost: absolute.test\r\n\r\n")],
             &[("proxied", "absolute.test")],
         ),
+        // Several hosts; what is sent to one of them is no request, and a long one is not looked at.
+        opening(
+            vec![
+                get("a.test"),
+                post,
+                vec![b'x'; 40_000 - get("no.test").len()],
+                get("no.test"),
+                get("b.test"),
+            ],
+            &[("proxied", "a.test"), ("proxied", "post.test"), ("proxied", "b.test")],
+        ),
+        opening(pieces(socks, 2), &[("proxied", "four.test")]),
+        opening(vec![prelogin, tds(&words::hello("tds.test", 0)?)], &[("sni", "tds.test")]),
+        opening(vec![h2, headers], &[("http", "h2.test")]),
         opening(vec![text("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")], &[]),
     ];
     let mut v6 = opening(behind(vec![postgres], "postgres6.test")?, &[("sni", "postgres6.test")]);
@@ -174,6 +196,28 @@ pub fn ask(server: SocketAddr, question: &[u8], answer: &[u8]) -> Result<()> {
     let (_, from) = at.recv_from(&mut [0; 4096])?;
     at.send_to(answer, from)?;
     let len = client.recv(&mut vec![0; 65_536]).context("no answer")?;
+    ensure!(len == answer.len(), "{len} bytes");
+    Ok(())
+}
+
+/// Asks everybody for a name (mDNS), and is told the address by one, who does not repeat the question.
+pub fn ask_everybody(name: &str, responder: Ipv4Addr, address: Ipv4Addr) -> Result<()> {
+    let at = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    // A responder of the host's may listen on the port.
+    at.set_reuse_address(true)?;
+    at.bind(&SocketAddr::from((responder, 5353)).into())?;
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    socket2::SockRef::from(&client).set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
+    let question = question(0, name);
+    client.send_to(&question, (Ipv4Addr::new(224, 0, 0, 251), 5353))?;
+    // Head, name, type, class with the bit that this is all, time to live.
+    let mut answer = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    answer.extend(&question[12..question.len() - 2]);
+    answer.extend([0x80, 1, 0, 0, 0, 120, 0, 4]);
+    answer.extend(address.octets());
+    at.send_to(&answer, &client.local_addr()?.into())?;
+    let len = client.recv(&mut [0; 512]).context("no answer")?;
     ensure!(len == answer.len(), "{len} bytes");
     Ok(())
 }

@@ -266,6 +266,9 @@ pub fn odd() -> Result<()> {
     let server = SocketAddr::from((ODD_SERVER, 53));
     odd::ask(server, &question, &odd::answer(&question, ODD))?;
     let far = std::thread::spawn(elsewhere).join().ok().context("the thread panicked")??;
+    let told = Ipv4Addr::new(127, 53, 1, 9);
+    odd::ask_everybody("printer.local", Ipv4Addr::new(127, 53, 1, 8), told)?;
+    let printer = odd::Pair::new(&TcpListener::bind((told, 0))?)?.say(&[])?;
     let mut ports = Vec::new();
     for opening in &openings {
         let listener = if opening.v6 { &listener6 } else { &listener };
@@ -300,6 +303,8 @@ pub fn odd() -> Result<()> {
         let found = of(port, ip).with_context(|| format!("{expected:?} is missing"))?;
         ensure!(found == expected, "{found:?}, not {expected:?}");
     }
+    let found = of(printer, told.into()).context("the connection to the printer is missing")?;
+    ensure!(found == [("dns", "printer.local".to_owned())], "{found:?}");
     let found = of(far, ODD.into()).context("the connection in the other namespace is missing")?;
     ensure!(found.is_empty(), "what was asked in one namespace names {found:?} in another");
     for (ip, (port, name)) in [[127, 53, 1, 1], [127, 53, 1, 2]].map(IpAddr::from).into_iter().zip(same_port)

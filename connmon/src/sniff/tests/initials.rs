@@ -9,7 +9,7 @@ fn read(sniffer: &mut Sniffer, datagrams: &[Vec<u8>]) -> Vec<Message> {
 
 #[test]
 fn quic_initials_name_their_server() {
-    for version in [Version::V1, Version::V2] {
+    for version in [Version::V1, Version::V2, Version::V1Draft] {
         for parts in [1, 2, 3, 9, 40] {
             let mut datagrams = initials("quic.example", version, parts);
             datagrams.reverse();

@@ -12,6 +12,8 @@ fn said(stream: &[u8]) -> Vec<Message> {
         let head = PayloadHead { seq: nth as u32, ..head(class, proto::TCP) };
         slowly.extend(messages(&mut sniffer, head, &[*byte]));
     }
+    // What is told early is told again when it is whole.
+    slowly.dedup();
     assert_eq!(slowly, at_once);
     assert_eq!(sniffer.unread(), 0);
     at_once
@@ -52,6 +54,20 @@ fn hosts_of_requests() {
         ("CONNECT [2001:db8::9]:443 HTTP/1.1\r\n\r\n", proxy("2001:db8::9")),
         ("GET /?u=http://a.example/ HTTP/1.1\r\nHost: plain.example\r\n\r\n", http(Some("plain.example"))),
         ("GET lost\r\nHost: lost.example\r\n\r\n", vec![]),
+        // A line goes on in the next.
+        ("GET / HTTP/1.1\r\nHost:\r\n\tfolded.example\r\n\r\n", http(Some("folded.example"))),
+        (
+            "GET / HTTP/1.1\r\nA: b\r\n Host: no.example\r\nHost: real.example\r\n\r\n",
+            http(Some("real.example")),
+        ),
+        // What can be no name is none.
+        ("GET / HTTP/1.1\r\nHost: a b.example\r\n\r\n", http(None)),
+        ("GET / HTTP/1.1\r\nHost: a.example:x\r\n\r\n", http(None)),
+        ("GET / HTTP/1.1\r\nHost: u@a.example\r\n\r\n", http(None)),
+        ("GET / HTTP/1.1\r\nHost: a..example\r\n\r\n", http(None)),
+        ("GET / HTTP/1.1\r\nHost: a\0.example\r\n\r\n", http(None)),
+        ("GET http:///x HTTP/1.1\r\nHost: a.example\r\n\r\n", vec![Message::HttpProxy(None)]),
+        ("GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nHost: ws.example\r\n\r\n", http(Some("ws.example"))),
         ("EHLO mail.example\r\nGET / HTTP/1.1\r\nHost: body.example\r\n\r\n", vec![]),
     ] {
         assert_eq!(said(request.as_bytes()), expected, "{request:?}");
@@ -186,6 +202,32 @@ fn server_name(name: &str) -> Vec<u8> {
     data
 }
 
+/// What can be no name of a host is not told, and counted.
+#[test]
+fn server_names_that_can_be_none() {
+    let long = "x".repeat(300);
+    for (name, found, unread) in [
+        ("Trailing.Example.", Some("trailing.example"), 0),
+        ("xn--bcher-kva.example", Some("xn--bcher-kva.example"), 0),
+        ("_dns.a-b.example", Some("_dns.a-b.example"), 0),
+        ("good.example\0.bad.example", None, 1),
+        ("a b.example", None, 1),
+        ("a.example:443", None, 1),
+        ("a.example\n", None, 1),
+        (&long, None, 1),
+        ("192.0.2.1", None, 0),
+        ("", None, 0),
+    ] {
+        let mut sniffer = Sniffer::default();
+        let bytes = with_extensions(&[(0, &server_name(name))]);
+        let [Message::Tls(hello)] = &messages(&mut sniffer, head(class::OPENING, proto::TCP), &bytes)[..]
+        else {
+            panic!("{name:?}")
+        };
+        assert_eq!((hello.server_name.as_deref(), sniffer.unread()), (found, unread), "{name:?}");
+    }
+}
+
 #[test]
 fn extensions_that_are_odd_and_names_that_are_none() {
     let name = server_name("odd.example");
@@ -201,7 +243,10 @@ fn extensions_that_are_odd_and_names_that_are_none() {
         (vec![(0, &name[..4])], (None, false)),
         (vec![], (None, false)),
     ] {
-        let [Message::Tls(found)] = &said(&with_extensions(&extensions))[..] else {
+        let bytes = with_extensions(&extensions);
+        let mut sniffer = Sniffer::default();
+        let [Message::Tls(found)] = &messages(&mut sniffer, head(class::OPENING, proto::TCP), &bytes)[..]
+        else {
             panic!("{extensions:?}")
         };
         assert_eq!((found.server_name.as_deref(), found.outer), expected, "{extensions:?}");

@@ -170,3 +170,33 @@ fn questions_in_one_packet() {
     let head = PayloadHead { segment: question.len() as u16, ..head(class::DNS, proto::UDP) };
     assert_eq!(messages(&mut sniffer, head, &question.repeat(3)).len(), 3);
 }
+
+/// Addresses that a service's record has are text that is read again.
+#[test]
+fn hints_of_services() {
+    let hints = b"\0\x01\0\0\x01\0\x03\x02h2\0\x04\0\x08\xc0\0\x02\x01\xc0\0\x02\x02\0\x06\0\x10 \x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07";
+    let mut bytes = message(0x8180, [1, 0, 0], &[record(65, hints)]);
+    bytes[12 + QUESTION.len() - 3] = 65;
+    let all = read(&mut Sniffer::default(), 0, &bytes);
+    assert_eq!((&*all[0].kind, &*all[0].answers[0].kind), ("HTTPS", "HTTPS"));
+    let found = super::addresses(&all[0].answers[0]);
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["192.0.2.1", "192.0.2.2", "2001:db8::7"], "{all:?}");
+}
+
+/// What everybody hears: an answer without a question, with the bit that it is all there is; others' questions are not counted.
+#[test]
+fn multicasts() {
+    let mut sniffer = Sniffer::default();
+    let mut head = PayloadHead { outbound: 0, ..head(class::DNS, proto::UDP) };
+    (head.local.port, head.remote.port) = (5353, 5353);
+    let mut answer = message(0x8400, [0, 0, 0], &[]);
+    answer.truncate(12);
+    (answer[5], answer[7]) = (0, 1);
+    answer.extend(b"\x07printer\x05local\0\0\x01\x80\x01\0\0\0\x78\0\x04\xc0\0\x02\x09");
+    let [Message::Dns(found)] = &messages(&mut sniffer, head, &answer)[..] else { panic!("no answer") };
+    let record = &found.answers[0];
+    assert_eq!((&*found.name, &*record.name, &*record.data), ("", "printer.local", "192.0.2.9"));
+    assert_eq!(messages(&mut sniffer, head, &message(0, [0, 0, 0], &[])), []);
+    assert_eq!(sniffer.unread(), 0);
+}

@@ -144,7 +144,7 @@ fn hello(time_ns: u64, remote: &str) -> Frame {
         message: Message::Tls(Hello {
             server_name: Some("sni.example".into()),
             alpn: vec!["h2".into()],
-            outer: false,
+            ..Hello::default()
         }),
     }))
 }
@@ -311,4 +311,82 @@ fn an_answer_without_its_question() {
     let [row] = &batch.lookups[..] else { panic!("{:?}", batch.lookups) };
     assert_eq!((&*row.name, &*row.kind, row.code.as_deref()), ("a.example", "A", Some("FormErr")));
     assert!(row.process.is_some());
+}
+
+/// The same question or answer, with other ends.
+fn between(mut frame: Frame, local_port: u16, remote: &str) -> Frame {
+    if let Frame::Sighting(sighting) = &mut frame {
+        (sighting.flow.local_port, sighting.flow.remote) = (local_port, remote.parse().unwrap());
+        if let Message::Dns(message) = &mut sighting.message
+            && message.response
+        {
+            // Without its question, and of no number.
+            (message.id, message.name) = (0, String::new());
+        }
+    }
+    frame
+}
+
+#[test]
+fn whoever_knows_answers_a_multicast() {
+    let [question, answer] = asked(10, 0, "printer.local", Some(ALICE), 120);
+    let Frame::Sighting(mut record) = answer else { panic!("no sighting") };
+    if let Message::Dns(message) = &mut record.message {
+        message.answers.remove(0);
+        message.answers[0].name = "printer.local".into();
+    }
+    let answer = Frame::Sighting(record);
+    let question = between(question, 5353, "224.0.0.251:5353");
+    let at = |local_port, from| between(answer.clone(), local_port, from);
+    let (_, batch) = feed([question.clone(), at(5353, "10.0.0.9:5353"), born(7), opened_at(20, 7)]);
+    assert_eq!(names(&batch), [("printer.local".into(), "dns", true)]);
+    let lookup = &batch.lookups[0];
+    assert_eq!((lookup.name.as_str(), lookup.server.port, lookup.answers.len()), ("printer.local", 5353, 2));
+    assert_eq!(batch.lookups.len(), 1);
+    // To another socket, from another port, or without a question: nobody here asked for that.
+    for stray in [at(5000, "10.0.0.9:5353"), at(5353, "10.0.0.9:5355")] {
+        let (_, batch) = feed([question.clone(), stray, born(7), opened_at(20, 7)]);
+        assert_eq!((names(&batch), batch.lookups.len()), (vec![], 0));
+    }
+    let (_, batch) = feed([at(5353, "10.0.0.9:5353"), born(7), opened_at(20, 7)]);
+    assert_eq!((names(&batch), batch.lookups.len()), (vec![], 0));
+}
+
+/// A process that asks without end takes the room of nobody else, neither of questions nor of addresses.
+#[test]
+fn one_process_does_not_take_all_the_room() {
+    let (mut tracker, _) = feed([]);
+    let host = |nth: u32| told(nth, &format!("{nth}.greedy.example"));
+    for nth in 0..70_000_u32 {
+        tracker.feed(dns(
+            false,
+            SECOND,
+            (nth % 60_000) as u16,
+            &format!("{nth}.open.example"),
+            Some(ALICE),
+            0,
+        ));
+    }
+    let [question, answer] = asked(2, 1, "bob.example", Some(BOB), 600);
+    tracker.feed(question);
+    tracker.feed(answer);
+    for nth in 0..140_000_u32 {
+        host(nth).into_iter().for_each(|frame| tracker.feed(frame));
+    }
+    tracker.feed(born(8));
+    tracker.feed(opened_at(20, 8));
+    assert_eq!(names(&tracker.take()), [("bob.example".into(), "dns", true)]);
+}
+
+/// Alice asks for a name and is told an address of its own.
+fn told(nth: u32, name: &str) -> [Frame; 2] {
+    let [question, mut answer] = asked(3, 1, name, Some(ALICE), 600);
+    if let Frame::Sighting(sighting) = &mut answer
+        && let Message::Dns(message) = &mut sighting.message
+    {
+        message.answers.truncate(1);
+        let data = std::net::Ipv4Addr::from(0x0a00_0000 + nth).to_string();
+        message.answers[0] = LookupAnswer { name: name.into(), kind: "A".into(), ttl: 600, data };
+    }
+    [question, answer]
 }
