@@ -96,7 +96,7 @@ mod tests {
         let feed = Arc::new(Feed::new(None, 1, 1_000).unwrap());
         let mut known = Known::default();
         let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
-        feed.apply(&Update { snapshot: Some(all), ..first() });
+        feed.apply(Update { snapshot: Some(all), ..first() });
         assert!(feed.publish(&mut known, false));
         (feed, known)
     }
@@ -118,12 +118,12 @@ mod tests {
         assert!(next(&mut receiver).await.starts_with("event: snapshot"));
         assert!(next(&mut receiver).await.starts_with("event: hello"));
         for row in 10..50 {
-            feed.apply(&opened(row));
+            feed.apply(opened(row));
             assert!(feed.publish(&mut known, false));
         }
         let text = next(&mut receiver).await;
         assert!(text.starts_with("event: snapshot") && text.contains("\"dropped\":24"), "{text}");
-        feed.apply(&opened(60));
+        feed.apply(opened(60));
         assert!(feed.publish(&mut known, false));
         let text = next(&mut receiver).await;
         assert!(text.starts_with("event: update") && text.contains("\"opened\""), "{text}");
@@ -133,7 +133,7 @@ mod tests {
     async fn what_was_missed_is_told_once() {
         let (feed, mut known) = feed();
         for row in 10..13 {
-            feed.apply(&opened(row));
+            feed.apply(opened(row));
             feed.publish(&mut known, false);
         }
         let last = feed.view().last;
@@ -154,11 +154,11 @@ mod tests {
         let feed = Feed::new(None, 1, KEEP).unwrap();
         let mut known = Known::default();
         let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
-        feed.apply(&Update { snapshot: Some(all), ..first() });
+        feed.apply(Update { snapshot: Some(all), ..first() });
         let ended = |row| crate::live::tests::closed(connection(row, 1, "8.8.4.4"), crate::model::End::Fin);
         for part in 0..200 {
             let connections = (0..500).map(|n| ended(3 + part * 500 + n)).collect();
-            feed.apply(&Update { run: None, connections, traffic: vec![], names: vec![], ..first() });
+            feed.apply(Update { run: None, connections, traffic: vec![], names: vec![], ..first() });
             assert!(feed.publish(&mut known, false));
         }
         let sizes = feed.sizes(&known);
@@ -178,10 +178,28 @@ mod tests {
         assert!(!view.runs[0].going_on);
         // A recorder that comes begins anew.
         let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
-        feed.apply(&Update { snapshot: Some(all), ..first() });
+        feed.apply(Update { snapshot: Some(all), ..first() });
         assert!(
             feed.view().connections.iter().all(|(_, one)| one.end.is_none()) && feed.view().runs[0].going_on
         );
+    }
+
+    #[test]
+    fn half_a_snapshot_is_not_shown() {
+        let (feed, mut known) = feed();
+        let part = |first, last| Some(Snapshot { first, last, missed: 2, forgotten: 0 });
+        let seen = || feed.view().connections.iter().map(|(_, one)| one.id & 0xff).collect::<Vec<_>>();
+        feed.apply(Update { snapshot: part(true, false), ..first() });
+        feed.apply(Update { snapshot: part(false, false), ..opened(7) });
+        assert_eq!(seen(), [1, 2]);
+        assert!(!feed.publish(&mut known, false));
+        feed.apply(Update { snapshot: part(false, true), ..opened(8) });
+        assert_eq!(seen(), [1, 2, 7, 8]);
+        assert!(feed.publish(&mut known, false));
+        // One that breaks off leaves what was.
+        feed.apply(Update { snapshot: part(true, false), ..opened(9) });
+        feed.apply(Update { snapshot: part(true, true), ..first() });
+        assert_eq!(seen(), [1, 2]);
     }
 
     #[test]
@@ -189,10 +207,10 @@ mod tests {
         let (feed, mut known) = feed();
         let mut own = opened(10);
         own.connections[0].remote = crate::model::Endpoint::new("127.0.0.1".parse().unwrap(), 1);
-        feed.apply(&own);
+        feed.apply(own.clone());
         assert!(feed.publish(&mut known, false), "that it began is told");
         own.connections[0].kernel = Some(crate::model::KernelTotals::default());
-        feed.apply(&Update { traffic: vec![], processes: vec![], ..own });
+        feed.apply(Update { traffic: vec![], processes: vec![], ..own });
         assert!(!feed.publish(&mut known, false));
         assert!(feed.publish(&mut known, true), "in time");
     }

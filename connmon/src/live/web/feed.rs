@@ -100,6 +100,24 @@ struct State {
     said: (Timestamp, Recorder),
     /// Updates that were missed and told of.
     missed: u64,
+    /// The parts of a snapshot that has not come whole.
+    parts: Vec<Update>,
+}
+
+impl State {
+    fn take(&mut self, update: &Update) {
+        let changes = self.board.apply(update);
+        if changes.reset {
+            self.pending = Pending { reset: true, ..Pending::default() };
+        }
+        self.recorder = if self.board.has_ended() { Recorder::Ended } else { Recorder::On };
+        self.pending.changed.extend(changes.connections);
+        for id in changes.gone {
+            self.pending.changed.remove(&id);
+            self.pending.gone.insert(id);
+        }
+        self.pending.events.extend(changes.events);
+    }
 }
 
 /// The board and what browsers are told of it.
@@ -162,7 +180,7 @@ impl Feed {
         loop {
             for update in updates {
                 match update {
-                    Ok(update) => self.apply(&update),
+                    Ok(update) => self.apply(update),
                     Err(error) => {
                         tracing::info!("{error}");
                         break;
@@ -189,21 +207,19 @@ impl Feed {
         self.changed.notify_one();
     }
 
-    /// Takes in an update.
-    pub(super) fn apply(&self, update: &Update) {
+    /// Takes in an update. Of a snapshot in parts nothing is shown before the last one: half of it would look like all.
+    pub(super) fn apply(&self, update: Update) {
         let mut state = self.lock();
-        let changes = state.board.apply(update);
-        if changes.reset {
-            state.pending = Pending { reset: true, ..Pending::default() };
+        let part = update.snapshot;
+        if part.is_some_and(|part| part.first) {
+            state.parts.clear();
         }
-        state.recorder = if state.board.has_ended() { Recorder::Ended } else { Recorder::On };
-        state.pending.changed.extend(changes.connections);
-        for id in changes.gone {
-            state.pending.changed.remove(&id);
-            state.pending.gone.insert(id);
+        state.parts.push(update);
+        if part.is_some_and(|part| !part.last) {
+            return;
         }
-        state.pending.events.extend(changes.events);
-        // A snapshot in parts is told as one.
+        let parts = std::mem::take(&mut state.parts);
+        parts.iter().for_each(|part| state.take(part));
         if state.board.is_complete() {
             self.changed.notify_one();
         }
