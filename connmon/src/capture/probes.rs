@@ -321,17 +321,22 @@ fn place_one(
             program.load()?;
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
         }
-        Place::SockAddrFirst => {
+        Place::SockAddrFirst | Place::SockAddrEarly => {
             let program: &mut CgroupSockAddr = program.try_into()?;
             program.load()?;
             let attach_type = match target {
                 "connect4" => sys::CGROUP_INET4_CONNECT,
-                _ => sys::CGROUP_INET6_CONNECT,
+                "connect6" => sys::CGROUP_INET6_CONNECT,
+                "recvmsg4" => sys::CGROUP_UDP4_RECVMSG,
+                _ => sys::CGROUP_UDP6_RECVMSG,
             };
             let cgroup = cgroup.ok_or(ProgramError::NotAttached)?;
-            match sys::attach_first(program.fd()?.as_fd(), cgroup.as_fd(), attach_type) {
-                Ok(link) => links.push(link),
-                Err(error) => {
+            match (sys::attach_first(program.fd()?.as_fd(), cgroup.as_fd(), attach_type), place) {
+                (Ok(link), _) => links.push(link),
+                (Err(_), Place::SockAddrEarly) => {
+                    program.attach(cgroup, CgroupAttachMode::Single)?;
+                }
+                (Err(error), _) => {
                     tracing::debug!("{name}: {error}");
                     program.unload()?;
                 }

@@ -6,7 +6,7 @@ use connmon_ebpf::{SockEntry, flag, proto, stat};
 
 use super::Figures;
 use crate::frame::Counters;
-use crate::model::{Completeness, Endpoint, Reconciliation};
+use crate::model::{Completeness, Endpoint, Reconciliation, Wire};
 
 /// Bytes of a UDP header.
 const UDP_HEADER: u64 = 8;
@@ -18,6 +18,17 @@ fn is_looped(entry: &SockEntry) -> bool {
         IpAddr::V4(ip) => ip.is_multicast() || ip.octets()[3] & 3 == 3,
         IpAddr::V6(ip) => ip.is_multicast(),
     }
+}
+
+/// Whether a flow of datagrams moved bytes without a packet: its packets had other ends than its calls named, as where a BPF
+/// program of a cgroup rewrites the address of each send (sendmsg4, recvmsg4).
+pub fn lacks_packets(entry: &SockEntry, wire: &Wire, moved: &Figures) -> bool {
+    // What was there to be received before the recording had its packets before it.
+    let is_older = entry.flags & (flag::PREEXISTING | flag::SOCKET_OLDER) != 0;
+    let lacks = |bytes: u64, packets: u64| bytes > 0 && packets == 0;
+    entry.proto == proto::UDP
+        && !is_looped(entry)
+        && (lacks(moved.tx_bytes, wire.tx_packets) || (lacks(moved.rx_bytes, wire.rx_packets) && !is_older))
 }
 
 /// The kernel's totals of a connection, bytes sent and received, where they are to equal the application's.

@@ -301,6 +301,7 @@ impl Tracker {
             }
             if self.wire {
                 self.completeness.reconcile_datagrams(entry, &moved);
+                row.wire = row.wire.filter(|wire| !completeness::lacks_packets(entry, wire, &moved));
             }
             self.batch.over.push(row.row);
             self.batch.connections.push(row);

@@ -8,7 +8,7 @@ mod shares;
 use std::collections::HashMap;
 
 use connmon_ebpf::{
-    AcctKey, Addr, AskedRecord, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, stat,
+    AcctKey, Addr, AskedRecord, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, proto, stat,
 };
 use proptest::prelude::*;
 
@@ -100,6 +100,21 @@ fn packets_of_which_one_is_not_understood_are_not_told() {
     };
     assert!(wire(0).is_some());
     assert_eq!(wire(1), None);
+}
+
+#[test]
+fn a_flow_whose_packets_had_other_ends_has_no_packets() {
+    let wire = |proto: u16, tx: u64, packets: u64| {
+        let Frame::Start(mut start) = start() else { unreachable!() };
+        start.wire = true;
+        let mut all = entry(1, tx, 0);
+        (all.proto, all.wire.tx_packets, all.wire.tx_bytes) = (proto, packets, packets * 28 + tx);
+        let mut tracker = Tracker::default();
+        [Frame::Start(start), closed(all, 0, 0)].into_iter().for_each(|frame| tracker.feed(frame));
+        tracker.take().connections[0].wire.is_some()
+    };
+    assert!(!wire(proto::UDP, 5, 0), "sent without a packet");
+    assert!(wire(proto::UDP, 5, 1) && wire(proto::UDP, 0, 0) && wire(proto::TCP, 5, 0));
 }
 
 #[test]

@@ -16,7 +16,6 @@ const MAP_TYPE_SOCKMAP: u32 = 15;
 const PROG_TYPE_SK_MSG: u32 = 16;
 const PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
 const ATTACH_SK_MSG_VERDICT: u32 = 7;
-const ATTACH_CGROUP_INET4_CONNECT: u32 = 10;
 
 /// `union bpf_attr`, as 32-bit words.
 struct Attributes([u32; 40]);
@@ -114,18 +113,30 @@ impl Sockmap {
 pub struct Detour {
     cgroup: OwnedFd,
     program: OwnedFd,
+    at: Rewrites,
+}
+
+/// Where a program changes the address of a call: `enum bpf_attach_type` (include/uapi/linux/bpf.h).
+#[derive(Clone, Copy)]
+pub enum Rewrites {
+    /// connect() over IPv4.
+    Connect = 10,
+    /// A send over UDP and IPv4 that names its target.
+    Send = 14,
+    /// What a receive over UDP and IPv4 tells of the sender.
+    Receive = 19,
 }
 
 impl Detour {
-    /// Attaches the program.
-    pub fn new(cgroup: OwnedFd, from: SocketAddrV4, to: SocketAddrV4) -> io::Result<Self> {
+    /// Attaches the program: where a call of the cgroup names the first address, the other one takes its place.
+    pub fn new(cgroup: OwnedFd, at: Rewrites, from: SocketAddrV4, to: SocketAddrV4) -> io::Result<Self> {
         lift_limit();
         let ip = |address: SocketAddrV4| u32::from_ne_bytes(address.ip().octets());
         let port = |address: SocketAddrV4| u32::from(address.port().to_be());
         // struct bpf_sock_addr: user_ip4 at 4, user_port at 24, both big endian.
         let program = load(
             PROG_TYPE_CGROUP_SOCK_ADDR,
-            ATTACH_CGROUP_INET4_CONNECT,
+            at as u32,
             &[
                 instruction(0x61, 2, 1, 4, 0),
                 instruction(0x56, 2, 0, 6, ip(from)), // another address: to the end
@@ -139,14 +150,14 @@ impl Detour {
                 instruction(0x95, 0, 0, 0, 0),
             ],
         )?;
-        Attributes::of(&[fd(&cgroup), fd(&program), ATTACH_CGROUP_INET4_CONNECT]).call(PROG_ATTACH)?;
-        Ok(Self { cgroup, program })
+        Attributes::of(&[fd(&cgroup), fd(&program), at as u32]).call(PROG_ATTACH)?;
+        Ok(Self { cgroup, program, at })
     }
 }
 
 impl Drop for Detour {
     fn drop(&mut self) {
-        let attributes = Attributes::of(&[fd(&self.cgroup), fd(&self.program), ATTACH_CGROUP_INET4_CONNECT]);
+        let attributes = Attributes::of(&[fd(&self.cgroup), fd(&self.program), self.at as u32]);
         // It goes with its cgroup otherwise.
         let _ = attributes.call(PROG_DETACH);
     }

@@ -9,8 +9,9 @@ use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
 use connmon_tests::harness::programs::export;
+use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
-use connmon_tests::sys::bpf::{Detour, Sockmap};
+use connmon_tests::sys::bpf::{Detour, Rewrites, Sockmap};
 
 /// Bytes of a message.
 const SIZE: usize = 1000;
@@ -114,17 +115,31 @@ pub fn detour() -> Result<()> {
     let target = UdpSocket::bind(at)?;
     let asked = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 77), 443);
     let cgroup = Cgroup::enter()?;
-    let detour =
-        Detour::new(fs::File::open(&cgroup.path)?.into(), asked, at).context("a program of the cgroup")?;
+    let lead = |rewrites, from, to| {
+        let cgroup = fs::File::open(&cgroup.path)?.into();
+        Detour::new(cgroup, rewrites, from, to).context("a program of the cgroup")
+    };
+    let detour = [
+        lead(Rewrites::Connect, asked, at)?,
+        lead(Rewrites::Send, asked, at)?,
+        lead(Rewrites::Receive, at, asked)?,
+    ];
     let led = TcpStream::connect(asked)?;
     let plain = TcpStream::connect(at)?;
     let datagrams = UdpSocket::bind("127.0.0.1:0")?;
     datagrams.connect(asked)?;
     datagrams.send(b"x")?;
     target.recv(&mut [0; 8])?;
+    let free = UdpSocket::bind("127.0.0.1:0")?;
+    free.send_to(b"there", asked)?;
+    let (_, from) = target.recv_from(&mut [0; 8])?;
+    target.send_to(b"and back", from)?;
+    let (_, seems) = free.recv_from(&mut [0; 8])?;
+    ensure!(seems == SocketAddr::V4(asked), "the answer seems to come from {seems}");
     let port = |address: io::Result<SocketAddr>| address.map(|address| address.port());
     let ports = [port(led.local_addr())?, port(datagrams.local_addr())?, port(plain.local_addr())?];
-    drop((detour, cgroup, led, plain, datagrams));
+    let free_port = port(free.local_addr())?;
+    drop((detour, cgroup, led, plain, datagrams, free));
     recorder.stop()?;
     let records = export(&db)?;
     let of = |port: u16| {
@@ -140,6 +155,27 @@ pub fn detour() -> Result<()> {
         let told = told(port)?;
         ensure!(told == right || (told.is_none() && !is_seen()), "{what}: {told:?}, not {right:?}");
     }
+    sends_led(&records, free_port, at)?;
     ensure!(told(ports[2])?.is_none(), "a connect that led where it was to: {:?}", told(ports[2])?);
+    Ok(())
+}
+
+/// A socket that is not connected sent five bytes to an address that stands for another one, and got eight from there: they are
+/// counted once, with the packets that they were, or without any where those cannot be told to be theirs.
+fn sends_led(records: &[Record], port: u16, at: SocketAddrV4) -> Result<()> {
+    let mine: Vec<_> = records.iter().filter(|record| record.local.port == port).collect();
+    let moved = mine.iter().fold((0, 0), |sum, record| (sum.0 + record.tx_bytes, sum.1 + record.rx_bytes));
+    ensure!(moved == (5, 8), "sent and received {moved:?}: {mine:#?}");
+    for record in &mine {
+        let Some(wire) = record.wire else { continue };
+        let on_wire = |bytes| if bytes == 0 { 0 } else { bytes + 28 };
+        let right = (on_wire(record.tx_bytes), on_wire(record.rx_bytes));
+        ensure!((wire.tx_bytes, wire.rx_bytes) == right, "packets of {record}: {wire:?}");
+    }
+    // Functions see the address that the process named; programs of a cgroup see where it leads.
+    if std::env::var_os("CONNMON_BACKEND").is_none_or(|backend| backend == "tracepoint") && is_seen() {
+        let [only] = mine[..] else { bail!("one flow, not {mine:#?}") };
+        ensure!(only.remote.port == at.port() && only.wire.is_some(), "{only}");
+    }
     Ok(())
 }

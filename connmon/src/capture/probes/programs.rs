@@ -10,6 +10,8 @@ pub(super) enum Place {
     SockAddr,
     /// As `SockAddr`, but before programs of the cgroups below: where the kernel has no such order, there is no such program.
     SockAddrFirst,
+    /// The same, but where the kernel has no such order it is there all the same, behind them.
+    SockAddrEarly,
     Sock,
     Egress,
     Ingress,
@@ -155,8 +157,8 @@ pub(super) const TRACEPOINT: &[Probe] = &[
     needed("cgroup_getpeername6", Place::SockAddr, "getpeername6"),
     needed("cgroup_sendmsg4", Place::SockAddr, "sendmsg4"),
     needed("cgroup_sendmsg6", Place::SockAddr, "sendmsg6"),
-    needed("cgroup_recvmsg4", Place::SockAddr, "recvmsg4"),
-    needed("cgroup_recvmsg6", Place::SockAddr, "recvmsg6"),
+    needed("cgroup_recvmsg4", Place::SockAddrEarly, "recvmsg4"),
+    needed("cgroup_recvmsg6", Place::SockAddrEarly, "recvmsg6"),
     needed("consume_skb", Place::TpBtf, "consume_skb"),
     needed("sock_recv_length", Place::TpBtf, "sock_recv_length"),
     needed("sock_send_length", Place::TpBtf, "sock_send_length"),

@@ -8,7 +8,7 @@ const PAUSE: u64 = 120 * SECOND;
 fn part(id: u64, parent: u64, opened: u64, tx: u64) -> SockEntry {
     let mut part = entry(id, tx, 0);
     (part.proto, part.parent, part.opened_ns) = (17, parent, opened * SECOND);
-    part.wire.tx_bytes = tx + 28;
+    (part.wire.tx_bytes, part.wire.tx_packets) = (tx + 28, 1);
     part
 }
 
