@@ -274,7 +274,7 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
         };
         notes.push(statement(Level::Good, text, None));
     }
-    if matches!(this.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::Partial) {
+    if !matches!(this.verdict, Verdict::Incomplete | Verdict::Nothing) {
         notes.push(statement(
             Level::Good,
             "All loss counters are zero: no record lost, no byte without its connection.".into(),
