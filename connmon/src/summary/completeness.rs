@@ -182,9 +182,10 @@ impl Completeness {
         self.statements.splice(..0, statements);
     }
 
-    /// Adds that the figures of the wire lack so many connections.
-    pub fn note_wire(&mut self, unknown: u64) {
-        self.statements.extend(words::wire(unknown));
+    /// Adds that the figures of the wire lack so many connections, because only parts of them are meant, and because nothing is known.
+    pub fn note_wire(&mut self, parts: u64, unmeasured: u64) {
+        self.statements.extend(words::wire(parts, unmeasured));
+        self.statements.sort_by_key(|statement| statement.level);
     }
 
     /// Which parts of the time that was asked for were recorded, and which were not, in words.
