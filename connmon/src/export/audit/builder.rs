@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::interfaces::{Comparison, Meter};
 use super::figures::has_wire;
+use super::interfaces::{Comparison, Meter};
 use super::key::{self, Member};
 use super::{Audit, By, Group, Key, Sort, Split};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
