@@ -175,7 +175,8 @@ impl Completeness {
     pub fn note_elsewhere(&mut self, forgotten: u64, unseen: u64) {
         let statements: Vec<_> =
             words::forgotten(forgotten).into_iter().chain(words::unseen(unseen)).collect();
-        let nothing_missing = matches!(self.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::CutOff);
+        let nothing_missing =
+            matches!(self.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::CutOff);
         if !statements.is_empty() && nothing_missing {
             self.verdict = Verdict::Excerpt;
         }
