@@ -83,7 +83,11 @@ fn judged_live_or_afterwards_is_the_same() {
     assert!(words.contains("matches ::1 in feed.txt"), "{words}");
     done(folder, &["replay", CAPTURE, "--db", "later.db"]);
     assert!(rows(folder, "later.db", "label:*").is_empty());
+    let before = fs::read(folder.join("later.db")).unwrap();
     let (found, _) = done(folder, &[["ioc", "--db", "later.db"].as_slice(), &lists].concat());
+    assert!(fs::read(folder.join("later.db")).unwrap() == before, "without --keep the store stays as it is");
+    let (kept, _) = done(folder, &[["ioc", "--keep", "--db", "later.db"].as_slice(), &lists].concat());
+    assert_eq!(kept, found);
     assert!(found.contains("connections match feed.txt"), "{found}");
     done(folder, &["label", "--db", "later.db", "--config", "c.toml"]);
     let (live, later) = (rows(folder, "live.db", ""), rows(folder, "later.db", ""));
@@ -101,7 +105,7 @@ fn judged_live_or_afterwards_is_the_same() {
 
     // Twice is as once.
     let again = rows(folder, "later.db", "");
-    done(folder, &[["ioc", "--db", "later.db"].as_slice(), &lists].concat());
+    done(folder, &[["ioc", "--keep", "--db", "later.db"].as_slice(), &lists].concat());
     assert_eq!(rows(folder, "later.db", ""), again);
 
     let (audit, _) = done(folder, &["audit", "--by", "label", "--db", "live.db"]);
@@ -123,7 +127,7 @@ fn judged_live_or_afterwards_is_the_same() {
     assert_eq!(matches.len(), rows(folder, "live.db", "ioc:*").len());
     assert_eq!(found["indicators"]["connections"], matches.len());
     fs::write(folder.join("quiet.txt"), "203.0.113.9\n").unwrap();
-    let quiet = connmon(folder, &["ioc", "--db", "live.db", "--ioc", "quiet.txt"]);
+    let quiet = connmon(folder, &["ioc", "--keep", "--db", "live.db", "--ioc", "quiet.txt"]);
     assert_eq!(quiet.status.code(), Some(1));
     assert!(String::from_utf8(quiet.stdout).unwrap().starts_with("0 connections match quiet.txt of 2"));
 }

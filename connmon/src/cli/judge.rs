@@ -25,11 +25,11 @@ pub(super) const BASELINE_HELP: &str = "Examples:
 /// Examples of `connmon ioc`.
 pub(super) const IOC_HELP: &str = "A list is plain text (one indicator per line), CSV, a STIX 2.1 bundle, a MISP event or other JSON; the format is detected.
 Indicators are addresses, networks, ranges, domains, URLs (matched by host) and SHA-256 of executables, also defanged
-as in 192.0.2[.]1 or hxxp://. The hits are kept in the store, with the list's name, SHA-256 and date.
+as in 192.0.2[.]1 or hxxp://. The store stays as it is, unless --keep is given.
 
 Examples:
   connmon ioc --db a.db --ioc feed.csv --ioc bundle.json
-  connmon export --db a.db --filter 'ioc:feed.csv'";
+  connmon ioc --db a.db --ioc feed.csv --keep && connmon audit --db a.db --filter 'ioc:feed.csv'";
 
 /// What connections are compared with.
 #[derive(Debug, Default, Args)]
@@ -73,6 +73,9 @@ pub struct Ioc {
     /// The store
     #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
     pub db: PathBuf,
+    /// Write the hits into the store, with each list's name, SHA-256 and date, for `ioc:` in filters and for reports
+    #[arg(long)]
+    pub keep: bool,
     /// List every entry that is not matched, with its place and the reason
     #[arg(long)]
     pub explain: bool,

@@ -11,8 +11,8 @@ use crate::config::{self, ConfigError};
 use crate::export::indicators::{write_json, write_json_lists, write_text};
 use crate::filter::{Filter, Row};
 use crate::ioc::{IocError, Lists, Skipped};
-use crate::model::{Hit, IndicatorList, Timestamp, display_safe};
-use crate::store::{Editor, Store};
+use crate::model::{Hit, IndicatorKind, IndicatorList, Timestamp, display_safe};
+use crate::store::{Editor, Store, StoreError};
 use crate::summary::Indicators;
 use crate::summary::format::{count, grouped};
 
@@ -58,23 +58,20 @@ fn say(line: &str) {
     let _ = writeln!(stderr(), "{}", display_safe(line));
 }
 
-/// Compares a store with lists, keeps what matches and prints it.
+/// Compares a store with lists and prints what matches; with `--keep` it is also written into the store.
 ///
 /// # Errors
-/// A list cannot be read, or the store cannot be written.
+/// A list cannot be read, or the store cannot be read or written.
 pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
     let lists = read(&args.ioc, args.explain)?;
-    let mut editor = Editor::open(&args.db)?;
-    let time = now();
-    let flushed: HashMap<i64, Timestamp> = {
-        let runs = Store::open(&args.db)?.runs()?;
-        runs.into_iter().map(|run| (run.id, run.last_flush)).collect()
-    };
-    let runs: Vec<i64> = flushed.keys().copied().collect();
-    let ids = editor.put_lists(&runs, lists.abouts().iter().map(|list| &**list), time)?;
+    let editor = args.keep.then(|| Editor::open(&args.db)).transpose()?;
     let store = Store::open(&args.db)?;
+    let time = now();
+    let flushed: HashMap<i64, Timestamp> =
+        store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
+    let mut keeper = editor.map(|editor| Keeper::begin(editor, &lists, flushed.keys(), time)).transpose()?;
     let mut indicators = Indicators::of_lists(lists.abouts());
-    let (mut out, mut new, json) = (stdout(), Vec::new(), args.format == TextFormat::Json);
+    let (mut out, json) = (stdout(), args.format == TextFormat::Json);
     let room = terminal_width();
     if json {
         write!(out, "{{\"matches\":[")?;
@@ -82,41 +79,39 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
     store.for_each(None, None, &Filter::default(), |run, mut connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
         let known = std::mem::take(&mut connection.hits);
-        let found = lists.matches(&Row::of(&connection, watched), connection.remote.port);
-        if found.is_empty() {
-            return Ok(());
-        }
-        let hits = found.into_iter().map(|found| {
+        for found in lists.matches(&Row::of(&connection, watched), connection.remote.port) {
             let is = |hit: &&Hit| {
                 (&hit.list, hit.kind, &hit.indicator) == (found.about, found.kind, &found.indicator)
             };
-            known.iter().find(is).cloned().unwrap_or_else(|| {
-                let hit = Hit {
-                    indicator: found.indicator.clone(),
-                    kind: found.kind,
-                    list: found.about.clone(),
-                    time,
-                };
-                new.push((connection.id, ids[found.list], hit.clone()));
-                hit
-            })
-        });
-        let hits: Vec<Hit> = hits.collect();
+            let hit = match (known.iter().find(is), &mut keeper) {
+                (Some(hit), _) => hit.clone(),
+                (None, keeper) => {
+                    let list = found.about.clone();
+                    let hit = Hit { indicator: found.indicator, kind: found.kind, list, time };
+                    if let Some(keeper) = keeper {
+                        keeper.keep(connection.id, found.list, &hit);
+                    }
+                    hit
+                }
+            };
+            connection.hits.push(hit);
+        }
+        if connection.hits.is_empty() {
+            return Ok(());
+        }
         match args.format {
-            TextFormat::Text => write_text(&connection, &hits, room, &mut out)?,
+            TextFormat::Text => write_text(&connection, &connection.hits, room, &mut out)?,
             TextFormat::Json => {
                 out.write_all(if indicators.connections > 0 { b",\n" } else { b"\n" })?;
-                write_json(&connection, &hits, &mut out)?;
+                write_json(&connection, &connection.hits, &mut out)?;
             }
         }
-        connection.hits = hits;
         indicators.add(&connection);
-        if new.len() >= AT_ONCE {
-            editor.put_hits(&std::mem::take(&mut new))?;
-        }
         Ok::<(), CommandError>(())
     })?;
-    editor.put_hits(&new)?;
+    if let Some(keeper) = keeper {
+        keeper.write()?;
+    }
     if json {
         write!(out, "\n],\n\"indicators\":")?;
         write_json_lists(&indicators, &mut out)?;
@@ -127,6 +122,52 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
         }
     }
     done(out, (indicators.connections == 0).then_some("no connections match an indicator"))
+}
+
+/// Writes hits into the store, when everything is read: before, SQLite could not use its log anew, and that would grow by all
+/// that is written.
+struct Keeper {
+    editor: Editor,
+    /// The lists' ids in the store, in their order.
+    ids: Vec<i64>,
+    /// The indicators that were found, each with the id of its list.
+    found: Vec<(i64, Hit)>,
+    /// Where they are in `found`.
+    places: HashMap<(usize, IndicatorKind, String), usize>,
+    /// Connections, and what they match.
+    hits: Vec<(i64, usize)>,
+}
+
+impl Keeper {
+    fn begin<'a>(
+        mut editor: Editor,
+        lists: &Lists,
+        runs: impl Iterator<Item = &'a i64>,
+        time: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let runs: Vec<i64> = runs.copied().collect();
+        let ids = editor.put_lists(&runs, lists.abouts().iter().map(|list| &**list), time)?;
+        Ok(Self { editor, ids, found: Vec::new(), places: HashMap::new(), hits: Vec::new() })
+    }
+
+    fn keep(&mut self, connection: i64, list: usize, hit: &Hit) {
+        let place = *self.places.entry((list, hit.kind, hit.indicator.clone())).or_insert_with(|| {
+            self.found.push((self.ids[list], hit.clone()));
+            self.found.len() - 1
+        });
+        self.hits.push((connection, place));
+    }
+
+    fn write(mut self) -> Result<(), StoreError> {
+        for piece in self.hits.chunks(AT_ONCE) {
+            let hits = piece.iter().map(|(connection, place)| {
+                let (list, hit) = &self.found[*place];
+                (*connection, *list, hit.clone())
+            });
+            self.editor.put_hits(&hits.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
 }
 
 fn line(list: &IndicatorList, connections: u64) -> String {

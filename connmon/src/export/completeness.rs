@@ -113,7 +113,7 @@ pub fn write_verdict(
     let losses: Vec<_> = completeness.statements.iter().filter(|one| one.level == Level::Loss).collect();
     let mark = match completeness.verdict {
         Verdict::Complete => "✓ ",
-        Verdict::Unfinished => "· ",
+        Verdict::Unfinished | Verdict::CutOff => "· ",
         Verdict::Partial | Verdict::Excerpt | Verdict::Incomplete | Verdict::Nothing => "! ",
     };
     let words = completeness.verdict.sentence();

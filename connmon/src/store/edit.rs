@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{StoreError, labels, schema, write};
+use super::{StoreError, labels, place, schema, write};
+use crate::files;
 use crate::model::{Hit, IndicatorList, Rule, Timestamp};
 
 /// A store opened for changing what is said about its connections, never the connections themselves.
 pub struct Editor {
     db: Connection,
     path: PathBuf,
-    /// Keeps recorders out of a store that was migrated; after `db`, as in [`super::Writer`].
-    _alone: Option<File>,
+    /// Keeps recorders out while a store was migrated; after `db`, as in [`super::Writer`].
+    _file: File,
 }
 
 impl Editor {
@@ -29,21 +30,19 @@ impl Editor {
             return Err(StoreError::Foreign(path.into()));
         }
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
-        let mut db = Connection::open(path).map_err(sqlite)?;
+        let place = files::follow(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
+        let mut file = place::open(&place)?;
+        let mut db = place::connect(&place, &file)?;
         schema::check(&db, path)?;
-        let mut alone = None;
         if schema::is_old(&db, path)? {
             // Not under the hands of a recorder, which may be of an older version.
-            alone = Some(write::lock(
-                path,
-                File::open(path).map_err(|error| StoreError::Disk(path.into(), error))?,
-            )?);
+            file = write::lock(path, file)?;
             schema::migrate(&mut db, path)?;
         }
         db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
         super::set_up(&db).map_err(sqlite)?;
         db.pragma_update(None, "journal_size_limit", write::MAX_LOG).map_err(sqlite)?;
-        Ok(Self { db, path: path.into(), _alone: alone })
+        Ok(Self { db, path: path.into(), _file: file })
     }
 
     /// Writes the rules of recordings, in place of those that they had.

@@ -13,6 +13,7 @@ mod judge;
 mod keep;
 mod labels;
 mod names;
+mod open;
 mod place;
 mod processes;
 mod read;
@@ -24,10 +25,11 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 pub use edit::Editor;
 pub use judge::{News, Verdicts};
+pub use open::Store;
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.
@@ -63,6 +65,12 @@ pub enum StoreError {
     /// It cannot be opened for writing, or others could change it.
     #[error("{} cannot be recorded into: {}", .0.display(), .1)]
     Untrusted(PathBuf, std::io::Error),
+    /// Its last writes are in the log beside it, which cannot be read where it is.
+    #[error("{} has a log beside it (-wal) that can only be read in a folder that may be written; copy both there", .0.display())]
+    Log(PathBuf),
+    /// Somebody wrote into it, and this reader may leave no marks that would make writers wait.
+    #[error("{} was written while it was being read; run the command again", .0.display())]
+    Changed(PathBuf),
     /// A folder.
     #[error("{} is a folder, not a connmon database", .0.display())]
     Folder(PathBuf),
@@ -121,50 +129,5 @@ fn explain(error: &rusqlite::Error) -> String {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it is not writable".into(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program keeps it locked".into(),
         _ => error.to_string(),
-    }
-}
-
-/// A store opened for reading.
-pub struct Store {
-    db: Connection,
-    path: PathBuf,
-    /// A recorder was writing into it when it was opened.
-    going_on: bool,
-}
-
-impl Store {
-    /// Opens an existing store for reading.
-    ///
-    /// # Errors
-    /// It does not exist, is another program's, is newer, or cannot be read.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing(path.into()));
-        }
-        if path.is_dir() {
-            return Err(StoreError::Folder(path.into()));
-        }
-        // A pipe would be waited for.
-        if !path.is_file() {
-            return Err(StoreError::Foreign(path.into()));
-        }
-        let going_on = write::is_taken(path);
-        // A store in WAL mode can only be read where its -shm file can be made; without that permission, and with no
-        // log left behind, the file is complete in itself.
-        let open = |flags| Connection::open_with_flags(path, flags);
-        let db = open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX))
-            .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-        schema::check(&db, path)?;
-        names::stand_in(&db)
-            .and_then(|()| db.pragma_update(None, "query_only", true))
-            .and_then(|()| filter::provide(&db, going_on))
-            .and_then(|()| set_up(&db))
-            .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-        Ok(Self { db, path: path.into(), going_on })
-    }
-
-    fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::of(&self.path, &self.db, source)
     }
 }

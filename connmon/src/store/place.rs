@@ -101,7 +101,8 @@ fn now_at(file: &File) -> Option<PathBuf> {
     is_at(file, &place).then_some(place).filter(|place| place.exists())
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// The file beside a database that has its name and this ending.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

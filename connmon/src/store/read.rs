@@ -90,7 +90,7 @@ impl Store {
             connection.hits = hits.of(&self.db, connection.id).map_err(error)?;
             each(run, connection)?;
         }
-        Ok(())
+        Ok(self.is_as_it_was()?)
     }
 
     /// How many connections match any list of indicators, and how many each.

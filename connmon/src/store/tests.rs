@@ -2,6 +2,7 @@
 
 mod filter;
 mod judge;
+mod open;
 mod place;
 mod time;
 

@@ -27,10 +27,16 @@ const MAX_ENDPOINTS: usize = 262_144;
 const LOOKS: u32 = 10;
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Whether a recorder writes into the store at this place. Not to be asked while this process has it open: see `Writer::alone`.
-pub(super) fn is_taken(path: &Path) -> bool {
-    let locked = File::open(path).map(|file| file.try_lock_shared());
-    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+/// Whether a recorder writes into the store at this place, and the file that was asked: to close it would give back the locks
+/// that SQLite has on it in this process, so it is kept as long as those, see `Writer::alone`.
+pub(super) fn is_taken(path: &Path) -> (bool, Option<File>) {
+    let Ok(file) = File::open(path) else { return (false, None) };
+    let taken = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    if !taken {
+        // Else no recorder could begin while this one reads.
+        let _ = file.unlock();
+    }
+    (taken, Some(file))
 }
 
 /// Bytes that the log beside the file keeps once it has been written into it, however large it was.

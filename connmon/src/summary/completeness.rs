@@ -17,8 +17,10 @@ pub use words::clock as clock_words;
 pub enum Verdict {
     /// Every counter of losses is zero, and the whole window was recorded.
     Complete,
-    /// Nothing is known to be missing, but a recording has no end: it runs, or connmon was killed.
+    /// Nothing is known to be missing, but a recording goes on.
     Unfinished,
+    /// Nothing is known to be missing, but a recording did not end in order: what came after its last flush is not here.
+    CutOff,
     /// Nothing is known to be missing where it was recorded, but a part of the time that was asked for was not.
     Partial,
     /// Nothing is known to be missing from the record, but this view of it lacks what only the store has.
@@ -35,6 +37,7 @@ impl Verdict {
         match self {
             Self::Complete => "This record is complete.",
             Self::Unfinished => "This record is complete so far; a recording has not ended.",
+            Self::CutOff => "Nothing is known to be missing, but a recording did not end in order.",
             Self::Partial => "Only a part of the time asked for was recorded.",
             Self::Excerpt => "The store has more than is shown here.",
             Self::Incomplete => "This record is incomplete.",
@@ -134,6 +137,8 @@ impl Completeness {
         } else if !coverage.gaps.is_empty() || (selection.is_interval() && !clock_steps.is_empty()) {
             // Where the clock was set, the times that were asked for are not the record's.
             Verdict::Partial
+        } else if of_time.iter().any(|run| run.ended.is_none() && !run.going_on) {
+            Verdict::CutOff
         } else if !unfinished.is_empty() {
             Verdict::Unfinished
         } else {
@@ -170,15 +175,18 @@ impl Completeness {
     pub fn note_elsewhere(&mut self, forgotten: u64, unseen: u64) {
         let statements: Vec<_> =
             words::forgotten(forgotten).into_iter().chain(words::unseen(unseen)).collect();
-        if !statements.is_empty() && matches!(self.verdict, Verdict::Complete | Verdict::Unfinished) {
+        let nothing_missing =
+            matches!(self.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::CutOff);
+        if !statements.is_empty() && nothing_missing {
             self.verdict = Verdict::Excerpt;
         }
         self.statements.splice(..0, statements);
     }
 
-    /// Adds that the figures of the wire lack so many connections.
-    pub fn note_wire(&mut self, unknown: u64) {
-        self.statements.extend(words::wire(unknown));
+    /// Adds that the figures of the wire lack so many connections, because only parts of them are meant, and because nothing is known.
+    pub fn note_wire(&mut self, parts: u64, unmeasured: u64) {
+        self.statements.extend(words::wire(parts, unmeasured));
+        self.statements.sort_by_key(|statement| statement.level);
     }
 
     /// Which parts of the time that was asked for were recorded, and which were not, in words.

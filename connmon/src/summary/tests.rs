@@ -222,7 +222,9 @@ fn time_that_was_not_recorded_is_never_called_complete() {
 fn no_end_and_no_recording_are_said() {
     let mut open = run(1, 0);
     open.ended = None;
-    assert_eq!(summary(vec![open], []).completeness.verdict, Verdict::Unfinished);
+    let going_on = Run { going_on: true, ..open.clone() };
+    assert_eq!(summary(vec![going_on], []).completeness.verdict, Verdict::Unfinished);
+    assert_eq!(summary(vec![open], []).completeness.verdict, Verdict::CutOff);
     let nothing = summary(Vec::new(), []);
     assert_eq!(nothing.completeness.verdict, Verdict::Nothing);
     assert!(nothing.window.is_none() && !nothing.is_complete());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::figures::has_wire;
 use super::interfaces::{Comparison, Meter};
 use super::key::{self, Member};
 use super::{Audit, By, Group, Key, Sort, Split};
@@ -21,6 +22,8 @@ pub struct Builder {
     totals: Split,
     inexact: u64,
     preexisting: u64,
+    /// Connections of which it was never known what they put on the wire.
+    unmeasured: u64,
     own: OwnEnds,
     meter: Meter,
     /// A filter is set: the interfaces, which count everything, are no match for the rest.
@@ -50,6 +53,7 @@ impl Builder {
             totals: Split::default(),
             inexact: 0,
             preexisting: 0,
+            unmeasured: 0,
             own: OwnEnds::default(),
             meter: Meter::default(),
             filtered: !selection.filter.is_empty(),
@@ -67,6 +71,7 @@ impl Builder {
         self.own.add(connection);
         self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
+        self.unmeasured += u64::from(connection.wire.is_none() && has_wire(connection));
         self.meter.add_connection(connection, tx, rx);
         let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
         // What it put on the wire is known of all its time only, which must be within the group's.
@@ -118,8 +123,8 @@ impl Builder {
         completeness.note_connections(self.inexact, self.preexisting);
         let own = self.own.finish();
         completeness.note_own(own);
-        let parts: u64 = self.groups.values().map(|open| open.figures.all.wire_unknown).sum();
-        completeness.note_wire(parts);
+        let unknown: u64 = self.groups.values().map(|open| open.figures.all.wire_unknown).sum();
+        completeness.note_wire(unknown - self.unmeasured, self.unmeasured);
         let mut groups: Vec<Group> = self
             .groups
             .into_iter()

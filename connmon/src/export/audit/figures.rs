@@ -17,7 +17,7 @@ pub struct Figures {
     pub wire_tx_bytes: u64,
     /// Bytes received from the IP header on.
     pub wire_rx_bytes: u64,
-    /// Connections that are not in the figures of the wire, because only a part of their time is meant.
+    /// Connections that are not in the figures of the wire: only a part of their time is meant, or it is not known.
     pub wire_unknown: u64,
 }
 
@@ -67,17 +67,23 @@ pub struct Split {
     pub udp: Figures,
 }
 
+/// Whether a connection has figures of the wire, or should: what an MPTCP connection puts there, its subflows have.
+pub(super) fn has_wire(connection: &Connection) -> bool {
+    connection.proto != Proto::MPTCP
+}
+
 impl Split {
-    /// Counts a connection, and what it put on the wire; of one that is not `whole` that is not known.
+    /// Counts a connection, and what it put on the wire; of one that is not `whole` that is not known, and of some never.
     pub fn add_connection(&mut self, connection: &Connection, whole: bool) {
-        let wire = connection.wire.filter(|_| whole).unwrap_or_default();
+        let known = connection.wire.filter(|_| whole);
+        let wire = known.unwrap_or_default();
         self.each(connection.proto, |figures| {
             figures.merge(&Figures {
                 // A subflow is a part of an MPTCP connection that is counted itself.
                 connections: u64::from(!connection.subflow),
                 wire_tx_bytes: wire.tx_bytes,
                 wire_rx_bytes: wire.rx_bytes,
-                wire_unknown: u64::from(!whole),
+                wire_unknown: u64::from(known.is_none() && has_wire(connection)),
                 ..Figures::default()
             });
         });

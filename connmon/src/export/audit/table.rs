@@ -68,7 +68,7 @@ fn groups(audit: &Audit) -> Table {
     let mut table = Table::new(columns);
     let row = |who: Vec<String>, figures: &Figures| {
         let on_wire = match figures.wire_tx_bytes.saturating_add(figures.wire_rx_bytes) {
-            0 => "-".into(),
+            0 if figures.wire_unknown > 0 || figures.connections == 0 => "-".into(),
             moved => format!("{}{}", if figures.wire_unknown > 0 { "≥ " } else { "" }, bytes(moved)),
         };
         let moved = [grouped(figures.connections), bytes(figures.tx_bytes), bytes(figures.rx_bytes), on_wire];

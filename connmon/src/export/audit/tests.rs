@@ -268,3 +268,17 @@ fn losses_are_said_in_every_format() {
     }
     assert_eq!(json["completeness"]["lost_events"], 8);
 }
+
+#[test]
+fn connections_without_figures_of_the_wire_are_told() {
+    let audit = audit(By::Exe, Sort::Bytes, None);
+    let group = |exe: &str| &audit.groups.iter().find(|group| key(group) == exe).unwrap().figures.all;
+    // Packets were counted of TCP, and not of the one connection of UDP.
+    assert_eq!((group("/usr/bin/curl").wire_unknown, group("/usr/sbin/nginx").wire_unknown), (1, 0));
+    assert_eq!((audit.totals.all.wire_unknown, audit.totals.udp.wire_unknown), (1, 1));
+    let words: Vec<String> = audit.completeness.statements.iter().map(|one| one.words()).collect();
+    assert!(words.iter().any(|it| it.contains("leave out 1 connection without a count")), "{words:?}");
+    let table = text(|out| super::write_table(&audit, 100, false, out));
+    let of = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(of("total").contains('≥') && !of("/usr/sbin/nginx").contains('≥'), "{table}");
+}

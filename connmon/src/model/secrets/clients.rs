@@ -22,6 +22,8 @@ pub(super) enum How {
     Slash,
     /// Not at all, though its name sounds like it.
     Never,
+    /// An option without a value, though its name sounds like one of a secret.
+    Flag,
 }
 
 /// One line of the table.
@@ -57,6 +59,7 @@ fn line(line: &'static str) -> Option<(&'static str, Secret)> {
         "prefix" => How::Prefix,
         "slash" => How::Slash,
         "never" => How::Never,
+        "flag" => How::Flag,
         how => How::Pair(how.strip_prefix("pair ")?.chars().next()?),
     };
     let (after, option) = match option.split_once(' ') {

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::BLOT;
-use super::names::{Promise, is_path, looks_made, may_be_path, promise};
+use super::names::{Promise, is_path, is_reference, looks_made, may_be_path, promise};
+use super::{BLOT, phrases};
 
 /// Tokens of services that are known by their form, each as its documentation gives it.
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
@@ -24,7 +24,7 @@ static HOOKS: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?i)(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks/"#,
         r#"|api\.telegram\.org/(?:file/)?bot|webhook\.office\.com/webhookb2/|outlook\.office(?:365)?\.com/webhook/"#,
         r#"|hooks\.zapier\.com/hooks/catch/|/with/key/|hc-ping\.com/(?:ping/)?|hook\.[a-z0-9]+\.make\.com/|logic\.azure\.com[^?]*/triggers/"#,
-        r#"|webhook\.site/|maker\.ifttt\.com/use/|/webhooks?/(?:incoming/)?|//[^/?#\s]*mattermost[^/?#\s]*/hooks/"#,
+        r#"|rtmps?://[^/\s]+/[^/\s]+/|webhook\.site/|maker\.ifttt\.com/use/|/webhooks?/(?:incoming/)?|//[^/?#\s]*mattermost[^/?#\s]*/hooks/"#,
         r#"|oapi\.dingtalk\.com/robot/send\?access_token=|open\.feishu\.cn/open-apis/bot/v2/hook/|qyapi\.weixin\.qq\.com/[^?]*\?key="#,
         r#"|sentry\.io/api/hooks/|pushcut\.io/)([^\s"'?#]{6,})"#
     ))
@@ -43,7 +43,7 @@ static USER: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"(?is)^((?:-H|[A-Za-z0-9_.-]*[hH]eaders?[= ])?\s*["']?)([A-Za-z0-9_-]{2,80})(\s*:\s*)(\S.*)$"#)
+    regex(r#"(?is)^((?:-H=?|[A-Za-z0-9_.-]*[hH]eaders?[= ])?\s*["']?)([A-Za-z0-9_-]{2,80})(\s*:\s*)(\S.*)$"#)
 });
 
 #[expect(clippy::unwrap_used, reason = "constant expressions, each of which a test compiles")]
@@ -77,6 +77,7 @@ pub(super) fn redacted(arg: &str, more: &[String]) -> Option<String> {
     if text.contains('=') {
         text = named(&text, more);
     }
+    text = phrases::redacted(text, more);
     if text.len() >= 20 {
         text = TOKENS.replace_all(&text, BLOT).into_owned();
     }
@@ -257,7 +258,7 @@ fn named(text: &str, more: &[String]) -> String {
             promised = Promise::Secret;
         }
         let refers =
-            is_word(inner) || inner.starts_with('$') || inner.starts_with("%(") || inner.starts_with("{{");
+            is_word(inner) || is_reference(inner) || inner.starts_with("%(") || inner.starts_with("{{");
         let path = is_path(inner) && may_be_path(name.as_str());
         let inner_has_names = promised == Promise::Perhaps && !looks_made(inner);
         if inner.is_empty() || refers || path || inner_has_names {

@@ -7,6 +7,7 @@
 mod clients;
 mod inside;
 mod names;
+mod phrases;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -16,14 +17,18 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use clients::{How, Secret, is_known, secrets_of, wrapper};
-use names::{Promise, is_path, looks_made, may_be_path, promise};
+use names::{Promise, is_path, is_reference, looks_made, may_be_path, promise};
 
 /// What stands in the place of a secret.
 const BLOT: &str = "‹redacted›";
 /// Lines for a shell within lines for a shell at most.
 const DEEPEST: u8 = 4;
-/// Options of any program whose value is a name and a password where it has a colon.
-const PAIRS: [&str; 6] = ["--user", "--proxy-user", "--auth", "--basic-auth", "--basic", "--userpass"];
+/// What the names of options end with whose value is a name and a password where it has a colon.
+const PAIRS: [&str; 5] = ["user", "auth", "basic", "userpass", "userpwd"];
+/// Options that name a user: a program that has one may have its password behind `-p`.
+const USERS: [&str; 5] = ["-u", "-user", "-username", "--user", "--username"];
+/// Words before the name and the value of a setting.
+const SETTING: [&str; 3] = ["config", "configure", "set"];
 /// curl's options of one letter that take no value.
 const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
 /// Programs whose `--password` has its value only behind `=`: alone it asks for the password.
@@ -78,8 +83,17 @@ impl Secrets {
 
     /// What takes the place of each argument; `None` where it stays.
     fn line(&self, args: &[&str], depth: u8) -> Vec<Option<String>> {
-        let mut reader =
-            Line { secrets: self, depth, program: "", pending: Pending::None, before: "", words: Vec::new() };
+        let user = |pair: &[&str]| USERS.contains(&pair[0]) && !pair[1].starts_with('-');
+        let has_user = args.windows(2).any(user) || args.iter().any(|arg| arg.starts_with("--user"));
+        let mut reader = Line {
+            secrets: self,
+            depth,
+            program: "",
+            pending: Pending::None,
+            before: "",
+            words: Vec::new(),
+            has_user,
+        };
         args.iter().enumerate().map(|(at, arg)| reader.argument(at == 0, arg)).collect()
     }
 
@@ -87,13 +101,14 @@ impl Secrets {
     fn shell(&self, line: &str, depth: u8) -> Option<String> {
         let words = shell::words(line);
         let mut instead = Vec::with_capacity(words.len());
-        let mut rest = words.as_slice();
-        while !rest.is_empty() {
-            let length = rest.iter().skip(1).position(|word| word.first).map_or(rest.len(), |next| next + 1);
-            let (command, after) = rest.split_at(length);
-            let args: Vec<&str> = command.iter().map(|word| word.text.as_str()).collect();
-            instead.extend(self.line(&args, depth + 1));
-            rest = after;
+        let mut commands = shell::commands(line, &words).into_iter().peekable();
+        while let Some(command) = commands.next() {
+            match commands.peek() {
+                Some(next) if command.pipes && shell::answers(&command, next) => {
+                    instead.extend(shell::without_answer(&command, next, BLOT));
+                }
+                _ => instead.extend(self.line(&command.args, depth + 1)),
+            }
         }
         let some = instead.iter().any(Option::is_some);
         some.then(|| shell::replaced(line, &words, &instead))
@@ -112,6 +127,8 @@ enum Pending {
     After(usize),
     /// A secret whose option often has the place of a file.
     NoPath,
+    /// The same, and its option often has a number or a port.
+    NoNumber,
     /// A secret if it looks like one that a machine made.
     Made,
     /// No secret, whatever it looks like.
@@ -138,6 +155,8 @@ struct Line<'a> {
     before: &'a str,
     /// Arguments so far that are no options.
     words: Vec<&'a str>,
+    /// Some argument names a user.
+    has_user: bool,
 }
 
 impl<'a> Line<'a> {
@@ -200,11 +219,14 @@ impl<'a> Line<'a> {
         let blot = Some(Some(BLOT.to_owned()));
         match pending {
             Pending::None => None,
-            Pending::Secret | Pending::NoPath if is_option(arg) || arg.starts_with('$') || arg.is_empty() => {
+            Pending::Secret | Pending::NoPath | Pending::NoNumber
+                if is_option(arg) || is_reference(arg) || arg.is_empty() =>
+            {
                 None
             }
-            Pending::NoPath if is_path(arg) => Some(None),
-            Pending::Secret | Pending::NoPath => blot,
+            Pending::NoPath | Pending::NoNumber if is_path(arg) => Some(None),
+            Pending::NoNumber if !arg.contains(char::is_alphabetic) => Some(None),
+            Pending::Secret | Pending::NoPath | Pending::NoNumber => blot,
             Pending::Made => looks_made(arg).then_some(Some(BLOT.to_owned())),
             Pending::Plain => Some(None),
             Pending::Pair(':') => is_pair(arg).then_some(Some(BLOT.to_owned())),
@@ -261,12 +283,29 @@ impl<'a> Line<'a> {
     /// What an argument is to any program.
     fn of_any(&self, arg: &str) -> Meaning {
         let name = arg.split_once('=').map_or(arg, |(name, _)| name);
-        if PAIRS.contains(&name) {
+        let last = name.rsplit('-').next().unwrap_or_default();
+        if name.starts_with('-')
+            && PAIRS.contains(&last)
+            && promise(name, &self.secrets.names) != Promise::Secret
+        {
             return match arg.split_once('=') {
                 Some((option, value)) if is_pair(value) => Meaning::Blotted(format!("{option}={BLOT}")),
                 Some(_) => Meaning::Other,
                 None => Meaning::Next(Pending::Pair(':')),
             };
+        }
+        // `npm config set //registry.npmjs.org/:_authToken VALUE`
+        if !arg.starts_with('-')
+            && !arg.contains(['=', ' '])
+            && self.words.iter().any(|word| SETTING.contains(word))
+            && self.words.last().is_some_and(|word| !SETTING.contains(word))
+            && promise(arg.rsplit([':', '/']).next().unwrap_or(arg), &self.secrets.names) == Promise::Secret
+        {
+            return Meaning::Next(Pending::NoPath);
+        }
+        let own = || secrets_of(self.program).iter().any(|secret| secret.option == arg);
+        if arg == "-p" && self.has_user && wrapper(self.program).is_none() && !own() {
+            return Meaning::Next(Pending::NoNumber);
         }
         if !arg.starts_with('-') || arg.contains(['=', ':', ' ', '/']) || FLAGS.contains(&arg) {
             return Meaning::Other;
@@ -317,6 +356,7 @@ fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
     let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));
     match secret.how {
         How::Never => (arg == option).then_some(Meaning::Next(Pending::Plain)),
+        How::Flag => (arg == option).then_some(Meaning::Next(Pending::None)),
         How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
         How::Prefix => {
             let at =

@@ -1,7 +1,7 @@
 //! What a name promises: whether the value of an option, a variable, a header or a field is a secret.
 
 /// Parts of names whose values are secrets, without what is no letter or digit.
-const TELLING: [&str; 24] = [
+const TELLING: [&str; 26] = [
     "password",
     "passwd",
     "passphrase",
@@ -26,6 +26,8 @@ const TELLING: [&str; 24] = [
     "bearer",
     "authcred",
     "keypass",
+    "streamkey",
+    "sonarlogin",
 ];
 /// Words that are enough if a name ends with one: `db.pass`, `MYSQL_PWD`.
 const LAST: [&str; 14] = [
@@ -48,7 +50,7 @@ const LAST: [&str; 14] = [
 const PERHAPS: [&str; 8] =
     ["key", "auth", "authorization", "signature", "code", "session", "sessionid", "sid"];
 /// What a name ends with that is about a secret, and none.
-const ABOUT: [&str; 52] = [
+const ABOUT: [&str; 53] = [
     "file",
     "path",
     "dir",
@@ -101,6 +103,7 @@ const ABOUT: [&str; 52] = [
     "mode",
     "method",
     "strategy",
+    "eval",
 ];
 /// Beginnings of names that say that there is no secret, or only that it is asked for.
 const WITHOUT: [&str; 8] = ["no", "skip", "without", "disable", "ask", "list", "show", "with"];
@@ -154,7 +157,9 @@ pub(super) fn promise(name: &str, more: &[String]) -> Promise {
 
 /// `passwordfile`, written as one word.
 fn is_about(word: &str) -> bool {
-    ["file", "path", "stdin", "prompt"].iter().any(|end| word.len() > end.len() && word.ends_with(end))
+    ["file", "path", "stdin", "prompt", "eval"]
+        .iter()
+        .any(|end| word.len() > end.len() && word.ends_with(end))
 }
 
 /// The words of a name in small letters: `dbPassword` and `DB_PASSWORD` have two.
@@ -180,6 +185,14 @@ pub(super) fn looks_made(value: &str) -> bool {
     let (letters, digits) =
         (value.chars().any(char::is_alphabetic), value.chars().any(|c| c.is_ascii_digit()));
     value.len() >= 16 && value.chars().all(is_part) && letters && digits && !is_path(value)
+}
+
+/// Whether a value only says where a secret is: `$NAME`, and `env:NAME` as OpenSSL takes it.
+pub(super) fn is_reference(value: &str) -> bool {
+    let variable = value.strip_prefix('$').is_some_and(|name| {
+        name.is_empty() || name.starts_with(|c: char| c.is_ascii_alphabetic() || "_{(".contains(c))
+    });
+    variable || ["env:", "file:", "fd:"].iter().any(|start| value.starts_with(start)) || value == "stdin"
 }
 
 /// Whether a value is the place of a file.

@@ -65,6 +65,62 @@ pub(super) fn words(line: &str) -> Vec<Word> {
     words
 }
 
+/// A command of a line.
+pub(super) struct Command<'a> {
+    /// Its words.
+    pub args: Vec<&'a str>,
+    /// What it prints is read by the next one.
+    pub pipes: bool,
+}
+
+/// The commands that words make.
+pub(super) fn commands<'a>(line: &str, words: &'a [Word]) -> Vec<Command<'a>> {
+    let mut commands: Vec<Command<'a>> = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let text = word.text.as_str();
+        match commands.last_mut() {
+            Some(command) if !word.first => command.args.push(text),
+            last => {
+                if let (Some(command), Some(before)) = (last, at.checked_sub(1).and_then(|at| words.get(at)))
+                {
+                    let between = line.get(before.at.end..word.at.start).unwrap_or_default().trim();
+                    command.pipes = matches!(between, "|" | "|&");
+                }
+                commands.push(Command { args: vec![text], pipes: false });
+            }
+        }
+    }
+    commands
+}
+
+/// Whether a command prints what the next one asks for: a password.
+pub(super) fn answers(command: &Command<'_>, next: &Command<'_>) -> bool {
+    const ASK: [&str; 7] = ["passwd", "chpasswd", "chgpasswd", "smbpasswd", "kinit", "su", "cryptsetup"];
+    let base = |arg: &str| arg.rsplit('/').next().unwrap_or_default().to_owned();
+    let asks = |arg: &&str| {
+        ASK.contains(&base(arg).as_str())
+            || *arg == "--with-token"
+            || arg.starts_with('-') && (arg.ends_with("stdin") || arg.starts_with("--passphrase-fd"))
+    };
+    let sudo = base(next.args[0]) == "sudo"
+        && next.args.iter().any(|arg| arg.starts_with('-') && !arg.starts_with("--") && arg.contains('S'));
+    matches!(command.args[0], "echo" | "printf") && (sudo || next.args.iter().any(asks))
+}
+
+/// What takes the place of the words of a command that prints a password: of `name:password`, what is behind the colon.
+pub(super) fn without_answer(command: &Command<'_>, next: &Command<'_>, blot: &str) -> Vec<Option<String>> {
+    let pairs = next.args.iter().any(|arg| arg.ends_with("passwd") && arg.contains("ch"));
+    let instead = |(at, arg): (usize, &&str)| {
+        let format = command.args[0] == "printf" && at == 1 && command.args.len() > 2;
+        let stays = at == 0 || arg.starts_with('-') || arg.starts_with('$') || arg.is_empty() || format;
+        (!stays).then(|| match arg.split_once(':') {
+            Some((name, _)) if pairs => format!("{name}:{blot}"),
+            _ => blot.to_owned(),
+        })
+    };
+    command.args.iter().enumerate().map(instead).collect()
+}
+
 fn is_end(c: char) -> bool {
     matches!(c, ';' | '|' | '&' | '(' | ')' | '`' | '<' | '>')
 }

@@ -155,6 +155,12 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
             "Yes, up to the last record.",
             "Nothing is known to be missing, but the recording has no end: it goes on, or was killed.",
         ),
+        summary::Verdict::CutOff => (
+            "open",
+            "…",
+            "Yes, up to the last record.",
+            "Nothing is known to be missing, but the recording was killed or crashed: its last seconds may not be here.",
+        ),
         summary::Verdict::Partial => (
             "bad",
             "!",

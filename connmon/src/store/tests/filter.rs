@@ -208,7 +208,7 @@ pub(super) fn in_memory() -> Writer {
 pub(super) fn reader(writer: Writer) -> Store {
     let db = writer.into_database();
     crate::store::filter::provide(&db, false).unwrap();
-    Store { db, path: ":memory:".into(), going_on: false }
+    Store { db, path: ":memory:".into(), going_on: false, as_it_was: None, _file: None }
 }
 
 /// The ids of what a filter chooses in SQL and in memory.

@@ -274,7 +274,7 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
         };
         notes.push(statement(Level::Good, text, None));
     }
-    if matches!(this.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::Partial) {
+    if !matches!(this.verdict, Verdict::Incomplete | Verdict::Nothing) {
         notes.push(statement(
             Level::Good,
             "All loss counters are zero: no record lost, no byte without its connection.".into(),
@@ -367,12 +367,20 @@ pub(super) fn unseen(unseen: u64) -> Option<Statement> {
 const EVERYTHING: &str = "“connmon report” shows everything.";
 
 /// What the figures of the wire lack.
-pub(super) fn wire(unknown: u64) -> Option<Statement> {
-    let text = format!(
+pub(super) fn wire(parts: u64, unmeasured: u64) -> impl Iterator<Item = Statement> {
+    let of_parts = format!(
         "Packets are counted for each connection, not by time: what {} put on the wire is in no figure of a part of its time.",
-        count(unknown, "connection")
+        count(parts, "connection")
     );
-    (unknown > 0).then(|| statement(Level::Note, text, None))
+    let of_none = format!(
+        "The figures of the wire leave out {} without a count of packets: raw, ping and packet sockets, packets whose headers could \
+         not be read, or a recording with --no-wire.",
+        count(unmeasured, "connection")
+    );
+    [(parts, of_parts), (unmeasured, of_none)]
+        .into_iter()
+        .filter(|(connections, _)| *connections > 0)
+        .map(|(_, text)| statement(Level::Note, text, None))
 }
 
 /// To the second, in UTC.

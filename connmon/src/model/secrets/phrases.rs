@@ -1,0 +1,93 @@
+//! Secrets in sentences of other languages: SQL, scripts, prompts that are answered, options of Windows' programs.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::BLOT;
+use super::names::{Promise, is_reference, promise};
+
+/// Each has what stands before a secret, and the secret.
+static PHRASES: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+    [
+        // SQL: IDENTIFIED BY '…', PASSWORD '…', PASSWORD = '…', SET PASSWORD FOR user = '…'.
+        r#"(?i)(\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?|password(?:\s+for\s+\S+)?)(?:\s*=\s*|\s+)\(?\s*["'])([^"']+)"#,
+        // The name and the password as two values: auth=("name", "…"), HTTPBasicAuth('name', '…').
+        r#"(?i)((?:\bauth\w*\s*=\s*|basicauth|\.login|\.auth|credentials?)\s*[(\[]\s*["'][^"']*["']\s*,\s*["'])([^"']+)"#,
+        // expect: what is sent after a prompt that asks for a password.
+        r#"(?is)(ass(?:word|phrase|code).{0,80}?\bsend\s+(?:--\s+)?["']?)([^"'\s;}]+)"#,
+        // PowerShell.
+        r#"(?i)(\bConvertTo-SecureString\s+(?:-String\s+)?["'])([^"']+)"#,
+    ]
+    .map(regex)
+});
+/// A name without quotes before a value in quotes, as in JavaScript, Ruby and configurations.
+static BARE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"(\b[A-Za-z_][A-Za-z0-9_.$-]{0,80})(\s*(?:=>|:)\s*)(?:"([^"]+)|'([^']+))"#));
+/// `set NAME VALUE`, as consoles take it.
+static SET: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"(?i)(\bsetg?\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+["']?)([^\s;"']+)"#));
+/// `/name:value`, as programs of Windows and of its protocols take it.
+static SLASH: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"((?:^|[\s"'])/)([A-Za-z0-9_-]{1,40})(:["']?)([^\s"']+)"#));
+/// Names of keys and hashes that let one in as a password does.
+const HASHES: [&str; 7] = ["rc4", "ntlm", "lmhash", "nthash", "aes128", "aes256", "des"];
+
+#[expect(clippy::unwrap_used, reason = "constant expressions, each of which a test compiles")]
+fn regex(text: &str) -> Regex {
+    Regex::new(text).unwrap()
+}
+
+/// The text without its secrets; `more` are parts of names that the configuration adds.
+pub(super) fn redacted(mut text: String, more: &[String]) -> String {
+    let secret = |name: &str| promise(name, more) == Promise::Secret;
+    if text.contains('/') && text.contains(':') {
+        let at = |found: &Captures<'_>| {
+            let name = &found[2];
+            secret(name) || HASHES.iter().any(|hash| name.eq_ignore_ascii_case(hash))
+        };
+        text = replaced(&SLASH, &text, at);
+    }
+    if !text.contains([' ', '\n', '\t', '(', '{']) {
+        return text;
+    }
+    for phrase in PHRASES.iter() {
+        text = phrase.replace_all(&text, |found: &Captures<'_>| format!("{}{BLOT}", &found[1])).into_owned();
+    }
+    text = BARE
+        .replace_all(&text, |found: &Captures<'_>| {
+            let (quote, value) = match (found.get(3), found.get(4)) {
+                (Some(value), _) => ('"', value.as_str()),
+                (_, value) => ('\'', value.map_or("", |value| value.as_str())),
+            };
+            match secret(&found[1]) && !is_reference(value) {
+                true => format!("{}{}{quote}{BLOT}", &found[1], &found[2]),
+                false => found[0].to_owned(),
+            }
+        })
+        .into_owned();
+    replaced(&SET, &text, |found| {
+        secret(&found[2]) && !["for", "to", "=", "is"].iter().any(|word| found[4].eq_ignore_ascii_case(word))
+    })
+}
+
+/// With the blot in place of the fourth part, where that is a secret.
+fn replaced(expression: &Regex, text: &str, is_secret: impl Fn(&Captures<'_>) -> bool) -> String {
+    let instead = |found: &Captures<'_>| match is_secret(found) && !is_reference(&found[4]) {
+        true => format!("{}{}{}{BLOT}", &found[1], &found[2], &found[3]),
+        false => found[0].to_owned(),
+    };
+    expression.replace_all(text, instead).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expression_is_one() {
+        for expression in PHRASES.iter().chain([&*BARE, &*SET, &*SLASH]) {
+            assert!(!expression.as_str().is_empty());
+        }
+    }
+}
