@@ -159,7 +159,10 @@ fn of_connection(connection: &Connection, what: &What, board: &Board) -> String 
     match what {
         What::Established(_) => {
             let time = entry.and_then(|entry| entry.row.established).unwrap_or(connection.opened);
-            words.push(format::duration(nanos(connection.opened, time)));
+            // How long the handshake of a socket that was called took, nobody sees.
+            if time > connection.opened {
+                words.push(format::duration(nanos(connection.opened, time)));
+            }
         }
         What::Closed(_) | What::Failed(_) => {
             words.push(format!("{} sent", format::bytes(connection.tx_bytes())));
@@ -204,7 +207,7 @@ mod tests {
     use super::super::tests::{closed, connection, first};
     use super::super::{Board, Update};
     use super::*;
-    use crate::model::End;
+    use crate::model::{Direction, End};
     use crate::track::ConnectionRow;
 
     fn written(json: bool, filter: &str) -> String {
@@ -242,6 +245,21 @@ mod tests {
 20:26:42.000  missed       3 updates: this reader was too slow; the store has them
 "
         );
+    }
+
+    #[test]
+    fn how_long_a_handshake_took_is_told_where_it_was_seen() {
+        let row = connection(1, 1, "8.8.8.8");
+        let called = ConnectionRow { established: Some(row.opened), direction: Direction::In, ..row };
+        let update = Update { connections: vec![called], ..first() };
+        let (mut board, mut out) = (Board::new(10, false), Vec::new());
+        let mut scroll = Scroll::new(&mut out, Filter::default(), false);
+        let changes = board.apply(&update);
+        scroll.write(&board, &changes.events).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("8.8.8.8")).collect();
+        assert!(lines[0].contains("new") && lines[1].contains("established"), "{text}");
+        assert!(!lines[1].contains('µ'), "{text}");
     }
 
     #[test]

@@ -467,7 +467,9 @@ impl Tracker {
             remote: Endpoint::from(&entry.remote),
             asked: self.open.get(&entry.id).and_then(|open| open.asked.as_ref().map(Endpoint::from)),
             opened: self.time(entry.opened_ns),
-            established: (entry.established_ns != 0).then(|| self.time(entry.established_ns)),
+            // A socket that was called comes with its handshake over: its entry is made a moment later.
+            established: (entry.established_ns != 0)
+                .then(|| self.time(entry.established_ns.max(entry.opened_ns))),
             closed: None,
             end: None,
             preexisting,

@@ -118,6 +118,19 @@ fn a_flow_whose_packets_had_other_ends_has_no_packets() {
 }
 
 #[test]
+fn no_handshake_is_over_before_its_connection_begins() {
+    let established = |ns: u64| {
+        let mut called = entry(1, 0, 0);
+        (called.flags, called.established_ns) = (flag::INBOUND, ns);
+        let (_, batch) = feed([closed(called, 0, 0)]);
+        batch.connections[0].established.map(|time| time.0 - batch.connections[0].opened.0)
+    };
+    assert_eq!(established(5 * SECOND - 300), Some(0));
+    assert_eq!(established(5 * SECOND + 300), Some(300));
+    assert_eq!(established(0), None);
+}
+
+#[test]
 fn the_address_that_was_asked_for_is_kept_beside_the_remote() {
     let address = Addr { ip: [u32::from_ne_bytes([10, 96, 0, 1]), 0, 0, 0], port: 443, family: 2 };
     let asked = Frame::Asked(AskedRecord { kind: kind::ASKED, id: 1, address, ..AskedRecord::default() });
