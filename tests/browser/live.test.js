@@ -93,7 +93,12 @@ test("a filter stays while connections come, and the page does not grow", { skip
   const zoom = await page.locator(".world").getAttribute("transform");
   // The top is written anew with all that happened, of which other connections are a part.
   const size = () => page.evaluate(() => document.querySelectorAll("main > :not(#summary, #findings) *").length);
-  const elements = await size();
+  // What the zoom shows is drawn in the frames after it.
+  let elements = await size();
+  for (let before = -1; before !== elements; elements = await size()) {
+    before = elements;
+    await page.waitForTimeout(500);
+  }
   for (let n = 0; n < 12; n += 1) {
     await own.visit();
     await page.waitForTimeout(150);

@@ -89,8 +89,10 @@ test("bars, chips, the histogram and the map ask, and a link shows the same", as
   await page.mouse.move(box.x + box.width * 0.6, box.y + 10, { steps: 4 });
   await page.mouse.up();
   await page.waitForFunction(() => location.hash.includes("t="));
+  // The address changes before the count is drawn.
+  await page.waitForFunction((before) => Number(document.querySelector(".count b")?.textContent?.replace(/\D/g, "")) < before, both);
   const brushed = await shown(page);
-  assert.ok(brushed > 0 && brushed < both);
+  assert.ok(brushed > 0);
   const again = await open("sample.html", { hash: new URL(page.url()).hash });
   assert.equal(await shown(again.page), brushed);
   await again.close();
