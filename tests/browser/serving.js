@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -29,8 +29,9 @@ export async function stop(child, signal = "SIGINT") {
   await once(child, "exit");
 }
 
-/** A recorder whose socket is there. */
+/** A recorder whose socket is there: its own, and not one that a recorder before it left. */
 export async function record() {
+  rmSync(`${LIVE_STORE}.sock`, { force: true });
   const child = start(["record", "--db", LIVE_STORE]);
   for (let n = 0; !existsSync(`${LIVE_STORE}.sock`); n += 1) {
     if (n > 300 || child.exitCode !== null) throw new Error("the recorder does not begin");
