@@ -44,6 +44,8 @@ export async function open(name, { hash = "", width = 1280, height = 900, dark =
 
 /** How many connections the page says that it shows. @param {import("playwright-core").Page} page */
 export async function shown(page) {
+  // What was just asked stands in the address before it is drawn.
+  await page.evaluate(() => new Promise((drawn) => { requestAnimationFrame(() => requestAnimationFrame(drawn)); }));
   const text = await page.locator(".count b").innerText();
   return Number(text.replace(/\D/g, ""));
 }
