@@ -3,9 +3,8 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::{checked, counted};
+use super::netlink::Netlink;
 
 const HEADER: usize = size_of::<libc::nlmsghdr>();
 const TABLE: &[u8] = b"connmon-test\0";
@@ -58,7 +57,14 @@ pub fn translate(nat: Nat, to: SocketAddr, instead: SocketAddr) -> io::Result<()
         message(0xa06, create | libc::NLM_F_APPEND, family, 0, &rule),
         message(0x11, 0, 0, 10, &[]),
     ];
-    send(&batch.concat(), 3)
+    let answered =
+        Netlink::to(libc::NETLINK_NETFILTER).and_then(|netlink| netlink.exchange(&batch.concat(), 3));
+    answered.map_err(|error| match error.raw_os_error() {
+        Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EINVAL) => {
+            io::Error::new(io::ErrorKind::Unsupported, error)
+        }
+        _ => error,
+    })
 }
 
 /// Two expressions: an address or a port of the destination, and whether it is this one.
@@ -121,40 +127,4 @@ fn message(kind: u16, flags: i32, family: u8, subsystem: u16, body: &[u8]) -> Ve
     all.extend(subsystem.to_be_bytes());
     all.extend(body);
     all
-}
-
-/// Sends a batch, and waits for the answers to so many of its messages.
-fn send(batch: &[u8], answers: usize) -> io::Result<()> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-    let missing = |error: io::Error| match error.raw_os_error() {
-        Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EINVAL) => {
-            io::Error::new(io::ErrorKind::Unsupported, error)
-        }
-        _ => error,
-    };
-    // SAFETY: creates a descriptor.
-    let fd =
-        checked(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) }).map_err(missing)?;
-    // SAFETY: the kernel just gave us this descriptor.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: the pointer and length are one live slice.
-    counted(unsafe { libc::send(socket.as_raw_fd(), batch.as_ptr().cast(), batch.len(), 0) })?;
-    let mut seen = 0;
-    while seen < answers {
-        let mut answer = [0u8; 8192];
-        // SAFETY: the pointer and length are one live, exclusive slice.
-        let n =
-            counted(unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) })?;
-        let mut rest = &answer[..n];
-        while let Some(len) = rest.first_chunk().map(|len| u32::from_ne_bytes(*len) as usize) {
-            let verdict = rest.get(HEADER..HEADER + 4).and_then(|bytes| bytes.try_into().ok());
-            match verdict.map(i32::from_ne_bytes) {
-                Some(0) => seen += 1,
-                Some(error) => return Err(missing(io::Error::from_raw_os_error(-error))),
-                None => return Err(io::Error::other("netlink gave a short answer")),
-            }
-            rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
-        }
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The few route-netlink requests that a namespace of our own needs; no `ip` program required.
+//! The few netlink requests that a namespace of our own needs; no `ip` program required.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,9 +16,14 @@ pub struct Netlink(OwnedFd);
 impl Netlink {
     /// Opens it.
     pub fn open() -> io::Result<Self> {
+        Self::to(libc::NETLINK_ROUTE)
+    }
+
+    /// One that speaks to another part of the kernel.
+    pub(super) fn to(protocol: i32) -> io::Result<Self> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
         // SAFETY: creates a descriptor.
-        let fd = checked(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) })?;
+        let fd = checked(unsafe { libc::socket(libc::AF_NETLINK, kind, protocol) })?;
         // SAFETY: the kernel just gave us this descriptor.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
@@ -79,17 +84,33 @@ impl Netlink {
         packet.extend(flags.to_ne_bytes());
         packet.extend([0; 8]); // sequence, port
         packet.extend(body);
+        self.exchange(&packet, 1)
+    }
+
+    /// Sends messages, and waits for the kernel's verdict on so many of them: the first that is none of success, if there is one.
+    pub(super) fn exchange(&self, messages: &[u8], verdicts: usize) -> io::Result<()> {
         let fd = self.0.as_raw_fd();
         // SAFETY: the pointer and length are one live slice.
-        counted(unsafe { libc::send(fd, packet.as_ptr().cast(), packet.len(), 0) })?;
-        let mut answer = [0u8; 1024];
-        // SAFETY: the pointer and length are one live, exclusive slice.
-        let n = counted(unsafe { libc::recv(fd, answer.as_mut_ptr().cast(), answer.len(), 0) })?;
-        let verdict = answer[..n].get(HEADER..HEADER + 4).and_then(|bytes| bytes.try_into().ok());
-        match verdict.map(i32::from_ne_bytes) {
-            Some(0) => Ok(()),
-            Some(error) => Err(io::Error::from_raw_os_error(-error)),
-            None => Err(io::Error::other("netlink gave a short answer")),
+        counted(unsafe { libc::send(fd, messages.as_ptr().cast(), messages.len(), 0) })?;
+        let mut seen = 0;
+        while seen < verdicts {
+            let mut answer = [0u8; 8192];
+            // SAFETY: the pointer and length are one live, exclusive slice.
+            let n = counted(unsafe { libc::recv(fd, answer.as_mut_ptr().cast(), answer.len(), 0) })?;
+            if n < HEADER + 4 {
+                return Err(io::Error::other("netlink gave a short answer"));
+            }
+            let mut rest = &answer[..n];
+            while let Some(len) = rest.first_chunk().map(|len| u32::from_ne_bytes(*len) as usize) {
+                let verdict = rest.get(HEADER..HEADER + 4).and_then(|bytes| bytes.try_into().ok());
+                match verdict.map(i32::from_ne_bytes) {
+                    Some(0) => seen += 1,
+                    Some(error) => return Err(io::Error::from_raw_os_error(-error)),
+                    None => return Err(io::Error::other("netlink gave a short answer")),
+                }
+                rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+            }
         }
+        Ok(())
     }
 }
