@@ -14,8 +14,8 @@ use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Matching,
-    Process, Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
+    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Facts, Gap, KernelTotals,
+    Matching, Process, Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
 };
 
 impl Store {
@@ -321,8 +321,7 @@ fn connection(
     // A store that an earlier version made and nothing has recorded into since lacks the newer columns.
     let count = |column: Column| column.newer::<i64>(row).map(|count| count.map(|count| count as u64));
     let wire_tx_bytes = count(of.wire_tx_bytes)?;
-    Ok(Connection {
-        id: of.id.get(row)?,
+    let facts = Facts {
         proto: Proto(of.proto.get(row)?),
         direction: Direction::from_name(&direction).unwrap_or(Direction::Unknown),
         local: endpoint(of.local_ip.get(row)?, of.local_port.get(row)?),
@@ -333,17 +332,11 @@ fn connection(
         },
         opened: Timestamp(of.opened.get(row)?),
         closed: closed.map(Timestamp),
-        cut_off: None,
         // Where its last record was lost, the store has a time and no reason.
         end: end.as_deref().and_then(End::from_name).or(closed.map(|_| End::Unseen)),
         preexisting: of.preexisting.get(row)?,
         subflow: count(of.subflow)?.unwrap_or(0) != 0,
-        inexact: of.inexact.get(row)?,
-        owner: of.owner_id.get::<Option<i64>>(row)?.and_then(|id| processes.get(&id).cloned()),
-        traffic: Vec::new(),
-        steps: Vec::new(),
-        within: None,
-        beyond: 0,
+        inexact: of.inexact.get::<Option<String>>(row)?.map(Into::into),
         kernel: match (kernel_tx, kernel_rx, retransmits) {
             (Some(tx), Some(rx), Some(retransmits)) => Some(KernelTotals {
                 tx_bytes: tx as u64,
@@ -363,12 +356,16 @@ fn connection(
             }),
             None => None,
         },
+    };
+    // Names, traffic and hits are in tables of their own.
+    Ok(Connection {
+        id: of.id.get(row)?,
+        facts,
+        owner: of.owner_id.get::<Option<i64>>(row)?.and_then(|id| processes.get(&id).cloned()),
         country: of.country.get(row)?,
         place: places.of(row, of.remote_id.get(row)?)?,
-        names: Vec::new(),
-        observed: None,
         label: of.label.newer::<String>(row)?.map(Into::into),
-        hits: Vec::new(),
+        ..Connection::default()
     })
 }
 
