@@ -137,6 +137,17 @@ impl Connection {
         self
     }
 
+    /// The names of the other end, each once, what tells most first.
+    pub fn host_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in &self.names {
+            if !names.contains(&&*name.name) {
+                names.push(&name.name);
+            }
+        }
+        names
+    }
+
     /// The best name of the other end, if it has any.
     pub fn host(&self) -> Option<&str> {
         self.names.iter().find(|name| name.is_of_remote()).map(|name| name.name.as_str())

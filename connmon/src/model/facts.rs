@@ -1,13 +1,20 @@
 //! The plain facts of a connection: what the recorder tells of it, the store keeps, and viewers are told, unchanged.
 
+mod fact;
+mod table;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+
+pub use fact::{Cell, Fact, Group, Page, Read, Seen, Source, Unit};
+pub use table::FACTS;
 
 use super::{Direction, End, Endpoint, Proto, Timestamp};
 
 /// What was seen of one connection itself: all that neither a name, a process nor a database has to be asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     /// The protocol.
     pub proto: Proto,
@@ -18,7 +25,6 @@ pub struct Facts {
     /// The other end.
     pub remote: Endpoint,
     /// The address that the process asked for, where a BPF program led the connection to `remote` and it was seen.
-    #[serde(default)]
     pub asked: Option<Endpoint>,
     /// First seen: connect, accept, or the first datagram.
     pub opened: Timestamp,
@@ -86,4 +92,10 @@ pub struct Wire {
     pub tx_packets: u64,
     /// Packets received.
     pub rx_packets: u64,
+}
+
+/// The facts of an object in JSON, by their names in it: `kernel` has `rtt_us`.
+pub fn members(object: &'static str) -> impl Iterator<Item = (&'static str, &'static Fact)> {
+    let name = move |fact: &'static Fact| fact.json.strip_prefix(object)?.strip_prefix('.');
+    FACTS.iter().filter_map(move |fact| Some((name(fact)?, fact)))
 }

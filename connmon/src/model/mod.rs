@@ -4,7 +4,7 @@ mod address;
 mod capture;
 mod community;
 mod connection;
-mod facts;
+pub mod facts;
 mod id;
 mod indicator;
 mod interface;
