@@ -18,7 +18,7 @@ pub enum OtherFormat {
         said: String,
     },
     /// It is named like a format that there is not.
-    #[error("--out {out}: there is no format .{extension}; name the file .{known}, or say --format too")]
+    #[error("--out {out}: connmon writes no .{extension} files; end the name with .{known}")]
     Unknown {
         /// The file.
         out: String,
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(export(Some(ExportFormat::Csv), "a.csv.GZ"), None);
         assert_eq!(export(Some(ExportFormat::Csv), "a.2026"), Some(ExportFormat::Csv));
         let unknown = chosen::<ExportFormat>(None, Some(Path::new("a.pdf"))).unwrap_err().to_string();
-        assert!(unknown.contains("no format .pdf; name the file .jsonl, .ndjson,"), "{unknown}");
+        assert!(unknown.contains("no .pdf files; end the name with .jsonl, .ndjson,"), "{unknown}");
         let report = |said, out: &str| chosen::<ReportFormat>(said, Some(Path::new(out)));
         assert_eq!(report(None, "x.svg").unwrap(), ReportFormat::SvgMap);
         assert_eq!(report(Some(ReportFormat::SvgBars), "x.svg").unwrap(), ReportFormat::SvgBars);

@@ -14,7 +14,7 @@ const MAX_BODY: usize = 1 << 30;
 /// The host that a request is for.
 pub fn request(stream: &[u8]) -> Found<Message> {
     // Servers let lines end in a bare LF, and pass over empty ones before a request (RFC 9112, section 2.2).
-    let blank = stream.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let blank = empty_lines(stream);
     let mut lines = stream[blank..].split_inclusive(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     let Some(line) = whole(first) else {
@@ -169,9 +169,14 @@ fn is_begun(line: &[u8]) -> bool {
     line[..at].iter().all(is_token) && (uri.starts_with(b"/") || uri.starts_with(b"http"))
 }
 
+/// Bytes of the empty lines at the beginning.
+fn empty_lines(stream: &[u8]) -> usize {
+    stream.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
 /// Whether a stream begins with the first line of a request.
 pub fn is_request(stream: &[u8]) -> bool {
-    let first = stream.trim_ascii_start().split_inclusive(|byte| *byte == b'\n').next();
+    let first = stream[empty_lines(stream)..].split_inclusive(|byte| *byte == b'\n').next();
     first.and_then(whole).is_some_and(|line| parts(line).is_some())
 }
 
