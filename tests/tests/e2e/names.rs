@@ -319,11 +319,11 @@ pub fn odd() -> Result<Played> {
     odd::Pair::new(&dns)?.say(&pieces)?;
     odd::ask(server, b"no question", b"no answer")?;
     let odd = Odd { openings, ports, printer, told, far, same_port };
-    Ok(Played::by_us(move |recording| odd.is_named(recording.records()?, recording.db())))
+    Ok(Played::by_us(move |recording| odd.judge(recording.records()?, recording.db())))
 }
 
 impl Odd {
-    fn is_named(self, records: &[Record], db: &Path) -> Result<()> {
+    fn judge(self, records: &[Record], db: &Path) -> Result<()> {
         let Self { openings, ports, printer, told, far, same_port } = self;
         let of = |port: u16, ip: IpAddr| {
             let record = records.iter().find(|record| record.local.port == port && record.remote.ip == ip);
