@@ -4,7 +4,7 @@
 /** What the bits of `flags` say. */
 export const FLAGS = {"asked":32,"failed":16,"kernel":4,"preexisting":1,"subflow":2,"wire":8};
 /** Columns of figures that some rows have: what says so is a flag. */
-export const FACT_FIGURES = ["kernelTx","kernelRx","retransmits","retransmitted","rtt","wireTx","wireRx","wireTxPackets","wireRxPackets","askedPort","rttEighths"];
+export const FACT_FIGURES = ["kernelTx","kernelRx","retransmits","retransmitted","rtt","wireTx","wireRx","wireTxPackets","wireRxPackets","askedPort"];
 /** Columns of addresses that some rows have, places in `locals`. */
 export const FACT_ADDRESSES = ["asked"];
 /** Bytes of headers of a packet, as they mostly are: the writer takes them off. */

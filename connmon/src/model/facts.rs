@@ -86,9 +86,6 @@ pub struct KernelTotals {
     pub retransmitted_bytes: u64,
     /// The smoothed round-trip time at the end, microseconds.
     pub rtt_us: u32,
-    /// The same as the kernel has it, eighths of a microsecond: only to prove what a new fact needs.
-    #[cfg(test)]
-    pub rtt_eighths: u32,
 }
 
 /// What a connection put on the wire, from the IP header on, as the host's sockets saw it: not what a lower layer adds or
@@ -245,9 +242,6 @@ pub const FACTS: &[Fact] = &[
         Seen::Text(|f| f.asked.map(|asked| asked.ip.to_string().into()), |f, text| set_ip(asked(f), text))).since(10).csv("asked_ip").unit(Address).field("asked").page("asked", Group::Asked),
     seen("asked.port", "connection.asked_port", "port that the process asked for there",
         Seen::Count(|f| f.asked.map(|asked| asked.port.into()), |f, port| asked(f).port = narrow(port))).since(10).csv("asked_port").unit(Port).field("asked_port").page("askedPort", Group::Asked),
-    #[cfg(test)]
-    seen("kernel.rtt_eighths", "connection.rtt_eighths", "round-trip time as the kernel has it, eighths of a microsecond",
-        Seen::Count(|f| f.kernel.map(|k| k.rtt_eighths.into()), |f, n| kernel(f).rtt_eighths = narrow(n))).since(11).csv("rtt_eighths").page("rttEighths", Group::Kernel),
 ];
 
 fn kernel(facts: &mut Facts) -> &mut KernelTotals {

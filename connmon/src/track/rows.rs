@@ -128,8 +128,6 @@ pub(super) fn kernel(entry: &SockEntry) -> Option<KernelTotals> {
         retransmits: entry.retransmits,
         retransmitted_bytes: entry.retransmitted,
         rtt_us: entry.srtt / 8,
-        #[cfg(test)]
-        rtt_eighths: entry.srtt,
     })
 }
 
