@@ -3,7 +3,7 @@
 
 import { html } from "../dom.js";
 import { bytesText, stamp } from "../format.js";
-import { ENDS } from "../query/fields.js";
+import { ENDS } from "../query/entries.js";
 
 /** @typedef {import("../model.js").Model} Model */
 /** @typedef {[time: number, text: string]} Happening nanoseconds since the model's `base`, and what */
