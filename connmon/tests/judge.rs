@@ -116,7 +116,7 @@ fn judged_live_or_afterwards_is_the_same() {
     assert_eq!(audit["indicators"]["connections"], rows(folder, "live.db", "ioc:*").len());
     let listed = &rows(folder, "live.db", "label:listed")[0];
     let (shown, _) = done(folder, &["show", &listed["id"].to_string(), "--db", "live.db"]);
-    assert!(shown.contains("label        listed") && shown.contains("address ::1"), "{shown}");
+    assert!(shown.contains("label         listed") && shown.contains("address ::1"), "{shown}");
     let (report, _) = done(folder, &["report", "--db", "live.db", "--out", "-"]);
     assert!(report.contains("fill=\"#0a0b0c\""), "the label's colour is drawn");
     assert!(report.contains("indicator lists:") && !report.contains("big </script>"));
