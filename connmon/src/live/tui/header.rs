@@ -12,7 +12,7 @@ use crate::live::meter::Rate;
 use crate::summary::Selection;
 use crate::summary::format::duration;
 use crate::summary::lanes::Cell;
-use crate::summary::{Completeness, Level, Verdict};
+use crate::summary::{Completeness, Level, OwnEnds, Verdict};
 
 /// Draws spans from the left and from the right; the right ones are left out where there is no room.
 pub(super) fn both(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, buffer: &mut Buffer) {
@@ -81,7 +81,16 @@ pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
     let (sent, received) = (size(totals.tx_bytes), size(totals.rx_bytes));
     let right = missing(app);
     let taken: usize = right.iter().map(Span::width).sum();
-    let long = format!("{open} open of {all} connections │ sent {sent}  received {received}");
+    let mut ends = OwnEnds::default();
+    app.items.all().for_each(|item| ends.add(&item.connection));
+    let own = match ends.finish().connections {
+        0 => String::new(),
+        own => {
+            let least = if board.forgotten() > 0 { "at least " } else { "" };
+            format!(" ({least}{} with both ends here: each counts)", number(own))
+        }
+    };
+    let long = format!("{open} open of {all} connections │ sent {sent}  received {received}{own}");
     // Whether something is missing is said even where the rest must be short.
     let left = match long.width() + taken < area.width.into() {
         true => long,
