@@ -4,7 +4,7 @@
 import { displaySafe } from "./dom.js";
 import { closedText, directionText, hostText, openedText, ownerOf } from "./facts.js";
 import { processName } from "./groups.js";
-import { ENDS } from "./query/fields.js";
+import { ENDS } from "./query/entries.js";
 
 /** @typedef {import("./model.js").Model} Model */
 

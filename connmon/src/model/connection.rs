@@ -222,6 +222,9 @@ impl Direction {
     }
 }
 
+/// What is said in place of [`End::words`] while a connection lasts.
+pub const STILL_OPEN: &str = "still open";
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum End {
@@ -279,6 +282,23 @@ impl End {
             Self::Idle => "idle",
             Self::RecordingEnded => "recording-ended",
             Self::Unseen => "unseen",
+        }
+    }
+
+    /// The same in words that need no knowledge of TCP.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Fin => "closed normally",
+            Self::Reset => "reset by the remote host",
+            Self::Timeout => "timed out",
+            Self::Abort => "aborted by this host",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Error => "local error",
+            Self::Closed => "socket closed",
+            Self::Idle => "ended by a pause",
+            Self::RecordingEnded => "still open at the end of the recording",
+            Self::Unseen => "end not seen",
         }
     }
 
