@@ -83,18 +83,19 @@ pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
     let taken: usize = right.iter().map(Span::width).sum();
     let mut ends = OwnEnds::default();
     app.items.all().for_each(|item| ends.add(&item.connection));
-    let own = match ends.finish().connections {
-        0 => String::new(),
-        own => {
-            let least = if board.forgotten() > 0 { "at least " } else { "" };
-            format!(" ({least}{} with both ends here: each counts)", number(own))
-        }
+    let least = if board.forgotten() > 0 { "at least " } else { "" };
+    let (own, briefly) = match ends.finish().connections {
+        0 => (String::new(), String::new()),
+        own => (
+            format!(" ({least}{} with both ends here: each counts)", number(own)),
+            format!(" ({least}{} twice)", number(own)),
+        ),
     };
     let long = format!("{open} open of {all} connections │ sent {sent}  received {received}{own}");
-    // Whether something is missing is said even where the rest must be short.
+    // Whether something is missing, or counts twice, is said even where the rest must be short.
     let left = match long.width() + taken < area.width.into() {
         true => long,
-        false => format!("{open} of {all} open, ↑ {sent} ↓ {received}"),
+        false => format!("{open} of {all} open, ↑ {sent} ↓ {received}{briefly}"),
     };
     both(vec![Span::raw(left)], right, area, buffer);
 }
