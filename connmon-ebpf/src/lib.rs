@@ -183,6 +183,34 @@ pub mod stat {
     pub const SOCKS_FOUND: u32 = 18;
     /// How many there are.
     pub const COUNT: u32 = 19;
+
+    /// Their names, in this order.
+    pub const NAMES: [&str; COUNT as usize] = [
+        "LOST_CONNECTIONS",
+        "LOST_TX",
+        "LOST_RX",
+        "LOST_PROCESSES",
+        "SOCKS_FULL",
+        "FLOWS_FULL",
+        "ACCT_FULL",
+        "UNATTRIBUTED_TX",
+        "UNATTRIBUTED_RX",
+        "READ_ERRORS",
+        "OVERFLOWED",
+        "CALLS_FULL",
+        "IDS",
+        "RESCUED",
+        "ENDS_UNSEEN",
+        "FLOWS_MADE",
+        "SHARES_MADE",
+        "PAYLOADS_LOST",
+        "SOCKS_FOUND",
+    ];
+
+    /// Whether it counts what should not be: something is lost or not known.
+    pub const fn is_trouble(stat: u32) -> bool {
+        !matches!(stat, IDS | RESCUED | FLOWS_MADE | SHARES_MADE | SOCKS_FOUND)
+    }
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
