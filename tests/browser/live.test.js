@@ -174,6 +174,8 @@ test("the drawer tells what happened on a connection", { skip }, async () => {
   const { socket } = await other.visit(false);
   await until(page, 1);
   await page.locator(".grid").scrollIntoViewIfNeeded();
+  // The table is drawn after the count, once it can be seen: before that its first row is another connection.
+  await page.waitForFunction(() => document.querySelectorAll(".grid-body .grid-row").length === 1);
   await page.locator(".grid-body .grid-row").first().click();
   const events = page.locator(".drawer .events");
   await events.filter({ hasText: "opened" }).waitFor();
