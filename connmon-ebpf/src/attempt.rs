@@ -3,7 +3,7 @@
 
 use connmon_ebpf::{Addr, flag, proto, stat};
 
-use crate::account::{New, create, release};
+use crate::account::{New, create_own, release};
 use crate::identity::displace;
 use crate::maps::{ATTEMPTS, count};
 use crate::shares::own;
@@ -32,8 +32,9 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     let _ = ATTEMPTS.remove(sk);
     // What an earlier connection on the same socket left is over as well.
     displace(sk);
+    // It leaves at once, so it takes no room from others.
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
-    if let Some(entry) = create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+    if let Some(entry) = create_own(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
         own(entry);
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };

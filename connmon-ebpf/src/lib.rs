@@ -25,6 +25,11 @@ pub const CGROUP_PATH_LEN: usize = 1024;
 /// Bytes of the argument area that an exec record carries.
 pub const ARGS_LEN: usize = 4096;
 
+/// Entries that `ACCT` has room for.
+pub const MAX_SHARES: u32 = 32_768;
+/// Places for users, see `quota` in the kernel side: a power of two.
+pub const USERS: u32 = 8_192;
+
 /// Copies that there are of each program that the kernel may skip.
 pub const MAX_COPIES: u32 = 6;
 
@@ -109,6 +114,9 @@ pub mod flag {
     pub const RETIRED: u32 = 1 << 14;
     /// Further remotes of a datagram socket together: there was no room to tell so many apart.
     pub const AGGREGATE: u32 = 1 << 16;
+    /// With [`AGGREGATE`], in `FLOWS` too: not a socket's remotes but sockets of one user and protocol, for each of which there was no
+    /// room. Nothing is known of their ends.
+    pub const POOL: u32 = 1 << 17;
 }
 
 /// Values of [`Control::phase`].
@@ -151,7 +159,7 @@ pub mod stat {
     pub const LOST_RX: u32 = 2;
     /// Process records that found the ring full.
     pub const LOST_PROCESSES: u32 = 3;
-    /// TCP sockets that found `SOCKS` full.
+    /// TCP sockets that got no entry and of which nothing is remembered; before `POOLED` came, those that found `SOCKS` full.
     pub const SOCKS_FULL: u32 = 4;
     /// Datagrams that found `SOCKS` or `FLOWS` full.
     pub const FLOWS_FULL: u32 = 5;
@@ -179,10 +187,14 @@ pub mod stat {
     pub const SHARES_MADE: u32 = 16;
     /// First bytes of connections and DNS messages that were not copied.
     pub const PAYLOADS_LOST: u32 = 17;
-    /// TCP sockets counted in `SOCKS_FULL` that have an entry after all, of another CPU's making.
+    /// TCP sockets counted in `SOCKS_FULL` that have an entry after all; not counted any more.
     pub const SOCKS_FOUND: u32 = 18;
+    /// Sockets that got no entry of their own, see [`flag::POOL`](super::flag::POOL).
+    pub const POOLED: u32 = 19;
+    /// Of these, those that have one after all, of another CPU's making.
+    pub const POOL_LEFT: u32 = 20;
     /// How many there are.
-    pub const COUNT: u32 = 19;
+    pub const COUNT: u32 = 21;
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -297,9 +309,13 @@ pub struct SockEntry {
     /// How far the payload sent and received has been looked at, see `hooks::payload` in the kernel side.
     pub looked: [u8; 2],
     /// Shares of further processes in `ACCT`.
-    pub extra_shares: u64,
-    /// Further remotes in `FLOWS`.
-    pub extra_flows: u64,
+    pub extra_shares: u32,
+    /// Calls of further processes that found no room there: their bytes are counted as unattributed.
+    pub lost_calls: u32,
+    /// Further remotes in `FLOWS`; of a [`flag::POOL`] the sockets that came to it.
+    pub extra_flows: u32,
+    /// In `SOCKS`: whose it is, see `quota` in the kernel side.
+    pub user: u32,
     /// Name of the first process.
     pub comm: [u8; COMM_LEN],
     /// The first is the owner: who connected or accepted, else who used the socket first.
@@ -313,7 +329,7 @@ pub struct SockEntry {
 pub struct FlowKey {
     /// Id of the socket's entry.
     pub parent: u64,
-    /// The remote; all zero for those that are not told apart.
+    /// The remote; all zero for those that are not told apart. Of a [`flag::POOL`] the protocol, and the parent is its user's place.
     pub remote: Addr,
     /// [`Control::epoch`] when the datagram passed. So a flow that goes on moves by itself to an entry of its own as soon as user
     /// space raises the epoch, and user space has to mark nothing, which it could not do beside programs that add: once all

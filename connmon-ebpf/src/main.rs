@@ -12,6 +12,7 @@ mod hooks;
 mod identity;
 mod maps;
 mod nat;
+mod pool;
 mod quota;
 mod ring;
 mod shares;

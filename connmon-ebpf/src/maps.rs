@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use connmon_ebpf::{
-    AcctKey, Control, FlowKey, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
+    AcctKey, Control, FlowKey, MAX_SHARES, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
 };
 
 /// Live sockets by the address of their `struct sock`.
@@ -24,7 +24,7 @@ pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_07
 
 /// Further processes of sockets that several use.
 #[map]
-pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
+pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(MAX_SHARES, 0);
 
 /// Entries of which an inline share is being taken, by their id.
 #[map]
@@ -33,15 +33,6 @@ pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
 /// Final entries that found the ring full, by their id.
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);
-
-/// TCP sockets that are counted as lost, until their end: bytes delivered that are counted as unattributed already.
-#[map]
-pub static UNTRACKED: HashMap<u64, u64> = HashMap::with_max_entries(65_536, 0);
-
-/// Index 0: not 0 once a TCP socket found `SOCKS` full. Until then an unknown TCP socket is one from before
-/// the probes; afterwards it may be one that was lost.
-#[map]
-pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
 
 /// connect() calls by socket, until a SYN is sent: the remote address.
 #[map]
@@ -191,5 +182,14 @@ pub fn add_to(counter: *mut u64, n: u64) {
     // SAFETY: the callers pass pointers into map values, 8-byte aligned.
     unsafe {
         core::arch::asm!("lock *(u64 *)({p} + 0) += {n}", p = in(reg) counter, n = in(reg) n);
+    }
+}
+
+/// The same of a counter of 32 bits.
+#[inline(always)]
+pub fn add_to_half(counter: *mut u32, n: u32) {
+    // SAFETY: the callers pass pointers into map values, 4-byte aligned.
+    unsafe {
+        core::arch::asm!("lock *(u32 *)({p} + 0) += {n}", p = in(reg) counter, n = in(reg) u64::from(n));
     }
 }

@@ -15,6 +15,7 @@ use super::header::Header;
 use super::payload;
 use crate::account::{Way, is_current};
 use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
+use crate::pool;
 use crate::sock::{self, get, number};
 
 /// What a packet is known by before its connection is.
@@ -108,7 +109,8 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     }
     let Some(entry) = entry else {
         payload::datagram(ctx, sk, None, &header, way, len);
-        if is_counted {
+        // It would wait for ever for an entry of a socket that gets none.
+        if is_counted && !pool::is_noted(sk) {
             pend(&header, way, packets, bytes);
         }
         return;

@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
+use aya::maps::{Array, Map, MapData, MapError, PerCpuArray, RingBuf};
 use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, stat};
 use sha2::{Digest, Sha256};
 
+use super::deleted::DeletedShares;
 use super::epochs::Epochs;
 use super::probes::{self, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
@@ -77,7 +78,8 @@ pub struct Capture {
     /// When sockets that ended unseen were last looked for, CLOCK_BOOTTIME.
     ends_at: Option<u64>,
     /// Entries that have been deleted from `FLOWS` and `ACCT`: with as many made, the walk can be spared.
-    deleted: (u64, u64),
+    deleted_flows: u64,
+    deleted_shares: DeletedShares,
 }
 
 /// Bytes of the smallest record in the ring, with the ring's own header (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
@@ -125,6 +127,7 @@ impl Capture {
             _ => Err(MapError::InvalidMapType { map_type: 0 }),
         };
         let socks = hash(take("SOCKS")?)?;
+        let deleted_shares = DeletedShares::new(Array::try_from(take("DELETED_SHARES")?)?);
         Ok(Self {
             ring: RingBuf::try_from(take("EVENTS")?)?,
             ring_records: options.ring_bytes as usize / MIN_RECORD,
@@ -149,7 +152,8 @@ impl Capture {
             malformed: 0,
             ends_at: None,
             drained_ns: 0,
-            deleted: (0, 0),
+            deleted_flows: 0,
+            deleted_shares,
         })
     }
 
@@ -227,7 +231,7 @@ impl Capture {
             self.ends_at = Some(now);
         }
         if self.ended.is_none() {
-            let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted.0);
+            let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted_flows);
             self.epochs.advance(&mut self.switch, flows).map_err(CaptureError::Grace)?;
         }
         let epoch = self.epochs.settled();
@@ -248,7 +252,7 @@ impl Capture {
         .map_err(|error| CaptureError::Map("SOCKS", error))?;
         let mut gone = HashSet::new();
         let retired = self.sweep_flows(told_until_ns, &mut live, &mut gone, &mut emit)?;
-        self.switch.set_deleted(self.deleted.0)?;
+        self.switch.set_deleted(self.deleted_flows)?;
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
         self.gone = gone;
         let mut kernel = self.last;
@@ -271,7 +275,7 @@ impl Capture {
         emit: &mut impl FnMut(Frame),
     ) -> Result<HashSet<u64>, CaptureError> {
         let mut retired = HashSet::new();
-        if self.last[stat::FLOWS_MADE as usize] == self.deleted.0 {
+        if self.last[stat::FLOWS_MADE as usize] == self.deleted_flows {
             return Ok(retired);
         }
         let epoch = self.epochs.settled();
@@ -285,7 +289,7 @@ impl Capture {
                 // First, so that it is told once, also where a sweep fails.
                 self.delete_flow(&key)?;
                 emit(Frame::Closed(Box::new(entry)));
-            } else if live.contains(&key.parent) {
+            } else if live.contains(&key.parent) || entry.flags & flag::POOL != 0 {
                 live.insert(entry.id);
                 if entry.opened_ns >= told_until_ns {
                     continue;
@@ -309,7 +313,7 @@ impl Capture {
 
     fn delete_flow(&mut self, key: &FlowKey) -> Result<(), CaptureError> {
         sys::delete(self.flows.fd().as_fd(), key).map_err(|error| CaptureError::Map("FLOWS", error))?;
-        self.deleted.0 += 1;
+        self.deleted_flows += 1;
         Ok(())
     }
 
@@ -321,7 +325,7 @@ impl Capture {
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
-        if self.last[stat::SHARES_MADE as usize] == self.deleted.1 {
+        if self.last[stat::SHARES_MADE as usize] == self.deleted_shares.total() {
             return Ok(());
         }
         for (key, share) in collect::<AcctKey, Share>(&self.acct, &mut self.scratch, "ACCT")? {
@@ -332,11 +336,12 @@ impl Capture {
             if retired.contains(&key.id) || self.gone.contains(&key.id) {
                 sys::delete(self.acct.fd().as_fd(), &key)
                     .map_err(|error| CaptureError::Map("ACCT", error))?;
-                self.deleted.1 += 1;
+                self.deleted_shares.add(key.uid);
             } else {
                 gone.insert(key.id);
             }
         }
+        self.deleted_shares.tell()?;
         Ok(())
     }
 

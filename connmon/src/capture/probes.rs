@@ -193,7 +193,7 @@ fn attach_one(
         blind: options.blind,
         pad: 0,
         idle_ns: options.idle_ns,
-        max_flows: u64::from(options.max_connections),
+        max_entries: u64::from(options.max_connections),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));

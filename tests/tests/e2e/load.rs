@@ -50,7 +50,7 @@ pub fn small_ring() -> Result<()> {
     Small { options, connections: size(), processes: 20, paused: false }.loss_is_counted()
 }
 
-/// Room for 64 connections, and up to 200 open: what is missing is exactly what the counters say.
+/// Room for 64 connections, and up to 200 open of one user: what is not recorded one by one is exactly what the counters say.
 pub fn small_maps() -> Result<()> {
     let options = &["--max-connections", "64"];
     Small { options, connections: size(), processes: 100, paused: false }.loss_is_counted()

@@ -21,6 +21,7 @@ mod crash;
 mod datagrams;
 mod diverted;
 mod edges;
+mod fairness;
 mod faults;
 mod held;
 mod identity;
@@ -108,6 +109,7 @@ fn main() {
         trial("load-small::maps", load::small_maps),
         trial("datagrams::idle", datagrams::idle),
         trial("datagrams::greedy", datagrams::greedy),
+        trial("fairness", fairness::only_the_greedy_are_aggregated),
         trial("storm::open", storms::open),
         trial("storm::churn", storms::churn),
         trial("storm::remotes", storms::remotes),
