@@ -15,10 +15,11 @@ const ADDRESSES: u8 = 8;
 const OTHER_FILES: usize = 256;
 /// `discard`: nobody listens there.
 const DISCARD: u16 = 9;
-/// The user who is greedy.
-const NOBODY: u32 = 65_534;
-/// Of the greedy user's connections, one in so many is made by the other one, and by sockets of datagrams.
-const MODEST: usize = 16;
+/// The user who is greedy, and another one.
+pub const GREEDY: u32 = 65_534;
+const MODEST: u32 = 65_533;
+/// For so many of the greedy user's connections the other one has one, and each has a socket of datagrams.
+const MANY: usize = 40;
 /// First of the addresses that are sprayed.
 const SPRAYED: u32 = u32::from_be_bytes([127, 32, 0, 1]);
 
@@ -65,16 +66,16 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
     let _netns = Netns::enter()?;
     let case = case();
     let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
-    let (many, few) = (connections.to_string(), (connections / MODEST).max(1).to_string());
+    let (many, few) = (connections.to_string(), (connections / MANY).max(1).to_string());
     let mut start = |role: &str, args: &[&str], uid| {
         let args = args.iter().map(ToString::to_string).collect();
         stage.start_as(Cast { role: role.into(), args, uid, ..Cast::default() })
     };
     let players = [
-        [start("holder", &[&many, "0"], Some(NOBODY))?, start("caller", &[&many], Some(NOBODY))?],
-        [start("holder", &[&few, "1"], None)?, start("caller", &[&few], None)?],
+        [start("holder", &[&many, "0"], Some(GREEDY))?, start("caller", &[&many], Some(GREEDY))?],
+        [start("holder", &[&few, "1"], Some(MODEST))?, start("caller", &[&few], Some(MODEST))?],
     ];
-    let scatterers = [start("scatterer", &[&few], Some(NOBODY))?, start("scatterer", &[&few], None)?];
+    let scatterers = [start("scatterer", &[&few], Some(GREEDY))?, start("scatterer", &[&few], Some(MODEST))?];
     let mut ports = Vec::new();
     for ([holder, caller], scatterer) in players.into_iter().zip(scatterers) {
         let addresses = stage.ready(holder)?;

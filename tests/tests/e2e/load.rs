@@ -99,7 +99,7 @@ fn recorded(records: &[Record], pids: &HashSet<u32>) -> Result<Lost> {
     let mut connections = 0;
     for record in records.iter().filter(|record| record.pid().is_some_and(|pid| pids.contains(&pid))) {
         ensure!(record.end.is_some() || !record.exact, "its end was lost, and it does not say so: {record}");
-        connections += u64::from(record.end.is_some());
+        connections += u64::from(record.end.is_some() && !record.stands_for_many());
     }
     Ok(Lost { connections, bytes })
 }
