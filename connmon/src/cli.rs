@@ -207,7 +207,7 @@ pub struct Replay {
 /// Which connections.
 #[derive(Debug, Default, Args)]
 pub struct Choice {
-    /// Only connections that match, such as 'proc:curl country:DE,HK bytes>1M -org:google'; the README describes the language
+    /// Only connections that match, such as 'proc:curl country:DE,HK bytes>1M -org:google'; docs/queries.md describes the language
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub filter: Option<String>,
     /// Only connections with the addresses and networks in this file, one per line; '!FILE' takes all others

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use connmon::enrich::geo::Geo;
 use connmon::model::{
-    Completeness, Connection, Direction, End, Endpoint, KernelTotals, Name, NameSource, Observed, Process,
-    ProcessId, Proto, Run, Share, Timestamp,
+    Completeness, Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, Observed,
+    Process, ProcessId, Proto, Run, Share, Timestamp,
 };
 use connmon::report::payload::Payload;
 use connmon::report::{Options, html};
@@ -62,31 +62,30 @@ fn connection(name: &str) -> Connection {
     let at = |ip: [u8; 4], port| Endpoint::new(IpAddr::V4(Ipv4Addr::from(ip)), port);
     Connection {
         id: 1,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: at([10, 0, 0, 1], 40_000),
-        remote: at([8, 8, 8, 8], 443),
-        opened: START,
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: at([10, 0, 0, 1], 40_000),
+            remote: at([8, 8, 8, 8], 443),
+            opened: START,
+            closed: Some(START),
+            end: Some(End::Fin),
+            inexact: Some(name.to_owned().into()),
+            kernel: Some(KernelTotals {
+                tx_bytes: 123_456,
+                rx_bytes: 7,
+                retransmits: 0,
+                retransmitted_bytes: 0,
+                rtt_us: 0,
+            }),
+            ..Facts::default()
+        },
         cut_off: None,
-        closed: Some(START),
-        end: Some(End::Fin),
-        subflow: false,
-        asked: None,
-        preexisting: false,
-        inexact: Some(name.into()),
         owner: Some(process.clone()),
         traffic: vec![Share { process, tx_bytes: 123_456, rx_bytes: 7, tx_calls: 1, rx_calls: 1 }],
         steps: Vec::new(),
         within: None,
         beyond: 0,
-        kernel: Some(KernelTotals {
-            tx_bytes: 123_456,
-            rx_bytes: 7,
-            retransmits: 0,
-            retransmitted_bytes: 0,
-            rtt_us: 0,
-        }),
-        wire: None,
         country: Some("US".into()),
         place: None,
         names: vec![Name { name: name.into(), source: NameSource::Sni, process: None, time: START }],

@@ -22,6 +22,7 @@ mod sh;
 mod table;
 mod test;
 mod tidy;
+mod timing;
 mod vm;
 mod workspace;
 

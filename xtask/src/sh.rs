@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::timing;
+
 /// A command line as one would type it.
 pub fn shown(cmd: &Command) -> String {
     let vars = cmd.get_envs().filter_map(|(k, v)| Some(format!("{}={}", k.display(), quoted(v?))));
@@ -66,9 +68,14 @@ pub fn told(output: &str) -> String {
     const LINES: usize = 100;
     let start = ["\nfailures:\n", "failing tests:\n"].iter().filter_map(|head| output.find(head)).min();
     let told = start.map_or(output, |at| &output[at..]);
-    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with("coverage ")).collect();
+    let lines: Vec<&str> = told.lines().filter(|line| !is_table(line)).collect();
     let skipped = if start.is_some() { 0 } else { lines.len().saturating_sub(LINES) };
     lines[skipped..].join("\n")
+}
+
+/// Whether a line is for the tables at the end of all.
+fn is_table(line: &str) -> bool {
+    line.starts_with("coverage ") || line.starts_with(timing::MARK)
 }
 
 /// What a command prints on stdout; its stderr is shown only in the error. Not printed.

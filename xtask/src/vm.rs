@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt::{self, Need};
-use crate::{coverage, setup, sh, table, workspace};
+use crate::{coverage, setup, sh, table, timing, workspace};
 use guest::Backend;
 use kernels::{Kernel, Series};
 use qemu::{Accel, Guest, Qemu, Stopped};
@@ -99,6 +99,8 @@ pub fn run(args: &Args) -> Result<()> {
         vec![series.to_string(), "-".to_owned(), format!("untested: {why}"), String::new(), String::new()]
     }));
     println!("\n{}", table::render(&rows));
+    let outputs = reports.iter().flat_map(|(_, rows)| rows).map(|row| row.output.as_str());
+    println!("all guests together, by test:\n{}", timing::slowest(outputs));
 
     let failed = reports.iter().flat_map(|(_, rows)| rows).filter(|row| row.failure.is_some()).count();
     let why = reports.iter().flat_map(|(_, rows)| rows).map(|row| row.told.as_str()).collect::<String>();
@@ -118,6 +120,8 @@ struct Row {
     failure: Option<String>,
     /// What the test program said of its failures.
     told: String,
+    /// All that it said.
+    output: String,
     passed: u64,
     seconds: u64,
     /// It ended at the second try: at the first the guest had a double fault.
@@ -153,16 +157,17 @@ impl Run<'_> {
         if backends.is_empty() {
             return Vec::new();
         }
-        let row = |backend, failure, told, passed, seconds, again| {
+        let row = |backend, outcome: guest::Outcome, told, again| {
             let kernel = kernel.release.clone();
-            Row { kernel, backend, failure, told, passed, seconds, again }
+            let guest::Outcome { failure, passed, seconds, output, .. } = outcome;
+            Row { kernel, backend, failure, told, output, passed, seconds, again }
         };
         let unbooted = |error: anyhow::Error| {
             eprintln!("{}: {error:#}", kernel.release);
             let why = format!("{error:#}");
             backends
                 .iter()
-                .map(|&backend| row(backend, Some(why.clone()), String::new(), 0, 0, false))
+                .map(|&backend| row(backend, guest::Outcome::failed(why.clone()), String::new(), false))
                 .collect()
         };
         let first = match self.boot(&backends) {
@@ -199,7 +204,7 @@ impl Run<'_> {
             let (passed, time) = (result.passed, result.seconds);
             let verdict = result.failure.as_deref().unwrap_or("ok");
             eprintln!("{told}{} {backend}: {verdict}, {passed} tests passed, {time} s", kernel.release);
-            row(backend, result.failure, told, passed, time, again)
+            row(backend, result, told, again)
         });
         rows.collect()
     }

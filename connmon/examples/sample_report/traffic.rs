@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use connmon::enrich::geo::Geo;
 use connmon::model::{
-    Connection, Direction, End, Endpoint, KernelTotals, Name, NameSource, Process, Proto, Share, Timestamp,
-    Wire,
+    Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, Process, Proto, Share,
+    Timestamp, Wire,
 };
 
 use crate::world::{HOURS, KINDS, START};
@@ -96,18 +96,30 @@ pub fn connection(
         if direction == Direction::In { (port, ephemeral) } else { (ephemeral, port) };
     Connection {
         id,
-        proto: if udp { Proto::UDP } else { Proto::TCP },
-        direction,
-        local: Endpoint::new(local, local_port),
-        remote: Endpoint::new(remote, remote_port),
-        opened: Timestamp(opened),
+        facts: Facts {
+            proto: if udp { Proto::UDP } else { Proto::TCP },
+            direction,
+            local: Endpoint::new(local, local_port),
+            remote: Endpoint::new(remote, remote_port),
+            opened: Timestamp(opened),
+            closed,
+            end,
+            kernel: (!udp && closed.is_some()).then_some(KernelTotals {
+                tx_bytes: tx,
+                rx_bytes: rx,
+                retransmits: 0,
+                retransmitted_bytes: 0,
+                rtt_us: 12_000,
+            }),
+            wire: Some(Wire {
+                tx_bytes: tx + 52 * (3 + tx / 1400),
+                rx_bytes: rx + 52 * (3 + rx / 1400),
+                tx_packets: 3 + tx / 1400,
+                rx_packets: 3 + rx / 1400,
+            }),
+            ..Facts::default()
+        },
         cut_off: None,
-        closed,
-        end,
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         owner: Some(process.clone()),
         traffic: vec![Share {
             process,
@@ -119,19 +131,6 @@ pub fn connection(
         steps: Vec::new(),
         within: None,
         beyond: 0,
-        kernel: (!udp && closed.is_some()).then_some(KernelTotals {
-            tx_bytes: tx,
-            rx_bytes: rx,
-            retransmits: 0,
-            retransmitted_bytes: 0,
-            rtt_us: 12_000,
-        }),
-        wire: Some(Wire {
-            tx_bytes: tx + 52 * (3 + tx / 1400),
-            rx_bytes: rx + 52 * (3 + rx / 1400),
-            tx_packets: 3 + tx / 1400,
-            rx_packets: 3 + rx / 1400,
-        }),
         country,
         place: Some(Arc::new(geo.lookup(remote).place("sample".into()))),
         names: names(remote, direction, udp, Timestamp(opened)),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::filter::Filter;
-use crate::model::{Coordinates, Direction, Endpoint, GeoDatabase, Proto, Run, Timestamp};
+use crate::model::{Coordinates, Direction, Endpoint, Facts, GeoDatabase, Proto, Run, Timestamp};
 
 fn geo() -> (tempfile::TempDir, Geo) {
     let csv = "8.8.8.0,8.8.8.255,NA,US,California,Mountain View,37.4,-122.1\n193.0.0.0,193.0.7.255,EU,NL,,Amsterdam,52.4,4.9\n";
@@ -83,22 +83,17 @@ fn row(number: i64, local: &str, remote: &str) -> crate::track::ConnectionRow {
     };
     crate::track::ConnectionRow {
         row: number,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: end(local),
-        remote: end(remote),
-        opened: Timestamp(number),
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: end(local),
+            remote: end(remote),
+            opened: Timestamp(number),
+            ..Facts::default()
+        },
         established: None,
-        closed: None,
-        end: None,
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         netns: 1,
         owner: None,
-        kernel: None,
-        wire: None,
         country: None,
         place: None,
     }

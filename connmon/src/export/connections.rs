@@ -5,15 +5,14 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::completeness::Completeness;
 use super::indicators::HitFields;
 use super::process::ProcessFields;
 use super::{Closing, Sink};
-use crate::model::{
-    Connection, Endpoint, Location, Name, Process, Run, Share, community_id, display_safe, service_of,
-};
+use crate::model::facts::members;
+use crate::model::{Connection, Location, Name, Process, Run, Share, community_id, display_safe, service_of};
 use crate::summary::GeoNotes;
 
 /// A connection as one object.
@@ -23,11 +22,11 @@ pub(super) struct Record<'a> {
     proto: String,
     family: u8,
     direction: &'a str,
-    local: End,
-    remote: End,
+    local: Members<'a>,
+    remote: Members<'a>,
     /// What the process asked for, where a BPF program led it to `remote`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    asked: Option<End>,
+    asked: Option<Members<'a>>,
     opened: String,
     closed: Option<String>,
     /// Where its recording ended first: up to when it was watched.
@@ -44,9 +43,9 @@ pub(super) struct Record<'a> {
     rx_bytes: u64,
     /// Of these, what was moved in the interval that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    within: Option<Within>,
-    kernel: Option<Kernel>,
-    wire: Option<OnWire>,
+    within: Option<Members<'a>>,
+    kernel: Option<Members<'a>>,
+    wire: Option<Members<'a>>,
     geo: Option<Geo<'a>>,
     service: Service<'a>,
     names: Vec<NameFields<'a>>,
@@ -90,12 +89,6 @@ impl<'a> From<&'a Process> for Asker<'a> {
 }
 
 #[derive(Serialize)]
-struct End {
-    ip: String,
-    port: u16,
-}
-
-#[derive(Serialize)]
 struct Traffic {
     pid: u32,
     start: String,
@@ -106,27 +99,13 @@ struct Traffic {
     rx_calls: u64,
 }
 
-#[derive(Serialize)]
-struct Within {
-    tx_bytes: u64,
-    rx_bytes: u64,
-}
+/// The facts of an object that the table of facts declares.
+struct Members<'a>(&'static str, &'a Connection);
 
-#[derive(Serialize)]
-struct Kernel {
-    tx_bytes: u64,
-    rx_bytes: u64,
-    retransmits: u32,
-    retransmitted_bytes: u64,
-    rtt_us: u32,
-}
-
-#[derive(Serialize)]
-struct OnWire {
-    tx_bytes: u64,
-    rx_bytes: u64,
-    tx_packets: u64,
-    rx_packets: u64,
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(members(self.0).map(|(name, fact)| (name, fact.of(self.1).json())))
+    }
 }
 
 #[derive(Serialize)]
@@ -189,14 +168,15 @@ pub fn process(process: &Process) -> impl Serialize + use<> {
 
 /// The object of a connection.
 pub(super) fn record(connection: &Connection) -> Record<'_> {
+    let members_of = |object| Members(object, connection);
     Record {
         id: connection.id,
         proto: connection.proto.name(),
         family: connection.remote.family(),
         direction: connection.direction.name(),
-        local: end(connection.local),
-        remote: end(connection.remote),
-        asked: connection.asked.map(end),
+        local: members_of("local"),
+        remote: members_of("remote"),
+        asked: connection.asked.map(|_| members_of("asked")),
         opened: connection.opened.to_string(),
         closed: connection.closed.map(|time| time.to_string()),
         watched_until: connection.cut_off.map(|time| time.to_string()),
@@ -209,20 +189,9 @@ pub(super) fn record(connection: &Connection) -> Record<'_> {
         traffic: connection.traffic.iter().map(traffic).collect(),
         tx_bytes: connection.tx_bytes(),
         rx_bytes: connection.rx_bytes(),
-        within: connection.within.map(|[tx_bytes, rx_bytes]| Within { tx_bytes, rx_bytes }),
-        kernel: connection.kernel.map(|kernel| Kernel {
-            tx_bytes: kernel.tx_bytes,
-            rx_bytes: kernel.rx_bytes,
-            retransmits: kernel.retransmits,
-            retransmitted_bytes: kernel.retransmitted_bytes,
-            rtt_us: kernel.rtt_us,
-        }),
-        wire: connection.wire.map(|wire| OnWire {
-            tx_bytes: wire.tx_bytes,
-            rx_bytes: wire.rx_bytes,
-            tx_packets: wire.tx_packets,
-            rx_packets: wire.rx_packets,
-        }),
+        within: connection.within.map(|_| members_of("within")),
+        kernel: connection.kernel.map(|_| members_of("kernel")),
+        wire: connection.wire.map(|_| members_of("wire")),
         geo: geo(connection),
         service: service(connection),
         names: connection.names.iter().map(name).collect(),
@@ -274,10 +243,6 @@ fn geo(connection: &Connection) -> Option<Geo<'_>> {
         org: text(|place| place.org.as_ref()),
         source: place.map(|place| display_safe(&place.source)),
     })
-}
-
-fn end(endpoint: Endpoint) -> End {
-    End { ip: endpoint.ip.to_string(), port: endpoint.port }
 }
 
 fn traffic(share: &Share) -> Traffic {

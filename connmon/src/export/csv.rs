@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::columns::{Cell, cells};
+use super::columns::cells;
 use super::{Closing, Sink};
+use crate::model::facts::Cell;
 use crate::model::{Connection, Run, display_safe};
 
 /// Every connection on a line.

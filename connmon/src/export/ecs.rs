@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::completeness::Completeness;
 use super::indicators::HitFields;
-use super::{Closing, Sink, columns, event, process};
+use super::{Closing, Sink, event, process};
+use crate::model::facts::members;
 use crate::model::{
     Connection, Direction, End, Endpoint, ExeHash, Name, NameSource, Process, Proto, Run, Timestamp,
     community_id, display_safe,
@@ -191,7 +192,7 @@ fn names(event: &mut Event, side: &str, c: &Connection) {
     event.text(&format!("{side}.domain"), domain.map(|name| &*name.name));
     let asked = c.names.iter().find(|name| matches!(name.source, NameSource::Sni | NameSource::Quic));
     event.text("tls.client.server_name", asked.map(|name| &*name.name));
-    let all: Vec<_> = columns::names(c).into_iter().map(display_safe).collect();
+    let all: Vec<_> = c.host_names().into_iter().map(display_safe).collect();
     event.set("related.hosts", (!all.is_empty()).then_some(all));
     let sources = c.names.iter().map(|name| {
         json!({ "name": display_safe(&name.name), "source": name.source.name(), "time": name.time.to_string() })
@@ -281,11 +282,9 @@ fn own(event: &mut Event, c: &Connection) {
         })
     });
     event.set("connmon.traffic", shares.collect::<Vec<_>>());
-    if let Some(kernel) = c.kernel {
-        event.set("connmon.kernel.tx_bytes", kernel.tx_bytes);
-        event.set("connmon.kernel.rx_bytes", kernel.rx_bytes);
-        event.set("connmon.kernel.retransmits", kernel.retransmits);
-        event.set("connmon.kernel.retransmitted_bytes", kernel.retransmitted_bytes);
-        event.set("connmon.kernel.rtt_us", kernel.rtt_us);
+    for (_, fact) in members("kernel") {
+        if let Some(value) = fact.of(c).json() {
+            event.set(&format!("connmon.{}", fact.json), value);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::process::name;
-use crate::model::{Connection, Direction, End, Process, Run, Timestamp, hex};
+use crate::model::{Connection, Direction, End, Facts, Process, Run, Timestamp, hex};
 use crate::summary::format::bytes;
 
 /// A name for a connection that is its own, and the same in every export of its store.
@@ -42,7 +42,7 @@ pub(super) fn last_written(runs: &[Run]) -> Option<Timestamp> {
 
 /// Who talked to whom and how much, on one line and made visible.
 pub(super) fn message(connection: &Connection) -> String {
-    let Connection { proto, local, remote, .. } = connection;
+    let Facts { proto, local, remote, .. } = &connection.facts;
     let who = connection
         .owner
         .as_deref()

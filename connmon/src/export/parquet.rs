@@ -12,9 +12,10 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use super::columns::{Cell, cells};
+use super::columns::cells;
 use super::completeness::Completeness;
 use super::{Closing, Sink};
+use crate::model::facts::Cell;
 use crate::model::{Connection, Run, display_safe};
 
 /// A row group is written when it has so many rows,

@@ -1,10 +1,7 @@
 //! A process as every format shows it.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
-use super::columns::{Cell, Column};
 use crate::model::{ExeHash, Process, display_safe};
 
 /// What is known of a process, made visible.
@@ -112,33 +109,6 @@ impl From<&Process> for ProcessFields {
                 .collect(),
         }
     }
-}
-
-/// What is known of a process as columns.
-const COLUMNS: [Column<Process>; 15] = [
-    Column::count("pid", |p| Some(p.id.pid.into())),
-    Column::time("start", |p| Some(p.started)),
-    Column::text("comm", |p| Some(Cow::Borrowed(&*p.comm))),
-    Column::text("exe", |p| Some(Cow::Borrowed(&*p.exe))),
-    Column::text("cmdline", |p| Some(Cow::Borrowed(&*p.cmdline))),
-    Column::count("uid", |p| Some(p.uid.into())),
-    Column::text("user", |p| p.user.as_deref().map(Cow::Borrowed)),
-    Column::count("ppid", |p| Some(p.ppid.into())),
-    Column::count("euid", |p| Some(p.euid.into())),
-    Column::text("exe_state", |p| p.exe_state.name().map(Cow::Borrowed)),
-    Column::text("sha256", |p| match &p.exe_hash {
-        ExeHash::Sha256(hash) => Some(Cow::Borrowed(&**hash)),
-        _ => None,
-    }),
-    Column::text("cwd", |p| Some(Cow::Borrowed(&*p.cwd))),
-    Column::text("unit", |p| p.place.unit.as_deref().map(Cow::Borrowed)),
-    Column::text("container", |p| p.place.container.as_ref().map(|it| it.to_string().into())),
-    Column::text("pod", |p| p.place.pod.as_deref().map(Cow::Borrowed)),
-];
-
-/// All columns with their cells; without a process, the columns alone.
-pub(super) fn cells(process: Option<&Process>) -> impl Iterator<Item = (&'static str, Cell<'_>)> {
-    COLUMNS.iter().map(move |column| (column.name, column.cell(process)))
 }
 
 /// The name of a process among others: its executable, or what the kernel calls it where it has none.

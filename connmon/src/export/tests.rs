@@ -10,8 +10,8 @@ use super::parquet::Parquet;
 use super::timesketch::Timesketch;
 use super::{Closing, Sink, zeek};
 use crate::model::{
-    Connection, Container, Direction, End, Endpoint, ExeHash, Hit, IndicatorKind, IndicatorList, Location,
-    Name, NameSource, Observed, Place, Process, Proto, Run, Timestamp, Wire, community_id,
+    Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Hit, IndicatorKind, IndicatorList,
+    Location, Name, NameSource, Observed, Place, Process, Proto, Run, Timestamp, Wire, community_id,
 };
 use crate::summary::fixture::{SECOND, START, connection, process, run};
 use crate::summary::{Completeness, GeoNotes, Selection};
@@ -104,8 +104,11 @@ fn all_named(text: &str) -> Connection {
     };
     Connection {
         label: Some(text.into()),
+        facts: Facts {
+            inexact: Some(text.to_owned().into()),
+            ..connection(1, 0, &owner, "8.8.8.8:443", 1, 2).facts
+        },
         hits: vec![hit],
-        inexact: Some(text.into()),
         names: vec![name(text, NameSource::Sni)],
         observed: Some(Observed { service: text.into(), alpn: vec![text.into()] }),
         country: Some(text.into()),
@@ -266,9 +269,11 @@ fn the_state_of_a_connection_is_told_only_if_it_is_known() {
 #[test]
 fn a_time_that_was_not_seen_is_not_told() {
     let whole = connection(1, 0, &process(7, 7, "x"), "8.8.8.8:443", 1, 2);
-    let unseen = Connection { end: Some(End::Unseen), ..whole.clone() };
-    let older = Connection { preexisting: true, ..whole.clone() };
-    let open = Connection { end: None, closed: None, ..whole.clone() };
+    let unseen =
+        Connection { facts: Facts { end: Some(End::Unseen), ..whole.facts.clone() }, ..whole.clone() };
+    let older = Connection { facts: Facts { preexisting: true, ..whole.facts.clone() }, ..whole.clone() };
+    let open =
+        Connection { facts: Facts { end: None, closed: None, ..whole.facts.clone() }, ..whole.clone() };
     for (connection, start, end, length) in [
         (whole, true, true, true),
         (unseen, true, false, false),
@@ -299,7 +304,8 @@ fn what_was_observed_is_where_each_target_looks_for_it() {
     assert_eq!(out["tls"]["client"]["server_name"], "example.org");
     assert_eq!(out["related"]["hosts"], serde_json::json!(["example.org", "cdn.example.net"]));
     // What a client asked this host for is no name of the client.
-    let inbound = event(Connection { direction: Direction::In, ..seen.clone() });
+    let inbound =
+        event(Connection { facts: Facts { direction: Direction::In, ..seen.facts.clone() }, ..seen.clone() });
     assert_eq!(inbound["source"]["domain"], "cdn.example.net");
     assert!(text_of("csv", seen).contains(",https,tls,example.org cdn.example.net,1:"));
 }
@@ -325,7 +331,7 @@ fn what_this_host_did_not_call_is_local_only_if_zeek_would_say_so() {
 #[test]
 fn a_row_group_of_parquet_has_an_end() {
     let one = connection(1, 0, &process(7, 7, &"x".repeat(4096)), "8.8.8.8:443", 1, 2);
-    let many = vec![Connection { opened: Timestamp(START), ..one }; 5_000];
+    let many = vec![Connection { facts: Facts { opened: Timestamp(START), ..one.facts }, ..one }; 5_000];
     // Three texts of 4 KiB a row: more than one group, and still the same file at the end.
     let groups = |file: &[u8]| {
         use parquet::file::reader::{FileReader, SerializedFileReader};

@@ -69,9 +69,9 @@ fn errors_point_at_the_place_and_say_what_to_write() {
 }
 
 #[test]
-fn every_field_is_in_the_contract_and_in_the_readme() {
+fn every_field_is_in_the_contract_and_in_the_documentation() {
     let (golden, _) = golden();
-    let readme = include_str!("../../../README.md");
+    let page = include_str!("../../../docs/queries.md");
     for field in FIELDS {
         let used = |text: &str| {
             text.match_indices(field.name).any(|(at, name)| {
@@ -80,7 +80,7 @@ fn every_field_is_in_the_contract_and_in_the_readme() {
             })
         };
         assert!(golden.cases.iter().any(|case| used(&case.filter)), "{} has no case", field.name);
-        assert!(readme.contains(&format!("`{}", field.name)), "{} is not explained", field.name);
+        assert!(page.contains(&format!("`{}", field.name)), "{} is not explained", field.name);
     }
 }
 

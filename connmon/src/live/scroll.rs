@@ -207,7 +207,7 @@ mod tests {
     use super::super::tests::{closed, connection, first};
     use super::super::{Board, Update};
     use super::*;
-    use crate::model::{Direction, End};
+    use crate::model::{Direction, End, Facts};
     use crate::track::ConnectionRow;
 
     fn written(json: bool, filter: &str) -> String {
@@ -250,7 +250,11 @@ mod tests {
     #[test]
     fn how_long_a_handshake_took_is_told_where_it_was_seen() {
         let row = connection(1, 1, "8.8.8.8");
-        let called = ConnectionRow { established: Some(row.opened), direction: Direction::In, ..row };
+        let called = ConnectionRow {
+            established: Some(row.opened),
+            facts: Facts { direction: Direction::In, ..row.facts },
+            ..row
+        };
         let update = Update { connections: vec![called], ..first() };
         let (mut board, mut out) = (Board::new(10, false), Vec::new());
         let mut scroll = Scroll::new(&mut out, Filter::default(), false);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::attach::{AttachError, connect};
 use super::hub::{HubError, Socket};
 use super::{Board, Update};
-use crate::model::{Direction, End, Endpoint, Process, ProcessId, Proto, Run, Timestamp};
+use crate::model::{Direction, End, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
 use crate::track::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
 
 pub(super) const START: i64 = 1_780_000_000_000_000_000;
@@ -52,22 +52,17 @@ pub(crate) fn process(row: i64, comm: &str) -> ProcessRow {
 pub(crate) fn connection(row: i64, owner: i64, remote: &str) -> ConnectionRow {
     ConnectionRow {
         row,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: Endpoint::new("10.0.0.1".parse().unwrap(), 40_000),
-        remote: Endpoint::new(remote.parse().unwrap(), 443),
-        opened: Timestamp(START + 1_000_000_000 * row),
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: Endpoint::new("10.0.0.1".parse().unwrap(), 40_000),
+            remote: Endpoint::new(remote.parse().unwrap(), 443),
+            opened: Timestamp(START + 1_000_000_000 * row),
+            ..Facts::default()
+        },
         established: Some(Timestamp(START + 1_000_000_000 * row + 5_000_000)),
-        closed: None,
-        end: None,
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         netns: 1,
         owner: Some(owner),
-        kernel: None,
-        wire: None,
         country: Some("US".into()),
         place: None,
     }
@@ -98,7 +93,10 @@ pub(super) fn first() -> Update {
 
 /// The connection of `row`, closed.
 pub(super) fn closed(row: ConnectionRow, end: End) -> ConnectionRow {
-    ConnectionRow { closed: Some(Timestamp(row.opened.0 + 3_000_000_000)), end: Some(end), ..row }
+    ConnectionRow {
+        facts: Facts { closed: Some(Timestamp(row.opened.0 + 3_000_000_000)), end: Some(end), ..row.facts },
+        ..row
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use super::{Connection, Endpoint};
+use super::{Connection, Endpoint, Facts};
 
 /// The seed that everybody uses who does not want to keep apart what has the same name.
 const SEED: u16 = 0;
@@ -17,7 +17,7 @@ const SEED: u16 = 0;
 /// socket, the addresses of a packet socket, or an end that was never bound. The bytes of an MPTCP connection are on
 /// several flows; its ID is that of the first, to which its addresses and ports belong.
 pub fn community_id(connection: &Connection) -> Option<String> {
-    let Connection { proto, local, remote, .. } = *connection;
+    let Facts { proto, local, remote, .. } = connection.facts;
     let number = proto.ip_number()?;
     if local.ip.is_unspecified() || remote.ip.is_unspecified() {
         return None;

@@ -1,44 +1,25 @@
 //! A connection and who moved bytes on it.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Hit, Location, Name, Observed, Process, Proto, Timestamp};
+use super::{Facts, Hit, Location, Name, Observed, Process, Timestamp};
 
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Connection {
     /// Unique in its store.
     pub id: i64,
-    /// The protocol.
-    pub proto: Proto,
-    /// Who opened it.
-    pub direction: Direction,
-    /// This host's end.
-    pub local: Endpoint,
-    /// The other end.
-    pub remote: Endpoint,
-    /// The address that the process asked for, where a BPF program led the connection to `remote` and it was seen.
-    pub asked: Option<Endpoint>,
-    /// First seen: connect, accept, or the first datagram.
-    pub opened: Timestamp,
-    /// When it ended; `None` where that was not seen.
-    pub closed: Option<Timestamp>,
+    /// What was seen of it.
+    pub facts: Facts,
     /// Where its recording ended first: when that was. Nothing is known of it from then on.
     pub cut_off: Option<Timestamp>,
-    /// Why it ended, or [`End::RecordingEnded`]; `None` while it lasts.
-    pub end: Option<End>,
-    /// It existed before the recording began, so its figures are partial.
-    pub preexisting: bool,
-    /// A subflow of an MPTCP connection, on which the application bytes are counted.
-    pub subflow: bool,
-    /// Why the figures may be incomplete; `None` where they are exact.
-    pub inexact: Option<String>,
     /// The process that connected or accepted; `None` where process unknown.
     pub owner: Option<Arc<Process>>,
     /// Application bytes, one entry for each process that moved any.
@@ -49,10 +30,6 @@ pub struct Connection {
     pub within: Option<[u64; 2]>,
     /// Bytes both ways that `traffic` leaves out, because it is of an interval: see [`Connection::between`].
     pub beyond: u64,
-    /// The kernel's own totals, for TCP connections whose end was seen.
-    pub kernel: Option<KernelTotals>,
-    /// Packets, where they were counted.
-    pub wire: Option<Wire>,
     /// ISO 3166-1 alpha-2 code of the remote address, where the database knows one.
     pub country: Option<String>,
     /// What else the databases know of the remote address.
@@ -65,6 +42,20 @@ pub struct Connection {
     pub label: Option<Arc<str>>,
     /// The indicators that it matches.
     pub hits: Vec<Hit>,
+}
+
+impl Deref for Connection {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
 }
 
 impl Connection {
@@ -146,6 +137,17 @@ impl Connection {
         self
     }
 
+    /// The names of the other end, each once, what tells most first.
+    pub fn host_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in &self.names {
+            if !names.contains(&&*name.name) {
+                names.push(&name.name);
+            }
+        }
+        names
+    }
+
     /// The best name of the other end, if it has any.
     pub fn host(&self) -> Option<&str> {
         self.names.iter().find(|name| name.is_of_remote()).map(|name| name.name.as_str())
@@ -191,43 +193,15 @@ pub struct Step {
     pub rx_calls: u64,
 }
 
-/// The kernel's totals of a TCP connection, read when it reached TCP_CLOSE.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KernelTotals {
-    /// Payload bytes sent once: `bytes_sent − bytes_retrans`, without SYN and FIN.
-    pub tx_bytes: u64,
-    /// Payload bytes received in order, without the peer's FIN.
-    pub rx_bytes: u64,
-    /// Segments sent again.
-    pub retransmits: u32,
-    /// Payload bytes sent again.
-    pub retransmitted_bytes: u64,
-    /// The smoothed round-trip time at the end, microseconds.
-    pub rtt_us: u32,
-}
-
-/// What a connection put on the wire, from the IP header on, as the host's sockets saw it: not what a lower layer adds or
-/// drops, nor what comes after the socket is gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wire {
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Packets sent.
-    pub tx_packets: u64,
-    /// Packets received.
-    pub rx_packets: u64,
-}
-
 /// Who opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// This host did.
     Out,
     /// The other side did.
     In,
     /// Not known, as for connections from before the recording.
+    #[default]
     Unknown,
 }
 

@@ -4,6 +4,7 @@ mod address;
 mod capture;
 mod community;
 mod connection;
+pub mod facts;
 mod id;
 mod indicator;
 mod interface;
@@ -21,9 +22,8 @@ mod time;
 pub use address::{Endpoint, Proto};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
-pub use connection::{
-    CUT_OFF, Connection, Direction, End, KernelTotals, STEP_LENGTHS, STEP_NS, Share, Step, Wire,
-};
+pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, Share, Step};
+pub use facts::{Facts, KernelTotals, Wire};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};
 pub use interface::{Interface, InterfaceSample};

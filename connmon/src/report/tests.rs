@@ -190,7 +190,7 @@ fn poisoned(text: &str) -> Summary {
     let mut first = connection(1, 1, &process(9, text), "8.8.8.8:443", 10, 20);
     first.country = Some(text.into());
     first.place = place(text, 37.4, -122.1);
-    first.inexact = Some(text.into());
+    first.inexact = Some(text.to_owned().into());
     first.traffic.push(crate::summary::fixture::share(&process(10, text), 1, 1));
     let second = connection(2, 2, &process(9, &format!("{text}2")), "1.1.1.1:443", 10, 20);
     let mut other = run.clone();

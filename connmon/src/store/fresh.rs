@@ -198,31 +198,9 @@ pub(super) fn check(db: &Transaction<'_>, fresh: &HashMap<i64, Connection>) -> r
 fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote: Remote) -> Connection {
     let mut connection = Connection {
         id: run << RUN_SHIFT | row.row,
-        proto: row.proto,
-        direction: row.direction,
-        local: row.local,
-        remote: row.remote,
-        asked: None,
-        opened: row.opened,
-        closed: None,
-        cut_off: None,
-        end: None,
-        preexisting: row.preexisting,
-        subflow: row.subflow,
-        inexact: None,
-        owner: None,
-        traffic: Vec::new(),
-        steps: Vec::new(),
-        within: None,
-        beyond: 0,
-        kernel: None,
-        wire: None,
         country: remote.country,
         place: remote.place,
-        names: Vec::new(),
-        observed: None,
-        label: None,
-        hits: Vec::new(),
+        ..Connection::default()
     };
     update(&mut connection, row, owner);
     connection
@@ -230,13 +208,7 @@ fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote
 
 /// What a later row of a connection changes.
 fn update(connection: &mut Connection, row: &ConnectionRow, owner: Option<Arc<Process>>) {
-    connection.direction = row.direction;
-    connection.local = row.local;
-    connection.asked = row.asked;
-    connection.closed = row.closed;
+    connection.facts = row.facts.clone();
     connection.end = row.end.or(row.closed.map(|_| End::Unseen));
-    connection.inexact = row.inexact.as_deref().map(str::to_owned);
     connection.owner = owner;
-    connection.kernel = row.kernel;
-    connection.wire = row.wire;
 }

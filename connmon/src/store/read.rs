@@ -7,15 +7,15 @@ use std::sync::Arc;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
-use super::columns::{Column, Columns};
+use super::columns::Columns;
 use super::geo::{Places, from_json};
 use super::labels::{self, Hits};
 use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    CUT_OFF, ClockStep, Completeness, Connection, Direction, End, Endpoint, Gap, KernelTotals, Matching,
-    Process, Proto, Reconciliation, Run, STEP_NS, Share, Step, Timestamp, Wire,
+    CUT_OFF, ClockStep, Completeness, Connection, End, Gap, Matching, Process, Reconciliation, Run, STEP_NS,
+    Share, Step, Timestamp,
 };
 
 impl Store {
@@ -66,7 +66,7 @@ impl Store {
         let interval =
             [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
-        let columns = Columns::of(&connections);
+        let columns = Columns::of(&connections).map_err(error)?;
         let mut rows = connections.query(values).map_err(error)?;
         let mut places = Places::default();
         let mut names = names::Reader::of_all(&self.db).map_err(error)?;
@@ -222,7 +222,7 @@ pub(super) fn one(db: &Database, hits: &Hits, id: i64) -> rusqlite::Result<Optio
     let mut found = db.prepare_cached(
         "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
     )?;
-    let columns = Columns::of(&found);
+    let columns = Columns::of(&found)?;
     let read = |row: &Row<'_>| {
         let connection = connection(row, &columns, &processes, &mut Places::default())?;
         Ok((columns.run_id.get(row)?, columns.remote_id.get(row)?, connection))
@@ -308,67 +308,15 @@ fn connection(
     processes: &HashMap<i64, Arc<Process>>,
     places: &mut Places,
 ) -> rusqlite::Result<Connection> {
-    let endpoint = |ip: String, port: u16| {
-        // Written by `Writer` from an address.
-        ip.parse().map_or(Endpoint::UNSPECIFIED, |ip| Endpoint::new(ip, port))
-    };
-    let direction = of.direction.get::<String>(row)?;
-    let end: Option<String> = of.end.get(row)?;
-    let closed: Option<i64> = of.closed.get(row)?;
-    let kernel_tx: Option<i64> = of.kernel_tx.get(row)?;
-    let kernel_rx: Option<i64> = of.kernel_rx.get(row)?;
-    let retransmits: Option<u32> = of.retransmits.get(row)?;
-    // A store that an earlier version made and nothing has recorded into since lacks the newer columns.
-    let count = |column: Column| column.newer::<i64>(row).map(|count| count.map(|count| count as u64));
-    let wire_tx_bytes = count(of.wire_tx_bytes)?;
+    // Names, traffic and hits are in tables of their own.
     Ok(Connection {
         id: of.id.get(row)?,
-        proto: Proto(of.proto.get(row)?),
-        direction: Direction::from_name(&direction).unwrap_or(Direction::Unknown),
-        local: endpoint(of.local_ip.get(row)?, of.local_port.get(row)?),
-        remote: endpoint(of.ip.get(row)?, of.remote_port.get(row)?),
-        asked: match (of.asked_ip.newer(row)?, of.asked_port.newer(row)?) {
-            (Some(ip), Some(port)) => Some(endpoint(ip, port)),
-            _ => None,
-        },
-        opened: Timestamp(of.opened.get(row)?),
-        closed: closed.map(Timestamp),
-        cut_off: None,
-        // Where its last record was lost, the store has a time and no reason.
-        end: end.as_deref().and_then(End::from_name).or(closed.map(|_| End::Unseen)),
-        preexisting: of.preexisting.get(row)?,
-        subflow: count(of.subflow)?.unwrap_or(0) != 0,
-        inexact: of.inexact.get(row)?,
+        facts: of.facts(row)?,
         owner: of.owner_id.get::<Option<i64>>(row)?.and_then(|id| processes.get(&id).cloned()),
-        traffic: Vec::new(),
-        steps: Vec::new(),
-        within: None,
-        beyond: 0,
-        kernel: match (kernel_tx, kernel_rx, retransmits) {
-            (Some(tx), Some(rx), Some(retransmits)) => Some(KernelTotals {
-                tx_bytes: tx as u64,
-                rx_bytes: rx as u64,
-                retransmits,
-                retransmitted_bytes: count(of.retransmitted_bytes)?.unwrap_or(0),
-                rtt_us: count(of.rtt_us)?.and_then(|rtt| u32::try_from(rtt).ok()).unwrap_or(0),
-            }),
-            _ => None,
-        },
-        wire: match wire_tx_bytes {
-            Some(tx_bytes) => Some(Wire {
-                tx_bytes,
-                rx_bytes: count(of.wire_rx_bytes)?.unwrap_or(0),
-                tx_packets: count(of.wire_tx_packets)?.unwrap_or(0),
-                rx_packets: count(of.wire_rx_packets)?.unwrap_or(0),
-            }),
-            None => None,
-        },
         country: of.country.get(row)?,
         place: places.of(row, of.remote_id.get(row)?)?,
-        names: Vec::new(),
-        observed: None,
         label: of.label.newer::<String>(row)?.map(Into::into),
-        hits: Vec::new(),
+        ..Connection::default()
     })
 }
 

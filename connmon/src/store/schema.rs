@@ -5,9 +5,14 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::StoreError;
+use super::columns::seen;
+use crate::model::facts::Seen;
 
 /// "cnmn": tells a store from other SQLite files (`PRAGMA application_id`).
 pub const APPLICATION_ID: i32 = 0x636e_6d6e;
+
+/// The last schema whose facts have their columns written out in [`MIGRATIONS`].
+const WRITTEN_OUT: i32 = 10;
 
 /// Applied in order; `PRAGMA user_version` tells how many have been.
 const MIGRATIONS: &[&str] = &[
@@ -267,6 +272,29 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// The newest schema: that of the last migration, or of the newest fact.
+fn newest() -> i32 {
+    seen().map(|(fact, _)| fact.since).max().unwrap_or(0).max(MIGRATIONS.len() as i32)
+}
+
+/// What leads to a schema from the one before it. After the last of [`MIGRATIONS`] that was written out, new facts need none.
+fn migration(number: i32) -> String {
+    let mut sql = usize::try_from(number - 1)
+        .ok()
+        .and_then(|place| MIGRATIONS.get(place))
+        .copied()
+        .unwrap_or("")
+        .to_owned();
+    if number > WRITTEN_OUT {
+        for (fact, seen) in seen().filter(|(fact, _)| fact.since == number) {
+            let kind = if matches!(seen, Seen::Text(..)) { "TEXT" } else { "INTEGER" };
+            sql +=
+                &format!("ALTER TABLE connection ADD COLUMN {} {kind}; -- {}\n", fact.column(), fact.about);
+        }
+    }
+    sql
+}
+
 /// Brings a store to the newest schema; an empty file becomes one.
 ///
 /// # Errors
@@ -280,9 +308,9 @@ pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
         check(db, path)?;
     }
     let version = version(db).map_err(sqlite)?;
-    for (migration, number) in MIGRATIONS.iter().zip(1..).skip(version as usize) {
+    for number in version + 1..=newest() {
         let transaction = db.transaction().map_err(sqlite)?;
-        transaction.execute_batch(migration).map_err(sqlite)?;
+        transaction.execute_batch(&migration(number)).map_err(sqlite)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
         transaction.pragma_update(None, "user_version", number).map_err(sqlite)?;
         transaction.commit().map_err(sqlite)?;
@@ -302,7 +330,7 @@ pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Foreign(path.into()));
     }
     let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-    let known = MIGRATIONS.len() as i32;
+    let known = newest();
     if found > known {
         return Err(StoreError::Newer { path: path.into(), found, known });
     }
@@ -315,7 +343,7 @@ pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
 /// It cannot be read.
 pub fn is_old(db: &Connection, path: &Path) -> Result<bool, StoreError> {
     let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-    Ok(found < MIGRATIONS.len() as i32)
+    Ok(found < newest())
 }
 
 fn version(db: &Connection) -> rusqlite::Result<i32> {

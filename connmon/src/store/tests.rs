@@ -71,7 +71,7 @@ fn a_recording_that_did_not_end_leaves_a_gap() {
     assert!(runs[2].gaps.is_empty(), "a recording that ended in order leaves none");
     let mut why = Vec::new();
     let each = |_, connection: crate::model::Connection| {
-        why.push(connection.inexact.unwrap_or_default());
+        why.push(connection.facts.inexact.unwrap_or_default());
         Ok::<(), StoreError>(())
     };
     Store::open(&path).unwrap().for_each(None, None, &Filter::default(), each).unwrap();

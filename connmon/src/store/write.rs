@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
+use super::columns::{self, PUT_CONNECTION};
 use super::fresh::Fresh;
 use super::judge::{Judge, News, Verdicts};
 use super::names::OfAddresses;
@@ -42,16 +43,6 @@ pub(super) fn is_taken(path: &Path) -> (bool, Option<File>) {
 /// Bytes that the log beside the file keeps once it has been written into it, however large it was.
 pub(super) const MAX_LOG: i64 = 64 << 20;
 
-/// A connection, or what has become of it.
-const PUT_CONNECTION: &str = "INSERT INTO connection VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19, ?20, ?21, ?22, ?23, ?24, ?25, NULL, ?26, ?27)
-            ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, local_ip = excluded.local_ip,
-            local_port = excluded.local_port, closed = excluded.closed, end = excluded.end, inexact = excluded.inexact,
-            owner_id = excluded.owner_id, kernel_tx = excluded.kernel_tx, kernel_rx = excluded.kernel_rx,
-            retransmits = excluded.retransmits, retransmitted_bytes = excluded.retransmitted_bytes,
-            rtt_us = excluded.rtt_us, wire_tx_bytes = excluded.wire_tx_bytes, wire_rx_bytes = excluded.wire_rx_bytes,
-            wire_tx_packets = excluded.wire_tx_packets, wire_rx_packets = excluded.wire_rx_packets,
-            asked_ip = excluded.asked_ip, asked_port = excluded.asked_port";
 /// Traffic, added to what is there.
 const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
             ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
@@ -209,7 +200,7 @@ impl Writer {
             processes::put(&transaction, run, base, row)?;
         }
         // Once a batch: to find a statement again by its text costs a tenth of running it.
-        let mut connection = transaction.prepare_cached(PUT_CONNECTION)?;
+        let mut connection = transaction.prepare_cached(&PUT_CONNECTION)?;
         for row in &batch.connections {
             let remote = match self.endpoints.get(&row.remote.ip) {
                 Some(id) => *id,
@@ -344,36 +335,8 @@ fn put_connection(
     remote: i64,
     row: &ConnectionRow,
 ) -> rusqlite::Result<()> {
-    put.execute(params![
-        base | row.row,
-        run,
-        row.proto.0,
-        row.direction.name(),
-        row.local.ip.to_string(),
-        row.local.port,
-        remote,
-        row.remote.port,
-        row.opened.0,
-        row.closed.map(|time| time.0),
-        row.end.map(|end| end.name()),
-        row.preexisting,
-        row.inexact,
-        row.netns,
-        row.owner.map(|owner| base | owner),
-        row.kernel.map(|kernel| kernel.tx_bytes as i64),
-        row.kernel.map(|kernel| kernel.rx_bytes as i64),
-        row.kernel.map(|kernel| kernel.retransmits),
-        row.kernel.map(|kernel| kernel.retransmitted_bytes as i64),
-        row.kernel.map(|kernel| kernel.rtt_us),
-        row.subflow,
-        row.wire.map(|wire| wire.tx_bytes as i64),
-        row.wire.map(|wire| wire.rx_bytes as i64),
-        row.wire.map(|wire| wire.tx_packets as i64),
-        row.wire.map(|wire| wire.rx_packets as i64),
-        row.asked.map(|asked| asked.ip.to_string()),
-        row.asked.map(|asked| asked.port),
-    ])?;
-    Ok(())
+    let owner = row.owner.map(|owner| base | owner);
+    columns::put(put, [&(base | row.row), &run, &row.proto.0, &remote, &row.netns, &owner], &row.facts)
 }
 
 fn put_traffic(put: &mut Statement<'_>, base: i64, row: &TrafficRow) -> rusqlite::Result<()> {

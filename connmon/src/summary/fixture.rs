@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Builder, Selection, Summary};
 use crate::model::{
-    Completeness, Connection, Direction, End, Endpoint, Process, ProcessId, Proto, Run, Share, Step,
+    Completeness, Connection, Direction, End, Endpoint, Facts, Process, ProcessId, Proto, Run, Share, Step,
     Timestamp,
 };
 
@@ -68,18 +68,17 @@ pub(crate) fn connection(
     let opened = Timestamp(START + second * SECOND);
     Connection {
         id,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: Endpoint::new("192.168.7.5".parse().unwrap(), 40_000_u16.wrapping_add(id as u16)),
-        remote: Endpoint::new(remote.ip(), remote.port()),
-        opened,
-        closed: Some(Timestamp(opened.0 + 10 * SECOND)),
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: Endpoint::new("192.168.7.5".parse().unwrap(), 40_000_u16.wrapping_add(id as u16)),
+            remote: Endpoint::new(remote.ip(), remote.port()),
+            opened,
+            closed: Some(Timestamp(opened.0 + 10 * SECOND)),
+            end: Some(End::Fin),
+            ..Facts::default()
+        },
         cut_off: None,
-        end: Some(End::Fin),
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         owner: Some(owner.clone()),
         traffic: vec![share(owner, tx, rx)],
         steps: vec![Step {
@@ -93,8 +92,6 @@ pub(crate) fn connection(
         }],
         within: None,
         beyond: 0,
-        kernel: None,
-        wire: None,
         country: None,
         place: None,
         names: Vec::new(),

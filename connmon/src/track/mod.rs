@@ -22,7 +22,7 @@ use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 use crate::frame::{Frame, Start, Subject};
 use crate::model::secrets::Secrets;
 use crate::model::{
-    Backend, ClockStep, Direction, Endpoint, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp,
+    Backend, ClockStep, Direction, Endpoint, Facts, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp,
 };
 use clock::wall_clock;
 use figures::{Counted, Figures, Place, sum};
@@ -456,8 +456,7 @@ impl Tracker {
         let owner = self.owner(entry);
         let has = |bit: u32| entry.flags & bit != 0;
         let preexisting = has(flag::PREEXISTING) || entry.opened_ns < self.began_ns;
-        ConnectionRow {
-            row,
+        let facts = Facts {
             proto: Proto(entry.proto),
             direction: match (has(flag::OUTBOUND), has(flag::INBOUND)) {
                 (true, false) => Direction::Out,
@@ -468,18 +467,22 @@ impl Tracker {
             remote: Endpoint::from(&entry.remote),
             asked: self.open.get(&entry.id).and_then(|open| open.asked.as_ref().map(Endpoint::from)),
             opened: self.time(entry.opened_ns),
-            // A socket that was called comes with its handshake over: its entry is made a moment later.
-            established: (entry.established_ns != 0)
-                .then(|| self.time(entry.established_ns.max(entry.opened_ns))),
             closed: None,
             end: None,
             preexisting,
             subflow: has(flag::SUBFLOW),
             inexact: inexact::reason(entry, preexisting, self.sees_calls),
-            netns: entry.netns,
-            owner,
             kernel: rows::kernel(entry),
             wire: rows::wire(entry).filter(|_| self.wire),
+        };
+        ConnectionRow {
+            row,
+            facts,
+            // A socket that was called comes with its handshake over: its entry is made a moment later.
+            established: (entry.established_ns != 0)
+                .then(|| self.time(entry.established_ns.max(entry.opened_ns))),
+            netns: entry.netns,
+            owner,
             country: None,
             place: None,
         }

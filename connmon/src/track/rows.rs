@@ -1,6 +1,6 @@
 //! Rows for the store.
 
-use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use connmon_ebpf::{SockEntry, flag};
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Start;
 use crate::model::{
-    AddressNames, ClockStep, Completeness, Direction, End, Endpoint, Gap, GeoDatabase, HostLocation,
-    InterfaceSample, KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
+    AddressNames, ClockStep, Completeness, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample,
+    KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
 };
 
 /// Rows to be written in one transaction.
@@ -86,47 +86,37 @@ pub struct ProcessRow {
 }
 
 /// A connection as a row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionRow {
     /// Counted from 1 within the recording.
     pub row: i64,
-    /// The protocol.
-    pub proto: Proto,
-    /// Who opened it.
-    pub direction: Direction,
-    /// This host's end.
-    pub local: Endpoint,
-    /// The other end.
-    pub remote: Endpoint,
-    /// The address that the process asked for, where a BPF program led it to `remote`.
-    #[serde(default)]
-    pub asked: Option<Endpoint>,
-    /// First seen.
-    pub opened: Timestamp,
+    /// What was seen of it.
+    #[serde(flatten)]
+    pub facts: Facts,
     /// When the handshake was over; of TCP only, and not stored.
     pub established: Option<Timestamp>,
-    /// When it ended.
-    pub closed: Option<Timestamp>,
-    /// Why it ended.
-    pub end: Option<End>,
-    /// From before the recording.
-    pub preexisting: bool,
-    /// Of an MPTCP connection.
-    pub subflow: bool,
-    /// Figures may be incomplete; the reason.
-    pub inexact: Option<Cow<'static, str>>,
     /// Inode of the network namespace.
     pub netns: u32,
     /// Row of the process that opened it.
     pub owner: Option<i64>,
-    /// The kernel's totals.
-    pub kernel: Option<KernelTotals>,
-    /// Packets, where they are counted.
-    pub wire: Option<Wire>,
     /// Country of the remote; filled in by `enrich`.
     pub country: Option<String>,
     /// What else the databases know of the remote; filled in by `enrich`.
     pub place: Option<Arc<Location>>,
+}
+
+impl Deref for ConnectionRow {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl DerefMut for ConnectionRow {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
 }
 
 /// The kernel's totals in an entry.

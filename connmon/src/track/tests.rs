@@ -388,7 +388,7 @@ fn what_was_not_seen_of_a_connection_makes_it_inexact() {
     };
     let reason = |row: &ConnectionRow| row.inexact.clone().unwrap_or_default().into_owned();
     let seen = row(|_| ());
-    assert_eq!((seen.inexact, seen.end), (None, Some(End::Fin)));
+    assert_eq!((seen.facts.inexact, seen.facts.end), (None, Some(End::Fin)));
     for unseen in [
         row(|entry| entry.flags |= flag::END_UNSEEN),
         row(|entry| entry.flags &= !flag::TOTALS),

@@ -9,7 +9,7 @@ use connmon::live::Update;
 use connmon::live::attach::AttachError;
 use connmon::live::update::{FORMAT, Snapshot};
 use connmon::live::web::{ServeError, Server, Settings, Token};
-use connmon::model::{Completeness, Direction, Endpoint, Process, ProcessId, Proto, Run, Timestamp};
+use connmon::model::{Completeness, Direction, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
 use connmon::track::{ConnectionRow, ProcessRow, TrafficRow};
 
 pub const START: i64 = 1_780_000_000_000_000_000;
@@ -138,22 +138,17 @@ pub fn connection(row: i64) -> Update {
     };
     let row_of = ConnectionRow {
         row,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: Endpoint::new("10.0.0.1".parse().unwrap(), 40_000),
-        remote: Endpoint::new("8.8.8.8".parse().unwrap(), 443),
-        opened: Timestamp(START + row),
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: Endpoint::new("10.0.0.1".parse().unwrap(), 40_000),
+            remote: Endpoint::new("8.8.8.8".parse().unwrap(), 443),
+            opened: Timestamp(START + row),
+            ..Facts::default()
+        },
         established: None,
-        closed: None,
-        end: None,
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         netns: 1,
         owner: Some(1),
-        kernel: None,
-        wire: None,
         country: Some("US".into()),
         place: None,
     };

@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +17,32 @@ use super::programs::{connmon_program, path};
 const START: Duration = Duration::from_secs(180);
 /// So does the final sweep after a storm.
 const STOP: Duration = Duration::from_secs(300);
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static MICROS: AtomicU64 = AtomicU64::new(0);
+
+/// Recorders that this program started, and the time that they took to get ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Starts {
+    /// How many.
+    pub count: u64,
+    /// All of them together.
+    pub time: Duration,
+}
+
+impl std::ops::Sub for Starts {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self { count: self.count - before.count, time: self.time - before.time }
+    }
+}
+
+/// The starts so far.
+pub fn starts() -> Starts {
+    let time = Duration::from_micros(MICROS.load(Ordering::Relaxed));
+    Starts { count: COUNT.load(Ordering::Relaxed), time }
+}
 
 /// A recorder that has its probes attached.
 pub struct Recorder {
@@ -48,7 +75,10 @@ impl Recorder {
             }
         });
         let mut recorder = Self { child, stderr: Some(stderr), text };
+        let began = Instant::now();
         recorder.wait_for(&told)?;
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        MICROS.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(recorder)
     }
 

@@ -35,11 +35,13 @@ mod report;
 mod screen;
 mod session;
 mod storms;
+mod timing;
 mod translated;
 mod wire;
 
 use held::Held;
 use session::Session;
+use timing::Timing;
 
 fn main() {
     if let Some(result) = screen::panics() {
@@ -62,6 +64,8 @@ fn main() {
     let shared = Arc::new(Session::default());
     let held = Arc::new(Held::default());
     let coverage = Coverage::default();
+    let timing = Timing::default();
+    let trial = |name: &str, test: fn() -> Result<()>| timed(name, &timing, test);
     for case in connmon_tests::cases::all() {
         for id in case.families.iter().map(|&family| case.id(family)) {
             let name = format!("{}::{id}", if case.hold { "held" } else { "case" });
@@ -70,10 +74,10 @@ fn main() {
             }
             if case.hold {
                 let held = Arc::clone(&held);
-                trials.push(covering(&name, &coverage, move || held.judge(&id)));
+                trials.push(covering(&name, &coverage, &timing, move || held.judge(&id)));
             } else {
                 let shared = Arc::clone(&shared);
-                trials.push(covering(&name, &coverage, move || shared.judge(&id)));
+                trials.push(covering(&name, &coverage, &timing, move || shared.judge(&id)));
             }
         }
     }
@@ -82,7 +86,7 @@ fn main() {
 
     let of = |name: &str, test: fn(&Session) -> Result<()>| {
         let shared = Arc::clone(&shared);
-        trial(name, move || test(&shared))
+        timed(name, &timing, move || test(&shared))
     };
     trials.extend([
         of("audit::bytes", Session::audit_equals_truth),
@@ -168,6 +172,7 @@ fn main() {
         println!("the neighbour made {} connections", neighbour.stop().expect("the neighbour"));
     }
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
+    timing.print();
     drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder
     conclusion.exit()
 }
@@ -196,18 +201,21 @@ type Coverage = Arc<Mutex<Vec<String>>>;
 fn covering(
     name: &str,
     coverage: &Coverage,
+    timing: &Timing,
     test: impl FnOnce() -> Result<String> + Send + 'static,
 ) -> Trial {
     let coverage = Arc::clone(coverage);
-    trial(name, move || {
+    timed(name, timing, move || {
         let line = test()?;
         coverage.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         Ok(())
     })
 }
 
-fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+/// A test whose time is noted.
+fn timed(name: &str, timing: &Timing, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    let (timing, of) = (timing.clone(), name.to_owned());
+    Trial::test(name, move || timing.of(&of, test).map_err(|error| Failed::from(format!("{error:#}"))))
 }
 
 /// Whether this run includes a test: only its traffic is made.

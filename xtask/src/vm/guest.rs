@@ -105,6 +105,13 @@ pub struct Outcome {
     pub output: String,
 }
 
+impl Outcome {
+    /// Nothing ran.
+    pub fn failed(why: String) -> Self {
+        Self { failure: Some(why), ended: false, passed: 0, seconds: 0, output: String::new() }
+    }
+}
+
 /// Reads what became of a backend from all that the guest printed.
 pub fn result(log: &str, backend: Backend) -> Outcome {
     let (begin, end) = (format!("{MARK} begin {backend}\n"), format!("{MARK} end {backend} "));

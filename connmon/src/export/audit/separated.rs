@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::figures::{Column, Figures};
 use super::{Audit, By, Group};
+use crate::export::columns;
 use crate::export::csv::cell;
-use crate::export::process;
 
 /// Writes one line a group, after a line with the names of the columns. There is no line of totals: a spreadsheet that
 /// adds up would count everything twice.
@@ -14,7 +14,7 @@ use crate::export::process;
 /// The writer's.
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
     let names = |by: &By| match by {
-        By::Process => process::cells(None).map(|(name, _)| name.into()).collect(),
+        By::Process => columns::of_process(None).map(|(name, _)| name.into()).collect(),
         by => vec![by.name().to_owned()],
     };
     let mut head: Vec<String> = audit.by.iter().flat_map(names).collect();
@@ -30,7 +30,7 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
 
 fn cells(by: &[By], group: &Group) -> Vec<String> {
     let of = |(by, text): (&By, String)| match by {
-        By::Process => process::cells(group.process.as_deref()).map(|(_, cell)| cell.csv()).collect(),
+        By::Process => columns::of_process(group.process.as_deref()).map(|(_, cell)| cell.csv()).collect(),
         _ => vec![cell(&text)],
     };
     let mut cells: Vec<String> = by.iter().zip(group.key_texts()).flat_map(of).collect();

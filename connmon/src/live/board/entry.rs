@@ -54,42 +54,19 @@ impl Board {
             .chain(self.of_addresses.get(&entry.row.remote.ip).into_iter().flatten().cloned())
             .collect();
         names.sort_by_key(|name| name.source);
-        let ConnectionRow {
-            proto,
-            direction,
-            local,
-            remote,
-            opened,
-            closed,
-            end,
-            preexisting,
-            subflow,
-            asked,
-            ..
-        } = entry.row;
-        let cut_off = self.cut.filter(|_| closed.is_none()).map(|cut| cut.max(opened));
-        let end = end.or(closed.map(|_| End::Unseen)).or(cut_off.map(|_| End::RecordingEnded));
+        let mut facts = entry.row.facts.clone();
+        let cut_off = self.cut.filter(|_| facts.closed.is_none()).map(|cut| cut.max(facts.opened));
+        facts.end = facts.end.or(facts.closed.map(|_| End::Unseen)).or(cut_off.map(|_| End::RecordingEnded));
+        facts.inexact = facts.inexact.or(cut_off.map(|_| CUT_OFF.into()));
         Connection {
             id: self.id(row),
-            proto,
-            direction,
-            local,
-            remote,
-            opened,
-            closed,
+            facts,
             cut_off,
-            end,
-            asked,
-            subflow,
-            preexisting,
-            inexact: entry.row.inexact.as_deref().or(cut_off.map(|_| CUT_OFF)).map(ToOwned::to_owned),
             owner: entry.row.owner.and_then(process),
             traffic,
             steps,
             within: None,
             beyond: 0,
-            kernel: entry.row.kernel,
-            wire: entry.row.wire,
             country: entry.row.country.clone(),
             place: entry.row.place.clone(),
             names,

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::{Connection, Hit, Location, Name, NameSource, Process, Proto, Run, service_of};
+use crate::model::{Connection, Facts, Hit, Location, Name, NameSource, Process, Proto, Run, service_of};
 
 /// Entries in the order in which they came, each once.
 pub(super) struct Dictionary<K, V = K> {
@@ -120,7 +120,7 @@ impl Dictionaries {
     }
 
     pub(super) fn remote(&mut self, connection: &Connection) -> u32 {
-        let Connection { country, place, remote, .. } = connection;
+        let Connection { country, place, facts: Facts { remote, .. }, .. } = connection;
         let entries = self.remote_places.entry(remote.ip).or_default();
         let same = |entry: &u32| {
             let entry = &self.remotes[*entry as usize];

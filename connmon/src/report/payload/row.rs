@@ -1,7 +1,7 @@
 //! A connection in a fixed number of bytes.
 
 use super::dictionary::Dictionaries;
-use crate::model::{Connection, Direction, End, KernelTotals, Name, Timestamp, Wire};
+use crate::model::{Connection, Direction, End, Facts, KernelTotals, Name, Timestamp, Wire};
 
 /// What `end` is while a connection lasts: after the last of [`End::ALL`].
 pub(super) const OPEN: u8 = End::ALL.len() as u8;
@@ -56,7 +56,7 @@ impl Row {
         last_word: Timestamp,
         dictionaries: &mut Dictionaries,
     ) -> Self {
-        let Connection { kernel, wire, owner, traffic, .. } = connection;
+        let Connection { facts: Facts { kernel, wire, .. }, owner, traffic, .. } = connection;
         let until = connection.known_end().unwrap_or(last_word.max(connection.opened));
         // Where there are none, the application's figures take the least room: the flags say that they mean nothing.
         let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());

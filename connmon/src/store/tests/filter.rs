@@ -15,8 +15,8 @@ use crate::filter::{Filter, Row};
 use crate::frame::Frame;
 use crate::ioc::Lists;
 use crate::model::{
-    Connection, Container, Direction, End, Endpoint, ExeHash, Location, Place, Process, ProcessId, Proto,
-    Rule, Timestamp,
+    Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Location, Place, Process, ProcessId,
+    Proto, Rule, Timestamp,
 };
 use crate::rules::Rules;
 use crate::store::{Store, StoreError, Writer};
@@ -128,22 +128,19 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
             let address: IpAddr = ip.parse().unwrap();
             ConnectionRow {
                 row: 0,
-                proto: Proto(proto),
-                direction,
-                local: Endpoint::new([10, 0, 0, 5].into(), local),
-                remote: Endpoint::new(address, remote),
-                opened: Timestamp(opened * 1_000_000_000),
+                facts: Facts {
+                    proto: Proto(proto),
+                    direction,
+                    local: Endpoint::new([10, 0, 0, 5].into(), local),
+                    remote: Endpoint::new(address, remote),
+                    opened: Timestamp(opened * 1_000_000_000),
+                    closed: lasted.map(|lasted| Timestamp((opened + lasted) * 1_000_000_000)),
+                    end,
+                    ..Facts::default()
+                },
                 established: None,
-                closed: lasted.map(|lasted| Timestamp((opened + lasted) * 1_000_000_000)),
-                end,
-                preexisting: false,
-                subflow: false,
-                asked: None,
-                inexact: None,
                 netns: 1,
                 owner,
-                kernel: None,
-                wire: None,
                 country: country(ip),
                 place: network(ip),
             }

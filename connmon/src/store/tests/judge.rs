@@ -6,7 +6,8 @@ use crate::filter::Filter;
 use crate::frame::Frame;
 use crate::ioc::{Lists, read};
 use crate::model::{
-    Direction, End, Endpoint, ExeHash, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule, Timestamp,
+    Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
+    Timestamp,
 };
 use crate::rules::Rules;
 use crate::track::{Batch, ConnectionRow, NameRow, ProcessRow, Tracker};
@@ -23,22 +24,19 @@ fn process(exe_hash: ExeHash) -> ProcessRow {
 fn closed() -> ConnectionRow {
     ConnectionRow {
         row: 1,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: Endpoint::new([10, 0, 0, 5].into(), 40_000),
-        remote: Endpoint::new([192, 0, 2, 1].into(), 443),
-        opened: at(11),
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: Endpoint::new([10, 0, 0, 5].into(), 40_000),
+            remote: Endpoint::new([192, 0, 2, 1].into(), 443),
+            opened: at(11),
+            closed: Some(at(12)),
+            end: Some(End::Fin),
+            ..Facts::default()
+        },
         established: None,
-        closed: Some(at(12)),
-        end: Some(End::Fin),
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         netns: 1,
         owner: Some(1),
-        kernel: None,
-        wire: None,
         country: None,
         place: None,
     }
@@ -131,13 +129,17 @@ fn what_is_new_is_judged_as_it_is_stored() {
         process: Some(2),
         time: at(11),
     };
-    let open = ConnectionRow { closed: None, end: None, owner: None, ..closed() };
+    let open =
+        ConnectionRow { owner: None, facts: Facts { closed: None, end: None, ..closed().facts }, ..closed() };
     let seen = |service: &str, alpn: &[&str]| crate::model::Observed {
         service: service.into(),
         alpn: alpn.iter().map(|alpn| (*alpn).to_owned()).collect(),
     };
-    let other =
-        |row: i64| ConnectionRow { row, remote: Endpoint::new([192, 0, 2, 2].into(), 80), ..closed() };
+    let other = |row: i64| ConnectionRow {
+        row,
+        facts: Facts { remote: Endpoint::new([192, 0, 2, 2].into(), 80), ..closed().facts },
+        ..closed()
+    };
     let batch = Batch {
         processes: vec![program(1, 7, "first"), program(2, 8, "second"), program(3, 7, "third")],
         connections: vec![open, other(2), closed()],

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use crate::frame::{Frame, Start};
 use crate::model::{
-    Completeness, Container, Direction, End, Endpoint, Interface, InterfaceSample, Location, Place, Process,
-    ProcessId, Proto, Reconciliation, Timestamp, Wire,
+    Completeness, Container, Direction, End, Endpoint, Facts, Interface, InterfaceSample, Location, Place,
+    Process, ProcessId, Proto, Reconciliation, Timestamp, Wire,
 };
 use crate::store::{Store, Writer};
 use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
@@ -181,27 +181,25 @@ fn connections() -> Vec<ConnectionRow> {
     ];
     let row = |row, (second, proto, direction, local, remote, country, owner): Row| ConnectionRow {
         row,
-        proto,
-        direction,
-        local: endpoint(local),
-        remote: endpoint(remote),
-        opened: Timestamp(START + second * SECOND),
+        facts: Facts {
+            proto,
+            direction,
+            local: endpoint(local),
+            remote: endpoint(remote),
+            opened: Timestamp(START + second * SECOND),
+            closed: Some(Timestamp(START + (second + 10) * SECOND)),
+            end: Some(if proto == Proto::UDP { End::Closed } else { End::Fin }),
+            wire: (proto == Proto::TCP).then_some(Wire {
+                tx_bytes: 5_000,
+                rx_bytes: 7_000,
+                tx_packets: 9,
+                rx_packets: 11,
+            }),
+            ..Facts::default()
+        },
         established: None,
-        closed: Some(Timestamp(START + (second + 10) * SECOND)),
-        end: Some(if proto == Proto::UDP { End::Closed } else { End::Fin }),
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         netns: 1,
         owner,
-        kernel: None,
-        wire: (proto == Proto::TCP).then_some(Wire {
-            tx_bytes: 5_000,
-            rx_bytes: 7_000,
-            tx_packets: 9,
-            rx_packets: 11,
-        }),
         country: country.map(str::to_owned),
         place: remote.starts_with("8.8.8.8:").then(|| {
             Arc::new(Location {

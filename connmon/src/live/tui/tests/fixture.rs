@@ -8,8 +8,8 @@ use crate::live::tui::app::App;
 use crate::live::update::{FORMAT, Listener, Snapshot};
 use crate::live::{Totals, Update};
 use crate::model::{
-    Coordinates, Direction, End, Endpoint, HostLocation, Location, NameSource, Process, ProcessId, Proto,
-    Timestamp,
+    Coordinates, Direction, End, Endpoint, Facts, HostLocation, Location, NameSource, Process, ProcessId,
+    Proto, Timestamp,
 };
 use crate::track::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
 
@@ -44,22 +44,17 @@ pub fn made(row: i64, owner: i64, remote: &str, second: i64) -> Made {
     let remote: std::net::SocketAddr = remote.parse().unwrap();
     let row = ConnectionRow {
         row,
-        proto: Proto::TCP,
-        direction: Direction::Out,
-        local: Endpoint::new("192.168.7.5".parse().unwrap(), 40_000 + row as u16),
-        remote: Endpoint::new(remote.ip(), remote.port()),
-        opened: at(second),
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: Endpoint::new("192.168.7.5".parse().unwrap(), 40_000 + row as u16),
+            remote: Endpoint::new(remote.ip(), remote.port()),
+            opened: at(second),
+            ..Facts::default()
+        },
         established: Some(Timestamp(at(second).0 + 5_000_000)),
-        closed: None,
-        end: None,
-        preexisting: false,
-        subflow: false,
-        asked: None,
-        inexact: None,
         netns: 1,
         owner: (owner > 0).then_some(owner),
-        kernel: None,
-        wire: None,
         country: None,
         place: None,
     };
