@@ -8,7 +8,7 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
-use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, proto, stat};
+use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, proto, quota, stat};
 
 use crate::asked;
 use crate::attempt;
@@ -16,10 +16,10 @@ use crate::hooks::wire::take_pending;
 use crate::identity::{self, displace, evict, is_stream};
 use crate::maps::{
     EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, add_to, add_to_half, count, epoch, in_snapshot,
-    is_blind, may_go_on, may_straddle,
+    is_blind, may_go_on, may_straddle, setting,
 };
 use crate::pool;
-use crate::quota::{count_socket, has_room, has_room_for_socket, lacks_notes, made, user};
+use crate::quota::{gave_back, has_room, lacks_notes, made, may_have, took, user};
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::add;
 use crate::sock;
@@ -86,7 +86,7 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         }
         if new.parent == 0 {
             (*entry).user = user(new.sk);
-            count_socket((*entry).user, 1);
+            took(quota::SOCKS, (*entry).user);
             if new.proto != proto::TCP && lacks_notes((*entry).user) {
                 // It may have been in the pool, without a note.
                 (*entry).flags |= flag::BEGIN_UNSEEN;
@@ -195,7 +195,8 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
     if pool::is_noted(new.sk) {
         return None;
     }
-    if !has_room_for_socket(user(new.sk)) || create_own(new).is_none() {
+    let max = setting(|s| unsafe { &raw const (*s).max_entries });
+    if !may_have(quota::SOCKS, user(new.sk), max) || create_own(new).is_none() {
         pool::enter(new);
     }
     // Another CPU may have tried at the same time with the other outcome.
@@ -402,9 +403,13 @@ pub fn release(sk: u64) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).flags, (*entry).flags | flag::RELEASED);
         if is_reserved() || EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
-            let id = (*entry).id;
-            if OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok() {
+            let (id, user) = ((*entry).id, (*entry).user);
+            let max = setting(|s| &raw const (*s).max_overflow);
+            if may_have(quota::OVERFLOW, user, max)
+                && OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok()
+            {
                 count(stat::OVERFLOWED, 1);
+                took(quota::OVERFLOW, user);
             } else if EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
                 count(stat::LOST_CONNECTIONS, 1);
                 // Shares in `ACCT` stay there until a sweep has read them.
@@ -418,7 +423,7 @@ pub fn release(sk: u64) -> u64 {
     // SAFETY: as above.
     let user = unsafe { (*entry).user };
     if SOCKS.remove(sk).is_ok() {
-        count_socket(user, u64::MAX);
+        gave_back(quota::SOCKS, user);
     }
     0
 }

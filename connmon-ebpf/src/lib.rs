@@ -25,10 +25,32 @@ pub const CGROUP_PATH_LEN: usize = 1024;
 /// Bytes of the argument area that an exec record carries.
 pub const ARGS_LEN: usize = 4096;
 
-/// Entries that `ACCT` has room for.
-pub const MAX_SHARES: u32 = 32_768;
-/// Places for users, see `quota` in the kernel side: a power of two.
+/// Places for users, by the lowest bits of their ids: a power of two.
 pub const USERS: u32 = 8_192;
+
+/// Maps of which each user may have a part only, see `quota` in the kernel side.
+pub mod quota {
+    /// `SOCKS`.
+    pub const SOCKS: u32 = 0;
+    /// `ATTEMPTS`.
+    pub const ATTEMPTS: u32 = 1;
+    /// `ACCT`.
+    pub const ACCT: u32 = 2;
+    /// `OVERFLOW`.
+    pub const OVERFLOW: u32 = 3;
+    /// How many there are.
+    pub const MAPS: u32 = 4;
+
+    /// Whether entries leave a map by user space, and by it alone.
+    pub const fn is_deleted_by_user_space(map: u32) -> bool {
+        matches!(map, ACCT | OVERFLOW)
+    }
+
+    /// The index into the map `DELETED` where user space counts those of the user at `place`, or at [`USERS`](super::USERS) their sum.
+    pub const fn deleted(map: u32, place: u32) -> u32 {
+        map * (super::USERS + 1) + place
+    }
+}
 
 /// Copies that there are of each program that the kernel may skip.
 pub const MAX_COPIES: u32 = 6;
@@ -314,7 +336,7 @@ pub struct SockEntry {
     pub lost_calls: u32,
     /// Further remotes in `FLOWS`; of a [`flag::POOL`] the sockets that came to it.
     pub extra_flows: u32,
-    /// In `SOCKS`: whose it is, see `quota` in the kernel side.
+    /// In `SOCKS`: the place of the user whose it is, see [`USERS`].
     pub user: u32,
     /// Name of the first process.
     pub comm: [u8; COMM_LEN],
@@ -477,5 +499,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 56 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 72 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use connmon_ebpf::{
-    AcctKey, Control, FlowKey, MAX_SHARES, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
+    AcctKey, Control, FlowKey, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
 };
 
 /// Live sockets by the address of their `struct sock`.
@@ -24,7 +24,7 @@ pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_07
 
 /// Further processes of sockets that several use.
 #[map]
-pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(MAX_SHARES, 0);
+pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
 
 /// Entries of which an inline share is being taken, by their id.
 #[map]
@@ -33,10 +33,6 @@ pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
 /// Final entries that found the ring full, by their id.
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);
-
-/// connect() calls by socket, until a SYN is sent: the remote address.
-#[map]
-pub static ATTEMPTS: HashMap<u64, connmon_ebpf::Addr> = HashMap::with_max_entries(16_384, 0);
 
 /// Sockets of datagrams that the snapshot met, until they end.
 #[map]

@@ -1,13 +1,14 @@
 //! Who may have how much of the maps that users fill: of `FLOWS` a socket as many entries as there is room left, all sockets of a
-//! user together twice that; of `SOCKS` and of `ACCT` a user four times what is left, which is four fifths for one who is alone.
-//! So the shares of greedy ones shrink as a map fills, and there is always room for others. What has no room of its own goes,
-//! with all its bytes, to one entry of its socket (`flag::AGGREGATE`), or of its user (`pool`).
+//! user together twice that; of each map of [`quota`](connmon_ebpf::quota) a user four times what is left, which is four fifths
+//! for one who is alone. So the shares of greedy ones shrink as a map fills, and there is always room for others. What has no room
+//! of its own goes, with all its bytes, to one entry of its socket (`flag::AGGREGATE`), or of its user (`pool`); what fits
+//! nowhere is a loss of that user's alone, and counted.
 //!
 //! Flows are counted by the epoch: the entries of earlier ones leave when it is raised, at once where they are many.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
-use connmon_ebpf::{MAX_SHARES, SockEntry, USERS as SLOTS};
+use connmon_ebpf::{SockEntry, USERS as SLOTS, quota};
 
 use crate::maps::{add_to, deleted, epoch, offset, setting};
 use crate::sock::get;
@@ -15,7 +16,7 @@ use crate::task::Current;
 
 /// Flows that a socket may have in any case, while an eighth of the map is free.
 const FEW: u64 = 64;
-/// How many times what is left of `SOCKS`, or of `ACCT`, one user may have.
+/// How many times what is left of a map one user may have.
 const PORTION: u64 = 4;
 
 /// What users have. Those whose ids are the same in the lowest bits share a place, and so what they may have.
@@ -24,100 +25,106 @@ const PORTION: u64 = 4;
 struct User {
     /// Flows begun in an epoch, see [`one_more`].
     flows: u64,
-    /// Entries in `SOCKS`.
-    sockets: u64,
-    /// Entries made in `ACCT`.
-    shares: u64,
     /// Sockets that `pool` could not note.
     unnoted: u64,
+    /// Entries in other maps.
+    entries: [u64; quota::MAPS as usize],
 }
 
 /// By the lowest bits of the user's id.
 #[map]
 static USERS: Array<User> = Array::with_max_entries(SLOTS, 0);
 
-/// Of all users together: entries made in `FLOWS`, entries in `SOCKS`, entries made in `ACCT`.
+/// The same of all users together; of `FLOWS` the entries made.
 #[map]
-static MADE: Array<u64> = Array::with_max_entries(3, 0);
-const FLOWS: u32 = 0;
-const SOCKETS: u32 = 1;
-const SHARES: u32 = 2;
+static MADE: Array<User> = Array::with_max_entries(1, 0);
 
-/// Entries that user space has deleted from `ACCT`, by the place of their user; the last is the sum.
+/// Entries that user space has deleted, see [`quota::deleted`].
 #[map]
-static DELETED_SHARES: Array<u64> = Array::with_max_entries(SLOTS + 1, 0);
+static DELETED: Array<u64> = Array::with_max_entries(quota::MAPS * (SLOTS + 1), 0);
 
-/// The place in [`USERS`] of the user who made a socket, or accepted it.
+/// The place of a user.
+#[inline(always)]
+pub fn place(uid: u32) -> u32 {
+    uid & (SLOTS - 1)
+}
+
+/// The place of the user who made a socket, or accepted it.
 #[inline(always)]
 pub fn user(sk: u64) -> u32 {
-    get::<u32>(sk, offset!(sk_uid)) & (SLOTS - 1)
+    place(get(sk, offset!(sk_uid)))
 }
 
 /// An entry was made in `FLOWS`.
 #[inline(always)]
 pub fn made() {
-    if let Some(made) = MADE.get_ptr_mut(FLOWS) {
-        add_to(made, 1);
+    if let Some(made) = MADE.get_ptr_mut(0) {
+        // SAFETY: a valid pointer into a map value.
+        add_to(unsafe { &raw mut (*made).flows }, 1);
     }
 }
 
 /// Whether the current process's socket, of which `entry` is the own entry, may have one more flow: 1 if so.
 #[inline(never)]
 pub fn has_room(entry: *mut SockEntry) -> u64 {
-    let max = max_entries();
-    let free = max.saturating_sub(total(FLOWS).wrapping_sub(deleted()));
-    // SAFETY: a valid pointer into a map value, which nothing else of a socket of datagrams uses.
-    let of_socket = one_more(unsafe { &raw mut (*entry).retransmitted });
+    let (Some(made), Some(user)) = (MADE.get_ptr(0), USERS.get_ptr_mut(place(Current::get().uid()))) else {
+        return 0;
+    };
+    let max = setting(|s| unsafe { &raw const (*s).max_entries });
+    // SAFETY: valid pointers into map values; nothing else of a socket of datagrams uses `retransmitted`.
+    let (free, of_socket, of_user) = unsafe {
+        (
+            max.saturating_sub(read(&raw const (*made).flows).wrapping_sub(deleted())),
+            one_more(&raw mut (*entry).retransmitted),
+            &raw mut (*user).flows,
+        )
+    };
     if of_socket > free {
         return 0;
     }
-    let Some(user) = USERS.get_ptr_mut(Current::get().uid() & (SLOTS - 1)) else { return 0 };
-    // SAFETY: a valid pointer into a map value.
-    let of_user = one_more(unsafe { &raw mut (*user).flows });
-    u64::from(of_user <= 2 * free || (of_socket <= FEW && free >= max / 8))
+    u64::from(one_more(of_user) <= 2 * free || (of_socket <= FEW && free >= max / 8))
 }
 
-/// Whether a user may have one more entry in `SOCKS`.
+/// Whether a user may have one more entry in `map`, a value of [`quota`], which has room for `max`.
 #[inline(always)]
-pub fn has_room_for_socket(user: u32) -> bool {
-    let free = max_entries().saturating_sub(total(SOCKETS));
-    // SAFETY: a valid pointer into a map value.
-    USERS.get_ptr(user).is_some_and(|user| unsafe { read(&raw const (*user).sockets) } < PORTION * free)
+pub fn may_have(map: u32, user: u32, max: u64) -> bool {
+    let all = entries(MADE.get_ptr(0), map, SLOTS);
+    entries(USERS.get_ptr(user), map, user) < PORTION * max.saturating_sub(all)
 }
 
-/// A user has one entry in `SOCKS` more, or (`n` is `u64::MAX`) less.
 #[inline(always)]
-pub fn count_socket(user: u32, n: u64) {
-    if let (Some(user), Some(all)) = (USERS.get_ptr_mut(user), MADE.get_ptr_mut(SOCKETS)) {
-        // SAFETY: a valid pointer into a map value.
-        add_to(unsafe { &raw mut (*user).sockets }, n);
-        add_to(all, n);
+fn entries(user: Option<*const User>, map: u32, place: u32) -> u64 {
+    let Some(user) = user else { return 0 };
+    // SAFETY: valid pointers into map values.
+    unsafe {
+        let made = read(&raw const (*user).entries[map as usize]);
+        match DELETED.get_ptr(quota::deleted(map, place)) {
+            Some(deleted) if quota::is_deleted_by_user_space(map) => made.wrapping_sub(read(deleted)),
+            _ => made,
+        }
     }
 }
 
-/// Whether the current process's user, `uid`, may have one more share in `ACCT`.
+/// A user has one entry more in a map.
 #[inline(always)]
-pub fn has_room_for_share(uid: u32) -> bool {
-    let slot = uid & (SLOTS - 1);
-    let (Some(user), Some(deleted), Some(all)) =
-        (USERS.get_ptr(slot), DELETED_SHARES.get_ptr(slot), DELETED_SHARES.get_ptr(SLOTS))
-    else {
-        return false;
-    };
-    // SAFETY: valid pointers into map values.
-    let (of_user, all) = unsafe {
-        (read(&raw const (*user).shares).wrapping_sub(read(deleted)), total(SHARES).wrapping_sub(read(all)))
-    };
-    of_user < PORTION * u64::from(MAX_SHARES).saturating_sub(all)
+pub fn took(map: u32, user: u32) {
+    count(map, user, 1);
 }
 
-/// A share was made in `ACCT`.
+/// A user has one entry less in a map.
 #[inline(always)]
-pub fn share_made(uid: u32) {
-    if let (Some(user), Some(all)) = (USERS.get_ptr_mut(uid & (SLOTS - 1)), MADE.get_ptr_mut(SHARES)) {
-        // SAFETY: a valid pointer into a map value.
-        add_to(unsafe { &raw mut (*user).shares }, 1);
-        add_to(all, 1);
+pub fn gave_back(map: u32, user: u32) {
+    count(map, user, u64::MAX);
+}
+
+#[inline(always)]
+fn count(map: u32, user: u32, n: u64) {
+    if let (Some(user), Some(all)) = (USERS.get_ptr_mut(user), MADE.get_ptr_mut(0)) {
+        // SAFETY: valid pointers into map values.
+        unsafe {
+            add_to(&raw mut (*user).entries[map as usize], n);
+            add_to(&raw mut (*all).entries[map as usize], n);
+        }
     }
 }
 
@@ -135,18 +142,6 @@ pub fn lack_note(user: u32) {
 pub fn lacks_notes(user: u32) -> bool {
     // SAFETY: a valid pointer into a map value.
     USERS.get_ptr(user).is_some_and(|user| unsafe { read(&raw const (*user).unnoted) } != 0)
-}
-
-/// Entries that `SOCKS` has room for, and `FLOWS`.
-#[inline(always)]
-fn max_entries() -> u64 {
-    setting(|s| unsafe { &raw const (*s).max_entries })
-}
-
-#[inline(always)]
-fn total(of: u32) -> u64 {
-    // SAFETY: a valid pointer into a map value.
-    MADE.get_ptr(of).map_or(0, |made| unsafe { read(made) })
 }
 
 /// # Safety

@@ -40,6 +40,10 @@ pub struct Settings {
     pub idle_ns: u64,
     /// Entries that `SOCKS` has room for, and `FLOWS`.
     pub max_entries: u64,
+    /// Entries that `ACCT` has room for.
+    pub max_shares: u64,
+    /// Entries that `OVERFLOW` has room for.
+    pub max_overflow: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }

@@ -6,10 +6,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::maps::{Array, Map, MapData, MapError, PerCpuArray, RingBuf};
-use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, stat};
+use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, quota, stat};
 use sha2::{Digest, Sha256};
 
-use super::deleted::DeletedShares;
+use super::deleted::Deleted;
 use super::epochs::Epochs;
 use super::probes::{self, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
@@ -77,9 +77,9 @@ pub struct Capture {
     malformed: u64,
     /// When sockets that ended unseen were last looked for, CLOCK_BOOTTIME.
     ends_at: Option<u64>,
-    /// Entries that have been deleted from `FLOWS` and `ACCT`: with as many made, the walk can be spared.
+    /// Entries that have been deleted from `FLOWS`, and from others: with as many made, the walk can be spared.
     deleted_flows: u64,
-    deleted_shares: DeletedShares,
+    deleted: Deleted,
 }
 
 /// Bytes of the smallest record in the ring, with the ring's own header (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
@@ -127,7 +127,7 @@ impl Capture {
             _ => Err(MapError::InvalidMapType { map_type: 0 }),
         };
         let socks = hash(take("SOCKS")?)?;
-        let deleted_shares = DeletedShares::new(Array::try_from(take("DELETED_SHARES")?)?);
+        let deleted = Deleted::new(Array::try_from(take("DELETED")?)?);
         Ok(Self {
             ring: RingBuf::try_from(take("EVENTS")?)?,
             ring_records: options.ring_bytes as usize / MIN_RECORD,
@@ -153,7 +153,7 @@ impl Capture {
             ends_at: None,
             drained_ns: 0,
             deleted_flows: 0,
-            deleted_shares,
+            deleted,
         })
     }
 
@@ -214,6 +214,7 @@ impl Capture {
                 // First, so that it is told once.
                 sys::delete(self.overflow.fd().as_fd(), &id)
                     .map_err(|error| CaptureError::Map("OVERFLOW", error))?;
+                self.deleted.add(quota::OVERFLOW, entry.user);
                 emit(Frame::Closed(Box::new(entry)));
             }
         }
@@ -254,6 +255,7 @@ impl Capture {
         let retired = self.sweep_flows(told_until_ns, &mut live, &mut gone, &mut emit)?;
         self.switch.set_deleted(self.deleted_flows)?;
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
+        self.deleted.tell()?;
         self.gone = gone;
         let mut kernel = self.last;
         self.sniffer.forget(if self.ended.is_none() { now } else { u64::MAX });
@@ -325,7 +327,7 @@ impl Capture {
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
-        if self.last[stat::SHARES_MADE as usize] == self.deleted_shares.total() {
+        if self.last[stat::SHARES_MADE as usize] == self.deleted.total(quota::ACCT) {
             return Ok(());
         }
         for (key, share) in collect::<AcctKey, Share>(&self.acct, &mut self.scratch, "ACCT")? {
@@ -336,12 +338,11 @@ impl Capture {
             if retired.contains(&key.id) || self.gone.contains(&key.id) {
                 sys::delete(self.acct.fd().as_fd(), &key)
                     .map_err(|error| CaptureError::Map("ACCT", error))?;
-                self.deleted_shares.add(key.uid);
+                self.deleted.add(quota::ACCT, key.uid);
             } else {
                 gone.insert(key.id);
             }
         }
-        self.deleted_shares.tell()?;
         Ok(())
     }
 

@@ -1,34 +1,34 @@
-//! Tells the kernel side which shares have been deleted from `ACCT`, so that it knows how many each user has there.
+//! Tells the kernel side which entries have been deleted from its maps, so that it knows how many each user has there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aya::maps::{Array, MapData, MapError};
-use connmon_ebpf::USERS;
+use connmon_ebpf::{USERS, quota};
 
-/// Deleted shares by the place of their user; the last is the sum.
-pub struct DeletedShares {
+/// Entries deleted from the maps of [`quota`].
+pub struct Deleted {
     map: Array<MapData, u64>,
-    counts: Vec<u64>,
-    /// Places that have changed since the last time that they were told.
+    counts: HashMap<u32, u64>,
+    /// Indices whose counts have changed since they were last told.
     changed: BTreeSet<u32>,
 }
 
-impl DeletedShares {
+impl Deleted {
     /// None yet.
     pub fn new(map: Array<MapData, u64>) -> Self {
-        Self { map, counts: vec![0; USERS as usize + 1], changed: BTreeSet::new() }
+        Self { map, counts: HashMap::new(), changed: BTreeSet::new() }
     }
 
-    /// How many there are.
-    pub fn total(&self) -> u64 {
-        self.counts[USERS as usize]
+    /// How many have been deleted from a map.
+    pub fn total(&self, map: u32) -> u64 {
+        self.counts.get(&quota::deleted(map, USERS)).copied().unwrap_or(0)
     }
 
-    /// One of this user's is deleted.
-    pub fn add(&mut self, uid: u32) {
-        for place in [uid % USERS, USERS] {
-            self.counts[place as usize] += 1;
-            self.changed.insert(place);
+    /// One of the user at `place` is deleted.
+    pub fn add(&mut self, map: u32, place: u32) {
+        for index in [quota::deleted(map, place % USERS), quota::deleted(map, USERS)] {
+            *self.counts.entry(index).or_default() += 1;
+            self.changed.insert(index);
         }
     }
 
@@ -37,9 +37,9 @@ impl DeletedShares {
     /// # Errors
     /// The map cannot be written; what it was not told is told the next time.
     pub fn tell(&mut self) -> Result<(), MapError> {
-        while let Some(place) = self.changed.first().copied() {
-            self.map.set(place, self.counts[place as usize], 0)?;
-            self.changed.remove(&place);
+        while let Some(index) = self.changed.first().copied() {
+            self.map.set(index, self.counts.get(&index).copied().unwrap_or(0), 0)?;
+            self.changed.remove(&index);
         }
         Ok(())
     }

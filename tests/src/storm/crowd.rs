@@ -30,6 +30,7 @@ pub fn case() -> Case {
         .role("caller", caller)
         .role("sprayer", sprayer)
         .role("scatterer", scatterer)
+        .role("sharer", sharer)
         .v4()
 }
 
@@ -61,7 +62,8 @@ pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) ->
     stage.finish()
 }
 
-/// A user has so many connections open, both ends of each, and some sockets of datagrams; beside him another user makes a few.
+/// A user has so many connections open, both ends of each, some sockets of datagrams, and one that half as many processes use; beside
+/// him another user makes a few of all.
 pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let _netns = Netns::enter()?;
     let case = case();
@@ -76,6 +78,12 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
         [start("holder", &[&few, "1"], Some(MODEST))?, start("caller", &[&few], Some(MODEST))?],
     ];
     let scatterers = [start("scatterer", &[&few], Some(GREEDY))?, start("scatterer", &[&few], Some(MODEST))?];
+    let half = (connections / 2).to_string();
+    let sharers = [start("sharer", &[&half], Some(GREEDY))?, start("sharer", &[&few], Some(MODEST))?];
+    for sharer in sharers {
+        stage.tell(sharer, "go")?;
+        stage.end(sharer)?;
+    }
     let mut ports = Vec::new();
     for ([holder, caller], scatterer) in players.into_iter().zip(scatterers) {
         let addresses = stage.ready(holder)?;
@@ -193,6 +201,32 @@ fn scatterer(w: &mut Worker) -> Result<()> {
     }
     w.note("open")?;
     w.hear()?;
+    Ok(())
+}
+
+/// A socket that so many other processes use, one after the other, and this one too. Its connection has the bytes of all.
+fn sharer(w: &mut Worker) -> Result<()> {
+    let count: usize = w.arg(0)?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DISCARD);
+    w.hear()?;
+    ensure!(socket.send_to(&[0x5a], remote)? == 1, "a datagram was cut");
+    for _ in 0..count {
+        // SAFETY: the child only sends, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let failed = socket.send_to(&[0x5a; 3], remote).is_err();
+            // SAFETY: it ends at once.
+            unsafe { libc::_exit(i32::from(failed)) };
+        }
+        let mut status = -1;
+        // SAFETY: `status` is valid for writing.
+        ensure!(child > 0 && unsafe { libc::waitpid(child, &raw mut status, 0) } == child, "no child");
+        ensure!(status == 0, "a child could not send");
+    }
+    let connection = Connection::new(Proto::Udp, Direction::Out, Some(socket.local_addr()?), remote);
+    let (tx_bytes, tx_calls) = (1 + 3 * count as u64, 1 + count as u64);
+    w.list(Connection { tx_bytes, tx_calls, open: false, ..connection });
     Ok(())
 }
 
