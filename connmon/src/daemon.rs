@@ -242,6 +242,7 @@ async fn run(
             () = std::future::ready(()), if more => {}
             guard = ring.readable() => guard?.clear_ready(),
             _ = tick.tick() => {}
+            () = sleep(host.clock.to_next_step()) => {}
         }
         if !writing.has_room() {
             // From here on the kernel's own buffers are what there is; what they cannot hold they count.
@@ -256,7 +257,7 @@ async fn run(
             continue;
         }
         more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
-        let due = flushed.elapsed() >= period(writing, cost);
+        let due = flushed.elapsed() >= period(writing, cost) || host.sweeps.is_new_step(host.clock.now());
         let began = Instant::now();
         if due {
             // Under a load that never lets the ring become empty as well.

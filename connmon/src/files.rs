@@ -1,8 +1,8 @@
 //! Files that connmon writes: for their owner only, whole or not at all, and never in the place of a record.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What a SQLite database begins with (sqlite.org/fileformat.html), what its log begins with in either order of bytes, and
@@ -12,16 +12,16 @@ const RECORDS: [&[u8]; 4] = [b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x
 /// What captures of every version begin with.
 const CAPTURE: &[u8] = b"CONNMON";
 
-/// Creates or empties a file that only its owner may read: what connmon writes is confidential. A link is followed as in
-/// [`follow`]; what is no file, such as a device, is left as it is.
+/// Creates or empties a file that only its owner may read: what connmon writes is confidential. A file that others could have
+/// open is replaced. A link is followed as in [`follow`]; what is no file, such as a device, is left as it is.
 ///
 /// # Errors
 /// The file cannot be created, or others could read or change what is in it.
 pub fn create_private(path: &Path) -> io::Result<File> {
     let path = follow(path)?;
     let mut options = OpenOptions::new();
-    let file =
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(CAREFULLY).open(path)?;
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(CAREFULLY);
+    let file = options.open(&path)?;
     let data = file.metadata()?;
     if data.is_file() {
         check_owner(&data)?;
@@ -29,7 +29,10 @@ pub fn create_private(path: &Path) -> io::Result<File> {
         if data.nlink() > 1 {
             return Err(io::Error::other("the file has other names as well (hard links); name another file"));
         }
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        if data.mode() & 0o077 != 0 {
+            fs::remove_file(&path)?;
+            return options.create_new(true).open(&path);
+        }
         file.set_len(0)?;
     }
     Ok(file)
@@ -88,6 +91,26 @@ pub fn follow(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
+/// Where a file is that is to be written to: [`follow`]ed, in a folder without links, each of which must be ours or root's as well.
+///
+/// # Errors
+/// A link is another user's, or there is no such folder.
+pub fn place_of(path: &Path) -> io::Result<PathBuf> {
+    let path = follow(path)?;
+    let Some(name) = path.file_name() else { return Ok(path) };
+    let folder = folder_of(&path);
+    for part in folder.ancestors() {
+        if let Ok(data) = fs::symlink_metadata(part)
+            && data.is_symlink()
+        {
+            check_owner(&data).map_err(|_| {
+                io::Error::other("it is behind a symbolic link of another user, and not followed")
+            })?;
+        }
+    }
+    Ok(folder.canonicalize()?.join(name))
 }
 
 /// As many as the kernel follows (path_resolution(7)).
@@ -210,7 +233,8 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{lchown, symlink};
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
     fn put(path: &Path, text: &str) -> io::Result<()> {
         replace(path, |out| out.write_all(text.as_bytes()))
@@ -289,6 +313,11 @@ mod tests {
         drop(create_private(&place("real")).unwrap());
         let data = fs::metadata(place("real")).unwrap();
         assert_eq!((data.len(), data.mode() & 0o777), (0, 0o600));
+        fs::set_permissions(place("real"), Permissions::from_mode(0o644)).unwrap();
+        let mut theirs = File::open(place("real")).unwrap();
+        create_private(&place("real")).unwrap().write_all(b"secret").unwrap();
+        assert_eq!(io::read_to_string(&mut theirs).unwrap(), "", "who had it open before sees nothing");
+        fs::write(place("real"), "").unwrap();
         assert!(open_trusted(&place("real")).is_ok());
         fs::hard_link(place("real"), place("also")).unwrap();
         assert!(create_private(&place("also")).unwrap_err().to_string().contains("hard links"));
@@ -309,6 +338,22 @@ mod tests {
             for result in [put(&place("link"), "new"), create_private(&place("link")).map(drop)] {
                 assert!(result.unwrap_err().to_string().contains("symbolic link of another user"));
             }
+        }
+    }
+
+    #[test]
+    fn folders_may_be_links_of_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real");
+        fs::create_dir(&real).unwrap();
+        symlink("real", folder.path().join("link")).unwrap();
+        let place = place_of(&folder.path().join("link/a.db")).unwrap();
+        assert_eq!(place, real.canonicalize().unwrap().join("a.db"));
+        // SAFETY: only returns a number.
+        if unsafe { libc::geteuid() } == 0 {
+            lchown(folder.path().join("link"), Some(65_534), None).unwrap();
+            let refused = place_of(&folder.path().join("link/a.db")).unwrap_err();
+            assert!(refused.to_string().contains("symbolic link of another user"));
         }
     }
 

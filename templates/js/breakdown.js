@@ -5,7 +5,7 @@ import { byId, html, keepingFocus, replace, svg } from "./dom.js";
 import { countryText, KINDS } from "./facts.js";
 import { bytesText, count, grouped } from "./format.js";
 import { coding, peersOf, processName, sums } from "./groups.js";
-import { DIRECTIONS, ENDS } from "./query/fields.js";
+import { DIRECTIONS, ENDS } from "./query/entries.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./model.js").Model} Model */

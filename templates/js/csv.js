@@ -4,7 +4,7 @@
 import { displaySafe } from "./dom.js";
 import { closedText, directionText, hostText, openedText, ownerOf } from "./facts.js";
 import { processName } from "./groups.js";
-import { ENDS } from "./query/fields.js";
+import { ENDS } from "./query/entries.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
@@ -50,10 +50,10 @@ export function csvParts(model, rows) {
   return pieces;
 }
 
-/** As `export/csv.rs` writes it: what a spreadsheet would take for a formula gets an apostrophe, and what it could split or trim is quoted. @param {string | number | null | undefined} value */
+/** As `export/csv.rs` writes it: what a spreadsheet would take for a formula gets an apostrophe, also behind blanks and where it splits a line at a semicolon; what it could split or trim is quoted. @param {string | number | null | undefined} value */
 export function cell(value) {
   if (value === null || value === undefined) return "";
   const safe = displaySafe(String(value));
-  const text = typeof value === "string" && /^[=+\-@＝＋－＠]/.test(safe) ? `'${safe}` : safe;
+  const text = typeof value === "string" ? safe.replace(/(^|;)(\s*)(?=[=+\-@＝＋－＠])/gu, "$1$2'") : safe;
   return /[",';\t\r\n]|^ /.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }

@@ -1,8 +1,9 @@
 // @ts-check
 // Everything about one connection, and where each name came from.
 
+import { FLAGS } from "./columns.js";
 import { append, html, replace } from "./dom.js";
-import { closedText, countryText, directionText, endWords, hostOf, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
+import { askedFor, closedText, countryText, directionText, endWords, hostOf, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
 import { bytesText, count, durationText, grouped, idText, stamp } from "./format.js";
 import { termOf } from "./state.js";
 import { processName } from "./groups.js";
@@ -100,6 +101,7 @@ export class Drawer {
     const names = m.nameSets[m.names[row]];
     const hits = m.hitSets[m.hits[row]];
     const flags = m.flags[row];
+    const asked = askedFor(m, row);
     const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${termOf(field, String(value))}`, click: () => app.toggle(field, String(value)) }, "only");
     const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${idText(m.id[row])}`),
       html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), hostOf(names) ?? endpoint.ip),
@@ -109,21 +111,21 @@ export class Drawer {
     const traffic = list([
       ["Sent", amountText(all.tx[row], m.txCalls[row])], ["Received", amountText(all.rx[row], m.rxCalls[row])],
       ["Within the chosen time", m.whole ? `${bytesText(m.tx[row])} sent, ${bytesText(m.rx[row])} received` : null],
-      ["Kernel’s totals", flags & 4 ? `${grouped(m.kernelTx[row])} sent, ${grouped(m.kernelRx[row])} received` : null],
-      ["On the wire", flags & 8 ? `${bytesText(m.wireTx[row])} in ${count(m.wireTxPackets[row], "packet", "packets")} sent, ${bytesText(m.wireRx[row])} in ${count(m.wireRxPackets[row], "packet", "packets")} received` : null],
+      ["Kernel’s totals", flags & FLAGS.kernel ? `${grouped(m.kernelTx[row])} sent, ${grouped(m.kernelRx[row])} received` : null],
+      ["On the wire", flags & FLAGS.wire ? `${bytesText(m.wireTx[row])} in ${count(m.wireTxPackets[row], "packet", "packets")} sent, ${bytesText(m.wireRx[row])} in ${count(m.wireRxPackets[row], "packet", "packets")} received` : null],
       ["Retransmitted", m.retransmits[row] ? `${count(m.retransmits[row], "segment", "segments")}, ${grouped(m.retransmitted[row])} bytes` : null],
-      ["Round trip", flags & 4 ? (m.rtt[row] ? durationText(m.rtt[row] * 1000) : "not measured") : null],
+      ["Round trip", flags & FLAGS.kernel ? (m.rtt[row] ? durationText(m.rtt[row] * 1000) : "not measured") : null],
       ["Not exact", m.inexactReasons[m.inexact[row]] || null],
     ]);
     const shares = m.shares.get(row) ?? [];
     return [
       head,
       list([
-        ["Asked for", m.asked.has(row) ? `${m.asked.get(row)}, led elsewhere by a BPF program` : null],
+        ["Asked for", asked ? `${asked}, led elsewhere by a BPF program` : null],
         ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || (m.end[row] === m.open ? "still open" : "not seen")], ["Lasted", durationText(m.lasted[row])],
         ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Local", localText(m, row)],
         ["Remote", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],
-        ["Before the recording", flags & 1 ? "opened before it; earlier bytes are not counted" : null], ["Subflow", flags & 2 ? "of a multipath TCP connection" : null],
+        ["Before the recording", flags & FLAGS.preexisting ? "opened before it; earlier bytes are not counted" : null], ["Subflow", flags & FLAGS.subflow ? "of a multipath TCP connection" : null],
         ["Label", m.labels[m.label[row]].name || null],
       ]),
       html("h3", {}, "Traffic"), traffic,

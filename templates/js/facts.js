@@ -1,17 +1,13 @@
 // @ts-check
 // What a row says, in words: the same for the table, the drawer, the CSV file and the tooltips.
 
+import { END_WORDS, FLAGS } from "./columns.js";
 import { processName } from "./groups.js";
 import { clockText, dateText, stamp } from "./format.js";
-import { DIRECTIONS, ENDS } from "./query/fields.js";
+import { DIRECTIONS, ENDS } from "./query/entries.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
-const END_WORDS = [
-  "closed normally", "reset by the remote host", "timed out", "aborted by this host", "refused", "unreachable",
-  "local error", "socket closed", "ended by a pause", "still open at the end of the recording", "end not seen",
-  "still open",
-];
 export const KINDS = new Map([
   ["public", "Public"], ["private", "Private network"], ["loopback", "This host (loopback)"], ["link-local", "Link-local"],
   ["cgnat", "Carrier-grade NAT"], ["multicast", "Multicast"], ["broadcast", "Broadcast"], ["documentation", "Documentation range"],
@@ -45,6 +41,9 @@ export const localText = (model, row) => endText(model.locals[model.local[row]],
 
 /** @param {Model} model @param {number} row */
 export const remoteText = (model, row) => endText(model.endpoints[model.remote[row]].ip, model.remotePort[row]);
+
+/** The address that the process asked for, where a BPF program led the connection elsewhere. @param {Model} model @param {number} row */
+export const askedFor = (model, row) => (model.flags[row] & FLAGS.asked ? endText(model.locals[model.asked[row]], model.askedPort[row]) : null);
 
 /** @param {string} ip @param {number} port */
 const endText = (ip, port) => (port === 0 ? ip : ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`);

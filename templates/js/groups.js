@@ -1,13 +1,14 @@
 // @ts-check
 // Sums over rows.
 
+import { FLAGS } from "./columns.js";
 import { baseName } from "./query/fields.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {{key: number, connections: number, failed: number, inbound: number, tx: number, rx: number, first: number, last: number}} Sum */
 
 /** Whether a connection failed, as connmon counts it. @param {Model} model @param {number} row */
-export const hasFailed = ({ flags }, row) => (flags[row] & 16) !== 0;
+export const hasFailed = ({ flags }, row) => (flags[row] & FLAGS.failed) !== 0;
 
 /**
  * A sum for each code that a row can have, of the rows given.

@@ -82,10 +82,11 @@
  * @property {ArrayLike<number>} rtt microseconds
  * @property {ArrayLike<number>} named when the first name was seen, microseconds after the row was opened
  * @property {Map<number, number[]>} moreNamed when the other names were, of the rows that have any
- * @property {Map<number, string>} asked addresses that processes asked for, of the rows that a BPF program led elsewhere
+ * @property {ArrayLike<number>} asked the address that the process asked for, a place in `locals`, of the rows that a BPF program led elsewhere
+ * @property {ArrayLike<number>} askedPort
  * @property {ArrayLike<number>} run
  * @property {ArrayLike<number>} inexact
- * @property {ArrayLike<number>} flags 1 began before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures, 16 failed
+ * @property {ArrayLike<number>} flags one bit for each of `FLAGS`
  * @property {Uint32Array} local
  * @property {Uint32Array} remote
  * @property {Uint16Array} localPort

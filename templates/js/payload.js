@@ -1,6 +1,7 @@
 // @ts-check
 // Reads the data of a page: the reader of what `connmon/src/report/payload` writes.
 
+import { HEADERS, SERVICE_PORT } from "./columns.js";
 import { address } from "./query/networks.js";
 import { readSteps } from "./steps.js";
 
@@ -9,9 +10,6 @@ import { readSteps } from "./steps.js";
 /** @typedef {import("./model.js").Endpoint} Endpoint */
 /** @typedef {Float64Array | Uint32Array | Uint16Array | Uint8Array} Figures */
 /** @typedef {{name: string, width: number, coding: "plain" | "delta" | "beside", beside: string, packets: string, first: string | null}} Column */
-
-/** Bytes of headers of a packet, as they mostly are: the writer takes them off. */
-const HEADERS = 52;
 
 /**
  * The model of a page's data.
@@ -129,7 +127,8 @@ function modelOf(header, bytes) {
   for (let row = 0; row < rows; row += 1) {
     const [local, remote] = [localPort[row], remotePort[row]];
     const lower = local && remote ? Math.min(local, remote) : local || remote;
-    port[row] = direction[row] === 0 ? remote : direction[row] === 1 ? local : lower;
+    const which = SERVICE_PORT[direction[row]];
+    port[row] = which === "remote" ? remote : which === "local" ? local : lower;
   }
   /** @type {Model} */
   const model = {
@@ -159,7 +158,6 @@ function modelOf(header, bytes) {
     services: header.services.map((/** @type {string} */ name) => name.split(" (")[0]),
     named,
     moreNamed: new Map(header.named),
-    asked: new Map(header.asked),
     labels: header.labels.map((/** @type {any[]} */ [name, color, text]) => ({ name, color, text })),
     inexactReasons: header.inexact,
     nameSets: header.names.map((/** @type {any[][]} */ set) => set.map(([name, source, process]) => ({ name, source, process }))),

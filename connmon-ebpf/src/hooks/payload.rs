@@ -100,21 +100,45 @@ struct Payload {
     class: u8,
 }
 
-/// Looks at a packet of a TCP connection.
+/// Looks at a packet, of which `entry` is the connection's if it is there yet, and sends a copy of what tells a name.
 #[inline(always)]
-pub fn segment(ctx: &SkBuffContext, sk: u64, entry: *mut SockEntry, header: &Header, way: Way, len: u32) {
-    let state = looked(entry, way);
-    // SAFETY: a valid pointer into a map value; a race costs at most a copy more.
-    let seen = unsafe { core::ptr::read_volatile(state) };
-    if len <= header.len || !is_wanted() || seen == DONE {
+pub fn look_at(
+    ctx: &SkBuffContext,
+    sk: u64,
+    entry: Option<*mut SockEntry>,
+    is_stream: bool,
+    header: &Header,
+    way: Way,
+    len: u32,
+) {
+    if len <= header.len || !is_wanted() {
         return;
     }
     let len = len - header.len;
+    let mut payload = Payload { at: header.len, len, wanted: len, seq: 0, class: 0 };
+    match entry {
+        Some(entry) if is_stream => segment(ctx, entry, header, way, &mut payload),
+        entry => datagram(ctx, entry, header, way, &mut payload),
+    }
+    if payload.class != 0 {
+        copy(ctx, sk, entry, is_stream, header, way, &payload);
+    }
+}
+
+/// Looks at a packet of a TCP connection.
+#[inline(always)]
+fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way, payload: &mut Payload) {
+    let state = looked(entry, way);
+    // SAFETY: a valid pointer into a map value; a race costs at most a copy more.
+    let seen = unsafe { core::ptr::read_volatile(state) };
+    if seen == DONE {
+        return;
+    }
     let at = header.transport as usize;
     let (Ok(seq), Ok(flags)) = (ctx.load::<u32>(at + 4), ctx.load::<u8>(at + 13)) else { return };
     // A SYN has a number of its own; data can come with it (RFC 7413).
     let seq = u32::from_be(seq).wrapping_add(u32::from(flags & 2 != 0));
-    let mut payload = Payload { at: header.len, len, wanted: len, seq, class: class::MORE };
+    (payload.seq, payload.class) = (seq, class::MORE);
     // SAFETY: a valid pointer into a map value; an id never changes.
     let until = unsafe { (*entry).id } << 1 | u64::from(way == Way::Rx);
     let mut next = TAKING;
@@ -131,7 +155,7 @@ pub fn segment(ctx: &SkBuffContext, sk: u64, entry: *mut SockEntry, header: &Hea
             Way::Tx => flags & flag::INBOUND != 0,
             Way::Rx => flags & flag::OUTBOUND != 0,
         };
-        next = look(ctx, &mut payload, seen, is_server, until);
+        next = look(ctx, payload, seen, is_server, until);
     }
     if payload.class == class::MORE || payload.class == class::DNS {
         // SAFETY: the value is a number, and nobody deletes it.
@@ -149,10 +173,6 @@ pub fn segment(ctx: &SkBuffContext, sk: u64, entry: *mut SockEntry, header: &Hea
     }
     // SAFETY: as above.
     unsafe { core::ptr::write_volatile(state, next) };
-    if payload.class != 0 {
-        let (tgid, start_ns) = owner(entry, payload.class, way);
-        copy(ctx, sk, Some(entry), header, way, &payload, tgid, start_ns);
-    }
 }
 
 /// Looks at a packet of a stream that is not known yet. Returns the state after it.
@@ -212,16 +232,21 @@ fn is_left(until: u64, seq: u32) -> bool {
     left != 0 && left <= MAX_TEXT
 }
 
-/// Who asks a question of DNS over TCP: the sender, if the connection is its own. What the kernel sends later on, it sends in
-/// anybody's context.
+/// Who asks a question of DNS. A datagram leaves in the context of the call that sends it. What is sent on a stream is asked by the
+/// sender if the connection is its own: what the kernel sends later on, it sends in anybody's context.
 #[inline(always)]
-fn owner(entry: *mut SockEntry, class: u8, way: Way) -> (u32, u64) {
+fn asker(entry: Option<*mut SockEntry>, is_stream: bool, class: u8, way: Way) -> (u32, u64) {
     if class != class::DNS && class != class::DNS_OPENING || way != Way::Tx {
         return (0, 0);
     }
     let (tgid, start_ns) = sender();
-    // SAFETY: a valid pointer into a map value.
-    let is_own = unsafe { (*entry).shares[0].tgid == tgid && (*entry).shares[0].start_ns == start_ns };
+    let is_own = match entry {
+        // SAFETY: a valid pointer into a map value.
+        Some(entry) if is_stream => unsafe {
+            (*entry).shares[0].tgid == tgid && (*entry).shares[0].start_ns == start_ns
+        },
+        _ => true,
+    };
     if is_own { (tgid, start_ns) } else { (0, 0) }
 }
 
@@ -235,27 +260,22 @@ fn sender() -> (u32, u64) {
 
 /// Looks at a datagram, whose entry may not be there yet.
 #[inline(always)]
-pub fn datagram(
+fn datagram(
     ctx: &SkBuffContext,
-    sk: u64,
     entry: Option<*mut SockEntry>,
     header: &Header,
     way: Way,
-    len: u32,
+    payload: &mut Payload,
 ) {
-    if header.proto != proto::UDP || len <= header.len || !is_wanted() {
+    if header.proto != proto::UDP {
         return;
     }
-    let len = len - header.len;
-    let mut payload = Payload { at: header.len, len, wanted: len, seq: 0, class: class::DNS };
     if DNS_PORTS.contains(&header.remote.port) {
-        // A datagram leaves in the context of the call that sends it.
-        let (tgid, start_ns) = if way == Way::Tx { sender() } else { (0, 0) };
-        copy(ctx, sk, entry, header, way, &payload, tgid, start_ns);
+        payload.class = class::DNS;
         return;
     }
     // A socket can begin another connection at any time.
-    if len < INITIAL_LEN || !is_initial(ctx, header.len) {
+    if payload.len < INITIAL_LEN || !is_initial(ctx, header.len) {
         return;
     }
     if let Some(entry) = entry {
@@ -271,7 +291,6 @@ pub fn datagram(
         }
     }
     payload.class = class::QUIC;
-    copy(ctx, sk, entry, header, way, &payload, 0, 0);
 }
 
 /// Whether a datagram begins with a QUIC Initial packet (RFC 9000, section 17.2.2, and its drafts from 29 on; RFC 9369, section 3.2). The
@@ -292,16 +311,16 @@ fn copy(
     ctx: &SkBuffContext,
     sk: u64,
     entry: Option<*mut SockEntry>,
+    is_stream: bool,
     header: &Header,
     way: Way,
     payload: &Payload,
-    tgid: u32,
-    start_ns: u64,
 ) {
     if is_half_full() {
         count(stat::PAYLOADS_LOST, 1);
         return;
     }
+    let (tgid, start_ns) = asker(entry, is_stream, payload.class, way);
     let skb: *mut __sk_buff = ctx.skb.skb;
     // SAFETY: a field of the context; the verifier checks the access.
     let segment = unsafe { (*skb).gso_size };

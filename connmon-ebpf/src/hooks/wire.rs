@@ -99,43 +99,41 @@ fn packet(ctx: &SkBuffContext, way: Way) {
         }
         return;
     };
-    if let (Some(entry), true) = (entry, is_stream) {
-        payload::segment(ctx, sk, entry, &header, way, len);
-    }
     let (packets, bytes) = segments.on_wire(len, &header);
     let is_counted = matches!(header.proto, proto::TCP | proto::UDP);
     if !is_counted && way == Way::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
         name(sk, header.remote);
     }
-    let Some(entry) = entry else {
-        payload::datagram(ctx, sk, None, &header, way, len);
-        // It would wait for ever for an entry of a socket that gets none.
-        if is_counted && !pool::is_noted(sk) {
-            pend(&header, way, packets, bytes);
-        }
-        return;
+    let entry = match entry {
+        Some(entry) if !is_stream => of_datagram(entry, &header),
+        other => other,
     };
-    // SAFETY: a valid pointer into a map value; neither field changes for sockets of datagrams.
-    let (same, parent) = unsafe { ((*entry).remote == header.remote, (*entry).id) };
-    if is_stream || (same && is_current(entry)) {
-        payload::datagram(ctx, sk, Some(entry), &header, way, len);
+    payload::look_at(ctx, sk, entry, is_stream, &header, way, len);
+    match entry {
         // SAFETY: a valid pointer into a map value.
-        return add(unsafe { &raw mut (*entry).wire }, way, packets, bytes);
-    }
-    let mut key = FlowKey { parent, remote: header.remote, epoch: epoch() };
-    let mut flow = FLOWS.get_ptr_mut(&key);
-    if flow.is_none() {
-        // Of a socket with more remotes than are told apart.
-        key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
-        flow = FLOWS.get_ptr_mut(&key);
-    }
-    payload::datagram(ctx, sk, flow, &header, way, len);
-    match flow {
-        // SAFETY: a valid pointer into a map value.
-        Some(flow) => add(unsafe { &raw mut (*flow).wire }, way, packets, bytes),
-        None if is_counted => pend(&header, way, packets, bytes),
+        Some(entry) => add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
+        // Those of a socket that gets no entry would wait for ever.
+        None if is_counted && !pool::is_noted(sk) => pend(&header, way, packets, bytes),
         None => {}
     }
+}
+
+/// The entry of a datagram's flow; `entry` is that of its socket, whose first remote it may be.
+#[inline(always)]
+fn of_datagram(entry: *mut SockEntry, header: &Header) -> Option<*mut SockEntry> {
+    // SAFETY: a valid pointer into a map value; neither field changes for sockets of datagrams.
+    let (same, parent) = unsafe { ((*entry).remote == header.remote, (*entry).id) };
+    if same && is_current(entry) {
+        return Some(entry);
+    }
+    let mut key = FlowKey { parent, remote: header.remote, epoch: epoch() };
+    let flow = FLOWS.get_ptr_mut(&key);
+    if flow.is_some() {
+        return flow;
+    }
+    // Of a socket with more remotes than are told apart.
+    key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
+    FLOWS.get_ptr_mut(&key)
 }
 
 /// What a packet's socket says of its ends, at the cost of a load each: the verifier knows what these are.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use procfs::process::Process;
 
@@ -18,6 +19,17 @@ use crate::frame::{Executable, Subject};
 /// From the operating system.
 pub fn file_at(path: &str) -> io::Result<Executable> {
     status(libc::AT_FDCWD, &CString::new(path)?, 0).map(|(file, _)| file)
+}
+
+/// Where procfs shows what a process runs: its folder, or that of a thread that lives, where the first thread has ended.
+pub fn seen_at(folder: &str) -> PathBuf {
+    let shows = |folder: &PathBuf| std::fs::read_link(folder.join("exe")).is_ok();
+    let own = PathBuf::from(folder);
+    if shows(&own) {
+        return own;
+    }
+    let threads = std::fs::read_dir(own.join("task")).into_iter().flatten().flatten();
+    threads.map(|thread| thread.path()).find(shows).unwrap_or(own)
 }
 
 /// What statx(2) says of a file, and the number of the mount that it was reached through; 0 before Linux 5.8. It is taken as it
@@ -87,7 +99,7 @@ pub fn open(subject: &Subject) -> Result<(File, bool), String> {
             "the recorder is in a PID namespace of its own and cannot look at the process",
         );
     }
-    let link = format!("/proc/{}/exe", subject.tgid);
+    let link = seen_at(&format!("/proc/{}", subject.tgid)).join("exe");
     // Opened first, and only then is it checked whose it is.
     let own = File::open(&link);
     let target = std::fs::read_link(&link);
@@ -157,6 +169,21 @@ mod tests {
         assert!(why.starts_with(start) && !why.contains("gone"), "{why}");
         let why = refusal(&subject, &io::Error::from_raw_os_error(libc::EIO));
         assert!(why.contains("Input/output error"), "{why}");
+    }
+
+    #[test]
+    fn a_process_is_seen_while_any_thread_lives() {
+        let own = format!("/proc/{}", std::process::id());
+        assert_eq!(seen_at(&own), PathBuf::from(&own));
+        // As procfs shows a process whose first thread has ended.
+        let folder = tempfile::tempdir().unwrap();
+        for thread in ["7", "8"] {
+            std::fs::create_dir_all(folder.path().join("task").join(thread)).unwrap();
+        }
+        let path = folder.path().to_str().unwrap();
+        assert_eq!(seen_at(path), folder.path(), "nobody lives");
+        std::os::unix::fs::symlink("/bin/x", folder.path().join("task/8/exe")).unwrap();
+        assert_eq!(seen_at(path), folder.path().join("task/8"));
     }
 
     #[test]

@@ -92,11 +92,15 @@ fn run(probes: &mut Probes, program: &str, target: &'static str) -> Result<Vec<u
 /// What procfs says of a process; `None` if it has gone or the PID has a new owner.
 pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let process = Process::new(i32::try_from(tgid).ok()?).ok()?;
-    let exe = process.exe().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
-    let cwd = process.cwd().map(|path| from_bytes(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
+    let at = executable::seen_at(&format!("/proc/{tgid}"));
+    let target = |name: &str| {
+        let path = fs::read_link(at.join(name)).unwrap_or_default();
+        from_bytes(path.as_os_str().as_encoded_bytes())
+    };
+    let (exe, cwd) = (target("exe"), target("cwd"));
     // As bytes: procfs gives only text.
-    let args = split_args(&fs::read(format!("/proc/{tgid}/cmdline")).ok()?);
-    let file = executable::file_at(&format!("/proc/{tgid}/exe")).ok();
+    let args = split_args(&fs::read(at.join("cmdline")).ok()?);
+    let file = at.join("exe").to_str().and_then(|exe| executable::file_at(exe).ok());
     // Checked after reading, so that what was read belongs to this process.
     is_start_of(&process, start_ns).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd, file })
 }

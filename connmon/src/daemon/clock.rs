@@ -1,9 +1,11 @@
 //! Whether the host's clock was set while a recording is running. A clock that is slowed or hurried by NTP takes CLOCK_BOOTTIME
 //! with it, so what lies between the two changes by steps only.
 
+use std::time::Duration;
+
 use crate::capture::{boot_time_ns, clock_offset_ns};
 use crate::frame::Frame;
-use crate::model::Timestamp;
+use crate::model::{STEP_NS, Timestamp};
 use crate::summary::format::duration;
 
 /// A difference that is told, nanoseconds: smaller ones add up until they are.
@@ -24,6 +26,13 @@ impl Clock {
     /// The present as the recording's times go, whatever the clock was set to meanwhile.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp((boot_time_ns() as i64).wrapping_add(self.began_ns))
+    }
+
+    /// How long until the next step of traffic begins.
+    pub(super) fn to_next_step(&self) -> Duration {
+        let now = self.now();
+        let gone = now.0.saturating_sub(now.step().0);
+        Duration::from_nanos(STEP_NS.saturating_sub(gone).unsigned_abs())
     }
 
     /// Looks at it; a frame if it has been set.

@@ -16,11 +16,20 @@ pub(super) struct Sweeps {
     whole: Option<Timestamp>,
     /// When it was last told that they fail.
     told: Option<Instant>,
+    /// The step of traffic that the last one was in.
+    step: Option<Timestamp>,
 }
 
 impl Sweeps {
+    /// A step of traffic has begun since the last one. What is found now was moved before it, and what the next one finds was not:
+    /// so the sums of steps are exact but for what is moved while a sweep goes on.
+    pub(super) fn is_new_step(&self, now: Timestamp) -> bool {
+        self.step.is_none_or(|step| step != now.step())
+    }
+
     /// One is over.
     pub(super) fn took(&mut self, swept: Result<(), CaptureError>, now: Timestamp) {
+        self.step = Some(now.step());
         match swept {
             Ok(()) => {
                 self.whole = Some(now);
@@ -42,5 +51,23 @@ impl Sweeps {
         tracing::warn!("{reason}");
         let from = self.whole.unwrap_or(now);
         pipeline.lack(Gap { from, to: now, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::STEP_NS;
+
+    #[test]
+    fn a_sweep_parts_one_step_of_traffic_from_the_next() {
+        let mut sweeps = Sweeps::default();
+        let at = |ns: i64| Timestamp(7 * STEP_NS + ns);
+        assert!(sweeps.is_new_step(at(1)));
+        sweeps.took(Ok(()), at(1));
+        assert!(!sweeps.is_new_step(at(STEP_NS - 1)));
+        assert!(sweeps.is_new_step(at(STEP_NS)));
+        sweeps.took(Err(CaptureError::Map("SOCKS", std::io::Error::other("x"))), at(STEP_NS));
+        assert!(!sweeps.is_new_step(at(STEP_NS + 1)), "one that failed is tried again when the next is due");
     }
 }

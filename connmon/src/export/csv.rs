@@ -59,13 +59,29 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// A cell from a captured string: made visible, kept from being a formula, and quoted where needed.
 pub fn cell(text: &str) -> String {
-    let safe = display_safe(text);
-    let safe: Cow<'_, str> = if safe.starts_with(FORMULA) { format!("'{safe}").into() } else { safe };
+    let safe = guarded(display_safe(text));
     if safe.contains([',', '"', '\'', ';', '\t']) || safe.starts_with(' ') {
         format!("\"{}\"", safe.replace('"', "\"\""))
     } else {
         safe.into_owned()
     }
+}
+
+/// With an apostrophe in front of what would begin a formula: at the start, blanks or not, and behind each semicolon, at which
+/// spreadsheets of many languages split a line whatever its quotes.
+fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(FORMULA) {
+        return text;
+    }
+    let (mut out, mut begins) = (String::with_capacity(text.len() + 1), true);
+    for c in text.chars() {
+        if begins && FORMULA.contains(&c) {
+            out.push('\'');
+        }
+        begins = c == ';' || begins && c.is_whitespace();
+        out.push(c);
+    }
+    out.into()
 }
 
 #[cfg(test)]
@@ -85,8 +101,12 @@ mod tests {
             ("＝1", "\"'＝1\""),
             ("\t=1", "\\u{9}=1"),
             ("\r=1", "\\u{d}=1"),
-            (" =1", "\" =1\""),
-            ("a;=1", "\"a;=1\""),
+            (" =1", "\" '=1\""),
+            ("\u{a0}\u{3000}=1", "\"\u{a0}\u{3000}'=1\""),
+            ("\u{feff}=1", "\\u{feff}=1"),
+            ("a;=1", "\"a;'=1\""),
+            ("a; ＝1;b=c", "\"a; '＝1;b=c\""),
+            ("a -x = b", "a -x = b"),
             ("line\nbreak", "line\\u{a}break"),
         ] {
             assert_eq!(cell(text), expected);

@@ -7,6 +7,7 @@ use super::networks::Networks;
 use super::pattern::Pattern;
 use super::row::Row;
 use crate::model::Timestamp;
+use crate::model::facts::{Cell, Fact};
 
 /// A tree of tests. There is no third answer besides yes and no: what is not known does not fit, so its negation does.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub enum Test {
     Number(&'static Number, Compare, Vec<i64>),
     /// The remote address is in one of these networks.
     Remote(Networks),
+    /// A fact that is an address is in one of these networks.
+    Address(&'static Fact, Networks),
     /// The remote address is a public one, or is not.
     Public(bool),
     /// It was open at this time or later.
@@ -111,12 +114,19 @@ impl Test {
                 let holds = |found: i64| values.iter().any(|value| compare.holds(found.cmp(value)));
                 match &number.from {
                     NumberFrom::Process(_, get) => row.processes.iter().filter_map(get).any(holds),
+                    NumberFrom::Fact(fact, factor) => {
+                        fields::number_of(fact, *factor, row).is_some_and(holds)
+                    }
                     NumberFrom::Connection(_, get) | NumberFrom::Endpoint(_, get) => {
                         get(row).is_some_and(holds)
                     }
                 }
             }
             Self::Remote(networks) => networks.contains(row.remote),
+            Self::Address(fact, networks) => match fact.seen().map(|seen| seen.cell(&row.facts)) {
+                Some(Cell::Text(Some(text))) => text.parse().is_ok_and(|ip| networks.contains(ip)),
+                _ => false,
+            },
             Self::Public(public) => row.public == *public,
             Self::Since(time) => row.closed.is_none_or(|closed| closed >= time.0),
             Self::Until(time) => row.opened < time.0,

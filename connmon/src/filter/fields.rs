@@ -1,12 +1,16 @@
-//! Everything that can be asked about: the one table of fields. A new field is one line here, and a member of
-//! [`Row`] if its data is new too.
+//! Everything that can be asked about: the one table of fields. A plain fact of a connection needs no line here: where the table
+//! of facts names a field that this one does not have, it follows from the fact. Others are one line here, and a member of
+//! [`Row`] if their data is new too.
 //!
 //! Each line says where the data is in a [`Row`] and where in the store: both must give the same. A column that a
 //! store does not have is not known for all its rows.
 
+use std::sync::LazyLock;
+
 use super::pattern::{Pattern, Shape};
 use super::row::{ProcessRow, Row};
 use super::sql::END;
+use crate::model::facts::{self, Cell, FACTS, Fact, Seen};
 
 /// A field.
 pub struct Field {
@@ -26,8 +30,8 @@ pub enum Data {
     Text(Text),
     /// A number.
     Number(Number),
-    /// Addresses and networks of the remote.
-    Network,
+    /// Addresses and networks.
+    Network(NetworkFrom),
     /// Open at this time or later.
     Since,
     /// Opened before this time.
@@ -74,6 +78,17 @@ pub enum NumberFrom {
     Connection(&'static str, fn(&Row<'_>) -> Option<i64>),
     /// A column of `endpoint`.
     Endpoint(&'static str, fn(&Row<'_>) -> Option<i64>),
+    /// A fact that is a whole number, and by what it is multiplied.
+    Fact(&'static Fact, i64),
+}
+
+/// Where an address is.
+#[derive(Clone, Copy)]
+pub enum NetworkFrom {
+    /// The remote one.
+    Remote,
+    /// A fact that is an address.
+    Fact(&'static Fact),
 }
 
 /// How a number is written.
@@ -127,8 +142,36 @@ const ENDS: &[&str] = &[
     OPEN,
 ];
 
-/// The table.
-pub static FIELDS: &[Field] = &[
+/// The table: fields with rules of their own, and then those that follow from facts.
+pub static FIELDS: LazyLock<Vec<&'static Field>> = LazyLock::new(|| OWN.iter().chain(&*OF_FACTS).collect());
+
+/// Fields that follow from facts.
+static OF_FACTS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let plain = FACTS.iter().filter(|fact| OWN.iter().all(|field| field.name != fact.field));
+    plain.filter_map(of_fact).collect()
+});
+
+/// The field that a fact names, if it is a number or an address.
+fn of_fact(fact: &'static Fact) -> Option<Field> {
+    let data = match (fact.seen()?, fact.unit) {
+        _ if fact.field.is_empty() => return None,
+        (Seen::Text(..), facts::Unit::Address) => Network(NetworkFrom::Fact(fact)),
+        (Seen::Count(..), unit) => {
+            let (unit, factor) = match unit {
+                facts::Unit::Bytes => (Unit::Bytes, 1),
+                facts::Unit::Port => (Unit::Port, 1),
+                facts::Unit::Microseconds => (Unit::Time, 1_000),
+                _ => (Unit::Plain(u32::MAX.into()), 1),
+            };
+            Data::Number(Number { unit, from: N::Fact(fact, factor) })
+        }
+        _ => return None,
+    };
+    Some(field(fact.field, fact.about, data))
+}
+
+/// Fields with rules of their own.
+static OWN: &[Field] = &[
     text(
         "proc",
         "process: its name, or the file name of its executable",
@@ -190,8 +233,8 @@ pub static FIELDS: &[Field] = &[
         Domain,
         T::Name(|r, t| r.hosts.iter().any(|host| t.fits(host))),
     ),
-    field("ip", "remote address", Network),
-    field("net", "network of the remote address, such as 8.8.8.0/24", Network),
+    field("ip", "remote address", Network(NetworkFrom::Remote)),
+    field("net", "network of the remote address, such as 8.8.8.0/24", Network(NetworkFrom::Remote)),
     number(
         "port",
         "port of the service: the remote one of outbound connections, the local one of inbound ones",
@@ -299,7 +342,7 @@ const fn number(name: &'static str, about: &'static str, unit: Unit, from: Numbe
 
 /// The field of a name.
 pub fn find(name: &str) -> Option<&'static Field> {
-    FIELDS.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+    FIELDS.iter().copied().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
 /// What free text looks at.
@@ -314,6 +357,14 @@ pub fn free() -> impl Iterator<Item = &'static Text> {
 /// The last part of a path.
 pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+/// What a fact of a connection says, as a number.
+pub(super) fn number_of(fact: &Fact, factor: i64, row: &Row<'_>) -> Option<i64> {
+    match fact.seen()?.cell(&row.facts) {
+        Cell::Count(count) => count.map(|count| figure(count).saturating_mul(factor)),
+        _ => None,
+    }
 }
 
 /// A figure as the store keeps it.

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::error::Fault;
 use super::expr::{Compare, Expr, Test};
-use super::fields::{self, Data, FIELDS, Field, Number, Text, Unit};
+use super::fields::{self, Data, FIELDS, Field, NetworkFrom, Number, Text, Unit};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
 use super::syntax::{Form, Syntax, Term, Value};
@@ -45,7 +45,8 @@ fn field(term: &Term<'_>, now: Timestamp) -> Result<Expr, Fault> {
     let test = Expr::Test(match &field.data {
         Data::Text(text) => Test::Text(text, pattern(field, text, term)?),
         Data::Number(number) => numbers(number, term)?,
-        Data::Network => Test::Remote(remote(term)?),
+        Data::Network(NetworkFrom::Remote) => Test::Remote(addresses(term)?),
+        Data::Network(NetworkFrom::Fact(fact)) => Test::Address(fact, addresses(term)?),
         Data::Since => Test::Since(time(term, now)?),
         Data::Until => Test::Until(time(term, now)?),
     });
@@ -216,7 +217,7 @@ fn number(value: &Value<'_>, unit: Unit) -> Result<i64, Fault> {
     found.ok_or_else(|| Fault::new(value.span.clone(), format!("`{text}` is not valid here")).hint(hint))
 }
 
-fn remote(term: &Term<'_>) -> Result<Networks, Fault> {
+fn addresses(term: &Term<'_>) -> Result<Networks, Fault> {
     only_equal(term, "an address")?;
     let each = term.values.iter().map(|value| {
         networks::network(&value.text).map_err(|error| {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Container, ExeHash, Process, Service, Timestamp, service_of};
+use crate::model::{Connection, Container, ExeHash, Facts, Process, Service, Timestamp, service_of};
 
 /// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Row<'a> {
     pub label: Option<Cow<'a, str>>,
     /// Indicators that it matches, and the names of their lists.
     pub ioc: Vec<Cow<'a, str>>,
+    /// What was seen of it: fields that follow from facts are asked of these.
+    pub facts: Cow<'a, Facts>,
 }
 
 /// A connection of which nothing is known.
@@ -76,6 +78,7 @@ impl Default for Row<'_> {
             hosts: Vec::new(),
             label: None,
             ioc: Vec::new(),
+            facts: Cow::Owned(Facts::default()),
         }
     }
 }
@@ -137,6 +140,7 @@ impl<'a> Row<'a> {
                 .flat_map(|hit| [hit.list.name.as_str(), &hit.indicator])
                 .map(Into::into)
                 .collect(),
+            facts: Cow::Borrowed(&connection.facts),
         }
     }
 }

@@ -100,6 +100,14 @@ impl Sql<'_> {
                 let networks = self.bind(Value::Text(networks.to_string()));
                 endpoint(&format!("within({networks}, ip)"))
             }
+            Test::Address(fact, networks) => {
+                let column = format!("c.{}", fact.column());
+                if !self.known("connection", &column) {
+                    return UNKNOWN.into();
+                }
+                let networks = self.bind(Value::Text(networks.to_string()));
+                format!("({column} IS NOT NULL AND within({networks}, {column}))")
+            }
             Test::Public(public) => endpoint(&format!("is_public(ip) = {}", i32::from(*public))),
             Test::Since(time) => {
                 let time = self.bind(Value::Integer(time.0));
@@ -153,13 +161,17 @@ impl Sql<'_> {
     }
 
     fn number(&mut self, number: &Number, compare: Compare, values: &[i64]) -> String {
-        let (table, column) = match &number.from {
-            NumberFrom::Process(column, _) => ("process", column),
-            NumberFrom::Connection(column, _) => ("connection", column),
-            NumberFrom::Endpoint(column, _) => ("endpoint", column),
+        let (table, mut column) = match &number.from {
+            NumberFrom::Process(column, _) => ("process", (*column).to_owned()),
+            NumberFrom::Connection(column, _) => ("connection", (*column).to_owned()),
+            NumberFrom::Endpoint(column, _) => ("endpoint", (*column).to_owned()),
+            NumberFrom::Fact(fact, _) => ("connection", format!("c.{}", fact.column())),
         };
-        if !self.known(table, column) {
+        if !self.known(table, &column) {
             return UNKNOWN.into();
+        }
+        if let NumberFrom::Fact(_, factor @ 2..) = number.from {
+            column += &format!(" * {factor}");
         }
         let test = match (compare, values) {
             (compare, [value]) => {
@@ -173,7 +185,7 @@ impl Sql<'_> {
         };
         match number.from {
             NumberFrom::Process(..) => process(&test),
-            NumberFrom::Connection(..) => format!("coalesce({test}, 0)"),
+            NumberFrom::Connection(..) | NumberFrom::Fact(..) => format!("coalesce({test}, 0)"),
             NumberFrom::Endpoint(..) => endpoint(&test),
         }
     }

@@ -5,9 +5,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 
-use super::{FIELDS, Filter, Row};
+use super::fields::{Data, NetworkFrom, NumberFrom, Unit};
+use super::{FIELDS, Field, Filter, Row};
 use crate::enrich::geo::{country_named, country_names};
+use crate::model::facts::FACTS;
 use crate::model::{End, Proto, Service, Timestamp};
 
 #[derive(Deserialize)]
@@ -72,7 +75,7 @@ fn errors_point_at_the_place_and_say_what_to_write() {
 fn every_field_is_in_the_contract_and_in_the_documentation() {
     let (golden, _) = golden();
     let page = include_str!("../../../docs/queries.md");
-    for field in FIELDS {
+    for field in FIELDS.iter() {
         let used = |text: &str| {
             text.match_indices(field.name).any(|(at, name)| {
                 text[at + name.len()..].starts_with([':', '=', '<', '>', '!'])
@@ -130,6 +133,92 @@ fn the_page_knows_the_same_names() {
     text.push_str("]);\n");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/js/query/names.js");
     crate::summary::golden::compare_file(&file, "filter", &text);
+}
+
+/// The table of fields, as the page has it: only where their data is, it says itself.
+#[test]
+fn the_page_knows_the_same_fields() {
+    let words = |name: &str| super::fields::find(name).unwrap().words;
+    let mut text = String::from(
+        "// @ts-check\n// What can be asked, as in filter/. Generated: \
+         BLESS=1 cargo test -p connmon the_page_knows_the_same_fields\n\n",
+    );
+    for (name, words) in [("PROTOS", words("proto")), ("DIRECTIONS", words("dir")), ("ENDS", words("end"))] {
+        text.push_str(&format!("export const {name} = {};\n", json!(words)));
+    }
+    text.push_str("\n/** @type {readonly import(\"./fields.js\").Entry[]} */\nexport const ENTRIES = [\n");
+    for field in FIELDS.iter() {
+        text.push_str(&format!("  {},\n", entry(field)));
+    }
+    text.push_str("];\n");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/js/query/entries.js");
+    crate::summary::golden::compare_file(&file, "filter", &text);
+}
+
+/// What the page has to know of a field.
+fn entry(field: &Field) -> serde_json::Value {
+    let mut entry = json!({"name": field.name, "about": field.about});
+    if !field.words.is_empty() {
+        entry["words"] = json!(field.words);
+    }
+    let fact = match &field.data {
+        Data::Text(text) => {
+            entry["kind"] = json!("text");
+            entry["shape"] = json!(format!("{:?}", text.shape).to_lowercase());
+            entry["free"] = json!(text.free);
+            None
+        }
+        Data::Number(number) => {
+            let (unit, most) = match number.unit {
+                Unit::Plain(most) => ("plain", Some(most)),
+                Unit::Port => ("port", Some(i64::from(u16::MAX))),
+                Unit::Asn => ("asn", Some(i64::from(u32::MAX))),
+                Unit::Bytes => ("bytes", None),
+                Unit::Time => ("time", None),
+            };
+            entry["kind"] = json!("number");
+            entry["unit"] = json!(unit);
+            if let Some(most) = most {
+                entry["most"] = json!(most);
+            }
+            match number.from {
+                NumberFrom::Fact(fact, factor) => {
+                    entry["factor"] = json!(factor);
+                    Some(fact)
+                }
+                _ => None,
+            }
+        }
+        Data::Network(from) => {
+            entry["kind"] = json!("network");
+            match from {
+                NetworkFrom::Fact(fact) => Some(*fact),
+                NetworkFrom::Remote => None,
+            }
+        }
+        Data::Since => {
+            entry["kind"] = json!("since");
+            None
+        }
+        Data::Until => {
+            entry["kind"] = json!("until");
+            None
+        }
+    };
+    if let Some(fact) = fact {
+        let page = fact.page.expect("what can be asked for has a column in the page");
+        entry["column"] = json!(page.name);
+        entry["group"] = json!(page.group.name());
+    }
+    entry
+}
+
+/// Every fact that names a field has it.
+#[test]
+fn the_fields_of_facts_are_there() {
+    for fact in FACTS.iter().filter(|fact| !fact.field.is_empty()) {
+        assert!(super::fields::find(fact.field).is_some(), "{}: {}", fact.json, fact.field);
+    }
 }
 
 #[test]

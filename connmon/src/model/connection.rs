@@ -85,16 +85,19 @@ impl Connection {
     }
 
     /// Whether it failed: it was refused, or it ended by an error without having moved a byte. One that moved data and was then
-    /// reset or timed out did not fail.
+    /// reset or timed out did not fail, also where that was before the recording.
     pub fn has_failed(&self) -> bool {
-        // The application bytes of a subflow are those of its MPTCP connection.
-        let below =
-            self.kernel.filter(|_| self.subflow).map_or(0, |kernel| kernel.tx_bytes | kernel.rx_bytes);
         match self.end {
             Some(End::Refused) => true,
-            Some(end) => end.is_error() && self.bytes() == 0 && self.beyond == 0 && below == 0,
+            Some(end) => end.is_error() && self.bytes() == 0 && self.beyond == 0 && self.beside() == 0,
             None => false,
         }
+    }
+
+    /// More than nothing if it moved, or may have moved, bytes that no call of the recording did: before it, which the kernel's
+    /// totals tell, or as a subflow of an MPTCP connection.
+    fn beside(&self) -> u64 {
+        self.kernel.map_or(u64::from(self.preexisting), |kernel| kernel.tx_bytes | kernel.rx_bytes)
     }
 
     /// Whether all that was seen of it lies between two times.
@@ -129,10 +132,8 @@ impl Connection {
             }
             self.traffic.extend(is_in.then_some(part));
         }
-        // Figures of a subflow are below it: they tell that it moved something.
-        let below =
-            self.kernel.filter(|_| self.subflow).map_or(0, |kernel| kernel.tx_bytes | kernel.rx_bytes);
-        self.beyond = self.beyond.saturating_add(before.saturating_sub(self.bytes())).max(below);
+        let beside = self.beside();
+        self.beyond = self.beyond.saturating_add(before.saturating_sub(self.bytes())).max(beside);
         (self.kernel, self.wire) = (None, None);
         self
     }
@@ -221,6 +222,9 @@ impl Direction {
     }
 }
 
+/// What is said in place of [`End::words`] while a connection lasts.
+pub const STILL_OPEN: &str = "still open";
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum End {
@@ -278,6 +282,23 @@ impl End {
             Self::Idle => "idle",
             Self::RecordingEnded => "recording-ended",
             Self::Unseen => "unseen",
+        }
+    }
+
+    /// The same in words that need no knowledge of TCP.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Fin => "closed normally",
+            Self::Reset => "reset by the remote host",
+            Self::Timeout => "timed out",
+            Self::Abort => "aborted by this host",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Error => "local error",
+            Self::Closed => "socket closed",
+            Self::Idle => "ended by a pause",
+            Self::RecordingEnded => "still open at the end of the recording",
+            Self::Unseen => "end not seen",
         }
     }
 

@@ -99,3 +99,18 @@ pub fn members(object: &'static str) -> impl Iterator<Item = (&'static str, &'st
     let name = move |fact: &'static Fact| fact.json.strip_prefix(object)?.strip_prefix('.');
     FACTS.iter().filter_map(move |fact| Some((name(fact)?, fact)))
 }
+
+/// The facts that have a column in the page's data.
+pub fn paged() -> impl Iterator<Item = (&'static Fact, Page)> {
+    FACTS.iter().filter_map(|fact| Some((fact, fact.page?)))
+}
+
+/// How many [`paged`] gives.
+pub const PAGED: usize = {
+    let (mut count, mut place) = (0, 0);
+    while place < FACTS.len() {
+        count += FACTS[place].page.is_some() as usize;
+        place += 1;
+    }
+    count
+};

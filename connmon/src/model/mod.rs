@@ -22,7 +22,7 @@ mod time;
 pub use address::{Endpoint, Proto};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
-pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, Share, Step};
+pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, STILL_OPEN, Share, Step};
 pub use facts::{Facts, KernelTotals, Wire};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};

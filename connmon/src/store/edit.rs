@@ -30,7 +30,7 @@ impl Editor {
             return Err(StoreError::Foreign(path.into()));
         }
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
-        let place = files::follow(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
+        let place = files::place_of(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
         let mut file = place::open(&place)?;
         let mut db = place::connect(&place, &file)?;
         schema::check(&db, path)?;

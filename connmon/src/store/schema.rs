@@ -273,7 +273,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The newest schema: that of the last migration, or of the newest fact.
-fn newest() -> i32 {
+pub(super) fn newest() -> i32 {
     seen().map(|(fact, _)| fact.since).max().unwrap_or(0).max(MIGRATIONS.len() as i32)
 }
 
@@ -300,6 +300,11 @@ fn migration(number: i32) -> String {
 /// # Errors
 /// It is another program's, is newer, or cannot be written.
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    migrate_to(db, path, newest())
+}
+
+/// Brings a store to a schema, unless it has a newer one.
+pub(super) fn migrate_to(db: &mut Connection, path: &Path, newest: i32) -> Result<(), StoreError> {
     let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
@@ -308,7 +313,7 @@ pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
         check(db, path)?;
     }
     let version = version(db).map_err(sqlite)?;
-    for number in version + 1..=newest() {
+    for number in version + 1..=newest {
         let transaction = db.transaction().map_err(sqlite)?;
         transaction.execute_batch(&migration(number)).map_err(sqlite)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;

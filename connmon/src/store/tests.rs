@@ -1,5 +1,6 @@
 //! The store: migrations, refusals, and what a crash leaves.
 
+mod facts;
 mod filter;
 mod judge;
 mod open;

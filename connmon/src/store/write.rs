@@ -75,7 +75,7 @@ impl Writer {
         if path.is_dir() {
             return Err(StoreError::Folder(path.into()));
         }
-        let place = files::follow(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
+        let place = files::place_of(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
         let file = place::open(&place)?;
         let file = lock(path, file)?;
         let mut writer = Self::begin(place::connect(&place, &file)?, &place)?;

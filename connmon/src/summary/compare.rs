@@ -74,13 +74,25 @@ impl Comparison {
     /// What changed from the first to the second.
     pub fn of(before: &Summary, after: &Summary) -> Self {
         let section = |title, of: &dyn Fn(&Summary) -> Named| Section::new(title, of(before), of(after));
+        let mut remotes = section("Remote addresses", &remotes);
+        // An address is the same with another name, or with none.
+        let named: BTreeMap<String, &String> = [before, after]
+            .iter()
+            .flat_map(|side| &side.remotes)
+            .filter_map(|row| Some((row.ip.to_string(), row.names.first()?)))
+            .collect();
+        for one in &mut remotes.differences {
+            if let Some(name) = named.get(&one.name) {
+                one.name = format!("{} {name}", one.name);
+            }
+        }
         Self {
             windows: [before.window, after.window],
             totals: [before.totals.figures, after.totals.figures],
             completeness: [before, after].map(|side| side.completeness.clone()),
             sections: vec![
                 section("Programs", &programs),
-                section("Remote addresses", &remotes),
+                remotes,
                 section("Countries", &countries),
                 section("Services", &services),
             ],
@@ -104,10 +116,7 @@ fn programs(summary: &Summary) -> Named {
 }
 
 fn remotes(summary: &Summary) -> Named {
-    named(summary.remotes.iter().map(|row| match row.names.first() {
-        Some(name) => (format!("{} {name}", row.ip), row.figures),
-        None => (row.ip.to_string(), row.figures),
-    }))
+    named(summary.remotes.iter().map(|row| (row.ip.to_string(), row.figures)))
 }
 
 fn countries(summary: &Summary) -> Named {
@@ -159,21 +168,28 @@ fn has_grown(before: u64, after: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Name, NameSource};
     use crate::summary::fixture::{connection, process, run, summary};
 
     #[test]
     fn what_is_new_gone_and_grown() {
         let [curl, wget, ssh] = ["curl", "wget", "ssh"].map(|name| process(name.len() as u32, 1, name));
+        let mut unnamed = connection(3, 0, &curl, "9.9.9.10:443", 1, 1);
         let before = summary(
             vec![run(1, 0)],
             [
+                (1, unnamed.clone()),
                 (1, connection(1, 0, &curl, "8.8.8.8:443", 10, 10)),
                 (1, connection(2, 0, &wget, "1.1.1.1:80", 5, 5)),
             ],
         );
+        // What has a name now is not new, and is not gone without one.
+        let name = "dns.example".to_owned();
+        unnamed.names = vec![Name { name, source: NameSource::Dns, process: None, time: unnamed.opened }];
         let after = summary(
             vec![run(1, 0)],
             [
+                (1, unnamed),
                 (1, connection(1, 0, &curl, "8.8.8.8:443", 10, 3 << 20)),
                 (1, connection(2, 0, &ssh, "9.9.9.9:22", 5, 5)),
             ],

@@ -3,7 +3,7 @@
 use super::fixture::{SECOND, START, connection, process, run, share, summary, varied};
 use super::*;
 use crate::enrich::geo::AddressKind;
-use crate::model::{Completeness as Counters, End, Gap, LeftOut, Proto, Timestamp};
+use crate::model::{Completeness as Counters, End, Gap, KernelTotals, LeftOut, Proto, Timestamp};
 
 #[test]
 fn totals_are_exact() {
@@ -270,6 +270,13 @@ fn failed_is_what_ended_by_an_error_without_having_moved_a_byte() {
         let mut one = connection(1, 0, &curl, "8.8.8.8:443", tx, rx);
         one.end = Some(end);
         assert_eq!(summary(vec![run(1, 0)], [(1, one)]).totals.figures.failed, failed, "{end} {tx} {rx}");
+    }
+    // What it moved before the recording counts, which only the kernel tells; where it does not, it is not known to have failed.
+    for (kernel, failed) in [(Some(0), 1), (Some(7), 0), (None, 0)] {
+        let mut one = connection(1, 0, &curl, "8.8.8.8:443", 0, 0);
+        (one.end, one.preexisting) = (Some(End::Reset), true);
+        one.kernel = kernel.map(|tx_bytes| KernelTotals { tx_bytes, ..KernelTotals::default() });
+        assert_eq!(summary(vec![run(1, 0)], [(1, one)]).totals.figures.failed, failed, "{kernel:?}");
     }
     // Of a part of its time too: what it moved before counts.
     let mut one = connection(1, 0, &curl, "8.8.8.8:443", 10, 0);

@@ -4,7 +4,7 @@
 import { byId, html, replace } from "../dom.js";
 import { bytesText, count, grouped } from "../format.js";
 import { hasFailed } from "../groups.js";
-import { DIRECTIONS } from "../query/fields.js";
+import { DIRECTIONS } from "../query/entries.js";
 
 /** @typedef {import("../model.js").Model} Model */
 

@@ -1,6 +1,7 @@
 // @ts-check
 // Puts changed connections into a model that is on show: rows in place, dictionaries by what their entries are.
 
+import { FACT_ADDRESSES, FACT_FIGURES } from "../columns.js";
 import { lengthened } from "../steps.js";
 
 /** @typedef {import("../model.js").Model} Model */
@@ -10,10 +11,8 @@ import { lengthened } from "../steps.js";
 
 /** Columns whose values mean the same in every model. A page's own may be narrower: they are as wide as its rows need. */
 const PLAIN = /** @type {const} */ ({
-  id: Float64Array, lasted: Float64Array, tx: Float64Array, rx: Float64Array, txCalls: Float64Array, rxCalls: Float64Array, kernelTx: Float64Array,
-  kernelRx: Float64Array, wireTx: Float64Array, wireRx: Float64Array, wireTxPackets: Uint32Array, wireRxPackets: Uint32Array, retransmitted: Float64Array,
-  retransmits: Uint32Array, rtt: Uint32Array, named: Float64Array, run: Uint32Array, flags: Uint8Array, localPort: Uint16Array, remotePort: Uint16Array,
-  port: Uint16Array, direction: Uint8Array, end: Uint8Array,
+  id: Float64Array, lasted: Float64Array, tx: Float64Array, rx: Float64Array, txCalls: Float64Array, rxCalls: Float64Array, named: Float64Array,
+  run: Uint32Array, flags: Uint8Array, localPort: Uint16Array, remotePort: Uint16Array, port: Uint16Array, direction: Uint8Array, end: Uint8Array,
 });
 /** Columns that are places in dictionaries. */
 const CODED = /** @type {const} */ ({
@@ -21,7 +20,9 @@ const CODED = /** @type {const} */ ({
   hits: Uint32Array, inexact: Uint32Array,
 });
 /** @typedef {keyof typeof CODED} Coded */
-const WIDTHS = { opened: Float64Array, ...PLAIN, ...CODED };
+/** @param {readonly string[]} names @param {Float64ArrayConstructor | Uint32ArrayConstructor} Width */
+const allOf = (names, Width) => Object.fromEntries(names.map((name) => [name, Width]));
+const WIDTHS = { opened: Float64Array, ...PLAIN, ...CODED, ...allOf(FACT_FIGURES, Float64Array), ...allOf(FACT_ADDRESSES, Uint32Array) };
 /** Room for so many rows more, at least. */
 const SPARE = 4096;
 
@@ -164,12 +165,15 @@ export class Merger {
   /** @param {Model} delta @param {Uint32Array} rows @param {Record<Coded, ArrayLike<number>>} codes @param {number} shift nanoseconds from its base to this one's */
   copy(delta, rows, codes, shift) {
     const { columns, model } = this;
-    for (const name of /** @type {(keyof typeof PLAIN)[]} */ (Object.keys(PLAIN))) {
-      const [from, to] = [delta[name], columns[name]];
+    /** @type {any} */
+    const told = delta;
+    for (const name of [...Object.keys(PLAIN), ...FACT_FIGURES]) {
+      const [from, to] = [told[name], columns[name]];
       for (const row of delta.order) to[rows[row]] = from[row];
     }
-    for (const name of /** @type {Coded[]} */ (Object.keys(CODED))) {
-      const [from, to, code] = [delta[name], columns[name], codes[name]];
+    const coded = /** @type {[string, ArrayLike<number>][]} */ ([...Object.entries(codes), ...FACT_ADDRESSES.map((name) => [name, codes.local])]);
+    for (const [name, code] of coded) {
+      const [from, to] = [told[name], columns[name]];
       for (const row of delta.order) to[rows[row]] = from[row] < 0 ? -1 : code[from[row]];
     }
     // The longer steps are those of both.
@@ -181,7 +185,6 @@ export class Merger {
       const to = rows[row];
       columns.opened[to] = delta.opened[row] + shift;
       this.set(model.moreNamed, to, delta.moreNamed.get(row));
-      this.set(model.asked, to, delta.asked.get(row));
       const steps = delta.steps.get(row);
       this.set(model.steps, to, steps && lengthened(steps, model.step));
       this.set(model.shares, to, delta.shares.get(row)?.map((share) => ({ ...share, process: codes.owner[share.process] })));
@@ -220,7 +223,7 @@ export class Merger {
       rows.add(row);
       this.byId.delete(id);
       this.free.push(row);
-      for (const map of [this.model.shares, this.model.others, this.model.moreNamed, this.model.asked, this.model.steps]) map.delete(row);
+      for (const map of [this.model.shares, this.model.others, this.model.moreNamed, this.model.steps]) map.delete(row);
     }
     if (rows.size === 0) return;
     const kept = this.order.subarray(0, this.count).filter((row) => !rows.has(row));

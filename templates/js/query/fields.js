@@ -1,6 +1,10 @@
 // @ts-check
-// Everything that can be asked about: the twin of `filter/fields.rs`. Text and numbers are looked up once for each entry of
-// a dictionary, so that a filter over a million rows only reads tables.
+// Where the data of each field is: the twin of `filter/fields.rs`, whose table is in `entries.js`. Text and numbers are looked up
+// once for each entry of a dictionary, so that a filter over a million rows only reads tables.
+
+import { FLAGS } from "../columns.js";
+import { DIRECTIONS, ENDS, ENTRIES } from "./entries.js";
+import { address } from "./networks.js";
 
 /** @typedef {import("../model.js").Model} Model */
 /** @typedef {import("../model.js").Process} Process */
@@ -10,26 +14,30 @@
 /** @typedef {(row: number) => boolean} Predicate */
 
 /**
- * @typedef {object} Field
+ * @typedef {object} Entry
  * @property {string} name what is written before the colon
  * @property {string} about what it is
- * @property {"text" | "number" | "network" | "since" | "until"} kind
- * @property {Shape} [shape] what a plain word means
+ * @property {string} kind text, number, network, since or until
+ * @property {string} [shape] what a plain word means
  * @property {boolean} [free] whether free text looks here too
  * @property {readonly string[]} [words] the only words that make sense
- * @property {"plain" | "port" | "asn" | "bytes" | "time"} [unit] how a number is written
- * @property {number} [most] the largest plain number
- * @property {Text} [text] where text is
- * @property {(model: Model, holds: (found: number) => boolean) => Predicate} [number] which rows fit a test of a number
+ * @property {string} [unit] how a number is written: plain, port, asn, bytes or time
+ * @property {number} [most] the largest number
+ * @property {string} [column] of a fact: its column
+ * @property {string} [group] of a fact: the flag of the rows that have it
+ * @property {number} [factor] of a fact: what its values are multiplied by
  */
 
-/** @typedef {{source: Source, fits: (entry: any, fits: Fits) => boolean}} Text a text of the entries of a dictionary */
+/**
+ * @typedef {object} Access where the data of a field is
+ * @property {Text} [text] where text is
+ * @property {(model: Model, holds: (found: number) => boolean) => Predicate} [number] which rows fit a test of a number
+ * @property {(model: Model, inside: (address: bigint) => boolean) => Predicate} [network] which rows fit a test of addresses
+ */
 
-export const PROTOS = ["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
-export const DIRECTIONS = ["out", "in", "unknown"];
-export const ENDS = [
-  "fin", "rst", "timeout", "abort", "refused", "unreachable", "error", "closed", "idle", "recording-ended", "unseen", "open",
-];
+/** @typedef {Entry & Access} Field */
+
+/** @typedef {{source: Source, fits: (entry: any, fits: Fits) => boolean}} Text a text of the entries of a dictionary */
 
 /**
  * Where text is: in the entries of a dictionary, to which each row has a code.
@@ -97,85 +105,69 @@ const figure = (of) => (/** @type {Model} */ model, /** @type {(found: number) =
 /** @param {string} path */
 export const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
-/** @type {readonly Field[]} */
-export const FIELDS = [
-  {
-    name: "proc", about: "process: its name, or the file name of its executable", kind: "text", shape: "part", free: true,
-    text: process((p, fits) => fits(p.comm) || fits(baseName(p.exe))),
-  },
-  { name: "exe", about: "path of the executable", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.exe)) },
-  { name: "cmd", about: "command line", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.cmdline)) },
-  {
-    name: "pid", about: "process number", kind: "number", unit: "plain", most: 0xffffffff,
-    number: (model, holds) => PROCESSES.rows(model, model.processes.map((p) => holds(p.pid))),
-  },
-  {
-    name: "user", about: "user: name or number", kind: "text", shape: "whole", free: true,
-    text: process((p, fits) => fits(p.user) || fits(String(p.uid))),
-  },
-  { name: "unit", about: "systemd unit", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.unit)) },
-  {
-    name: "container", about: "container: name, id, image, runtime, or runtime:name such as docker:web", kind: "text", shape: "part", free: true,
-    text: process((p, fits) => p.container.some(fits)),
-  },
-  { name: "hash", about: "SHA-256 of the executable", kind: "text", shape: "part", free: true, text: process((p, fits) => fits(p.sha256)) },
-  {
-    name: "country", about: "country in which the remote address is registered: code or name", kind: "text", shape: "whole",
-    text: endpoint((e, fits) => fits(e.country)),
-  },
-  {
-    name: "asn", about: "number of the remote network, such as AS15169", kind: "number", unit: "asn",
+/** The rows whose remote address is inside. @param {Model} model @param {(address: bigint) => boolean} inside @returns {Predicate} */
+const remotely = (model, inside) => {
+  const found = model.endpoints.map((one) => inside(one.number));
+  return (row) => found[model.remote[row]];
+};
+
+/** @type {Readonly<Record<string, Access>>} */
+const ACCESS = {
+  proc: { text: process((p, fits) => fits(p.comm) || fits(baseName(p.exe))) },
+  exe: { text: process((p, fits) => fits(p.exe)) },
+  cmd: { text: process((p, fits) => fits(p.cmdline)) },
+  pid: { number: (model, holds) => PROCESSES.rows(model, model.processes.map((p) => holds(p.pid))) },
+  user: { text: process((p, fits) => fits(p.user) || fits(String(p.uid))) },
+  unit: { text: process((p, fits) => fits(p.unit)) },
+  container: { text: process((p, fits) => p.container.some(fits)) },
+  hash: { text: process((p, fits) => fits(p.sha256)) },
+  country: { text: endpoint((e, fits) => fits(e.country)) },
+  asn: {
     number: (model, holds) => {
       const found = model.endpoints.map((one) => one.asn !== null && holds(one.asn));
       return (row) => found[model.remote[row]];
     },
   },
-  { name: "org", about: "organisation that runs the remote network", kind: "text", shape: "part", free: true, text: endpoint((e, fits) => fits(e.org)) },
-  {
-    name: "city", about: "city of the remote address, as estimated by a geo database", kind: "text", shape: "part", free: true,
-    text: endpoint((e, fits) => fits(e.city)),
-  },
-  {
-    name: "host", about: "name of the remote address, or a parent domain", kind: "text", shape: "domain", free: true,
-    text: { source: NAMES, fits: (set, fits) => set.some((/** @type {{name: string}} */ one) => fits(one.name)) },
-  },
-  { name: "ip", about: "remote address", kind: "network" },
-  { name: "net", about: "network of the remote address, such as 8.8.8.0/24", kind: "network" },
-  {
-    name: "port", about: "port of the service: the remote one of outbound connections, the local one of inbound ones",
-    kind: "number", unit: "port", most: 0xffff, number: figure((m, row) => m.port[row]),
-  },
-  {
-    name: "service", about: "observed protocol, else the usual name of that port, such as https", kind: "text", shape: "whole", free: true,
-    text: itself(SERVICES),
-  },
-  { name: "proto", about: "protocol", kind: "text", shape: "whole", words: PROTOS, text: itself(PROTO_NAMES) },
-  {
-    name: "dir", about: "direction: out, in or unknown", kind: "text", shape: "whole", words: DIRECTIONS,
-    text: itself(DIRECTION_NAMES),
-  },
-  {
-    name: "end", about: "how it ended, or open", kind: "text", shape: "whole", words: ENDS,
-    text: itself(END_NAMES),
-  },
-  { name: "bytes", about: "application bytes sent and received", kind: "number", unit: "bytes", number: figure((m, row) => m.tx[row] + m.rx[row]) },
-  { name: "tx", about: "application bytes sent", kind: "number", unit: "bytes", number: figure((m, row) => m.tx[row]) },
-  { name: "rx", about: "application bytes received", kind: "number", unit: "bytes", number: figure((m, row) => m.rx[row]) },
-  {
-    name: "dur", about: "duration, so far if it is open", kind: "number", unit: "time",
-    number: figure((m, row) => m.lasted[row]),
-  },
-  { name: "since", about: "open at this time or later", kind: "since" },
-  { name: "until", about: "opened before this time", kind: "until" },
-  {
-    name: "label", about: "label of a rule", kind: "text", shape: "part", free: true,
-    text: { source: LABELS, fits: (label, fits) => fits(label.name) },
-  },
-  {
-    name: "ioc", about: "a matched indicator, or the list it is on", kind: "text", shape: "part",
+  org: { text: endpoint((e, fits) => fits(e.org)) },
+  city: { text: endpoint((e, fits) => fits(e.city)) },
+  host: { text: { source: NAMES, fits: (set, fits) => set.some((/** @type {{name: string}} */ one) => fits(one.name)) } },
+  ip: { network: remotely },
+  net: { network: remotely },
+  port: { number: figure((m, row) => m.port[row]) },
+  service: { text: itself(SERVICES) },
+  proto: { text: itself(PROTO_NAMES) },
+  dir: { text: itself(DIRECTION_NAMES) },
+  end: { text: itself(END_NAMES) },
+  bytes: { number: figure((m, row) => m.tx[row] + m.rx[row]) },
+  tx: { number: figure((m, row) => m.tx[row]) },
+  rx: { number: figure((m, row) => m.rx[row]) },
+  dur: { number: figure((m, row) => m.lasted[row]) },
+  since: {},
+  until: {},
+  label: { text: { source: LABELS, fits: (label, fits) => fits(label.name) } },
+  ioc: {
     text: { source: HITS, fits: (set, fits) => set.some((/** @type {import("../model.js").Hit} */ hit) => fits(hit.indicator) || fits(hit.list)) },
   },
-];
+};
+
+/** The data of a field that follows from a fact. @param {Entry} entry @returns {Access} */
+function ofFact({ column, group, factor = 1 }) {
+  const bit = FLAGS[/** @type {keyof typeof FLAGS} */ (group)];
+  const values = (/** @type {Model} */ model) => /** @type {ArrayLike<number>} */ (/** @type {any} */ (model)[column ?? ""]);
+  return {
+    number: (model, holds) => {
+      const found = values(model);
+      return (row) => (model.flags[row] & bit) !== 0 && holds(found[row] * factor);
+    },
+    network: (model, inside) => {
+      const [found, places] = [model.locals.map((one) => inside(address(one) ?? 0n)), values(model)];
+      return (row) => (model.flags[row] & bit) !== 0 && found[places[row]];
+    },
+  };
+}
+
+/** @type {readonly Field[]} */
+export const FIELDS = ENTRIES.map((entry) => ({ ...entry, ...(entry.column === undefined ? ACCESS[entry.name] : ofFact(entry)) }));
 
 /** Free text looks here too. */
 const ADDRESS = endpoint((e, fits) => fits(e.ip));

@@ -97,12 +97,11 @@ function field(term, { model, now }) {
   if (!found) throw noField(term);
   term.values.forEach(somethingIn);
   if (found.text) return rowsOf(found.text, model, texts(found, term));
-  if (found.number) return found.number(model, numbers(found, term));
-  if (found.kind === "network") {
+  if (found.kind === "number" && found.number) return found.number(model, numbers(found, term));
+  if (found.network) {
     onlyEqual(term, "an address");
     const networks = term.values.map(networkOf);
-    const inside = model.endpoints.map((one) => contains(networks, one.number));
-    return (row) => inside[model.remote[row]];
+    return found.network(model, (one) => contains(networks, one));
   }
   const at = (timeOf(term, now) - model.base) * 1e6;
   if (found.kind === "until") return (row) => model.opened[row] < at;
@@ -156,10 +155,13 @@ function onlyEqual(term, what) {
   throw new Fault(term.at + term.name.length, term.operator.length, message, `write \`${term.name}:\``);
 }
 
+/** What a plain word means for a field. @param {Field} found */
+const shapeOf = (found) => /** @type {import("./pattern.js").Shape} */ (found.shape);
+
 /** @param {Field} found @param {Term} term */
 function texts(found, term) {
   onlyEqual(term, "text");
-  if (found.name === "country") return pattern(term.values.map(country), found.shape ?? "whole");
+  if (found.name === "country") return pattern(term.values.map(country), shapeOf(found));
   for (const value of term.values.filter((one) => one.form !== "regex" && !isGlob(one))) {
     const wrong = (/** @type {string} */ hint) => noValue(value, found.name, hint);
     const given = value.text.toLowerCase();
@@ -169,7 +171,7 @@ function texts(found, term) {
       throw wrong(known ? `did you mean \`${known}\`?` : `it is one of ${found.words.join(", ")}`);
     }
   }
-  return pattern(term.values, term.operator === ":" ? (found.shape ?? "part") : "whole");
+  return pattern(term.values, term.operator === ":" ? shapeOf(found) : "whole");
 }
 
 /** @param {Value} value @param {string} name @param {string} hint */
@@ -210,6 +212,7 @@ function numbers(found, term) {
 
 /** @param {Value} value @param {Field} found */
 function number(value, found) {
+  const { most = 0 } = found;
   const text = value.text;
   const digits = (/** @type {string} */ written, /** @type {number} */ most) =>
     /^\d+$/.test(written) && Number(written) <= most ? Number(written) : null;
@@ -217,10 +220,10 @@ function number(value, found) {
   const read = () => {
     switch (found.unit) {
       case "asn":
-        return [digits(text.replace(/^as/i, ""), 0xffffffff), "write it as 15169 or AS15169"];
+        return [digits(text.replace(/^as/i, ""), most), "write it as 15169 or AS15169"];
       case "port": {
         const known = /^\d/.test(text) ? undefined : alike(text.toLowerCase(), [...PORTS_BY_NAME.keys()]);
-        return [digits(text, 0xffff), known ? `did you mean \`${known}\`?` : "write a number up to 65535, or the name of a service, such as https"];
+        return [digits(text, most), known ? `did you mean \`${known}\`?` : "write a number up to 65535, or the name of a service, such as https"];
       }
       case "bytes":
         return [bytes(text), "write bytes as 1500, 10k, 1.5M or 4Gi"];
@@ -229,7 +232,7 @@ function number(value, found) {
         return [lasts === null ? null : Math.round(lasts * 1e6), "write a duration as 250ms, 30s, 10m, 1h30m or 2d"];
       }
       default:
-        return [digits(text, found.most ?? 0), `write a number up to ${found.most}`];
+        return [digits(text, most), `write a number up to ${most}`];
     }
   };
   const [result, hint] = read();

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { figuresOf, smallPrint } from "../live/figures.js";
-import { DIRECTIONS } from "../query/fields.js";
+import { DIRECTIONS } from "../query/entries.js";
 import { modelOf } from "./rows.js";
 
 test("figures are of the rows that count", () => {

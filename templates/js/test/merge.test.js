@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ENDS } from "../query/fields.js";
+import { ENDS } from "../query/entries.js";
+import { FLAGS } from "../columns.js";
 import { Merger } from "../live/merge.js";
 
 /** @typedef {import("../model.js").Model} Model */
@@ -58,10 +59,10 @@ function modelOf(list, unit = "a.service", shift = 0) {
     shares: new Map(shared.map(([row, process]) => [row, [{ process, tx: 1, rx: 2, txCalls: 3, rxCalls: 4 }]])), others: new Map(shared.map(([row, process]) => [row, [process]])),
     // Every fourth row moved its bytes in two steps.
     step: 10_000, steps: new Map(rows.flatMap((one, row) => (one.id % 4 ? [] : [[row, Float64Array.of(NOW, one.tx, 0, NOW + 20_000, 0, one.rx)]]))),
-    asked: new Map(rows.flatMap((one, row) => (one.names.length > 1 ? [[row, `10.0.0.${one.id}:443`]] : []))),
+    asked: Uint32Array.from(rows, (one) => (one.names.length > 1 ? locals.place(`10.0.0.${one.id}`) : 0)), askedPort: numbers((one) => one.names.length),
     moreNamed: new Map(rows.flatMap((one, row) => (one.names.length > 1 ? [[row, [one.id]]] : []))),
     txCalls: zero, rxCalls: zero, kernelTx: zero, kernelRx: zero, wireTx: zero, wireRx: zero, wireRxPackets: zero, retransmits: zero, retransmitted: zero, rtt: zero,
-    named: numbers((one) => -one.id), run: new Uint8Array(rows.length), flags: new Uint8Array(rows.length), localPort: new Uint16Array(rows.length),
+    named: numbers((one) => -one.id), run: new Uint8Array(rows.length), flags: Uint8Array.from(rows, (one) => (one.names.length > 1 ? FLAGS.asked : 0)), localPort: new Uint16Array(rows.length),
     remotePort: Uint16Array.from(rows, (one) => one.id), port: Uint16Array.from(rows, (one) => one.id), direction: new Uint8Array(rows.length), end: Uint8Array.from(rows, (one) => one.end),
     local: Uint32Array.from(rows, (one) => locals.place(one.local)),
     remote: Uint32Array.from(rows, (one) => endpoints.place({ ip: one.ip, number: 1n, public: true, kind: "public", country: "DE", asn: null, org: null, city: null, at: null }.ip)),
@@ -85,7 +86,7 @@ function said(m) {
     owner: process(m.owner[row]), others: m.others.get(row)?.map(process), shares: m.shares.get(row)?.map((share) => ({ ...share, process: process(share.process) })),
     ip: m.endpoints[m.remote[row]].ip, local: m.locals[m.local[row]], proto: m.protos[m.proto[row]], service: m.services[m.service[row]], serviceName: m.serviceNames[m.service[row]],
     label: m.labels[m.label[row]].name, names: m.nameSets[m.names[row]].map((name) => ({ ...name, process: name.process === null ? null : process(name.process) })),
-    asked: m.asked.get(row), moreNamed: m.moreNamed.get(row), named: m.named[row], hits: m.hitSets[m.hits[row]], inexact: m.inexactReasons[m.inexact[row]],
+    asked: m.flags[row] & FLAGS.asked ? m.locals[m.asked[row]] : null, askedPort: m.askedPort[row], moreNamed: m.moreNamed.get(row), named: m.named[row], hits: m.hitSets[m.hits[row]], inexact: m.inexactReasons[m.inexact[row]],
   }));
 }
 

@@ -86,7 +86,7 @@ test("an expression in a link cannot stop the page", () => {
 test("cells are those of the command line's CSV", () => {
   for (const [text, expected] of [
     ["curl", "curl"], ["a,b", '"a,b"'], ['say "hi"', '"say ""hi"""'], ["=cmd|' /C calc'!A0", `"'=cmd|' /C calc'!A0"`], ["-x", `"'-x"`], ["+1", `"'+1"`], ["＝1", `"'＝1"`],
-    ["\t=1", "\\u{9}=1"], [" =1", '" =1"'], ["a;=1", '"a;=1"'],
+    ["\t=1", "\\u{9}=1"], [" =1", '" \'=1"'], ["a;=1", '"a;\'=1"'], ["a; ＝1;b=c", '"a; \'＝1;b=c"'], ["a -x = b", "a -x = b"],
   ]) {
     assert.equal(cell(text), expected);
   }

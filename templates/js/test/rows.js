@@ -1,7 +1,8 @@
 // @ts-check
 // A model of the rows of `filter/golden/cases.json`.
 
-import { DIRECTIONS, ENDS } from "../query/fields.js";
+import { FLAGS } from "../columns.js";
+import { DIRECTIONS, ENDS } from "../query/entries.js";
 import { address } from "../query/networks.js";
 
 /** @typedef {import("../model.js").Model} Model */
@@ -48,7 +49,7 @@ export function modelOf(rows, base) {
     open: ENDS.indexOf("open"),
     step: 10_000,
     steps: new Map(),
-    flags: Uint8Array.from(rows, (row) => (row.failed ? 16 : 0)),
+    flags: Uint8Array.from(rows, (row) => ((row.failed ? FLAGS.failed : 0) | (row.facts?.asked ? FLAGS.asked : 0))),
     opened: Float64Array.from(rows, (row) => since(row.opened)),
     lasted: Float64Array.from(rows, (row) => since(row.watched) - since(row.opened)),
     tx: Float64Array.from(rows, (row) => row.tx ?? 0),
@@ -56,6 +57,9 @@ export function modelOf(rows, base) {
     owner: Int32Array.from(users, (list) => list[0] ?? -1),
     others: new Map(users.flatMap((list, row) => (list.length > 1 ? [[row, list.slice(1)]] : []))),
     local: new Uint32Array(rows.length),
+    locals: rows.map((row) => row.facts?.asked?.ip ?? ""),
+    asked: Uint32Array.from(rows, (_, row) => row),
+    askedPort: Uint16Array.from(rows, (row) => row.facts?.asked?.port ?? 0),
     remote: Uint32Array.from(rows, (row) =>
       endpoints.place(
         {

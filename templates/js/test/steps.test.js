@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DIRECTIONS } from "../query/fields.js";
+import { DIRECTIONS } from "../query/entries.js";
 import { intervalOf } from "../query/meaning.js";
 import { during, eachStep, lengthened, readSteps, askedTime, widened } from "../steps.js";
 import { modelOf } from "./rows.js";

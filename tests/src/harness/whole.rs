@@ -27,9 +27,13 @@ pub enum Host {
 impl Host {
     /// By the processes that were recorded: those of the truth and this one are the test's.
     pub fn of(audit: &Audit, truths: &[Truth]) -> Self {
-        let mut ours = pids(truths);
-        ours.insert(std::process::id());
-        let others = audit.processes.iter().filter(|row| !ours.contains(&row.pid));
+        Self::among(audit, &pids(truths))
+    }
+
+    /// The same where more processes than those of a truth are the test's.
+    fn among(audit: &Audit, ours: &HashSet<u32>) -> Self {
+        let is_ours = |pid: u32| pid == std::process::id() || ours.contains(&pid);
+        let others = audit.processes.iter().filter(|row| !is_ours(row.pid));
         match others.map(|row| row.tcp.connections).sum() {
             0 => Self::Alone,
             connections => Self::Shared(connections),
@@ -52,8 +56,20 @@ pub fn pids(truths: &[Truth]) -> HashSet<u32> {
 /// # Errors
 /// What is wrong, in words.
 pub fn ensure_exact(truths: &[Truth], db: &Path) -> Result<()> {
-    let (audit, mut records) = (audit(db)?, export(db)?);
-    let host = Host::of(&audit, truths);
+    ensure_exact_among(truths, &pids(truths), &audit(db)?, export(db)?)
+}
+
+/// The same of a store that has been read, in which more processes than those of the truths are the test's.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn ensure_exact_among(
+    truths: &[Truth],
+    ours: &HashSet<u32>,
+    audit: &Audit,
+    mut records: Vec<Record>,
+) -> Result<()> {
+    let host = Host::among(audit, ours);
     let unseen = settle_unseen(&mut records);
     if let Host::Shared(connections) = host {
         println!("others had {connections} connections meanwhile: losses may be theirs");

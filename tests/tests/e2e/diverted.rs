@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
-use connmon_tests::harness::programs::export;
 use connmon_tests::harness::record::Record;
-use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::sys::bpf::{Detour, Rewrites, Sockmap};
+use connmon_tests::truth::Proto;
+
+use super::scenes::Played;
 
 /// Bytes of a message.
 const SIZE: usize = 1000;
@@ -24,10 +25,7 @@ fn pair() -> Result<(TcpStream, TcpStream)> {
 }
 
 /// Two of three messages go from queue to queue by a sockmap's program. All are counted, and both ends are labelled.
-pub fn sockmap() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let db = folder.path().join("diverted.db");
-    let recorder = Recorder::start(&db, &[])?;
+pub fn sockmap() -> Result<Played> {
     let (mut client, mut server) = pair()?;
     let ports = (client.local_addr()?.port(), server.local_addr()?.port());
     let mut message = [7; SIZE];
@@ -45,8 +43,10 @@ pub fn sockmap() -> Result<()> {
     ensure!(server.read(&mut [0])? == 0, "bytes behind the end");
     drop(server);
     drop(map);
-    recorder.stop()?;
-    let records = export(&db)?;
+    Ok(Played::by_us(move |recording| both_are_labelled(recording.records()?, ports)))
+}
+
+fn both_are_labelled(records: &[Record], ports: (u16, u16)) -> Result<()> {
     let of = |ports| {
         let found = records.iter().find(|record| (record.local.port, record.remote.port) == ports);
         found.context("an end was not recorded")
@@ -106,10 +106,7 @@ fn is_seen() -> bool {
 
 /// A program leads connects elsewhere: TCP, and a socket of datagrams. Both addresses are kept, or the one that was asked for is not
 /// known; a connect that is not led elsewhere has none.
-pub fn detour() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let db = folder.path().join("detour.db");
-    let recorder = Recorder::start(&db, &[])?;
+pub fn detour() -> Result<Played> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let SocketAddr::V4(at) = listener.local_addr()? else { bail!("an address of IPv4") };
     let target = UdpSocket::bind(at)?;
@@ -140,8 +137,16 @@ pub fn detour() -> Result<()> {
     let ports = [port(led.local_addr())?, port(datagrams.local_addr())?, port(plain.local_addr())?];
     let free_port = port(free.local_addr())?;
     drop((detour, cgroup, led, plain, datagrams, free));
-    recorder.stop()?;
-    let records = export(&db)?;
+    Ok(Played::by_us(move |recording| both_addresses(recording.records()?, asked, at, ports, free_port)))
+}
+
+fn both_addresses(
+    records: &[Record],
+    asked: SocketAddrV4,
+    at: SocketAddrV4,
+    ports: [u16; 3],
+    free_port: u16,
+) -> Result<()> {
     let of = |port: u16| {
         let mut mine =
             records.iter().filter(|record| record.local.port == port && record.remote.port == at.port());
@@ -155,7 +160,7 @@ pub fn detour() -> Result<()> {
         let told = told(port)?;
         ensure!(told == right || (told.is_none() && !is_seen()), "{what}: {told:?}, not {right:?}");
     }
-    sends_led(&records, free_port, at)?;
+    sends_led(records, free_port, at)?;
     ensure!(told(ports[2])?.is_none(), "a connect that led where it was to: {:?}", told(ports[2])?);
     Ok(())
 }
@@ -163,7 +168,8 @@ pub fn detour() -> Result<()> {
 /// A socket that is not connected sent five bytes to an address that stands for another one, and got eight from there: they are
 /// counted once, with the packets that they were, or without any where those cannot be told to be theirs.
 fn sends_led(records: &[Record], port: u16, at: SocketAddrV4) -> Result<()> {
-    let mine: Vec<_> = records.iter().filter(|record| record.local.port == port).collect();
+    let mine: Vec<_> =
+        records.iter().filter(|record| record.proto == Proto::Udp && record.local.port == port).collect();
     let moved = mine.iter().fold((0, 0), |sum, record| (sum.0 + record.tx_bytes, sum.1 + record.rx_bytes));
     ensure!(moved == (5, 8), "sent and received {moved:?}: {mine:#?}");
     for record in &mine {

@@ -32,6 +32,7 @@ mod names;
 mod programs;
 mod replay;
 mod report;
+mod scenes;
 mod screen;
 mod session;
 mod storms;
@@ -40,6 +41,7 @@ mod translated;
 mod wire;
 
 use held::Held;
+use scenes::{Play, Scenes};
 use session::Session;
 use timing::Timing;
 
@@ -88,6 +90,14 @@ fn main() {
         let shared = Arc::clone(&shared);
         timed(name, &timing, move || test(&shared))
     };
+    let scenes = Arc::new(Scenes::default());
+    let scene = |name: &'static str, play: Play| {
+        if selected(&args, name) {
+            scenes.want(name, play);
+        }
+        let scenes = Arc::clone(&scenes);
+        timed(name, &timing, move || scenes.judge(name, play))
+    };
     trials.extend([
         of("audit::bytes", Session::audit_equals_truth),
         of("audit::complete", Session::nothing_lost),
@@ -97,28 +107,30 @@ fn main() {
         of("audit::interfaces", Session::interfaces_count),
         of("export::complete", Session::export_is_complete),
         of("report::self-contained", report::self_contained),
-        trial("wire::counted", wire::counted),
-        trial("diverted::sockmap", diverted::sockmap),
-        trial("diverted::detour", diverted::detour),
-        trial("translated", translated::ends_are_the_sockets),
-        trial("names::said-and-asked", names::said_and_asked),
-        trial("names::odd", names::odd),
-        trial("names::without-wire", names::without_wire),
+        scene("wire::counted", wire::counted),
+        scene("diverted::sockmap", diverted::sockmap),
+        scene("diverted::detour", diverted::detour),
+        scene("translated", translated::ends_are_the_sockets),
+        scene("names::said-and-asked", names::said_and_asked),
+        scene("names::odd", names::odd),
+        scene("load", load::nothing_is_lost),
+        scene("storm::open", storms::open),
+        scene("storm::remotes", storms::remotes),
+        scene("storm::processes", storms::processes),
         trial("edges", edges::exact_or_labelled),
-        trial("missed::ends", missed::ends),
-        trial("missed::beginnings", missed::beginnings),
         trial("missed::both", missed::both),
-        trial("load", load::nothing_is_lost),
-        trial("load-small::ring", load::small_ring),
         trial("load-small::maps", load::small_maps),
-        trial("datagrams::idle", datagrams::idle),
         trial("datagrams::greedy", datagrams::greedy),
         trial("fairness", fairness::only_the_greedy_are_aggregated),
-        trial("storm::open", storms::open),
         trial("storm::churn", storms::churn),
-        trial("storm::remotes", storms::remotes),
-        trial("storm::processes", storms::processes),
     ]);
+    let once_per_kernel = vec![
+        trial("names::without-wire", names::without_wire),
+        trial("missed::ends", missed::ends),
+        trial("missed::beginnings", missed::beginnings),
+        trial("load-small::ring", load::small_ring),
+        trial("datagrams::idle", datagrams::idle),
+    ];
     let mut same_for_all = vec![
         trial("report::hostile-names", report::hostile_names),
         of("bad-input::store", bad_input::store),
@@ -148,10 +160,16 @@ fn main() {
         // the clock of a host is not ours to set
         same_for_all.push(trial("clock::set", clock::set));
     }
-    if part_is("backend") {
-        println!("{} tests are the same for every backend and run with another one", same_for_all.len());
-    } else {
-        trials.extend(same_for_all);
+    let is_rest = part_is("backend");
+    for (tests, runs, with) in [
+        (once_per_kernel, !is_rest, "the first backend of this kernel"),
+        (same_for_all, !is_rest && !part_is("kernel"), "the oldest kernel, and on the host"),
+    ] {
+        if runs {
+            trials.extend(tests);
+        } else {
+            println!("{} tests run with {with}", tests.len());
+        }
     }
     if !in_vm() {
         // A guest has no programs but the tests' own.

@@ -1,6 +1,7 @@
 //! By what name: programs ask a DNS server for a name and speak to what it tells them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use connmon_tests::sys::netlink::Netlink;
 use connmon_tests::visit::dns::{self, TTL, Zone};
 use connmon_tests::visit::{Host, Visited, odd, words};
 use serde_json::Value;
+
+use super::scenes::{Played, Recording};
 
 /// The DNS server, and who is visited: all of it loopback, and nobody else's.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 1);
@@ -39,10 +42,19 @@ struct Visits {
 }
 
 fn record(options: &[&str], visits: &[&[&str]]) -> Result<Visits> {
-    let port = town()?.to_string();
+    town()?;
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("names.db");
     let recorder = Recorder::start(&db, options)?;
+    let visited = visit(visits)?;
+    recorder.stop()?;
+    let records = export(&db)?;
+    Ok(Visits { folder, visited, records })
+}
+
+/// Programs that visit the town, one after the other.
+fn visit(visits: &[&[&str]]) -> Result<Vec<Visited>> {
+    let port = town()?.to_string();
     let server = SocketAddr::from((SERVER, 53)).to_string();
     let mut visited = Vec::new();
     for visit in visits {
@@ -52,28 +64,32 @@ fn record(options: &[&str], visits: &[&[&str]]) -> Result<Visits> {
         ensure!(output.status.success(), "traffic visit {visit:?}: {}", output.status);
         visited.push(serde_json::from_slice(&output.stdout)?);
     }
-    recorder.stop()?;
-    let records = export(&db)?;
-    Ok(Visits { folder, visited, records })
+    Ok(visited)
 }
 
 impl Visits {
-    /// The visitor's end of a visit.
     fn record(&self, visited: &Visited) -> Result<&Record> {
-        let is_it =
-            |record: &&Record| record.local.port == visited.from && record.remote.ip == visited.address;
-        self.records.iter().find(is_it).with_context(|| format!("{visited:?} is missing"))
+        of(&self.records, visited)
     }
 
-    /// Questions for the name; others on this host may ask too.
     fn lookups(&self) -> Result<Vec<Value>> {
-        let db = self.folder.path().join("names.db");
-        let text = connmon_prints(&["dns", "--db", &db.display().to_string(), "--format", "jsonl"])?;
-        let lookups = String::from_utf8(text)?;
-        let lookups =
-            lookups.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<Value>, _>>()?;
-        Ok(lookups.into_iter().filter(|lookup| lookup["name"] == NAME).collect())
+        lookups(&self.folder.path().join("names.db"))
     }
+}
+
+/// The visitor's end of a visit.
+fn of<'a>(records: &'a [Record], visited: &Visited) -> Result<&'a Record> {
+    let is_it = |record: &&Record| record.local.port == visited.from && record.remote.ip == visited.address;
+    records.iter().find(is_it).with_context(|| format!("{visited:?} is missing"))
+}
+
+/// Questions for the name; others on this host may ask too.
+fn lookups(db: &Path) -> Result<Vec<Value>> {
+    let text = connmon_prints(&["dns", "--db", path(db)?, "--format", "jsonl"])?;
+    let lookups = String::from_utf8(text)?;
+    let lookups =
+        lookups.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<Value>, _>>()?;
+    Ok(lookups.into_iter().filter(|lookup| lookup["name"] == NAME).collect())
 }
 
 /// The names of a record by source, and the PIDs of who asked for them.
@@ -88,20 +104,28 @@ pub fn names(record: &Record) -> Vec<(&str, &str, u64)> {
         .collect()
 }
 
+/// What visitors speak, the service that it is, and the source of the name that it tells.
+const SPEAKS: [(&str, &str, Option<&str>); 5] = [
+    ("tls", "tls", Some("sni")),
+    ("http", "http", Some("http")),
+    ("quic", "quic", Some("quic")),
+    ("ssh", "ssh", None),
+    ("other", "", None),
+];
+
 /// What is said on a connection names it, and so does what DNS answered the process before.
-pub fn said_and_asked() -> Result<()> {
-    let speaks: [(&str, &str, Option<&str>); 5] = [
-        ("tls", "tls", Some("sni")),
-        ("http", "http", Some("http")),
-        ("quic", "quic", Some("quic")),
-        ("ssh", "ssh", None),
-        ("other", "", None),
-    ];
-    let arguments: Vec<[&str; 2]> = speaks.iter().map(|(speak, ..)| ["--speak", speak]).collect();
+pub fn said_and_asked() -> Result<Played> {
+    let arguments = SPEAKS.map(|(speak, ..)| ["--speak", speak]);
     let arguments: Vec<&[&str]> = arguments.iter().map(|arguments| &arguments[..]).collect();
-    let visits = record(&[], &arguments)?;
-    for ((speak, service, source), visited) in speaks.into_iter().zip(&visits.visited) {
-        let record = visits.record(visited)?;
+    let visited = visit(&arguments)?;
+    let pids = visited.iter().map(|visited| visited.pid).collect();
+    let judge = move |recording: &Recording| are_named(recording.records()?, &visited, recording.db());
+    Ok(Played { truths: Vec::new(), pids, judge: Box::new(judge) })
+}
+
+fn are_named(records: &[Record], visits: &[Visited], db: &Path) -> Result<()> {
+    for ((speak, service, source), visited) in SPEAKS.into_iter().zip(visits) {
+        let record = of(records, visited)?;
         let pid = u64::from(visited.pid);
         let mut expected: Vec<(&str, &str, u64)> =
             source.map(|source| (source, NAME, pid)).into_iter().collect();
@@ -116,14 +140,16 @@ pub fn said_and_asked() -> Result<()> {
         };
         ensure!(record.service["alpn"][0].as_str() == alpn, "{speak}: {}", record.service);
         // The other end of it, which was called: that is no name of the caller.
-        let other = visits.records.iter().find(|record| record.remote.port == visited.from);
+        let other = records
+            .iter()
+            .find(|record| record.local.ip == visited.address && record.remote.port == visited.from);
         let other = other.with_context(|| format!("{speak}: the host's end is missing"))?;
         let said = names(other).into_iter().any(|(source, ..)| source != "hosts");
         ensure!(!said, "{speak}: {:?}", other.names);
     }
-    let lookups = visits.lookups()?;
-    ensure!(lookups.len() == speaks.len(), "{lookups:?}");
-    for (lookup, visited) in lookups.iter().zip(&visits.visited) {
+    let lookups = lookups(db)?;
+    ensure!(lookups.len() == SPEAKS.len(), "{lookups:?}");
+    for (lookup, visited) in lookups.iter().zip(visits) {
         ensure!(lookup["process"]["pid"] == visited.pid, "{lookup}");
         ensure!(lookup["name"] == NAME && lookup["type"] == "A" && lookup["code"] == "NoError", "{lookup}");
         ensure!(lookup["server"]["ip"] == SERVER.to_string() && lookup["proto"] == "udp", "{lookup}");
@@ -254,14 +280,22 @@ fn on_one_port(listener: &TcpListener) -> Result<Vec<(u16, &'static str)>> {
     said.into_iter().map(|(pair, name)| Ok((pair.say(&[words::hello(name, 0)?])?, name))).collect()
 }
 
+/// What was said in odd ways.
+struct Odd {
+    openings: Vec<odd::Opening>,
+    /// The clients' ports.
+    ports: Vec<u16>,
+    printer: u16,
+    told: Ipv4Addr,
+    far: u16,
+    same_port: Vec<(u16, &'static str)>,
+}
+
 /// What is said in unusual pieces, behind something else, or through a proxy; DNS that is odd; and whom it names.
-pub fn odd() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let db = folder.path().join("names.db");
+pub fn odd() -> Result<Played> {
     let listener = TcpListener::bind((ODD, 0))?;
     let listener6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
     let openings = odd::openings()?;
-    let recorder = Recorder::start(&db, &[])?;
     let question = odd::question(7, "odd.connmon.test");
     let server = SocketAddr::from((ODD_SERVER, 53));
     odd::ask(server, &question, &odd::answer(&question, ODD))?;
@@ -284,44 +318,53 @@ pub fn odd() -> Result<()> {
     let dns = TcpListener::bind(server)?;
     odd::Pair::new(&dns)?.say(&pieces)?;
     odd::ask(server, b"no question", b"no answer")?;
-    recorder.stop()?;
+    let odd = Odd { openings, ports, printer, told, far, same_port };
+    Ok(Played::by_us(move |recording| odd.judge(recording.records()?, recording.db())))
+}
 
-    let records = export(&db)?;
-    let of = |port: u16, ip: IpAddr| {
-        let record = records.iter().find(|record| record.local.port == port && record.remote.ip == ip);
-        record.map(|record| {
-            let known = names(record).into_iter().map(|(source, name, _)| (source, name.to_owned()));
-            known.filter(|(source, _)| *source != "hosts").collect::<Vec<_>>()
-        })
-    };
-    for (opening, port) in openings.iter().zip(ports) {
-        let ip = odd::address(opening, ODD);
-        let mut expected = opening.names.clone();
-        let asked = (!opening.v6).then(|| ("dns", "odd.connmon.test".to_owned()));
-        let at = expected.iter().position(|(source, _)| *source == "proxied").unwrap_or(expected.len());
-        expected.splice(at..at, asked);
-        let found = of(port, ip).with_context(|| format!("{expected:?} is missing"))?;
-        ensure!(found == expected, "{found:?}, not {expected:?}");
+impl Odd {
+    fn judge(self, records: &[Record], db: &Path) -> Result<()> {
+        let Self { openings, ports, printer, told, far, same_port } = self;
+        let of = |port: u16, ip: IpAddr| {
+            let record = records.iter().find(|record| record.local.port == port && record.remote.ip == ip);
+            record.map(|record| {
+                let known = names(record).into_iter().map(|(source, name, _)| (source, name.to_owned()));
+                known.filter(|(source, _)| *source != "hosts").collect::<Vec<_>>()
+            })
+        };
+        for (opening, port) in openings.iter().zip(ports) {
+            let ip = odd::address(opening, ODD);
+            let mut expected = opening.names.clone();
+            let asked = (!opening.v6).then(|| ("dns", "odd.connmon.test".to_owned()));
+            let at = expected.iter().position(|(source, _)| *source == "proxied").unwrap_or(expected.len());
+            expected.splice(at..at, asked);
+            let found = of(port, ip).with_context(|| format!("{expected:?} is missing"))?;
+            ensure!(found == expected, "{found:?}, not {expected:?}");
+        }
+        let found = of(printer, told.into()).context("the connection to the printer is missing")?;
+        ensure!(found == [("dns", "printer.local".to_owned())], "{found:?}");
+        let found = of(far, ODD.into()).context("the connection in the other namespace is missing")?;
+        ensure!(found.is_empty(), "what was asked in one namespace names {found:?} in another");
+        for (ip, (port, name)) in
+            [[127, 53, 1, 1], [127, 53, 1, 2]].map(IpAddr::from).into_iter().zip(same_port)
+        {
+            let record = records.iter().find(|record| record.local.ip == ip && record.local.port == port);
+            let found = names(record.with_context(|| format!("{name} is missing"))?);
+            let said: Vec<_> =
+                found.iter().filter(|(source, ..)| *source == "sni").map(|(_, name, _)| *name).collect();
+            ensure!(said == [name], "{found:?}, not {name}");
+        }
+        let lookups = connmon_prints(&["dns", "--db", path(db)?, "--format", "jsonl"])?;
+        let lookups = String::from_utf8(lookups)?;
+        for n in 0..3 {
+            let name = format!("\"pipelined{n}.connmon.test\"");
+            ensure!(
+                lookups.lines().any(|line| line.contains(&name) && line.contains("\"tcp\"")),
+                "{lookups}"
+            );
+        }
+        let missed = audit(db)?.completeness["names_missed"].as_u64();
+        ensure!(missed.is_some_and(|missed| missed >= 2), "what was no question was not counted: {missed:?}");
+        Ok(())
     }
-    let found = of(printer, told.into()).context("the connection to the printer is missing")?;
-    ensure!(found == [("dns", "printer.local".to_owned())], "{found:?}");
-    let found = of(far, ODD.into()).context("the connection in the other namespace is missing")?;
-    ensure!(found.is_empty(), "what was asked in one namespace names {found:?} in another");
-    for (ip, (port, name)) in [[127, 53, 1, 1], [127, 53, 1, 2]].map(IpAddr::from).into_iter().zip(same_port)
-    {
-        let record = records.iter().find(|record| record.local.ip == ip && record.local.port == port);
-        let found = names(record.with_context(|| format!("{name} is missing"))?);
-        let said: Vec<_> =
-            found.iter().filter(|(source, ..)| *source == "sni").map(|(_, name, _)| *name).collect();
-        ensure!(said == [name], "{found:?}, not {name}");
-    }
-    let lookups = connmon_prints(&["dns", "--db", path(&db)?, "--format", "jsonl"])?;
-    let lookups = String::from_utf8(lookups)?;
-    for n in 0..3 {
-        let name = format!("\"pipelined{n}.connmon.test\"");
-        ensure!(lookups.lines().any(|line| line.contains(&name) && line.contains("\"tcp\"")), "{lookups}");
-    }
-    let missed = audit(&db)?.completeness["names_missed"].as_u64();
-    ensure!(missed.is_some_and(|missed| missed >= 2), "what was no question was not counted: {missed:?}");
-    Ok(())
 }

@@ -8,37 +8,36 @@ use anyhow::Result;
 use connmon_tests::harness::audit::Lost;
 use connmon_tests::harness::programs::{audit, in_vm, traffic_truth};
 use connmon_tests::harness::recorder::Recorder;
-use connmon_tests::harness::whole::{Host, ensure_exact, pids};
+use connmon_tests::harness::whole::{Host, pids};
 use connmon_tests::truth::Truth;
+
+use super::scenes::{Played, Recording};
 
 /// So many on the host, or in a guest.
 fn size(host: u32, guest: u32) -> String {
     if in_vm() { guest } else { host }.to_string()
 }
 
-fn complete(traffic: &[&str]) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let db = folder.path().join("storm.db");
-    let recorder = Recorder::start(&db, &[])?;
+/// A storm of which every connection is known.
+pub fn listed(traffic: &[&str]) -> Result<Played> {
     let truths = traffic_truth(traffic)?;
-    recorder.stop()?;
-    ensure_exact(&truths, &db)
+    Ok(Played { truths, pids: Vec::new(), judge: Box::new(Recording::ensure_exact) })
 }
 
 /// Many connections open at the same time.
-pub fn open() -> Result<()> {
-    complete(&["crowd", "open", &size(50_000, 2_000)])
+pub fn open() -> Result<Played> {
+    listed(&["crowd", "open", &size(50_000, 2_000)])
 }
 
 /// One socket that talks to many remotes.
-pub fn remotes() -> Result<()> {
-    complete(&["crowd", "spray", &size(20_000, 5_000)])
+pub fn remotes() -> Result<Played> {
+    listed(&["crowd", "spray", &size(20_000, 5_000)])
 }
 
 /// Many processes that make one connection each, and are gone.
-pub fn processes() -> Result<()> {
+pub fn processes() -> Result<Played> {
     let count = size(20_000, 200);
-    complete(&["storm", "--list", "--connections", &count, "--processes", &count, "--parallel", "8"])
+    listed(&["storm", "--list", "--connections", &count, "--processes", &count, "--parallel", "8"])
 }
 
 /// Connections as fast as the machine makes them, for about a minute on the host.

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use connmon_tests::harness::programs::{connmon_prints, export, in_vm, path};
+use connmon_tests::harness::programs::{connmon_prints, in_vm, path};
 use connmon_tests::harness::record::Record;
-use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::sys::nat::{Nat, translate};
 use connmon_tests::sys::netlink::Netlink;
 use connmon_tests::visit::{odd, words};
 use serde_json::Value;
+
+use super::scenes::Played;
 
 /// Where a resolver seems to be, and where it is.
 const SEEMS: Ipv4Addr = Ipv4Addr::new(10, 5, 5, 5);
@@ -110,66 +112,71 @@ fn traffic() -> Result<Said> {
 }
 
 /// Each flow has the ends that its socket has, its packets, and the names that were asked for, by whom.
-pub fn ends_are_the_sockets() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let db = folder.path().join("translated.db");
-    let recorder = Recorder::start(&db, &[])?;
+pub fn ends_are_the_sockets() -> Result<Played> {
     let said = std::thread::spawn(traffic).join().ok().context("the thread panicked")?;
-    recorder.stop()?;
-    let said = match said {
+    match said {
         Err(error) if is_unsupported(&error) && !in_vm() => {
             println!("skipped: this kernel translates no addresses ({error:#})");
-            return Ok(());
+            Ok(Played::by_us(|_| Ok(())))
         }
-        said => said?,
-    };
-    let records = export(&db)?;
-    let of = |(local, remote): (SocketAddr, SocketAddr)| -> Result<&Record> {
-        let is_it = |record: &&Record| {
-            record.local.port == local.port()
-                && (record.remote.ip, record.remote.port) == (remote.ip(), remote.port())
-        };
-        records.iter().find(is_it).with_context(|| format!("{local} to {remote} is missing"))
-    };
-    let lookups = connmon_prints(&["dns", "--db", path(&db)?, "--format", "jsonl"])?;
-    let lookups: Vec<Value> = String::from_utf8(lookups)?
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<std::result::Result<_, _>>()?;
+        Err(error) => Err(error),
+        Ok(said) => {
+            Ok(Played::by_us(move |recording| said.is_recorded(recording.records()?, recording.db())))
+        }
+    }
+}
 
-    // Several talks may be of one flow.
-    let mut sent = BTreeMap::new();
-    let mut answered = BTreeMap::new();
-    for talk in &said.talks {
-        *sent.entry(talk.client).or_insert((0, 0)) = add(sent.get(&talk.client), talk.sent, talk.client.1);
-        let back = talk.sent + ANSWER.len() as u64;
-        *answered.entry(talk.client).or_insert((0, 0)) = add(answered.get(&talk.client), back, talk.client.1);
-    }
-    for talk in &said.talks {
-        let name = &talk.name;
-        let (tx, rx) = (sent[&talk.client], answered[&talk.client]);
-        let client = of(talk.client).with_context(|| name.clone())?;
-        let server = of(talk.server).with_context(|| name.clone())?;
-        for (what, record, tx, rx) in [("client", client, tx, rx), ("server", server, rx, tx)] {
-            let wire = record.wire.with_context(|| format!("{name}: no packets"))?;
-            let found = ((wire.tx_packets, wire.tx_bytes), (wire.rx_packets, wire.rx_bytes));
-            ensure!(found == (tx, rx), "{name}, {what}: {found:?}, not {:?}", (tx, rx));
+impl Said {
+    fn is_recorded(&self, records: &[Record], db: &Path) -> Result<()> {
+        let of = |(local, remote): (SocketAddr, SocketAddr)| -> Result<&Record> {
+            let is_it = |record: &&Record| {
+                record.local.port == local.port()
+                    && (record.remote.ip, record.remote.port) == (remote.ip(), remote.port())
+            };
+            records.iter().find(is_it).with_context(|| format!("{local} to {remote} is missing"))
+        };
+        let lookups = connmon_prints(&["dns", "--db", path(db)?, "--format", "jsonl"])?;
+        let lookups: Vec<Value> = String::from_utf8(lookups)?
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<std::result::Result<_, _>>()?;
+
+        // Several talks may be of one flow.
+        let mut sent = BTreeMap::new();
+        let mut answered = BTreeMap::new();
+        for talk in &self.talks {
+            *sent.entry(talk.client).or_insert((0, 0)) =
+                add(sent.get(&talk.client), talk.sent, talk.client.1);
+            let back = talk.sent + ANSWER.len() as u64;
+            *answered.entry(talk.client).or_insert((0, 0)) =
+                add(answered.get(&talk.client), back, talk.client.1);
         }
-        if talk.client.1.port() != 53 {
-            continue;
+        for talk in &self.talks {
+            let name = &talk.name;
+            let (tx, rx) = (sent[&talk.client], answered[&talk.client]);
+            let client = of(talk.client).with_context(|| name.clone())?;
+            let server = of(talk.server).with_context(|| name.clone())?;
+            for (what, record, tx, rx) in [("client", client, tx, rx), ("server", server, rx, tx)] {
+                let wire = record.wire.with_context(|| format!("{name}: no packets"))?;
+                let found = ((wire.tx_packets, wire.tx_bytes), (wire.rx_packets, wire.rx_bytes));
+                ensure!(found == (tx, rx), "{name}, {what}: {found:?}, not {:?}", (tx, rx));
+            }
+            if talk.client.1.port() != 53 {
+                continue;
+            }
+            let asked: Vec<_> = lookups.iter().filter(|lookup| lookup["name"] == *name).collect();
+            ensure!(asked.len() == 1, "{name}: {asked:?}");
+            let asked_at = talk.client.1.ip().to_string();
+            ensure!(asked[0]["server"]["ip"] == asked_at, "{name}: {}", asked[0]);
+            ensure!(asked[0]["process"]["pid"] == std::process::id(), "{name}: {}", asked[0]);
         }
-        let asked: Vec<_> = lookups.iter().filter(|lookup| lookup["name"] == *name).collect();
-        ensure!(asked.len() == 1, "{name}: {asked:?}");
-        let asked_at = talk.client.1.ip().to_string();
-        ensure!(asked[0]["server"]["ip"] == asked_at, "{name}: {}", asked[0]);
-        ensure!(asked[0]["process"]["pid"] == std::process::id(), "{name}: {}", asked[0]);
+        let tls = records
+            .iter()
+            .find(|record| record.local.port == self.tls && record.remote.ip == IpAddr::from(SEEMS))
+            .context("the TCP connection is missing")?;
+        ensure!(tls.names.iter().any(|name| name["name"] == "nat.connmon.test"), "{:?}", tls.names);
+        Ok(())
     }
-    let tls = records
-        .iter()
-        .find(|record| record.local.port == said.tls && record.remote.ip == IpAddr::from(SEEMS))
-        .context("the TCP connection is missing")?;
-    ensure!(tls.names.iter().any(|name| name["name"] == "nat.connmon.test"), "{:?}", tls.names);
-    Ok(())
 }
 
 /// One packet more, with its headers.

@@ -84,7 +84,7 @@ pub enum Cell<'a> {
     Time(Option<Timestamp>),
 }
 
-/// A column of numbers in the data of the page.
+/// A column in the data of the page: a number, or the place of an address in its dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Its name there.
@@ -94,6 +94,13 @@ pub struct Page {
     pub beside: [&'static str; 2],
     /// What the row has to have for the value to mean anything.
     pub group: Group,
+}
+
+impl Page {
+    /// Whether it is written as the difference from another.
+    pub fn is_beside(&self) -> bool {
+        !self.beside[0].is_empty()
+    }
 }
 
 /// Facts of a connection that are known together or not at all.
@@ -128,6 +135,17 @@ pub enum Unit {
     Address,
     /// Degrees of latitude or longitude.
     Degrees,
+}
+
+impl Group {
+    /// Its name in the page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Wire => "wire",
+            Self::Asked => "asked",
+        }
+    }
 }
 
 impl Unit {

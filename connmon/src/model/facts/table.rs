@@ -151,9 +151,9 @@ pub const FACTS: &[Fact] = &[
         Read::Time(|c| c.cut_off)).csv("watched_until").unit(Time),
     // What the process asked for, where a program of a cgroup led the connection elsewhere.
     seen("asked.ip", "connection.asked_ip", "address that the process asked for, where a BPF program led the connection elsewhere",
-        Seen::Text(|f| f.asked.map(|asked| asked.ip.to_string().into()), |f, text| set_ip(asked(f), text))).since(10).csv("asked_ip").unit(Address),
+        Seen::Text(|f| f.asked.map(|asked| asked.ip.to_string().into()), |f, text| set_ip(asked(f), text))).since(10).csv("asked_ip").unit(Address).field("asked").page("asked", Group::Asked),
     seen("asked.port", "connection.asked_port", "port that the process asked for there",
-        Seen::Count(|f| f.asked.map(|asked| asked.port.into()), |f, port| asked(f).port = narrow(port))).since(10).csv("asked_port").unit(Port),
+        Seen::Count(|f| f.asked.map(|asked| asked.port.into()), |f, port| asked(f).port = narrow(port))).since(10).csv("asked_port").unit(Port).field("asked_port").page("askedPort", Group::Asked),
 ];
 
 fn kernel(facts: &mut Facts) -> &mut KernelTotals {

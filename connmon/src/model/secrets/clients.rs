@@ -12,8 +12,14 @@ pub(super) enum How {
     Attached,
     /// Either.
     Both,
-    /// The argument behind this bare word, the first, second, third or fourth.
+    /// The argument behind this bare word, the first to fifth. With the option `-`: the first to fifth of all its arguments.
     Word(usize),
+    /// All arguments behind this bare word.
+    Rest,
+    /// The next two arguments.
+    Two,
+    /// What each `NAME=VALUE` behind this bare word gives.
+    Values,
     /// Either, where it has this character.
     Pair(char),
     /// What follows this beginning, also in a list with commas.
@@ -56,6 +62,10 @@ fn line(line: &'static str) -> Option<(&'static str, Secret)> {
         "second" => How::Word(2),
         "third" => How::Word(3),
         "fourth" => How::Word(4),
+        "fifth" => How::Word(5),
+        "rest" => How::Rest,
+        "two" => How::Two,
+        "values" => How::Values,
         "prefix" => How::Prefix,
         "slash" => How::Slash,
         "never" => How::Never,
@@ -97,6 +107,7 @@ pub(super) fn wrapper(program: &str) -> Option<Wrapper> {
         "su" | "runuser" | "script" | "watch" | "parallel" | "eval" | "exec" | "tmux" | "screen"
         | "flock" | "pssh" | "pdsh" | "dsh" | "at" | "batch" | "ts" => of("nIjSugtwqlo", true),
         "ssh" | "autossh" | "mosh" | "dbclient" | "sshpass" => of("bcDEeFIiJLlmOopQRSWwBf", true),
+        "lftp" => of("uep", true),
         "sudo" | "doas" | "pkexec" | "gosu" | "su-exec" => of("ugpCrtTUDRh", false),
         "env" => of("uCS", false),
         "timeout" => of("sk", false),

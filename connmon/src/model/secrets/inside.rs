@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::names::{Promise, is_path, is_reference, looks_made, may_be_path, promise};
-use super::{BLOT, phrases};
+use super::names::{Promise, is_path, is_pattern, is_reference, looks_made, may_be_path, promise};
+use super::{BLOT, PAIRS, is_pair, phrases};
 
 /// Tokens of services that are known by their form, each as its documentation gives it.
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
@@ -26,7 +26,7 @@ static HOOKS: LazyLock<Regex> = LazyLock::new(|| {
         r#"|hooks\.zapier\.com/hooks/catch/|/with/key/|hc-ping\.com/(?:ping/)?|hook\.[a-z0-9]+\.make\.com/|logic\.azure\.com[^?]*/triggers/"#,
         r#"|rtmps?://[^/\s]+/[^/\s]+/|webhook\.site/|maker\.ifttt\.com/use/|/webhooks?/(?:incoming/)?|//[^/?#\s]*mattermost[^/?#\s]*/hooks/"#,
         r#"|oapi\.dingtalk\.com/robot/send\?access_token=|open\.feishu\.cn/open-apis/bot/v2/hook/|qyapi\.weixin\.qq\.com/[^?]*\?key="#,
-        r#"|sentry\.io/api/hooks/|pushcut\.io/)([^\s"'?#]{6,})"#
+        r#"|jdbc:oracle:(?:thin|oci8?):[^/@\s"']+/|sentry\.io/api/hooks/|pushcut\.io/)([^\s"'?#]{6,})"#
     ))
 });
 /// A name in quotes, as in JSON, before its value.
@@ -36,10 +36,13 @@ static QUOTED: LazyLock<Regex> =
 static NAMED: LazyLock<Regex> = LazyLock::new(|| regex(r"([A-Za-z0-9_.$%\[\]-]{1,120})(=|:=)"));
 /// What separates one name and value from the next.
 static NEXT: LazyLock<Regex> = LazyLock::new(|| regex(r#"[&;,\s#"'|]+-{0,2}[A-Za-z0-9_.$%\[\]-]{1,80}="#));
-/// `name:secret@host` without a scheme, also behind `domain/`.
+/// Schemes of addresses whose name is the secret that lets one in.
+const NAMELESS: [&str; 11] =
+    ["trojan", "trojan-go", "vless", "vmess", "ss", "ssr", "hysteria", "hysteria2", "hy2", "tuic", "snell"];
+/// `name:secret@host` without a scheme, also behind `domain/` and CVS's `:method:`.
 static USER: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"^((?:-{1,2}[A-Za-z-]*[= ]?)?(?:[A-Za-z0-9_.-]+[/\\])?[A-Za-z0-9_.$+-]+):(\S+)@([A-Za-z0-9_.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?(?:/\S*)?$",
+        r"^((?:-{1,2}[A-Za-z-]*[= ]?)?(?::[a-z]+:)?(?:[A-Za-z0-9_.-]+[/\\])?[A-Za-z0-9_.$+-]+):(\S+)@([A-Za-z0-9_.-]+|\[[0-9a-fA-F:]+\])(:[0-9]*)?(?:/\S*)?$",
     )
 });
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
@@ -150,7 +153,9 @@ fn without_userinfo(arg: &str) -> String {
                     // `TOKEN:x-oauth-basic@`
                     Some((name, _)) if looks_made(name) => out.push_str(&format!("{BLOT}:{BLOT}")),
                     Some((name, _)) => out.push_str(&format!("{name}:{BLOT}")),
-                    None if looks_made(user) => out.push_str(BLOT),
+                    None if looks_made(user) || NAMELESS.iter().any(|scheme| is_scheme(before, scheme)) => {
+                        out.push_str(BLOT)
+                    }
                     None => out.push_str(user),
                 }
                 out.push('@');
@@ -162,6 +167,12 @@ fn without_userinfo(arg: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Whether what stands before `://` ends with this scheme.
+fn is_scheme(before: &str, scheme: &str) -> bool {
+    let rest = before.strip_suffix(scheme);
+    rest.is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c)))
 }
 
 /// Values behind names in quotes.
@@ -237,6 +248,18 @@ fn named(text: &str, more: &[String]) -> String {
         search = whole.end();
         let value = &text[whole.end()..];
         let mut promised = promise(name.as_str(), more);
+        // `-o user=NAME:SECRET`
+        let word = value.split([',', '&', ';', ' ']).next().unwrap_or_default();
+        if let Some((user, _)) = word.split_once(':').filter(|(user, _)| !user.is_empty() && is_pair(word))
+            && PAIRS.iter().any(|end| name.as_str().ends_with(end))
+            && !text.starts_with('-')
+        {
+            out.push_str(&text[from..whole.end()]);
+            out.push_str(&format!("{user}:{BLOT}"));
+            from = whole.end() + word.len();
+            search = from;
+            continue;
+        }
         if promised == Promise::Nothing
             || value.is_empty()
             || value.starts_with(['=', '~'])
@@ -257,8 +280,11 @@ fn named(text: &str, more: &[String]) -> String {
         if in_query && (short || lower.ends_with("signature")) {
             promised = Promise::Secret;
         }
-        let refers =
-            is_word(inner) || is_reference(inner) || inner.starts_with("%(") || inner.starts_with("{{");
+        let refers = is_word(inner)
+            || is_reference(inner)
+            || is_pattern(inner)
+            || inner.starts_with("%(")
+            || inner.starts_with("{{");
         let path = is_path(inner) && may_be_path(name.as_str());
         let inner_has_names = promised == Promise::Perhaps && !looks_made(inner);
         if inner.is_empty() || refers || path || inner_has_names {

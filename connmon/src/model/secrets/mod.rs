@@ -25,10 +25,12 @@ const BLOT: &str = "‹redacted›";
 const DEEPEST: u8 = 4;
 /// What the names of options end with whose value is a name and a password where it has a colon.
 const PAIRS: [&str; 5] = ["user", "auth", "basic", "userpass", "userpwd"];
-/// Options that name a user: a program that has one may have its password behind `-p`.
-const USERS: [&str; 5] = ["-u", "-user", "-username", "--user", "--username"];
+/// Options that name a user: a program that has one may have its password behind `-p` or `-P`.
+const USERS: [&str; 6] = ["-u", "-U", "-user", "-username", "--user", "--username"];
 /// Words before the name and the value of a setting.
-const SETTING: [&str; 3] = ["config", "configure", "set"];
+const SETTING: [&str; 6] = ["config", "configure", "set", "+set", "setenv", "setx"];
+/// Programs that look for words: the name of a secret is what they look for.
+const SEARCHING: [&str; 9] = ["grep", "egrep", "fgrep", "rg", "ag", "ack", "git", "find", "locate"];
 /// curl's options of one letter that take no value.
 const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
 /// Programs whose `--password` has its value only behind `=`: alone it asks for the password.
@@ -92,6 +94,7 @@ impl Secrets {
             pending: Pending::None,
             before: "",
             words: Vec::new(),
+            places: 0,
             has_user,
         };
         args.iter().enumerate().map(|(at, arg)| reader.argument(at == 0, arg)).collect()
@@ -125,6 +128,12 @@ enum Pending {
     Pair(char),
     /// A secret after so many others.
     After(usize),
+    /// Secrets, all of them.
+    Rest,
+    /// Two secrets.
+    Two,
+    /// Names, each with a value that is a secret.
+    Values,
     /// A secret whose option often has the place of a file.
     NoPath,
     /// The same, and its option often has a number or a port.
@@ -141,6 +150,8 @@ enum Meaning {
     Next(Pending),
     /// It has a secret; this is the rest of it.
     Blotted(String),
+    /// It has none, whatever it looks like.
+    Kept,
     /// Nothing special.
     Other,
 }
@@ -155,6 +166,8 @@ struct Line<'a> {
     before: &'a str,
     /// Arguments so far that are no options.
     words: Vec<&'a str>,
+    /// Of these, those that are no values of options with one letter.
+    places: usize,
     /// Some argument names a user.
     has_user: bool,
 }
@@ -168,7 +181,7 @@ impl<'a> Line<'a> {
                 self.start(arg);
                 return None;
             }
-            return inside::redacted(arg, &self.secrets.names);
+            return self.command_within(arg).or_else(|| inside::redacted(arg, &self.secrets.names));
         }
         if let Some(found) = self.awaited(arg) {
             return found;
@@ -187,8 +200,17 @@ impl<'a> Line<'a> {
                 return self.secrets.shell(arg, self.depth);
             }
         }
+        // A command that another one is told to run: `rsync -e 'sshpass -p … ssh'`, `GIT_SSH_COMMAND=…`.
+        if let Some(text) = self.command_within(arg) {
+            return Some(text);
+        }
         if !arg.starts_with('-') {
             self.words.push(arg);
+            self.places += usize::from(!(before.len() == 2 && before.starts_with('-')));
+            let here = How::Word(self.places);
+            if secrets_of(self.program).iter().any(|secret| secret.option == "-" && secret.how == here) {
+                return Some(BLOT.to_owned());
+            }
         }
         let meaning = match self.of_client(arg) {
             Meaning::Other => self.of_any(arg),
@@ -200,17 +222,28 @@ impl<'a> Line<'a> {
                 None
             }
             Meaning::Blotted(text) => Some(text),
+            Meaning::Kept => None,
             Meaning::Other => inside::redacted(arg, &self.secrets.names),
         }
+    }
+
+    /// An argument, or what it gives a name, that is a line for a shell with secrets; it without them.
+    fn command_within(&self, arg: &str) -> Option<String> {
+        let named = arg.split_once('=').filter(|(name, _)| !name.contains(char::is_whitespace));
+        let line = named.map_or(arg, |(_, value)| value);
+        let program = line.split_whitespace().next().filter(|first| first.len() < line.trim().len())?;
+        if self.depth >= DEEPEST || !is_known(base(program)) {
+            return None;
+        }
+        let text = self.secrets.shell(line, self.depth)?;
+        Some(format!("{}{text}", &arg[..arg.len() - line.len()]))
     }
 
     fn start(&mut self, arg: &'a str) {
         self.program = base(arg);
         self.words.clear();
-        self.pending = match secrets_of(self.program).iter().find(|secret| secret.option == "-") {
-            Some(Secret { how: How::Word(nth), .. }) => Pending::After(nth - 1),
-            _ => Pending::None,
-        };
+        self.places = 0;
+        self.pending = Pending::None;
     }
 
     /// What becomes of an argument that an earlier one is about; `None` if none is.
@@ -220,7 +253,10 @@ impl<'a> Line<'a> {
         match pending {
             Pending::None => None,
             Pending::Secret | Pending::NoPath | Pending::NoNumber
-                if is_option(arg) || is_reference(arg) || arg.is_empty() =>
+                if is_option(arg)
+                    || is_reference(arg)
+                    || arg.is_empty()
+                    || arg.starts_with('@') && is_path(arg) =>
             {
                 None
             }
@@ -231,9 +267,23 @@ impl<'a> Line<'a> {
             Pending::Plain => Some(None),
             Pending::Pair(':') => is_pair(arg).then_some(Some(BLOT.to_owned())),
             Pending::Pair(mark) => arg.contains(mark).then_some(Some(BLOT.to_owned())),
-            Pending::After(_) if is_option(arg) => {
+            Pending::After(_) | Pending::Rest | Pending::Values if is_option(arg) => {
                 self.pending = pending;
                 None
+            }
+            Pending::Rest => {
+                self.pending = pending;
+                blot
+            }
+            Pending::Two => {
+                self.pending = Pending::Secret;
+                blot
+            }
+            Pending::Values => {
+                self.pending = pending;
+                let (name, value) = arg.split_once('=').filter(|(name, _)| !name.starts_with('-'))?;
+                let some = !value.is_empty() && !is_reference(value) && !value.starts_with('@');
+                some.then(|| Some(format!("{name}={BLOT}")))
             }
             Pending::After(0) => blot,
             Pending::After(left) => {
@@ -255,6 +305,7 @@ impl<'a> Line<'a> {
             };
             return match (value, letter) {
                 ("", 'E') => Meaning::Next(Pending::Pair(':')),
+                ("", 'b') => Meaning::Next(Pending::Pair('=')),
                 ("", _) => Meaning::Next(Pending::Secret),
                 _ if telling => Meaning::Blotted(format!("{}{BLOT}", &arg[..at])),
                 _ => Meaning::Other,
@@ -285,7 +336,7 @@ impl<'a> Line<'a> {
         let name = arg.split_once('=').map_or(arg, |(name, _)| name);
         let last = name.rsplit('-').next().unwrap_or_default();
         if name.starts_with('-')
-            && PAIRS.contains(&last)
+            && (PAIRS.iter().any(|end| last.ends_with(end)) || matches!(arg, "-u" | "-U"))
             && promise(name, &self.secrets.names) != Promise::Secret
         {
             return match arg.split_once('=') {
@@ -294,17 +345,38 @@ impl<'a> Line<'a> {
                 None => Meaning::Next(Pending::Pair(':')),
             };
         }
+        // A cookie is a secret where it is no file: `NAME=VALUE`.
+        if last == "setcookie" || last == "cookie" && name.trim_start_matches('-') != "cookie" {
+            return Meaning::Next(Pending::NoPath);
+        }
+        if name == "--cookie" {
+            return match arg.split_once('=') {
+                Some((option, value)) if value.contains('=') => Meaning::Blotted(format!("{option}={BLOT}")),
+                Some(_) => Meaning::Other,
+                None => Meaning::Next(Pending::Pair('=')),
+            };
+        }
         // `npm config set //registry.npmjs.org/:_authToken VALUE`
         if !arg.starts_with('-')
             && !arg.contains(['=', ' '])
-            && self.words.iter().any(|word| SETTING.contains(word))
+            && self.words.iter().chain([&self.program]).any(|word| SETTING.contains(word))
             && self.words.last().is_some_and(|word| !SETTING.contains(word))
             && promise(arg.rsplit([':', '/']).next().unwrap_or(arg), &self.secrets.names) == Promise::Secret
         {
             return Meaning::Next(Pending::NoPath);
         }
+        // `set-initial-password VALUE`, `+rcon_password VALUE`
+        let stem = ["password", "passwd"].iter().find_map(|end| arg.strip_suffix(end));
+        if stem.is_some_and(|stem| stem.ends_with(['-', '_', ':', '+']))
+            && !arg.starts_with('-')
+            && !arg.contains(['=', ' ', '/', '.'])
+            && !SEARCHING.contains(&self.program)
+            && promise(arg, &self.secrets.names) == Promise::Secret
+        {
+            return Meaning::Next(Pending::NoPath);
+        }
         let own = || secrets_of(self.program).iter().any(|secret| secret.option == arg);
-        if arg == "-p" && self.has_user && wrapper(self.program).is_none() && !own() {
+        if matches!(arg, "-p" | "-P") && self.has_user && wrapper(self.program).is_none() && !own() {
             return Meaning::Next(Pending::NoNumber);
         }
         if !arg.starts_with('-') || arg.contains(['=', ':', ' ', '/']) || FLAGS.contains(&arg) {
@@ -355,9 +427,15 @@ fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
     let option = secret.option;
     let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));
     match secret.how {
-        How::Never => (arg == option).then_some(Meaning::Next(Pending::Plain)),
+        How::Never => match arg.strip_prefix(option)? {
+            "" => Some(Meaning::Next(Pending::Plain)),
+            rest => rest.starts_with('=').then_some(Meaning::Kept),
+        },
         How::Flag => (arg == option).then_some(Meaning::Next(Pending::None)),
         How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
+        How::Rest => (arg == option).then_some(Meaning::Next(Pending::Rest)),
+        How::Two => (arg == option).then_some(Meaning::Next(Pending::Two)),
+        How::Values => (arg == option).then_some(Meaning::Next(Pending::Values)),
         How::Prefix => {
             let at =
                 arg.find(option).filter(|at| *at == 0 || arg[..*at].ends_with([',', ':']))? + option.len();

@@ -30,7 +30,8 @@ const TELLING: [&str; 26] = [
     "sonarlogin",
 ];
 /// Words that are enough if a name ends with one: `db.pass`, `MYSQL_PWD`.
-const LAST: [&str; 14] = [
+const LAST: [&str; 15] = [
+    "authorization",
     "pass",
     "pwd",
     "pw",
@@ -47,8 +48,7 @@ const LAST: [&str; 14] = [
     "community",
 ];
 /// Words that promise a secret only if the value looks like one: `key=…`, `auth=…`.
-const PERHAPS: [&str; 8] =
-    ["key", "auth", "authorization", "signature", "code", "session", "sessionid", "sid"];
+const PERHAPS: [&str; 7] = ["key", "auth", "signature", "code", "session", "sessionid", "sid"];
 /// What a name ends with that is about a secret, and none.
 const ABOUT: [&str; 53] = [
     "file",
@@ -106,9 +106,10 @@ const ABOUT: [&str; 53] = [
     "eval",
 ];
 /// Beginnings of names that say that there is no secret, or only that it is asked for.
-const WITHOUT: [&str; 8] = ["no", "skip", "without", "disable", "ask", "list", "show", "with"];
+const WITHOUT: [&str; 9] = ["no", "skip", "without", "disable", "ask", "list", "show", "with", "stdin"];
 /// Words that contain a telling part and mean something else.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
+    "askpass",
     "public",
     "pubkey",
     "tokenizer",
@@ -193,6 +194,15 @@ pub(super) fn is_reference(value: &str) -> bool {
         name.is_empty() || name.starts_with(|c: char| c.is_ascii_alphabetic() || "_{(".contains(c))
     });
     variable || ["env:", "file:", "fd:"].iter().any(|start| value.starts_with(start)) || value == "stdin"
+}
+
+/// Whether a value is a pattern of a search, as in `s/password=.*//`.
+pub(super) fn is_pattern(value: &str) -> bool {
+    [".*", ".+", "[^", "\\S", "\\w", "(.", "([", "(\\"].iter().any(|start| value.starts_with(start))
+        || value.strip_prefix('/').is_some_and(|rest| {
+            let flags = rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            matches!(flags, "" | "g" | "i" | "gi" | "I") && !rest.starts_with('/')
+        })
 }
 
 /// Whether a value is the place of a file.

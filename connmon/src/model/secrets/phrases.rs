@@ -8,12 +8,16 @@ use super::BLOT;
 use super::names::{Promise, is_reference, promise};
 
 /// Each has what stands before a secret, and the secret.
-static PHRASES: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+static PHRASES: LazyLock<[Regex; 6]> = LazyLock::new(|| {
     [
-        // SQL: IDENTIFIED BY '…', PASSWORD '…', PASSWORD = '…', SET PASSWORD FOR user = '…'.
-        r#"(?i)(\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?|password(?:\s+for\s+\S+)?)(?:\s*=\s*|\s+)\(?\s*["'])([^"']+)"#,
+        // SQL: IDENTIFIED BY '…', PASSWORD '…', PASSWORD = '…', SET PASSWORD FOR user = PASSWORD('…').
+        r#"(?i)(\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?|password(?:\s+for\s+\S+)?)(?:\s*=\s*(?:password\s*)?|\s+|\s*\()\(?\s*["'])([^"']+)"#,
         // The name and the password as two values: auth=("name", "…"), HTTPBasicAuth('name', '…').
         r#"(?i)((?:\bauth\w*\s*=\s*|basicauth|\.login|\.auth|credentials?)\s*[(\[]\s*["'][^"']*["']\s*,\s*["'])([^"']+)"#,
+        // A server, the name and the password as three values: new PDO("…", "…", "…"), DBI->connect(…), mysqli_connect(…).
+        r#"(?i)((?:\bPDO|connect\w*|\bmysqli)\s*\(\s*["'][^"']*["']\s*,\s*["'][^"']*["']\s*,\s*["'])([^"']+)"#,
+        // What follows the word has a digit, so it is no word.
+        r"(?i)(\bbearer\s+)([A-Za-z._~+/=-]*[0-9][A-Za-z0-9._~+/=-]*)",
         // expect: what is sent after a prompt that asks for a password.
         r#"(?is)(ass(?:word|phrase|code).{0,80}?\bsend\s+(?:--\s+)?["']?)([^"'\s;}]+)"#,
         // PowerShell.
@@ -27,9 +31,11 @@ static BARE: LazyLock<Regex> =
 /// `set NAME VALUE`, as consoles take it.
 static SET: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"(?i)(\bsetg?\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+["']?)([^\s;"']+)"#));
-/// `/name:value`, as programs of Windows and of its protocols take it.
+/// `/name:value` and `-name:value`, as programs of Windows and of its protocols take it.
 static SLASH: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"((?:^|[\s"'])/)([A-Za-z0-9_-]{1,40})(:["']?)([^\s"']+)"#));
+    LazyLock::new(|| regex(r#"((?:^|[\s"'])(?:/|--?))([A-Za-z0-9_-]{1,40})(:["']?)([^\s"']+)"#));
+/// `<name>value</name>`, as in XML.
+static MARKED: LazyLock<Regex> = LazyLock::new(|| regex(r"(<)([A-Za-z0-9_:.-]{1,60})(>\s*)([^<>\s][^<>]*)"));
 /// Names of keys and hashes that let one in as a password does.
 const HASHES: [&str; 7] = ["rc4", "ntlm", "lmhash", "nthash", "aes128", "aes256", "des"];
 
@@ -41,7 +47,10 @@ fn regex(text: &str) -> Regex {
 /// The text without its secrets; `more` are parts of names that the configuration adds.
 pub(super) fn redacted(mut text: String, more: &[String]) -> String {
     let secret = |name: &str| promise(name, more) == Promise::Secret;
-    if text.contains('/') && text.contains(':') {
+    if text.contains("</") {
+        text = replaced(&MARKED, &text, |found| secret(&found[2]));
+    }
+    if text.contains(['/', '-']) && text.contains(':') {
         let at = |found: &Captures<'_>| {
             let name = &found[2];
             secret(name) || HASHES.iter().any(|hash| name.eq_ignore_ascii_case(hash))
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_expression_is_one() {
-        for expression in PHRASES.iter().chain([&*BARE, &*SET, &*SLASH]) {
+        for expression in PHRASES.iter().chain([&*BARE, &*SET, &*SLASH, &*MARKED]) {
             assert!(!expression.as_str().is_empty());
         }
     }

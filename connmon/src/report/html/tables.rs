@@ -2,7 +2,7 @@
 
 use super::places::{network, place};
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
-use crate::model::{End, Process, Proto};
+use crate::model::{End, Process, Proto, STILL_OPEN};
 use crate::summary::format;
 use crate::summary::{Figures, ProcessRow, RemoteRow, Service, Summary};
 
@@ -232,18 +232,5 @@ pub(super) fn ends(summary: &Summary) -> Vec<EndLine> {
 
 /// An end in words.
 pub(super) fn words(end: Option<End>) -> &'static str {
-    match end {
-        None => "still open",
-        Some(End::Fin) => "closed normally",
-        Some(End::Reset) => "reset by the remote host",
-        Some(End::Timeout) => "timed out",
-        Some(End::Abort) => "aborted by this host",
-        Some(End::Refused) => "refused",
-        Some(End::Unreachable) => "unreachable",
-        Some(End::Error) => "local error",
-        Some(End::Closed) => "socket closed",
-        Some(End::Idle) => "ended by a pause",
-        Some(End::RecordingEnded) => "still open at the end of the recording",
-        Some(End::Unseen) => "end not seen",
-    }
+    end.map_or(STILL_OPEN, End::words)
 }

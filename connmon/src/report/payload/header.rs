@@ -52,7 +52,6 @@ struct Header<'a> {
     hits: Vec<Value>,
     shares: Vec<Value>,
     named: Vec<Value>,
-    asked: Vec<Value>,
 }
 
 impl Payload {
@@ -93,7 +92,6 @@ impl Payload {
                 .collect(),
             shares: self.shares(),
             named: self.named(),
-            asked: self.asked(),
         };
         Ok(serde_json::to_vec(&header)?)
     }
@@ -109,12 +107,6 @@ impl Payload {
     fn named(&self) -> Vec<Value> {
         let rows = self.rows.iter().enumerate().filter(|(_, row)| row.names > 0);
         rows.filter_map(|(place, row)| Some(json!([place, self.more_names.get(&row.id)?]))).collect()
-    }
-
-    /// Of the rows that a BPF program led elsewhere: what was asked for.
-    fn asked(&self) -> Vec<Value> {
-        let rows = self.rows.iter().enumerate();
-        rows.filter_map(|(place, row)| Some(json!([place, self.asked.get(&row.id)?]))).collect()
     }
 
     /// Of the rows that are not their owner's alone: who moved what.
@@ -137,7 +129,7 @@ pub(super) fn describe<T>(column: &Column<T>, rows: &[T]) -> Value {
     let (coding, beside, packets) = match column.coding {
         Coding::Plain => ("plain", "", ""),
         Coding::Delta => ("delta", "", ""),
-        Coding::Beside(other, packets, _) => ("beside", other, packets),
+        Coding::Beside(other, packets) => ("beside", other, packets),
     };
     let first = column.first(rows).map(|first| first.to_string());
     json!({

@@ -16,6 +16,8 @@ mod dictionary;
 mod header;
 mod row;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -44,7 +46,6 @@ pub struct Payload {
     shares: HashMap<i64, Vec<Share>>,
     steps: Steps,
     more_names: HashMap<i64, Vec<i64>>,
-    asked: HashMap<i64, String>,
     dictionaries: Dictionaries,
     last_words: HashMap<i64, Timestamp>,
     rules: Vec<Rule>,
@@ -70,7 +71,6 @@ impl Payload {
             shares: HashMap::new(),
             steps: Steps::default(),
             more_names: HashMap::new(),
-            asked: HashMap::new(),
             dictionaries: Dictionaries::new(runs),
             rules: runs.iter().flat_map(|run| run.rules.clone()).collect(),
             last_words: runs.iter().map(|run| (run.id, run.last_flush)).collect(),
@@ -87,9 +87,6 @@ impl Payload {
         }
         if connection.names.len() > 1 {
             self.more_names.insert(connection.id, Row::more_names(connection));
-        }
-        if let Some(asked) = connection.asked {
-            self.asked.insert(connection.id, asked.to_string());
         }
         self.steps.add(connection);
         self.rows.push(row);
@@ -110,7 +107,6 @@ impl Payload {
             self.shares.remove(&row.id);
             self.steps.remove(row.id);
             self.more_names.remove(&row.id);
-            self.asked.remove(&row.id);
         }
     }
 

@@ -1,10 +1,24 @@
 //! A connection in a fixed number of bytes.
 
 use super::dictionary::Dictionaries;
-use crate::model::{Connection, Direction, End, Facts, KernelTotals, Name, Timestamp, Wire};
+use crate::model::facts::{Cell, Group, PAGED, Page, paged};
+use crate::model::{Connection, Direction, End, Name, Timestamp};
 
 /// What `end` is while a connection lasts: after the last of [`End::ALL`].
 pub(super) const OPEN: u8 = End::ALL.len() as u8;
+
+/// What a bit says, and whether it is so.
+type Flag = (&'static str, fn(&Connection) -> bool);
+
+/// The bits of `flags`, from the lowest.
+pub(super) const FLAGS: [Flag; 6] = [
+    ("preexisting", |connection| connection.preexisting),
+    ("subflow", |connection| connection.subflow),
+    (Group::Kernel.name(), |connection| connection.kernel.is_some()),
+    (Group::Wire.name(), |connection| connection.wire.is_some()),
+    ("failed", Connection::has_failed),
+    (Group::Asked.name(), |connection| connection.asked.is_some()),
+];
 
 /// A connection. What is an index refers to [`Dictionaries`].
 pub(super) struct Row {
@@ -17,11 +31,8 @@ pub(super) struct Row {
     pub(super) rx: u64,
     pub(super) tx_calls: u64,
     pub(super) rx_calls: u64,
-    pub(super) kernel_tx: u64,
-    pub(super) kernel_rx: u64,
-    pub(super) wire_tx: u64,
-    pub(super) wire_rx: u64,
-    pub(super) retransmitted: u64,
+    /// The facts of the table that have a column, in its order.
+    pub(super) figures: [u64; PAGED],
     /// When its first name was seen, microseconds after it was opened; before it, less than 0.
     pub(super) named_us: i64,
     /// 0 for none, else the place of its process and one.
@@ -29,10 +40,6 @@ pub(super) struct Row {
     pub(super) local: u32,
     pub(super) remote: u32,
     pub(super) names: u32,
-    pub(super) retransmits: u32,
-    pub(super) rtt_us: u32,
-    pub(super) wire_tx_packets: u32,
-    pub(super) wire_rx_packets: u32,
     pub(super) run: u32,
     pub(super) local_port: u16,
     pub(super) remote_port: u16,
@@ -43,7 +50,7 @@ pub(super) struct Row {
     pub(super) inexact: u32,
     pub(super) direction: u8,
     pub(super) end: u8,
-    /// 1 existed before the recording, 2 a subflow, 4 has kernel totals, 8 has wire figures, 16 failed.
+    /// One bit for each of [`FLAGS`].
     pub(super) flags: u8,
     /// Others than its owner moved bytes, or more than one did.
     pub(super) is_shared: bool,
@@ -56,18 +63,19 @@ impl Row {
         last_word: Timestamp,
         dictionaries: &mut Dictionaries,
     ) -> Self {
-        let Connection { facts: Facts { kernel, wire, .. }, owner, traffic, .. } = connection;
+        let Connection { owner, traffic, .. } = connection;
         let until = connection.known_end().unwrap_or(last_word.max(connection.opened));
-        // Where there are none, the application's figures take the least room: the flags say that they mean nothing.
         let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
-        let same = KernelTotals { tx_bytes: tx, rx_bytes: rx, ..KernelTotals::default() };
-        let (kernel, has_kernel) = (kernel.unwrap_or(same), kernel.is_some());
-        let same = Wire { tx_bytes: tx, rx_bytes: rx, ..Wire::default() };
-        let (wire, has_wire) = (wire.unwrap_or(same), wire.is_some());
-        let flags =
-            [connection.preexisting, connection.subflow, has_kernel, has_wire, connection.has_failed()];
+        let mut figures = [0; PAGED];
+        for (figure, (fact, page)) in figures.iter_mut().zip(paged()) {
+            *figure = match fact.of(connection) {
+                Cell::Count(Some(count)) => count,
+                Cell::Text(Some(ip)) => ip.parse().map_or(0, |ip| dictionaries.local(ip).into()),
+                // What takes the least room: the flags say that it means nothing.
+                _ => near(page, tx, rx),
+            };
+        }
         let owner_id = owner.as_ref().map(|owner| owner.id);
-        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
             id: connection.id,
             opened: connection.opened.0,
@@ -76,20 +84,12 @@ impl Row {
             rx,
             tx_calls: traffic.iter().map(|share| share.tx_calls).sum(),
             rx_calls: traffic.iter().map(|share| share.rx_calls).sum(),
-            kernel_tx: kernel.tx_bytes,
-            kernel_rx: kernel.rx_bytes,
-            wire_tx: wire.tx_bytes,
-            wire_rx: wire.rx_bytes,
-            retransmitted: kernel.retransmitted_bytes,
+            figures,
             named_us: connection.names.first().map_or(0, |name| since(connection, name)),
             owner: owner.as_ref().map_or(0, |owner| dictionaries.process(owner) + 1),
             local: dictionaries.local(connection.local.ip),
             remote: dictionaries.remote(connection),
             names: dictionaries.names(&connection.names),
-            retransmits: kernel.retransmits,
-            rtt_us: kernel.rtt_us,
-            wire_tx_packets: narrow(wire.tx_packets),
-            wire_rx_packets: narrow(wire.rx_packets),
             run: dictionaries.run(run),
             local_port: connection.local.port,
             remote_port: connection.remote.port,
@@ -107,7 +107,7 @@ impl Row {
                 .end
                 .and_then(|end| End::ALL.iter().position(|one| *one == end))
                 .map_or(OPEN, |place| place as u8),
-            flags: flags.iter().enumerate().map(|(bit, set)| u8::from(*set) << bit).sum(),
+            flags: (0..).zip(FLAGS).map(|(bit, (_, is))| u8::from(is(connection)) << bit).sum(),
             is_shared: traffic.iter().any(|share| Some(share.process.id) != owner_id),
         }
     }
@@ -119,6 +119,15 @@ impl Row {
 
     pub(super) fn bytes(&self) -> u64 {
         self.tx.saturating_add(self.rx)
+    }
+}
+
+/// The figure that a column is mostly near to.
+pub(super) fn near(page: Page, tx: u64, rx: u64) -> u64 {
+    match page.beside[0] {
+        "tx" => tx,
+        "rx" => rx,
+        _ => 0,
     }
 }
 

@@ -52,6 +52,8 @@ fn test() -> impl Strategy<Value = String> {
         field(&["port:", "pid:", "asn:"], &["0", "53", "443", "1"]),
         number(&["port", "pid", "asn"], &["0", "1", "53", "443"]),
         number(&["bytes", "tx", "rx"], &["0", "1", "100", "1k"]),
+        field(&["asked:", "asked!="], &["10.0.0.9", "10.0.0.0/8", "::/0", "0.0.0.0"]),
+        number(&["asked_port"], &["0", "53", "https"]),
         number(&["dur"], &["0", "1s", "10s", "100"]),
         (select(&["since:", "until:"]), select(&["900s", "-890s", "1970-01-01T00:01:45Z", "00:02"]))
             .prop_map(|(a, b)| format!("{a}{b}")),
@@ -134,6 +136,7 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
                     local: Endpoint::new([10, 0, 0, 5].into(), local),
                     remote: Endpoint::new(address, remote),
                     opened: Timestamp(opened * 1_000_000_000),
+                    asked: (local == 443).then(|| Endpoint::new([10, 0, 0, 9].into(), remote)),
                     closed: lasted.map(|lasted| Timestamp((opened + lasted) * 1_000_000_000)),
                     end,
                     ..Facts::default()
@@ -294,7 +297,7 @@ fn a_recording_with_a_filter_keeps_what_fits_and_counts_the_rest() {
 #[test]
 fn every_field_can_be_asked_of_an_empty_store() {
     let store = reader(in_memory());
-    for field in crate::filter::FIELDS {
+    for field in crate::filter::FIELDS.iter() {
         let values = ["x", "1", "DE", "fin", "out", "tcp", "8.8.8.8", "14:02"];
         let filter =
             values.iter().find_map(|value| Filter::parse(&format!("{}:{value}", field.name), NOW).ok());

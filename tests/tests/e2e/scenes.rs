@@ -1,0 +1,132 @@
+//! Scenes that need a recorder, but none of their own. On this host each has one all the same, so that it is judged alone; in a
+//! guest, where a recorder takes long to get ready, all of them share one.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context, Error, Result};
+use connmon_tests::harness::programs::{audit, export, in_vm};
+use connmon_tests::harness::record::Record;
+use connmon_tests::harness::recorder::Recorder;
+use connmon_tests::harness::whole::{ensure_exact_among, pids};
+use connmon_tests::truth::Truth;
+use tempfile::TempDir;
+
+/// Compares a recording with what happened.
+pub type Judge = Box<dyn FnOnce(&Recording) -> Result<()> + Send>;
+/// Makes the traffic of a scene, under the eyes of a recorder.
+pub type Play = fn() -> Result<Played>;
+
+/// A scene that was played.
+pub struct Played {
+    /// What [`Recording::ensure_exact`] compares.
+    pub truths: Vec<Truth>,
+    /// Further processes of the scene.
+    pub pids: Vec<u32>,
+    /// To be called when the recording is over.
+    pub judge: Judge,
+}
+
+impl Played {
+    /// By this process, or by one of which nobody asks.
+    pub fn by_us(judge: impl FnOnce(&Recording) -> Result<()> + Send + 'static) -> Self {
+        Self { truths: Vec::new(), pids: Vec::new(), judge: Box::new(judge) }
+    }
+}
+
+/// A recording that is over.
+pub struct Recording {
+    db: PathBuf,
+    truths: Vec<Truth>,
+    ours: HashSet<u32>,
+    records: OnceLock<Result<Vec<Record>, String>>,
+    exact: OnceLock<Result<(), String>>,
+    /// Goes when the recording goes.
+    _folder: TempDir,
+}
+
+impl Recording {
+    /// The store.
+    pub fn db(&self) -> &Path {
+        &self.db
+    }
+
+    /// All that was recorded, also of other scenes and other programs.
+    pub fn records(&self) -> Result<&[Record]> {
+        let records = self.records.get_or_init(|| export(&self.db).map_err(said));
+        records.as_deref().map_err(|said| Error::msg(said.clone()))
+    }
+
+    /// Fails unless the store has exactly what the truths of its scenes tell, and nothing was lost.
+    pub fn ensure_exact(&self) -> Result<()> {
+        let compare = || {
+            let records = self.records()?.to_vec();
+            ensure_exact_among(&self.truths, &self.ours, &audit(&self.db)?, records)
+        };
+        self.exact.get_or_init(|| compare().map_err(said)).clone().map_err(Error::msg)
+    }
+}
+
+fn said(error: Error) -> String {
+    format!("{error:#}")
+}
+
+/// The scenes of this run.
+#[derive(Default)]
+pub struct Scenes {
+    wanted: Mutex<Vec<(String, Play)>>,
+    shared: OnceLock<Result<Recorded, String>>,
+}
+
+struct Recorded {
+    recording: Recording,
+    judges: Mutex<HashMap<String, Result<Judge, String>>>,
+}
+
+impl Scenes {
+    /// Chooses a scene.
+    pub fn want(&self, name: &str, play: Play) {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).push((name.into(), play));
+    }
+
+    /// Whether the record of a scene is right.
+    pub fn judge(&self, name: &str, play: Play) -> Result<()> {
+        if !in_vm() {
+            return record(&[(name.into(), play)])?.judge(name);
+        }
+        let wanted = || self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match self.shared.get_or_init(|| record(&wanted()).map_err(said)) {
+            Ok(recorded) => recorded.judge(name),
+            Err(said) => Err(Error::msg(format!("the recording of the scenes failed: {said}"))),
+        }
+    }
+}
+
+impl Recorded {
+    fn judge(&self, name: &str) -> Result<()> {
+        let judge = self.judges.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let judge = judge.context("the scene was not played")?.map_err(Error::msg)?;
+        judge(&self.recording)
+    }
+}
+
+fn record(scenes: &[(String, Play)]) -> Result<Recorded> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("scenes.db");
+    let recorder = Recorder::start(&db, &[])?;
+    let (mut truths, mut ours, mut judges) = (Vec::new(), HashSet::new(), HashMap::new());
+    for (name, play) in scenes {
+        let judge = play().map_err(said).map(|played| {
+            ours.extend(played.pids);
+            truths.extend(played.truths);
+            played.judge
+        });
+        judges.insert(name.clone(), judge);
+    }
+    recorder.stop()?;
+    ours.extend(pids(&truths));
+    let (records, exact) = Default::default();
+    let recording = Recording { db, truths, ours, records, exact, _folder: folder };
+    Ok(Recorded { recording, judges: Mutex::new(judges) })
+}
