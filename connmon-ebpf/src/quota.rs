@@ -98,10 +98,10 @@ fn entries(user: Option<*const User>, map: u32, place: u32) -> u64 {
     // SAFETY: valid pointers into map values.
     unsafe {
         let made = read(&raw const (*user).entries[map as usize]);
-        match DELETED.get_ptr(quota::deleted(map, place)) {
-            Some(deleted) if quota::is_deleted_by_user_space(map) => made.wrapping_sub(read(deleted)),
-            _ => made,
+        if !quota::is_deleted_by_user_space(map) {
+            return made;
         }
+        DELETED.get_ptr(quota::deleted(map, place)).map_or(made, |deleted| made.wrapping_sub(read(deleted)))
     }
 }
 
