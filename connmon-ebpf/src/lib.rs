@@ -217,6 +217,36 @@ pub mod stat {
     pub const POOL_LEFT: u32 = 20;
     /// How many there are.
     pub const COUNT: u32 = 21;
+
+    /// Their names, in this order.
+    pub const NAMES: [&str; COUNT as usize] = [
+        "LOST_CONNECTIONS",
+        "LOST_TX",
+        "LOST_RX",
+        "LOST_PROCESSES",
+        "SOCKS_FULL",
+        "FLOWS_FULL",
+        "ACCT_FULL",
+        "UNATTRIBUTED_TX",
+        "UNATTRIBUTED_RX",
+        "READ_ERRORS",
+        "OVERFLOWED",
+        "CALLS_FULL",
+        "IDS",
+        "RESCUED",
+        "ENDS_UNSEEN",
+        "FLOWS_MADE",
+        "SHARES_MADE",
+        "PAYLOADS_LOST",
+        "SOCKS_FOUND",
+        "POOLED",
+        "POOL_LEFT",
+    ];
+
+    /// Whether it counts what should not be: something is lost or not known.
+    pub const fn is_trouble(stat: u32) -> bool {
+        !matches!(stat, IDS | RESCUED | FLOWS_MADE | SHARES_MADE | SOCKS_FOUND | POOLED | POOL_LEFT)
+    }
 }
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.

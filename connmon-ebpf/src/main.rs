@@ -13,6 +13,7 @@ mod identity;
 mod maps;
 mod nat;
 mod pool;
+mod probe_log;
 mod quota;
 mod ring;
 mod shares;

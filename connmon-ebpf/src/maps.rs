@@ -6,6 +6,8 @@ use connmon_ebpf::{
     AcctKey, Control, FlowKey, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
 };
 
+use crate::probe_log;
+
 /// Live sockets by the address of their `struct sock`.
 #[map]
 pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0);
@@ -167,9 +169,22 @@ pub fn deleted() -> u64 {
 /// Adds to a counter.
 #[inline(always)]
 pub fn count(stat: u32, n: u64) {
-    if let Some(counter) = STATS.get_ptr_mut(stat) {
+    if stat::is_trouble(stat) {
+        count_trouble(stat, n);
+    } else if let Some(counter) = STATS.get_ptr_mut(stat) {
         add_to(counter, n);
     }
+}
+
+/// The same of what should not be. A global function, which the verifier follows once: it is called in many places, and seldom.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn count_trouble(stat: u32, n: u64) -> u64 {
+    if let Some(counter) = STATS.get_ptr_mut(stat) {
+        add_to(counter, n);
+        probe_log::grew(stat, n, counter);
+    }
+    n
 }
 
 /// Adds to a counter that other CPUs may be adding to: the plain atomic add, which Linux 5.10 knows.

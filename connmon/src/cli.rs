@@ -168,6 +168,9 @@ pub struct Record {
     /// sends nothing to the network
     #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
     pub resolve: Option<Option<String>>,
+    /// Let the probes log what they could not record, as it happens: which table was full, what could not be read
+    #[arg(long)]
+    pub probe_log: bool,
     /// Record nothing: the probes return at once, which shows what calling them costs
     #[arg(long, hide = true)]
     pub empty_probes: bool,

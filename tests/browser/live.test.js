@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { readPayload } from "../../templates/js/payload.js";
-import { ENDS } from "../../templates/js/query/fields.js";
+import { ENDS } from "../../templates/js/query/entries.js";
 import { browser, connmon, shown } from "./pages.js";
 import { LIVE_STORE, openLive, record, serve, stop, target, visitPublic } from "./serving.js";
 

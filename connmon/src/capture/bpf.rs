@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::deleted::Deleted;
 use super::epochs::Epochs;
+use super::probe_log::ProbeLog;
 use super::probes::{self, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
 use super::switch::Switch;
@@ -32,6 +33,9 @@ pub enum CaptureError {
     /// A map cannot be read.
     #[error("the kernel's map {0} cannot be read: {1}")]
     Map(&'static str, io::Error),
+    /// The probes' own log cannot be read.
+    #[error("the log of the probes cannot be read: {0}")]
+    ProbeLog(String),
     /// A program's descriptor cannot be duplicated.
     #[error("a program's descriptor cannot be duplicated: {0}")]
     Descriptor(io::Error),
@@ -65,6 +69,7 @@ pub struct Capture {
     acct: MapData,
     overflow: MapData,
     stats: PerCpuArray<MapData, u64>,
+    log: Option<ProbeLog>,
     scratch: Scratch,
     sniffer: Sniffer,
     /// Sockets that the last sweep missed while flows or shares of them were there.
@@ -119,6 +124,7 @@ impl Capture {
         snapshot::processes(&mut probes, &mut emit)?;
         // Attaching takes a lot of it, for a moment.
         crate::memory::give_back();
+        let log = options.probe_log.then(|| ProbeLog::of(&mut probes.ebpf)).transpose()?;
         let mut take = |name: &'static str| {
             probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
         };
@@ -144,6 +150,7 @@ impl Capture {
             ended: None,
             missed_before,
             misses: 0,
+            log,
             scratch: Scratch::default(),
             sniffer: Sniffer::default(),
             gone: HashSet::new(),
@@ -206,6 +213,9 @@ impl Capture {
     /// A map cannot be read. What it has is still there for the next sweep.
     pub fn sweep(&mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
         self.read_counters()?;
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
         let moved = |stat: u32| self.last[stat as usize] != self.swept[stat as usize];
         let (overflowed, lost_processes) = (moved(stat::OVERFLOWED), moved(stat::LOST_PROCESSES));
         if overflowed {

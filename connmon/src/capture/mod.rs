@@ -12,6 +12,7 @@ pub mod interfaces;
 pub mod limits;
 mod offsets;
 pub mod privileges;
+mod probe_log;
 pub mod probes;
 mod snapshot;
 pub mod surroundings;

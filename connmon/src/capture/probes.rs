@@ -199,12 +199,19 @@ fn attach_one(
         max_overflow: u64::from(overflow),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
+    let (log_level, log_bytes) = match options.probe_log {
+        true => (aya_log::Level::Warn as u8, 1 << 17),
+        // The least that a ring can have.
+        false => (0, procfs::page_size() as u32),
+    };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));
     let types = aya::Btf::from_sys_fs().map_err(|error| maps(&error))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&types))
         .override_global("OFFSETS", bytemuck::bytes_of(offsets), true)
         .override_global("SETTINGS", bytemuck::bytes_of(&settings), true)
+        .override_global(aya_log::LEVEL, &log_level, true)
+        .map_max_entries("AYA_LOGS", log_bytes)
         .map_max_entries("EVENTS", options.ring_bytes)
         .map_max_entries("SOCKS", options.max_connections)
         .map_max_entries("FLOWS", options.max_connections)

@@ -57,6 +57,7 @@ impl TryFrom<cli::Record> for Recording {
                 wire: !args.no_wire.unwrap_or(false),
                 names: !args.no_names.unwrap_or(false),
                 empty: args.empty_probes,
+                probe_log: args.probe_log,
                 blind: args.blind,
             },
             places: args.places.try_into()?,

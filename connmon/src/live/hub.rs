@@ -15,13 +15,13 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::listeners::Look;
-use super::update::{FORMAT, Listener, Update};
+use super::update::{FORMAT, Listener, MAX_LINE, Update};
 use super::{Board, DEFAULT_SOCKET, peer};
 
 /// Updates that wait for the hub at most. It does less with each than the store did.
 const WAITING: usize = 64;
-/// Rows that wait before they could even be handed to the hub, at most.
-const MAX_PENDING: usize = 1_000_000;
+/// Rows that wait before they could even be handed to the hub, at most: about as many as a line of [`MAX_LINE`] has.
+const MAX_PENDING: usize = 150_000;
 /// Lines that wait for a viewer at most; one that has more to come is slow.
 const LINES: usize = 16;
 /// Bytes that wait for a viewer at most before it counts as slow.
@@ -321,8 +321,10 @@ impl State {
                 return !viewer.lines.is_closed();
             }
             let line = line.get_or_insert_with(|| update.to_line().into());
-            let sent = viewer.give(line.clone());
-            if matches!(sent, Err(TrySendError::Full(_))) {
+            // One that no viewer takes: a snapshot tells the same in pieces.
+            let is_too_long = line.len() > MAX_LINE;
+            let sent = if is_too_long { Ok(()) } else { viewer.give(line.clone()) };
+            if is_too_long || matches!(sent, Err(TrySendError::Full(_))) {
                 viewer.pace = Pace::Missed(1);
             }
             !matches!(sent, Err(TrySendError::Closed(_)))

@@ -142,7 +142,7 @@ fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
     board.apply(&update);
     let recorder = std::thread::spawn(move || {
         for row in 3..2_000 {
-            let rows = (0..200).map(|_| traffic(row, 1, 1, 1)).collect();
+            let rows = (0..60).map(|_| traffic(row, 1, 1, 1)).collect();
             let connections = vec![closed(connection(row, 1, "8.8.8.8"), End::Fin)];
             hub.tell(Update { connections, traffic: rows, ..Update::default() });
         }
@@ -152,11 +152,39 @@ fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
         board.apply(&get());
     }
     assert_eq!(board.totals().unseen, 0);
-    assert_eq!(board.totals().tx_bytes, 1_010 + 1_997 * 200);
+    assert_eq!(board.totals().tx_bytes, 1_010 + 1_997 * 60);
     assert_eq!(board.totals().connections, 1_999);
     recorder.join().unwrap();
     assert!(matches!(viewer.recv_timeout(Duration::from_secs(20)), Ok(Err(AttachError::Gone))));
     assert!(matches!(connect(&path), Err(AttachError::NoRecorder(..))));
+}
+
+#[test]
+fn an_update_that_is_too_long_for_a_line_comes_as_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.sock");
+    let mut hub = Socket::bind(&path).unwrap().serve().unwrap();
+    hub.tell(first());
+    let viewer = connect(&path).unwrap();
+    let get = || viewer.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+    assert!(get().snapshot.is_some());
+    let long = |row| {
+        let mut row = process(row, "java");
+        row.process.cmdline = "x".repeat(1_000);
+        row
+    };
+    let connections = (3..70).map(|row| connection(row, row, "8.8.8.8")).collect();
+    hub.tell(Update { processes: (3..70_000).map(long).collect(), connections, ..Update::default() });
+    let mut board = Board::new(1_000_000, false);
+    loop {
+        let update = get();
+        board.apply(&update);
+        if let Some(snapshot) = update.snapshot.filter(|snapshot| snapshot.last) {
+            assert_eq!(snapshot.missed, 1);
+            break;
+        }
+    }
+    assert_eq!(board.totals().connections, 69);
 }
 
 #[test]

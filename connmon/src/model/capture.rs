@@ -48,6 +48,8 @@ pub struct CaptureOptions {
     pub names: bool,
     /// The programs are there but do nothing: what it costs to call them.
     pub empty: bool,
+    /// Whether the probes tell of troubles themselves.
+    pub probe_log: bool,
     /// For tests: bits of `connmon_ebpf::blind`.
     pub blind: u32,
 }
@@ -62,6 +64,7 @@ impl Default for CaptureOptions {
             wire: true,
             names: true,
             empty: false,
+            probe_log: false,
             blind: 0,
         }
     }
