@@ -26,7 +26,7 @@ export class Drawer {
     /** The connection that is shown. @type {number | null} */
     this.id = null;
     this.changed = false;
-    /** More to say of a connection, where there is more. @type {((id: number) => Node[]) | null} */
+    /** More to say of a row, where there is more. @type {((model: import("./model.js").Model, row: number) => Node[]) | null} */
     this.more = null;
     this.body = html("div", { class: "drawer-body" });
     this.root = html("aside", { class: "drawer", role: "dialog", "aria-label": "A connection", tabindex: -1, hidden: true, keydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.body);
@@ -140,7 +140,7 @@ export class Drawer {
         html("span", {}, `${SOURCES.get(name.source) ?? name.source}${name.process === null ? "" : `, ${processName(m.processes[name.process])} ${m.processes[name.process].pid}`}, ${stamp(m.base, m.opened[row] + 1000 * (nth === 0 ? m.named[row] : (m.moreNamed.get(row)?.[nth - 1] ?? 0)))}`))))] : []),
       ...(hits.length ? [html("h3", {}, "Indicators"), html("ul", { class: "names" }, ...hits.map((hit) => html("li", { class: "bad" }, html("b", {}, hit.indicator), html("span", {}, `${hit.kind} on ${hit.list}`))))] : []),
       html("h3", {}, "Process"), owner ? this.process(owner, ask) : html("p", {}, "Process unknown."),
-      ...(this.more?.(m.id[row]) ?? []),
+      ...(this.more?.(m, row) ?? []),
     ];
   }
 

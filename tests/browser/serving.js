@@ -3,7 +3,6 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,9 +14,9 @@ const folder = String(PAGES);
 const environment = { ...process.env, CONNMON_GEO_DIR: folder };
 export const LIVE_STORE = join(folder, "live.db");
 
-/** @param {string[]} args */
-function start(args) {
-  const child = spawn(String(CONNMON_BIN), args, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+/** @param {string[]} args @param {"inherit" | "pipe"} [errors] */
+function start(args, errors = "inherit") {
+  const child = spawn(String(CONNMON_BIN), args, { env: environment, stdio: ["ignore", "pipe", errors] });
   process.on("exit", () => child.kill("SIGKILL"));
   return child;
 }
@@ -29,12 +28,16 @@ export async function stop(child, signal = "SIGINT") {
   await once(child, "exit");
 }
 
-/** A recorder whose socket is there: its own, and not one that a recorder before it left. */
+/** A recorder that has begun, which it says; its socket is there before that. */
 export async function record() {
-  rmSync(`${LIVE_STORE}.sock`, { force: true });
-  const child = start(["record", "--db", LIVE_STORE]);
-  for (let n = 0; !existsSync(`${LIVE_STORE}.sock`); n += 1) {
-    if (n > 300 || child.exitCode !== null) throw new Error("the recorder does not begin");
+  const child = start(["record", "--db", LIVE_STORE], "pipe");
+  let said = "";
+  child.stderr?.on("data", (/** @type {Buffer} */ data) => {
+    said += data;
+    process.stderr.write(data);
+  });
+  for (let n = 0; !said.includes("recording into"); n += 1) {
+    if (n > 600 || child.exitCode !== null) throw new Error("the recorder does not begin");
     await sleep(100);
   }
   return child;

@@ -71,13 +71,7 @@ fn connection(name: &str) -> Connection {
             closed: Some(START),
             end: Some(End::Fin),
             inexact: Some(name.to_owned().into()),
-            kernel: Some(KernelTotals {
-                tx_bytes: 123_456,
-                rx_bytes: 7,
-                retransmits: 0,
-                retransmitted_bytes: 0,
-                rtt_us: 0,
-            }),
+            kernel: Some(KernelTotals { tx_bytes: 123_456, rx_bytes: 7, ..KernelTotals::default() }),
             ..Facts::default()
         },
         cut_off: None,

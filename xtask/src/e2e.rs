@@ -20,7 +20,7 @@ pub struct Zoo {
 pub fn zoo(args: &Zoo) -> Result<()> {
     // what has `::` in its name and is a case, or looks at the store of all cases
     run(
-        Part::All,
+        Part::Long,
         args.times,
         &["::", "--skip", "report::", "--skip", "bad-input::", "--skip", "load-small::"],
     )
@@ -32,6 +32,8 @@ pub fn zoo(args: &Zoo) -> Result<()> {
 pub enum Part {
     /// Everything.
     All,
+    /// Everything, with the storms in their long form.
+    Long,
     /// What others can disturb, beside a neighbour who uses the host.
     Busy,
 }
@@ -42,13 +44,18 @@ pub fn run(part: Part, times: usize, args: &[&str]) -> Result<String> {
     apt::programs(&[Need { program: "tmux", package: "tmux" }], "the end-to-end test")?;
     let programs = programs::build()?;
     let (connmon, traffic) = (programs.connmon.display().to_string(), programs.traffic.display().to_string());
-    let part = if part == Part::Busy { "busy" } else { "all" };
+    let (part, long) = match part {
+        Part::Busy => ("busy", None),
+        Part::All => ("all", None),
+        Part::Long => ("all", Some(("E2E_LONG", "1".to_owned()))),
+    };
     let vars = [
         ("CONNMON_BIN", connmon),
         ("TRAFFIC_BIN", traffic),
         ("ZOO_TIMES", times.to_string()),
         ("E2E_PART", part.to_owned()),
     ];
+    let vars: Vec<_> = vars.into_iter().chain(long).collect();
     let mut cmd = if sh::is_root() {
         Command::new(&programs.e2e)
     } else {

@@ -15,6 +15,10 @@ pub struct Args {
     /// Only this step (may be given more than once)
     #[arg(long, value_name = "STEP")]
     only: Vec<Step>,
+    /// Everything at its full length, for hours: storms three times as large, each case twenty times, every test on every kernel
+    /// with every backend
+    #[arg(long)]
+    all: bool,
 }
 
 /// The steps, in order.
@@ -54,8 +58,9 @@ const STEPS: [Step; 10] = [
     Step::Coverage,
     Step::Browser,
 ];
-/// How often each case is played on this host: a second time must end as the first.
+/// How often each case is played on this host: a second time must end as the first; and so often with `--all`.
 const TIMES: usize = 2;
+const ALL_TIMES: usize = 20;
 /// Programs of this system that a test has talk to the network.
 const PROGRAMS: &[Need] = &[
     Need { program: "curl", package: "curl" },
@@ -77,7 +82,7 @@ pub fn run(args: &Args) -> Result<()> {
         let name = format!("{step:?}").to_lowercase();
         eprintln!("\n=== {name}");
         let started = Instant::now();
-        let done = run_step(step);
+        let done = run_step(step, args.all);
         let time = format!("{} s", started.elapsed().as_secs());
         let result = match done {
             Ok(Outcome::Passed) => "ok".to_owned(),
@@ -107,7 +112,7 @@ enum Outcome {
     Absent(&'static str),
 }
 
-fn run_step(step: Step) -> Result<Outcome> {
+fn run_step(step: Step, all: bool) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
         Step::Reader => reader::run()?,
@@ -116,10 +121,11 @@ fn run_step(step: Step) -> Result<Outcome> {
         Step::Readers => readers::run()?,
         Step::E2e => {
             apt::programs(PROGRAMS, "the recording of real programs")?;
-            coverage::keep(&e2e::run(e2e::Part::All, TIMES, &[])?)?;
+            let (part, times) = if all { (e2e::Part::Long, ALL_TIMES) } else { (e2e::Part::All, TIMES) };
+            coverage::keep(&e2e::run(part, times, &[])?)?;
         }
         Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
-        Step::Vm => vm::run(&vm::Args::default())?,
+        Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::default() })?,
         Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),
     }

@@ -38,9 +38,19 @@ pub struct Args {
     /// How often each case of the traffic zoo is played [default: 1]
     #[arg(long, value_name = "N")]
     times: Option<usize>,
+    /// Every test with every backend on every kernel, and not only where it can make a difference
+    #[arg(long)]
+    all: bool,
     /// Arguments for the end-to-end test
     #[arg(last = true)]
     e2e: Vec<String>,
+}
+
+impl Args {
+    /// Everything, however long it takes.
+    pub fn all() -> Self {
+        Self { all: true, timeout: Some(180), ..Self::default() }
+    }
 }
 
 /// How many of the kernels must have been tested for the matrix to mean anything.
@@ -219,7 +229,13 @@ impl Run<'_> {
         }
         let initrd = guests.join(format!("{}.cpio", kernel.release));
         let log = logs.join(format!("{}.log", kernel.release));
-        let init = guest::init(&kernel.release, backends, self.whole, args.times.unwrap_or(1), &args.e2e);
+        // Who names tests wants them everywhere.
+        let parts = match (args.all || !args.e2e.is_empty(), self.whole) {
+            (true, _) => guest::Parts { first: "all", rest: "all" },
+            (false, true) => guest::Parts { first: "all", rest: "backend" },
+            (false, false) => guest::Parts { first: "kernel", rest: "backend" },
+        };
+        let init = guest::init(&kernel.release, backends, parts, args.times.unwrap_or(1), &args.e2e);
         initramfs::pack(kernel, &init, programs, &initrd)?;
         eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
         let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));

@@ -20,10 +20,8 @@ pub enum Opening {
     Hello(u32),
     /// The banner of SSH.
     Ssh,
-    /// A request of HTTP with all of its head, which leads to nothing else.
-    Request,
-    /// A request of HTTP to a proxy: its target is no path.
-    Proxied,
+    /// A request of HTTP, which others may follow, and whether that is all of it.
+    Request(bool),
     /// Text, of HTTP or of something that TLS may follow; or another protocol's wish to begin TLS or to be connected.
     Prelude,
     /// Nothing that is known.
@@ -38,9 +36,8 @@ impl Opening {
             Self::Unknown => 0,
             Self::Hello(len) => 1 | u64::from(len) << 8,
             Self::Ssh => 2,
-            Self::Request => 3,
-            Self::Proxied => 4,
-            Self::Prelude => 5,
+            Self::Request(is_all) => 3 | u64::from(is_all) << 8,
+            Self::Prelude => 4,
         }
     }
 
@@ -49,9 +46,8 @@ impl Opening {
         match word as u8 {
             1 => Self::Hello((word >> 8) as u32),
             2 => Self::Ssh,
-            3 => Self::Request,
-            4 => Self::Proxied,
-            5 => Self::Prelude,
+            3 => Self::Request(word >> 8 != 0),
+            4 => Self::Prelude,
             _ => Self::Unknown,
         }
     }
@@ -111,13 +107,15 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     }
     // A word, and what separates it from the next. What was not read is zero.
     let mut separators = 0;
-    let mut leads = 0;
+    let mut is_request = 0;
     let mut last = 0;
     for byte in head {
         // 1 for all up to the blank.
         separators |= (i32::from(byte) - 0x21) as u32 >> 31;
         last = last << 8 | u32::from(byte);
-        leads |= u32::from(last == u32::from_be_bytes(*b" htt"));
+        // A path; or the address of something behind a proxy, or the version.
+        is_request |= u32::from(last as u16 == u16::from_be_bytes(*b" /"));
+        is_request |= u32::from(last | 0x2020_2020 == u32::from_be_bytes(*b" htt"));
     }
     let is_word = head[0].is_ascii_alphanumeric() || head[0] == b'\r' || head[0] == b'\n';
     if !is_word || separators == 0 {
@@ -129,10 +127,8 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
         || first == u32::from_be_bytes(*b"PRI ");
     if prelude {
         Opening::Prelude
-    } else if leads != 0 {
-        Opening::Proxied
-    } else if len >= 16 && ends_with_empty_line(ctx, at + len) {
-        Opening::Request
+    } else if is_request != 0 {
+        Opening::Request(len >= 16 && ends_with_empty_line(ctx, at + len))
     } else {
         Opening::Prelude
     }
@@ -141,20 +137,27 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
 /// A handshake record of TLS whose first message is a ClientHello (RFC 8446, sections 4 and 5.1).
 #[inline(always)]
 fn hello(head: &[u8; HEAD], len: u32) -> Opening {
-    if len > 1 && head[1] != 3 || len > 5 && head[5] != 1 {
+    let record = u32::from(head[3]) << 8 | u32::from(head[4]);
+    // An empty record has another one's head behind it.
+    let kind = if record == 0 { 22 } else { 1 };
+    if len > 1 && head[1] != 3 || len > 5 && head[5] != kind {
         return Opening::Unknown;
     }
     if len < 9 {
         return Opening::Hello(SHORT_HELLO);
     }
-    let record = u32::from(head[3]) << 8 | u32::from(head[4]);
+    // What follows a record that is shorter than that is another record's head.
+    if record < 4 {
+        return Opening::Hello(MAX_HELLO);
+    }
     let message = 4 + (u32::from(head[6]) << 16 | u32::from(head[7]) << 8 | u32::from(head[8]));
     if message > MAX_HELLO {
         count(stat::PAYLOADS_LOST, 1);
         return Opening::Unknown;
     }
-    // In how many records it comes is not known: with the headers of small ones it is longer.
-    Opening::Hello(if record >= message { 5 + message } else { 2 * message + 1024 })
+    // In how many records it comes is not known: each byte could have a head of five.
+    let longest = if 6 * message > MAX_HELLO { MAX_HELLO } else { 6 * message };
+    Opening::Hello(if record >= message { 5 + message } else { longest })
 }
 
 #[inline(always)]

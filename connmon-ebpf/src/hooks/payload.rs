@@ -23,8 +23,8 @@ use crate::task::{start_of, tgid_of};
 // Values of `SockEntry::looked`. Below `TEXT`: so many packets were looked at, and nothing was known.
 /// From here on: as many packets were copied as it is more.
 const TEXT: u8 = 16;
-/// The same of a connection to a proxy, which may be asked for another host with each request.
-const PROXIED: u8 = 160;
+/// The same of requests of HTTP, each of which may be for another host.
+const REQUESTS: u8 = 160;
 /// Everything up to the end in `UNTIL` is copied.
 const TAKING: u8 = 254;
 /// Nothing more is of interest in that direction.
@@ -155,7 +155,7 @@ fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way
             Way::Tx => flags & flag::INBOUND != 0,
             Way::Rx => flags & flag::OUTBOUND != 0,
         };
-        next = look(ctx, payload, seen, is_server, until);
+        next = look(ctx, payload, seen, is_server, way, until);
     }
     if payload.class == class::MORE || payload.class == class::DNS {
         // SAFETY: the value is a number, and nobody deletes it.
@@ -177,7 +177,7 @@ fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way
 
 /// Looks at a packet of a stream that is not known yet. Returns the state after it.
 #[inline(always)]
-fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, until: u64) -> u8 {
+fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, way: Way, until: u64) -> u8 {
     let opening = opening::of(ctx, payload.at, payload.len);
     if is_server {
         // All that a server may begin with is the banner of SSH.
@@ -186,16 +186,16 @@ fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, u
     }
     let (want, next) = match opening {
         Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
-        // What is behind the body of the request before is of interest too.
-        Opening::Proxied if seen >= TEXT => {
+        // What is behind the body of the request before is of interest too. Whom others call here is not.
+        Opening::Request(_) if seen >= TEXT && way == Way::Tx => {
             let _ = UNTIL.insert(until, payload.seq.wrapping_add(MAX_TEXT), 0);
-            return proxied(seen);
+            return requested(seen);
         }
-        Opening::Proxied => (MAX_TEXT, PROXIED),
-        _ if seen >= PROXIED => return if is_left(until, payload.seq) { proxied(seen) } else { seen },
-        _ if seen >= TEXT => return if seen + 1 >= PROXIED { DONE } else { seen + 1 },
-        Opening::Ssh | Opening::Request if seen == 0 => (MAX_TEXT, DONE),
-        Opening::Ssh | Opening::Request | Opening::Prelude => (MAX_TEXT, TEXT),
+        Opening::Request(_) if way == Way::Tx => (MAX_TEXT, REQUESTS),
+        _ if seen >= REQUESTS => return if is_left(until, payload.seq) { requested(seen) } else { seen },
+        _ if seen >= TEXT => return if seen + 1 >= REQUESTS { DONE } else { seen + 1 },
+        Opening::Ssh | Opening::Request(true) if seen == 0 => (MAX_TEXT, DONE),
+        Opening::Ssh | Opening::Request(_) | Opening::Prelude => (MAX_TEXT, TEXT),
         Opening::Unknown => {
             payload.class = 0;
             return if seen + 1 >= MAX_UNKNOWN { DONE } else { seen + 1 };
@@ -211,11 +211,11 @@ fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, u
     next
 }
 
-/// The state after another packet to a proxy was copied.
+/// The state after another packet with requests was copied.
 #[inline(always)]
-fn proxied(seen: u8) -> u8 {
-    if seen < PROXIED {
-        return PROXIED;
+fn requested(seen: u8) -> u8 {
+    if seen < REQUESTS {
+        return REQUESTS;
     }
     if seen + 1 < TAKING {
         return seen + 1;

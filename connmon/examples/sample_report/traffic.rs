@@ -107,9 +107,8 @@ pub fn connection(
             kernel: (!udp && closed.is_some()).then_some(KernelTotals {
                 tx_bytes: tx,
                 rx_bytes: rx,
-                retransmits: 0,
-                retransmitted_bytes: 0,
                 rtt_us: 12_000,
+                ..KernelTotals::default()
             }),
             wire: Some(Wire {
                 tx_bytes: tx + 52 * (3 + tx / 1400),

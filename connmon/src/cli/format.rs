@@ -6,66 +6,93 @@ use clap::ValueEnum;
 
 use super::{ExportFormat, ReportFormat};
 
-/// A file is named like another format than the one that was asked for.
+/// A file would hold something else than its name says.
 #[derive(Debug, thiserror::Error)]
-#[error("--out {out} is named like another format than --format {said}; leave out one of the two")]
-pub struct OtherFormat {
-    out: String,
-    said: String,
+pub enum OtherFormat {
+    /// It is named like another format than the one that was asked for.
+    #[error("--out {out} is named like another format than --format {said}; leave out one of the two")]
+    Said {
+        /// The file.
+        out: String,
+        /// The format.
+        said: String,
+    },
+    /// It is named like a format that there is not.
+    #[error("--out {out}: connmon writes no .{extension} files; end the name with .{known}")]
+    Unknown {
+        /// The file.
+        out: String,
+        /// How its name ends.
+        extension: String,
+        /// How it could end.
+        known: String,
+    },
 }
 
+/// Endings of what nothing here is, whatever format is asked for: compressed, or for other programs.
+const FOREIGN: [&str; 12] = ["gz", "bz2", "xz", "zst", "zip", "7z", "pdf", "png", "xls", "xlsx", "ods", "db"];
+
 /// A format of files.
-pub trait Format: ValueEnum + PartialEq {
+pub trait Format: ValueEnum + PartialEq + 'static {
     /// What is written where nothing says otherwise.
     const USUAL: Self;
 
-    /// The formats whose files end so; the first is meant where nothing else is said.
-    fn of_extension(extension: &str) -> &'static [Self];
+    /// How names of files end, and the formats of such files; the first is meant where nothing else is said.
+    const BY_EXTENSION: &'static [(&'static str, &'static [Self])];
 }
+
+/// Those that write one object of JSON a line.
+const LINES: &[ExportFormat] =
+    &[ExportFormat::Jsonl, ExportFormat::Ecs, ExportFormat::ZeekJson, ExportFormat::Timesketch];
 
 impl Format for ExportFormat {
     const USUAL: Self = Self::Jsonl;
 
-    fn of_extension(extension: &str) -> &'static [Self] {
-        match extension {
-            "jsonl" | "ndjson" | "json" => &[Self::Jsonl, Self::Ecs, Self::ZeekJson, Self::Timesketch],
-            "csv" => &[Self::Csv],
-            "parquet" => &[Self::Parquet],
-            "log" => &[Self::Zeek, Self::ZeekJson],
-            _ => &[],
-        }
-    }
+    const BY_EXTENSION: &'static [(&'static str, &'static [Self])] = &[
+        ("jsonl", LINES),
+        ("ndjson", LINES),
+        ("json", LINES),
+        ("csv", &[Self::Csv]),
+        ("parquet", &[Self::Parquet]),
+        ("log", &[Self::Zeek, Self::ZeekJson]),
+    ];
 }
 
 impl Format for ReportFormat {
     const USUAL: Self = Self::Html;
 
-    fn of_extension(extension: &str) -> &'static [Self] {
-        match extension {
-            "html" | "htm" => &[Self::Html],
-            "svg" => &[Self::SvgMap, Self::SvgTimeline, Self::SvgHilbert, Self::SvgBars],
-            "txt" => &[Self::Txt],
-            "json" => &[Self::Json],
-            "csv" => &[Self::Csv],
-            _ => &[],
-        }
-    }
+    const BY_EXTENSION: &'static [(&'static str, &'static [Self])] = &[
+        ("html", &[Self::Html]),
+        ("htm", &[Self::Html]),
+        ("svg", &[Self::SvgMap, Self::SvgTimeline, Self::SvgHilbert, Self::SvgBars]),
+        ("txt", &[Self::Txt]),
+        ("json", &[Self::Json]),
+        ("csv", &[Self::Csv]),
+    ];
 }
 
-/// The format that was said, else the one that goes with the name of the file.
+/// The format that was said, else the one that goes with the name of the file. A name without an ending says nothing.
 ///
 /// # Errors
-/// They contradict each other.
-pub fn chosen<F: Format + 'static>(said: Option<F>, out: Option<&Path>) -> Result<F, OtherFormat> {
-    let extension = out.and_then(Path::extension).and_then(|extension| extension.to_str());
-    let named = extension.map_or(&[][..], |extension| F::of_extension(&extension.to_ascii_lowercase()));
-    match (said, named) {
-        (Some(said), [_, ..]) if !named.contains(&said) => Err(OtherFormat {
-            out: out.map(|out| out.display().to_string()).unwrap_or_default(),
-            said: said.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default(),
-        }),
-        (Some(said), _) => Ok(said),
-        (None, named) => Ok(named.first().cloned().unwrap_or(F::USUAL)),
+/// The name says that the file is something else, or of a format that there is not.
+pub fn chosen<F: Format>(said: Option<F>, out: Option<&Path>) -> Result<F, OtherFormat> {
+    let extension = out.and_then(Path::extension).map(|extension| extension.to_string_lossy().to_lowercase());
+    let shown = || out.map(|out| out.display().to_string()).unwrap_or_default();
+    let by = F::BY_EXTENSION.iter();
+    let named = by.clone().find(|(known, _)| extension.as_deref() == Some(*known)).map(|(_, named)| *named);
+    let is_foreign = extension.as_deref().is_some_and(|extension| FOREIGN.contains(&extension));
+    match (said, named, extension) {
+        (Some(said), named, _) if named.map_or(is_foreign, |named| !named.contains(&said)) => {
+            let said = said.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+            Err(OtherFormat::Said { out: shown(), said })
+        }
+        (Some(said), ..) => Ok(said),
+        (None, Some(named), _) => Ok(named.first().cloned().unwrap_or(F::USUAL)),
+        (None, None, None) => Ok(F::USUAL),
+        (None, None, Some(extension)) => {
+            let known = by.map(|(known, _)| *known).collect::<Vec<_>>().join(", .");
+            Err(OtherFormat::Unknown { out: shown(), extension, known })
+        }
     }
 }
 
@@ -82,6 +109,14 @@ mod tests {
         assert_eq!(export(Some(ExportFormat::Ecs), "a.json"), Some(ExportFormat::Ecs));
         assert_eq!(export(Some(ExportFormat::Zeek), "conn.out"), Some(ExportFormat::Zeek));
         assert_eq!(export(Some(ExportFormat::Jsonl), "a.csv"), None);
+        // What it would not be is not written under that name.
+        for foreign in ["a.csv.gz", "a.pdf", "a.xlsx", "a.2026"] {
+            assert_eq!(export(None, foreign), None, "{foreign}");
+        }
+        assert_eq!(export(Some(ExportFormat::Csv), "a.csv.GZ"), None);
+        assert_eq!(export(Some(ExportFormat::Csv), "a.2026"), Some(ExportFormat::Csv));
+        let unknown = chosen::<ExportFormat>(None, Some(Path::new("a.pdf"))).unwrap_err().to_string();
+        assert!(unknown.contains("no .pdf files; end the name with .jsonl, .ndjson,"), "{unknown}");
         let report = |said, out: &str| chosen::<ReportFormat>(said, Some(Path::new(out)));
         assert_eq!(report(None, "x.svg").unwrap(), ReportFormat::SvgMap);
         assert_eq!(report(Some(ReportFormat::SvgBars), "x.svg").unwrap(), ReportFormat::SvgBars);

@@ -59,7 +59,7 @@ pub enum GeoCommand {
     Lookup(Lookup),
     /// Add a database: a CSV file is converted, an .mmdb file copied; either may be gzipped
     #[command(
-        after_help = "Supported CSV files: those with a header line that names the columns, in any order (start_ip and end_ip, or network;
+        after_help = "Supported CSV files: those with a header line that names the columns, in any order (start_ip and end_ip, or network; \
 country, region, city, latitude, longitude, asn, as_name and the like), and without a header line:
   start,end,country                                                   countries
   start,end,asn,organisation                                          networks

@@ -23,8 +23,8 @@ pub(super) const BASELINE_HELP: &str = "Examples:
   connmon report --db a.db --filter-file '!known.txt' --out unknown.html";
 
 /// Examples of `connmon ioc`.
-pub(super) const IOC_HELP: &str = "A list is plain text (one indicator per line), CSV, a STIX 2.1 bundle, a MISP event or other JSON; the format is detected.
-Indicators are addresses, networks, ranges, domains, URLs (matched by host) and SHA-256 of executables, also defanged
+pub(super) const IOC_HELP: &str = "A list is plain text (one indicator per line), CSV, a STIX 2.1 bundle, a MISP event or other JSON; the format is detected. \
+Indicators are addresses, networks, ranges, domains, URLs (matched by host) and SHA-256 of executables, also defanged \
 as in 192.0.2[.]1 or hxxp://. The store stays as it is, unless --keep is given.
 
 Examples:

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{Choice, DEFAULT_DB};
 
 /// Shown after its options.
-pub(super) const HELP: &str = "Attaches to the recorder of the store, which needs no root for members of the group `connmon`. If none is running, it records
+pub(super) const HELP: &str = "Attaches to the recorder of the store, which needs no root for members of the group `connmon`. If none is running, it records \
 into that store itself, as root, but into a store that was named and has a record only with `--record`; options after `--` are then options of `connmon record`.
 
 Examples:

@@ -72,7 +72,7 @@ pub fn write_text(
 ) -> io::Result<()> {
     let c = connection;
     writeln!(out, "connection {}: {} {}", ConnectionId(c.id), c.proto, c.direction.name())?;
-    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<12} {}", display_safe(value));
+    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<13} {}", display_safe(value));
     line("local", &c.local.to_string())?;
     line("remote", &c.remote.to_string())?;
     if let Some(asked) = c.asked {
@@ -169,8 +169,8 @@ pub fn write_text(
     for share in &c.traffic {
         writeln!(out, "\nprocess {} moved", share.process.id.pid)?;
         let moved = |moved, calls| format!("{} in {}", amount(moved), count(calls, "call", "calls"));
-        writeln!(out, "  {:<12} {}", "sent", moved(share.tx_bytes, share.tx_calls))?;
-        writeln!(out, "  {:<12} {}", "received", moved(share.rx_bytes, share.rx_calls))?;
+        writeln!(out, "  {:<13} {}", "sent", moved(share.tx_bytes, share.tx_calls))?;
+        writeln!(out, "  {:<13} {}", "received", moved(share.rx_bytes, share.rx_calls))?;
         if c.owner.as_ref() != Some(&share.process) {
             write_process("which is", &share.process, zone, out)?;
         }
@@ -182,7 +182,7 @@ fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut impl Wri
     writeln!(out, "\n{title}: process {}", process.id.pid)?;
     let mut line = |name: &str, value: &str| match value {
         "" => Ok(()),
-        _ => writeln!(out, "  {name:<12} {}", display_safe(value)),
+        _ => writeln!(out, "  {name:<13} {}", display_safe(value)),
     };
     let state = process.exe_state.name().map(|state| format!(" ({state})")).unwrap_or_default();
     let exe = if process.exe.is_empty() { "unknown" } else { &process.exe };

@@ -114,9 +114,7 @@ impl Test {
                 let holds = |found: i64| values.iter().any(|value| compare.holds(found.cmp(value)));
                 match &number.from {
                     NumberFrom::Process(_, get) => row.processes.iter().filter_map(get).any(holds),
-                    NumberFrom::Fact(fact, factor) => {
-                        fields::number_of(fact, *factor, row).is_some_and(holds)
-                    }
+                    NumberFrom::Fact(fact) => fields::number_of(fact, row).is_some_and(holds),
                     NumberFrom::Connection(_, get) | NumberFrom::Endpoint(_, get) => {
                         get(row).is_some_and(holds)
                     }

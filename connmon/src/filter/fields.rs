@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use super::pattern::{Pattern, Shape};
 use super::row::{ProcessRow, Row};
 use super::sql::END;
+use crate::model::End;
 use crate::model::facts::{self, Cell, FACTS, Fact, Seen};
 
 /// A field.
@@ -78,8 +79,8 @@ pub enum NumberFrom {
     Connection(&'static str, fn(&Row<'_>) -> Option<i64>),
     /// A column of `endpoint`.
     Endpoint(&'static str, fn(&Row<'_>) -> Option<i64>),
-    /// A fact that is a whole number, and by what it is multiplied.
-    Fact(&'static Fact, i64),
+    /// A fact that is a whole number.
+    Fact(&'static Fact),
 }
 
 /// Where an address is.
@@ -127,20 +128,14 @@ const PROTOS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udpli
 const DIRECTIONS: &[&str] = &["out", "in", "unknown"];
 /// What `end` is while a connection lasts.
 pub(super) const OPEN: &str = "open";
-const ENDS: &[&str] = &[
-    "fin",
-    "rst",
-    "timeout",
-    "abort",
-    "refused",
-    "unreachable",
-    "error",
-    "closed",
-    "idle",
-    "recording-ended",
-    "unseen",
-    OPEN,
-];
+const ENDS: [&str; End::ALL.len() + 1] = {
+    let (mut ends, mut place) = ([OPEN; End::ALL.len() + 1], 0);
+    while place < End::ALL.len() {
+        ends[place] = End::ALL[place].name();
+        place += 1;
+    }
+    ends
+};
 
 /// The table: fields with rules of their own, and then those that follow from facts.
 pub static FIELDS: LazyLock<Vec<&'static Field>> = LazyLock::new(|| OWN.iter().chain(&*OF_FACTS).collect());
@@ -157,13 +152,12 @@ fn of_fact(fact: &'static Fact) -> Option<Field> {
         _ if fact.field.is_empty() => return None,
         (Seen::Text(..), facts::Unit::Address) => Network(NetworkFrom::Fact(fact)),
         (Seen::Count(..), unit) => {
-            let (unit, factor) = match unit {
-                facts::Unit::Bytes => (Unit::Bytes, 1),
-                facts::Unit::Port => (Unit::Port, 1),
-                facts::Unit::Microseconds => (Unit::Time, 1_000),
-                _ => (Unit::Plain(u32::MAX.into()), 1),
+            let unit = match unit {
+                facts::Unit::Bytes => Unit::Bytes,
+                facts::Unit::Port => Unit::Port,
+                _ => Unit::Plain(u32::MAX.into()),
             };
-            Data::Number(Number { unit, from: N::Fact(fact, factor) })
+            Data::Number(Number { unit, from: N::Fact(fact) })
         }
         _ => return None,
     };
@@ -257,7 +251,7 @@ static OWN: &[Field] = &[
     code(
         "end",
         "how it ended, or open",
-        ENDS,
+        &ENDS,
         T::Connection(&[END], |r, t| t.fits(r.end.as_deref().unwrap_or(OPEN))),
     ),
     number(
@@ -360,9 +354,9 @@ pub fn base_name(path: &str) -> &str {
 }
 
 /// What a fact of a connection says, as a number.
-pub(super) fn number_of(fact: &Fact, factor: i64, row: &Row<'_>) -> Option<i64> {
+pub(super) fn number_of(fact: &Fact, row: &Row<'_>) -> Option<i64> {
     match fact.seen()?.cell(&row.facts) {
-        Cell::Count(count) => count.map(|count| figure(count).saturating_mul(factor)),
+        Cell::Count(count) => count.map(figure),
         _ => None,
     }
 }

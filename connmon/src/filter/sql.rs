@@ -161,17 +161,14 @@ impl Sql<'_> {
     }
 
     fn number(&mut self, number: &Number, compare: Compare, values: &[i64]) -> String {
-        let (table, mut column) = match &number.from {
+        let (table, column) = match &number.from {
             NumberFrom::Process(column, _) => ("process", (*column).to_owned()),
             NumberFrom::Connection(column, _) => ("connection", (*column).to_owned()),
             NumberFrom::Endpoint(column, _) => ("endpoint", (*column).to_owned()),
-            NumberFrom::Fact(fact, _) => ("connection", format!("c.{}", fact.column())),
+            NumberFrom::Fact(fact) => ("connection", format!("c.{}", fact.column())),
         };
         if !self.known(table, &column) {
             return UNKNOWN.into();
-        }
-        if let NumberFrom::Fact(_, factor @ 2..) = number.from {
-            column += &format!(" * {factor}");
         }
         let test = match (compare, values) {
             (compare, [value]) => {

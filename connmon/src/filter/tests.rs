@@ -11,7 +11,7 @@ use super::fields::{Data, NetworkFrom, NumberFrom, Unit};
 use super::{FIELDS, Field, Filter, Row};
 use crate::enrich::geo::{country_named, country_names};
 use crate::model::facts::FACTS;
-use crate::model::{End, Proto, Service, Timestamp};
+use crate::model::{Proto, Service, Timestamp};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,9 +90,6 @@ fn every_field_is_in_the_contract_and_in_the_documentation() {
 #[test]
 fn the_words_of_a_field_are_those_of_the_model() {
     let words = |name: &str| super::fields::find(name).unwrap().words;
-    let mut ends: Vec<&str> = End::ALL.iter().map(|end| end.name()).collect();
-    ends.push("open");
-    assert_eq!(words("end"), ends);
     for name in words("proto") {
         assert!((0..0x400).any(|number| Proto(number).name() == *name), "{name}");
     }
@@ -182,10 +179,7 @@ fn entry(field: &Field) -> serde_json::Value {
                 entry["most"] = json!(most);
             }
             match number.from {
-                NumberFrom::Fact(fact, factor) => {
-                    entry["factor"] = json!(factor);
-                    Some(fact)
-                }
+                NumberFrom::Fact(fact) => Some(fact),
                 _ => None,
             }
         }

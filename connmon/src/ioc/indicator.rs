@@ -86,8 +86,9 @@ impl Indicator {
             return Some(any_port(What::Network(network)));
         }
         if let Some((_, path)) = text.split_once('/') {
-            // A prefix that no network can have makes no URL.
-            return if path.parse::<u32>().is_ok() { None } else { url(text, text) };
+            // A prefix that no network can have makes no URL, nor does a range of networks.
+            let prefix = path.split([' ', '-']).next().unwrap_or_default();
+            return if prefix.parse::<u32>().is_ok() { None } else { url(text, text) };
         }
         let (host, port) = host(text)?;
         let what = match host {

@@ -1,6 +1,6 @@
 //! Ranges of addresses as lists write them: `a - b`, a network and its mask, a last part left open.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 
@@ -47,9 +47,12 @@ pub(super) fn masked(text: &str) -> Option<IpNet> {
     IpNet::new(ip.into(), 32 - 8 * open as u8).ok()
 }
 
-/// An address, also one with zeros in front of every number, as sorted lists have it: `192.000.002.001`.
+/// An address, also one with zeros in front of every number, as sorted lists have it (`192.000.002.001`), or with the zone that it has
+/// on some host (`fe80::1%eth0`), which says nothing elsewhere.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().or_else(|| {
+    let is_zone = |zone: &str| zone.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
+    let zoned = || text.split_once('%').filter(|(_, zone)| is_zone(zone))?.0.parse::<Ipv6Addr>().ok();
+    text.parse().ok().or_else(|| zoned().map(IpAddr::V6)).or_else(|| {
         let parts: Vec<&str> = text.split('.').collect();
         let padded = |part: &&str| part.len() == 3 && part.bytes().all(|digit| digit.is_ascii_digit());
         let [a, b, c, d] = *parts.as_slice() else { return None };
@@ -95,5 +98,6 @@ mod tests {
         }
         assert_eq!(address("192.000.002.001"), "192.0.2.1".parse().ok());
         assert_eq!(address("192.000.2.001"), None);
+        assert_eq!(address("fe80::1%eth0"), "fe80::1".parse().ok());
     }
 }

@@ -1,5 +1,7 @@
 //! CSV: the columns whose names say that they hold indicators, else the first cell of each row that is one.
 
+use std::borrow::Cow;
+
 use csv::{ReaderBuilder, StringRecord, StringRecordsIntoIter, Trim};
 
 use super::columns::{Columns, is_other_kind};
@@ -79,9 +81,31 @@ fn unquoted(line: &str, delimiter: u8) -> usize {
 
 /// Reads a table.
 pub(super) fn read(text: &str, delimiter: u8) -> Found {
+    let text = &*joined(text, delimiter);
     let found = read_by(text, delimiter, true);
     // A first row that named columns without indicators was none.
     if found.indicators.is_empty() { read_by(text, delimiter, false) } else { found }
+}
+
+/// Without the blanks that some tables have between a delimiter and a quote, where it would be none: `a, "b, c"`.
+fn joined(text: &str, delimiter: u8) -> Cow<'_, str> {
+    let delimiter = char::from(delimiter);
+    if !text.contains(&format!("{delimiter} ")) {
+        return text.into();
+    }
+    let mut joined = String::with_capacity(text.len());
+    let (mut is_quoted, mut rest) = (false, text);
+    while let Some(at) = rest.find(['"', delimiter]) {
+        let is_quote = rest[at..].starts_with('"');
+        is_quoted ^= is_quote;
+        joined.push_str(&rest[..=at]);
+        rest = &rest[at + 1..];
+        if !is_quote && !is_quoted && rest.trim_start_matches(' ').starts_with('"') {
+            rest = rest.trim_start_matches(' ');
+        }
+    }
+    joined.push_str(rest);
+    joined.into()
 }
 
 fn read_by(text: &str, delimiter: u8, named: bool) -> Found {
@@ -92,12 +116,12 @@ fn read_by(text: &str, delimiter: u8, named: bool) -> Found {
         let row = match row {
             Ok(row) => row,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
+                let line = line_of(text, error.position());
                 found.skip(Place::Line(line), "", "rows that cannot be read");
                 continue;
             }
         };
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = line_of(text, row.position());
         let start = row.get(0).unwrap_or_default();
         let says_nothing = row.iter().all(str::is_empty) || line == 1 && separator_line(text).is_some();
         if says_nothing || start.starts_with(['#', '!']) || start.starts_with("//") {
@@ -116,6 +140,14 @@ fn read_by(text: &str, delimiter: u8, named: bool) -> Found {
         }
     }
     found
+}
+
+/// The line of a row: its place is where the one before ended, and comments and empty lines may follow there.
+fn line_of(text: &str, place: Option<&csv::Position>) -> u64 {
+    let Some(place) = place else { return 0 };
+    let rest = usize::try_from(place.byte()).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+    let is_passed = |line: &&str| line.starts_with('#') || line.trim_end_matches(['\r', '\n']).is_empty();
+    place.line() + rest.split_inclusive('\n').take_while(is_passed).count() as u64
 }
 
 /// Some tables name their columns in a comment, of which the last one before the rows counts.

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
+mod published;
+
 use super::*;
 use crate::filter::{ProcessRow, Row};
 use crate::model::Timestamp;
@@ -98,6 +100,7 @@ fn stix() {
         {{"type": "indicator", "pattern_type": "yara", "pattern": "rule x {{}}"}},
         {{"type": "indicator", "pattern": "[domain-name:value = 'old.example']", "revoked": true}},
         {{"type": "indicator", "pattern": "[process:name = 'x']"}},
+        {{"type": "indicator", "pattern": "[ipv4-addr:value = '192.0.2.9'] FOLLOWEDBY [ipv4-addr:value = '192.0.2.8']"}},
         {{"type": "indicator", "pattern": "what"}},
         {{"type": "malware", "name": "x"}}, {{"type": 5}}, 7]}}"#
     );
@@ -106,7 +109,8 @@ fn stix() {
     assert_eq!(
         skipped,
         "indicators that are revoked (1), indicators with patterns in another language than STIX (1), \
-         objects that cannot be read (2), patterns that cannot be read (1), patterns that need more than one connection (1)"
+         objects that cannot be read (2), patterns of what connmon does not match (1), patterns that cannot be read (1), \
+         patterns that need more than one connection (1)"
     );
     let date = list("x", &bundle).unwrap().about.date.unwrap();
     assert_eq!(date.to_string(), "2026-01-02T03:04:05.678000000Z");

@@ -1,8 +1,6 @@
 //! Plain text: one indicator a line; what follows it on the line is a comment, as in hosts files and block lists.
 
-use std::net::IpAddr;
-
-use super::{Found, Indicator, Place, What, cell};
+use super::{Found, Indicator, Place, What, cell, range};
 
 const NO_INDICATOR: &str = "lines that are not an indicator";
 /// Lines that are looked at to see in which of their words the indicators are.
@@ -64,9 +62,10 @@ fn take(line: &str, nth: usize, place: Place, found: &mut Found) {
     }
     let words: Vec<&str> = line.split_whitespace().collect();
     if let [ip, names @ ..] = words.as_slice()
-        && let Some(first) = names.first().filter(|_| is_nowhere(ip) || ip.parse::<IpAddr>().is_ok())
+        && let Some(first) = names.first().filter(|_| is_nowhere(ip) || range::address(ip).is_some())
     {
-        if OF_HOST.iter().any(|name| first == name || name.ends_with('-') && first.starts_with(name)) {
+        let is_own = |name: &&str| first == name || name.ends_with('-') && first.starts_with(*name);
+        if OF_HOST.iter().any(is_own) || is_nowhere(ip) && is_nowhere(first) {
             return found.skip(place, line, "names of the host itself");
         }
         // A hosts file leads names to an address that is nobody's.

@@ -269,7 +269,7 @@ impl End {
     ];
 
     /// The name in machine output.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Fin => "fin",
             Self::Reset => "rst",

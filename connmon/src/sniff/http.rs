@@ -6,17 +6,20 @@ use super::stream::Found;
 
 /// Bytes of a longest first line.
 const MAX_LINE: usize = 64 * 1024;
-/// Bytes of a longest body behind which another request to a proxy is looked for.
+/// Bytes of the longest line with a chunk's size.
+const MAX_CHUNK_LINE: usize = 4096;
+/// Bytes of a longest body or chunk, behind which another request is looked for.
 const MAX_BODY: usize = 1 << 30;
 
 /// The host that a request is for.
 pub fn request(stream: &[u8]) -> Found<Message> {
     // Servers let lines end in a bare LF, and pass over empty ones before a request (RFC 9112, section 2.2).
-    let blank = stream.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let blank = empty_lines(stream);
     let mut lines = stream[blank..].split_inclusive(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     let Some(line) = whole(first) else {
-        let may_become = first.len() < MAX_LINE && first.iter().all(|byte| *byte >= b' ' || *byte == b'\r');
+        let may_become =
+            first.len() < MAX_LINE && first.iter().all(|byte| *byte >= b' ' || matches!(byte, b'\t' | b'\r'));
         return match may_become {
             true if is_begun(first) => Found::Incomplete,
             true => Found::Undecided,
@@ -26,33 +29,91 @@ pub fn request(stream: &[u8]) -> Found<Message> {
     let Some((method, uri)) = parts(line) else { return Found::Nothing };
     let head = Head::of(&stream[blank + first.len()..]);
     let len = blank + first.len() + head.len;
-    if method == b"CONNECT" {
+    let message = if method == b"CONNECT" {
         // What follows is for another host.
-        let message = Message::HttpProxy(target(without_port(uri)));
-        return if head.is_whole { Found::Message(message, len) } else { Found::Early(message) };
+        Message::HttpProxy(target(without_port(uri)))
+    } else if let Some(authority) = authority(uri) {
+        Message::HttpProxy(target(without_port(authority)))
+    } else {
+        match head.host {
+            Some(host) => Message::Http(host_name(without_port(&host))),
+            None if head.is_whole => Message::Http(None),
+            None => return Found::Incomplete,
+        }
+    };
+    if !head.is_whole {
+        return Found::Early(message);
     }
-    if let Some(authority) = authority(uri) {
-        // What follows may be for yet another.
-        let message = Message::HttpProxy(target(without_port(authority)));
-        return match head.body {
-            _ if !head.is_whole => Found::Early(message),
-            Some(body) => Found::Message(message, len + body),
-            None => Found::Last(message),
-        };
+    // Another request may follow, for another host.
+    match head.body {
+        _ if method == b"CONNECT" => Found::Message(message, len),
+        Body::Of(body) => Found::Message(message, len + body),
+        Body::Chunks => Found::Chunked(message, len),
+        Body::Unknown => Found::Last(message),
     }
-    match head.host {
-        Some(host) => Found::Last(Message::Http(host_name(without_port(&host)))),
-        None if head.is_whole => Found::Last(Message::Http(None)),
-        None => Found::Incomplete,
+}
+
+/// A body in chunks (RFC 9112, section 7.1), of which the beginning is there.
+pub enum Chunk {
+    /// So many bytes, of which the last may be still to come; more chunks follow.
+    Skip(usize),
+    /// So many bytes, and with them the body ends.
+    Last(usize),
+    /// More is to come before that can be told.
+    Undecided,
+    /// It is none.
+    Broken,
+}
+
+/// The next chunk of a body.
+pub fn chunk(bytes: &[u8]) -> Chunk {
+    // The end of the line that the chunk before has behind it.
+    let blank = bytes.len() - bytes.strip_prefix(b"\r").unwrap_or(bytes).len();
+    let blank = blank + usize::from(bytes.get(blank) == Some(&b'\n'));
+    let mut lines = bytes[blank..].split_inclusive(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let Some(line) = whole(first) else {
+        return if first.len() < MAX_CHUNK_LINE { Chunk::Undecided } else { Chunk::Broken };
+    };
+    // Behind the size there may be extensions.
+    let digits = line.split(|byte| matches!(byte, b';' | b' ' | b'\t')).next().unwrap_or_default();
+    let size = std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+    let mut len = blank + first.len();
+    match size {
+        Some(size @ 1..=MAX_BODY) => Chunk::Skip(len + size),
+        // Fields can follow, up to an empty line.
+        Some(0) => {
+            for line in lines {
+                len += line.len();
+                match whole(line) {
+                    Some([]) => return Chunk::Last(len),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            Chunk::Undecided
+        }
+        _ => Chunk::Broken,
     }
+}
+
+/// What is behind the fields of a request.
+#[derive(Clone, Copy)]
+enum Body {
+    /// So many bytes.
+    Of(usize),
+    /// As many as its chunks say.
+    Chunks,
+    /// Nobody can say.
+    Unknown,
 }
 
 /// Fields of a request.
 struct Head {
     /// The first Host, if all of it is there.
     host: Option<Vec<u8>>,
-    /// Bytes of its body; none if that is not known.
-    body: Option<usize>,
+    /// What follows.
+    body: Body,
     /// All of its bytes that are there.
     len: usize,
     /// There are no more.
@@ -61,7 +122,7 @@ struct Head {
 
 impl Head {
     fn of(bytes: &[u8]) -> Self {
-        let mut head = Self { host: None, body: Some(0), len: 0, is_whole: false };
+        let mut head = Self { host: None, body: Body::Of(0), len: 0, is_whole: false };
         let mut fields: Vec<Vec<u8>> = Vec::new();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let Some(field) = whole(line) else { break };
@@ -81,14 +142,20 @@ impl Head {
         let settled = fields.len().saturating_sub(may_go_on.into());
         for field in &fields[..settled] {
             let colon = field.iter().position(|byte| *byte == b':').unwrap_or(0);
-            let (name, value) = (&field[..colon], field.get(colon + 1..).unwrap_or_default());
+            let (name, value) = (field[..colon].trim_ascii_end(), field.get(colon + 1..).unwrap_or_default());
             if name.eq_ignore_ascii_case(b"host") {
                 head.host.get_or_insert_with(|| value.to_vec());
             } else if name.eq_ignore_ascii_case(b"content-length") {
                 let len = std::str::from_utf8(value.trim_ascii()).ok().and_then(|text| text.parse().ok());
-                head.body = head.body.and(len).filter(|len| *len <= MAX_BODY);
+                head.body = match (head.body, len) {
+                    (Body::Of(_), Some(len @ ..=MAX_BODY)) => Body::Of(len),
+                    // Chunks go before a length (RFC 9112, section 6.3).
+                    (Body::Chunks, _) => Body::Chunks,
+                    _ => Body::Unknown,
+                };
             } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-                head.body = None;
+                let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+                head.body = if last.eq_ignore_ascii_case(b"chunked") { Body::Chunks } else { Body::Unknown };
             }
         }
         head
@@ -97,14 +164,19 @@ impl Head {
 
 /// Whether a first line that has not come to its end is that of a request, as far as can be told.
 fn is_begun(line: &[u8]) -> bool {
-    let Some(at) = line.iter().position(|byte| *byte == b' ') else { return false };
-    let uri = &line[at + 1..];
+    let Some(at) = line.iter().position(|byte| matches!(byte, b' ' | b'\t')) else { return false };
+    let uri = line[at..].trim_ascii_start();
     line[..at].iter().all(is_token) && (uri.starts_with(b"/") || uri.starts_with(b"http"))
+}
+
+/// Bytes of the empty lines at the beginning.
+fn empty_lines(stream: &[u8]) -> usize {
+    stream.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
 /// Whether a stream begins with the first line of a request.
 pub fn is_request(stream: &[u8]) -> bool {
-    let first = stream.trim_ascii_start().split_inclusive(|byte| *byte == b'\n').next();
+    let first = stream[empty_lines(stream)..].split_inclusive(|byte| *byte == b'\n').next();
     first.and_then(whole).is_some_and(|line| parts(line).is_some())
 }
 
@@ -114,12 +186,14 @@ fn whole(line: &[u8]) -> Option<&[u8]> {
     Some(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// Method and target of a request's first line.
+/// Method and target of a request's first line. Servers may let other blanks, and several, stand between its words, and after them
+/// (RFC 9112, section 3).
 fn parts(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut parts = line.split(|byte| *byte == b' ');
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r');
+    let mut parts = line.split(is_blank).filter(|part| !part.is_empty());
     let (method, uri, version) = (parts.next()?, parts.next()?, parts.next()?);
     let is_http = version.strip_prefix(b"HTTP/1.").is_some_and(|minor| matches!(minor, [b'0'..=b'9']));
-    let is_request = !method.is_empty() && method.iter().all(is_token) && !uri.is_empty();
+    let is_request = method.iter().all(is_token) && !line.starts_with(b" ") && !line.starts_with(b"\t");
     (is_http && is_request && parts.next().is_none()).then_some((method, uri))
 }
 

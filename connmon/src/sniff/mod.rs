@@ -149,6 +149,11 @@ impl Sniffer {
                 let is_http = messages.is_empty() && http::is_request(data);
                 if is_http { vec![Message::Http(None)] } else { messages }
             }
+            // Of a stream that was given up, or whose last body has no end that is known.
+            class::MORE if !self.streams.has(way) => {
+                self.unread += u64::from(http::is_request(data));
+                Vec::new()
+            }
             class::MORE => self.streams.follow(way, head.seq, data, tcp::opening),
             class::QUIC => self.quic(way, data),
             _ => Vec::new(),

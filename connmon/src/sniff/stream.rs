@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::FlowId;
+use super::http::{self, Chunk};
 
 /// Streams that are put together at a time.
 const MAX_STREAMS: usize = 1024;
@@ -29,6 +30,8 @@ pub enum Found<T> {
     Message(T, usize),
     /// So many bytes that say nothing; what follows may.
     Skip(usize),
+    /// This, in so many bytes, and then a body of HTTP in chunks; more can follow.
+    Chunked(T, usize),
     /// This, and nothing more is of interest.
     Last(T),
     /// This, of whose bytes more is to come; it may be found again.
@@ -47,6 +50,7 @@ impl<T> Found<T> {
         match self {
             Self::Message(message, len) => Found::Message(of(message), len),
             Self::Skip(len) => Found::Skip(len),
+            Self::Chunked(message, len) => Found::Chunked(of(message), len),
             Self::Last(message) => Found::Last(of(message)),
             Self::Early(message) => Found::Early(of(message)),
             Self::Incomplete => Found::Incomplete,
@@ -68,6 +72,8 @@ struct Stream {
     taken: u32,
     /// What is ready is a part of something that may name somebody.
     is_part: bool,
+    /// What is ready is a body in chunks.
+    is_chunked: bool,
     /// What is ready was told early.
     is_told: bool,
     /// When it was last added to, in additions and nanoseconds of CLOCK_BOOTTIME.
@@ -134,9 +140,14 @@ impl Streams {
         let stream = self.open(of, 0);
         let fits = stream.insert(offset, data);
         loop {
-            let len = match parse(&stream.ready) {
+            let len = match if stream.is_chunked { stream.chunk() } else { parse(&stream.ready) } {
                 Found::Message(message, len) => {
                     messages.push(message);
+                    len
+                }
+                Found::Chunked(message, len) => {
+                    messages.push(message);
+                    stream.is_chunked = true;
                     len
                 }
                 Found::Skip(len) => len,
@@ -225,6 +236,19 @@ impl Stream {
         self.taken = self.taken.wrapping_add(len as u32);
         (self.is_part, self.is_told) = (false, false);
         self.join();
+    }
+
+    /// The next part of a body in chunks.
+    fn chunk<T>(&mut self) -> Found<T> {
+        match http::chunk(&self.ready) {
+            Chunk::Skip(len) => Found::Skip(len),
+            Chunk::Last(len) => {
+                self.is_chunked = false;
+                Found::Skip(len)
+            }
+            Chunk::Undecided => Found::Undecided,
+            Chunk::Broken => Found::Nothing,
+        }
     }
 
     /// Takes in a piece; false if it is too far off.

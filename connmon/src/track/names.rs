@@ -189,7 +189,14 @@ impl Names {
 
     fn wait(&mut self, sighting: Sighting) {
         let key = Key::of(&sighting);
-        let there = self.waiting.get(&key).map_or(0, Vec::len);
+        let said = self.waiting.get(&key).map_or(&[][..], Vec::as_slice);
+        // A client that asks for one host again and again says nothing new.
+        if !matches!(sighting.message, Message::Dns(_))
+            && said.iter().any(|old| old.message == sighting.message)
+        {
+            return;
+        }
+        let there = said.len();
         if self.waiting_count < MAX_WAITING && there < MAX_SAID {
             self.waiting.entry(key).or_default().push(sighting);
             self.waiting_count += 1;

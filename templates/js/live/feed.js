@@ -1,9 +1,8 @@
 // @ts-check
 // What the server says: server-sent events, and what happens when they stop.
 
-/** @typedef {import("./log.js").Happening} Happening */
 /** @typedef {{now: number, recorder: "on" | "ended" | "gone", forgotten: number, complete: boolean}} Head the server's time, the recorder, connections that only the store has, and whether nothing is missing */
-/** @typedef {{kind: "hello" | "update" | "snapshot", payload?: string, gone?: number[], head?: Head, log?: Happening[], dropped?: number}} Message */
+/** @typedef {{kind: "hello" | "update" | "snapshot", payload?: string, gone?: number[], head?: Head, dropped?: number}} Message */
 /** @typedef {"live" | "reconnecting" | "refused"} FeedState */
 
 const FIRST_RETRY_MS = 500;

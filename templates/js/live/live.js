@@ -7,7 +7,7 @@ import { readPayload } from "../payload.js";
 import { page } from "../main.js";
 import { Feed } from "./feed.js";
 import { showFigures, showForgotten } from "./figures.js";
-import { Log } from "./log.js";
+import { eventsShown } from "./events.js";
 import { Merger } from "./merge.js";
 import { Pulses } from "./pulse.js";
 import { Top } from "./top.js";
@@ -31,7 +31,6 @@ class Live {
   constructor({ app, bar, map, table, drawer }) {
     this.app = app;
     this.merger = new Merger(app.model);
-    this.log = new Log();
     this.pulses = new Pulses(map);
     this.top = new Top();
     this.paused = false;
@@ -55,7 +54,7 @@ class Live {
     this.clock = Date.now() - performance.now();
     // Counts change four times a second: nobody wants to hear each.
     bar.count.setAttribute("aria-live", "off");
-    drawer.more = (id) => this.log.shown(id);
+    drawer.more = eventsShown;
     table.sort = { name: "opened", down: true };
     this.chip = html("span", { class: "state" });
     this.spoken = html("span", { class: "spoken", role: "status", "aria-live": "polite" });
@@ -138,7 +137,7 @@ class Live {
   }
 
   /** @param {Message} message */
-  async put({ kind, payload, gone, head, log, dropped }) {
+  async put({ kind, payload, gone, head, dropped }) {
     const model = payload === undefined ? null : await readPayload(payload);
     if (kind === "snapshot" && model) {
       this.merger = new Merger({ ...model, home: this.app.model.home });
@@ -150,8 +149,6 @@ class Live {
       const change = model ?? { ...big, rows: 0, order: new Uint32Array(0), processes: [], endpoints: [], locals: [], protos: [], serviceNames: [], labels: [], nameSets: [], hitSets: [], inexactReasons: [] };
       this.fresh.push(...this.merger.merge(change, gone));
     }
-    if (kind === "hello") this.log.clear();
-    if (log) this.log.add(log);
     if (head && head.recorder !== this.head?.recorder) {
       this.head = head;
       this.say();

@@ -36,5 +36,5 @@ export const ENTRIES = [
   {"about":"label of a rule","free":true,"kind":"text","name":"label","shape":"part"},
   {"about":"a matched indicator, or the list it is on","free":false,"kind":"text","name":"ioc","shape":"part"},
   {"about":"address that the process asked for, where a BPF program led the connection elsewhere","column":"asked","group":"asked","kind":"network","name":"asked"},
-  {"about":"port that the process asked for there","column":"askedPort","factor":1,"group":"asked","kind":"number","most":65535,"name":"asked_port","unit":"port"},
+  {"about":"port that the process asked for there","column":"askedPort","group":"asked","kind":"number","most":65535,"name":"asked_port","unit":"port"},
 ];

@@ -25,7 +25,6 @@ import { address } from "./networks.js";
  * @property {number} [most] the largest number
  * @property {string} [column] of a fact: its column
  * @property {string} [group] of a fact: the flag of the rows that have it
- * @property {number} [factor] of a fact: what its values are multiplied by
  */
 
 /**
@@ -151,13 +150,13 @@ const ACCESS = {
 };
 
 /** The data of a field that follows from a fact. @param {Entry} entry @returns {Access} */
-function ofFact({ column, group, factor = 1 }) {
+function ofFact({ column, group }) {
   const bit = FLAGS[/** @type {keyof typeof FLAGS} */ (group)];
   const values = (/** @type {Model} */ model) => /** @type {ArrayLike<number>} */ (/** @type {any} */ (model)[column ?? ""]);
   return {
     number: (model, holds) => {
       const found = values(model);
-      return (row) => (model.flags[row] & bit) !== 0 && holds(found[row] * factor);
+      return (row) => (model.flags[row] & bit) !== 0 && holds(found[row]);
     },
     network: (model, inside) => {
       const [found, places] = [model.locals.map((one) => inside(address(one) ?? 0n)), values(model)];

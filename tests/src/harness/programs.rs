@@ -21,6 +21,15 @@ pub fn times() -> Result<usize> {
     }
 }
 
+/// So many on this host, a third of it unless the long form is asked for (`E2E_LONG`), or in a guest.
+pub fn size(host: u32, guest: u32) -> u32 {
+    match std::env::var_os("E2E_LONG") {
+        _ if in_vm() => guest,
+        Some(_) => host,
+        None => host / 3,
+    }
+}
+
 /// The generator.
 pub fn traffic_program() -> Result<PathBuf> {
     program("TRAFFIC_BIN", "traffic")

@@ -29,16 +29,16 @@ pub fn openings() -> Result<Vec<Opening>> {
     let behind = |prelude: Vec<Vec<u8>>, name: &str| -> Result<Vec<Vec<u8>>> {
         Ok(prelude.into_iter().chain([words::hello(name, 0)?]).collect())
     };
-    let records = |name: &str| -> Result<Vec<u8>> {
-        let hello = words::hello(name, 0)?;
-        let record = |part: &[u8]| [&[22, 3, 1][..], &(part.len() as u16).to_be_bytes(), part].concat();
-        Ok(hello[5..].chunks(50).flat_map(record).collect())
+    let record = |part: &[u8]| [&[22, 3, 1][..], &(part.len() as u16).to_be_bytes(), part].concat();
+    let records = |name: &str, size: usize| -> Result<Vec<u8>> {
+        Ok(words::hello(name, 0)?[5..].chunks(size).flat_map(record).collect())
     };
     let mut first_alone = words::hello("alone.test", 0)?;
     let rest = first_alone.split_off(1);
     let proxy2 = [&b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"[..], &words::hello("proxy2.test", 0)?].concat();
     let postgres = vec![0, 0, 0, 8, 4, 210, 22, 47];
     let get = |host: &str| text(&format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    let plain = |host: &str, rest: &str| text(&format!("POST /x HTTP/1.1\r\nHost: {host}\r\n{rest}"));
     let post = text("POST http://post.test/ HTTP/1.1\r\nContent-Length: 40000\r\n\r\n");
     let tds =
         |data: &[u8]| [&[18, 1][..], &(8 + data.len() as u16).to_be_bytes(), &[0, 0, 1, 0], data].concat();
@@ -51,8 +51,13 @@ pub fn openings() -> Result<Vec<Opening>> {
         opening(vec![words::hello("large.test", 4_600)?], &[("sni", "large.test")]),
         opening(vec![words::hello("larger.test", 30_000)?], &[("sni", "larger.test")]),
         opening(pieces(words::hello("largest.test", 30_000)?, 1_000), &[("sni", "largest.test")]),
-        opening(vec![records("records.test")?], &[("sni", "records.test")]),
-        opening(pieces(records("split.test")?, 40), &[("sni", "split.test")]),
+        opening(vec![records("records.test", 50)?], &[("sni", "records.test")]),
+        opening(pieces(records("split.test", 50)?, 40), &[("sni", "split.test")]),
+        // Each byte in a record of its own, and behind a record that is empty.
+        opening(vec![records("bytes.test", 1)?], &[("sni", "bytes.test")]),
+        opening(pieces(records("bytes2.test", 2)?, 900), &[("sni", "bytes2.test")]),
+        opening(vec![record(&[]), words::hello("empty.test", 0)?], &[("sni", "empty.test")]),
+        opening(vec![[record(&[]), words::hello("empty2.test", 0)?].concat()], &[("sni", "empty2.test")]),
         opening(vec![first_alone, rest], &[("sni", "alone.test")]),
         opening(
             behind(vec![text("EHLO a\r\n"), text("STARTTLS\r\n")], "smtp.test")?,
@@ -101,6 +106,31 @@ pub fn openings() -> Result<Vec<Opening>> {
                 get("b.test"),
             ],
             &[("proxied", "a.test"), ("proxied", "post.test"), ("proxied", "b.test")],
+        ),
+        // A client that asks one server for several hosts, one of them twice, behind bodies that could be requests.
+        opening(
+            vec![
+                plain("k1.test", "\r\n"),
+                plain("k2.test", "Transfer-Encoding: chunked\r\n\r\n"),
+                text("1a;x=y\r\nGET / HTTP/1.1\r\nHost: no\r\n3\r\nabc\r\n"),
+                text("0\r\nTrailer: x\r\n\r\n"),
+                plain("k3.test", "Content-Length: 9\r\n\r\nGET / HTT"),
+                plain("k1.test", "\r\n"),
+                [plain("k4.test", "\r\n"), plain("k5.test", "\r\n")].concat(),
+            ],
+            &["k1.test", "k2.test", "k3.test", "k4.test", "k5.test"].map(|name| ("http", name)),
+        ),
+        opening(
+            vec![
+                text("POST http://c1.test/ HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+                text("5\r\nhello\r\n0\r\n\r\n"),
+                get("c2.test"),
+            ],
+            &[("proxied", "c1.test"), ("proxied", "c2.test")],
+        ),
+        opening(
+            vec![text("GET\t/  HTTP/1.1 \r\nHost : \tblanks.test\t\r\n\r\n")],
+            &[("http", "blanks.test")],
         ),
         opening(pieces(socks, 2), &[("proxied", "four.test")]),
         opening(vec![prelogin, tds(&words::hello("tds.test", 0)?)], &[("sni", "tds.test")]),

@@ -1,18 +1,20 @@
 //! What BPF programs of others do to connections: bytes that pass TCP by, and connects that lead elsewhere.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
-use connmon_tests::harness::record::Record;
+use connmon_tests::harness::programs::{connmon_prints, path};
+use connmon_tests::harness::record::{self, Record};
 use connmon_tests::sys::bpf::{Detour, Rewrites, Sockmap};
 use connmon_tests::truth::Proto;
 
-use super::scenes::Played;
+use super::scenes::{Played, Recording};
 
 /// Bytes of a message.
 const SIZE: usize = 1000;
@@ -137,7 +139,10 @@ pub fn detour() -> Result<Played> {
     let ports = [port(led.local_addr())?, port(datagrams.local_addr())?, port(plain.local_addr())?];
     let free_port = port(free.local_addr())?;
     drop((detour, cgroup, led, plain, datagrams, free));
-    Ok(Played::by_us(move |recording| both_addresses(recording.records()?, asked, at, ports, free_port)))
+    Ok(Played::by_us(move |recording| {
+        both_addresses(recording.records()?, asked, at, ports, free_port)?;
+        found_by_what_was_asked(recording, asked)
+    }))
 }
 
 fn both_addresses(
@@ -162,6 +167,21 @@ fn both_addresses(
     }
     sends_led(records, free_port, at)?;
     ensure!(told(ports[2])?.is_none(), "a connect that led where it was to: {:?}", told(ports[2])?);
+    Ok(())
+}
+
+/// The filter finds the connections that were led elsewhere, and no others.
+fn found_by_what_was_asked(recording: &Recording, asked: SocketAddrV4) -> Result<()> {
+    let filter = format!("asked:{}/31 asked_port:https", asked.ip());
+    let args = ["export", "--format", "jsonl", "--filter", &filter, "--db", path(recording.db())?];
+    let of = |record: &Record| (record.local.port, record.remote.port);
+    let found: BTreeSet<_> = record::parse(&connmon_prints(&args)?)?.iter().map(of).collect();
+    let told = |record: &&Record| {
+        let to = record.asked.as_ref();
+        to.is_some_and(|to| to.ip == IpAddr::from(*asked.ip()) && to.port == asked.port())
+    };
+    let right: BTreeSet<_> = recording.records()?.iter().filter(told).map(of).collect();
+    ensure!(found == right, "`{filter}` finds {found:?}, not {right:?}");
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use connmon_tests::harness::compare::{compare, summary};
 use connmon_tests::harness::programs::{
-    audit, connmon, connmon_prints, connmon_program, export, in_vm, path, traffic_truth,
+    audit, connmon, connmon_prints, connmon_program, export, path, size, traffic_truth,
 };
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::harness::whole::{Host, ensure_exact};
@@ -242,7 +242,7 @@ pub fn sleepers() -> Result<()> {
             .lines()
             .try_fold(Value::Null, |_, line| Ok::<_, anyhow::Error>(serde_json::from_str(&line?)?))
     });
-    let connections = if in_vm() { "2000" } else { "30000" };
+    let connections = &size(30_000, 2_000).to_string();
     let truths = traffic_truth(&[
         "storm",
         "--list",

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::audit::Lost;
 use connmon_tests::harness::expected::Bytes;
-use connmon_tests::harness::programs::{audit, export, in_vm, traffic_truth};
+use connmon_tests::harness::programs::{audit, export, in_vm, size, traffic_truth};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::harness::whole::{Host, pids};
@@ -16,8 +16,8 @@ use super::scenes::Played;
 use super::storms::listed;
 
 /// Connections of a storm.
-fn size() -> u64 {
-    if in_vm() { 5_000 } else { 100_000 }
+fn connections() -> u64 {
+    size(100_000, 5_000).into()
 }
 
 /// A storm of short-lived processes; its truth lists every connection.
@@ -31,7 +31,7 @@ fn storm(connections: u64, processes: usize) -> Vec<String> {
 
 /// Nothing missing, nothing on the wrong process, all counters 0.
 pub fn nothing_is_lost() -> Result<Played> {
-    listed(&borrowed(&storm(size(), 20)))
+    listed(&borrowed(&storm(connections(), 20)))
 }
 
 fn borrowed(words: &[String]) -> Vec<&str> {
@@ -49,13 +49,13 @@ struct Small {
 /// A ring of 4 KiB: what is missing is exactly what the counters say.
 pub fn small_ring() -> Result<()> {
     let options = &["--ring-bytes", "4096"];
-    Small { options, connections: size(), processes: 20, paused: false }.loss_is_counted()
+    Small { options, connections: connections(), processes: 20, paused: false }.loss_is_counted()
 }
 
 /// Room for 64 connections, and up to 200 open of one user: what is not recorded one by one is exactly what the counters say.
 pub fn small_maps() -> Result<()> {
     let options = &["--max-connections", "64"];
-    Small { options, connections: size(), processes: 100, paused: false }.loss_is_counted()
+    Small { options, connections: connections(), processes: 100, paused: false }.loss_is_counted()
 }
 
 /// A recorder that gets no time during the whole storm, and a ring of 4 KiB.

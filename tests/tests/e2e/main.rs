@@ -2,8 +2,8 @@
 //!
 //! One recorder sees all the plain cases; each of them is a test of its own that looks at its part of the export.
 //! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller,
-//! `ZOO_TIMES` plays each case more than once, `E2E_PART=backend` leaves out what no backend makes a difference to,
-//! `E2E_PART=busy` plays what others on the host can disturb beside a neighbour with traffic and a recorder of its own. At the
+//! `ZOO_TIMES` plays each case more than once, `E2E_LONG` makes storms three times as large, `E2E_PART=backend` leaves out what no
+//! backend makes a difference to, `E2E_PART=kernel` what no kernel does either, `E2E_PART=busy` plays what others on the host can disturb beside a neighbour with traffic and a recorder of its own. At the
 //! end, one line a case says how well it is covered.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,17 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use connmon_tests::harness::audit::Lost;
-use connmon_tests::harness::programs::{audit, in_vm, traffic_truth};
+use connmon_tests::harness::programs::{audit, size, traffic_truth};
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::harness::whole::{Host, pids};
 use connmon_tests::truth::Truth;
 
 use super::scenes::{Played, Recording};
-
-/// So many on the host, or in a guest.
-fn size(host: u32, guest: u32) -> String {
-    if in_vm() { guest } else { host }.to_string()
-}
 
 /// A storm of which every connection is known.
 pub fn listed(traffic: &[&str]) -> Result<Played> {
@@ -26,26 +21,26 @@ pub fn listed(traffic: &[&str]) -> Result<Played> {
 
 /// Many connections open at the same time.
 pub fn open() -> Result<Played> {
-    listed(&["crowd", "open", &size(50_000, 2_000)])
+    listed(&["crowd", "open", &size(50_000, 2_000).to_string()])
 }
 
 /// One socket that talks to many remotes.
 pub fn remotes() -> Result<Played> {
-    listed(&["crowd", "spray", &size(20_000, 5_000)])
+    listed(&["crowd", "spray", &size(20_000, 5_000).to_string()])
 }
 
 /// Many processes that make one connection each, and are gone.
 pub fn processes() -> Result<Played> {
-    let count = size(20_000, 200);
+    let count = size(20_000, 200).to_string();
     listed(&["storm", "--list", "--connections", &count, "--processes", &count, "--parallel", "8"])
 }
 
-/// Connections as fast as the machine makes them, for about a minute on the host.
+/// Connections as fast as the machine makes them, for about a minute in the long form.
 pub fn churn() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("churn.db");
     let recorder = Recorder::start(&db, &[])?;
-    let truths = churning(&size(600_000, 5_000))?;
+    let truths = churning(size(600_000, 5_000))?;
     recorder.stop()?;
     accounted(&truths, &db)
 }
@@ -58,14 +53,15 @@ pub fn stopped() -> Result<()> {
     let recorder = Recorder::start(&db, &[])?;
     let begin = Instant::now();
     recorder.pause(true)?;
-    let truths = churning(&size(100_000, 5_000))?;
+    let truths = churning(size(100_000, 5_000))?;
     std::thread::sleep(LENGTH.saturating_sub(begin.elapsed()));
     recorder.pause(false)?;
     recorder.stop()?;
     accounted(&truths, &db)
 }
 
-fn churning(connections: &str) -> Result<Vec<Truth>> {
+fn churning(connections: u32) -> Result<Vec<Truth>> {
+    let connections = &connections.to_string();
     traffic_truth(&["storm", "--netns", "--connections", connections, "--processes", "8", "--servers", "4"])
 }
 

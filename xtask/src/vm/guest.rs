@@ -37,16 +37,19 @@ pub fn probe() -> String {
     )
 }
 
-/// The init script: sets the guest up, runs the end-to-end test with each backend, switches off. What no backend makes a
-/// difference to runs with the first one, and if `whole`, what no kernel makes a difference to either.
-pub fn init(release: &str, backends: &[Backend], whole: bool, times: usize, e2e: &[String]) -> String {
+/// The parts of the end-to-end test that the first backend of a guest runs, and the others.
+#[derive(Clone, Copy)]
+pub struct Parts {
+    /// Of the first.
+    pub first: &'static str,
+    /// Of the others.
+    pub rest: &'static str,
+}
+
+/// The init script: sets the guest up, runs the end-to-end test with each backend, switches off.
+pub fn init(release: &str, backends: &[Backend], parts: Parts, times: usize, e2e: &[String]) -> String {
     let args: String = e2e.iter().map(|arg| format!(" {}", sh::quote(arg))).collect();
-    // Who names tests wants them everywhere.
-    let (first, rest) = match (e2e, whole) {
-        ([_, ..], _) => ("all", "all"),
-        ([], true) => ("all", "backend"),
-        ([], false) => ("kernel", "backend"),
-    };
+    let Parts { first, rest } = parts;
     let backends = backends.iter().map(Backend::to_string).collect::<Vec<_>>().join(" ");
     format!(
         r#"#!/bin/busybox sh
@@ -208,20 +211,15 @@ mod tests {
         assert_eq!(result(log, Backend::Fentry).failure.as_deref(), Some("no test ran"));
     }
 
+    const PARTS: Parts = Parts { first: "kernel", rest: "backend" };
+
     #[test]
     fn arguments_reach_the_test_as_they_were_given() {
         let args = ["--exact".into(), "it's".into()];
-        let script = init("6.1.0", &[Backend::Fentry, Backend::Kprobe], false, 20, &args);
+        let script = init("6.1.0", &[Backend::Fentry, Backend::Kprobe], PARTS, 20, &args);
         assert!(script.contains("export VM=1 ZOO_TIMES=20 "));
         assert!(script.contains("for backend in fentry kprobe; do\n"));
         assert!(script.contains(r"/bin/e2e '--exact' 'it'\''s'"));
-        assert!(script.contains("\npart=all\n") && script.contains("\n    part=all\n"));
-    }
-
-    #[test]
-    fn what_no_backend_makes_a_difference_to_runs_once() {
-        let script = |whole| init("6.1.0", &[Backend::Fentry, Backend::Kprobe], whole, 1, &[]);
-        assert!(script(true).contains("\npart=all\n") && script(true).contains("\n    part=backend\n"));
-        assert!(script(false).contains("\npart=kernel\n") && !script(false).contains("part=all"));
+        assert!(script.contains("\npart=kernel\n") && script.contains("\n    part=backend\n"));
     }
 }

@@ -64,6 +64,8 @@ pub struct Imported {
     pub unused: Vec<(usize, String)>,
 }
 
+/// What IPtoASN has in place of an organisation where nobody announces a network.
+const NOT_ROUTED: &str = "Not routed";
 /// Cells that are listed; beyond, they are only counted.
 const MOST_LISTED: usize = 100_000;
 
@@ -174,7 +176,7 @@ impl Builder {
     ) -> Result<u32, String> {
         let first = |columns: &[usize]| {
             let mut texts = columns.iter().map(|nth| cell(*nth));
-            texts.find(|text| some(text).is_some()).unwrap_or_default()
+            texts.find(|text| some(text).is_some_and(|text| text != NOT_ROUTED)).unwrap_or_default()
         };
         let code = country(&first(&columns.country), columns.named);
         let country = self.unless(columns, line, code)?;
@@ -335,6 +337,10 @@ fn network(text: &str) -> Result<(IpAddr, IpAddr), String> {
 /// A country's code; of a table that names its columns also from its name.
 fn country(text: &str, names: bool) -> Result<String, String> {
     let code = text.trim();
+    // So IPtoASN says that nobody announces it.
+    if code == "None" {
+        return Ok(String::new());
+    }
     if code.is_empty() || code == "-" || code.len() == 2 && code.is_ascii() {
         return Ok(code.to_owned());
     }

@@ -331,6 +331,16 @@ fn what_a_named_column_does_not_say_is_listed() {
     }
 }
 
+/// IPtoASN to the letter: who announces nothing has no number, no country and no name.
+#[test]
+fn what_nobody_announces_is_nothing() {
+    let text = "1.0.0.0\t1.0.0.255\t13335\tUS\tCLOUDFLARENET\n1.0.1.0\t1.0.3.255\t0\tNone\tNot routed\n";
+    let (ranges, about) = Ranges::new(csv(text).unwrap().0).unwrap();
+    assert_eq!(about.kind, "country + asn");
+    assert_eq!(ranges.lookup(ip("1.0.0.1")).org, Some("CLOUDFLARENET"));
+    assert!(ranges.lookup(ip("1.0.2.1")).is_empty());
+}
+
 /// Numbers that are nowhere are told when a file is opened, and named when it is verified or imported.
 #[test]
 fn broken_degrees_are_told() {

@@ -47,13 +47,17 @@ pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
         } else {
             let before = found.indicators.len();
             let pattern = pattern::parse(text);
+            let is_of_several = pattern.as_ref().is_some_and(pattern::Pattern::is_of_several);
             match pattern.map(|pattern| meaning::take(&pattern, &mut found.indicators)) {
                 None => found.skip(place, text, "patterns that cannot be read"),
                 Some(true) => {}
                 Some(false) if found.indicators.len() > before => {
                     found.skip(place, text, "patterns that are matched only in part");
                 }
-                Some(false) => found.skip(place, text, "patterns that need more than one connection"),
+                Some(false) if is_of_several => {
+                    found.skip(place, text, "patterns that need more than one connection");
+                }
+                Some(false) => found.skip(place, text, "patterns of what connmon does not match"),
             }
         }
     }

@@ -27,12 +27,23 @@ pub(super) enum Pattern {
     More,
 }
 
+impl Pattern {
+    /// Whether no connection alone can tell.
+    pub(super) fn is_of_several(&self) -> bool {
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().any(Self::is_of_several),
+            Self::Compare(_) => false,
+            Self::More => true,
+        }
+    }
+}
+
 /// A comparison.
 #[derive(Debug, PartialEq)]
 pub(super) struct Comparison {
     /// Type and properties: `file:hashes.SHA-256`, without quotes.
     pub path: String,
-    /// In upper case: `=`, `IN`, `LIKE`, `NOT IN` and so on.
+    /// In upper case: `=`, `IN`, `LIKE`, `NOT IN`, `EXISTS` and so on.
     pub operator: String,
     /// What the property is compared with, without quotes.
     pub values: Vec<String>,
@@ -119,7 +130,9 @@ fn comparison<'i>(depth: u8) -> impl FnMut(&mut &'i str) -> Result<Pattern> {
         };
         alt((
             delimited(symbol('('), within, symbol(')')),
-            preceded(word("EXISTS"), path).map(|_| Pattern::More),
+            preceded(word("EXISTS"), path).map(|path| {
+                Pattern::Compare(Comparison { path, operator: "EXISTS".into(), values: Vec::new() })
+            }),
             compare.map(Pattern::Compare),
         ))
         .parse_next(input)

@@ -89,16 +89,14 @@ mod tests {
     use crate::live::Update;
     use crate::live::tests::{connection, first};
     use crate::live::update::Snapshot;
-    use crate::live::web::log::Known;
 
     /// A feed that has begun.
-    fn feed() -> (Arc<Feed>, Known) {
+    fn feed() -> Arc<Feed> {
         let feed = Arc::new(Feed::new(None, 1, 1_000).unwrap());
-        let mut known = Known::default();
         let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
         feed.apply(Update { snapshot: Some(all), ..first() });
-        assert!(feed.publish(&mut known, false));
-        (feed, known)
+        assert!(feed.publish(false).is_some());
+        feed
     }
 
     fn opened(row: i64) -> Update {
@@ -111,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_browser_that_does_not_keep_up_begins_anew() {
-        let (feed, mut known) = feed();
+        let feed = feed();
         let (sender, mut receiver) = channel(2);
         let telling = feed.clone();
         tokio::spawn(async move { tell(telling, None, &sender).await });
@@ -119,22 +117,22 @@ mod tests {
         assert!(next(&mut receiver).await.starts_with("event: hello"));
         for row in 10..50 {
             feed.apply(opened(row));
-            assert!(feed.publish(&mut known, false));
+            assert!(feed.publish(false).is_some());
         }
         let text = next(&mut receiver).await;
         assert!(text.starts_with("event: snapshot") && text.contains("\"dropped\":24"), "{text}");
         feed.apply(opened(60));
-        assert!(feed.publish(&mut known, false));
+        assert!(feed.publish(false).is_some());
         let text = next(&mut receiver).await;
-        assert!(text.starts_with("event: update") && text.contains("\"opened\""), "{text}");
+        assert!(text.starts_with("event: update") && text.contains("\"payload\""), "{text}");
     }
 
     #[tokio::test]
     async fn what_was_missed_is_told_once() {
-        let (feed, mut known) = feed();
+        let feed = feed();
         for row in 10..13 {
             feed.apply(opened(row));
-            feed.publish(&mut known, false);
+            feed.publish(false);
         }
         let last = feed.view().last;
         let epoch = last.split('-').next().unwrap();
@@ -152,27 +150,24 @@ mod tests {
     fn a_feed_does_not_grow_with_what_there_was() {
         const KEEP: usize = 100;
         let feed = Feed::new(None, 1, KEEP).unwrap();
-        let mut known = Known::default();
         let all = Snapshot { first: true, last: true, missed: 0, forgotten: 0 };
         feed.apply(Update { snapshot: Some(all), ..first() });
         let ended = |row| crate::live::tests::closed(connection(row, 1, "8.8.4.4"), crate::model::End::Fin);
         for part in 0..200 {
             let connections = (0..500).map(|n| ended(3 + part * 500 + n)).collect();
             feed.apply(Update { run: None, connections, traffic: vec![], names: vec![], ..first() });
-            assert!(feed.publish(&mut known, false));
+            assert!(feed.publish(false).is_some());
         }
-        let sizes = feed.sizes(&known);
-        // Two are open; what the last update told stays until the next one.
-        assert!(sizes.known <= KEEP + 2 + 500, "{sizes:?}");
-        assert!(sizes.log <= 5_000 && sizes.recent <= 64 && sizes.bytes <= 8 << 20, "{sizes:?}");
+        let sizes = feed.sizes();
+        assert!(sizes.recent <= 64 && sizes.bytes <= 8 << 20, "{sizes:?}");
         assert_eq!(sizes.pending, 0, "{sizes:?}");
     }
 
     #[test]
     fn a_recorder_that_went_without_a_word_leaves_nothing_open() {
-        let (feed, mut known) = feed();
+        let feed = feed();
         feed.gone();
-        assert!(feed.publish(&mut known, false), "its open connections have changed");
+        assert!(feed.publish(false).is_some(), "its open connections have changed");
         let view = feed.view();
         assert!(view.connections.iter().all(|(_, one)| one.end == Some(crate::model::End::RecordingEnded)));
         assert!(!view.runs[0].going_on);
@@ -186,16 +181,16 @@ mod tests {
 
     #[test]
     fn half_a_snapshot_is_not_shown() {
-        let (feed, mut known) = feed();
+        let feed = feed();
         let part = |first, last| Some(Snapshot { first, last, missed: 2, forgotten: 0 });
         let seen = || feed.view().connections.iter().map(|(_, one)| one.id & 0xff).collect::<Vec<_>>();
         feed.apply(Update { snapshot: part(true, false), ..first() });
         feed.apply(Update { snapshot: part(false, false), ..opened(7) });
         assert_eq!(seen(), [1, 2]);
-        assert!(!feed.publish(&mut known, false));
+        assert!(feed.publish(false).is_none());
         feed.apply(Update { snapshot: part(false, true), ..opened(8) });
         assert_eq!(seen(), [1, 2, 7, 8]);
-        assert!(feed.publish(&mut known, false));
+        assert!(feed.publish(false).is_some());
         // One that breaks off leaves what was.
         feed.apply(Update { snapshot: part(true, false), ..opened(9) });
         feed.apply(Update { snapshot: part(true, true), ..first() });
@@ -204,14 +199,14 @@ mod tests {
 
     #[test]
     fn messages_about_messages_wait() {
-        let (feed, mut known) = feed();
+        let feed = feed();
         let mut own = opened(10);
         own.connections[0].remote = crate::model::Endpoint::new("127.0.0.1".parse().unwrap(), 1);
         feed.apply(own.clone());
-        assert!(feed.publish(&mut known, false), "that it began is told");
+        assert!(feed.publish(false).is_some(), "that it began is told");
         own.connections[0].kernel = Some(crate::model::KernelTotals::default());
         feed.apply(Update { traffic: vec![], processes: vec![], ..own });
-        assert!(!feed.publish(&mut known, false));
-        assert!(feed.publish(&mut known, true), "in time");
+        assert!(feed.publish(false).is_none());
+        assert!(feed.publish(true).is_some(), "in time");
     }
 }

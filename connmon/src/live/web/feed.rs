@@ -1,6 +1,6 @@
 //! One board for all browsers, and what changed on it as messages.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +12,7 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::time::sleep;
 
 use super::ServeError;
-use super::log::{Known, Line, line};
 use crate::live::attach::Updates;
-use crate::live::event::Event;
 use crate::live::{Board, Update};
 use crate::memory;
 use crate::model::{Connection, HostLocation, Run, Timestamp};
@@ -32,8 +30,6 @@ const RECENT_BYTES: usize = 8 << 20;
 const GIVE_BACK: usize = 10_000;
 /// Messages that wait for a browser at most, before it is told to begin anew.
 const WAITING: usize = 16;
-/// Happenings that new browsers are told.
-const LOG: usize = 5_000;
 /// Pages and snapshots that are made at once.
 const RENDERS: usize = 2;
 /// How often it is seen whether the recorder has told everything, and how often at most.
@@ -68,13 +64,12 @@ struct Head {
 }
 
 #[derive(Default, Serialize)]
-struct Message<'a> {
+struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     gone: BTreeSet<i64>,
     head: Option<Head>,
-    log: Vec<&'a Line>,
     #[serde(skip_serializing_if = "is_zero")]
     dropped: u64,
 }
@@ -85,7 +80,6 @@ struct Pending {
     reset: bool,
     changed: BTreeSet<i64>,
     gone: BTreeSet<i64>,
-    events: Vec<Event>,
 }
 
 #[derive(Default)]
@@ -94,7 +88,6 @@ struct State {
     recorder: Recorder,
     seq: u64,
     pending: Pending,
-    log: VecDeque<Line>,
     recent: VecDeque<Arc<Tick>>,
     /// The time and the recorder as they were last told.
     said: (Timestamp, Recorder),
@@ -116,7 +109,6 @@ impl State {
             self.pending.changed.remove(&id);
             self.pending.gone.insert(id);
         }
-        self.pending.events.extend(changes.events);
     }
 }
 
@@ -237,7 +229,7 @@ impl Feed {
 
     /// Tells browsers what changed, at once after a pause and then four times a second.
     pub(super) async fn tick(self: Arc<Self>) {
-        let mut known = Known::default();
+        let mut told = 0;
         let mut pause = std::pin::pin!(sleep(QUIET));
         loop {
             let quiet = tokio::select! {
@@ -246,16 +238,17 @@ impl Feed {
             };
             let feed = self.clone();
             let published = tokio::task::spawn_blocking(move || {
-                let published = feed.publish(&mut known, quiet);
-                if known.told >= GIVE_BACK || (known.told > 0 && quiet) {
-                    known.told = 0;
+                let published = feed.publish(quiet);
+                let told = told + published.unwrap_or_default();
+                let is_due = told >= GIVE_BACK || (told > 0 && quiet);
+                if is_due {
                     memory::give_back();
                 }
-                (published, known)
+                (published.is_some(), if is_due { 0 } else { told })
             });
-            // It ends early only if it panics; then what was known is made anew.
-            let (published, next) = published.await.unwrap_or_default();
-            known = next;
+            // It ends early only if it panics.
+            let (published, rows) = published.await.unwrap_or_default();
+            told = rows;
             if published || quiet {
                 pause.set(sleep(QUIET));
             }
@@ -265,8 +258,8 @@ impl Feed {
         }
     }
 
-    /// Makes a message of what changed, if anything did. There is one publisher.
-    pub(super) fn publish(&self, known: &mut Known, quiet: bool) -> bool {
+    /// Makes a message of what changed, if anything did; gives how many rows it tells of. There is one publisher.
+    pub(super) fn publish(&self, quiet: bool) -> Option<usize> {
         let mut state = self.lock();
         // Messages about the way of messages would never end.
         let own = |id: &i64| {
@@ -275,16 +268,16 @@ impl Feed {
                 [row.local, row.remote].iter().any(|end| end.port == self.port && end.ip.is_loopback())
             })
         };
-        let Pending { reset, changed, gone, events } = &state.pending;
-        let nothing = changed.iter().all(own) && events.is_empty() && gone.is_empty() && !reset;
+        let Pending { reset, changed, gone } = &state.pending;
+        let nothing = changed.iter().all(own) && gone.is_empty() && !reset;
         let said = (state.board.now(), state.recorder);
         let waiting = !changed.is_empty();
         let same = if quiet { said == state.said && !waiting } else { said.1 == state.said.1 };
         if (nothing && same) || !state.board.is_complete() {
-            return false;
+            return None;
         }
         state.said = said;
-        let Pending { reset, changed, gone, events } = std::mem::take(&mut state.pending);
+        let Pending { reset, changed, gone } = std::mem::take(&mut state.pending);
         let dropped = state.board.missed() - state.missed;
         state.missed = state.board.missed();
         let run = run_of(&state.board);
@@ -294,25 +287,16 @@ impl Feed {
         } else {
             changed.iter().filter_map(|one| Some((id, state.board.connection(*one)?))).collect()
         };
-        let mut log: Vec<Line> = events.iter().filter_map(|event| line(&state.board, event)).collect();
         let now = state.board.now();
         let head = head(&state);
         let seq = state.seq + 1;
         drop(state);
 
-        if reset {
-            known.of = HashMap::new();
-        }
-        gone.iter().for_each(|id| drop(known.of.remove(id)));
-        known.told += rows.len() + gone.len();
-        let learnt = rows.iter().flat_map(|(_, connection)| known.learn(connection, now));
-        // What a snapshot tells did not happen now.
-        log.extend(learnt.collect::<Vec<_>>().into_iter().filter(|_| !reset));
+        let told = rows.len() + gone.len();
         let message = Message {
             payload: payload(run.as_slice(), &rows, now),
             gone: if reset { BTreeSet::new() } else { gone },
             head: Some(head),
-            log: log.iter().collect(),
             dropped,
         };
         let text = self.text(if reset { "snapshot" } else { "update" }, seq, &message);
@@ -322,11 +306,7 @@ impl Feed {
         state.seq = seq;
         if reset {
             state.recent.clear();
-            state.log.clear();
         }
-        state.log.extend(log);
-        let extra = state.log.len().saturating_sub(LOG);
-        state.log.drain(..extra);
         state.recent.push_back(tick.clone());
         let mut bytes: usize = state.recent.iter().map(|tick| tick.text.len()).sum();
         while state.recent.len() > RECENT || (bytes > RECENT_BYTES && state.recent.len() > 1) {
@@ -334,11 +314,11 @@ impl Feed {
         }
         // Nobody may be there to hear it.
         let _ = self.ticks.send(tick);
-        true
+        Some(told)
     }
 
     /// A message as browsers read it.
-    fn text(&self, kind: &str, seq: u64, message: &Message<'_>) -> Bytes {
+    fn text(&self, kind: &str, seq: u64, message: &Message) -> Bytes {
         // Plain data with text keys: serde_json can only fail at those (docs.rs/serde_json, `to_string`).
         let data = serde_json::to_string(message).unwrap_or_default();
         Bytes::from(format!("event: {kind}\nid: {}-{seq}\ndata: {data}\n\n", self.epoch))
@@ -356,8 +336,7 @@ impl Feed {
         if let Some(seen) = seen {
             first.extend(state.recent.iter().filter(|tick| tick.seq > seen).map(|tick| tick.text.clone()));
         }
-        let hello =
-            Message { head: Some(head(&state)), log: state.log.iter().collect(), ..Message::default() };
+        let hello = Message { head: Some(head(&state)), ..Message::default() };
         first.push(self.text("hello", seq, &hello));
         Beginning { ticks, first, seq, anew: seen.is_none() }
     }
@@ -448,8 +427,6 @@ fn is_zero(n: &u64) -> bool {
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Sizes {
-    pub(super) known: usize,
-    pub(super) log: usize,
     pub(super) recent: usize,
     pub(super) bytes: usize,
     pub(super) pending: usize,
@@ -457,15 +434,13 @@ pub(super) struct Sizes {
 
 #[cfg(test)]
 impl Feed {
-    pub(super) fn sizes(&self, known: &Known) -> Sizes {
+    pub(super) fn sizes(&self) -> Sizes {
         let state = self.lock();
-        let Pending { changed, gone, events, .. } = &state.pending;
+        let Pending { changed, gone, .. } = &state.pending;
         Sizes {
-            known: known.of.len(),
-            log: state.log.len(),
             recent: state.recent.len(),
             bytes: state.recent.iter().map(|tick| tick.text.len()).sum(),
-            pending: changed.len() + gone.len() + events.len(),
+            pending: changed.len() + gone.len(),
         }
     }
 }

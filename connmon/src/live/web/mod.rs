@@ -11,7 +11,6 @@
 mod events;
 mod feed;
 mod guard;
-mod log;
 mod net;
 mod page;
 mod tls;

@@ -52,7 +52,7 @@ const MODULES: &[(&str, &str)] = &[
 /// Modules of a page that a server feeds, after the others.
 const LIVE_MODULES: &[(&str, &str)] = &[
     module!("live/merge.js"),
-    module!("live/log.js"),
+    module!("live/events.js"),
     module!("live/feed.js"),
     module!("live/pulse.js"),
     module!("live/figures.js"),

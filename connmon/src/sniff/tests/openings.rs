@@ -39,6 +39,10 @@ fn hosts_of_requests() {
         ("PROPFIND /a HTTP/1.1\r\nHost: dav.example\r\n\r\n", http(Some("dav.example"))),
         ("M-SEARCH * HTTP/1.1\r\nHOST: ssdp.example\r\n\r\n", http(Some("ssdp.example"))),
         ("get / HTTP/1.1\r\nHost: small.example\r\n\r\n", http(Some("small.example"))),
+        // Blanks that servers let pass (RFC 9112, section 3).
+        ("GET  /\tHTTP/1.1 \r\nHost \t: \tblanks.example\t\r\n\r\n", http(Some("blanks.example"))),
+        (" GET / HTTP/1.1\r\nHost: no.example\r\n\r\n", vec![]),
+        ("GET HTTPS://Upper.example:8443/ HTTP/1.1\r\n\r\n", proxy("upper.example")),
         // An address is no name: the connection has its own.
         ("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", http(None)),
         ("GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\n\r\n", http(None)),

@@ -122,8 +122,13 @@ fn several_hosts_behind_a_proxy() {
     let proxied = |host: &str| Message::HttpProxy(Some(host.into()));
     let parts = [get("a.example"), get("b.example"), post, body, get("c.example:81")];
     assert_eq!(said(&parts), ["a.example", "b.example", "post.example", "c.example"].map(proxied));
-    // Where a body ends that comes in chunks is not looked for.
+    // A body in chunks, also one that only looks like another request; behind one that is none, nothing is read.
     let chunks = b"POST http://d.example/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let no = get("no.example");
+    let body =
+        [format!("{:X};ext\r\n", no.len()).as_bytes(), &no, b"\r\n5\nhello\n0\r\nA: b\r\n\r\n"].concat();
+    let parts = [chunks.clone(), body, get("e.example")];
+    assert_eq!(said(&parts), ["d.example", "e.example"].map(proxied));
     assert_eq!(said(&[chunks, get("e.example")]), [proxied("d.example")]);
     // The kernel side leaves a long body out.
     let mut sniffer = Sniffer::default();
@@ -136,6 +141,39 @@ fn several_hosts_behind_a_proxy() {
     found.extend(messages(&mut sniffer, head, &get("next.example")));
     assert_eq!(found, ["long.example", "next.example"].map(proxied));
     assert_eq!(sniffer.unread(), 0);
+}
+
+/// A client may ask a server for several hosts on one connection too; what is not known to be a request is none, and counted.
+#[test]
+fn several_hosts_of_one_server() {
+    let to = |host: &str, rest: &str| format!("POST / HTTP/1.1\r\nHost: {host}\r\n{rest}").into_bytes();
+    let http = |host: &str| Message::Http(Some(host.into()));
+    let chunked = "Transfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n4\r\nGET \r\n0\r\n\r\n";
+    let parts = [
+        to("a.example", "Content-Length: 5\r\n\r\nGET /"),
+        to("b.example:80", chunked),
+        to("192.0.2.1", "\r\n"),
+        to("a.example", "\r\n"),
+        b"OPTIONS * HTTP/1.1\r\nHost: c.example.\r\nUpgrade: TLS/1.2\r\n\r\n".to_vec(),
+        client_hello("inner.example", &[]),
+    ];
+    let expected = [
+        http("a.example"),
+        http("b.example"),
+        Message::Http(None),
+        http("a.example"),
+        http("c.example"),
+        Message::Tls(hello("inner.example", &[])),
+    ];
+    assert_eq!(said(&parts), expected);
+    for rest in [
+        "Transfer-Encoding: gzip\r\n\r\n",
+        "Content-Length: ten\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nten\r\n",
+    ] {
+        let parts = [to("a.example", rest), to("b.example", "\r\n")];
+        assert_eq!(in_pieces(&parts, usize::MAX), (vec![http("a.example")], 1), "{rest}");
+    }
 }
 
 /// A name that is known early, of a request whose head is cut off.

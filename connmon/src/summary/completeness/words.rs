@@ -249,8 +249,8 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
     }
     if this.counters.names_missed > 0 {
         let text = format!(
-            "{} with possible names could not be read, or arrived while the buffer was half full and were not parsed: some \
-             names are missing; figures are not affected.",
+            "{} with possible names could not be read, followed too many others on their connection, or arrived while the \
+             buffer was half full: some names may be missing; figures are not affected.",
             count(this.counters.names_missed, "packet")
         );
         notes.push(statement(Level::Note, text, Some(RING)));

@@ -183,6 +183,21 @@ fn what_waits_is_bounded_and_forgotten() {
     assert_eq!(tracker.names.sizes(), (0, 0));
 }
 
+/// A client that asks one server for the same hosts again and again leaves room for what is new, and loses nothing.
+#[test]
+fn what_is_said_again_says_nothing_new() {
+    let (mut tracker, _) = feed([]);
+    let said = |host: &str| {
+        let Frame::Sighting(hello) = hello(5 * SECOND, "8.8.8.8:53") else { unreachable!() };
+        Frame::Sighting(Box::new(Sighting { message: Message::Http(Some(host.into())), ..*hello }))
+    };
+    for _ in 0..1_000 {
+        tracker.feed(said("one.example"));
+        tracker.feed(said("two.example"));
+    }
+    assert_eq!((tracker.names.sizes().0, tracker.names.evicted()), (2, 0));
+}
+
 /// The answer is in the ring while a sweep meets the connection: it is read before the next one.
 #[test]
 fn a_sweep_may_meet_a_connection_before_the_answer_is_read() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::frame::{Frame, Start};
+use crate::model::facts::{FACTS, Fact};
 use crate::model::{
     Completeness, Container, Direction, End, Endpoint, Facts, Interface, InterfaceSample, Location, Place,
     Process, ProcessId, Proto, Reconciliation, Timestamp, Wire,
@@ -75,15 +76,8 @@ impl Fixture {
     pub fn forget_samples(&self) {
         let db = rusqlite::Connection::open(self.path()).unwrap();
         db.execute_batch("DROP TABLE interface; PRAGMA user_version = 1").unwrap();
-        for column in [
-            "retransmitted_bytes",
-            "rtt_us",
-            "subflow",
-            "wire_tx_bytes",
-            "wire_rx_bytes",
-            "wire_tx_packets",
-            "wire_rx_packets",
-        ] {
+        // The schema after those without samples.
+        for column in FACTS.iter().filter(|fact| fact.since == 3).map(Fact::column) {
             db.execute_batch(&format!("ALTER TABLE connection DROP COLUMN {column}")).unwrap();
         }
         for column in ["region", "city", "latitude", "longitude", "asn", "org", "geo_source"] {
