@@ -4,8 +4,7 @@ mod file;
 mod judging;
 mod recording;
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli;
 use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
@@ -172,7 +171,8 @@ pub fn filter(choice: &cli::Choice, now: Timestamp) -> Result<Filter, ConfigErro
     let mut filter = Filter::parse(choice.filter.as_deref().unwrap_or_default(), now)?;
     for file in &choice.filter_file {
         let path = file.strip_prefix('!').unwrap_or(file);
-        let list = fs::read_to_string(path).map_err(|error| ConfigError::FilterFile(path.into(), error))?;
+        let list = crate::files::read_text(Path::new(path))
+            .map_err(|error| ConfigError::FilterFile(path.into(), error))?;
         let networks = Networks::of_list(&list)
             .map_err(|(line, error)| ConfigError::FilterList(path.into(), line, error))?;
         filter = filter.and(Filter::of_remotes(networks, path == file, format!("addresses of {file}")));

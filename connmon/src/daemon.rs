@@ -109,10 +109,14 @@ pub fn record(
         if let Frame::Start(start) = &frame {
             backend.clone_from(&start.backend);
             offset_ns = start.clock_offset_ns;
-            let is_wanted = settings.options.wire && !start.wire || settings.options.names && !start.names;
-            model::lacks(&start.backend_notes)
-                .filter(|_| is_wanted)
-                .for_each(|note| tracing::warn!("{note}"));
+            // What was switched off is no news.
+            let lacks = [
+                (model::NO_PACKETS, settings.options.wire && !start.wire),
+                (model::NO_NAMES, settings.options.names && !start.names),
+            ];
+            let is_wanted =
+                |note: &&str| lacks.iter().any(|(begins, lacks)| *lacks && note.starts_with(begins));
+            model::lacks(&start.backend_notes).filter(is_wanted).for_each(|note| tracing::warn!("{note}"));
         }
         pipeline.feed(frame);
     })?;

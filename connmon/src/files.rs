@@ -68,6 +68,33 @@ fn check_owner(data: &Metadata) -> io::Result<()> {
     }
 }
 
+/// Bytes of a device that are read at most.
+const OF_DEVICE: u64 = 1 << 20;
+
+/// What a file holds. A pipe is read to its end; a device, which may have none, is refused where that does not come soon.
+///
+/// # Errors
+/// It cannot be read, or is a device without an end.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let kind = file.metadata()?.file_type();
+    let device = kind.is_char_device() || kind.is_block_device();
+    let mut bytes = Vec::new();
+    file.take(if device { OF_DEVICE } else { u64::MAX }).read_to_end(&mut bytes)?;
+    if device && bytes.len() as u64 == OF_DEVICE {
+        return Err(io::Error::other("it is a device that does not end"));
+    }
+    Ok(bytes)
+}
+
+/// The same, as text.
+///
+/// # Errors
+/// Those, or it is no UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 /// Where a path leads. The last part of it may be a link, and that to another one, but each must be ours or root's: anybody
 /// can put a link into a shared folder to have something written over.
 ///
@@ -289,6 +316,15 @@ mod tests {
         put(&path, "through").unwrap();
         assert_eq!(reader.join().unwrap(), "through");
         assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn a_device_without_an_end_is_not_read() {
+        assert!(read(Path::new("/dev/zero")).unwrap_err().to_string().contains("device"));
+        assert_eq!(read_text(Path::new("/dev/null")).unwrap(), "");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "text").unwrap();
+        assert_eq!(read(&folder.path().join("a")).unwrap(), b"text");
     }
 
     #[test]

@@ -44,6 +44,15 @@ fn done(folder: &Path, args: &[&str]) -> (String, String) {
     (String::from_utf8(output.stdout).unwrap(), words)
 }
 
+/// Leaves something in the log beside a store, as a recorder does that is killed.
+fn leave_log(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    db.execute("UPDATE run SET tool_version = tool_version || '+'", []).unwrap();
+    db.close().unwrap();
+    assert!(path.with_extension("db-wal").metadata().unwrap().len() > 0);
+}
+
 /// The lines of an export.
 fn rows(folder: &Path, db: &str, filter: &str) -> Vec<Value> {
     let output = connmon(folder, &["export", "--db", db, "--filter", filter]);
@@ -105,8 +114,10 @@ fn judged_live_or_afterwards_is_the_same() {
 
     // Twice is as once.
     let again = rows(folder, "later.db", "");
+    leave_log(&folder.join("later.db"));
     done(folder, &[["ioc", "--keep", "--db", "later.db"].as_slice(), &lists].concat());
     assert_eq!(rows(folder, "later.db", ""), again);
+    assert!(!folder.join("later.db-wal").exists(), "what was left in the log is in the file");
 
     let (audit, _) = done(folder, &["audit", "--by", "label", "--db", "live.db"]);
     assert!(audit.contains("(no label)") && audit.contains("indicator lists: feed.txt ("), "{audit}");
@@ -116,7 +127,7 @@ fn judged_live_or_afterwards_is_the_same() {
     assert_eq!(audit["indicators"]["connections"], rows(folder, "live.db", "ioc:*").len());
     let listed = &rows(folder, "live.db", "label:listed")[0];
     let (shown, _) = done(folder, &["show", &listed["id"].to_string(), "--db", "live.db"]);
-    assert!(shown.contains("label        listed") && shown.contains("address ::1"), "{shown}");
+    assert!(shown.contains("label         listed") && shown.contains("address ::1"), "{shown}");
     let (report, _) = done(folder, &["report", "--db", "live.db", "--out", "-"]);
     assert!(report.contains("fill=\"#0a0b0c\""), "the label's colour is drawn");
     assert!(report.contains("indicator lists:") && !report.contains("big </script>"));

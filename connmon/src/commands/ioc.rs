@@ -109,6 +109,8 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
         indicators.add(&connection);
         Ok::<(), CommandError>(())
     })?;
+    // Who closes the store last writes its log into it, if that is not a reader.
+    drop(store);
     if let Some(keeper) = keeper {
         keeper.write()?;
     }

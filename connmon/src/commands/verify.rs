@@ -14,7 +14,7 @@ use crate::summary::format::{count, grouped};
 /// The file cannot be read, or is no report.
 pub fn run(args: &cli::Verify) -> Result<Outcome, CommandError> {
     let name = || args.file.display().to_string();
-    let file = std::fs::read(&args.file).map_err(|error| CommandError::Unreadable(name(), error))?;
+    let file = crate::files::read(&args.file).map_err(|error| CommandError::Unreadable(name(), error))?;
     let found = verify::verify(&file).map_err(|error| CommandError::NoReport(name(), error))?;
     let mut out = stdout();
     write(&found, &mut out)?;

@@ -1,6 +1,5 @@
 //! The configuration file: options of a recording, and rules that label connections.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use toml::Spanned;
 use super::recording::{check_limits, idle_ns};
 use super::{ConfigError, location};
 use crate::cli;
+use crate::files;
 use crate::filter::{Filter, alike};
 use crate::model::secrets::Secrets;
 use crate::model::{Backend, CaptureOptions, Color, Rule, Timestamp};
@@ -19,7 +19,7 @@ use crate::rules::Rules;
 /// The file that is read where none is named.
 pub const DEFAULT: &str = "/etc/connmon/config.toml";
 /// Bytes of a configuration at most.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -166,9 +166,9 @@ impl File {
     pub fn load(named: Option<&Path>, now: Timestamp) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(DEFAULT));
         let name = path.display().to_string();
-        let text = match fs::metadata(path).and_then(|about| Ok((about.len(), fs::read_to_string(path)?))) {
-            Ok((bytes, _)) if bytes > LARGEST => return Err(FileError::TooLarge(name).into()),
-            Ok((_, text)) => text,
+        let text = match files::read_text(path) {
+            Ok(text) if text.len() > LARGEST => return Err(FileError::TooLarge(name).into()),
+            Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {
                 return Ok(Self::default());
             }

@@ -83,10 +83,14 @@ fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
             )
         }),
         figures: format!(
-            "{}, {} sent, {} received",
+            "{}, {} sent, {} received{}",
             count(comparison.totals[place].connections, "connection", "connections"),
             bytes(comparison.totals[place].tx_bytes),
-            bytes(comparison.totals[place].rx_bytes)
+            bytes(comparison.totals[place].rx_bytes),
+            match comparison.own[place].connections {
+                0 => String::new(),
+                own => format!(", of which {} with both ends on this host: each end counts", grouped(own)),
+            }
         ),
         caution: caution(&comparison.completeness[place]),
     };

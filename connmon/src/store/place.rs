@@ -67,8 +67,13 @@ impl Writer {
         let memory = Connection::open_in_memory();
         let memory = memory.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })?;
         drop(std::mem::replace(&mut self.db, memory));
+        // Nothing is there, or a link.
+        let left = match fs::symlink_metadata(&self.path) {
+            Ok(there) => there.is_symlink(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
         if let Some(file) = self.alone.take()
-            && fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            && left
         {
             // What SQLite keeps beside the file was not moved with it, and must not be taken for the next one's.
             let log = beside(&self.path, "-wal");
@@ -79,16 +84,17 @@ impl Writer {
             let _ = fs::remove_file(beside(&self.path, "-shm"));
         }
         let fresh = Self::open(&self.path)?;
-        (self.db, self.alone) = (fresh.db, fresh.alone);
+        (self.db, self.alone, self.path) = (fresh.db, fresh.alone, fresh.path);
         self.endpoints.clear();
         Ok(())
     }
 }
 
-/// Whether the path still names this file; where that cannot be told, it does.
+/// Whether the path still names this file, and not by a link, beside which SQLite would not keep its log; where that cannot be
+/// told, it does.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |data: fs::Metadata| (data.dev(), data.ino());
-    match (file.metadata(), fs::metadata(path)) {
+    match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(own), Ok(there)) => identity(own) == identity(there),
         (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
         _ => true,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Completeness, Figures, Summary, Window};
+use super::{Completeness, Figures, Own, Summary, Verdict, Window};
 use crate::enrich::geo::country_of;
 use crate::model::Service;
 
@@ -64,6 +64,8 @@ pub struct Comparison {
     pub windows: [Option<Window>; 2],
     /// The figures of each.
     pub totals: [Figures; 2],
+    /// What is in these figures twice.
+    pub own: [Own; 2],
     /// What is missing from each: whether what is not in it did not happen.
     pub completeness: [Completeness; 2],
     /// The differences.
@@ -87,8 +89,9 @@ impl Comparison {
             }
         }
         Self {
-            windows: [before.window, after.window],
+            windows: [time(before), time(after)],
             totals: [before.totals.figures, after.totals.figures],
+            own: [before.totals.own, after.totals.own],
             completeness: [before, after].map(|side| side.completeness.clone()),
             sections: vec![
                 section("Programs", &programs),
@@ -98,6 +101,12 @@ impl Comparison {
             ],
         }
     }
+}
+
+/// The time that was recorded of a side; of one that was not, the time that was asked for.
+fn time(side: &Summary) -> Option<Window> {
+    let nothing = side.completeness.verdict == Verdict::Nothing;
+    side.completeness.coverage.asked.filter(|_| nothing).or(side.window)
 }
 
 type Named = BTreeMap<String, Figures>;
@@ -174,11 +183,13 @@ mod tests {
     #[test]
     fn what_is_new_gone_and_grown() {
         let [curl, wget, ssh] = ["curl", "wget", "ssh"].map(|name| process(name.len() as u32, 1, name));
+        let here = connection(4, 0, &curl, "127.0.0.1:443", 1, 1);
         let mut unnamed = connection(3, 0, &curl, "9.9.9.10:443", 1, 1);
         let before = summary(
             vec![run(1, 0)],
             [
                 (1, unnamed.clone()),
+                (1, here.clone()),
                 (1, connection(1, 0, &curl, "8.8.8.8:443", 10, 10)),
                 (1, connection(2, 0, &wget, "1.1.1.1:80", 5, 5)),
             ],
@@ -190,6 +201,7 @@ mod tests {
             vec![run(1, 0)],
             [
                 (1, unnamed),
+                (1, here),
                 (1, connection(1, 0, &curl, "8.8.8.8:443", 10, 3 << 20)),
                 (1, connection(2, 0, &ssh, "9.9.9.9:22", 5, 5)),
             ],
@@ -203,5 +215,6 @@ mod tests {
         assert_eq!(changes("Remote addresses"), expected.map(|(change, name)| (change, name.to_owned())));
         assert_eq!(changes("Services").len(), 3);
         assert_eq!(comparison.sections[0].same, 0);
+        assert_eq!(comparison.own.map(|own| own.connections), [1, 1]);
     }
 }

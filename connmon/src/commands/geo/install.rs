@@ -60,7 +60,7 @@ pub fn import(args: cli::Import) -> Result<Outcome, CommandError> {
         .map_err(|error| InstallError::Read(name.clone(), error))?;
     let since = changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let day = day(Timestamp(i64::try_from(since.as_nanos()).unwrap_or(0)));
-    let content = fs::read(&args.file).map_err(|error| InstallError::Read(name, error))?;
+    let content = files::read(&args.file).map_err(|error| InstallError::Read(name, error))?;
     // Packages come with times of long before there were such tables.
     let day = if day.as_str() < "2000" { "" } else { &day };
     install(&args.file, content, &args.install, day, MOST)

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +86,7 @@ impl Database {
     /// # Errors
     /// It cannot be read, is damaged, is no database, or has no field that connmon uses.
     pub fn open(file: &Path) -> Result<Self, GeoError> {
-        Self::from_bytes(file, fs::read(file).map_err(|error| GeoError::file(file, error))?)
+        Self::from_bytes(file, crate::files::read(file).map_err(|error| GeoError::file(file, error))?)
     }
 
     /// The bytes of a file.

@@ -12,7 +12,7 @@ use crate::live::meter::Rate;
 use crate::summary::Selection;
 use crate::summary::format::duration;
 use crate::summary::lanes::Cell;
-use crate::summary::{Completeness, Level, Verdict};
+use crate::summary::{Completeness, Level, OwnEnds, Verdict};
 
 /// Draws spans from the left and from the right; the right ones are left out where there is no room.
 pub(super) fn both(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, buffer: &mut Buffer) {
@@ -81,11 +81,21 @@ pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
     let (sent, received) = (size(totals.tx_bytes), size(totals.rx_bytes));
     let right = missing(app);
     let taken: usize = right.iter().map(Span::width).sum();
-    let long = format!("{open} open of {all} connections │ sent {sent}  received {received}");
-    // Whether something is missing is said even where the rest must be short.
+    let mut ends = OwnEnds::default();
+    app.items.all().for_each(|item| ends.add(&item.connection));
+    let least = if board.forgotten() > 0 { "at least " } else { "" };
+    let (own, briefly) = match ends.finish().connections {
+        0 => (String::new(), String::new()),
+        own => (
+            format!(" ({least}{} with both ends here: each counts)", number(own)),
+            format!(" ({least}{} twice)", number(own)),
+        ),
+    };
+    let long = format!("{open} open of {all} connections │ sent {sent}  received {received}{own}");
+    // Whether something is missing, or counts twice, is said even where the rest must be short.
     let left = match long.width() + taken < area.width.into() {
         true => long,
-        false => format!("{open} of {all} open, ↑ {sent} ↓ {received}"),
+        false => format!("{open} of {all} open, ↑ {sent} ↓ {received}{briefly}"),
     };
     both(vec![Span::raw(left)], right, area, buffer);
 }

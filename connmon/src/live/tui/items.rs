@@ -174,6 +174,11 @@ impl Items {
         self.items.iter().filter(move |(_, item)| wanted(item)).map(|(id, item)| (*id, item))
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Item> {
+        self.items.values()
+    }
+
     /// How many fit, open or not.
     pub fn fit(&self) -> usize {
         self.items.values().filter(|item| item.fits).count()

@@ -46,6 +46,16 @@ fn shown(app: &mut App, width: u16, height: u16) -> String {
     words(&screen(app, width, height))
 }
 
+#[test]
+fn what_is_in_the_totals_twice_is_told() {
+    let mut app = app(options());
+    assert!(shown(&mut app, 200, 30).contains("(1 with both ends here: each counts)"));
+    app.update(&told(&[made(90, 1, "127.0.0.1:80", 31), made(91, 1, "127.0.0.1:40090", 31)], at(31)));
+    let screen = shown(&mut app, 200, 30);
+    assert!(screen.contains("(3 with both ends here: each counts)"), "{screen}");
+    assert!(shown(&mut app, 80, 24).contains("(3 twice)"));
+}
+
 fn press(app: &mut App, keys: &str) -> Action {
     let mut last = Action::Nothing;
     for c in keys.chars() {

@@ -65,6 +65,31 @@ fn a_store_that_is_moved_is_whole_and_another_one_takes_its_place() {
 }
 
 #[test]
+fn a_store_that_is_moved_and_linked_to_goes_on_where_it_is() {
+    for read_meanwhile in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, new) = (folder.path().join("a.db"), folder.path().join("new.db"));
+        let (mut writer, mut tracker) = begun(&path);
+        let reader = read_meanwhile.then(|| {
+            let db = Database::open(&path).unwrap();
+            db.execute_batch("BEGIN; SELECT * FROM run").unwrap();
+            db
+        });
+        std::fs::rename(&path, &new).unwrap();
+        std::os::unix::fs::symlink("new.db", &path).unwrap();
+        assert!(writer.moved().unwrap().ends_with("new.db"));
+        tracker.feed(Frame::SweepEnd(5_000_000_000));
+        writer.write(&Batch { ended: true, ..tracker.take() }).unwrap();
+        tracker.begin_again();
+        writer.begin_again().unwrap();
+        writer.write(&tracker.take()).unwrap();
+        drop(reader);
+        assert_eq!(writer.moved(), None);
+        assert_eq!((recordings(&new), recordings(&path)), ((2, false), (2, false)));
+    }
+}
+
+#[test]
 fn what_could_not_be_written_is_written_when_it_can() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
