@@ -1,4 +1,4 @@
-//! Find or create an entry, add bytes to it (through `shares`), let it go.
+//! Find or create an entry, add bytes to it (through `shares`), let it go. Sockets that get none are in the `pool`.
 //!
 //! The rule that makes this lossless: an entry is changed only while its socket lives, and once it leaves
 //! (through the ring, else through `OVERFLOW`) nothing touches it again. The way out is: mark RELEASED, output,
@@ -8,17 +8,18 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
-use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, proto, stat};
+use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, proto, quota, stat};
 
 use crate::asked;
 use crate::attempt;
 use crate::hooks::wire::take_pending;
 use crate::identity::{self, displace, evict, is_stream};
 use crate::maps::{
-    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, UNTRACKED, WAS_FULL, add_to, count, epoch,
-    in_snapshot, is_blind, may_go_on, may_straddle,
+    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, add_to, add_to_half, count, epoch, in_snapshot,
+    is_blind, may_go_on, may_straddle, setting,
 };
-use crate::quota::{has_room, made};
+use crate::pool;
+use crate::quota::{gave_back, has_room, lacks_notes, made, may_have, took, user};
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::add;
 use crate::sock;
@@ -77,7 +78,20 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
         (*entry).parent = new.parent;
         (*entry).opened_ns = now();
-        (*entry).local = sock::local(new.sk, (*entry).remote.family);
+        if new.flags & flag::POOL != 0 {
+            // Of many sockets. Where their packets would be counted, it is not known yet whose they are.
+            (*entry).wire_unknown = 1;
+        } else {
+            (*entry).local = sock::local(new.sk, (*entry).remote.family);
+        }
+        if new.parent == 0 {
+            (*entry).user = user(new.sk);
+            took(quota::SOCKS, (*entry).user);
+            if new.proto != proto::TCP && lacks_notes((*entry).user) {
+                // It may have been in the pool, without a note.
+                (*entry).flags |= flag::BEGIN_UNSEEN;
+            }
+        }
         if !matches!(new.proto, proto::TCP | proto::UDP | proto::MPTCP) {
             // What stands there is the protocol's number, or an identifier.
             (*entry).local.port = 0;
@@ -118,6 +132,7 @@ pub fn is_current(entry: *mut SockEntry) -> bool {
 #[inline(always)]
 fn is_older(new: &New) -> bool {
     new.proto != proto::TCP
+        && new.flags & flag::POOL == 0
         && (!ages(new.proto) || may_go_on(now()))
         && (in_snapshot() || OLDER.get_ptr(new.sk).is_some())
 }
@@ -129,7 +144,9 @@ pub fn datagrams_end(sk: u64) {
         return;
     }
     forget(sk);
-    release(sk);
+    if release(sk) != 0 {
+        pool::leave_datagrams(sk);
+    }
 }
 
 /// What is known of an earlier socket at a new one's address is of no use any more.
@@ -172,59 +189,34 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut Soc
     entry
 }
 
-/// Whether a TCP socket found `SOCKS` full, and is counted as lost.
+/// The entry of a socket that has none yet, unless another CPU makes it at the same time. None: the socket is in the `pool`.
 #[inline(always)]
-pub fn is_lost(sk: u64) -> bool {
-    was_full() && UNTRACKED.get_ptr(sk).is_some()
-}
-
-/// Inserts an entry for a socket; one that is there already stays and is returned.
-#[inline(never)]
 pub fn create(new: &New) -> Option<*mut SockEntry> {
-    if new.proto == proto::TCP && is_lost(new.sk) {
-        // Counted as lost already, and lost it stays.
+    if pool::is_noted(new.sk) {
         return None;
     }
+    let max = setting(|s| unsafe { &raw const (*s).max_entries });
+    if !may_have(quota::SOCKS, user(new.sk), max) || create_own(new).is_none() {
+        pool::enter(new);
+    }
+    // Another CPU may have tried at the same time with the other outcome.
+    pool::found(new.sk, new.proto);
+    SOCKS.get_ptr_mut(new.sk)
+}
+
+/// Inserts an entry for a socket, whatever its user has already; one that is there stays and is returned.
+#[inline(never)]
+pub fn create_own(new: &New) -> Option<*mut SockEntry> {
     let entry = insert(&SOCKS, &new.sk, new);
     if let (Some(entry), true) = (entry, new.flags & flag::OUTBOUND != 0) {
         asked::tell(new.sk, entry);
     }
-    if new.proto != proto::TCP {
-        if entry.is_none() {
-            count(stat::FLOWS_FULL, 1);
-        }
-        return entry;
-    }
-    if entry.is_none() {
-        lose(new.sk);
-    } else if !was_full() {
-        return entry;
-    }
-    // Another CPU may have tried at the same time with the other outcome: what has an entry is not lost.
-    if SOCKS.get_ptr(new.sk).is_some() && UNTRACKED.remove(new.sk).is_ok() {
-        count(stat::SOCKS_FOUND, 1);
-    }
-    SOCKS.get_ptr_mut(new.sk)
-}
-
-/// Counts a TCP socket that found `SOCKS` full as lost, once.
-#[inline(always)]
-fn lose(sk: u64) {
-    if let Some(was_full) = WAS_FULL.get_ptr_mut(0) {
-        // SAFETY: a valid pointer into a map value; it only ever becomes 1.
-        unsafe { core::ptr::write_volatile(was_full, 1) };
-    }
-    if UNTRACKED.insert(sk, 0, u64::from(BPF_NOEXIST)).is_ok() {
-        count(stat::SOCKS_FULL, 1);
-    } else if UNTRACKED.get_ptr(sk).is_none() {
-        count(stat::SOCKS_FULL, 1);
-        count(stat::CALLS_FULL, 1);
-    }
+    entry
 }
 
 /// Inserts an entry for a further remote of a datagram socket.
 #[inline(never)]
-fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
+pub fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
     let entry = insert(&FLOWS, key, new);
     if entry.is_some() {
         made();
@@ -233,21 +225,15 @@ fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
     entry
 }
 
-/// The entry of a TCP socket. One that has none, although none was ever turned away, is from before the
+/// The entry of a TCP socket. One that has none, although it was not turned away, is from before the
 /// probes and out of the snapshot's sight (no file refers to it), or no hook saw it begin; it is taken in now.
 #[inline(always)]
 pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
     match SOCKS.get_ptr_mut(sk) {
         Some(entry) if is_stream(entry, sk) => Some(entry),
+        None if pool::is_noted(sk) => None,
         _ => adopt(sk),
     }
-}
-
-/// Whether a TCP socket ever found `SOCKS` full.
-#[inline(always)]
-pub fn was_full() -> bool {
-    // SAFETY: a valid pointer into a map value.
-    WAS_FULL.get_ptr(0).is_some_and(|was_full| unsafe { core::ptr::read_volatile(was_full) } != 0)
 }
 
 /// [`sock::delivered`] as a function of its own: the stack is short.
@@ -268,7 +254,7 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
         return None;
     }
     let evicted = evict(sk);
-    if evicted == identity::STUCK || was_full() {
+    if evicted == identity::STUCK || pool::has(sk) {
         return None;
     }
     // An attempt without an entry means that the step to SYN_SENT was missed.
@@ -283,29 +269,6 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
         remote: sock::remote(sk, sock::family(sk)),
         delivered: if is_new { 0 } else { delivered_before(sk) },
     })
-}
-
-/// A TCP socket without an entry reached TCP_CLOSE (`last` false) or its end (`last` true): what it delivered
-/// and nobody counted goes to the unattributed bytes. What it sent went there call by call.
-#[inline(never)]
-pub fn untracked(sk: u64, last: u32) -> u64 {
-    let delivered = sock::delivered(sk);
-    let before = match UNTRACKED.get_ptr(sk) {
-        // SAFETY: a valid pointer into a map value.
-        Some(before) => unsafe { *before },
-        // Never lost: from before the recording, and so are the bytes.
-        None if last != 0 || !was_full() => return 0,
-        None => 0,
-    };
-    if delivered > before {
-        unattributed(Way::Rx, delivered - before);
-    }
-    if last != 0 {
-        let _ = UNTRACKED.remove(sk);
-    } else if UNTRACKED.insert(sk, delivered, 0).is_err() {
-        count(stat::CALLS_FULL, 1);
-    }
-    0
 }
 
 /// Adds bytes that belong to no entry.
@@ -372,8 +335,7 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
         }
     }
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
-        unattributed(way, bytes);
-        return 0;
+        return pool::add(new.sk, new.proto, way as u64, bytes, 1);
     };
     // SAFETY: a valid pointer into a map value; `remote` never changes for these sockets, nor does the id.
     let (parent, same) = unsafe { ((*entry).id, (*entry).remote == new.remote) };
@@ -396,7 +358,7 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
     }
     if flow.is_none() {
         // SAFETY: a valid pointer into a map value.
-        add_to(unsafe { &raw mut (*entry).extra_flows }, 1);
+        add_to_half(unsafe { &raw mut (*entry).extra_flows }, 1);
         flow = create_flow(&key, new);
     }
     match flow {
@@ -441,9 +403,13 @@ pub fn release(sk: u64) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).flags, (*entry).flags | flag::RELEASED);
         if is_reserved() || EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
-            let id = (*entry).id;
-            if OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok() {
+            let (id, user) = ((*entry).id, (*entry).user);
+            let max = setting(|s| &raw const (*s).max_overflow);
+            if may_have(quota::OVERFLOW, user, max)
+                && OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok()
+            {
                 count(stat::OVERFLOWED, 1);
+                took(quota::OVERFLOW, user);
             } else if EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
                 count(stat::LOST_CONNECTIONS, 1);
                 // Shares in `ACCT` stay there until a sweep has read them.
@@ -454,6 +420,10 @@ pub fn release(sk: u64) -> u64 {
             }
         }
     }
-    let _ = SOCKS.remove(sk);
+    // SAFETY: as above.
+    let user = unsafe { (*entry).user };
+    if SOCKS.remove(sk).is_ok() {
+        gave_back(quota::SOCKS, user);
+    }
     0
 }

@@ -1,18 +1,42 @@
 //! connect() calls that fail before a SYN is sent, for example without a route: the TCP state never moves, so there is
 //! nothing for `lifecycle` to see. A hook before the attempt notes it; if no SYN follows, a record of its own is made.
 
-use connmon_ebpf::{Addr, flag, proto, stat};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::HashMap;
+use connmon_ebpf::{Addr, flag, proto, quota, stat};
 
-use crate::account::{New, create, release};
+use crate::account::{New, create_own, release};
 use crate::identity::displace;
-use crate::maps::{ATTEMPTS, count};
+use crate::maps::count;
+use crate::quota::{gave_back, may_have, took, user};
 use crate::shares::own;
+
+/// What is known of an attempt.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Attempt {
+    remote: Addr,
+    /// The place of the socket's user.
+    user: u32,
+}
+
+/// Attempts under way at once, and those that have failed where no hook sees that, until their sockets are used again or closed.
+const MAX: u32 = 16_384;
+
+/// connect() calls by socket, until a SYN is sent.
+#[map]
+static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(MAX, 0);
 
 /// connect() begins on a TCP socket. An earlier attempt on it that came to nothing is over.
 #[inline(always)]
 pub fn begin(sk: u64, remote: Addr) {
     failed(sk, 0);
-    if ATTEMPTS.insert(sk, remote, 0).is_err() {
+    let user = user(sk);
+    if may_have(quota::ATTEMPTS, user, u64::from(MAX))
+        && ATTEMPTS.insert(sk, Attempt { remote, user }, 0).is_ok()
+    {
+        took(quota::ATTEMPTS, user);
+    } else {
         count(stat::CALLS_FULL, 1);
     }
 }
@@ -20,20 +44,28 @@ pub fn begin(sk: u64, remote: Addr) {
 /// A SYN is on its way: from here on the state tells. True if there was an attempt.
 #[inline(always)]
 pub fn sent(sk: u64) -> bool {
-    ATTEMPTS.remove(sk).is_ok()
+    let Some(attempt) = ATTEMPTS.get_ptr(sk) else { return false };
+    // SAFETY: a valid pointer into a map value.
+    let user = unsafe { (*attempt).user };
+    let removed = ATTEMPTS.remove(sk).is_ok();
+    if removed {
+        gave_back(quota::ATTEMPTS, user);
+    }
+    removed
 }
 
 /// The attempt came to nothing, with the errno `err`, or 0 where it is not known.
 #[inline(never)]
 pub fn failed(sk: u64, err: u32) -> u64 {
-    let Some(remote) = ATTEMPTS.get_ptr(sk) else { return 0 };
+    let Some(attempt) = ATTEMPTS.get_ptr(sk) else { return 0 };
     // SAFETY: a valid pointer into a map value.
-    let remote = unsafe { *remote };
-    let _ = ATTEMPTS.remove(sk);
+    let remote = unsafe { (*attempt).remote };
+    let _ = sent(sk);
     // What an earlier connection on the same socket left is over as well.
     displace(sk);
+    // It leaves at once, so it takes no room from others.
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
-    if let Some(entry) = create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+    if let Some(entry) = create_own(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
         own(entry);
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };

@@ -7,6 +7,7 @@
 mod offsets;
 mod payload;
 mod settings;
+pub mod stat;
 
 pub use offsets::Offsets;
 pub use payload::{AskedRecord, DNS_PORT, DNS_PORTS, PAYLOAD_SIZES, PayloadHead, class};
@@ -24,6 +25,33 @@ pub const NAME_LEN: usize = 256;
 pub const CGROUP_PATH_LEN: usize = 1024;
 /// Bytes of the argument area that an exec record carries.
 pub const ARGS_LEN: usize = 4096;
+
+/// Places for users, by the lowest bits of their ids: a power of two.
+pub const USERS: u32 = 8_192;
+
+/// Maps of which each user may have a part only, see `quota` in the kernel side.
+pub mod quota {
+    /// `SOCKS`.
+    pub const SOCKS: u32 = 0;
+    /// `ATTEMPTS`.
+    pub const ATTEMPTS: u32 = 1;
+    /// `ACCT`.
+    pub const ACCT: u32 = 2;
+    /// `OVERFLOW`.
+    pub const OVERFLOW: u32 = 3;
+    /// How many there are.
+    pub const MAPS: u32 = 4;
+
+    /// Whether entries leave a map by user space, and by it alone.
+    pub const fn is_deleted_by_user_space(map: u32) -> bool {
+        matches!(map, ACCT | OVERFLOW)
+    }
+
+    /// The index into the map `DELETED` where user space counts those of the user at `place`, or at [`USERS`](super::USERS) their sum.
+    pub const fn deleted(map: u32, place: u32) -> u32 {
+        map * (super::USERS + 1) + place
+    }
+}
 
 /// Copies that there are of each program that the kernel may skip.
 pub const MAX_COPIES: u32 = 6;
@@ -109,6 +137,9 @@ pub mod flag {
     pub const RETIRED: u32 = 1 << 14;
     /// Further remotes of a datagram socket together: there was no room to tell so many apart.
     pub const AGGREGATE: u32 = 1 << 16;
+    /// With [`AGGREGATE`], in `FLOWS` too: not a socket's remotes but sockets of one user and protocol, for each of which there was no
+    /// room. Nothing is known of their ends.
+    pub const POOL: u32 = 1 << 17;
 }
 
 /// Values of [`Control::phase`].
@@ -140,78 +171,6 @@ pub struct Control {
 /// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
 /// it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
 pub const STRADDLE_NS: u64 = 130_000_000_000;
-
-/// Counters of everything that can go wrong: indices into the per-CPU array `STATS`.
-pub mod stat {
-    /// Connections whose final record found neither room in the ring nor in `OVERFLOW`.
-    pub const LOST_CONNECTIONS: u32 = 0;
-    /// Application bytes sent on those.
-    pub const LOST_TX: u32 = 1;
-    /// Application bytes received on those.
-    pub const LOST_RX: u32 = 2;
-    /// Process records that found the ring full.
-    pub const LOST_PROCESSES: u32 = 3;
-    /// TCP sockets that found `SOCKS` full.
-    pub const SOCKS_FULL: u32 = 4;
-    /// Datagrams that found `SOCKS` or `FLOWS` full.
-    pub const FLOWS_FULL: u32 = 5;
-    /// Times that `ACCT` was full.
-    pub const ACCT_FULL: u32 = 6;
-    /// Application bytes sent that no entry could take.
-    pub const UNATTRIBUTED_TX: u32 = 7;
-    /// Application bytes received that no entry could take.
-    pub const UNATTRIBUTED_RX: u32 = 8;
-    /// Failed reads of kernel memory.
-    pub const READ_ERRORS: u32 = 9;
-    /// Final records that took the way through `OVERFLOW`.
-    pub const OVERFLOWED: u32 = 10;
-    /// Calls whose entry-side note found no room (kprobe and tracepoint backends).
-    pub const CALLS_FULL: u32 = 11;
-    /// The last id handed out on this CPU; not an error.
-    pub const IDS: u32 = 12;
-    /// Events that only a further copy of a program saw; not an error.
-    pub const RESCUED: u32 = 13;
-    /// Sockets whose end no hook has seen.
-    pub const ENDS_UNSEEN: u32 = 14;
-    /// Entries made in `FLOWS`; not an error.
-    pub const FLOWS_MADE: u32 = 15;
-    /// Entries made in `ACCT`; not an error.
-    pub const SHARES_MADE: u32 = 16;
-    /// First bytes of connections and DNS messages that were not copied.
-    pub const PAYLOADS_LOST: u32 = 17;
-    /// TCP sockets counted in `SOCKS_FULL` that have an entry after all, of another CPU's making.
-    pub const SOCKS_FOUND: u32 = 18;
-    /// How many there are.
-    pub const COUNT: u32 = 19;
-
-    /// Their names, in this order.
-    pub const NAMES: [&str; COUNT as usize] = [
-        "LOST_CONNECTIONS",
-        "LOST_TX",
-        "LOST_RX",
-        "LOST_PROCESSES",
-        "SOCKS_FULL",
-        "FLOWS_FULL",
-        "ACCT_FULL",
-        "UNATTRIBUTED_TX",
-        "UNATTRIBUTED_RX",
-        "READ_ERRORS",
-        "OVERFLOWED",
-        "CALLS_FULL",
-        "IDS",
-        "RESCUED",
-        "ENDS_UNSEEN",
-        "FLOWS_MADE",
-        "SHARES_MADE",
-        "PAYLOADS_LOST",
-        "SOCKS_FOUND",
-    ];
-
-    /// Whether it counts what should not be: something is lost or not known.
-    pub const fn is_trouble(stat: u32) -> bool {
-        !matches!(stat, IDS | RESCUED | FLOWS_MADE | SHARES_MADE | SOCKS_FOUND)
-    }
-}
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
 #[repr(C)]
@@ -325,9 +284,13 @@ pub struct SockEntry {
     /// How far the payload sent and received has been looked at, see `hooks::payload` in the kernel side.
     pub looked: [u8; 2],
     /// Shares of further processes in `ACCT`.
-    pub extra_shares: u64,
-    /// Further remotes in `FLOWS`.
-    pub extra_flows: u64,
+    pub extra_shares: u32,
+    /// Calls of further processes that found no room there: their bytes are counted as unattributed.
+    pub lost_calls: u32,
+    /// Further remotes in `FLOWS`; of a [`flag::POOL`] the sockets that came to it.
+    pub extra_flows: u32,
+    /// In `SOCKS`: the place of the user whose it is, see [`USERS`].
+    pub user: u32,
     /// Name of the first process.
     pub comm: [u8; COMM_LEN],
     /// The first is the owner: who connected or accepted, else who used the socket first.
@@ -341,7 +304,7 @@ pub struct SockEntry {
 pub struct FlowKey {
     /// Id of the socket's entry.
     pub parent: u64,
-    /// The remote; all zero for those that are not told apart.
+    /// The remote; all zero for those that are not told apart. Of a [`flag::POOL`] the protocol, and the parent is its user's place.
     pub remote: Addr,
     /// [`Control::epoch`] when the datagram passed. So a flow that goes on moves by itself to an entry of its own as soon as user
     /// space raises the epoch, and user space has to mark nothing, which it could not do beside programs that add: once all
@@ -489,5 +452,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 56 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 72 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -12,6 +12,7 @@ mod hooks;
 mod identity;
 mod maps;
 mod nat;
+mod pool;
 mod probe_log;
 mod quota;
 mod ring;

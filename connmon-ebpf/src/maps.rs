@@ -36,19 +36,6 @@ pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);
 
-/// TCP sockets that are counted as lost, until their end: bytes delivered that are counted as unattributed already.
-#[map]
-pub static UNTRACKED: HashMap<u64, u64> = HashMap::with_max_entries(65_536, 0);
-
-/// Index 0: not 0 once a TCP socket found `SOCKS` full. Until then an unknown TCP socket is one from before
-/// the probes; afterwards it may be one that was lost.
-#[map]
-pub static WAS_FULL: Array<u32> = Array::with_max_entries(1, 0);
-
-/// connect() calls by socket, until a SYN is sent: the remote address.
-#[map]
-pub static ATTEMPTS: HashMap<u64, connmon_ebpf::Addr> = HashMap::with_max_entries(16_384, 0);
-
 /// Sockets of datagrams that the snapshot met, until they end.
 #[map]
 pub static OLDER: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
@@ -206,5 +193,14 @@ pub fn add_to(counter: *mut u64, n: u64) {
     // SAFETY: the callers pass pointers into map values, 8-byte aligned.
     unsafe {
         core::arch::asm!("lock *(u64 *)({p} + 0) += {n}", p = in(reg) counter, n = in(reg) n);
+    }
+}
+
+/// The same of a counter of 32 bits.
+#[inline(always)]
+pub fn add_to_half(counter: *mut u32, n: u32) {
+    // SAFETY: the callers pass pointers into map values, 4-byte aligned.
+    unsafe {
+        core::arch::asm!("lock *(u32 *)({p} + 0) += {n}", p = in(reg) counter, n = in(reg) u64::from(n));
     }
 }

@@ -50,6 +50,8 @@ offsets! {
     socket_inode,
     /// sock.sk_protocol
     sk_protocol,
+    /// sock.sk_uid
+    sk_uid,
     /// sock.sk_type
     sk_type,
     /// inet_connection_sock.icsk_ulp_ops

@@ -1,55 +1,155 @@
-//! Who may have how much of `FLOWS`, so that nobody takes it from everybody: a socket as many flows as there is room left, all
-//! sockets of a user together twice that. So the shares of greedy ones shrink as the map fills, and there is always room for
-//! others. What has no room of its own goes, with all its bytes, to one entry of its socket (`flag::AGGREGATE`).
+//! Who may have how much of the maps that users fill: of `FLOWS` a socket as many entries as there is room left, all sockets of a
+//! user together twice that; of each map of [`quota`](connmon_ebpf::quota) a user four times what is left, which is four fifths
+//! for one who is alone. So the shares of greedy ones shrink as a map fills, and there is always room for others. What has no room
+//! of its own goes, with all its bytes, to one entry of its socket (`flag::AGGREGATE`), or of its user (`pool`); what fits
+//! nowhere is a loss of that user's alone, and counted.
 //!
 //! Flows are counted by the epoch: the entries of earlier ones leave when it is raised, at once where they are many.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap};
-use connmon_ebpf::SockEntry;
+use aya_ebpf::maps::Array;
+use connmon_ebpf::{SockEntry, USERS as SLOTS, quota};
 
-use crate::maps::{add_to, deleted, epoch, setting};
+use crate::maps::{add_to, deleted, epoch, offset, setting};
+use crate::sock::get;
 use crate::task::Current;
 
 /// Flows that a socket may have in any case, while an eighth of the map is free.
 const FEW: u64 = 64;
+/// How many times what is left of a map one user may have.
+const PORTION: u64 = 4;
 
-/// Index 0: entries made in `FLOWS`.
-#[map]
-static MADE: Array<u64> = Array::with_max_entries(1, 0);
+/// What users have. Those whose ids are the same in the lowest bits share a place, and so what they may have.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct User {
+    /// Flows begun in an epoch, see [`one_more`].
+    flows: u64,
+    /// Sockets that `pool` could not note.
+    unnoted: u64,
+    /// Entries in other maps.
+    entries: [u64; quota::MAPS as usize],
+}
 
-/// Flows that users began in an epoch, by their id.
+/// By the lowest bits of the user's id.
 #[map]
-static USERS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1_024, 0);
+static USERS: Array<User> = Array::with_max_entries(SLOTS, 0);
+
+/// The same of all users together; of `FLOWS` the entries made.
+#[map]
+static MADE: Array<User> = Array::with_max_entries(1, 0);
+
+/// Entries that user space has deleted, see [`quota::deleted`].
+#[map]
+static DELETED: Array<u64> = Array::with_max_entries(quota::MAPS * (SLOTS + 1), 0);
+
+/// The place of a user.
+#[inline(always)]
+pub fn place(uid: u32) -> u32 {
+    uid & (SLOTS - 1)
+}
+
+/// The place of the user who made a socket, or accepted it.
+#[inline(always)]
+pub fn user(sk: u64) -> u32 {
+    place(get(sk, offset!(sk_uid)))
+}
 
 /// An entry was made in `FLOWS`.
 #[inline(always)]
 pub fn made() {
     if let Some(made) = MADE.get_ptr_mut(0) {
-        add_to(made, 1);
+        // SAFETY: a valid pointer into a map value.
+        add_to(unsafe { &raw mut (*made).flows }, 1);
     }
 }
 
 /// Whether the current process's socket, of which `entry` is the own entry, may have one more flow: 1 if so.
 #[inline(never)]
 pub fn has_room(entry: *mut SockEntry) -> u64 {
-    let Some(made) = MADE.get_ptr(0) else { return 0 };
-    // SAFETY: a valid pointer into a map value.
-    let used = unsafe { core::ptr::read_volatile(made) }.wrapping_sub(deleted());
-    let max = setting(|s| unsafe { &raw const (*s).max_flows });
-    let free = max.saturating_sub(used);
-    // SAFETY: a valid pointer into a map value, which nothing else of a socket of datagrams uses.
-    let of_socket = one_more(unsafe { &raw mut (*entry).retransmitted });
+    let (Some(made), Some(user)) = (MADE.get_ptr(0), USERS.get_ptr_mut(place(Current::get().uid()))) else {
+        return 0;
+    };
+    let max = setting(|s| unsafe { &raw const (*s).max_entries });
+    // SAFETY: valid pointers into map values; nothing else of a socket of datagrams uses `retransmitted`.
+    let (free, of_socket, of_user) = unsafe {
+        (
+            max.saturating_sub(read(&raw const (*made).flows).wrapping_sub(deleted())),
+            one_more(&raw mut (*entry).retransmitted),
+            &raw mut (*user).flows,
+        )
+    };
     if of_socket > free {
         return 0;
     }
-    let uid = Current::get().uid();
-    if USERS.get_ptr(uid).is_none() {
-        let _ = USERS.insert(uid, 0, 0);
+    u64::from(one_more(of_user) <= 2 * free || (of_socket <= FEW && free >= max / 8))
+}
+
+/// Whether a user may have one more entry in `map`, a value of [`quota`], which has room for `max`.
+#[inline(always)]
+pub fn may_have(map: u32, user: u32, max: u64) -> bool {
+    let all = entries(MADE.get_ptr(0), map, SLOTS);
+    entries(USERS.get_ptr(user), map, user) < PORTION * max.saturating_sub(all)
+}
+
+#[inline(always)]
+fn entries(user: Option<*const User>, map: u32, place: u32) -> u64 {
+    let Some(user) = user else { return 0 };
+    // SAFETY: valid pointers into map values.
+    unsafe {
+        let made = read(&raw const (*user).entries[map as usize]);
+        if !quota::is_deleted_by_user_space(map) {
+            return made;
+        }
+        DELETED.get_ptr(quota::deleted(map, place)).map_or(made, |deleted| made.wrapping_sub(read(deleted)))
     }
-    // One that has been evicted in between begins anew.
-    let of_user = USERS.get_ptr_mut(uid).map_or(0, one_more);
-    u64::from(of_user <= 2 * free || (of_socket <= FEW && free >= max / 8))
+}
+
+/// A user has one entry more in a map.
+#[inline(always)]
+pub fn took(map: u32, user: u32) {
+    count(map, user, 1);
+}
+
+/// A user has one entry less in a map.
+#[inline(always)]
+pub fn gave_back(map: u32, user: u32) {
+    count(map, user, u64::MAX);
+}
+
+#[inline(always)]
+fn count(map: u32, user: u32, n: u64) {
+    if let (Some(user), Some(all)) = (USERS.get_ptr_mut(user), MADE.get_ptr_mut(0)) {
+        // SAFETY: valid pointers into map values.
+        unsafe {
+            add_to(&raw mut (*user).entries[map as usize], n);
+            add_to(&raw mut (*all).entries[map as usize], n);
+        }
+    }
+}
+
+/// A socket of a user has neither an entry nor a note.
+#[inline(always)]
+pub fn lack_note(user: u32) {
+    if let Some(user) = USERS.get_ptr_mut(user) {
+        // SAFETY: a valid pointer into a map value.
+        add_to(unsafe { &raw mut (*user).unnoted }, 1);
+    }
+}
+
+/// Whether there was such a socket.
+#[inline(always)]
+pub fn lacks_notes(user: u32) -> bool {
+    // SAFETY: a valid pointer into a map value.
+    USERS.get_ptr(user).is_some_and(|user| unsafe { read(&raw const (*user).unnoted) } != 0)
+}
+
+/// # Safety
+/// `word` is valid.
+#[inline(always)]
+unsafe fn read(word: *const u64) -> u64 {
+    // SAFETY: as the caller promises; volatile, because other CPUs write.
+    unsafe { core::ptr::read_volatile(word) }
 }
 
 /// Adds 1 to a number that begins anew with each epoch, which is its upper half; what it is then. Where CPUs meet at the
@@ -59,10 +159,10 @@ fn one_more(word: *mut u64) -> u64 {
     let epoch = u64::from(epoch());
     // SAFETY: the callers pass valid pointers into map values.
     unsafe {
-        if core::ptr::read_volatile(word) >> 32 != epoch {
+        if read(word) >> 32 != epoch {
             core::ptr::write_volatile(word, epoch << 32);
         }
         add_to(word, 1);
-        core::ptr::read_volatile(word) & u64::from(u32::MAX)
+        read(word) & u64::from(u32::MAX)
     }
 }

@@ -38,8 +38,12 @@ pub struct Settings {
     pub pad: u32,
     /// The pause after which a flow of datagrams is over, nanoseconds.
     pub idle_ns: u64,
-    /// Entries that `FLOWS` has room for.
-    pub max_flows: u64,
+    /// Entries that `SOCKS` has room for, and `FLOWS`.
+    pub max_entries: u64,
+    /// Entries that `ACCT` has room for.
+    pub max_shares: u64,
+    /// Entries that `OVERFLOW` has room for.
+    pub max_overflow: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }

@@ -2,10 +2,11 @@
 //! one process may have shares in several places.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, stat};
+use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, quota, stat};
 
 use crate::account::{Way, unattributed};
-use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, count};
+use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, add_to_half, count, setting};
+use crate::quota::{may_have, place, took};
 use crate::task::{Current, name_of};
 
 /// Adds one call's bytes to a share.
@@ -82,16 +83,21 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     if let (None, Some(empty)) = (ACCT.get_ptr_mut(key), EMPTY_SHARE.get_ptr(0)) {
         // The key tells the process; the value begins with all counters at zero.
         // SAFETY: a valid pointer into a map value that nothing ever writes to.
-        if ACCT.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST)).is_ok() {
+        if may_have(quota::ACCT, place(key.uid), setting(|s| unsafe { &raw const (*s).max_shares }))
+            && ACCT.insert(key, unsafe { &*empty }, u64::from(BPF_NOEXIST)).is_ok()
+        {
             count(stat::SHARES_MADE, 1);
+            took(quota::ACCT, place(key.uid));
             // SAFETY: a valid pointer into a map value.
-            add_to(unsafe { &raw mut (*entry).extra_shares }, 1);
+            add_to_half(unsafe { &raw mut (*entry).extra_shares }, 1);
         }
     }
     match ACCT.get_ptr_mut(key) {
         Some(share) => add_to_share(share, way, bytes, calls),
         None => {
             count(stat::ACCT_FULL, 1);
+            // SAFETY: as above.
+            add_to_half(unsafe { &raw mut (*entry).lost_calls }, 1);
             unattributed(way, bytes);
         }
     }

@@ -7,11 +7,12 @@ use connmon_ebpf::{Addr, proto};
 
 use super::tracepoint::note;
 use super::transfer::{accepted, diverted};
-use crate::account::{datagrams_end, forget, is_lost, untracked};
+use crate::account::{datagrams_end, forget};
 use crate::asked;
 use crate::attempt;
 use crate::identity::{displace, is_stream};
 use crate::maps::{SOCKS, is_off};
+use crate::pool;
 use crate::shares::own;
 use crate::sock::{self, number};
 
@@ -194,8 +195,6 @@ pub fn cgroup_sock_create(ctx: SockContext) -> i32 {
     let sk = number(ctx.sock as u64);
     displace(sk);
     forget(sk);
-    if is_lost(sk) {
-        untracked(sk, 1);
-    }
+    pool::leave(sk);
     1
 }

@@ -5,11 +5,12 @@ use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{SockEntry, blind, flag, proto, stat};
 
 use super::transfer::diverted;
-use crate::account::{New, Way, create, is_lost, now, release, tcp_entry, unseen, untracked, was_full};
+use crate::account::{New, Way, create, now, release, tcp_entry, unseen};
 use crate::attempt;
 use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
 use crate::identity::{self, displace, evict, is_stream};
 use crate::maps::{SOCKS, count, is_before, is_blind, may_straddle};
+use crate::pool;
 use crate::shares::{add, own};
 use crate::sock;
 
@@ -45,7 +46,7 @@ copies! {
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
                 return 0;
             }
-        } else if !mine(copy, sk.wrapping_add(STATE)) || (copy > 1 && new != CLOSE && is_lost(sk)) {
+        } else if !mine(copy, sk.wrapping_add(STATE)) || (copy > 1 && new != CLOSE && pool::is_noted(sk)) {
             // An earlier copy has counted it.
             return 0;
         }
@@ -82,11 +83,12 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
         if displace(sk) == identity::NONE {
-            untracked(sk, 1);
+            pool::leave(sk);
         }
         let _ = attempt::sent(sk);
-        if let Some(entry) = create(&fresh(flag::OUTBOUND)) {
-            own(entry);
+        match create(&fresh(flag::OUTBOUND)) {
+            Some(entry) => own(entry),
+            None => pool::used(sk),
         }
         return true;
     }
@@ -137,9 +139,9 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     let mut made = false;
     if SOCKS.get_ptr(sk).is_none() {
         let was_open = !matches!(old, LISTEN | SYN_RECV | NEW_SYN_RECV | CLOSE);
-        if !was_open || was_full() || (evicted != identity::LEFT && may_straddle(now())) {
+        if !was_open || pool::has(sk) || (evicted != identity::LEFT && may_straddle(now())) {
             if old != LISTEN {
-                untracked(sk, 0);
+                pool::closed(sk);
             }
             return false;
         }
@@ -176,7 +178,7 @@ copies! {
             count(stat::RESCUED, 1);
         }
         if release(sk) != 0 {
-            untracked(sk, 1);
+            pool::leave(sk);
         }
     }
 }
@@ -201,8 +203,12 @@ fn received(sk: u64) {
     let delivered = sock::delivered(sk);
     // What BPF put into a queue of its own is counted with the call, and so is the rest, which may go through that queue too.
     let by_call = diverted(sk);
-    // Without an entry, `untracked` counts what was delivered when the socket ends.
-    let Some(entry) = tcp_entry(sk) else { return };
+    let Some(entry) = tcp_entry(sk) else {
+        if pool::is_in_use() {
+            pool::received(sk, delivered, u64::from(by_call));
+        }
+        return;
+    };
     // SAFETY: a valid pointer into a map value; the socket is locked here, so `delivered` has one writer.
     unsafe {
         let before = (*entry).delivered;

@@ -3,11 +3,12 @@
 use connmon_ebpf::{Addr, blind, flag, proto};
 
 use super::message::{MSG_ERRQUEUE, MSG_PEEK};
-use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry, unattributed};
+use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry};
 use crate::asked;
 use crate::attempt;
 use crate::identity::{self, evict};
 use crate::maps::{SOCKS, is_blind, may_straddle, offset};
+use crate::pool;
 use crate::shares::{add, own};
 use crate::sock;
 
@@ -20,7 +21,7 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
     match tcp_entry(sk) {
         Some(entry) => add(entry, Way::Tx, bytes as u64, 1),
         // MPTCP's master socket comes by here as well, and is not a TCP socket.
-        None if sock::class(sk) == proto::TCP => unattributed(Way::Tx, bytes as u64),
+        None if sock::class(sk) == proto::TCP => pool::moved(sk, Way::Tx, bytes as u64),
         None => {}
     }
 }
@@ -63,7 +64,7 @@ pub fn layered_received(sk: u64, bytes: i64) {
     }
     match tcp_entry(sk) {
         Some(entry) => add(entry, Way::Rx, bytes as u64, 1),
-        None => unattributed(Way::Rx, bytes as u64),
+        None => pool::moved(sk, Way::Rx, bytes as u64),
     }
 }
 
@@ -71,7 +72,12 @@ pub fn layered_received(sk: u64, bytes: i64) {
 /// began, for sockets without an entry.
 #[inline(always)]
 pub fn written(sk: u64, from: u32, to: u32) {
-    let Some(entry) = tcp_entry(sk) else { return unattributed(Way::Tx, u64::from(to.wrapping_sub(from))) };
+    let Some(entry) = tcp_entry(sk) else {
+        if to != from {
+            pool::moved(sk, Way::Tx, u64::from(to.wrapping_sub(from)));
+        }
+        return;
+    };
     // SAFETY: a valid pointer into a map value; the socket is held, so the sequence number has one writer.
     let from = unsafe {
         let from = if (*entry).has_write_seq != 0 { (*entry).write_seq } else { from };
@@ -91,7 +97,12 @@ pub fn sent_early(sk: u64, bytes: u32) {
     if bytes == 0 {
         return;
     }
-    let Some(entry) = tcp_entry(sk) else { return unattributed(Way::Tx, u64::from(bytes)) };
+    let Some(entry) = tcp_entry(sk) else {
+        if pool::sends_early(sk) {
+            pool::moved(sk, Way::Tx, u64::from(bytes));
+        }
+        return;
+    };
     // SAFETY: a valid pointer into a map value; the socket is held, so the sequence number has one writer.
     unsafe {
         if (*entry).has_write_seq != 0 {
@@ -161,8 +172,9 @@ pub fn accepted(sk: u64, is_certain: bool) {
             flags = flag::BEGIN_UNSEEN;
         }
     }
-    if let Some(entry) = create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
-        own(entry);
+    match create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+        Some(entry) => own(entry),
+        None => pool::used(sk),
     }
 }
 

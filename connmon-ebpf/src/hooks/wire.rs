@@ -15,6 +15,7 @@ use super::header::Header;
 use super::payload;
 use crate::account::{Way, is_current};
 use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
+use crate::pool;
 use crate::sock::{self, get, number};
 
 /// What a packet is known by before its connection is.
@@ -111,7 +112,8 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     match entry {
         // SAFETY: a valid pointer into a map value.
         Some(entry) => add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
-        None if is_counted => pend(&header, way, packets, bytes),
+        // Those of a socket that gets no entry would wait for ever.
+        None if is_counted && !pool::is_noted(sk) => pend(&header, way, packets, bytes),
         None => {}
     }
 }

@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
-use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, stat};
+use aya::maps::{Array, Map, MapData, MapError, PerCpuArray, RingBuf};
+use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, quota, stat};
 use sha2::{Digest, Sha256};
 
+use super::deleted::Deleted;
 use super::epochs::Epochs;
 use super::probe_log::ProbeLog;
 use super::probes::{self, ProbeError, Probes};
@@ -81,8 +82,9 @@ pub struct Capture {
     malformed: u64,
     /// When sockets that ended unseen were last looked for, CLOCK_BOOTTIME.
     ends_at: Option<u64>,
-    /// Entries that have been deleted from `FLOWS` and `ACCT`: with as many made, the walk can be spared.
-    deleted: (u64, u64),
+    /// Entries that have been deleted from `FLOWS`, and from others: with as many made, the walk can be spared.
+    deleted_flows: u64,
+    deleted: Deleted,
 }
 
 /// Bytes of the smallest record in the ring, with the ring's own header (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
@@ -131,6 +133,7 @@ impl Capture {
             _ => Err(MapError::InvalidMapType { map_type: 0 }),
         };
         let socks = hash(take("SOCKS")?)?;
+        let deleted = Deleted::new(Array::try_from(take("DELETED")?)?);
         Ok(Self {
             ring: RingBuf::try_from(take("EVENTS")?)?,
             ring_records: options.ring_bytes as usize / MIN_RECORD,
@@ -156,7 +159,8 @@ impl Capture {
             malformed: 0,
             ends_at: None,
             drained_ns: 0,
-            deleted: (0, 0),
+            deleted_flows: 0,
+            deleted,
         })
     }
 
@@ -220,6 +224,7 @@ impl Capture {
                 // First, so that it is told once.
                 sys::delete(self.overflow.fd().as_fd(), &id)
                     .map_err(|error| CaptureError::Map("OVERFLOW", error))?;
+                self.deleted.add(quota::OVERFLOW, entry.user);
                 emit(Frame::Closed(Box::new(entry)));
             }
         }
@@ -237,7 +242,7 @@ impl Capture {
             self.ends_at = Some(now);
         }
         if self.ended.is_none() {
-            let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted.0);
+            let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted_flows);
             self.epochs.advance(&mut self.switch, flows).map_err(CaptureError::Grace)?;
         }
         let epoch = self.epochs.settled();
@@ -258,8 +263,9 @@ impl Capture {
         .map_err(|error| CaptureError::Map("SOCKS", error))?;
         let mut gone = HashSet::new();
         let retired = self.sweep_flows(told_until_ns, &mut live, &mut gone, &mut emit)?;
-        self.switch.set_deleted(self.deleted.0)?;
+        self.switch.set_deleted(self.deleted_flows)?;
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
+        self.deleted.tell()?;
         self.gone = gone;
         let mut kernel = self.last;
         self.sniffer.forget(if self.ended.is_none() { now } else { u64::MAX });
@@ -281,7 +287,7 @@ impl Capture {
         emit: &mut impl FnMut(Frame),
     ) -> Result<HashSet<u64>, CaptureError> {
         let mut retired = HashSet::new();
-        if self.last[stat::FLOWS_MADE as usize] == self.deleted.0 {
+        if self.last[stat::FLOWS_MADE as usize] == self.deleted_flows {
             return Ok(retired);
         }
         let epoch = self.epochs.settled();
@@ -295,7 +301,7 @@ impl Capture {
                 // First, so that it is told once, also where a sweep fails.
                 self.delete_flow(&key)?;
                 emit(Frame::Closed(Box::new(entry)));
-            } else if live.contains(&key.parent) {
+            } else if live.contains(&key.parent) || entry.flags & flag::POOL != 0 {
                 live.insert(entry.id);
                 if entry.opened_ns >= told_until_ns {
                     continue;
@@ -319,7 +325,7 @@ impl Capture {
 
     fn delete_flow(&mut self, key: &FlowKey) -> Result<(), CaptureError> {
         sys::delete(self.flows.fd().as_fd(), key).map_err(|error| CaptureError::Map("FLOWS", error))?;
-        self.deleted.0 += 1;
+        self.deleted_flows += 1;
         Ok(())
     }
 
@@ -331,7 +337,7 @@ impl Capture {
         gone: &mut HashSet<u64>,
         emit: &mut impl FnMut(Frame),
     ) -> Result<(), CaptureError> {
-        if self.last[stat::SHARES_MADE as usize] == self.deleted.1 {
+        if self.last[stat::SHARES_MADE as usize] == self.deleted.total(quota::ACCT) {
             return Ok(());
         }
         for (key, share) in collect::<AcctKey, Share>(&self.acct, &mut self.scratch, "ACCT")? {
@@ -342,7 +348,7 @@ impl Capture {
             if retired.contains(&key.id) || self.gone.contains(&key.id) {
                 sys::delete(self.acct.fd().as_fd(), &key)
                     .map_err(|error| CaptureError::Map("ACCT", error))?;
-                self.deleted.1 += 1;
+                self.deleted.add(quota::ACCT, key.uid);
             } else {
                 gone.insert(key.id);
             }

@@ -3,6 +3,7 @@
 
 pub mod bpf;
 pub mod btf;
+mod deleted;
 mod epochs;
 pub mod executable;
 pub mod foreign;

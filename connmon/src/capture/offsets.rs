@@ -72,6 +72,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         // Behind `socket_alloc.socket`, with which it begins (SOCK_INODE(), include/net/sock.h).
         socket_inode: inside("socket_alloc", "vfs_inode")?,
         sk_protocol: number("sock", "sk_protocol", 2)?,
+        sk_uid: wrapped("sock", "sk_uid", 4)?,
         sk_type: number("sock", "sk_type", 2)?,
         icsk_ulp_ops: pointer("inet_connection_sock", "icsk_ulp_ops")?,
         sk_user_data: pointer("sock", "sk_user_data")?,

@@ -181,6 +181,7 @@ fn attach_one(
     }
     let preemptible = preemption.tracepoints || (preemption.kernel && backend == Backend::Fentry);
     let copies = if preemptible { MAX_COPIES } else { 1 };
+    let (shares, overflow) = ((options.max_connections / 4).max(1), (options.max_connections / 2).max(1));
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         copies,
@@ -193,7 +194,9 @@ fn attach_one(
         blind: options.blind,
         pad: 0,
         idle_ns: options.idle_ns,
-        max_flows: u64::from(options.max_connections),
+        max_entries: u64::from(options.max_connections),
+        max_shares: u64::from(shares),
+        max_overflow: u64::from(overflow),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let (log_level, log_bytes) = match options.probe_log {
@@ -212,7 +215,8 @@ fn attach_one(
         .map_max_entries("EVENTS", options.ring_bytes)
         .map_max_entries("SOCKS", options.max_connections)
         .map_max_entries("FLOWS", options.max_connections)
-        .map_max_entries("OVERFLOW", (options.max_connections / 2).max(1))
+        .map_max_entries("ACCT", shares)
+        .map_max_entries("OVERFLOW", overflow)
         .load(OBJECT)
         .map_err(
             |error| if is_memory(&error) { ProbeError::Memory(memory(options) >> 20) } else { maps(&error) },

@@ -23,6 +23,7 @@ pub struct Completeness {
     probe_misses: u64,
     names_missed: u64,
     evicted: u64,
+    aggregated_sockets: u64,
     reconciliation: Reconciliation,
     /// The time that was asked for, what of it was recorded, and, as gaps, what was not.
     asked: Option<Window>,
@@ -85,6 +86,7 @@ impl From<&summary::Completeness> for Completeness {
             probe_misses: counters.probe_misses,
             names_missed: counters.names_missed,
             evicted: counters.evicted,
+            aggregated_sockets: counters.aggregated_sockets,
             reconciliation: Reconciliation {
                 compared: r.compared,
                 equal: r.equal,

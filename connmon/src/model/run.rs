@@ -143,6 +143,9 @@ pub struct Completeness {
     pub names_missed: u64,
     /// Processes, cgroups and names that had to be forgotten early, because too many were remembered.
     pub evicted: u64,
+    /// Sockets that are not recorded one by one, because their users had too many at once: their bytes are in connections that
+    /// stand for many.
+    pub aggregated_sockets: u64,
     /// Comparison of application bytes with the kernel's own totals.
     pub reconciliation: Reconciliation,
 }

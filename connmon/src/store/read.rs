@@ -334,6 +334,7 @@ fn completeness(row: &Row<'_>) -> rusqlite::Result<Completeness> {
         probe_misses: count("probe_misses")?,
         names_missed: processes::newer::<i64>(row, "names_missed")?.unwrap_or(0) as u64,
         evicted: processes::newer::<i64>(row, "evicted")?.unwrap_or(0) as u64,
+        aggregated_sockets: processes::newer::<i64>(row, "aggregated_sockets")?.unwrap_or(0) as u64,
         reconciliation: Reconciliation {
             compared: count("rec_compared")?,
             equal: count("rec_equal")?,

@@ -266,6 +266,10 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE connection ADD COLUMN asked_ip TEXT;
     ALTER TABLE connection ADD COLUMN asked_port INTEGER;
 ",
+    "
+    -- Sockets without a connection of their own: they are together in connections that say so.
+    ALTER TABLE run ADD COLUMN aggregated_sockets INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// The newest schema: that of the last migration, or of the newest fact.

@@ -371,13 +371,14 @@ fn put_completeness(db: &Transaction<'_>, run: i64, c: &Completeness) -> rusqlit
         r.unexplained,
         c.names_missed,
         c.evicted,
+        c.aggregated_sockets,
     ];
     let values = std::iter::once(run).chain(counts.into_iter().map(|count| count as i64));
     db.prepare_cached(
         "UPDATE run SET lost_events = ?2, lost_connections = ?3, lost_processes = ?4, unattributed_tx_bytes = ?5,
             unattributed_rx_bytes = ?6, map_full = ?7, read_errors = ?8, malformed = ?9, probe_misses = ?10,
             rec_compared = ?11, rec_equal = ?12, rec_tx_undelivered = ?13, rec_rx_unread = ?14, rec_unexplained = ?15,
-            names_missed = ?16, evicted = ?17
+            names_missed = ?16, evicted = ?17, aggregated_sockets = ?18
             WHERE id = ?1",
     )?
     .execute(rusqlite::params_from_iter(values))?;

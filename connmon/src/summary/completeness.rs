@@ -221,6 +221,7 @@ fn merged(mut sum: model::Completeness, one: &model::Completeness) -> model::Com
         probe_misses,
         names_missed,
         evicted,
+        aggregated_sockets,
         reconciliation,
     } = one;
     let model::Reconciliation { compared, equal, tx_undelivered_bytes, rx_unread_bytes, unexplained } =
@@ -238,6 +239,7 @@ fn merged(mut sum: model::Completeness, one: &model::Completeness) -> model::Com
         (&mut sum.probe_misses, probe_misses),
         (&mut sum.names_missed, names_missed),
         (&mut sum.evicted, evicted),
+        (&mut sum.aggregated_sockets, aggregated_sockets),
         (&mut total.compared, compared),
         (&mut total.equal, equal),
         (&mut total.tx_undelivered_bytes, tx_undelivered_bytes),

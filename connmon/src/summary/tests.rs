@@ -125,7 +125,7 @@ fn a_complete_recording_is_complete() {
 #[test]
 fn every_counter_makes_it_incomplete_and_says_so() {
     type Change = fn(&mut Counters);
-    let set: [(Change, &str); 8] = [
+    let set: [(Change, &str); 9] = [
         (|c| c.lost_events = 3, "3 records were lost in the kernel"),
         (
             |c| c.unattributed_tx_bytes = 1,
@@ -133,6 +133,7 @@ fn every_counter_makes_it_incomplete_and_says_so() {
         ),
         (|c| c.unattributed_rx_bytes = 2_000, "2\u{202f}000 bytes received belong to no"),
         (|c| c.map_full = 1, "The kernel's tables were full 1 time"),
+        (|c| c.aggregated_sockets = 1, "1 socket was not recorded one by one, because"),
         (|c| c.read_errors = 2, "2 reads of kernel memory failed"),
         (|c| c.malformed = 2, "could not be decoded"),
         (|c| c.probe_misses = 5, "The kernel skipped 5 probes"),

@@ -159,6 +159,7 @@ impl Tally {
             probe_misses: sum(&[misses, kernel(stat::CALLS_FULL), kernel(stat::ENDS_UNSEEN)]),
             names_missed: kernel(stat::PAYLOADS_LOST),
             evicted: 0,
+            aggregated_sockets: kernel(stat::POOLED).saturating_sub(kernel(stat::POOL_LEFT)),
             reconciliation: self.reconciliation.clone(),
         }
     }

@@ -15,7 +15,12 @@ const CLOSING: u8 = 11;
 /// Whether no hook saw how a socket ended that is gone. Without its totals, the step to TCP_CLOSE has not been seen.
 pub fn is_unseen(entry: &SockEntry) -> bool {
     let told = flag::TOTALS | flag::NEVER_SENT;
-    entry.flags & flag::END_UNSEEN != 0 || (Proto(entry.proto) == Proto::TCP && entry.flags & told == 0)
+    entry.flags & flag::END_UNSEEN != 0 || (is_stream(entry) && entry.flags & told == 0)
+}
+
+/// Whether an entry is a TCP socket's, and not that of many together.
+fn is_stream(entry: &SockEntry) -> bool {
+    Proto(entry.proto) == Proto::TCP && entry.flags & flag::POOL == 0
 }
 
 /// The reason of a connection that is over.
@@ -26,7 +31,7 @@ pub fn reason(entry: &SockEntry) -> End {
     if is_unseen(entry) {
         return End::Unseen;
     }
-    if Proto(entry.proto) != Proto::TCP {
+    if !is_stream(entry) {
         // A flow of datagrams that has left no entry behind.
         return if entry.flags & flag::RETIRED == 0 { End::Closed } else { End::Idle };
     }

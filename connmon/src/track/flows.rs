@@ -16,6 +16,8 @@ const MOST_PAUSED: usize = 65_536;
 struct Part {
     id: u64,
     wire: Wire,
+    /// Sockets that came to it, if it stands for many.
+    sockets: u32,
     /// Nothing is added to it any more.
     over: bool,
     /// And so it has left the kernel, or stays there as the entry of its socket.
@@ -28,7 +30,7 @@ struct Part {
 
 impl Part {
     fn new(id: u64) -> Self {
-        Self { id, wire: Wire::default(), over: false, retired: false, shared: false, sweeps: 0 }
+        Self { id, wire: Wire::default(), sockets: 0, over: false, retired: false, shared: false, sweeps: 0 }
     }
 
     /// Whether nothing more is to come of it; `swept`: a sweep is complete, and has shown the shares of what it retired.
@@ -42,8 +44,9 @@ pub struct Chain {
     /// Id of the socket's entry.
     socket: u64,
     parts: Vec<Part>,
-    /// Packets of parts that are complete.
+    /// Packets, and sockets, of parts that are complete.
     wire: Wire,
+    sockets: u32,
     /// Something was added since the last sweep.
     grew: bool,
     /// The first sweep after it was last used, CLOCK_BOOTTIME.
@@ -58,6 +61,7 @@ impl Chain {
             socket: socket_of(entry),
             parts: vec![Part::new(entry.id)],
             wire: Wire::default(),
+            sockets: 0,
             grew: true,
             used_ns: entry.opened_ns,
             closed_ns,
@@ -67,6 +71,11 @@ impl Chain {
     /// A process moved something.
     pub fn grows(&mut self) {
         self.grew = true;
+    }
+
+    /// Sockets of all parts. One that left its part in the next epoch counts as less than none there.
+    fn sockets(&self) -> u32 {
+        self.parts.iter().fold(self.sockets, |sum, part| sum.wrapping_add(part.sockets))
     }
 
     /// Packets of all parts.
@@ -108,7 +117,9 @@ impl Flows {
 
     /// Whether connections of this protocol are kept here.
     pub fn keep(&self, entry: &SockEntry) -> bool {
-        self.idle_ns != 0 && !matches!(entry.proto, proto::TCP | proto::MPTCP | proto::PACKET)
+        self.idle_ns != 0
+            && (entry.flags & flag::POOL != 0
+                || !matches!(entry.proto, proto::TCP | proto::MPTCP | proto::PACKET))
     }
 
     /// What a new connection consists of.
@@ -174,7 +185,12 @@ fn socket_of(entry: &SockEntry) -> u64 {
 
 /// What tells a flow from the others of its socket: the remote, and nothing for those that were not told apart.
 fn remote_of(entry: &SockEntry) -> Addr {
-    if entry.flags & flag::AGGREGATE == 0 { entry.remote } else { Addr::default() }
+    match entry.flags & (flag::AGGREGATE | flag::POOL) {
+        0 => entry.remote,
+        flag::AGGREGATE => Addr::default(),
+        // Its socket's place is the user's, who may have one for each protocol.
+        _ => Addr { port: entry.proto, ..Addr::default() },
+    }
 }
 
 fn added(a: Wire, b: &Wire) -> Wire {
@@ -208,6 +224,7 @@ impl Tracker {
         part.shared = entry.extra_shares != 0;
         chain.grew |= part.wire != entry.wire;
         part.wire = entry.wire;
+        part.sockets = entry.extra_flows;
         if is_end {
             chain.closed_ns =
                 Some(chain.closed_ns.map_or(entry.closed_ns, |known| known.min(entry.closed_ns)));
@@ -215,6 +232,8 @@ impl Tracker {
         let known = &open.entry;
         let mut whole = if entry.id == id { *entry } else { *known };
         whole.wire = chain.packets();
+        whole.extra_flows = chain.sockets();
+        whole.lost_calls = known.lost_calls.max(entry.lost_calls);
         whole.err = if entry.err == 0 { known.err } else { entry.err };
         whole.flags &= !flag::RETIRED;
         whole.flags |= known.flags & flag::END_UNSEEN;
@@ -224,6 +243,7 @@ impl Tracker {
         }
         let changed = is_new
             || whole.wire != known.wire
+            || (whole.extra_flows, whole.lost_calls) != (known.extra_flows, known.lost_calls)
             || whole.local != known.local
             || whole.shares[0].tgid != known.shares[0].tgid;
         open.entry = whole;
@@ -304,6 +324,7 @@ impl Tracker {
         let Some(chain) = &mut open.chain else { return };
         for part in chain.parts.extract_if(.., |part| part.is_complete(swept)) {
             chain.wire = added(chain.wire, &part.wire);
+            chain.sockets = chain.sockets.wrapping_add(part.sockets);
             self.flows.later.remove(&part.id);
             if part.retired && part.id == chain.socket {
                 let spent = Spent { inline: inline(&open.counted, part.id), closed: false, sweeps: 0 };

@@ -23,6 +23,10 @@ pub fn reason(entry: &SockEntry, preexisting: bool, sees_calls: bool) -> Option<
         () if has(flag::NEVER_SENT) && entry.err == 0 => {
             Some("connect failed before a packet was sent, and this backend does not see the errno".into())
         }
+        () if has(flag::POOL) => Some(pool(entry).into()),
+        () if entry.lost_calls != 0 => {
+            Some("bytes of some of its processes are missing: there were too many".into())
+        }
         () if has(flag::AGGREGATE) => Some(
             "further remote addresses of this socket, not told apart because there were too many at once"
                 .into(),
@@ -36,4 +40,20 @@ pub fn reason(entry: &SockEntry, preexisting: bool, sees_calls: bool) -> Option<
         }
         () => None,
     }
+}
+
+/// What a connection is that stands for many.
+fn pool(entry: &SockEntry) -> String {
+    let sockets = match entry.extra_flows {
+        // They came to it in its past.
+        0 => "sockets".to_owned(),
+        1 => "1 socket".to_owned(),
+        n => format!("{n} sockets"),
+    };
+    let bytes = if entry.lost_calls == 0 {
+        "the bytes of each process are right"
+    } else {
+        "bytes of some processes are missing"
+    };
+    format!("{sockets} of one user, not recorded one by one because there were too many at once; {bytes}")
 }

@@ -184,6 +184,7 @@ impl Tracker {
                     || open.entry.shares[0].tgid != entry.shares[0].tgid
                     || open.entry.local != entry.local
                     || open.entry.wire != entry.wire
+                    || open.entry.lost_calls != entry.lost_calls
                     || (open.entry.wire_unknown, open.entry.diverted) != (entry.wire_unknown, entry.diverted)
             }
             None => true,

@@ -31,7 +31,7 @@ enum Command {
     Storm(StormArgs),
     /// Much at once.
     Crowd {
-        /// Connections open at the same time, or remotes of one UDP socket.
+        /// Connections open at the same time, remotes of one UDP socket, or connections of a greedy user beside another one.
         kind: Crowd,
         /// How many.
         count: usize,
@@ -67,6 +67,7 @@ enum Command {
 enum Crowd {
     Open,
     Spray,
+    Greedy,
 }
 
 #[derive(Args)]
@@ -146,6 +147,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Demo => demo::run(&mut print),
         Command::Crowd { kind: Crowd::Open, count } => storm::crowd::open(count, &mut print),
         Command::Crowd { kind: Crowd::Spray, count } => storm::crowd::spray(count, &mut print),
+        Command::Crowd { kind: Crowd::Greedy, count } => storm::crowd::greedy(count, &mut print),
         Command::Hello { to, rest: _ } => hello(to),
         Command::Visit(visit) => {
             println!("{}", serde_json::to_string(&visit.make()?)?);

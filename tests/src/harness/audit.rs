@@ -56,7 +56,7 @@ pub struct Part {
 /// What a recorder with maps too small says it has lost.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Connections that have no record.
+    /// Connections that have no record of their own.
     pub connections: u64,
     /// Bytes, sent and received, that are on no process.
     pub bytes: Bytes,
@@ -122,7 +122,7 @@ impl Audit {
         }
         let misses = counter("probe_misses").map_or(0, total);
         ensure!(misses == unseen, "completeness.probe_misses is {misses}, and {unseen} ends were not seen");
-        for name in ["lost_connections", "lost_processes", "read_errors", "malformed"] {
+        for name in ["lost_connections", "lost_processes", "read_errors", "malformed", "aggregated_sockets"] {
             if let Some(value) = counter(name) {
                 ensure!(total(value) == 0, "completeness.{name} is {value}");
             }
@@ -143,7 +143,7 @@ impl Audit {
         };
         let bytes = counter("unattributed_bytes")?;
         Ok(Lost {
-            connections: total(counter("lost_connections")?),
+            connections: total(counter("lost_connections")?) + total(counter("aggregated_sockets")?),
             bytes: (directed(bytes, "tx"), directed(bytes, "rx")),
         })
     }

@@ -158,6 +158,11 @@ pub struct Kernel {
 }
 
 impl Record {
+    /// Whether it is of the sockets of a user who had too many to tell apart.
+    pub fn stands_for_many(&self) -> bool {
+        self.inexact_reason.as_ref().is_some_and(|why| why.contains("not recorded one by one"))
+    }
+
     /// The owner's PID, if known.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(|process| process.pid)

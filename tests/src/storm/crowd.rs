@@ -1,10 +1,10 @@
-//! Much at once: many connections open at the same time, one socket that talks to many remotes.
+//! Much at once: many connections open at the same time, one socket that talks to many remotes, one user with many sockets.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::stage::{Case, Conn, Family, Hold, Stage, Worker, settle_where};
+use crate::stage::{Case, Cast, Conn, Family, Hold, Stage, Worker, settle_where};
 use crate::sys::netns::Netns;
 use crate::sys::socket;
 use crate::truth::{Connection, Direction, End, Proto, Totals, Truth};
@@ -15,6 +15,11 @@ const ADDRESSES: u8 = 8;
 const OTHER_FILES: usize = 256;
 /// `discard`: nobody listens there.
 const DISCARD: u16 = 9;
+/// The user who is greedy, and another one.
+pub const GREEDY: u32 = 65_534;
+const MODEST: u32 = 65_533;
+/// For so many of the greedy user's connections the other one has one, and each has a socket of datagrams.
+const MANY: usize = 40;
 /// First of the addresses that are sprayed.
 const SPRAYED: u32 = u32::from_be_bytes([127, 32, 0, 1]);
 
@@ -24,6 +29,8 @@ pub fn case() -> Case {
         .role("holder", holder)
         .role("caller", caller)
         .role("sprayer", sprayer)
+        .role("scatterer", scatterer)
+        .role("sharer", sharer)
         .v4()
 }
 
@@ -51,6 +58,47 @@ pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) ->
     // Here all are open.
     callers.iter().try_for_each(|&caller| stage.tell(caller, "close"))?;
     callers.into_iter().chain(holders).try_for_each(|player| stage.end(player))?;
+    settle_where(|local, remote| ports.contains(&local) || ports.contains(&remote))?;
+    stage.finish()
+}
+
+/// A user has so many connections open, both ends of each, some sockets of datagrams, and one that half as many processes use; beside
+/// him another user makes a few of all.
+pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
+    let _netns = Netns::enter()?;
+    let case = case();
+    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let (many, few) = (connections.to_string(), (connections / MANY).max(1).to_string());
+    let mut start = |role: &str, args: &[&str], uid| {
+        let args = args.iter().map(ToString::to_string).collect();
+        stage.start_as(Cast { role: role.into(), args, uid, ..Cast::default() })
+    };
+    let players = [
+        [start("holder", &[&many, "0"], Some(GREEDY))?, start("caller", &[&many], Some(GREEDY))?],
+        [start("holder", &[&few, "1"], Some(MODEST))?, start("caller", &[&few], Some(MODEST))?],
+    ];
+    let scatterers = [start("scatterer", &[&few], Some(GREEDY))?, start("scatterer", &[&few], Some(MODEST))?];
+    let half = (connections / 2).to_string();
+    let sharers = [start("sharer", &[&half], Some(GREEDY))?, start("sharer", &[&few], Some(MODEST))?];
+    for sharer in sharers {
+        stage.tell(sharer, "go")?;
+        stage.end(sharer)?;
+    }
+    let mut ports = Vec::new();
+    for ([holder, caller], scatterer) in players.into_iter().zip(scatterers) {
+        let addresses = stage.ready(holder)?;
+        ports.extend(addresses.iter().filter_map(|at| at.rsplit_once(':')?.1.parse::<u16>().ok()));
+        stage.tell(caller, &addresses.join(" "))?;
+        stage.note(caller)?;
+        stage.tell(scatterer, "go")?;
+        stage.note(scatterer)?;
+    }
+    // The greedy one's are open until the other's are closed.
+    for ([holder, caller], scatterer) in players.into_iter().zip(scatterers).rev() {
+        stage.tell(caller, "close")?;
+        stage.tell(scatterer, "close")?;
+        [caller, holder, scatterer].into_iter().try_for_each(|player| stage.end(player))?;
+    }
     settle_where(|local, remote| ports.contains(&local) || ports.contains(&remote))?;
     stage.finish()
 }
@@ -129,6 +177,56 @@ fn sprayer(w: &mut Worker) -> Result<()> {
         let connection = Connection::new(Proto::Udp, Direction::Out, Some(local), remote);
         w.list(Connection { tx_bytes: sent as u64, tx_calls: 1, open: false, ..connection });
     }
+    Ok(())
+}
+
+/// So many sockets of datagrams, each of which sends two.
+fn scatterer(w: &mut Worker) -> Result<()> {
+    let count: usize = w.arg(0)?;
+    files()?;
+    let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DISCARD);
+    w.hear()?;
+    let mut held = Vec::with_capacity(count);
+    for n in 0..count {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let bytes = 1 + n % 100;
+        let mut connection = Connection::new(Proto::Udp, Direction::Out, Some(socket.local_addr()?), remote);
+        for _ in 0..2 {
+            ensure!(socket.send_to(&vec![0x5a; bytes], remote)? == bytes, "a datagram was cut");
+            connection.tx_bytes += bytes as u64;
+            connection.tx_calls += 1;
+        }
+        held.push(socket);
+        w.list(Connection { open: false, ..connection });
+    }
+    w.note("open")?;
+    w.hear()?;
+    Ok(())
+}
+
+/// A socket that so many other processes use, one after the other, and this one too. Its connection has the bytes of all.
+fn sharer(w: &mut Worker) -> Result<()> {
+    let count: usize = w.arg(0)?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DISCARD);
+    w.hear()?;
+    ensure!(socket.send_to(&[0x5a], remote)? == 1, "a datagram was cut");
+    for _ in 0..count {
+        // SAFETY: the child only sends, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let failed = socket.send_to(&[0x5a; 3], remote).is_err();
+            // SAFETY: it ends at once.
+            unsafe { libc::_exit(i32::from(failed)) };
+        }
+        let mut status = -1;
+        // SAFETY: `status` is valid for writing.
+        ensure!(child > 0 && unsafe { libc::waitpid(child, &raw mut status, 0) } == child, "no child");
+        ensure!(status == 0, "a child could not send");
+    }
+    let connection = Connection::new(Proto::Udp, Direction::Out, Some(socket.local_addr()?), remote);
+    let (tx_bytes, tx_calls) = (1 + 3 * count as u64, 1 + count as u64);
+    w.list(Connection { tx_bytes, tx_calls, open: false, ..connection });
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod crash;
 mod datagrams;
 mod diverted;
 mod edges;
+mod fairness;
 mod faults;
 mod held;
 mod identity;
@@ -120,6 +121,7 @@ fn main() {
         trial("missed::both", missed::both),
         trial("load-small::maps", load::small_maps),
         trial("datagrams::greedy", datagrams::greedy),
+        trial("fairness", fairness::only_the_greedy_are_aggregated),
         trial("storm::churn", storms::churn),
     ]);
     let once_per_kernel = vec![

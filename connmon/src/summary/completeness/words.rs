@@ -89,6 +89,16 @@ pub(super) fn losses(c: &model::Completeness) -> impl Iterator<Item = Statement>
             TABLE,
         ),
         (
+            c.aggregated_sockets,
+            format!(
+                "{} {} not recorded one by one, because their users had too many at once: their bytes are in connections that \
+                 stand for many and say so.",
+                count(c.aggregated_sockets, "socket"),
+                if c.aggregated_sockets == 1 { "was" } else { "were" },
+            ),
+            TABLE,
+        ),
+        (
             c.read_errors,
             format!(
                 "{} of kernel memory failed: some records lack a field, or are missing.",

@@ -229,3 +229,34 @@ fn entries_that_are_met_after_their_socket_went_end_with_it() {
     assert_eq!(told(&batch), [closed(1, 5, 10), closed(2, 6, 20)]);
     assert!(tracker.open.is_empty());
 }
+
+#[test]
+fn sockets_of_a_user_together_are_a_connection_of_each_protocol_that_tells_how_many() {
+    let pool = |id, proto, sockets, tx| {
+        let mut pool = part(id, 1_001, 5, tx);
+        pool.flags = flag::AGGREGATE | flag::POOL | flag::FLOW;
+        (pool.proto, pool.extra_flows, pool.remote, pool.wire_unknown) = (proto, sockets, Addr::default(), 1);
+        pool
+    };
+    let (mut tracker, batch) = tracked([
+        live(pool(1, 6, 3, 10)),
+        live(pool(2, 17, 1, 4)),
+        swept(6),
+        retired(pool(1, 6, 5, 30)),
+        live(pool(3, 6, 2, 7)),
+        swept(66),
+    ]);
+    let last = |batch: &Batch, row| batch.connections.iter().rfind(|one| one.row == row).cloned().unwrap();
+    let (tcp, udp) = (last(&batch, 1), last(&batch, 2));
+    assert_eq!((tcp.proto, udp.proto), (Proto::TCP, Proto::UDP));
+    assert!(tcp.inexact.as_ref().unwrap().starts_with("7 sockets of one user, not recorded one by one"));
+    assert!(udp.inexact.as_ref().unwrap().starts_with("1 socket of one user"));
+    assert_eq!((tcp.wire, tcp.direction, tcp.end), (None, Direction::Unknown, None));
+    assert_eq!(told(&batch).iter().map(|row| row.5).collect::<Vec<_>>(), [37, 4]);
+    tracker.feed(retired(SockEntry { lost_calls: 1, ..pool(3, 6, 2, 7) }));
+    tracker.feed(swept(67));
+    tracker.feed(swept(67 + 121));
+    let over = last(&tracker.take(), 1);
+    assert_eq!(over.end, Some(End::Idle), "it paused");
+    assert!(over.inexact.as_ref().unwrap().ends_with("bytes of some processes are missing"));
+}

@@ -118,6 +118,7 @@ impl Fixture {
             probe_misses: 2,
             names_missed: 0,
             evicted: 0,
+            aggregated_sockets: 0,
             reconciliation: Reconciliation { compared: 9, unexplained: 4, ..Reconciliation::default() },
         };
         let batch = Batch { completeness: Some(completeness), ended: true, ..tracker.take() };

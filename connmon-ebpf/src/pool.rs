@@ -1,0 +1,223 @@
+//! Sockets without an entry of their own: those of a user who has more than his share of `SOCKS` (see `quota`), and what finds that
+//! map full. What their processes move goes, call by call, to one entry of their user and protocol in `FLOWS` (`flag::POOL`), of
+//! which every byte is right and which tells how many sockets it stands for. A note remembers that they are in it, so that a
+//! socket never is in two places.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap};
+use connmon_ebpf::{Addr, FlowKey, SockEntry, flag, proto, stat};
+
+use crate::account::{New, Way, create_flow, unattributed};
+use crate::maps::{FLOWS, SOCKS, add_to_half, count, epoch};
+use crate::quota;
+use crate::shares;
+use crate::sock;
+
+/// What is remembered of a socket.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Note {
+    /// TCP: bytes delivered that are counted.
+    delivered: u64,
+    /// The place of its user, see [`quota::user`].
+    user: u32,
+    /// A value of [`proto`].
+    proto: u16,
+    /// 1 once what it sent with its SYN is counted.
+    sent_early: u16,
+}
+
+/// By socket, until its end.
+#[map]
+static NOTES: HashMap<u64, Note> = HashMap::with_max_entries(131_072, 0);
+
+/// Index 0: not 0 once there was a socket without an entry. Until then an unknown TCP socket is one from before the probes, or
+/// one whose beginning was missed.
+#[map]
+static IN_USE: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether any socket ever had no entry of its own.
+#[inline(always)]
+pub fn is_in_use() -> bool {
+    // SAFETY: a valid pointer into a map value.
+    IN_USE.get_ptr(0).is_some_and(|in_use| unsafe { core::ptr::read_volatile(in_use) } != 0)
+}
+
+/// Whether it is noted that a socket has no entry of its own.
+#[inline(always)]
+pub fn is_noted(sk: u64) -> bool {
+    is_in_use() && NOTES.get_ptr(sk).is_some()
+}
+
+/// Whether a socket without an entry is, or may be, one that was turned away.
+#[inline(always)]
+pub fn has(sk: u64) -> bool {
+    is_in_use() && (NOTES.get_ptr(sk).is_some() || quota::lacks_notes(quota::user(sk)))
+}
+
+/// Takes in a socket that gets no entry.
+#[inline(never)]
+pub fn enter(new: &New) -> u64 {
+    if let Some(in_use) = IN_USE.get_ptr_mut(0) {
+        // SAFETY: a valid pointer into a map value; it only ever becomes 1.
+        unsafe { core::ptr::write_volatile(in_use, 1) };
+    }
+    let user = quota::user(new.sk);
+    let note = Note { delivered: new.delivered, user, proto: new.proto, sent_early: 0 };
+    if NOTES.insert(new.sk, note, u64::from(BPF_NOEXIST)).is_ok() {
+        tally(new.sk, user, new.proto, 1);
+        count(stat::POOLED, 1);
+    } else if NOTES.get_ptr(new.sk).is_none() {
+        quota::lack_note(user);
+        if new.proto == proto::TCP {
+            // Datagrams come again and again: how many sockets of them there are cannot be told.
+            count(stat::SOCKS_FULL, 1);
+        }
+        count(stat::CALLS_FULL, 1);
+    }
+    0
+}
+
+/// Another CPU made an entry for the same socket at the same time: then it has that.
+#[inline(always)]
+pub fn found(sk: u64, proto: u16) {
+    if !is_in_use() {
+        return;
+    }
+    let Some(note) = NOTES.get_ptr(sk) else { return };
+    // SAFETY: a valid pointer into a map value.
+    let user = unsafe { (*note).user };
+    if SOCKS.get_ptr(sk).is_some() && NOTES.remove(sk).is_ok() {
+        tally(sk, user, proto, u32::MAX);
+        count(stat::POOL_LEFT, 1);
+    }
+}
+
+/// Counts sockets in the entry that stands for them.
+#[inline(never)]
+fn tally(sk: u64, user: u32, proto: u16, n: u32) -> u64 {
+    match entry(sk, user, proto) {
+        // SAFETY: a valid pointer into a map value.
+        Some(pool) => add_to_half(unsafe { &raw mut (*pool).extra_flows }, n),
+        None => count(stat::FLOWS_FULL, 1),
+    }
+    0
+}
+
+/// The entry of a user's sockets of a protocol that have none of their own.
+#[inline(always)]
+fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
+    // No id is so small.
+    let parent = u64::from(user) + 1;
+    let key = FlowKey {
+        parent,
+        remote: Addr { ip: [u32::from(proto), 0, 0, 0], port: 0, family: 0 },
+        epoch: epoch(),
+    };
+    if let Some(entry) = FLOWS.get_ptr_mut(&key) {
+        return Some(entry);
+    }
+    let remote = Addr { ip: [0; 4], port: 0, family: sock::AF_INET };
+    let flags = flag::FLOW | flag::AGGREGATE | flag::POOL;
+    create_flow(&key, &New { sk, parent, proto, flags, remote, delivered: 0 })
+}
+
+/// The current process moved bytes on a socket that has no entry of its own, or uses it.
+#[inline(never)]
+pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
+    let user = match NOTES.get_ptr(sk) {
+        // SAFETY: a valid pointer into a map value.
+        Some(note) => unsafe { (*note).user },
+        None => quota::user(sk),
+    };
+    let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
+    match entry(sk, user, class) {
+        Some(entry) => shares::add(entry, way, bytes, calls),
+        None => unattributed(way, bytes),
+    }
+    0
+}
+
+/// The current process opened, or accepted, a TCP socket that has no entry of its own.
+#[inline(always)]
+pub fn used(sk: u64) {
+    add(sk, proto::TCP, Way::Tx as u64, 0, 0);
+}
+
+/// A call of the current process moved bytes on one.
+#[inline(always)]
+pub fn moved(sk: u64, way: Way, bytes: u64) {
+    add(sk, proto::TCP, way as u64, bytes, 1);
+}
+
+/// A TCP socket without an entry has `delivered` so much; `by_call`: calls count what they take.
+#[inline(never)]
+pub fn received(sk: u64, delivered: u64, by_call: u64) -> u64 {
+    // Without a note, `closed` counts it.
+    let Some(note) = NOTES.get_ptr_mut(sk) else { return 0 };
+    // SAFETY: a valid pointer into a map value; the socket is locked here, so it has one writer.
+    let before = unsafe {
+        let before = (*note).delivered;
+        (*note).delivered = delivered;
+        before
+    };
+    if delivered > before && by_call == 0 {
+        add(sk, proto::TCP, Way::Rx as u64, delivered - before, 1);
+    }
+    0
+}
+
+/// Whether what a TCP socket without an entry sent with its SYN is to be counted: once.
+#[inline(always)]
+pub fn sends_early(sk: u64) -> bool {
+    let Some(note) = NOTES.get_ptr_mut(sk) else { return false };
+    // SAFETY: a valid pointer into a map value; the socket is held, so it has one writer.
+    unsafe {
+        let is_first = (*note).sent_early == 0;
+        (*note).sent_early = 1;
+        is_first
+    }
+}
+
+/// A TCP socket without an entry reached TCP_CLOSE: what it delivered and nobody counted belongs to no process.
+#[inline(never)]
+pub fn closed(sk: u64) -> u64 {
+    let delivered = sock::delivered(sk);
+    let Some(note) = NOTES.get_ptr_mut(sk) else {
+        if has(sk) {
+            unattributed(Way::Rx, delivered);
+        }
+        return 0;
+    };
+    // SAFETY: a valid pointer into a map value; the socket is locked here.
+    unsafe {
+        let before = (*note).delivered;
+        // What rides on it is counted call by call.
+        if delivered > before && !sock::layered(sk) && !sock::is_diverted(sk) {
+            (*note).delivered = delivered;
+            unattributed(Way::Rx, delivered - before);
+        }
+    }
+    0
+}
+
+/// A socket is gone, or another one is at its address.
+#[inline(always)]
+pub fn leave(sk: u64) {
+    if is_noted(sk) {
+        let _ = NOTES.remove(sk);
+    }
+}
+
+/// The last file that refers to a socket of datagrams is closed. A TCP socket may go on.
+#[inline(always)]
+pub fn leave_datagrams(sk: u64) {
+    if !is_in_use() {
+        return;
+    }
+    // SAFETY: a valid pointer into a map value.
+    if NOTES.get_ptr(sk).is_some_and(|note| unsafe { (*note).proto } != proto::TCP) {
+        let _ = NOTES.remove(sk);
+    }
+}
