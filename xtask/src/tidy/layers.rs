@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("frame", &["model", "files", "sniff"]),
     ("capture", &["model", "memory", "frame", "sniff"]),
     ("track", &["model", "frame", "sniff"]),
-    ("enrich", &["model", "track"]),
+    ("enrich", &["model", "track", "files"]),
     ("store", &["model", "filter", "rules", "ioc", "frame", "track", "files"]),
     ("filter", &["model", "enrich::geo"]),
     ("rules", &["model", "filter"]),
