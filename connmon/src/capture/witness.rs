@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -34,6 +34,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const MOST_GIVEN_UP: u32 = 8;
 /// What is said of such a file.
 const SILENT: &str = "its file system did not answer in time";
+/// What is said of what the end of a recording did not wait for.
+const ENDED: &str = "the recording ended before its executable was read";
 
 /// A thread that looks, and the ways to it and back. It ends with its owner.
 pub struct Witness {
@@ -177,14 +179,29 @@ impl Witness {
         Some(answer(&subject, Err(SILENT.into())))
     }
 
-    /// Waits for all that was asked, but not longer than `patience` for any of it.
+    /// Waits for all that was asked, but not longer than `patience` for any of it: then the answer is that the recording ended.
     pub fn finish(self, patience: Duration) -> Vec<ProgramFacts> {
         let Self { subjects, facts, shared, worker, .. } = self;
         shared.hurry.store(true, Ordering::Relaxed);
         worker.unpark();
+        let left = Arc::downgrade(&shared);
         // With the thread's own, that was the last sender of facts.
         drop((subjects, shared));
-        std::iter::from_fn(|| facts.recv_timeout(patience).ok()).collect()
+        let mut found = Vec::new();
+        loop {
+            match facts.recv_timeout(patience) {
+                Ok(facts) => found.push(facts),
+                Err(RecvTimeoutError::Disconnected) => return found,
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        if let Some(shared) = left.upgrade() {
+            let looked_at = shared.at().1.take().map(|(_, subject)| subject);
+            let waiting = shared.to_look_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let unanswered = looked_at.into_iter().chain(waiting.try_iter());
+            found.extend(unanswered.map(|subject| answer(&subject, Err(ENDED.into()))));
+        }
+        found
     }
 }
 
@@ -351,6 +368,25 @@ mod tests {
         let found = witness.finish(Duration::from_millis(200));
         let hashed = found.iter().filter(|facts| facts.sha256.is_ok()).count();
         assert_eq!(hashed, MOST_GIVEN_UP as usize, "files behind those that do not answer");
+    }
+
+    #[test]
+    fn what_the_end_of_a_recording_does_not_wait_for_has_that_for_a_reason() {
+        let look: Look = |subject, _, _| {
+            if subject.tgid == 2 {
+                thread::sleep(Duration::from_secs(3600));
+            }
+            answer(subject, Ok("hash".into()))
+        };
+        let witness = Witness::with(look).unwrap();
+        for tgid in 1..=4 {
+            assert!(witness.ask(Subject { tgid, ..Subject::default() }).is_none());
+        }
+        let mut found = witness.finish(Duration::from_millis(500));
+        found.sort_by_key(|facts| facts.tgid);
+        let found: Vec<_> = found.into_iter().map(|facts| (facts.tgid, facts.sha256)).collect();
+        let ended = || Err(ENDED.to_owned());
+        assert_eq!(found, [(1, Ok("hash".to_owned())), (2, ended()), (3, ended()), (4, ended())]);
     }
 
     #[test]
