@@ -35,7 +35,7 @@ const CATCH_UP: Duration = Duration::from_millis(250);
 /// How often sockets that listen are looked for while somebody looks.
 const LISTENERS: Duration = Duration::from_secs(5);
 /// How long the end of a recording waits for viewers that take nothing of its last word, and for those that do.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(3);
 const LAST_WORD: Duration = Duration::from_secs(10);
 /// How often it is looked for that.
 const LOOK: Duration = Duration::from_millis(10);
