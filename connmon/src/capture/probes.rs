@@ -414,6 +414,6 @@ mod tests {
         assert!(is_memory(&aya::EbpfError::MapError(refused(libc::ENOMEM))));
         assert!(!is_memory(&refused(libc::EINVAL)));
         let said = ProbeError::Memory(memory(CaptureOptions::default()) >> 20).to_string();
-        assert!(said.contains("about 158 MiB"), "{said}");
+        assert!(said.contains("about 164 MiB"), "{said}");
     }
 }
