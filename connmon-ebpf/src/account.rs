@@ -200,7 +200,7 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
         pool::enter(new);
     }
     // Another CPU may have tried at the same time with the other outcome.
-    pool::found(new.sk, new.proto);
+    pool::found(new.sk);
     SOCKS.get_ptr_mut(new.sk)
 }
 
@@ -320,8 +320,17 @@ pub fn direction(proto: u16, way: Way) -> u32 {
 }
 
 /// The first datagram of a socket, and those to further remotes.
+#[inline(always)]
+pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) {
+    // Not from within: the stack is short.
+    if datagram_beyond(new, way, bytes) != 0 {
+        pool::add(new.sk, new.proto, way, bytes, 1);
+    }
+}
+
+/// 1 if the socket is in the pool, and nothing was added.
 #[inline(never)]
-pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
+fn datagram_beyond(new: &mut New, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Way::Tx as u64;
     let way = if is_tx { Way::Tx } else { Way::Rx };
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
@@ -335,7 +344,7 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) -> u64 {
         }
     }
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
-        return pool::add(new.sk, new.proto, way as u64, bytes, 1);
+        return 1;
     };
     // SAFETY: a valid pointer into a map value; `remote` never changes for these sockets, nor does the id.
     let (parent, same) = unsafe { ((*entry).id, (*entry).remote == new.remote) };

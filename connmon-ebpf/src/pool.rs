@@ -25,7 +25,9 @@ struct Note {
     /// A value of [`proto`].
     proto: u16,
     /// 1 once what it sent with its SYN is counted.
-    sent_early: u16,
+    sent_early: u8,
+    /// 1 once it is among those that the entry stands for.
+    told: u8,
 }
 
 /// By socket, until its end.
@@ -64,9 +66,8 @@ pub fn enter(new: &New) -> u64 {
         unsafe { core::ptr::write_volatile(in_use, 1) };
     }
     let user = quota::user(new.sk);
-    let note = Note { delivered: new.delivered, user, proto: new.proto, sent_early: 0 };
+    let note = Note { delivered: new.delivered, user, proto: new.proto, sent_early: 0, told: 0 };
     if NOTES.insert(new.sk, note, u64::from(BPF_NOEXIST)).is_ok() {
-        tally(new.sk, user, new.proto, 1);
         count(stat::POOLED, 1);
     } else if NOTES.get_ptr(new.sk).is_none() {
         quota::lack_note(user);
@@ -81,28 +82,10 @@ pub fn enter(new: &New) -> u64 {
 
 /// Another CPU made an entry for the same socket at the same time: then it has that.
 #[inline(always)]
-pub fn found(sk: u64, proto: u16) {
-    if !is_in_use() {
-        return;
-    }
-    let Some(note) = NOTES.get_ptr(sk) else { return };
-    // SAFETY: a valid pointer into a map value.
-    let user = unsafe { (*note).user };
-    if SOCKS.get_ptr(sk).is_some() && NOTES.remove(sk).is_ok() {
-        tally(sk, user, proto, u32::MAX);
+pub fn found(sk: u64) {
+    if is_in_use() && SOCKS.get_ptr(sk).is_some() && NOTES.remove(sk).is_ok() {
         count(stat::POOL_LEFT, 1);
     }
-}
-
-/// Counts sockets in the entry that stands for them.
-#[inline(never)]
-fn tally(sk: u64, user: u32, proto: u16, n: u32) -> u64 {
-    match entry(sk, user, proto) {
-        // SAFETY: a valid pointer into a map value.
-        Some(pool) => add_to_half(unsafe { &raw mut (*pool).extra_flows }, n),
-        None => count(stat::FLOWS_FULL, 1),
-    }
-    0
 }
 
 /// The entry of a user's sockets of a protocol that have none of their own.
@@ -126,15 +109,31 @@ fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
 /// The current process moved bytes on a socket that has no entry of its own, or uses it.
 #[inline(never)]
 pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
-    let user = match NOTES.get_ptr(sk) {
-        // SAFETY: a valid pointer into a map value.
-        Some(note) => unsafe { (*note).user },
-        None => quota::user(sk),
+    let (user, is_first) = match NOTES.get_ptr_mut(sk) {
+        // SAFETY: a valid pointer into a map value. Two CPUs at once may both be the first: what the entry says of the number of its
+        // sockets is then one too many; `POOLED` counts each once.
+        Some(note) => unsafe {
+            let is_first = (*note).told == 0;
+            (*note).told = 1;
+            ((*note).user, is_first)
+        },
+        None => (quota::user(sk), false),
     };
     let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
     match entry(sk, user, class) {
-        Some(entry) => shares::add(entry, way, bytes, calls),
-        None => unattributed(way, bytes),
+        Some(entry) => {
+            if is_first {
+                // SAFETY: a valid pointer into a map value.
+                add_to_half(unsafe { &raw mut (*entry).extra_flows }, 1);
+            }
+            shares::add(entry, way, bytes, calls)
+        }
+        None => {
+            if is_first {
+                count(stat::FLOWS_FULL, 1);
+            }
+            unattributed(way, bytes)
+        }
     }
     0
 }

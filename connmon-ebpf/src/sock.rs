@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use connmon_ebpf::{Addr, SockEntry, flag, proto, stat};
 
-use crate::maps::{count, offset};
+use crate::maps::{count_only, offset};
 
 /// AF_INET.
 pub const AF_INET: u16 = 2;
@@ -50,7 +50,7 @@ fn read<T: Copy>(base: u64, offset: usize) -> (T, i64) {
 #[unsafe(no_mangle)]
 pub extern "C" fn note_read(result: i64) -> u64 {
     if result < 0 {
-        count(stat::READ_ERRORS, 1);
+        count_only(stat::READ_ERRORS, 1);
     }
     0
 }

@@ -168,7 +168,7 @@ pub struct Record {
     /// sends nothing to the network
     #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
     pub resolve: Option<Option<String>>,
-    /// Let the probes log what they could not record, as it happens: which table was full, what could not be read
+    /// Let the probes log what they could not record, as it happens: such as a table that was full
     #[arg(long)]
     pub probe_log: bool,
     /// Record nothing: the probes return at once, which shows what calling them costs
