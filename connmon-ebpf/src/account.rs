@@ -71,7 +71,7 @@ pub struct New {
 
 /// Fills an entry that was just inserted with its id and remote; the kind comes last, with which it is complete. In place,
 /// because an entry does not fit on the stack beside its callers: all frames together have 512 bytes.
-#[inline(never)]
+#[inline(always)]
 fn fill(entry: *mut SockEntry, new: &New) -> u64 {
     // SAFETY: a valid pointer into a map value that is not complete yet, so nobody else uses these fields.
     unsafe {

@@ -383,7 +383,9 @@ fn reason(error: &ProgramError) -> String {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             let statistics = |line: &str| {
-                ["processed", "stack depth", "verification time"].iter().any(|s| line.starts_with(s))
+                ["processed", "insns processed", "stack depth", "verification time"]
+                    .iter()
+                    .any(|s| line.starts_with(s))
             };
             let last = log.lines().rev().find(|line| !line.is_empty() && !statistics(line));
             match last {
