@@ -72,7 +72,7 @@ pub struct New {
 /// Fills an entry that was just inserted with its id and remote; the kind comes last, with which it is complete. In place,
 /// because an entry does not fit on the stack beside its callers: all frames together have 512 bytes.
 #[inline(always)]
-fn fill(entry: *mut SockEntry, new: &New) -> u64 {
+fn fill(entry: *mut SockEntry, new: &New) {
     // SAFETY: a valid pointer into a map value that is not complete yet, so nobody else uses these fields.
     unsafe {
         (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
@@ -111,7 +111,6 @@ fn fill(entry: *mut SockEntry, new: &New) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).kind, kind::SOCK);
     }
-    0
 }
 
 /// Whether flows of a protocol end by a pause: a TCP or MPTCP socket has one remote and ends with it, and a packet socket has none.

@@ -73,9 +73,9 @@ impl Chain {
         self.grew = true;
     }
 
-    /// Sockets of all parts. One that left its part in the next epoch counts as less than none there.
+    /// Sockets of all parts.
     fn sockets(&self) -> u32 {
-        self.parts.iter().fold(self.sockets, |sum, part| sum.wrapping_add(part.sockets))
+        self.parts.iter().fold(self.sockets, |sum, part| sum.saturating_add(part.sockets))
     }
 
     /// Packets of all parts.
@@ -324,7 +324,7 @@ impl Tracker {
         let Some(chain) = &mut open.chain else { return };
         for part in chain.parts.extract_if(.., |part| part.is_complete(swept)) {
             chain.wire = added(chain.wire, &part.wire);
-            chain.sockets = chain.sockets.wrapping_add(part.sockets);
+            chain.sockets = chain.sockets.saturating_add(part.sockets);
             self.flows.later.remove(&part.id);
             if part.retired && part.id == chain.socket {
                 let spent = Spent { inline: inline(&open.counted, part.id), closed: false, sweeps: 0 };

@@ -122,8 +122,8 @@ impl Outcome {
 pub fn result(log: &str, backend: Backend) -> Outcome {
     let (begin, end) = (format!("{MARK} begin {backend}\n"), format!("{MARK} end {backend} "));
     let failed = |why: String, output: &str| {
-        let (failure, output) = (Some(why), output.trim().to_owned());
-        Outcome { failure, ended: false, passed: passed(&output), seconds: 0, output }
+        let output = output.trim().to_owned();
+        Outcome { passed: passed(&output), output, ..Outcome::failed(why) }
     };
     let stopped = log.split_once(STOPPED).and_then(|(_, why)| why.lines().next());
     let early = |what: &str| stopped.map_or(format!("the guest ended before {what}"), str::to_owned);
