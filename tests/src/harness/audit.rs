@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn loss_is_summed_by_direction() {
         let lost = audit(
-            r#"{"lost_connections":3,"unattributed_bytes":{"tcp":{"tx":5,"rx":7},"udp":{"tx_bytes":1,"rx_bytes":0}}}"#,
+            r#"{"lost_connections":3,"aggregated_sockets":0,"unattributed_bytes":{"tcp":{"tx":5,"rx":7},"udp":{"tx_bytes":1,"rx_bytes":0}}}"#,
         );
         assert_eq!(lost.lost().unwrap(), Lost { connections: 3, bytes: (6, 7) });
     }
