@@ -12,7 +12,9 @@ use super::indicators::HitFields;
 use super::process::ProcessFields;
 use super::{Closing, Sink};
 use crate::model::facts::members;
-use crate::model::{Connection, Location, Name, Process, Run, Share, community_id, display_safe, service_of};
+use crate::model::{
+    Connection, Location, Name, Process, Run, Share, Untrusted, community_id, display_safe, service_of,
+};
 use crate::summary::GeoNotes;
 
 /// A connection as one object.
