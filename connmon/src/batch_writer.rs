@@ -59,7 +59,11 @@ impl BatchWriter {
 fn warn_of(news: &[News]) {
     for News { connection, hit } in news.iter().take(WARNINGS) {
         let who = connection.owner.as_ref().map_or_else(String::new, |owner| {
-            format!(" of {} ({})", if owner.exe.is_empty() { &owner.comm } else { &owner.exe }, owner.id.pid)
+            format!(
+                " of {} ({})",
+                if owner.exe.is_empty() { owner.comm.shown() } else { owner.exe.shown() },
+                owner.id.pid
+            )
         });
         let line = format!(
             "connection {} to {}{who} matches {} in {}",

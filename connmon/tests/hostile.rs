@@ -79,7 +79,7 @@ fn capture(path: &Path, name: &str) {
         idle_ns: 0,
         clock_offset_ns: 1_750_000_000 * SECOND as i64,
         started_ns: SECOND,
-        users: vec![(1000, text())],
+        users: vec![(1000, said())],
     })));
     let mut cgroup = CgroupRecord { kind: kind::CGROUP, path_len: 0, id: 5, path: [0; CGROUP_PATH_LEN] };
     let id = "c0ffee00".repeat(8);
@@ -105,9 +105,9 @@ fn capture(path: &Path, name: &str) {
     put(Frame::Process(ProcessFacts {
         tgid,
         start_ns,
-        exe: text(),
+        exe: said(),
         args: vec![text(), text()],
-        cwd: text(),
+        cwd: said(),
         file: None,
     }));
     let remote = Addr { ip: [u32::from_ne_bytes([8, 8, 8, 8]), 0, 0, 0], port: 443, family: 2 };
@@ -166,8 +166,8 @@ fn capture(path: &Path, name: &str) {
         since_ns: start_ns,
         deleted: false,
         sha256: Err(text()),
-        container_name: Some(text()),
-        container_image: Some(text()),
+        container_name: Some(said()),
+        container_image: Some(said()),
     }));
     put(Frame::Reverse(21 * SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("rdns-{name}").into()])]));
     put(Frame::SweepEnd(22 * SECOND));

@@ -461,14 +461,14 @@ pub fn object_sha256() -> String {
 }
 
 /// User names from /etc/passwd (passwd(5)).
-fn users() -> Vec<(u32, String)> {
+fn users() -> Vec<(u32, crate::model::Untrusted)> {
     let text = fs::read("/etc/passwd").map(|bytes| crate::model::from_bytes(&bytes)).unwrap_or_default();
     text.lines()
         .filter_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?;
             let uid = fields.nth(1)?.parse().ok()?;
-            Some((uid, name.to_owned()))
+            Some((uid, name.into()))
         })
         .collect()
 }

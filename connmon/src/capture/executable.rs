@@ -130,7 +130,7 @@ fn by_path(subject: &Subject, why: &str) -> Result<(File, bool), String> {
     let mut quickly = File::options();
     quickly.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     let Some(noted) = &subject.file else { return Err(format!("{why}, and its executable was never seen")) };
-    let file = quickly.open(&subject.exe).ok();
+    let file = quickly.open(subject.exe.raw()).ok();
     let likeness = file.as_ref().map(|file| compare(file, noted, process(std::process::id())));
     match (file, likeness) {
         (Some(file), Some(Ok(Likeness::Same))) => Ok((file, false)),

@@ -11,7 +11,7 @@ use procfs::process::Process;
 use super::probes::{self, Probes};
 use super::{executable, surroundings};
 use crate::frame::{Frame, ProcessFacts};
-use crate::model::{from_bytes, split_args};
+use crate::model::{Untrusted, from_bytes, split_args};
 
 /// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
 const USER_HZ: u64 = 100;
@@ -95,7 +95,7 @@ pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let at = executable::seen_at(&format!("/proc/{tgid}"));
     let target = |name: &str| {
         let path = fs::read_link(at.join(name)).unwrap_or_default();
-        from_bytes(path.as_os_str().as_encoded_bytes())
+        Untrusted::from(from_bytes(path.as_os_str().as_encoded_bytes()))
     };
     let (exe, cwd) = (target("exe"), target("cwd"));
     // As bytes: procfs gives only text.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::executable;
 use super::sys::boot_time_ns;
 use crate::frame::{ProgramFacts, Subject};
-use crate::model::{Container, display_safe, from_bytes, hex};
+use crate::model::{Container, Untrusted, display_safe, from_bytes, hex};
 
 /// Larger executables are not hashed; bytes.
 const LARGEST: u64 = 512 << 20;
@@ -275,14 +275,15 @@ fn sha256(file: &mut File, beat: &dyn Fn()) -> io::Result<String> {
 }
 
 /// Name and image of a container, from the files of its runtime.
-fn named(container: &Container) -> Option<(Option<String>, Option<String>)> {
+fn named(container: &Container) -> Option<(Option<Untrusted>, Option<Untrusted>)> {
     let json = |path: String| -> Option<Value> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
-    let text = |value: &Value| value.as_str().map(|text| from_bytes(text.as_bytes()));
-    let id = &container.id;
-    match container.runtime.as_str() {
+    let text = |value: &Value| value.as_str().map(|text| Untrusted::from(from_bytes(text.as_bytes())));
+    let id = container.id.raw();
+    match container.runtime.raw() {
         "docker" => {
             let config = json(format!("/var/lib/docker/containers/{id}/config.v2.json"))?;
-            let name = text(&config["Name"]).map(|name| name.trim_start_matches('/').to_owned());
+            let name =
+                text(&config["Name"]).map(|name| name.map(|name| name.trim_start_matches('/').to_owned()));
             Some((name, text(&config["Config"]["Image"])))
         }
         "podman" => {
@@ -322,7 +323,7 @@ mod tests {
         let file = executable::file_at("/proc/self/exe").ok();
         // Within the tick that procfs tells.
         let start_ns = stat.starttime * 10_000_000;
-        Subject { tgid: std::process::id(), start_ns, exe, file, ..Subject::default() }
+        Subject { tgid: std::process::id(), start_ns, exe: exe.into(), file, ..Subject::default() }
     }
 
     #[test]
@@ -339,7 +340,7 @@ mod tests {
     fn a_file_that_does_not_answer_keeps_nobody_else_waiting() {
         /// Opens what `exe` names, which waits for ever where that is a pipe that nobody writes to.
         fn open(subject: &Subject, hashes: &mut Hashes, beat: &dyn Fn()) -> ProgramFacts {
-            let hash = File::open(&subject.exe).map_err(|error| error.to_string());
+            let hash = File::open(subject.exe.raw()).map_err(|error| error.to_string());
             answer(subject, hash.and_then(|file| hashes.of(file, beat)))
         }
         let folder = tempfile::tempdir().unwrap();
@@ -348,7 +349,7 @@ mod tests {
         // SAFETY: a text that ends with NUL.
         assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
         fs::write(path("file"), "abc").unwrap();
-        let subject = |tgid, name| Subject { tgid, exe: path(name), ..Subject::default() };
+        let subject = |tgid, name| Subject { tgid, exe: path(name).into(), ..Subject::default() };
         let mut witness = Witness::with(open).unwrap();
         let mut refused = Vec::new();
         for tgid in 0..=MOST_GIVEN_UP {
@@ -413,8 +414,12 @@ mod tests {
         fs::write(&path, "abc").unwrap();
         let exe = path.to_str().unwrap().to_owned();
         let file = executable::file_at(&exe).unwrap();
-        let gone =
-            |file| Subject { tgid: u32::MAX >> 1, exe: exe.clone(), file: Some(file), ..Subject::default() };
+        let gone = |file| Subject {
+            tgid: u32::MAX >> 1,
+            exe: exe.clone().into(),
+            file: Some(file),
+            ..Subject::default()
+        };
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let mut hashes = Hashes::default();
         let mut of = |file| look(&gone(file), &mut hashes, &|| {}).sha256;

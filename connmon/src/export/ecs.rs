@@ -220,8 +220,8 @@ fn remote(event: &mut Event, side: &str, c: &Connection) {
 
 fn owner_of(event: &mut Event, run: Option<&Run>, owner: &Process) {
     one_process(event, "process", run, owner);
-    event.text("process.command_line", Some(&*owner.cmdline));
-    event.text("process.working_directory", Some(&*owner.cwd));
+    event.text("process.command_line", Some(&owner.cmdline));
+    event.text("process.working_directory", Some(&owner.cwd));
     event.set("process.parent.pid", owner.ppid);
     if let Some(parent) = owner.parent.as_deref() {
         one_process(event, "process.parent", run, parent);
@@ -231,33 +231,34 @@ fn owner_of(event: &mut Event, run: Option<&Run>, owner: &Process) {
         event.set("related.hash", [display_safe(hash)].as_slice());
     }
     event.set("user.id", owner.uid.to_string());
-    event.text("user.name", owner.user.as_deref());
+    event.text("user.name", owner.user.as_ref());
     event.set("user.effective.id", (owner.euid != owner.uid).then(|| owner.euid.to_string()));
-    if let Some(user) = owner.user.as_deref() {
-        event.set("related.user", [display_safe(user)].as_slice());
+    if let Some(user) = owner.user.as_ref() {
+        event.set("related.user", [user.shown()].as_slice());
     }
     if let Some(container) = &owner.place.container {
-        event.text("container.id", Some(&*container.id));
-        event.text("container.runtime", Some(&*container.runtime));
-        event.text("container.name", container.name.as_deref());
-        event.text("container.image.name", container.image.as_deref());
+        event.text("container.id", Some(&container.id));
+        event.text("container.runtime", Some(&container.runtime));
+        event.text("container.name", container.name.as_ref());
+        event.text("container.image.name", container.image.as_ref());
     }
-    event.text("connmon.process.comm", Some(&*owner.comm));
+    event.text("connmon.process.comm", Some(&owner.comm));
     event.set("connmon.process.exe_state", owner.exe_state.name());
     event.set("connmon.process.redacted", owner.redacted.then_some(true));
     event.set("connmon.process.login_session", owner.session);
-    event.text("connmon.process.cgroup", Some(&*owner.cgroup));
-    event.text("connmon.process.unit", owner.place.unit.as_deref());
-    event.text("connmon.process.pod", owner.place.pod.as_deref());
+    event.text("connmon.process.cgroup", Some(&owner.cgroup));
+    event.text("connmon.process.unit", owner.place.unit.as_ref());
+    event.text("connmon.process.pod", owner.place.pod.as_ref());
 }
 
 fn one_process(event: &mut Event, at: &str, run: Option<&Run>, process: &Process) {
-    let file = process.exe.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&process.comm);
+    let file = process.exe.map(|path| path.rsplit('/').next().unwrap_or_default());
+    let file = if file.is_empty() { process.comm.borrowed() } else { file };
     event.set(&format!("{at}.pid"), process.id.pid);
     event.set(&format!("{at}.entity_id"), event::process_id(run, process));
     event.set(&format!("{at}.start"), process.started.to_string());
     event.text(&format!("{at}.name"), Some(file));
-    event.text(&format!("{at}.executable"), Some(&*process.exe));
+    event.text(&format!("{at}.executable"), Some(&process.exe));
 }
 
 /// What the schema has no field for.

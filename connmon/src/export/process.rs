@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{ExeHash, Process, display_safe};
+use crate::model::{ExeHash, Process, Untrusted, display_safe};
 
 /// What is known of a process, made visible.
 #[derive(Serialize)]
@@ -65,7 +65,8 @@ struct Ancestor {
 
 impl From<&Process> for ProcessFields {
     fn from(process: &Process) -> Self {
-        let safe = |text: &str| display_safe(text).into_owned();
+        let safe = |text: &Untrusted| text.shown().into_owned();
+        let maybe = |text: &Option<Untrusted>| text.as_ref().map(safe);
         Self {
             pid: process.id.pid,
             start: process.started.to_string(),
@@ -73,31 +74,31 @@ impl From<&Process> for ProcessFields {
             exe: safe(&process.exe),
             cmdline: safe(&process.cmdline),
             uid: process.uid,
-            user: process.user.as_deref().map(safe),
+            user: maybe(&process.user),
             ppid: process.ppid,
             euid: process.euid,
             session: process.session,
             exe_state: process.exe_state.name(),
             sha256: match &process.exe_hash {
-                ExeHash::Sha256(hash) => Some(safe(hash)),
+                ExeHash::Sha256(hash) => Some(display_safe(hash).into_owned()),
                 _ => None,
             },
             not_hashed: match &process.exe_hash {
-                ExeHash::Refused(why) => Some(safe(why)),
+                ExeHash::Refused(why) => Some(display_safe(why).into_owned()),
                 _ => None,
             },
             cwd: safe(&process.cwd),
             redacted: process.redacted,
             cgroup: safe(&process.cgroup),
-            unit: process.place.unit.as_deref().map(safe),
-            slice: process.place.slice.as_deref().map(safe),
+            unit: maybe(&process.place.unit),
+            slice: maybe(&process.place.slice),
             container: process.place.container.as_ref().map(|container| ContainerFields {
                 runtime: safe(&container.runtime),
                 id: safe(&container.id),
-                name: container.name.as_deref().map(safe),
-                image: container.image.as_deref().map(safe),
+                name: maybe(&container.name),
+                image: maybe(&container.image),
             }),
-            pod: process.place.pod.as_deref().map(safe),
+            pod: maybe(&process.place.pod),
             ancestors: process
                 .ancestors()
                 .map(|ancestor| Ancestor {
@@ -113,6 +114,9 @@ impl From<&Process> for ProcessFields {
 
 /// The name of a process among others: its executable, or what the kernel calls it where it has none.
 pub fn name(process: &Process) -> String {
-    let name = if process.exe.is_empty() { format!("[{}]", process.comm) } else { process.exe.clone() };
-    display_safe(&name).into_owned()
+    if process.exe.is_empty() {
+        format!("[{}]", process.comm.shown())
+    } else {
+        process.exe.shown().into_owned()
+    }
 }

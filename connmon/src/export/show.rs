@@ -181,42 +181,43 @@ pub fn write_text(
 
 fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{title}: process {}", process.id.pid)?;
-    let mut line = |name: &str, value: &str| match value {
-        "" => Ok(()),
-        _ => writeln!(out, "  {name:<13} {}", display_safe(value)),
+    let mut line = |name: &str, value: Untrusted<&str>| match value.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "  {name:<13} {}", value.shown()),
     };
+    let or_none = |text: &Option<Untrusted>| text.clone().unwrap_or_default();
     let state = process.exe_state.name().map(|state| format!(" ({state})")).unwrap_or_default();
-    let exe = if process.exe.is_empty() { "unknown" } else { &process.exe };
-    line("name", &process.comm)?;
-    line("executable", &format!("{exe}{state}"))?;
+    let exe = if process.exe.is_empty() { "unknown".into() } else { process.exe.shown() };
+    line("name", process.comm.borrowed())?;
+    line("executable", (&format!("{exe}{state}")).into())?;
     match &process.exe_hash {
-        ExeHash::Sha256(hash) => line("sha256", hash)?,
-        ExeHash::Refused(why) => line("sha256", &format!("none: {why}"))?,
+        ExeHash::Sha256(hash) => line("sha256", hash.into())?,
+        ExeHash::Refused(why) => line("sha256", (&format!("none: {why}")).into())?,
         ExeHash::Unknown => {}
     }
-    line("command", &process.cmdline)?;
-    line("", if process.redacted { "secrets redacted" } else { "" })?;
-    line("folder", &process.cwd)?;
-    line("started", &zone.show(process.started))?;
-    let name = process.user.as_deref().unwrap_or("no name");
+    line("command", process.cmdline.borrowed())?;
+    line("", if process.redacted { "secrets redacted" } else { "" }.into())?;
+    line("folder", process.cwd.borrowed())?;
+    line("started", (&zone.show(process.started)).into())?;
+    let name = process.user.as_ref().map_or("no name".into(), Untrusted::shown);
     let effective =
         if process.euid == process.uid { String::new() } else { format!(", effective {}", process.euid) };
-    line("user", &format!("{name} ({}{effective})", process.uid))?;
-    line("session", &process.session.map(|session| session.to_string()).unwrap_or_default())?;
+    line("user", (&format!("{name} ({}{effective})", process.uid)).into())?;
+    line("session", (&process.session.map(|session| session.to_string()).unwrap_or_default()).into())?;
     let place = &process.place;
-    line("unit", place.unit.as_deref().unwrap_or_default())?;
-    line("slice", place.slice.as_deref().unwrap_or_default())?;
+    line("unit", or_none(&place.unit).borrowed())?;
+    line("slice", or_none(&place.slice).borrowed())?;
     if let Some(container) = &place.container {
-        line("container", &format!("{container}, {}", container.id))?;
-        line("image", container.image.as_deref().unwrap_or_default())?;
+        line("container", Untrusted::joined([&container.title(), &container.id], ", ").borrowed())?;
+        line("image", or_none(&container.image).borrowed())?;
     }
-    line("pod", place.pod.as_deref().unwrap_or_default())?;
-    line("cgroup", &process.cgroup)?;
-    line("parent", &process.ppid.to_string())?;
+    line("pod", or_none(&place.pod).borrowed())?;
+    line("cgroup", process.cgroup.borrowed())?;
+    line("parent", (&process.ppid.to_string()).into())?;
     for ancestor in process.ancestors() {
-        line("started by", &format!("{} {}", ancestor.id.pid, super::process::name(ancestor)))?;
+        line("started by", (&format!("{} {}", ancestor.id.pid, super::process::name(ancestor))).into())?;
     }
-    line("kind", if process.kernel_thread { "kernel thread" } else { "" })
+    line("kind", if process.kernel_thread { "kernel thread" } else { "" }.into())
 }
 
 fn amount(moved: u64) -> String {

@@ -150,12 +150,12 @@ impl<'a> ProcessRow<'a> {
     fn of(process: &'a Process) -> Self {
         Self {
             pid: process.id.pid,
-            comm: process.comm.as_str().into(),
-            exe: process.exe.as_str().into(),
-            cmdline: process.cmdline.as_str().into(),
+            comm: process.comm.raw().into(),
+            exe: process.exe.raw().into(),
+            cmdline: process.cmdline.raw().into(),
             uid: process.uid,
-            user: process.user.as_deref().map(Into::into),
-            unit: process.place.unit.as_deref().map(Into::into),
+            user: process.user.as_ref().map(|user| user.raw().into()),
+            unit: process.place.unit.as_ref().map(|unit| unit.raw().into()),
             container: process.place.container.iter().flat_map(container).collect(),
             sha256: match &process.exe_hash {
                 ExeHash::Sha256(hash) => Some(hash.as_str().into()),
@@ -168,7 +168,7 @@ impl<'a> ProcessRow<'a> {
 fn container(container: &Container) -> impl Iterator<Item = Cow<'_, str>> {
     let Container { runtime, id, name, image } = container;
     let parts = [name.as_ref(), Some(id), image.as_ref(), Some(runtime)].into_iter().flatten();
-    parts.map(|part| part.as_str().into()).chain([container.to_string().into()])
+    parts.map(|part| part.raw().into()).chain([container.title().into_raw().into()])
 }
 
 /// Whether an address means the same everywhere.

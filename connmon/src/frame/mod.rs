@@ -13,8 +13,8 @@ use connmon_ebpf::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::model::untrusted::Exactly;
-use crate::model::{AddressNames, Interface, Timestamp};
+use crate::model::untrusted::{Exactly, exact};
+use crate::model::{AddressNames, Interface, Timestamp, Untrusted};
 pub use program::{Executable, ProgramFacts, Subject};
 pub use sighting::{DnsMessage, FlowId, Hello, Message, Sighting};
 
@@ -48,7 +48,8 @@ pub struct Start {
     /// When the probes were attached, CLOCK_BOOTTIME.
     pub started_ns: u64,
     /// Names of user ids.
-    pub users: Vec<(u32, String)>,
+    #[serde(serialize_with = "exact")]
+    pub users: Vec<(u32, Untrusted)>,
 }
 
 impl Start {
@@ -66,11 +67,13 @@ pub struct ProcessFacts {
     /// Start, nanoseconds of CLOCK_BOOTTIME.
     pub start_ns: u64,
     /// Target of `/proc/PID/exe`.
-    pub exe: String,
+    #[serde(serialize_with = "exact")]
+    pub exe: Untrusted,
     /// `/proc/PID/cmdline`.
     pub args: Vec<String>,
     /// Target of `/proc/PID/cwd`.
-    pub cwd: String,
+    #[serde(serialize_with = "exact")]
+    pub cwd: Untrusted,
     /// The file that is the executable.
     #[serde(default)]
     pub file: Option<Executable>,

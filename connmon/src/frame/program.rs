@@ -3,7 +3,8 @@
 use connmon_ebpf::ExecRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Container;
+use crate::model::untrusted::exact;
+use crate::model::{Container, Untrusted};
 
 /// What tells a file from every other one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub struct Subject {
     /// When it began this program.
     pub since_ns: u64,
     /// Path of the executable.
-    pub exe: String,
+    pub exe: Untrusted,
     /// The file that it is: as exec told, or where the program is older than the recording as procfs did.
     pub file: Option<Executable>,
     /// Its container.
@@ -56,9 +57,11 @@ pub struct ProgramFacts {
     /// SHA-256 of the executable, in hexadecimal; else the reason why it could not be had.
     pub sha256: Result<String, String>,
     /// What the runtime's files call its container.
-    pub container_name: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub container_name: Option<Untrusted>,
     /// What they say that it was made from.
-    pub container_image: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub container_image: Option<Untrusted>,
 }
 
 #[cfg(test)]

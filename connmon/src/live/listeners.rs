@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use procfs::process::{FDTarget, all_processes};
 
 use super::update::Listener;
-use crate::model::{Endpoint, Proto};
+use crate::model::{Endpoint, Proto, Untrusted};
 
 /// From linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -129,15 +129,16 @@ fn one(message: &[u8; MESSAGE], proto: Proto) -> Found {
 }
 
 /// The process of each socket, by the socket's inode: of several, the first.
-fn owners() -> HashMap<u64, (u32, String)> {
+fn owners() -> HashMap<u64, (u32, Untrusted)> {
     let mut owners = HashMap::new();
     for process in all_processes().into_iter().flatten().flatten() {
         let (Ok(files), Ok(pid)) = (process.fd(), u32::try_from(process.pid)) else { continue };
         let mut comm = None;
         for file in files.flatten() {
             if let FDTarget::Socket(inode) = file.target {
-                let comm =
-                    comm.get_or_insert_with(|| process.stat().map(|stat| stat.comm).unwrap_or_default());
+                let comm = comm.get_or_insert_with(|| {
+                    process.stat().map(|stat| Untrusted::from(stat.comm)).unwrap_or_default()
+                });
                 owners.entry(inode).or_insert_with(|| (pid, comm.clone()));
             }
         }

@@ -43,7 +43,7 @@ pub(crate) fn process(row: i64, comm: &str) -> ProcessRow {
         id: ProcessId { pid: 100 + row as u32, start_ns: row as u64 },
         started: Timestamp(START + row),
         comm: comm.into(),
-        exe: format!("/usr/bin/{comm}"),
+        exe: format!("/usr/bin/{comm}").into(),
         ..Process::default()
     };
     ProcessRow { row, parent: None, process }
@@ -170,7 +170,7 @@ fn an_update_that_is_too_long_for_a_line_comes_as_a_snapshot() {
     assert!(get().snapshot.is_some());
     let long = |row| {
         let mut row = process(row, "java");
-        row.process.cmdline = "x".repeat(1_000);
+        row.process.cmdline = "x".repeat(1_000).into();
         row
     };
     let connections = (3..70).map(|row| connection(row, row, "8.8.8.8")).collect();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp};
+use crate::model::untrusted::exact;
+use crate::model::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp, Untrusted};
 use crate::rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 use crate::store::Verdicts;
 
@@ -108,8 +109,9 @@ pub struct Listener {
     pub local: Endpoint,
     /// The process that has it, if that could be found; 0 otherwise.
     pub pid: u32,
-    /// The name of its program; hostile.
-    pub comm: String,
+    /// The name of its program.
+    #[serde(serialize_with = "exact")]
+    pub comm: Untrusted,
 }
 
 impl Update {

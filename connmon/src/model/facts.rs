@@ -141,15 +141,15 @@ pub const FACTS: &[Fact] = &[
     owner("process.start", "process.started", "when the process began",
         Read::Time(|p| Some(p.started))).csv("start").unit(Time),
     owner("process.comm", "process.comm", "the kernel's name of the process",
-        Read::Text(|p| text(&p.comm))).csv("comm").field("proc"),
+        Read::Text(|p| text(p.comm.raw()))).csv("comm").field("proc"),
     owner("process.exe", "process.exe", "path of the executable",
-        Read::Text(|p| text(&p.exe))).csv("exe").field("exe"),
+        Read::Text(|p| text(p.exe.raw()))).csv("exe").field("exe"),
     owner("process.cmdline", "process.cmdline", "command line, secrets redacted",
-        Read::Text(|p| text(&p.cmdline))).csv("cmdline").field("cmd"),
+        Read::Text(|p| text(p.cmdline.raw()))).csv("cmdline").field("cmd"),
     owner("process.uid", "process.uid", "real user id",
         Read::Count(|p| Some(p.uid.into()))).csv("uid"),
     owner("process.user", "process.user", "name of that user",
-        Read::Text(|p| maybe(&p.user))).csv("user").field("user"),
+        Read::Text(|p| raw(&p.user))).csv("user").field("user"),
     owner("process.ppid", "process.ppid", "process id of the parent",
         Read::Count(|p| Some(p.ppid.into()))).csv("ppid"),
     owner("process.euid", "process.euid", "effective user id",
@@ -160,17 +160,17 @@ pub const FACTS: &[Fact] = &[
         Read::Text(hash)).csv("sha256").field("hash"),
     structured("process.not_hashed", "process.not_hashed", "why there is no SHA-256"),
     owner("process.cwd", "process.cwd", "working folder",
-        Read::Text(|p| text(&p.cwd))).csv("cwd"),
+        Read::Text(|p| text(p.cwd.raw()))).csv("cwd"),
     structured("process.session", "process.session", "login session of the audit system"),
     structured("process.redacted", "process.redacted", "whether secrets were taken out of the command line"),
     structured("process.cgroup", "process.cgroup", "control group"),
     owner("process.unit", "process.unit", "systemd unit",
-        Read::Text(|p| maybe(&p.place.unit))).csv("unit").field("unit"),
+        Read::Text(|p| raw(&p.place.unit))).csv("unit").field("unit"),
     structured("process.slice", "process.slice", "systemd slice"),
     owner("process.container", "process.container_id", "container: in JSON an object, in columns `runtime:name`",
-        Read::Text(|p| p.place.container.as_ref().map(|it| it.to_string().into()))).csv("container").field("container"),
+        Read::Text(|p| p.place.container.as_ref().map(|it| it.title().into_raw().into()))).csv("container").field("container"),
     owner("process.pod", "process.pod", "pod of Kubernetes",
-        Read::Text(|p| maybe(&p.place.pod))).csv("pod"),
+        Read::Text(|p| raw(&p.place.pod))).csv("pod"),
     structured("process.ancestors", "process.parent_id", "the processes that led to it, the nearest first"),
     // Bytes that calls of processes moved.
     structured("traffic", "traffic", "bytes and calls of each process that moved any"),
@@ -268,6 +268,10 @@ fn narrow<T: TryFrom<u64> + Default>(number: u64) -> T {
 
 fn text(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(text))
+}
+
+fn raw(text: &Option<Untrusted>) -> Option<Cow<'_, str>> {
+    text.as_ref().map(|text| text.raw().into())
 }
 
 fn maybe(text: &Option<String>) -> Option<Cow<'_, str>> {

@@ -1,42 +1,49 @@
 //! Where a process runs: what the path of its cgroup tells of systemd units, containers and pods.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::from_bytes;
+use super::untrusted::exact;
+use super::{Untrusted, from_bytes};
 
 /// Where a process runs, as the path of its cgroup tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The systemd unit, such as `ssh.service`.
-    pub unit: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub unit: Option<Untrusted>,
     /// The systemd slice that it is in, without systemd's escapes.
-    pub slice: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub slice: Option<Untrusted>,
     /// The container.
     pub container: Option<Container>,
     /// Uid of the Kubernetes pod.
-    pub pod: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub pod: Option<Untrusted>,
 }
 
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// `docker`, `podman`, `containerd`, `cri-o`, `lxc` or `nspawn`.
-    pub runtime: String,
+    #[serde(serialize_with = "exact")]
+    pub runtime: Untrusted,
     /// The runtime's id of it, mostly 64 hexadecimal digits.
-    pub id: String,
+    #[serde(serialize_with = "exact")]
+    pub id: Untrusted,
     /// Its name, where the runtime's files tell.
-    pub name: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub name: Option<Untrusted>,
     /// The image that it was made from, where the runtime's files tell.
-    pub image: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub image: Option<Untrusted>,
 }
 
-impl fmt::Display for Container {
-    /// Runtime, and name or the first digits of the id.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = self.id.get(..12).unwrap_or(&self.id);
-        write!(f, "{}:{}", self.runtime, self.name.as_deref().unwrap_or(short))
+impl Container {
+    /// How it is called among others: `docker:web`, or the beginning of its id instead of a name.
+    pub fn title(&self) -> Untrusted {
+        let id = self.id.raw();
+        let short = id.get(..12).unwrap_or(id);
+        format!("{}:{}", self.runtime.raw(), self.name.as_ref().map_or(short, Untrusted::raw)).into()
     }
 }
 
@@ -52,11 +59,11 @@ impl Place {
             let found = parts.iter().rev().find(|part| suffixes.iter().any(|suffix| part.ends_with(suffix)));
             found.map(|part| (*part).to_owned())
         };
-        let slice = ends(&[".slice"]).map(|slice| unescaped(&slice));
+        let slice = ends(&[".slice"]).map(|slice| unescaped(&slice).into());
         Self {
-            unit: ends(&[".service", ".scope", ".socket", ".mount", ".swap"]),
+            unit: ends(&[".service", ".scope", ".socket", ".mount", ".swap"]).map(Into::into),
             container: parts.iter().enumerate().rev().find_map(|(at, part)| container(&parts[..at], part)),
-            pod: parts.iter().rev().find_map(|part| pod(part)),
+            pod: parts.iter().rev().find_map(|part| pod(part)).map(Into::into),
             slice,
         }
     }
@@ -159,7 +166,9 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn container_of(path: &str) -> Option<(String, String)> {
-        Place::of_cgroup(&path.replace("ID", ID)).container.map(|it| (it.runtime, it.id.replace(ID, "ID")))
+        Place::of_cgroup(&path.replace("ID", ID))
+            .container
+            .map(|it| (it.runtime.into_raw(), it.id.raw().replace(ID, "ID")))
     }
 
     #[test]
@@ -183,7 +192,11 @@ mod tests {
             ("", None, None),
         ] {
             let place = Place::of_cgroup(path);
-            assert_eq!((place.unit.as_deref(), place.slice.as_deref()), (unit, slice), "{path}");
+            assert_eq!(
+                (place.unit.as_ref().map(Untrusted::raw), place.slice.as_ref().map(Untrusted::raw)),
+                (unit, slice),
+                "{path}"
+            );
             assert_eq!((place.container, place.pod), (None, None), "{path}");
         }
     }
@@ -226,7 +239,7 @@ mod tests {
         let uid = "12345678-9abc-def0-1234-56789abcdef0";
         let slice = format!("/kubepods.slice/kubepods-burstable-pod{}.slice/x", uid.replace('-', "_"));
         for path in [format!("/kubepods/besteffort/pod{uid}/x"), slice] {
-            assert_eq!(Place::of_cgroup(&path).pod.as_deref(), Some(uid), "{path}");
+            assert_eq!(Place::of_cgroup(&path).pod.as_ref().map(Untrusted::raw), Some(uid), "{path}");
         }
         assert_eq!(Place::of_cgroup("/system.slice/podman.service").pod, None);
     }

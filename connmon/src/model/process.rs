@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Place, Timestamp};
+use super::untrusted::exact;
+use super::{Place, Timestamp, Untrusted};
 
 /// A process within one boot: the PID alone comes back, the pair does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,8 +16,7 @@ pub struct ProcessId {
     pub start_ns: u64,
 }
 
-/// What is known of a process. All strings come from the host and are hostile: see
-/// [`display_safe`](super::display_safe).
+/// What is known of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Which one.
@@ -26,15 +26,19 @@ pub struct Process {
     /// Parent's PID when the process was first seen.
     pub ppid: u32,
     /// The kernel's 16-byte name.
-    pub comm: String,
+    #[serde(serialize_with = "exact")]
+    pub comm: Untrusted,
     /// Path of the executable, empty where unknown.
-    pub exe: String,
+    #[serde(serialize_with = "exact")]
+    pub exe: Untrusted,
     /// The arguments, joined by spaces.
-    pub cmdline: String,
+    #[serde(serialize_with = "exact")]
+    pub cmdline: Untrusted,
     /// Real user id.
     pub uid: u32,
     /// The user's name on this host, where it has one.
-    pub user: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub user: Option<Untrusted>,
     /// A kernel thread.
     pub kernel_thread: bool,
     /// Effective user id when it began the program.
@@ -46,11 +50,13 @@ pub struct Process {
     /// SHA-256 of the executable.
     pub exe_hash: ExeHash,
     /// The folder it was in when it began the program, empty where unknown.
-    pub cwd: String,
+    #[serde(serialize_with = "exact")]
+    pub cwd: Untrusted,
     /// Something in the arguments looked like a secret and was redacted.
     pub redacted: bool,
     /// Path of its cgroup, empty where unknown.
-    pub cgroup: String,
+    #[serde(serialize_with = "exact")]
+    pub cgroup: Untrusted,
     /// What the cgroup tells.
     pub place: Place,
     /// The process that started it, as it was then.

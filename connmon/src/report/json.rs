@@ -31,7 +31,8 @@ pub fn write(summary: &Summary, options: &Options, out: &mut (impl Write + ?Size
         "totals": figures(&summary.totals.figures),
         "both_ends_here": summary.totals.own,
         "findings": options.findings.iter().map(|finding| json!({
-            "title": finding.title, "connections": finding.connections, "reason": finding.reason, "filter": finding.filter,
+            "title": finding.title, "connections": finding.connections, "reason": Exactly(&finding.reason),
+            "filter": Exactly(&finding.filter),
         })).collect::<Vec<_>>(),
         "processes": processes(summary),
         "remotes": remotes(summary),
@@ -61,8 +62,9 @@ fn processes(summary: &Summary) -> Vec<Value> {
         with(
             &row.figures,
             json!({
-                "pid": row.process.id.pid, "started": row.process.started.to_string(), "comm": row.process.comm,
-                "exe": row.process.exe, "cmdline": row.process.cmdline, "uid": row.process.uid, "user": row.process.user,
+                "pid": row.process.id.pid, "started": row.process.started.to_string(), "comm": Exactly(&row.process.comm),
+                "exe": Exactly(&row.process.exe), "cmdline": Exactly(&row.process.cmdline), "uid": row.process.uid,
+                "user": Exactly(&row.process.user),
                 "remotes": row.remotes, "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),
             }),
         )

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Row, Transaction, params};
 
-use crate::model::{Container, ExeHash, ExeState, Place, Process, ProcessId, Timestamp};
+use super::names;
+use crate::model::{Container, ExeHash, ExeState, Place, Process, ProcessId, Timestamp, Untrusted};
 use crate::rows::ProcessRow;
 
 /// Writes a process, or what has become known of it since.
@@ -31,11 +32,11 @@ pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusql
         process.id.start_ns as i64,
         process.started.0,
         process.ppid,
-        process.comm,
-        process.exe,
-        process.cmdline,
+        process.comm.raw(),
+        process.exe.raw(),
+        process.cmdline.raw(),
         process.uid,
-        process.user,
+        process.user.as_ref().map(Untrusted::raw),
         process.kernel_thread,
         row.parent.map(|parent| base | parent),
         process.euid,
@@ -43,16 +44,16 @@ pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusql
         process.exe_state.name(),
         sha256,
         not_hashed,
-        process.cwd,
+        process.cwd.raw(),
         process.redacted,
-        process.cgroup,
-        process.place.unit,
-        process.place.slice,
-        container.map(|container| &container.runtime),
-        container.map(|container| &container.id),
-        container.and_then(|container| container.name.as_ref()),
-        container.and_then(|container| container.image.as_ref()),
-        process.place.pod,
+        process.cgroup.raw(),
+        process.place.unit.as_ref().map(Untrusted::raw),
+        process.place.slice.as_ref().map(Untrusted::raw),
+        container.map(|container| container.runtime.raw()),
+        container.map(|container| container.id.raw()),
+        container.and_then(|container| container.name.as_ref()).map(Untrusted::raw),
+        container.and_then(|container| container.image.as_ref()).map(Untrusted::raw),
+        process.place.pod.as_ref().map(Untrusted::raw),
     ])?;
     Ok(())
 }
@@ -96,22 +97,26 @@ pub fn some(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Arc<P
 
 fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
     let text = |name: &str| newer::<String>(row, name);
+    let captured = |name: &str| text(name).map(|text| text.map(Untrusted::from));
     let uid = row.get("uid")?;
-    let container = match (text("container_runtime")?, text("container_id")?) {
-        (Some(runtime), Some(id)) => {
-            Some(Container { runtime, id, name: text("container_name")?, image: text("container_image")? })
-        }
+    let container = match (captured("container_runtime")?, captured("container_id")?) {
+        (Some(runtime), Some(id)) => Some(Container {
+            runtime,
+            id,
+            name: captured("container_name")?,
+            image: captured("container_image")?,
+        }),
         _ => None,
     };
     Ok(Process {
         id: ProcessId { pid: row.get("pid")?, start_ns: row.get::<_, i64>("start_ns")? as u64 },
         started: Timestamp(row.get("started")?),
         ppid: row.get("ppid")?,
-        comm: row.get("comm")?,
-        exe: row.get("exe")?,
-        cmdline: row.get("cmdline")?,
+        comm: names::text(row, "comm")?,
+        exe: names::text(row, "exe")?,
+        cmdline: names::text(row, "cmdline")?,
         uid,
-        user: row.get("user")?,
+        user: captured("user")?,
         kernel_thread: row.get("kernel_thread")?,
         euid: newer(row, "euid")?.unwrap_or(uid),
         session: newer(row, "session")?,
@@ -121,10 +126,10 @@ fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
             (None, Some(why)) => ExeHash::Refused(why),
             (None, None) => ExeHash::Unknown,
         },
-        cwd: text("cwd")?.unwrap_or_default(),
+        cwd: captured("cwd")?.unwrap_or_default(),
         redacted: newer::<bool>(row, "redacted")?.unwrap_or(false),
-        cgroup: text("cgroup")?.unwrap_or_default(),
-        place: Place { unit: text("unit")?, slice: text("slice")?, container, pod: text("pod")? },
+        cgroup: captured("cgroup")?.unwrap_or_default(),
+        place: Place { unit: captured("unit")?, slice: captured("slice")?, container, pod: captured("pod")? },
         parent: None,
     })
 }

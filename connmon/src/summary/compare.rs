@@ -119,7 +119,8 @@ fn named(rows: impl Iterator<Item = (String, Figures)>) -> Named {
 }
 
 fn programs(summary: &Summary) -> Named {
-    let name = |comm: &str, exe: &str| if exe.is_empty() { comm.to_owned() } else { exe.to_owned() };
+    let name =
+        |comm: &Untrusted, exe: &Untrusted| if exe.is_empty() { comm.raw() } else { exe.raw() }.to_owned();
     named(summary.processes.iter().map(|row| (name(&row.process.comm, &row.process.exe), row.figures)))
 }
 

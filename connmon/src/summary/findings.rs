@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::format::{bytes, count, duration, grouped};
 use super::{ProcessRow, RemoteRow, Summary};
-use crate::model::{AddressKind, Connection, ExeState};
+use crate::model::{AddressKind, Connection, ExeState, Untrusted};
 
 /// A connection that lasts as long is long-lived.
 const LONG_NS: i64 = 3_600_000_000_000;
@@ -29,10 +29,10 @@ pub struct Finding {
     pub title: &'static str,
     /// How many connections it is about.
     pub connections: u64,
-    /// Why it is listed. It has captured text in it.
-    pub reason: String,
-    /// The filter that shows these connections.
-    pub filter: String,
+    /// Why it is listed, with captured text in it.
+    pub reason: Untrusted,
+    /// The filter that shows these connections, with captured text in it.
+    pub filter: Untrusted,
 }
 
 /// Collects what only single connections tell.
@@ -86,7 +86,7 @@ pub fn findings(summary: &Summary, before: Option<&HashSet<IpAddr>>) -> Vec<Find
 
 /// Why an executable is odd.
 fn oddity(row: &ProcessRow) -> Option<&'static str> {
-    let exe = row.process.exe.as_str();
+    let exe = row.process.exe.raw();
     match row.process.exe_state {
         ExeState::Deleted => Some("deleted"),
         ExeState::Memory => Some("only in memory"),
@@ -115,9 +115,10 @@ fn odd_executables(summary: &Summary) -> Vec<Finding> {
         reason: format!(
             "{}: {}.",
             count(rows.len() as u64, "process", "processes"),
-            some(rows.iter().map(|row| row.process.exe.clone()))
-        ),
-        filter: list("exe", "=", rows.iter().map(|row| row.process.exe.as_str())),
+            some(rows.iter().map(|row| row.process.exe.raw().to_owned()))
+        )
+        .into(),
+        filter: list("exe", "=", rows.iter().map(|row| row.process.exe.raw())).into(),
     };
     kinds.into_iter().map(finding).collect()
 }
@@ -130,12 +131,14 @@ fn bursts(summary: &Summary) -> Option<Finding> {
         connections: rows.iter().map(|(row, _)| row.figures.failed).sum(),
         reason: format!(
             "At least {BURST} within a minute: {}.",
-            some(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm)))
-        ),
+            some(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm.raw())))
+        )
+        .into(),
         filter: format!(
             "{} (end:refused or end:rst,timeout,unreachable,error bytes:0)",
             list("pid", ":", rows.iter().map(|(row, _)| row.process.id.pid.to_string()))
-        ),
+        )
+        .into(),
     })
 }
 
@@ -157,8 +160,9 @@ fn first_seen(summary: &Summary, before: &HashSet<IpAddr>) -> Option<Finding> {
                     .first()
                     .map_or_else(|| row.ip.to_string(), |name| name.raw().into()))
             )
-        ),
-        filter: list("ip", ":", new.iter().take(200).map(|row| row.ip.to_string())),
+        )
+        .into(),
+        filter: list("ip", ":", new.iter().take(200).map(|row| row.ip.to_string())).into(),
     })
 }
 
@@ -170,7 +174,8 @@ fn long_lived(summary: &Summary) -> Option<Finding> {
         reason: format!(
             "They lasted an hour or more, the longest {}.",
             duration(u64::try_from(longest).unwrap_or(0))
-        ),
+        )
+        .into(),
         filter: "dur>=1h".into(),
     })
 }
@@ -186,10 +191,11 @@ fn talkers(summary: &Summary) -> Option<Finding> {
             "A quarter of all bytes or more: {}.",
             some(rows.iter().map(|row| {
                 let share = row.figures.bytes() as f64 / all as f64 * 100.0;
-                format!("{} with {share:.0} % ({})", row.process.comm, bytes(row.figures.bytes()))
+                format!("{} with {share:.0} % ({})", row.process.comm.raw(), bytes(row.figures.bytes()))
             }))
-        ),
-        filter: list("pid", ":", rows.iter().map(|row| row.process.id.pid.to_string())),
+        )
+        .into(),
+        filter: list("pid", ":", rows.iter().map(|row| row.process.id.pid.to_string())).into(),
     })
 }
 

@@ -157,16 +157,16 @@ impl Redactor {
         redacted.parent = redacted.parent.take().map(|parent| self.process(&parent));
         if self.what.cmdline || self.what.internal {
             redacted.redacted |= !redacted.cmdline.is_empty();
-            redacted.cmdline.clear();
+            redacted.cmdline = Untrusted::default();
         }
         if self.what.cmdline {
-            redacted.cwd.clear();
+            redacted.cwd = Untrusted::default();
         }
         if self.what.users {
             self.user(&mut redacted);
         }
         if self.what.internal {
-            redacted.cgroup.clear();
+            redacted.cgroup = Untrusted::default();
             if let Some(container) = &mut redacted.place.container {
                 container.name = None;
                 container.image = None;
@@ -178,7 +178,7 @@ impl Redactor {
     }
 
     fn user(&mut self, process: &mut Process) {
-        let name = process.user.take().filter(|name| !name.is_empty());
+        let name = process.user.take().map(Untrusted::into_raw).filter(|name| !name.is_empty());
         let mut number = |uid: u32, name: Option<&String>| match uid {
             0 => 0,
             _ => 1000 + self.users.of(name.cloned().unwrap_or_else(|| uid.to_string())),
@@ -187,30 +187,34 @@ impl Redactor {
         let uid = number(process.uid, name.as_ref());
         process.euid = if same { uid } else { number(process.euid, None) };
         process.uid = uid;
-        process.user =
-            Some(if process.uid == 0 { "root".into() } else { format!("user-{}", process.uid - 1000) });
+        process.user = Some(if process.uid == 0 {
+            "root".into()
+        } else {
+            format!("user-{}", process.uid - 1000).into()
+        });
         process.session = None;
         // Slices, sessions and managers have numbers of users in their names.
-        process.cgroup.clear();
+        process.cgroup = Untrusted::default();
         let place = &mut process.place;
         for part in [&mut place.unit, &mut place.slice] {
             if part
                 .as_ref()
-                .is_some_and(|name| ["user@", "user-", "session-"].iter().any(|s| name.contains(s)))
+                .is_some_and(|name| ["user@", "user-", "session-"].iter().any(|s| name.raw().contains(s)))
             {
                 *part = None;
             }
         }
-        for text in [&mut process.exe, &mut process.cwd, &mut process.cmdline] {
-            *text = self.without_homes(text);
+        for captured in [&mut process.exe, &mut process.cwd, &mut process.cmdline] {
+            let mut text = self.without_homes(captured.raw());
             if let Some(name) = name.as_ref().filter(|name| *name != "root") {
                 let user = format!("user-{}", self.users.of(name.clone()));
-                *text = text.replace(&format!("/{name}/"), &format!("/{user}/"));
+                text = text.replace(&format!("/{name}/"), &format!("/{user}/"));
                 if text.ends_with(&format!("/{name}")) {
                     text.truncate(text.len() - name.len());
                     text.push_str(&user);
                 }
             }
+            *captured = text.into();
         }
         if let ExeHash::Refused(_) = process.exe_hash {
             process.exe_hash = ExeHash::Unknown;
@@ -317,7 +321,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("/home/user-1/tool"), "{text}");
-        assert_eq!(hers.owner.unwrap().user.as_deref(), Some("user-1"));
+        assert_eq!(hers.owner.unwrap().user.as_ref().map(Untrusted::raw), Some("user-1"));
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub struct ProcessRow {
     /// What is known of it, as of its newest connection.
     pub process: Arc<Process>,
     /// Other executables that the same process ran before or after, at most eight.
-    pub other_exes: BTreeSet<String>,
+    pub other_exes: BTreeSet<Untrusted>,
     /// Everything.
     pub figures: Figures,
     /// TCP alone.

@@ -25,7 +25,7 @@ fn totals_are_exact() {
 #[test]
 fn rows_add_up_and_are_ranked() {
     let s = varied();
-    let names: Vec<&str> = s.processes.iter().map(|row| row.process.comm.as_str()).collect();
+    let names: Vec<&str> = s.processes.iter().map(|row| row.process.comm.raw()).collect();
     assert_eq!(names, ["curl", "nginx"]);
     let curl = &s.processes[0];
     assert_eq!((curl.figures.connections, curl.tcp.connections, curl.udp.connections), (5, 4, 1));

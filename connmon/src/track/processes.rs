@@ -11,7 +11,7 @@ use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, TaskRecord, kind};
 use super::wall_clock;
 use crate::frame::{Executable, ProcessFacts, ProgramFacts, Start, Subject};
 use crate::model::secrets::Secrets;
-use crate::model::{ExeHash, ExeState, Process, ProcessId, split_args};
+use crate::model::{ExeHash, ExeState, Process, ProcessId, Untrusted, split_args};
 use crate::rows::ProcessRow;
 use cgroups::Cgroups;
 use fields::{comm, folder, path, session};
@@ -33,7 +33,7 @@ const MAX_ANCESTORS: u32 = 64;
 /// All processes of a recording that may still matter.
 #[derive(Default)]
 pub struct Processes {
-    users: HashMap<u32, String>,
+    users: HashMap<u32, Untrusted>,
     clock_offset_ns: i64,
     known: HashMap<ProcessId, Known>,
     cgroups: Cgroups,
@@ -166,15 +166,15 @@ impl Processes {
             started: wall_clock(id.start_ns, self.clock_offset_ns),
             ppid: exec.ppid,
             comm: comm(&exec.comm),
-            exe,
-            cmdline,
+            exe: exe.into(),
+            cmdline: cmdline.into(),
             redacted,
             uid: exec.uid,
             user: self.users.get(&exec.uid).cloned(),
             euid: exec.euid,
             session: session(exec.session),
             exe_state,
-            cwd: folder(path(&exec.cwd, exec.cwd_len, exec.cwd_truncated)),
+            cwd: folder(path(&exec.cwd, exec.cwd_len, exec.cwd_truncated)).into(),
             cgroup,
             place,
             ..Process::default()
@@ -202,7 +202,8 @@ impl Processes {
             && image.process.exe.is_empty()
         {
             image.process.exe = facts.exe;
-            (image.process.cmdline, image.process.redacted) = self.secrets.cmdline(&facts.args);
+            let (cmdline, redacted) = self.secrets.cmdline(&facts.args);
+            (image.process.cmdline, image.process.redacted) = (cmdline.into(), redacted);
             image.process.cwd = facts.cwd;
             image.file = facts.file;
         }
@@ -219,9 +220,7 @@ impl Processes {
             if facts.deleted && process.exe_state == ExeState::Present {
                 process.exe_state = ExeState::Deleted;
                 // Where exec told the path it has nothing behind it.
-                if process.exe.ends_with(DELETED) {
-                    process.exe.truncate(process.exe.len() - DELETED.len());
-                }
+                process.exe = process.exe.map(|exe| exe.strip_suffix(DELETED).unwrap_or(exe).to_owned());
             }
             if let Some(container) = &mut process.place.container {
                 container.name.clone_from(&facts.container_name);
@@ -290,7 +289,7 @@ impl Processes {
         id: ProcessId,
         at: Option<usize>,
         uid: u32,
-        comm: Option<String>,
+        comm: Option<Untrusted>,
         time_ns: u64,
     ) -> i64 {
         let user = self.users.get(&uid).cloned();

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::frame::{Counters, ProgramFacts, Start};
-use crate::model::{End, ExeHash, ExeState, KernelTotals};
+use crate::model::{End, ExeHash, ExeState, KernelTotals, Untrusted};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -156,7 +156,7 @@ fn a_short_connection_is_one_row() {
     assert_eq!(row.opened, Timestamp(1_005 * SECOND as i64));
     assert_eq!(row.kernel, Some(KernelTotals { tx_bytes: 10, rx_bytes: 20, ..KernelTotals::default() }));
     assert_eq!(batch.processes.len(), 1);
-    assert_eq!(batch.processes[0].process.user.as_deref(), Some("ada"));
+    assert_eq!(batch.processes[0].process.user.as_ref().map(Untrusted::raw), Some("ada"));
     assert_eq!((batch.traffic[0].tx_bytes, batch.traffic[0].rx_bytes), (10, 20));
     let reconciliation = batch.completeness.unwrap().reconciliation;
     assert_eq!((reconciliation.compared, reconciliation.equal), (1, 1));
@@ -244,7 +244,7 @@ fn a_fork_inherits_and_exec_replaces() {
     let [parent, child] = &batch.processes[..] else { panic!("{:?}", batch.processes) };
     assert_eq!((parent.row, parent.parent, parent.process.id.pid), (1, None, 6));
     assert_eq!((child.parent, child.process.id.pid, child.process.ppid), (Some(1), 7, 6));
-    assert_eq!((child.process.exe.as_str(), child.process.cmdline.as_str()), ("/bin/sh", "sh -c x"));
+    assert_eq!((child.process.exe.raw(), child.process.cmdline.raw()), ("/bin/sh", "sh -c x"));
 }
 
 fn task(tgid: u32, ppid: u32, kind: u32, time_ns: u64) -> TaskRecord {
@@ -315,12 +315,12 @@ fn a_process_is_where_its_cgroup_was() {
         Frame::Live(Box::new(entry(1, 1, 1))),
     ]);
     let unit = |batch: &Batch| batch.processes[0].process.place.unit.clone();
-    assert_eq!(unit(&batch).as_deref(), Some("a.service"));
+    assert_eq!(unit(&batch).as_ref().map(Untrusted::raw), Some("a.service"));
     assert_eq!(batch.processes[0].process.session, Some(3));
     tracker.feed(Frame::Task(moved));
     let later = SockEntry { opened_ns: 7 * SECOND, ..entry(2, 1, 1) };
     tracker.feed(closed(later, 1, 1));
-    assert_eq!(unit(&tracker.take()).as_deref(), Some("b.service"));
+    assert_eq!(unit(&tracker.take()).as_ref().map(Untrusted::raw), Some("b.service"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::By;
 use crate::export::process::name;
-use crate::model::{Connection, Process, ProcessId, Timestamp, display_safe};
+use crate::model::{Connection, Container, Process, ProcessId, Timestamp, Untrusted, display_safe};
 use crate::summary::{AddressKind, service_of};
 
 /// What the connections of a group have in common. The order is that of `--sort name`.
@@ -45,7 +45,7 @@ pub fn of(by: By, member: &Member<'_>) -> Key {
             member.process.map_or(Key::Nobody, |process| of_process(by, member.boot, process))
         }
         By::Host => match connection.host() {
-            Some(host) => Key::Text(display_safe(host).into_owned()),
+            Some(host) => Key::Text(host.shown().into_owned()),
             None => Key::Remote(connection.remote.ip),
         },
         By::Remote => Key::Remote(connection.remote.ip),
@@ -69,16 +69,16 @@ pub fn of(by: By, member: &Member<'_>) -> Key {
 
 /// For groupings by who: the key of a process.
 fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Key {
-    let text = |known: Option<&str>, none: &str| {
-        Key::Text(known.map_or_else(|| none.into(), |known| display_safe(known).into_owned()))
+    let text = |known: Option<&Untrusted>, none: &str| {
+        Key::Text(known.map_or_else(|| none.into(), |known| known.shown().into_owned()))
     };
     match by {
         By::Process => Key::Process(boot.clone(), process.id),
-        By::User => text(process.user.as_deref(), &process.uid.to_string()),
-        By::Unit => text(process.place.unit.as_deref(), "(no unit)"),
+        By::User => text(process.user.as_ref(), &process.uid.to_string()),
+        By::Unit => text(process.place.unit.as_ref(), "(no unit)"),
         By::Container => {
-            let container = process.place.container.as_ref().map(ToString::to_string);
-            text(container.as_deref(), "(the host)")
+            let container = process.place.container.as_ref().map(Container::title);
+            text(container.as_ref(), "(the host)")
         }
         _ => Key::Text(name(process)),
     }

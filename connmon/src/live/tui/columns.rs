@@ -314,10 +314,9 @@ fn of_process(app: &App, sum: &ProcessSum, Wanted { what, width }: Wanted) -> Ce
             Cell::new(bars(theme, &steps), theme.moving())
         }
         Tells::Command => {
-            let command = process.map_or("", |process| {
-                if process.cmdline.is_empty() { process.exe.as_str() } else { process.cmdline.as_str() }
-            });
-            Cell::new(tame(command), theme.dim())
+            let command = process
+                .map(|process| if process.cmdline.is_empty() { &process.exe } else { &process.cmdline });
+            Cell::new(command.map(tame).unwrap_or_default(), theme.dim())
         }
         Tells::Sent | Tells::Received if app.tab == Tab::Connections => {
             Cell { style: theme.bold(), ..of_sum(app, &sum.sum, what) }

@@ -7,7 +7,7 @@ use super::rows::{Key, What};
 use super::sums::{PlaceSum, ProcessSum, Sum};
 use super::text::{count, rate, size, tame};
 use crate::export::show;
-use crate::model::{Connection, Process, Proto, Service, Timestamp, Zone};
+use crate::model::{Connection, Container, Process, Proto, Service, Timestamp, Untrusted, Zone};
 use crate::summary::format::{clock, duration};
 
 /// Connections of a row that are named.
@@ -94,19 +94,20 @@ fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
 
 fn about(process: &Process, lines: &mut Vec<String>) {
     lines.push(format!("process {} {}", process.id.pid, tame(&process.comm)));
-    let user = process.user.as_deref().unwrap_or("no name");
-    let container = process.place.container.as_ref().map(ToString::to_string);
+    let none = Untrusted::default();
+    let user = process.user.as_ref().map_or("no name".into(), tame);
+    let container = process.place.container.as_ref().map(Container::title);
     let parents: Vec<String> =
-        process.ancestors().map(|parent| format!("{} {}", parent.comm, parent.id.pid)).collect();
+        process.ancestors().map(|parent| format!("{} {}", tame(&parent.comm), parent.id.pid)).collect();
     for (name, value) in [
-        ("executable", process.exe.as_str()),
+        ("executable", &process.exe),
         ("command", &process.cmdline),
         ("folder", &process.cwd),
-        ("user", &format!("{user} ({})", process.uid)),
-        ("started", &format!("{} UTC", clock(process.started))),
-        ("started by", &parents.join(", ")),
-        ("unit", process.place.unit.as_deref().unwrap_or_default()),
-        ("container", container.as_deref().unwrap_or_default()),
+        ("user", &format!("{user} ({})", process.uid).into()),
+        ("started", &format!("{} UTC", clock(process.started)).into()),
+        ("started by", &parents.join(", ").into()),
+        ("unit", process.place.unit.as_ref().unwrap_or(&none)),
+        ("container", container.as_ref().unwrap_or(&none)),
     ] {
         if !value.is_empty() {
             lines.push(format!("  {name:<12} {}", tame(value)));
@@ -122,7 +123,7 @@ fn destination(app: &App, place: &PlaceSum) -> Vec<String> {
         Some(name) => format!("{name} ({port})"),
         None => format!("{proto} {port}"),
     };
-    let captured = |texts: &std::collections::BTreeSet<crate::model::Untrusted>| {
+    let captured = |texts: &std::collections::BTreeSet<Untrusted>| {
         list(texts.iter().map(|text| tame(text).into_owned()).collect())
     };
     for (name, value) in [
@@ -217,9 +218,9 @@ pub(super) fn strip(app: &App) -> [String; 2] {
 
 fn process_strip(sum: &ProcessSum) -> [String; 2] {
     let Some(process) = &sum.process else { return Default::default() };
-    let unit = process.place.unit.as_deref().map(|unit| format!(" · {}", tame(unit))).unwrap_or_default();
+    let unit = process.place.unit.as_ref().map(|unit| format!(" · {}", tame(unit))).unwrap_or_default();
     let container =
-        process.place.container.as_ref().map(|c| format!(" · {}", tame(&c.to_string()))).unwrap_or_default();
+        process.place.container.as_ref().map(|c| format!(" · {}", tame(&c.title()))).unwrap_or_default();
     let addresses = count(sum.remotes.len() as u64, "address", "addresses");
     [format!("{} · {addresses}{unit}{container}", tame(&process.exe)), tame(&process.cmdline).into_owned()]
 }

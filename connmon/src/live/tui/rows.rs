@@ -140,7 +140,7 @@ fn weight_of_item(by: By, item: &Item) -> Weight {
         By::Newest => u64::try_from(connection.opened.0).unwrap_or(0),
         By::Name => {
             let owner = connection.owner.as_ref();
-            return Weight::Text(owner.map_or_else(String::new, |owner| owner.comm.to_lowercase()));
+            return Weight::Text(owner.map_or_else(String::new, |owner| owner.comm.raw().to_lowercase()));
         }
         By::Remote => return Weight::Address(connection.remote),
     })
@@ -197,7 +197,7 @@ pub(super) fn collect(app: &App) -> Vec<Listed> {
         Tab::Listening => {
             let weigh = |socket: &Listener| {
                 let weight = match by {
-                    By::Name => Weight::Text(socket.comm.to_lowercase()),
+                    By::Name => Weight::Text(socket.comm.raw().to_lowercase()),
                     _ => Weight::Number(socket.local.port.into()),
                 };
                 let key = Key::Socket(socket.proto, socket.local, socket.pid);
@@ -224,7 +224,7 @@ fn in_order(mut rows: Vec<(Weight, Listed)>, falls: bool) -> Vec<Listed> {
 fn processes(app: &App, by: By) -> Vec<(Weight, Listed)> {
     let sums = sums::by_process(&app.items).into_iter();
     sums.map(|(id, sum)| {
-        let weight = weight_of_sum(by, &sum.sum, sum.name());
+        let weight = weight_of_sum(by, &sum.sum, sum.name().raw());
         (weight, row(Key::Process(id), What::Process(Box::new(sum))))
     })
     .collect()

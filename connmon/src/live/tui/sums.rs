@@ -60,8 +60,8 @@ pub(super) struct ProcessSum {
 
 impl ProcessSum {
     /// The name of its program, as it was captured.
-    pub fn name(&self) -> &str {
-        self.process.as_ref().map_or(NOBODY, |process| &process.comm)
+    pub fn name(&self) -> Untrusted<&str> {
+        self.process.as_ref().map_or(NOBODY.into(), |process| process.comm.borrowed())
     }
 }
 
@@ -155,10 +155,7 @@ pub(super) fn by_place(items: &Items, by: By) -> Vec<(String, PlaceSum)> {
         row.sum.add(id, item, item.tx, item.rx);
         row.remotes.insert(item.connection.remote.ip);
         few(&mut row.names, item.connection.host());
-        few(
-            &mut row.processes,
-            item.connection.owner.as_ref().map(|process| Untrusted::from(process.comm.as_str())).as_ref(),
-        );
+        few(&mut row.processes, item.connection.owner.as_ref().map(|process| &process.comm));
         if row.services.len() < FEW {
             row.services.insert((item.connection.proto, item.service.port));
         }

@@ -127,10 +127,9 @@ pub(super) fn processes(summary: &Summary, most: usize) -> Table<ProcessLine> {
 
 /// The kernel's name of a process, or what stands in for it.
 pub(super) fn name(process: &Process) -> Shown {
-    let file = process.exe.rsplit('/').next().unwrap_or_default();
-    Shown::new(
-        [process.comm.as_str(), file, "unnamed"].into_iter().find(|n| !n.is_empty()).unwrap_or_default(),
-    )
+    let file = process.exe.map(|path| path.rsplit('/').next().unwrap_or_default());
+    let names = [process.comm.borrowed(), file, "unnamed".into()];
+    names.into_iter().find(|name| !name.is_empty()).map(Shown::new).unwrap_or_default()
 }
 
 fn user(process: &Process) -> Shown {

@@ -4,7 +4,6 @@ use askama::Template;
 
 use super::view::{Shown, When};
 use super::{Markup, header};
-use crate::model::display_safe;
 use crate::report::{Options, svg};
 use crate::summary::findings::Finding;
 use crate::summary::format;
@@ -81,12 +80,12 @@ impl Top {
 
 impl FindingLine {
     fn new(finding: &Finding) -> Self {
-        let shown = display_safe(&finding.filter);
+        let shown = finding.filter.shown();
         Self {
             title: finding.title,
             connections: format::count(finding.connections, "connection", "connections"),
             reason: Shown::new(&finding.reason),
-            filter: Shown::new(if shown == finding.filter { &finding.filter } else { "" }),
+            filter: if finding.filter == *shown { Shown::new(&finding.filter) } else { Shown::default() },
         }
     }
 }

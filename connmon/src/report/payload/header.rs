@@ -140,8 +140,8 @@ pub(super) fn describe<T>(column: &Column<T>, rows: &[T]) -> Value {
 fn process(Entry { process, parent }: &Entry) -> Value {
     let container = process.place.container.as_ref().map(|container| {
         let parts = [container.name.as_ref(), Some(&container.id), container.image.as_ref()];
-        let parts: Vec<&String> = parts.into_iter().flatten().chain([&container.runtime]).collect();
-        json!({"shown": container.to_string(), "parts": parts})
+        let parts: Vec<_> = parts.into_iter().flatten().chain([&container.runtime]).map(Exactly).collect();
+        json!({"shown": Exactly(&container.title()), "parts": parts})
     });
     let (hash, unhashed) = match &process.exe_hash {
         ExeHash::Sha256(hash) => (Some(hash), None),
@@ -152,23 +152,23 @@ fn process(Entry { process, parent }: &Entry) -> Value {
         "pid": process.id.pid,
         "started": process.started.to_string(),
         "ppid": process.ppid,
-        "comm": process.comm,
-        "exe": process.exe,
-        "cmdline": process.cmdline,
-        "cwd": process.cwd,
+        "comm": Exactly(&process.comm),
+        "exe": Exactly(&process.exe),
+        "cmdline": Exactly(&process.cmdline),
+        "cwd": Exactly(&process.cwd),
         "uid": process.uid,
         "euid": process.euid,
-        "user": process.user,
+        "user": Exactly(&process.user),
         "session": process.session,
         "state": process.exe_state.name(),
         "sha256": hash,
         "unhashed": unhashed,
         "redacted": process.redacted,
         "kernel": process.kernel_thread,
-        "cgroup": process.cgroup,
-        "unit": process.place.unit,
+        "cgroup": Exactly(&process.cgroup),
+        "unit": Exactly(&process.place.unit),
         "container": container,
-        "pod": process.place.pod,
+        "pod": Exactly(&process.place.pod),
         "parent": parent,
     })
 }

@@ -82,7 +82,7 @@ fn process() -> impl Strategy<Value = Process> {
         id: ProcessId { pid, start_ns },
         comm: comm.into(),
         exe: exe.into(),
-        cmdline: format!("{comm} -x"),
+        cmdline: format!("{comm} -x").into(),
         uid,
         user: user.map(Into::into),
         place: Place {
@@ -91,7 +91,7 @@ fn process() -> impl Strategy<Value = Process> {
                 id: "x1".into(),
                 ..Container::default()
             }),
-            unit: user.map(|user| format!("{user}.service")),
+            unit: user.map(|user| format!("{user}.service").into()),
             ..Place::default()
         },
         exe_hash: if pid > 1 { ExeHash::Sha256("1".into()) } else { ExeHash::Refused("x".into()) },

@@ -2,7 +2,7 @@
 
 use connmon_ebpf::{COMM_LEN, NO_SESSION};
 
-use crate::model::from_bytes;
+use crate::model::{Untrusted, from_bytes};
 
 /// The root has no components.
 pub fn folder(path: String) -> String {
@@ -15,8 +15,8 @@ pub fn session(id: u32) -> Option<u32> {
 }
 
 /// A name in its fixed room.
-pub fn comm(bytes: &[u8; COMM_LEN]) -> String {
-    from_bytes(bytes.split(|&byte| byte == 0).next().unwrap_or_default())
+pub fn comm(bytes: &[u8; COMM_LEN]) -> Untrusted {
+    from_bytes(bytes.split(|&byte| byte == 0).next().unwrap_or_default()).into()
 }
 
 /// The components were noted from the file or folder up to the root.

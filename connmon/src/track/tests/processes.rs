@@ -29,7 +29,7 @@ fn live(entry: SockEntry) -> Frame {
 
 /// Row, executable and name of each process that was written.
 fn written(batch: &Batch) -> Vec<(i64, &str, &str)> {
-    batch.processes.iter().map(|row| (row.row, &*row.process.exe, &*row.process.comm)).collect()
+    batch.processes.iter().map(|row| (row.row, row.process.exe.raw(), row.process.comm.raw())).collect()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_connection_that_is_met_before_its_process_gets_it_later() {
         closed(opened(1, "curl", 8 * SECOND), 1, 1),
     ]);
     let owner = batch.connections.last().unwrap().owner;
-    let exe = batch.processes.iter().find(|row| Some(row.row) == owner).map(|row| row.process.exe.as_str());
+    let exe = batch.processes.iter().find(|row| Some(row.row) == owner).map(|row| row.process.exe.raw());
     assert_eq!(exe, Some("/curl"), "{:?}", written(&batch));
 }
 
@@ -177,7 +177,7 @@ fn memory_is_bounded_however_often_a_process_renames_itself() {
     let owners = batch.connections.iter().zip(&batch.traffic).zip(&batch.processes);
     for ((connection, traffic), process) in owners {
         assert_eq!((connection.owner, traffic.process), (Some(process.row), process.row));
-        assert_eq!(process.process.comm, format!("n{}", process.row - 1));
+        assert_eq!(process.process.comm.raw(), format!("n{}", process.row - 1));
     }
 }
 

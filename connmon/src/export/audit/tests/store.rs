@@ -153,9 +153,9 @@ fn processes() -> Vec<ProcessRow> {
             ppid: 1,
             comm: comm.into(),
             exe: exe.into(),
-            cmdline: format!("{comm} --fast,\"now\""),
+            cmdline: format!("{comm} --fast,\"now\"").into(),
             uid,
-            user: user.map(str::to_owned),
+            user: user.map(Into::into),
             kernel_thread: exe.is_empty(),
             place: if row == NGINX { container() } else { Place::default() },
             ..Process::default()

@@ -25,7 +25,7 @@ fn process(row: i64, pid: u32, comm: &str, cmdline: &str, user: &str) -> Process
         started: at(-60),
         ppid: 1,
         comm: comm.into(),
-        exe: format!("/usr/bin/{comm}"),
+        exe: format!("/usr/bin/{comm}").into(),
         cmdline: cmdline.into(),
         uid: 1000,
         user: Some(user.into()),
