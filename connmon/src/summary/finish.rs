@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::builder::Builder;
 use super::rows::{CountryRow, EndRow, Figures, KindRow, ProtocolRow, RemoteRow};
 use super::{Completeness, Connections, Kept, Summary};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::Connection;
 
 pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {

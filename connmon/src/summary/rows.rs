@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Own;
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, Direction, End, Location, Process, ProcessId, Proto, Timestamp};
 
 /// Counts that every row has.

@@ -2,7 +2,7 @@
 
 use super::fixture::{SECOND, START, connection, process, run, share, summary, varied};
 use super::*;
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Completeness as Counters, End, Gap, KernelTotals, LeftOut, Proto, Timestamp};
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::enrich::geo::AddressKind;
 use crate::filter::{Filter, Row};
 use crate::live::board::{Board, Changes};
 use crate::live::meter::{Rate, WINDOW};
+use crate::model::AddressKind;
 use crate::model::{Connection, Direction, End, Service, Timestamp, service_of};
 
 /// A connection that is not older than this is new, nanoseconds.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::places::{network, place};
 use super::tables::{name, words};
 use super::view::{Amount, Label, Shown, When};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, Direction, Rule};
 use crate::report::payload::Written;
 use crate::summary::format;
