@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Own;
-use crate::model::AddressKind;
-use crate::model::{Connection, Direction, End, Location, Process, ProcessId, Proto, Timestamp};
+use crate::model::{
+    AddressKind, Connection, Direction, End, Location, Process, ProcessId, Proto, Timestamp, Untrusted,
+};
 
 /// Counts that every row has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,7 +114,7 @@ pub struct RemoteRow {
     /// Its kind.
     pub kind: AddressKind,
     /// Its names, at most eight, the first by the alphabet.
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<Untrusted>,
     /// Its country, if known: an ISO 3166-1 alpha-2 code.
     pub country: Option<String>,
     /// What else is known of it.

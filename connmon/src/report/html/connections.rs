@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::places::{network, place};
 use super::tables::{name, words};
 use super::view::{Amount, Label, Shown, When};
-use crate::model::AddressKind;
-use crate::model::{Connection, Direction, Rule};
+use crate::model::{AddressKind, Connection, Direction, Rule};
 use crate::report::payload::Written;
 use crate::summary::format;
 use crate::summary::{Kept, Summary};
@@ -120,7 +119,7 @@ fn line(kept: &Kept) -> Line {
         proto: c.proto.to_string(),
         local: c.local.to_string(),
         remote: c.remote.to_string(),
-        host: Shown::new(c.host().unwrap_or_default()),
+        host: c.host().map(Shown::new).unwrap_or_default(),
         place: place(AddressKind::of(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),
