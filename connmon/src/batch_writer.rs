@@ -69,8 +69,8 @@ fn warn_of(news: &[News]) {
             "connection {} to {}{who} matches {} in {}",
             ConnectionId(connection.id),
             connection.remote,
-            hit.indicator,
-            hit.list.name
+            hit.indicator.shown(),
+            hit.list.name.shown()
         );
         tracing::warn!("{}", display_safe(&line));
     }

@@ -3,8 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 // What could change how its surroundings are shown: the set of connmon's own `display_safe`.
-const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef\u{e0000}-\u{e007f}\ufffe\uffff]/gu;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\p{Noncharacter_Code_Point}]/gu;
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes */
@@ -67,6 +66,11 @@ export function append(element, ...children) {
 export function replace(element, ...children) {
   element.replaceChildren();
   append(element, ...children);
+}
+
+/** Text on a canvas. @param {CanvasRenderingContext2D} pen @param {string} text @param {number} x @param {number} y */
+export function draw(pen, text, x, y) {
+  pen.fillText(displaySafe(text), x, y);
 }
 
 /**

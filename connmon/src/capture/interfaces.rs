@@ -25,7 +25,7 @@ pub fn sample() -> Result<Frame, ProcError> {
             rx_packets: device.recv_packets,
             tx_bytes: device.sent_bytes,
             tx_packets: device.sent_packets,
-            name: device.name,
+            name: device.name.into(),
         })
         .collect();
     interfaces.sort_by(|a, b| a.name.cmp(&b.name));

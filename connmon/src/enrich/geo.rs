@@ -176,7 +176,8 @@ impl<'a> Answer<'a> {
     /// The fields besides the country; `source` names the databases that answered.
     pub fn place(&self, source: Arc<str>) -> Location {
         let record = self.record;
-        let text = |text: Option<&str>| text.map(|text| text.chars().take(LONGEST).collect());
+        let text =
+            |text: Option<&str>| text.map(|text| text.chars().take(LONGEST).collect::<String>().into());
         Location {
             region: text(record.region),
             city: text(record.city),

@@ -229,7 +229,7 @@ fn geo(connection: &Connection) -> Option<Geo<'_>> {
     if country.is_none() && place.is_none() {
         return None;
     }
-    let text = |of: fn(&Location) -> Option<&String>| place.and_then(of).map(display_safe);
+    let text = |of: fn(&Location) -> Option<&Untrusted>| place.and_then(of).map(Untrusted::shown);
     let at = place.and_then(|place| place.coordinates);
     Some(Geo {
         country,

@@ -209,12 +209,12 @@ fn remote(event: &mut Event, side: &str, c: &Connection) {
     let at = |field: &str| format!("{side}.{field}");
     event.text(&at("geo.country_iso_code"), c.country.as_deref());
     let Some(place) = c.place.as_deref() else { return };
-    event.text(&at("geo.city_name"), place.city.as_deref());
-    event.text(&at("geo.region_name"), place.region.as_deref());
+    event.text(&at("geo.city_name"), place.city.as_ref());
+    event.text(&at("geo.region_name"), place.region.as_ref());
     let point = place.coordinates.map(|at| json!({ "lat": at.latitude, "lon": at.longitude }));
     event.set(&at("geo.location"), point);
     event.set(&at("as.number"), place.asn);
-    event.text(&at("as.organization.name"), place.org.as_deref());
+    event.text(&at("as.organization.name"), place.org.as_ref());
     event.text("connmon.geo.source", Some(&*place.source));
 }
 

@@ -26,9 +26,9 @@ pub(super) struct HitFields<'a> {
 impl<'a> From<&'a Hit> for HitFields<'a> {
     fn from(hit: &'a Hit) -> Self {
         Self {
-            indicator: display_safe(&hit.indicator),
+            indicator: hit.indicator.shown(),
             kind: hit.kind.name(),
-            list: display_safe(&hit.list.name),
+            list: hit.list.name.shown(),
             list_sha256: display_safe(&hit.list.sha256),
             list_date: hit.list.date.map(|date| date.to_string()),
             time: hit.time.to_string(),
@@ -56,7 +56,7 @@ struct ListFields {
 impl ListFields {
     fn new(list: &IndicatorList, connections: u64) -> Self {
         Self {
-            name: display_safe(&list.name).into_owned(),
+            name: list.name.shown().into_owned(),
             sha256: display_safe(&list.sha256).into_owned(),
             date: list.date.map(|date| date.to_string()),
             indicators: list.indicators,
@@ -101,8 +101,8 @@ pub fn write_text(
     );
     write_wrapped("", &head, room, out)?;
     for hit in hits {
-        let found = format!("{} {} in {}", hit.kind.name(), hit.indicator, hit.list.name);
-        write_wrapped("  ! ", &display_safe(&found), room, out)?;
+        let found = format!("{} {} in {}", hit.kind.name(), hit.indicator.shown(), hit.list.name.shown());
+        write_wrapped("  ! ", &found, room, out)?;
     }
     Ok(())
 }

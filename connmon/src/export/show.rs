@@ -98,13 +98,13 @@ pub fn write_text(
     line(country, c.country.as_deref().unwrap_or("country unknown"))?;
     if let Some(place) = place {
         let parts = [&place.city, &place.region].into_iter().flatten();
-        let names = parts.map(String::as_str).collect::<Vec<_>>().join(", ");
+        let names = Untrusted::joined(parts, ", ");
         let at = place.coordinates.map(|at| format!("{:.4}°, {:.4}°", at.latitude, at.longitude));
         for (name, value) in
-            [("city", names), ("coordinates", at.unwrap_or_default()), ("network", place.network())]
+            [("city", names), ("coordinates", at.unwrap_or_default().into()), ("network", place.network())]
         {
             if !value.is_empty() {
-                line(name, &value)?;
+                line(name, &value.shown())?;
             }
         }
         line("known from", &place.source)?;
@@ -113,8 +113,11 @@ pub fn write_text(
     for hit in &c.hits {
         let list = &hit.list;
         let of = list.date.map(|date| format!(" of {date}")).unwrap_or_default();
-        line("indicator", &format!("{} {}, found {}", hit.kind.name(), hit.indicator, zone.show(hit.time)))?;
-        line("", &format!("in {}{of}, sha256 {}", list.name, list.sha256))?;
+        line(
+            "indicator",
+            &format!("{} {}, found {}", hit.kind.name(), hit.indicator.shown(), zone.show(hit.time)),
+        )?;
+        line("", &format!("in {}{of}, sha256 {}", list.name.shown(), list.sha256))?;
     }
     line(
         "flow",

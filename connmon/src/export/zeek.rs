@@ -151,14 +151,9 @@ fn proto(proto: Proto) -> &'static str {
 
 /// The service that was observed, by Zeek's name for it. What is usual for a port is no observation.
 fn service(c: &Connection) -> Option<&'static str> {
-    match c.observed.as_ref()?.service.raw() {
-        "tls" => Some("ssl"),
-        "quic" => Some("quic"),
-        "http" => Some("http"),
-        "dns" => Some("dns"),
-        "ssh" => Some("ssh"),
-        _ => None,
-    }
+    let observed = &c.observed.as_ref()?.service;
+    let names = [("tls", "ssl"), ("quic", "quic"), ("http", "http"), ("dns", "dns"), ("ssh", "ssh")];
+    names.into_iter().find_map(|(ours, zeeks)| (*observed == ours).then_some(zeeks))
 }
 
 /// Whether Zeek would take an address for a local one without being told about the site: see its

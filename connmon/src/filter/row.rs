@@ -131,14 +131,14 @@ impl<'a> Row<'a> {
             rx: connection.rx_bytes(),
             country: connection.country.as_deref().map(Into::into),
             asn: place.and_then(|place| place.asn),
-            org: place.and_then(|place| place.org.as_deref()).map(Into::into),
-            city: place.and_then(|place| place.city.as_deref()).map(Into::into),
+            org: place.and_then(|place| place.org.as_ref()).map(|org| org.raw().into()),
+            city: place.and_then(|place| place.city.as_ref()).map(|city| city.raw().into()),
             hosts: connection.names.iter().map(|name| name.name.raw().into()).collect(),
             label: connection.label.as_deref().map(Into::into),
             ioc: connection
                 .hits
                 .iter()
-                .flat_map(|hit| [hit.list.name.as_str(), &hit.indicator])
+                .flat_map(|hit| [hit.list.name.raw(), hit.indicator.raw()])
                 .map(Into::into)
                 .collect(),
             facts: Cow::Borrowed(&connection.facts),

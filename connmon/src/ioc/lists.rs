@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use super::indicator::{name, sha256};
 use super::{Host, Indicator, IocError, List, What};
 use crate::filter::Row;
-use crate::model::{IndicatorKind, IndicatorList};
+use crate::model::{IndicatorKind, IndicatorList, Untrusted};
 
 /// Indicators of all lists together at most.
 const MOST: usize = 20_000_000;
@@ -109,7 +109,7 @@ pub struct Match<'a> {
     /// What it names.
     pub kind: IndicatorKind,
     /// The indicator.
-    pub indicator: String,
+    pub indicator: Untrusted,
 }
 
 impl Lists {
@@ -179,7 +179,7 @@ impl Lists {
                     (None, None) => (kind, shown()),
                 };
                 let about = &self.abouts[entry.list as usize];
-                found.push(Match { list: entry.list as usize, about, kind, indicator });
+                found.push(Match { list: entry.list as usize, about, kind, indicator: indicator.into() });
             }
         };
         let ip = row.remote.to_canonical();

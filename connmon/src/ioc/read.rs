@@ -64,7 +64,7 @@ pub fn read(name: &str, bytes: &[u8], modified: Option<Timestamp>) -> Result<Lis
     }
     indicators.shrink_to_fit();
     let about = Arc::new(IndicatorList {
-        name: name.to_owned(),
+        name: name.into(),
         sha256: hex(&Sha256::digest(bytes)),
         date: date.map(Timestamp).or(modified),
         indicators: indicators.len() as u64,

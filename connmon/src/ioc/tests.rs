@@ -175,7 +175,7 @@ fn matching() {
         let found = lists.matches(row, port);
         found
             .iter()
-            .map(|it| format!("{}:{}:{}", it.about.name, it.kind.name(), it.indicator))
+            .map(|it| format!("{}:{}:{}", it.about.name.raw(), it.kind.name(), it.indicator.raw()))
             .collect::<Vec<_>>()
             .join(" ")
     };
@@ -214,7 +214,7 @@ fn repetition_costs_nothing() {
     let text = format!("{}{}", ports.repeat(4), "http://a.example/x\nhttp://a.example/y\n".repeat(100_000));
     let lists = Lists::new(vec![list("x", &text).unwrap(), list("y", "192.0.2.1").unwrap()]).unwrap();
     let found = lists.matches(&row("192.0.2.1", &["a.example"], &[]), 7);
-    let found: Vec<String> = found.into_iter().map(|it| it.indicator).collect();
+    let found: Vec<String> = found.into_iter().map(|it| it.indicator.into_raw()).collect();
     assert_eq!(found, ["192.0.2.1:7", "http://a.example/x", "192.0.2.1"]);
 }
 
@@ -268,7 +268,7 @@ proptest! {
             }).collect();
             expected.sort();
             expected.dedup();
-            let mut found: Vec<String> = lists.matches(&row, 0).into_iter().map(|it| it.indicator).collect();
+            let mut found: Vec<String> = lists.matches(&row, 0).into_iter().map(|it| it.indicator.into_raw()).collect();
             found.sort();
             prop_assert_eq!(found, expected);
         }

@@ -202,9 +202,9 @@ pub const FACTS: &[Fact] = &[
     known("geo.country", "endpoint.country", "country in which the remote address is registered",
         Read::Text(|c| maybe(&c.country))).csv("country").field("country"),
     known("geo.city", "endpoint.city", "city, as estimated by a geo database",
-        Read::Text(|c| maybe(&location(c)?.city))).csv("city").field("city"),
+        Read::Text(|c| raw(&location(c)?.city))).csv("city").field("city"),
     known("geo.region", "endpoint.region", "region of the country",
-        Read::Text(|c| maybe(&location(c)?.region))).csv("region"),
+        Read::Text(|c| raw(&location(c)?.region))).csv("region"),
     known("geo.latitude", "endpoint.latitude", "degrees north",
         Read::Number(|c| Some(location(c)?.coordinates?.latitude))).csv("latitude").unit(Degrees),
     known("geo.longitude", "endpoint.longitude", "degrees east",
@@ -212,7 +212,7 @@ pub const FACTS: &[Fact] = &[
     known("geo.asn", "endpoint.asn", "number of the autonomous system",
         Read::Count(|c| location(c)?.asn.map(u64::from))).csv("asn").field("asn"),
     known("geo.org", "endpoint.org", "organisation that runs the network",
-        Read::Text(|c| maybe(&location(c)?.org))).csv("org").field("org"),
+        Read::Text(|c| raw(&location(c)?.org))).csv("org").field("org"),
     known("geo.source", "endpoint.geo_source", "databases that answered",
         Read::Text(|c| text(&location(c)?.source))).csv("geo_source"),
     // What it speaks, and with whom.
@@ -291,7 +291,7 @@ fn location(connection: &Connection) -> Option<&Location> {
 
 /// The indicators that it matches, each with its list.
 fn indicators(connection: &Connection) -> String {
-    let each = connection.hits.iter().map(|hit| format!("{} ({})", hit.indicator, hit.list.name));
+    let each = connection.hits.iter().map(|hit| format!("{} ({})", hit.indicator.raw(), hit.list.name.raw()));
     each.collect::<Vec<_>>().join("; ")
 }
 

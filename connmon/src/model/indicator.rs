@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::untrusted::exact;
+use super::{Timestamp, Untrusted};
 
 /// What an indicator names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,11 +44,12 @@ impl IndicatorKind {
     }
 }
 
-/// A list of indicators, as evidence. Its name is hostile: see [`display_safe`](super::display_safe).
+/// A list of indicators, as evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IndicatorList {
     /// The name of its file.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// SHA-256 of its file, in hexadecimal.
     pub sha256: String,
     /// When it was made, as it says itself, else when its file was last changed.
@@ -59,8 +61,9 @@ pub struct IndicatorList {
 /// A connection that matches an indicator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hit {
-    /// The indicator as its list has it, without what made it harmless. It is hostile.
-    pub indicator: String,
+    /// The indicator as its list has it, without what made it harmless.
+    #[serde(serialize_with = "exact")]
+    pub indicator: Untrusted,
     /// What it names.
     pub kind: IndicatorKind,
     /// The list.

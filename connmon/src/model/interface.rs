@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::untrusted::exact;
+use super::{Timestamp, Untrusted};
 
 /// The counters of one network interface since it came to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
-    /// Its name at that moment; hostile: see [`display_safe`](super::display_safe).
-    pub name: String,
+    /// Its name at that moment.
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// Its number, which stays when the name changes, and is new when it is made anew; 0 where not known.
     pub index: u32,
     /// Bytes received, with link-layer headers.

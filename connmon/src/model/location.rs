@@ -4,20 +4,26 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What the geo databases said about an address besides its country. All strings come from files that somebody else made:
-/// see [`display_safe`](super::display_safe).
+use super::Untrusted;
+use super::untrusted::exact;
+
+/// What the geo databases said about an address besides its country. Its texts come from files that
+/// somebody else made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Location {
     /// State, province or the like.
-    pub region: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub region: Option<Untrusted>,
     /// City.
-    pub city: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub city: Option<Untrusted>,
     /// Where that is.
     pub coordinates: Option<Coordinates>,
     /// Number of the autonomous system that announces the address.
     pub asn: Option<u32>,
     /// Who runs that system.
-    pub org: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub org: Option<Untrusted>,
     /// The databases that answered, each with its date.
     pub source: Arc<str>,
 }
@@ -33,12 +39,12 @@ impl Location {
     }
 
     /// The autonomous system in one line: `AS64500 Example`; empty where none is known.
-    pub fn network(&self) -> String {
+    pub fn network(&self) -> Untrusted {
         match (self.asn, &self.org) {
-            (Some(asn), Some(org)) => format!("AS{asn} {org}"),
-            (Some(asn), None) => format!("AS{asn}"),
+            (Some(asn), Some(org)) => org.map(|org| format!("AS{asn} {org}")),
+            (Some(asn), None) => format!("AS{asn}").into(),
             (None, Some(org)) => org.clone(),
-            (None, None) => String::new(),
+            (None, None) => Untrusted::default(),
         }
     }
 }

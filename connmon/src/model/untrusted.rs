@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -27,6 +28,14 @@ impl<T: AsRef<str>> Untrusted<T> {
     /// The text with nothing in it that could change how its surroundings are shown: see [`display_safe`].
     pub fn shown(&self) -> Cow<'_, str> {
         display_safe(self)
+    }
+
+    /// What it is the text of: an address, a number. No text is left of it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn parse<F: FromStr>(&self) -> Result<F, F::Err> {
+        self.raw().parse()
     }
 
     /// Whether there is none.

@@ -79,8 +79,8 @@ fn remotes(summary: &Summary) -> Vec<Value> {
             &row.figures,
             json!({
                 "ip": row.ip.to_string(), "kind": row.kind.name(), "names": Exactly(&row.names), "country": row.country,
-                "city": place.and_then(|place| place.city.as_deref()), "asn": place.and_then(|place| place.asn),
-                "org": place.and_then(|place| place.org.as_deref()),
+                "city": place.and_then(|place| place.city.as_ref()).map(Exactly), "asn": place.and_then(|place| place.asn),
+                "org": place.and_then(|place| place.org.as_ref()).map(Exactly),
                 "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),
             }),
         )

@@ -25,7 +25,7 @@ fn place(city: &str, latitude: f64, longitude: f64) -> Option<std::sync::Arc<Loc
         city: Some(city.into()),
         coordinates: Coordinates::new(latitude, longitude),
         asn: Some(64_500),
-        org: Some(format!("Networks of {city}")),
+        org: Some(format!("Networks of {city}").into()),
         source: "cities 2026-06-01".into(),
     }))
 }

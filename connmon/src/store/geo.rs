@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::processes::newer;
-use crate::model::{Coordinates, Location};
+use crate::model::{Coordinates, Location, Untrusted};
 use crate::rows::{Batch, ConnectionRow};
 
 /// Writes which databases a run asks, and where its host stands, when that is told.
@@ -46,12 +46,12 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
     .execute(params![
         ip,
         row.country,
-        place.and_then(|place| place.region.as_deref()),
-        place.and_then(|place| place.city.as_deref()),
+        place.and_then(|place| place.region.as_ref()).map(Untrusted::raw),
+        place.and_then(|place| place.city.as_ref()).map(Untrusted::raw),
         at.map(|at| at.latitude),
         at.map(|at| at.longitude),
         place.and_then(|place| place.asn),
-        place.and_then(|place| place.org.as_deref()),
+        place.and_then(|place| place.org.as_ref()).map(Untrusted::raw),
         place.map(|place| &*place.source),
     ])?;
     db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?.query_row([ip], |row| row.get(0))
@@ -84,13 +84,14 @@ impl Places {
 
 fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
     let Some(source) = newer::<String>(row, "geo_source")? else { return Ok(None) };
+    let text = |name: &str| newer::<String>(row, name).map(|text| text.map(Untrusted::from));
     let (latitude, longitude) = (newer(row, "latitude")?, newer(row, "longitude")?);
     Ok(Some(Location {
-        region: newer(row, "region")?,
-        city: newer(row, "city")?,
+        region: text("region")?,
+        city: text("city")?,
         coordinates: Option::zip(latitude, longitude).and_then(|(lat, lon)| Coordinates::new(lat, lon)),
         asn: newer(row, "asn")?,
-        org: newer(row, "org")?,
+        org: text("org")?,
         source: source.into(),
     }))
 }

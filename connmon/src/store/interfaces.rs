@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, names};
 use crate::model::{Interface, InterfaceSample, Timestamp};
 
 /// Writes a sample, as a part of its batch.
@@ -12,7 +12,7 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> r
             params![
                 run,
                 sample.time.0,
-                interface.name,
+                interface.name.raw(),
                 interface.index,
                 interface.rx_bytes as i64,
                 interface.rx_packets as i64,
@@ -89,7 +89,7 @@ impl Store {
 fn interface(row: &Row<'_>) -> rusqlite::Result<Interface> {
     let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
     Ok(Interface {
-        name: row.get(1)?,
+        name: names::text(row, 1)?,
         index: row.get(2)?,
         rx_bytes: count(3)?,
         rx_packets: count(4)?,

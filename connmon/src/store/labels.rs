@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::names;
 use crate::model::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
 /// Writes the rules of a recording in place of those that it had.
@@ -34,13 +35,13 @@ pub(super) fn put_list(db: &Connection, list: &IndicatorList) -> rusqlite::Resul
         "INSERT INTO indicator_list (name, sha256, date, indicators) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     )?
     .execute(params![
-        list.name,
+        list.name.raw(),
         list.sha256,
         list.date.map(|date| date.0),
         list.indicators as i64
     ])?;
     db.prepare_cached("SELECT id FROM indicator_list WHERE name = ?1 AND sha256 = ?2")?
-        .query_row([&list.name, &list.sha256], |row| row.get(0))
+        .query_row([list.name.raw(), &list.sha256], |row| row.get(0))
 }
 
 /// Notes that the connections of a recording were compared with a list.
@@ -55,8 +56,13 @@ pub(super) fn put_checked(db: &Connection, run: i64, list: i64, time: Timestamp)
 /// Writes a hit, unless it is known; says whether it was new.
 pub(super) fn put_hit(db: &Connection, id: i64, list: i64, hit: &Hit) -> rusqlite::Result<bool> {
     let put = "INSERT INTO hit VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
-    let new =
-        db.prepare_cached(put)?.execute(params![id, list, hit.kind.name(), hit.indicator, hit.time.0])?;
+    let new = db.prepare_cached(put)?.execute(params![
+        id,
+        list,
+        hit.kind.name(),
+        hit.indicator.raw(),
+        hit.time.0
+    ])?;
     Ok(new > 0)
 }
 
@@ -107,7 +113,7 @@ fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorLi
     let mut statement = db.prepare_cached("SELECT id, name, sha256, date, indicators FROM indicator_list")?;
     let rows = statement.query_map([], |row| {
         let list = IndicatorList {
-            name: row.get(1)?,
+            name: names::text(row, 1)?,
             sha256: row.get(2)?,
             date: row.get::<_, Option<i64>>(3)?.map(Timestamp),
             indicators: row.get::<_, i64>(4)? as u64,
@@ -180,7 +186,12 @@ impl Hits {
             let Some((list, kind)) = self.lists.get(&row.get(0)?).zip(IndicatorKind::from_name(&kind)) else {
                 continue;
             };
-            hits.push(Hit { indicator: row.get(2)?, kind, list: list.clone(), time: Timestamp(row.get(3)?) });
+            hits.push(Hit {
+                indicator: names::text(row, 2)?,
+                kind,
+                list: list.clone(),
+                time: Timestamp(row.get(3)?),
+            });
         }
         Ok(hits)
     }

@@ -76,7 +76,7 @@ impl Baseline {
         if let Some(org) = connection.place.as_ref().and_then(|place| place.org.as_ref())
             && remote.names.is_empty()
         {
-            remote.names.insert(org.clone().into());
+            remote.names.insert(org.clone());
         }
     }
 

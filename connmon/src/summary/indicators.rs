@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::format::{count, grouped};
-use crate::model::{Connection, IndicatorList, Matching, Run, display_safe};
+use crate::model::{Connection, IndicatorList, Matching, Run};
 
 /// The lists that connections were compared with, and how many match.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +58,7 @@ impl Indicators {
         if self.lists.is_empty() {
             return None;
         }
-        let name = |list: &IndicatorList| display_safe(&list.name).into_owned();
+        let name = |list: &IndicatorList| list.name.shown().into_owned();
         if self.connections == 0 {
             let names: Vec<String> = self.lists.iter().map(|list| name(list)).collect();
             return Some(format!("no connection matches the indicator lists: {}", names.join(", ")));

@@ -121,7 +121,7 @@ impl Redactor {
             IndicatorKind::Address | IndicatorKind::Network | IndicatorKind::Url => internal,
         };
         for hit in &mut connection.hits {
-            if self.what.internal && names_internal(hit.kind, &hit.indicator) {
+            if self.what.internal && names_internal(hit.kind, hit.indicator.raw()) {
                 hit.indicator = "internal".into();
             }
         }

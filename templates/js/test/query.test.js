@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { cell } from "../csv.js";
 import { Fault } from "../query/fault.js";
 import { linear } from "../query/linear.js";
 import { FIELDS } from "../query/fields.js";
@@ -81,13 +80,4 @@ test("an expression in a link cannot stop the page", () => {
   for (const source of ["(a+)+$x", "(a|a)*b", "(.*)*x", "a*a*a*a*a*a*b"]) assert.equal(linear(source)(long), false);
   assert.equal(compile(`cmd:${"*a".repeat(40)}*z`, model, now)?.(0), false);
   for (const source of ["(?=a)b", "(a)\\1", "(a{1000}){1000}", "x".repeat(2000)]) assert.ok(fault(`cmd:/${source}/`).sentence().includes("not a valid regular expression"), source);
-});
-
-test("cells are those of the command line's CSV", () => {
-  for (const [text, expected] of [
-    ["curl", "curl"], ["a,b", '"a,b"'], ['say "hi"', '"say ""hi"""'], ["=cmd|' /C calc'!A0", `"'=cmd|' /C calc'!A0"`], ["-x", `"'-x"`], ["+1", `"'+1"`], ["＝1", `"'＝1"`],
-    ["\t=1", "\\u{9}=1"], [" =1", '" \'=1"'], ["a;=1", '"a;\'=1"'], ["a; ＝1;b=c", '"a; \'＝1;b=c"'], ["a -x = b", "a -x = b"],
-  ]) {
-    assert.equal(cell(text), expected);
-  }
 });

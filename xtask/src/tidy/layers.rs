@@ -68,7 +68,7 @@ pub fn check(path: &str, code: &str) -> Vec<Finding> {
 }
 
 /// The top-level module of a path.
-fn module(path: &str) -> &str {
+pub fn module(path: &str) -> &str {
     path.split('/').next().unwrap_or(path).trim_end_matches(".rs")
 }
 

@@ -18,6 +18,17 @@ const CLOCKS: [&str; 4] = ["SystemTime::now", "Instant::now", "Timestamp::now", 
 /// Ways of putting a string into a page as markup.
 const MARKUP: [&str; 4] = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"];
 
+/// Modules that show or hand out what was captured: each takes untrusted text through its own sanitiser only.
+const SINKS: [&str; 8] = ["export", "report", "live", "commands", "cli", "stderr", "main", "batch_writer"];
+/// Ways of getting at untrusted text as it was captured.
+const RAW: [&str; 3] = [".raw()", "into_raw", "Untrusted::raw"];
+/// Ways of writing it exactly, and the sinks whose readers sanitise it: the data and the updates of the page, viewers of the socket,
+/// and the report's JSON, which is sanitised whole.
+const EXACT: [&str; 2] = ["Exactly", "untrusted::exact"];
+const EXACT_SINKS: [&str; 3] = ["report/payload/", "report/json.rs", "live/update.rs"];
+/// Ways by which a script puts text into the page, or onto a canvas, past the sanitiser of `dom.js`.
+const PAGE_TEXT: [&str; 5] = ["textContent = ", "innerText", "nodeValue", "createTextNode", "fillText("];
+
 /// Whether there is a rule for files such as this.
 pub fn apply_to(path: &std::path::Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -45,6 +56,13 @@ pub fn check(path: &str, text: &str) -> Vec<Finding> {
     if script || path.ends_with(".html") {
         findings.extend(each(text, &MARKUP, "strings never become markup: use textContent or elements"));
     }
+    if script
+        && path.starts_with("templates/js/")
+        && !path.ends_with(".test.js")
+        && !path.ends_with("/dom.js")
+    {
+        findings.extend(each(text, &PAGE_TEXT, "text enters the page through `dom.js`, which makes it safe"));
+    }
     if rust {
         rust_findings(path, &code::without_text(text), &mut findings);
     }
@@ -60,6 +78,12 @@ fn rust_findings(path: &str, code: &str, findings: &mut Vec<Finding>) {
     }
     let product = code::without_tests(code);
     findings.extend(layers::check(module, &product));
+    if SINKS.contains(&layers::module(module)) {
+        findings.extend(each(&product, &RAW, "a sink takes untrusted text through its own sanitiser"));
+        if !EXACT_SINKS.iter().any(|sink| module.starts_with(sink)) {
+            findings.extend(each(&product, &EXACT, "only what another sanitiser reads is written exactly"));
+        }
+    }
     if module != "clock.rs" && !module.starts_with("daemon") {
         findings.extend(each(
             &product,
@@ -134,6 +158,19 @@ mod tests {
         let test = format!("fn g() {{}}\n#[cfg(test)]\nmod tests {{\n{code}}}\n");
         assert!(lines("connmon/src/track/mod.rs", &test).is_empty());
         assert!(lines("connmon/src/track/mod.rs", "// Instant::now\nlet s = \"Instant::now\";").is_empty());
+    }
+
+    #[test]
+    fn sinks_take_untrusted_text_through_their_sanitiser() {
+        let code =
+            "fn f(name: &Untrusted) {\n out(name.shown());\n out(name.raw());\n out(Exactly(name));\n}\n";
+        assert_eq!(lines("connmon/src/export/csv.rs", code), [3, 4]);
+        assert_eq!(lines("connmon/src/live/tui/text.rs", code), [3, 4]);
+        assert_eq!(lines("connmon/src/report/json.rs", code), [3]);
+        assert!(lines("connmon/src/store/names.rs", code).is_empty());
+        let script = "a.textContent = b;\nif (a.textContent === b) pen.fillText(b, 0, 0);";
+        assert_eq!(lines("templates/js/bar.js", script), [1, 2]);
+        assert!(lines("templates/js/dom.js", script).is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::figures::has_wire;
 use super::interfaces::{Comparison, Meter};
 use super::key::{self, Member};
 use super::{Audit, By, Group, Key, Sort, Split};
-use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
+use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp, Untrusted};
 use crate::summary::{Completeness, GeoNotes, Indicators, OwnEnds, Selection};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
@@ -35,7 +35,7 @@ pub struct Builder {
 struct Open {
     figures: Split,
     process: Option<Arc<Process>>,
-    org: Option<String>,
+    org: Option<Untrusted>,
     newest: Option<(Timestamp, i64)>,
 }
 

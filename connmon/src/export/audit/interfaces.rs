@@ -5,7 +5,7 @@ pub mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Connection, Interface, InterfaceSample, Timestamp};
+use crate::model::{Connection, Interface, InterfaceSample, Timestamp, Untrusted};
 use grown::grown;
 
 /// What one interface counted between two samples.
@@ -57,7 +57,7 @@ pub(super) struct Meter {
     last: Option<(i64, InterfaceSample)>,
     /// The recording that was counted last.
     counted: Option<i64>,
-    rows: BTreeMap<String, Metered>,
+    rows: BTreeMap<Untrusted, Metered>,
     comparison: Comparison,
 }
 
@@ -88,7 +88,8 @@ impl Meter {
     fn step(&mut self, before: &InterfaceSample, after: &InterfaceSample) {
         let known = by_identity(before);
         let still = by_identity(after);
-        let has = |sample: &InterfaceSample, name: &str| sample.interfaces.iter().any(|i| i.name == name);
+        let has =
+            |sample: &InterfaceSample, name: &Untrusted| sample.interfaces.iter().any(|i| i.name == *name);
         for now in &after.interfaces {
             let (counted, restarted) = match known.get(&identity(now)) {
                 Some(then) => grown(then, now),
@@ -127,7 +128,7 @@ impl Meter {
 
 /// What makes two samples be of the same interface: its number, which survives another name; where it is not known,
 /// the name.
-type Identity<'a> = (u32, &'a str);
+type Identity<'a> = (u32, Untrusted<&'a str>);
 
 fn by_identity(sample: &InterfaceSample) -> HashMap<Identity<'_>, &Interface> {
     sample.interfaces.iter().map(|interface| (identity(interface), interface)).collect()
@@ -135,8 +136,8 @@ fn by_identity(sample: &InterfaceSample) -> HashMap<Identity<'_>, &Interface> {
 
 fn identity(interface: &Interface) -> Identity<'_> {
     match interface.index {
-        0 => (0, &interface.name),
-        index => (index, ""),
+        0 => (0, interface.name.borrowed()),
+        index => (index, "".into()),
     }
 }
 

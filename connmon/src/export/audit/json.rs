@@ -11,7 +11,6 @@ use super::{Audit, By, Group, Key, Split};
 use crate::export::completeness::Completeness;
 use crate::export::indicators::IndicatorFields;
 use crate::export::process::ProcessFields;
-use crate::model::display_safe;
 use crate::summary::{GeoNotes, Own};
 
 #[derive(Serialize)]
@@ -133,14 +132,14 @@ fn process(group: &Group) -> Option<ProcessRow> {
 }
 
 fn group(group: &Group) -> GroupRow {
-    let org = group.org.as_deref().map(|org| display_safe(org).into_owned());
+    let org = group.org.as_ref().map(|org| org.shown().into_owned());
     let keys: Vec<String> = group.key_texts().collect();
     GroupRow { key: keys.join(", "), keys: (keys.len() > 1).then_some(keys), org, figures: group.figures }
 }
 
 fn interface(row: &Metered) -> InterfaceRow {
     InterfaceRow {
-        name: display_safe(&row.counted.name).into_owned(),
+        name: row.counted.name.shown().into_owned(),
         from: row.from.to_string(),
         to: row.to.to_string(),
         tx_bytes: row.counted.tx_bytes,

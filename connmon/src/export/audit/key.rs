@@ -49,14 +49,16 @@ pub fn of(by: By, member: &Member<'_>) -> Key {
             None => Key::Remote(connection.remote.ip),
         },
         By::Remote => Key::Remote(connection.remote.ip),
-        By::Country => Key::Text(known_or_kind(connection.country.as_deref(), connection)),
+        By::Country => {
+            Key::Text(known_or_kind(connection.country.as_deref().map(Untrusted::from), connection))
+        }
         By::Asn => match connection.place.as_ref().and_then(|place| place.asn) {
             Some(asn) => Key::Network(asn),
             None => Key::Text(known_or_kind(None, connection)),
         },
         By::Org => {
-            let org = connection.place.as_ref().and_then(|place| place.org.as_deref());
-            Key::Text(known_or_kind(org, connection))
+            let org = connection.place.as_ref().and_then(|place| place.org.as_ref());
+            Key::Text(known_or_kind(org.map(Untrusted::borrowed), connection))
         }
         By::Label => Key::Text(match connection.label.as_deref() {
             Some(label) => display_safe(label).into_owned(),
@@ -85,9 +87,9 @@ fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Key {
 }
 
 /// What is known of the remote, or why nothing is, in brackets.
-fn known_or_kind(known: Option<&str>, connection: &Connection) -> String {
+fn known_or_kind(known: Option<Untrusted<&str>>, connection: &Connection) -> String {
     match (known, AddressKind::of(connection.remote.ip)) {
-        (Some(known), _) => display_safe(known).into_owned(),
+        (Some(known), _) => known.shown().into_owned(),
         (None, AddressKind::Public) => "(unknown)".into(),
         (None, kind) => format!("({})", kind.name()),
     }

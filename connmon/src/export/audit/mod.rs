@@ -16,7 +16,7 @@ use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use super::process::name;
-use crate::model::{Process, Proto, display_safe};
+use crate::model::{Process, Proto, Untrusted};
 use crate::summary::{Completeness, GeoNotes, Indicators, Own, Service};
 
 pub use builder::Builder;
@@ -107,7 +107,7 @@ pub struct Group {
     /// For a process: what is known of it, as of its newest connection.
     pub process: Option<Arc<Process>>,
     /// For an autonomous system: who runs it, as of its newest connection.
-    pub org: Option<String>,
+    pub org: Option<Untrusted>,
     /// Connections and bytes.
     pub figures: Split,
 }
@@ -133,7 +133,7 @@ impl Group {
     /// The name of a key for people: a port with the service that is usual for it, an autonomous system with who runs it.
     fn label(&self, key: &Key) -> String {
         if let (Key::Network(_), Some(org)) = (key, &self.org) {
-            return format!("{} ({})", self.key_text(key), display_safe(org));
+            return format!("{} ({})", self.key_text(key), org.shown());
         }
         let Key::Port(port) = *key else { return self.key_text(key) };
         let proto = if self.figures.tcp.connections > 0 { Proto::TCP } else { Proto::UDP };

@@ -46,7 +46,7 @@ impl Board {
             .names
             .iter()
             .map(|name| Name {
-                name: name.name.raw().into(),
+                name: name.name.map(str::to_owned),
                 source: name.source,
                 process: name.process.and_then(process),
                 time: name.time,

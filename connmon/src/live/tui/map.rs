@@ -54,10 +54,10 @@ fn places(app: &App) -> (Vec<Place>, BTreeMap<&'static str, u64>) {
         }
         let country = connection.country.as_deref().and_then(country_of);
         let location = connection.place.as_deref();
-        let city = location.and_then(|place| Some((place.city.as_deref()?, place.coordinates?)));
+        let city = location.and_then(|place| Some((place.city.as_ref()?.borrowed(), place.coordinates?)));
         let (name, at) = match (city, country) {
             (Some((city, at)), _) => (city, (at.longitude, at.latitude)),
-            (None, Some(country)) => (country.name, (country.longitude, country.latitude)),
+            (None, Some(country)) => (country.name.into(), (country.longitude, country.latitude)),
             (None, None) => {
                 *nowhere.entry("unknown").or_default() += 1;
                 continue;

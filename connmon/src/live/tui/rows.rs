@@ -9,7 +9,7 @@ use super::items::Item;
 use super::sums::{self, PlaceSum, ProcessSum, Sum};
 use super::timeline;
 use crate::live::Listener;
-use crate::model::{Endpoint, ProcessId, Proto};
+use crate::model::{Endpoint, ProcessId, Proto, Untrusted};
 use crate::summary::lanes::Lane;
 
 /// What a row is of: it stays the same wherever the row goes.
@@ -126,7 +126,7 @@ impl Sort {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Number(u64),
-    Text(String),
+    Text(Untrusted),
     Address(Endpoint),
 }
 
@@ -140,13 +140,13 @@ fn weight_of_item(by: By, item: &Item) -> Weight {
         By::Newest => u64::try_from(connection.opened.0).unwrap_or(0),
         By::Name => {
             let owner = connection.owner.as_ref();
-            return Weight::Text(owner.map_or_else(String::new, |owner| owner.comm.raw().to_lowercase()));
+            return Weight::Text(owner.map(|owner| owner.comm.map(str::to_lowercase)).unwrap_or_default());
         }
         By::Remote => return Weight::Address(connection.remote),
     })
 }
 
-fn weight_of_sum(by: By, sum: &Sum, name: &str) -> Weight {
+fn weight_of_sum(by: By, sum: &Sum, name: Untrusted<&str>) -> Weight {
     Weight::Number(match by {
         By::Total => sum.bytes(),
         By::Rate => tenths(sum.rate.sum()),
@@ -154,7 +154,7 @@ fn weight_of_sum(by: By, sum: &Sum, name: &str) -> Weight {
         By::Received => sum.rx,
         By::Count => sum.connections,
         By::Newest => sum.ids.last().copied().and_then(|id| u64::try_from(id).ok()).unwrap_or(0),
-        By::Name | By::Remote => return Weight::Text(name.to_lowercase()),
+        By::Name | By::Remote => return Weight::Text(name.map(str::to_lowercase)),
     })
 }
 
@@ -178,7 +178,10 @@ pub(super) fn collect(app: &App) -> Vec<Listed> {
         Tab::Destinations => {
             let sums = sums::by_place(&app.items, app.by).into_iter();
             let weigh = |(key, sum): (String, PlaceSum)| {
-                (weight_of_sum(by, &sum.sum, &sum.title), row(Key::Place(key), What::Place(Box::new(sum))))
+                (
+                    weight_of_sum(by, &sum.sum, sum.title.borrowed()),
+                    row(Key::Place(key), What::Place(Box::new(sum))),
+                )
             };
             in_order(sums.map(weigh).collect(), falls)
         }
@@ -197,7 +200,7 @@ pub(super) fn collect(app: &App) -> Vec<Listed> {
         Tab::Listening => {
             let weigh = |socket: &Listener| {
                 let weight = match by {
-                    By::Name => Weight::Text(socket.comm.raw().to_lowercase()),
+                    By::Name => Weight::Text(socket.comm.map(str::to_lowercase)),
                     _ => Weight::Number(socket.local.port.into()),
                 };
                 let key = Key::Socket(socket.proto, socket.local, socket.pid);
@@ -224,7 +227,7 @@ fn in_order(mut rows: Vec<(Weight, Listed)>, falls: bool) -> Vec<Listed> {
 fn processes(app: &App, by: By) -> Vec<(Weight, Listed)> {
     let sums = sums::by_process(&app.items).into_iter();
     sums.map(|(id, sum)| {
-        let weight = weight_of_sum(by, &sum.sum, sum.name().raw());
+        let weight = weight_of_sum(by, &sum.sum, sum.name());
         (weight, row(Key::Process(id), What::Process(Box::new(sum))))
     })
     .collect()

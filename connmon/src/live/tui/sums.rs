@@ -123,7 +123,7 @@ pub(super) enum By {
 #[derive(Clone, Debug)]
 pub(super) struct PlaceSum {
     /// What it is called; captured.
-    pub title: String,
+    pub title: Untrusted,
     /// Its country's code; empty where there is none.
     pub country: String,
     /// Connections and bytes.
@@ -170,21 +170,21 @@ fn few(set: &mut BTreeSet<Untrusted>, text: Option<&Untrusted>) {
 }
 
 /// Key, title and country of the destination of a connection.
-fn place(item: &Item, by: By) -> (String, String, String) {
+fn place(item: &Item, by: By) -> (String, Untrusted, String) {
     let connection = &item.connection;
     let country = connection.country.clone().unwrap_or_default();
     let title = country_of(&country).map_or("Country unknown", |country| country.name);
     if by == By::Address {
         let ip = connection.remote.ip.to_string();
-        return (ip.clone(), ip, country);
+        return (ip.clone(), ip.into(), country);
     }
     if item.kind != AddressKind::Public {
-        return (format!(" {}", item.kind.name()), item.kind.label().to_owned(), String::new());
+        return (format!(" {}", item.kind.name()), item.kind.label().into(), String::new());
     }
     let org = connection.place.as_deref().filter(|_| by == By::Organisation);
-    match org.map(|place| (place.asn, place.org.as_deref(), place.network())) {
-        Some((asn, Some(org), _)) => (format!("{country} {asn:?} {org}"), org.to_owned(), country),
+    match org.map(|place| (place.asn, place.org.as_ref(), place.network())) {
+        Some((asn, Some(org), _)) => (format!("{country} {asn:?} {org:?}"), org.clone(), country),
         Some((Some(asn), None, network)) => (format!("{country} {asn}"), network, country),
-        _ => (country.clone(), title.to_owned(), country),
+        _ => (country.clone(), title.into(), country),
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 struct Facts {
     name: Option<Untrusted>,
     country: String,
-    org: Option<String>,
+    org: Option<Untrusted>,
     ports: Vec<u16>,
     kind: &'static str,
 }
@@ -175,7 +175,7 @@ impl Facts {
         } else {
             self.name.as_ref().map(Untrusted::borrowed)
         };
-        let org = self.org.as_deref().map(Untrusted::from);
+        let org = self.org.as_ref().map(Untrusted::borrowed);
         for part in [org, other, Some(country.into())].into_iter().flatten() {
             if !part.is_empty() {
                 words.push_str(" · ");

@@ -85,7 +85,7 @@ pub(super) fn cut(written: Written) -> String {
 fn remarks(c: &Connection) -> Vec<Shown> {
     let early = c.preexisting.then_some("opened before the recording");
     let inexact = c.inexact.as_deref().filter(|why| Some(*why) != early);
-    let hits = c.hits.iter().map(|hit| format!("{} is on {}", hit.indicator, hit.list.name));
+    let hits = c.hits.iter().map(|hit| format!("{} is on {}", hit.indicator.shown(), hit.list.name.shown()));
     early.into_iter().chain(inexact).map(Shown::new).chain(hits.map(|hit| Shown::new(&hit))).collect()
 }
 

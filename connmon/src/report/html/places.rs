@@ -44,10 +44,10 @@ pub(super) fn home_note(home: Option<&HostLocation>) -> Shown {
 
 /// Where an address is: a city, a country, or the kind of address that has neither.
 pub(super) fn place(kind: AddressKind, code: Option<&str>, place: Option<&Location>) -> Shown {
-    let city = place.and_then(|place| place.city.as_deref());
+    let city = place.and_then(|place| place.city.as_ref());
     match (kind, city, code) {
         (AddressKind::Public, Some(city), Some(code)) => {
-            Shown::new(&format!("{city}, {}", country_name(code)))
+            Shown::new(&format!("{}, {}", city.shown(), country_name(code)))
         }
         (AddressKind::Public, Some(city), None) => Shown::new(city),
         (AddressKind::Public, None, Some(code)) => country_name(code),

@@ -63,7 +63,7 @@ pub(super) struct Dictionaries {
     pub(super) services: Dictionary<&'static str>,
     pub(super) labels: Dictionary<String>,
     pub(super) inexact: Dictionary<String>,
-    hits: Dictionary<Vec<(String, String)>, Vec<Hit>>,
+    hits: Dictionary<Vec<(Untrusted, Untrusted)>, Vec<Hit>>,
     names: Dictionary<Vec<NameEntry>>,
 }
 

@@ -87,7 +87,9 @@ impl Payload {
                 .hit_sets()
                 .iter()
                 .map(|set| {
-                    set.iter().map(|hit| json!([hit.indicator, hit.list.name, hit.kind.name()])).collect()
+                    set.iter()
+                        .map(|hit| json!([Exactly(&hit.indicator), Exactly(&hit.list.name), hit.kind.name()]))
+                        .collect()
                 })
                 .collect(),
             shares: self.shares(),
@@ -182,8 +184,8 @@ fn remote(Remote { ip, country, place }: &Remote) -> Value {
         kind.name(),
         country,
         place.and_then(|place| place.asn),
-        place.and_then(|place| place.org.as_deref()),
-        place.and_then(|place| place.city.as_deref()),
+        place.and_then(|place| place.org.as_ref()).map(Exactly),
+        place.and_then(|place| place.city.as_ref()).map(Exactly),
         at,
     ])
 }

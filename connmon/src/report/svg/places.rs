@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::projection::{NORTH, SOUTH, project};
 use super::{log_share, text_safe};
-use crate::model::{AddressKind, country_of};
+use crate::model::{AddressKind, Untrusted, country_of};
 use crate::summary::format::bytes;
 use crate::summary::{Figures, RemoteRow, Summary};
 
@@ -42,7 +42,7 @@ impl Place {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     country: &'a str,
-    city: Option<(&'a str, i32, i32)>,
+    city: Option<(Untrusted<&'a str>, i32, i32)>,
 }
 
 impl<'a> Key<'a> {
@@ -50,7 +50,7 @@ impl<'a> Key<'a> {
         let country = row.country.as_deref().unwrap_or_default();
         let place = row.place.as_deref();
         let city = place.and_then(|place| {
-            let (city, at) = (place.city.as_deref()?, place.coordinates?);
+            let (city, at) = (place.city.as_ref()?.borrowed(), place.coordinates?);
             let hundredths = |degrees: f64| (degrees * 100.0).round() as i32;
             Some((city, hundredths(at.latitude), hundredths(at.longitude)))
         });

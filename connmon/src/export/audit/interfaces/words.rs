@@ -1,7 +1,6 @@
 //! How to read the counters of the interfaces beside the bytes of the applications.
 
 use super::{Comparison, Metered};
-use crate::model::display_safe;
 use crate::summary::format::{clock, date};
 
 /// Every sentence, what was sampled first.
@@ -46,7 +45,7 @@ pub fn covers(comparison: &Comparison) -> String {
 }
 
 fn events(row: &Metered) -> Vec<String> {
-    let name = display_safe(&row.counted.name);
+    let name = row.counted.name.shown();
     let mut events = Vec::new();
     if row.restarts > 0 {
         let times = if row.restarts == 1 { "once".into() } else { format!("{} times", row.restarts) };
