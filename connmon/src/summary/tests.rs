@@ -15,7 +15,7 @@ fn totals_are_exact() {
         (1_500 + 500 + 70_000 + 40 + 1_000 + 24, 4_000_000 + 900 + 200 + 2_000)
     );
     assert_eq!((s.totals.processes, s.totals.remotes, s.totals.countries), (2, 6, 3));
-    assert_eq!((s.totals.open, s.totals.preexisting), (1, 1));
+    assert_eq!((s.totals.figures.open, s.totals.preexisting), (1, 1));
     assert_eq!(s.unowned.connections, 1);
     assert_eq!(s.protocols.iter().map(|row| row.figures.connections).sum::<u64>(), 7);
     assert_eq!(s.ends[0], EndRow { end: Some(End::Fin), connections: 5 });
