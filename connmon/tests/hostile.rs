@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use connmon::frame::file::Writer;
+use connmon::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
 use connmon::frame::{Frame, ProcessFacts, ProgramFacts, Start};
 use connmon::model::LookupAnswer;
-use connmon::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
 
 const SECOND: u64 = 1_000_000_000;

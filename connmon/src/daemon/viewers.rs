@@ -3,8 +3,8 @@
 use crate::live::Update;
 use crate::live::hub::{Hub, Socket};
 use crate::model::Timestamp;
+use crate::rows::Batch;
 use crate::store::Writer;
-use crate::track::Batch;
 
 /// How often viewers are told of the recording as a whole, nanoseconds.
 const ABOUT: i64 = 1_000_000_000;

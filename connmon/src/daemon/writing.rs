@@ -12,9 +12,9 @@ use super::Viewers;
 use crate::batch_writer::BatchWriter;
 use crate::memory;
 use crate::model::display_safe;
+use crate::rows::Batch;
 use crate::store::StoreError;
 use crate::summary::format::bytes;
-use crate::track::Batch;
 
 /// Memory for batches that wait, bytes.
 const ROOM: usize = 128 << 20;

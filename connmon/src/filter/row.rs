@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, Container, ExeHash, Facts, Process, Service, Timestamp, service_of};
 
 /// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.

@@ -3,6 +3,7 @@
 
 pub mod file;
 mod program;
+mod sighting;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,8 @@ use connmon_ebpf::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AddressNames, Interface, Timestamp};
-use crate::sniff::Sighting;
 pub use program::{Executable, ProgramFacts, Subject};
+pub use sighting::{DnsMessage, FlowId, Hello, Message, Sighting};
 
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

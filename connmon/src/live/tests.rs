@@ -8,7 +8,7 @@ use super::attach::{AttachError, connect};
 use super::hub::{HubError, Socket};
 use super::{Board, Update};
 use crate::model::{Direction, End, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
-use crate::track::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
+use crate::rows::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
 
 pub(super) const START: i64 = 1_780_000_000_000_000_000;
 

@@ -1,9 +1,11 @@
 //! What connmon knows, as plain data: no I/O, no clock, no other module of the crate.
 
 mod address;
+mod address_kind;
 mod capture;
 mod community;
 mod connection;
+mod country;
 pub mod facts;
 mod id;
 mod indicator;
@@ -20,9 +22,11 @@ mod text;
 mod time;
 
 pub use address::{Endpoint, Proto};
+pub use address_kind::{AddressKind, effective_address};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
 pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, STILL_OPEN, Share, Step};
+pub use country::{Country, countries, country_named, country_names, country_of};
 pub use facts::{Facts, KernelTotals, Wire};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};

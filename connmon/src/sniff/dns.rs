@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
-use serde::{Deserialize, Serialize};
 
 use super::stream::Found;
+use crate::frame::DnsMessage;
 use crate::model::LookupAnswer;
 
 /// Bytes of a message's head (RFC 1035, section 4.1.1).
@@ -22,25 +22,6 @@ const MAX_DATA: usize = 255;
 /// The class of the Internet, but for the bit by which a multicast says that it has all there is (RFC 6762, section 10.2).
 const IN: u16 = 1;
 const CLASS: u16 = 0x7fff;
-
-/// A question, or the answer to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsMessage {
-    /// What an answer is told from others by.
-    pub id: u16,
-    /// It is an answer.
-    pub response: bool,
-    /// The name that is asked for, in lower case and without the last dot. Of an answer without its question it is empty.
-    pub name: String,
-    /// The type of record that is asked for, such as `AAAA`.
-    pub kind: String,
-    /// Of an answer: `NoError`, `NXDomain` and so on.
-    pub code: String,
-    /// Of an answer: it did not fit, and is asked for again over TCP.
-    pub truncated: bool,
-    /// What answers the question, first the aliases.
-    pub answers: Vec<LookupAnswer>,
-}
 
 /// What is in a message.
 #[derive(Debug, Default, PartialEq, Eq)]

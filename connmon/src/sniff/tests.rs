@@ -18,6 +18,7 @@ use rustls::quic::{self, Version};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Side};
 
 use super::*;
+use crate::frame::Hello;
 
 fn config(alpn: &[&str]) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

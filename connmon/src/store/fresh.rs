@@ -10,7 +10,7 @@ use rusqlite::Transaction;
 
 use super::{RUN_SHIFT, geo, names, processes, read};
 use crate::model::{Connection, End, Location, Name, Process};
-use crate::track::{Batch, ConnectionRow};
+use crate::rows::{Batch, ConnectionRow};
 
 /// Processes, and remote addresses, that are remembered; beyond, the store is asked again.
 const MOST: usize = 65_536;

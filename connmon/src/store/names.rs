@@ -14,7 +14,7 @@ use crate::model::{
     AddressNames, Connection, Endpoint, Lookup, LookupAnswer, Name, NameSource, Observed, Process, Proto,
     Timestamp,
 };
-use crate::track::{Batch, LookupRow};
+use crate::rows::{Batch, LookupRow};
 
 /// Writes the names of a batch, whose connections and processes are written already.
 pub(super) fn put(db: &Transaction<'_>, run: i64, base: i64, batch: &Batch) -> rusqlite::Result<()> {

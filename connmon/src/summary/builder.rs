@@ -9,7 +9,7 @@ use super::groups::{Figures, Groups, Newest, Split, users};
 use super::kept::Keeper;
 use super::rows::{ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
 use super::{Activity, Completeness, Indicators, OwnEnds, Selection, Summary, Window, service_of};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, End, Process, ProcessId, Proto, Run, Timestamp};
 
 /// At most so many other executables, or service ports, are listed in a row.

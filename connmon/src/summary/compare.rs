@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Completeness, Figures, Own, Summary, Verdict, Window};
-use crate::enrich::geo::country_of;
 use crate::model::Service;
+use crate::model::country_of;
 
 /// Grown is what has at least so many times the bytes,
 const TIMES: u64 = 2;

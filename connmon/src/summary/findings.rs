@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::format::{bytes, count, duration, grouped};
 use super::{ProcessRow, RemoteRow, Summary};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, ExeState};
 
 /// A connection that lasts as long is long-lived.

@@ -8,7 +8,7 @@ use super::builder::{Builder, OpenProcess};
 use super::groups::{Figures, Split};
 use super::rows::{CountryRow, EndRow, KindRow, ProcessRow, ProtocolRow, RemoteRow};
 use super::{Completeness, Connections, Kept, Summary};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::Connection;
 
 pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {

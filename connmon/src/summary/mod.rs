@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use crate::model::{Connection, Run};
 
-pub use crate::enrich::geo::AddressKind;
+pub use crate::model::AddressKind;
 pub use crate::model::{Service, service_of};
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
@@ -75,7 +75,7 @@ pub struct Summary {
     pub remotes: Vec<RemoteRow>,
     /// The countries of public remotes, most bytes first; the row without a code is "unknown".
     pub countries: Vec<CountryRow>,
-    /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](crate::enrich::geo::AddressKind::ALL).
+    /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](crate::model::AddressKind::ALL).
     pub kinds: Vec<KindRow>,
     /// Protocol and service port, most bytes first.
     pub services: Vec<ServiceRow>,

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, ExeHash, IndicatorKind, Process, Run};
 
 use super::Selection;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::Own;
 use super::groups::Figures;
-use crate::enrich::geo::AddressKind;
-use crate::model::{End, Location, Process, ProcessId, Proto, Timestamp};
+use crate::model::{AddressKind, End, Location, Process, ProcessId, Proto, Timestamp};
 
 /// Figures over everything selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use connmon_ebpf::{DNS_PORT, SockEntry};
 
+use crate::frame::{DnsMessage, FlowId, Message, Sighting};
 use crate::model::{Endpoint, LookupAnswer, NameSource, Observed, ProcessId, Proto};
-use crate::sniff::{DnsMessage, FlowId, Message, Sighting, addresses};
+use crate::sniff::addresses;
 
 /// Things said on connections that are not met yet, at most.
 const MAX_WAITING: usize = 16_384;

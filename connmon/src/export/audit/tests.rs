@@ -2,9 +2,13 @@
 
 mod store;
 
+use std::collections::BTreeMap;
+
 use super::{Audit, Builder, By, Sort};
 use crate::summary::Selection;
-use crate::summary::groups::Split;
+use crate::summary::fixture::run;
+use crate::summary::groups::golden::Golden;
+use crate::summary::groups::{Figures, Split};
 use store::{Fixture, START};
 
 const ALL: [By; 12] = [
@@ -282,4 +286,22 @@ fn connections_without_figures_of_the_wire_are_told() {
     let table = text(|out| super::write_table(&audit, 100, false, out));
     let of = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     assert!(of("total").contains('≥') && !of("/usr/sbin/nginx").contains('≥'), "{table}");
+}
+
+#[test]
+fn an_audit_adds_up_as_the_contract_of_groups_says() {
+    let golden = Golden::read();
+    for by in [By::User, By::Remote, By::Country, By::Port] {
+        let mut builder = Builder::new(&[run(1, 0)], &Selection::default(), &[by]);
+        golden.connections().into_iter().for_each(|connection| builder.add(1, connection));
+        let audit = builder.finish(Sort::Bytes, None);
+        let figures = |figures: &Figures| (figures.connections, figures.tx_bytes, figures.rx_bytes);
+        let found: BTreeMap<String, (u64, u64, u64)> =
+            audit.groups.iter().map(|group| (key(group), figures(&group.figures.all))).collect();
+        let expected = golden.groups[by.name()]
+            .iter()
+            .map(|told| (told.key.clone().unwrap_or_else(|| "(no process)".into()), told.owned()));
+        assert_eq!(found, expected.collect(), "{by:?}");
+        assert_eq!(audit.totals.all.connections, 8);
+    }
 }

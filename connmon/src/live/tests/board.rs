@@ -9,7 +9,7 @@ use crate::live::tests::START;
 use crate::live::update::{Snapshot, Totals};
 use crate::live::{Board, Update};
 use crate::model::{End, Run, Timestamp};
-use crate::track::{ConnectionRow, ProcessRow, TrafficRow};
+use crate::rows::{ConnectionRow, ProcessRow, TrafficRow};
 
 #[test]
 fn a_board_knows_when_bytes_were_moved_in_steps_that_get_longer() {

@@ -8,8 +8,8 @@ use super::rows::{By, Key, Listed, What};
 use super::style::bars;
 use super::sums::{self, PlaceSum, ProcessSum, Sum};
 use super::text::{age, cut_middle, number, rate, size, tame};
-use crate::enrich::geo::{AddressKind, country_of};
 use crate::live::Listener;
+use crate::model::{AddressKind, country_of};
 use crate::model::{Direction, Service, display_safe};
 use crate::summary::lanes;
 

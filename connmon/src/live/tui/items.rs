@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::enrich::geo::AddressKind;
 use crate::filter::{Filter, Row};
 use crate::live::board::{Board, Changes};
 use crate::live::meter::{Rate, WINDOW};
-use crate::model::{Connection, Direction, Service, Timestamp, service_of};
+use crate::model::{AddressKind, Connection, Direction, Service, Timestamp, service_of};
 use crate::summary::groups::Figures;
 
 /// A connection that is not older than this is new, nanoseconds.

@@ -13,8 +13,8 @@ use unicode_width::UnicodeWidthStr;
 use super::app::App;
 use super::table::put;
 use super::text::{count, cut, number, size, tame};
-use crate::enrich::geo::{AddressKind, country_of};
 use crate::live::meter::Rate;
+use crate::model::{AddressKind, country_of};
 use crate::report::svg::grid;
 use crate::summary::groups::Figures;
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::items::{Item, Items};
-use crate::enrich::geo::{AddressKind, country_of};
 use crate::live::meter::Rate;
+use crate::model::{AddressKind, country_of};
 use crate::model::{Process, ProcessId, Proto};
 use crate::summary::groups::{self, Figures, Groups};
 

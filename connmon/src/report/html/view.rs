@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::enrich::geo::country_of;
+use crate::model::country_of;
 use crate::model::{Rule, Timestamp, display_safe};
 use crate::summary::Figures;
 use crate::summary::format;

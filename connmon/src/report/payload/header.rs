@@ -10,7 +10,7 @@ use super::Payload;
 use super::column::{Coding, Column};
 use super::dictionary::{Dictionaries, Entry, NameEntry, Remote};
 use super::row::{OPEN, Row};
-use crate::enrich::geo::{AddressKind, country_of};
+use crate::model::{AddressKind, country_of};
 use crate::model::{End, ExeHash, HostLocation};
 use crate::summary::Window;
 

@@ -6,8 +6,8 @@ use svg::node::element::{Description, Group, Rectangle, Style, Text, Title};
 use super::furniture::{background, heading};
 use super::projection::WIDTH;
 use super::{STYLE, text_safe, unit};
-use crate::enrich::geo::country_of;
 use crate::model::Service;
+use crate::model::country_of;
 use crate::summary::format::{bytes, count};
 use crate::summary::{Figures, Summary};
 

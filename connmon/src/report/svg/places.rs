@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::projection::{NORTH, SOUTH, project};
 use super::{log_share, text_safe};
-use crate::enrich::geo::{AddressKind, country_of};
+use crate::model::{AddressKind, country_of};
 use crate::summary::format::bytes;
 use crate::summary::{Figures, RemoteRow, Summary};
 

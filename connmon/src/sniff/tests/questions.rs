@@ -1,6 +1,7 @@
 //! DNS messages that are odd, large, or none.
 
 use super::*;
+use crate::frame::DnsMessage;
 
 const QUESTION: &[u8] = b"\x03odd\x07example\0\0\x01\0\x01";
 

@@ -9,8 +9,9 @@ use crate::model::{
     Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
     Timestamp,
 };
+use crate::rows::{Batch, ConnectionRow, NameRow, ProcessRow};
 use crate::rules::Rules;
-use crate::track::{Batch, ConnectionRow, NameRow, ProcessRow, Tracker};
+use crate::track::Tracker;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp(seconds * 1_000_000_000)
@@ -113,7 +114,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
         let process = Process { id: ProcessId { pid, start_ns: 1 }, comm: comm.into(), ..Process::default() };
         ProcessRow { row, parent: None, process }
     };
-    let traffic = |connection: i64, process: i64, bucket: i64| crate::track::TrafficRow {
+    let traffic = |connection: i64, process: i64, bucket: i64| crate::rows::TrafficRow {
         connection,
         process,
         bucket,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Figures;
-use crate::enrich::geo::AddressKind;
 use crate::model::{
-    Connection, Direction, End, Endpoint, Facts, Process, ProcessId, Proto, STEP_NS, Share, Step, Timestamp,
+    AddressKind, Connection, Direction, End, Endpoint, Facts, Process, ProcessId, Proto, STEP_NS, Share,
+    Step, Timestamp,
 };
 
 /// The file.
@@ -55,9 +55,14 @@ impl Told {
         }
     }
 
-    /// Connections of the owners in the group, and the group's bytes.
-    pub(crate) fn owned(&self) -> Option<(u64, u64, u64)> {
-        self.owned.map(|owned| (owned, self.tx, self.rx))
+    /// Whether connections of the owners in the group are told apart from those that it used.
+    pub(crate) fn is_who(&self) -> bool {
+        self.owned.is_some()
+    }
+
+    /// Connections where each counts once, and the group's bytes.
+    pub(crate) fn owned(&self) -> (u64, u64, u64) {
+        (self.owned.unwrap_or(self.connections), self.tx, self.rx)
     }
 }
 

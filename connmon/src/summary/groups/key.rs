@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Process, ProcessId, Timestamp, display_safe, service_of};
+use crate::model::{AddressKind, Connection, Process, ProcessId, Timestamp, display_safe, service_of};
 
 /// What connections are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

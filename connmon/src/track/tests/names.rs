@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use super::*;
+use crate::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
 use crate::model::LookupAnswer;
-use crate::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
+use crate::rows::Batch;
 
 const ALICE: (u32, u64) = (7, 7 * SECOND);
 const BOB: (u32, u64) = (8, 8 * SECOND);

@@ -1,15 +1,14 @@
-//! Rows for the store.
+//! What the tracker makes of frames, and the store keeps: rows.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use connmon_ebpf::{SockEntry, flag};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Start;
 use crate::model::{
     AddressNames, ClockStep, Completeness, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample,
-    KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
+    Location, LookupAnswer, NameSource, Observed, Proto, Timestamp,
 };
 
 /// Rows to be written in one transaction.
@@ -117,29 +116,6 @@ impl DerefMut for ConnectionRow {
     fn deref_mut(&mut self) -> &mut Facts {
         &mut self.facts
     }
-}
-
-/// The kernel's totals in an entry.
-pub(super) fn kernel(entry: &SockEntry) -> Option<KernelTotals> {
-    let fin = u64::from(entry.flags & flag::FIN_RECEIVED != 0);
-    (entry.flags & flag::TOTALS != 0).then_some(KernelTotals {
-        tx_bytes: entry.kernel_tx,
-        rx_bytes: entry.kernel_rx.saturating_sub(fin),
-        retransmits: entry.retransmits,
-        retransmitted_bytes: entry.retransmitted,
-        rtt_us: entry.srtt / 8,
-    })
-}
-
-/// What an entry put on the wire, where packets of its protocol are counted and all were understood.
-pub(super) fn wire(entry: &SockEntry) -> Option<Wire> {
-    let is_counted = matches!(Proto(entry.proto), Proto::TCP | Proto::UDP) && entry.wire_unknown == 0;
-    is_counted.then_some(Wire {
-        tx_bytes: entry.wire.tx_bytes,
-        rx_bytes: entry.wire.rx_bytes,
-        tx_packets: entry.wire.tx_packets,
-        rx_packets: entry.wire.rx_packets,
-    })
 }
 
 /// What one process moved on one connection in one interval.
