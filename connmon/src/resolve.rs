@@ -14,7 +14,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
 use tokio::sync::{Semaphore, mpsc as asynchronous};
 
-use crate::model::AddressNames;
+use crate::model::{AddressNames, Untrusted};
 
 /// Questions a second at most.
 pub const RATE: u32 = 20;
@@ -43,7 +43,7 @@ pub enum ResolveError {
 /// The thread, and the ways to it and back. It ends with its owner.
 pub struct Resolver {
     addresses: asynchronous::Sender<IpAddr>,
-    names: Receiver<(IpAddr, Vec<String>)>,
+    names: Receiver<(IpAddr, Vec<Untrusted>)>,
     known: HashSet<IpAddr>,
 }
 
@@ -114,7 +114,7 @@ fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, ResolveError> {
 async fn ask_all(
     mut to_ask: asynchronous::Receiver<IpAddr>,
     resolver: Arc<TokioResolver>,
-    found: mpsc::Sender<(IpAddr, Vec<String>)>,
+    found: mpsc::Sender<(IpAddr, Vec<Untrusted>)>,
 ) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE);
@@ -135,11 +135,11 @@ async fn ask_all(
     let _ = at_once.acquire_many(AT_ONCE as u32).await;
 }
 
-async fn ask(resolver: &TokioResolver, ip: IpAddr) -> Vec<String> {
+async fn ask(resolver: &TokioResolver, ip: IpAddr) -> Vec<Untrusted> {
     let Ok(answer) = resolver.reverse_lookup(Name::from(ip)).await else { return Vec::new() };
     let names = answer.answers().iter().filter_map(|record| match &record.data {
         RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
         _ => None,
     });
-    names.filter(|name| !name.is_empty()).take(MAX_NAMES).collect()
+    names.filter(|name| !name.is_empty()).take(MAX_NAMES).map(Untrusted::from).collect()
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Start;
+use crate::model::untrusted::exact;
 use crate::model::{
     AddressNames, ClockStep, Completeness, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample,
-    Location, LookupAnswer, NameSource, Observed, Proto, Timestamp,
+    Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Untrusted,
 };
 
 /// Rows to be written in one transaction.
@@ -143,7 +144,8 @@ pub struct NameRow {
     /// Row of the connection.
     pub connection: i64,
     /// The name.
-    pub name: Arc<str>,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted<Arc<str>>,
     /// Where it comes from.
     pub source: NameSource,
     /// Row of the process that asked for it.
@@ -166,11 +168,14 @@ pub struct LookupRow {
     /// The server.
     pub server: Endpoint,
     /// The name that was asked for.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// The type of record.
-    pub kind: String,
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
     /// The answer's code.
-    pub code: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub code: Option<Untrusted>,
     /// What was answered.
     pub answers: Vec<LookupAnswer>,
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::connections::{Record, record};
 use super::process::ProcessFields;
 use crate::model::{
-    Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Zone, community_id, display_safe, service_of,
+    Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Untrusted, Zone, community_id, display_safe,
+    service_of,
 };
 use crate::summary::format::{bytes, count, duration, grouped};
 use crate::summary::groups::key::process_name;
@@ -85,7 +86,7 @@ pub fn write_text(
             "name",
             &format!(
                 "{} ({}{}, {})",
-                name.name,
+                name.name.shown(),
                 name.source.name(),
                 by.unwrap_or_default(),
                 zone.show(name.time)
@@ -230,9 +231,12 @@ fn amount(moved: u64) -> String {
 fn service(connection: &Connection) -> String {
     let service = service_of(connection);
     let observed = connection.observed.as_ref().map(|observed| {
-        let alpn =
-            if observed.alpn.is_empty() { String::new() } else { format!(" ({})", observed.alpn.join(", ")) };
-        format!(", observed {}{alpn}", observed.service)
+        let alpn = if observed.alpn.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", Untrusted::joined(&observed.alpn, ", ").shown())
+        };
+        format!(", observed {}{alpn}", observed.service.shown())
     });
     match service.name {
         Some(name) if observed.is_some() => {

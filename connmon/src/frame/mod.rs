@@ -13,6 +13,7 @@ use connmon_ebpf::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::model::untrusted::Exactly;
 use crate::model::{AddressNames, Interface, Timestamp};
 pub use program::{Executable, ProgramFacts, Subject};
 pub use sighting::{DnsMessage, FlowId, Hello, Message, Sighting};
@@ -255,8 +256,8 @@ impl Frame {
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
             Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
-            Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, names)))]),
-            Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, names)))]),
+            Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
+            Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::Clock(time, offset) => put(CLOCK, &[bytes_of(time), bytes_of(offset)]),

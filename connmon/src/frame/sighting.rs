@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{LookupAnswer, ProcessId};
+use crate::model::untrusted::exact;
+use crate::model::{LookupAnswer, ProcessId, Untrusted};
 
 /// What two ends of a connection are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,11 +58,11 @@ pub enum Message {
     /// The same within QUIC.
     Quic(Hello),
     /// An HTTP request and its host, as the client names it.
-    Http(Option<String>),
+    Http(#[serde(serialize_with = "exact")] Option<Untrusted>),
     /// An HTTP request to a proxy, and the host that it is to lead to. What follows is said to that host.
-    HttpProxy(Option<String>),
+    HttpProxy(#[serde(serialize_with = "exact")] Option<Untrusted>),
     /// The same of SOCKS.
-    Socks(Option<String>),
+    Socks(#[serde(serialize_with = "exact")] Option<Untrusted>),
     /// The banner of SSH.
     Ssh,
 }
@@ -74,11 +75,14 @@ pub struct DnsMessage {
     /// It is an answer.
     pub response: bool,
     /// The name that is asked for, in lower case and without the last dot. Of an answer without its question it is empty.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// The type of record that is asked for, such as `AAAA`.
-    pub kind: String,
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
     /// Of an answer: `NoError`, `NXDomain` and so on.
-    pub code: String,
+    #[serde(serialize_with = "exact")]
+    pub code: Untrusted,
     /// Of an answer: it did not fit, and is asked for again over TCP.
     pub truncated: bool,
     /// What answers the question, first the aliases.
@@ -89,9 +93,11 @@ pub struct DnsMessage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The host that it wants (SNI).
-    pub server_name: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub server_name: Option<Untrusted>,
     /// The protocols that it offers (ALPN).
-    pub alpn: Vec<String>,
+    #[serde(serialize_with = "exact")]
+    pub alpn: Vec<Untrusted>,
     /// It is the outer one of an Encrypted ClientHello, or pretends to be (GREASE; nobody but the server can tell): the client
     /// may want another host, which the inner one names.
     #[serde(default)]

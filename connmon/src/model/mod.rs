@@ -20,6 +20,7 @@ pub mod secrets;
 mod service;
 mod text;
 mod time;
+pub mod untrusted;
 
 pub use address::{Endpoint, Proto};
 pub use address_kind::{AddressKind, effective_address};
@@ -40,3 +41,4 @@ pub use run::{ClockStep, Completeness, Gap, LeftOut, NO_NAMES, NO_PACKETS, Recon
 pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes, hex, json_safe, split_args};
 pub use time::{ParseTimeError, Timestamp, Zone, length};
+pub use untrusted::Untrusted;

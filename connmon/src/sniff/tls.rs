@@ -5,6 +5,7 @@ use tls_parser::{TlsRecordType, parse_tls_handshake_client_hello, parse_tls_reco
 use super::address::{host_name, is_odd};
 use super::stream::Found;
 use crate::frame::Hello;
+use crate::model::Untrusted;
 
 /// Protocols of an offer that are kept.
 const MAX_PROTOCOLS: usize = 16;
@@ -81,14 +82,15 @@ fn server_name(data: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn protocols(data: &[u8]) -> Vec<String> {
+fn protocols(data: &[u8]) -> Vec<Untrusted> {
     let mut protocols = Vec::new();
     let Some((mut rest, _)) = counted(data) else { return protocols };
     while let Some((name, after)) =
         rest.split_first().and_then(|(len, rest)| rest.split_at_checked((*len).into()))
     {
         // The first of GREASE's values is no text (RFC 8701).
-        protocols.extend(String::from_utf8(name.to_vec()).ok().filter(|_| protocols.len() < MAX_PROTOCOLS));
+        let name = String::from_utf8(name.to_vec()).ok().filter(|_| protocols.len() < MAX_PROTOCOLS);
+        protocols.extend(name.map(Untrusted::from));
         rest = after;
     }
     protocols

@@ -104,9 +104,9 @@ impl Fresh {
                 None => None,
             };
             let Some(connection) = fresh.get_mut(&row.connection) else { continue };
-            let is = |name: &Name| name.source == row.source && name.name == *row.name;
+            let is = |name: &Name| name.source == row.source && name.name.borrowed() == row.name.borrowed();
             if !connection.names.iter().any(is) {
-                let name = Name { name: (*row.name).to_owned(), source: row.source, process, time: row.time };
+                let name = Name { name: row.name.raw().into(), source: row.source, process, time: row.time };
                 connection.names.push(name);
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Own;
 use super::groups::Figures;
-use crate::model::{AddressKind, End, Location, Process, ProcessId, Proto, Timestamp};
+use crate::model::{AddressKind, End, Location, Process, ProcessId, Proto, Timestamp, Untrusted};
 
 /// Figures over everything selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct RemoteRow {
     /// Its kind.
     pub kind: AddressKind,
     /// Its names, at most eight, the first by the alphabet.
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<Untrusted>,
     /// Its country, if known: an ISO 3166-1 alpha-2 code.
     pub country: Option<String>,
     /// What else is known of it.

@@ -46,7 +46,7 @@ impl Board {
             .names
             .iter()
             .map(|name| Name {
-                name: name.name.to_string(),
+                name: name.name.raw().into(),
                 source: name.source,
                 process: name.process.and_then(process),
                 time: name.time,

@@ -339,15 +339,13 @@ fn of_place(app: &App, place: &PlaceSum, Wanted { what, width }: Wanted) -> Cell
             _ => display_safe(&place.country).into_owned().into(),
         },
         Tells::Names => {
-            let names: Vec<_> = place.names.iter().map(|name| tame(name)).collect();
+            let names: Vec<_> = place.names.iter().map(tame).collect();
             let addresses =
                 || place.remotes.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if names.is_empty() || !app.names { addresses().into() } else { names.join(", ").into() }
         }
         Tells::Remotes => number(place.remotes.len() as u64).into(),
-        Tells::Processes => {
-            place.processes.iter().map(|name| tame(name)).collect::<Vec<_>>().join(", ").into()
-        }
+        Tells::Processes => place.processes.iter().map(tame).collect::<Vec<_>>().join(", ").into(),
         what => of_sum(app, &place.sum, what),
     }
 }

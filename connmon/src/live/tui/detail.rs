@@ -123,7 +123,7 @@ fn destination(app: &App, place: &PlaceSum) -> Vec<String> {
         Some(name) => format!("{name} ({port})"),
         None => format!("{proto} {port}"),
     };
-    let captured = |texts: &std::collections::BTreeSet<String>| {
+    let captured = |texts: &std::collections::BTreeSet<crate::model::Untrusted>| {
         list(texts.iter().map(|text| tame(text).into_owned()).collect())
     };
     for (name, value) in [
@@ -180,8 +180,8 @@ pub(super) fn strip(app: &App) -> [String; 2] {
         return match &row.what {
             What::Process(sum) => process_strip(sum),
             What::Place(place) => {
-                let names: Vec<_> = place.names.iter().map(|name| tame(name)).collect();
-                let by: Vec<_> = place.processes.iter().map(|name| tame(name)).collect();
+                let names: Vec<_> = place.names.iter().map(tame).collect();
+                let by: Vec<_> = place.processes.iter().map(tame).collect();
                 [
                     format!("{} — {}", tame(&place.title), names.join(", ")),
                     format!("used by {}", by.join(", ")),

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::items::{Item, Items};
 use crate::live::meter::Rate;
-use crate::model::{AddressKind, country_of};
-use crate::model::{Process, ProcessId, Proto};
+use crate::model::{AddressKind, Process, ProcessId, Proto, Untrusted, country_of};
 use crate::summary::groups::{self, Figures, Groups};
 
 /// Names, addresses and processes of a row that are kept.
@@ -100,11 +99,11 @@ pub(super) struct PlaceSum {
     /// Connections and bytes.
     pub sum: Sum,
     /// Names of the other ends, few.
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<Untrusted>,
     /// Addresses.
     pub remotes: BTreeSet<IpAddr>,
     /// Names of processes, few.
-    pub processes: BTreeSet<String>,
+    pub processes: BTreeSet<Untrusted>,
     /// Ports of services, few.
     pub services: BTreeSet<(Proto, u16)>,
 }
@@ -118,7 +117,10 @@ pub(super) fn by_place(items: &Items, by: By) -> Vec<(String, PlaceSum)> {
         row.sum.add(id, item.figures, item.rate);
         row.remotes.insert(item.connection.remote.ip);
         few(&mut row.names, item.connection.host());
-        few(&mut row.processes, item.connection.owner.as_ref().map(|process| process.comm.as_str()));
+        few(
+            &mut row.processes,
+            item.connection.owner.as_ref().map(|process| Untrusted::from(process.comm.as_str())).as_ref(),
+        );
         if row.services.len() < FEW {
             row.services.insert((item.connection.proto, item.service.port));
         }
@@ -126,9 +128,9 @@ pub(super) fn by_place(items: &Items, by: By) -> Vec<(String, PlaceSum)> {
     sums.sorted()
 }
 
-fn few(set: &mut BTreeSet<String>, text: Option<&str>) {
+fn few(set: &mut BTreeSet<Untrusted>, text: Option<&Untrusted>) {
     if let Some(text) = text.filter(|text| set.len() < FEW && !set.contains(*text)) {
-        set.insert(text.to_owned());
+        set.insert(text.clone());
     }
 }
 

@@ -119,7 +119,7 @@ fn line(kept: &Kept) -> Line {
         proto: c.proto.to_string(),
         local: c.local.to_string(),
         remote: c.remote.to_string(),
-        host: Shown::new(c.host().unwrap_or_default()),
+        host: c.host().map(Shown::new).unwrap_or_default(),
         place: place(AddressKind::of(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),

@@ -2,7 +2,7 @@
 
 use super::places::{network, place};
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
-use crate::model::{End, Process, Proto};
+use crate::model::{End, Process, Proto, Untrusted};
 use crate::summary::format;
 use crate::summary::{Figures, ProcessRow, RemoteRow, Service, Summary};
 
@@ -112,12 +112,7 @@ pub(super) fn processes(summary: &Summary, most: usize) -> Table<ProcessLine> {
             comm: name(process),
             exe: Shown::new(&process.exe),
             cmdline: Shown::new(&process.cmdline),
-            others: row
-                .other_exes
-                .iter()
-                .filter(|exe| **exe != process.exe)
-                .map(|exe| Shown::new(exe))
-                .collect(),
+            others: row.other_exes.iter().filter(|exe| **exe != process.exe).map(Shown::new).collect(),
             flag: if process.kernel_thread { "kernel" } else { "" },
             pid: process.id.pid,
             start: When::new(process.started),
@@ -153,7 +148,7 @@ pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
     let longest = summary.remotes.first().map_or(0, |row| row.figures.bytes());
     let line = |row: &RemoteRow| RemoteLine {
         ip: row.ip.to_string(),
-        names: Shown::new(&row.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        names: Shown::new(&Untrusted::joined(&row.names, ", ")),
         place: place(row.kind, row.country.as_deref(), row.place.as_deref()),
         network: network(row.place.as_deref()),
         services: services_of(row),

@@ -74,8 +74,7 @@ fn axis(summary: &Summary) -> Group {
 
 fn row(summary: &Summary, lane: &Lane, y: f64) -> Group {
     let remote = summary.remotes.iter().find(|row| row.ip == lane.ip);
-    let name =
-        remote.and_then(|row| row.names.first()).map_or_else(|| lane.ip.to_string(), |name| text_safe(name));
+    let name = remote.and_then(|row| row.names.first()).map_or_else(|| lane.ip.to_string(), text_safe);
     let shown = match name.char_indices().nth(36) {
         Some((at, _)) => format!("{}…", &name[..at]),
         None => name.clone(),

@@ -85,7 +85,7 @@ fn names_and_hashes_that_come_later_count() {
     );
     let again = Batch { processes: hashed(), connections: vec![closed()], time: at(16), ..Batch::default() };
     assert_eq!(write(again), [], "a hit is told once");
-    let told = vec![(at(17), vec![([192, 0, 2, 1].into(), vec!["host.bad.example".to_owned()])])];
+    let told = vec![(at(17), vec![([192, 0, 2, 1].into(), vec!["host.bad.example".into()])])];
     assert_eq!(
         write(Batch { reverse: told, time: at(17), ..Batch::default() }),
         [(IndicatorKind::Name, at(17))]
@@ -134,7 +134,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
         ConnectionRow { owner: None, facts: Facts { closed: None, end: None, ..closed().facts }, ..closed() };
     let seen = |service: &str, alpn: &[&str]| crate::model::Observed {
         service: service.into(),
-        alpn: alpn.iter().map(|alpn| (*alpn).to_owned()).collect(),
+        alpn: alpn.iter().map(|alpn| (*alpn).into()).collect(),
     };
     let other = |row: i64| ConnectionRow {
         row,
