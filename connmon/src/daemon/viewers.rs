@@ -1,5 +1,6 @@
 //! Those who look while a recording goes on.
 
+use crate::capture::privileges;
 use crate::live::Update;
 use crate::live::hub::{Hub, Socket};
 use crate::model::Timestamp;
@@ -24,9 +25,10 @@ impl Viewers {
         Self { socket: Some(socket), ..Self::default() }
     }
 
-    /// Lets them in. Their thread has the rights that are left when this is called.
+    /// Lets them in. Their thread has no rights beyond those of any program.
     pub(super) fn serve(&mut self) {
-        match self.socket.take().map(Socket::serve).transpose() {
+        let serve = |socket: Socket| socket.serve(privileges::none, privileges::only_look);
+        match self.socket.take().map(serve).transpose() {
             Ok(hub) => self.hub = hub,
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
