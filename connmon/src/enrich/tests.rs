@@ -67,7 +67,10 @@ fn an_address_is_looked_up_once_and_its_sources_are_named() {
     let known = |ip: &str, names: &mut _| Known::new(&geo, &geo.lookup(ip.parse().unwrap()), names);
     let (one, other) = (known("8.8.8.8", &mut names), known("8.8.8.9", &mut names));
     let place = one.place.unwrap();
-    assert_eq!((one.country.as_deref(), place.city.as_ref().map(|city| city.raw())), (Some("US"), Some("Mountain View")));
+    assert_eq!(
+        (one.country.as_deref(), place.city.as_ref().map(|city| city.raw())),
+        (Some("US"), Some("Mountain View"))
+    );
     assert_eq!(&*place.source, "cities 2026-06-01");
     assert!(Arc::ptr_eq(&place.source, &other.place.unwrap().source));
     let embedded = known("9.9.9.9", &mut names).place.unwrap();

@@ -111,12 +111,3 @@ impl From<&Process> for ProcessFields {
         }
     }
 }
-
-/// The name of a process among others: its executable, or what the kernel calls it where it has none.
-pub fn name(process: &Process) -> String {
-    if process.exe.is_empty() {
-        format!("[{}]", process.comm.shown())
-    } else {
-        process.exe.shown().into_owned()
-    }
-}
