@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::completeness::Completeness;
 use super::indicators::HitFields;
-use super::{Closing, Sink, event, process};
+use super::{Closing, Sink, event};
 use crate::model::facts::members;
 use crate::model::{
     Connection, Direction, End, Endpoint, ExeHash, Name, NameSource, Process, Proto, Run, Timestamp,
     Untrusted, community_id, display_safe,
 };
+use crate::summary::groups::key::process_name;
 
 /// The version of the schema.
 const VERSION: &str = "9.4.0";
@@ -276,7 +277,7 @@ fn own(event: &mut Event, c: &Connection) {
     event.set("connmon.rx_bytes", c.rx_bytes());
     let shares = c.traffic.iter().map(|share| {
         json!({
-            "pid": share.process.id.pid, "executable": process::name(&share.process),
+            "pid": share.process.id.pid, "executable": process_name(&share.process),
             "tx_bytes": share.tx_bytes, "rx_bytes": share.rx_bytes,
             "tx_calls": share.tx_calls, "rx_calls": share.rx_calls,
         })

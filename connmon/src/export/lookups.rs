@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::connections::Asker;
 use crate::model::{Lookup, Untrusted, Zone, display_safe};
 use crate::summary::format::duration;
+use crate::summary::groups::key::process_name;
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -71,7 +72,7 @@ pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
 /// The writer's.
 pub fn write_text(lookup: &Lookup, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
     let who = match &lookup.process {
-        Some(process) => format!("{} ({})", super::process::name(process), process.id.pid),
+        Some(process) => format!("{} ({})", process_name(process), process.id.pid),
         None => "unknown process".into(),
     };
     let data: Vec<_> = lookup.answers.iter().map(|answer| answer.data.shown()).collect();

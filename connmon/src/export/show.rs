@@ -12,6 +12,7 @@ use crate::model::{
     service_of,
 };
 use crate::summary::format::{bytes, count, duration, grouped};
+use crate::summary::groups::key::process_name;
 use crate::summary::{ClockStepRow, clock_words};
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -80,7 +81,7 @@ pub fn write_text(
         line("asked for", &format!("{asked}, which a BPF program led to the remote"))?;
     }
     for name in &c.names {
-        let by = name.process.as_ref().map(|process| format!(" asked by {}", super::process::name(process)));
+        let by = name.process.as_ref().map(|process| format!(" asked by {}", process_name(process)));
         line(
             "name",
             &format!(
@@ -214,7 +215,7 @@ fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut impl Wri
     line("cgroup", &process.cgroup)?;
     line("parent", &process.ppid.to_string())?;
     for ancestor in process.ancestors() {
-        line("started by", &format!("{} {}", ancestor.id.pid, super::process::name(ancestor)))?;
+        line("started by", &format!("{} {}", ancestor.id.pid, process_name(ancestor)))?;
     }
     line("kind", if process.kernel_thread { "kernel thread" } else { "" })
 }

@@ -302,6 +302,11 @@ impl End {
         }
     }
 
+    /// How a connection ended, in these words, or that it lasts.
+    pub fn words_of(end: Option<Self>) -> &'static str {
+        end.map_or(STILL_OPEN, Self::words)
+    }
+
     /// The inverse of [`End::name`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|end| end.name() == name)

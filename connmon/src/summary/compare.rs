@@ -113,7 +113,7 @@ type Named = BTreeMap<String, Figures>;
 fn named(rows: impl Iterator<Item = (String, Figures)>) -> Named {
     let mut all = Named::new();
     for (name, figures) in rows {
-        all.entry(name).or_default().merge(&figures);
+        *all.entry(name).or_default() += figures;
     }
     all
 }

@@ -13,6 +13,7 @@ pub mod findings;
 mod finish;
 pub mod format;
 pub mod geo;
+pub mod groups;
 mod indicators;
 mod kept;
 pub mod lanes;
@@ -40,10 +41,11 @@ pub use activity::{Activity, Bucket};
 pub use builder::Builder;
 pub use completeness::{ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words};
 pub use geo::GeoNotes;
+pub use groups::Figures;
 pub use indicators::Indicators;
 pub use own::{Own, OwnEnds};
 pub use rows::{
-    CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
+    CountryRow, EndRow, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
 };
 pub use selection::{Selection, Window};
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::places::{network, place};
-use super::tables::{name, words};
+use super::tables::name;
 use super::view::{Amount, Label, Shown, When};
-use crate::model::{AddressKind, Connection, Direction, Rule};
+use crate::model::{AddressKind, Connection, Direction, End, Rule};
 use crate::report::payload::Written;
 use crate::summary::format;
 use crate::summary::{Kept, Summary};
@@ -127,7 +127,7 @@ fn line(kept: &Kept) -> Line {
         lasted: c.known_end().map_or_else(String::new, |end| {
             format::duration(u64::try_from(end.0.saturating_sub(c.opened.0)).unwrap_or(0))
         }),
-        end: words(c.end),
+        end: End::words_of(c.end),
         end_class: if c.has_failed() { "bad" } else { "" },
         remarks: remarks(c),
         label: None,

@@ -113,7 +113,7 @@ fn processes(summary: &Summary) -> Vec<(String, Figures)> {
     let mut rows: Vec<(String, Figures)> = Vec::new();
     for (name, figures) in named {
         match rows.iter_mut().find(|row| row.0 == name) {
-            Some(row) => row.1.merge(&figures),
+            Some(row) => row.1 += figures,
             None => rows.push((name, figures)),
         }
     }
