@@ -54,6 +54,10 @@ pub fn display_safe<'a>(text: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
 
 /// JSON with every such character, and `<`, as an escape of JSON's own: it reads the same, and does nothing where it stands.
 pub fn json_safe(json: &str) -> String {
+    // Of ASCII, JSON has no other: it escapes controls itself. Nearly all of a long line is such, and this is quick.
+    if json.is_ascii() && !json.contains('<') && !json.contains('\u{7f}') {
+        return json.to_owned();
+    }
     let (mut safe, mut rest) = (String::with_capacity(json.len() + 16), json);
     while let Some(at) = rest.find(|c| c != '\n' && (c == '<' || is_unsafe(c))) {
         safe.push_str(&rest[..at]);
