@@ -44,6 +44,8 @@ pub struct Settings {
     pub max_shares: u64,
     /// Entries that `OVERFLOW` has room for.
     pub max_overflow: u64,
+    /// Notes that `LATE_CALLS` has room for.
+    pub max_calls: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }

@@ -32,6 +32,18 @@ pub struct Executable {
 
 /// Runs a `cargo build` or `cargo test --no-run` and returns the executables that it made.
 pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
+    Ok(parse_executables(&messages(cmd)?))
+}
+
+/// Runs cargo, and returns the folder that a package's build script filled.
+pub fn built_by_script(package: &str, args: &[&str]) -> Result<PathBuf> {
+    let messages = messages(&mut cargo(args))?;
+    let found = parse_script_folder(&messages, package);
+    found.with_context(|| format!("cargo ran no build script of {package}"))
+}
+
+/// Runs cargo with its messages for programs.
+fn messages(cmd: &mut Command) -> Result<String> {
     eprintln!("$ {}", sh::shown(cmd));
     let out = cmd
         .arg("--message-format=json-render-diagnostics")
@@ -40,7 +52,18 @@ pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
         .output()
         .context("cannot start cargo")?;
     ensure!(out.status.success(), "`{}` failed ({})", sh::shown(cmd), out.status);
-    Ok(parse_executables(&String::from_utf8_lossy(&out.stdout)))
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+/// The last folder that a build script of this package was given, which `package_id` names behind a path: `…/connmon#0.1.0`.
+fn parse_script_folder(messages: &str, package: &str) -> Option<PathBuf> {
+    let folder = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let id = message["package_id"].as_str()?.split('#').next()?;
+        let is_it = message["reason"] == "build-script-executed" && id.rsplit('/').next()? == package;
+        is_it.then(|| message["out_dir"].as_str().map(PathBuf::from)).flatten()
+    };
+    messages.lines().filter_map(folder).last()
 }
 
 /// The executables in cargo's messages, one JSON object a line. What is not a message is passed over.
@@ -97,5 +120,16 @@ mod tests {
         assert_eq!(made.len(), 1);
         assert_eq!(find(&made, "e2e").expect("there"), PathBuf::from("/t/e2e-1"));
         assert!(find(&made, "lib").is_err());
+    }
+
+    #[test]
+    fn the_folder_of_a_build_script_is_found_by_its_package() {
+        let messages = concat!(
+            r#"{"reason":"build-script-executed","package_id":"registry+https://a/index#libc@0.2.1","out_dir":"/t/libc"}"#,
+            "\n",
+            r#"{"reason":"build-script-executed","package_id":"path+file:///w/connmon#0.1.0","out_dir":"/t/ours"}"#,
+        );
+        assert_eq!(parse_script_folder(messages, "connmon"), Some(PathBuf::from("/t/ours")));
+        assert_eq!(parse_script_folder(messages, "xtask"), None);
     }
 }

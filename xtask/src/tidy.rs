@@ -3,6 +3,7 @@
 mod code;
 mod layers;
 mod rules;
+mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,10 +22,11 @@ type Check = fn() -> Result<()>;
 
 /// `cargo xtask tidy`: every check runs, whatever the others said.
 pub fn run() -> Result<()> {
-    let checks: [(&str, Check); 4] = [
+    let checks: [(&str, Check); 5] = [
         ("source rules", source),
         ("formatting", || sh::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))),
         ("clippy", clippy),
+        ("stack of the kernel side", kernel_stack),
         ("dependencies", dependencies),
     ];
     let mut failed = Vec::new();
@@ -40,6 +42,15 @@ pub fn run() -> Result<()> {
 fn clippy() -> Result<()> {
     crate::setup::ensure()?;
     sh::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// The stack that the programs in the eBPF object use, which was built a moment ago.
+fn kernel_stack() -> Result<()> {
+    crate::setup::ensure()?;
+    let object = cargo::built_by_script("connmon", &["check", "-p", "connmon"])?.join("connmon-ebpf.o");
+    let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
+    eprintln!("the longest chain of calls in the kernel side has {}", stack::check(&bytes)?);
+    Ok(())
 }
 
 /// Licences, bans and sources of all dependencies, by cargo-deny.

@@ -10,7 +10,7 @@ use super::transfer::{accepted, diverted};
 use crate::account::{datagrams_end, forget};
 use crate::asked;
 use crate::attempt;
-use crate::identity::{displace, is_stream};
+use crate::identity::{displace, evict, is_stream};
 use crate::maps::{SOCKS, is_off};
 use crate::pool;
 use crate::shares::own;
@@ -178,7 +178,7 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
         Some(entry) if is_stream(entry, sk) => own(entry),
         // SAFETY: a valid pointer into a map value; `proto` never changes.
         Some(entry) if unsafe { (*entry).proto } == proto::TCP => {
-            displace(sk);
+            evict(sk);
         }
         _ => datagrams_end(sk),
     }

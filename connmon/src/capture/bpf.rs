@@ -224,7 +224,7 @@ impl Capture {
                 // First, so that it is told once.
                 sys::delete(self.overflow.fd().as_fd(), &id)
                     .map_err(|error| CaptureError::Map("OVERFLOW", error))?;
-                self.deleted.add(quota::OVERFLOW, entry.user);
+                self.deleted.add(quota::OVERFLOW, entry.user.into());
                 emit(Frame::Closed(Box::new(entry)));
             }
         }
@@ -250,8 +250,7 @@ impl Capture {
         let told_until_ns = if self.ended.is_none() { self.drained_ns } else { u64::MAX };
         let mut live = HashSet::new();
         sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |_, entry| {
-            // Without a kind it is being filled at this very moment.
-            if entry.kind != 0 && entry.flags & flag::RELEASED == 0 {
+            if entry.flags & flag::RELEASED == 0 {
                 live.insert(entry.id);
                 if entry.opened_ns >= told_until_ns {
                     return;
@@ -292,9 +291,6 @@ impl Capture {
         }
         let epoch = self.epochs.settled();
         for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
-            if entry.kind == 0 {
-                continue;
-            }
             if key.epoch < epoch {
                 entry.flags |= flag::RETIRED;
                 retired.insert(entry.id);

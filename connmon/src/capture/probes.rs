@@ -10,7 +10,7 @@ use aya::programs::{
     FExit, Iter, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
-use connmon_ebpf::{MAX_COPIES, Settings};
+use connmon_ebpf::{MAX_CALLS, MAX_COPIES, Settings};
 
 use super::btf::{Btf, BtfError};
 use super::{OBJECT, offsets, sys};
@@ -183,6 +183,7 @@ fn attach_one(
     let preemptible = preemption.tracepoints || (preemption.kernel && backend == Backend::Fentry);
     let copies = if preemptible { MAX_COPIES } else { 1 };
     let (shares, overflow) = ((options.max_connections / 4).max(1), (options.max_connections / 2).max(1));
+    let calls = (options.max_connections / 16).clamp(1, MAX_CALLS);
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         copies,
@@ -198,6 +199,7 @@ fn attach_one(
         max_entries: u64::from(options.max_connections),
         max_shares: u64::from(shares),
         max_overflow: u64::from(overflow),
+        max_calls: u64::from(calls),
         receive: if backend == Backend::Tracepoint { receive_functions()? } else { Default::default() },
     };
     let (log_level, log_bytes) = match options.probe_log {
@@ -218,6 +220,8 @@ fn attach_one(
         .map_max_entries("FLOWS", options.max_connections)
         .map_max_entries("ACCT", shares)
         .map_max_entries("OVERFLOW", overflow)
+        .map_max_entries("CALLS", calls)
+        .map_max_entries("LATE_CALLS", calls)
         .load(OBJECT)
         .map_err(
             |error| if is_memory(&error) { ProbeError::Memory(memory(options) >> 20) } else { maps(&error) },
