@@ -354,6 +354,9 @@ fn datagram_beyond(new: &mut New, way: u64, bytes: u64) -> u64 {
         // SAFETY: a valid pointer into a map value.
         add_to_half(unsafe { &raw mut (*entry).extra_flows }, 1);
         flow = create_flow(&key, new);
+        if let (Some(flow), flag::OUTBOUND) = (flow, new.flags & (flag::OUTBOUND | flag::AGGREGATE)) {
+            asked::tell(new.sk, flow);
+        }
     }
     match flow {
         Some(flow) => add(flow, way, bytes, 1),

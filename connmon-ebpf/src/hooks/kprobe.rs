@@ -6,10 +6,12 @@ use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::Addr;
 
-use super::transfer::{accepted, asks, connected, connecting, sent_early, udp_received, udp_sent, written};
+use super::transfer::{
+    accepted, asks, connected, connecting, named, names, sent_early, udp_received, udp_sent, written,
+};
 use crate::account::datagrams_end;
 use crate::calls::{self, Call};
-use crate::maps::is_off;
+use crate::maps::{is_off, setting};
 use crate::sock;
 use crate::task::thread;
 
@@ -223,6 +225,32 @@ pre_connect!(kprobe_tcp_v4_pre_connect);
 pre_connect!(kprobe_tcp_v6_pre_connect);
 pre_connect!(kprobe_udp_pre_connect);
 pre_connect!(kprobe_udpv6_pre_connect);
+
+/// Runs what others attached to cgroups for an address: see the fentry backend.
+#[kprobe]
+pub fn kprobe_sock_addr(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
+    let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) else { return 0 };
+    // Both are loaded: the verifier does not allow one load from a computed position.
+    let (mut fourth, mut fifth) = (ctx.arg::<u64>(3).unwrap_or(0), ctx.arg::<u64>(4).unwrap_or(0));
+    // SAFETY: nothing but a place where both are.
+    unsafe { core::arch::asm!("{0} = {0}", "{1} = {1}", inout(reg) fourth, inout(reg) fifth) };
+    let six = setting(|s| unsafe { &raw const (*s).filter_parameters }) == 6;
+    names(sk, name, if six { fifth } else { fourth });
+    0
+}
+
+/// Its return.
+#[kretprobe]
+pub fn kretprobe_sock_addr(_ctx: RetProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
+    named();
+    0
+}
 
 /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: see the fentry backend.
 #[kprobe]

@@ -23,7 +23,7 @@ mod kernel;
 mod programs;
 
 /// What is lacking before Linux 6.17.
-const NOT_ASKED: &str = "where BPF programs lead a connect to another address, the one that was asked for is not seen: this kernel runs \
+const NOT_ASKED: &str = "where BPF programs lead a connect or a datagram to another address, the one that was asked for is not seen: this kernel runs \
                          no program before them";
 
 /// What a kernel without types of connection tracking lacks.
@@ -194,7 +194,7 @@ fn attach_one(
         notes_egress: u32::from(backend == Backend::Tracepoint),
         empty: u32::from(options.empty),
         blind: options.blind,
-        pad: 0,
+        filter_parameters: btf.parameters("__cgroup_bpf_run_filter_sock_addr").unwrap_or(0),
         idle_ns: options.idle_ns,
         max_entries: u64::from(options.max_connections),
         max_shares: u64::from(shares),
@@ -276,8 +276,14 @@ fn attach_one(
 pub fn misses_count(program: &str) -> bool {
     let further =
         program.rsplit_once('_').is_some_and(|(_, number)| (2..=MAX_COPIES).any(|n| number == n.to_string()));
-    let harmless =
-        ["consume_skb", "fentry_skb_free_datagram", "fentry_inet_release", "fentry_packet_release"];
+    let harmless = [
+        "consume_skb",
+        "fentry_skb_free_datagram",
+        "fentry_inet_release",
+        "fentry_packet_release",
+        "fentry_sock_addr",
+        "fexit_sock_addr",
+    ];
     !further && !harmless.contains(&program)
 }
 
@@ -343,6 +349,8 @@ fn place_one(
             let attach_type = match target {
                 "connect4" => sys::CGROUP_INET4_CONNECT,
                 "connect6" => sys::CGROUP_INET6_CONNECT,
+                "sendmsg4" => sys::CGROUP_UDP4_SENDMSG,
+                "sendmsg6" => sys::CGROUP_UDP6_SENDMSG,
                 "recvmsg4" => sys::CGROUP_UDP4_RECVMSG,
                 _ => sys::CGROUP_UDP6_RECVMSG,
             };

@@ -73,6 +73,10 @@ const BPF_F_PREORDER: u32 = 1 << 6;
 pub const CGROUP_INET4_CONNECT: u32 = 10;
 /// Programs of cgroup/connect6.
 pub const CGROUP_INET6_CONNECT: u32 = 11;
+/// BPF_CGROUP_UDP4_SENDMSG (the same).
+pub const CGROUP_UDP4_SENDMSG: u32 = 14;
+/// BPF_CGROUP_UDP6_SENDMSG (the same).
+pub const CGROUP_UDP6_SENDMSG: u32 = 15;
 /// BPF_CGROUP_UDP4_RECVMSG (the same).
 pub const CGROUP_UDP4_RECVMSG: u32 = 19;
 /// BPF_CGROUP_UDP6_RECVMSG (the same).
