@@ -2,8 +2,8 @@
 
 use crate::enrich::Enricher;
 use crate::model::{ConnectionId, display_safe};
+use crate::rows::Batch;
 use crate::store::{News, StoreError, Writer};
-use crate::track::Batch;
 
 /// Matches of indicators that are told one by one, of those that are found at once.
 const WARNINGS: usize = 50;

@@ -18,6 +18,7 @@ use crate::batch_writer::BatchWriter;
 use crate::capture::bpf::{Capture, CaptureError};
 use crate::capture::hosts::Hosts;
 use crate::capture::limits::LimitError;
+use crate::capture::privileges::RightsError;
 use crate::capture::witness::Witness;
 use crate::capture::{interfaces, privileges, surroundings};
 use crate::config::Recording;
@@ -64,6 +65,9 @@ pub enum RecordError {
     /// Not enough files or memory.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// Not enough rights.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     /// The kernel side.
     #[error(transparent)]
     Capture(#[from] CaptureError),
@@ -129,12 +133,13 @@ pub fn record(
     let mut progress = Progress::new();
     progress.add(&first);
     privileges::reduce();
-    // All threads begin only now, with the rights that are left: rights are a thread's own.
+    // All threads begin only now, with the rights that are left, and give up what they do not need.
     viewers.serve();
     viewers.tell(writer.store(), first);
     let writing = Writing::start(writer, viewers)?;
     let mut witness = Witness::start()?;
-    pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
+    pipeline.resolver =
+        settings.resolve.map(|server| Resolver::start(server, privileges::none)).transpose()?;
     begun(&backend);
     let parts = (&mut capture, &mut pipeline, &mut host);
     runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &mut witness))?;

@@ -26,6 +26,7 @@ pub mod model;
 pub mod report;
 #[cfg(feature = "record")]
 pub mod resolve;
+pub mod rows;
 pub mod rules;
 pub mod sniff;
 pub mod stderr;

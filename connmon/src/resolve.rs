@@ -14,7 +14,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
 use tokio::sync::{Semaphore, mpsc as asynchronous};
 
-use crate::model::AddressNames;
+use crate::model::{AddressNames, Untrusted};
 
 /// Questions a second at most.
 pub const RATE: u32 = 20;
@@ -43,16 +43,16 @@ pub enum ResolveError {
 /// The thread, and the ways to it and back. It ends with its owner.
 pub struct Resolver {
     addresses: asynchronous::Sender<IpAddr>,
-    names: Receiver<(IpAddr, Vec<String>)>,
+    names: Receiver<(IpAddr, Vec<Untrusted>)>,
     known: HashSet<IpAddr>,
 }
 
 impl Resolver {
-    /// Starts the thread, which asks this server, or those of the host.
+    /// Starts the thread, which calls `begin` first and asks this server, or those of the host.
     ///
     /// # Errors
     /// There is no room for a thread, or the host's servers cannot be read.
-    pub fn start(server: Option<SocketAddr>) -> Result<Self, ResolveError> {
+    pub fn start(server: Option<SocketAddr>, begin: fn()) -> Result<Self, ResolveError> {
         let (addresses, to_ask) = asynchronous::channel(WAITING);
         let (found, names) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -60,7 +60,8 @@ impl Resolver {
             let _guard = runtime.enter();
             resolver(server)?
         };
-        thread::Builder::new().name("connmon-resolve".into()).spawn(move || {
+        thread::Builder::new().name("resolve".into()).spawn(move || {
+            begin();
             runtime.block_on(ask_all(to_ask, Arc::new(resolver), found));
         })?;
         Ok(Self { addresses, names, known: HashSet::new() })
@@ -114,7 +115,7 @@ fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, ResolveError> {
 async fn ask_all(
     mut to_ask: asynchronous::Receiver<IpAddr>,
     resolver: Arc<TokioResolver>,
-    found: mpsc::Sender<(IpAddr, Vec<String>)>,
+    found: mpsc::Sender<(IpAddr, Vec<Untrusted>)>,
 ) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE);
@@ -135,11 +136,11 @@ async fn ask_all(
     let _ = at_once.acquire_many(AT_ONCE as u32).await;
 }
 
-async fn ask(resolver: &TokioResolver, ip: IpAddr) -> Vec<String> {
+async fn ask(resolver: &TokioResolver, ip: IpAddr) -> Vec<Untrusted> {
     let Ok(answer) = resolver.reverse_lookup(Name::from(ip)).await else { return Vec::new() };
     let names = answer.answers().iter().filter_map(|record| match &record.data {
         RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
         _ => None,
     });
-    names.filter(|name| !name.is_empty()).take(MAX_NAMES).collect()
+    names.filter(|name| !name.is_empty()).take(MAX_NAMES).map(Untrusted::from).collect()
 }

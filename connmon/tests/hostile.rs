@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use connmon::frame::file::Writer;
+use connmon::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
 use connmon::frame::{Frame, ProcessFacts, ProgramFacts, Start};
-use connmon::model::LookupAnswer;
-use connmon::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
+use connmon::model::{LookupAnswer, Untrusted};
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
 
 const SECOND: u64 = 1_000_000_000;
@@ -65,6 +65,7 @@ fn capture(path: &Path, name: &str) {
     let mut writer = Writer::create(path).unwrap();
     let mut put = |frame: Frame| writer.write(&frame);
     let text = || name.to_owned();
+    let said = || Untrusted::from(text());
     put(Frame::Start(Box::new(Start {
         host: text(),
         boot_id: text(),
@@ -125,26 +126,26 @@ fn capture(path: &Path, name: &str) {
         })));
     };
     let answers = vec![
-        LookupAnswer { name: text(), kind: "CNAME".into(), ttl: 1, data: text() },
-        LookupAnswer { name: text(), kind: "A".into(), ttl: 900, data: "8.8.8.8".into() },
+        LookupAnswer { name: said(), kind: "CNAME".into(), ttl: 1, data: said() },
+        LookupAnswer { name: said(), kind: "A".into(), ttl: 900, data: "8.8.8.8".into() },
     ];
     let dns = |response, answers| {
         Message::Dns(DnsMessage {
             id: 1,
             response,
-            name: text(),
-            kind: text(),
-            code: text(),
+            name: said(),
+            kind: said(),
+            code: said(),
             truncated: false,
             answers,
         })
     };
     say(8 * SECOND, server, true, dns(false, Vec::new()));
     say(9 * SECOND, server, false, dns(true, answers));
-    let hello = Hello { server_name: Some(text()), alpn: vec![text()], ..Hello::default() };
+    let hello = Hello { server_name: Some(said()), alpn: vec![said()], ..Hello::default() };
     say(11 * SECOND, flow, true, Message::Tls(hello));
-    say(11 * SECOND, flow, true, Message::Http(Some(format!("http-{name}"))));
-    put(Frame::Hosts(SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}")])]));
+    say(11 * SECOND, flow, true, Message::Http(Some(format!("http-{name}").into())));
+    put(Frame::Hosts(SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("hosts-{name}").into()])]));
     let entry = SockEntry {
         kind: kind::SOCK,
         flags: flag::OUTBOUND | flag::RELEASED,
@@ -168,7 +169,7 @@ fn capture(path: &Path, name: &str) {
         container_name: Some(text()),
         container_image: Some(text()),
     }));
-    put(Frame::Reverse(21 * SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("rdns-{name}")])]));
+    put(Frame::Reverse(21 * SECOND, vec![("8.8.8.8".parse().unwrap(), vec![format!("rdns-{name}").into()])]));
     put(Frame::SweepEnd(22 * SECOND));
     put(Frame::End(23 * SECOND));
     writer.flush().unwrap();

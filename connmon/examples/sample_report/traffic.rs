@@ -149,5 +149,5 @@ fn names(remote: IpAddr, direction: Direction, udp: bool, time: Timestamp) -> Ve
     let host = ["api", "cdn", "www", "mirror", "img", "auth"][usize::from(c) % 6];
     let owner = ["aurora", "basalt", "cirrus", "delta", "ember", "fjord", "garnet"][usize::from(b) % 7];
     let source = if udp { NameSource::Dns } else { NameSource::Sni };
-    vec![Name { name: format!("{host}.{owner}.example"), source, process: None, time }]
+    vec![Name { name: format!("{host}.{owner}.example").into(), source, process: None, time }]
 }

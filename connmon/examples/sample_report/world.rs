@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use connmon::enrich::geo::{AddressKind, Geo};
+use connmon::enrich::geo::Geo;
+use connmon::model::AddressKind;
 use connmon::model::{Completeness, Direction, Gap, Process, ProcessId, Reconciliation, Run, Timestamp};
 
 use crate::traffic::Random;

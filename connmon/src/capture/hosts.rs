@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use super::sys;
 use crate::frame::Frame;
-use crate::model::from_bytes;
+use crate::model::{AddressNames, Untrusted, from_bytes};
 
 /// Where it is.
 const PATH: &str = "/etc/hosts";
@@ -51,8 +51,8 @@ impl Hosts {
 }
 
 /// Addresses and their names, in the order of the addresses. The unspecified address names nobody.
-fn parse(text: &str) -> Vec<(IpAddr, Vec<String>)> {
-    let mut all: BTreeMap<IpAddr, Vec<String>> = BTreeMap::new();
+fn parse(text: &str) -> AddressNames {
+    let mut all: BTreeMap<IpAddr, Vec<Untrusted>> = BTreeMap::new();
     for line in text.lines() {
         let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
         let Some(ip) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else { continue };
@@ -62,7 +62,7 @@ fn parse(text: &str) -> Vec<(IpAddr, Vec<String>)> {
         }
         let names = all.entry(ip).or_default();
         for word in words {
-            let name = word.trim_end_matches('.').to_ascii_lowercase();
+            let name = Untrusted::from(word.trim_end_matches('.').to_ascii_lowercase());
             if names.len() < MAX_NAMES && !name.is_empty() && !names.contains(&name) {
                 names.push(name);
             }
@@ -84,7 +84,7 @@ mod tests {
         let names = |ip: &str| {
             all.iter()
                 .find(|(known, _)| *known == ip.parse::<IpAddr>().unwrap())
-                .map(|(_, names)| names.join(" "))
+                .map(|(_, names)| Untrusted::joined(names, " ").into_raw())
         };
         assert_eq!(names("127.0.0.1").as_deref(), Some("localhost"));
         assert_eq!(names("::1").as_deref(), Some("localhost ip6-localhost"));

@@ -1,20 +1,86 @@
-//! Least privilege: root loads the probes, then gives up what a recording does not need.
+//! Least privilege: root loads the probes, then each thread gives up what its work does not need. Rights are a thread's own, and a
+//! thread begins with those of the one that starts it.
 
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What stays: maps and iterators, `/proc/PID/exe` of others, and files in folders of others.
-const NEEDED: [Capability; 5] = [
+/// What the thread that records keeps: maps and iterators, `/proc/PID` of others, and files in folders of others.
+const RECORDING: &[Capability] = &[
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
     Capability::CAP_SYS_PTRACE,
     Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_DAC_READ_SEARCH,
 ];
+/// What looking at processes of others needs: `/proc/PID/exe` and `/proc/PID/fd`.
+const LOOKING: &[Capability] = &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH];
+/// What the store needs: files in folders of others.
+const WRITING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
 
-/// Drops every other capability for good, also for programs that might be started. A refusal is only logged: the
-/// recording is as good with more rights.
+/// What loading and attaching takes, unless there is CAP_SYS_ADMIN.
+const LOADING: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
+
+/// Why this root cannot record.
+#[derive(Debug, thiserror::Error)]
+pub enum RightsError {
+    /// The kernel asks for rights of the first user namespace.
+    #[error(
+        "recording needs root of the host, and this is root of a user namespace only, as in an unprivileged container"
+    )]
+    Namespace,
+    /// Capabilities are missing.
+    #[error(
+        "recording needs the capabilities {0}, which this root lacks: if this is a container, allow it to have them"
+    )]
+    Capabilities(String),
+}
+
+/// Whether the kernel may let this process load probes, before anything is made.
+///
+/// # Errors
+/// It will not.
+pub fn check() -> Result<(), RightsError> {
+    // The map of the first user namespace: all users, as they are (user_namespaces(7)).
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"]) {
+        return Err(RightsError::Namespace);
+    }
+    let Ok(held) = caps::read(None, CapSet::Effective) else { return Ok(()) };
+    let lacking: Vec<String> =
+        LOADING.iter().filter(|needed| !held.contains(needed)).map(ToString::to_string).collect();
+    if lacking.is_empty() || held.contains(&Capability::CAP_SYS_ADMIN) {
+        return Ok(());
+    }
+    Err(RightsError::Capabilities(lacking.join(", ")))
+}
+
+/// Gives up for good what the recording does not need once its probes are attached, also for programs that might be started. To be
+/// called before there is another thread.
 pub fn reduce() {
-    let needed: CapsHashSet = NEEDED.into_iter().collect();
+    keep(RECORDING);
+    // SAFETY: a plain flag of this process (prctl(2)); the unused arguments must be 0.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+        tracing::warn!("no_new_privs cannot be set: {}", std::io::Error::last_os_error());
+    }
+}
+
+/// For a thread that looks at processes of others.
+pub fn only_look() {
+    keep(LOOKING);
+}
+
+/// For the thread that writes the store.
+pub fn only_write() {
+    keep(WRITING);
+}
+
+/// For a thread that talks to others: viewers, or servers of names.
+pub fn none() {
+    keep(&[]);
+}
+
+/// Drops every other capability of this thread. A refusal is only logged: the recording is as good with more rights.
+fn keep(needed: &[Capability]) {
+    let needed: CapsHashSet = needed.iter().copied().collect();
     let result = caps::read(None, CapSet::Permitted).and_then(|held| {
         let kept = held.intersection(&needed).copied().collect();
         caps::clear(None, CapSet::Inheritable)?;
@@ -23,9 +89,5 @@ pub fn reduce() {
     });
     if let Err(error) = result {
         tracing::warn!("capabilities stay as they are: {error}");
-    }
-    // SAFETY: a plain flag of this process (prctl(2)); the unused arguments must be 0.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-        tracing::warn!("no_new_privs cannot be set: {}", std::io::Error::last_os_error());
     }
 }

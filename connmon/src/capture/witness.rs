@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::executable;
 use super::sys::boot_time_ns;
+use super::{executable, privileges};
 use crate::frame::{ProgramFacts, Subject};
 use crate::model::{Container, display_safe, from_bytes, hex};
 
@@ -132,8 +132,12 @@ impl Witness {
 
     fn spawn(shared: &Arc<Shared>, number: u32) -> io::Result<Thread> {
         let shared = Arc::clone(shared);
-        let thread = thread::Builder::new().name("connmon-witness".into());
-        Ok(thread.spawn(move || shared.work(number))?.thread().clone())
+        let thread = thread::Builder::new().name("executables".into());
+        let work = move || {
+            privileges::only_look();
+            shared.work(number);
+        };
+        Ok(thread.spawn(work)?.thread().clone())
     }
 
     /// Asks for a look; the answer where there is no room to wait.

@@ -63,7 +63,7 @@ fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Aud
         Ok::<(), StoreError>(())
     })?;
     store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;
-    let sort = args.sort.map_or(by[0].usual_sort(), Into::into);
+    let sort = args.sort.map_or(audit::Sort::usual(by[0]), Into::into);
     let top = args.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX));
     Ok(builder.finish(sort, top))
 }

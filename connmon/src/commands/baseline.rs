@@ -24,7 +24,7 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     let mut baseline = Baseline::new(&runs, &selection);
     store.for_each(selection.since, selection.until, &filter, |run, connection| {
         let names = connection.names.iter().filter(|name| name.is_of_remote());
-        baseline.add(run, &connection, names.map(|name| &*name.name));
+        baseline.add(run, &connection, names.map(|name| &name.name));
         Ok::<(), StoreError>(())
     })?;
     let recorded = duration(baseline.recorded());
@@ -49,7 +49,7 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
 fn write(head: &str, steady: &[Steady], out: &mut impl Write) -> io::Result<()> {
     out.write_all(head.as_bytes())?;
     for Steady { ip, share, connections, names } in steady {
-        let names: String = names.iter().map(|name| format!(", {name}")).collect();
+        let names: String = names.iter().map(|name| format!(", {}", name.shown())).collect();
         let connections = count(*connections, "connection", "connections");
         let line = format!("{ip}  # {} of the time, {connections}{names}", percent(*share));
         writeln!(out, "{}", display_safe(&line))?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{CommandError, Outcome, report, terminal_width};
 use crate::batch_writer::BatchWriter;
-use crate::capture::limits;
+use crate::capture::{limits, privileges};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Recording};
@@ -34,6 +34,7 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     if unsafe { libc::geteuid() } != 0 {
         return Err(CommandError::NotRoot);
     }
+    privileges::check().map_err(RecordError::from)?;
     limits::check().map_err(RecordError::from)?;
     let geo = super::geo::of(&settings.places)?;
     settings.make_folder()?;

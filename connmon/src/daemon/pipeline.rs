@@ -7,7 +7,8 @@ use crate::frame::file::Writer as CaptureWriter;
 use crate::model::secrets::Secrets;
 use crate::model::{Endpoint, Gap, Timestamp};
 use crate::resolve::Resolver;
-use crate::track::{Batch, Tracker};
+use crate::rows::Batch;
+use crate::track::Tracker;
 
 /// Frames in, batches out.
 #[derive(Default)]

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::Pipeline;
 use super::writing::Writing;
 use crate::model::Completeness;
+use crate::rows::Batch;
 use crate::stderr::{self, Stderr};
 use crate::summary::format::{bytes, count, grouped};
-use crate::track::Batch;
 
 /// Without a terminal, a line this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);

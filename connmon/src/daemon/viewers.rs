@@ -1,10 +1,11 @@
 //! Those who look while a recording goes on.
 
+use crate::capture::privileges;
 use crate::live::Update;
 use crate::live::hub::{Hub, Socket};
 use crate::model::Timestamp;
+use crate::rows::Batch;
 use crate::store::Writer;
-use crate::track::Batch;
 
 /// How often viewers are told of the recording as a whole, nanoseconds.
 const ABOUT: i64 = 1_000_000_000;
@@ -24,9 +25,10 @@ impl Viewers {
         Self { socket: Some(socket), ..Self::default() }
     }
 
-    /// Lets them in. Their thread has the rights that are left when this is called.
+    /// Lets them in. Their thread has no rights beyond those of any program.
     pub(super) fn serve(&mut self) {
-        match self.socket.take().map(Socket::serve).transpose() {
+        let serve = |socket: Socket| socket.serve(privileges::none, privileges::only_look);
+        match self.socket.take().map(serve).transpose() {
             Ok(hub) => self.hub = hub,
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::Viewers;
 use crate::batch_writer::BatchWriter;
+use crate::capture::privileges;
 use crate::memory;
 use crate::model::display_safe;
+use crate::rows::Batch;
 use crate::store::StoreError;
 use crate::summary::format::bytes;
-use crate::track::Batch;
 
 /// Memory for batches that wait, bytes.
 const ROOM: usize = 128 << 20;
@@ -64,9 +65,10 @@ impl Writing {
         let (jobs, receiver) = mpsc::channel();
         let state = Arc::new(State::default());
         let (shared, watched) = (state.clone(), viewers.watched());
-        let thread = thread::Builder::new()
-            .name("store".into())
-            .spawn(move || Thread { writer, viewers, state: shared, told: false }.run(&receiver))?;
+        let thread = thread::Builder::new().name("store".into()).spawn(move || {
+            privileges::only_write();
+            Thread { writer, viewers, state: shared, told: false }.run(&receiver)
+        })?;
         Ok(Self { jobs, thread, state, watched })
     }
 

@@ -5,10 +5,8 @@
 //! stands; every output says so. Addresses that mean something only locally never reach a database: they are
 //! named by [`AddressKind`]. connmon/data/LICENSES.md says where the embedded data come from.
 
-mod country;
 mod database;
 mod import;
-mod kind;
 mod layout;
 mod licence;
 mod ranges;
@@ -22,11 +20,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{GeoDatabase, Location};
-pub use country::{Country, countries, country_named, country_names, country_of};
+use crate::model::{AddressKind, GeoDatabase, Location, country_of, effective_address};
 pub use database::{Database, Flaws};
 pub use import::{ImportError, Imported, import};
-pub use kind::AddressKind;
 pub use licence::{is_of_registrations, usual_terms};
 pub use ranges::Ranges;
 pub use record::Record;
@@ -131,7 +127,7 @@ impl Geo {
     /// The first database that knows a field wins. What belongs together stays together: region, city and coordinates are
     /// only taken from a database that agrees about the country, an organisation from one that agrees about the ASN.
     pub fn lookup(&self, ip: IpAddr) -> Answer<'_> {
-        let ip = kind::effective(ip);
+        let ip = effective_address(ip);
         let mut answer = Answer::default();
         if AddressKind::of(ip) != AddressKind::Public {
             return answer;

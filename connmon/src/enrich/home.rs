@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::geo::{AddressKind, Geo, country_of};
-use crate::model::{Coordinates, HostLocation};
+use super::geo::Geo;
+use crate::model::{AddressKind, Coordinates, HostLocation, country_of};
 
 /// The place of the first of these addresses that is public and known.
 pub(super) fn locate(geo: &Geo, own: impl Iterator<Item = IpAddr>) -> Option<HostLocation> {

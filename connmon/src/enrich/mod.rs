@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::{HostLocation, Location};
-use crate::track::Batch;
+use crate::rows::Batch;
 use geo::{Answer, Geo};
 
 /// Addresses of which the answer is remembered.

@@ -76,12 +76,12 @@ fn an_address_is_looked_up_once_and_its_sources_are_named() {
     assert!(known("10.0.0.1", &mut names).place.is_none());
 }
 
-fn row(number: i64, local: &str, remote: &str) -> crate::track::ConnectionRow {
+fn row(number: i64, local: &str, remote: &str) -> crate::rows::ConnectionRow {
     let end = |text: &str| {
         let address: std::net::SocketAddr = text.parse().unwrap();
         Endpoint::new(address.ip(), address.port())
     };
-    crate::track::ConnectionRow {
+    crate::rows::ConnectionRow {
         row: number,
         facts: Facts {
             proto: Proto::TCP,
@@ -100,11 +100,7 @@ fn row(number: i64, local: &str, remote: &str) -> crate::track::ConnectionRow {
 }
 
 /// Everything that the store has of a batch: the JSON of its connections, and its runs.
-fn stored(
-    path: &std::path::Path,
-    geo: Geo,
-    rows: Vec<crate::track::ConnectionRow>,
-) -> (Vec<Value>, Vec<Run>) {
+fn stored(path: &std::path::Path, geo: Geo, rows: Vec<crate::rows::ConnectionRow>) -> (Vec<Value>, Vec<Run>) {
     let mut batch = Batch { start: Some(start()), connections: rows, ..Batch::default() };
     Enricher::new(geo, None).complete(&mut batch);
     crate::store::Writer::open(path).unwrap().write(&batch).unwrap();

@@ -1,13 +1,13 @@
 //! A connection as a flat row: the columns that CSV, Parquet and Timesketch share.
 
 use crate::model::facts::{Cell, FACTS, Source};
-use crate::model::{Connection, Process, display_safe};
+use crate::model::{Connection, Process};
 
 impl Cell<'_> {
     /// As JSON, made visible; nothing where it is not known.
     pub(super) fn json(&self) -> Option<serde_json::Value> {
         match self {
-            Self::Text(text) => text.as_deref().map(|text| display_safe(text).into()),
+            Self::Text(text) => text.as_ref().map(|text| text.shown().into()),
             Self::Count(count) => count.map(Into::into),
             Self::Number(number) => number.map(Into::into),
             Self::Flag(flag) => flag.map(Into::into),

@@ -12,7 +12,9 @@ use super::indicators::HitFields;
 use super::process::ProcessFields;
 use super::{Closing, Sink};
 use crate::model::facts::members;
-use crate::model::{Connection, Location, Name, Process, Run, Share, community_id, display_safe, service_of};
+use crate::model::{
+    Connection, Location, Name, Process, Run, Share, Untrusted, community_id, display_safe, service_of,
+};
 use crate::summary::GeoNotes;
 
 /// A connection as one object.
@@ -208,11 +210,7 @@ fn service(connection: &Connection) -> Service<'_> {
         port: service.port,
         name: service.name,
         observed: observed.map(|observed| display_safe(&observed.service)),
-        alpn: observed
-            .map_or(&[][..], |observed| &observed.alpn)
-            .iter()
-            .map(|name| display_safe(name))
-            .collect(),
+        alpn: observed.map_or(&[][..], |observed| &observed.alpn).iter().map(Untrusted::shown).collect(),
     }
 }
 
@@ -231,7 +229,7 @@ fn geo(connection: &Connection) -> Option<Geo<'_>> {
     if country.is_none() && place.is_none() {
         return None;
     }
-    let text = |of: fn(&Location) -> Option<&String>| place.and_then(of).map(|text| display_safe(text));
+    let text = |of: fn(&Location) -> Option<&String>| place.and_then(of).map(display_safe);
     let at = place.and_then(|place| place.coordinates);
     Some(Geo {
         country,

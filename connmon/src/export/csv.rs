@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::columns::cells;
 use super::{Closing, Sink};
 use crate::model::facts::Cell;
-use crate::model::{Connection, Run, display_safe};
+use crate::model::{Connection, Run, Untrusted, display_safe};
 
 /// Every connection on a line.
 pub struct Csv<W> {
@@ -44,7 +44,7 @@ impl Cell<'_> {
             value.map(|value| value.to_string()).unwrap_or_default()
         }
         match self {
-            Self::Text(text) => text.as_deref().map(cell).unwrap_or_default(),
+            Self::Text(text) => text.as_ref().map(cell).unwrap_or_default(),
             Self::Count(count) => shown(*count),
             Self::Number(number) => shown(*number),
             Self::Flag(flag) => shown(*flag),
@@ -57,8 +57,8 @@ impl Cell<'_> {
 /// never the first: they are written visibly.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// A cell from a captured string: made visible, kept from being a formula, and quoted where needed.
-pub fn cell(text: &str) -> String {
+/// A cell from captured text: made visible, kept from being a formula, and quoted where needed.
+pub fn cell<'a>(text: impl Into<Untrusted<&'a str>>) -> String {
     let safe = guarded(display_safe(text));
     if safe.contains([',', '"', '\'', ';', '\t']) || safe.starts_with(' ') {
         format!("\"{}\"", safe.replace('"', "\"\""))

@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::completeness::Completeness;
 use super::indicators::HitFields;
-use super::{Closing, Sink, event, process};
+use super::{Closing, Sink, event};
 use crate::model::facts::members;
 use crate::model::{
     Connection, Direction, End, Endpoint, ExeHash, Name, NameSource, Process, Proto, Run, Timestamp,
-    community_id, display_safe,
+    Untrusted, community_id, display_safe,
 };
+use crate::summary::groups::key::process_name;
 
 /// The version of the schema.
 const VERSION: &str = "9.4.0";
@@ -50,8 +51,8 @@ impl Event {
     }
 
     /// Sets a field to captured text, made visible; none if it is empty.
-    fn text<'a>(&mut self, path: &str, text: impl Into<Option<&'a str>>) {
-        self.set(path, text.into().filter(|text| !text.is_empty()).map(|text| display_safe(text)));
+    fn text<'a>(&mut self, path: &str, text: Option<impl Into<Untrusted<&'a str>>>) {
+        self.set(path, text.map(display_safe).filter(|text| !text.is_empty()));
     }
 
     fn write(self, out: &mut impl Write) -> io::Result<()> {
@@ -93,11 +94,11 @@ impl<W: Write> Sink for Ecs<W> {
 }
 
 fn host(event: &mut Event, run: &Run) {
-    event.text("agent.version", &*run.tool_version);
-    event.text("host.name", &*run.host);
-    event.text("host.hostname", &*run.host);
-    event.text("host.boot.id", &*run.boot_id);
-    event.text("host.os.kernel", &*run.kernel);
+    event.text("agent.version", Some(&*run.tool_version));
+    event.text("host.name", Some(&*run.host));
+    event.text("host.hostname", Some(&*run.host));
+    event.text("host.boot.id", Some(&*run.boot_id));
+    event.text("host.os.kernel", Some(&*run.kernel));
     event.set("host.os.type", "linux");
 }
 
@@ -134,7 +135,7 @@ fn network(event: &mut Event, c: &Connection) {
         Direction::Unknown => "unknown",
     };
     event.set("network.direction", direction);
-    event.text("network.protocol", c.observed.as_ref().map(|observed| &*observed.service));
+    event.text("network.protocol", c.observed.as_ref().map(|observed| &observed.service));
     let (ours, theirs) = match c.direction {
         Direction::In => ("destination", "source"),
         Direction::Out | Direction::Unknown => ("source", "destination"),
@@ -189,9 +190,9 @@ fn names(event: &mut Event, side: &str, c: &Connection) {
     let of_address =
         |name: &&Name| matches!(name.source, NameSource::Dns | NameSource::Hosts | NameSource::Rdns);
     let domain = c.names.iter().find(|name| c.direction != Direction::In || of_address(name));
-    event.text(&format!("{side}.domain"), domain.map(|name| &*name.name));
+    event.text(&format!("{side}.domain"), domain.map(|name| &name.name));
     let asked = c.names.iter().find(|name| matches!(name.source, NameSource::Sni | NameSource::Quic));
-    event.text("tls.client.server_name", asked.map(|name| &*name.name));
+    event.text("tls.client.server_name", asked.map(|name| &name.name));
     let all: Vec<_> = c.host_names().into_iter().map(display_safe).collect();
     event.set("related.hosts", (!all.is_empty()).then_some(all));
     let sources = c.names.iter().map(|name| {
@@ -199,7 +200,7 @@ fn names(event: &mut Event, side: &str, c: &Connection) {
     });
     let sources: Vec<Value> = sources.collect();
     event.set("connmon.names", (!sources.is_empty()).then_some(sources));
-    let alpn = c.observed.iter().flat_map(|observed| &observed.alpn).map(|name| display_safe(name));
+    let alpn = c.observed.iter().flat_map(|observed| &observed.alpn).map(Untrusted::shown);
     let alpn: Vec<_> = alpn.collect();
     event.set("connmon.alpn", (!alpn.is_empty()).then_some(alpn));
 }
@@ -215,19 +216,19 @@ fn remote(event: &mut Event, side: &str, c: &Connection) {
     event.set(&at("geo.location"), point);
     event.set(&at("as.number"), place.asn);
     event.text(&at("as.organization.name"), place.org.as_deref());
-    event.text("connmon.geo.source", &*place.source);
+    event.text("connmon.geo.source", Some(&*place.source));
 }
 
 fn owner_of(event: &mut Event, run: Option<&Run>, owner: &Process) {
     one_process(event, "process", run, owner);
-    event.text("process.command_line", &*owner.cmdline);
-    event.text("process.working_directory", &*owner.cwd);
+    event.text("process.command_line", Some(&*owner.cmdline));
+    event.text("process.working_directory", Some(&*owner.cwd));
     event.set("process.parent.pid", owner.ppid);
     if let Some(parent) = owner.parent.as_deref() {
         one_process(event, "process.parent", run, parent);
     }
     if let ExeHash::Sha256(hash) = &owner.exe_hash {
-        event.text("process.hash.sha256", &**hash);
+        event.text("process.hash.sha256", Some(&**hash));
         event.set("related.hash", [display_safe(hash)].as_slice());
     }
     event.set("user.id", owner.uid.to_string());
@@ -237,16 +238,16 @@ fn owner_of(event: &mut Event, run: Option<&Run>, owner: &Process) {
         event.set("related.user", [display_safe(user)].as_slice());
     }
     if let Some(container) = &owner.place.container {
-        event.text("container.id", &*container.id);
-        event.text("container.runtime", &*container.runtime);
+        event.text("container.id", Some(&*container.id));
+        event.text("container.runtime", Some(&*container.runtime));
         event.text("container.name", container.name.as_deref());
         event.text("container.image.name", container.image.as_deref());
     }
-    event.text("connmon.process.comm", &*owner.comm);
+    event.text("connmon.process.comm", Some(&*owner.comm));
     event.set("connmon.process.exe_state", owner.exe_state.name());
     event.set("connmon.process.redacted", owner.redacted.then_some(true));
     event.set("connmon.process.login_session", owner.session);
-    event.text("connmon.process.cgroup", &*owner.cgroup);
+    event.text("connmon.process.cgroup", Some(&*owner.cgroup));
     event.text("connmon.process.unit", owner.place.unit.as_deref());
     event.text("connmon.process.pod", owner.place.pod.as_deref());
 }
@@ -256,8 +257,8 @@ fn one_process(event: &mut Event, at: &str, run: Option<&Run>, process: &Process
     event.set(&format!("{at}.pid"), process.id.pid);
     event.set(&format!("{at}.entity_id"), event::process_id(run, process));
     event.set(&format!("{at}.start"), process.started.to_string());
-    event.text(&format!("{at}.name"), file);
-    event.text(&format!("{at}.executable"), &*process.exe);
+    event.text(&format!("{at}.name"), Some(file));
+    event.text(&format!("{at}.executable"), Some(&*process.exe));
 }
 
 /// What the schema has no field for.
@@ -276,7 +277,7 @@ fn own(event: &mut Event, c: &Connection) {
     event.set("connmon.rx_bytes", c.rx_bytes());
     let shares = c.traffic.iter().map(|share| {
         json!({
-            "pid": share.process.id.pid, "executable": process::name(&share.process),
+            "pid": share.process.id.pid, "executable": process_name(&share.process),
             "tx_bytes": share.tx_bytes, "rx_bytes": share.rx_bytes,
             "tx_calls": share.tx_calls, "rx_calls": share.rx_calls,
         })

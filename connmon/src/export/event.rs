@@ -2,9 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::process::name;
 use crate::model::{Connection, Direction, End, Facts, Process, Run, Timestamp, hex};
 use crate::summary::format::bytes;
+use crate::summary::groups::key::process_name;
 
 /// A name for a connection that is its own, and the same in every export of its store.
 pub(super) fn uid(run: Option<&Run>, connection: &Connection) -> String {
@@ -43,10 +43,10 @@ pub(super) fn last_written(runs: &[Run]) -> Option<Timestamp> {
 /// Who talked to whom and how much, on one line and made visible.
 pub(super) fn message(connection: &Connection) -> String {
     let Facts { proto, local, remote, .. } = &connection.facts;
-    let who = connection
-        .owner
-        .as_deref()
-        .map_or_else(|| "no known process".to_owned(), |owner| format!("{} ({})", name(owner), owner.id.pid));
+    let who = connection.owner.as_deref().map_or_else(
+        || "no known process".to_owned(),
+        |owner| format!("{} ({})", process_name(owner), owner.id.pid),
+    );
     let arrow = match connection.direction {
         Direction::Out => "→",
         Direction::In => "←",

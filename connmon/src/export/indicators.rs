@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::connections::{Record, record};
-use super::process::name;
 use super::text::write_wrapped;
 use crate::model::{Connection, ConnectionId, Hit, IndicatorList, display_safe};
 use crate::summary::Indicators;
 use crate::summary::format::bytes;
+use crate::summary::groups::key::process_name;
 
 /// A match, made visible.
 #[derive(Serialize)]
@@ -88,7 +88,7 @@ pub fn write_text(
     let who = connection
         .owner
         .as_deref()
-        .map_or_else(|| "no process".into(), |owner| format!("{} ({})", name(owner), owner.id.pid));
+        .map_or_else(|| "no process".into(), |owner| format!("{} ({})", process_name(owner), owner.id.pid));
     let head = format!(
         "{} {} {} {} {}: {who}, {} sent, {} received",
         ConnectionId(connection.id),

@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::connections::Asker;
-use crate::model::{Lookup, Zone, display_safe};
+use crate::model::{Lookup, Untrusted, Zone, display_safe};
 use crate::summary::format::duration;
+use crate::summary::groups::key::process_name;
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -47,17 +48,17 @@ pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
         process: lookup.process.as_deref().map(Asker::from),
         proto: lookup.proto.name(),
         server: Server { ip: lookup.server.ip.to_string(), port: lookup.server.port },
-        name: display_safe(&lookup.name),
-        r#type: display_safe(&lookup.kind),
-        code: lookup.code.as_deref().map(display_safe),
+        name: lookup.name.shown(),
+        r#type: lookup.kind.shown(),
+        code: lookup.code.as_ref().map(Untrusted::shown),
         answers: lookup
             .answers
             .iter()
             .map(|answer| Answer {
-                name: display_safe(&answer.name),
-                r#type: display_safe(&answer.kind),
+                name: answer.name.shown(),
+                r#type: answer.kind.shown(),
                 ttl: answer.ttl,
-                data: display_safe(&answer.data),
+                data: answer.data.shown(),
             })
             .collect(),
     };
@@ -71,15 +72,15 @@ pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
 /// The writer's.
 pub fn write_text(lookup: &Lookup, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
     let who = match &lookup.process {
-        Some(process) => format!("{} ({})", super::process::name(process), process.id.pid),
+        Some(process) => format!("{} ({})", process_name(process), process.id.pid),
         None => "unknown process".into(),
     };
-    let data: Vec<&str> = lookup.answers.iter().map(|answer| answer.data.as_str()).collect();
+    let data: Vec<_> = lookup.answers.iter().map(|answer| answer.data.shown()).collect();
     let answer = match &lookup.code {
         None => "no answer".into(),
-        Some(code) if code != "NoError" => code.clone(),
+        Some(code) if *code != "NoError" => code.shown(),
         Some(_) if data.is_empty() => "no record of that type".into(),
-        Some(_) => data.join(", "),
+        Some(_) => data.join(", ").into(),
     };
     let took = lookup.answered.map(|time| time.0.saturating_sub(lookup.time.0)).filter(|took| *took > 0);
     let took = took.map(|took| format!(" in {}", duration(took.unsigned_abs()))).unwrap_or_default();
@@ -88,9 +89,9 @@ pub fn write_text(lookup: &Lookup, zone: &Zone, out: &mut impl Write) -> io::Res
         "{}  {}  {} {} → {}  ({} by {}{took})",
         zone.show(lookup.time),
         display_safe(&who),
-        display_safe(&lookup.name),
-        display_safe(&lookup.kind),
-        display_safe(&answer),
+        lookup.name.shown(),
+        lookup.kind.shown(),
+        answer,
         lookup.server,
         lookup.proto,
     )

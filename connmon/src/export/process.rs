@@ -110,9 +110,3 @@ impl From<&Process> for ProcessFields {
         }
     }
 }
-
-/// The name of a process among others: its executable, or what the kernel calls it where it has none.
-pub fn name(process: &Process) -> String {
-    let name = if process.exe.is_empty() { format!("[{}]", process.comm) } else { process.exe.clone() };
-    display_safe(&name).into_owned()
-}

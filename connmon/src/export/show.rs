@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::connections::{Record, record};
 use super::process::ProcessFields;
 use crate::model::{
-    Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Zone, community_id, display_safe, service_of,
+    Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Untrusted, Zone, community_id, display_safe,
+    service_of,
 };
 use crate::summary::format::{bytes, count, duration, grouped};
+use crate::summary::groups::key::process_name;
 use crate::summary::{ClockStepRow, clock_words};
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -79,12 +81,12 @@ pub fn write_text(
         line("asked for", &format!("{asked}, which a BPF program led to the remote"))?;
     }
     for name in &c.names {
-        let by = name.process.as_ref().map(|process| format!(" asked by {}", super::process::name(process)));
+        let by = name.process.as_ref().map(|process| format!(" asked by {}", process_name(process)));
         line(
             "name",
             &format!(
                 "{} ({}{}, {})",
-                name.name,
+                name.name.shown(),
                 name.source.name(),
                 by.unwrap_or_default(),
                 zone.show(name.time)
@@ -213,7 +215,7 @@ fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut impl Wri
     line("cgroup", &process.cgroup)?;
     line("parent", &process.ppid.to_string())?;
     for ancestor in process.ancestors() {
-        line("started by", &format!("{} {}", ancestor.id.pid, super::process::name(ancestor)))?;
+        line("started by", &format!("{} {}", ancestor.id.pid, process_name(ancestor)))?;
     }
     line("kind", if process.kernel_thread { "kernel thread" } else { "" })
 }
@@ -229,9 +231,12 @@ fn amount(moved: u64) -> String {
 fn service(connection: &Connection) -> String {
     let service = service_of(connection);
     let observed = connection.observed.as_ref().map(|observed| {
-        let alpn =
-            if observed.alpn.is_empty() { String::new() } else { format!(" ({})", observed.alpn.join(", ")) };
-        format!(", observed {}{alpn}", observed.service)
+        let alpn = if observed.alpn.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", Untrusted::joined(&observed.alpn, ", ").shown())
+        };
+        format!(", observed {}{alpn}", observed.service.shown())
     });
     match service.name {
         Some(name) if observed.is_some() => {

@@ -151,7 +151,7 @@ fn proto(proto: Proto) -> &'static str {
 
 /// The service that was observed, by Zeek's name for it. What is usual for a port is no observation.
 fn service(c: &Connection) -> Option<&'static str> {
-    match c.observed.as_ref()?.service.as_str() {
+    match c.observed.as_ref()?.service.raw() {
         "tls" => Some("ssl"),
         "quic" => Some("quic"),
         "http" => Some("http"),

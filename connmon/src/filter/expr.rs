@@ -122,7 +122,7 @@ impl Test {
             }
             Self::Remote(networks) => networks.contains(row.remote),
             Self::Address(fact, networks) => match fact.seen().map(|seen| seen.cell(&row.facts)) {
-                Some(Cell::Text(Some(text))) => text.parse().is_ok_and(|ip| networks.contains(ip)),
+                Some(Cell::Text(Some(text))) => text.raw().parse().is_ok_and(|ip| networks.contains(ip)),
                 _ => false,
             },
             Self::Public(public) => row.public == *public,

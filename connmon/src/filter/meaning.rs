@@ -10,8 +10,8 @@ use super::fields::{self, Data, FIELDS, Field, NetworkFrom, Number, Text, Unit};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
 use super::syntax::{Form, Syntax, Term, Value};
-use crate::enrich::geo::{country_named, country_names};
 use crate::model::{Service, Timestamp, length};
+use crate::model::{country_named, country_names};
 
 /// The tests that a tree of words stands for. Times of the day and lengths of time refer to `now`.
 pub(super) fn expr(syntax: &Syntax<'_>, now: Timestamp) -> Result<Expr, Fault> {

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Container, ExeHash, Facts, Process, Service, Timestamp, service_of};
+use crate::model::{
+    AddressKind, Connection, Container, ExeHash, Facts, Process, Service, Timestamp, service_of,
+};
 
 /// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.
 #[derive(Clone, Debug)]
@@ -132,7 +133,7 @@ impl<'a> Row<'a> {
             asn: place.and_then(|place| place.asn),
             org: place.and_then(|place| place.org.as_deref()).map(Into::into),
             city: place.and_then(|place| place.city.as_deref()).map(Into::into),
-            hosts: connection.names.iter().map(|name| name.name.as_str().into()).collect(),
+            hosts: connection.names.iter().map(|name| name.name.raw().into()).collect(),
             label: connection.label.as_deref().map(Into::into),
             ioc: connection
                 .hits

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::fields::{Data, NetworkFrom, NumberFrom, Unit};
 use super::{FIELDS, Field, Filter, Row};
-use crate::enrich::geo::{country_named, country_names};
 use crate::model::facts::FACTS;
 use crate::model::{Proto, Service, Timestamp};
+use crate::model::{country_named, country_names};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 
 pub mod file;
 mod program;
+mod sighting;
 #[cfg(test)]
 mod tests;
 
@@ -12,9 +13,10 @@ use connmon_ebpf::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::model::untrusted::Exactly;
 use crate::model::{AddressNames, Interface, Timestamp};
-use crate::sniff::Sighting;
 pub use program::{Executable, ProgramFacts, Subject};
+pub use sighting::{DnsMessage, FlowId, Hello, Message, Sighting};
 
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -254,8 +256,8 @@ impl Frame {
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
             Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
-            Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, names)))]),
-            Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, names)))]),
+            Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
+            Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::Clock(time, offset) => put(CLOCK, &[bytes_of(time), bytes_of(offset)]),

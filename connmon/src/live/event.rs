@@ -1,7 +1,7 @@
 //! What happened, one thing at a time.
 
 use crate::model::Timestamp;
-use crate::track::LookupRow;
+use crate::rows::LookupRow;
 
 /// Something that happened to a connection, or beside it.
 #[derive(Clone, Debug, PartialEq)]

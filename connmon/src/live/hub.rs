@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::listeners::Look;
+use super::listeners::Listening;
 use super::update::{FORMAT, Listener, MAX_LINE, Update};
 use super::{Board, DEFAULT_SOCKET, peer};
 
@@ -101,11 +101,12 @@ impl Socket {
         Ok(Self { path: path.into(), listener, group })
     }
 
-    /// Begins to serve viewers, on a thread of its own.
+    /// Begins to serve viewers, on a thread of its own, which calls `begin` first. Another one, which calls `begin_look`, looks for
+    /// sockets that listen.
     ///
     /// # Errors
     /// There can be no thread.
-    pub fn serve(self) -> io::Result<Hub> {
+    pub fn serve(self, begin: fn(), begin_look: fn()) -> io::Result<Hub> {
         let (sender, receiver) = channel(WAITING);
         let watched = Arc::new(AtomicUsize::new(0));
         let unseen = Arc::new(AtomicU64::new(0));
@@ -118,13 +119,15 @@ impl Socket {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let path = self.path.clone();
+        let listeners = Listening::start(begin_look)?;
         let thread = std::thread::Builder::new().name("live".into()).spawn(move || {
+            begin();
             let listener = {
                 let _guard = runtime.enter();
                 UnixListener::from_std(self.listener)
             };
             match listener {
-                Ok(listener) => runtime.block_on(run(state, receiver, &listener, self.group)),
+                Ok(listener) => runtime.block_on(run(state, receiver, &listener, self.group, listeners)),
                 Err(error) => tracing::warn!("{}: {error}", self.path.display()),
             }
             // What a viewer does not take any more is left.
@@ -233,13 +236,17 @@ struct State {
     unseen: Arc<AtomicU64>,
 }
 
-async fn run(mut state: State, mut updates: Receiver<Update>, listener: &UnixListener, group: Option<u32>) {
+async fn run(
+    mut state: State,
+    mut updates: Receiver<Update>,
+    listener: &UnixListener,
+    group: Option<u32>,
+    mut listening: Listening,
+) {
     let mut look = tokio::time::interval(LISTENERS);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut catch_up = tokio::time::interval(CATCH_UP);
     catch_up.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (found, mut listeners) = channel(1);
-    let mut look_at = Some(Look::default());
     loop {
         tokio::select! {
             update = updates.recv() => match update {
@@ -249,7 +256,7 @@ async fn run(mut state: State, mut updates: Receiver<Update>, listener: &UnixLis
             stream = listener.accept() => match stream {
                 Ok((stream, _)) => {
                     if state.admit(stream, group) {
-                        begin_look(&found, &mut look_at);
+                        listening.look();
                     }
                 }
                 Err(error) => {
@@ -257,13 +264,10 @@ async fn run(mut state: State, mut updates: Receiver<Update>, listener: &UnixLis
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some((look, found)) = listeners.recv() => {
-                look_at = Some(look);
-                found.into_iter().for_each(|found| state.listening(found));
-            }
+            Some(found) = listening.found.recv() => state.listening(found),
             _ = look.tick() => {
                 if state.watched.load(Ordering::Relaxed) > 0 {
-                    begin_look(&found, &mut look_at);
+                    listening.look();
                 }
             }
             _ = catch_up.tick() => state.catch_up(),
@@ -280,17 +284,6 @@ async fn run(mut state: State, mut updates: Receiver<Update>, listener: &UnixLis
         }
     };
     let _ = tokio::time::timeout(LAST_WORD, drained).await;
-}
-
-/// Looks for listening sockets on a thread that may take its time, unless it does so already.
-fn begin_look(found: &Sender<(Look, Option<Vec<Listener>>)>, look: &mut Option<Look>) {
-    if let Some(mut look) = look.take() {
-        let found = found.clone();
-        tokio::task::spawn_blocking(move || {
-            let listeners = look.again();
-            found.blocking_send((look, listeners))
-        });
-    }
 }
 
 impl State {

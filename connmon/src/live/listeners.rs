@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use procfs::process::{FDTarget, all_processes};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::update::Listener;
 use crate::model::{Endpoint, Proto};
@@ -58,6 +60,36 @@ impl Look {
         let listeners = found.iter().map(listener).collect();
         self.found = Some(found);
         Some(listeners)
+    }
+}
+
+/// A thread that looks when it is told to, and may take its time.
+pub(super) struct Listening {
+    due: SyncSender<()>,
+    /// What there is, each time that it is not as before.
+    pub(super) found: Receiver<Vec<Listener>>,
+}
+
+impl Listening {
+    /// Starts the thread, which calls `begin` first. It ends when nobody wants to know any more.
+    pub(super) fn start(begin: fn()) -> io::Result<Self> {
+        let (due, told) = sync_channel(1);
+        let (found, others) = channel(1);
+        std::thread::Builder::new().name("listeners".into()).spawn(move || {
+            begin();
+            let mut look = Look::default();
+            for () in told {
+                if look.again().is_some_and(|listeners| found.blocking_send(listeners).is_err()) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { due, found: others })
+    }
+
+    /// Has it look, unless it is to do so already.
+    pub(super) fn look(&self) {
+        let _ = self.due.try_send(());
     }
 }
 

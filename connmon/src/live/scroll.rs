@@ -208,7 +208,7 @@ mod tests {
     use super::super::{Board, Update};
     use super::*;
     use crate::model::{Direction, End, Facts};
-    use crate::track::ConnectionRow;
+    use crate::rows::ConnectionRow;
 
     fn written(json: bool, filter: &str) -> String {
         let mut board = Board::new(10, false);

@@ -8,7 +8,7 @@ use super::attach::{AttachError, connect};
 use super::hub::{HubError, Socket};
 use super::{Board, Update};
 use crate::model::{Direction, End, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
-use crate::track::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
+use crate::rows::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
 
 pub(super) const START: i64 = 1_780_000_000_000_000_000;
 
@@ -103,7 +103,7 @@ pub(super) fn closed(row: ConnectionRow, end: End) -> ConnectionRow {
 fn a_connection_that_an_update_tells_of_twice_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve().unwrap();
+    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
     hub.tell(first());
     let viewer = connect(&path).unwrap();
     // It began and was met by a sweep, and ended before these were told.
@@ -121,7 +121,7 @@ fn a_connection_that_an_update_tells_of_twice_is_one() {
 fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve().unwrap();
+    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
     assert!(matches!(Socket::bind(&path), Err(HubError::Taken(_))));
     hub.tell(first());
     let viewer = connect(&path).unwrap();
@@ -163,7 +163,7 @@ fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
 fn an_update_that_is_too_long_for_a_line_comes_as_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve().unwrap();
+    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
     hub.tell(first());
     let viewer = connect(&path).unwrap();
     let get = || viewer.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();

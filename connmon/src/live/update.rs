@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp};
+use crate::rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 use crate::store::Verdicts;
-use crate::track::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
 /// The form of the lines on the socket. A change that a viewer must know of gets another number.
 pub const FORMAT: u32 = 2;

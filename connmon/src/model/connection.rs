@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Hit, Location, Name, Observed, Process, Timestamp};
+use super::{Facts, Hit, Location, Name, Observed, Process, Timestamp, Untrusted};
 
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
@@ -139,10 +139,10 @@ impl Connection {
     }
 
     /// The names of the other end, each once, what tells most first.
-    pub fn host_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
+    pub fn host_names(&self) -> Vec<&Untrusted> {
+        let mut names = Vec::new();
         for name in &self.names {
-            if !names.contains(&&*name.name) {
+            if !names.contains(&&name.name) {
                 names.push(&name.name);
             }
         }
@@ -150,8 +150,8 @@ impl Connection {
     }
 
     /// The best name of the other end, if it has any.
-    pub fn host(&self) -> Option<&str> {
-        self.names.iter().find(|name| name.is_of_remote()).map(|name| name.name.as_str())
+    pub fn host(&self) -> Option<&Untrusted> {
+        self.names.iter().find(|name| name.is_of_remote()).map(|name| &name.name)
     }
 }
 
@@ -300,6 +300,11 @@ impl End {
             Self::RecordingEnded => "still open at the end of the recording",
             Self::Unseen => "end not seen",
         }
+    }
+
+    /// How a connection ended, in these words, or that it lasts.
+    pub fn words_of(end: Option<Self>) -> &'static str {
+        end.map_or(STILL_OPEN, Self::words)
     }
 
     /// The inverse of [`End::name`].

@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Connection, Direction, End, Endpoint, ExeHash, Location, Process, Proto, Timestamp, community_id,
-    service_of,
+    Connection, Direction, End, Endpoint, ExeHash, Location, Process, Proto, Timestamp, Untrusted,
+    community_id, service_of,
 };
 use Unit::{Address, Bytes, Degrees, Microseconds, Packets, Port, Segments, Time};
 use fact::{known, owner, seen, structured};
@@ -220,10 +220,10 @@ pub const FACTS: &[Fact] = &[
     known("service.name", "", "observed protocol, else the usual name of that port",
         Read::Text(|c| service_of(c).name.map(Cow::Borrowed))).csv("service").field("service"),
     known("service.observed", "observed.service", "protocol that its first bytes showed",
-        Read::Text(|c| text(&c.observed.as_ref()?.service))).csv("observed"),
+        Read::Text(|c| text(c.observed.as_ref()?.service.raw()))).csv("observed"),
     structured("service.alpn", "observed.alpn", "protocols that a TLS client offered within"),
     known("names", "connection_name.name", "names of the other end, what tells most first: in JSON objects with source, time and process",
-        Read::Text(|c| Some(c.host_names().join(" ").into()))).csv("names").field("host"),
+        Read::Text(|c| Some(Untrusted::joined(c.host_names(), " ").into_raw().into()))).csv("names").field("host"),
     known("community_id", "", "Community ID, version 1, seed 0",
         Read::Text(|c| community_id(c).map(Cow::Owned))).csv("community_id"),
     known("label", "connection.label", "label of the first rule that matches",

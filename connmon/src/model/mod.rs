@@ -1,9 +1,11 @@
 //! What connmon knows, as plain data: no I/O, no clock, no other module of the crate.
 
 mod address;
+mod address_kind;
 mod capture;
 mod community;
 mod connection;
+mod country;
 pub mod facts;
 mod id;
 mod indicator;
@@ -18,11 +20,14 @@ pub mod secrets;
 mod service;
 mod text;
 mod time;
+pub mod untrusted;
 
 pub use address::{Endpoint, Proto};
+pub use address_kind::{AddressKind, effective_address};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
 pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, STILL_OPEN, Share, Step};
+pub use country::{Country, countries, country_named, country_names, country_of};
 pub use facts::{Facts, KernelTotals, Wire};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};
@@ -36,3 +41,4 @@ pub use run::{ClockStep, Completeness, Gap, LeftOut, NO_NAMES, NO_PACKETS, Recon
 pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes, hex, json_safe, split_args};
 pub use time::{ParseTimeError, Timestamp, Zone, length};
+pub use untrusted::Untrusted;

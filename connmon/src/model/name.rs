@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Process, Timestamp};
+use super::untrusted::exact;
+use super::{Process, Timestamp, Untrusted};
 
-/// A name of the other end of a connection. Hostile: see [`display_safe`](super::display_safe).
+/// A name of the other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name {
     /// In lower case, without the last dot.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// Where it comes from.
     pub source: NameSource,
     /// The process that asked for it, where that is known.
@@ -90,9 +92,11 @@ impl NameSource {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// `tls`, `quic`, `http`, `dns`, `ssh` or `socks`.
-    pub service: String,
+    #[serde(serialize_with = "exact")]
+    pub service: Untrusted,
     /// The protocols that a TLS client offered within (ALPN).
-    pub alpn: Vec<String>,
+    #[serde(serialize_with = "exact")]
+    pub alpn: Vec<Untrusted>,
 }
 
 /// A question to DNS that this host asked.
@@ -109,11 +113,11 @@ pub struct Lookup {
     /// How: UDP or TCP.
     pub proto: super::Proto,
     /// The name that was asked for.
-    pub name: String,
+    pub name: Untrusted,
     /// The type of record.
-    pub kind: String,
+    pub kind: Untrusted,
     /// `NoError`, `NXDomain` and so on; `None` without an answer.
-    pub code: Option<String>,
+    pub code: Option<Untrusted>,
     /// What was answered, aliases first.
     pub answers: Vec<LookupAnswer>,
 }
@@ -122,14 +126,17 @@ pub struct Lookup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupAnswer {
     /// The name that it is of.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// Its type.
-    pub kind: String,
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
     /// How long it may be kept, seconds.
     pub ttl: u32,
     /// An address, a name, or other data as text.
-    pub data: String,
+    #[serde(serialize_with = "exact")]
+    pub data: Untrusted,
 }
 
 /// Names of addresses that hold whatever the connection.
-pub type AddressNames = Vec<(IpAddr, Vec<String>)>;
+pub type AddressNames = Vec<(IpAddr, Vec<Untrusted>)>;

@@ -66,11 +66,11 @@ pub fn service_port(direction: Direction, local: u16, remote: u16) -> u16 {
 impl Service {
     /// The name of what was seen. What a port is usual for tells more, if it goes with that.
     pub fn name_seen(observed: &Observed, usual: Option<&'static str>) -> Option<&'static str> {
-        let http_within = observed.alpn.iter().any(|name| HTTP_WITHIN.contains(&name.as_str()));
-        match observed.service.as_str() {
+        let http_within = observed.alpn.iter().any(|name| HTTP_WITHIN.contains(&name.raw()));
+        match observed.service.raw() {
             "tls" if http_within => Some("https"),
             "tls" => Some(usual.filter(|name| OVER_TLS.contains(name)).unwrap_or("tls")),
-            "quic" if observed.alpn.iter().any(|name| name.starts_with("h3")) => Some("https (quic)"),
+            "quic" if observed.alpn.iter().any(|name| name.raw().starts_with("h3")) => Some("https (quic)"),
             "quic" => Some("quic"),
             "http" => Some(usual.filter(|name| *name == "http-alt").unwrap_or("http")),
             "dns" => Some("dns"),

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use super::Untrusted;
+
 /// Bytes in hexadecimal, as digests are written.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -34,7 +36,8 @@ pub fn split_args(bytes: &[u8]) -> Vec<String> {
 ///
 /// Covered: C0 and C1 controls, DEL, line and paragraph separators, the bidirectional controls, invisible
 /// formatting characters and non-characters. Markup is escaped by each sink itself.
-pub fn display_safe(text: &str) -> Cow<'_, str> {
+pub fn display_safe<'a>(text: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
+    let text = text.into().text();
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }

@@ -184,7 +184,7 @@ impl Page {
             ends: tables::ends(summary),
             connections: connections::list(summary),
             made: options.made.map(When::new),
-            geo_words: geo.words.iter().map(|words| Shown::new(words)).collect(),
+            geo_words: geo.words.iter().map(Shown::new).collect(),
         }
     }
 }

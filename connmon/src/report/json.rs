@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::Options;
+use crate::model::untrusted::Exactly;
 use crate::model::{Gap, Service, json_safe};
 use crate::summary::{ClockStepRow, Completeness, Figures, Summary};
 
@@ -75,7 +76,7 @@ fn remotes(summary: &Summary) -> Vec<Value> {
         with(
             &row.figures,
             json!({
-                "ip": row.ip.to_string(), "kind": row.kind.name(), "names": row.names, "country": row.country,
+                "ip": row.ip.to_string(), "kind": row.kind.name(), "names": Exactly(&row.names), "country": row.country,
                 "city": place.and_then(|place| place.city.as_deref()), "asn": place.and_then(|place| place.asn),
                 "org": place.and_then(|place| place.org.as_deref()),
                 "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use crate::model::Untrusted;
+
 /// Longest name of a host (RFC 1035, section 2.3.4).
 const MAX_NAME: usize = 255;
 
 /// A name in lower case, without the last dot; none if it cannot be one. An address is none: the connection has its own.
-pub fn host_name(bytes: &[u8]) -> Option<String> {
-    text(bytes).filter(|name| !is_address(name) && !name.contains([':', '%', '[', ']']))
+pub fn host_name(bytes: &[u8]) -> Option<Untrusted> {
+    text(bytes).filter(|name| !is_address(name) && !name.contains([':', '%', '[', ']'])).map(Into::into)
 }
 
 /// Whether that is neither a name nor an address, nor nothing.
@@ -18,10 +20,10 @@ pub fn is_odd(bytes: &[u8]) -> bool {
 }
 
 /// A host that a proxy is asked for, by its name or its address.
-pub fn target(bytes: &[u8]) -> Option<String> {
+pub fn target(bytes: &[u8]) -> Option<Untrusted> {
     let text = text(bytes)?;
     let host = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
-    (is_address(host) || host_name(host.as_bytes()).is_some()).then(|| host.to_owned())
+    (is_address(host) || host_name(host.as_bytes()).is_some()).then(|| host.into())
 }
 
 fn text(bytes: &[u8]) -> Option<String> {

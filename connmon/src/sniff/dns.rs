@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
-use serde::{Deserialize, Serialize};
 
 use super::stream::Found;
-use crate::model::LookupAnswer;
+use crate::frame::DnsMessage;
+use crate::model::{LookupAnswer, Untrusted};
 
 /// Bytes of a message's head (RFC 1035, section 4.1.1).
 const HEAD: usize = 12;
@@ -22,25 +22,6 @@ const MAX_DATA: usize = 255;
 /// The class of the Internet, but for the bit by which a multicast says that it has all there is (RFC 6762, section 10.2).
 const IN: u16 = 1;
 const CLASS: u16 = 0x7fff;
-
-/// A question, or the answer to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsMessage {
-    /// What an answer is told from others by.
-    pub id: u16,
-    /// It is an answer.
-    pub response: bool,
-    /// The name that is asked for, in lower case and without the last dot. Of an answer without its question it is empty.
-    pub name: String,
-    /// The type of record that is asked for, such as `AAAA`.
-    pub kind: String,
-    /// Of an answer: `NoError`, `NXDomain` and so on.
-    pub code: String,
-    /// Of an answer: it did not fit, and is asked for again over TCP.
-    pub truncated: bool,
-    /// What answers the question, first the aliases.
-    pub answers: Vec<LookupAnswer>,
-}
 
 /// What is in a message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,9 +57,9 @@ fn read(bytes: &[u8], parsed: &mut Parsed) -> Option<()> {
     let message = DnsMessage {
         id: short(bytes, 0)?,
         response: flags & 0x8000 != 0,
-        name: String::new(),
-        kind: String::new(),
-        code: String::new(),
+        name: Untrusted::default(),
+        kind: Untrusted::default(),
+        code: Untrusted::default(),
         truncated: flags & 0x0200 != 0,
         answers: Vec::new(),
     };
@@ -119,14 +100,14 @@ fn read(bytes: &[u8], parsed: &mut Parsed) -> Option<()> {
     }
     let mut text = 0;
     let kept = found.iter().take_while(|answer| {
-        text += answer.name.len() + answer.data.len();
+        text += answer.name.raw().len() + answer.data.raw().len();
         text <= MAX_TEXT
     });
     let kept = kept.count();
     parsed.unread += (found.len() - kept) as u64;
     found.truncate(kept);
     for message in &mut parsed.messages {
-        message.code = format!("{:?}", ResponseCode::from(high, flags as u8));
+        message.code = format!("{:?}", ResponseCode::from(high, flags as u8)).into();
         message.answers.clone_from(&found);
     }
     Some(())
@@ -179,7 +160,7 @@ fn answer(bytes: &[u8], at: usize, head: &RecordHead) -> Option<LookupAnswer> {
         Some(other) => other.to_string().chars().take(MAX_DATA).collect(),
         None => generic(&bytes[head.data.0..]),
     };
-    Some(LookupAnswer { name, kind: kind_text(head.kind), ttl: head.ttl, data })
+    Some(LookupAnswer { name, kind: kind_text(head.kind), ttl: head.ttl, data: data.into() })
 }
 
 /// The addresses that a record tells: its own, or those with which a service spares a client further questions (RFC 9460, section 7.3).
@@ -190,18 +171,19 @@ pub fn addresses(answer: &LookupAnswer) -> Vec<IpAddr> {
             .filter_map(|part| part.strip_prefix("ipv4hint=").or_else(|| part.strip_prefix("ipv6hint=")));
         hints.flat_map(|list| list.split(',')).filter_map(|ip| ip.trim_matches('"').parse().ok()).collect()
     };
-    match answer.kind.as_str() {
-        "A" | "AAAA" => answer.data.parse().ok().into_iter().collect(),
+    let data = answer.data.raw();
+    match answer.kind.raw() {
+        "A" | "AAAA" => data.parse().ok().into_iter().collect(),
         // An address may be cut off.
-        "HTTPS" | "SVCB" if answer.data.chars().count() < MAX_DATA => hints(&answer.data),
+        "HTTPS" | "SVCB" if data.chars().count() < MAX_DATA => hints(data),
         _ => Vec::new(),
     }
 }
 
-fn kind_text(kind: u16) -> String {
+fn kind_text(kind: u16) -> Untrusted {
     match RecordType::from(kind) {
-        RecordType::Unknown(kind) => format!("TYPE{kind}"),
-        known => known.to_string(),
+        RecordType::Unknown(kind) => format!("TYPE{kind}").into(),
+        known => known.to_string().into(),
     }
 }
 
@@ -236,8 +218,8 @@ fn decoder(bytes: &[u8], at: usize) -> Option<BinDecoder<'_>> {
     Some(BinDecoder::new(bytes).clone(at))
 }
 
-fn name(bytes: &[u8], at: usize) -> Option<String> {
-    Name::read(&mut decoder(bytes, at)?).ok().map(|name| text(&name))
+fn name(bytes: &[u8], at: usize) -> Option<Untrusted> {
+    Name::read(&mut decoder(bytes, at)?).ok().map(|name| text(&name).into())
 }
 
 /// A name as people write it. Case says nothing, and some resolvers play with it.

@@ -14,78 +14,15 @@ mod tcp;
 mod tests;
 mod tls;
 
-use std::net::{IpAddr, SocketAddr};
-
 use bytemuck::try_pod_read_unaligned;
 use connmon_ebpf::{DNS_PORTS, PAYLOAD_SIZES, PayloadHead, class, proto};
-use serde::{Deserialize, Serialize};
 
-pub use dns::{DnsMessage, addresses};
+pub use dns::addresses;
 use quic::Quic;
 use stream::{Found, Streams, Way};
-pub use tls::Hello;
 
-use crate::model::{Endpoint, ProcessId};
-
-/// What two ends of a connection are known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct FlowId {
-    /// IPPROTO_*.
-    pub proto: u16,
-    /// This host's address; captures of earlier versions lack it.
-    #[serde(default)]
-    pub local: Option<IpAddr>,
-    /// This host's port.
-    pub local_port: u16,
-    /// The other end.
-    pub remote: SocketAddr,
-    /// Inode number of the network namespace.
-    pub netns: u32,
-}
-
-/// Something that was said on a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
-    /// When, nanoseconds of CLOCK_BOOTTIME.
-    pub time_ns: u64,
-    /// The id of the connection's entry; 0 where there was none yet.
-    #[serde(default)]
-    pub connection: u64,
-    /// Where.
-    pub flow: FlowId,
-    /// Whether this host said it.
-    pub outbound: bool,
-    /// The process that said it, where the kernel side knew: PID and start.
-    pub process: Option<(u32, u64)>,
-    /// What.
-    pub message: Message,
-}
-
-impl Sighting {
-    /// The process that said it.
-    pub fn process(&self) -> Option<ProcessId> {
-        self.process.map(|(pid, start_ns)| ProcessId { pid, start_ns })
-    }
-}
-
-/// What was said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Message {
-    /// A question of DNS, or the answer.
-    Dns(DnsMessage),
-    /// The client's first message of TLS.
-    Tls(Hello),
-    /// The same within QUIC.
-    Quic(Hello),
-    /// An HTTP request and its host, as the client names it.
-    Http(Option<String>),
-    /// An HTTP request to a proxy, and the host that it is to lead to. What follows is said to that host.
-    HttpProxy(Option<String>),
-    /// The same of SOCKS.
-    Socks(Option<String>),
-    /// The banner of SSH.
-    Ssh,
-}
+use crate::frame::{FlowId, Message, Sighting};
+use crate::model::Endpoint;
 
 /// Bytes that are no record of payload.
 #[derive(Debug, thiserror::Error)]

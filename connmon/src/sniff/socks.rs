@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::Message;
 use super::address::target;
 use super::stream::Found;
+use crate::model::Untrusted;
 
 /// The command that makes the proxy connect. Others wait for somebody, lead datagrams, or ask for an address (Tor).
 const CONNECT: u8 = 1;
@@ -20,10 +21,11 @@ pub fn request4(stream: &[u8]) -> Found<Message> {
         return Found::Incomplete;
     }
     let [_, command, _, _, a, b, c, d] = *head;
-    let found =
-        |host: Option<String>, len| Found::Message(Message::Socks(host.filter(|_| command == CONNECT)), len);
+    let found = |host: Option<Untrusted>, len| {
+        Found::Message(Message::Socks(host.filter(|_| command == CONNECT)), len)
+    };
     if [a, b, c] != [0; 3] || d == 0 {
-        return found(Some(Ipv4Addr::new(a, b, c, d).to_string()), 9 + user);
+        return found(Some(Ipv4Addr::new(a, b, c, d).to_string().into()), 9 + user);
     }
     let name = texts.next().unwrap_or_default();
     if rest.len() <= user + 1 + name.len() {
@@ -71,8 +73,8 @@ fn connect(stream: &[u8]) -> Option<Found<Message>> {
         _ => return None,
     };
     let host = match kind {
-        1 => rest.first_chunk().map(|bytes| (Some(Ipv4Addr::from(*bytes).to_string()), 4)),
-        4 => rest.first_chunk().map(|bytes| (Some(Ipv6Addr::from(*bytes).to_string()), 16)),
+        1 => rest.first_chunk().map(|bytes| (Some(Ipv4Addr::from(*bytes).to_string().into()), 4)),
+        4 => rest.first_chunk().map(|bytes| (Some(Ipv6Addr::from(*bytes).to_string().into()), 16)),
         _ => rest.split_first().and_then(|(len, name)| {
             let len = usize::from(*len);
             name.get(..len).map(|name| (target(name), 1 + len))

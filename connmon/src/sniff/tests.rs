@@ -18,6 +18,7 @@ use rustls::quic::{self, Version};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Side};
 
 use super::*;
+use crate::frame::Hello;
 
 fn config(alpn: &[&str]) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -197,10 +198,11 @@ fn answers_of_dns() {
     };
     assert_eq!((message.id, message.response, message.truncated), (9, true, false));
     assert_eq!(
-        (message.name.as_str(), message.kind.as_str(), message.code.as_str()),
+        (message.name.raw(), message.kind.raw(), message.code.raw()),
         ("www.example.org", "A", "NoError")
     );
-    let answers: Vec<_> = message.answers.iter().map(|a| (&*a.name, &*a.kind, a.ttl, &*a.data)).collect();
+    let answers: Vec<_> =
+        message.answers.iter().map(|a| (a.name.raw(), a.kind.raw(), a.ttl, a.data.raw())).collect();
     assert_eq!(
         answers,
         [("www.example.org", "CNAME", 300, "edge.example.net"), ("edge.example.net", "A", 60, "192.0.2.1")]

@@ -1,10 +1,11 @@
 //! The ClientHello of TLS.
 
-use serde::{Deserialize, Serialize};
 use tls_parser::{TlsRecordType, parse_tls_handshake_client_hello, parse_tls_record_header};
 
 use super::address::{host_name, is_odd};
 use super::stream::Found;
+use crate::frame::Hello;
+use crate::model::Untrusted;
 
 /// Protocols of an offer that are kept.
 const MAX_PROTOCOLS: usize = 16;
@@ -17,22 +18,6 @@ const HOST_NAME: u8 = 0;
 const ALPN: u16 = 16;
 /// `encrypted_client_hello` (RFC 9849, section 5).
 const ENCRYPTED_HELLO: u16 = 0xfe0d;
-
-/// What a client's first message tells of whom it calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// The host that it wants (SNI).
-    pub server_name: Option<String>,
-    /// The protocols that it offers (ALPN).
-    pub alpn: Vec<String>,
-    /// It is the outer one of an Encrypted ClientHello, or pretends to be (GREASE; nobody but the server can tell): the client
-    /// may want another host, which the inner one names.
-    #[serde(default)]
-    pub outer: bool,
-    /// It has something as a name that can be none.
-    #[serde(skip)]
-    pub odd_name: bool,
-}
 
 /// The ClientHello at the beginning of a stream of TLS records.
 pub fn records(stream: &[u8]) -> Found<Hello> {
@@ -97,14 +82,15 @@ fn server_name(data: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn protocols(data: &[u8]) -> Vec<String> {
+fn protocols(data: &[u8]) -> Vec<Untrusted> {
     let mut protocols = Vec::new();
     let Some((mut rest, _)) = counted(data) else { return protocols };
     while let Some((name, after)) =
         rest.split_first().and_then(|(len, rest)| rest.split_at_checked((*len).into()))
     {
         // The first of GREASE's values is no text (RFC 8701).
-        protocols.extend(String::from_utf8(name.to_vec()).ok().filter(|_| protocols.len() < MAX_PROTOCOLS));
+        let name = String::from_utf8(name.to_vec()).ok().filter(|_| protocols.len() < MAX_PROTOCOLS);
+        protocols.extend(name.map(Untrusted::from));
         rest = after;
     }
     protocols

@@ -73,7 +73,7 @@ pub(super) fn put(
     for (place, (_, seen)) in (OWN.len() + 1..).zip(seen()) {
         let cell = seen.cell(facts);
         let value = match &cell {
-            Cell::Text(text) => text.as_deref().map_or(ValueRef::Null, ValueRef::from),
+            Cell::Text(text) => text.as_ref().map_or(ValueRef::Null, |text| text.raw().into()),
             // As its bits: SQLite has no unsigned numbers.
             Cell::Count(count) => count.map_or(ValueRef::Null, |count| ValueRef::Integer(count as i64)),
             Cell::Number(number) => number.map_or(ValueRef::Null, ValueRef::Real),

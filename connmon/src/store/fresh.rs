@@ -10,7 +10,7 @@ use rusqlite::Transaction;
 
 use super::{RUN_SHIFT, geo, names, processes, read};
 use crate::model::{Connection, End, Location, Name, Process};
-use crate::track::{Batch, ConnectionRow};
+use crate::rows::{Batch, ConnectionRow};
 
 /// Processes, and remote addresses, that are remembered; beyond, the store is asked again.
 const MOST: usize = 65_536;
@@ -104,9 +104,9 @@ impl Fresh {
                 None => None,
             };
             let Some(connection) = fresh.get_mut(&row.connection) else { continue };
-            let is = |name: &Name| name.source == row.source && name.name == *row.name;
+            let is = |name: &Name| name.source == row.source && name.name.borrowed() == row.name.borrowed();
             if !connection.names.iter().any(is) {
-                let name = Name { name: (*row.name).to_owned(), source: row.source, process, time: row.time };
+                let name = Name { name: row.name.raw().into(), source: row.source, process, time: row.time };
                 connection.names.push(name);
             }
         }

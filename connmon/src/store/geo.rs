@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::processes::newer;
 use crate::model::{Coordinates, Location};
-use crate::track::{Batch, ConnectionRow};
+use crate::rows::{Batch, ConnectionRow};
 
 /// Writes which databases a run asks, and where its host stands, when that is told.
 pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {

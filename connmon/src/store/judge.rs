@@ -12,8 +12,8 @@ use super::{RUN_SHIFT, labels, read};
 use crate::filter::Row;
 use crate::ioc::Lists;
 use crate::model::{Connection, ExeHash, Hit, Name};
+use crate::rows::Batch;
 use crate::rules::Rules;
-use crate::track::Batch;
 
 /// Processes that wait for their hash, and connections that wait for those of their processes, at most.
 const MOST_WAITING: usize = 65_536;

@@ -8,7 +8,7 @@ use rusqlite::{Transaction, params};
 use super::{RUN_SHIFT, labels, names, read};
 use crate::filter::{Filter, Row};
 use crate::model::{Connection, LeftOut};
-use crate::track::Batch;
+use crate::rows::Batch;
 
 /// Notes that a recording has a filter.
 pub(super) fn begin(db: &Transaction<'_>, run: i64, filter: &Filter) -> rusqlite::Result<()> {

@@ -5,16 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::{
-    CachedStatement, Connection as Database, OptionalExtension, Row, Transaction, params, params_from_iter,
+    CachedStatement, Connection as Database, OptionalExtension, Row, RowIndex, Transaction, params,
+    params_from_iter,
 };
 
 use super::geo::json;
 use super::{Store, StoreError, processes};
+use crate::model::untrusted::Exactly;
 use crate::model::{
     AddressNames, Connection, Endpoint, Lookup, LookupAnswer, Name, NameSource, Observed, Process, Proto,
-    Timestamp,
+    Timestamp, Untrusted,
 };
-use crate::track::{Batch, LookupRow};
+use crate::rows::{Batch, LookupRow};
 
 /// Writes the names of a batch, whose connections and processes are written already.
 pub(super) fn put(db: &Transaction<'_>, run: i64, base: i64, batch: &Batch) -> rusqlite::Result<()> {
@@ -27,7 +29,7 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, base: i64, batch: &Batch) -> r
             put.execute(params![
                 base | row.connection,
                 row.source.name(),
-                &*row.name,
+                row.name.raw(),
                 row.process.map(|process| base | process),
                 row.time.0,
             ])?;
@@ -39,8 +41,8 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, base: i64, batch: &Batch) -> r
                 ON CONFLICT DO UPDATE SET service = excluded.service, alpn = coalesce(excluded.alpn, alpn)",
         )?;
         for (connection, observed) in &batch.observed {
-            let alpn = (!observed.alpn.is_empty()).then(|| json(&observed.alpn));
-            put.execute(params![base | connection, observed.service, alpn])?;
+            let alpn = (!observed.alpn.is_empty()).then(|| json(&Exactly(&observed.alpn)));
+            put.execute(params![base | connection, observed.service.raw(), alpn])?;
         }
     }
     for (time, all) in &batch.reverse {
@@ -57,8 +59,11 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, base: i64, batch: &Batch) -> r
 }
 
 fn put_lookup(db: &Transaction<'_>, run: i64, base: i64, row: &LookupRow) -> rusqlite::Result<()> {
-    let answers: Vec<_> =
-        row.answers.iter().map(|answer| (&answer.name, &answer.kind, answer.ttl, &answer.data)).collect();
+    let answers: Vec<_> = row
+        .answers
+        .iter()
+        .map(|answer| (answer.name.raw(), answer.kind.raw(), answer.ttl, answer.data.raw()))
+        .collect();
     db.prepare_cached(
         "INSERT INTO lookup (run_id, time, answered, process_id, proto, server_ip, server_port, name, kind, code, answers)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -71,9 +76,9 @@ fn put_lookup(db: &Transaction<'_>, run: i64, base: i64, row: &LookupRow) -> rus
         row.proto.0,
         row.server.ip.to_string(),
         row.server.port,
-        row.name,
-        row.kind,
-        row.code,
+        row.name.raw(),
+        row.kind.raw(),
+        row.code.as_ref().map(Untrusted::raw),
         json(&answers),
     ])?;
     Ok(())
@@ -89,7 +94,7 @@ pub(super) fn delete(db: &Transaction<'_>, connection: i64) -> rusqlite::Result<
 /// The names that hold for an address whatever the connection, and when they were told.
 #[derive(Default)]
 pub(super) struct OfAddresses {
-    hosts: HashMap<IpAddr, Vec<String>>,
+    hosts: HashMap<IpAddr, Vec<Untrusted>>,
     time: i64,
 }
 
@@ -132,13 +137,13 @@ fn put_of_address(
     db: &Transaction<'_>,
     endpoint: i64,
     source: NameSource,
-    name: &str,
+    name: &Untrusted,
     time: i64,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO endpoint_name (endpoint_id, source, name, time) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     )?
-    .execute(params![endpoint, source.name(), name, time])?;
+    .execute(params![endpoint, source.name(), name.raw(), time])?;
     Ok(())
 }
 
@@ -247,13 +252,23 @@ impl<'db> Reader<'db> {
 /// From the columns of `observed`.
 pub(super) fn observed(service: String, alpn: Option<String>) -> Observed {
     let alpn = alpn.and_then(|alpn| serde_json::from_str(&alpn).ok()).unwrap_or_default();
-    Observed { service, alpn }
+    Observed { service: service.into(), alpn }
+}
+
+/// Text that was captured.
+pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Untrusted> {
+    row.get::<_, String>(column).map(Into::into)
+}
+
+/// Text that was captured, if any.
+pub(super) fn maybe(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<Untrusted>> {
+    Ok(row.get::<_, Option<String>>(column)?.map(Into::into))
 }
 
 fn name(row: &Row<'_>, process: Option<Arc<Process>>) -> rusqlite::Result<Option<Name>> {
     let source: String = row.get(1)?;
     let Some(source) = NameSource::from_name(&source) else { return Ok(None) };
-    Ok(Some(Name { name: row.get(2)?, source, process, time: Timestamp(row.get(3)?) }))
+    Ok(Some(Name { name: text(row, 2)?, source, process, time: Timestamp(row.get(3)?) }))
 }
 
 impl Store {
@@ -290,16 +305,17 @@ fn lookup(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite::Re
     // Written by `Writer` from an address.
     let server = ip.parse().map_or(Endpoint::UNSPECIFIED, |ip| Endpoint::new(ip, port));
     let answers: String = row.get("answers")?;
-    let answers: Vec<(String, String, u32, String)> = serde_json::from_str(&answers).unwrap_or_default();
+    let answers: Vec<(Untrusted, Untrusted, u32, Untrusted)> =
+        serde_json::from_str(&answers).unwrap_or_default();
     Ok(Lookup {
         time: Timestamp(row.get("time")?),
         answered: row.get::<_, Option<i64>>("answered")?.map(Timestamp),
         process: row.get::<_, Option<i64>>("process_id")?.and_then(|id| processes.get(&id).cloned()),
         server,
         proto: Proto(row.get("proto")?),
-        name: row.get("name")?,
-        kind: row.get("kind")?,
-        code: row.get("code")?,
+        name: text(row, "name")?,
+        kind: text(row, "kind")?,
+        code: maybe(row, "code")?,
         answers: answers
             .into_iter()
             .map(|(name, kind, ttl, data)| LookupAnswer { name, kind, ttl, data })

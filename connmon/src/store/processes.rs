@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::model::{Container, ExeHash, ExeState, Place, Process, ProcessId, Timestamp};
-use crate::track::ProcessRow;
+use crate::rows::ProcessRow;
 
 /// Writes a process, or what has become known of it since.
 pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusqlite::Result<()> {

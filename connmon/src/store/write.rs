@@ -18,8 +18,8 @@ use crate::filter::Filter;
 use crate::frame::Start;
 use crate::ioc::Lists;
 use crate::model::{ClockStep, Completeness, Gap, Run, Timestamp};
+use crate::rows::{Batch, ConnectionRow, TrafficRow};
 use crate::rules::Rules;
-use crate::track::{Batch, ConnectionRow, TrafficRow};
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;

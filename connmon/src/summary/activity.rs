@@ -1,7 +1,8 @@
 //! When connections were opened, in equal steps of time.
 
 use super::Window;
-use crate::model::{Connection, Timestamp};
+use super::groups::Figures;
+use crate::model::Timestamp;
 
 const BUCKETS: u64 = 120;
 
@@ -43,16 +44,17 @@ impl Activity {
         Self { from: window.from, step_ns, buckets, before: 0 }
     }
 
-    pub(super) fn add(&mut self, connection: &Connection) {
-        let Ok(offset) = u64::try_from(connection.opened.0.saturating_sub(self.from.0)) else {
-            self.before += 1;
+    /// Counts a connection, as its figures do.
+    pub(super) fn add(&mut self, opened: Timestamp, figures: Figures) {
+        let Ok(offset) = u64::try_from(opened.0.saturating_sub(self.from.0)) else {
+            self.before += figures.connections;
             return;
         };
         let last = self.buckets.len().saturating_sub(1);
         let index = usize::try_from(offset / self.step_ns.max(1)).map_or(last, |index| index.min(last));
         if let Some(bucket) = self.buckets.get_mut(index) {
-            bucket.opened += 1;
-            bucket.failed += u64::from(connection.has_failed());
+            bucket.opened += figures.connections;
+            bucket.failed += figures.failed;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::spans::Spans;
 use super::{Selection, Window};
-use crate::model::{Connection, Run};
+use crate::model::{Connection, Run, Untrusted};
 
 /// Names of an address that are kept.
 const NAMES: usize = 3;
@@ -21,14 +21,14 @@ pub struct Steady {
     /// Its connections.
     pub connections: u64,
     /// Names of it, or of who runs its network; a few.
-    pub names: Vec<String>,
+    pub names: Vec<Untrusted>,
 }
 
 #[derive(Default)]
 struct Remote {
     spans: Spans,
     connections: u64,
-    names: BTreeSet<String>,
+    names: BTreeSet<Untrusted>,
 }
 
 /// Takes connections, in any number, and tells which addresses are always there.
@@ -63,20 +63,20 @@ impl Baseline {
     }
 
     /// Takes a connection of the recording `run`. One without an end was open to the end of its recording.
-    pub fn add<'a>(&mut self, run: i64, connection: &Connection, names: impl Iterator<Item = &'a str>) {
+    pub fn add<'a>(&mut self, run: i64, connection: &Connection, names: impl Iterator<Item = &'a Untrusted>) {
         let end = self.ends.get(&run).copied().unwrap_or(connection.opened.0);
         let remote = self.remotes.entry(connection.remote.ip).or_default();
         remote.spans.add(connection.opened.0, connection.known_end().map_or(end, |end| end.0));
         remote.connections += 1;
         for name in names {
             if remote.names.len() < NAMES && !remote.names.contains(name) {
-                remote.names.insert(name.to_owned());
+                remote.names.insert(name.clone());
             }
         }
         if let Some(org) = connection.place.as_ref().and_then(|place| place.org.as_ref())
             && remote.names.is_empty()
         {
-            remote.names.insert(org.clone());
+            remote.names.insert(org.clone().into());
         }
     }
 

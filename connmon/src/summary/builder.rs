@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::findings::Watch;
+use super::groups::{Figures, Groups, Newest, Split, users};
 use super::kept::Keeper;
-use super::rows::{Figures, ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
+use super::rows::{ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
 use super::{Activity, Completeness, Indicators, OwnEnds, Selection, Summary, Window, service_of};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Connection, End, Process, ProcessId, Proto, Run, Timestamp};
 
 /// At most so many other executables, or service ports, are listed in a row.
@@ -28,28 +29,30 @@ pub struct Builder {
     pub(super) activity: Activity,
     pub(super) keeper: Keeper,
     pub(super) watch: Watch,
-    process_index: HashMap<ProcessKey, usize>,
-    pub(super) processes: Vec<OpenProcess>,
-    remote_index: HashMap<IpAddr, usize>,
-    pub(super) remotes: Vec<OpenRemote>,
-    pub(super) services: HashMap<(Proto, u16), ServiceRow>,
-    pub(super) protocols: HashMap<Proto, Figures>,
-    pub(super) ends: HashMap<Option<End>, u64>,
+    pub(super) processes: Groups<ProcessKey, OpenProcess>,
+    pub(super) remotes: Groups<IpAddr, OpenRemote>,
+    pub(super) services: Groups<(Proto, u16), ServiceRow>,
+    pub(super) protocols: Groups<Proto, Figures>,
+    pub(super) ends: Groups<Option<End>, Figures>,
     pub(super) process_remote: HashSet<(usize, usize)>,
-    service_process: HashSet<(Proto, u16, usize)>,
-    service_remote: HashSet<(Proto, u16, usize)>,
+    service_process: HashSet<(usize, usize)>,
+    service_remote: HashSet<(usize, usize)>,
 }
 
-/// A process row in the making; `newest` is the rank of the connection that `row.process` is from.
+/// A process row in the making.
 pub(super) struct OpenProcess {
+    /// But for its figures.
     pub(super) row: ProcessRow,
-    newest: (Timestamp, i64),
+    pub(super) figures: Split,
+    /// `row.process` is of the newest connection.
+    newest: Newest<()>,
 }
 
-/// A remote row in the making; `newest` is the rank of the connection that `row.country` and `row.place` are from.
+/// A remote row in the making.
 pub(super) struct OpenRemote {
     pub(super) row: RemoteRow,
-    newest: (Timestamp, i64),
+    /// `row.country` and `row.place` are of the newest connection that knows any.
+    newest: Newest<()>,
 }
 
 impl Builder {
@@ -71,13 +74,11 @@ impl Builder {
             totals: Totals::default(),
             own: OwnEnds::default(),
             unowned: Figures::default(),
-            process_index: HashMap::new(),
-            processes: Vec::new(),
-            remote_index: HashMap::new(),
-            remotes: Vec::new(),
-            services: HashMap::new(),
-            protocols: HashMap::new(),
-            ends: HashMap::new(),
+            processes: Groups::default(),
+            remotes: Groups::default(),
+            services: Groups::default(),
+            protocols: Groups::default(),
+            ends: Groups::default(),
             process_remote: HashSet::new(),
             service_process: HashSet::new(),
             service_remote: HashSet::new(),
@@ -86,39 +87,38 @@ impl Builder {
 
     /// Counts a connection of the recording `run`.
     pub fn add(&mut self, run: i64, connection: Connection) {
-        let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
-        self.totals.figures.add(&connection, tx, rx);
+        let figures = Figures::of(&connection);
+        self.totals.figures += figures;
         self.totals.preexisting += u64::from(connection.preexisting);
-        self.totals.open += u64::from(connection.is_open());
         self.indicators.add(&connection);
         self.own.add(&connection);
-        self.activity.add(&connection);
-        self.protocols.entry(connection.proto).or_default().add(&connection, tx, rx);
-        *self.ends.entry(connection.end).or_default() += 1;
+        self.activity.add(connection.opened, figures);
+        *self.protocols.row(connection.proto, |_| Figures::default()) += figures;
+        *self.ends.row(connection.end, |_| Figures::default()) += figures;
 
         let service = (connection.proto, service_of(&connection).port);
-        let row = self.services.entry(service).or_insert_with(|| ServiceRow {
-            proto: service.0,
-            port: service.1,
+        let in_services = self.services.place(service, |&(proto, port)| ServiceRow {
+            proto,
+            port,
             figures: Figures::default(),
             processes: 0,
             remotes: 0,
         });
-        row.figures.add(&connection, tx, rx);
+        self.services.at(in_services).figures += figures;
 
-        let remote = self.remote(&connection, service, tx, rx);
-        if self.service_remote.insert((service.0, service.1, remote)) {
-            row_of(&mut self.services, service).remotes += 1;
+        let remote = self.remote(&connection, service, figures);
+        if self.service_remote.insert((in_services, remote)) {
+            self.services.at(in_services).remotes += 1;
         }
-        let users = self.users(run, &connection);
+        let users = users(&connection, |process| self.intern(run, &connection, process));
         if users.is_empty() {
-            self.unowned.add(&connection, tx, rx);
+            self.unowned += figures;
         }
-        for (process, tx, rx) in users {
-            self.process(process, &connection, tx, rx);
+        for (process, figures) in users {
+            self.process(process, &connection, figures);
             self.process_remote.insert((process, remote));
-            if self.service_process.insert((service.0, service.1, process)) {
-                row_of(&mut self.services, service).processes += 1;
+            if self.service_process.insert((in_services, process)) {
+                self.services.at(in_services).processes += 1;
             }
         }
         let until = connection.known_end().or_else(|| self.last_words.get(&run).copied());
@@ -136,7 +136,7 @@ impl Builder {
     /// The row of the connection's owner.
     pub(super) fn owner(&self, run: i64, connection: &Connection) -> Option<usize> {
         let id = connection.owner.as_ref()?.id;
-        self.process_index.get(&self.key(run, id)).copied()
+        self.processes.find(&self.key(run, id))
     }
 
     fn key(&self, run: i64, id: ProcessId) -> ProcessKey {
@@ -144,26 +144,11 @@ impl Builder {
         ProcessKey { boot: boot.unwrap_or_else(|| Arc::from(format!("recording {run}").as_str())), id }
     }
 
-    /// The processes that own or used a connection, each once, with their bytes.
-    fn users(&mut self, run: i64, connection: &Connection) -> Vec<(usize, u64, u64)> {
-        let mut users: Vec<(usize, u64, u64)> = Vec::with_capacity(connection.traffic.len() + 1);
-        let shares = connection.traffic.iter().map(|share| (&share.process, share.tx_bytes, share.rx_bytes));
-        for (process, tx, rx) in connection.owner.iter().map(|owner| (owner, 0, 0)).chain(shares) {
-            let index = self.intern(run, connection, process);
-            match users.iter_mut().find(|user| user.0 == index) {
-                Some(user) => (user.1, user.2) = (user.1.saturating_add(tx), user.2.saturating_add(rx)),
-                None => users.push((index, tx, rx)),
-            }
-        }
-        users
-    }
-
     /// The row of a process, as of its newest connection.
     fn intern(&mut self, run: i64, connection: &Connection, process: &Arc<Process>) -> usize {
         let key = self.key(run, process.id);
-        let newest = (connection.opened, connection.id);
-        let index = *self.process_index.entry(key).or_insert_with_key(|key| {
-            let row = ProcessRow {
+        let index = self.processes.place(key, |key| OpenProcess {
+            row: ProcessRow {
                 key: key.clone(),
                 process: process.clone(),
                 other_exes: BTreeSet::new(),
@@ -174,39 +159,31 @@ impl Builder {
                 countries: 0,
                 first_seen: connection.opened,
                 last_seen: connection.opened,
-            };
-            self.processes.push(OpenProcess { row, newest });
-            self.processes.len() - 1
+            },
+            figures: Split::default(),
+            newest: Newest::default(),
         });
-        let open = &mut self.processes[index];
-        if open.row.process.exe != process.exe {
-            let newer = newest >= open.newest;
-            let other = if newer { &open.row.process.exe } else { &process.exe };
-            insert_few(&mut open.row.other_exes, other.clone());
+        let OpenProcess { row, newest, .. } = self.processes.at(index);
+        let mut other = process.clone();
+        if newest.offer(connection, || ()) {
+            std::mem::swap(&mut row.process, &mut other);
         }
-        if newest >= open.newest {
-            open.newest = newest;
-            open.row.process = process.clone();
+        if row.process.exe != other.exe {
+            insert_few(&mut row.other_exes, other.exe.clone());
         }
         index
     }
 
-    fn process(&mut self, index: usize, connection: &Connection, tx: u64, rx: u64) {
-        let row = &mut self.processes[index].row;
-        row.figures.add(connection, tx, rx);
-        match connection.proto {
-            Proto::TCP => row.tcp.add(connection, tx, rx),
-            Proto::UDP => row.udp.add(connection, tx, rx),
-            _ => {}
-        }
+    fn process(&mut self, index: usize, connection: &Connection, figures: Figures) {
+        let OpenProcess { row, figures: all, .. } = self.processes.at(index);
+        all.count(connection.proto, figures);
         row.first_seen = row.first_seen.min(connection.opened);
         row.last_seen = row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
     }
 
-    fn remote(&mut self, connection: &Connection, service: (Proto, u16), tx: u64, rx: u64) -> usize {
-        let ip = connection.remote.ip;
-        let index = *self.remote_index.entry(ip).or_insert_with(|| {
-            let row = RemoteRow {
+    fn remote(&mut self, connection: &Connection, service: (Proto, u16), figures: Figures) -> usize {
+        let index = self.remotes.place(connection.remote.ip, |&ip| OpenRemote {
+            row: RemoteRow {
                 ip,
                 kind: AddressKind::of(ip),
                 names: BTreeSet::new(),
@@ -217,30 +194,23 @@ impl Builder {
                 services: BTreeSet::new(),
                 first_seen: connection.opened,
                 last_seen: connection.opened,
-            };
-            self.remotes.push(OpenRemote { row, newest: (Timestamp(i64::MIN), i64::MIN) });
-            self.remotes.len() - 1
+            },
+            newest: Newest::default(),
         });
-        let open = &mut self.remotes[index];
-        let newest = (connection.opened, connection.id);
+        let OpenRemote { row, newest } = self.remotes.at(index);
         let known = connection.country.is_some() || connection.place.is_some();
-        if open.row.kind == AddressKind::Public && known && newest >= open.newest {
-            open.newest = newest;
-            open.row.country.clone_from(&connection.country);
-            open.row.place.clone_from(&connection.place);
+        if row.kind == AddressKind::Public && known && newest.offer(connection, || ()) {
+            row.country.clone_from(&connection.country);
+            row.place.clone_from(&connection.place);
         }
-        open.row.figures.add(connection, tx, rx);
+        row.figures += figures;
         let names = connection.names.iter().filter(|name| name.is_of_remote());
-        names.for_each(|name| insert_few(&mut open.row.names, name.name.clone()));
-        insert_few(&mut open.row.services, service);
-        open.row.first_seen = open.row.first_seen.min(connection.opened);
-        open.row.last_seen = open.row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
+        names.for_each(|name| insert_few(&mut row.names, name.name.clone()));
+        insert_few(&mut row.services, service);
+        row.first_seen = row.first_seen.min(connection.opened);
+        row.last_seen = row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
         index
     }
-}
-
-fn row_of(services: &mut HashMap<(Proto, u16), ServiceRow>, service: (Proto, u16)) -> &mut ServiceRow {
-    services.get_mut(&service).expect("`add` has made this row before")
 }
 
 /// Keeps the few lowest, so that the order of arrival does not matter.

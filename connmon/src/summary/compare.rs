@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Completeness, Figures, Own, Summary, Verdict, Window};
-use crate::enrich::geo::country_of;
-use crate::model::Service;
+use crate::model::{Service, Untrusted, country_of};
 
 /// Grown is what has at least so many times the bytes,
 const TIMES: u64 = 2;
@@ -78,14 +77,14 @@ impl Comparison {
         let section = |title, of: &dyn Fn(&Summary) -> Named| Section::new(title, of(before), of(after));
         let mut remotes = section("Remote addresses", &remotes);
         // An address is the same with another name, or with none.
-        let named: BTreeMap<String, &String> = [before, after]
+        let named: BTreeMap<String, &Untrusted> = [before, after]
             .iter()
             .flat_map(|side| &side.remotes)
             .filter_map(|row| Some((row.ip.to_string(), row.names.first()?)))
             .collect();
         for one in &mut remotes.differences {
             if let Some(name) = named.get(&one.name) {
-                one.name = format!("{} {name}", one.name);
+                one.name = format!("{} {}", one.name, name.raw());
             }
         }
         Self {
@@ -114,7 +113,7 @@ type Named = BTreeMap<String, Figures>;
 fn named(rows: impl Iterator<Item = (String, Figures)>) -> Named {
     let mut all = Named::new();
     for (name, figures) in rows {
-        all.entry(name).or_default().merge(&figures);
+        *all.entry(name).or_default() += figures;
     }
     all
 }
@@ -196,7 +195,8 @@ mod tests {
         );
         // What has a name now is not new, and is not gone without one.
         let name = "dns.example".to_owned();
-        unnamed.names = vec![Name { name, source: NameSource::Dns, process: None, time: unnamed.opened }];
+        unnamed.names =
+            vec![Name { name: name.into(), source: NameSource::Dns, process: None, time: unnamed.opened }];
         let after = summary(
             vec![run(1, 0)],
             [

@@ -7,8 +7,7 @@ use std::path::Path;
 
 use super::format::{bytes, count, duration, grouped};
 use super::{ProcessRow, RemoteRow, Summary};
-use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, ExeState};
+use crate::model::{AddressKind, Connection, ExeState};
 
 /// A connection that lasts as long is long-lived.
 const LONG_NS: i64 = 3_600_000_000_000;
@@ -152,7 +151,12 @@ fn first_seen(summary: &Summary, before: &HashSet<IpAddr>) -> Option<Finding> {
         reason: format!(
             "{} not in any earlier record of this store: {}.",
             count(new.len() as u64, "public address", "public addresses"),
-            some(new.iter().map(|row| row.names.first().cloned().unwrap_or_else(|| row.ip.to_string())))
+            some(
+                new.iter().map(|row| row
+                    .names
+                    .first()
+                    .map_or_else(|| row.ip.to_string(), |name| name.raw().into()))
+            )
         ),
         filter: list("ip", ":", new.iter().take(200).map(|row| row.ip.to_string())),
     })

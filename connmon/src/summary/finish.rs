@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::builder::Builder;
-use super::rows::{CountryRow, EndRow, Figures, KindRow, ProtocolRow, RemoteRow};
+use super::builder::{Builder, OpenProcess};
+use super::groups::{Figures, Split};
+use super::rows::{CountryRow, EndRow, KindRow, ProcessRow, ProtocolRow, RemoteRow};
 use super::{Completeness, Connections, Kept, Summary};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::Connection;
 
 pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
@@ -17,28 +18,29 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
         kept.into_iter().map(|(run, c)| (run, builder.owner(run, &c), c)).collect();
 
     count_pairs(&mut builder);
-    let order = sorted(&builder.processes, |open| (rank(&open.row.figures), open.row.key.clone()));
-    let mut place = vec![0; order.len()];
-    for (to, &from) in order.iter().enumerate() {
-        place[from] = to;
-    }
-    let (long_lived, bursts) = (builder.watch.long(), builder.watch.bursts(&place));
-    let mut processes: Vec<_> = builder.processes.into_iter().map(|open| open.row).collect();
-    processes.sort_by_cached_key(|row| (rank(&row.figures), row.key.clone()));
-    let mut remotes: Vec<RemoteRow> = builder.remotes.into_iter().map(|open| open.row).collect();
+    let order = ranks(builder.processes.rows());
+    let (long_lived, bursts) = (builder.watch.long(), builder.watch.bursts(&order));
+    let processes = builder.processes.ranked(|open| &open.figures.all).into_iter();
+    let processes: Vec<_> = processes
+        .map(|(_, OpenProcess { row, figures: Split { all: figures, tcp, udp }, .. })| ProcessRow {
+            figures,
+            tcp,
+            udp,
+            ..row
+        })
+        .collect();
+    let mut remotes: Vec<RemoteRow> =
+        builder.remotes.ranked(|open| &open.row.figures).into_iter().map(|(_, open)| open.row).collect();
     for row in &mut remotes {
-        row.processes = row.processes.iter().map(|&index| place[index]).collect();
+        row.processes = row.processes.iter().map(|&index| order[index]).collect();
         row.processes.sort_unstable();
     }
-    remotes.sort_by_key(|row| (rank(&row.figures), row.ip));
-
-    let mut services: Vec<_> = builder.services.into_values().collect();
-    services.sort_by_key(|row| (rank(&row.figures), row.proto, row.port));
-    let mut protocols: Vec<_> =
-        builder.protocols.into_iter().map(|(proto, figures)| ProtocolRow { proto, figures }).collect();
-    protocols.sort_by_key(|row| (rank(&row.figures), row.proto));
+    let services = builder.services.ranked(|row| &row.figures).into_iter().map(|(_, row)| row).collect();
+    let protocols = builder.protocols.ranked(|figures| figures).into_iter();
+    let protocols = protocols.map(|(proto, figures)| ProtocolRow { proto, figures }).collect();
+    let ends = builder.ends.finish().into_iter().filter(|(_, figures)| figures.connections > 0);
     let mut ends: Vec<_> =
-        builder.ends.into_iter().map(|(end, connections)| EndRow { end, connections }).collect();
+        ends.map(|(end, figures)| EndRow { end, connections: figures.connections }).collect();
     ends.sort_by_key(|row| (Reverse(row.connections), row.end.map(|end| end.name())));
 
     let countries = countries(&remotes);
@@ -51,7 +53,7 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
     totals.countries = countries.iter().filter(|row| row.code.is_some()).count() as u64;
     let rows = owned
         .into_iter()
-        .map(|(run, owner, connection)| Kept { run, process: owner.map(|index| place[index]), connection })
+        .map(|(run, owner, connection)| Kept { run, process: owner.map(|index| order[index]), connection })
         .collect();
     Summary {
         selection: builder.selection,
@@ -75,32 +77,32 @@ pub(super) fn finish(mut builder: Builder, mut completeness: Completeness) -> Su
     }
 }
 
-/// Most bytes first, then most connections.
-fn rank(figures: &Figures) -> impl Ord + Copy + use<> {
-    (Reverse(figures.bytes()), Reverse(figures.connections))
-}
-
-/// The indexes of `items` in the order of their keys.
-fn sorted<T, K: Ord>(items: &[T], key: impl Fn(&T) -> K) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_cached_key(|&index| key(&items[index]));
-    order
+/// The place that each process has among all of them, most bytes first.
+fn ranks(processes: &[OpenProcess]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..processes.len()).collect();
+    order.sort_by_key(|&index| (processes[index].figures.all.rank(), &processes[index].row.key));
+    let mut ranks = vec![0; order.len()];
+    for (rank, index) in order.into_iter().enumerate() {
+        ranks[index] = rank;
+    }
+    ranks
 }
 
 /// Fills what the pairs of process and remote say: who used a remote, and how many remotes a process has.
 fn count_pairs(builder: &mut Builder) {
+    let Builder { processes, remotes, process_remote, .. } = builder;
     let mut countries: BTreeSet<(usize, &str)> = BTreeSet::new();
-    for &(process, remote) in &builder.process_remote {
-        builder.processes[process].row.remotes += 1;
-        if let Some(code) = &builder.remotes[remote].row.country {
+    for &(process, remote) in &*process_remote {
+        processes.at(process).row.remotes += 1;
+        if let Some(code) = &remotes.rows()[remote].row.country {
             countries.insert((process, code));
         }
     }
     for (process, _) in countries {
-        builder.processes[process].row.countries += 1;
+        processes.at(process).row.countries += 1;
     }
-    for &(process, remote) in &builder.process_remote {
-        builder.remotes[remote].row.processes.push(process);
+    for &(process, remote) in &*process_remote {
+        remotes.at(remote).row.processes.push(process);
     }
 }
 
@@ -108,7 +110,7 @@ fn countries(remotes: &[RemoteRow]) -> Vec<CountryRow> {
     let mut rows: BTreeMap<Option<&str>, (Figures, u64, BTreeSet<usize>)> = BTreeMap::new();
     for remote in remotes.iter().filter(|row| row.kind == AddressKind::Public) {
         let (figures, count, processes) = rows.entry(remote.country.as_deref()).or_default();
-        figures.merge(&remote.figures);
+        *figures += remote.figures;
         *count += 1;
         processes.extend(&remote.processes);
     }
@@ -121,7 +123,7 @@ fn countries(remotes: &[RemoteRow]) -> Vec<CountryRow> {
             processes: processes.len() as u64,
         })
         .collect();
-    rows.sort_by(|a, b| (rank(&a.figures), &a.code).cmp(&(rank(&b.figures), &b.code)));
+    rows.sort_by(|a, b| (a.figures.rank(), &a.code).cmp(&(b.figures.rank(), &b.code)));
     rows
 }
 
@@ -130,7 +132,7 @@ fn kinds(remotes: &[RemoteRow]) -> Vec<KindRow> {
     for remote in remotes {
         let kind = remote.kind;
         let row = rows.entry(kind).or_insert(KindRow { kind, figures: Figures::default(), remotes: 0 });
-        row.figures.merge(&remote.figures);
+        row.figures += remote.figures;
         row.remotes += 1;
     }
     rows.into_values().collect()

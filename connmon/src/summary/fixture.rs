@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Builder, Selection, Summary};
 use crate::model::{
-    Completeness, Connection, Direction, End, Endpoint, Facts, Process, ProcessId, Proto, Run, Share, Step,
-    Timestamp,
+    Completeness, Connection, Direction, End, Endpoint, Facts, GeoDatabase, Process, ProcessId, Proto, Run,
+    Share, Step, Timestamp,
 };
 
 /// 2026-06-18T08:00:00Z.
@@ -25,7 +25,15 @@ pub(crate) fn run(id: i64, hour: i64) -> Run {
         object_sha256: "ab".repeat(32),
         backend: "fentry".into(),
         backend_notes: vec!["kprobe: not needed".into()],
-        geo: crate::enrich::geo::Geo::embedded().about(),
+        geo: vec![GeoDatabase {
+            name: "IPtoASN country".into(),
+            kind: "country".into(),
+            date: "2026-06-17".into(),
+            source: "part of connmon".into(),
+            licence: Some("PDDL 1.0".into()),
+            attribution: Some("IPtoASN (iptoasn.com), packaged by ip-location-db".into()),
+            registered_only: true,
+        }],
         location: None,
         started,
         ended: Some(ended),

@@ -45,7 +45,7 @@ impl Keeper {
 
     pub(super) fn add(&mut self, run: i64, connection: Connection) {
         self.total += 1;
-        let bytes = connection.tx_bytes().saturating_add(connection.rx_bytes());
+        let bytes = connection.bytes();
         let (opened, id) = (connection.opened, connection.id);
         let connection = Arc::new(connection);
         let cap = self.cap;

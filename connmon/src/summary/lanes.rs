@@ -1,9 +1,9 @@
 //! Remote addresses over time, in equal cells: the timeline of the text report, of the SVG and of the terminal.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Figures, Window};
+use super::Window;
+use super::groups::{Figures, Groups};
 use crate::model::{Connection, Direction, End, Timestamp};
 
 /// What happened in a cell, most telling last: a cell shows the greatest.
@@ -61,14 +61,13 @@ impl Lane {
 pub struct Lanes {
     window: Window,
     cells: usize,
-    places: HashMap<IpAddr, usize>,
-    lanes: Vec<Lane>,
+    lanes: Groups<IpAddr, Lane>,
 }
 
 impl Lanes {
     /// No connection yet; the window in so many cells.
     pub fn new(window: Window, cells: usize) -> Self {
-        Self { window, cells: cells.max(1), places: HashMap::new(), lanes: Vec::new() }
+        Self { window, cells: cells.max(1), lanes: Groups::default() }
     }
 
     /// Nanoseconds of a cell.
@@ -78,19 +77,19 @@ impl Lanes {
 
     /// Adds a connection; one that is open lasts to the window's end.
     pub fn add(&mut self, connection: &Connection) {
-        let ip = connection.remote.ip;
-        let place = *self.places.entry(ip).or_insert_with(|| {
-            let cells = vec![Cell::Empty; self.cells];
-            self.lanes.push(Lane { ip, cells, figures: Figures::default(), open: false });
-            self.lanes.len() - 1
-        });
         let first = self.cell(connection.opened);
         let last = self.cell(connection.known_end().unwrap_or(self.window.to)).max(first);
         let within = connection.opened >= self.window.from;
-        let silent = connection.direction == Direction::In
-            && connection.tx_bytes().saturating_add(connection.rx_bytes()) == 0;
-        let lane = &mut self.lanes[place];
-        lane.figures.add(connection, connection.tx_bytes(), connection.rx_bytes());
+        let figures = Figures::of(connection);
+        let silent = connection.direction == Direction::In && figures.bytes() == 0;
+        let cells = self.cells;
+        let lane = self.lanes.row(connection.remote.ip, |&ip| Lane {
+            ip,
+            cells: vec![Cell::Empty; cells],
+            figures: Figures::default(),
+            open: false,
+        });
+        lane.figures += figures;
         lane.open |= connection.is_open();
         let body =
             if silent && connection.end.is_none_or(|end| matches!(end, End::Unseen | End::RecordingEnded)) {
@@ -116,11 +115,8 @@ impl Lanes {
     }
 
     /// The lanes, most bytes first.
-    pub fn finish(mut self) -> Vec<Lane> {
-        self.lanes.sort_by_key(|lane| {
-            (std::cmp::Reverse((lane.figures.bytes(), lane.figures.connections)), lane.ip)
-        });
-        self.lanes
+    pub fn finish(self) -> Vec<Lane> {
+        self.lanes.ranked(|lane| &lane.figures).into_iter().map(|(_, lane)| lane).collect()
     }
 }
 

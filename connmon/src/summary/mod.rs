@@ -13,6 +13,7 @@ pub mod findings;
 mod finish;
 pub mod format;
 pub mod geo;
+pub mod groups;
 mod indicators;
 mod kept;
 pub mod lanes;
@@ -34,16 +35,17 @@ use std::sync::Arc;
 
 use crate::model::{Connection, Run};
 
-pub use crate::enrich::geo::AddressKind;
+pub use crate::model::AddressKind;
 pub use crate::model::{Service, service_of};
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
 pub use completeness::{ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words};
 pub use geo::GeoNotes;
+pub use groups::Figures;
 pub use indicators::Indicators;
 pub use own::{Own, OwnEnds};
 pub use rows::{
-    CountryRow, EndRow, Figures, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
+    CountryRow, EndRow, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
 };
 pub use selection::{Selection, Window};
 
@@ -73,7 +75,7 @@ pub struct Summary {
     pub remotes: Vec<RemoteRow>,
     /// The countries of public remotes, most bytes first; the row without a code is "unknown".
     pub countries: Vec<CountryRow>,
-    /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](crate::enrich::geo::AddressKind::ALL).
+    /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](crate::model::AddressKind::ALL).
     pub kinds: Vec<KindRow>,
     /// Protocol and service port, most bytes first.
     pub services: Vec<ServiceRow>,

@@ -1,10 +1,11 @@
 //! Connections whose both ends are on this host: each end is recorded, so what passes on them is in sums twice.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::groups::{Figures, Groups};
 use crate::model::Connection;
 
 /// Figures of connections whose both ends are on this host: the sums have each of them.
@@ -23,7 +24,7 @@ pub struct Own {
 #[derive(Default)]
 pub struct OwnEnds {
     locals: HashSet<IpAddr>,
-    remotes: HashMap<IpAddr, Own>,
+    remotes: Groups<IpAddr, Figures>,
 }
 
 impl OwnEnds {
@@ -33,20 +34,15 @@ impl OwnEnds {
         if !local.is_unspecified() && !local.is_multicast() {
             self.locals.insert(local);
         }
-        let own = self.remotes.entry(remote).or_default();
-        own.connections += 1;
-        own.tx_bytes = own.tx_bytes.saturating_add(connection.tx_bytes());
-        own.rx_bytes = own.rx_bytes.saturating_add(connection.rx_bytes());
+        *self.remotes.row(remote, |_| Figures::default()) += Figures::of(connection);
     }
 
     /// The sum of those with both ends here.
-    pub fn finish(&self) -> Own {
-        let here = |ip: &IpAddr| ip.is_loopback() || self.locals.contains(ip);
-        let all = self.remotes.iter().filter(|(ip, _)| here(ip));
-        all.fold(Own::default(), |sum, (_, own)| Own {
-            connections: sum.connections + own.connections,
-            tx_bytes: sum.tx_bytes.saturating_add(own.tx_bytes),
-            rx_bytes: sum.rx_bytes.saturating_add(own.rx_bytes),
-        })
+    pub fn finish(self) -> Own {
+        let Self { locals, remotes } = self;
+        let here = |ip: &IpAddr| ip.is_loopback() || locals.contains(ip);
+        let all = remotes.finish().into_iter().filter(|(ip, _)| here(ip));
+        let Figures { connections, tx_bytes, rx_bytes, .. } = all.map(|(_, figures)| figures).sum();
+        Own { connections, tx_bytes, rx_bytes }
     }
 }

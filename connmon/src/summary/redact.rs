@@ -6,8 +6,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, ExeHash, IndicatorKind, Process, Run};
+use crate::model::{AddressKind, Connection, ExeHash, IndicatorKind, Process, Run, Untrusted};
 
 use super::Selection;
 
@@ -49,7 +48,7 @@ pub struct Redactor {
     /// By name, or by number where there is none.
     users: StandIns<String>,
     hosts: StandIns<String>,
-    names: StandIns<String>,
+    names: StandIns<Untrusted>,
     addresses: HashMap<AddressKind, StandIns<IpAddr>>,
     /// What became of each process; the original is kept, so that its place in memory stays its own.
     processes: HashMap<usize, (Arc<Process>, Arc<Process>)>,
@@ -111,8 +110,8 @@ impl Redactor {
             }
         }
         for name in &mut connection.names {
-            if internal || (self.what.internal && is_internal_name(&name.name)) {
-                name.name = format!("internal-{}", self.names.of(std::mem::take(&mut name.name)));
+            if internal || (self.what.internal && is_internal_name(name.name.raw())) {
+                name.name = format!("internal-{}", self.names.of(std::mem::take(&mut name.name))).into();
             }
             name.process = name.process.take().map(|process| self.process(&process));
         }
@@ -350,7 +349,7 @@ mod tests {
         }];
         let shown = redactor.connection(public);
         assert_eq!(
-            (shown.remote.ip.to_string(), shown.names[0].name.as_str()),
+            (shown.remote.ip.to_string(), shown.names[0].name.raw()),
             ("8.8.8.8".into(), "dns.google")
         );
     }

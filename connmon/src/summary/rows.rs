@@ -5,52 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Own;
-use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Direction, End, Location, Process, ProcessId, Proto, Timestamp};
-
-/// Counts that every row has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Connections.
-    pub connections: u64,
-    /// Of these, connections that failed: see [`Connection::has_failed`].
-    pub failed: u64,
-    /// Of these, connections that the other side opened.
-    pub inbound: u64,
-    /// Of these, connections whose bytes may be incomplete; each says why.
-    pub inexact: u64,
-    /// Application bytes sent.
-    pub tx_bytes: u64,
-    /// Application bytes received.
-    pub rx_bytes: u64,
-}
-
-impl Figures {
-    /// Bytes both ways.
-    pub fn bytes(&self) -> u64 {
-        self.tx_bytes.saturating_add(self.rx_bytes)
-    }
-
-    /// Adds the figures of another row.
-    pub fn merge(&mut self, other: &Self) {
-        self.connections += other.connections;
-        self.failed += other.failed;
-        self.inbound += other.inbound;
-        self.inexact += other.inexact;
-        self.tx_bytes = self.tx_bytes.saturating_add(other.tx_bytes);
-        self.rx_bytes = self.rx_bytes.saturating_add(other.rx_bytes);
-    }
-
-    /// Counts a connection of which `tx` and `rx` bytes belong to this row.
-    pub(super) fn add(&mut self, connection: &Connection, tx: u64, rx: u64) {
-        self.connections += 1;
-        self.failed += u64::from(connection.has_failed());
-        self.inbound += u64::from(connection.direction == Direction::In);
-        self.inexact += u64::from(connection.inexact.is_some());
-        self.tx_bytes = self.tx_bytes.saturating_add(tx);
-        self.rx_bytes = self.rx_bytes.saturating_add(rx);
-    }
-}
+use super::groups::Figures;
+use crate::model::{AddressKind, End, Location, Process, ProcessId, Proto, Timestamp, Untrusted};
 
 /// Figures over everything selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,8 +15,6 @@ pub struct Totals {
     pub figures: Figures,
     /// Connections that existed before their recording began.
     pub preexisting: u64,
-    /// Connections that had not ended when they were last written.
-    pub open: u64,
     /// Connections whose both ends are here: they are in the figures twice.
     pub own: Own,
     /// Distinct processes.
@@ -89,7 +43,7 @@ pub struct ProcessRow {
     pub process: Arc<Process>,
     /// Other executables that the same process ran before or after, at most eight.
     pub other_exes: BTreeSet<String>,
-    /// Everything.
+    /// Its connections, with what it moved itself on them.
     pub figures: Figures,
     /// TCP alone.
     pub tcp: Figures,
@@ -113,7 +67,7 @@ pub struct RemoteRow {
     /// Its kind.
     pub kind: AddressKind,
     /// Its names, at most eight, the first by the alphabet.
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<Untrusted>,
     /// Its country, if known: an ISO 3166-1 alpha-2 code.
     pub country: Option<String>,
     /// What else is known of it.

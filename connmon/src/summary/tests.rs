@@ -1,8 +1,9 @@
 //! Summaries of small fixtures, figure by figure.
 
 use super::fixture::{SECOND, START, connection, process, run, share, summary, varied};
+use super::groups::golden::{Golden, Told};
 use super::*;
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{Completeness as Counters, End, Gap, KernelTotals, LeftOut, Proto, Timestamp};
 
 #[test]
@@ -15,7 +16,7 @@ fn totals_are_exact() {
         (1_500 + 500 + 70_000 + 40 + 1_000 + 24, 4_000_000 + 900 + 200 + 2_000)
     );
     assert_eq!((s.totals.processes, s.totals.remotes, s.totals.countries), (2, 6, 3));
-    assert_eq!((s.totals.open, s.totals.preexisting), (1, 1));
+    assert_eq!((s.totals.figures.open, s.totals.preexisting), (1, 1));
     assert_eq!(s.unowned.connections, 1);
     assert_eq!(s.protocols.iter().map(|row| row.figures.connections).sum::<u64>(), 7);
     assert_eq!(s.ends[0], EndRow { end: Some(End::Fin), connections: 5 });
@@ -314,4 +315,22 @@ fn what_a_recording_lacks_is_told() {
     let told = words(vec![lame, run(2, 1)]);
     assert!(told.contains("In recording 1, packets are not counted: no hierarchy of cgroups."), "{told}");
     assert!(!told.contains("In recording 2") && !words(vec![run(1, 0)]).contains("packets"), "{told}");
+}
+
+#[test]
+fn a_summary_adds_up_as_the_contract_of_groups_says() {
+    let golden = Golden::read();
+    let s = summary(vec![run(1, 0)], golden.connections().into_iter().map(|connection| (1, connection)));
+    assert_eq!(Told::of(None, &s.totals.figures), golden.all);
+    let told = |rows: Vec<(Option<String>, Figures)>| -> Vec<Told> {
+        rows.iter().map(|(key, figures)| Told::of(key.as_deref(), figures)).collect()
+    };
+    let processes = s.processes.iter().map(|row| (Some(golden.name(&row.process)), row.figures));
+    assert_eq!(told(processes.chain([(None, s.unowned)]).collect()), golden.told("process"));
+    let remotes = s.remotes.iter().map(|row| (Some(row.ip.to_string()), row.figures));
+    assert_eq!(told(remotes.collect()), golden.told("remote"));
+    let protocols = s.protocols.iter().map(|row| (Some(row.proto.to_string()), row.figures));
+    assert_eq!(told(protocols.collect()), golden.told("proto"));
+    assert_eq!(s.activity.buckets.iter().map(|bucket| bucket.opened).sum::<u64>(), 8);
+    assert_eq!(s.ends.iter().map(|row| row.connections).sum::<u64>(), 8);
 }

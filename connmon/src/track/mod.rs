@@ -11,9 +11,9 @@ mod names;
 mod naming;
 mod orphans;
 mod processes;
-mod rows;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ use crate::model::secrets::Secrets;
 use crate::model::{
     Backend, ClockStep, Direction, Endpoint, Facts, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp,
 };
+use crate::rows::{Batch, ConnectionRow, TrafficRow};
 use clock::wall_clock;
 use figures::{Counted, Figures, Place, sum};
 use flows::{Chain, Flows};
 use names::Names;
 use orphans::Orphans;
 use processes::Processes;
-pub use rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 
 /// A connection whose final record may still be followed by shares waits for this many sweeps; and one that neither
 /// a sweep nor the ring has shown for as many has been lost.
@@ -472,8 +472,8 @@ impl Tracker {
             preexisting,
             subflow: has(flag::SUBFLOW),
             inexact: inexact::reason(entry, preexisting, self.sees_calls),
-            kernel: rows::kernel(entry),
-            wire: rows::wire(entry).filter(|_| self.wire),
+            kernel: totals::kernel(entry),
+            wire: totals::wire(entry).filter(|_| self.wire),
         };
         ConnectionRow {
             row,

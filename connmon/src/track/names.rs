@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use connmon_ebpf::{DNS_PORT, SockEntry};
 
-use crate::model::{Endpoint, LookupAnswer, NameSource, Observed, ProcessId, Proto};
-use crate::sniff::{DnsMessage, FlowId, Message, Sighting, addresses};
+use crate::frame::{DnsMessage, FlowId, Message, Sighting};
+use crate::model::{Endpoint, LookupAnswer, NameSource, Observed, ProcessId, Proto, Untrusted};
+use crate::sniff::addresses;
 
 /// Things said on connections that are not met yet, at most.
 const MAX_WAITING: usize = 16_384;
@@ -40,7 +41,7 @@ const MAX_ALIASES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The name.
-    pub name: Arc<str>,
+    pub name: Untrusted<Arc<str>>,
     /// Where it comes from.
     pub source: NameSource,
     /// When it was seen, CLOCK_BOOTTIME.
@@ -66,7 +67,7 @@ pub struct Asked {
 
 /// A name that DNS gave an address.
 struct Known {
-    name: Arc<str>,
+    name: Untrusted<Arc<str>>,
     process: Option<ProcessId>,
     time_ns: u64,
     until_ns: u64,
@@ -77,8 +78,8 @@ struct Known {
 struct Question {
     flow: FlowId,
     id: u16,
-    name: String,
-    kind: String,
+    name: Untrusted,
+    kind: Untrusted,
 }
 
 /// An address in a network namespace, by its inode number: another namespace can have the same address for another host.
@@ -208,19 +209,20 @@ impl Names {
 
     /// Remembers which addresses the name that was asked for has, also by way of aliases.
     fn learn(&mut self, message: &DnsMessage, netns: u32, now: u64, process: Option<ProcessId>) {
-        let mut names = vec![message.name.as_str()];
-        let is_alias =
-            |answer: &&LookupAnswer, names: &[&str]| answer.kind == "CNAME" && names.contains(&&*answer.name);
+        let mut names = vec![&message.name];
+        let is_alias = |answer: &&LookupAnswer, names: &[&Untrusted]| {
+            answer.kind == "CNAME" && names.contains(&&answer.name)
+        };
         while let Some(alias) = message
             .answers
             .iter()
-            .find(|answer| is_alias(answer, &names) && !names.contains(&&*answer.data))
+            .find(|answer| is_alias(answer, &names) && !names.contains(&&answer.data))
             .filter(|_| names.len() < MAX_ALIASES)
         {
             names.push(&alias.data);
         }
-        let name: Arc<str> = message.name.as_str().into();
-        for answer in message.answers.iter().filter(|answer| names.contains(&&*answer.name)) {
+        let name = message.name.shared();
+        for answer in message.answers.iter().filter(|answer| names.contains(&&answer.name)) {
             let until_ns = now + GRACE_NS.max(u64::from(answer.ttl) * 1_000_000_000);
             for ip in addresses(answer) {
                 let known = Known { name: name.clone(), process, time_ns: now, until_ns };
@@ -327,7 +329,7 @@ impl Names {
                 observed = Some(Observed { service: service.into(), alpn });
             }
             names.extend(name.map(|name| Found {
-                name: name.into(),
+                name: name.shared(),
                 source: if *proxied { NameSource::Proxied } else { source },
                 time_ns: sighting.time_ns,
                 process: None,
@@ -429,7 +431,7 @@ fn unanswered(question: &Question) -> DnsMessage {
         response: false,
         name: question.name.clone(),
         kind: question.kind.clone(),
-        code: String::new(),
+        code: Untrusted::default(),
         truncated: false,
         answers: Vec::new(),
     }

@@ -2,9 +2,10 @@
 
 use connmon_ebpf::{AskedRecord, SockEntry, flag};
 
+use super::Tracker;
 use super::names::{self, Found};
-use super::{LookupRow, NameRow, Tracker};
 use crate::model::NameSource;
+use crate::rows::{LookupRow, NameRow};
 
 impl Tracker {
     /// Hands on the names that DNS had given the address of a connection before it was opened. Not when a sweep meets it for

@@ -8,10 +8,11 @@ use std::collections::{HashMap, VecDeque};
 
 use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, TaskRecord, kind};
 
-use super::{ProcessRow, wall_clock};
+use super::wall_clock;
 use crate::frame::{Executable, ProcessFacts, ProgramFacts, Start, Subject};
 use crate::model::secrets::Secrets;
 use crate::model::{ExeHash, ExeState, Process, ProcessId, split_args};
+use crate::rows::ProcessRow;
 use cgroups::Cgroups;
 use fields::{comm, folder, path, session};
 use known::{Image, Known};

@@ -10,7 +10,7 @@ use connmon::live::attach::AttachError;
 use connmon::live::update::{FORMAT, Snapshot};
 use connmon::live::web::{ServeError, Server, Settings, Token};
 use connmon::model::{Completeness, Direction, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
-use connmon::track::{ConnectionRow, ProcessRow, TrafficRow};
+use connmon::rows::{ConnectionRow, ProcessRow, TrafficRow};
 
 pub const START: i64 = 1_780_000_000_000_000_000;
 /// Longer than any answer takes.

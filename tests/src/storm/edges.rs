@@ -62,19 +62,21 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins, in a network namespace of its own; with such a pause between two short connections.
+    /// Begins, in a network namespace of its own; with such a pause between two short connections, and between turns if it is longer
+    /// than theirs.
     pub fn start(pause: Duration) -> Result<Self> {
         let _netns = Netns::enter()?;
         // Else ports come back after a second, on loopback.
         set_sysctl("net/ipv4/tcp_tw_reuse", "0")?;
         let over = Arc::new(AtomicBool::new(false));
+        let turn = pause.max(TURN);
         let mut load = Self { over, threads: Vec::new() };
         for pair in 0..PAIRS {
             load.spawn(move |over| short(over, pair, pause));
-            load.spawn(move |over| long(over, PAIRS + pair));
+            load.spawn(move |over| long(over, PAIRS + pair, turn));
         }
         load.spawn(move |over| datagrams(over, 2 * PAIRS, 2 * pause));
-        load.spawn(|over| one_socket(over, 2 * PAIRS + 1));
+        load.spawn(move |over| one_socket(over, 2 * PAIRS + 1, turn));
         Ok(load)
     }
 
@@ -186,7 +188,7 @@ struct Slot {
 }
 
 /// Several connections at a time, each with some bytes every now and then; the first one stays.
-fn long(over: &AtomicBool, thread: u8) -> Result<Truth> {
+fn long(over: &AtomicBool, thread: u8, turn: Duration) -> Result<Truth> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let port = listener.local_addr()?.port();
     let (mut truth, mut slots, mut n) = (Truth::new(), Vec::new(), 0);
@@ -196,7 +198,7 @@ fn long(over: &AtomicBool, thread: u8) -> Result<Truth> {
             let client = TcpStream::connect((host(thread, n), port))?;
             // Every third waits to be accepted.
             if n % 3 == 0 {
-                std::thread::sleep(TURN);
+                std::thread::sleep(turn);
             }
             let (server, _) = listener.accept()?;
             slots.push(Slot { client, server, begun, bytes: (0, 0), turns: n % TURNS });
@@ -205,7 +207,7 @@ fn long(over: &AtomicBool, thread: u8) -> Result<Truth> {
         for slot in &mut slots {
             slot.turn()?;
         }
-        std::thread::sleep(TURN);
+        std::thread::sleep(turn);
         let due = 1 + slots[1..].iter().position(|slot| slot.turns >= TURNS).unwrap_or(slots.len());
         if due < slots.len() {
             slots.remove(due).close(&mut truth)?;
@@ -267,7 +269,7 @@ fn datagrams(over: &AtomicBool, thread: u8, pause: Duration) -> Result<Truth> {
 }
 
 /// Two sockets that live as long as the load does, and new clients of one of them.
-fn one_socket(over: &AtomicBool, thread: u8) -> Result<Truth> {
+fn one_socket(over: &AtomicBool, thread: u8, turn: Duration) -> Result<Truth> {
     let mut truth = Truth::new();
     let begun = Instant::now();
     let server = UdpSocket::bind((host(thread, 0), 0))?;
@@ -288,7 +290,7 @@ fn one_socket(over: &AtomicBool, thread: u8) -> Result<Truth> {
             talk(&other, &server, sent, answered)?;
             clients.push((other, (sent, answered), begun));
         }
-        std::thread::sleep(TURN);
+        std::thread::sleep(turn);
     }
     // The server's flows end with its socket.
     let ends = [client.local_addr()?, server.local_addr()?];

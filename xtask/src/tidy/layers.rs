@@ -5,43 +5,30 @@ use super::code::line_of;
 use super::rules::Finding;
 
 /// Modules that may name only these others. On the way of an event each names what comes before it: frames, the
-/// tracker's rows. Nothing but the recording itself names what takes frames from the kernel. `enrich::geo` is the embedded
-/// table of countries and address kinds: plain data, as the model is.
-const LAYERS: [(&str, &[&str]); 20] = [
+/// tracker's rows. Nothing but the recording itself names what takes frames
+/// from the kernel.
+const LAYERS: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("memory", &[]),
     ("files", &[]),
-    ("sniff", &["model"]),
+    ("sniff", &["model", "frame"]),
     ("resolve", &["model"]),
     ("clock", &["model"]),
     ("layout", &["model"]),
-    ("frame", &["model", "files", "sniff"]),
+    ("frame", &["model", "files"]),
+    ("rows", &["model", "frame"]),
     ("capture", &["model", "memory", "frame", "sniff"]),
-    ("track", &["model", "frame", "sniff"]),
-    ("enrich", &["model", "track", "files"]),
-    ("store", &["model", "filter", "rules", "ioc", "frame", "track", "files"]),
-    ("filter", &["model", "enrich::geo"]),
+    ("track", &["model", "frame", "rows", "sniff"]),
+    ("enrich", &["model", "rows", "files"]),
+    ("store", &["model", "filter", "rules", "ioc", "frame", "rows", "files"]),
+    ("filter", &["model"]),
     ("rules", &["model", "filter"]),
     ("ioc", &["model", "filter"]),
-    ("summary", &["model", "enrich::geo", "store", "filter"]),
-    ("report", &["summary", "model", "enrich::geo"]),
+    ("summary", &["model", "store", "filter"]),
+    ("report", &["summary", "model"]),
     ("export", &["summary", "model"]),
-    (
-        "live",
-        &[
-            "model",
-            "filter",
-            "track",
-            "store",
-            "summary",
-            "report",
-            "export",
-            "enrich::geo",
-            "files",
-            "memory",
-        ],
-    ),
-    ("batch_writer", &["model", "enrich", "store", "track"]),
+    ("live", &["model", "filter", "rows", "store", "summary", "report", "export", "files", "memory"]),
+    ("batch_writer", &["model", "enrich", "store", "rows"]),
 ];
 
 /// Crates that belong to one part of connmon: the crates, and how the paths of that part begin.

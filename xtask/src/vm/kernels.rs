@@ -41,11 +41,14 @@ impl Series {
     /// The backends that a kernel of this series must be able to run: the tracepoint backend needs
     /// `sock_send_length` and `sock_recv_length`, which came with Linux 6.3 (include/trace/events/sock.h). The newest
     /// can preempt readers of BPF maps, and then skips kprobes: connmon refuses that backend there.
+    ///
+    /// The first of them also runs what no backend changes. Each backend is the first of some kernel, and of those the one that
+    /// starts fastest.
     pub fn backends(self) -> &'static [Backend] {
         match self {
-            Self::V5_10 | Self::V6_1 => &[Backend::Fentry, Backend::Kprobe],
+            Self::V5_10 | Self::V6_1 => &[Backend::Kprobe, Backend::Fentry],
             Self::V6_12 => &[Backend::Fentry, Backend::Kprobe, Backend::Tracepoint],
-            Self::Newest => &[Backend::Fentry, Backend::Tracepoint],
+            Self::Newest => &[Backend::Tracepoint, Backend::Fentry],
         }
     }
 }
@@ -174,6 +177,14 @@ mod tests {
             ]
         );
         assert!(newest(Series::Newest, &releases[..6]).is_err());
+    }
+
+    #[test]
+    fn what_no_backend_changes_runs_with_each_of_them() {
+        for backend in [Backend::Fentry, Backend::Kprobe, Backend::Tracepoint] {
+            let mut firsts = Series::ALL.iter().map(|series| series.backends()[0]);
+            assert!(firsts.any(|first| first == backend), "{backend}");
+        }
     }
 
     #[test]

@@ -168,8 +168,9 @@ impl Qemu {
     fn watch(&self, guest: &Guest<'_>, accel: Accel, limit: Duration) -> Result<(), Stopped> {
         let messages = guest.log.with_extension("log.qemu");
         let mut cmd = self.machine(accel);
-        // A guest that panics must end instead of hanging: `panic=-1` reboots at once, `-no-reboot` makes that the end.
-        cmd.args(["-append", "console=ttyS0 quiet panic=-1"]);
+        // A guest that panics must end instead of hanging: `panic=-1` reboots at once, `-no-reboot` makes that the end. Nobody
+        // looks for secrets in its memory: to clear what is allocated takes a twentieth of the time.
+        cmd.args(["-append", "console=ttyS0 quiet panic=-1 init_on_alloc=0"]);
         cmd.arg("-kernel").arg(guest.kernel).arg("-initrd").arg(guest.initrd);
         cmd.arg("-serial").arg(format!("file:{}", guest.log.display()));
         File::create(guest.log)?;

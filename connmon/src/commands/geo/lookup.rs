@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use super::open;
 use crate::cli::{self, TextFormat};
 use crate::commands::{CommandError, Outcome, done, stdout, terminal_width};
-use crate::enrich::geo::{AddressKind, Geo, country_of};
+use crate::enrich::geo::Geo;
 use crate::export::text::{pad, write_wrapped};
 use crate::model::display_safe;
+use crate::model::{AddressKind, country_of};
 use crate::summary::GeoNotes;
 
 /// A field, its value, and the database that it is from.

@@ -15,13 +15,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use super::LONGEST;
-use super::country::country_named;
 use super::layout::{Addresses, Columns, First, detect};
 use super::licence::is_of_registrations;
 use super::ranges::{DEGREE, MAGIC, NO_DEGREES, VERSION};
 use super::record::{asn, some};
 use super::rows::{Lines, Row};
-use crate::model::{Coordinates, GeoDatabase, from_bytes};
+use crate::model::{Coordinates, GeoDatabase, country_named, from_bytes};
 
 /// Why a CSV cannot be imported.
 #[derive(Debug, thiserror::Error)]

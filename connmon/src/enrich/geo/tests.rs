@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::Coordinates;
+use crate::model::{Coordinates, country_of};
 
 /// A MaxMind file with these networks.
 fn mmdb<T: Serialize>(networks: &[(&str, T)]) -> Vec<u8> {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::figures::has_wire;
 use super::interfaces::{Comparison, Meter};
-use super::key::{self, Member};
-use super::{Audit, By, Group, Key, Sort, Split};
+use super::{Audit, By, Group, Key, Sort};
 use crate::model::{Connection, InterfaceSample, Process, Run, Timestamp};
+use crate::summary::groups::key::{self, Member};
+use crate::summary::groups::{self, Figures, Groups, Newest, Split};
 use crate::summary::{Completeness, GeoNotes, Indicators, OwnEnds, Selection};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
@@ -18,9 +18,8 @@ pub struct Builder {
     geo: GeoNotes,
     indicators: Indicators,
     boots: HashMap<i64, Arc<str>>,
-    groups: HashMap<Vec<Key>, Open>,
+    groups: Groups<Vec<Key>, Open>,
     totals: Split,
-    inexact: u64,
     preexisting: u64,
     /// Connections of which it was never known what they put on the wire.
     unmeasured: u64,
@@ -30,13 +29,12 @@ pub struct Builder {
     filtered: bool,
 }
 
-/// A group in the making; `newest` is the rank of the connection that `process` or `org` is from.
+/// A group in the making.
 #[derive(Default)]
 struct Open {
     figures: Split,
-    process: Option<Arc<Process>>,
-    org: Option<String>,
-    newest: Option<(Timestamp, i64)>,
+    /// The process, and who runs the autonomous system, as of the newest connection.
+    newest: Newest<(Option<Arc<Process>>, Option<String>)>,
 }
 
 impl Builder {
@@ -49,9 +47,8 @@ impl Builder {
             geo: GeoNotes::of(runs),
             indicators: Indicators::of(runs),
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
-            groups: HashMap::new(),
+            groups: Groups::default(),
             totals: Split::default(),
-            inexact: 0,
             preexisting: 0,
             unmeasured: 0,
             own: OwnEnds::default(),
@@ -64,15 +61,14 @@ impl Builder {
     pub fn add(&mut self, run: i64, connection: Connection) {
         let whole = connection.lies_within(self.selection.since, self.selection.until);
         let connection = &self.selection.part_of(connection);
-        let (proto, tx, rx) = (connection.proto, connection.tx_bytes(), connection.rx_bytes());
-        self.totals.add_connection(connection, whole);
-        self.totals.add_bytes(proto, tx, rx);
+        let (proto, figures) = (connection.proto, Figures::of(connection));
+        let one = Figures::of_connection(connection);
+        self.totals.count(proto, figures + Figures::of_wire(connection, whole));
+        self.unmeasured += Figures::of_wire(connection, true).wire_unknown;
         self.indicators.add(connection);
         self.own.add(connection);
-        self.inexact += u64::from(connection.inexact.is_some());
         self.preexisting += u64::from(connection.preexisting);
-        self.unmeasured += u64::from(connection.wire.is_none() && has_wire(connection));
-        self.meter.add_connection(connection, tx, rx);
+        self.meter.add_connection(connection, figures);
         let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
         // What it put on the wire is known of all its time only, which must be within the group's.
         let whole = match self.by.iter().filter_map(|by| by.period()).min() {
@@ -85,28 +81,22 @@ impl Builder {
         };
         let boot =
             self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
-        let member = |process, time| Member { boot: &boot, connection, process, time };
-        self.group(&member(connection.owner.as_ref(), opened)).add_connection(connection, whole);
-        for step in &connection.steps {
-            let process = connection.traffic.get(step.share).map(|share| &share.process);
-            self.group(&member(process, step.start)).add_bytes(proto, step.tx_bytes, step.rx_bytes);
-        }
+        let own = one + Figures::of_wire(connection, whole);
+        groups::parts(connection, own, opened, |process, time, figures| {
+            self.group(&Member { boot: &boot, connection, process, time }).count(proto, figures);
+        });
     }
 
     /// The figures of the group that a member is in.
     fn group(&mut self, member: &Member<'_>) -> &mut Split {
-        let keys = self.by.iter().map(|by| key::of(*by, member)).collect();
-        let open = self.groups.entry(keys).or_default();
-        let rank = Some((member.connection.opened, member.connection.id));
-        if rank >= open.newest {
-            open.newest = rank;
-            if self.by.contains(&By::Process) {
-                open.process = member.process.cloned();
-            }
-            if self.by.contains(&By::Asn) {
-                open.org = member.connection.place.as_ref().and_then(|place| place.org.clone());
-            }
-        }
+        let Self { by, groups, .. } = self;
+        let keys = by.iter().map(|by| key::of(*by, member)).collect();
+        let open = groups.row(keys, |_| Open::default());
+        open.newest.offer(member.connection, || {
+            let place = member.connection.place.as_ref().filter(|_| by.contains(&By::Asn));
+            let process = member.process.filter(|_| by.contains(&By::Process));
+            (process.cloned(), place.and_then(|place| place.org.clone()))
+        });
         &mut open.figures
     }
 
@@ -120,20 +110,23 @@ impl Builder {
     /// The audit of everything added: groups in the order of `sort`, at most `top` of them one by one.
     pub fn finish(self, sort: Sort, top: Option<usize>) -> Audit {
         let mut completeness = self.completeness;
-        completeness.note_connections(self.inexact, self.preexisting);
+        completeness.note_connections(self.totals.all.inexact, self.preexisting);
         let own = self.own.finish();
         completeness.note_own(own);
-        let unknown: u64 = self.groups.values().map(|open| open.figures.all.wire_unknown).sum();
-        completeness.note_wire(unknown - self.unmeasured, self.unmeasured);
-        let mut groups: Vec<Group> = self
-            .groups
+        let groups = self.groups.finish();
+        let wire: Figures = groups.iter().map(|(_, open)| open.figures.all).sum();
+        completeness.note_wire(wire.wire_unknown - self.unmeasured, self.unmeasured);
+        let mut groups: Vec<Group> = groups
             .into_iter()
-            .map(|(keys, open)| Group { keys, process: open.process, org: open.org, figures: open.figures })
+            .map(|(keys, Open { figures, newest })| {
+                let (process, org) = newest.value;
+                Group { keys, process, org, figures }
+            })
             .collect();
         groups.sort_by(|a, b| a.compare(b, sort));
         let cut = groups.split_off(top.unwrap_or(usize::MAX).min(groups.len()));
         let mut rest = (cut.len() as u64, Split::default());
-        cut.iter().for_each(|group| rest.1.merge(&group.figures));
+        cut.iter().for_each(|group| rest.1 += group.figures);
         let comparison = Comparison { filtered: self.filtered, ..self.meter.finish() };
         Audit {
             by: self.by,

@@ -6,6 +6,7 @@ pub mod words;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{Connection, Interface, InterfaceSample, Timestamp};
+use crate::summary::groups::Figures;
 use grown::grown;
 
 /// What one interface counted between two samples.
@@ -25,15 +26,6 @@ pub struct Metered {
     pub vanished: bool,
 }
 
-/// Bytes of applications.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bytes {
-    /// Sent.
-    pub tx: u64,
-    /// Received.
-    pub rx: u64,
-}
-
 /// Both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -46,9 +38,9 @@ pub struct Comparison {
     /// The interfaces, by name.
     pub interfaces: Vec<Metered>,
     /// Application bytes to this host's own addresses.
-    pub loopback: Bytes,
+    pub loopback: Figures,
     /// All other application bytes.
-    pub elsewhere: Bytes,
+    pub elsewhere: Figures,
 }
 
 /// Follows the samples; keeps the last one only.
@@ -62,12 +54,12 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn add_connection(&mut self, connection: &Connection, tx: u64, rx: u64) {
+    /// Counts a connection, on the side where its other end is.
+    pub(super) fn add_connection(&mut self, connection: &Connection, figures: Figures) {
         let (local, remote) = (connection.local.ip, connection.remote.ip);
         let own = remote.is_loopback() || (remote == local && !remote.is_unspecified());
         let Comparison { loopback, elsewhere, .. } = &mut self.comparison;
-        let sum = if own { loopback } else { elsewhere };
-        (sum.tx, sum.rx) = (sum.tx.saturating_add(tx), sum.rx.saturating_add(rx));
+        *(if own { loopback } else { elsewhere }) += figures;
     }
 
     pub(super) fn add_sample(&mut self, run: i64, sample: InterfaceSample) {

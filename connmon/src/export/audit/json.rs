@@ -6,12 +6,14 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::interfaces::{Bytes, Metered, words};
-use super::{Audit, By, Group, Key, Split};
+use super::figures::Fields;
+use super::interfaces::{Metered, words};
+use super::{Audit, By, Group, Key};
 use crate::export::completeness::Completeness;
 use crate::export::indicators::IndicatorFields;
 use crate::export::process::ProcessFields;
 use crate::model::display_safe;
+use crate::summary::groups::Figures;
 use crate::summary::{GeoNotes, Own};
 
 #[derive(Serialize)]
@@ -27,7 +29,7 @@ struct Output {
     processes: Option<Vec<ProcessRow>>,
     /// With `processes`: connections that no process is known to own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    unowned: Option<Split>,
+    unowned: Option<Fields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<GroupRow>>,
     interfaces: Vec<InterfaceRow>,
@@ -42,7 +44,7 @@ struct Output {
 struct Totals {
     groups: u64,
     #[serde(flatten)]
-    figures: Split,
+    figures: Fields,
 }
 
 #[derive(Serialize)]
@@ -50,7 +52,7 @@ struct ProcessRow {
     #[serde(flatten)]
     process: ProcessFields,
     #[serde(flatten)]
-    figures: Split,
+    figures: Fields,
 }
 
 #[derive(Serialize)]
@@ -63,7 +65,7 @@ struct GroupRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     org: Option<String>,
     #[serde(flatten)]
-    figures: Split,
+    figures: Fields,
 }
 
 #[derive(Serialize)]
@@ -105,13 +107,13 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
     let output = Output {
         completeness: (&audit.completeness).into(),
         by: audit.by.iter().map(|by| by.name()).collect::<Vec<_>>().join(","),
-        totals: Totals { groups: audit.group_count(), figures: audit.totals },
+        totals: Totals { groups: audit.group_count(), figures: Fields(audit.totals) },
         both_ends_here: audit.own,
-        rest: (audit.rest.0 > 0).then_some(Totals { groups: audit.rest.0, figures: audit.rest.1 }),
+        rest: (audit.rest.0 > 0).then_some(Totals { groups: audit.rest.0, figures: Fields(audit.rest.1) }),
         processes: rows(by_process).map(|groups| groups.iter().filter_map(process).collect()),
         unowned: rows(by_process).map(|groups| {
             let nobody = groups.iter().find(|group| group.keys == [Key::Nobody]);
-            nobody.map_or_else(Split::default, |group| group.figures)
+            Fields(nobody.map(|group| group.figures).unwrap_or_default())
         }),
         groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
         interfaces: comparison.interfaces.iter().map(interface).collect(),
@@ -129,13 +131,18 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
 
 fn process(group: &Group) -> Option<ProcessRow> {
     let process = group.process.as_deref()?.into();
-    Some(ProcessRow { process, figures: group.figures })
+    Some(ProcessRow { process, figures: Fields(group.figures) })
 }
 
 fn group(group: &Group) -> GroupRow {
     let org = group.org.as_deref().map(|org| display_safe(org).into_owned());
     let keys: Vec<String> = group.key_texts().collect();
-    GroupRow { key: keys.join(", "), keys: (keys.len() > 1).then_some(keys), org, figures: group.figures }
+    GroupRow {
+        key: keys.join(", "),
+        keys: (keys.len() > 1).then_some(keys),
+        org,
+        figures: Fields(group.figures),
+    }
 }
 
 fn interface(row: &Metered) -> InterfaceRow {
@@ -153,8 +160,8 @@ fn interface(row: &Metered) -> InterfaceRow {
     }
 }
 
-impl From<Bytes> for Sum {
-    fn from(bytes: Bytes) -> Self {
-        Self { tx_bytes: bytes.tx, rx_bytes: bytes.rx }
+impl From<Figures> for Sum {
+    fn from(Figures { tx_bytes, rx_bytes, .. }: Figures) -> Self {
+        Self { tx_bytes, rx_bytes }
     }
 }

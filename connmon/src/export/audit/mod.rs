@@ -6,7 +6,6 @@ mod builder;
 mod figures;
 mod interfaces;
 mod json;
-mod key;
 mod separated;
 mod table;
 #[cfg(test)]
@@ -15,78 +14,17 @@ mod tests;
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-use super::process::name;
 use crate::model::{Process, Proto, display_safe};
+use crate::summary::groups::key::process_name;
+use crate::summary::groups::{Figures, Split};
 use crate::summary::{Completeness, GeoNotes, Indicators, Own, Service};
 
+pub use crate::summary::groups::key::{By, Key};
 pub use builder::Builder;
-pub use figures::{Figures, Split};
 pub use interfaces::{Comparison, Metered};
 pub use json::write as write_json;
-pub use key::Key;
 pub use separated::write as write_csv;
 pub use table::write as write_table;
-
-/// What connections are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is named after what it groups by")]
-pub enum By {
-    Process,
-    Exe,
-    User,
-    Unit,
-    Container,
-    Host,
-    Remote,
-    Country,
-    Asn,
-    Org,
-    Label,
-    Port,
-    Day,
-    Hour,
-}
-
-impl By {
-    /// The name in machine output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Exe => "exe",
-            Self::User => "user",
-            Self::Unit => "unit",
-            Self::Container => "container",
-            Self::Host => "host",
-            Self::Remote => "remote",
-            Self::Country => "country",
-            Self::Asn => "asn",
-            Self::Org => "org",
-            Self::Label => "label",
-            Self::Port => "port",
-            Self::Day => "day",
-            Self::Hour => "hour",
-        }
-    }
-
-    /// Whether what is grouped by comes from geo databases.
-    pub fn is_place(self) -> bool {
-        matches!(self, Self::Country | Self::Asn | Self::Org)
-    }
-
-    /// For groupings by when: how long a group is, in nanoseconds.
-    fn period(self) -> Option<i64> {
-        match self {
-            Self::Day => Some(86_400_000_000_000),
-            Self::Hour => Some(3_600_000_000_000),
-            _ => None,
-        }
-    }
-
-    /// The order where none is asked for: times one after the other, else most bytes first.
-    pub fn usual_sort(self) -> Sort {
-        if self.period().is_some() { Sort::Name } else { Sort::Bytes }
-    }
-}
 
 /// What groups are sorted by; numbers from the highest down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +35,13 @@ pub enum Sort {
     Rx,
     Connections,
     Name,
+}
+
+impl Sort {
+    /// The order where none is asked for: times one after the other, else most bytes first.
+    pub fn usual(by: By) -> Self {
+        if by.period().is_some() { Self::Name } else { Self::Bytes }
+    }
 }
 
 /// Connections that have something in common.
@@ -120,7 +65,7 @@ impl Group {
 
     fn key_text(&self, key: &Key) -> String {
         match (key, &self.process) {
-            (Key::Process(..), Some(process)) => name(process),
+            (Key::Process(..), Some(process)) => process_name(process),
             (Key::Process(_, id), None) => id.pid.to_string(),
             (Key::Text(text), _) => text.clone(),
             (Key::Remote(ip), _) => ip.to_string(),
@@ -146,7 +91,7 @@ impl Group {
     /// Equal stores give equal output: where the figures are the same, the key decides.
     fn compare(&self, other: &Self, sort: Sort) -> Ordering {
         let figure = |group: &Self| {
-            let figures = &group.figures.all;
+            let figures: &Figures = &group.figures.all;
             Reverse(match sort {
                 Sort::Bytes => figures.bytes(),
                 Sort::Tx => figures.tx_bytes,
@@ -156,7 +101,7 @@ impl Group {
             })
         };
         let names = || match (sort, &self.process, &other.process) {
-            (Sort::Name, Some(one), Some(other)) => name(one).cmp(&name(other)),
+            (Sort::Name, Some(one), Some(other)) => process_name(one).cmp(&process_name(other)),
             _ => Ordering::Equal,
         };
         figure(self).cmp(&figure(other)).then_with(names).then_with(|| self.keys.cmp(&other.keys))

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::figures::{Column, Figures};
+use super::figures::{COLUMNS, Column};
 use super::{Audit, By, Group};
 use crate::export::columns;
 use crate::export::csv::cell;
@@ -19,7 +19,7 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
     };
     let mut head: Vec<String> = audit.by.iter().flat_map(names).collect();
     for prefix in ["", "tcp_", "udp_"] {
-        head.extend(Figures::COLUMNS.map(|(name, _)| format!("{prefix}{name}")));
+        head.extend(COLUMNS.map(|(name, _)| format!("{prefix}{name}")));
     }
     writeln!(out, "{}", head.join(","))?;
     for group in &audit.groups {
@@ -36,7 +36,7 @@ fn cells(by: &[By], group: &Group) -> Vec<String> {
     let mut cells: Vec<String> = by.iter().zip(group.key_texts()).flat_map(of).collect();
     let split = &group.figures;
     for figures in [&split.all, &split.tcp, &split.udp] {
-        cells.extend(Figures::COLUMNS.map(|(_, figure): Column| figure(figures).to_string()));
+        cells.extend(COLUMNS.map(|(_, figure): Column| figure(figures).to_string()));
     }
     cells
 }

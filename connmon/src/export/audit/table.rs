@@ -133,7 +133,7 @@ fn interfaces(audit: &Audit) -> Table {
         ("applications, over loopback", comparison.loopback),
         ("applications, elsewhere", comparison.elsewhere),
     ] {
-        table.push(vec![name.into(), bytes(moved.tx), bytes(moved.rx), blank(), blank()]);
+        table.push(vec![name.into(), bytes(moved.tx_bytes), bytes(moved.rx_bytes), blank(), blank()]);
     }
     table
 }

@@ -2,8 +2,13 @@
 
 mod store;
 
+use std::collections::BTreeMap;
+
 use super::{Audit, Builder, By, Sort};
 use crate::summary::Selection;
+use crate::summary::fixture::run;
+use crate::summary::groups::golden::Golden;
+use crate::summary::groups::{Figures, Split};
 use store::{Fixture, START};
 
 const ALL: [By; 12] = [
@@ -77,7 +82,7 @@ fn every_grouping_has_its_keys() {
         (By::Day, vec!["2026-06-18", "2026-06-19"]),
         (By::Hour, vec!["2026-06-18T08:00Z", "2026-06-18T09:00Z", "2026-06-19T09:00Z"]),
     ] {
-        assert_eq!(keys(&audit(by, by.usual_sort(), None)), expected, "{by:?}");
+        assert_eq!(keys(&audit(by, Sort::usual(by), None)), expected, "{by:?}");
     }
 }
 
@@ -85,8 +90,8 @@ fn every_grouping_has_its_keys() {
 fn every_grouping_adds_up() {
     for by in ALL {
         let audit = audit(by, Sort::Bytes, None);
-        let mut sum = super::Split::default();
-        audit.groups.iter().for_each(|group| sum.merge(&group.figures));
+        let mut sum = Split::default();
+        audit.groups.iter().for_each(|group| sum += group.figures);
         assert_eq!(sum, audit.totals, "{by:?}");
         assert_eq!((sum.all.connections, sum.tcp.connections, sum.udp.connections), (7, 6, 1), "{by:?}");
         assert_eq!((sum.all.tx_bytes, sum.all.rx_bytes), (73_340, 4_004_943), "{by:?}");
@@ -97,8 +102,8 @@ fn every_grouping_adds_up() {
 fn pairs_add_up_and_have_both_names() {
     let audit = audit_by(&Fixture::new(), &Selection::default(), &[By::User, By::Day], Sort::Name, None);
     assert!(keys(&audit).contains(&"www-data, 2026-06-18".to_owned()), "{:?}", keys(&audit));
-    let mut sum = super::Split::default();
-    audit.groups.iter().for_each(|group| sum.merge(&group.figures));
+    let mut sum = Split::default();
+    audit.groups.iter().for_each(|group| sum += group.figures);
     assert_eq!((sum.all.tx_bytes, sum.all.connections), (73_340, 7));
     golden("user-day.txt", &text(|out| super::write_table(&audit, 80, false, out)));
     golden("user-day.csv", &text(|out| super::write_csv(&audit, out)));
@@ -153,7 +158,7 @@ fn what_is_cut_is_added_up() {
     let audit = audit(By::Port, Sort::Bytes, Some(1));
     assert_eq!((keys(&audit), audit.rest.0, audit.group_count()), (vec!["443".to_owned()], 3, 4));
     let mut sum = audit.groups[0].figures;
-    sum.merge(&audit.rest.1);
+    sum += audit.rest.1;
     assert_eq!(sum, audit.totals);
     assert_eq!(self::audit(By::Port, Sort::Bytes, Some(99)).rest.0, 0);
 }
@@ -161,7 +166,7 @@ fn what_is_cut_is_added_up() {
 #[test]
 fn tables_fit_into_80_columns() {
     for by in ALL {
-        let audit = audit(by, by.usual_sort(), None);
+        let audit = audit(by, Sort::usual(by), None);
         for room in [80, 100, 200] {
             let table = text(|out| super::write_table(&audit, room, true, out));
             let long: Vec<&str> =
@@ -178,7 +183,7 @@ fn tables_fit_into_80_columns() {
 #[test]
 fn csv_and_json_are_as_agreed() {
     for by in [By::Process, By::Hour, By::Exe] {
-        let audit = audit(by, by.usual_sort(), None);
+        let audit = audit(by, Sort::usual(by), None);
         golden(&format!("{}.csv", by.name()), &text(|out| super::write_csv(&audit, out)));
         let json = text(|out| super::write_json(&audit, out));
         golden(&format!("{}.json", by.name()), &json);
@@ -281,4 +286,22 @@ fn connections_without_figures_of_the_wire_are_told() {
     let table = text(|out| super::write_table(&audit, 100, false, out));
     let of = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     assert!(of("total").contains('≥') && !of("/usr/sbin/nginx").contains('≥'), "{table}");
+}
+
+#[test]
+fn an_audit_adds_up_as_the_contract_of_groups_says() {
+    let golden = Golden::read();
+    for by in [By::User, By::Remote, By::Country, By::Port] {
+        let mut builder = Builder::new(&[run(1, 0)], &Selection::default(), &[by]);
+        golden.connections().into_iter().for_each(|connection| builder.add(1, connection));
+        let audit = builder.finish(Sort::Bytes, None);
+        let figures = |figures: &Figures| (figures.connections, figures.tx_bytes, figures.rx_bytes);
+        let found: BTreeMap<String, (u64, u64, u64)> =
+            audit.groups.iter().map(|group| (key(group), figures(&group.figures.all))).collect();
+        let expected = golden.groups[by.name()]
+            .iter()
+            .map(|told| (told.key.clone().unwrap_or_else(|| "(no process)".into()), told.owned()));
+        assert_eq!(found, expected.collect(), "{by:?}");
+        assert_eq!(audit.totals.all.connections, 8);
+    }
 }

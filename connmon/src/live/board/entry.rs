@@ -6,7 +6,7 @@ use super::Board;
 use super::moved::Moved;
 use crate::live::meter::Meter;
 use crate::model::{CUT_OFF, Connection, End, Hit, Name, Observed};
-use crate::track::{ConnectionRow, NameRow};
+use crate::rows::{ConnectionRow, NameRow};
 
 /// A connection and all that was told of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,7 @@ impl Board {
             .names
             .iter()
             .map(|name| Name {
-                name: name.name.to_string(),
+                name: name.name.raw().into(),
                 source: name.source,
                 process: name.process.and_then(process),
                 time: name.time,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 
 use super::Entry;
-use crate::track::ConnectionRow;
+use crate::rows::ConnectionRow;
 
 /// Rows that may be in `over` and not here, beside as many as are here.
 const SLACK: usize = 1_000;

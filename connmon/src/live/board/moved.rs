@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Process, STEP_LENGTHS, STEP_NS, Share, Step, Timestamp};
-use crate::track::TrafficRow;
+use crate::rows::TrafficRow;
 
 /// A row a process and step, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]

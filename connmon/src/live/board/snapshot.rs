@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::super::update::{FORMAT, Snapshot, Update};
 use super::Board;
-use crate::track::ProcessRow;
+use crate::rows::ProcessRow;
 
 /// Connections, or processes, in a part.
 const PART: usize = 2_000;

@@ -7,7 +7,7 @@ use super::{Board, Entry, MAX_STEPS};
 use crate::live::Update;
 use crate::live::event::{Event, What};
 use crate::model::{Observed, Process, Timestamp};
-use crate::track::{ConnectionRow, ProcessRow};
+use crate::rows::{ConnectionRow, ProcessRow};
 
 impl Board {
     /// Takes in processes; gives the rows that are new.

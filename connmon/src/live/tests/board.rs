@@ -8,8 +8,8 @@ use crate::live::meter::Rate;
 use crate::live::tests::START;
 use crate::live::update::{Snapshot, Totals};
 use crate::live::{Board, Update};
-use crate::model::{End, Run, Timestamp};
-use crate::track::{ConnectionRow, ProcessRow, TrafficRow};
+use crate::model::{End, Run, Timestamp, Untrusted};
+use crate::rows::{ConnectionRow, ProcessRow, TrafficRow};
 
 #[test]
 fn a_board_knows_when_bytes_were_moved_in_steps_that_get_longer() {
@@ -45,7 +45,10 @@ fn a_board_has_what_was_told_and_says_what_happened() {
     let words: Vec<_> = changes.events.iter().map(|event| event.what.name()).collect();
     assert_eq!(words, ["exec", "exec", "new", "established", "new", "established"]);
     let one = board.connection(id(1)).unwrap();
-    assert_eq!((one.tx_bytes(), one.rx_bytes(), one.host()), (1_000, 50_000, Some("dns.google")));
+    assert_eq!(
+        (one.tx_bytes(), one.rx_bytes(), one.host().map(Untrusted::raw)),
+        (1_000, 50_000, Some("dns.google"))
+    );
     assert_eq!(one.owner.unwrap().comm, "curl");
     assert_eq!(board.rate(id(1)), Rate { tx: 200.0, rx: 10_000.0 });
 
@@ -256,7 +259,7 @@ fn a_board_does_not_grow_with_what_there_was() {
         let [shell, tool] = [2 * row, 2 * row + 1];
         let ip = format!("9.{}.{}.9", row / 250, row % 250);
         let name = crate::model::Name {
-            name: format!("host{row}.example"),
+            name: format!("host{row}.example").into(),
             source: crate::model::NameSource::Dns,
             process: None,
             time: Timestamp(START),

@@ -8,8 +8,8 @@ use super::rows::{By, Key, Listed, What};
 use super::style::bars;
 use super::sums::{self, PlaceSum, ProcessSum, Sum};
 use super::text::{age, cut_middle, number, rate, size, tame};
-use crate::enrich::geo::{AddressKind, country_of};
 use crate::live::Listener;
+use crate::model::{AddressKind, country_of};
 use crate::model::{Direction, Service, display_safe};
 use crate::summary::lanes;
 
@@ -224,8 +224,8 @@ fn of_item(app: &App, item: &Item, Wanted { what, width }: Wanted) -> Cell {
         Tells::Remote => Cell::new(remote(app, item, width.into()), quiet),
         Tells::Service => Cell::new(service(app, item.service), quiet),
         Tells::Country => Cell::new(country(item, width), quiet),
-        Tells::Sent => Cell::new(size(item.tx), quiet),
-        Tells::Received => Cell::new(size(item.rx), quiet),
+        Tells::Sent => Cell::new(size(item.figures.tx_bytes), quiet),
+        Tells::Received => Cell::new(size(item.figures.rx_bytes), quiet),
         Tells::Rate => Cell::new(rate(item.rate.sum()), theme.moving()),
         Tells::RateUp => Cell::new(rate(item.rate.tx), theme.moving()),
         Tells::RateDown => Cell::new(rate(item.rate.rx), theme.moving()),
@@ -269,13 +269,14 @@ fn country(item: &Item, width: u16) -> String {
 fn of_sum(app: &App, sum: &Sum, what: Tells) -> Cell {
     let theme = app.theme;
     match what {
-        Tells::Open => number(sum.open).into(),
-        Tells::Connections if sum.failed > 0 => {
-            Cell::new(format!("{} !{}", number(sum.connections), number(sum.failed)), theme.note())
-        }
-        Tells::Connections => number(sum.connections).into(),
-        Tells::Sent => size(sum.tx).into(),
-        Tells::Received => size(sum.rx).into(),
+        Tells::Open => number(sum.figures.open).into(),
+        Tells::Connections if sum.figures.failed > 0 => Cell::new(
+            format!("{} !{}", number(sum.figures.connections), number(sum.figures.failed)),
+            theme.note(),
+        ),
+        Tells::Connections => number(sum.figures.connections).into(),
+        Tells::Sent => size(sum.figures.tx_bytes).into(),
+        Tells::Received => size(sum.figures.rx_bytes).into(),
         Tells::Rate => Cell::new(rate(sum.rate.sum()), theme.moving()),
         Tells::RateUp => Cell::new(rate(sum.rate.tx), theme.moving()),
         Tells::RateDown => Cell::new(rate(sum.rate.rx), theme.moving()),
@@ -295,7 +296,11 @@ fn of_process(app: &App, sum: &ProcessSum, Wanted { what, width }: Wanted) -> Ce
         Tells::State => Cell::new("", theme.bold()),
         Tells::Remote => {
             let pid = process.map_or_else(String::new, |process| format!("[{}] ", process.id.pid));
-            let words = format!("{pid}{} open of {}", number(sum.sum.open), number(sum.sum.connections));
+            let words = format!(
+                "{pid}{} open of {}",
+                number(sum.sum.figures.open),
+                number(sum.sum.figures.connections)
+            );
             Cell::new(words, theme.bold())
         }
         Tells::Pid => process.map_or_else(String::new, |process| process.id.pid.to_string()).into(),
@@ -334,15 +339,13 @@ fn of_place(app: &App, place: &PlaceSum, Wanted { what, width }: Wanted) -> Cell
             _ => display_safe(&place.country).into_owned().into(),
         },
         Tells::Names => {
-            let names: Vec<_> = place.names.iter().map(|name| tame(name)).collect();
+            let names: Vec<_> = place.names.iter().map(tame).collect();
             let addresses =
                 || place.remotes.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if names.is_empty() || !app.names { addresses().into() } else { names.join(", ").into() }
         }
         Tells::Remotes => number(place.remotes.len() as u64).into(),
-        Tells::Processes => {
-            place.processes.iter().map(|name| tame(name)).collect::<Vec<_>>().join(", ").into()
-        }
+        Tells::Processes => place.processes.iter().map(tame).collect::<Vec<_>>().join(", ").into(),
         what => of_sum(app, &place.sum, what),
     }
 }

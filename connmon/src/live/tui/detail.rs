@@ -2,12 +2,12 @@
 
 use super::app::App;
 use super::columns::{remote, symbol};
-use super::items::{arrow, end_words};
+use super::items::arrow;
 use super::rows::{Key, What};
 use super::sums::{PlaceSum, ProcessSum, Sum};
 use super::text::{count, rate, size, tame};
 use crate::export::show;
-use crate::model::{Connection, Process, Proto, Service, Timestamp, Zone};
+use crate::model::{Connection, End, Process, Proto, Service, Timestamp, Zone};
 use crate::summary::format::{clock, duration};
 
 /// Connections of a row that are named.
@@ -74,10 +74,11 @@ fn none(rate: String) -> String {
 
 fn figures(sum: &Sum, lines: &mut Vec<String>) {
     let mut line = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
-    let failed = if sum.failed > 0 { format!(", {} failed", sum.failed) } else { String::new() };
-    line("connections", format!("{}, {} open{failed}", sum.connections, sum.open));
-    line("sent", format!("{} {}", size(sum.tx), rate(sum.rate.tx)));
-    line("received", format!("{} {}", size(sum.rx), rate(sum.rate.rx)));
+    let failed =
+        if sum.figures.failed > 0 { format!(", {} failed", sum.figures.failed) } else { String::new() };
+    line("connections", format!("{}, {} open{failed}", sum.figures.connections, sum.figures.open));
+    line("sent", format!("{} {}", size(sum.figures.tx_bytes), rate(sum.rate.tx)));
+    line("received", format!("{} {}", size(sum.figures.rx_bytes), rate(sum.rate.rx)));
 }
 
 fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
@@ -122,7 +123,7 @@ fn destination(app: &App, place: &PlaceSum) -> Vec<String> {
         Some(name) => format!("{name} ({port})"),
         None => format!("{proto} {port}"),
     };
-    let captured = |texts: &std::collections::BTreeSet<String>| {
+    let captured = |texts: &std::collections::BTreeSet<crate::model::Untrusted>| {
         list(texts.iter().map(|text| tame(text).into_owned()).collect())
     };
     for (name, value) in [
@@ -160,10 +161,10 @@ fn connections(app: &App, ids: &[i64], lines: &mut Vec<String>) {
             arrow(connection.direction),
             remote(app, item, 60),
             connection.proto,
-            size(item.tx),
-            size(item.rx),
+            size(item.figures.tx_bytes),
+            size(item.figures.rx_bytes),
             lasted(connection.opened, until),
-            end_words(connection.end),
+            End::words_of(connection.end),
         ));
     }
 }
@@ -179,8 +180,8 @@ pub(super) fn strip(app: &App) -> [String; 2] {
         return match &row.what {
             What::Process(sum) => process_strip(sum),
             What::Place(place) => {
-                let names: Vec<_> = place.names.iter().map(|name| tame(name)).collect();
-                let by: Vec<_> = place.processes.iter().map(|name| tame(name)).collect();
+                let names: Vec<_> = place.names.iter().map(tame).collect();
+                let by: Vec<_> = place.processes.iter().map(tame).collect();
                 [
                     format!("{} — {}", tame(&place.title), names.join(", ")),
                     format!("used by {}", by.join(", ")),
@@ -203,7 +204,7 @@ pub(super) fn strip(app: &App) -> [String; 2] {
         connection.local,
         arrow(connection.direction),
         connection.remote,
-        end_words(connection.end),
+        End::words_of(connection.end),
         if !connection.is_open() { "after" } else { "for" },
         lasted(connection.opened, until),
     );

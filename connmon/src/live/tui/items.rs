@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::enrich::geo::AddressKind;
 use crate::filter::{Filter, Row};
 use crate::live::board::{Board, Changes};
 use crate::live::meter::{Rate, WINDOW};
-use crate::model::{Connection, Direction, End, Service, Timestamp, service_of};
+use crate::model::{AddressKind, Connection, Direction, Service, Timestamp, service_of};
+use crate::summary::groups::Figures;
 
 /// A connection that is not older than this is new, nanoseconds.
 const NEW: i64 = 5_000_000_000;
@@ -16,10 +16,8 @@ const NEW: i64 = 5_000_000_000;
 pub(super) struct Item {
     /// All of it.
     pub connection: Connection,
-    /// Bytes sent.
-    pub tx: u64,
-    /// Bytes received.
-    pub rx: u64,
+    /// Its bytes.
+    pub figures: Figures,
     /// How fast it is, as of the last look.
     pub rate: Rate,
     /// What it is for.
@@ -37,8 +35,7 @@ impl Item {
         let connection = board.connection(id)?;
         let fits = fits(filter, &connection, board.now());
         Some(Self {
-            tx: connection.tx_bytes(),
-            rx: connection.rx_bytes(),
+            figures: Figures::of(&connection),
             rate: Rate::default(),
             service: service_of(&connection),
             kind: AddressKind::of(connection.remote.ip),
@@ -46,11 +43,6 @@ impl Item {
             told: board.now(),
             connection,
         })
-    }
-
-    /// Bytes both ways.
-    pub fn bytes(&self) -> u64 {
-        self.tx.saturating_add(self.rx)
     }
 
     /// Whether it lasts.
@@ -88,24 +80,6 @@ pub(super) fn arrow(direction: Direction) -> &'static str {
         Direction::Out => "→",
         Direction::In => "←",
         Direction::Unknown => "↔",
-    }
-}
-
-/// How a connection ended, in words that need no knowledge of TCP.
-pub(super) fn end_words(end: Option<End>) -> &'static str {
-    match end {
-        None => "open",
-        Some(End::Fin) => "closed normally",
-        Some(End::Reset) => "reset by the remote host",
-        Some(End::Timeout) => "timed out",
-        Some(End::Abort) => "aborted by this host",
-        Some(End::Refused) => "refused",
-        Some(End::Unreachable) => "unreachable",
-        Some(End::Error) => "failed",
-        Some(End::Closed) => "closed",
-        Some(End::Idle) => "ended by a pause",
-        Some(End::RecordingEnded) => "open when the recording ended",
-        Some(End::Unseen) => "ended unseen",
     }
 }
 

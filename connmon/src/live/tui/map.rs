@@ -13,9 +13,10 @@ use unicode_width::UnicodeWidthStr;
 use super::app::App;
 use super::table::put;
 use super::text::{count, cut, number, size, tame};
-use crate::enrich::geo::{AddressKind, country_of};
 use crate::live::meter::Rate;
+use crate::model::{AddressKind, country_of};
 use crate::report::svg::grid;
+use crate::summary::groups::Figures;
 
 /// Places that have a line, at most.
 const LINES: usize = 60;
@@ -35,9 +36,7 @@ pub(super) struct Outlines {
 /// What is known of the connections with one place.
 struct Place {
     name: String,
-    connections: u64,
-    open: u64,
-    bytes: u64,
+    figures: Figures,
     rate: Rate,
     at: (f64, f64),
 }
@@ -49,7 +48,7 @@ fn places(app: &App) -> (Vec<Place>, BTreeMap<&'static str, u64>) {
     for (_, item) in app.items.fitting() {
         let connection = &item.connection;
         if item.kind != AddressKind::Public {
-            *nowhere.entry(item.kind.name()).or_default() += 1;
+            *nowhere.entry(item.kind.name()).or_default() += item.figures.connections;
             continue;
         }
         let country = connection.country.as_deref().and_then(country_of);
@@ -59,26 +58,22 @@ fn places(app: &App) -> (Vec<Place>, BTreeMap<&'static str, u64>) {
             (Some((city, at)), _) => (city, (at.longitude, at.latitude)),
             (None, Some(country)) => (country.name, (country.longitude, country.latitude)),
             (None, None) => {
-                *nowhere.entry("unknown").or_default() += 1;
+                *nowhere.entry("unknown").or_default() += item.figures.connections;
                 continue;
             }
         };
         let key = ((at.0 * 10.0) as i32, (at.1 * 10.0) as i32);
         let place = places.entry(key).or_insert_with(|| Place {
             name: tame(name).into_owned(),
-            connections: 0,
-            open: 0,
-            bytes: 0,
+            figures: Figures::default(),
             rate: Rate::default(),
             at,
         });
-        place.connections += 1;
-        place.open += u64::from(item.open());
-        place.bytes = place.bytes.saturating_add(item.bytes());
+        place.figures += item.figures;
         place.rate += item.rate;
     }
     let mut places: Vec<Place> = places.into_values().collect();
-    places.sort_by_key(|place| std::cmp::Reverse((place.bytes, place.connections)));
+    places.sort_by_key(|place| place.figures.rank());
     (places, nowhere)
 }
 
@@ -234,7 +229,7 @@ fn cell(map: Rect, point: (f64, f64)) -> (u16, u16) {
 fn labels(app: &App, places: &[Place], map: Rect, mut taken: Vec<Rect>, buffer: &mut Buffer) {
     for place in places.iter().take(12) {
         let at = cell(map, grid::point(place.at.0, place.at.1));
-        let label = format!("{} {}", cut(&place.name, 18), number(place.connections));
+        let label = format!("{} {}", cut(&place.name, 18), number(place.figures.connections));
         let new = label_at(&label, at, map, &taken, app.theme.bold(), buffer);
         taken.extend(new);
     }
@@ -275,7 +270,7 @@ fn listed(app: &App, places: &[Place], area: Rect, buffer: &mut Buffer) {
     put(buffer, area.x, area.y, area.width, "Busiest places", theme.head());
     for (line, place) in places.iter().take(usize::from(area.height) - 1).enumerate() {
         let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
-        let figures = format!("{:>5} {:>9}", number(place.connections), size(place.bytes));
+        let figures = format!("{:>5} {:>9}", number(place.figures.connections), size(place.figures.bytes()));
         let room = usize::from(area.width.min(40)).saturating_sub(figures.width() + 1);
         put(buffer, area.x, y, area.width, &cut(&place.name, room), theme.bold());
         let x = area.x + u16::try_from(room + 1).unwrap_or(0);
@@ -283,8 +278,8 @@ fn listed(app: &App, places: &[Place], area: Rect, buffer: &mut Buffer) {
         if area.width > 60 {
             let words = format!(
                 "{}, {} open",
-                count(place.connections, "connection", "connections"),
-                number(place.open)
+                count(place.figures.connections, "connection", "connections"),
+                number(place.figures.open)
             );
             put(buffer, area.x + 42, y, area.width - 42, &words, theme.dim());
         }

@@ -133,10 +133,10 @@ enum Weight {
 fn weight_of_item(by: By, item: &Item) -> Weight {
     let connection = &item.connection;
     Weight::Number(match by {
-        By::Total | By::Count => item.bytes(),
+        By::Total | By::Count => item.figures.bytes(),
         By::Rate => tenths(item.rate.sum()),
-        By::Sent => item.tx,
-        By::Received => item.rx,
+        By::Sent => item.figures.tx_bytes,
+        By::Received => item.figures.rx_bytes,
         By::Newest => u64::try_from(connection.opened.0).unwrap_or(0),
         By::Name => {
             let owner = connection.owner.as_ref();
@@ -148,11 +148,11 @@ fn weight_of_item(by: By, item: &Item) -> Weight {
 
 fn weight_of_sum(by: By, sum: &Sum, name: &str) -> Weight {
     Weight::Number(match by {
-        By::Total => sum.bytes(),
+        By::Total => sum.figures.bytes(),
         By::Rate => tenths(sum.rate.sum()),
-        By::Sent => sum.tx,
-        By::Received => sum.rx,
-        By::Count => sum.connections,
+        By::Sent => sum.figures.tx_bytes,
+        By::Received => sum.figures.rx_bytes,
+        By::Count => sum.figures.connections,
         By::Newest => sum.ids.last().copied().and_then(|id| u64::try_from(id).ok()).unwrap_or(0),
         By::Name | By::Remote => return Weight::Text(name.to_lowercase()),
     })

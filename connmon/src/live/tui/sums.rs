@@ -1,13 +1,13 @@
 //! Connections taken together: by process, and by where they go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::items::{Item, Items};
-use crate::enrich::geo::{AddressKind, country_of};
 use crate::live::meter::Rate;
-use crate::model::{Process, ProcessId, Proto};
+use crate::model::{AddressKind, Process, ProcessId, Proto, Untrusted, country_of};
+use crate::summary::groups::{self, Figures, Groups};
 
 /// Names, addresses and processes of a row that are kept.
 const FEW: usize = 8;
@@ -15,16 +15,8 @@ const FEW: usize = 8;
 /// Figures of several connections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
-    /// Connections.
-    pub connections: u64,
-    /// Of these, those that last.
-    pub open: u64,
-    /// Of these, those that failed.
-    pub failed: u64,
-    /// Bytes sent.
-    pub tx: u64,
-    /// Bytes received.
-    pub rx: u64,
+    /// Connections and bytes.
+    pub figures: Figures,
     /// How fast they are.
     pub rate: Rate,
     /// Their ids.
@@ -32,24 +24,15 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, id: i64, item: &Item, tx: u64, rx: u64) {
-        self.connections += 1;
-        self.open += u64::from(item.open());
-        self.failed += u64::from(item.connection.has_failed());
-        self.tx = self.tx.saturating_add(tx);
-        self.rx = self.rx.saturating_add(rx);
-        self.rate += item.rate;
+    fn add(&mut self, id: i64, figures: Figures, rate: Rate) {
+        self.figures += figures;
+        self.rate += rate;
         self.ids.push(id);
-    }
-
-    /// Bytes both ways.
-    pub fn bytes(&self) -> u64 {
-        self.tx.saturating_add(self.rx)
     }
 }
 
 /// What one process does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ProcessSum {
     /// The process; `None` for connections for which none could be named.
     pub process: Option<Arc<Process>>,
@@ -71,41 +54,27 @@ pub(super) const NOBODY: &str = "(unknown)";
 
 /// By process. Bytes are each process's own; a rate is counted where the connection belongs.
 pub(super) fn by_process(items: &Items) -> Vec<(Option<ProcessId>, ProcessSum)> {
-    let mut sums: BTreeMap<Option<ProcessId>, ProcessSum> = BTreeMap::new();
+    let mut sums: Groups<Option<ProcessId>, ProcessSum> = Groups::default();
     for (id, item) in items.fitting() {
         let connection = &item.connection;
-        let owner = connection.owner.as_ref().or(connection.traffic.first().map(|share| &share.process));
-        let entry = |sums: &mut BTreeMap<Option<ProcessId>, ProcessSum>,
-                     process: Option<&Arc<Process>>,
-                     mine: bool,
-                     tx,
-                     rx| {
-            let row = sums.entry(process.map(|process| process.id)).or_insert_with(|| ProcessSum {
-                process: process.cloned(),
-                sum: Sum::default(),
-                remotes: BTreeSet::new(),
-            });
+        let mut place = |process: Option<&Arc<Process>>| {
+            let place = sums.place(process.map(|process| process.id), |_| ProcessSum::default());
             // The newest connection has the newest name.
-            row.process = process.cloned();
-            row.remotes.insert(connection.remote.ip);
-            row.sum.add(id, item, tx, rx);
-            if !mine {
-                row.sum.rate.tx -= item.rate.tx;
-                row.sum.rate.rx -= item.rate.rx;
-            }
+            sums.at(place).process = process.cloned();
+            place
         };
-        let own = |process: Option<&Arc<Process>>| process.map(|process| process.id);
-        let mut seen = false;
-        for share in &connection.traffic {
-            let mine = Some(share.process.id) == own(owner);
-            seen |= mine;
-            entry(&mut sums, Some(&share.process), mine, share.tx_bytes, share.rx_bytes);
+        let mut users = groups::users(connection, |process| place(Some(process)));
+        if users.is_empty() {
+            users.push((place(None), item.figures));
         }
-        if !seen {
-            entry(&mut sums, owner, true, 0, 0);
+        // The first is the owner, if there is one.
+        for (nth, (place, figures)) in users.into_iter().enumerate() {
+            let row = sums.at(place);
+            row.remotes.insert(connection.remote.ip);
+            row.sum.add(id, figures, if nth == 0 { item.rate } else { Rate::default() });
         }
     }
-    sums.into_iter().collect()
+    sums.sorted()
 }
 
 /// By what destinations are taken together.
@@ -121,7 +90,7 @@ pub(super) enum By {
 }
 
 /// What is exchanged with one destination.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PlaceSum {
     /// What it is called; captured.
     pub title: String,
@@ -130,43 +99,38 @@ pub(super) struct PlaceSum {
     /// Connections and bytes.
     pub sum: Sum,
     /// Names of the other ends, few.
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<Untrusted>,
     /// Addresses.
     pub remotes: BTreeSet<IpAddr>,
     /// Names of processes, few.
-    pub processes: BTreeSet<String>,
+    pub processes: BTreeSet<Untrusted>,
     /// Ports of services, few.
     pub services: BTreeSet<(Proto, u16)>,
 }
 
 /// By destination, each with a key that stays the same.
 pub(super) fn by_place(items: &Items, by: By) -> Vec<(String, PlaceSum)> {
-    let mut sums: BTreeMap<String, PlaceSum> = BTreeMap::new();
+    let mut sums: Groups<String, PlaceSum> = Groups::default();
     for (id, item) in items.fitting() {
         let (key, title, country) = place(item, by);
-        let row = sums.entry(key).or_insert_with(|| PlaceSum {
-            title,
-            country,
-            sum: Sum::default(),
-            names: BTreeSet::new(),
-            remotes: BTreeSet::new(),
-            processes: BTreeSet::new(),
-            services: BTreeSet::new(),
-        });
-        row.sum.add(id, item, item.tx, item.rx);
+        let row = sums.row(key, |_| PlaceSum { title, country, ..PlaceSum::default() });
+        row.sum.add(id, item.figures, item.rate);
         row.remotes.insert(item.connection.remote.ip);
         few(&mut row.names, item.connection.host());
-        few(&mut row.processes, item.connection.owner.as_ref().map(|process| process.comm.as_str()));
+        few(
+            &mut row.processes,
+            item.connection.owner.as_ref().map(|process| Untrusted::from(process.comm.as_str())).as_ref(),
+        );
         if row.services.len() < FEW {
             row.services.insert((item.connection.proto, item.service.port));
         }
     }
-    sums.into_iter().collect()
+    sums.sorted()
 }
 
-fn few(set: &mut BTreeSet<String>, text: Option<&str>) {
+fn few(set: &mut BTreeSet<Untrusted>, text: Option<&Untrusted>) {
     if let Some(text) = text.filter(|text| set.len() < FEW && !set.contains(*text)) {
-        set.insert(text.to_owned());
+        set.insert(text.clone());
     }
 }
 

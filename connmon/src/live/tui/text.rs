@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::model::display_safe;
+use crate::model::{Untrusted, display_safe};
 use crate::summary::format;
 
 /// Marks that may stand on one character; more would paint over the lines around.
@@ -12,7 +12,7 @@ const MARKS: usize = 2;
 
 /// A captured string as a terminal may have it: nothing that moves the cursor, turns the direction, changes how wide its
 /// neighbours are, or paints over other lines.
-pub(super) fn tame(captured: &str) -> Cow<'_, str> {
+pub(super) fn tame<'a>(captured: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
     let safe = display_safe(captured);
     if safe.is_ascii() {
         return safe;

@@ -13,8 +13,7 @@ use super::items::Item;
 use super::rows::{Listed, What};
 use super::table::{ends, put};
 use super::text::{count, cut, cut_middle, number, tame};
-use crate::enrich::geo::country_of;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, Untrusted, country_of};
 use crate::summary::Window;
 use crate::summary::format::duration;
 use crate::summary::lanes::{Cell, Lane, Lanes};
@@ -89,7 +88,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         let What::Lane(lane) = &row.what else { continue };
         let y = area.y + HEAD + u16::try_from(line).unwrap_or(0);
         let Some(facts) = facts.get(&lane.ip) else { continue };
-        let name = facts.name.as_deref().filter(|_| app.names);
+        let name = facts.name.as_ref().filter(|_| app.names);
         let title = name.map_or_else(|| lane.ip.to_string(), |name| tame(name).into_owned());
         put(buffer, area.x, y, wide, &cut_middle(&title, wide.into()), theme.bold());
         for (at, cell) in lane.cells.iter().enumerate() {
@@ -115,7 +114,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 /// What the connections with an address tell beside their times.
 #[derive(Default)]
 struct Facts {
-    name: Option<String>,
+    name: Option<Untrusted>,
     country: String,
     org: Option<String>,
     ports: Vec<u16>,
@@ -134,7 +133,7 @@ impl Facts {
         for (_, item) in app.items.fitting() {
             let connection = &item.connection;
             let Some(facts) = all.get_mut(&connection.remote.ip) else { continue };
-            facts.name = connection.host().map(str::to_owned).or(facts.name.take());
+            facts.name = connection.host().cloned().or(facts.name.take());
             facts.country = connection.country.clone().unwrap_or_default();
             facts.org = connection.place.as_deref().and_then(|place| place.org.clone()).or(facts.org.take());
             facts.kind = if facts.country.is_empty() { item.kind.label() } else { "" };
@@ -170,8 +169,14 @@ impl Facts {
         let place = if self.country.is_empty() { self.kind } else { &self.country };
         let mut words = format!("{state}{ports} {place}");
         let country = country_of(&self.country).map_or("", |country| country.name);
-        let other = if named { Some(lane.ip.to_string()) } else { self.name.clone() };
-        for part in [self.org.as_deref(), other.as_deref(), Some(country)].into_iter().flatten() {
+        let ip = lane.ip.to_string();
+        let other = if named {
+            Some(Untrusted::from(ip.as_str()))
+        } else {
+            self.name.as_ref().map(Untrusted::borrowed)
+        };
+        let org = self.org.as_deref().map(Untrusted::from);
+        for part in [org, other, Some(country.into())].into_iter().flatten() {
             if !part.is_empty() {
                 words.push_str(" · ");
                 words.push_str(&tame(part));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Facts;
-use crate::model::{Connection, Process, Timestamp};
+use crate::model::{Connection, Process, Timestamp, Untrusted};
 
 /// One fact of a connection: its name in each place where it stands, and how it is read and kept. Empty names say that it does
 /// not stand there.
@@ -44,7 +44,7 @@ pub enum Source {
 
 /// How a value of `T` is read.
 pub enum Read<T: 'static> {
-    /// A text, as it was captured: whoever prints it makes it safe.
+    /// A text, as it was captured: it leaves the table as untrusted.
     Text(for<'a> fn(&'a T) -> Option<Cow<'a, str>>),
     /// A whole number.
     Count(fn(&T) -> Option<u64>),
@@ -72,8 +72,8 @@ pub enum Seen {
 /// A value; nothing where it is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// As it was captured: whoever prints it makes it safe.
-    Text(Option<Cow<'a, str>>),
+    /// As it was captured.
+    Text(Option<Untrusted<Cow<'a, str>>>),
     /// A whole number.
     Count(Option<u64>),
     /// A number.
@@ -215,7 +215,9 @@ impl<T> Read<T> {
     pub fn cell<'a>(&self, of: Option<&'a T>) -> Cell<'a> {
         match self {
             // An empty text is how the model says that nothing is known.
-            Self::Text(read) => Cell::Text(of.and_then(read).filter(|text| !text.is_empty())),
+            Self::Text(read) => {
+                Cell::Text(of.and_then(read).filter(|text| !text.is_empty()).map(Untrusted::from))
+            }
             Self::Count(read) => Cell::Count(of.and_then(read)),
             Self::Number(read) => Cell::Number(of.and_then(read)),
             Self::Flag(read) => Cell::Flag(of.and_then(read)),
@@ -228,7 +230,7 @@ impl Seen {
     /// The value.
     pub fn cell<'a>(&self, facts: &'a Facts) -> Cell<'a> {
         match self {
-            Self::Text(get, _) => Cell::Text(get(facts)),
+            Self::Text(get, _) => Cell::Text(get(facts).map(Untrusted::from)),
             Self::Count(get, _) => Cell::Count(get(facts)),
             Self::Flag(get, _) => Cell::Flag(get(facts)),
             Self::Time(get, _) => Cell::Time(get(facts)),

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use super::places::{network, place};
-use super::tables::{name, words};
+use super::tables::name;
 use super::view::{Amount, Label, Shown, When};
-use crate::enrich::geo::AddressKind;
-use crate::model::{Connection, Direction, Rule};
+use crate::model::{AddressKind, Connection, Direction, End, Rule};
 use crate::report::payload::Written;
 use crate::summary::format;
 use crate::summary::{Kept, Summary};
@@ -120,7 +119,7 @@ fn line(kept: &Kept) -> Line {
         proto: c.proto.to_string(),
         local: c.local.to_string(),
         remote: c.remote.to_string(),
-        host: Shown::new(c.host().unwrap_or_default()),
+        host: c.host().map(Shown::new).unwrap_or_default(),
         place: place(AddressKind::of(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),
@@ -128,7 +127,7 @@ fn line(kept: &Kept) -> Line {
         lasted: c.known_end().map_or_else(String::new, |end| {
             format::duration(u64::try_from(end.0.saturating_sub(c.opened.0)).unwrap_or(0))
         }),
-        end: words(c.end),
+        end: End::words_of(c.end),
         end_class: if c.has_failed() { "bad" } else { "" },
         remarks: remarks(c),
         label: None,

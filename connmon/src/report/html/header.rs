@@ -250,7 +250,7 @@ pub(super) fn figures(summary: &Summary) -> Vec<Figure> {
         0 => "no inbound connections".to_owned(),
         n => format::count(n, "inbound connection", "inbound connections"),
     };
-    let open = format!("{} still open", format::grouped(totals.open));
+    let open = format!("{} still open", format::grouped(totals.figures.open));
     let unknown = summary.countries.iter().find(|row| row.code.is_none()).map_or(0, |row| row.remotes);
     let place = match unknown {
         0 => "every public address located".to_owned(),

@@ -1,7 +1,7 @@
 //! How places are told of: the words depend on what the databases know.
 
 use super::view::{Shown, country_name};
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::model::{HostLocation, Location};
 use crate::summary::GeoNotes;
 

@@ -2,7 +2,7 @@
 
 use super::places::{network, place};
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
-use crate::model::{End, Process, Proto, STILL_OPEN};
+use crate::model::{End, Process, Proto, Untrusted};
 use crate::summary::format;
 use crate::summary::{Figures, ProcessRow, RemoteRow, Service, Summary};
 
@@ -31,10 +31,14 @@ impl<T> Table<T> {
             let (shown, all) = (format::grouped(shown.len() as u64), format::grouped(rows.len() as u64));
             format!("The {shown} {noun} with the most bytes, of {all}.")
         };
-        let bytes = rest.iter().fold(0_u64, |sum, row| sum.saturating_add(figures(row).bytes()));
+        let left: Figures = rest.iter().map(&figures).sum();
         let rest = match rest.len() as u64 {
             0 => String::new(),
-            n => format!("{} more {noun} with {} are not listed.", format::grouped(n), format::bytes(bytes)),
+            n => format!(
+                "{} more {noun} with {} are not listed.",
+                format::grouped(n),
+                format::bytes(left.bytes())
+            ),
         };
         Self { note, rows: shown.iter().map(line).collect(), rest }
     }
@@ -108,12 +112,7 @@ pub(super) fn processes(summary: &Summary, most: usize) -> Table<ProcessLine> {
             comm: name(process),
             exe: Shown::new(&process.exe),
             cmdline: Shown::new(&process.cmdline),
-            others: row
-                .other_exes
-                .iter()
-                .filter(|exe| **exe != process.exe)
-                .map(|exe| Shown::new(exe))
-                .collect(),
+            others: row.other_exes.iter().filter(|exe| **exe != process.exe).map(Shown::new).collect(),
             flag: if process.kernel_thread { "kernel" } else { "" },
             pid: process.id.pid,
             start: When::new(process.started),
@@ -149,7 +148,7 @@ pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
     let longest = summary.remotes.first().map_or(0, |row| row.figures.bytes());
     let line = |row: &RemoteRow| RemoteLine {
         ip: row.ip.to_string(),
-        names: Shown::new(&row.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        names: Shown::new(&Untrusted::joined(&row.names, ", ")),
         place: place(row.kind, row.country.as_deref(), row.place.as_deref()),
         network: network(row.place.as_deref()),
         services: services_of(row),
@@ -222,15 +221,10 @@ pub(super) fn services(summary: &Summary, most: usize) -> Table<ServiceLine> {
 pub(super) fn ends(summary: &Summary) -> Vec<EndLine> {
     let most = summary.ends.iter().map(|row| row.connections).max().unwrap_or(0).max(1);
     let line = |row: &crate::summary::EndRow| EndLine {
-        words: words(row.end),
+        words: End::words_of(row.end),
         class: if row.end.is_some_and(End::is_error) { "bad" } else { "" },
         share: format!("{:.2}", row.connections as f64 / most as f64 * 100.0),
         count: format::grouped(row.connections),
     };
     summary.ends.iter().map(line).collect()
-}
-
-/// An end in words.
-pub(super) fn words(end: Option<End>) -> &'static str {
-    end.map_or(STILL_OPEN, End::words)
 }

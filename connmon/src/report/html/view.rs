@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::enrich::geo::country_of;
-use crate::model::{Rule, Timestamp, display_safe};
+use crate::model::{Rule, Timestamp, Untrusted, country_of, display_safe};
 use crate::summary::Figures;
 use crate::summary::format;
 
@@ -12,7 +11,7 @@ use crate::summary::format;
 pub(super) struct Shown(String);
 
 impl Shown {
-    pub(super) fn new(captured: &str) -> Self {
+    pub(super) fn new<'a>(captured: impl Into<Untrusted<&'a str>>) -> Self {
         Self(display_safe(captured).into_owned())
     }
 

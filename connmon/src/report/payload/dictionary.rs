@@ -5,7 +5,9 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::{Connection, Facts, Hit, Location, Name, NameSource, Process, Proto, Run, service_of};
+use crate::model::{
+    Connection, Facts, Hit, Location, Name, NameSource, Process, Proto, Run, Untrusted, service_of,
+};
 
 /// Entries in the order in which they came, each once.
 pub(super) struct Dictionary<K, V = K> {
@@ -44,7 +46,7 @@ pub(super) struct Entry {
 /// A name, where it comes from, and the place of the process that said or asked it. When that was is the row's.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct NameEntry {
-    pub(super) name: String,
+    pub(super) name: Untrusted,
     pub(super) source: NameSource,
     pub(super) process: Option<u32>,
 }

@@ -10,8 +10,8 @@ use super::Payload;
 use super::column::{Coding, Column};
 use super::dictionary::{Dictionaries, Entry, NameEntry, Remote};
 use super::row::{OPEN, Row};
-use crate::enrich::geo::{AddressKind, country_of};
-use crate::model::{End, ExeHash, HostLocation};
+use crate::model::untrusted::Exactly;
+use crate::model::{AddressKind, End, ExeHash, HostLocation, country_of};
 use crate::summary::Window;
 
 /// The name of this form of data. A change that a reader must know of gets another one.
@@ -198,5 +198,5 @@ fn countries(of: &Dictionaries) -> BTreeMap<&str, (&'static str, f64, f64)> {
 }
 
 fn name(NameEntry { name, source, process }: &NameEntry) -> Value {
-    json!([name, source.name(), process])
+    json!([Exactly(name), source.name(), process])
 }

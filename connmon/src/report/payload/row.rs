@@ -70,7 +70,7 @@ impl Row {
         for (figure, (fact, page)) in figures.iter_mut().zip(paged()) {
             *figure = match fact.of(connection) {
                 Cell::Count(Some(count)) => count,
-                Cell::Text(Some(ip)) => ip.parse().map_or(0, |ip| dictionaries.local(ip).into()),
+                Cell::Text(Some(ip)) => ip.raw().parse().map_or(0, |ip| dictionaries.local(ip).into()),
                 // What takes the least room: the flags say that it means nothing.
                 _ => near(page, tx, rx),
             };

@@ -6,8 +6,8 @@ use svg::node::element::{Description, Group, Rectangle, Style, Text, Title};
 use super::furniture::{background, heading};
 use super::projection::WIDTH;
 use super::{STYLE, text_safe, unit};
-use crate::enrich::geo::country_of;
 use crate::model::Service;
+use crate::model::country_of;
 use crate::summary::format::{bytes, count};
 use crate::summary::{Figures, Summary};
 
@@ -113,7 +113,7 @@ fn processes(summary: &Summary) -> Vec<(String, Figures)> {
     let mut rows: Vec<(String, Figures)> = Vec::new();
     for (name, figures) in named {
         match rows.iter_mut().find(|row| row.0 == name) {
-            Some(row) => row.1.merge(&figures),
+            Some(row) => row.1 += figures,
             None => rows.push((name, figures)),
         }
     }

@@ -58,7 +58,7 @@ fn blocks(summary: &Summary) -> BTreeMap<u32, (Figures, u64)> {
     for row in &summary.remotes {
         if let IpAddr::V4(ip) = row.ip {
             let (figures, addresses) = blocks.entry(u32::from(ip) >> 16).or_default();
-            figures.merge(&row.figures);
+            *figures += row.figures;
             *addresses += 1;
         }
     }
@@ -127,9 +127,7 @@ fn cells(blocks: &BTreeMap<u32, (Figures, u64)>) -> Group {
 /// The blocks with the most bytes, as text.
 fn list(blocks: &BTreeMap<u32, (Figures, u64)>, x: f64) -> Group {
     let mut ranked: Vec<_> = blocks.iter().collect();
-    ranked.sort_by_key(|(block, (figures, _))| {
-        (std::cmp::Reverse((figures.bytes(), figures.connections)), **block)
-    });
+    ranked.sort_by_key(|(block, (figures, _))| (figures.rank(), **block));
     let mut group = Group::new()
         .add(Text::new("Most bytes").set("class", "title").set("x", unit(x)).set("y", unit(TOP + 12.0)));
     for (nth, (block, (figures, addresses))) in ranked.into_iter().take(LISTED).enumerate() {

@@ -21,6 +21,8 @@ pub use map::map;
 pub use timeline::timeline;
 pub use trays::{Tray, trays_of};
 
+use crate::model::{Untrusted, display_safe};
+
 /// The style of the pictures, with colours for light and dark.
 pub const STYLE: &str = include_str!("../../../../templates/map.css");
 
@@ -34,8 +36,8 @@ pub enum Frame {
 }
 
 /// Captured text for a text node: after the sanitiser, and without the quotes that an attribute could break at.
-fn text_safe(captured: &str) -> String {
-    crate::model::display_safe(captured).replace('"', "”")
+fn text_safe<'a>(captured: impl Into<Untrusted<&'a str>>) -> String {
+    display_safe(captured).replace('"', "”")
 }
 
 /// A coordinate with one decimal, as short as SVG allows.

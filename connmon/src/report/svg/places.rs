@@ -1,11 +1,10 @@
 //! What is marked on the map: cities, and countries for what has none.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::projection::{NORTH, SOUTH, project};
 use super::{log_share, text_safe};
-use crate::enrich::geo::{AddressKind, country_of};
+use crate::model::{AddressKind, country_of};
 use crate::summary::format::bytes;
 use crate::summary::{Figures, RemoteRow, Summary};
 
@@ -74,7 +73,7 @@ pub(super) fn places(summary: &Summary) -> Vec<Place> {
     for row in summary.remotes.iter().filter(|row| row.kind == AddressKind::Public) {
         let Some(key) = Key::of(row) else { continue };
         let (figures, remotes) = sums.entry(key).or_default();
-        figures.merge(&row.figures);
+        *figures += row.figures;
         *remotes += 1;
     }
     let all = || sums.values().map(|(figures, _)| figures.bytes()).filter(|bytes| *bytes > 0);
@@ -99,6 +98,6 @@ pub(super) fn places(summary: &Summary) -> Vec<Place> {
         })
     };
     let mut places: Vec<Place> = sums.iter().filter_map(place).collect();
-    places.sort_by_key(|place| (Reverse(place.figures.bytes()), Reverse(place.figures.connections)));
+    places.sort_by_key(|place| place.figures.rank());
     places
 }

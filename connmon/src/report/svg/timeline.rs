@@ -7,9 +7,9 @@ use super::furniture::{background, heading};
 use super::projection::WIDTH;
 use super::{STYLE, text_safe, unit};
 use crate::model::Timestamp;
-use crate::summary::Summary;
 use crate::summary::format::{bytes, clock, count, date, grouped};
 use crate::summary::lanes::{Cell, Lane};
+use crate::summary::{Figures, Summary};
 
 const TOP: f64 = 62.0;
 const NAMES: f64 = 230.0;
@@ -42,8 +42,8 @@ pub fn timeline(summary: &Summary, lanes: &[Lane]) -> String {
     }
     let rest = &lanes[shown.len()..];
     if !rest.is_empty() {
-        let left = rest.iter().map(|lane| lane.figures.bytes()).sum();
-        let words = format!("{} more addresses with {}", grouped(rest.len() as u64), bytes(left));
+        let left: Figures = rest.iter().map(|lane| lane.figures).sum();
+        let words = format!("{} more addresses with {}", grouped(rest.len() as u64), bytes(left.bytes()));
         picture =
             picture.add(Text::new(words).set("class", "figures").set("x", 14).set("y", unit(height - 16.0)));
     }
@@ -74,8 +74,7 @@ fn axis(summary: &Summary) -> Group {
 
 fn row(summary: &Summary, lane: &Lane, y: f64) -> Group {
     let remote = summary.remotes.iter().find(|row| row.ip == lane.ip);
-    let name =
-        remote.and_then(|row| row.names.first()).map_or_else(|| lane.ip.to_string(), |name| text_safe(name));
+    let name = remote.and_then(|row| row.names.first()).map_or_else(|| lane.ip.to_string(), text_safe);
     let shown = match name.char_indices().nth(36) {
         Some((at, _)) => format!("{}…", &name[..at]),
         None => name.clone(),

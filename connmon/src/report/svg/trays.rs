@@ -3,7 +3,7 @@
 use svg::node::element::{Group, Rectangle, Text};
 
 use super::unit;
-use crate::enrich::geo::AddressKind;
+use crate::model::AddressKind;
 use crate::summary::format::{bytes, count};
 use crate::summary::{Figures, Summary};
 

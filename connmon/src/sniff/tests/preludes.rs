@@ -1,6 +1,7 @@
 //! What goes before TLS or leads elsewhere, in pieces of every size.
 
 use super::*;
+use crate::model::Untrusted;
 
 /// What a stream says in pieces of so many bytes; the kernel side knows the first, and a ClientHello again.
 fn in_pieces(parts: &[Vec<u8>], size: usize) -> (Vec<Message>, u64) {
@@ -28,7 +29,7 @@ fn said(parts: &[Vec<u8>]) -> Vec<Message> {
 }
 
 fn socks(host: Option<&str>) -> Message {
-    Message::Socks(host.map(str::to_owned))
+    Message::Socks(host.map(Untrusted::from))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! DNS messages that are odd, large, or none.
 
 use super::*;
+use crate::frame::DnsMessage;
 
 const QUESTION: &[u8] = b"\x03odd\x07example\0\0\x01\0\x01";
 
@@ -46,9 +47,9 @@ fn addresses(bytes: &[u8]) -> (Vec<String>, usize) {
     let mut sniffer = Sniffer::default();
     let all = read(&mut sniffer, 0, bytes);
     assert_eq!((all.len(), sniffer.unread()), (1, 0), "{all:?}");
-    assert_eq!((&*all[0].name, all[0].id, &*all[0].code), ("odd.example", 0x1234, "NoError"));
+    assert_eq!((all[0].name.raw(), all[0].id, all[0].code.raw()), ("odd.example", 0x1234, "NoError"));
     let addresses = all[0].answers.iter().filter(|answer| answer.kind == "A");
-    (addresses.map(|answer| answer.data.clone()).collect(), all[0].answers.len())
+    (addresses.map(|answer| answer.data.raw().to_owned()).collect(), all[0].answers.len())
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn a_question_is_shown_whatever_follows_it() {
     for bytes in [message(0x0100, [0, 0, 1], &[subnet]), cut, message(0x0100, [0, 0, 9], &[])] {
         let mut sniffer = Sniffer::default();
         let all = read(&mut sniffer, 1, &bytes);
-        assert_eq!(all.iter().map(|message| &*message.name).collect::<Vec<_>>(), ["odd.example"]);
+        assert_eq!(all.iter().map(|message| message.name.raw()).collect::<Vec<_>>(), ["odd.example"]);
     }
     // An answer that is cut off has what came before.
     let mut sniffer = Sniffer::default();
@@ -115,7 +116,7 @@ fn every_question_of_a_message() {
     bytes[5] = 2;
     bytes.extend(b"\x06second\x07example\0\0\x1c\0\x01");
     let all = read(&mut Sniffer::default(), 1, &bytes);
-    let all: Vec<_> = all.iter().map(|message| (&*message.name, &*message.kind)).collect();
+    let all: Vec<_> = all.iter().map(|message| (message.name.raw(), message.kind.raw())).collect();
     assert_eq!(all, [("odd.example", "A"), ("second.example", "AAAA")]);
 }
 
@@ -155,11 +156,11 @@ fn what_is_no_question_is_counted() {
 fn codes_of_answers() {
     let mut sniffer = Sniffer::default();
     let all = read(&mut sniffer, 0, &[0x12, 0x34, 0x81, 0x81, 0, 0, 0, 0, 0, 0, 0, 0]);
-    assert_eq!((&*all[0].name, &*all[0].code), ("", "FormErr"));
+    assert_eq!((all[0].name.raw(), all[0].code.raw()), ("", "FormErr"));
     let mut options = options(&[]);
     options[5] = 1;
     let all = read(&mut sniffer, 0, &message(0x8187, [0, 0, 1], &[options]));
-    assert_eq!((&*all[0].code, sniffer.unread()), ("BADCOOKIE", 0));
+    assert_eq!((all[0].code.raw(), sniffer.unread()), ("BADCOOKIE", 0));
 }
 
 /// Several datagrams that one call sent, as the packet still holds them.
@@ -178,7 +179,7 @@ fn hints_of_services() {
     let mut bytes = message(0x8180, [1, 0, 0], &[record(65, hints)]);
     bytes[12 + QUESTION.len() - 3] = 65;
     let all = read(&mut Sniffer::default(), 0, &bytes);
-    assert_eq!((&*all[0].kind, &*all[0].answers[0].kind), ("HTTPS", "HTTPS"));
+    assert_eq!((all[0].kind.raw(), all[0].answers[0].kind.raw()), ("HTTPS", "HTTPS"));
     let found = super::addresses(&all[0].answers[0]);
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(found, ["192.0.2.1", "192.0.2.2", "2001:db8::7"], "{all:?}");
@@ -196,7 +197,7 @@ fn multicasts() {
     answer.extend(b"\x07printer\x05local\0\0\x01\x80\x01\0\0\0\x78\0\x04\xc0\0\x02\x09");
     let [Message::Dns(found)] = &messages(&mut sniffer, head, &answer)[..] else { panic!("no answer") };
     let record = &found.answers[0];
-    assert_eq!((&*found.name, &*record.name, &*record.data), ("", "printer.local", "192.0.2.9"));
+    assert_eq!((found.name.raw(), record.name.raw(), record.data.raw()), ("", "printer.local", "192.0.2.9"));
     assert_eq!(messages(&mut sniffer, head, &message(0, [0, 0, 0], &[])), []);
     assert_eq!(sniffer.unread(), 0);
 }

@@ -14,9 +14,10 @@ use crate::ioc::Lists;
 use crate::model::facts::{Cell, Facts, Seen};
 use crate::model::{Connection, Proto, Rule, Timestamp};
 use crate::report::{Options, json};
+use crate::rows::{Batch, ConnectionRow};
 use crate::rules::Rules;
 use crate::summary::{Builder, Selection};
-use crate::track::{Batch, ConnectionRow, Tracker};
+use crate::track::Tracker;
 
 /// Facts of which each differs from what is known of nothing.
 fn filled() -> Facts {

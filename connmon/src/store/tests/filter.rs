@@ -18,9 +18,10 @@ use crate::model::{
     Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Location, Place, Process, ProcessId,
     Proto, Rule, Timestamp,
 };
+use crate::rows::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 use crate::rules::Rules;
 use crate::store::{Store, StoreError, Writer};
-use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
+use crate::track::Tracker;
 
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
 

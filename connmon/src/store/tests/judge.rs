@@ -9,8 +9,9 @@ use crate::model::{
     Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
     Timestamp,
 };
+use crate::rows::{Batch, ConnectionRow, NameRow, ProcessRow};
 use crate::rules::Rules;
-use crate::track::{Batch, ConnectionRow, NameRow, ProcessRow, Tracker};
+use crate::track::Tracker;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp(seconds * 1_000_000_000)
@@ -84,7 +85,7 @@ fn names_and_hashes_that_come_later_count() {
     );
     let again = Batch { processes: hashed(), connections: vec![closed()], time: at(16), ..Batch::default() };
     assert_eq!(write(again), [], "a hit is told once");
-    let told = vec![(at(17), vec![([192, 0, 2, 1].into(), vec!["host.bad.example".to_owned()])])];
+    let told = vec![(at(17), vec![([192, 0, 2, 1].into(), vec!["host.bad.example".into()])])];
     assert_eq!(
         write(Batch { reverse: told, time: at(17), ..Batch::default() }),
         [(IndicatorKind::Name, at(17))]
@@ -113,7 +114,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
         let process = Process { id: ProcessId { pid, start_ns: 1 }, comm: comm.into(), ..Process::default() };
         ProcessRow { row, parent: None, process }
     };
-    let traffic = |connection: i64, process: i64, bucket: i64| crate::track::TrafficRow {
+    let traffic = |connection: i64, process: i64, bucket: i64| crate::rows::TrafficRow {
         connection,
         process,
         bucket,
@@ -133,7 +134,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
         ConnectionRow { owner: None, facts: Facts { closed: None, end: None, ..closed().facts }, ..closed() };
     let seen = |service: &str, alpn: &[&str]| crate::model::Observed {
         service: service.into(),
-        alpn: alpn.iter().map(|alpn| (*alpn).to_owned()).collect(),
+        alpn: alpn.iter().map(|alpn| (*alpn).into()).collect(),
     };
     let other = |row: i64| ConnectionRow {
         row,

@@ -8,7 +8,8 @@ use super::super::{Editor, Store, StoreError, Writer};
 use super::start;
 use crate::frame::Frame;
 use crate::model::{Gap, Timestamp};
-use crate::track::{Batch, Tracker};
+use crate::rows::Batch;
+use crate::track::Tracker;
 
 /// A writer that has begun a recording.
 fn begun(path: &Path) -> (Writer, Tracker) {

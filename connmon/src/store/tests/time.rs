@@ -7,9 +7,10 @@ use crate::filter::Filter;
 use crate::frame::Frame;
 use crate::live::tests::connection;
 use crate::model::{End, Timestamp};
+use crate::rows::{Batch, TrafficRow};
 use crate::store::{Store, StoreError, Writer};
 use crate::summary::{Completeness, Selection, Verdict};
-use crate::track::{Batch, Tracker, TrafficRow};
+use crate::track::Tracker;
 
 const SECOND: i64 = 1_000_000_000;
 

@@ -1,8 +1,8 @@
 //! Questions that go to everybody (mDNS, LLMNR): whoever knows answers, to everybody or to who asked, and need not repeat the question.
 
 use super::{Asked, Names, Question};
+use crate::frame::{DnsMessage, Sighting};
 use crate::model::LookupAnswer;
-use crate::sniff::{DnsMessage, Sighting};
 
 impl Names {
     /// Takes in an answer. What nobody here asked for is not believed.

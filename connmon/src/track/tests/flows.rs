@@ -1,6 +1,7 @@
 //! Connections of datagrams, which are kept in one entry after the other and end by a pause.
 
 use super::*;
+use crate::rows::{Batch, ConnectionRow};
 
 const PAUSE: u64 = 120 * SECOND;
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::model::LookupAnswer;
-use crate::sniff::{DnsMessage, FlowId, Hello, Message, Sighting};
+use crate::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
+use crate::model::{LookupAnswer, Untrusted};
+use crate::rows::Batch;
 
 const ALICE: (u32, u64) = (7, 7 * SECOND);
 const BOB: (u32, u64) = (8, 8 * SECOND);
@@ -74,7 +75,11 @@ fn opened_at(second: u64, tgid: u32) -> Frame {
 }
 
 fn names(batch: &Batch) -> Vec<(String, &'static str, bool)> {
-    batch.names.iter().map(|row| (row.name.to_string(), row.source.name(), row.process.is_some())).collect()
+    batch
+        .names
+        .iter()
+        .map(|row| (row.name.raw().to_owned(), row.source.name(), row.process.is_some()))
+        .collect()
 }
 
 #[test]
@@ -125,11 +130,14 @@ fn an_answer_to_another_question_changes_nothing() {
         dns(true, 12 * SECOND, 1, "b.example", None, 0),
     ];
     let (mut tracker, batch) = feed(frames);
-    let answered: Vec<_> = batch.lookups.iter().map(|row| (row.name.as_str(), row.process)).collect();
+    let answered: Vec<_> = batch.lookups.iter().map(|row| (row.name.raw(), row.process)).collect();
     assert_eq!(answered, [("b.example", None)]);
     tracker.feed(Frame::SweepEnd(30 * SECOND));
     let batch = tracker.take();
-    assert_eq!((batch.lookups[0].name.as_str(), batch.lookups[0].code.as_deref()), ("a.example", None));
+    assert_eq!(
+        (batch.lookups[0].name.raw(), batch.lookups[0].code.as_ref().map(Untrusted::raw)),
+        ("a.example", None)
+    );
     assert_eq!(batch.lookups[0].answered, None);
 }
 
@@ -252,7 +260,8 @@ fn each_connection_has_its_own_names() {
             let mut frame = hello(6 * SECOND, "8.8.8.8:53");
             if let Frame::Sighting(sighting) = &mut frame {
                 let name = Some(format!("{id}.example"));
-                sighting.message = Message::Tls(Hello { server_name: name, ..Hello::default() });
+                sighting.message =
+                    Message::Tls(Hello { server_name: name.map(Into::into), ..Hello::default() });
                 sighting.connection = if by_id { id } else { 0 };
                 sighting.flow.local = Some([127, 0, 0, id as u8].into());
             }
@@ -264,7 +273,8 @@ fn each_connection_has_its_own_names() {
             closed(entry, 1, 1)
         };
         let (_, batch) = feed([said(1), said(2), over(2), over(1)]);
-        let found: Vec<_> = batch.names.iter().map(|row| (row.connection, row.name.to_string())).collect();
+        let found: Vec<_> =
+            batch.names.iter().map(|row| (row.connection, row.name.raw().to_owned())).collect();
         assert_eq!(found, [(1, "2.example".into()), (2, "1.example".into())], "by id: {by_id}");
     }
 }
@@ -294,7 +304,7 @@ fn a_proxy_is_not_its_target() {
         let found: Vec<_> = names(&batch).into_iter().map(|(name, source, _)| (name, source)).collect();
         let expected = ["target.example", "sni.example", "inner.example"];
         assert_eq!(found, expected.map(|name| (name.to_owned(), "proxied")));
-        let services: Vec<_> = batch.observed.iter().map(|(_, observed)| &*observed.service).collect();
+        let services: Vec<_> = batch.observed.iter().map(|(_, observed)| observed.service.raw()).collect();
         assert_eq!(services, [service]);
     }
 }
@@ -318,13 +328,16 @@ fn an_answer_without_its_question() {
     if let Frame::Sighting(sighting) = &mut answer
         && let Message::Dns(message) = &mut sighting.message
     {
-        message.kind.clear();
+        message.kind = Untrusted::default();
         message.answers.clear();
         message.code = "FormErr".into();
     }
     let (_, batch) = feed([born(7), dns(false, 10 * SECOND, 1, "a.example", Some(ALICE), 0), answer]);
     let [row] = &batch.lookups[..] else { panic!("{:?}", batch.lookups) };
-    assert_eq!((&*row.name, &*row.kind, row.code.as_deref()), ("a.example", "A", Some("FormErr")));
+    assert_eq!(
+        (row.name.raw(), row.kind.raw(), row.code.as_ref().map(Untrusted::raw)),
+        ("a.example", "A", Some("FormErr"))
+    );
     assert!(row.process.is_some());
 }
 
@@ -336,7 +349,7 @@ fn between(mut frame: Frame, local_port: u16, remote: &str) -> Frame {
             && message.response
         {
             // Without its question, and of no number.
-            (message.id, message.name) = (0, String::new());
+            (message.id, message.name) = (0, Untrusted::default());
         }
     }
     frame
@@ -356,7 +369,7 @@ fn whoever_knows_answers_a_multicast() {
     let (_, batch) = feed([question.clone(), at(5353, "10.0.0.9:5353"), born(7), opened_at(20, 7)]);
     assert_eq!(names(&batch), [("printer.local".into(), "dns", true)]);
     let lookup = &batch.lookups[0];
-    assert_eq!((lookup.name.as_str(), lookup.server.port, lookup.answers.len()), ("printer.local", 5353, 2));
+    assert_eq!((lookup.name.raw(), lookup.server.port, lookup.answers.len()), ("printer.local", 5353, 2));
     assert_eq!(batch.lookups.len(), 1);
     // To another socket, from another port, or without a question: nobody here asked for that.
     for stray in [at(5000, "10.0.0.9:5353"), at(5353, "10.0.0.9:5355")] {
@@ -401,7 +414,8 @@ fn told(nth: u32, name: &str) -> [Frame; 2] {
     {
         message.answers.truncate(1);
         let data = std::net::Ipv4Addr::from(0x0a00_0000 + nth).to_string();
-        message.answers[0] = LookupAnswer { name: name.into(), kind: "A".into(), ttl: 600, data };
+        message.answers[0] =
+            LookupAnswer { name: name.into(), kind: "A".into(), ttl: 600, data: data.into() };
     }
     [question, answer]
 }

@@ -4,6 +4,7 @@ use connmon_ebpf::ExecRecord;
 
 use super::*;
 use crate::frame::Executable;
+use crate::rows::Batch;
 
 fn exec(tgid: u32, path: &str, time_ns: u64) -> Frame {
     let mut record: ExecRecord = bytemuck::Zeroable::zeroed();

@@ -1,6 +1,7 @@
 //! Figures of processes: in which places they are kept, and what becomes of them when a connection is lost.
 
 use super::*;
+use crate::rows::Batch;
 
 /// The sums of all rows of traffic: bytes sent and received.
 fn total(batch: &Batch) -> (u64, u64) {

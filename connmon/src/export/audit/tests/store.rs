@@ -11,8 +11,9 @@ use crate::model::{
     Completeness, Container, Direction, End, Endpoint, Facts, Interface, InterfaceSample, Location, Place,
     Process, ProcessId, Proto, Reconciliation, Timestamp, Wire,
 };
+use crate::rows::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 use crate::store::{Store, Writer};
-use crate::track::{Batch, ConnectionRow, ProcessRow, Tracker, TrafficRow};
+use crate::track::Tracker;
 
 /// 2026-06-18T08:00:00Z.
 pub const START: i64 = 1_781_769_600_000_000_000;

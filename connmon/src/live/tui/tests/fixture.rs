@@ -11,7 +11,7 @@ use crate::model::{
     Coordinates, Direction, End, Endpoint, Facts, HostLocation, Location, NameSource, Process, ProcessId,
     Proto, Timestamp,
 };
-use crate::track::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
+use crate::rows::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
 
 pub const SECOND: i64 = 1_000_000_000;
 

@@ -1,15 +1,15 @@
-//! Rows for the store.
+//! What the tracker makes of frames, and the store keeps: rows.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use connmon_ebpf::{SockEntry, flag};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Start;
+use crate::model::untrusted::exact;
 use crate::model::{
     AddressNames, ClockStep, Completeness, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample,
-    KernelTotals, Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Wire,
+    Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Untrusted,
 };
 
 /// Rows to be written in one transaction.
@@ -119,29 +119,6 @@ impl DerefMut for ConnectionRow {
     }
 }
 
-/// The kernel's totals in an entry.
-pub(super) fn kernel(entry: &SockEntry) -> Option<KernelTotals> {
-    let fin = u64::from(entry.flags & flag::FIN_RECEIVED != 0);
-    (entry.flags & flag::TOTALS != 0).then_some(KernelTotals {
-        tx_bytes: entry.kernel_tx,
-        rx_bytes: entry.kernel_rx.saturating_sub(fin),
-        retransmits: entry.retransmits,
-        retransmitted_bytes: entry.retransmitted,
-        rtt_us: entry.srtt / 8,
-    })
-}
-
-/// What an entry put on the wire, where packets of its protocol are counted and all were understood.
-pub(super) fn wire(entry: &SockEntry) -> Option<Wire> {
-    let is_counted = matches!(Proto(entry.proto), Proto::TCP | Proto::UDP) && entry.wire_unknown == 0;
-    is_counted.then_some(Wire {
-        tx_bytes: entry.wire.tx_bytes,
-        rx_bytes: entry.wire.rx_bytes,
-        tx_packets: entry.wire.tx_packets,
-        rx_packets: entry.wire.rx_packets,
-    })
-}
-
 /// What one process moved on one connection in one interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficRow {
@@ -167,7 +144,8 @@ pub struct NameRow {
     /// Row of the connection.
     pub connection: i64,
     /// The name.
-    pub name: Arc<str>,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted<Arc<str>>,
     /// Where it comes from.
     pub source: NameSource,
     /// Row of the process that asked for it.
@@ -190,11 +168,14 @@ pub struct LookupRow {
     /// The server.
     pub server: Endpoint,
     /// The name that was asked for.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// The type of record.
-    pub kind: String,
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
     /// The answer's code.
-    pub code: Option<String>,
+    #[serde(serialize_with = "exact")]
+    pub code: Option<Untrusted>,
     /// What was answered.
     pub answers: Vec<LookupAnswer>,
 }

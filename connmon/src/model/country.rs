@@ -17,7 +17,7 @@ pub struct Country {
 }
 
 static COUNTRIES: LazyLock<BTreeMap<&'static str, Country>> = LazyLock::new(|| {
-    include_str!("../../../data/countries.tsv")
+    include_str!("../../data/countries.tsv")
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {

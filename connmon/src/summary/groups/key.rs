@@ -3,10 +3,63 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::By;
-use crate::export::process::name;
-use crate::model::{Connection, Process, ProcessId, Timestamp, display_safe};
-use crate::summary::{AddressKind, service_of};
+use crate::model::{AddressKind, Connection, Process, ProcessId, Timestamp, display_safe, service_of};
+
+/// What connections are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after what it groups by")]
+pub enum By {
+    Process,
+    Exe,
+    User,
+    Unit,
+    Container,
+    Host,
+    Remote,
+    Country,
+    Asn,
+    Org,
+    Label,
+    Port,
+    Day,
+    Hour,
+}
+
+impl By {
+    /// The name in machine output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Exe => "exe",
+            Self::User => "user",
+            Self::Unit => "unit",
+            Self::Container => "container",
+            Self::Host => "host",
+            Self::Remote => "remote",
+            Self::Country => "country",
+            Self::Asn => "asn",
+            Self::Org => "org",
+            Self::Label => "label",
+            Self::Port => "port",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+
+    /// Whether what is grouped by comes from geo databases.
+    pub fn is_place(self) -> bool {
+        matches!(self, Self::Country | Self::Asn | Self::Org)
+    }
+
+    /// For groupings by when: how long a group is, in nanoseconds.
+    pub fn period(self) -> Option<i64> {
+        match self {
+            Self::Day => Some(86_400_000_000_000),
+            Self::Hour => Some(3_600_000_000_000),
+            _ => None,
+        }
+    }
+}
 
 /// What the connections of a group have in common. The order is that of `--sort name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,7 +133,7 @@ fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Key {
             let container = process.place.container.as_ref().map(ToString::to_string);
             text(container.as_deref(), "(the host)")
         }
-        _ => Key::Text(name(process)),
+        _ => Key::Text(process_name(process)),
     }
 }
 
@@ -98,4 +151,10 @@ fn of_time(by: By, time: Timestamp) -> Key {
     let time = time.to_string();
     let (length, rest) = if by == By::Day { (10, "") } else { (13, ":00Z") };
     Key::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))
+}
+
+/// The name of a process among others: its executable, or what the kernel calls it where it has none.
+pub fn process_name(process: &Process) -> String {
+    let name = if process.exe.is_empty() { format!("[{}]", process.comm) } else { process.exe.clone() };
+    display_safe(&name).into_owned()
 }

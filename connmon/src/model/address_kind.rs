@@ -48,7 +48,7 @@ impl AddressKind {
 
     /// The kind of an address. IPv4-mapped, NAT64 and 6to4 addresses are of the kind of the IPv4 address in them.
     pub fn of(ip: IpAddr) -> Self {
-        match effective(ip) {
+        match effective_address(ip) {
             IpAddr::V4(ip) => of_v4(ip),
             IpAddr::V6(ip) => of_v6(ip),
         }
@@ -97,7 +97,7 @@ impl fmt::Display for AddressKind {
 
 /// The address that decides: the IPv4 address inside a mapped (`::ffff:0:0/96`), NAT64 (`64:ff9b::/96`, RFC 6052)
 /// or 6to4 (`2002::/16`, RFC 3056) one.
-pub(super) fn effective(ip: IpAddr) -> IpAddr {
+pub fn effective_address(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip.to_canonical() else { return ip.to_canonical() };
     let embedded = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
     match v6.segments() {
