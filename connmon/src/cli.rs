@@ -98,9 +98,18 @@ pub enum Command {
   connmon verify a.html")]
     Verify(Verify),
     /// List, query and add geo databases
-    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  connmon geo status
+  connmon geo lookup 8.8.8.8"
+    )]
     Geo(Geo),
     /// Check this kernel and a store
+    #[command(after_help = "Examples:
+  sudo connmon doctor       which backend works on this kernel, and why the others do not
+  connmon doctor --db a.db  also what the store holds and what it lacks")]
     Doctor(Doctor),
     /// Print a shell completion script
     Completions {

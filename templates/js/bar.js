@@ -5,7 +5,7 @@ import { byId, download, html, replace, svg } from "./dom.js";
 import { askedText, intervalText, nearText } from "./asked.js";
 import { bytesText, count, durationText, grouped } from "./format.js";
 import { csvParts } from "./csv.js";
-import { hasFailed } from "./groups.js";
+import { hasFailed, total } from "./groups.js";
 import { widened } from "./steps.js";
 import { FIELDS } from "./query/fields.js";
 import { axisText, timeWord } from "./format.js";
@@ -121,11 +121,10 @@ export class Bar {
       this.input.value = question.filter;
     }
     if (this.measure) this.measure.value = question.measure;
-    let bytes = 0;
-    for (let i = 0; i < rows.length; i += 1) bytes += model.tx[rows[i]] + model.rx[rows[i]];
+    const { tx, rx } = total(model, rows);
     const every = model.order.length;
     const all = rows.length === every;
-    replace(this.count, html("b", {}, grouped(rows.length)), all ? ` ${every === 1 ? "connection" : "connections"}` : ` of ${grouped(every)}`, html("span", {}, bytesText(bytes)));
+    replace(this.count, html("b", {}, grouped(rows.length)), all ? ` ${every === 1 ? "connection" : "connections"}` : ` of ${grouped(every)}`, html("span", {}, bytesText(tx + rx)));
     this.fault.hidden = fault === null;
     this.fault.textContent = fault === null ? "" : `${fault.sentence()} — still showing ${app.valid === "" ? "everything" : app.valid}`;
     this.input.setAttribute("aria-invalid", String(fault !== null));

@@ -9,7 +9,7 @@ import { DIRECTIONS, ENDS } from "./query/entries.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./model.js").Model} Model */
-/** @typedef {{title: string, name: string, field: string, codes: (row: number) => number, words: readonly string[], shown: (word: string) => string, value: (word: string) => string | null}} Kind */
+/** @typedef {{title: string, name: string, field: string, codes: import("./groups.js").Code, words: readonly string[], shown: (word: string) => string, value: (word: string) => string | null}} Kind */
 
 const BARS = 8;
 
@@ -100,7 +100,7 @@ function kinds(model) {
       value: (word) => (word === "" || word.startsWith("-") ? null : word),
     },
     {
-      title: "Processes", name: "proc", field: "proc", words: process.words, codes: (row) => (model.owner[row] < 0 ? -1 : process.codes[model.owner[row]]),
+      title: "Processes", name: "proc", field: "proc", words: process.words, codes: (_, one) => (one < 0 ? -1 : process.codes[one]),
       shown: same, value: same,
     },
     {
@@ -140,5 +140,5 @@ function ports(model) {
 /** @param {Model} model */
 function userCodes(model) {
   const { codes, words } = coding(model.processes, (process) => process.user ?? String(process.uid));
-  return { words, codes: (/** @type {number} */ row) => (model.owner[row] < 0 ? -1 : codes[model.owner[row]]) };
+  return { words, codes: (/** @type {number} */ _, /** @type {number} */ one) => (one < 0 ? -1 : codes[one]) };
 }

@@ -117,7 +117,7 @@ export class Drawer {
       ["Round trip", flags & FLAGS.kernel ? (m.rtt[row] ? durationText(m.rtt[row] * 1000) : "not measured") : null],
       ["Not exact", m.inexactReasons[m.inexact[row]] || null],
     ]);
-    const shares = m.shares.get(row) ?? [];
+    const shares = all.shares.get(row) ?? [];
     return [
       head,
       list([

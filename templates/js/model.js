@@ -57,8 +57,8 @@
  * @property {Home | null} home where the host stands
  * @property {Map<string, Country>} countries by code
  * @property {number} step milliseconds of the steps in which bytes are kept by time
- * @property {Map<number, Float64Array>} steps of the rows that did not move all bytes in the step in which they were opened: three numbers a step, its start in milliseconds since 1970, bytes sent, bytes received
- * @property {Model} [whole] where `tx` and `rx` are of a chosen time only: the model with all of them
+ * @property {Map<number, Float64Array>} steps of the rows that did not move all bytes in the step in which they were opened: see `steps.js`
+ * @property {Model} [whole] where `tx`, `rx` and `shares` are of a chosen time only: the model with all of them
  * @property {number} base milliseconds since 1970 to which times refer
  * @property {number} open the code of an end that has not come
  * @property {Float64Array} opened nanoseconds since `base`

@@ -28,8 +28,8 @@ export class Programs {
 
   draw() {
     const { model, rows, question } = this.app;
-    const found = sums(model, rows, (row) => model.owner[row], model.processes.length);
-    const peers = peersOf(model, rows, (row) => model.owner[row], model.processes.length);
+    const found = sums(model, rows, (_, process) => process, model.processes.length);
+    const peers = peersOf(model, rows, (_, process) => process, model.processes.length);
     /** @type {(sum: import("./groups.js").Sum) => number} */
     const of = { bytes: (/** @type {any} */ s) => s.tx + s.rx, connections: (/** @type {any} */ s) => s.connections, peers: (/** @type {any} */ s) => peers[s.key] }[question.measure];
     found.sort((a, b) => of(b) - of(a));
@@ -61,13 +61,14 @@ export class Programs {
     const length = Math.max(1, Math.ceil((to - start) / whole.step / POINTS)) * whole.step;
     const count = Math.max(1, Math.ceil((to - start) / length));
     /** @type {Map<number, Float64Array>} */
-    const found = new Map([...wanted].map((owner) => [owner, new Float64Array(count)]));
+    const found = new Map([...wanted].map((process) => [process, new Float64Array(count)]));
     for (const row of rows) {
-      const points = found.get(model.owner[row]);
-      if (!points) continue;
-      eachStep(whole, row, (at, tx, rx) => {
+      const shares = whole.shares.get(row);
+      if (!shares && !found.has(model.owner[row])) continue;
+      eachStep(whole, row, (at, tx, rx, share) => {
+        const points = found.get(shares ? shares[share].process : model.owner[row]);
         const point = Math.floor((at - start) / length);
-        if (point >= 0 && point < count && at < to) points[point] += tx + rx;
+        if (points && point >= 0 && point < count && at < to) points[point] += tx + rx;
       });
     }
     return found;

@@ -2,6 +2,7 @@
 // The IPv4 addresses on a Hilbert curve: the whole of them in blocks of 16 bits, or one /8 in blocks of 24.
 
 import { append, byId, html, keepingFocus, replace } from "./dom.js";
+import { sums } from "./groups.js";
 import { bytesText, count, grouped } from "./format.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -65,11 +66,9 @@ export class Space {
     this.bytes = new Float64Array(SIDE * SIDE);
     this.rows = new Uint32Array(SIDE * SIDE);
     const blocks = Int32Array.from(model.endpoints, (one) => this.cellOf(one.number));
-    for (const row of rows) {
-      const block = blocks[model.remote[row]];
-      if (block < 0) continue;
-      this.bytes[block] += model.tx[row] + model.rx[row];
-      this.rows[block] += 1;
+    for (const { key, connections, tx, rx } of sums(model, rows, (row) => blocks[model.remote[row]], SIDE * SIDE)) {
+      this.bytes[key] = tx + rx;
+      this.rows[key] = connections;
     }
     this.paint();
     this.rank();

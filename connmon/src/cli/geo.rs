@@ -69,7 +69,7 @@ country, region, city, latitude, longitude, asn, as_name and the like), and with
   the tables of IP2Location                                           as they are downloaded"
     )]
     Import(Import),
-    /// Download a database: the only command that uses the network, for this URL and its redirects
+    /// Download a database; no address is asked but this URL and its redirects
     #[command(after_help = "Examples:
   connmon geo fetch dbip-city-lite
   connmon geo fetch https://example.org/geo/city.mmdb --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

@@ -69,14 +69,14 @@ impl Pipeline {
             Ok(()) if file.failing => {
                 file.failing = false;
                 tracing::warn!(
-                    "the capture file {} can be written again; nothing of it is missing",
+                    "the capture file {} can be written again; nothing in it is missing",
                     file.path
                 );
             }
             Err(error) if !file.failing && !file.writer.is_over() => {
                 file.failing = true;
                 tracing::warn!(
-                    "the capture file {} cannot be written: {error}; its frames wait in memory, and it is tried again",
+                    "the capture file {} cannot be written: {error}; its frames wait in memory, and connmon will try again",
                     file.path
                 );
             }

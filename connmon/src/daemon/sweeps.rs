@@ -34,12 +34,12 @@ impl Sweeps {
             Ok(()) => {
                 self.whole = Some(now);
                 if self.told.take().is_some() {
-                    tracing::warn!("the kernel's maps can be read again; nothing of them is missing");
+                    tracing::warn!("the kernel's maps can be read again; nothing in them was lost");
                 }
             }
             Err(error) if self.told.is_none_or(|told| told.elapsed() >= REMIND) => {
                 self.told = Some(Instant::now());
-                tracing::warn!("{error}; the recording goes on, and it is tried again");
+                tracing::warn!("{error}; the recording goes on, and connmon will try again");
             }
             Err(_) => {}
         }

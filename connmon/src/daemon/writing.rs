@@ -195,7 +195,7 @@ impl Thread {
                 failing.told = Some(now);
                 let waits = bytes(self.state.waiting.load(Ordering::Relaxed) as u64);
                 tracing::warn!(
-                    "{}; the recording goes on in memory ({waits} wait), and it is tried again",
+                    "{}; the recording goes on in memory ({waits} wait), and connmon will try again",
                     display_safe(&error.to_string())
                 );
             }

@@ -105,8 +105,8 @@ fn a_clock_that_was_set_is_told_with_the_recording() {
         words[0],
         "The clock of this host was set 2 times, forward by 1\u{a0}h 00\u{a0}min at 1970-01-01 00:00:12 UTC, to 1970-01-01 \
          01:00:12 UTC; back by 2\u{a0}h 00\u{a0}min at 1970-01-01 01:00:14 UTC, to 1969-12-31 23:00:14 UTC, while recording 1 \
-         was running, whose times are by the clock as it was when the recording began. Subtract 1\u{a0}h 00\u{a0}min from its \
-         times from 1970-01-01 00:00:14 UTC on to have those of the clock since."
+         was running; the times of that recording follow the clock as it was when the recording began. Subtract 1\u{a0}h \
+         00\u{a0}min from its times from 1970-01-01 00:00:14 UTC on to get those of the clock."
     );
     let since = Selection { since: Some(Timestamp(12_000_000_000)), ..Selection::default() };
     assert_eq!(of(since).verdict, Verdict::Partial, "what was asked for may be elsewhere");

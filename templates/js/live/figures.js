@@ -3,30 +3,21 @@
 
 import { byId, html, replace } from "../dom.js";
 import { bytesText, count, grouped } from "../format.js";
-import { hasFailed } from "../groups.js";
-import { DIRECTIONS } from "../query/entries.js";
+import { eachPart, sums, total } from "../groups.js";
 
 /** @typedef {import("../model.js").Model} Model */
 
-const INBOUND = DIRECTIONS.indexOf("in");
-
 /** What all rows add up to. @param {Model} model */
 export function figuresOf(model) {
-  const { order, tx, rx, end, open, owner, others, remote, direction, processes, endpoints } = model;
-  let [sent, received, bad, still, unowned, inbound, unlocated] = [0, 0, 0, 0, 0, 0, 0];
+  const { order, remote, processes, endpoints } = model;
+  const all = total(model, order);
+  const unowned = sums(model, order, (_, process) => (process < 0 ? 0 : -1), 1)[0]?.connections ?? 0;
+  let unlocated = 0;
   const [acting, met] = [new Uint8Array(processes.length), new Uint8Array(endpoints.length)];
-  for (let i = 0; i < order.length; i += 1) {
-    const row = order[i];
-    sent += tx[row];
-    received += rx[row];
-    if (hasFailed(model, row)) bad += 1;
-    if (end[row] === open) still += 1;
-    if (direction[row] === INBOUND) inbound += 1;
-    if (owner[row] >= 0) acting[owner[row]] = 1;
-    else if (!others.has(row)) unowned += 1;
+  eachPart(model, order, (row, process) => {
+    if (process >= 0) acting[process] = 1;
     met[remote[row]] = 1;
-  }
-  for (const list of others.values()) for (const one of list) acting[one] = 1;
+  });
   const countries = new Set();
   endpoints.forEach((one, place) => {
     if (!met[place] || !one.public) return;
@@ -35,7 +26,7 @@ export function figuresOf(model) {
   });
   const ids = new Set();
   processes.forEach((one, place) => { if (acting[place]) ids.add(`${one.pid} ${one.started}`); });
-  return { sent, received, connections: order.length, bad, still, processes: ids.size, remotes: met.reduce((sum, one) => sum + one, 0), countries: countries.size, unowned, inbound, unlocated };
+  return { sent: all.tx, received: all.rx, connections: all.connections, bad: all.failed, still: all.open, processes: ids.size, remotes: met.reduce((sum, one) => sum + one, 0), countries: countries.size, unowned, inbound: all.inbound, unlocated };
 }
 
 /** What stands below each figure, in the page's order, in the words of the server. @param {ReturnType<typeof figuresOf>} found */

@@ -58,7 +58,7 @@ function modelOf(list, unit = "a.service", shift = 0) {
     id: numbers((one) => one.id), tx: numbers((one) => one.tx), rx: numbers((one) => one.rx), wireTxPackets: Uint16Array.from(rows, (one) => one.wirePackets), owner,
     shares: new Map(shared.map(([row, process]) => [row, [{ process, tx: 1, rx: 2, txCalls: 3, rxCalls: 4 }]])), others: new Map(shared.map(([row, process]) => [row, [process]])),
     // Every fourth row moved its bytes in two steps.
-    step: 10_000, steps: new Map(rows.flatMap((one, row) => (one.id % 4 ? [] : [[row, Float64Array.of(NOW, one.tx, 0, NOW + 20_000, 0, one.rx)]]))),
+    step: 10_000, steps: new Map(rows.flatMap((one, row) => (one.id % 4 ? [] : [[row, Float64Array.of(NOW, one.tx, 0, 0, NOW + 20_000, 0, one.rx, 0)]]))),
     asked: Uint32Array.from(rows, (one) => (one.names.length > 1 ? locals.place(`10.0.0.${one.id}`) : 0)), askedPort: numbers((one) => one.names.length),
     moreNamed: new Map(rows.flatMap((one, row) => (one.names.length > 1 ? [[row, [one.id]]] : []))),
     txCalls: zero, rxCalls: zero, kernelTx: zero, kernelRx: zero, wireTx: zero, wireRx: zero, wireRxPackets: zero, retransmits: zero, retransmitted: zero, rtt: zero,

@@ -49,12 +49,13 @@ export function modelOf(rows, base) {
     open: ENDS.indexOf("open"),
     step: 10_000,
     steps: new Map(),
-    flags: Uint8Array.from(rows, (row) => ((row.failed ? FLAGS.failed : 0) | (row.facts?.asked ? FLAGS.asked : 0))),
+    shares: new Map(rows.flatMap((row, at) => (row.shares ? [[at, row.shares.map((/** @type {any} */ { process, ...share }) => ({ ...share, process: users[at][process], txCalls: 0, rxCalls: 0 }))]] : []))),
+    flags: Uint8Array.from(rows, (row) => ((row.failed ? FLAGS.failed : 0) | (row.facts?.asked ? FLAGS.asked : 0) | (row.subflow ? FLAGS.subflow : 0))),
     opened: Float64Array.from(rows, (row) => since(row.opened)),
     lasted: Float64Array.from(rows, (row) => since(row.watched) - since(row.opened)),
     tx: Float64Array.from(rows, (row) => row.tx ?? 0),
     rx: Float64Array.from(rows, (row) => row.rx ?? 0),
-    owner: Int32Array.from(users, (list) => list[0] ?? -1),
+    owner: Int32Array.from(users, (list, at) => (rows[at].unowned ? -1 : (list[0] ?? -1))),
     others: new Map(users.flatMap((list, row) => (list.length > 1 ? [[row, list.slice(1)]] : []))),
     local: new Uint32Array(rows.length),
     locals: rows.map((row) => row.facts?.asked?.ip ?? ""),
@@ -63,7 +64,7 @@ export function modelOf(rows, base) {
     remote: Uint32Array.from(rows, (row) =>
       endpoints.place(
         {
-          ip: row.remote, number: address(row.remote) ?? 0n, public: row.public, kind: "", country: row.country ?? null,
+          ip: row.remote, number: address(row.remote) ?? 0n, public: row.public, kind: row.kind ?? "", country: row.country ?? null,
           asn: row.asn ?? null, org: row.org ?? null, city: row.city ?? null, at: null,
         },
         row.remote,

@@ -15,7 +15,7 @@ const row = (/** @type {number} */ seconds, /** @type {number} */ tx, /** @type 
 test("a time has the bytes of its steps", () => {
   const model = modelOf([row(3, 1, 2), row(8, 30, 40)], BASE + 500);
   // The second moved its bytes in its first step, and two and five steps later.
-  readSteps(model, { row: [1, 1, 1], after: [0, 2, 5], tx: [10, 20, 0], rx: [0, 0, 40] }, 3);
+  readSteps(model, { row: [1, 1, 1], after: [0, 2, 5], tx: [10, 20, 0], rx: [0, 0, 40], share: [0, 0, 0] }, 3);
   const sums = (/** @type {number} */ from, /** @type {number} */ to) => {
     const time = widened(model, [BASE + from * 1000, BASE + to * 1000]);
     const { tx, rx, whole } = during(model, model.order, time);
@@ -31,13 +31,13 @@ test("a time has the bytes of its steps", () => {
 });
 
 test("longer steps have the same sums", () => {
-  const steps = Float64Array.of(BASE, 1, 2, BASE + 10_000, 3, 4, BASE + 60_000, 5, 6);
-  assert.deepEqual([...lengthened(steps, 30_000)], [BASE, 4, 6, BASE + 60_000, 5, 6]);
+  const steps = Float64Array.of(BASE, 1, 2, 0, BASE + 10_000, 3, 4, 0, BASE + 60_000, 5, 6, 0, BASE, 7, 8, 1);
+  assert.deepEqual([...lengthened(steps, 30_000)], [BASE, 4, 6, 0, BASE + 60_000, 5, 6, 0, BASE, 7, 8, 1]);
   const model = modelOf([row(3, 1, 2)], BASE);
   /** @type {number[][]} */
   const found = [];
   eachStep(model, 0, (...step) => found.push(step));
-  assert.deepEqual(found, [[BASE, 1, 2]]);
+  assert.deepEqual(found, [[BASE, 1, 2, 0]]);
 });
 
 test("a time that is typed has the bytes of that time, as one that is chosen has", () => {

@@ -12,9 +12,12 @@ use crate::truth::End;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::pair("tcp-setuid", "the user changes while the connection is open", |w| drain(&mut one(w)?), {
-            setuid
-        }),
+        Case::pair(
+            "tcp-setuid",
+            "the user changes while the connection is open",
+            |w| drain(&mut one(w)?),
+            setuid,
+        ),
         Case::pair("pid-reused", "two processes, one after the other, with the same PID", twice, client)
             .drive(same_pid),
     ]

@@ -45,7 +45,7 @@ pub fn store() -> Result<()> {
     until("another store", || begun(&db))?;
     let later = traffic_truth(&["case", "tcp-simple-v4"])?;
     let said = recorder.stop_by(libc::SIGHUP)?;
-    for words in ["it is tried again", "can be written again", "was moved to"] {
+    for words in ["connmon will try again", "can be written again", "was moved to"] {
         ensure!(said.contains(words), "not said: {words}\n{said}");
     }
     for (store, truths) in [(&old, &truths), (&db, &later)] {
@@ -134,7 +134,7 @@ pub fn descriptors() -> Result<()> {
     let recorder = Recorder::start(&db, &[])?;
     recorder.limit(libc::RLIMIT_NOFILE, Some(3))?;
     let truths = traffic_truth(&["case", "tcp-many"])?;
-    recorder.wait_until_said("the recording goes on, and it is tried again")?;
+    recorder.wait_until_said("the recording goes on, and connmon will try again")?;
     recorder.limit(libc::RLIMIT_NOFILE, None)?;
     recorder.wait_until_said("the kernel's maps can be read again")?;
     recorder.stop()?;

@@ -86,13 +86,15 @@ fn figure(place: usize, page: Page, rows: &[Row]) -> Column<Row> {
     Column::new(page.name, Coding::Beside(beside, packets), of, near, rows)
 }
 
-/// The columns of what was moved by time: which row, in which step after the one in which it was opened, and the bytes.
+/// The columns of what was moved by time: which row, in which step after the one in which it
+/// was opened, the bytes, and of which of the row's shares.
 pub(super) fn step_columns(steps: &[StepRow]) -> Vec<Column<StepRow>> {
-    let table: [Own<StepRow>; 4] = [
+    let table: [Own<StepRow>; 5] = [
         ("row", Coding::Delta, |step| step.row),
         ("after", Coding::Plain, |step| step.after),
         ("tx", Coding::Plain, |step| step.tx),
         ("rx", Coding::Plain, |step| step.rx),
+        ("share", Coding::Plain, |step| step.share),
     ];
     table.into_iter().map(|(name, coding, of)| Column::new(name, coding, of, |_| 0, steps)).collect()
 }

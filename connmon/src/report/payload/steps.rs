@@ -10,9 +10,11 @@ use crate::summary::Window;
 const MOST: usize = 500_000;
 /// So many steps are enough for the time that a page covers.
 const ENOUGH: i64 = 2_000;
-/// What a connection moved in one step.
+/// What a process moved on a connection in one step.
 #[derive(Clone, Copy)]
 struct Entry {
+    /// Of which share of the connection.
+    share: usize,
     /// Which step since 1970.
     number: i64,
     tx: u64,
@@ -25,6 +27,7 @@ pub(super) struct StepRow {
     pub(super) after: u64,
     pub(super) tx: u64,
     pub(super) rx: u64,
+    pub(super) share: u64,
 }
 
 /// What the connections of a page moved by time: exact sums, in steps that are as long as their number demands.
@@ -49,6 +52,7 @@ impl Steps {
         }
         let nanos = self.nanos();
         let all = connection.steps.iter().map(|step| Entry {
+            share: step.share,
             number: step.start.0.div_euclid(nanos),
             tx: step.tx_bytes,
             rx: step.rx_bytes,
@@ -96,6 +100,7 @@ impl Steps {
                     after: u64::try_from(entry.number - first).unwrap_or(0),
                     tx: entry.tx,
                     rx: entry.rx,
+                    share: entry.share as u64,
                 }));
             }
         }
@@ -108,11 +113,12 @@ fn is_plain(entries: &[Entry], opened: i64) -> bool {
     entries.iter().all(|entry| entry.number == opened)
 }
 
-/// One entry a step, in their order.
+/// One entry a share and step, in their order.
 fn joined(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_unstable_by_key(|entry| entry.number);
+    let key = |entry: &Entry| (entry.share, entry.number);
+    entries.sort_unstable_by_key(key);
     entries.dedup_by(|next, entry| {
-        let same = next.number == entry.number;
+        let same = key(next) == key(entry);
         if same {
             (entry.tx, entry.rx) = (entry.tx.saturating_add(next.tx), entry.rx.saturating_add(next.rx));
         }

@@ -7,7 +7,7 @@ use crate::summary::selection::{Selection, Window};
 use crate::summary::spans::Spans;
 
 /// Why there is no record of the future.
-pub(super) const AHEAD: &str = "that time had not come when this was asked";
+pub(super) const AHEAD: &str = "that time was still in the future when this was asked";
 
 /// The time that was asked for, in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -163,15 +163,15 @@ pub fn clock(run: &Run) -> Option<Statement> {
         n => format!(" {n} times,"),
     };
     let text = format!(
-        "The clock of this host was set{times} {each}, while recording {} was running, whose times are by the clock as it was \
-         when the recording began.",
+        "The clock of this host was set{times} {each}, while recording {} was running; the times of that recording follow the \
+         clock as it was when the recording began.",
         run.id
     );
     let ahead = format::duration(last.ahead().unsigned_abs());
     let advice = match last.ahead().signum() {
-        0 => "From then on they are those of the clock again.".to_owned(),
+        0 => "From then on they agree with the clock again.".to_owned(),
         sign => format!(
-            "{} {ahead} {} its times from {} on to have those of the clock since.",
+            "{} {ahead} {} its times from {} on to get those of the clock.",
             if sign > 0 { "Add" } else { "Subtract" },
             if sign > 0 { "to" } else { "from" },
             short(last.time)
@@ -215,7 +215,7 @@ fn recorded(coverage: &Coverage, is_interval: bool) -> Option<Statement> {
         0 => statement(
             Level::Loss,
             "No part of the time that was asked for was recorded.".into(),
-            Some("That nothing is shown says nothing of what happened then."),
+            Some("An empty result does not mean that nothing happened then."),
         ),
         1 => statement(Level::Note, format!("Recorded {each}."), None),
         n => {
@@ -367,7 +367,7 @@ pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
 /// What a live view was never told.
 pub(super) fn unseen(unseen: u64) -> Option<Statement> {
     let text = format!(
-        "{} could not be handed on to this view in time: its connections and byte counts may be too few, the store's are not.",
+        "{} did not reach this view in time: it may show too few connections and bytes; the store has them all.",
         count(unseen, "row"),
     );
     (unseen > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
@@ -379,7 +379,8 @@ const EVERYTHING: &str = "“connmon report” shows everything.";
 /// What the figures of the wire lack.
 pub(super) fn wire(parts: u64, unmeasured: u64) -> impl Iterator<Item = Statement> {
     let of_parts = format!(
-        "Packets are counted for each connection, not by time: what {} put on the wire is in no figure of a part of its time.",
+        "Packets are counted for whole connections, not by time: the figures of the wire leave out {} with only a part in the \
+         chosen time.",
         count(parts, "connection")
     );
     let of_none = format!(
