@@ -198,7 +198,7 @@ fn name(sk: u64, remote: Addr) {
                 }
             },
             None => {
-                let _ = calls::put(thread, &Call { sk, arg: 0, remote, extra: 0 });
+                calls::put_early(thread, &Call { sk, arg: 0, remote, extra: 0 });
             }
         }
     }
