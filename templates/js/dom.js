@@ -1,11 +1,9 @@
 // @ts-check
 // Elements. Text enters the page here and nowhere else, as text: what was captured can be shown and do nothing.
 
-const SVG = "http://www.w3.org/2000/svg";
-// What could change how its surroundings are shown: the set of connmon's own `display_safe`.
-const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef\u{e0000}-\u{e007f}\ufffe\uffff]/gu;
+import { UNSAFE } from "./query/entries.js";
 
+const SVG = "http://www.w3.org/2000/svg";
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes */
 

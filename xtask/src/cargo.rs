@@ -63,7 +63,7 @@ fn parse_script_folder(messages: &str, package: &str) -> Option<PathBuf> {
         let is_it = message["reason"] == "build-script-executed" && id.rsplit('/').next()? == package;
         is_it.then(|| message["out_dir"].as_str().map(PathBuf::from)).flatten()
     };
-    messages.lines().filter_map(folder).last()
+    messages.lines().filter_map(folder).next_back()
 }
 
 /// The executables in cargo's messages, one JSON object a line. What is not a message is passed over.

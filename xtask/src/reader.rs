@@ -1,4 +1,5 @@
-//! The connmon that is built without its recorder: it needs no BPF toolchain and no aya, and answers from a store without root.
+//! The connmon that is built without its recorder: it needs no BPF toolchain and no aya, and answers from a store without root. The
+//! fuzz targets are checked with it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,6 +29,10 @@ pub fn run() -> Result<()> {
     if let Some(name) = needed {
         bail!("without its recorder connmon still needs {name}");
     }
+    // What is fuzzed is all in it; only running the targets takes a nightly compiler.
+    let mut fuzz =
+        cargo::cargo(&["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features"]);
+    sh::run(fuzz.arg("--target-dir").arg(workspace::root().join("target")))?;
     let made = cargo::executables(&mut cargo::cargo(&["build", "-p", "connmon", "--no-default-features"]))?;
     let built = cargo::find(&made, "connmon")?;
     let folder = std::env::temp_dir().join(format!("connmon-reader-{}", std::process::id()));

@@ -222,14 +222,13 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
 }
 
 pub fn processes(hostile: bool) -> Vec<Arc<Process>> {
+    // The table that every sink is held to.
+    const TABLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/hostile.json"));
+    let table: Vec<serde_json::Value> = serde_json::from_str(TABLE).unwrap_or_default();
     let process = |(i, kind): (usize, &Kind)| {
-        let attack = hostile && i % 4 == 0;
-        let text = |text: &str| {
-            if attack {
-                format!("<script>alert(1)</script>\u{1b}[31m\u{202e}\"'{text}\0</style>")
-            } else {
-                text.into()
-            }
+        let text = |text: &str, number: usize| match table[number % table.len()]["text"].as_str() {
+            Some(attack) if hostile => attack.to_owned(),
+            _ => text.to_owned(),
         };
         Arc::new(Process {
             id: ProcessId {
@@ -238,11 +237,11 @@ pub fn processes(hostile: bool) -> Vec<Arc<Process>> {
             },
             started: Timestamp(START - 9 * HOURS + 9_000_000_000 * (1 + i as i64 * i as i64)),
             ppid: 1,
-            comm: text(kind.0),
-            exe: text(kind.1),
-            cmdline: text(kind.2),
+            comm: text(kind.0, 2 * KINDS.len() + i),
+            exe: text(kind.1, 2 * i),
+            cmdline: text(kind.2, i),
             uid: if kind.3 == "root" { 0 } else { 1000 + i as u32 },
-            user: Some(kind.3.into()),
+            user: Some(text(kind.3, 2 * i + 1)),
             kernel_thread: kind.1.is_empty(),
             ..Process::default()
         })

@@ -1,5 +1,6 @@
 //! The language against its contract, `golden/cases.json`, and what a file of cases cannot say.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::fields::{Data, NetworkFrom, NumberFrom, Unit};
 use super::{FIELDS, Field, Filter, Row};
 use crate::model::facts::FACTS;
-use crate::model::{Proto, Service, Timestamp};
+use crate::model::{Proto, Service, Timestamp, display_safe};
 use crate::model::{country_named, country_names};
 
 #[derive(Deserialize)]
@@ -143,6 +144,10 @@ fn the_page_knows_the_same_fields() {
     for (name, words) in [("PROTOS", words("proto")), ("DIRECTIONS", words("dir")), ("ENDS", words("end"))] {
         text.push_str(&format!("export const {name} = {};\n", json!(words)));
     }
+    text.push_str(&format!(
+        "// What is shown escaped, as by `display_safe`.\nexport const UNSAFE = /[{}]/gu;\n",
+        escaped()
+    ));
     text.push_str("\n/** @type {readonly import(\"./fields.js\").Entry[]} */\nexport const ENTRIES = [\n");
     for field in FIELDS.iter() {
         text.push_str(&format!("  {},\n", entry(field)));
@@ -150,6 +155,21 @@ fn the_page_knows_the_same_fields() {
     text.push_str("];\n");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/js/query/entries.js");
     crate::summary::golden::compare_file(&file, "filter", &text);
+}
+
+/// The ranges of characters that are not shown as they are, for an expression of the page.
+fn escaped() -> String {
+    let is_unsafe = |code: &u32| {
+        char::from_u32(*code).is_some_and(|c| matches!(display_safe(&c.to_string()), Cow::Owned(_)))
+    };
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for code in (0..=u32::from(char::MAX)).filter(is_unsafe) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == code => *last = code,
+            _ => ranges.push((code, code)),
+        }
+    }
+    ranges.iter().map(|(first, last)| format!("\\u{{{first:x}}}-\\u{{{last:x}}}")).collect()
 }
 
 /// What the page has to know of a field.

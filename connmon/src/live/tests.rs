@@ -1,6 +1,7 @@
 //! What viewers see, from the rows of a batch on.
 
 mod board;
+pub(crate) mod hostile;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp};
+use crate::model::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp, json_safe};
 use crate::rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 use crate::store::Verdicts;
 
@@ -171,10 +171,10 @@ impl Update {
             + self.lookups.len()
     }
 
-    /// One line of JSON, with its end.
+    /// One line of JSON, with its end; a terminal that shows it obeys nothing in it.
     pub fn to_line(&self) -> String {
         // Plain data with text keys: serde_json can only fail at those (docs.rs/serde_json, `to_string`).
-        let mut line = serde_json::to_string(self).unwrap_or_default();
+        let mut line = json_safe(&serde_json::to_string(self).unwrap_or_default());
         line.push('\n');
         line
     }

@@ -58,6 +58,13 @@ impl DerefMut for Connection {
     }
 }
 
+impl Facts {
+    /// Of what has closed and nobody said why, no probe saw the end.
+    pub fn settle_end(&mut self) {
+        self.end = self.end.or(self.closed.map(|_| End::Unseen));
+    }
+}
+
 impl Connection {
     /// Application bytes sent, by all processes.
     pub fn tx_bytes(&self) -> u64 {
@@ -98,6 +105,43 @@ impl Connection {
     /// totals tell, or as a subflow of an MPTCP connection.
     fn beside(&self) -> u64 {
         self.kernel.map_or(u64::from(self.preexisting), |kernel| kernel.tx_bytes | kernel.rx_bytes)
+    }
+
+    /// Adds bytes sent and received, and calls that sent and received, to the share of their process, and gives its place. A
+    /// process that ran several programs has one share, under the latest.
+    pub fn add_share(&mut self, process: &Arc<Process>, moved: [u64; 4]) -> usize {
+        let known = self.traffic.iter().position(|share| share.process.id == process.id);
+        let place = known.unwrap_or(self.traffic.len());
+        if known.is_none() {
+            let none = Share { process: process.clone(), tx_bytes: 0, rx_bytes: 0, tx_calls: 0, rx_calls: 0 };
+            if self.traffic.is_empty() {
+                // Most have one share only: no room for four.
+                self.traffic.reserve_exact(1);
+            }
+            self.traffic.push(none);
+        }
+        let Share { process: of, tx_bytes, rx_bytes, tx_calls, rx_calls } = &mut self.traffic[place];
+        of.clone_from(process);
+        for (sum, more) in [tx_bytes, rx_bytes, tx_calls, rx_calls].into_iter().zip(moved) {
+            *sum = sum.saturating_add(more);
+        }
+        place
+    }
+
+    /// Adds the names of its remote address to its own, and puts all in order: what tells most comes first, and within a source
+    /// they keep the order in which they were found.
+    pub fn add_names<'a>(&mut self, of_address: impl IntoIterator<Item = &'a Name>) {
+        self.names.extend(of_address.into_iter().cloned());
+        self.names.sort_by_key(|name| name.source);
+    }
+
+    /// Lets what is known of a connection without an end reach to that of its recording, where that is over.
+    pub fn cut_off_at(&mut self, end: Option<Timestamp>) {
+        if self.closed.is_none() {
+            self.cut_off = end.map(|end| end.max(self.opened));
+            self.end = self.end.or(self.cut_off.map(|_| End::RecordingEnded));
+            self.inexact = self.inexact.take().or_else(|| self.cut_off.map(|_| CUT_OFF.into()));
+        }
     }
 
     /// Whether all that was seen of it lies between two times.

@@ -7,7 +7,7 @@ use rusqlite::types::{FromSql, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement};
 
 use crate::model::facts::{Cell, FACTS, Fact, Facts, Seen};
-use crate::model::{End, Endpoint, Proto, Timestamp};
+use crate::model::{Endpoint, Proto, Timestamp};
 
 /// A column; stores of earlier versions lack some of them until something is recorded into them.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,7 @@ impl Columns {
             }
         }
         // Where its last record was lost, the store has a time and no reason.
-        facts.end = facts.end.or(facts.closed.map(|_| End::Unseen));
+        facts.settle_end();
         Ok(facts)
     }
 }

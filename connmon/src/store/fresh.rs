@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rusqlite::Transaction;
 
-use super::{RUN_SHIFT, geo, names, processes, read};
-use crate::model::{Connection, End, Location, Name, Process};
+use super::{RUN_SHIFT, geo, names, processes};
+use crate::model::{Connection, Location, Name, Process};
 use crate::rows::{Batch, ConnectionRow};
 
 /// Processes, and remote addresses, that are remembered; beyond, the store is asked again.
@@ -95,7 +95,7 @@ impl Fresh {
             let process = self.process(db, row.process)?;
             if let (Some(process), Some(connection)) = (process, fresh.get_mut(&row.connection)) {
                 let figures = [row.tx_bytes, row.rx_bytes, row.tx_calls, row.rx_calls];
-                read::add_share(&mut connection.traffic, &process, figures);
+                connection.add_share(&process, figures);
             }
         }
         for row in &batch.names {
@@ -121,10 +121,9 @@ impl Fresh {
             connection.observed = Some(observed);
         }
         for connection in fresh.values_mut() {
-            if let Some(remote) = self.remotes.get(&connection.remote.ip) {
-                connection.names.extend(remote.names.iter().cloned());
-            }
-            connection.names.sort_by_key(|name| name.source);
+            connection.add_names(
+                self.remotes.get(&connection.remote.ip).into_iter().flat_map(|remote| &remote.names),
+            );
         }
         Ok(())
     }
@@ -186,7 +185,7 @@ impl Fresh {
 pub(super) fn check(db: &Transaction<'_>, fresh: &HashMap<i64, Connection>) -> rusqlite::Result<()> {
     let hits = super::labels::Hits::new(db)?;
     for connection in fresh.values() {
-        let stored = read::one(db, &hits, connection.id)?.map(|(_, stored)| stored);
+        let stored = super::read::one(db, &hits, connection.id)?.map(|(_, stored)| stored);
         let shown = |connection: &Connection| {
             format!("{:?}", crate::filter::Row::of(connection, crate::model::Timestamp(7)))
         };
@@ -209,6 +208,6 @@ fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote
 /// What a later row of a connection changes.
 fn update(connection: &mut Connection, row: &ConnectionRow, owner: Option<Arc<Process>>) {
     connection.facts = row.facts.clone();
-    connection.end = row.end.or(row.closed.map(|_| End::Unseen));
+    connection.settle_end();
     connection.owner = owner;
 }

@@ -146,7 +146,7 @@ impl Judge {
     ) -> rusqlite::Result<()> {
         let id = connection.id;
         let row = id & ((1 << RUN_SHIFT) - 1);
-        read::cut_off(connection, batch.ended.then_some(batch.time));
+        connection.cut_off_at(batch.ended.then_some(batch.time));
         if !self.lists.is_empty() {
             let mut hits = Vec::new();
             for found in self.lists.matches(&Row::of(connection, batch.time), connection.remote.port) {

@@ -236,9 +236,7 @@ impl<'db> Reader<'db> {
                 connection.names.extend(name(row, process)?);
             }
         }
-        connection.names.extend(self.of_endpoint.get(&endpoint).into_iter().flatten().cloned());
-        // Within a source they keep the order in which they were found.
-        connection.names.sort_by_key(|name| name.source);
+        connection.add_names(self.of_endpoint.get(&endpoint).into_iter().flatten());
         if self.known.observed.contains(&connection.id) {
             let mut rows = self.observed.query([connection.id])?;
             if let Some(row) = rows.next()? {

@@ -14,8 +14,8 @@ use super::{Store, StoreError, filter, keep, names, processes};
 use crate::filter::Filter;
 use crate::filter::sql::KNOWN_END;
 use crate::model::{
-    CUT_OFF, ClockStep, Completeness, Connection, End, Gap, Matching, Process, Reconciliation, Run, STEP_NS,
-    Share, Step, Timestamp,
+    ClockStep, Completeness, Connection, Gap, Matching, Process, Reconciliation, Run, STEP_NS, Step,
+    Timestamp,
 };
 
 impl Store {
@@ -74,13 +74,13 @@ impl Store {
         while let Some(row) = rows.next().map_err(error)? {
             let run = columns.run_id.get(row).map_err(error)?;
             let mut connection = connection(row, &columns, &processes, &mut places).map_err(error)?;
-            cut_off(&mut connection, ends.get(&run).copied().flatten());
+            connection.cut_off_at(ends.get(&run).copied().flatten());
             while let Some(((id, process, figures), start)) = share {
                 if id > connection.id {
                     break;
                 }
                 if let (true, Some(process)) = (id == connection.id, processes.get(&process)) {
-                    let share = add_share(&mut connection.traffic, process, figures);
+                    let share = connection.add_share(process, figures);
                     add_step(&mut connection, share, start, figures);
                 }
                 share = traffic.next().map_err(error)?.map(step_row).transpose().map_err(error)?;
@@ -146,7 +146,7 @@ impl Store {
             && !self.going_on
         {
             let run = self.runs()?.into_iter().find(|one| one.id == *run);
-            cut_off(connection, run.and_then(|run| run.cut()));
+            connection.cut_off_at(run.and_then(|run| run.cut()));
         }
         Ok(found)
     }
@@ -238,7 +238,7 @@ pub(super) fn one(db: &Database, hits: &Hits, id: i64) -> rusqlite::Result<Optio
     for share in shares.query_map([id], share_row)? {
         let (_, process, figures) = share?;
         if let Some(process) = processes.get(&process) {
-            add_share(&mut connection.traffic, process, figures);
+            connection.add_share(process, figures);
         }
     }
     connection.hits = hits.of(db, id)?;
@@ -257,30 +257,6 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<((i64, i64, Figures), Timestamp)>
     Ok((share_row(row)?, Timestamp(row.get::<_, i64>(6)?.saturating_mul(1_000_000_000))))
 }
 
-/// Adds figures to the share of their process, and gives its place. A process that ran several programs has one share, under
-/// the latest.
-pub(super) fn add_share(
-    traffic: &mut Vec<Share>,
-    process: &Arc<Process>,
-    [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures,
-) -> usize {
-    match traffic.iter_mut().position(|share| share.process.id == process.id) {
-        Some(place) => {
-            let share = &mut traffic[place];
-            share.process = process.clone();
-            share.tx_bytes += tx_bytes;
-            share.rx_bytes += rx_bytes;
-            share.tx_calls += tx_calls;
-            share.rx_calls += rx_calls;
-            place
-        }
-        None => {
-            traffic.push(Share { process: process.clone(), tx_bytes, rx_bytes, tx_calls, rx_calls });
-            traffic.len() - 1
-        }
-    }
-}
-
 /// Adds what was moved in a step. Earlier versions could put it into the step beside the connection's first or last one.
 fn add_step(
     connection: &mut Connection,
@@ -291,15 +267,6 @@ fn add_step(
     let last = connection.known_end().map_or(start, |end| start.min(end.step()));
     let start = last.max(connection.opened.step());
     connection.steps.push(Step { start, length: STEP_NS, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
-}
-
-/// Lets what is known of a connection without an end reach to that of its recording.
-pub(super) fn cut_off(connection: &mut Connection, end: Option<Timestamp>) {
-    if connection.closed.is_none() {
-        connection.cut_off = end.map(|end| end.max(connection.opened));
-        connection.end = connection.end.or(connection.cut_off.map(|_| End::RecordingEnded));
-        connection.inexact = connection.inexact.take().or_else(|| connection.cut_off.map(|_| CUT_OFF.into()));
-    }
 }
 
 fn connection(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Process, STEP_LENGTHS, STEP_NS, Share, Step, Timestamp};
+use crate::model::{Connection, Process, STEP_LENGTHS, STEP_NS, Step, Timestamp};
 use crate::rows::TrafficRow;
 
 /// A row a process and step, in their order.
@@ -72,48 +72,21 @@ impl Moved {
         self.0.shrink_to_fit();
     }
 
-    /// What each process moved, and when. One that ran several programs has one share, under the latest.
-    pub(super) fn shares(
+    /// Puts into a connection what each process moved, and when.
+    pub(super) fn put_into(
         &self,
+        connection: &mut Connection,
         process: impl Fn(i64) -> Option<Arc<Process>>,
         step: usize,
-    ) -> (Vec<Share>, Vec<Step>) {
-        let (mut shares, mut steps): (Vec<Share>, Vec<Step>) = (Vec::new(), Vec::with_capacity(self.0.len()));
+    ) {
         let length = seconds(step).saturating_mul(1_000_000_000);
-        for of_process in self.0.chunk_by(|a, b| a.process == b.process) {
-            let Some(process) = process(of_process[0].process) else { continue };
-            let place = match shares.iter().position(|known| known.process.id == process.id) {
-                Some(place) => place,
-                None => {
-                    let none = Share {
-                        process: process.clone(),
-                        tx_bytes: 0,
-                        rx_bytes: 0,
-                        tx_calls: 0,
-                        rx_calls: 0,
-                    };
-                    shares.push(none);
-                    shares.len() - 1
-                }
-            };
-            let share = &mut shares[place];
-            share.process = process;
-            for row in of_process {
-                share.tx_bytes = share.tx_bytes.saturating_add(row.tx_bytes);
-                share.rx_bytes = share.rx_bytes.saturating_add(row.rx_bytes);
-                share.tx_calls = share.tx_calls.saturating_add(row.tx_calls);
-                share.rx_calls = share.rx_calls.saturating_add(row.rx_calls);
-                steps.push(Step {
-                    start: Timestamp(row.bucket.saturating_mul(1_000_000_000)),
-                    length,
-                    share: place,
-                    tx_bytes: row.tx_bytes,
-                    rx_bytes: row.rx_bytes,
-                    tx_calls: row.tx_calls,
-                    rx_calls: row.rx_calls,
-                });
-            }
+        connection.steps.reserve_exact(self.0.len());
+        for row in &self.0 {
+            let Some(process) = process(row.process) else { continue };
+            let TrafficRow { tx_bytes, rx_bytes, tx_calls, rx_calls, .. } = *row;
+            let share = connection.add_share(&process, [tx_bytes, rx_bytes, tx_calls, rx_calls]);
+            let start = Timestamp(row.bucket.saturating_mul(1_000_000_000));
+            connection.steps.push(Step { start, length, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
         }
-        (shares, steps)
     }
 }

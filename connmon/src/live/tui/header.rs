@@ -31,7 +31,7 @@ pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
     if let Some(run) = board.run() {
         let lasted = u64::try_from(board.now().0 - run.started.0).unwrap_or(0);
         left.push(Span::raw(tame(&run.host).into_owned()));
-        left.push(Span::styled(format!(" {} ", run.backend), theme.dim()));
+        left.push(Span::styled(format!(" {} ", tame(&run.backend)), theme.dim()));
         left.push(state(app));
         let lasted = duration(lasted / 1_000_000_000 * 1_000_000_000).replace('\u{a0}', " ");
         left.push(Span::raw(format!(" {}", lasted.replace(".00 ", " ").replace(".0 ", " "))));

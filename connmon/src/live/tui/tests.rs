@@ -1,6 +1,7 @@
 //! Screens that were agreed on, and what keys do.
 
 mod fixture;
+mod hostile;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -172,21 +173,6 @@ fn no_screen_is_too_small_or_too_large() {
             shown(&mut app, width, height);
         }
     }
-}
-
-#[test]
-fn hostile_names_do_nothing() {
-    let mut app = app(options());
-    for keys in ["2", "GG\n", "\u{1b}1", "a"] {
-        press(&mut app, keys);
-        let text = shown(&mut app, 120, 40);
-        let bad = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
-        assert!(!text.contains(bad), "{text}");
-    }
-    let line = |text: &str| text.lines().find(|line| line.contains("瀏")).map(str::to_owned);
-    press(&mut app, "2");
-    let text = shown(&mut app, 120, 40);
-    assert!(line(&text).unwrap().contains("\\u{1b}[2J\\u{202e}evil"), "{text}");
 }
 
 /// The line of the chosen row: the one that is reversed.

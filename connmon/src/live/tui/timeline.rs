@@ -167,7 +167,7 @@ impl Facts {
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         let ports = if self.ports == [0] { String::new() } else { format!(" Port:{}", ports.join(",")) };
         let place = if self.country.is_empty() { self.kind } else { &self.country };
-        let mut words = format!("{state}{ports} {place}");
+        let mut words = format!("{state}{ports} {}", tame(place));
         let country = country_of(&self.country).map_or("", |country| country.name);
         let ip = lane.ip.to_string();
         let other = if named {
