@@ -13,16 +13,17 @@ use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, p
 use crate::asked;
 use crate::attempt;
 use crate::hooks::wire::take_pending;
-use crate::identity::{self, displace, evict, is_stream};
+use crate::identity::{self, evict, is_stream, retire};
 use crate::maps::{
-    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, TEMPLATE, add_to, add_to_half, count, epoch, in_snapshot,
-    is_blind, may_go_on, may_straddle, setting,
+    EVENTS, FLOWS, OLDER, OVERFLOW, SOCKS, STATS, add_to, add_to_half, count, epoch, in_snapshot, is_blind,
+    may_go_on, may_straddle, setting,
 };
 use crate::pool;
 use crate::quota::{gave_back, has_room, lacks_notes, made, may_have, took, user};
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::add;
 use crate::sock;
+use crate::template::Template;
 
 /// Which way bytes went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,47 +70,46 @@ pub struct New {
     pub delivered: u64,
 }
 
-/// Fills an entry that was just inserted with its id and remote; the kind comes last, with which it is complete. In place,
-/// because an entry does not fit on the stack beside its callers: all frames together have 512 bytes.
+/// Describes a connection as it begins, in a template. Every field that any of them sets is set; the rest is zero for all.
 #[inline(always)]
-fn fill(entry: *mut SockEntry, new: &New) {
-    // SAFETY: a valid pointer into a map value that is not complete yet, so nobody else uses these fields.
+fn fill(entry: *mut SockEntry, id: u64, new: &New) {
+    let is_pool = new.flags & flag::POOL != 0;
+    // SAFETY: a valid pointer into a map value that only the caller uses.
     unsafe {
-        (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
+        (*entry).kind = kind::SOCK;
+        (*entry).id = id;
         (*entry).parent = new.parent;
         (*entry).opened_ns = now();
-        if new.flags & flag::POOL != 0 {
-            // Of many sockets. Where their packets would be counted, it is not known yet whose they are.
-            (*entry).wire_unknown = 1;
-        } else {
-            (*entry).local = sock::local(new.sk, (*entry).remote.family);
-        }
-        if new.parent == 0 {
-            (*entry).user = user(new.sk);
-            took(quota::SOCKS, (*entry).user);
-            if new.proto != proto::TCP && lacks_notes((*entry).user) {
-                // It may have been in the pool, without a note.
-                (*entry).flags |= flag::BEGIN_UNSEEN;
-            }
+        (*entry).remote = new.remote;
+        // Of many sockets. Where their packets would be counted, it is not known yet whose they are.
+        (*entry).wire_unknown = u8::from(is_pool);
+        (*entry).local = Addr { ip: [0; 4], port: 0, family: 0 };
+        if !is_pool {
+            (*entry).local = sock::local(new.sk, new.remote.family);
         }
         if !matches!(new.proto, proto::TCP | proto::UDP | proto::MPTCP) {
             // What stands there is the protocol's number, or an identifier.
             (*entry).local.port = 0;
         }
+        (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
+        (*entry).user = user(new.sk) as u16;
+        if new.parent == 0 && new.proto != proto::TCP && lacks_notes(u32::from((*entry).user)) {
+            // It may have been in the pool, without a note.
+            (*entry).flags |= flag::BEGIN_UNSEEN;
+        }
+        (*entry).mark = 0;
         if new.proto != proto::TCP && new.parent == 0 {
             (*entry).mark = sock::inode(new.sk);
         }
         (*entry).proto = new.proto;
         (*entry).netns = sock::netns(new.sk);
         (*entry).delivered = new.delivered;
-        if ages(new.proto) {
-            (*entry).write_seq = epoch();
-        }
-        if new.flags & flag::PREEXISTING != 0 && new.proto == proto::TCP {
+        let is_adopted = new.flags & flag::PREEXISTING != 0 && new.proto == proto::TCP;
+        (*entry).write_seq = if ages(new.proto) { epoch() } else { 0 };
+        if is_adopted {
             (*entry).write_seq = sock::write_seq(new.sk);
-            (*entry).has_write_seq = 1;
         }
-        core::ptr::write_volatile(&raw mut (*entry).kind, kind::SOCK);
+        (*entry).has_write_seq = u8::from(is_adopted);
     }
 }
 
@@ -156,33 +156,21 @@ pub fn forget(sk: u64) {
     }
 }
 
-/// Inserts an entry that has its id and remote from the start, since other CPUs may add to it at once. The template is this
-/// CPU's; whoever interrupts its use puts back what it found there.
+/// Inserts an entry. It is whole from the moment when others can find it: they add to it, let it go and copy it at once, from other
+/// CPUs and from tasks that run while this one is preempted, and nothing that they write is written over.
 #[inline(always)]
 fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut SockEntry> {
-    let template = TEMPLATE.get_ptr_mut(0)?;
-    let id = next_id(now());
-    // SAFETY: a valid pointer into a map value that only this CPU uses.
-    let result = unsafe {
-        let before = (core::ptr::read_volatile(&raw const (*template).id), (*template).remote);
-        core::ptr::write_volatile(&raw mut (*template).id, id);
-        (*template).remote = new.remote;
-        let result = map.insert(key, &*template, u64::from(BPF_NOEXIST));
-        core::ptr::write_volatile(&raw mut (*template).id, before.0);
-        (*template).remote = before.1;
-        result
-    };
+    let template = Template::take()?;
+    fill(template.entry, next_id(now()), new);
+    // SAFETY: a valid pointer into a map value that only this program uses.
+    let result = map.insert(key, unsafe { &*template.entry }, u64::from(BPF_NOEXIST));
+    template.give_back();
     let entry = map.get_ptr_mut(key);
     if let (Some(entry), Ok(())) = (entry, result) {
-        // SAFETY: a valid pointer into a map value.
-        unsafe {
-            if core::ptr::read_volatile(&raw const (*entry).id) != id {
-                // Where programs can be preempted, another may have had the template in between and not put it back yet.
-                core::ptr::write_volatile(&raw mut (*entry).id, id);
-                (*entry).remote = new.remote;
-            }
+        if new.parent == 0 {
+            // SAFETY: a valid pointer into a map value; it is set once.
+            took(quota::SOCKS, u32::from(unsafe { (*entry).user }));
         }
-        fill(entry, new);
         take_pending(entry);
     }
     entry
@@ -295,10 +283,10 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
 /// made (see `hooks::cgroup`), and by the sweep.
 #[inline(always)]
 pub fn moved(entry: *mut SockEntry, sk: u64, class: u16) -> bool {
-    // SAFETY: a valid pointer into a map value; `proto` is 0 while it is being filled.
+    // SAFETY: a valid pointer into a map value; both are set once.
     let (proto, known) = unsafe { ((*entry).proto, (*entry).local.port) };
     if proto != class {
-        return proto != 0;
+        return true;
     }
     if proto != proto::UDP || known == 0 {
         return false;
@@ -333,13 +321,11 @@ fn datagram_beyond(new: &mut New, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Way::Tx as u64;
     let way = if is_tx { Way::Tx } else { Way::Rx };
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
+        let id = identity::of(entry);
         if moved(entry, new.sk, new.proto) {
             // SAFETY: a valid pointer into a map value.
-            if unsafe { (*entry).mark } == sock::inode(new.sk) {
-                release(new.sk)
-            } else {
-                displace(new.sk)
-            };
+            let is_other = unsafe { (*entry).mark } != sock::inode(new.sk);
+            retire(new.sk, id, u64::from(is_other));
         }
     }
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
@@ -368,6 +354,9 @@ fn datagram_beyond(new: &mut New, way: u64, bytes: u64) -> u64 {
         // SAFETY: a valid pointer into a map value.
         add_to_half(unsafe { &raw mut (*entry).extra_flows }, 1);
         flow = create_flow(&key, new);
+        if let (Some(flow), flag::OUTBOUND) = (flow, new.flags & (flag::OUTBOUND | flag::AGGREGATE)) {
+            asked::tell(new.sk, flow);
+        }
     }
     match flow {
         Some(flow) => add(flow, way, bytes, 1),
@@ -411,7 +400,7 @@ pub fn release(sk: u64) -> u64 {
         }
         core::ptr::write_volatile(&raw mut (*entry).flags, (*entry).flags | flag::RELEASED);
         if is_reserved() || EVENTS.output::<SockEntry>(&*entry, wakeup()).is_err() {
-            let (id, user) = ((*entry).id, (*entry).user);
+            let (id, user) = ((*entry).id, u32::from((*entry).user));
             let max = setting(|s| &raw const (*s).max_overflow);
             if may_have(quota::OVERFLOW, user, max)
                 && OVERFLOW.insert(id, &*entry, u64::from(BPF_NOEXIST)).is_ok()
@@ -429,7 +418,7 @@ pub fn release(sk: u64) -> u64 {
         }
     }
     // SAFETY: as above.
-    let user = unsafe { (*entry).user };
+    let user = u32::from(unsafe { (*entry).user });
     if SOCKS.remove(sk).is_ok() {
         gave_back(quota::SOCKS, user);
     }

@@ -6,7 +6,7 @@ use aya_ebpf::maps::HashMap;
 use connmon_ebpf::{Addr, flag, proto, quota, stat};
 
 use crate::account::{New, create_own, release};
-use crate::identity::displace;
+use crate::identity::{STUCK, displace};
 use crate::maps::count;
 use crate::quota::{gave_back, may_have, took, user};
 use crate::shares::own;
@@ -62,7 +62,10 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     let remote = unsafe { (*attempt).remote };
     let _ = sent(sk);
     // What an earlier connection on the same socket left is over as well.
-    displace(sk);
+    if displace(sk) == STUCK {
+        count(stat::CALLS_FULL, 1);
+        return 0;
+    }
     // It leaves at once, so it takes no room from others.
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
     if let Some(entry) = create_own(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {

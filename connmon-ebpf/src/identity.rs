@@ -41,12 +41,8 @@ fn is_stream_of(entry: *mut SockEntry, sk: u64) -> u64 {
 /// The same with what was read of the socket.
 #[inline(always)]
 pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
-    // SAFETY: a valid pointer into a map value; `kind` comes last when an entry is filled, volatile because another CPU may do so.
+    // SAFETY: a valid pointer into a map value.
     unsafe {
-        if core::ptr::read_volatile(&raw const (*entry).kind) == 0 {
-            // Made at this moment, for the socket that lives.
-            return true;
-        }
         if (*entry).proto != proto::TCP {
             return false;
         }
@@ -65,22 +61,27 @@ pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
     }
 }
 
+/// The id of an entry that is about to be judged, to be read first. An entry is only let go under the id by which it was judged:
+/// meanwhile others may have let it go and made another one, at this address, and in the same memory.
+#[inline(always)]
+pub fn of(entry: *mut SockEntry) -> u64 {
+    // SAFETY: a valid pointer into a map value; volatile, so that it is read here.
+    unsafe { core::ptr::read_volatile(&raw const (*entry).id) }
+}
+
 /// Lets go of the entry at a TCP socket's address, if it is not this socket's.
 #[inline(never)]
 pub fn evict(sk: u64) -> u64 {
-    match SOCKS.get_ptr_mut(sk) {
-        // SAFETY: a valid pointer into a map value; an id never changes.
-        Some(entry) if !is_stream(entry, sk) => retire(sk, unsafe { (*entry).id }),
-        _ => NONE,
-    }
+    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return NONE };
+    let id = of(entry);
+    if is_stream(entry, sk) { NONE } else { retire(sk, id, 1) }
 }
 
-/// Lets go of whatever entry is at a socket's address.
+/// Lets go of whatever entry is at a socket's address, of which this is the beginning.
 #[inline(never)]
 pub fn displace(sk: u64) -> u64 {
-    match SOCKS.get_ptr(sk) {
-        // SAFETY: as above.
-        Some(entry) => retire(sk, unsafe { (*entry).id }),
+    match SOCKS.get_ptr_mut(sk) {
+        Some(entry) => retire(sk, of(entry), 1),
         None => NONE,
     }
 }
@@ -88,9 +89,10 @@ pub fn displace(sk: u64) -> u64 {
 /// How often to look again whether another CPU has let an entry go.
 const PATIENCE: u32 = 32;
 
-/// Lets go of an entry that is not the living socket's, once: two CPUs may come upon it at the same time.
-#[inline(always)]
-fn retire(sk: u64, id: u64) -> u64 {
+/// Lets go of the entry with this id, which is not the living socket's, once: two CPUs may come upon it at the same time.
+/// `is_unseen`: a hook should have seen its end.
+#[inline(never)]
+pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
     if LOCKS.insert(id, 0, u64::from(BPF_NOEXIST)).is_err() {
         for _ in 0..PATIENCE {
             // SAFETY: a valid pointer into a map value.
@@ -104,7 +106,7 @@ fn retire(sk: u64, id: u64) -> u64 {
         // SAFETY: a valid pointer into a map value; whoever has the lock is the only one to let this entry go.
         unsafe {
             if (*entry).id == id {
-                if (*entry).closed_ns == 0 {
+                if (*entry).closed_ns == 0 && is_unseen != 0 {
                     (*entry).flags |= flag::END_UNSEEN;
                     count(stat::ENDS_UNSEEN, 1);
                 }

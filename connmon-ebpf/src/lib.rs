@@ -28,6 +28,10 @@ pub const ARGS_LEN: usize = 4096;
 
 /// Places for users, by the lowest bits of their ids: a power of two.
 pub const USERS: u32 = 8_192;
+const _: () = assert!(USERS.is_power_of_two() && USERS <= 1 << 16, "a place fits into `SockEntry::user`");
+
+/// Room for notes of calls, in either half, see `calls` in the kernel side.
+pub const MAX_CALLS: u32 = 8_192;
 
 /// Maps of which each user may have a part only, see `quota` in the kernel side.
 pub mod quota {
@@ -39,8 +43,10 @@ pub mod quota {
     pub const ACCT: u32 = 2;
     /// `OVERFLOW`.
     pub const OVERFLOW: u32 = 3;
+    /// `LATE_CALLS`.
+    pub const CALLS: u32 = 4;
     /// How many there are.
-    pub const MAPS: u32 = 4;
+    pub const MAPS: u32 = 5;
 
     /// Whether entries leave a map by user space, and by it alone.
     pub const fn is_deleted_by_user_space(map: u32) -> bool {
@@ -101,7 +107,7 @@ pub mod proto {
     pub const PACKET: u16 = 0x300;
 }
 
-/// Bits of [`SockEntry::flags`].
+/// Bits of [`SockEntry::flags`]. After an entry was made only hooks that hold its socket write them, and who lets it go.
 pub mod flag {
     /// The socket existed before the probes did.
     pub const PREEXISTING: u32 = 1 << 0;
@@ -125,9 +131,8 @@ pub mod flag {
     pub const LAYERED: u32 = 1 << 9;
     /// It did so from the start: a subflow of an MPTCP connection.
     pub const SUBFLOW: u32 = 1 << 10;
-    /// A sweep met the socket closed, or another one at its address, though no hook has seen its end.
-    pub const STALE: u32 = 1 << 11;
-    /// So did the next sweep, or another socket was met at its address: the time of closing is when that was noticed.
+    /// Two sweeps in a row met the socket closed, or another one at its address, though no hook has seen its end: the time of closing is
+    /// when that was noticed.
     pub const END_UNSEEN: u32 = 1 << 12;
     /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
     pub const SOCKET_OLDER: u32 = 1 << 13;
@@ -290,7 +295,12 @@ pub struct SockEntry {
     /// Further remotes in `FLOWS`; of a [`flag::POOL`] the sockets that came to it.
     pub extra_flows: u32,
     /// In `SOCKS`: the place of the user whose it is, see [`USERS`].
-    pub user: u32,
+    pub user: u16,
+    /// 1 where the last sweep met the socket closed, or another one at its address, though no hook has seen its end. A byte of its
+    /// own, since the sweep writes it while others write `flags`.
+    pub stale: u8,
+    /// Explicit padding.
+    pub pad: u8,
     /// Name of the first process.
     pub comm: [u8; COMM_LEN],
     /// The first is the owner: who connected or accepted, else who used the socket first.
@@ -452,5 +462,5 @@ const _: () = {
     assert!(EXEC_LEN_0 == 104 + 2 * (PATH_LEN + NAME_LEN) + ARGS_LEN);
     assert!(size_of::<ExecRecord>() == EXEC_LEN_0 + 16);
     assert!(size_of::<ExecRecord>().is_multiple_of(8));
-    assert!(size_of::<Settings>() == 72 + 16 * RECEIVE_FUNCTIONS);
+    assert!(size_of::<Settings>() == 80 + 16 * RECEIVE_FUNCTIONS);
 };

@@ -7,6 +7,7 @@
 mod account;
 mod asked;
 mod attempt;
+mod calls;
 mod copies;
 mod hooks;
 mod identity;
@@ -19,6 +20,7 @@ mod ring;
 mod shares;
 mod sock;
 mod task;
+mod template;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

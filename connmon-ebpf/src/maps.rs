@@ -12,10 +12,6 @@ use crate::probe_log;
 #[map]
 pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0);
 
-/// One entry a CPU, to insert: empty but for what `account` sets.
-#[map]
-pub static TEMPLATE: PerCpuArray<SockEntry> = PerCpuArray::with_max_entries(1, 0);
-
 /// One empty share, to insert.
 #[map]
 pub static EMPTY_SHARE: Array<Share> = Array::with_max_entries(1, 0);
@@ -40,10 +36,6 @@ pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536,
 #[map]
 pub static OLDER: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 
-/// Calls under way that need a note from an earlier hook, by thread.
-#[map]
-pub static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
-
 /// Records for user space.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
@@ -51,20 +43,6 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 /// Counters, see [`stat`].
 #[map]
 pub static STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(stat::COUNT, 0);
-
-/// What an earlier hook of the same call left for a later one.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Call {
-    /// `struct sock`.
-    pub sk: u64,
-    /// A further argument, or 0.
-    pub arg: u64,
-    /// The remote address that the call named or met.
-    pub remote: connmon_ebpf::Addr,
-    /// The local port or the call's flags, where they matter, or 0.
-    pub extra: u32,
-}
 
 /// Offsets of kernel struct fields.
 #[unsafe(no_mangle)]

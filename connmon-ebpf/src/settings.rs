@@ -34,8 +34,8 @@ pub struct Settings {
     pub empty: u32,
     /// For tests, bits of [`blind`]: what programs fail to see of some sockets, as if the kernel had skipped them.
     pub blind: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// Parameters of what runs the programs of a cgroup for an address: 4 up to Linux 5.11, 6 since 6.6, 0 where it is not there.
+    pub filter_parameters: u32,
     /// The pause after which a flow of datagrams is over, nanoseconds.
     pub idle_ns: u64,
     /// Entries that `SOCKS` has room for, and `FLOWS`.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub max_shares: u64,
     /// Entries that `OVERFLOW` has room for.
     pub max_overflow: u64,
+    /// Notes that `LATE_CALLS` has room for.
+    pub max_calls: u64,
     /// Code addresses `[from, to)` of the functions that end a datagram's receive; 0 where unknown.
     pub receive: [[u64; 2]; RECEIVE_FUNCTIONS],
 }

@@ -1,9 +1,9 @@
 //! From batches to rows in the store.
 
-use crate::enrich::Enricher;
-use crate::model::{ConnectionId, display_safe};
-use crate::rows::Batch;
-use crate::store::{News, StoreError, Writer};
+use connmon_enrich::Enricher;
+use connmon_record::rows::Batch;
+use connmon_record::{ConnectionId, display_safe};
+use connmon_store::{News, StoreError, Writer};
 
 /// Matches of indicators that are told one by one, of those that are found at once.
 const WARNINGS: usize = 50;
@@ -59,14 +59,18 @@ impl BatchWriter {
 fn warn_of(news: &[News]) {
     for News { connection, hit } in news.iter().take(WARNINGS) {
         let who = connection.owner.as_ref().map_or_else(String::new, |owner| {
-            format!(" of {} ({})", if owner.exe.is_empty() { &owner.comm } else { &owner.exe }, owner.id.pid)
+            format!(
+                " of {} ({})",
+                if owner.exe.is_empty() { owner.comm.shown() } else { owner.exe.shown() },
+                owner.id.pid
+            )
         });
         let line = format!(
             "connection {} to {}{who} matches {} in {}",
             ConnectionId(connection.id),
             connection.remote,
-            hit.indicator,
-            hit.list.name
+            hit.indicator.shown(),
+            hit.list.name.shown()
         );
         tracing::warn!("{}", display_safe(&line));
     }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{self, ConnectionId};
+use connmon_record::ConnectionId;
 
 pub use audit::Audit;
 pub use format::{OtherFormat, chosen};
@@ -389,22 +389,22 @@ pub enum TextFormat {
 
 impl Backend {
     /// What was meant: one backend, or any.
-    pub fn wanted(self) -> Option<model::Backend> {
+    pub fn wanted(self) -> Option<connmon_record::Backend> {
         match self {
             Self::Auto => None,
-            Self::Fentry => Some(model::Backend::Fentry),
-            Self::Kprobe => Some(model::Backend::Kprobe),
-            Self::Tracepoint => Some(model::Backend::Tracepoint),
+            Self::Fentry => Some(connmon_record::Backend::Fentry),
+            Self::Kprobe => Some(connmon_record::Backend::Kprobe),
+            Self::Tracepoint => Some(connmon_record::Backend::Tracepoint),
         }
     }
 }
 
-impl From<model::Backend> for Backend {
-    fn from(backend: model::Backend) -> Self {
+impl From<connmon_record::Backend> for Backend {
+    fn from(backend: connmon_record::Backend) -> Self {
         match backend {
-            model::Backend::Fentry => Self::Fentry,
-            model::Backend::Kprobe => Self::Kprobe,
-            model::Backend::Tracepoint => Self::Tracepoint,
+            connmon_record::Backend::Fentry => Self::Fentry,
+            connmon_record::Backend::Kprobe => Self::Kprobe,
+            connmon_record::Backend::Tracepoint => Self::Tracepoint,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::Timestamp;
+use connmon_record::Timestamp;
 
 /// The time of day.
 pub fn now() -> Timestamp {

@@ -7,9 +7,9 @@ mod recording;
 use std::path::{Path, PathBuf};
 
 use crate::cli;
-use crate::filter::{Filter, FilterError, Networks, ParseNetworkError};
-use crate::model::{Coordinates, HostLocation, Timestamp, Zone};
-use crate::summary::Selection;
+use connmon_analysis::Selection;
+use connmon_filter::{Filter, FilterError, Networks, ParseNetworkError};
+use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
 
 pub use file::{File, FileError};
 pub use judging::lists;
@@ -20,7 +20,7 @@ pub use recording::Recording;
 pub enum ConfigError {
     /// A time cannot be read.
     #[error(transparent)]
-    Time(#[from] crate::model::ParseTimeError),
+    Time(#[from] connmon_record::ParseTimeError),
     /// A length of time cannot be read.
     #[error("--for {0}: not a valid duration; write 30s, 10m or 2h")]
     Length(String),
@@ -59,7 +59,7 @@ pub enum ConfigError {
     IocFile(String, std::io::Error),
     /// A list of indicators cannot be used.
     #[error("--ioc {0}: {1}")]
-    Ioc(String, crate::ioc::IocError),
+    Ioc(String, connmon_filter::ioc::IocError),
     /// A share of the time cannot be read.
     #[error("--at-least {0}: write a share of the time, such as 50%")]
     Share(String),
@@ -171,7 +171,7 @@ pub fn filter(choice: &cli::Choice, now: Timestamp) -> Result<Filter, ConfigErro
     let mut filter = Filter::parse(choice.filter.as_deref().unwrap_or_default(), now)?;
     for file in &choice.filter_file {
         let path = file.strip_prefix('!').unwrap_or(file);
-        let list = crate::files::read_text(Path::new(path))
+        let list = connmon_system::files::read_text(Path::new(path))
             .map_err(|error| ConfigError::FilterFile(path.into(), error))?;
         let networks = Networks::of_list(&list)
             .map_err(|(line, error)| ConfigError::FilterList(path.into(), line, error))?;

@@ -15,18 +15,18 @@ use tokio::runtime::Runtime;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::batch_writer::BatchWriter;
-use crate::capture::bpf::{Capture, CaptureError};
-use crate::capture::hosts::Hosts;
-use crate::capture::limits::LimitError;
-use crate::capture::privileges::RightsError;
-use crate::capture::witness::Witness;
-use crate::capture::{interfaces, privileges, surroundings};
 use crate::config::Recording;
-use crate::frame::Frame;
-use crate::model;
+use connmon_capture::bpf::{Capture, CaptureError};
+use connmon_capture::hosts::Hosts;
+use connmon_capture::limits::LimitError;
+use connmon_capture::privileges::RightsError;
+use connmon_capture::witness::Witness;
+use connmon_capture::{interfaces, privileges, surroundings};
+use connmon_record::frame::Frame;
+
 use crate::resolve::{ResolveError, Resolver};
-use crate::store::StoreError;
 use clock::Clock;
+use connmon_store::StoreError;
 pub use pipeline::Pipeline;
 use progress::Progress;
 use signals::Signals;
@@ -115,12 +115,14 @@ pub fn record(
             offset_ns = start.clock_offset_ns;
             // What was switched off is no news.
             let lacks = [
-                (model::NO_PACKETS, settings.options.wire && !start.wire),
-                (model::NO_NAMES, settings.options.names && !start.names),
+                (connmon_record::NO_PACKETS, settings.options.wire && !start.wire),
+                (connmon_record::NO_NAMES, settings.options.names && !start.names),
             ];
             let is_wanted =
                 |note: &&str| lacks.iter().any(|(begins, lacks)| *lacks && note.starts_with(begins));
-            model::lacks(&start.backend_notes).filter(is_wanted).for_each(|note| tracing::warn!("{note}"));
+            connmon_record::lacks(&start.backend_notes)
+                .filter(is_wanted)
+                .for_each(|note| tracing::warn!("{note}"));
         }
         pipeline.feed(frame);
     })?;

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use connmon::cli;
 use connmon::commands::{self, Outcome};
 use connmon::stderr::{self, Stderr};
-use connmon::{cli, model};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn run(cli: cli::Cli) -> ExitCode {
         }
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(Stderr, "connmon: {}", model::display_safe(&error.to_string()));
+            let _ = writeln!(Stderr, "connmon: {}", connmon_record::display_safe(&error.to_string()));
             if let Some(picture) = error.picture() {
                 let _ = writeln!(Stderr, "{picture}");
             }

@@ -14,7 +14,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
 use tokio::sync::{Semaphore, mpsc as asynchronous};
 
-use crate::model::{AddressNames, Untrusted};
+use connmon_record::{AddressNames, Untrusted};
 
 /// Questions a second at most.
 pub const RATE: u32 = 20;

@@ -7,11 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
-use connmon::frame::file::Writer;
-use connmon::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
-use connmon::frame::{Frame, ProcessFacts, ProgramFacts, Start};
-use connmon::model::{LookupAnswer, Untrusted, display_safe};
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
+use connmon_record::frame::file::Writer;
+use connmon_record::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
+use connmon_record::frame::{Frame, ProcessFacts, ProgramFacts, Start};
+use connmon_record::{LookupAnswer, Untrusted, display_safe};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -75,7 +75,7 @@ fn capture(path: &Path, names: &[(String, String)]) {
         idle_ns: 0,
         clock_offset_ns: 1_750_000_000 * SECOND as i64,
         started_ns: SECOND,
-        users: (1000..).zip(names).map(|(uid, (name, _))| (uid, name.clone())).collect(),
+        users: (1000..).zip(names).map(|(uid, (name, _))| (uid, Untrusted::from(name.clone()))).collect(),
     })));
     for (n, (name, _)) in (0..).zip(names) {
         named(n, name, &mut put);
@@ -117,9 +117,9 @@ fn named(n: u32, name: &str, put: &mut impl FnMut(Frame)) {
     put(Frame::Process(ProcessFacts {
         tgid,
         start_ns,
-        exe: text(),
+        exe: said(),
         args: vec![text(), text()],
-        cwd: text(),
+        cwd: said(),
         file: None,
     }));
     let remote = Addr { ip: [u32::from_ne_bytes([8, 8, 8, 1 + n as u8]), 0, 0, 0], port: 443, family: 2 };
@@ -188,8 +188,8 @@ fn named(n: u32, name: &str, put: &mut impl FnMut(Frame)) {
         since_ns: start_ns,
         deleted: false,
         sha256: Err(text()),
-        container_name: Some(text()),
-        container_image: Some(text()),
+        container_name: Some(said()),
+        container_image: Some(said()),
     }));
     put(Frame::Reverse(21 * SECOND, vec![(ip, vec![format!("rdns-{name}").into()])]));
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use connmon::config::File;
-use connmon::model::Timestamp;
+use connmon_record::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,8 +1,8 @@
 //! The frames of a capture file, and what the tracker makes of them.
 #![no_main]
 
-use connmon::frame::Frame;
-use connmon::track::Tracker;
+use connmon_record::frame::Frame;
+use connmon_track::Tracker;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use connmon::enrich::geo::{Database, Ranges};
+use connmon_enrich::geo::{Database, Ranges};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

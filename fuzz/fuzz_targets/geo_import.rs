@@ -1,8 +1,8 @@
 //! Tables of places and networks as CSV, and the file that they become.
 #![no_main]
 
-use connmon::enrich::geo::{Ranges, import};
-use connmon::model::GeoDatabase;
+use connmon_enrich::geo::{Ranges, import};
+use connmon_record::GeoDatabase;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,8 +1,8 @@
 //! Lists of indicators in every format: read, and made ready for matching.
 #![no_main]
 
-use connmon::filter::Row;
-use connmon::ioc::{Lists, read};
+use connmon_filter::Row;
+use connmon_filter::ioc::{Lists, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,8 +1,8 @@
 //! Expressions of the query language: read, said again in words, and judged.
 #![no_main]
 
-use connmon::filter::Filter;
-use connmon::model::Timestamp;
+use connmon_filter::Filter;
+use connmon_record::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! Records of payload: DNS, TLS, QUIC, HTTP, SOCKS, SSH, whole and in pieces.
 #![no_main]
 
-use connmon::sniff::Sniffer;
+use connmon_sniff::Sniffer;
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of a record's head, of which the class is at this place.

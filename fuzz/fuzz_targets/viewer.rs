@@ -1,8 +1,8 @@
 //! Lines of a recorder's socket, and what a viewer shows of them.
 #![no_main]
 
-use connmon::filter::Filter;
-use connmon::live::{Board, Update, save};
+use connmon_filter::Filter;
+use connmon_live::{Board, Update, save};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

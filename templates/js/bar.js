@@ -105,11 +105,11 @@ export class Bar {
     const before = button.textContent;
     try {
       await navigator.clipboard.writeText(location.href);
-      button.textContent = "Copied";
+      replace(button, "Copied");
     } catch {
-      button.textContent = "Copy it from the address bar";
+      replace(button, "Copy it from the address bar");
     }
-    setTimeout(() => (button.textContent = before), 1500);
+    setTimeout(() => replace(button, before), 1500);
   }
 
   draw() {
@@ -126,7 +126,7 @@ export class Bar {
     const all = rows.length === every;
     replace(this.count, html("b", {}, grouped(rows.length)), all ? ` ${every === 1 ? "connection" : "connections"}` : ` of ${grouped(every)}`, html("span", {}, bytesText(tx + rx)));
     this.fault.hidden = fault === null;
-    this.fault.textContent = fault === null ? "" : `${fault.sentence()} — still showing ${app.valid === "" ? "everything" : app.valid}`;
+    replace(this.fault, fault === null ? "" : `${fault.sentence()} — still showing ${app.valid === "" ? "everything" : app.valid}`);
     this.input.setAttribute("aria-invalid", String(fault !== null));
     const asked = askedText({ ...question, time: question.time && app.time });
     replace(this.printed, asked === "" ? null : `What follows is ${grouped(rows.length)} of ${count(every, "connection", "connections")}, filtered by: ${asked}`);
@@ -251,7 +251,7 @@ export class Bar {
 
   /** @param {string} sign @param {string} title */
   naming(sign, title) {
-    this.play.textContent = sign;
+    replace(this.play, sign);
     this.play.title = title;
     this.play.setAttribute("aria-label", title);
   }

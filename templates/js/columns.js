@@ -1,5 +1,5 @@
 // @ts-check
-// What the data of a page means, as in report/payload. Generated: BLESS=1 cargo test -p connmon the_page_knows_the_same_columns
+// What the data of a page means, as in report/payload. Generated: BLESS=1 cargo test -p connmon-render the_page_knows_the_same_columns
 
 /** What the bits of `flags` say. */
 export const FLAGS = {"asked":32,"failed":16,"kernel":4,"preexisting":1,"subflow":2,"wire":8};

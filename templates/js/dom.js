@@ -67,6 +67,11 @@ export function replace(element, ...children) {
   append(element, ...children);
 }
 
+/** Text on a canvas. @param {CanvasRenderingContext2D} pen @param {string} text @param {number} x @param {number} y */
+export function draw(pen, text, x, y) {
+  pen.fillText(displaySafe(text), x, y);
+}
+
 /**
  * Does something to a part of the page; what had the focus there, or what took its place, has it afterwards.
  * @param {Element} root

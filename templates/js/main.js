@@ -18,7 +18,7 @@ import { Trays } from "./trays.js";
 async function wake() {
   const element = byId("data");
   const model = await readPayload(element.textContent ?? "");
-  element.textContent = "";
+  replace(element);
   const app = new App(model);
   const open = (/** @type {number} */ row) => app.ask({ open: app.model.id[row] });
   const table = new Table(app, open);

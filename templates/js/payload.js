@@ -1,5 +1,5 @@
 // @ts-check
-// Reads the data of a page: the reader of what `connmon/src/report/payload` writes.
+// Reads the data of a page: the reader of what `crates/render/src/report/payload` writes.
 
 import { HEADERS, SERVICE_PORT } from "./columns.js";
 import { address } from "./query/networks.js";

@@ -1,7 +1,7 @@
 // @ts-check
 // The IPv4 addresses on a Hilbert curve: the whole of them in blocks of 16 bits, or one /8 in blocks of 24.
 
-import { append, byId, html, keepingFocus, replace } from "./dom.js";
+import { append, byId, draw, html, keepingFocus, replace } from "./dom.js";
 import { sums } from "./groups.js";
 import { bytesText, count, grouped } from "./format.js";
 
@@ -107,7 +107,7 @@ export class Space {
         pen.strokeRect(x * eighth + 0.5, y * eighth + 0.5, eighth, eighth);
         pen.fillStyle = color("faint");
         pen.font = `10px ${style.getPropertyValue("--sans")}`;
-        pen.fillText(String(octet), x * eighth + 4, y * eighth + 13);
+        draw(pen, String(octet), x * eighth + 4, y * eighth + 13);
       }
     }
     const most = Math.log(1 + Math.max(1, ...this.rows));

@@ -2,7 +2,7 @@
 // Lanes over time: one for each process and destination. Drawn on a canvas, only the lanes that can be seen; the table below says the
 // same in text.
 
-import { byId, html, replace } from "./dom.js";
+import { byId, displaySafe, draw, html, replace } from "./dom.js";
 import { hostOf } from "./facts.js";
 import { axisText, bytesText, clockText, count, dateText, durationText, grouped } from "./format.js";
 import { hasFailed, processName } from "./groups.js";
@@ -108,7 +108,7 @@ export class Timeline {
       pen.fillRect(at, AXIS, 1, height);
       pen.fillStyle = soft;
       const words = to - from > 86_400e9 * 4 ? dateText(tick) : axisText(tick, (to - from) / 1e6);
-      pen.fillText(words, Math.min(at - 4, width - pen.measureText(words).width - 6), AXIS / 2);
+      draw(pen, words, Math.min(at - 4, width - pen.measureText(words).width - 6), AXIS / 2);
     }
     const first = Math.floor(this.box.scrollTop / LANE);
     const seen = Math.ceil(height / LANE) + 1;
@@ -239,7 +239,7 @@ export function ticks(from, to, most) {
 
 /** Text that ends where its room does. @param {CanvasRenderingContext2D} pen @param {string} text @param {number} x @param {number} y @param {number} room */
 function fitted(pen, text, x, y, room) {
-  let shown = text;
+  let shown = displaySafe(text);
   while (shown.length > 1 && pen.measureText(shown).width > room) shown = `${shown.slice(0, Math.max(1, shown.length - 2 - (shown.endsWith("…") ? 1 : 0)))}…`;
-  pen.fillText(shown, x, y);
+  draw(pen, shown, x, y);
 }

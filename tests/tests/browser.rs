@@ -9,14 +9,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use connmon::enrich::geo::Geo;
-use connmon::model::{
+use connmon_analysis::{Builder, Selection};
+use connmon_enrich::geo::Geo;
+use connmon_record::{
     Completeness, Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, Observed,
     Process, ProcessId, Proto, Run, Share, Timestamp,
 };
-use connmon::report::payload::Payload;
-use connmon::report::{Options, html};
-use connmon::summary::{Builder, Selection};
+use connmon_render::report::payload::Payload;
+use connmon_render::report::{Options, html};
 
 const START: Timestamp = Timestamp(1_780_000_000_000_000_000);
 

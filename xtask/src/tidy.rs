@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what a machine can check about the source. [`rules`] are this project's own.
 
 mod code;
+mod crates;
 mod layers;
 mod rules;
 mod stack;
@@ -15,15 +16,16 @@ use crate::{cargo, linker, sh, workspace};
 /// The version of cargo-deny that `deny.toml` is written for.
 const DENY: &str = "0.20.2";
 /// The folders that hold our own source.
-const FOLDERS: [&str; 5] = ["connmon", "connmon-ebpf", "tests", "xtask", "templates"];
+const FOLDERS: [&str; 6] = ["connmon", "connmon-ebpf", "crates", "tests", "xtask", "templates"];
 
 /// A check that reports what it finds, and fails if there is anything.
 type Check = fn() -> Result<()>;
 
 /// `cargo xtask tidy`: every check runs, whatever the others said.
 pub fn run() -> Result<()> {
-    let checks: [(&str, Check); 5] = [
+    let checks: [(&str, Check); 6] = [
         ("source rules", source),
+        ("crates", crates::check),
         ("formatting", || sh::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))),
         ("clippy", clippy),
         ("stack of the kernel side", kernel_stack),
@@ -47,7 +49,8 @@ fn clippy() -> Result<()> {
 /// The stack that the programs in the eBPF object use, which was built a moment ago.
 fn kernel_stack() -> Result<()> {
     crate::setup::ensure()?;
-    let object = cargo::built_by_script("connmon", &["check", "-p", "connmon"])?.join("connmon-ebpf.o");
+    let object =
+        cargo::built_by_script("capture", &["check", "-p", "connmon-capture"])?.join("connmon-ebpf.o");
     let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     eprintln!("the longest chain of calls in the kernel side has {}", stack::check(&bytes)?);
     Ok(())

@@ -5,39 +5,54 @@ use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
 use connmon_ebpf::{Addr, proto};
 
+use super::message;
 use super::tracepoint::note;
 use super::transfer::{accepted, diverted};
 use crate::account::{datagrams_end, forget};
 use crate::asked;
 use crate::attempt;
-use crate::identity::{displace, is_stream};
+use crate::calls::{self, Call};
+use crate::identity::{displace, evict, is_stream};
 use crate::maps::{SOCKS, is_off};
 use crate::pool;
 use crate::shares::own;
 use crate::sock::{self, number};
+use crate::task::thread;
 
 /// An unconnected UDP send over IPv4 names its remote.
 #[cgroup_sock_addr(sendmsg4)]
 pub fn cgroup_sendmsg4(ctx: SockAddrContext) -> i32 {
-    named_v4(ctx.sock_addr)
+    sends(ctx.sock_addr, address_v4(ctx.sock_addr))
 }
 
 /// A UDP receive over IPv4 that asked for the sender's address.
 #[cgroup_sock_addr(recvmsg4)]
 pub fn cgroup_recvmsg4(ctx: SockAddrContext) -> i32 {
-    named_v4(ctx.sock_addr)
+    named(address_v4(ctx.sock_addr))
 }
 
 /// An unconnected UDP send over IPv6 names its remote.
 #[cgroup_sock_addr(sendmsg6)]
 pub fn cgroup_sendmsg6(ctx: SockAddrContext) -> i32 {
-    named_v6(ctx.sock_addr)
+    sends(ctx.sock_addr, address_v6(ctx.sock_addr))
 }
 
 /// A UDP receive over IPv6 that asked for the sender's address.
 #[cgroup_sock_addr(recvmsg6)]
 pub fn cgroup_recvmsg6(ctx: SockAddrContext) -> i32 {
-    named_v6(ctx.sock_addr)
+    named(address_v6(ctx.sock_addr))
+}
+
+/// An unconnected UDP send over IPv4 names its remote, before programs of others: see `asked`.
+#[cgroup_sock_addr(sendmsg4)]
+pub fn cgroup_named4(ctx: SockAddrContext) -> i32 {
+    names(ctx.sock_addr, address_v4(ctx.sock_addr))
+}
+
+/// An unconnected UDP send over IPv6 names its remote, before programs of others.
+#[cgroup_sock_addr(sendmsg6)]
+pub fn cgroup_named6(ctx: SockAddrContext) -> i32 {
+    names(ctx.sock_addr, address_v6(ctx.sock_addr))
 }
 
 /// connect() over IPv4, before the route is looked up.
@@ -64,45 +79,61 @@ pub fn cgroup_asked6(ctx: SockAddrContext) -> i32 {
     asks(ctx.sock_addr, address_v6(ctx.sock_addr))
 }
 
+/// The number of the context's socket.
+#[inline(always)]
+fn socket(addr: *mut bpf_sock_addr) -> u64 {
+    // SAFETY: a field of the context; the verifier checks the access.
+    number(unsafe { (*addr).__bindgen_anon_1.sk as u64 })
+}
+
 #[inline(always)]
 fn asks(addr: *mut bpf_sock_addr, address: Addr) -> i32 {
-    if is_off() {
-        return 1;
+    if !is_off() {
+        asked::note(socket(addr), address);
     }
-    // SAFETY: a field of the context; the verifier checks the access.
-    let sk = unsafe { (*addr).__bindgen_anon_1.sk as u64 };
-    asked::note(number(sk), address);
     1
 }
 
 #[inline(always)]
 fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
-    if is_off() {
-        return 1;
+    // SAFETY: a field of the context; the verifier checks the access.
+    if !is_off() && unsafe { (*addr).protocol } == u32::from(proto::TCP) {
+        attempt::begin(socket(addr), remote);
     }
-    // SAFETY: fields of the context; the verifier checks the access.
-    let (protocol, sk) = unsafe { ((*addr).protocol, (*addr).__bindgen_anon_1.sk as u64) };
-    if protocol == u32::from(proto::TCP) {
-        attempt::begin(number(sk), remote);
+    1
+}
+
+/// What stands in a note instead of the length of a header while programs of others may still change the address.
+const NAMED: u64 = u64::MAX;
+
+#[inline(always)]
+fn names(addr: *mut bpf_sock_addr, address: Addr) -> i32 {
+    if !is_off() {
+        message::note(socket(addr), address, NAMED);
     }
     1
 }
 
 #[inline(always)]
-fn named_v4(addr: *mut bpf_sock_addr) -> i32 {
+fn sends(addr: *mut bpf_sock_addr, to: Addr) -> i32 {
     if is_off() {
         return 1;
     }
-    note(address_v4(addr), 0);
-    1
+    if let Some(note) = calls::get(thread()) {
+        // SAFETY: a valid pointer into a map value that only this thread uses.
+        let Call { sk, arg, remote, .. } = unsafe { *note };
+        if arg == NAMED && sk == socket(addr) {
+            asked::led(sk, remote, to);
+        }
+    }
+    named(to)
 }
 
 #[inline(always)]
-fn named_v6(addr: *mut bpf_sock_addr) -> i32 {
-    if is_off() {
-        return 1;
+fn named(remote: Addr) -> i32 {
+    if !is_off() {
+        note(remote, 0);
     }
-    note(address_v6(addr), 0);
     1
 }
 
@@ -140,9 +171,7 @@ fn named_peer(addr: *mut bpf_sock_addr) -> i32 {
     }
     // accept() asks for the peer's name before it returns, and so does getpeername() later: the first to ask, in
     // its own context, owns an inbound socket.
-    // SAFETY: a field of the context; its value is the address of the socket, and only its number is used.
-    let sk = unsafe { (*addr).__bindgen_anon_1.sk as u64 };
-    accepted(number(sk), false);
+    accepted(socket(addr), false);
     1
 }
 
@@ -178,7 +207,7 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
         Some(entry) if is_stream(entry, sk) => own(entry),
         // SAFETY: a valid pointer into a map value; `proto` never changes.
         Some(entry) if unsafe { (*entry).proto } == proto::TCP => {
-            displace(sk);
+            evict(sk);
         }
         _ => datagrams_end(sk),
     }

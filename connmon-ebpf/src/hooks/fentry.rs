@@ -3,7 +3,9 @@
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
-use super::transfer::{accepted, asks, connected, connecting, tcp_sent, udp_received, udp_sent};
+use super::transfer::{
+    accepted, asks, connected, connecting, named, names, tcp_sent, udp_received, udp_sent,
+};
 use crate::account::datagrams_end;
 use crate::copies::{copies, mine};
 use crate::maps::{is_off, setting};
@@ -126,6 +128,28 @@ pre_connect!("tcp_v4_pre_connect", fentry_tcp_v4_pre_connect);
 pre_connect!("tcp_v6_pre_connect", fentry_tcp_v6_pre_connect);
 pre_connect!("udp_pre_connect", fentry_udp_pre_connect);
 pre_connect!("udpv6_pre_connect", fentry_udpv6_pre_connect);
+
+/// `int __cgroup_bpf_run_filter_sock_addr(struct sock *sk, struct sockaddr *uaddr, enum … type, void *t_ctx, …)`, since Linux 6.6 with
+/// `int *uaddrlen` behind `uaddr`: runs what others attached to cgroups for an address.
+#[fentry(function = "__cgroup_bpf_run_filter_sock_addr")]
+pub fn fentry_sock_addr(ctx: FEntryContext) -> i32 {
+    if !is_off() {
+        match setting(|s| unsafe { &raw const (*s).filter_parameters }) {
+            6 => names(ctx.arg(0), ctx.arg(1), ctx.arg(4)),
+            _ => names(ctx.arg(0), ctx.arg(1), ctx.arg(3)),
+        }
+    }
+    0
+}
+
+/// Its return.
+#[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
+pub fn fexit_sock_addr(_ctx: FExitContext) -> i32 {
+    if !is_off() {
+        named();
+    }
+    0
+}
 
 copies! {
     /// `void udp_destroy_sock(struct sock *sk)`

@@ -7,8 +7,8 @@ use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto};
 
 use super::process::describe;
 
-use crate::account::{New, create, release};
-use crate::identity::{displace, is_at};
+use crate::account::{New, create};
+use crate::identity::{self, is_at, retire};
 use crate::maps::{OLDER, SOCKS, offset};
 use crate::sock::{self, get, peek};
 use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};
@@ -144,10 +144,10 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
     // SAFETY: the kernel gives a key of the map.
     let sk = unsafe { *key };
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 0 };
-    // SAFETY: a valid pointer into a map value; hooks that change the flags at the same time only do so to sockets that live.
+    let id = identity::of(entry);
+    // SAFETY: a valid pointer into a map value; only this program writes `stale`.
     unsafe {
-        let flags = core::ptr::read_volatile(&raw const (*entry).flags);
-        if (*entry).kind == 0 || flags & flag::RELEASED != 0 {
+        if core::ptr::read_volatile(&raw const (*entry).flags) & flag::RELEASED != 0 {
             return 0;
         }
         let stale = match (*entry).proto {
@@ -155,18 +155,12 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
             // Made anew at the same address, it would have another inode.
             _ => (*entry).mark != 0 && sock::inode(sk) != (*entry).mark,
         };
-        if !stale {
-            if flags & flag::STALE != 0 {
-                core::ptr::write_volatile(&raw mut (*entry).flags, flags & !flag::STALE);
-            }
-        } else if flags & flag::STALE == 0 {
-            // Once may be the moment before a new socket's first step.
-            core::ptr::write_volatile(&raw mut (*entry).flags, flags | flag::STALE);
-        } else if (*entry).proto == proto::PACKET {
-            // Where no hook sees their end, this does.
-            release(sk);
-        } else {
-            displace(sk);
+        // Once may be the moment before a new socket's first step.
+        if stale && core::ptr::read_volatile(&raw const (*entry).stale) != 0 {
+            // Of packet sockets no hook may see the end: then this does.
+            retire(sk, id, u64::from((*entry).proto != proto::PACKET));
+        } else if identity::of(entry) == id {
+            core::ptr::write_volatile(&raw mut (*entry).stale, u8::from(stale));
         }
     }
     0

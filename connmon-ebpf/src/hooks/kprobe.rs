@@ -4,11 +4,14 @@
 
 use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
-use connmon_ebpf::{Addr, stat};
+use connmon_ebpf::Addr;
 
-use super::transfer::{accepted, asks, connected, connecting, sent_early, udp_received, udp_sent, written};
+use super::transfer::{
+    accepted, asks, connected, connecting, named, names, sent_early, udp_received, udp_sent, written,
+};
 use crate::account::datagrams_end;
-use crate::maps::{CALLS, Call, count, is_off};
+use crate::calls::{self, Call};
+use crate::maps::{is_off, setting};
 use crate::sock;
 use crate::task::thread;
 
@@ -30,8 +33,14 @@ const TCP_V6_CONNECT: u64 = 6;
 pub fn note(ctx: &ProbeContext, call: u64, extra: u32) {
     let (Some(sk), Some(arg)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return };
     let note = Call { sk, arg, remote: Addr { ip: [0; 4], port: 0, family: 0 }, extra };
-    if CALLS.insert(key(call), note, 0).is_err() {
-        count(stat::CALLS_FULL, 1);
+    leave(call, &note);
+}
+
+/// Leaves a note for the return of a call, or for what follows in it; without it the call's bytes are missing.
+#[inline(always)]
+fn leave(call: u64, note: &Call) {
+    if !calls::put(key(call), note) {
+        calls::missed(note.sk);
     }
 }
 
@@ -39,10 +48,10 @@ pub fn note(ctx: &ProbeContext, call: u64, extra: u32) {
 #[inline(always)]
 pub fn noted(call: u64) -> Option<(u64, u64, u32)> {
     let key = key(call);
-    let note = CALLS.get_ptr(key)?;
+    let note = calls::get(key)?;
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let args = unsafe { ((*note).sk, (*note).arg, (*note).extra) };
-    let _ = CALLS.remove(key);
+    calls::forget(key);
     Some(args)
 }
 
@@ -102,17 +111,15 @@ fn sending_tcp(ctx: &ProbeContext) {
     let remote = sock::remote(sk, sock::family(sk));
     let note =
         Call { sk, arg: u64::from(sock::write_seq(sk)), remote, extra: u32::from(sock::local_port(sk)) };
-    if CALLS.insert(key(TCP_SENDMSG), note, 0).is_err() {
-        count(stat::CALLS_FULL, 1);
-    }
+    leave(TCP_SENDMSG, &note);
 }
 
 /// The thread ends, and with it what is noted of its sends. Harmless with other backends, which note none.
 #[inline(always)]
 pub fn forget_thread() {
-    let _ = CALLS.remove(key(TCP_SENDMSG));
+    calls::forget(key(TCP_SENDMSG));
     // What `message` noted.
-    let _ = CALLS.remove(thread());
+    calls::forget(thread());
 }
 
 /// `void release_sock(struct sock *sk)`: the sender lets go of the socket, which it still holds here, so what
@@ -123,7 +130,7 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
         return 0;
     }
     let Some(sk) = ctx.arg::<u64>(0) else { return 0 };
-    let Some(note) = CALLS.get_ptr_mut(key(TCP_SENDMSG)) else { return 0 };
+    let Some(note) = calls::get(key(TCP_SENDMSG)) else { return 0 };
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
     if noted == sk && sock::is_connecting(sk) {
@@ -148,7 +155,7 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
             && (*note).remote == sock::remote(sk, sock::family(sk))
     };
     if !same {
-        let _ = CALLS.remove(key(TCP_SENDMSG));
+        calls::forget(key(TCP_SENDMSG));
         return 0;
     }
     let to = sock::write_seq(sk);
@@ -218,6 +225,32 @@ pre_connect!(kprobe_tcp_v4_pre_connect);
 pre_connect!(kprobe_tcp_v6_pre_connect);
 pre_connect!(kprobe_udp_pre_connect);
 pre_connect!(kprobe_udpv6_pre_connect);
+
+/// Runs what others attached to cgroups for an address: see the fentry backend.
+#[kprobe]
+pub fn kprobe_sock_addr(ctx: ProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
+    let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) else { return 0 };
+    // Both are loaded: the verifier does not allow one load from a computed position.
+    let (mut fourth, mut fifth) = (ctx.arg::<u64>(3).unwrap_or(0), ctx.arg::<u64>(4).unwrap_or(0));
+    // SAFETY: nothing but a place where both are.
+    unsafe { core::arch::asm!("{0} = {0}", "{1} = {1}", inout(reg) fourth, inout(reg) fifth) };
+    let six = setting(|s| unsafe { &raw const (*s).filter_parameters }) == 6;
+    names(sk, name, if six { fifth } else { fourth });
+    0
+}
+
+/// Its return.
+#[kretprobe]
+pub fn kretprobe_sock_addr(_ctx: RetProbeContext) -> u32 {
+    if is_off() {
+        return 0;
+    }
+    named();
+    0
+}
 
 /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: see the fentry backend.
 #[kprobe]

@@ -8,7 +8,7 @@ use super::transfer::diverted;
 use crate::account::{New, Way, create, now, release, tcp_entry, unseen};
 use crate::attempt;
 use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
-use crate::identity::{self, displace, evict, is_stream};
+use crate::identity::{self, displace, evict, is_stream, retire};
 use crate::maps::{SOCKS, count, is_before, is_blind, may_straddle};
 use crate::pool;
 use crate::shares::{add, own};
@@ -95,11 +95,12 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     if new == ESTABLISHED {
         let mut is_new = false;
         if let Some(entry) = SOCKS.get_ptr_mut(sk) {
+            let id = identity::of(entry);
             // SAFETY: a valid pointer into a map value.
             let over = unsafe { (*entry).established_ns != 0 || (*entry).closed_ns != 0 };
             if over || !is_stream(entry, sk) {
                 // Of an earlier socket at the same address, whose end was not seen.
-                is_new = displace(sk) == identity::LEFT;
+                is_new = retire(sk, id, 1) == identity::LEFT;
             }
         }
         let time = now();
@@ -133,9 +134,13 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
         return true;
     }
     // One that is over, and leaves another state than TCP_CLOSE once more, is another socket.
+    let over = if old == CLOSE { None } else { SOCKS.get_ptr_mut(sk) };
+    let over = over.map(|entry| (identity::of(entry), entry));
     // SAFETY: a valid pointer into a map value.
-    let is_over = SOCKS.get_ptr(sk).is_some_and(|entry| unsafe { (*entry).closed_ns } != 0);
-    let evicted = if is_over && old != CLOSE { displace(sk) } else { evict(sk) };
+    let evicted = match over.filter(|(_, entry)| unsafe { (**entry).closed_ns } != 0) {
+        Some((id, _)) => retire(sk, id, 1),
+        None => evict(sk),
+    };
     let mut made = false;
     if SOCKS.get_ptr(sk).is_none() {
         let was_open = !matches!(old, LISTEN | SYN_RECV | NEW_SYN_RECV | CLOSE);

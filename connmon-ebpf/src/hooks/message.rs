@@ -3,11 +3,12 @@
 //! The remote is filled in where it will be used, without `Option`s and copies: the stack is short, and see
 //! [`sock::get`].
 
-use connmon_ebpf::{Addr, flag, proto, stat};
+use connmon_ebpf::{Addr, flag, proto};
 
 use super::transfer::diverted;
 use crate::account::{New, Way, datagram_slow, datagrams_end, direction, is_current, moved, send_failed};
-use crate::maps::{CALLS, Call, SOCKS, count, offset};
+use crate::calls::{self, Call};
+use crate::maps::{SOCKS, offset};
 use crate::shares::add;
 use crate::sock::{self, get};
 use crate::task::thread;
@@ -104,15 +105,16 @@ pub fn ends_receive(sk: u64, skb: u64) {
 #[inline(always)]
 pub fn note(sk: u64, remote: Addr, header: u64) {
     let key = thread();
-    if let Some(note) = CALLS.get_ptr_mut(key) {
+    if let Some(note) = calls::get(key) {
         // SAFETY: a valid pointer into a map value that only this thread uses.
         unsafe {
             (*note).sk = sk;
             (*note).arg = header;
             (*note).remote = remote;
         }
-    } else if CALLS.insert(key, Call { sk, arg: header, remote, extra: 0 }, 0).is_err() {
-        count(stat::CALLS_FULL, 1);
+    } else {
+        // Without it the record says itself that the remote is unknown.
+        let _ = calls::put(key, &Call { sk, arg: header, remote, extra: 0 });
     }
 }
 
@@ -174,7 +176,7 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
 #[inline(always)]
 fn met(sk: u64, remote: &mut Addr) -> u64 {
     let key = thread();
-    let Some(note) = CALLS.get_ptr_mut(key) else { return 20 };
+    let Some(note) = calls::get(key) else { return 20 };
     let mut header = 20;
     // SAFETY: a valid pointer into a map value that only this thread uses.
     unsafe {

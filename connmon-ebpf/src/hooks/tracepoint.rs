@@ -10,8 +10,8 @@ use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto};
 
 use super::message::{self, MSG_ERRQUEUE, MSG_PEEK};
 use super::transfer::{diverted, layered_received, tcp_sent};
-use crate::account::release;
 use crate::copies::{copies, mine};
+use crate::identity::{self, retire};
 use crate::maps::{SOCKS, setting};
 use crate::sock;
 use crate::task::thread;
@@ -22,18 +22,18 @@ const NUMBER: u16 = proto::RAW - 1;
 /// What a socket counts as, or 0.
 #[inline(always)]
 fn counted(sk: u64) -> u16 {
-    let Some(entry) = SOCKS.get_ptr(sk) else { return sock::class(sk) };
+    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return sock::class(sk) };
+    let id = identity::of(entry);
     // SAFETY: a valid pointer into a map value; `proto` is set once.
     let (proto, inode) = unsafe { ((*entry).proto, (*entry).mark) };
     if proto == proto::PACKET && sock::inode(sk) != inode {
         // Of an earlier packet socket at this address, whose end this backend has not seen.
-        release(sk);
+        retire(sk, id, 0);
         return sock::class(sk);
     }
-    // Another CPU may be filling the entry at this very moment, or it is one of a socket of another kind that was at this
-    // address before.
+    // Or one of a socket of another kind that was at this address before.
     let is_stale = proto != proto::PACKET && proto & NUMBER != sock::protocol(sk);
-    if proto == 0 || is_stale { sock::class(sk) } else { proto }
+    if is_stale { sock::class(sk) } else { proto }
 }
 
 /// Notes a remote address for this thread's call.

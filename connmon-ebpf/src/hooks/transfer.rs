@@ -6,11 +6,13 @@ use super::message::{MSG_ERRQUEUE, MSG_PEEK};
 use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry};
 use crate::asked;
 use crate::attempt;
+use crate::calls::{self, Call};
 use crate::identity::{self, evict};
 use crate::maps::{SOCKS, is_blind, may_straddle, offset};
 use crate::pool;
 use crate::shares::{add, own};
 use crate::sock;
+use crate::task::thread;
 
 /// A call handed `bytes` to a TCP socket.
 #[inline(always)]
@@ -194,6 +196,36 @@ pub fn asks(sk: u64, name: u64) {
     if let Some(address) = sock::sockaddr(name) {
         asked::note(sk, address);
     }
+}
+
+/// What a note of [`names`] is kept under, beside those of `kprobe` and `kprobe_message`.
+#[inline(always)]
+fn naming() -> u64 {
+    thread() | 32 << 32
+}
+
+/// Programs of a cgroup are about to see the address that a call names, and may change it; `name` is the kernel's copy of it, and
+/// `answer` where a program may choose the address to send from, which only sends of datagrams have.
+#[inline(always)]
+pub fn names(sk: u64, name: u64, answer: u64) {
+    if answer == 0 || name == 0 {
+        return;
+    }
+    if let Some(remote) = sock::sockaddr(name) {
+        let _ = calls::put(naming(), &Call { sk, arg: name, remote, extra: 0 });
+    }
+}
+
+/// They have.
+#[inline(always)]
+pub fn named() {
+    let Some(note) = calls::get(naming()) else { return };
+    // SAFETY: a valid pointer into a map value that only this thread uses.
+    let Call { sk, arg: name, remote, .. } = unsafe { *note };
+    if let Some(to) = sock::sockaddr(name) {
+        asked::led(sk, remote, to);
+    }
+    calls::forget(naming());
 }
 
 /// connect() is back: 0 after sending a SYN, else a negative errno.

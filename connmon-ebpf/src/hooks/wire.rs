@@ -14,7 +14,8 @@ use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 use super::header::Header;
 use super::payload;
 use crate::account::{Way, is_current};
-use crate::maps::{CALLS, Call, FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
+use crate::calls::{self, Call};
+use crate::maps::{FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
 use crate::pool;
 use crate::sock::{self, get, number};
 
@@ -187,7 +188,7 @@ fn name(sk: u64, remote: Addr) {
         let task = unsafe { bpf_get_current_task() };
         let thread = u64::from(get::<u32>(task, offset!(task_pid)));
         // The first packet of a call is its own; the kernel's answers may follow in the same context.
-        match CALLS.get_ptr_mut(thread) {
+        match calls::get(thread) {
             // SAFETY: a valid pointer into a map value that only this thread uses.
             Some(note) => unsafe {
                 if (*note).remote.family == 0 {
@@ -197,7 +198,7 @@ fn name(sk: u64, remote: Addr) {
                 }
             },
             None => {
-                let _ = CALLS.insert(thread, Call { sk, arg: 0, remote, extra: 0 }, 0);
+                calls::put_early(thread, &Call { sk, arg: 0, remote, extra: 0 });
             }
         }
     }

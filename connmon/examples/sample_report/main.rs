@@ -10,11 +10,11 @@ mod world;
 use std::io::Write;
 use std::path::PathBuf;
 
-use connmon::enrich::geo::Geo;
-use connmon::model::{Coordinates, HostLocation, Timestamp};
-use connmon::report::payload::{DEFAULT_ROWS, Payload};
-use connmon::report::{Options, html, svg};
-use connmon::summary::{Builder, DEFAULT_CONNECTION_CAP, Selection};
+use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection};
+use connmon_enrich::geo::Geo;
+use connmon_record::{Coordinates, HostLocation, Timestamp};
+use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
+use connmon_render::report::{Options, html, svg};
 
 use traffic::{Random, connection};
 use world::{processes, remotes, run};

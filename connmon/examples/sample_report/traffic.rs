@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use connmon::enrich::geo::Geo;
-use connmon::model::{
+use connmon_enrich::geo::Geo;
+use connmon_record::{
     Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, Process, Proto, Share,
     Timestamp, Wire,
 };

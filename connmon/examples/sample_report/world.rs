@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use connmon::enrich::geo::Geo;
-use connmon::model::AddressKind;
-use connmon::model::{Completeness, Direction, Gap, Process, ProcessId, Reconciliation, Run, Timestamp};
+use connmon_enrich::geo::Geo;
+use connmon_record::AddressKind;
+use connmon_record::{Completeness, Direction, Gap, Process, ProcessId, Reconciliation, Run, Timestamp};
 
 use crate::traffic::Random;
 
@@ -237,11 +237,11 @@ pub fn processes(hostile: bool) -> Vec<Arc<Process>> {
             },
             started: Timestamp(START - 9 * HOURS + 9_000_000_000 * (1 + i as i64 * i as i64)),
             ppid: 1,
-            comm: text(kind.0, 2 * KINDS.len() + i),
-            exe: text(kind.1, 2 * i),
-            cmdline: text(kind.2, i),
+            comm: text(kind.0, 2 * KINDS.len() + i).into(),
+            exe: text(kind.1, 2 * i).into(),
+            cmdline: text(kind.2, i).into(),
             uid: if kind.3 == "root" { 0 } else { 1000 + i as u32 },
-            user: Some(text(kind.3, 2 * i + 1)),
+            user: Some(text(kind.3, 2 * i + 1).into()),
             kernel_thread: kind.1.is_empty(),
             ..Process::default()
         })

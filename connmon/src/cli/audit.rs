@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Source, TableFormat};
-use crate::export::audit;
+use connmon_render::export::audit;
 
 /// `connmon audit`
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Source;
-use crate::report::payload::DEFAULT_ROWS;
+use connmon_render::report::payload::DEFAULT_ROWS;
 
 /// Shown after its options.
 pub(super) const HELP: &str = "Examples:

@@ -6,13 +6,13 @@ use super::{CommandError, NO_CONNECTION, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice};
-use crate::export::audit::{self, Audit, Builder, By};
-use crate::export::completeness::write_words;
-use crate::filter::Filter;
-use crate::model::Connection;
-use crate::store::{Store, StoreError};
-use crate::summary::Selection;
-use crate::summary::format::count;
+use connmon_analysis::Selection;
+use connmon_analysis::format::count;
+use connmon_filter::Filter;
+use connmon_record::Connection;
+use connmon_render::export::audit::{self, Audit, Builder, By};
+use connmon_render::export::completeness::write_words;
+use connmon_store::{Store, StoreError};
 
 /// Prints bytes and connections per process, or per something else.
 ///

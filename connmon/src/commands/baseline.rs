@@ -6,11 +6,11 @@ use super::{CommandError, Outcome, done, outcome, stdout, write_file};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{Choice, choice, share};
-use crate::model::display_safe;
-use crate::store::{Store, StoreError};
-use crate::summary::Completeness;
-use crate::summary::baseline::{Baseline, Steady};
-use crate::summary::format::{count, duration};
+use connmon_analysis::Completeness;
+use connmon_analysis::baseline::{Baseline, Steady};
+use connmon_analysis::format::{count, duration};
+use connmon_record::display_safe;
+use connmon_store::{Store, StoreError};
 
 /// Prints the remote addresses that were connected for a large part of the time, as a list for `--filter-file`.
 ///

@@ -6,10 +6,10 @@ use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, LookupFormat};
 use crate::clock::now;
 use crate::config::{interval, zone};
-use crate::export::completeness::write_essentials;
-use crate::export::lookups;
-use crate::store::Store;
-use crate::summary::{Completeness, Selection};
+use connmon_analysis::{Completeness, Selection};
+use connmon_render::export::completeness::write_essentials;
+use connmon_render::export::lookups;
+use connmon_store::Store;
 
 /// Prints the questions to DNS of an interval.
 ///

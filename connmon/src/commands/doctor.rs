@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TextFormat};
-use crate::export::completeness::{self, write_words};
-use crate::model::display_safe;
-use crate::store::Store;
-use crate::summary::format::count;
-use crate::summary::{Completeness, Indicators, Selection};
+use connmon_analysis::format::count;
+use connmon_analysis::{Completeness, Indicators, Selection};
+use connmon_record::display_safe;
+use connmon_render::export::completeness::{self, write_words};
+use connmon_store::Store;
 
 #[derive(Serialize)]
 struct Findings {

@@ -7,17 +7,17 @@ use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, terminal_width,
 use crate::cli::{self, ExportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice};
-use crate::export::completeness::write_words;
-use crate::export::connections::Jsonl;
-use crate::export::csv::Csv;
-use crate::export::ecs::Ecs;
-use crate::export::parquet::Parquet;
-use crate::export::timesketch::Timesketch;
-use crate::export::{Closing, Sink, zeek};
-use crate::model::{Connection, Run};
-use crate::store::Store;
-use crate::summary::redact::{Redactor, What};
-use crate::summary::{Completeness, GeoNotes, OwnEnds};
+use connmon_analysis::redact::{Redactor, What};
+use connmon_analysis::{Completeness, GeoNotes, OwnEnds};
+use connmon_record::{Connection, Run};
+use connmon_render::export::completeness::write_words;
+use connmon_render::export::connections::Jsonl;
+use connmon_render::export::csv::Csv;
+use connmon_render::export::ecs::Ecs;
+use connmon_render::export::parquet::Parquet;
+use connmon_render::export::timesketch::Timesketch;
+use connmon_render::export::{Closing, Sink, zeek};
+use connmon_store::Store;
 
 /// Prints every connection, and how complete that is.
 ///

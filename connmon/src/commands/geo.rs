@@ -8,8 +8,8 @@ mod status;
 use super::{CommandError, Outcome};
 use crate::cli::{Databases, Geo as Args, GeoCommand};
 use crate::config::{Places, geo_folder};
-use crate::enrich::geo::Geo;
-use crate::model::display_safe;
+use connmon_enrich::geo::Geo;
+use connmon_record::display_safe;
 
 pub use fetch::FetchError;
 pub use install::InstallError;

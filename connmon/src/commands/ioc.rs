@@ -8,13 +8,13 @@ use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TextFormat};
 use crate::clock::now;
 use crate::config::{self, ConfigError};
-use crate::export::indicators::{write_json, write_json_lists, write_text};
-use crate::filter::{Filter, Row};
-use crate::ioc::{IocError, Lists, Skipped};
-use crate::model::{Hit, IndicatorKind, IndicatorList, Timestamp, display_safe};
-use crate::store::{Editor, Store, StoreError};
-use crate::summary::Indicators;
-use crate::summary::format::{count, grouped};
+use connmon_analysis::Indicators;
+use connmon_analysis::format::{count, grouped};
+use connmon_filter::ioc::{IocError, Lists, Skipped};
+use connmon_filter::{Filter, Row};
+use connmon_record::{Hit, IndicatorKind, IndicatorList, Timestamp, Untrusted, display_safe};
+use connmon_render::export::indicators::{write_json, write_json_lists, write_text};
+use connmon_store::{Editor, Store, StoreError};
 
 /// Hits that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;
@@ -36,9 +36,9 @@ pub fn read(paths: &[PathBuf], explain: bool) -> Result<Lists, CommandError> {
             words => format!("; not matched: {words}"),
         };
         let indicators = count(list.about.indicators, "indicator", "indicators");
-        say(&format!("{} ({}): {indicators}{skipped}", list.about.name, list.format.name()));
+        say(&format!("{} ({}): {indicators}{skipped}", list.about.name.shown(), list.format.name()));
         if explain {
-            list_skipped(&list.about.name, &list.skipped);
+            list_skipped(&list.about.name.shown(), &list.skipped);
         }
     }
     let all = || paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -135,7 +135,7 @@ struct Keeper {
     /// The indicators that were found, each with the id of its list.
     found: Vec<(i64, Hit)>,
     /// Where they are in `found`.
-    places: HashMap<(usize, IndicatorKind, String), usize>,
+    places: HashMap<(usize, IndicatorKind, Untrusted), usize>,
     /// Connections, and what they match.
     hits: Vec<(i64, usize)>,
 }
@@ -177,7 +177,7 @@ fn line(list: &IndicatorList, connections: u64) -> String {
     let matching = count(connections, "connection matches", "connections match");
     format!(
         "{matching} {}{of}, {}, sha256 {}",
-        list.name,
+        list.name.shown(),
         count(list.indicators, "indicator", "indicators"),
         list.sha256
     )

@@ -7,10 +7,10 @@ use super::{CommandError, Outcome, outcome};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{ConfigError, File, FileError};
-use crate::filter::{Filter, Row};
-use crate::model::Timestamp;
-use crate::store::{Editor, Store};
-use crate::summary::format::{count, grouped};
+use connmon_analysis::format::{count, grouped};
+use connmon_filter::{Filter, Row};
+use connmon_record::Timestamp;
+use connmon_store::{Editor, Store};
 
 /// Labels that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;

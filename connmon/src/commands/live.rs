@@ -13,13 +13,13 @@ use super::{CommandError, Outcome};
 use crate::cli::{self, DEFAULT_DB, ScrollFormat};
 use crate::clock::now;
 use crate::config;
-use crate::files;
-use crate::filter::Filter;
-use crate::live::attach::{AttachError, Updates, connect};
-use crate::live::scroll::Scroll;
-use crate::live::tui::{self, TuiError};
-use crate::live::{Board, save, socket_of};
-use crate::report::payload::DEFAULT_ROWS;
+use connmon_filter::Filter;
+use connmon_live::attach::{AttachError, Updates, connect};
+use connmon_live::scroll::Scroll;
+use connmon_live::tui::{self, TuiError};
+use connmon_live::{Board, save, socket_of};
+use connmon_render::report::payload::DEFAULT_ROWS;
+use connmon_system::files;
 use recorder::Recorder;
 
 /// How often a signal is looked for.

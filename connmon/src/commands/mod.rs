@@ -24,8 +24,8 @@ use std::path::Path;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, FileError};
-use crate::model::ConnectionId;
-use crate::store::StoreError;
+use connmon_record::ConnectionId;
+use connmon_store::StoreError;
 
 /// How a command ended when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +59,10 @@ pub enum CommandError {
     NoRecorder,
     /// The live page.
     #[error(transparent)]
-    Serve(#[from] crate::live::web::ServeError),
+    Serve(#[from] connmon_live::web::ServeError),
     /// A geo database.
     #[error(transparent)]
-    Geo(#[from] crate::enrich::geo::GeoError),
+    Geo(#[from] connmon_enrich::geo::GeoError),
     /// A geo database that was to be added.
     #[error(transparent)]
     Install(#[from] geo::InstallError),
@@ -71,7 +71,7 @@ pub enum CommandError {
     Fetch(#[from] geo::FetchError),
     /// A capture file.
     #[error("{0}: {1}")]
-    Capture(String, crate::frame::file::ReadError),
+    Capture(String, connmon_record::frame::file::ReadError),
     /// A file cannot be written.
     #[error("--compare writes html, txt or json")]
     CompareFormat,
@@ -89,7 +89,7 @@ pub enum CommandError {
     Unreadable(String, io::Error),
     /// A file is no report.
     #[error("{0} {1}")]
-    NoReport(String, crate::report::verify::NoReport),
+    NoReport(String, connmon_render::report::verify::NoReport),
     /// A file cannot be written.
     #[error("{0} cannot be written: {1}")]
     File(String, io::Error),
@@ -104,10 +104,10 @@ pub enum CommandError {
     NoConnection(ConnectionId, String),
     /// The recorder of something live.
     #[error(transparent)]
-    Attach(#[from] crate::live::attach::AttachError),
+    Attach(#[from] connmon_live::attach::AttachError),
     /// The screen.
     #[error(transparent)]
-    Screen(#[from] crate::live::tui::TuiError),
+    Screen(#[from] connmon_live::tui::TuiError),
     /// A recorder of our own did not start.
     #[error("recording did not begin: {0}")]
     Recorder(String),
@@ -179,7 +179,8 @@ fn write_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
 ) -> Result<(), CommandError> {
-    crate::files::replace(path, write).map_err(|error| CommandError::File(path.display().to_string(), error))
+    connmon_system::files::replace(path, write)
+        .map_err(|error| CommandError::File(path.display().to_string(), error))
 }
 
 /// Like [`write_file`], for what can fail for other reasons than the file; what `write` gives.

@@ -4,20 +4,20 @@ use std::io::Write;
 
 use super::{CommandError, Outcome, report, terminal_width};
 use crate::batch_writer::BatchWriter;
-use crate::capture::{limits, privileges};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline, RecordError, Viewers};
-use crate::enrich::Enricher;
-use crate::export::completeness::write_words;
-use crate::files;
-use crate::frame::file;
-use crate::live::hub::Socket;
 use crate::stderr::Stderr;
-use crate::store::{Store, Writer};
-use crate::summary::Completeness;
-use crate::summary::format::duration;
+use connmon_analysis::Completeness;
+use connmon_analysis::format::duration;
+use connmon_capture::{limits, privileges};
+use connmon_enrich::Enricher;
+use connmon_live::hub::Socket;
+use connmon_record::frame::file;
+use connmon_render::export::completeness::write_words;
+use connmon_store::{Store, Writer};
+use connmon_system::files;
 
 /// Records, and makes a report if one is wanted.
 ///

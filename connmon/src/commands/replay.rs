@@ -7,12 +7,12 @@ use crate::batch_writer::BatchWriter;
 use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Places};
-use crate::enrich::Enricher;
-use crate::files;
-use crate::frame::{Frame, file};
-use crate::store::{Store, Writer};
-use crate::summary::format::{count, grouped};
-use crate::track::Tracker;
+use connmon_analysis::format::{count, grouped};
+use connmon_enrich::Enricher;
+use connmon_record::frame::{Frame, file};
+use connmon_store::{Store, Writer};
+use connmon_system::files;
+use connmon_track::Tracker;
 
 /// Feeds a capture through the tracker.
 ///

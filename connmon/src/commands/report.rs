@@ -12,15 +12,15 @@ use super::{
 use crate::cli::{self, Redact, ReportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice, location};
-use crate::model::{Connection, HostLocation, Timestamp};
-use crate::report::payload::{DEFAULT_ROWS, Payload};
-use crate::report::svg::{self, Frame};
-use crate::report::{Options, html, json, text};
-use crate::store::{Store, StoreError};
-use crate::summary::findings::findings;
-use crate::summary::lanes::Lanes;
-use crate::summary::redact::{Redactor, What};
-use crate::summary::{Builder, DEFAULT_CONNECTION_CAP, Summary, Window};
+use connmon_analysis::findings::findings;
+use connmon_analysis::lanes::Lanes;
+use connmon_analysis::redact::{Redactor, What};
+use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Summary, Window};
+use connmon_record::{Connection, HostLocation, Timestamp};
+use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
+use connmon_render::report::svg::{self, Frame};
+use connmon_render::report::{Options, html, json, text};
+use connmon_store::{Store, StoreError};
 
 /// Cells of a timeline in text, and in a picture.
 const CELLS: [usize; 2] = [80, 360];

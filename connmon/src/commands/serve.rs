@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{CommandError, Outcome, stdout};
 use crate::cli::{self, DEFAULT_DB};
 use crate::config::location;
-use crate::live::web::{Server, Settings, Token};
-use crate::live::{attach, socket_of};
-use crate::memory;
+use connmon_live::web::{Server, Settings, Token};
+use connmon_live::{attach, socket_of};
+use connmon_system::memory;
 
 /// Serves the page of a recording that goes on.
 ///

@@ -5,8 +5,8 @@ use std::io::Write;
 use super::{CommandError, Outcome, done, stdout};
 use crate::cli::{self, TextFormat};
 use crate::config::zone;
-use crate::export::show;
-use crate::store::Store;
+use connmon_render::export::show;
+use connmon_store::Store;
 
 /// Prints everything that is known of one connection.
 ///

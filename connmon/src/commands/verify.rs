@@ -4,9 +4,9 @@ use std::io::Write;
 
 use super::{CommandError, Outcome, stdout};
 use crate::cli;
-use crate::model::display_safe;
-use crate::report::verify::{self, Verified};
-use crate::summary::format::{count, grouped};
+use connmon_analysis::format::{count, grouped};
+use connmon_record::display_safe;
+use connmon_render::report::verify::{self, Verified};
 
 /// Recomputes the digests in a report's manifest.
 ///
@@ -14,7 +14,8 @@ use crate::summary::format::{count, grouped};
 /// The file cannot be read, or is no report.
 pub fn run(args: &cli::Verify) -> Result<Outcome, CommandError> {
     let name = || args.file.display().to_string();
-    let file = crate::files::read(&args.file).map_err(|error| CommandError::Unreadable(name(), error))?;
+    let file =
+        connmon_system::files::read(&args.file).map_err(|error| CommandError::Unreadable(name(), error))?;
     let found = verify::verify(&file).map_err(|error| CommandError::NoReport(name(), error))?;
     let mut out = stdout();
     write(&found, &mut out)?;

@@ -10,11 +10,11 @@ use toml::Spanned;
 use super::recording::{check_limits, idle_ns};
 use super::{ConfigError, location};
 use crate::cli;
-use crate::files;
-use crate::filter::{Filter, alike};
-use crate::model::secrets::Secrets;
-use crate::model::{Backend, CaptureOptions, Color, Rule, Timestamp};
-use crate::rules::Rules;
+use connmon_filter::rules::Rules;
+use connmon_filter::{Filter, alike};
+use connmon_record::secrets::Secrets;
+use connmon_record::{Backend, CaptureOptions, Color, Rule, Timestamp};
+use connmon_system::files;
 
 /// The file that is read where none is named.
 pub const DEFAULT: &str = "/etc/connmon/config.toml";

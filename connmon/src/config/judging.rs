@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::ConfigError;
-use crate::ioc::{self, LARGEST, List};
-use crate::model::Timestamp;
+use connmon_filter::ioc::{self, LARGEST, List};
+use connmon_record::Timestamp;
 
 /// Reads lists of indicators.
 ///

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{ConfigError, Places};
 use crate::cli;
-use crate::live::socket_of;
-use crate::model::{Backend, CaptureOptions, length};
+use connmon_live::socket_of;
+use connmon_record::{Backend, CaptureOptions, length};
 
 /// A recording to be made.
 #[derive(Debug)]
@@ -99,8 +99,10 @@ impl Recording {
     pub fn make_folder(&self) -> Result<(), ConfigError> {
         let default = Path::new(cli::DEFAULT_DB);
         match default.parent() {
-            Some(folder) if self.db.parent() == Some(folder) => crate::files::make_folder(folder, 0o700)
-                .map_err(|error| ConfigError::Folder(folder.display().to_string(), error)),
+            Some(folder) if self.db.parent() == Some(folder) => {
+                connmon_system::files::make_folder(folder, 0o700)
+                    .map_err(|error| ConfigError::Folder(folder.display().to_string(), error))
+            }
             _ => Ok(()),
         }
     }

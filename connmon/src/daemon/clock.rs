@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::capture::{boot_time_ns, clock_offset_ns};
-use crate::frame::Frame;
-use crate::model::{STEP_NS, Timestamp};
-use crate::summary::format::duration;
+use connmon_analysis::format::duration;
+use connmon_capture::{boot_time_ns, clock_offset_ns};
+use connmon_record::frame::Frame;
+use connmon_record::{STEP_NS, Timestamp};
 
 /// A difference that is told, nanoseconds: smaller ones add up until they are.
 const STEP: u64 = 100_000_000;

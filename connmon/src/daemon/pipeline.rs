@@ -2,13 +2,13 @@
 
 use std::io;
 
-use crate::frame::Frame;
-use crate::frame::file::Writer as CaptureWriter;
-use crate::model::secrets::Secrets;
-use crate::model::{Endpoint, Gap, Timestamp};
 use crate::resolve::Resolver;
-use crate::rows::Batch;
-use crate::track::Tracker;
+use connmon_record::frame::Frame;
+use connmon_record::frame::file::Writer as CaptureWriter;
+use connmon_record::rows::Batch;
+use connmon_record::secrets::Secrets;
+use connmon_record::{Endpoint, Gap, Timestamp};
+use connmon_track::Tracker;
 
 /// Frames in, batches out.
 #[derive(Default)]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::Pipeline;
 use super::writing::Writing;
-use crate::model::Completeness;
-use crate::rows::Batch;
 use crate::stderr::{self, Stderr};
-use crate::summary::format::{bytes, count, grouped};
+use connmon_analysis::format::{bytes, count, grouped};
+use connmon_record::Completeness;
+use connmon_record::rows::Batch;
 
 /// Without a terminal, a line this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);

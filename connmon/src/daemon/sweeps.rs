@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use crate::capture::bpf::CaptureError;
-use crate::model::{Gap, Timestamp};
+use connmon_capture::bpf::CaptureError;
+use connmon_record::{Gap, Timestamp};
 
 /// How often a trouble that goes on is told of.
 const REMIND: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ impl Sweeps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::STEP_NS;
+    use connmon_record::STEP_NS;
 
     #[test]
     fn a_sweep_parts_one_step_of_traffic_from_the_next() {

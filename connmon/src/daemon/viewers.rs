@@ -1,11 +1,11 @@
 //! Those who look while a recording goes on.
 
-use crate::capture::privileges;
-use crate::live::Update;
-use crate::live::hub::{Hub, Socket};
-use crate::model::Timestamp;
-use crate::rows::Batch;
-use crate::store::Writer;
+use connmon_capture::privileges;
+use connmon_live::Update;
+use connmon_live::hub::{Hub, Socket};
+use connmon_record::Timestamp;
+use connmon_record::rows::Batch;
+use connmon_store::Writer;
 
 /// How often viewers are told of the recording as a whole, nanoseconds.
 const ABOUT: i64 = 1_000_000_000;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::Viewers;
 use crate::batch_writer::BatchWriter;
-use crate::capture::privileges;
-use crate::memory;
-use crate::model::display_safe;
-use crate::rows::Batch;
-use crate::store::StoreError;
-use crate::summary::format::bytes;
+use connmon_analysis::format::bytes;
+use connmon_capture::privileges;
+use connmon_record::display_safe;
+use connmon_record::rows::Batch;
+use connmon_store::StoreError;
+use connmon_system::memory;
 
 /// Memory for batches that wait, bytes.
 const ROOM: usize = 128 << 20;

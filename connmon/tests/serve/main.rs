@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connmon::live::web::{ServeError, Server, Settings};
+use connmon_live::web::{ServeError, Server, Settings};
 use site::{Answer, Events, PATIENCE, Site, connection, settings};
 
 /// What no page may lack.

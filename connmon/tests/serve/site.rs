@@ -5,12 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use connmon::live::Update;
-use connmon::live::attach::AttachError;
-use connmon::live::update::{FORMAT, Snapshot};
-use connmon::live::web::{ServeError, Server, Settings, Token};
-use connmon::model::{Completeness, Direction, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
-use connmon::rows::{ConnectionRow, ProcessRow, TrafficRow};
+use connmon_live::Update;
+use connmon_live::attach::AttachError;
+use connmon_live::update::{FORMAT, Snapshot};
+use connmon_live::web::{ServeError, Server, Settings, Token};
+use connmon_record::rows::{ConnectionRow, ProcessRow, TrafficRow};
+use connmon_record::{Completeness, Direction, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
 
 pub const START: i64 = 1_780_000_000_000_000_000;
 /// Longer than any answer takes.

@@ -1,5 +1,5 @@
 // @ts-check
-// What can be asked, as in filter/. Generated: BLESS=1 cargo test -p connmon the_page_knows_the_same_fields
+// What can be asked, as in filter/. Generated: BLESS=1 cargo test -p connmon-filter the_page_knows_the_same_fields
 
 export const PROTOS = ["tcp","udp","icmp","icmp6","mptcp","sctp","udplite","packet","raw"];
 export const DIRECTIONS = ["out","in","unknown"];

@@ -1,5 +1,5 @@
 // @ts-check
-// Names that stand for ports and countries, as in filter/. Generated: BLESS=1 cargo test -p connmon the_page_knows_the_same_names
+// Names that stand for ports and countries, as in filter/. Generated: BLESS=1 cargo test -p connmon-filter the_page_knows_the_same_names
 
 /** @type {ReadonlyMap<string, readonly number[]>} */
 export const PORTS_BY_NAME = new Map([

@@ -10,7 +10,7 @@ import { ENDS } from "../query/entries.js";
 import { during, eachStep, readSteps } from "../steps.js";
 import { modelOf } from "./rows.js";
 
-const golden = JSON.parse(readFileSync(new URL("../../../connmon/src/summary/groups/golden/cases.json", import.meta.url), "utf8"));
+const golden = JSON.parse(readFileSync(new URL("../../../crates/fixtures/src/groups/cases.json", import.meta.url), "utf8"));
 const BASE = Date.parse("2026-06-18T00:00:00Z");
 const HOUR = 3_600_000;
 const nanos = (/** @type {string} */ time) => `${Date.parse(time)}000000`;

@@ -14,7 +14,7 @@ import { compile } from "../query/meaning.js";
 import { modelOf } from "./rows.js";
 
 const hostile = new URL("../../../tests/golden/hostile.json", import.meta.url);
-const contract = new URL("../../../connmon/src/filter/golden/cases.json", import.meta.url);
+const contract = new URL("../../../crates/filter/src/golden/cases.json", import.meta.url);
 // A number of nanoseconds since 1970 is more than a JavaScript number holds.
 const golden = JSON.parse(readFileSync(contract, "utf8").replace(/: (\d{19})\b/g, ': "$1"'));
 const now = Date.parse(golden.now);

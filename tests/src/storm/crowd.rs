@@ -1,12 +1,13 @@
 //! Much at once: many connections open at the same time, one socket that talks to many remotes, one user with many sockets.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Barrier;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::stage::{Case, Cast, Conn, Family, Hold, Stage, Worker, settle_where};
 use crate::sys::netns::Netns;
-use crate::sys::socket;
+use crate::sys::{socket, stream};
 use crate::truth::{Connection, Direction, End, Proto, Totals, Truth};
 
 /// Loopback addresses the server listens on, so that ports do not run out.
@@ -31,6 +32,7 @@ pub fn case() -> Case {
         .role("sprayer", sprayer)
         .role("scatterer", scatterer)
         .role("sharer", sharer)
+        .role("throng", throng)
         .v4()
 }
 
@@ -62,8 +64,8 @@ pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) ->
     stage.finish()
 }
 
-/// A user has so many connections open, both ends of each, some sockets of datagrams, and one that half as many processes use; beside
-/// him another user makes a few of all.
+/// A user has so many connections open, both ends of each, some sockets of datagrams, one that half as many processes use, and half
+/// as many threads that have sent; beside him another user makes a few of all but threads.
 pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let _netns = Netns::enter()?;
     let case = case();
@@ -80,18 +82,24 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
     let scatterers = [start("scatterer", &[&few], Some(GREEDY))?, start("scatterer", &[&few], Some(MODEST))?];
     let half = (connections / 2).to_string();
     let sharers = [start("sharer", &[&half], Some(GREEDY))?, start("sharer", &[&few], Some(MODEST))?];
+    let throng = start("throng", &[&half], Some(GREEDY))?;
     for sharer in sharers {
         stage.tell(sharer, "go")?;
         stage.end(sharer)?;
     }
+    stage.note(throng)?;
     let mut ports = Vec::new();
-    for ([holder, caller], scatterer) in players.into_iter().zip(scatterers) {
+    for (number, ([holder, caller], scatterer)) in players.into_iter().zip(scatterers).enumerate() {
         let addresses = stage.ready(holder)?;
         ports.extend(addresses.iter().filter_map(|at| at.rsplit_once(':')?.1.parse::<u16>().ok()));
         stage.tell(caller, &addresses.join(" "))?;
         stage.note(caller)?;
         stage.tell(scatterer, "go")?;
         stage.note(scatterer)?;
+        if number == 0 {
+            stage.tell(throng, "go")?;
+            stage.note(throng)?;
+        }
     }
     // The greedy one's are open until the other's are closed.
     for ([holder, caller], scatterer) in players.into_iter().zip(scatterers).rev() {
@@ -99,6 +107,8 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
         stage.tell(scatterer, "close")?;
         [caller, holder, scatterer].into_iter().try_for_each(|player| stage.end(player))?;
     }
+    stage.tell(throng, "close")?;
+    stage.end(throng)?;
     settle_where(|local, remote| ports.contains(&local) || ports.contains(&remote))?;
     stage.finish()
 }
@@ -227,6 +237,52 @@ fn sharer(w: &mut Worker) -> Result<()> {
     let connection = Connection::new(Proto::Udp, Direction::Out, Some(socket.local_addr()?), remote);
     let (tx_bytes, tx_calls) = (1 + 3 * count as u64, 1 + count as u64);
     w.list(Connection { tx_bytes, tx_calls, open: false, ..connection });
+    Ok(())
+}
+
+/// So many threads, each of which sends a byte over TCP and three in a datagram, and lives on.
+fn throng(w: &mut Worker) -> Result<()> {
+    let count: usize = w.arg(0)?;
+    let listener = w.listen_at(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0))?;
+    let mut sender = w.connect_to(listener.local)?;
+    let mut receiver = w.accept(&listener)?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DISCARD);
+    let datagrams = Connection::new(Proto::Udp, Direction::Out, Some(socket.local_addr()?), remote);
+    sender.tx_bytes(&[0x5a])?;
+    ensure!(socket.send_to(&[0x5a; 3], remote)? == 3, "a datagram was cut");
+    w.note("ready")?;
+    w.hear()?;
+    let (sent, over) = (Barrier::new(count + 1), Barrier::new(count + 1));
+    let send = || -> Result<()> {
+        let done = (sender.socket.send(&[0x5a])?, socket.send_to(&[0x5a; 3], remote)?);
+        ensure!(done == (1, 3), "sent {done:?}");
+        Ok(())
+    };
+    std::thread::scope(|scope| -> Result<()> {
+        let mut threads = Vec::new();
+        for _ in 0..count {
+            let body = || {
+                let done = send();
+                sent.wait();
+                over.wait();
+                done
+            };
+            threads.push(std::thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, body)?);
+        }
+        sent.wait();
+        let told = w.note("open").and_then(|()| w.hear());
+        over.wait();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))?;
+        told.map(drop)
+    })?;
+    (0..count).for_each(|_| sender.tally.sent(1));
+    receiver.rx(stream::read, count + 1)?;
+    sender.close(End::Fin);
+    receiver.rx_fin()?;
+    receiver.close(End::Fin);
+    let (tx_bytes, tx_calls) = (3 * (1 + count as u64), 1 + count as u64);
+    w.list(Connection { tx_bytes, tx_calls, open: false, ..datagrams });
     Ok(())
 }
 

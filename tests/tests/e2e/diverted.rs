@@ -106,8 +106,8 @@ fn is_seen() -> bool {
     version >= (6, 17) || std::env::var_os("CONNMON_BACKEND").is_none_or(|backend| backend != "tracepoint")
 }
 
-/// A program leads connects elsewhere: TCP, and a socket of datagrams. Both addresses are kept, or the one that was asked for is not
-/// known; a connect that is not led elsewhere has none.
+/// A program leads connects elsewhere, TCP and a socket of datagrams, and datagrams that name their target. Both addresses are kept, or
+/// the one that was asked for is not known; what is not led elsewhere has none.
 pub fn detour() -> Result<Played> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let SocketAddr::V4(at) = listener.local_addr()? else { bail!("an address of IPv4") };
@@ -165,7 +165,7 @@ fn both_addresses(
         let told = told(port)?;
         ensure!(told == right || (told.is_none() && !is_seen()), "{what}: {told:?}, not {right:?}");
     }
-    sends_led(records, free_port, at)?;
+    sends_led(records, free_port, at, &right)?;
     ensure!(told(ports[2])?.is_none(), "a connect that led where it was to: {:?}", told(ports[2])?);
     Ok(())
 }
@@ -187,7 +187,7 @@ fn found_by_what_was_asked(recording: &Recording, asked: SocketAddrV4) -> Result
 
 /// A socket that is not connected sent five bytes to an address that stands for another one, and got eight from there: they are
 /// counted once, with the packets that they were, or without any where those cannot be told to be theirs.
-fn sends_led(records: &[Record], port: u16, at: SocketAddrV4) -> Result<()> {
+fn sends_led(records: &[Record], port: u16, at: SocketAddrV4, asked: &Option<(String, u16)>) -> Result<()> {
     let mine: Vec<_> =
         records.iter().filter(|record| record.proto == Proto::Udp && record.local.port == port).collect();
     let moved = mine.iter().fold((0, 0), |sum, record| (sum.0 + record.tx_bytes, sum.1 + record.rx_bytes));
@@ -198,7 +198,15 @@ fn sends_led(records: &[Record], port: u16, at: SocketAddrV4) -> Result<()> {
         let right = (on_wire(record.tx_bytes), on_wire(record.rx_bytes));
         ensure!((wire.tx_bytes, wire.rx_bytes) == right, "packets of {record}: {wire:?}");
     }
-    // Functions see the address that the process named; programs of a cgroup see where it leads.
+    let told = |record: &Record| record.asked.as_ref().map(|asked| (asked.ip.to_string(), asked.port));
+    for record in mine.iter().filter(|record| record.tx_bytes > 0) {
+        let is_right = record.remote.port == at.port() && told(record) == *asked;
+        ensure!(is_right || (told(record).is_none() && !is_seen()), "led from {:?}: {record}", told(record));
+    }
+    let answers = records.iter().filter(|one| one.proto == Proto::Udp && one.local.port == at.port());
+    for record in answers {
+        ensure!(told(record).is_none(), "an answer that led where it was to: {record}");
+    }
     if std::env::var_os("CONNMON_BACKEND").is_none_or(|backend| backend == "tracepoint") && is_seen() {
         let [only] = mine[..] else { bail!("one flow, not {mine:#?}") };
         ensure!(only.remote.port == at.port() && only.wire.is_some(), "{only}");

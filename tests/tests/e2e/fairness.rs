@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use connmon_tests::harness::programs::{audit, export, traffic_truth};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
@@ -27,6 +27,8 @@ pub fn only_the_greedy_are_aggregated() -> Result<()> {
     let processes: Vec<&Process> = truths.iter().flat_map(|truth: &Truth| &truth.processes).collect();
     let (sharers, processes): (Vec<&Process>, Vec<&Process>) =
         processes.into_iter().partition(|process| process.role == "sharer");
+    let (throng, processes): (Vec<&Process>, Vec<&Process>) =
+        processes.into_iter().partition(|process| process.role == "throng");
     let all = export(&db)?;
     let of = |pid: u32| all.iter().flat_map(|one| &one.traffic).filter(move |traffic| traffic.pid == pid);
     for process in &processes {
@@ -38,6 +40,7 @@ pub fn only_the_greedy_are_aggregated() -> Result<()> {
         ensure!(recorded == truth, "{} of user {}: {recorded:?} of {truth:?}", process.role, process.uid);
     }
     let missing = shared(&sharers, &all)?;
+    is_right_or_told(&throng, &all)?;
     let (modest, greedy): (Vec<&Process>, Vec<&Process>) =
         processes.into_iter().partition(|one| one.uid != GREEDY);
     let owned = |by: &[&Process]| {
@@ -91,6 +94,30 @@ fn shared(sharers: &[&Process], all: &[Record]) -> Result<u64> {
     }
     ensure!(sharers.len() == 2, "{} shared sockets", sharers.len());
     Ok(missing)
+}
+
+/// Of what threads of the greedy user sent, some may be missing, or lack its remote: each of his connections is right to the byte or says
+/// that it is not exact, and none has more.
+fn is_right_or_told(throng: &[&Process], all: &[Record]) -> Result<()> {
+    let [process] = throng else { bail!("{} processes with many threads", throng.len()) };
+    for truth in &process.connections {
+        let at = truth.local.as_ref().context("its end")?;
+        let mine = |one: &&Record| {
+            one.proto == truth.proto
+                && one.local.port == at.port
+                && (truth.proto == Proto::Udp || one.remote.port == truth.remote.port)
+        };
+        let records: Vec<&Record> = all.iter().filter(mine).collect();
+        let moved = records.iter().fold((0, 0), |sum, one| (sum.0 + one.tx_bytes, sum.1 + one.rx_bytes));
+        let right = (truth.tx_bytes, truth.rx_bytes);
+        let is_told = records.iter().any(|one| !one.exact);
+        ensure!(
+            moved == right || (is_told && moved.0 <= right.0 && moved.1 <= right.1),
+            "{moved:?} of {right:?}: {}",
+            listed(&records)
+        );
+    }
+    Ok(())
 }
 
 fn listed(records: &[&Record]) -> String {

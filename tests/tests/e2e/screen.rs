@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use connmon::live::{attach, socket_of, tui};
+use connmon_live::{attach, socket_of, tui};
 use connmon_tests::harness::programs::{connmon_program, path};
 use connmon_tests::harness::recorder::Recorder;
 

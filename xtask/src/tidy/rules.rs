@@ -15,8 +15,30 @@ pub struct Finding {
 const MOST_LINES: usize = 500;
 /// Ways of asking for the time. Commands ask `clock` once, and a recording has its own: so a replay gives the same as live.
 const CLOCKS: [&str; 4] = ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"];
+/// Who may ask.
+const CLOCK_OWNERS: [&str; 2] = ["connmon/src/clock.rs", "connmon/src/daemon"];
 /// Ways of putting a string into a page as markup.
 const MARKUP: [&str; 4] = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"];
+
+/// Modules that show or hand out what was captured: each takes untrusted text through its own sanitiser only.
+const SINKS: [&str; 7] = [
+    "crates/render/src/",
+    "crates/live/src/",
+    "connmon/src/commands",
+    "connmon/src/cli",
+    "connmon/src/stderr.rs",
+    "connmon/src/main.rs",
+    "connmon/src/batch_writer.rs",
+];
+/// Ways of getting at untrusted text as it was captured.
+const RAW: [&str; 3] = [".raw()", "into_raw", "Untrusted::raw"];
+/// Ways of writing it exactly, and the sinks whose readers sanitise it: the data and the updates of the page, viewers of the socket,
+/// and the report's JSON, which is sanitised whole.
+const EXACT: [&str; 2] = ["Exactly", "untrusted::exact"];
+const EXACT_SINKS: [&str; 3] =
+    ["crates/render/src/report/payload/", "crates/render/src/report/json.rs", "crates/live/src/update.rs"];
+/// Ways by which a script puts text into the page, or onto a canvas, past the sanitiser of `dom.js`.
+const PAGE_TEXT: [&str; 5] = ["textContent = ", "innerText", "nodeValue", "createTextNode", "fillText("];
 
 /// Whether there is a rule for files such as this.
 pub fn apply_to(path: &std::path::Path) -> bool {
@@ -45,6 +67,13 @@ pub fn check(path: &str, text: &str) -> Vec<Finding> {
     if script || path.ends_with(".html") {
         findings.extend(each(text, &MARKUP, "strings never become markup: use textContent or elements"));
     }
+    if script
+        && path.starts_with("templates/js/")
+        && !path.ends_with(".test.js")
+        && !path.ends_with("/dom.js")
+    {
+        findings.extend(each(text, &PAGE_TEXT, "text enters the page through `dom.js`, which makes it safe"));
+    }
     if rust {
         rust_findings(path, &code::without_text(text), &mut findings);
     }
@@ -54,13 +83,20 @@ pub fn check(path: &str, text: &str) -> Vec<Finding> {
 
 fn rust_findings(path: &str, code: &str, findings: &mut Vec<Finding>) {
     findings.extend(unexplained(code));
-    let Some(module) = path.strip_prefix("connmon/src/") else { return };
-    if module.ends_with("/tests.rs") || module.contains("/tests/") {
+    let is_product =
+        path.starts_with("connmon/src/") || path.starts_with("crates/") && path.contains("/src/");
+    if !is_product || path.ends_with("/tests.rs") || path.contains("/tests/") {
         return;
     }
     let product = code::without_tests(code);
-    findings.extend(layers::check(module, &product));
-    if module != "clock.rs" && !module.starts_with("daemon") {
+    findings.extend(layers::check(path, &product));
+    if SINKS.iter().any(|sink| path.starts_with(sink)) {
+        findings.extend(each(&product, &RAW, "a sink takes untrusted text through its own sanitiser"));
+        if !EXACT_SINKS.iter().any(|sink| path.starts_with(sink)) {
+            findings.extend(each(&product, &EXACT, "only what another sanitiser reads is written exactly"));
+        }
+    }
+    if !CLOCK_OWNERS.iter().any(|owner| path.starts_with(owner)) {
         findings.extend(each(
             &product,
             &CLOCKS,
@@ -120,20 +156,33 @@ mod tests {
     #[test]
     fn the_clock_belongs_to_two_modules() {
         let code = "fn f() {\n let now = std::time::Instant::now();\n}\n";
-        assert_eq!(lines("connmon/src/track/mod.rs", code), [2]);
-        assert_eq!(lines("connmon/src/export.rs", "x(jiff::Timestamp::now());"), [1]);
+        assert_eq!(lines("crates/track/src/lib.rs", code), [2]);
+        assert_eq!(lines("crates/render/src/export.rs", "x(jiff::Timestamp::now());"), [1]);
         for path in [
             "connmon/src/clock.rs",
             "connmon/src/daemon.rs",
             "connmon/src/daemon/clock.rs",
-            "connmon/benches/b.rs",
+            "crates/enrich/benches/b.rs",
             "tests/src/a.rs",
         ] {
             assert!(lines(path, code).is_empty(), "{path}");
         }
         let test = format!("fn g() {{}}\n#[cfg(test)]\nmod tests {{\n{code}}}\n");
-        assert!(lines("connmon/src/track/mod.rs", &test).is_empty());
-        assert!(lines("connmon/src/track/mod.rs", "// Instant::now\nlet s = \"Instant::now\";").is_empty());
+        assert!(lines("crates/track/src/lib.rs", &test).is_empty());
+        assert!(lines("crates/track/src/lib.rs", "// Instant::now\nlet s = \"Instant::now\";").is_empty());
+    }
+
+    #[test]
+    fn sinks_take_untrusted_text_through_their_sanitiser() {
+        let code =
+            "fn f(name: &Untrusted) {\n out(name.shown());\n out(name.raw());\n out(Exactly(name));\n}\n";
+        assert_eq!(lines("crates/render/src/export/csv.rs", code), [3, 4]);
+        assert_eq!(lines("crates/live/src/tui/text.rs", code), [3, 4]);
+        assert_eq!(lines("crates/render/src/report/json.rs", code), [3]);
+        assert!(lines("crates/store/src/names.rs", code).is_empty());
+        let script = "a.textContent = b;\nif (a.textContent === b) pen.fillText(b, 0, 0);";
+        assert_eq!(lines("templates/js/bar.js", script), [1, 2]);
+        assert!(lines("templates/js/dom.js", script).is_empty());
     }
 
     #[test]
@@ -156,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_checked_in_connmon_only() {
-        assert_eq!(lines("connmon/src/track/mod.rs", "use rusqlite::Row;"), [1]);
-        assert!(lines("tests/src/lib.rs", "use rusqlite::Row;").is_empty());
-        assert!(lines("connmon/src/track/tests.rs", "use rusqlite::Row;").is_empty());
+    fn layers_are_checked_in_the_product_only() {
+        assert_eq!(lines("crates/live/src/lib.rs", "use ratatui::Frame;"), [1]);
+        assert!(lines("tests/src/lib.rs", "use ratatui::Frame;").is_empty());
+        assert!(lines("crates/live/src/tests.rs", "use ratatui::Frame;").is_empty());
     }
 }

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::capture::foreign::{self, Foreign};
-use crate::capture::probes;
-use crate::capture::{bpf, surroundings};
-use crate::model::{self, Backend, CaptureOptions};
+use connmon_capture::foreign::{self, Foreign};
+use connmon_capture::probes;
+use connmon_capture::{bpf, surroundings};
+use connmon_record::{Backend, CaptureOptions};
 
 /// What a look at this host found.
 #[derive(Serialize)]
@@ -48,7 +48,8 @@ pub(super) fn look() -> Findings {
         } else {
             Err("not tried: loading programs needs root".into())
         };
-        let lacks = tried.as_ref().map(|probes| model::lacks(&probes.notes).map(str::to_owned).collect());
+        let lacks =
+            tried.as_ref().map(|probes| connmon_record::lacks(&probes.notes).map(str::to_owned).collect());
         BackendFinding {
             name: backend.to_string(),
             works: tried.is_ok(),

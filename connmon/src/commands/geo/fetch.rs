@@ -11,8 +11,8 @@ use super::install::{day, install};
 use crate::cli;
 use crate::clock::now;
 use crate::commands::{CommandError, Outcome};
-use crate::model::display_safe;
-use crate::summary::format::bytes;
+use connmon_analysis::format::bytes;
+use connmon_record::display_safe;
 
 /// Names that stand for this month's files of DB-IP.
 const NAMES: [&str; 3] = ["dbip-country-lite", "dbip-city-lite", "dbip-asn-lite"];
@@ -65,7 +65,7 @@ pub fn run(args: cli::Fetch) -> Result<Outcome, CommandError> {
     }
     let most = u64::from(args.max_size) << 20;
     let content = fetch(&url, most)?;
-    let found = crate::model::hex(&Sha256::digest(&content));
+    let found = connmon_record::hex(&Sha256::digest(&content));
     let _ = writeln!(stderr(), "{}: {}, SHA-256 {found}", display_safe(&url), bytes(content.len() as u64));
     if let Some(wanted) = args.sha256.filter(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
         return Err(FetchError::Digest { url, found, wanted }.into());

@@ -9,12 +9,12 @@ use flate2::read::MultiGzDecoder;
 
 use crate::cli;
 use crate::commands::{CommandError, Outcome, write_file};
-use crate::enrich::geo::{
+use connmon_analysis::format::{bytes, count, grouped};
+use connmon_enrich::geo::{
     Database, Flaws, GeoError, ImportError, Imported, Ranges, import as convert, usual_terms,
 };
-use crate::files;
-use crate::model::{GeoDatabase, Timestamp, display_safe};
-use crate::summary::format::{bytes, count, grouped};
+use connmon_record::{GeoDatabase, Timestamp, display_safe};
+use connmon_system::files;
 
 /// Bytes that an unpacked file may have.
 const MOST: u64 = 4 << 30;

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 use super::open;
 use crate::cli::{self, TextFormat};
 use crate::commands::{CommandError, Outcome, done, stdout, terminal_width};
-use crate::enrich::geo::Geo;
-use crate::export::text::{pad, write_wrapped};
-use crate::model::display_safe;
-use crate::model::{AddressKind, country_of};
-use crate::summary::GeoNotes;
+use connmon_analysis::GeoNotes;
+use connmon_enrich::geo::Geo;
+use connmon_record::display_safe;
+use connmon_record::{AddressKind, country_of};
+use connmon_render::export::text::{pad, write_wrapped};
 
 /// A field, its value, and the database that it is from.
 struct Field {
@@ -106,7 +106,8 @@ fn write(geo: &Geo, ip: IpAddr, out: &mut impl Write) -> std::io::Result<()> {
     let kind = AddressKind::of(ip);
     writeln!(out, "{ip}  {}", kind.name())?;
     let fields = fields(geo, ip);
-    let width = fields.iter().map(|field| crate::export::text::width(&field.shown)).max().unwrap_or(0);
+    let width =
+        fields.iter().map(|field| connmon_render::export::text::width(&field.shown)).max().unwrap_or(0);
     for field in &fields {
         writeln!(out, "  {:<10} {}  {}", field.name, pad(&field.shown, width, false), field.from)?;
     }

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::open;
 use crate::cli::{self, TextFormat};
 use crate::commands::{CommandError, Outcome, done, stdout, terminal_width};
-use crate::enrich::geo::{Database, GeoError};
-use crate::export::text::write_wrapped;
-use crate::model::{GeoDatabase, display_safe};
-use crate::summary::GeoNotes;
+use connmon_analysis::GeoNotes;
+use connmon_enrich::geo::{Database, GeoError};
+use connmon_record::{GeoDatabase, display_safe};
+use connmon_render::export::text::write_wrapped;
 
 #[derive(Serialize)]
 struct Status {

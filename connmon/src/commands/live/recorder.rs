@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::commands::CommandError;
-use crate::live::attach::{AttachError, Updates, connect};
+use connmon_live::attach::{AttachError, Updates, connect};
 
 /// How often it is seen whether the recorder is ready, and how often at most: together, how long attaching may take.
 const LOOK: Duration = Duration::from_millis(50);

@@ -7,10 +7,10 @@ use crate::cli::{self, ReportFormat, chosen};
 use crate::clock::now;
 use crate::commands::{CommandError, Outcome};
 use crate::config::{choice, interval, zone};
-use crate::report::compare;
-use crate::store::Store;
-use crate::summary::compare::Comparison;
-use crate::summary::{Selection, Summary};
+use connmon_analysis::compare::Comparison;
+use connmon_analysis::{Selection, Summary};
+use connmon_render::report::compare;
+use connmon_store::Store;
 
 /// Compares two stores, or two intervals of one.
 ///

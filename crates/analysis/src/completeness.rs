@@ -1,0 +1,261 @@
+//! "Is this record complete?": the loss counters of all recordings, merged, and said in words.
+
+mod coverage;
+mod words;
+
+use serde::Serialize;
+
+use super::Own;
+use super::selection::{Selection, Window};
+use connmon_record::{ClockStep, Run};
+
+pub use coverage::Coverage;
+pub use words::clock as clock_words;
+
+/// Whether what is not in the record did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every counter of losses is zero, and the whole window was recorded.
+    Complete,
+    /// Nothing is known to be missing, but a recording goes on.
+    Unfinished,
+    /// Nothing is known to be missing, but a recording did not end in order: what came after its last flush is not here.
+    CutOff,
+    /// Nothing is known to be missing where it was recorded, but a part of the time that was asked for was not.
+    Partial,
+    /// Nothing is known to be missing from the record, but this view of it lacks what only the store has.
+    Excerpt,
+    /// Something is missing; the statements say what.
+    Incomplete,
+    /// No part of the time that was asked for was recorded.
+    Nothing,
+}
+
+impl Verdict {
+    /// In a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Complete => "This record is complete.",
+            Self::Unfinished => "This record is complete so far; a recording has not ended.",
+            Self::CutOff => "Nothing is known to be missing, but a recording did not end in order.",
+            Self::Partial => "Only a part of the time asked for was recorded.",
+            Self::Excerpt => "The store has more than is shown here.",
+            Self::Incomplete => "This record is incomplete.",
+            Self::Nothing => "No part of the time asked for was recorded.",
+        }
+    }
+}
+
+/// How much a statement matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something is missing or wrong.
+    Loss,
+    /// Nothing is missing, but this is needed to read the figures rightly.
+    Note,
+    /// Checked and in order.
+    Good,
+}
+
+/// One sentence about the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// How much it matters.
+    pub level: Level,
+    /// What is the case, and what follows from it.
+    pub text: String,
+    /// What to do about it.
+    pub advice: Option<String>,
+}
+
+impl Statement {
+    /// Everything it says, on one line.
+    pub fn words(&self) -> String {
+        match &self.advice {
+            Some(advice) => format!("{} {advice}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// When the clock was set: as the recording's times go, and what the clock said before and after.
+#[derive(Serialize)]
+pub struct ClockStepRow {
+    time: String,
+    from: String,
+    to: String,
+}
+
+impl From<&ClockStep> for ClockStepRow {
+    fn from(step: &ClockStep) -> Self {
+        Self { time: step.time.to_string(), from: step.from.to_string(), to: step.to.to_string() }
+    }
+}
+
+/// What is missing from a selection of recordings.
+#[derive(Clone, Debug)]
+pub struct Completeness {
+    /// The answer in one word.
+    pub verdict: Verdict,
+    /// The sums of all recordings' counters, over their whole length.
+    pub counters: connmon_record::Completeness,
+    /// Which parts of the time that was asked for were recorded, and which were not.
+    pub coverage: Coverage,
+    /// When the clock was set while something was recorded.
+    pub clock_steps: Vec<ClockStep>,
+    /// Recordings without an end.
+    pub unfinished: Vec<i64>,
+    /// The sentences, what matters most first.
+    pub statements: Vec<Statement>,
+}
+
+impl Completeness {
+    /// Merges what the recordings say of themselves.
+    pub fn of(runs: &[Run], selection: &Selection) -> Self {
+        Self::of_time(runs, selection.asked(runs), selection)
+    }
+
+    fn of_time(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
+        let coverage = Coverage::of(runs, asked, selection);
+        // What a recording lost is no matter of a time that it does not reach.
+        let reached = |run: &&Run| {
+            let is_in =
+                |window: Window| run.started <= window.to && (run.going_on || run.known_end() >= window.from);
+            !selection.is_interval() || asked.is_some_and(is_in)
+        };
+        let of_time: Vec<&Run> = runs.iter().filter(reached).collect();
+        let counters = of_time
+            .iter()
+            .fold(connmon_record::Completeness::default(), |sum, run| merged(sum, &run.completeness));
+        let unfinished: Vec<i64> =
+            of_time.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
+        let clock_steps: Vec<ClockStep> =
+            of_time.iter().flat_map(|run| run.clock_steps.iter().copied()).collect();
+        let verdict = if runs.is_empty() || (selection.is_interval() && coverage.recorded.is_empty()) {
+            Verdict::Nothing
+        } else if words::losses(&counters).next().is_some() || words::left_out(&of_time).next().is_some() {
+            Verdict::Incomplete
+        } else if !coverage.gaps.is_empty() || (selection.is_interval() && !clock_steps.is_empty()) {
+            // Where the clock was set, the times that were asked for are not the record's.
+            Verdict::Partial
+        } else if of_time.iter().any(|run| run.ended.is_none() && !run.going_on) {
+            Verdict::CutOff
+        } else if !unfinished.is_empty() {
+            Verdict::Unfinished
+        } else {
+            Verdict::Complete
+        };
+        let mut this = Self { verdict, counters, coverage, clock_steps, unfinished, statements: Vec::new() };
+        this.statements = words::statements(&this, &of_time, selection);
+        this
+    }
+
+    /// The state of the last recording alone, from the gap before it to its end.
+    pub fn of_last(runs: &[Run]) -> Option<(&Run, Self)> {
+        let last = runs.iter().max_by_key(|run| (run.started, run.id))?;
+        let alone = std::slice::from_ref(last);
+        let everything = Selection::default();
+        let mut asked = everything.asked(alone)?;
+        asked.from = last.gaps.iter().map(|gap| gap.from).fold(asked.from, Ord::min);
+        Some((last, Self::of_time(alone, Some(asked), &everything)))
+    }
+
+    /// Adds what only the connections can tell.
+    pub fn note_connections(&mut self, inexact: u64, preexisting: u64) {
+        self.statements.extend(words::connections(inexact, preexisting));
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds how much is in the sums twice.
+    pub fn note_own(&mut self, own: Own) {
+        self.statements.extend(words::own(own));
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds what only the store has: connections that a viewer had to forget, and rows that could not be handed on to it.
+    pub fn note_elsewhere(&mut self, forgotten: u64, unseen: u64) {
+        let statements: Vec<_> =
+            words::forgotten(forgotten).into_iter().chain(words::unseen(unseen)).collect();
+        let nothing_missing =
+            matches!(self.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::CutOff);
+        if !statements.is_empty() && nothing_missing {
+            self.verdict = Verdict::Excerpt;
+        }
+        self.statements.splice(..0, statements);
+    }
+
+    /// Adds that the figures of the wire lack so many connections, because only parts of them are meant, and because nothing is known.
+    pub fn note_wire(&mut self, parts: u64, unmeasured: u64) {
+        self.statements.extend(words::wire(parts, unmeasured));
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Which parts of the time that was asked for were recorded, and which were not, in words.
+    pub fn coverage_words(&self) -> Vec<Statement> {
+        words::coverage(&self.coverage, self.verdict == Verdict::Nothing)
+    }
+
+    /// What is missing, and what was recorded: what has to be known of a list that has no room for more.
+    pub fn essentials(&self) -> Vec<Statement> {
+        let losses = self.statements.iter().filter(|one| one.level == Level::Loss).cloned();
+        let recorded = self.coverage_words().into_iter().filter(|one| one.level != Level::Loss);
+        losses.chain(recorded).collect()
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.verdict == Verdict::Complete
+    }
+}
+
+fn merged(
+    mut sum: connmon_record::Completeness,
+    one: &connmon_record::Completeness,
+) -> connmon_record::Completeness {
+    // Taken apart by name, so that a new counter cannot be forgotten here.
+    let connmon_record::Completeness {
+        lost_events,
+        lost_connections,
+        lost_processes,
+        unattributed_tx_bytes,
+        unattributed_rx_bytes,
+        map_full,
+        read_errors,
+        malformed,
+        probe_misses,
+        names_missed,
+        evicted,
+        aggregated_sockets,
+        reconciliation,
+    } = one;
+    let connmon_record::Reconciliation {
+        compared,
+        equal,
+        tx_undelivered_bytes,
+        rx_unread_bytes,
+        unexplained,
+    } = reconciliation;
+    let total = &mut sum.reconciliation;
+    for (into, from) in [
+        (&mut sum.lost_events, lost_events),
+        (&mut sum.lost_connections, lost_connections),
+        (&mut sum.lost_processes, lost_processes),
+        (&mut sum.unattributed_tx_bytes, unattributed_tx_bytes),
+        (&mut sum.unattributed_rx_bytes, unattributed_rx_bytes),
+        (&mut sum.map_full, map_full),
+        (&mut sum.read_errors, read_errors),
+        (&mut sum.malformed, malformed),
+        (&mut sum.probe_misses, probe_misses),
+        (&mut sum.names_missed, names_missed),
+        (&mut sum.evicted, evicted),
+        (&mut sum.aggregated_sockets, aggregated_sockets),
+        (&mut total.compared, compared),
+        (&mut total.equal, equal),
+        (&mut total.tx_undelivered_bytes, tx_undelivered_bytes),
+        (&mut total.rx_unread_bytes, rx_unread_bytes),
+        (&mut total.unexplained, unexplained),
+    ] {
+        *into = into.saturating_add(*from);
+    }
+    sum
+}

@@ -1,0 +1,411 @@
+//! The counters as sentences that need no knowledge of the kernel, with what to do about each.
+
+use super::coverage::AHEAD;
+use super::{Completeness, Coverage, Level, Statement, Verdict};
+use crate::Own;
+use crate::format::{self, grouped};
+use crate::selection::Selection;
+use connmon_record::{Gap, Run};
+
+/// So many intervals are named one by one.
+const LISTED: usize = 3;
+/// What follows from lost process records.
+const NAMELESS: &str =
+    " A process without its record may be shown without its program, or as what it or its parent ran before.";
+/// What to do about a full ring.
+const RING: &str =
+    "Record again with a larger “--ring-bytes”, a power of two; 8388608 unless told otherwise.";
+/// What to do about a full table.
+const TABLE: &str =
+    "Record again with a larger “--max-connections”; the kernel reserves about 1100 bytes for each.";
+/// What to do where both may have been full.
+const BOTH: &str = "Record again with a larger “--max-connections” (about 1100 bytes of kernel memory each), and with a \
+                    larger “--ring-bytes” (a power of two).";
+/// What to do about skipped probes.
+const SKIPPED: &str = "Record with “--backend fentry” where the kernel allows it: it is skipped least. From Linux 6.19 on the \
+                       kernel can skip any probe while many processes use the network at once.";
+/// What to do about what should not be.
+const REPORT: &str = "This is a fault: report it with the output of “connmon doctor”.";
+
+/// Every statement, what matters most first.
+pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
+    let mut all: Vec<Statement> = losses(&this.counters).collect();
+    all.extend(left_out(runs));
+    all.extend(runs.iter().filter_map(|run| clock(run)));
+    all.extend(coverage(&this.coverage, selection.is_interval()));
+    all.extend(notes(this, runs, selection));
+    if this.coverage.asked.is_none() {
+        all.push(statement(
+            Level::Loss,
+            "There is no recording in this database.".into(),
+            Some("Run “connmon record” as root first."),
+        ));
+    }
+    all.sort_by_key(|statement| statement.level);
+    all
+}
+
+fn statement(level: Level, text: String, advice: Option<&str>) -> Statement {
+    Statement { level, text, advice: advice.map(str::to_owned) }
+}
+
+/// What the counters say is missing.
+pub(super) fn losses(c: &connmon_record::Completeness) -> impl Iterator<Item = Statement> + use<> {
+    // Those that arrived and made no sense have a sentence of their own.
+    let lost = c.lost_events.saturating_sub(c.malformed);
+    let unattributed = c.unattributed_tx_bytes.saturating_add(c.unattributed_rx_bytes);
+    let has_missed = c.probe_misses > 0;
+    [
+        (
+            lost,
+            format!(
+                "{} were lost in the kernel because the buffers were full: {} and {} are missing or lack their end.{}",
+                count(lost, "record"),
+                count(c.lost_connections, "connection"),
+                count(c.lost_processes, "process record"),
+                if c.lost_processes > 0 { NAMELESS } else { "" },
+            ),
+            if c.map_full > 0 { BOTH } else { RING },
+        ),
+        (
+            unattributed,
+            format!(
+                "{} sent and {} received belong to no recorded connection and are not in the totals.",
+                count(c.unattributed_tx_bytes, "byte"),
+                count(c.unattributed_rx_bytes, "byte"),
+            ),
+            match (c.map_full, c.lost_events) {
+                (0, _) => RING,
+                (_, 0) => TABLE,
+                _ => BOTH,
+            },
+        ),
+        (
+            c.map_full,
+            format!(
+                "The kernel's tables were full {}: connections, or some of their bytes, are missing.",
+                count(c.map_full, "time")
+            ),
+            TABLE,
+        ),
+        (
+            c.aggregated_sockets,
+            format!(
+                "{} {} not recorded one by one, because their users had too many at once: their bytes are in connections that \
+                 stand for many and say so.",
+                count(c.aggregated_sockets, "socket"),
+                if c.aggregated_sockets == 1 { "was" } else { "were" },
+            ),
+            TABLE,
+        ),
+        (
+            c.read_errors,
+            format!(
+                "{} of kernel memory failed: some records lack a field, or are missing.",
+                count(c.read_errors, "read")
+            ),
+            REPORT,
+        ),
+        (c.malformed, format!("{} could not be decoded and are missing.", count(c.malformed, "record")), REPORT),
+        (
+            c.probe_misses,
+            format!(
+                "The kernel skipped {}: some bytes are not counted, or it is not known when and why connections ended.",
+                count(c.probe_misses, "probe")
+            ),
+            SKIPPED,
+        ),
+        (
+            c.reconciliation.unexplained,
+            format!(
+                "The byte counts of {} differ from the kernel's own {}.",
+                count(c.reconciliation.unexplained, "connection"),
+                if has_missed { "where something was missed, as told above" } else { "for no known reason" }
+            ),
+            if has_missed { SKIPPED } else { REPORT },
+        ),
+    ]
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(_, text, advice)| statement(Level::Loss, text, Some(advice)))
+}
+
+/// What recordings did not keep on purpose.
+pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> + use<'a> {
+    let each = runs.iter().filter_map(|run| Some((run.id, run.left_out.as_ref()?)));
+    each.filter(|(_, left_out)| left_out.connections > 0).map(|(run, left_out)| {
+        let text = format!(
+            "Recording {run} kept only connections that match “{}”: {} with {} sent and {} received did not and {} not \
+             recorded.",
+            connmon_record::display_safe(&left_out.filter),
+            count(left_out.connections, "connection"),
+            count(left_out.tx_bytes, "byte"),
+            count(left_out.rx_bytes, "byte"),
+            if left_out.connections == 1 { "is" } else { "are" },
+        );
+        statement(Level::Loss, text, Some("Record without a filter to keep everything, and filter when reading."))
+    })
+}
+
+/// That the clock was set while a recording was running.
+pub fn clock(run: &Run) -> Option<Statement> {
+    let last = run.clock_steps.last()?;
+    let way = |ns: i64| if ns < 0 { "back" } else { "forward" };
+    let each = run.clock_steps.iter().take(LISTED);
+    let each = each.map(|step| {
+        let length = format::duration(step.by().unsigned_abs());
+        format!("{} by {length} at {}, to {}", way(step.by()), short(step.from), short(step.to))
+    });
+    let each = each.collect::<Vec<_>>().join("; ");
+    let times = match run.clock_steps.len() {
+        1 => String::new(),
+        n if n > LISTED => format!(" {n} times, first"),
+        n => format!(" {n} times,"),
+    };
+    let text = format!(
+        "The clock of this host was set{times} {each}, while recording {} was running; the times of that recording follow the \
+         clock as it was when the recording began.",
+        run.id
+    );
+    let ahead = format::duration(last.ahead().unsigned_abs());
+    let advice = match last.ahead().signum() {
+        0 => "From then on they agree with the clock again.".to_owned(),
+        sign => format!(
+            "{} {ahead} {} its times from {} on to get those of the clock.",
+            if sign > 0 { "Add" } else { "Subtract" },
+            if sign > 0 { "to" } else { "from" },
+            short(last.time)
+        ),
+    };
+    Some(statement(Level::Loss, text, Some(&advice)))
+}
+
+/// What was recorded, and what was not.
+pub(super) fn coverage(coverage: &Coverage, is_interval: bool) -> Vec<Statement> {
+    gaps(&coverage.gaps).into_iter().chain(recorded(coverage, is_interval)).collect()
+}
+
+/// What was not recorded. That the future was not is no loss.
+fn gaps(gaps: &[Gap]) -> Option<Statement> {
+    let first = gaps.first()?;
+    let each = gaps.iter().take(LISTED).map(|gap| {
+        format!(
+            "from {} to {}: {}",
+            short(gap.from),
+            short(gap.to),
+            connmon_record::display_safe(&gap.reason)
+        )
+    });
+    let each = each.collect::<Vec<_>>().join("; ");
+    let text = match gaps.len() {
+        1 => format!("Nothing was recorded {each}."),
+        n => format!(
+            "In {n} intervals nothing was recorded{}, {each}.",
+            if n > LISTED { ", the first" } else { "" }
+        ),
+    };
+    let advice = "Activity in that time is not in this record; other logs may have it.";
+    Some(statement(Level::Loss, text, Some(advice).filter(|_| gaps.len() > 1 || first.reason != AHEAD)))
+}
+
+/// What was recorded.
+fn recorded(coverage: &Coverage, is_interval: bool) -> Option<Statement> {
+    let asked = coverage.asked?;
+    let each = coverage.recorded.iter().take(LISTED);
+    let each = each.map(|part| format!("from {} to {}", short(part.from), short(part.to)));
+    let each = each.collect::<Vec<_>>().join("; ");
+    Some(match coverage.recorded.len() {
+        // A recording that has just begun.
+        0 if asked.from == asked.to && !is_interval => return None,
+        0 => statement(
+            Level::Loss,
+            "No part of the time that was asked for was recorded.".into(),
+            Some("An empty result does not mean that nothing happened then."),
+        ),
+        1 => statement(Level::Note, format!("Recorded {each}."), None),
+        n => {
+            let rest = if n > LISTED {
+                format!("; and {} more", grouped((n - LISTED) as u64))
+            } else {
+                String::new()
+            };
+            statement(Level::Note, format!("Recorded in {n} intervals, {each}{rest}."), None)
+        }
+    })
+}
+
+fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    for run in runs.iter().filter(|run| run.ended.is_none()) {
+        let (state, advice) = if run.going_on {
+            ("is still being recorded", "What is not written yet will be: ask again later.")
+        } else {
+            ("did not end in order", "It was killed or crashed; at most its last flush interval is lost.")
+        };
+        let text = format!("Recording {} {state}; its record reaches to {}.", run.id, short(run.known_end()));
+        notes.push(statement(Level::Note, text, Some(advice)));
+    }
+    for (run, lack) in runs.iter().flat_map(|run| run.lacks().map(|lack| (run.id, lack))) {
+        notes.push(statement(
+            Level::Note,
+            format!("In recording {run}, {}.", connmon_record::display_safe(lack)),
+            None,
+        ));
+    }
+    if this.counters.names_missed > 0 {
+        let text = format!(
+            "{} with possible names could not be read, followed too many others on their connection, or arrived while the \
+             buffer was half full: some names may be missing; figures are not affected.",
+            count(this.counters.names_missed, "packet")
+        );
+        notes.push(statement(Level::Note, text, Some(RING)));
+    }
+    if this.counters.evicted > 0 {
+        let text = format!(
+            "{} about processes and names had to be evicted early, because a cache was full: some connections may lack a \
+             name, a parent or a container; figures are not affected.",
+            count(this.counters.evicted, "fact")
+        );
+        notes.push(statement(Level::Note, text, None));
+    }
+    let r = &this.counters.reconciliation;
+    if r.compared > 0 && r.unexplained == 0 {
+        let rest = r.compared.saturating_sub(r.equal);
+        let text = if rest == 0 {
+            format!(
+                "Byte counts checked against the kernel's own: {}, all equal to the byte.",
+                count(r.compared, "connection")
+            )
+        } else {
+            format!(
+                "Byte counts checked against the kernel's own: {}, {} equal to the byte, {} with an explained difference \
+                 ({} sent but never delivered, {} arrived but never read).",
+                count(r.compared, "connection"),
+                grouped(r.equal),
+                grouped(rest),
+                count(r.tx_undelivered_bytes, "byte"),
+                count(r.rx_unread_bytes, "byte"),
+            )
+        };
+        notes.push(statement(Level::Good, text, None));
+    }
+    if !matches!(this.verdict, Verdict::Incomplete | Verdict::Nothing) {
+        notes.push(statement(
+            Level::Good,
+            "All loss counters are zero: no record lost, no byte without its connection.".into(),
+            None,
+        ));
+    }
+    if !selection.filter.is_empty() {
+        notes.push(statement(
+            Level::Note,
+            "A filter is set: the figures include only matching connections.".into(),
+            Some("Remove the filter to see everything."),
+        ));
+    }
+    if selection.is_interval() && this.verdict != Verdict::Nothing {
+        let widened = if selection.widened { ", to which the time asked for was widened" } else { "" };
+        notes.push(statement(
+            Level::Note,
+            format!(
+                "Only bytes of the chosen time are counted; traffic is kept in steps of {} s{widened}. A connection that reaches \
+                 beyond that time counts as one. The counters of losses are \
+                 those of whole recordings.",
+                connmon_record::STEP_NS / 1_000_000_000
+            ),
+            None,
+        ));
+    }
+    notes
+}
+
+/// What is to be known of the connections selected.
+pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    if inexact > 0 {
+        notes.push(statement(
+            Level::Note,
+            format!(
+                "The byte counts of {} may be incomplete; each connection says why.",
+                count(inexact, "connection")
+            ),
+            None,
+        ));
+    }
+    if preexisting > 0 {
+        notes.push(statement(
+            Level::Note,
+            format!(
+                "{} opened before the recording began: earlier bytes are not counted.",
+                count(preexisting, "connection")
+            ),
+            None,
+        ));
+    }
+    notes
+}
+
+/// What is in the sums twice.
+pub(super) fn own(own: Own) -> Option<Statement> {
+    let text = format!(
+        "{} {} an address of this host at the other end too: where both ends were recorded, each counts, so what passed between \
+         them is in the totals twice ({} sent and {} received by these ends).",
+        count(own.connections, "connection"),
+        if own.connections == 1 { "has" } else { "have" },
+        count(own.tx_bytes, "byte"),
+        count(own.rx_bytes, "byte"),
+    );
+    (own.connections > 0).then(|| statement(Level::Note, text, None))
+}
+
+/// What a live view does not have.
+pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
+    let text = format!(
+        "{} of this recording {} not shown here: only the store has {}.",
+        count(forgotten, "older connection"),
+        if forgotten == 1 { "is" } else { "are" },
+        if forgotten == 1 { "it" } else { "them" },
+    );
+    (forgotten > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
+}
+
+/// What a live view was never told.
+pub(super) fn unseen(unseen: u64) -> Option<Statement> {
+    let text = format!(
+        "{} did not reach this view in time: it may show too few connections and bytes; the store has them all.",
+        count(unseen, "row"),
+    );
+    (unseen > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
+}
+
+/// What to do about what only the store has.
+const EVERYTHING: &str = "“connmon report” shows everything.";
+
+/// What the figures of the wire lack.
+pub(super) fn wire(parts: u64, unmeasured: u64) -> impl Iterator<Item = Statement> {
+    let of_parts = format!(
+        "Packets are counted for whole connections, not by time: the figures of the wire leave out {} with only a part in the \
+         chosen time.",
+        count(parts, "connection")
+    );
+    let of_none = format!(
+        "The figures of the wire leave out {} without a count of packets: raw, ping and packet sockets, packets whose headers could \
+         not be read, or a recording with --no-wire.",
+        count(unmeasured, "connection")
+    );
+    [(parts, of_parts), (unmeasured, of_none)]
+        .into_iter()
+        .filter(|(connections, _)| *connections > 0)
+        .map(|(_, text)| statement(Level::Note, text, None))
+}
+
+/// To the second, in UTC.
+fn short(time: connmon_record::Timestamp) -> String {
+    let text = time.to_string();
+    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
+}
+
+/// A number with its noun.
+fn count(n: u64, noun: &str) -> String {
+    format::count(n, noun, &format!("{noun}s"))
+}

@@ -1,0 +1,247 @@
+//! What is worth a look: never a verdict. Each finding says how many connections it is about, why, and which filter shows
+//! them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::format::{bytes, count, duration, grouped};
+use super::{ProcessRow, RemoteRow, Summary};
+use connmon_record::{AddressKind, Connection, ExeState, Untrusted};
+
+/// A connection that lasts as long is long-lived.
+const LONG_NS: i64 = 3_600_000_000_000;
+/// So many failed connections of one process within a minute are a burst.
+const BURST: u32 = 20;
+/// One minute.
+const MINUTE_NS: i64 = 60_000_000_000;
+/// Whoever has this share of all bytes is a top talker.
+const TALKER: f64 = 0.25;
+/// Folders that everybody can write to, or that are gone after a boot.
+const TEMPORARY: [&str; 4] = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/user/"];
+/// So many names are listed in a reason.
+const NAMES: usize = 4;
+
+/// Something worth a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub title: &'static str,
+    /// How many connections it is about.
+    pub connections: u64,
+    /// Why it is listed, with captured text in it.
+    pub reason: Untrusted,
+    /// The filter that shows these connections, with captured text in it.
+    pub filter: Untrusted,
+}
+
+/// Collects what only single connections tell.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch {
+    long: u64,
+    longest_ns: i64,
+    /// Failed connections by process and minute.
+    failures: HashMap<(usize, i64), u32>,
+}
+
+impl Watch {
+    /// Takes note of a connection. `owner` is its process, `lasted` how long it was watched.
+    pub(super) fn add(&mut self, connection: &Connection, owner: Option<usize>, lasted: i64) {
+        if lasted >= LONG_NS {
+            self.long += 1;
+            self.longest_ns = self.longest_ns.max(lasted);
+        }
+        if let (Some(owner), true) = (owner, connection.has_failed()) {
+            *self.failures.entry((owner, connection.opened.0.div_euclid(MINUTE_NS))).or_default() += 1;
+        }
+    }
+
+    /// The processes with a burst, and its size. Their places may have changed since: `place` has the new ones.
+    pub(super) fn bursts(&self, place: &[usize]) -> BTreeMap<usize, u32> {
+        let mut found = BTreeMap::new();
+        for ((process, _), failed) in self.failures.iter().filter(|(_, failed)| **failed >= BURST) {
+            let most: &mut u32 = found.entry(place[*process]).or_default();
+            *most = (*most).max(*failed);
+        }
+        found
+    }
+
+    /// How many connections lasted long, and how long the longest did.
+    pub(super) fn long(&self) -> (u64, i64) {
+        (self.long, self.longest_ns)
+    }
+}
+
+/// The findings of a summary. `before` are the remote addresses that were seen before its interval; `None` if that is not
+/// known.
+pub fn findings(summary: &Summary, before: Option<&HashSet<IpAddr>>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    all.extend(odd_executables(summary));
+    all.extend(bursts(summary));
+    all.extend(before.and_then(|before| first_seen(summary, before)));
+    all.extend(long_lived(summary));
+    all.extend(talkers(summary));
+    all
+}
+
+/// Why an executable is odd.
+fn oddity(row: &ProcessRow) -> Option<&'static str> {
+    let exe = row.process.exe.raw();
+    match row.process.exe_state {
+        ExeState::Deleted => Some("deleted"),
+        ExeState::Memory => Some("only in memory"),
+        ExeState::Present if exe.ends_with(" (deleted)") => Some("deleted"),
+        ExeState::Present => TEMPORARY
+            .iter()
+            .any(|folder| Path::new(exe).starts_with(folder))
+            .then_some("in a folder for temporary files"),
+    }
+}
+
+fn odd_executables(summary: &Summary) -> Vec<Finding> {
+    let mut kinds: BTreeMap<&'static str, Vec<&ProcessRow>> = BTreeMap::new();
+    for row in &summary.processes {
+        if let Some(why) = oddity(row) {
+            kinds.entry(why).or_default().push(row);
+        }
+    }
+    let finding = |(why, rows): (&'static str, Vec<&ProcessRow>)| Finding {
+        title: match why {
+            "deleted" => "Executables that are deleted",
+            "only in memory" => "Executables that are only in memory",
+            _ => "Executables in temporary folders",
+        },
+        connections: rows.iter().map(|row| row.figures.connections).sum(),
+        reason: format!(
+            "{}: {}.",
+            count(rows.len() as u64, "process", "processes"),
+            some(rows.iter().map(|row| row.process.exe.raw().to_owned()))
+        )
+        .into(),
+        filter: list("exe", "=", rows.iter().map(|row| row.process.exe.raw())).into(),
+    };
+    kinds.into_iter().map(finding).collect()
+}
+
+fn bursts(summary: &Summary) -> Option<Finding> {
+    let rows: Vec<_> =
+        summary.bursts.iter().filter_map(|(place, most)| Some((summary.process(*place)?, *most))).collect();
+    (!rows.is_empty()).then(|| Finding {
+        title: "Bursts of failed connections",
+        connections: rows.iter().map(|(row, _)| row.figures.failed).sum(),
+        reason: format!(
+            "At least {BURST} within a minute: {}.",
+            some(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm.raw())))
+        )
+        .into(),
+        filter: format!(
+            "{} (end:refused or end:rst,timeout,unreachable,error bytes:0)",
+            list("pid", ":", rows.iter().map(|(row, _)| row.process.id.pid.to_string()))
+        )
+        .into(),
+    })
+}
+
+fn first_seen(summary: &Summary, before: &HashSet<IpAddr>) -> Option<Finding> {
+    let new: Vec<&RemoteRow> = summary
+        .remotes
+        .iter()
+        .filter(|row| row.kind == AddressKind::Public && !before.contains(&row.ip))
+        .collect();
+    (!new.is_empty()).then(|| Finding {
+        title: "Destinations seen for the first time",
+        connections: new.iter().map(|row| row.figures.connections).sum(),
+        reason: format!(
+            "{} not in any earlier record of this store: {}.",
+            count(new.len() as u64, "public address", "public addresses"),
+            some(
+                new.iter().map(|row| row
+                    .names
+                    .first()
+                    .map_or_else(|| row.ip.to_string(), |name| name.raw().into()))
+            )
+        )
+        .into(),
+        filter: list("ip", ":", new.iter().take(200).map(|row| row.ip.to_string())).into(),
+    })
+}
+
+fn long_lived(summary: &Summary) -> Option<Finding> {
+    let (connections, longest) = summary.long_lived;
+    (connections > 0).then(|| Finding {
+        title: "Long-lived connections",
+        connections,
+        reason: format!(
+            "They lasted an hour or more, the longest {}.",
+            duration(u64::try_from(longest).unwrap_or(0))
+        )
+        .into(),
+        filter: "dur>=1h".into(),
+    })
+}
+
+fn talkers(summary: &Summary) -> Option<Finding> {
+    let all = summary.totals.figures.bytes();
+    let talks = |row: &&ProcessRow| all > 0 && row.figures.bytes() as f64 >= all as f64 * TALKER;
+    let rows: Vec<&ProcessRow> = summary.processes.iter().filter(talks).collect();
+    (!rows.is_empty()).then(|| Finding {
+        title: "Top talkers",
+        connections: rows.iter().map(|row| row.figures.connections).sum(),
+        reason: format!(
+            "A quarter of all bytes or more: {}.",
+            some(rows.iter().map(|row| {
+                let share = row.figures.bytes() as f64 / all as f64 * 100.0;
+                format!("{} with {share:.0} % ({})", row.process.comm.raw(), bytes(row.figures.bytes()))
+            }))
+        )
+        .into(),
+        filter: list("pid", ":", rows.iter().map(|row| row.process.id.pid.to_string())).into(),
+    })
+}
+
+/// The first of many, and how many more there are.
+fn some(names: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    let rest = all.len().saturating_sub(NAMES);
+    all.truncate(NAMES);
+    let more = if rest > 0 { format!(" and {} more", grouped(rest as u64)) } else { String::new() };
+    all.join(", ") + &more
+}
+
+/// A test of a field for each of these values.
+fn list<T: AsRef<str>>(field: &str, operator: &str, values: impl Iterator<Item = T>) -> String {
+    let mut all: Vec<String> = values
+        .map(|value| format!("\"{}\"", value.as_ref().replace('\\', "\\\\").replace('"', "\\\"")))
+        .collect();
+    all.sort();
+    all.dedup();
+    let plain = |value: &String| {
+        value[1..value.len() - 1].bytes().all(|c| c.is_ascii_alphanumeric() || b"._/-:".contains(&c))
+    };
+    let words = all.iter().map(|value| {
+        if plain(value) && !value.starts_with("\"/") { &value[1..value.len() - 1] } else { value }
+    });
+    format!("{field}{operator}{}", words.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_quoted_where_needed() {
+        assert_eq!(list("pid", ":", ["12", "7", "12"].into_iter()), "pid:12,7");
+        assert_eq!(list("exe", "=", ["/tmp/a b\"c"].into_iter()), "exe=\"/tmp/a b\\\"c\"");
+    }
+
+    #[test]
+    fn only_some_names_are_listed() {
+        let names = ["a", "b", "a", "c", "d", "e", "f"].map(str::to_owned);
+        assert_eq!(some(names.into_iter()), "a, b, c, d and 2 more");
+    }
+}

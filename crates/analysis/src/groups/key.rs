@@ -1,0 +1,164 @@
+//! What connections are grouped by.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use connmon_record::{
+    AddressKind, Connection, Container, Process, ProcessId, Timestamp, Untrusted, display_safe, service_of,
+};
+
+/// What connections are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after what it groups by")]
+pub enum By {
+    Process,
+    Exe,
+    User,
+    Unit,
+    Container,
+    Host,
+    Remote,
+    Country,
+    Asn,
+    Org,
+    Label,
+    Port,
+    Day,
+    Hour,
+}
+
+impl By {
+    /// The name in machine output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Exe => "exe",
+            Self::User => "user",
+            Self::Unit => "unit",
+            Self::Container => "container",
+            Self::Host => "host",
+            Self::Remote => "remote",
+            Self::Country => "country",
+            Self::Asn => "asn",
+            Self::Org => "org",
+            Self::Label => "label",
+            Self::Port => "port",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+
+    /// Whether what is grouped by comes from geo databases.
+    pub fn is_place(self) -> bool {
+        matches!(self, Self::Country | Self::Asn | Self::Org)
+    }
+
+    /// For groupings by when: how long a group is, in nanoseconds.
+    pub fn period(self) -> Option<i64> {
+        match self {
+            Self::Day => Some(86_400_000_000_000),
+            Self::Hour => Some(3_600_000_000_000),
+            _ => None,
+        }
+    }
+}
+
+/// What the connections of a group have in common. The order is that of `--sort name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// A process of a boot; its name comes first, so that it is sorted by it.
+    Process(Arc<str>, ProcessId),
+    /// An executable, a user, a label, a country, an organisation, a day or an hour.
+    Text(String),
+    /// A remote address.
+    Remote(IpAddr),
+    /// An autonomous system.
+    Network(u32),
+    /// A service's port.
+    Port(u16),
+    /// No process is known that owns these connections.
+    Nobody,
+}
+
+/// What a key is made of: a connection, a process that owns or used it, if one is known, and a moment.
+pub struct Member<'a> {
+    /// The boot tells apart processes of different boots.
+    pub boot: &'a Arc<str>,
+    /// The connection.
+    pub connection: &'a Connection,
+    /// Who owns it, or moved the bytes.
+    pub process: Option<&'a Arc<Process>>,
+    /// When it was opened, or the bytes were moved.
+    pub time: Timestamp,
+}
+
+/// The key of a member.
+pub fn of(by: By, member: &Member<'_>) -> Key {
+    let connection = member.connection;
+    match by {
+        By::Process | By::Exe | By::User | By::Unit | By::Container => {
+            member.process.map_or(Key::Nobody, |process| of_process(by, member.boot, process))
+        }
+        By::Host => match connection.host() {
+            Some(host) => Key::Text(host.shown().into_owned()),
+            None => Key::Remote(connection.remote.ip),
+        },
+        By::Remote => Key::Remote(connection.remote.ip),
+        By::Country => {
+            Key::Text(known_or_kind(connection.country.as_deref().map(Untrusted::from), connection))
+        }
+        By::Asn => match connection.place.as_ref().and_then(|place| place.asn) {
+            Some(asn) => Key::Network(asn),
+            None => Key::Text(known_or_kind(None, connection)),
+        },
+        By::Org => {
+            let org = connection.place.as_ref().and_then(|place| place.org.as_ref());
+            Key::Text(known_or_kind(org.map(Untrusted::borrowed), connection))
+        }
+        By::Label => Key::Text(match connection.label.as_deref() {
+            Some(label) => display_safe(label).into_owned(),
+            None => "(no label)".into(),
+        }),
+        By::Port => Key::Port(service_of(connection).port),
+        By::Day | By::Hour => of_time(by, member.time),
+    }
+}
+
+/// For groupings by who: the key of a process.
+fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Key {
+    let text = |known: Option<&Untrusted>, none: &str| {
+        Key::Text(known.map_or_else(|| none.into(), |known| known.shown().into_owned()))
+    };
+    match by {
+        By::Process => Key::Process(boot.clone(), process.id),
+        By::User => text(process.user.as_ref(), &process.uid.to_string()),
+        By::Unit => text(process.place.unit.as_ref(), "(no unit)"),
+        By::Container => {
+            let container = process.place.container.as_ref().map(Container::title);
+            text(container.as_ref(), "(the host)")
+        }
+        _ => Key::Text(process_name(process)),
+    }
+}
+
+/// What is known of the remote, or why nothing is, in brackets.
+fn known_or_kind(known: Option<Untrusted<&str>>, connection: &Connection) -> String {
+    match (known, AddressKind::of(connection.remote.ip)) {
+        (Some(known), _) => known.shown().into_owned(),
+        (None, AddressKind::Public) => "(unknown)".into(),
+        (None, kind) => format!("({})", kind.name()),
+    }
+}
+
+/// For groupings by when: the key of a moment, in UTC.
+fn of_time(by: By, time: Timestamp) -> Key {
+    let time = time.to_string();
+    let (length, rest) = if by == By::Day { (10, "") } else { (13, ":00Z") };
+    Key::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))
+}
+
+/// The name of a process among others: its executable, or what the kernel calls it where it has none.
+pub fn process_name(process: &Process) -> String {
+    let exe = &process.exe;
+    if exe.is_empty() { format!("[{}]", process.comm.shown()) } else { exe.shown().into_owned() }
+}

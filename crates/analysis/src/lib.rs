@@ -1,0 +1,138 @@
+//! Rows in, plain data for every view out: the audit, the exports and the report all show what is computed here.
+//!
+//! No I/O and no clock. [`Builder`] takes the connections one by one and keeps aggregates that are exact over all
+//! of them, plus a bounded list of single connections: memory grows with the number of distinct processes and
+//! addresses, not with the number of connections. All lists have a fixed order, so equal rows give equal output.
+
+mod activity;
+pub mod baseline;
+mod builder;
+pub mod compare;
+mod completeness;
+pub mod findings;
+mod finish;
+pub mod format;
+pub mod geo;
+pub mod groups;
+mod indicators;
+mod kept;
+pub mod lanes;
+mod own;
+pub mod redact;
+mod rows;
+mod selection;
+mod spans;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use connmon_record::{Connection, Run};
+
+pub use activity::{Activity, Bucket};
+pub use builder::Builder;
+pub use completeness::{ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words};
+pub use connmon_record::AddressKind;
+pub use connmon_record::{Service, service_of};
+pub use geo::GeoNotes;
+pub use groups::Figures;
+pub use indicators::Indicators;
+pub use own::{Own, OwnEnds};
+pub use rows::{
+    CountryRow, EndRow, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
+};
+pub use selection::{Selection, Window};
+
+/// How many single connections a summary keeps unless told otherwise.
+pub const DEFAULT_CONNECTION_CAP: usize = 60;
+
+/// Summarises all of some connections, each with the number of its recording.
+pub fn summarize(runs: Vec<Run>, connections: impl IntoIterator<Item = (i64, Connection)>) -> Summary {
+    let mut builder = Builder::new(runs, Selection::default(), DEFAULT_CONNECTION_CAP);
+    connections.into_iter().for_each(|(run, connection)| builder.add(run, connection));
+    builder.finish()
+}
+
+/// Everything that views show of a selection of connections.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was asked for.
+    pub selection: Selection,
+    /// The recordings it comes from, by start.
+    pub runs: Vec<Run>,
+    /// The time that the answer covers; `None` without any recording.
+    pub window: Option<Window>,
+    /// What is missing, and whether absence can be trusted.
+    pub completeness: Completeness,
+    /// How many connections match lists of indicators.
+    pub indicators: Indicators,
+    /// Figures over everything selected.
+    pub totals: Totals,
+    /// The processes, most bytes first.
+    pub processes: Vec<ProcessRow>,
+    /// Connections for which process unknown, and that no process used.
+    pub unowned: Figures,
+    /// The remote addresses, most bytes first.
+    pub remotes: Vec<RemoteRow>,
+    /// The countries of public remotes, most bytes first; the row without a code is "unknown".
+    pub countries: Vec<CountryRow>,
+    /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](connmon_record::AddressKind::ALL).
+    pub kinds: Vec<KindRow>,
+    /// Protocol and service port, most bytes first.
+    pub services: Vec<ServiceRow>,
+    /// Protocols, most bytes first.
+    pub protocols: Vec<ProtocolRow>,
+    /// How connections ended, most frequent first.
+    pub ends: Vec<EndRow>,
+    /// When connections were opened.
+    pub activity: Activity,
+    /// Connections that lasted an hour or more, and the nanoseconds of the longest.
+    pub long_lived: (u64, i64),
+    /// Processes with a burst of failed connections, by their place, and its size.
+    pub bursts: BTreeMap<usize, u32>,
+    /// Single connections, oldest first.
+    pub connections: Connections,
+}
+
+impl Summary {
+    /// Whether nothing was lost: then what is not in here did not happen, as far as connmon can see.
+    pub fn is_complete(&self) -> bool {
+        self.completeness.is_complete()
+    }
+
+    /// The process of a row, by its index.
+    pub fn process(&self, index: usize) -> Option<&ProcessRow> {
+        self.processes.get(index)
+    }
+}
+
+/// Single connections: all of them, or a stated choice.
+#[derive(Clone, Debug, Default)]
+pub struct Connections {
+    /// The connections kept, by time of opening.
+    pub rows: Vec<Kept>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Of the rows kept, how many were chosen for their bytes; the others are the newest of the rest.
+    pub by_bytes: usize,
+}
+
+impl Connections {
+    /// Whether some connections are only in the figures, not in the list.
+    pub fn is_cut(&self) -> bool {
+        (self.rows.len() as u64) < self.total
+    }
+}
+
+/// A single connection with the recording it belongs to.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The recording.
+    pub run: i64,
+    /// Its owner's row in [`Summary::processes`].
+    pub process: Option<usize>,
+    /// The connection.
+    pub connection: Arc<Connection>,
+}

@@ -1,0 +1,142 @@
+//! The rows of the aggregates.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Own;
+use super::groups::Figures;
+use connmon_record::{AddressKind, End, Location, Process, ProcessId, Proto, Timestamp, Untrusted};
+
+/// Figures over everything selected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Connections that existed before their recording began.
+    pub preexisting: u64,
+    /// Connections whose both ends are here: they are in the figures twice.
+    pub own: Own,
+    /// Distinct processes.
+    pub processes: u64,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+    /// Distinct countries of public remotes.
+    pub countries: u64,
+}
+
+/// A process across recordings: PIDs and start times begin again at every boot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessKey {
+    /// The boot that the process lived in.
+    pub boot: Arc<str>,
+    /// Which process of that boot.
+    pub id: ProcessId,
+}
+
+/// What one process did.
+#[derive(Clone, Debug)]
+pub struct ProcessRow {
+    /// Which one.
+    pub key: ProcessKey,
+    /// What is known of it, as of its newest connection.
+    pub process: Arc<Process>,
+    /// Other executables that the same process ran before or after, at most eight.
+    pub other_exes: BTreeSet<Untrusted>,
+    /// Its connections, with what it moved itself on them.
+    pub figures: Figures,
+    /// TCP alone.
+    pub tcp: Figures,
+    /// UDP alone.
+    pub udp: Figures,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+    /// Distinct countries of public remotes.
+    pub countries: u64,
+    /// First connection opened.
+    pub first_seen: Timestamp,
+    /// Last sign of life of a connection: its opening or its end.
+    pub last_seen: Timestamp,
+}
+
+/// What was exchanged with one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteRow {
+    /// The address.
+    pub ip: IpAddr,
+    /// Its kind.
+    pub kind: AddressKind,
+    /// Its names, at most eight, the first by the alphabet.
+    pub names: BTreeSet<Untrusted>,
+    /// Its country, if known: an ISO 3166-1 alpha-2 code.
+    pub country: Option<String>,
+    /// What else is known of it.
+    pub place: Option<Arc<Location>>,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Rows of [`Summary::processes`](super::Summary::processes) that used it, in ascending order.
+    pub processes: Vec<usize>,
+    /// Service ports used, at most eight, the lowest.
+    pub services: BTreeSet<(Proto, u16)>,
+    /// First connection opened.
+    pub first_seen: Timestamp,
+    /// Last sign of life of a connection.
+    pub last_seen: Timestamp,
+}
+
+/// What was exchanged with the public addresses of one country.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CountryRow {
+    /// ISO 3166-1 alpha-2; `None` for public addresses whose country is not known.
+    pub code: Option<String>,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+    /// Distinct processes.
+    pub processes: u64,
+}
+
+/// What was exchanged with addresses of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KindRow {
+    /// The kind.
+    pub kind: AddressKind,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+}
+
+/// What was exchanged over one service port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceRow {
+    /// The protocol.
+    pub proto: Proto,
+    /// The port of the side that was called; 0 where there is none.
+    pub port: u16,
+    /// Connections and bytes.
+    pub figures: Figures,
+    /// Distinct processes.
+    pub processes: u64,
+    /// Distinct remote addresses.
+    pub remotes: u64,
+}
+
+/// What was exchanged over one protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProtocolRow {
+    /// The protocol.
+    pub proto: Proto,
+    /// Connections and bytes.
+    pub figures: Figures,
+}
+
+/// How often connections ended in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndRow {
+    /// `None`: they last.
+    pub end: Option<End>,
+    /// How many.
+    pub connections: u64,
+}

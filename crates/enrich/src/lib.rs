@@ -1,0 +1,88 @@
+//! What is added to the records: where an address is and whose, where this host stands.
+
+pub mod geo;
+mod home;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use connmon_record::rows::Batch;
+use connmon_record::{HostLocation, Location};
+use geo::{Answer, Geo};
+
+/// Addresses of which the answer is remembered.
+const MAX_REMEMBERED: usize = 131_072;
+
+/// Completes batches before they are stored.
+pub struct Enricher {
+    geo: Geo,
+    known: HashMap<IpAddr, Known>,
+    /// The names of the databases that answered together, by their numbers.
+    sources: HashMap<Vec<usize>, Arc<str>>,
+    configured: Option<HostLocation>,
+    /// Where this host stands has been told in this recording.
+    located: bool,
+}
+
+/// What is stored of an address.
+#[derive(Clone, Default)]
+struct Known {
+    country: Option<String>,
+    place: Option<Arc<Location>>,
+}
+
+impl Enricher {
+    /// With these databases; the host stands where it is `configured` to, else where its own public address is.
+    pub fn new(geo: Geo, configured: Option<HostLocation>) -> Self {
+        Self { geo, known: HashMap::new(), sources: HashMap::new(), configured, located: false }
+    }
+
+    /// Adds what is known of each remote address, each of which is looked up once, and of this host's place.
+    pub fn complete(&mut self, batch: &mut Batch) {
+        if batch.start.is_some() {
+            batch.geo = self.geo.about();
+            batch.location.clone_from(&self.configured);
+            self.located = batch.location.is_some();
+        }
+        if self.known.len() > MAX_REMEMBERED {
+            self.known.clear();
+        }
+        for row in &mut batch.connections {
+            let Self { geo, known, sources, .. } = self;
+            let ip = row.remote.ip;
+            let known = known.entry(ip).or_insert_with(|| Known::new(geo, &geo.lookup(ip), sources));
+            row.country.clone_from(&known.country);
+            row.place.clone_from(&known.place);
+        }
+        if !self.located {
+            // The local end of a connection is an address of one of this host's interfaces.
+            let own = batch.connections.iter().map(|row| row.local.ip);
+            batch.location = home::locate(&self.geo, own);
+            self.located = batch.location.is_some();
+        }
+    }
+}
+
+impl Known {
+    fn new(geo: &Geo, answer: &Answer<'_>, names: &mut HashMap<Vec<usize>, Arc<str>>) -> Self {
+        let sources = answer.sources();
+        if sources.is_empty() {
+            return Self::default();
+        }
+        let name = || {
+            let names = sources.iter().filter_map(|nth| geo.databases().get(*nth));
+            names.map(|database| database.about().dated()).collect::<Vec<_>>().join("; ").into()
+        };
+        let source = match names.get(&sources) {
+            Some(name) => name.clone(),
+            None => names.entry(sources.clone()).or_insert(name()).clone(),
+        };
+        Self {
+            country: answer.record.country.map(str::to_owned),
+            place: Some(Arc::new(answer.place(source))),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Rules that label connections: the first that fits gives its label.
+
+use crate::{Filter, Row};
+use connmon_record::Rule;
+
+/// Rules in their order, ready to judge.
+#[derive(Clone, Debug, Default)]
+pub struct Rules(Vec<(Rule, Filter)>);
+
+impl Rules {
+    /// Rules with what each asks for.
+    pub fn new(rules: Vec<(Rule, Filter)>) -> Self {
+        Self(rules)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rules as they were written.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> + Clone {
+        self.0.iter().map(|(rule, _)| rule)
+    }
+
+    /// The label of a row; `None` if no rule fits.
+    pub fn label(&self, row: &Row<'_>) -> Option<&str> {
+        self.0.iter().find(|(_, filter)| filter.fits(row)).map(|(rule, _)| rule.label.as_str())
+    }
+}

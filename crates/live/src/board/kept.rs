@@ -1,0 +1,120 @@
+//! Which connections are remembered: those that are open, and the last of those that ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Deref;
+
+use super::Entry;
+use connmon_record::rows::ConnectionRow;
+
+/// Rows that may be in `over` and not here, beside as many as are here.
+const SLACK: usize = 1_000;
+
+/// Connections by their rows, and how many there were.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    /// Each in a place of its own, for the nodes of a map that only grows at its end are half empty.
+    entries: BTreeMap<i64, Box<Entry>>,
+    /// Those that are over, in the order in which they ended, and some that are not here any more.
+    over: VecDeque<i64>,
+    open: usize,
+    forgotten: u64,
+}
+
+/// What was known of a connection before a row of it came.
+pub(super) struct Before {
+    pub established: bool,
+    pub closed: bool,
+}
+
+impl Deref for Kept {
+    type Target = BTreeMap<i64, Box<Entry>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.entries
+    }
+}
+
+impl Kept {
+    /// Nothing, of a recording of which so many were pushed out before.
+    pub(super) fn after(forgotten: u64) -> Self {
+        Self { forgotten, ..Self::default() }
+    }
+
+    /// How many are open.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Those that are open.
+    pub(super) fn open_rows(&self) -> impl Iterator<Item = i64> + '_ {
+        self.entries.iter().filter(|(_, entry)| entry.row.closed.is_none()).map(|(row, _)| *row)
+    }
+
+    /// How many are over.
+    pub(super) fn closed(&self) -> usize {
+        self.entries.len().saturating_sub(self.open)
+    }
+
+    /// How many the queue of those that are over has.
+    #[cfg(test)]
+    pub(super) fn over(&self) -> usize {
+        self.over.len()
+    }
+
+    /// How many were here and were pushed out by newer ones.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    pub(super) fn get_mut(&mut self, row: i64) -> Option<&mut Entry> {
+        self.entries.get_mut(&row).map(Box::as_mut)
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut().map(Box::as_mut)
+    }
+
+    /// Takes in a row; gives what was known of its connection, unless it is new.
+    pub(super) fn put(&mut self, row: &ConnectionRow) -> Option<Before> {
+        let before = match self.entries.get_mut(&row.row) {
+            Some(entry) => {
+                let before = std::mem::replace(&mut entry.row, row.clone());
+                Some(Before { established: before.established.is_some(), closed: before.closed.is_some() })
+            }
+            None => {
+                self.entries.insert(row.row, Box::new(Entry::new(row.clone())));
+                None
+            }
+        };
+        self.open += usize::from(row.closed.is_none());
+        self.open -= usize::from(before.as_ref().is_some_and(|before| !before.closed));
+        if row.closed.is_some() && before.as_ref().is_none_or(|before| !before.closed) {
+            self.over.push_back(row.row);
+        }
+        before
+    }
+
+    /// Takes out a connection that the store does not have either.
+    pub(super) fn remove(&mut self, row: i64) -> Option<Box<Entry>> {
+        let entry = self.entries.remove(&row)?;
+        self.open -= usize::from(entry.row.closed.is_none());
+        Some(entry)
+    }
+
+    /// Takes out the oldest of those that are over until so many are left, and counts them.
+    pub(super) fn push_out(&mut self, keep: usize) -> Vec<(i64, Box<Entry>)> {
+        let mut out = Vec::new();
+        while self.closed() > keep {
+            let Some(row) = self.over.pop_front() else { break };
+            if self.entries.get(&row).is_some_and(|entry| entry.row.closed.is_some()) {
+                self.forgotten += 1;
+                out.extend(self.remove(row).map(|entry| (row, entry)));
+            }
+        }
+        // What was left out is still in there.
+        if self.over.len() > 2 * self.closed() + SLACK {
+            self.over.retain(|row| self.entries.contains_key(row));
+        }
+        out
+    }
+}

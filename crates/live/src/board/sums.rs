@@ -1,0 +1,35 @@
+//! The sums of a recording, where they are counted: on the board of the recorder, the only one that hears of everything.
+
+use super::Board;
+use crate::update::{Totals, Update};
+
+impl Board {
+    /// Takes in what was stored, and tells in it the sums of the recording up to here.
+    pub fn count(&mut self, update: &mut Update) {
+        let begins = update.snapshot.is_some_and(|part| part.first);
+        let Totals { mut tx_bytes, mut rx_bytes, .. } = if begins { Totals::default() } else { self.totals };
+        for row in &update.traffic {
+            tx_bytes = tx_bytes.saturating_add(row.tx_bytes);
+            rx_bytes = rx_bytes.saturating_add(row.rx_bytes);
+        }
+        for row in &update.left_out {
+            let before = if begins { (0, 0) } else { self.moved(*row) };
+            let own = update.traffic.iter().filter(|traffic| traffic.connection == *row);
+            let (tx, rx) = own.fold(before, |(tx, rx), traffic| {
+                (tx.saturating_add(traffic.tx_bytes), rx.saturating_add(traffic.rx_bytes))
+            });
+            tx_bytes = tx_bytes.saturating_sub(tx);
+            rx_bytes = rx_bytes.saturating_sub(rx);
+        }
+        self.apply(update);
+        // A row can be told more than once in an update: what counts is what became of it here.
+        update.totals = Totals {
+            connections: self.kept.len() as u64 + self.kept.forgotten(),
+            open: self.kept.open() as u64,
+            tx_bytes,
+            rx_bytes,
+            ..update.totals
+        };
+        self.totals = update.totals;
+    }
+}

@@ -1,0 +1,52 @@
+//! What happened, one thing at a time.
+
+use connmon_record::Timestamp;
+use connmon_record::rows::LookupRow;
+
+/// Something that happened to a connection, or beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    pub what: What,
+}
+
+/// The kinds of events. Connections are named by their ids in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A connection was opened, or asked for.
+    New(i64),
+    /// Its handshake is over.
+    Established(i64),
+    /// It ended.
+    Closed(i64),
+    /// It ended before there was one.
+    Failed(i64),
+    /// DNS answered, or did not; with the row of the process that asked.
+    Dns(Box<LookupRow>),
+    /// A process that began after the recording has a socket: its row.
+    Exec(i64),
+}
+
+impl What {
+    /// Its word in machine-readable output.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New(_) => "new",
+            Self::Established(_) => "established",
+            Self::Closed(_) => "closed",
+            Self::Failed(_) => "failed",
+            Self::Dns(_) => "dns",
+            Self::Exec(_) => "exec",
+        }
+    }
+
+    /// The connection that it is of.
+    pub fn connection(&self) -> Option<i64> {
+        match self {
+            Self::New(id) | Self::Established(id) | Self::Closed(id) | Self::Failed(id) => Some(*id),
+            Self::Dns(_) | Self::Exec(_) => None,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The report of what a board has: the same page as of a store with the same connections.
+
+use std::io::{self, Write};
+
+use super::Board;
+use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary};
+use connmon_filter::{Filter, Row};
+use connmon_record::{Connection, Run};
+use connmon_render::report::payload::Payload;
+use connmon_render::report::{Options, html};
+
+/// What a page shows of these connections, and the data that it carries, of so many rows.
+pub fn collect(
+    runs: Vec<Run>,
+    selection: Selection,
+    connections: impl Iterator<Item = (i64, Connection)>,
+    rows: usize,
+) -> (Summary, Payload) {
+    let mut payload = Payload::new(&runs, rows);
+    let mut builder = Builder::new(runs, selection, DEFAULT_CONNECTION_CAP);
+    for (run, connection) in connections {
+        payload.add(run, &connection);
+        builder.add(run, connection);
+    }
+    (builder.finish(), payload)
+}
+
+/// The same without data.
+pub fn summarise(runs: Vec<Run>, connections: impl Iterator<Item = (i64, Connection)>) -> Summary {
+    let mut builder = Builder::new(runs, Selection::default(), DEFAULT_CONNECTION_CAP);
+    connections.for_each(|(run, connection)| builder.add(run, connection));
+    builder.finish()
+}
+
+/// Writes the page of the connections that fit.
+///
+/// # Errors
+/// The writer's.
+pub fn write(board: &Board, filter: &Filter, rows: usize, out: &mut impl Write) -> io::Result<()> {
+    let runs = board.run().cloned().into_iter().collect();
+    let selection = Selection { filter: filter.text().to_owned(), ..Selection::default() };
+    let fits =
+        |connection: &Connection| filter.is_everything() || filter.fits(&Row::of(connection, board.now()));
+    let connections = board.connections().filter(|(_, connection)| fits(connection));
+    let (mut summary, payload) = collect(runs, selection, connections, rows);
+    summary.completeness.note_elsewhere(board.forgotten(), board.totals().unseen);
+    html::write(&summary, payload, &Options::of(&summary), out)
+}

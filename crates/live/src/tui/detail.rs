@@ -1,0 +1,227 @@
+//! Everything of one row.
+
+use super::app::App;
+use super::columns::{remote, symbol};
+use super::items::arrow;
+use super::rows::{Key, What};
+use super::sums::{PlaceSum, ProcessSum, Sum};
+use super::text::{count, rate, size, tame};
+use connmon_analysis::format::{clock, duration};
+use connmon_record::{Connection, Container, End, Process, Proto, Service, Timestamp, Untrusted, Zone};
+use connmon_render::export::show;
+
+/// Connections of a row that are named.
+const NAMED: usize = 200;
+
+/// The lines; the first is the title.
+pub(super) fn lines(app: &App) -> Vec<String> {
+    let Some(row) = app.chosen() else { return vec!["It no longer exists.".into()] };
+    match (&row.what, &row.key) {
+        (What::Connection, Key::Connection(id)) => connection(app, *id),
+        (What::Process(sum), _) => process(app, sum),
+        (What::Place(place), _) => destination(app, place),
+        (What::Lane(lane), _) => {
+            let ids: Vec<i64> = app
+                .items
+                .fitting()
+                .filter(|(_, item)| item.connection.remote.ip == lane.ip)
+                .map(|(id, _)| id)
+                .collect();
+            let mut lines = vec![format!("address {}", lane.ip)];
+            // Of the connections that are listed, whether or not they moved something in the time shown.
+            let sum = |of: fn(&Connection) -> u64| {
+                ids.iter().filter_map(|id| app.items.get(*id)).map(|item| of(&item.connection)).sum()
+            };
+            lines.push(format!("  {:<12} {}", "sent", size(sum(Connection::tx_bytes))));
+            lines.push(format!("  {:<12} {}", "received", size(sum(Connection::rx_bytes))));
+            connections(app, &ids, &mut lines);
+            lines
+        }
+        (What::Socket(socket), _) => {
+            let usual = Service::name_of(socket.proto, socket.local.port).unwrap_or("no usual service");
+            vec![
+                format!("listening: {} {}", socket.proto, socket.local),
+                format!("  {:<12} port {}, {usual}", "service", socket.local.port),
+                format!("  {:<12} {} {}", "process", socket.pid, tame(&socket.comm)),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// As `connmon show` has it, and the rates.
+fn connection(app: &App, id: i64) -> Vec<String> {
+    let Some(item) = app.items.get(id) else { return vec!["It no longer exists.".into()] };
+    let mut text = Vec::new();
+    // Writing into memory does not fail.
+    let _ = show::write_text(&item.connection, app.board().run(), &Zone::UTC, &mut text);
+    let mut lines: Vec<String> = String::from_utf8_lossy(&text)
+        .lines()
+        .map(|line| tame(line).replace(['\u{a0}', '\u{202f}'], " "))
+        .collect();
+    let moving = if item.rate.sum() < 0.5 {
+        "nothing in the last 5 seconds".to_owned()
+    } else {
+        format!("sends {} receives {}", none(rate(item.rate.tx)), none(rate(item.rate.rx)))
+    };
+    lines.insert(1.min(lines.len()), format!("  {:<12} {moving}", "now"));
+    lines
+}
+
+fn none(rate: String) -> String {
+    if rate.is_empty() { "nothing,".into() } else { rate }
+}
+
+fn figures(sum: &Sum, lines: &mut Vec<String>) {
+    let mut line = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
+    let failed =
+        if sum.figures.failed > 0 { format!(", {} failed", sum.figures.failed) } else { String::new() };
+    line("connections", format!("{}, {} open{failed}", sum.figures.connections, sum.figures.open));
+    line("sent", format!("{} {}", size(sum.figures.tx_bytes), rate(sum.rate.tx)));
+    line("received", format!("{} {}", size(sum.figures.rx_bytes), rate(sum.rate.rx)));
+}
+
+fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &sum.process {
+        Some(process) => about(process, &mut lines),
+        None => lines.push("connections whose process is unknown".into()),
+    }
+    figures(&sum.sum, &mut lines);
+    lines.push(format!("  {:<12} {}", "addresses", sum.remotes.len()));
+    connections(app, &sum.sum.ids, &mut lines);
+    lines
+}
+
+fn about(process: &Process, lines: &mut Vec<String>) {
+    lines.push(format!("process {} {}", process.id.pid, tame(&process.comm)));
+    let none = Untrusted::default();
+    let user = process.user.as_ref().map_or("no name".into(), tame);
+    let container = process.place.container.as_ref().map(Container::title);
+    let parents: Vec<String> =
+        process.ancestors().map(|parent| format!("{} {}", tame(&parent.comm), parent.id.pid)).collect();
+    for (name, value) in [
+        ("executable", &process.exe),
+        ("command", &process.cmdline),
+        ("folder", &process.cwd),
+        ("user", &format!("{user} ({})", process.uid).into()),
+        ("started", &format!("{} UTC", clock(process.started)).into()),
+        ("started by", &parents.join(", ").into()),
+        ("unit", process.place.unit.as_ref().unwrap_or(&none)),
+        ("container", container.as_ref().unwrap_or(&none)),
+    ] {
+        if !value.is_empty() {
+            lines.push(format!("  {name:<12} {}", tame(value)));
+        }
+    }
+}
+
+fn destination(app: &App, place: &PlaceSum) -> Vec<String> {
+    let list = |texts: Vec<String>| texts.join(", ");
+    let mut lines = vec![format!("{} {}", tame(&place.title), tame(&place.country))];
+    figures(&place.sum, &mut lines);
+    let port = |(proto, port): &(Proto, u16)| match Service::name_of(*proto, *port) {
+        Some(name) => format!("{name} ({port})"),
+        None => format!("{proto} {port}"),
+    };
+    let captured = |texts: &std::collections::BTreeSet<Untrusted>| {
+        list(texts.iter().map(|text| tame(text).into_owned()).collect())
+    };
+    for (name, value) in [
+        ("addresses", list(place.remotes.iter().take(20).map(ToString::to_string).collect())),
+        ("names", captured(&place.names)),
+        ("processes", captured(&place.processes)),
+        ("services", list(place.services.iter().map(port).collect())),
+    ] {
+        if !value.is_empty() {
+            lines.push(format!("  {name:<12} {value}"));
+        }
+    }
+    connections(app, &place.sum.ids, &mut lines);
+    lines
+}
+
+/// Connections, the newest first.
+fn connections(app: &App, ids: &[i64], lines: &mut Vec<String>) {
+    lines.push(String::new());
+    let all = ids.len() as u64;
+    lines.push(match all > NAMED as u64 {
+        true => format!("The newest {NAMED} of {}:", count(all, "connection", "connections")),
+        false => format!("{}, the newest first:", count(all, "connection", "connections")),
+    });
+    let now = app.board().now();
+    for item in ids.iter().rev().take(NAMED).filter_map(|id| app.items.get(*id)) {
+        let connection = &item.connection;
+        let owner =
+            connection.owner.as_ref().map_or_else(String::new, |owner| tame(&owner.comm).into_owned());
+        let until = connection.known_end().unwrap_or(now);
+        lines.push(format!(
+            "  {} {} {} {owner} {} {}  sent {} received {}  {}, {}",
+            clock(connection.opened),
+            symbol(item.state(now)),
+            arrow(connection.direction),
+            remote(app, item, 60),
+            connection.proto,
+            size(item.figures.tx_bytes),
+            size(item.figures.rx_bytes),
+            lasted(connection.opened, until),
+            End::words_of(connection.end),
+        ));
+    }
+}
+
+fn lasted(from: Timestamp, to: Timestamp) -> String {
+    duration(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0)).replace('\u{a0}', " ")
+}
+
+/// The row in two lines, below the table.
+pub(super) fn strip(app: &App) -> [String; 2] {
+    let Some(row) = app.chosen() else { return Default::default() };
+    let (Key::Connection(id), What::Connection) = (&row.key, &row.what) else {
+        return match &row.what {
+            What::Process(sum) => process_strip(sum),
+            What::Place(place) => {
+                let names: Vec<_> = place.names.iter().map(tame).collect();
+                let by: Vec<_> = place.processes.iter().map(tame).collect();
+                [
+                    format!("{} — {}", tame(&place.title), names.join(", ")),
+                    format!("used by {}", by.join(", ")),
+                ]
+            }
+            _ => Default::default(),
+        };
+    };
+    let Some(item) = app.items.get(*id) else { return Default::default() };
+    let connection = &item.connection;
+    let name = connection.host().map(|name| format!(" {}", tame(name))).unwrap_or_default();
+    let place = connection.place.as_deref().map(|place| place.network()).unwrap_or_default();
+    let label =
+        connection.label.as_deref().map(|label| format!(" · label {}", tame(label))).unwrap_or_default();
+    let hits = if connection.hits.is_empty() { "" } else { " · MATCHES AN INDICATOR" };
+    let until = connection.known_end().unwrap_or(app.board().now());
+    let first = format!(
+        "{} {} {} {}{name} · {} {} {}{label}{hits}",
+        connection.proto,
+        connection.local,
+        arrow(connection.direction),
+        connection.remote,
+        End::words_of(connection.end),
+        if !connection.is_open() { "after" } else { "for" },
+        lasted(connection.opened, until),
+    );
+    let command = connection.owner.as_ref().map_or_else(String::new, |owner| {
+        let command = if owner.cmdline.is_empty() { &owner.comm } else { &owner.cmdline };
+        format!("{} {}", owner.id.pid, tame(command))
+    });
+    let place = if place.is_empty() { String::new() } else { format!(" · {}", tame(&place)) };
+    [first, format!("{command}{place}")]
+}
+
+fn process_strip(sum: &ProcessSum) -> [String; 2] {
+    let Some(process) = &sum.process else { return Default::default() };
+    let unit = process.place.unit.as_ref().map(|unit| format!(" · {}", tame(unit))).unwrap_or_default();
+    let container =
+        process.place.container.as_ref().map(|c| format!(" · {}", tame(&c.title()))).unwrap_or_default();
+    let addresses = count(sum.remotes.len() as u64, "address", "addresses");
+    [format!("{} · {addresses}{unit}{container}", tame(&process.exe)), tame(&process.cmdline).into_owned()]
+}

@@ -1,0 +1,209 @@
+//! The lines above the tab: whose recording it is, whether it can be trusted, and what of it is shown.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::app::{App, Tab};
+use super::text::{count, number, rate, size, tame};
+use crate::meter::Rate;
+use connmon_analysis::Selection;
+use connmon_analysis::format::duration;
+use connmon_analysis::lanes::Cell;
+use connmon_analysis::{Completeness, Level, OwnEnds, Verdict};
+
+/// Draws spans from the left and from the right; the right ones are left out where there is no room.
+pub(super) fn both(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, buffer: &mut Buffer) {
+    let (left, right) = (Line::from(left), Line::from(right));
+    let width = |line: &Line<'_>| u16::try_from(line.width()).unwrap_or(u16::MAX);
+    buffer.set_line(area.x, area.y, &left, area.width);
+    if width(&left).saturating_add(width(&right)) < area.width {
+        buffer.set_line(area.right() - width(&right), area.y, &right, width(&right));
+    }
+}
+
+/// Whose recording, whether it goes on, and how much is moved now.
+pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
+    let (theme, board) = (app.theme, app.board());
+    let mut left = vec![Span::styled("connmon ", theme.bold())];
+    if let Some(run) = board.run() {
+        let lasted = u64::try_from(board.now().0 - run.started.0).unwrap_or(0);
+        left.push(Span::raw(tame(&run.host).into_owned()));
+        left.push(Span::styled(format!(" {} ", tame(&run.backend)), theme.dim()));
+        left.push(state(app));
+        let lasted = duration(lasted / 1_000_000_000 * 1_000_000_000).replace('\u{a0}', " ");
+        left.push(Span::raw(format!(" {}", lasted.replace(".00 ", " ").replace(".0 ", " "))));
+    } else {
+        left.push(state(app));
+    }
+    let everything = app.filter().is_everything() && !app.items.open_only;
+    let mut sum = if everything { board.rate_of_all() } else { Rate::default() };
+    if !everything {
+        app.items.fitting().for_each(|(_, item)| sum += item.rate);
+    }
+    // What was pushed out a moment ago may have fitted.
+    let now = if everything || board.has_all_rates() { "now " } else { "now at least " };
+    let text = |rate_of: f64| match rate(rate_of) {
+        none if none.is_empty() => "0 B/s".to_owned(),
+        some => some,
+    };
+    let right = vec![
+        Span::raw(now),
+        Span::styled(format!("↑ {:>10}", text(sum.tx)), theme.moving()),
+        Span::styled(format!("  ↓ {:>10} ", text(sum.rx)), theme.moving()),
+    ];
+    both(left, right, area, buffer);
+}
+
+fn state(app: &App) -> Span<'static> {
+    let theme = app.theme;
+    if app.is_paused() {
+        let waiting = count(app.waiting, "update waits", "updates wait");
+        return Span::styled(format!("PAUSED ({waiting}; P resumes)"), theme.note());
+    }
+    if app.has_ended() {
+        return Span::styled("ENDED", theme.note());
+    }
+    match &app.over {
+        Some(_) => Span::styled("RECORDER STOPPED", theme.bad()),
+        None if !app.board().is_complete() => Span::styled("…", theme.note()),
+        None => Span::styled("LIVE", theme.good()),
+    }
+}
+
+/// Sums of the whole recording, and what is missing from it.
+pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
+    let board = app.board();
+    let totals = board.totals();
+    let (open, all) = (number(totals.open), number(totals.connections));
+    let (sent, received) = (size(totals.tx_bytes), size(totals.rx_bytes));
+    let right = missing(app);
+    let taken: usize = right.iter().map(Span::width).sum();
+    let mut ends = OwnEnds::default();
+    app.items.all().for_each(|item| ends.add(&item.connection));
+    let least = if board.forgotten() > 0 { "at least " } else { "" };
+    let (own, briefly) = match ends.finish().connections {
+        0 => (String::new(), String::new()),
+        own => (
+            format!(" ({least}{} with both ends here: each counts)", number(own)),
+            format!(" ({least}{} twice)", number(own)),
+        ),
+    };
+    let long = format!("{open} open of {all} connections │ sent {sent}  received {received}{own}");
+    // Whether something is missing, or counts twice, is said even where the rest must be short.
+    let left = match long.width() + taken < area.width.into() {
+        true => long,
+        false => format!("{open} of {all} open, ↑ {sent} ↓ {received}{briefly}"),
+    };
+    both(vec![Span::raw(left)], right, area, buffer);
+}
+
+/// Whether absence can be trusted: what the recording lost, and what this viewer did not see.
+fn missing(app: &App) -> Vec<Span<'static>> {
+    let (theme, board) = (app.theme, app.board());
+    let mut spans = Vec::new();
+    if let Some(run) = board.run() {
+        let c = &run.completeness;
+        let complete = Completeness::of(std::slice::from_ref(run), &Selection::default());
+        spans.push(if c.lost_events > 0 {
+            Span::styled(format!("! LOST {}", count(c.lost_events, "event", "events")), theme.bad())
+        } else if complete.verdict == Verdict::Incomplete {
+            let losses = complete.statements.iter().filter(|s| s.level == Level::Loss).count();
+            Span::styled(
+                format!("! incomplete: {} (?)", count(losses as u64, "reason", "reasons")),
+                theme.bad(),
+            )
+        } else if app.over.is_some() && !board.has_ended() && run.ended.is_none() {
+            // It may have stored more than it told.
+            Span::styled("nothing lost up to here", theme.note())
+        } else {
+            Span::styled("nothing lost", theme.good())
+        });
+    }
+    let unseen = board.totals().unseen;
+    for (n, one, many) in [
+        (board.missed(), "update resynchronised", "updates resynchronised"),
+        (unseen, "row not shown", "rows not shown"),
+    ] {
+        if n > 0 {
+            spans.push(Span::styled(format!(" ! {}", count(n, one, many)), theme.note()));
+        }
+    }
+    spans.push(Span::raw(" "));
+    spans
+}
+
+/// What is shown: the filter, and how many fit; the symbols; the order.
+pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
+    let theme = app.theme;
+    let mut left = Vec::new();
+    if app.filter().is_everything() {
+        left.push(Span::styled("No filter (press /)", theme.dim()));
+    } else {
+        left.push(Span::raw("Filter: "));
+        left.push(Span::styled(tame(app.filter().text()).into_owned(), theme.note()));
+        let fit = app.items.fit() as u64;
+        left.push(Span::raw(format!("  {} of {} match", number(fit), number(app.items.len() as u64))));
+    }
+    if app.items.open_only {
+        left.push(Span::styled("  open only", theme.note()));
+    }
+    // Sums of the tabs are those of what is remembered.
+    let forgotten = app.board().forgotten();
+    if forgotten > 0 && app.board().is_complete() {
+        let why = if app.board().is_full() { "hidden (--keep)" } else { "only in the store" };
+        left.push(Span::styled(format!("  {} older {why}", number(forgotten)), theme.note()));
+    }
+    let order = if app.orders.frozen() {
+        vec![Span::styled("order frozen ", theme.note())]
+    } else if app.tab == Tab::Map {
+        Vec::new()
+    } else {
+        vec![Span::styled(format!("by {} ", app.sort().by(app.tab).words(app.tab)), theme.dim())]
+    };
+    // The symbols of the table are said where there is room for them.
+    let symbols = if app.tab == Tab::Connections { symbols(app) } else { Vec::new() };
+    let taken: usize = [&left, &symbols, &order].into_iter().flatten().map(Span::width).sum();
+    let room = taken < area.width.into();
+    let right = if room { symbols.into_iter().chain(order).collect() } else { order };
+    both(left, right, area, buffer);
+}
+
+/// What the symbols before a connection mean.
+fn symbols(app: &App) -> Vec<Span<'static>> {
+    let theme = app.theme;
+    let symbol = |symbol: char, style: Style, word: &'static str| {
+        [Span::styled(format!("{symbol} "), style), Span::styled(word, theme.dim())]
+    };
+    let states = [
+        symbol(Cell::New.symbol(), theme.cell(Cell::New), "new "),
+        symbol(Cell::Active.symbol(), theme.cell(Cell::Active), "open "),
+        symbol(Cell::Closed.symbol(), theme.dim(), "closed "),
+        symbol('!', theme.bad(), "failed  "),
+        symbol('→', Style::new(), "out "),
+        symbol('←', Style::new(), "in "),
+        symbol('│', theme.dim(), ""),
+    ];
+    states.into_iter().flatten().collect()
+}
+
+/// The tabs, the chosen one reversed and in brackets.
+pub(super) fn tabs(app: &App, area: Rect, buffer: &mut Buffer) {
+    let theme = app.theme;
+    // Names in full, in short, or their first letters.
+    let room = match area.width {
+        76.. => usize::MAX,
+        49.. => 4,
+        _ => usize::from(area.width / 6).saturating_sub(4).max(1),
+    };
+    let mut spans = Vec::new();
+    for tab in Tab::ALL {
+        let name: String = tab.name().chars().take(room).collect();
+        let (open, close) = if tab == app.tab { ('[', ']') } else { (' ', ' ') };
+        let style = if tab == app.tab { theme.chosen().patch(theme.bold()) } else { Style::new() };
+        spans.push(Span::styled(format!("{open}{} {name}{close}", tab.key()), style));
+    }
+    both(spans, Vec::new(), area, buffer);
+}

@@ -1,0 +1,190 @@
+//! Remote addresses over time, with the symbols that the timeline always had.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::app::App;
+use super::header::both;
+use super::items::Item;
+use super::rows::{Listed, What};
+use super::table::{ends, put};
+use super::text::{count, cut, cut_middle, number, tame};
+use connmon_analysis::Window;
+use connmon_analysis::format::duration;
+use connmon_analysis::lanes::{Cell, Lane, Lanes};
+use connmon_record::{Timestamp, Untrusted, country_of};
+
+/// The symbols with their words, in the order of the legend.
+const LEGEND: [(Cell, &str); 5] = [
+    (Cell::New, "New"),
+    (Cell::Active, "Active"),
+    (Cell::Listen, "Listen"),
+    (Cell::Closed, "Closed"),
+    (Cell::Empty, "Empty"),
+];
+/// Lines above the lanes.
+pub(super) const HEAD: u16 = 2;
+
+/// Columns of addresses, cells and words.
+fn widths(app: &App, width: u16) -> (u16, u16, u16) {
+    let address = (width / 4).clamp(10, 40).min(width);
+    let words = if width >= 60 { (width / 3).clamp(24, 60) } else { 0 };
+    let fit = width.saturating_sub(address + words + 2 * u16::from(words > 0) + 1).max(1);
+    let cells = app.width.map_or(fit, |wanted| wanted.clamp(1, fit.max(1)));
+    (address, cells, width.saturating_sub(address + cells + 2))
+}
+
+/// What is shown of the past, in whole cells: what happened stays in its cell.
+fn window(app: &App, cells: u16) -> Window {
+    let to = (app.board().now().0 / app.cell + 1).saturating_mul(app.cell);
+    Window { from: Timestamp(to.saturating_sub(app.cell.saturating_mul(cells.into()))), to: Timestamp(to) }
+}
+
+/// The lanes of what fits and was there within the window.
+pub(super) fn lanes(app: &App) -> Vec<Lane> {
+    let (_, cells, _) = widths(app, app.width_now);
+    let window = window(app, cells);
+    let mut lanes = Lanes::new(window, cells.into());
+    let within = |item: &Item| item.connection.known_end().is_none_or(|end| end >= window.from);
+    for (_, item) in app.items.fitting().filter(|(_, item)| within(item)) {
+        lanes.add(&item.connection);
+    }
+    lanes.finish()
+}
+
+/// Draws the tab.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    let theme = app.theme;
+    let (wide, cells, words) = widths(app, area.width);
+    let mut legend: Vec<Span<'_>> = LEGEND
+        .iter()
+        .flat_map(|(cell, word)| {
+            [Span::styled(cell.symbol().to_string(), theme.cell(*cell)), Span::raw(format!(" {word}   "))]
+        })
+        .collect();
+    let cell = duration(u64::try_from(app.cell).unwrap_or(0)).replace('\u{a0}', " ");
+    let cell = cell.replace(".00 ", " ");
+    legend.push(Span::styled(format!("│ one cell is {cell}"), theme.dim()));
+    let lanes = count(app.rows.len() as u64, "address ", "addresses ");
+    both(legend, vec![Span::styled(lanes, theme.dim())], Rect { height: 1, ..area }, buffer);
+    if area.height < HEAD {
+        return;
+    }
+    let back = u64::try_from(app.cell).unwrap_or(0).saturating_mul(cells.into());
+    let ago =
+        format!("{} ago", duration(back).replace('\u{a0}', " ").replace(".00 ", " ").replace(".0 ", " "));
+    put(buffer, area.x, area.y + 1, wide, "Address", theme.head());
+    let scale = ends(&ago, "now", cells.into(), '·');
+    put(buffer, area.x + wide + 1, area.y + 1, cells, &scale, theme.dim());
+    put(buffer, area.x + wide + cells + 2, area.y + 1, words, "State, ports, place, name", theme.head());
+
+    let (first, page) = (app.list().offset(), usize::from(area.height - HEAD));
+    let facts = Facts::of(app, app.rows.iter().skip(first).take(page));
+    for (line, row) in app.rows.iter().skip(first).take(page).enumerate() {
+        let What::Lane(lane) = &row.what else { continue };
+        let y = area.y + HEAD + u16::try_from(line).unwrap_or(0);
+        let Some(facts) = facts.get(&lane.ip) else { continue };
+        let name = facts.name.as_ref().filter(|_| app.names);
+        let title = name.map_or_else(|| lane.ip.to_string(), |name| tame(name).into_owned());
+        put(buffer, area.x, y, wide, &cut_middle(&title, wide.into()), theme.bold());
+        for (at, cell) in lane.cells.iter().enumerate() {
+            let x = area.x + wide + 1 + u16::try_from(at).unwrap_or(0);
+            if x < area.right() {
+                buffer[(x, y)].set_char(cell.symbol()).set_style(theme.cell(*cell));
+            }
+        }
+        let x = area.x + wide + cells + 2;
+        if words > 0 && x < area.right() {
+            let text = facts.words(app, lane, name.is_some());
+            put(buffer, x, y, words, &cut(&text, words.into()), theme.cell(facts.state(lane)));
+        }
+        if first + line == app.list().index() {
+            buffer.set_style(Rect { y, height: 1, ..area }, theme.chosen());
+        }
+    }
+    if app.rows.is_empty() && area.height > HEAD + 1 {
+        put(buffer, area.x, area.y + HEAD, area.width, &super::table::nothing(app), theme.dim());
+    }
+}
+
+/// What the connections with an address tell beside their times.
+#[derive(Default)]
+struct Facts {
+    name: Option<Untrusted>,
+    country: String,
+    org: Option<Untrusted>,
+    ports: Vec<u16>,
+    kind: &'static str,
+}
+
+impl Facts {
+    /// Of the addresses of these rows.
+    fn of<'a>(app: &App, rows: impl Iterator<Item = &'a Listed>) -> HashMap<IpAddr, Self> {
+        let mut all: HashMap<IpAddr, Self> = HashMap::new();
+        for row in rows {
+            if let What::Lane(lane) = &row.what {
+                all.insert(lane.ip, Self::default());
+            }
+        }
+        for (_, item) in app.items.fitting() {
+            let connection = &item.connection;
+            let Some(facts) = all.get_mut(&connection.remote.ip) else { continue };
+            facts.name = connection.host().cloned().or(facts.name.take());
+            facts.country = connection.country.clone().unwrap_or_default();
+            facts.org = connection.place.as_deref().and_then(|place| place.org.clone()).or(facts.org.take());
+            facts.kind = if facts.country.is_empty() { item.kind.label() } else { "" };
+            if !facts.ports.contains(&item.service.port) && facts.ports.len() < 5 {
+                facts.ports.push(item.service.port);
+            }
+        }
+        for facts in all.values_mut() {
+            facts.ports.sort_unstable();
+        }
+        all
+    }
+
+    fn state(&self, lane: &Lane) -> Cell {
+        match lane.cells.last() {
+            Some(Cell::New) => Cell::New,
+            _ if !lane.open => Cell::Closed,
+            Some(Cell::Listen) => Cell::Listen,
+            _ => Cell::Active,
+        }
+    }
+
+    /// `ACTIVE Port:443 US Example dns.example`, the address instead of the name where that is already there.
+    fn words(&self, app: &App, lane: &Lane, named: bool) -> String {
+        let state = match self.state(lane) {
+            Cell::New => "NEW",
+            Cell::Closed => "CLOSED",
+            Cell::Listen => "LISTEN",
+            _ => "ACTIVE",
+        };
+        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+        let ports = if self.ports == [0] { String::new() } else { format!(" Port:{}", ports.join(",")) };
+        let place = if self.country.is_empty() { self.kind } else { &self.country };
+        let mut words = format!("{state}{ports} {}", tame(place));
+        let country = country_of(&self.country).map_or("", |country| country.name);
+        let ip = lane.ip.to_string();
+        let other = if named {
+            Some(Untrusted::from(ip.as_str()))
+        } else {
+            self.name.as_ref().map(Untrusted::borrowed)
+        };
+        let org = self.org.as_ref().map(Untrusted::borrowed);
+        for part in [org, other, Some(country.into())].into_iter().flatten() {
+            if !part.is_empty() {
+                words.push_str(" · ");
+                words.push_str(&tame(part));
+            }
+        }
+        if lane.figures.connections > 1 && app.width.is_none() {
+            words.push_str(&format!(" · {} connections", number(lane.figures.connections)));
+        }
+        words
+    }
+}

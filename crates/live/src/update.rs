@@ -1,0 +1,183 @@
+//! What a recorder tells its viewers: the rows of a batch as they were stored.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use connmon_record::rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
+use connmon_record::untrusted::exact;
+use connmon_record::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp, Untrusted, json_safe};
+use connmon_store::Verdicts;
+
+/// The form of the lines on the socket. A change that a viewer must know of gets another number.
+pub const FORMAT: u32 = 2;
+/// A line longer than this is no update, bytes.
+pub const MAX_LINE: usize = 64 << 20;
+
+/// What has changed since the update before, or, as a snapshot, everything that is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Update {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Counts the updates of a recording; a snapshot has the number of the last one that is in it.
+    pub seq: u64,
+    /// Part of a snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+    /// The latest time that the recorder knows of.
+    pub time: Timestamp,
+    /// The recording as the store has it, if that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<Run>>,
+    /// New or changed processes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessRow>,
+    /// New or changed connections.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionRow>,
+    /// How long the steps of `traffic` are: a place in [`STEP_LENGTHS`](connmon_record::STEP_LENGTHS).
+    pub step: usize,
+    /// What was moved; in a snapshot, in all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub traffic: Vec<TrafficRow>,
+    /// New names of connections.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<NameRow>,
+    /// What connections were seen to speak.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<(i64, Observed)>,
+    /// Questions to DNS that were answered, or given up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupRow>,
+    /// Names of remote addresses whatever the connection.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub address_names: Vec<(IpAddr, Name)>,
+    /// Labels that changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(i64, Option<Arc<str>>)>,
+    /// Matches of indicators.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<(i64, Hit)>,
+    /// Connections that the recording's filter did not keep.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<i64>,
+    /// Sockets that listen, if that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<Vec<Listener>>,
+    /// Sums of the whole recording.
+    pub totals: Totals,
+    /// The recording ended in order.
+    pub ended: bool,
+}
+
+/// Which part of a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Everything that was known before is to be forgotten.
+    pub first: bool,
+    /// No part follows.
+    pub last: bool,
+    /// Updates that this viewer has missed since its last snapshot.
+    pub missed: u64,
+    /// Connections of the recording that are not in it, because newer ones pushed them out.
+    pub forgotten: u64,
+}
+
+/// Sums of a recording: what the store has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Connections.
+    pub connections: u64,
+    /// Those that are open.
+    pub open: u64,
+    /// Application bytes sent.
+    pub tx_bytes: u64,
+    /// Application bytes received.
+    pub rx_bytes: u64,
+    /// Rows that the recorder could not hand on: what viewers see is too little by them. The store has everything.
+    pub unseen: u64,
+}
+
+/// A socket that listens, in the network namespace of the recorder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Listener {
+    /// The protocol.
+    pub proto: Proto,
+    /// Where it listens.
+    pub local: Endpoint,
+    /// The process that has it, if that could be found; 0 otherwise.
+    pub pid: u32,
+    /// The name of its program.
+    #[serde(serialize_with = "exact")]
+    pub comm: Untrusted,
+}
+
+impl Update {
+    /// What a batch tells that was just stored.
+    pub fn of(batch: Batch, verdicts: Verdicts, run: Option<Run>) -> Self {
+        Self {
+            format: FORMAT,
+            // A store has its own numbers, and nothing of the one before: so have those who look.
+            snapshot: batch.start.is_some().then_some(Snapshot {
+                first: true,
+                last: true,
+                ..Snapshot::default()
+            }),
+            time: batch.time,
+            run: run.map(Box::new),
+            processes: batch.processes,
+            connections: batch.connections,
+            traffic: batch.traffic,
+            names: batch.names,
+            observed: batch.observed,
+            lookups: batch.lookups,
+            address_names: verdicts.names,
+            labels: verdicts.labels,
+            hits: verdicts.hits,
+            left_out: verdicts.left_out,
+            ended: batch.ended,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what came later.
+    pub fn absorb(&mut self, later: Self) {
+        if later.snapshot.is_some_and(|part| part.first) {
+            *self = later;
+            return;
+        }
+        self.time = later.time;
+        self.run = later.run.or(self.run.take());
+        self.processes.extend(later.processes);
+        self.connections.extend(later.connections);
+        self.traffic.extend(later.traffic);
+        self.names.extend(later.names);
+        self.observed.extend(later.observed);
+        self.lookups.extend(later.lookups);
+        self.address_names.extend(later.address_names);
+        self.labels.extend(later.labels);
+        self.hits.extend(later.hits);
+        self.left_out.extend(later.left_out);
+        self.listeners = later.listeners.or(self.listeners.take());
+        self.ended = later.ended;
+    }
+
+    /// How much it tells, in rows.
+    pub fn rows(&self) -> usize {
+        self.processes.len()
+            + self.connections.len()
+            + self.traffic.len()
+            + self.names.len()
+            + self.lookups.len()
+    }
+
+    /// One line of JSON, with its end; a terminal that shows it obeys nothing in it.
+    pub fn to_line(&self) -> String {
+        // Plain data with text keys: serde_json can only fail at those (docs.rs/serde_json, `to_string`).
+        let mut line = json_safe(&serde_json::to_string(self).unwrap_or_default());
+        line.push('\n');
+        line
+    }
+}

@@ -1,0 +1,271 @@
+//! What a recording consists of, one piece after the other, and its form in a capture file. Whoever reads frames needs nothing of
+//! what takes them from the kernel: a recording and a replay are the same to all that comes after.
+
+pub mod file;
+mod program;
+mod sighting;
+#[cfg(test)]
+mod tests;
+
+use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
+use connmon_ebpf::{
+    AcctKey, AskedRecord, CgroupRecord, EXEC_LEN_0, ExecRecord, Share, SockEntry, TaskRecord, kind, stat,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::untrusted::{Exactly, exact};
+use crate::{AddressNames, Interface, Timestamp, Untrusted};
+pub use program::{Executable, ProgramFacts, Subject};
+pub use sighting::{DnsMessage, FlowId, Hello, Message, Sighting};
+
+/// The first frame: what has to be known to read the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Host name.
+    pub host: String,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// connmon's version.
+    pub tool_version: String,
+    /// SHA-256 of the BPF object.
+    pub object_sha256: String,
+    /// The backend that records.
+    pub backend: String,
+    /// Why the others do not.
+    pub backend_notes: Vec<String>,
+    /// Whether packets are counted.
+    pub wire: bool,
+    /// Whether names are looked for.
+    #[serde(default)]
+    pub names: bool,
+    /// The pause after which a flow of datagrams is over, nanoseconds; 0 in recordings in which none ended by that.
+    #[serde(default)]
+    pub idle_ns: u64,
+    /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
+    pub clock_offset_ns: i64,
+    /// When the probes were attached, CLOCK_BOOTTIME.
+    pub started_ns: u64,
+    /// Names of user ids.
+    #[serde(serialize_with = "exact")]
+    pub users: Vec<(u32, Untrusted)>,
+}
+
+impl Start {
+    /// When the probes were attached.
+    pub fn started(&self) -> Timestamp {
+        Timestamp((self.started_ns as i64).wrapping_add(self.clock_offset_ns))
+    }
+}
+
+/// What procfs says of a process, to complete what the kernel side could not tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessFacts {
+    /// Thread group id.
+    pub tgid: u32,
+    /// Start, nanoseconds of CLOCK_BOOTTIME.
+    pub start_ns: u64,
+    /// Target of `/proc/PID/exe`.
+    #[serde(serialize_with = "exact")]
+    pub exe: Untrusted,
+    /// `/proc/PID/cmdline`.
+    pub args: Vec<String>,
+    /// Target of `/proc/PID/cwd`.
+    #[serde(serialize_with = "exact")]
+    pub cwd: Untrusted,
+    /// The file that is the executable.
+    #[serde(default)]
+    pub file: Option<Executable>,
+}
+
+/// Counters of loss since the start of the recording.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Counters {
+    /// The kernel side's, summed over CPUs, by [`stat`].
+    pub kernel: [u64; stat::COUNT as usize],
+    /// Program runs that the kernel skipped because the program was already running on that CPU.
+    pub misses: u64,
+    /// Records in the ring that could not be decoded.
+    pub malformed: u64,
+}
+
+impl Counters {
+    /// Files of older versions have fewer of the kernel side's counters.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut counters = Self::default();
+        let (kernel, own) = bytes.split_at_checked(bytes.len().checked_sub(2 * size_of::<u64>())?)?;
+        bytes_of_mut(&mut counters.kernel).get_mut(..kernel.len())?.copy_from_slice(kernel);
+        [counters.misses, counters.malformed] = try_pod_read_unaligned(own).ok()?;
+        Some(counters)
+    }
+}
+
+/// One piece of a capture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    /// The recording begins.
+    Start(Box<Start>),
+    /// A connection in its final state.
+    Closed(Box<SockEntry>),
+    /// A connection in passing, met by a sweep.
+    Live(Box<SockEntry>),
+    /// A further process of a connection, met by a sweep.
+    Share(AcctKey, Share),
+    /// The address that the process asked for, where a program led its connection to another one.
+    Asked(AskedRecord),
+    /// A process was born, ended, or existed before.
+    Task(TaskRecord),
+    /// A process began a new program.
+    Exec(Box<ExecRecord>),
+    /// procfs on a process.
+    Process(ProcessFacts),
+    /// More on a program.
+    Program(ProgramFacts),
+    /// A cgroup came to be, or existed before.
+    Cgroup(Box<CgroupRecord>),
+    /// Something that was said on a connection.
+    Sighting(Box<Sighting>),
+    /// Names of addresses that the host keeps, /etc/hosts, and when they were read; time of CLOCK_BOOTTIME.
+    Hosts(u64, AddressNames),
+    /// What reverse DNS said of addresses, and when; time of CLOCK_BOOTTIME.
+    Reverse(u64, AddressNames),
+    /// Everything that was lost so far.
+    Counters(Counters),
+    /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
+    Interfaces(u64, Vec<Interface>),
+    /// The wall clock has been set: when, as time of CLOCK_BOOTTIME, and CLOCK_REALTIME − CLOCK_BOOTTIME from then on, nanoseconds.
+    Clock(u64, i64),
+    /// A sweep is complete; time of CLOCK_BOOTTIME. What it did not meet is gone.
+    SweepEnd(u64),
+    /// The recording ends, in order; time of CLOCK_BOOTTIME.
+    End(u64),
+}
+
+/// Bytes that are no frame.
+#[derive(Debug, thiserror::Error)]
+#[error("a record of kind {kind} with {len} bytes cannot be decoded")]
+pub struct FrameError {
+    kind: u32,
+    len: usize,
+}
+
+// Kinds in a capture file: those of the ring, and these.
+const START: u32 = 100;
+const LIVE: u32 = 101;
+const SHARE: u32 = 102;
+const PROCESS: u32 = 103;
+const COUNTERS: u32 = 104;
+const SWEEP_END: u32 = 105;
+const END: u32 = 106;
+const INTERFACES: u32 = 107;
+const PROGRAM: u32 = 108;
+const SIGHTING: u32 = 109;
+const HOSTS: u32 = 110;
+const REVERSE: u32 = 111;
+const CLOCK: u32 = 112;
+
+impl Frame {
+    /// Decodes a record from the ring buffer, which begins with its kind.
+    ///
+    /// # Errors
+    /// The kind is unknown or the length does not fit it.
+    pub fn from_ring(bytes: &[u8]) -> Result<Self, FrameError> {
+        let kind = bytes.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+        Self::decode(kind, bytes)
+    }
+
+    /// Decodes the payload of a frame of `kind`.
+    ///
+    /// # Errors
+    /// The kind is unknown or the payload does not fit it.
+    pub fn decode(kind: u32, bytes: &[u8]) -> Result<Self, FrameError> {
+        let error = || FrameError { kind, len: bytes.len() };
+        fn pod<T: Pod>(bytes: &[u8]) -> Option<T> {
+            try_pod_read_unaligned(bytes).ok()
+        }
+        // A record that had `least` bytes in an earlier version, to whose end fields were added since.
+        fn grown<T: Pod>(bytes: &[u8], least: usize) -> Option<T> {
+            let mut value = T::zeroed();
+            bytes_of_mut(&mut value).get_mut(..bytes.len())?.copy_from_slice(bytes);
+            (bytes.len() >= least).then_some(value)
+        }
+        let time = || pod::<u64>(bytes);
+        Some(())
+            .and_then(|()| {
+                Some(match kind {
+                    kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
+                    LIVE => Self::Live(Box::new(pod(bytes)?)),
+                    kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED | kind::EXEC_LOST => {
+                        Self::Task(pod(bytes)?)
+                    }
+                    kind::EXEC => Self::Exec(Box::new(grown(bytes, EXEC_LEN_0)?)),
+                    kind::ASKED => Self::Asked(pod(bytes)?),
+                    kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
+                    SHARE => {
+                        let (key, share) = bytes.split_at_checked(size_of::<AcctKey>())?;
+                        Self::Share(pod(key)?, pod(share)?)
+                    }
+                    COUNTERS => Self::Counters(Counters::decode(bytes)?),
+                    START => Self::Start(serde_json::from_slice(bytes).ok()?),
+                    PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
+                    PROGRAM => Self::Program(serde_json::from_slice(bytes).ok()?),
+                    SIGHTING => Self::Sighting(serde_json::from_slice(bytes).ok()?),
+                    HOSTS => {
+                        let (time, names) = serde_json::from_slice(bytes).ok()?;
+                        Self::Hosts(time, names)
+                    }
+                    REVERSE => {
+                        let (time, names) = serde_json::from_slice(bytes).ok()?;
+                        Self::Reverse(time, names)
+                    }
+                    INTERFACES => {
+                        let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
+                        Self::Interfaces(time, interfaces)
+                    }
+                    CLOCK => {
+                        let (time, offset) = bytes.split_at_checked(size_of::<u64>())?;
+                        Self::Clock(pod(time)?, pod(offset)?)
+                    }
+                    SWEEP_END => Self::SweepEnd(time()?),
+                    END => Self::End(time()?),
+                    _ => return None,
+                })
+            })
+            .ok_or_else(error)
+    }
+
+    /// Appends kind, length and payload to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut put = |kind: u32, parts: &[&[u8]]| {
+            let len: usize = parts.iter().map(|part| part.len()).sum();
+            out.extend(kind.to_le_bytes());
+            // Payloads are records of some kilobytes.
+            out.extend((len as u32).to_le_bytes());
+            parts.iter().for_each(|part| out.extend(*part));
+        };
+        // These structs consist of strings and numbers, which JSON can hold.
+        let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
+        match self {
+            Self::Start(start) => put(START, &[&json(serde_json::to_vec(start))]),
+            Self::Closed(entry) => put(kind::SOCK, &[bytes_of(&**entry)]),
+            Self::Live(entry) => put(LIVE, &[bytes_of(&**entry)]),
+            Self::Share(key, share) => put(SHARE, &[bytes_of(key), bytes_of(share)]),
+            Self::Task(task) => put(task.kind, &[bytes_of(task)]),
+            Self::Exec(exec) => put(kind::EXEC, &[bytes_of(&**exec)]),
+            Self::Asked(asked) => put(kind::ASKED, &[bytes_of(asked)]),
+            Self::Cgroup(cgroup) => put(kind::CGROUP, &[bytes_of(&**cgroup)]),
+            Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
+            Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
+            Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
+            Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
+            Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
+            Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
+            Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
+            Self::Clock(time, offset) => put(CLOCK, &[bytes_of(time), bytes_of(offset)]),
+            Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),
+            Self::End(time) => put(END, &[bytes_of(time)]),
+        }
+    }
+}

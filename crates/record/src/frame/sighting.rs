@@ -1,0 +1,108 @@
+//! What was said on a connection that names its other end, without the payload in which it was found.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::untrusted::exact;
+use crate::{LookupAnswer, ProcessId, Untrusted};
+
+/// What two ends of a connection are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FlowId {
+    /// IPPROTO_*.
+    pub proto: u16,
+    /// This host's address; captures of earlier versions lack it.
+    #[serde(default)]
+    pub local: Option<IpAddr>,
+    /// This host's port.
+    pub local_port: u16,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+}
+
+/// Something that was said on a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// When, nanoseconds of CLOCK_BOOTTIME.
+    pub time_ns: u64,
+    /// The id of the connection's entry; 0 where there was none yet.
+    #[serde(default)]
+    pub connection: u64,
+    /// Where.
+    pub flow: FlowId,
+    /// Whether this host said it.
+    pub outbound: bool,
+    /// The process that said it, where the kernel side knew: PID and start.
+    pub process: Option<(u32, u64)>,
+    /// What.
+    pub message: Message,
+}
+
+impl Sighting {
+    /// The process that said it.
+    pub fn process(&self) -> Option<ProcessId> {
+        self.process.map(|(pid, start_ns)| ProcessId { pid, start_ns })
+    }
+}
+
+/// What was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// A question of DNS, or the answer.
+    Dns(DnsMessage),
+    /// The client's first message of TLS.
+    Tls(Hello),
+    /// The same within QUIC.
+    Quic(Hello),
+    /// An HTTP request and its host, as the client names it.
+    Http(#[serde(serialize_with = "exact")] Option<Untrusted>),
+    /// An HTTP request to a proxy, and the host that it is to lead to. What follows is said to that host.
+    HttpProxy(#[serde(serialize_with = "exact")] Option<Untrusted>),
+    /// The same of SOCKS.
+    Socks(#[serde(serialize_with = "exact")] Option<Untrusted>),
+    /// The banner of SSH.
+    Ssh,
+}
+
+/// A question, or the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsMessage {
+    /// What an answer is told from others by.
+    pub id: u16,
+    /// It is an answer.
+    pub response: bool,
+    /// The name that is asked for, in lower case and without the last dot. Of an answer without its question it is empty.
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
+    /// The type of record that is asked for, such as `AAAA`.
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
+    /// Of an answer: `NoError`, `NXDomain` and so on.
+    #[serde(serialize_with = "exact")]
+    pub code: Untrusted,
+    /// Of an answer: it did not fit, and is asked for again over TCP.
+    pub truncated: bool,
+    /// What answers the question, first the aliases.
+    pub answers: Vec<LookupAnswer>,
+}
+
+/// What a client's first message tells of whom it calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The host that it wants (SNI).
+    #[serde(serialize_with = "exact")]
+    pub server_name: Option<Untrusted>,
+    /// The protocols that it offers (ALPN).
+    #[serde(serialize_with = "exact")]
+    pub alpn: Vec<Untrusted>,
+    /// It is the outer one of an Encrypted ClientHello, or pretends to be (GREASE; nobody but the server can tell): the client
+    /// may want another host, which the inner one names.
+    #[serde(default)]
+    pub outer: bool,
+    /// It has something as a name that can be none.
+    #[serde(skip)]
+    pub odd_name: bool,
+}

@@ -1,0 +1,90 @@
+//! Frames and capture files: what is written is read back, and damage is an error, never a panic.
+
+use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, SockEntry, TaskRecord, kind};
+use proptest::prelude::*;
+
+use super::file::{ReadError, Reader, Writer};
+use super::{Counters, Frame, ProcessFacts, ProgramFacts};
+use crate::Interface;
+
+fn frames() -> Vec<Frame> {
+    let entry = SockEntry { kind: kind::SOCK, id: 7, proto: 6, ..SockEntry::default() };
+    vec![
+        Frame::Task(TaskRecord { kind: kind::FORK, tgid: 3, ..TaskRecord::default() }),
+        Frame::Process(ProcessFacts {
+            tgid: 3,
+            start_ns: 9,
+            exe: "/bin/\u{202e}x".into(),
+            args: vec!["x".into()],
+            cwd: "/".into(),
+            file: None,
+        }),
+        Frame::Program(ProgramFacts {
+            tgid: 3,
+            start_ns: 9,
+            since_ns: 10,
+            deleted: true,
+            sha256: Err("too large".into()),
+            container_name: Some("web".into()),
+            container_image: None,
+        }),
+        Frame::Cgroup(Box::new(CgroupRecord {
+            kind: kind::CGROUP,
+            path_len: 2,
+            id: 5,
+            path: [b'/'; CGROUP_PATH_LEN],
+        })),
+        Frame::Live(Box::new(entry)),
+        Frame::Share(Default::default(), Default::default()),
+        Frame::Closed(Box::new(entry)),
+        Frame::Counters(Counters { misses: 4, malformed: 1, ..Counters::default() }),
+        Frame::Interfaces(
+            10,
+            vec![Interface { name: "lo".into(), index: 1, rx_bytes: 5, ..Interface::default() }],
+        ),
+        Frame::SweepEnd(11),
+        Frame::End(12),
+    ]
+}
+
+#[test]
+fn a_capture_file_gives_back_its_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture");
+    let mut writer = Writer::create(&path).unwrap();
+    frames().iter().for_each(|frame| writer.write(frame));
+    writer.flush().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let read = |path: &std::path::Path| {
+        let mut reader = Reader::open(path)?;
+        let mut frames = Vec::new();
+        while let Some(frame) = reader.read()? {
+            frames.push(frame);
+        }
+        Ok::<_, ReadError>(frames)
+    };
+    assert_eq!(read(&path).unwrap(), frames());
+    // Cut off anywhere, it gives back the frames before the cut.
+    for length in 8..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let cut = read(&path).unwrap();
+        assert_eq!(cut, frames()[..cut.len()]);
+    }
+    std::fs::write(&path, b"CONNMON").unwrap();
+    assert!(matches!(read(&path), Err(ReadError::Foreign)));
+    std::fs::write(&path, [&whole[..8], &[1, 0, 0, 0, 255, 255, 255, 255]].concat()).unwrap();
+    assert!(matches!(read(&path), Err(ReadError::Length(_))));
+}
+
+proptest! {
+    /// Whatever lies in the ring, decoding gives a frame or an error; a frame encodes to what it was decoded from.
+    #[test]
+    fn any_bytes_decode_or_fail(kind in 0_u32..110, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        if let Ok(frame) = Frame::decode(kind, &bytes) {
+            let mut out = Vec::new();
+            frame.encode(&mut out);
+            prop_assert!(out.len() >= 8);
+        }
+        let _ = Frame::from_ring(&bytes);
+    }
+}

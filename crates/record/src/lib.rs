@@ -1,0 +1,48 @@
+//! What connmon records, as plain data: connections, processes, names, times and addresses; the [`frame`]s of which a recording
+//! consists, and the [`rows`] that are made of them. Everything else in connmon builds on these words.
+
+mod address;
+mod address_kind;
+mod capture;
+mod community;
+mod connection;
+mod country;
+pub mod facts;
+pub mod frame;
+mod id;
+mod indicator;
+mod interface;
+mod layout;
+mod location;
+mod name;
+mod place;
+mod process;
+pub mod rows;
+mod rule;
+mod run;
+pub mod secrets;
+mod service;
+mod text;
+mod time;
+pub mod untrusted;
+
+pub use address::{Endpoint, Proto};
+pub use address_kind::{AddressKind, effective_address};
+pub use capture::{Backend, CaptureOptions};
+pub use community::community_id;
+pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, STILL_OPEN, Share, Step};
+pub use country::{Country, countries, country_named, country_names, country_of};
+pub use facts::{Facts, KernelTotals, Wire};
+pub use id::{ConnectionId, ParseIdError};
+pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};
+pub use interface::{Interface, InterfaceSample};
+pub use location::{Coordinates, GeoDatabase, HostLocation, Location};
+pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, Observed};
+pub use place::{Container, Place};
+pub use process::{ExeHash, ExeState, Process, ProcessId};
+pub use rule::{Color, ParseColorError, Rule};
+pub use run::{ClockStep, Completeness, Gap, LeftOut, NO_NAMES, NO_PACKETS, Reconciliation, Run, lacks};
+pub use service::{Service, service_of, service_port};
+pub use text::{display_safe, from_bytes, hex, json_safe, split_args};
+pub use time::{ParseTimeError, Timestamp, Zone, length};
+pub use untrusted::Untrusted;

@@ -1,0 +1,181 @@
+//! What the tracker makes of frames, and the store keeps: rows.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Start;
+use crate::untrusted::exact;
+use crate::{
+    AddressNames, ClockStep, Completeness, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample,
+    Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Untrusted,
+};
+
+/// Rows to be written in one transaction.
+#[derive(Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The recording began.
+    pub start: Option<Start>,
+    /// With `start`: the geo databases; filled in by `enrich`.
+    pub geo: Vec<GeoDatabase>,
+    /// Where this host stands, once that is known; filled in by `enrich`.
+    pub location: Option<HostLocation>,
+    /// New processes, each before its first use.
+    pub processes: Vec<ProcessRow>,
+    /// New or changed connections.
+    pub connections: Vec<ConnectionRow>,
+    /// Traffic since the last batch.
+    pub traffic: Vec<TrafficRow>,
+    /// New names of connections.
+    pub names: Vec<NameRow>,
+    /// What connections were seen to speak.
+    pub observed: Vec<(i64, Observed)>,
+    /// Questions to DNS that were answered, or given up.
+    pub lookups: Vec<LookupRow>,
+    /// The host's own list of names, if it was told.
+    pub hosts: Option<(Timestamp, AddressNames)>,
+    /// What reverse DNS said.
+    pub reverse: Vec<(Timestamp, AddressNames)>,
+    /// Rows of connections that nothing more will be told of, in this recording.
+    pub over: Vec<i64>,
+    /// Counters of the interfaces.
+    pub interfaces: Vec<InterfaceSample>,
+    /// State of the counters, if it was told.
+    pub completeness: Option<Completeness>,
+    /// When the clock was set.
+    pub clock_steps: Vec<ClockStep>,
+    /// Intervals without a record.
+    pub gaps: Vec<Gap>,
+    /// The latest time that a frame told.
+    pub time: Timestamp,
+    /// The recording ended in order.
+    pub ended: bool,
+}
+
+impl Batch {
+    /// Bytes of memory that it takes, roughly.
+    pub fn weight(&self) -> usize {
+        /// A row and what it has elsewhere.
+        fn of<T>(rows: &[T], elsewhere: usize) -> usize {
+            rows.len() * (size_of::<T>() + elsewhere)
+        }
+        let names = self.reverse.iter().map(|(_, names)| names.len()).sum::<usize>();
+        let interfaces = self.interfaces.iter().map(|sample| sample.interfaces.len()).sum::<usize>();
+        size_of::<Self>()
+            + of(&self.processes, 1024)
+            + of(&self.connections, 64)
+            + of(&self.traffic, 0)
+            + of(&self.names, 64)
+            + of(&self.observed, 64)
+            + of(&self.lookups, 512)
+            + of(&self.over, 0)
+            + 128 * (names + interfaces)
+    }
+}
+
+/// A process (one program that it ran) as a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessRow {
+    /// Counted from 1 within the recording.
+    pub row: i64,
+    /// Row of the process that started it; `None` also where the row is written again.
+    pub parent: Option<i64>,
+    /// What is known.
+    pub process: crate::Process,
+}
+
+/// A connection as a row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionRow {
+    /// Counted from 1 within the recording.
+    pub row: i64,
+    /// What was seen of it.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// When the handshake was over; of TCP only, and not stored.
+    pub established: Option<Timestamp>,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Row of the process that opened it.
+    pub owner: Option<i64>,
+    /// Country of the remote; filled in by `enrich`.
+    pub country: Option<String>,
+    /// What else the databases know of the remote; filled in by `enrich`.
+    pub place: Option<Arc<Location>>,
+}
+
+impl Deref for ConnectionRow {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl DerefMut for ConnectionRow {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+}
+
+/// What one process moved on one connection in one interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficRow {
+    /// Row of the connection.
+    pub connection: i64,
+    /// Row of the process.
+    pub process: i64,
+    /// Start of the interval, seconds since 1970.
+    pub bucket: i64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
+    /// Calls that received.
+    pub rx_calls: u64,
+}
+
+/// A name of a connection as a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NameRow {
+    /// Row of the connection.
+    pub connection: i64,
+    /// The name.
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted<Arc<str>>,
+    /// Where it comes from.
+    pub source: NameSource,
+    /// Row of the process that asked for it.
+    pub process: Option<i64>,
+    /// When it was seen.
+    pub time: Timestamp,
+}
+
+/// A question to DNS as a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LookupRow {
+    /// When it was asked.
+    pub time: Timestamp,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// Row of the process that asked.
+    pub process: Option<i64>,
+    /// UDP or TCP.
+    pub proto: Proto,
+    /// The server.
+    pub server: Endpoint,
+    /// The name that was asked for.
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
+    /// The type of record.
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
+    /// The answer's code.
+    #[serde(serialize_with = "exact")]
+    pub code: Option<Untrusted>,
+    /// What was answered.
+    pub answers: Vec<LookupAnswer>,
+}

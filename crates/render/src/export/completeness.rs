@@ -1,0 +1,168 @@
+//! How complete the record is, as every format says it: the counters for programs, the words for people.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::text::write_wrapped;
+use connmon_analysis::format::count;
+use connmon_analysis::{ClockStepRow, Level, Statement, Verdict, Window};
+use connmon_record::Gap;
+
+/// The counters of loss and what they mean.
+#[derive(Serialize)]
+pub struct Completeness {
+    complete: bool,
+    lost_events: u64,
+    lost_connections: u64,
+    lost_processes: u64,
+    unattributed_bytes: Unattributed,
+    map_full: u64,
+    read_errors: u64,
+    malformed: u64,
+    probe_misses: u64,
+    names_missed: u64,
+    evicted: u64,
+    aggregated_sockets: u64,
+    reconciliation: Reconciliation,
+    /// The time that was asked for, what of it was recorded, and, as gaps, what was not.
+    asked: Option<Window>,
+    recorded: Vec<Window>,
+    gaps: Vec<GapRow>,
+    clock_steps: Vec<ClockStepRow>,
+    words: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Unattributed {
+    tx: u64,
+    rx: u64,
+}
+
+#[derive(Serialize)]
+struct Reconciliation {
+    compared: u64,
+    equal: u64,
+    tx_undelivered_bytes: u64,
+    rx_unread_bytes: u64,
+    unexplained: u64,
+}
+
+#[derive(Serialize)]
+struct GapRow {
+    from: String,
+    to: String,
+    reason: String,
+}
+
+impl Completeness {
+    /// What the counters mean, a sentence each.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+}
+
+impl From<&connmon_analysis::Completeness> for Completeness {
+    fn from(completeness: &connmon_analysis::Completeness) -> Self {
+        let counters = &completeness.counters;
+        let r = &counters.reconciliation;
+        let gap = |gap: &Gap| GapRow {
+            from: gap.from.to_string(),
+            to: gap.to.to_string(),
+            reason: gap.reason.clone(),
+        };
+        Self {
+            complete: completeness.is_complete(),
+            lost_events: counters.lost_events,
+            lost_connections: counters.lost_connections,
+            lost_processes: counters.lost_processes,
+            unattributed_bytes: Unattributed {
+                tx: counters.unattributed_tx_bytes,
+                rx: counters.unattributed_rx_bytes,
+            },
+            map_full: counters.map_full,
+            read_errors: counters.read_errors,
+            malformed: counters.malformed,
+            probe_misses: counters.probe_misses,
+            names_missed: counters.names_missed,
+            evicted: counters.evicted,
+            aggregated_sockets: counters.aggregated_sockets,
+            reconciliation: Reconciliation {
+                compared: r.compared,
+                equal: r.equal,
+                tx_undelivered_bytes: r.tx_undelivered_bytes,
+                rx_unread_bytes: r.rx_unread_bytes,
+                unexplained: r.unexplained,
+            },
+            asked: completeness.coverage.asked,
+            recorded: completeness.coverage.recorded.clone(),
+            gaps: completeness.coverage.gaps.iter().map(gap).collect(),
+            clock_steps: completeness.clock_steps.iter().map(ClockStepRow::from).collect(),
+            words: completeness.statements.iter().map(Statement::words).collect(),
+        }
+    }
+}
+
+/// Writes in one sentence how complete the record is, with the first thing that is missing.
+///
+/// # Errors
+/// The writer's.
+pub fn write_verdict(
+    completeness: &connmon_analysis::Completeness,
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let losses: Vec<_> = completeness.statements.iter().filter(|one| one.level == Level::Loss).collect();
+    let mark = match completeness.verdict {
+        Verdict::Complete => "✓ ",
+        Verdict::Unfinished | Verdict::CutOff => "· ",
+        Verdict::Partial | Verdict::Excerpt | Verdict::Incomplete | Verdict::Nothing => "! ",
+    };
+    let words = completeness.verdict.sentence();
+    let first = losses.first().map(|loss| format!(" {}", loss.text)).unwrap_or_default();
+    let more = completeness.statements.len() - losses.len().min(1);
+    let rest = match more {
+        0 => String::new(),
+        n => format!(" {}: --explain.", count(n as u64, "more note", "more notes")),
+    };
+    write_wrapped(mark, &format!("{words}{first}{rest}"), room, out)
+}
+
+/// Writes the statements for reading, in lines of at most `room` columns.
+///
+/// # Errors
+/// The writer's.
+pub fn write_words(
+    completeness: &connmon_analysis::Completeness,
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write_statements(&completeness.statements, room, out)
+}
+
+/// Writes only what is missing, and what was recorded.
+///
+/// # Errors
+/// The writer's.
+pub fn write_essentials(
+    completeness: &connmon_analysis::Completeness,
+    room: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write_statements(&completeness.essentials(), room, out)
+}
+
+fn write_statements(statements: &[Statement], room: usize, out: &mut impl Write) -> io::Result<()> {
+    for statement in statements {
+        let mark = match statement.level {
+            Level::Loss => "! ",
+            Level::Note => "· ",
+            Level::Good => "✓ ",
+        };
+        write_wrapped(mark, &statement.text, room, out)?;
+        if let Some(advice) = &statement.advice {
+            write_wrapped("  ", advice, room, out)?;
+        }
+    }
+    Ok(())
+}

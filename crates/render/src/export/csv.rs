@@ -1,0 +1,104 @@
+//! Comma-separated values that a spreadsheet can open without harm.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::columns::cells;
+use super::{Closing, Sink};
+use connmon_record::facts::Cell;
+use connmon_record::{Connection, Run, Untrusted, display_safe};
+
+/// Every connection on a line.
+pub struct Csv<W> {
+    out: W,
+}
+
+impl<W: Write> Csv<W> {
+    /// Writes the names of the columns.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn new(mut out: W) -> io::Result<Self> {
+        let names: Vec<&str> = cells(None).map(|(name, _)| name).collect();
+        writeln!(out, "{}", names.join(","))?;
+        Ok(Self { out })
+    }
+}
+
+impl<W: Write> Sink for Csv<W> {
+    fn connection(&mut self, _: Option<&Run>, connection: &Connection) -> io::Result<()> {
+        let row: Vec<String> = cells(Some(connection)).map(|(_, cell)| fact(&cell)).collect();
+        writeln!(self.out, "{}", row.join(","))
+    }
+
+    /// Nothing: every line is a row.
+    fn finish(self: Box<Self>, _: &Closing<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A fact's cell as it is in a line; empty where it is not known.
+pub(super) fn fact(value: &Cell<'_>) -> String {
+    fn shown(value: Option<impl ToString>) -> String {
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
+    match value {
+        Cell::Text(text) => text.as_ref().map(cell).unwrap_or_default(),
+        Cell::Count(count) => shown(*count),
+        Cell::Number(number) => shown(*number),
+        Cell::Flag(flag) => shown(*flag),
+        Cell::Time(time) => shown(*time),
+    }
+}
+
+/// What makes a spreadsheet take a cell for a formula. Tab, carriage return and line feed, of which some say the same, are
+/// never the first: they are written visibly.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// A cell from captured text: made visible, kept from being a formula, and quoted where needed.
+pub fn cell<'a>(text: impl Into<Untrusted<&'a str>>) -> String {
+    let safe = guarded(display_safe(text));
+    if safe.contains([',', '"', '\'', ';', '\t']) || safe.starts_with(' ') {
+        format!("\"{}\"", safe.replace('"', "\"\""))
+    } else {
+        safe.into_owned()
+    }
+}
+
+/// With an apostrophe in front of what would begin a formula: at the start, blanks or not, and behind each semicolon, at which
+/// spreadsheets of many languages split a line whatever its quotes.
+fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(FORMULA) {
+        return text;
+    }
+    let (mut out, mut begins) = (String::with_capacity(text.len() + 1), true);
+    for c in text.chars() {
+        if begins && FORMULA.contains(&c) {
+            out.push('\'');
+        }
+        begins = c == ';' || begins && c.is_whitespace();
+        out.push(c);
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    const HOSTILE: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/hostile.json"));
+
+    /// The page's cells are held to the same table.
+    #[test]
+    fn cells_are_safe() {
+        for case in serde_json::from_str::<Vec<serde_json::Value>>(HOSTILE).unwrap() {
+            assert_eq!(
+                cell(case["text"].as_str().unwrap()),
+                case["cell"].as_str().unwrap(),
+                "{}",
+                case["name"]
+            );
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the formats of other tools ask of a connection: names for it, its length, and one line about it.
+
+use sha2::{Digest, Sha256};
+
+use connmon_analysis::format::bytes;
+use connmon_analysis::groups::key::process_name;
+use connmon_record::{Connection, Direction, End, Facts, Process, Run, Timestamp, hex};
+
+/// A name for a connection that is its own, and the same in every export of its store.
+pub(super) fn uid(run: Option<&Run>, connection: &Connection) -> String {
+    let (boot, started) = run.map_or(("", 0), |run| (&run.boot_id, run.started.0));
+    named("C", &format!("{boot} {started} {}", connection.id))
+}
+
+/// A name for a process that is its own across hosts and boots.
+pub(super) fn process_id(run: Option<&Run>, process: &Process) -> String {
+    let boot = run.map_or("", |run| &run.boot_id);
+    named("P", &format!("{boot} {} {}", process.id.pid, process.id.start_ns))
+}
+
+/// 96 bits of a digest: too many to meet by chance.
+fn named(prefix: &str, of: &str) -> String {
+    format!("{prefix}{}", hex(&Sha256::digest(of)[..12]))
+}
+
+/// When a connection ended, if that was seen.
+pub(super) fn ended(connection: &Connection) -> Option<Timestamp> {
+    let seen = connection.end.is_some_and(|end| !matches!(end, End::Unseen | End::RecordingEnded));
+    connection.closed.filter(|_| seen)
+}
+
+/// How long it lasted in nanoseconds, if both its beginning and its end were seen.
+pub(super) fn lasted(connection: &Connection) -> Option<u64> {
+    let end = ended(connection).filter(|_| !connection.preexisting)?;
+    u64::try_from(end.0.saturating_sub(connection.opened.0)).ok()
+}
+
+/// When the recordings last wrote: the time of what is said of all of them.
+pub(super) fn last_written(runs: &[Run]) -> Option<Timestamp> {
+    runs.iter().map(|run| run.last_flush).max()
+}
+
+/// Who talked to whom and how much, on one line and made visible.
+pub(super) fn message(connection: &Connection) -> String {
+    let Facts { proto, local, remote, .. } = &connection.facts;
+    let who = connection.owner.as_deref().map_or_else(
+        || "no known process".to_owned(),
+        |owner| format!("{} ({})", process_name(owner), owner.id.pid),
+    );
+    let arrow = match connection.direction {
+        Direction::Out => "→",
+        Direction::In => "←",
+        Direction::Unknown => "–",
+    };
+    let (sent, received) = (bytes(connection.tx_bytes()), bytes(connection.rx_bytes()));
+    format!("{who}: {proto} {local} {arrow} {remote}, sent {sent}, received {received}")
+}

@@ -1,0 +1,192 @@
+//! A comparison as a page, as text and as JSON.
+
+use std::io::{self, Write};
+
+use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::html::{Markup, STYLE};
+use super::json::{figures, gaps};
+use connmon_analysis::compare::{Change, Comparison, Difference};
+use connmon_analysis::format::{bytes, clock, count, date, grouped};
+use connmon_analysis::{Completeness, Statement, Verdict};
+use connmon_record::{display_safe, json_safe};
+
+/// So many differences of a kind are listed on a page.
+const ROWS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Page {
+    policy: String,
+    style: Markup,
+    version: &'static str,
+    sides: Vec<Side>,
+    sections: Vec<Section>,
+}
+
+struct Side {
+    name: String,
+    window: String,
+    figures: String,
+    /// What to know before anything is concluded; empty where the record is complete.
+    caution: String,
+}
+
+struct Section {
+    title: &'static str,
+    note: String,
+    rows: Vec<Row>,
+    rest: String,
+}
+
+struct Row {
+    change: &'static str,
+    name: String,
+    before: String,
+    after: String,
+    connections: String,
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// The writer's.
+pub fn html(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    let page = Page {
+        policy: format!(
+            "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+        ),
+        style: Markup(STYLE.to_owned()),
+        version: env!("CARGO_PKG_VERSION"),
+        sides: sides(comparison, names),
+        sections: comparison.sections.iter().map(section).collect(),
+    };
+    page.write_into(out)?;
+    writeln!(out)
+}
+
+fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
+    let side = |place: usize| Side {
+        name: display_safe(names[place]).into_owned(),
+        window: comparison.windows[place].map_or_else(String::new, |window| {
+            format!(
+                "{} {} to {} {} UTC",
+                date(window.from),
+                clock(window.from),
+                date(window.to),
+                clock(window.to)
+            )
+        }),
+        figures: format!(
+            "{}, {} sent, {} received{}",
+            count(comparison.totals[place].connections, "connection", "connections"),
+            bytes(comparison.totals[place].tx_bytes),
+            bytes(comparison.totals[place].rx_bytes),
+            match comparison.own[place].connections {
+                0 => String::new(),
+                own => format!(", of which {} with both ends on this host: each end counts", grouped(own)),
+            }
+        ),
+        caution: caution(&comparison.completeness[place]),
+    };
+    vec![side(0), side(1)]
+}
+
+/// What a side's completeness means for a comparison.
+fn caution(completeness: &Completeness) -> String {
+    let first = match completeness.verdict {
+        Verdict::Complete => return String::new(),
+        Verdict::Unfinished => "The recording has not ended: what is missing here may still appear.",
+        Verdict::CutOff => "The recording did not end in order: its last seconds may be missing here.",
+        Verdict::Partial => "Not all of this time was recorded: what is missing here may have been present.",
+        Verdict::Excerpt => "The store has more than this: what is missing here may have been present.",
+        Verdict::Incomplete => "Records were lost: what is missing here may have been present.",
+        Verdict::Nothing => "There is no record of this time.",
+    };
+    let covered = completeness.coverage_words();
+    [first.to_owned()].into_iter().chain(covered.iter().map(Statement::words)).collect::<Vec<_>>().join(" ")
+}
+
+fn section(section: &connmon_analysis::compare::Section) -> Section {
+    let of = |change| section.differences.iter().filter(|one| one.change == change).count() as u64;
+    let rest = section.differences.len().saturating_sub(ROWS);
+    Section {
+        title: section.title,
+        note: format!(
+            "{} new, {} grown, {} gone, {} unchanged.",
+            grouped(of(Change::New)),
+            grouped(of(Change::Grown)),
+            grouped(of(Change::Gone)),
+            grouped(section.same as u64)
+        ),
+        rows: section.differences.iter().take(ROWS).map(row).collect(),
+        rest: if rest == 0 { String::new() } else { format!("{} more not listed.", grouped(rest as u64)) },
+    }
+}
+
+fn row(one: &Difference) -> Row {
+    Row {
+        change: one.change.name(),
+        name: display_safe(&one.name).into_owned(),
+        before: bytes(one.before.bytes()),
+        after: bytes(one.after.bytes()),
+        connections: format!("{} → {}", grouped(one.before.connections), grouped(one.after.connections)),
+    }
+}
+
+/// Writes it as text.
+///
+/// # Errors
+/// The writer's.
+pub fn text(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+    for (title, side) in ["before", "after "].into_iter().zip(sides(comparison, names)) {
+        let caution = if side.caution.is_empty() { String::new() } else { format!(". {}", side.caution) };
+        writeln!(out, "{title} {}: {}; {}{caution}", side.name, side.window, side.figures)?;
+    }
+    for section in comparison.sections.iter().map(section) {
+        writeln!(out, "\n{}: {}", section.title, section.note)?;
+        for row in &section.rows {
+            writeln!(
+                out,
+                "  {:<5}  {}  {} → {}  ({})",
+                row.change, row.name, row.before, row.after, row.connections
+            )?;
+        }
+        if !section.rest.is_empty() {
+            writeln!(out, "  {}", section.rest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes it as JSON, with every difference.
+///
+/// # Errors
+/// The writer's.
+pub fn json(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+    let side = |place: usize| {
+        json!({
+            "name": names[place],
+            "window": comparison.windows[place].map(|window| [window.from.to_string(), window.to.to_string()]),
+            "totals": figures(&comparison.totals[place]),
+            "complete": comparison.completeness[place].is_complete(),
+            "asked": comparison.completeness[place].coverage.asked,
+            "recorded": comparison.completeness[place].coverage.recorded,
+            "gaps": gaps(&comparison.completeness[place]),
+            "completeness": comparison.completeness[place].statements.iter().map(Statement::words).collect::<Vec<_>>(),
+        })
+    };
+    let sections = comparison.sections.iter().map(|section| {
+        let differences = section.differences.iter().map(|one| {
+            json!({"change": one.change.name(), "name": one.name, "before": figures(&one.before), "after": figures(&one.after)})
+        });
+        json!({"kind": section.title, "same": section.same, "differences": differences.collect::<Vec<_>>()})
+    });
+    let object = json!({"before": side(0), "after": side(1), "sections": sections.collect::<Vec<_>>()});
+    writeln!(out, "{}", json_safe(&serde_json::to_string_pretty(&object)?))
+}

@@ -1,0 +1,56 @@
+//! The summary as a page and as pictures. Renderers take data, options and a writer; they do no I/O of their own
+//! and read no clock.
+//!
+//! Every string that was captured passes [`display_safe`](connmon_record::display_safe) on its way in; escaping of
+//! markup is the template's or the SVG writer's. Captured strings never become attributes of an SVG, because the
+//! `svg` crate leaves quotes in attributes as they are.
+
+pub mod compare;
+pub mod html;
+pub mod json;
+pub mod manifest;
+pub mod payload;
+pub mod svg;
+pub mod text;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use connmon_analysis::Summary;
+use connmon_analysis::findings::{Finding, findings};
+use connmon_analysis::geo::location_of;
+use connmon_record::{HostLocation, Timestamp};
+
+/// What a report shows besides the summary.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// When the report is made; `None` leaves it out, for output that must not change.
+    pub made: Option<Timestamp>,
+    /// Where this host stands, if that is known.
+    pub home: Option<HostLocation>,
+    /// How many rows the tables of processes and remotes show.
+    pub rows: usize,
+    /// What the file is called, instead of the host's name.
+    pub title: Option<String>,
+    /// The case that the file belongs to.
+    pub case: Option<String>,
+    /// Who made it.
+    pub operator: Option<String>,
+    /// What was taken out of it, in words; empty for nothing.
+    pub redacted: String,
+    /// What is worth a look.
+    pub findings: Vec<Finding>,
+}
+
+impl Options {
+    /// Options for a summary: the host stands where its recordings say, and nothing is known of the time before.
+    pub fn of(summary: &Summary) -> Self {
+        Self {
+            home: location_of(&summary.runs).cloned(),
+            rows: 60,
+            findings: findings(summary, None),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Remote addresses over time as a picture of its own.
+
+use svg::Document;
+use svg::node::element::{Description, Group, Rectangle, Style, Text, Title};
+
+use super::furniture::{background, heading};
+use super::projection::WIDTH;
+use super::{STYLE, text_safe, unit};
+use connmon_analysis::format::{bytes, clock, count, date, grouped};
+use connmon_analysis::lanes::{Cell, Lane};
+use connmon_analysis::{Figures, Summary};
+use connmon_record::Timestamp;
+
+const TOP: f64 = 62.0;
+const NAMES: f64 = 230.0;
+const FIGURES: f64 = 74.0;
+const ROW: f64 = 15.0;
+/// Lanes at most: the figures of the others stand below.
+const LANES: usize = 60;
+
+/// The lanes of a summary.
+pub fn timeline(summary: &Summary, lanes: &[Lane]) -> String {
+    let shown = &lanes[..lanes.len().min(LANES)];
+    let height = TOP + 28.0 + shown.len().max(1) as f64 * ROW + 40.0;
+    let words = format!(
+        "{}; triangles are new connections, bars open ones, crosses the end of the last.",
+        count(lanes.len() as u64, "remote address", "remote addresses")
+    );
+    let mut picture = Document::new()
+        .set("class", "cm-map")
+        .set("viewBox", format!("0 0 {} {}", unit(WIDTH), unit(height)))
+        .set("role", "img")
+        .set("aria-labelledby", "timeline-title timeline-desc")
+        .add(Title::new("Remote addresses over time").set("id", "timeline-title"))
+        .add(Description::new().set("id", "timeline-desc").add(svg::node::Text::new(words)))
+        .add(Style::new(STYLE))
+        .add(background(height))
+        .add(heading(summary))
+        .add(axis(summary));
+    for (nth, lane) in shown.iter().enumerate() {
+        picture = picture.add(row(summary, lane, TOP + 28.0 + nth as f64 * ROW));
+    }
+    let rest = &lanes[shown.len()..];
+    if !rest.is_empty() {
+        let left: Figures = rest.iter().map(|lane| lane.figures).sum();
+        let words = format!("{} more addresses with {}", grouped(rest.len() as u64), bytes(left.bytes()));
+        picture =
+            picture.add(Text::new(words).set("class", "figures").set("x", 14).set("y", unit(height - 16.0)));
+    }
+    picture.to_string()
+}
+
+fn left() -> f64 {
+    14.0 + NAMES
+}
+
+fn width() -> f64 {
+    WIDTH - left() - FIGURES - 14.0
+}
+
+/// Five times along the top.
+fn axis(summary: &Summary) -> Group {
+    let Some(window) = summary.window else { return Group::new() };
+    let days = date(window.from) != date(window.to);
+    (0..=4_i32).fold(Group::new().set("class", "figures"), |group, quarter| {
+        let share = f64::from(quarter) / 4.0;
+        let time = Timestamp(window.from.0 + (window.nanos() as f64 * share) as i64);
+        let words = if days { format!("{} {}", date(time), clock(time)) } else { clock(time) };
+        let anchor = ["start", "middle", "middle", "middle", "end"][quarter as usize];
+        let text = Text::new(words).set("class", "figures").set("x", unit(left() + width() * share));
+        group.add(text.set("y", unit(TOP + 16.0)).set("text-anchor", anchor))
+    })
+}
+
+fn row(summary: &Summary, lane: &Lane, y: f64) -> Group {
+    let remote = summary.remotes.iter().find(|row| row.ip == lane.ip);
+    let name = remote.and_then(|row| row.names.first()).map_or_else(|| lane.ip.to_string(), text_safe);
+    let shown = match name.char_indices().nth(36) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.clone(),
+    };
+    let title = format!(
+        "{name} ({}): {}, {} sent, {} received",
+        lane.ip,
+        count(lane.figures.connections, "connection", "connections"),
+        bytes(lane.figures.tx_bytes),
+        bytes(lane.figures.rx_bytes)
+    );
+    let ground = Rectangle::new().set("class", "ground").set("x", unit(left())).set("y", unit(y + 2.0));
+    let mut group = Group::new()
+        .set("class", "lane")
+        .add(Title::new(title))
+        .add(Text::new(shown).set("class", "name").set("x", 14).set("y", unit(y + 11.0)))
+        .add(ground.set("width", unit(width())).set("height", unit(ROW - 4.0)));
+    let step = width() / lane.cells.len().max(1) as f64;
+    let mut from = 0;
+    for run in lane.cells.chunk_by(|a, b| a == b) {
+        let class = match run[0] {
+            Cell::Empty => "",
+            Cell::Listen => "listen",
+            Cell::Active => "active",
+            Cell::Closed => "closed",
+            Cell::New => "new",
+        };
+        if !class.is_empty() {
+            let bar = Rectangle::new().set("class", class).set("x", unit(left() + from as f64 * step));
+            let thick = if class == "new" { ROW - 4.0 } else { ROW - 8.0 };
+            group = group.add(
+                bar.set("y", unit(y + 2.0 + (ROW - 4.0 - thick) / 2.0))
+                    .set("width", unit(run.len() as f64 * step))
+                    .set("height", unit(thick)),
+            );
+        }
+        from += run.len();
+    }
+    let figure = Text::new(bytes(lane.figures.bytes())).set("class", "figures").set("x", unit(WIDTH - 14.0));
+    group.add(figure.set("y", unit(y + 11.0)).set("text-anchor", "end"))
+}

@@ -1,0 +1,153 @@
+//! The report as plain text: a timeline row for each remote address, and statistics.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use unicode_width::UnicodeWidthStr;
+
+use connmon_analysis::format::{bytes, clock, count, date, duration, grouped};
+use connmon_analysis::lanes::{Cell, Lane};
+use connmon_analysis::{RemoteRow, Summary};
+use connmon_record::{Service, display_safe};
+
+/// What is known of each address.
+type Rows<'a> = HashMap<IpAddr, &'a RemoteRow>;
+
+/// So many of the busiest are listed at the end.
+const TOP: usize = 10;
+
+/// Writes the report.
+///
+/// # Errors
+/// The writer's.
+pub fn write(
+    summary: &Summary,
+    lanes: &[Lane],
+    step_ns: u64,
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    head(summary, step_ns, out)?;
+    let rows: Rows<'_> = summary.remotes.iter().map(|row| (row.ip, row)).collect();
+    let names: Vec<String> = lanes.iter().map(|lane| name(&rows, lane)).collect();
+    let widest = names.iter().map(|name| name.width()).max().unwrap_or(0).min(48);
+    for (lane, name) in lanes.iter().zip(&names) {
+        let cells: String = lane.cells.iter().map(|cell| cell.symbol()).collect();
+        let room = " ".repeat(widest.saturating_sub(name.width()));
+        writeln!(out, "{name}{room}  {cells}  [{}]", about(&rows, lane))?;
+    }
+    statistics(summary, &rows, lanes, out)?;
+    completeness(summary, out)
+}
+
+fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    let mut hosts: Vec<&str> = summary.runs.iter().map(|run| run.host.as_str()).collect();
+    hosts.dedup();
+    writeln!(out, "connmon report of {}", display_safe(&hosts.join(", ")))?;
+    if let Some(window) = summary.window {
+        writeln!(
+            out,
+            "{} {} to {} {} UTC, {}; one character is {}",
+            date(window.from),
+            clock(window.from),
+            date(window.to),
+            clock(window.to),
+            duration(window.nanos()),
+            duration(step_ns)
+        )?;
+    }
+    if !summary.selection.filter.is_empty() {
+        writeln!(out, "filter: {}", display_safe(&summary.selection.filter))?;
+    }
+    let legend = [Cell::New, Cell::Active, Cell::Listen, Cell::Closed, Cell::Empty].map(Cell::symbol);
+    let [new, active, listen, closed, empty] = legend;
+    writeln!(out, "\n{new} new  {active} active  {listen} listen  {closed} closed  {empty} none\n")
+}
+
+/// The address, and a name of it.
+fn name(rows: &Rows<'_>, lane: &Lane) -> String {
+    let name = rows.get(&lane.ip).and_then(|row| row.names.first());
+    name.map_or_else(|| lane.ip.to_string(), |name| format!("{} {}", lane.ip, display_safe(name)))
+}
+
+/// Country, network, state and ports.
+fn about(rows: &Rows<'_>, lane: &Lane) -> String {
+    let mut parts = Vec::new();
+    if let Some(row) = rows.get(&lane.ip) {
+        parts.extend(row.country.as_deref().map(|code| display_safe(code).into_owned()));
+        let network = row.place.as_deref().map(|place| place.network()).unwrap_or_default();
+        parts.extend((!network.is_empty()).then(|| display_safe(&network).into_owned()));
+        parts.push(if lane.open { "ACTIVE" } else { "CLOSED" }.to_owned());
+        let ports: Vec<String> = row
+            .services
+            .iter()
+            .filter(|(_, port)| *port > 0)
+            .map(|&(proto, port)| match Service::name_of(proto, port) {
+                Some(name) => format!("{port} {name}"),
+                None => port.to_string(),
+            })
+            .collect();
+        parts.extend((!ports.is_empty()).then(|| format!("port {}", ports.join(", "))));
+    }
+    parts.join(" | ")
+}
+
+fn statistics(
+    summary: &Summary,
+    rows: &Rows<'_>,
+    lanes: &[Lane],
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    writeln!(out, "\nStatistics")?;
+    for lane in lanes {
+        let Some(row) = rows.get(&lane.ip) else { continue };
+        writeln!(
+            out,
+            "  {}: first seen {} {}, last {} {}, open {:.0} % of the time, {}{}, {} sent, {} received",
+            lane.ip,
+            date(row.first_seen),
+            clock(row.first_seen),
+            date(row.last_seen),
+            clock(row.last_seen),
+            lane.share() * 100.0,
+            count(lane.figures.connections, "connection", "connections"),
+            if lane.figures.failed > 0 {
+                format!(" ({} failed)", grouped(lane.figures.failed))
+            } else {
+                String::new()
+            },
+            bytes(lane.figures.tx_bytes),
+            bytes(lane.figures.rx_bytes)
+        )?;
+    }
+    writeln!(out, "\nMost active, by the time something was open")?;
+    let mut ranked: Vec<&Lane> = lanes.iter().collect();
+    ranked.sort_by(|a, b| b.share().total_cmp(&a.share()).then(b.figures.bytes().cmp(&a.figures.bytes())));
+    for (place, lane) in ranked.into_iter().take(TOP).enumerate() {
+        writeln!(
+            out,
+            "  {:2}. {} {:.0} %, {}",
+            place + 1,
+            name(rows, lane),
+            lane.share() * 100.0,
+            bytes(lane.figures.bytes())
+        )?;
+    }
+    let figures = &summary.totals.figures;
+    writeln!(
+        out,
+        "\n{} of {} to {}: {} sent, {} received",
+        count(figures.connections, "connection", "connections"),
+        count(summary.totals.processes, "process", "processes"),
+        count(summary.totals.remotes, "address", "addresses"),
+        bytes(figures.tx_bytes),
+        bytes(figures.rx_bytes)
+    )
+}
+
+fn completeness(summary: &Summary, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    for statement in &summary.completeness.statements {
+        writeln!(out, "{}", display_safe(&statement.text))?;
+    }
+    Ok(())
+}

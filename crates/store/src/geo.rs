@@ -1,0 +1,103 @@
+//! Where addresses are: writing and reading what the geo databases said.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Row, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::processes::newer;
+use connmon_record::rows::{Batch, ConnectionRow};
+use connmon_record::{Coordinates, Location, Untrusted};
+
+/// Writes which databases a run asks, and where its host stands, when that is told.
+pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {
+    if batch.geo.is_empty() && batch.location.is_none() {
+        return Ok(());
+    }
+    let databases = (!batch.geo.is_empty()).then(|| json(&batch.geo));
+    let location = batch.location.as_ref().map(json);
+    db.prepare_cached(
+        "UPDATE run SET geo_databases = coalesce(?2, geo_databases), location = coalesce(?3, location) WHERE id = ?1",
+    )?
+    .execute(params![run, databases, location])?;
+    Ok(())
+}
+
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Writes a remote address and gives its id. An answer that knows less than an earlier one does not replace it.
+pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i64> {
+    let ip = row.remote.ip.to_string();
+    let place = row.place.as_deref();
+    let at = place.and_then(|place| place.coordinates);
+    db.prepare_cached(
+        "INSERT INTO endpoint (ip, country, region, city, latitude, longitude, asn, org, geo_source)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            ON CONFLICT (ip) DO UPDATE SET country = excluded.country, region = excluded.region, city = excluded.city,
+            latitude = excluded.latitude, longitude = excluded.longitude, asn = excluded.asn, org = excluded.org,
+            geo_source = excluded.geo_source
+            WHERE (country IS NULL OR excluded.country IS NOT NULL) AND (city IS NULL OR excluded.city IS NOT NULL)
+                AND (asn IS NULL OR excluded.asn IS NOT NULL)",
+    )?
+    .execute(params![
+        ip,
+        row.country,
+        place.and_then(|place| place.region.as_ref()).map(Untrusted::raw),
+        place.and_then(|place| place.city.as_ref()).map(Untrusted::raw),
+        at.map(|at| at.latitude),
+        at.map(|at| at.longitude),
+        place.and_then(|place| place.asn),
+        place.and_then(|place| place.org.as_ref()).map(Untrusted::raw),
+        place.map(|place| &*place.source),
+    ])?;
+    db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?.query_row([ip], |row| row.get(0))
+}
+
+/// The country of a remote address and what else is stored of it.
+pub(super) fn of_endpoint(
+    db: &Transaction<'_>,
+    id: i64,
+) -> rusqlite::Result<(Option<String>, Option<Arc<Location>>)> {
+    let mut find = db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1")?;
+    find.query_row([id], |row| Ok((row.get("country")?, place(row)?.map(Arc::new))))
+}
+
+/// The places of a query's rows; those of one address are shared.
+#[derive(Default)]
+pub(super) struct Places(HashMap<i64, Option<Arc<Location>>>);
+
+impl Places {
+    /// The place of a row that has the columns of its endpoint, which is `id`.
+    pub(super) fn of(&mut self, row: &Row<'_>, id: i64) -> rusqlite::Result<Option<Arc<Location>>> {
+        if let Some(place) = self.0.get(&id) {
+            return Ok(place.clone());
+        }
+        let place = place(row)?.map(Arc::new);
+        self.0.insert(id, place.clone());
+        Ok(place)
+    }
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
+    let Some(source) = newer::<String>(row, "geo_source")? else { return Ok(None) };
+    let text = |name: &str| newer::<String>(row, name).map(|text| text.map(Untrusted::from));
+    let (latitude, longitude) = (newer(row, "latitude")?, newer(row, "longitude")?);
+    Ok(Some(Location {
+        region: text("region")?,
+        city: text("city")?,
+        coordinates: Option::zip(latitude, longitude).and_then(|(lat, lon)| Coordinates::new(lat, lon)),
+        asn: newer(row, "asn")?,
+        org: text("org")?,
+        source: source.into(),
+    }))
+}
+
+/// A column of JSON; the default where it is empty, or written by something else.
+pub(super) fn from_json<T: DeserializeOwned + Default>(row: &Row<'_>, name: &str) -> rusqlite::Result<T> {
+    let text: Option<String> = newer(row, name)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}

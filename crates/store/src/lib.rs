@@ -1,0 +1,133 @@
+//! The record on disk: one SQLite file, written in one transaction a batch.
+//!
+//! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
+//! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
+
+mod columns;
+mod edit;
+mod filter;
+mod fresh;
+mod geo;
+mod interfaces;
+mod judge;
+mod keep;
+mod labels;
+mod names;
+mod open;
+mod place;
+mod processes;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+
+pub use edit::Editor;
+pub use judge::{News, Verdicts};
+pub use open::Store;
+pub use write::Writer;
+
+/// Rows of one run: its number is in the bits above.
+pub const RUN_SHIFT: u32 = connmon_record::ConnectionId::BITS;
+/// Statements that are kept: more than one batch uses, so that none is prepared twice.
+const STATEMENTS: usize = 128;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A user's query that cannot be used.
+    #[error("the query cannot be used: {0}; give one SELECT that returns connection ids")]
+    Query(String),
+    /// There is no such file.
+    #[error("{} does not exist; `connmon record --db {}` creates it", .0.display(), .0.display())]
+    Missing(PathBuf),
+    /// Another program's file.
+    #[error("{} is not a connmon database", .0.display())]
+    Foreign(PathBuf),
+    /// Written by a newer connmon.
+    #[error("{} was written by a newer connmon (schema {found}, this one knows {known}); use that version", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i32,
+        /// What this program knows.
+        known: i32,
+    },
+    /// Another recorder writes into it.
+    #[error("another connmon is recording into {}; watch that one with `connmon live`, or name another store with --db", .0.display())]
+    Taken(PathBuf),
+    /// It cannot be opened for writing, or others could change it.
+    #[error("{} cannot be recorded into: {}", .0.display(), .1)]
+    Untrusted(PathBuf, std::io::Error),
+    /// Its last writes are in the log beside it, which cannot be read where it is.
+    #[error("{} has a log beside it (-wal) that can only be read in a folder that may be written; copy both there", .0.display())]
+    Log(PathBuf),
+    /// Somebody wrote into it, and this reader may leave no marks that would make writers wait.
+    #[error("{} was written while it was being read; run the command again", .0.display())]
+    Changed(PathBuf),
+    /// A folder.
+    #[error("{} is a folder, not a connmon database", .0.display())]
+    Folder(PathBuf),
+    /// The operating system cannot read or write it.
+    #[error("{} cannot be read or written: {}", .0.display(), .1)]
+    Disk(PathBuf, std::io::Error),
+    /// The disk is full, the file is damaged or locked, and so on.
+    #[error("{}: {}", path.display(), explain(source))]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl StoreError {
+    /// What SQLite says of a file, and where it was the operating system that failed, what that says.
+    fn of(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
+        use rusqlite::ffi;
+        let last = std::io::Error::last_os_error();
+        let system = match source.sqlite_error_code() {
+            Some(ErrorCode::SystemIoFailure) => {
+                // SAFETY: the handle is used only in this call, while the connection lives.
+                let number = unsafe { ffi::sqlite3_system_errno(db.handle()) };
+                (number != 0).then(|| std::io::Error::from_raw_os_error(number))
+            }
+            // SQLite calls a file damaged that the disk does not give back (unixRead and SQLITE_IOERR_CORRUPTFS).
+            Some(ErrorCode::DatabaseCorrupt) => Some(last).filter(|e| e.raw_os_error() == Some(libc::EIO)),
+            _ => None,
+        };
+        match system {
+            Some(error) => Self::Disk(path.into(), error),
+            None => Self::Sqlite { path: path.into(), source },
+        }
+    }
+}
+
+/// Sets what every connection to a store needs. Statements that are kept stay as they were prepared: SQLite is built with
+/// `STAT4`, with which it would plan them anew whenever other values are bound, at ten times the cost of a look-up
+/// (sqlite.org/c3ref/c_dbconfig_defensive.html, `SQLITE_DBCONFIG_ENABLE_QPSG`).
+fn set_up(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+fn explain(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "the database is damaged; keep the file, and copy what can be read with `sqlite3 FILE .recover`"
+                .into()
+        }
+        Some(ErrorCode::DiskFull) => "the disk is full; what was committed before is safe".into(),
+        Some(ErrorCode::CannotOpen) => "it cannot be opened; check the path and its permissions".into(),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it is not writable".into(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program keeps it locked".into(),
+        _ => error.to_string(),
+    }
+}

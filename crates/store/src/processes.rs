@@ -1,0 +1,143 @@
+//! The table of processes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::names;
+use connmon_record::rows::ProcessRow;
+use connmon_record::{Container, ExeHash, ExeState, Place, Process, ProcessId, Timestamp, Untrusted};
+
+/// Writes a process, or what has become known of it since.
+pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusqlite::Result<()> {
+    let process = &row.process;
+    let (sha256, not_hashed) = match &process.exe_hash {
+        ExeHash::Unknown => (None, None),
+        ExeHash::Sha256(hash) => (Some(hash), None),
+        ExeHash::Refused(why) => (None, Some(why)),
+    };
+    let container = process.place.container.as_ref();
+    db.prepare_cached(
+        "INSERT INTO process VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+            ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)
+            ON CONFLICT (id) DO UPDATE SET exe = excluded.exe, exe_state = excluded.exe_state, sha256 = excluded.sha256,
+            not_hashed = excluded.not_hashed, container_name = excluded.container_name,
+            container_image = excluded.container_image",
+    )?
+    .execute(params![
+        base | row.row,
+        run,
+        process.id.pid,
+        process.id.start_ns as i64,
+        process.started.0,
+        process.ppid,
+        process.comm.raw(),
+        process.exe.raw(),
+        process.cmdline.raw(),
+        process.uid,
+        process.user.as_ref().map(Untrusted::raw),
+        process.kernel_thread,
+        row.parent.map(|parent| base | parent),
+        process.euid,
+        process.session,
+        process.exe_state.name(),
+        sha256,
+        not_hashed,
+        process.cwd.raw(),
+        process.redacted,
+        process.cgroup.raw(),
+        process.place.unit.as_ref().map(Untrusted::raw),
+        process.place.slice.as_ref().map(Untrusted::raw),
+        container.map(|container| container.runtime.raw()),
+        container.map(|container| container.id.raw()),
+        container.and_then(|container| container.name.as_ref()).map(Untrusted::raw),
+        container.and_then(|container| container.image.as_ref()).map(Untrusted::raw),
+        process.place.pod.as_ref().map(Untrusted::raw),
+    ])?;
+    Ok(())
+}
+
+/// All processes by their ids, each with its parent.
+pub fn read(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
+    let mut processes: HashMap<i64, Arc<Process>> = HashMap::new();
+    let mut statement = db.prepare("SELECT * FROM process ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut process = process(row)?;
+        // A parent's row comes first.
+        let parent: Option<i64> = newer(row, "parent_id")?;
+        process.parent = parent.and_then(|parent| processes.get(&parent).cloned());
+        processes.insert(row.get("id")?, Arc::new(process));
+    }
+    Ok(processes)
+}
+
+/// The processes of these ids, each with its ancestors.
+pub fn some(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
+    let mut statement = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
+    let mut processes = HashMap::new();
+    for id in ids {
+        // A parent's row comes before its child's, so this ends; and the last that is found is the first to be made.
+        let (mut line, mut next) = (Vec::new(), Some(*id));
+        while let Some(id) = next {
+            let mut rows = statement.query([id])?;
+            let Some(row) = rows.next()? else { break };
+            next = newer::<i64>(row, "parent_id")?.filter(|parent| *parent < id);
+            line.push(process(row)?);
+        }
+        let made = line
+            .into_iter()
+            .rev()
+            .fold(None, |parent, process| Some(Arc::new(Process { parent, ..process })));
+        processes.extend(made.map(|process| (*id, process)));
+    }
+    Ok(processes)
+}
+
+fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
+    let text = |name: &str| newer::<String>(row, name);
+    let captured = |name: &str| text(name).map(|text| text.map(Untrusted::from));
+    let uid = row.get("uid")?;
+    let container = match (captured("container_runtime")?, captured("container_id")?) {
+        (Some(runtime), Some(id)) => Some(Container {
+            runtime,
+            id,
+            name: captured("container_name")?,
+            image: captured("container_image")?,
+        }),
+        _ => None,
+    };
+    Ok(Process {
+        id: ProcessId { pid: row.get("pid")?, start_ns: row.get::<_, i64>("start_ns")? as u64 },
+        started: Timestamp(row.get("started")?),
+        ppid: row.get("ppid")?,
+        comm: names::text(row, "comm")?,
+        exe: names::text(row, "exe")?,
+        cmdline: names::text(row, "cmdline")?,
+        uid,
+        user: captured("user")?,
+        kernel_thread: row.get("kernel_thread")?,
+        euid: newer(row, "euid")?.unwrap_or(uid),
+        session: newer(row, "session")?,
+        exe_state: ExeState::from_name(text("exe_state")?.as_deref()),
+        exe_hash: match (text("sha256")?, text("not_hashed")?) {
+            (Some(hash), _) => ExeHash::Sha256(hash),
+            (None, Some(why)) => ExeHash::Refused(why),
+            (None, None) => ExeHash::Unknown,
+        },
+        cwd: captured("cwd")?.unwrap_or_default(),
+        redacted: newer::<bool>(row, "redacted")?.unwrap_or(false),
+        cgroup: captured("cgroup")?.unwrap_or_default(),
+        place: Place { unit: captured("unit")?, slice: captured("slice")?, container, pod: captured("pod")? },
+        parent: None,
+    })
+}
+
+/// A column that stores of earlier versions lack until something is recorded into them.
+pub(super) fn newer<T: rusqlite::types::FromSql>(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<T>> {
+    match row.get(name) {
+        Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
+        value => value,
+    }
+}

@@ -1,0 +1,363 @@
+//! Tables and migrations. A migration is never changed once it has been released; the next one is appended.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::columns::seen;
+use connmon_record::facts::Seen;
+
+/// "cnmn": tells a store from other SQLite files (`PRAGMA application_id`).
+pub const APPLICATION_ID: i32 = 0x636e_6d6e;
+
+/// The last schema whose facts have their columns written out in [`MIGRATIONS`].
+const WRITTEN_OUT: i32 = 10;
+
+/// Applied in order; `PRAGMA user_version` tells how many have been.
+const MIGRATIONS: &[&str] = &[
+    "
+    -- One recording. Times are nanoseconds since 1970 UTC everywhere.
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        host TEXT NOT NULL,
+        boot_id TEXT NOT NULL,
+        kernel TEXT NOT NULL,
+        tool_version TEXT NOT NULL,
+        object_sha256 TEXT NOT NULL,
+        backend TEXT NOT NULL,
+        backend_notes TEXT NOT NULL,       -- JSON array of sentences
+        clock_offset_ns INTEGER NOT NULL,  -- CLOCK_REALTIME - CLOCK_BOOTTIME at the start
+        started INTEGER NOT NULL,
+        ended INTEGER,                     -- null while recording, or after a crash
+        last_flush INTEGER NOT NULL,
+        lost_events INTEGER NOT NULL DEFAULT 0,
+        lost_connections INTEGER NOT NULL DEFAULT 0,
+        lost_processes INTEGER NOT NULL DEFAULT 0,
+        unattributed_tx_bytes INTEGER NOT NULL DEFAULT 0,
+        unattributed_rx_bytes INTEGER NOT NULL DEFAULT 0,
+        map_full INTEGER NOT NULL DEFAULT 0,
+        read_errors INTEGER NOT NULL DEFAULT 0,
+        malformed INTEGER NOT NULL DEFAULT 0,
+        probe_misses INTEGER NOT NULL DEFAULT 0,
+        rec_compared INTEGER NOT NULL DEFAULT 0,
+        rec_equal INTEGER NOT NULL DEFAULT 0,
+        rec_tx_undelivered INTEGER NOT NULL DEFAULT 0,
+        rec_rx_unread INTEGER NOT NULL DEFAULT 0,
+        rec_unexplained INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    -- One program that a process ran; a process that calls exec has several.
+    CREATE TABLE process (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        pid INTEGER NOT NULL,
+        start_ns INTEGER NOT NULL,         -- CLOCK_BOOTTIME: with pid, the identity within a boot
+        started INTEGER NOT NULL,
+        ppid INTEGER NOT NULL,
+        comm TEXT NOT NULL,
+        exe TEXT NOT NULL,
+        cmdline TEXT NOT NULL,
+        uid INTEGER NOT NULL,
+        user TEXT,
+        kernel_thread INTEGER NOT NULL
+    ) STRICT;
+    -- A remote address, looked up once.
+    CREATE TABLE endpoint (
+        id INTEGER PRIMARY KEY,
+        ip TEXT NOT NULL UNIQUE,
+        country TEXT
+    ) STRICT;
+    CREATE TABLE connection (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        proto INTEGER NOT NULL,
+        direction TEXT NOT NULL,
+        local_ip TEXT NOT NULL,
+        local_port INTEGER NOT NULL,
+        remote_id INTEGER NOT NULL REFERENCES endpoint (id),
+        remote_port INTEGER NOT NULL,
+        opened INTEGER NOT NULL,
+        closed INTEGER,
+        end TEXT,
+        preexisting INTEGER NOT NULL,
+        inexact TEXT,                      -- why the figures may be incomplete
+        netns INTEGER NOT NULL,
+        owner_id INTEGER REFERENCES process (id),
+        kernel_tx INTEGER,
+        kernel_rx INTEGER,
+        retransmits INTEGER
+    ) STRICT;
+    -- Application bytes of one process on one connection in one interval (bucket: seconds since 1970).
+    CREATE TABLE traffic (
+        connection_id INTEGER NOT NULL REFERENCES connection (id),
+        process_id INTEGER NOT NULL REFERENCES process (id),
+        bucket INTEGER NOT NULL,
+        tx_bytes INTEGER NOT NULL,
+        rx_bytes INTEGER NOT NULL,
+        tx_calls INTEGER NOT NULL,
+        rx_calls INTEGER NOT NULL,
+        PRIMARY KEY (connection_id, process_id, bucket)
+    ) STRICT, WITHOUT ROWID;
+    -- An interval without a record.
+    CREATE TABLE gap (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        started INTEGER NOT NULL,
+        ended INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT;
+",
+    "
+    -- What the interfaces of the recorder's network namespace had counted at a moment, since they came to be.
+    CREATE TABLE interface (
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        time INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        number INTEGER NOT NULL,           -- the kernel's ifindex; 0 where not known
+        rx_bytes INTEGER NOT NULL,
+        rx_packets INTEGER NOT NULL,
+        tx_bytes INTEGER NOT NULL,
+        tx_packets INTEGER NOT NULL,
+        PRIMARY KEY (run_id, time, name)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    ALTER TABLE connection ADD COLUMN retransmitted_bytes INTEGER;
+    ALTER TABLE connection ADD COLUMN rtt_us INTEGER;
+    ALTER TABLE connection ADD COLUMN subflow INTEGER NOT NULL DEFAULT 0; -- of an MPTCP connection
+    -- The wire plane: from the IP header on; NULL where packets were not counted.
+    ALTER TABLE connection ADD COLUMN wire_tx_bytes INTEGER;
+    ALTER TABLE connection ADD COLUMN wire_rx_bytes INTEGER;
+    ALTER TABLE connection ADD COLUMN wire_tx_packets INTEGER;
+    ALTER TABLE connection ADD COLUMN wire_rx_packets INTEGER;
+",
+    "
+    ALTER TABLE process ADD COLUMN parent_id INTEGER REFERENCES process (id);
+    ALTER TABLE process ADD COLUMN euid INTEGER;
+    ALTER TABLE process ADD COLUMN session INTEGER;      -- the audit system's login session
+    ALTER TABLE process ADD COLUMN exe_state TEXT;       -- deleted, memfd; NULL as usual
+    ALTER TABLE process ADD COLUMN sha256 TEXT;
+    ALTER TABLE process ADD COLUMN not_hashed TEXT;      -- why there is no sha256
+    ALTER TABLE process ADD COLUMN cwd TEXT;
+    ALTER TABLE process ADD COLUMN redacted INTEGER NOT NULL DEFAULT 0; -- secrets in cmdline were blotted out
+    ALTER TABLE process ADD COLUMN cgroup TEXT;
+    ALTER TABLE process ADD COLUMN unit TEXT;
+    ALTER TABLE process ADD COLUMN slice TEXT;
+    ALTER TABLE process ADD COLUMN container_runtime TEXT;
+    ALTER TABLE process ADD COLUMN container_id TEXT;
+    ALTER TABLE process ADD COLUMN container_name TEXT;
+    ALTER TABLE process ADD COLUMN container_image TEXT;
+    ALTER TABLE process ADD COLUMN pod TEXT;
+",
+    "
+    -- Connections that a recording with a filter did not keep.
+    CREATE TABLE left_out (
+        run_id INTEGER PRIMARY KEY REFERENCES run (id),
+        filter TEXT NOT NULL,              -- what it kept
+        connections INTEGER NOT NULL,
+        tx_bytes INTEGER NOT NULL,
+        rx_bytes INTEGER NOT NULL
+    ) STRICT;
+",
+    "
+    -- What geo databases know of a remote address besides its country, and which of them answered.
+    ALTER TABLE endpoint ADD COLUMN region TEXT;
+    ALTER TABLE endpoint ADD COLUMN city TEXT;
+    ALTER TABLE endpoint ADD COLUMN latitude REAL;     -- degrees north
+    ALTER TABLE endpoint ADD COLUMN longitude REAL;    -- degrees east
+    ALTER TABLE endpoint ADD COLUMN asn INTEGER;
+    ALTER TABLE endpoint ADD COLUMN org TEXT;
+    ALTER TABLE endpoint ADD COLUMN geo_source TEXT;
+    ALTER TABLE run ADD COLUMN geo_databases TEXT;     -- JSON array, in the order in which they were asked
+    ALTER TABLE run ADD COLUMN location TEXT;          -- JSON object: where the host stands
+",
+    "
+    -- Names of the other end: what was said on the connection itself, and what DNS had answered before.
+    CREATE TABLE connection_name (
+        connection_id INTEGER NOT NULL REFERENCES connection (id),
+        source TEXT NOT NULL,              -- sni, quic, http, dns
+        name TEXT NOT NULL,
+        process_id INTEGER REFERENCES process (id), -- who asked for it
+        time INTEGER NOT NULL,
+        UNIQUE (connection_id, source, name)
+    ) STRICT;
+    -- What a connection's first bytes showed that it speaks.
+    CREATE TABLE observed (
+        connection_id INTEGER PRIMARY KEY REFERENCES connection (id),
+        service TEXT NOT NULL,             -- tls, quic, http, dns, ssh
+        alpn TEXT                          -- JSON array: what a client of TLS offered within
+    ) STRICT;
+    -- Names of an address, whatever the connection.
+    CREATE TABLE endpoint_name (
+        endpoint_id INTEGER NOT NULL REFERENCES endpoint (id),
+        source TEXT NOT NULL,              -- hosts, rdns
+        name TEXT NOT NULL,
+        time INTEGER NOT NULL,
+        UNIQUE (endpoint_id, source, name)
+    ) STRICT;
+    -- Questions to DNS.
+    CREATE TABLE lookup (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        time INTEGER NOT NULL,
+        answered INTEGER,
+        process_id INTEGER REFERENCES process (id),
+        proto INTEGER NOT NULL,
+        server_ip TEXT NOT NULL,
+        server_port INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,                -- type of record
+        code TEXT,                         -- of the answer
+        answers TEXT NOT NULL              -- JSON array of [name, type, seconds to live, data]
+    ) STRICT;
+    ALTER TABLE run ADD COLUMN names_missed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN evicted INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    ALTER TABLE connection ADD COLUMN label TEXT;      -- of the first rule that fits its last state
+    -- The rules by which the connections of a recording were labelled.
+    CREATE TABLE rule (
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        number INTEGER NOT NULL,           -- the order in which they were asked
+        label TEXT NOT NULL,
+        color TEXT,                        -- #rrggbb
+        expression TEXT NOT NULL,          -- in the query language
+        text INTEGER NOT NULL,             -- whether a report writes the label out
+        PRIMARY KEY (run_id, number)
+    ) STRICT, WITHOUT ROWID;
+    -- A list of indicators of compromise.
+    CREATE TABLE indicator_list (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,              -- of its file
+        date INTEGER,
+        indicators INTEGER NOT NULL,
+        UNIQUE (name, sha256)
+    ) STRICT;
+    -- Lists with which the connections of a recording were compared, and when that began last.
+    CREATE TABLE checked (
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        list_id INTEGER NOT NULL REFERENCES indicator_list (id),
+        time INTEGER NOT NULL,
+        PRIMARY KEY (run_id, list_id)
+    ) STRICT, WITHOUT ROWID;
+    -- A connection that matches an indicator.
+    CREATE TABLE hit (
+        connection_id INTEGER NOT NULL REFERENCES connection (id),
+        list_id INTEGER NOT NULL REFERENCES indicator_list (id),
+        kind TEXT NOT NULL,                -- address, network, name, url, sha256
+        indicator TEXT NOT NULL,
+        time INTEGER NOT NULL,             -- when it was found to match
+        PRIMARY KEY (connection_id, list_id, kind, indicator)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    -- The host's clock was set while a recording was running. All its times are by the clock as it was at the start.
+    CREATE TABLE clock_step (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id),
+        time INTEGER NOT NULL,             -- as the recording's times go
+        clock_before INTEGER NOT NULL,     -- what the clock said just before
+        clock_after INTEGER NOT NULL       -- and just after
+    ) STRICT;
+",
+    "
+    -- What the process asked for, where a BPF program led its connection to the remote; NULL elsewhere, and where it was not seen.
+    ALTER TABLE connection ADD COLUMN asked_ip TEXT;
+    ALTER TABLE connection ADD COLUMN asked_port INTEGER;
+",
+    "
+    -- Sockets without a connection of their own: they are together in connections that say so.
+    ALTER TABLE run ADD COLUMN aggregated_sockets INTEGER NOT NULL DEFAULT 0;
+",
+];
+
+/// The newest schema: that of the last migration, or of the newest fact.
+pub(super) fn newest() -> i32 {
+    seen().map(|(fact, _)| fact.since).max().unwrap_or(0).max(MIGRATIONS.len() as i32)
+}
+
+/// What leads to a schema from the one before it. After the last of [`MIGRATIONS`] that was written out, new facts need none.
+fn migration(number: i32) -> String {
+    let mut sql = usize::try_from(number - 1)
+        .ok()
+        .and_then(|place| MIGRATIONS.get(place))
+        .copied()
+        .unwrap_or("")
+        .to_owned();
+    if number > WRITTEN_OUT {
+        for (fact, seen) in seen().filter(|(fact, _)| fact.since == number) {
+            let kind = if matches!(seen, Seen::Text(..)) { "TEXT" } else { "INTEGER" };
+            sql +=
+                &format!("ALTER TABLE connection ADD COLUMN {} {kind}; -- {}\n", fact.column(), fact.about);
+        }
+    }
+    sql
+}
+
+/// Brings a store to the newest schema; an empty file becomes one.
+///
+/// # Errors
+/// It is another program's, is newer, or cannot be written.
+pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    migrate_to(db, path, newest())
+}
+
+/// Brings a store to a schema, unless it has a newer one.
+pub(super) fn migrate_to(db: &mut Connection, path: &Path, newest: i32) -> Result<(), StoreError> {
+    let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| foreign_or(error, path))?;
+    if tables > 0 {
+        check(db, path)?;
+    }
+    let version = version(db).map_err(sqlite)?;
+    for number in version + 1..=newest {
+        let transaction = db.transaction().map_err(sqlite)?;
+        transaction.execute_batch(&migration(number)).map_err(sqlite)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
+        transaction.pragma_update(None, "user_version", number).map_err(sqlite)?;
+        transaction.commit().map_err(sqlite)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that this is a store of a known schema.
+///
+/// # Errors
+/// It is another program's, or newer, or cannot be read.
+pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let id: i32 = db
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(|error| foreign_or(error, path))?;
+    if id != APPLICATION_ID {
+        return Err(StoreError::Foreign(path.into()));
+    }
+    let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    let known = newest();
+    if found > known {
+        return Err(StoreError::Newer { path: path.into(), found, known });
+    }
+    Ok(())
+}
+
+/// Whether a store has an older schema.
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_old(db: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    Ok(found < newest())
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn foreign_or(source: rusqlite::Error, path: &Path) -> StoreError {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign(path.into()),
+        _ => StoreError::Sqlite { path: path.into(), source },
+    }
+}

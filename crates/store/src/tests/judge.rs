@@ -1,0 +1,173 @@
+//! What is known late is judged late: names and hashes that come after their connection.
+
+use super::filter::{in_memory, reader};
+use super::start;
+use connmon_filter::Filter;
+use connmon_filter::ioc::{Lists, read};
+use connmon_filter::rules::Rules;
+use connmon_record::frame::Frame;
+use connmon_record::rows::{Batch, ConnectionRow, NameRow, ProcessRow};
+use connmon_record::{
+    Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
+    Timestamp,
+};
+use connmon_track::Tracker;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp(seconds * 1_000_000_000)
+}
+
+fn process(exe_hash: ExeHash) -> ProcessRow {
+    let process = Process { id: ProcessId { pid: 7, start_ns: 1 }, exe_hash, ..Process::default() };
+    ProcessRow { row: 1, parent: None, process }
+}
+
+fn closed() -> ConnectionRow {
+    ConnectionRow {
+        row: 1,
+        facts: Facts {
+            proto: Proto::TCP,
+            direction: Direction::Out,
+            local: Endpoint::new([10, 0, 0, 5].into(), 40_000),
+            remote: Endpoint::new([192, 0, 2, 1].into(), 443),
+            opened: at(11),
+            closed: Some(at(12)),
+            end: Some(End::Fin),
+            ..Facts::default()
+        },
+        established: None,
+        netns: 1,
+        owner: Some(1),
+        country: None,
+        place: None,
+    }
+}
+
+#[test]
+fn names_and_hashes_that_come_later_count() {
+    let hash = "ab".repeat(32);
+    let list = read("list.txt", format!("evil.example\nbad.example\n{hash}\n").as_bytes(), None).unwrap();
+    let expression = "ioc:evil.example";
+    let filter = Filter::parse(expression, at(0)).unwrap();
+    let rule = Rule { label: "evil".into(), color: None, expression: expression.into(), text: true };
+    let mut writer = in_memory().judging(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let mut write = |batch: Batch| {
+        writer.write(&batch).unwrap();
+        writer.take_news().into_iter().map(|news| (news.hit.kind, news.hit.time)).collect::<Vec<_>>()
+    };
+    let first = Batch {
+        processes: vec![process(ExeHash::Unknown)],
+        connections: vec![closed()],
+        over: vec![1],
+        time: at(13),
+        ..Batch::default()
+    };
+    assert_eq!(write(first), []);
+    let name = NameRow {
+        connection: 1,
+        name: "www.evil.example".into(),
+        source: NameSource::Dns,
+        process: None,
+        time: at(11),
+    };
+    assert_eq!(
+        write(Batch { names: vec![name], time: at(14), ..Batch::default() }),
+        [(IndicatorKind::Name, at(14))]
+    );
+    let hashed = || vec![process(ExeHash::Sha256(hash.clone()))];
+    assert_eq!(
+        write(Batch { processes: hashed(), time: at(15), ..Batch::default() }),
+        [(IndicatorKind::Sha256, at(15))]
+    );
+    let again = Batch { processes: hashed(), connections: vec![closed()], time: at(16), ..Batch::default() };
+    assert_eq!(write(again), [], "a hit is told once");
+    let told = vec![(at(17), vec![([192, 0, 2, 1].into(), vec!["host.bad.example".into()])])];
+    assert_eq!(
+        write(Batch { reverse: told, time: at(17), ..Batch::default() }),
+        [(IndicatorKind::Name, at(17))]
+    );
+    let store = reader(writer);
+    let (_, connection) = store.connection(1 << 40 | 1).unwrap().unwrap();
+    assert_eq!((connection.label.as_deref(), connection.hits.len()), (Some("evil"), 3));
+    let run = store.runs().unwrap().remove(0);
+    assert_eq!((run.rules[0].expression.as_str(), run.lists[0].indicators), (expression, 3));
+}
+
+/// What a batch tells for the first time is judged without being read back: the writer compares both in tests.
+#[test]
+fn what_is_new_is_judged_as_it_is_stored() {
+    let expression = "bytes>30 host:b.example proc:second service:https end:fin";
+    let filter = Filter::parse(expression, at(0)).unwrap();
+    let rule = Rule { label: "all".into(), color: None, expression: expression.into(), text: true };
+    let keep = Filter::parse("label:all", at(0)).unwrap();
+    let rules = Rules::new(vec![(rule, filter)]);
+    let mut writer = in_memory().judging(rules, Lists::default()).keeping(keep);
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let program = |row: i64, pid: u32, comm: &str| {
+        let process = Process { id: ProcessId { pid, start_ns: 1 }, comm: comm.into(), ..Process::default() };
+        ProcessRow { row, parent: None, process }
+    };
+    let traffic = |connection: i64, process: i64, bucket: i64| connmon_record::rows::TrafficRow {
+        connection,
+        process,
+        bucket,
+        tx_bytes: 10,
+        rx_bytes: 5,
+        tx_calls: 1,
+        rx_calls: 1,
+    };
+    let name = |connection: i64, name: &str, source: NameSource| NameRow {
+        connection,
+        name: name.into(),
+        source,
+        process: Some(2),
+        time: at(11),
+    };
+    let open =
+        ConnectionRow { owner: None, facts: Facts { closed: None, end: None, ..closed().facts }, ..closed() };
+    let seen = |service: &str, alpn: &[&str]| connmon_record::Observed {
+        service: service.into(),
+        alpn: alpn.iter().map(|alpn| (*alpn).into()).collect(),
+    };
+    let other = |row: i64| ConnectionRow {
+        row,
+        facts: Facts { remote: Endpoint::new([192, 0, 2, 2].into(), 80), ..closed().facts },
+        ..closed()
+    };
+    let batch = Batch {
+        processes: vec![program(1, 7, "first"), program(2, 8, "second"), program(3, 7, "third")],
+        connections: vec![open, other(2), closed()],
+        traffic: vec![
+            traffic(1, 2, 10),
+            traffic(2, 1, 10),
+            traffic(1, 3, 10),
+            traffic(1, 1, 20),
+            traffic(1, 1, 10),
+        ],
+        names: vec![
+            name(1, "a.example", NameSource::Dns),
+            name(1, "b.example", NameSource::Sni),
+            name(1, "a.example", NameSource::Dns),
+        ],
+        observed: vec![(1, seen("tls", &["h2"])), (1, seen("tls", &[]))],
+        over: vec![1, 2],
+        time: at(13),
+        ..Batch::default()
+    };
+    writer.write(&batch).unwrap();
+    // Later rows of it are read back.
+    let late = Batch { names: vec![name(1, "c.example", NameSource::Dns)], time: at(14), ..Batch::default() };
+    writer.write(&late).unwrap();
+    assert_eq!(writer.left_out(), 1);
+    let store = reader(writer);
+    let (_, connection) = store.connection(1 << 40 | 1).unwrap().unwrap();
+    assert_eq!(connection.label.as_deref(), Some("all"));
+    assert!(store.connection(1 << 40 | 2).unwrap().is_none());
+}

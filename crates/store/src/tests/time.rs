@@ -1,0 +1,149 @@
+//! What a store says of a part of the time: whose bytes, and up to when a connection is known.
+
+use std::path::Path;
+
+use crate::{Store, StoreError, Writer};
+use connmon_analysis::{Completeness, Selection, Verdict};
+use connmon_filter::Filter;
+use connmon_fixtures::rows::connection;
+use connmon_record::frame::Frame;
+use connmon_record::rows::{Batch, TrafficRow};
+use connmon_record::{End, Timestamp};
+use connmon_render::export::audit::{Builder, By, Sort};
+use connmon_track::Tracker;
+
+const SECOND: i64 = 1_000_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp(second * SECOND)
+}
+
+/// A recording from 1000 s on with a connection that is never seen to end, and that moves 1 byte at 1005 s, 20 at 1500 s and 300
+/// at 4500 s. It ends at 5000 s, in order or not.
+fn record(path: &Path, in_order: bool) -> Writer {
+    let mut writer = Writer::open(path).unwrap();
+    let mut tracker = Tracker::default();
+    super::start(&mut tracker, 1_000);
+    tracker.feed(Frame::SweepEnd(5_000 * SECOND as u64));
+    let mut row = connection(1, 1, "8.8.8.8");
+    (row.opened, row.owner) = (at(1_003), None);
+    let moved = |bucket, rx_bytes| TrafficRow {
+        connection: 1,
+        process: 1,
+        bucket,
+        tx_bytes: 0,
+        rx_bytes,
+        tx_calls: 0,
+        rx_calls: 1,
+    };
+    // The first is in the step before the connection began, as earlier versions could write it.
+    let traffic = vec![moved(990, 1), moved(1_500, 20), moved(4_500, 300)];
+    let processes = vec![connmon_fixtures::rows::process(1, "curl")];
+    let batch = Batch { processes, connections: vec![row], traffic, ended: in_order, ..tracker.take() };
+    writer.write(&batch).unwrap();
+    writer
+}
+
+/// How many connections a time has, and the bytes received in it.
+fn within(path: &Path, since: Option<i64>, until: Option<i64>) -> (u64, u64) {
+    let selection = Selection::new(since.map(at), until.map(at), String::new(), at(9_000));
+    let audit = audit(path, &selection, By::Process);
+    (audit.totals.all.connections, audit.totals.all.rx_bytes)
+}
+
+fn audit(path: &Path, selection: &Selection, by: By) -> connmon_render::export::audit::Audit {
+    let store = Store::open(path).unwrap();
+    let mut builder = Builder::new(&store.runs().unwrap(), selection, &[by]);
+    let each = |run, connection| {
+        builder.add(run, connection);
+        Ok::<_, StoreError>(())
+    };
+    store.for_each(selection.since, selection.until, &Filter::default(), each).unwrap();
+    builder.finish(Sort::Name, None)
+}
+
+#[test]
+fn a_time_has_the_bytes_that_were_moved_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(record(&path, true));
+    for (since, until, found) in [
+        (None, None, (1, 321)),
+        (None, Some(1_000), (0, 0)),
+        (None, Some(1_010), (1, 1)),
+        (Some(1_010), Some(1_500), (1, 0)),
+        (Some(1_500), Some(1_510), (1, 20)),
+        (Some(1_510), None, (1, 300)),
+        // Widened to the step from 1500 s to 1510 s.
+        (Some(1_501), Some(1_502), (1, 20)),
+        (Some(5_010), None, (0, 0)),
+    ] {
+        assert_eq!(within(&path, since, until), found, "{since:?} {until:?}");
+    }
+    let hours = audit(&path, &Selection::default(), By::Hour);
+    let rows: Vec<_> = hours
+        .groups
+        .iter()
+        .map(|group| (group.key_texts().collect::<String>(), group.figures.all.rx_bytes))
+        .collect();
+    assert_eq!(rows, [("1970-01-01T00:00Z".to_owned(), 21), ("1970-01-01T01:00Z".to_owned(), 300)]);
+    assert_eq!(hours.totals.all.connections, 1);
+}
+
+#[test]
+fn a_connection_is_known_up_to_the_end_of_its_recording() {
+    for in_order in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        drop(record(&path, in_order));
+        let store = Store::open(&path).unwrap();
+        let fits = |text: &str| {
+            let filter = Filter::parse(text, at(9_000)).unwrap();
+            let mut found = 0;
+            let each = |_, one: connmon_record::Connection| {
+                assert_eq!((one.cut_off, one.end), (Some(at(5_000)), Some(End::RecordingEnded)));
+                found += 1;
+                Ok::<_, StoreError>(())
+            };
+            store.for_each(None, None, &filter, each).unwrap();
+            found
+        };
+        for (text, found) in [
+            ("end:open", 0),
+            ("end:recording-ended", 1),
+            ("since:1970-01-01T01:23:20Z", 1),
+            ("since:1970-01-01T01:23:21Z", 0),
+            ("dur:3997s", 1),
+        ] {
+            assert_eq!(fits(text), found, "{text}, in order {in_order}");
+        }
+        let (_, alone) = store.connection(1 << 40 | 1).unwrap().unwrap();
+        assert_eq!(alone.known_end(), Some(at(5_000)));
+    }
+}
+
+#[test]
+fn a_recording_that_goes_on_has_open_connections_and_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let writer = record(&path, false);
+    let store = Store::open(&path).unwrap();
+    let open = Filter::parse("end:open since:8000s", at(9_000)).unwrap();
+    let mut found = 0;
+    store
+        .for_each(Some(at(8_000)), None, &open, |_, one| {
+            assert!(one.is_open());
+            found += 1;
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    assert_eq!(found, 1);
+    let recent = Selection::new(Some(at(8_000)), None, String::new(), at(9_000));
+    let runs = store.runs().unwrap();
+    assert_eq!(Completeness::of(&runs, &recent).verdict, Verdict::Unfinished);
+    drop((store, writer));
+    let runs = Store::open(&path).unwrap().runs().unwrap();
+    let c = Completeness::of(&runs, &recent);
+    assert_eq!((c.verdict, c.coverage.recorded.len()), (Verdict::Nothing, 0), "nobody records any more");
+    assert!(c.coverage.gaps[0].reason.contains("did not end in order"), "{:?}", c.coverage.gaps);
+}

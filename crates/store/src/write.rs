@@ -1,0 +1,386 @@
+//! Writing: one recorder at a time.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
+
+use super::columns::{self, PUT_CONNECTION};
+use super::fresh::Fresh;
+use super::judge::{Judge, News, Verdicts};
+use super::names::OfAddresses;
+use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, place, processes, read, schema};
+use connmon_filter::Filter;
+use connmon_filter::ioc::Lists;
+use connmon_filter::rules::Rules;
+use connmon_record::frame::Start;
+use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
+use connmon_record::{ClockStep, Completeness, Gap, Run, Timestamp};
+use connmon_system::files;
+
+/// Remote addresses whose ids are remembered; beyond, the table is asked again.
+const MAX_ENDPOINTS: usize = 262_144;
+
+/// How often it is tried to be the only recorder, and how long after each other.
+const LOOKS: u32 = 10;
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether a recorder writes into the store at this place, and the file that was asked: to close it would give back the locks
+/// that SQLite has on it in this process, so it is kept as long as those, see `Writer::alone`.
+pub(super) fn is_taken(path: &Path) -> (bool, Option<File>) {
+    let Ok(file) = File::open(path) else { return (false, None) };
+    let taken = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    if !taken {
+        // Else no recorder could begin while this one reads.
+        let _ = file.unlock();
+    }
+    (taken, Some(file))
+}
+
+/// Bytes that the log beside the file keeps once it has been written into it, however large it was.
+pub(super) const MAX_LOG: i64 = 64 << 20;
+
+/// Traffic, added to what is there.
+const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
+            tx_calls = tx_calls + excluded.tx_calls, rx_calls = rx_calls + excluded.rx_calls";
+
+/// A store opened for recording.
+pub struct Writer {
+    pub(super) db: Connection,
+    pub(super) path: PathBuf,
+    run: i64,
+    pub(super) endpoints: HashMap<IpAddr, i64>,
+    of_addresses: OfAddresses,
+    filter: Filter,
+    left_out: u64,
+    judge: Judge,
+    fresh: Fresh,
+    news: Vec<News>,
+    verdicts: Verdicts,
+    /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
+    /// locks on it (sqlite.org/howtocorrupt.html, 2.2).
+    pub(super) alone: Option<File>,
+}
+
+impl Writer {
+    /// Opens or creates a store.
+    ///
+    /// # Errors
+    /// It is another program's, newer, being recorded into, or cannot be written.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if path.is_dir() {
+            return Err(StoreError::Folder(path.into()));
+        }
+        let place = files::place_of(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
+        let file = place::open(&place)?;
+        let file = lock(path, file)?;
+        let mut writer = Self::begin(place::connect(&place, &file)?, &place)?;
+        writer.alone = Some(file);
+        Ok(writer)
+    }
+
+    /// A writer into a database that is open.
+    pub(super) fn begin(mut db: Connection, path: &Path) -> Result<Self, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        schema::migrate(&mut db, path)?;
+        db.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
+        // In WAL mode a committed transaction survives a crash of this program; a power failure can take the last ones,
+        // but cannot damage the file (sqlite.org/pragma.html#pragma_synchronous).
+        db.pragma_update(None, "synchronous", "normal").map_err(sqlite)?;
+        db.pragma_update(None, "journal_size_limit", MAX_LOG).map_err(sqlite)?;
+        db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+        super::set_up(&db).map_err(sqlite)?;
+        Ok(Self {
+            db,
+            path: path.into(),
+            run: 0,
+            endpoints: HashMap::new(),
+            of_addresses: OfAddresses::default(),
+            filter: Filter::default(),
+            left_out: 0,
+            judge: Judge::default(),
+            fresh: Fresh::default(),
+            news: Vec::new(),
+            verdicts: Verdicts::default(),
+            alone: None,
+        })
+    }
+
+    /// The same, but only connections that fit are kept; the others are counted. Call it before the first batch.
+    #[must_use]
+    pub fn keeping(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// The same, but connections are labelled by `rules` and compared with `lists`. Call it before the first batch.
+    #[must_use]
+    pub fn judging(self, rules: Rules, lists: Lists) -> Self {
+        Self { judge: Judge::new(rules, lists), ..self }
+    }
+
+    /// What was found to match indicators since the last call.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What was found out while writing since the last call.
+    pub fn take_verdicts(&mut self) -> Verdicts {
+        std::mem::take(&mut self.verdicts)
+    }
+
+    /// The recording as the store has it; `None` before the first batch.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn about(&self) -> Result<Option<Run>, StoreError> {
+        let found = read::runs(&self.db, true).map(|runs| runs.into_iter().find(|run| run.id == self.run));
+        found.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
+    }
+
+    /// Connections that the filter did not keep.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Writes a batch, all of it or nothing.
+    ///
+    /// # Errors
+    /// The disk is full, and so on; nothing of the batch is stored then.
+    pub fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let result = self.write_batch(batch);
+        result.map_err(|source| {
+            // The transaction is undone, and with it new endpoints.
+            self.endpoints.clear();
+            let error = StoreError::of(&self.path, &self.db, source);
+            // Where undoing it failed as well, it is still open, and the next one could not begin.
+            if !self.db.is_autocommit() {
+                let _ = self.db.execute_batch("ROLLBACK");
+            }
+            error
+        })
+    }
+
+    /// The database, for reading back what was written.
+    #[cfg(test)]
+    pub(super) fn into_database(self) -> Connection {
+        self.db
+    }
+
+    /// The number of the run that is being written.
+    pub fn run(&self) -> i64 {
+        self.run
+    }
+
+    fn write_batch(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let transaction = self.db.transaction()?;
+        let time = batch.time;
+        if let Some(start) = &batch.start {
+            self.run = begin_run(&transaction, start)?;
+            if !self.filter.is_everything() {
+                keep::begin(&transaction, self.run, &self.filter)?;
+            }
+            if !self.judge.is_idle() {
+                self.judge.begin(&transaction, self.run, batch)?;
+            }
+        }
+        let run = self.run;
+        let mut verdicts = Verdicts::default();
+        geo::put_run(&transaction, run, batch)?;
+        if let Some((time, hosts)) = &batch.hosts {
+            self.of_addresses = OfAddresses::new(hosts, *time);
+            // Each address is met as if for the first time.
+            self.endpoints.clear();
+        }
+        let base = run << RUN_SHIFT;
+        for row in &batch.processes {
+            processes::put(&transaction, run, base, row)?;
+        }
+        // Once a batch: to find a statement again by its text costs a tenth of running it.
+        let mut connection = transaction.prepare_cached(&PUT_CONNECTION)?;
+        for row in &batch.connections {
+            let remote = match self.endpoints.get(&row.remote.ip) {
+                Some(id) => *id,
+                None => {
+                    if self.endpoints.len() >= MAX_ENDPOINTS {
+                        self.endpoints.clear();
+                    }
+                    let id = geo::put_endpoint(&transaction, row)?;
+                    self.of_addresses.put(&transaction, id, row.remote.ip)?;
+                    let names = names::of_endpoint(&transaction, id)?;
+                    verdicts.names.extend(names.into_iter().map(|name| (row.remote.ip, name)));
+                    self.endpoints.insert(row.remote.ip, id);
+                    id
+                }
+            };
+            put_connection(&mut connection, run, base, remote, row)?;
+        }
+        drop(connection);
+        let mut traffic = transaction.prepare_cached(PUT_TRAFFIC)?;
+        for row in &batch.traffic {
+            put_traffic(&mut traffic, base, row)?;
+        }
+        drop(traffic);
+        names::put(&transaction, run, base, batch)?;
+        verdicts.names.extend(names::told(batch));
+        for sample in &batch.interfaces {
+            interfaces::put(&transaction, run, sample)?;
+        }
+        for step in &batch.clock_steps {
+            put_clock_step(&transaction, run, step)?;
+        }
+        for gap in &batch.gaps {
+            put_gap(&transaction, run, gap)?;
+        }
+        if let Some(completeness) = &batch.completeness {
+            put_completeness(&transaction, run, completeness)?;
+        }
+        transaction
+            .prepare_cached(
+                "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1",
+            )?
+            .execute(params![run, time.0, batch.ended])?;
+        // Before the filter, which can ask for labels and indicators.
+        let mut news = Vec::new();
+        if !self.judge.is_idle() || !self.filter.is_everything() {
+            let mut fresh = self.fresh.of(&transaction, run, batch, &self.endpoints)?;
+            #[cfg(test)]
+            super::fresh::check(&transaction, &fresh)?;
+            if !self.judge.is_idle() {
+                news = self.judge.judge(&transaction, run, batch, &mut fresh, &mut verdicts)?;
+            }
+            if !self.filter.is_everything() {
+                verdicts.left_out = keep::sift(&transaction, run, &self.filter, batch, &fresh)?;
+            }
+        }
+        transaction.commit()?;
+        self.left_out += verdicts.left_out.len() as u64;
+        self.news.extend(news);
+        self.verdicts.extend(verdicts);
+        Ok(())
+    }
+}
+
+/// Takes the lock that one program has that records or migrates.
+pub(super) fn lock(path: &Path, file: File) -> Result<File, StoreError> {
+    // flock(2), which SQLite does not use. Where a file system has none, recording goes on without. A reader that looks whether
+    // somebody records has it for a moment.
+    for again in (0..LOOKS).rev() {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if again > 0 => std::thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Taken(path.into())),
+            _ => break,
+        }
+    }
+    Ok(file)
+}
+
+fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
+    let time = start.started();
+    // What a recorder that did not end in order left: from its last flush until now there is no record.
+    let unfinished: Option<(i64, i64)> = db
+        .query_row("SELECT id, last_flush FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let notes = serde_json::to_string(&start.backend_notes).unwrap_or_default();
+    db.execute(
+        "INSERT INTO run (host, boot_id, kernel, tool_version, object_sha256, backend, backend_notes, clock_offset_ns,
+            started, last_flush) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        params![
+            start.host,
+            start.boot_id,
+            start.kernel,
+            start.tool_version,
+            start.object_sha256,
+            start.backend,
+            notes,
+            start.clock_offset_ns,
+            time.0
+        ],
+    )?;
+    let run = db.last_insert_rowid();
+    if let Some((previous, last_flush)) = unfinished {
+        let reason = format!(
+            "the end of recording {previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
+             written"
+        );
+        put_gap(db, run, &Gap { from: Timestamp(last_flush), to: time, reason })?;
+        db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
+    }
+    Ok(run)
+}
+
+fn put_gap(db: &Transaction<'_>, run: i64, gap: &Gap) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![run, gap.from.0, gap.to.0, gap.reason])?;
+    Ok(())
+}
+
+fn put_clock_step(db: &Transaction<'_>, run: i64, step: &ClockStep) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO clock_step (run_id, time, clock_before, clock_after) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![run, step.time.0, step.from.0, step.to.0])?;
+    Ok(())
+}
+
+fn put_connection(
+    put: &mut Statement<'_>,
+    run: i64,
+    base: i64,
+    remote: i64,
+    row: &ConnectionRow,
+) -> rusqlite::Result<()> {
+    let owner = row.owner.map(|owner| base | owner);
+    columns::put(put, [&(base | row.row), &run, &row.proto.0, &remote, &row.netns, &owner], &row.facts)
+}
+
+fn put_traffic(put: &mut Statement<'_>, base: i64, row: &TrafficRow) -> rusqlite::Result<()> {
+    put.execute(params![
+        base | row.connection,
+        base | row.process,
+        row.bucket,
+        row.tx_bytes as i64,
+        row.rx_bytes as i64,
+        row.tx_calls as i64,
+        row.rx_calls as i64
+    ])?;
+    Ok(())
+}
+
+fn put_completeness(db: &Transaction<'_>, run: i64, c: &Completeness) -> rusqlite::Result<()> {
+    let r = &c.reconciliation;
+    let counts = [
+        c.lost_events,
+        c.lost_connections,
+        c.lost_processes,
+        c.unattributed_tx_bytes,
+        c.unattributed_rx_bytes,
+        c.map_full,
+        c.read_errors,
+        c.malformed,
+        c.probe_misses,
+        r.compared,
+        r.equal,
+        r.tx_undelivered_bytes,
+        r.rx_unread_bytes,
+        r.unexplained,
+        c.names_missed,
+        c.evicted,
+        c.aggregated_sockets,
+    ];
+    let values = std::iter::once(run).chain(counts.into_iter().map(|count| count as i64));
+    db.prepare_cached(
+        "UPDATE run SET lost_events = ?2, lost_connections = ?3, lost_processes = ?4, unattributed_tx_bytes = ?5,
+            unattributed_rx_bytes = ?6, map_full = ?7, read_errors = ?8, malformed = ?9, probe_misses = ?10,
+            rec_compared = ?11, rec_equal = ?12, rec_tx_undelivered = ?13, rec_rx_unread = ?14, rec_unexplained = ?15,
+            names_missed = ?16, evicted = ?17, aggregated_sockets = ?18
+            WHERE id = ?1",
+    )?
+    .execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}

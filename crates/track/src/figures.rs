@@ -1,0 +1,59 @@
+//! What processes moved, and where the kernel side keeps it.
+
+use connmon_record::ProcessId;
+
+/// Where the kernel side keeps a share.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Place {
+    /// Inside the entry of this id, by number.
+    Inline(u64, usize),
+    /// In `ACCT`, by the entry's id and user.
+    Acct(u64, u32),
+    /// Nowhere any more: it was in entries that a flow of datagrams has left.
+    Before,
+}
+
+impl Place {
+    /// Whether it is of the entry of this id.
+    pub fn is_of(self, entry: u64) -> bool {
+        matches!(self, Self::Inline(id, _) | Self::Acct(id, _) if id == entry)
+    }
+}
+
+/// Figures already handed on, by process and place.
+pub type Counted = Vec<((ProcessId, Place), Figures)>;
+
+/// Bytes and calls.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Calls that sent.
+    pub tx_calls: u64,
+    /// Calls that received.
+    pub rx_calls: u64,
+}
+
+impl Figures {
+    /// Both, figure by figure.
+    pub fn with(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
+        Self {
+            tx_bytes: both(self.tx_bytes, other.tx_bytes),
+            rx_bytes: both(self.rx_bytes, other.rx_bytes),
+            tx_calls: both(self.tx_calls, other.tx_calls),
+            rx_calls: both(self.rx_calls, other.rx_calls),
+        }
+    }
+}
+
+/// All of them together.
+pub fn sum<'a>(counted: impl IntoIterator<Item = &'a ((ProcessId, Place), Figures)>) -> Figures {
+    counted.into_iter().fold(Figures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
+}
+
+/// The sum of what is inside the entry of this id.
+pub fn inline(counted: &Counted, entry: u64) -> Figures {
+    sum(counted.iter().filter(|((_, place), _)| matches!(place, Place::Inline(id, _) if *id == entry)))
+}
