@@ -10,7 +10,6 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::maps::HashMap;
 use connmon_ebpf::{Addr, FlowKey, INLINE_SHARES, SockEntry, blind, flag, kind, proto, quota, stat};
 
-use crate::asked;
 use crate::attempt;
 use crate::hooks::wire::take_pending;
 use crate::identity::{self, evict, is_stream, retire};
@@ -20,6 +19,7 @@ use crate::maps::{
 };
 use crate::pool;
 use crate::quota::{gave_back, has_room, lacks_notes, made, may_have, took, user};
+use crate::requested;
 use crate::ring::{is_reserved, wakeup};
 use crate::shares::add;
 use crate::sock;
@@ -27,7 +27,7 @@ use crate::template::Template;
 
 /// Which way bytes went.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the process to the kernel.
     Tx,
     /// From the kernel to the process.
@@ -55,7 +55,7 @@ fn next_id(time: u64) -> u64 {
 }
 
 /// What a new entry starts with.
-pub struct New {
+pub struct NewEntry {
     /// `struct sock`.
     pub sk: u64,
     /// The socket's entry for a flow, else 0.
@@ -72,7 +72,7 @@ pub struct New {
 
 /// Describes a connection as it begins, in a template. Every field that any of them sets is set; the rest is zero for all.
 #[inline(always)]
-fn fill(entry: *mut SockEntry, id: u64, new: &New) {
+fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
     let is_pool = new.flags & flag::POOL != 0;
     // SAFETY: a valid pointer into a map value that only the caller uses.
     unsafe {
@@ -129,7 +129,7 @@ pub fn is_current(entry: *mut SockEntry) -> bool {
 
 /// Whether a socket of datagrams may have talked to the same remote before the recording.
 #[inline(always)]
-fn is_older(new: &New) -> bool {
+fn is_older(new: &NewEntry) -> bool {
     new.proto != proto::TCP
         && new.flags & flag::POOL == 0
         && (!ages(new.proto) || may_go_on(now()))
@@ -159,7 +159,7 @@ pub fn forget(sk: u64) {
 /// Inserts an entry. It is whole from the moment when others can find it: they add to it, let it go and copy it at once, from other
 /// CPUs and from tasks that run while this one is preempted, and nothing that they write is written over.
 #[inline(always)]
-fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut SockEntry> {
+fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &NewEntry) -> Option<*mut SockEntry> {
     let template = Template::take()?;
     fill(template.entry, next_id(now()), new);
     // SAFETY: a valid pointer into a map value that only this program uses.
@@ -178,7 +178,7 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &New) -> Option<*mut Soc
 
 /// The entry of a socket that has none yet, unless another CPU makes it at the same time. None: the socket is in the `pool`.
 #[inline(always)]
-pub fn create(new: &New) -> Option<*mut SockEntry> {
+pub fn create(new: &NewEntry) -> Option<*mut SockEntry> {
     if pool::is_noted(new.sk) {
         return None;
     }
@@ -193,17 +193,17 @@ pub fn create(new: &New) -> Option<*mut SockEntry> {
 
 /// Inserts an entry for a socket, whatever its user has already; one that is there stays and is returned.
 #[inline(never)]
-pub fn create_own(new: &New) -> Option<*mut SockEntry> {
+pub fn create_own(new: &NewEntry) -> Option<*mut SockEntry> {
     let entry = insert(&SOCKS, &new.sk, new);
     if let (Some(entry), true) = (entry, new.flags & flag::OUTBOUND != 0) {
-        asked::tell(new.sk, entry);
+        requested::report_if_diverted(new.sk, entry);
     }
     entry
 }
 
 /// Inserts an entry for a further remote of a datagram socket.
 #[inline(never)]
-pub fn create_flow(key: &FlowKey, new: &New) -> Option<*mut SockEntry> {
+pub fn create_flow(key: &FlowKey, new: &NewEntry) -> Option<*mut SockEntry> {
     let entry = insert(&FLOWS, key, new);
     if entry.is_some() {
         made();
@@ -248,7 +248,7 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
     let missed = attempt::sent(sk);
     // Where another socket was before it, it began after that one.
     let is_new = missed || evicted == identity::LEFT;
-    create(&New {
+    create(&NewEntry {
         sk,
         parent: 0,
         proto: proto::TCP,
@@ -260,13 +260,13 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
 
 /// Adds bytes that belong to no entry.
 #[inline(always)]
-pub fn unattributed(way: Way, bytes: u64) {
-    count(if way == Way::Tx { stat::UNATTRIBUTED_TX } else { stat::UNATTRIBUTED_RX }, bytes);
+pub fn unattributed(way: Direction, bytes: u64) {
+    count(if way == Direction::Tx { stat::UNATTRIBUTED_TX } else { stat::UNATTRIBUTED_RX }, bytes);
 }
 
 /// Adds a datagram to the entry of (socket, remote), creating what is missing.
 #[inline(always)]
-pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes: u64) {
+pub fn datagram(sk: u64, proto: u16, way: Direction, remote: &Addr, flags: u32, bytes: u64) {
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
         if unsafe { (*entry).remote == *remote } && is_current(entry) && !moved(entry, sk, proto) {
@@ -274,7 +274,11 @@ pub fn datagram(sk: u64, proto: u16, way: Way, remote: &Addr, flags: u32, bytes:
         }
     }
     let flags = flags | direction(proto, way);
-    datagram_slow(&mut New { sk, parent: 0, proto, flags, remote: *remote, delivered: 0 }, way as u64, bytes);
+    datagram_slow(
+        &mut NewEntry { sk, parent: 0, proto, flags, remote: *remote, delivered: 0 },
+        way as u64,
+        bytes,
+    );
 }
 
 /// Whether an entry is not the one of a socket of this class: another socket was at its address before, or the socket has another
@@ -297,18 +301,18 @@ pub fn moved(entry: *mut SockEntry, sk: u64, class: u16) -> bool {
 
 /// The flag of who opened an entry whose first bytes go this way.
 #[inline(always)]
-pub fn direction(proto: u16, way: Way) -> u32 {
+pub fn direction(proto: u16, way: Direction) -> u32 {
     match way {
         // A stream does not tell by its first bytes.
         _ if matches!(proto, proto::MPTCP | proto::PACKET) => 0,
-        Way::Tx => flag::OUTBOUND,
-        Way::Rx => flag::INBOUND,
+        Direction::Tx => flag::OUTBOUND,
+        Direction::Rx => flag::INBOUND,
     }
 }
 
 /// The first datagram of a socket, and those to further remotes.
 #[inline(always)]
-pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) {
+pub fn datagram_slow(new: &mut NewEntry, way: u64, bytes: u64) {
     // Not from within: the stack is short.
     if datagram_beyond(new, way, bytes) != 0 {
         pool::add(new.sk, new.proto, way, bytes, 1);
@@ -317,9 +321,9 @@ pub fn datagram_slow(new: &mut New, way: u64, bytes: u64) {
 
 /// 1 if the socket is in the pool, and nothing was added.
 #[inline(never)]
-fn datagram_beyond(new: &mut New, way: u64, bytes: u64) -> u64 {
-    let is_tx = way == Way::Tx as u64;
-    let way = if is_tx { Way::Tx } else { Way::Rx };
+fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
+    let is_tx = way == Direction::Tx as u64;
+    let way = if is_tx { Direction::Tx } else { Direction::Rx };
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
         let id = identity::of(entry);
         if moved(entry, new.sk, new.proto) {
@@ -355,7 +359,7 @@ fn datagram_beyond(new: &mut New, way: u64, bytes: u64) -> u64 {
         add_to_half(unsafe { &raw mut (*entry).extra_flows }, 1);
         flow = create_flow(&key, new);
         if let (Some(flow), flag::OUTBOUND) = (flow, new.flags & (flag::OUTBOUND | flag::AGGREGATE)) {
-            asked::tell(new.sk, flow);
+            requested::report_if_diverted(new.sk, flow);
         }
     }
     match flow {

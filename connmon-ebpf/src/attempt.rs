@@ -5,7 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use connmon_ebpf::{Addr, flag, proto, quota, stat};
 
-use crate::account::{New, create_own, release};
+use crate::account::{NewEntry, create_own, release};
 use crate::identity::{STUCK, displace};
 use crate::maps::count;
 use crate::quota::{gave_back, may_have, took, user};
@@ -68,7 +68,9 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     }
     // It leaves at once, so it takes no room from others.
     let flags = flag::OUTBOUND | flag::NEVER_SENT;
-    if let Some(entry) = create_own(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+    if let Some(entry) =
+        create_own(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 })
+    {
         own(entry);
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };

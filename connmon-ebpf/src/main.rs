@@ -5,10 +5,8 @@
 #![feature(asm_experimental_arch)]
 
 mod account;
-mod asked;
 mod attempt;
 mod calls;
-mod copies;
 mod hooks;
 mod identity;
 mod maps;
@@ -16,6 +14,8 @@ mod nat;
 mod pool;
 mod probe_log;
 mod quota;
+mod redundant;
+mod requested;
 mod ring;
 mod shares;
 mod sock;

@@ -8,7 +8,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use connmon_ebpf::{Addr, FlowKey, SockEntry, flag, proto, stat};
 
-use crate::account::{New, Way, create_flow, unattributed};
+use crate::account::{Direction, NewEntry, create_flow, unattributed};
 use crate::maps::{FLOWS, SOCKS, add_to_half, count, epoch};
 use crate::quota;
 use crate::shares;
@@ -17,7 +17,7 @@ use crate::sock;
 /// What is remembered of a socket.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Note {
+struct PooledSocket {
     /// TCP: bytes delivered that are counted.
     delivered: u64,
     /// The place of its user, see [`quota::user`].
@@ -32,7 +32,7 @@ struct Note {
 
 /// By socket, until its end.
 #[map]
-static NOTES: HashMap<u64, Note> = HashMap::with_max_entries(131_072, 0);
+static NOTES: HashMap<u64, PooledSocket> = HashMap::with_max_entries(131_072, 0);
 
 /// Index 0: not 0 once there was a socket without an entry. Until then an unknown TCP socket is one from before the probes, or
 /// one whose beginning was missed.
@@ -60,13 +60,13 @@ pub fn has(sk: u64) -> bool {
 
 /// Takes in a socket that gets no entry.
 #[inline(never)]
-pub fn enter(new: &New) -> u64 {
+pub fn enter(new: &NewEntry) -> u64 {
     if let Some(in_use) = IN_USE.get_ptr_mut(0) {
         // SAFETY: a valid pointer into a map value; it only ever becomes 1.
         unsafe { core::ptr::write_volatile(in_use, 1) };
     }
     let user = quota::user(new.sk);
-    let note = Note { delivered: new.delivered, user, proto: new.proto, sent_early: 0, told: 0 };
+    let note = PooledSocket { delivered: new.delivered, user, proto: new.proto, sent_early: 0, told: 0 };
     if NOTES.insert(new.sk, note, u64::from(BPF_NOEXIST)).is_ok() {
         count(stat::POOLED, 1);
     } else if NOTES.get_ptr(new.sk).is_none() {
@@ -103,7 +103,7 @@ fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
     }
     let remote = Addr { ip: [0; 4], port: 0, family: sock::AF_INET };
     let flags = flag::FLOW | flag::AGGREGATE | flag::POOL;
-    create_flow(&key, &New { sk, parent, proto, flags, remote, delivered: 0 })
+    create_flow(&key, &NewEntry { sk, parent, proto, flags, remote, delivered: 0 })
 }
 
 /// The current process moved bytes on a socket that has no entry of its own, or uses it.
@@ -119,7 +119,7 @@ pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
         },
         None => (quota::user(sk), false),
     };
-    let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
+    let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
     match entry(sk, user, class) {
         Some(entry) => {
             if is_first {
@@ -141,12 +141,12 @@ pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
 /// The current process opened, or accepted, a TCP socket that has no entry of its own.
 #[inline(always)]
 pub fn used(sk: u64) {
-    add(sk, proto::TCP, Way::Tx as u64, 0, 0);
+    add(sk, proto::TCP, Direction::Tx as u64, 0, 0);
 }
 
 /// A call of the current process moved bytes on one.
 #[inline(always)]
-pub fn moved(sk: u64, way: Way, bytes: u64) {
+pub fn moved(sk: u64, way: Direction, bytes: u64) {
     add(sk, proto::TCP, way as u64, bytes, 1);
 }
 
@@ -162,14 +162,14 @@ pub fn received(sk: u64, delivered: u64, by_call: u64) -> u64 {
         before
     };
     if delivered > before && by_call == 0 {
-        add(sk, proto::TCP, Way::Rx as u64, delivered - before, 1);
+        add(sk, proto::TCP, Direction::Rx as u64, delivered - before, 1);
     }
     0
 }
 
 /// Whether what a TCP socket without an entry sent with its SYN is to be counted: once.
 #[inline(always)]
-pub fn sends_early(sk: u64) -> bool {
+pub fn is_first_sent_with_syn(sk: u64) -> bool {
     let Some(note) = NOTES.get_ptr_mut(sk) else { return false };
     // SAFETY: a valid pointer into a map value; the socket is held, so it has one writer.
     unsafe {
@@ -185,7 +185,7 @@ pub fn closed(sk: u64) -> u64 {
     let delivered = sock::delivered(sk);
     let Some(note) = NOTES.get_ptr_mut(sk) else {
         if has(sk) {
-            unattributed(Way::Rx, delivered);
+            unattributed(Direction::Rx, delivered);
         }
         return 0;
     };
@@ -195,7 +195,7 @@ pub fn closed(sk: u64) -> u64 {
         // What rides on it is counted call by call.
         if delivered > before && !sock::layered(sk) && !sock::is_diverted(sk) {
             (*note).delivered = delivered;
-            unattributed(Way::Rx, delivered - before);
+            unattributed(Direction::Rx, delivered - before);
         }
     }
     0

@@ -4,22 +4,22 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, quota, stat};
 
-use crate::account::{Way, unattributed};
+use crate::account::{Direction, unattributed};
 use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, add_to_half, count, setting};
 use crate::quota::{may_have, place, took};
 use crate::task::{Current, name_of};
 
 /// Adds one call's bytes to a share.
 #[inline(always)]
-fn add_to_share(share: *mut Share, way: Way, bytes: u64, calls: u64) {
+fn add_to_share(share: *mut Share, way: Direction, bytes: u64, calls: u64) {
     // SAFETY: a valid pointer into a map value; the adds are atomic.
     unsafe {
         match way {
-            Way::Tx => {
+            Direction::Tx => {
                 add_to(&raw mut (*share).tx_bytes, bytes);
                 add_to(&raw mut (*share).tx_calls, calls);
             }
-            Way::Rx => {
+            Direction::Rx => {
                 add_to(&raw mut (*share).rx_bytes, bytes);
                 add_to(&raw mut (*share).rx_calls, calls);
             }
@@ -29,7 +29,7 @@ fn add_to_share(share: *mut Share, way: Way, bytes: u64, calls: u64) {
 
 /// Adds the current process's bytes to an entry.
 #[inline(always)]
-pub fn add(entry: *mut SockEntry, way: Way, bytes: u64, calls: u64) {
+pub fn add(entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) {
     let current = Current::get();
     for slot in 0..INLINE_SHARES {
         // SAFETY: a valid pointer into a map value.
@@ -49,7 +49,7 @@ pub fn add(entry: *mut SockEntry, way: Way, bytes: u64, calls: u64) {
 /// The way of a thread, or process, that was not the last one to use its slot.
 #[inline(never)]
 fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
-    let way = if way == Way::Tx as u64 { Way::Tx } else { Way::Rx };
+    let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
     let current = Current::get();
     if current.tgid == 0 {
         // The idle task: a softirq delivered something, in no process's name. A share without a process is a free one.
@@ -152,6 +152,6 @@ unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Curr
 pub fn own(entry: *mut SockEntry) {
     // SAFETY: a valid pointer into a map value.
     if unsafe { core::ptr::read_volatile(&raw const (*entry).shares[0].tgid) } == 0 {
-        add_slow(entry, Way::Tx as u64, 0, 0);
+        add_slow(entry, Direction::Tx as u64, 0, 0);
     }
 }

@@ -3,7 +3,7 @@
 use connmon_enrich::Enricher;
 use connmon_record::rows::Batch;
 use connmon_record::{ConnectionId, display_safe};
-use connmon_store::{News, StoreError, Writer};
+use connmon_store::{NewHit, StoreError, Writer};
 
 /// Matches of indicators that are told one by one, of those that are found at once.
 const WARNINGS: usize = 50;
@@ -56,8 +56,8 @@ impl BatchWriter {
 }
 
 /// Tells of connections that match indicators: each once an indicator, and of a crowd how many more there are.
-fn warn_of(news: &[News]) {
-    for News { connection, hit } in news.iter().take(WARNINGS) {
+fn warn_of(news: &[NewHit]) {
+    for NewHit { connection, hit } in news.iter().take(WARNINGS) {
         let who = connection.owner.as_ref().map_or_else(String::new, |owner| {
             format!(
                 " of {} ({})",

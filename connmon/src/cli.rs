@@ -1,9 +1,9 @@
 //! What was typed. The only place that knows clap.
 
 mod audit;
+mod classify;
 mod format;
 mod geo;
-mod judge;
 mod live;
 mod report;
 mod serve;
@@ -14,12 +14,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use connmon_record::ConnectionId;
 
-pub use audit::Audit;
+pub use audit::AuditArgs;
+pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
 pub use format::{OtherFormat, chosen};
-pub use geo::{DEFAULT_GEO_DIR, Databases, Fetch, Geo, GeoCommand, Import, Install, Lookup, Places, Status};
-pub use judge::{Baseline, Ioc, Judging, Label};
+pub use geo::{
+    DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,
+    StatusArgs,
+};
 pub use live::{Live, ScrollFormat};
-pub use report::{Redact, Report, ReportFormat};
+pub use report::{Redact, ReportArgs, ReportFormat};
 pub use serve::Serve;
 
 /// Where recordings go unless `--db` says otherwise.
@@ -46,7 +49,7 @@ pub enum Command {
   connmon record --for 30s --db a.db --report a.html  half a minute, then a report
   connmon record --capture a.cap                      keep the raw records too, for `connmon replay`
   connmon record --config a.toml --ioc feed.csv       label connections, and warn of those on a list")]
-    Record(Record),
+    Record(RecordArgs),
     /// Rebuild a store from a capture file: the same rows, the same report
     #[command(after_help = "Example:
   connmon replay a.cap --db b.db --report b.html")]
@@ -58,7 +61,7 @@ pub enum Command {
   connmon audit --by day --format csv > days.csv
   connmon audit --since 14:00 --until 15:00 --format json
   connmon audit --filter 'proc:curl country:DE,HK bytes>1M -org:google'")]
-    Audit(Audit),
+    Audit(AuditArgs),
     /// Export every connection, in a format of your choice
     #[command(after_help = "Examples:
   connmon export --db a.db --format jsonl | jq 'select(.remote.port == 443)'
@@ -76,20 +79,20 @@ pub enum Command {
   connmon dns --db a.db --since 1h --format jsonl")]
     Dns(Dns),
     /// Relabel the connections of a store by the rules of a configuration file
-    #[command(after_help = judge::LABEL_HELP)]
-    Label(Label),
+    #[command(after_help = classify::LABEL_HELP)]
+    Label(LabelArgs),
     /// List the remote addresses that are connected most of the time, for --filter-file
-    #[command(after_help = judge::BASELINE_HELP)]
-    Baseline(Baseline),
+    #[command(after_help = classify::BASELINE_HELP)]
+    Baseline(BaselineArgs),
     /// Match a store against lists of indicators of compromise
-    #[command(after_help = judge::IOC_HELP)]
+    #[command(after_help = classify::IOC_HELP)]
     Ioc(Ioc),
     /// Watch connections live: full screen, or one line per event
     #[command(after_help = live::HELP)]
     Live(Live),
     /// Write a report: one HTML file with map, timeline, tables and every connection; or SVG, text, JSON, CSV
     #[command(after_help = report::HELP)]
-    Report(Report),
+    Report(ReportArgs),
     /// Serve a live report to browsers
     #[command(after_help = serve::HELP)]
     Serve(Serve),
@@ -105,7 +108,7 @@ pub enum Command {
   connmon geo status
   connmon geo lookup 8.8.8.8"
     )]
-    Geo(Geo),
+    Geo(GeoCommands),
     /// Check this kernel and a store
     #[command(after_help = "Examples:
   sudo connmon doctor       which backend works on this kernel, and why the others do not
@@ -126,7 +129,7 @@ pub enum Command {
 
 /// `connmon record`
 #[derive(Debug, Args)]
-pub struct Record {
+pub struct RecordArgs {
     /// The store to record into; created if missing [default: /var/lib/connmon/connmon.db]
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
@@ -139,10 +142,10 @@ pub struct Record {
     pub choice: Choice,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
-    pub judging: Judging,
+    pub classification: ClassificationArgs,
     /// How to observe; `auto`, the default, takes the first backend that the kernel allows
     #[arg(long, value_enum)]
-    pub backend: Option<Backend>,
+    pub backend: Option<BackendArg>,
     /// Stop after this time, such as 30s, 10m or 2h
     #[arg(long = "for", value_name = "TIME")]
     pub length: Option<String>,
@@ -188,7 +191,7 @@ pub struct Record {
     pub blind: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
-    pub places: Places,
+    pub places: GeoArgs,
 }
 
 /// `connmon replay`
@@ -204,7 +207,7 @@ pub struct Replay {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
-    pub judging: Judging,
+    pub classification: ClassificationArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub choice: Choice,
@@ -213,7 +216,7 @@ pub struct Replay {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
-    pub places: Places,
+    pub places: GeoArgs,
 }
 
 /// Which connections.
@@ -328,7 +331,7 @@ pub struct Doctor {
 
 /// `--backend`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Backend {
+pub enum BackendArg {
     /// The first of the following that works
     Auto,
     /// Trampolines on the protocols' functions (Linux 5.8 and later)
@@ -387,7 +390,7 @@ pub enum TextFormat {
     Json,
 }
 
-impl Backend {
+impl BackendArg {
     /// What was meant: one backend, or any.
     pub fn wanted(self) -> Option<connmon_record::Backend> {
         match self {
@@ -399,7 +402,7 @@ impl Backend {
     }
 }
 
-impl From<connmon_record::Backend> for Backend {
+impl From<connmon_record::Backend> for BackendArg {
     fn from(backend: connmon_record::Backend) -> Self {
         match backend {
             connmon_record::Backend::Fentry => Self::Fentry,
@@ -411,7 +414,7 @@ impl From<connmon_record::Backend> for Backend {
 
 /// A recording of which nothing was typed.
 #[cfg(test)]
-pub(crate) fn record_defaults() -> Record {
+pub(crate) fn record_defaults() -> RecordArgs {
     match Cli::parse_from(["connmon", "record"]).command {
         Command::Record(args) => args,
         other => unreachable!("not {other:?}: the line above asks for a recording"),
@@ -429,10 +432,10 @@ pub fn write_completions(shell: clap_complete::Shell, out: &mut impl std::io::Wr
 }
 
 /// A manual page: its name, such as `connmon-geo-fetch.1`, and its text.
-type Page = (String, Vec<u8>);
+type ManualPage = (String, Vec<u8>);
 
 /// The manual pages of a command and of those below it.
-fn pages(command: &clap::Command, all: &mut Vec<Page>) -> std::io::Result<()> {
+fn pages(command: &clap::Command, all: &mut Vec<ManualPage>) -> std::io::Result<()> {
     let page = clap_mangen::Man::new(command.clone());
     let mut text = Vec::new();
     page.render(&mut text)?;
@@ -444,7 +447,7 @@ fn pages(command: &clap::Command, all: &mut Vec<Page>) -> std::io::Result<()> {
 ///
 /// # Errors
 /// None that are known: the writer is memory.
-pub fn manual() -> std::io::Result<Vec<Page>> {
+pub fn manual() -> std::io::Result<Vec<ManualPage>> {
     let mut command = <Cli as clap::CommandFactory>::command().disable_help_subcommand(true);
     command.build();
     let mut all = Vec::new();

@@ -1,7 +1,7 @@
 //! What was meant: options resolved and checked.
 
+mod classification;
 mod file;
-mod judging;
 mod recording;
 
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use connmon_analysis::Selection;
 use connmon_filter::{Filter, FilterError, Networks, ParseNetworkError};
 use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
 
+pub use classification::lists;
 pub use file::{File, FileError};
-pub use judging::lists;
 pub use recording::Recording;
 
 /// An option that cannot be.
@@ -70,7 +70,7 @@ pub enum ConfigError {
 
 /// Where the places of addresses and of this host come from.
 #[derive(Debug)]
-pub struct Places {
+pub struct GeoConfig {
     /// Databases that were named, in that order.
     pub files: Vec<PathBuf>,
     /// The folder with further ones.
@@ -79,10 +79,10 @@ pub struct Places {
     pub location: Option<HostLocation>,
 }
 
-impl TryFrom<cli::Places> for Places {
+impl TryFrom<cli::GeoArgs> for GeoConfig {
     type Error = ConfigError;
 
-    fn try_from(args: cli::Places) -> Result<Self, ConfigError> {
+    fn try_from(args: cli::GeoArgs) -> Result<Self, ConfigError> {
         let location = args.location.map(|text| location(&text)).transpose()?;
         Ok(Self { files: args.databases.geo_db, folder: geo_folder(args.databases.geo_dir), location })
     }

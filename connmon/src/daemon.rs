@@ -18,9 +18,9 @@ use crate::batch_writer::BatchWriter;
 use crate::config::Recording;
 use connmon_capture::bpf::{Capture, CaptureError};
 use connmon_capture::hosts::Hosts;
+use connmon_capture::inspector::ExecutableInspector;
 use connmon_capture::limits::LimitError;
 use connmon_capture::privileges::RightsError;
-use connmon_capture::witness::Witness;
 use connmon_capture::{interfaces, privileges, surroundings};
 use connmon_record::frame::Frame;
 
@@ -139,22 +139,22 @@ pub fn record(
     viewers.serve();
     viewers.tell(writer.store(), first);
     let writing = Writing::start(writer, viewers)?;
-    let mut witness = Witness::start()?;
+    let mut inspector = ExecutableInspector::start()?;
     pipeline.resolver =
         settings.resolve.map(|server| Resolver::start(server, privileges::none)).transpose()?;
     begun(&backend);
     let parts = (&mut capture, &mut pipeline, &mut host);
-    runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &mut witness))?;
-    let mut witness = Some(witness);
+    runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &mut inspector))?;
+    let mut inspector = Some(inspector);
     let swept = capture.finish(|frame| {
         // The end is the last frame; until just before it, bytes count.
         if matches!(frame, Frame::End(_))
-            && let Some(mut witness) = witness.take()
+            && let Some(mut inspector) = inspector.take()
         {
             sample_interfaces(&mut pipeline);
             host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
-            consult(&mut pipeline, &mut witness);
-            witness.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
+            consult(&mut pipeline, &mut inspector);
+            inspector.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
             let names = pipeline.resolver.take().map(|resolver| resolver.finish(PATIENCE));
             names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
         }
@@ -194,13 +194,13 @@ fn flush(pipeline: &mut Pipeline, writing: &Writing, progress: &mut Progress) {
 }
 
 /// Has programs with sockets looked at, and takes in what was found.
-fn consult(pipeline: &mut Pipeline, witness: &mut Witness) {
+fn consult(pipeline: &mut Pipeline, inspector: &mut ExecutableInspector) {
     for subject in pipeline.tracker.take_subjects() {
-        if let Some(facts) = witness.ask(subject) {
+        if let Some(facts) = inspector.inspect(subject) {
             pipeline.feed(Frame::Program(facts));
         }
     }
-    witness.answers().into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
+    inspector.take_results().into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
     let names = pipeline.resolver.as_ref().map(Resolver::answers);
     names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
 }
@@ -234,7 +234,7 @@ async fn run(
     signals: &mut Signals,
     (capture, pipeline, host): (&mut Capture, &mut Pipeline, &mut Host),
     (writing, progress): (&Writing, &mut Progress),
-    witness: &mut Witness,
+    inspector: &mut ExecutableInspector,
 ) -> Result<(), RecordError> {
     // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
     let ring = unsafe { AsyncFd::register(capture.ring_fd()?) }.map_err(std::io::Error::other)?;
@@ -284,7 +284,7 @@ async fn run(
             sampled = Instant::now();
         }
         // Before the flush, which forgets what nobody has asked for.
-        consult(pipeline, witness);
+        consult(pipeline, inspector);
         if writing.take_moved() {
             let last = pipeline.take();
             progress.add(&last);

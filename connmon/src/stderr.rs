@@ -77,7 +77,7 @@ fn with(act: impl FnOnce(&mut Queue)) {
 }
 
 /// How a descriptor is written to without waiting.
-enum Way {
+enum WriteMode {
     /// A file has no reader that could be waited for.
     File(File),
     /// The same pipe or terminal, opened once more: `O_NONBLOCK` on the descriptor that we were given would be everybody's.
@@ -92,7 +92,7 @@ enum Way {
 
 /// What waits for the reader.
 struct Queue {
-    way: Way,
+    way: WriteMode,
     waiting: VecDeque<u8>,
     /// Lines that are not said.
     missed: u64,
@@ -102,13 +102,13 @@ struct Queue {
 
 impl Queue {
     fn new(fd: BorrowedFd<'_>) -> Self {
-        let way = fd.try_clone_to_owned().map_or(Way::Closed, |owned| {
+        let way = fd.try_clone_to_owned().map_or(WriteMode::Closed, |owned| {
             let file = File::from(owned);
             let kind = file.metadata().map(|data| data.file_type());
             match kind {
-                Ok(kind) if kind.is_file() => Way::File(file),
-                Ok(kind) if kind.is_socket() => Way::Socket(file.into()),
-                _ => again(&file).map_or(Way::Asked(file), Way::Opened),
+                Ok(kind) if kind.is_file() => WriteMode::File(file),
+                Ok(kind) if kind.is_socket() => WriteMode::Socket(file.into()),
+                _ => again(&file).map_or(WriteMode::Asked(file), WriteMode::Opened),
             }
         });
         Self { way, waiting: VecDeque::new(), missed: 0, told: 0 }
@@ -158,15 +158,15 @@ impl Queue {
     /// Whether it takes something within so many milliseconds.
     fn ready(&self, patience: i32) -> bool {
         match &self.way {
-            Way::File(_) => true,
-            Way::Opened(file) | Way::Asked(file) => takes(file.as_raw_fd(), patience),
-            Way::Socket(socket) => takes(socket.as_raw_fd(), patience),
-            Way::Closed => false,
+            WriteMode::File(_) => true,
+            WriteMode::Opened(file) | WriteMode::Asked(file) => takes(file.as_raw_fd(), patience),
+            WriteMode::Socket(socket) => takes(socket.as_raw_fd(), patience),
+            WriteMode::Closed => false,
         }
     }
 }
 
-impl Way {
+impl WriteMode {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::File(file) | Self::Opened(file) => file.write(bytes),
@@ -249,7 +249,7 @@ mod tests {
         stalled(writer, |writer| Queue::new(writer.as_fd()), reader);
         let (reader, writer) = pipe().unwrap();
         let asked = |writer: &io::PipeWriter| Queue {
-            way: Way::Asked(File::from(writer.as_fd().try_clone_to_owned().unwrap())),
+            way: WriteMode::Asked(File::from(writer.as_fd().try_clone_to_owned().unwrap())),
             ..Queue::new(writer.as_fd())
         };
         stalled(writer, asked, reader);

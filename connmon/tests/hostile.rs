@@ -9,7 +9,7 @@ use std::process::Command;
 
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
 use connmon_record::frame::file::Writer;
-use connmon_record::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
+use connmon_record::frame::{DnsMessage, FlowId, Hello, Message, Observation};
 use connmon_record::frame::{Frame, ProcessFacts, ProgramFacts, Start};
 use connmon_record::{LookupAnswer, Untrusted, display_safe};
 
@@ -138,7 +138,7 @@ fn named(n: u32, name: &str, put: &mut impl FnMut(Frame)) {
         netns: 0,
     };
     let mut say = |time_ns, flow, outbound, message| {
-        put(Frame::Sighting(Box::new(Sighting {
+        put(Frame::Observation(Box::new(Observation {
             time_ns,
             connection: 0,
             flow,

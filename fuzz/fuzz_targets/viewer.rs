@@ -6,9 +6,9 @@ use connmon_live::{Board, Update, save};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let mut board = Board::new(16, true);
+    let mut live = Board::new(16, true);
     for update in text.lines().filter_map(|line| serde_json::from_str::<Update>(line).ok()) {
-        board.apply(&update);
+        live.apply(&update);
     }
-    save::write(&board, &Filter::default(), 100, &mut std::io::sink()).expect("a sink takes everything");
+    save::write(&live, &Filter::default(), 100, &mut std::io::sink()).expect("a sink takes everything");
 });

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use connmon_analysis::{Builder, Selection};
 use connmon_enrich::geo::Geo;
 use connmon_record::{
-    Completeness, Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, Observed,
-    Process, ProcessId, Proto, Run, Share, Timestamp,
+    Connection, Direction, End, Endpoint, Facts, KernelTotals, LossCounters, Name, NameSource,
+    ObservedService, Process, ProcessId, Proto, Run, Share, Timestamp,
 };
 use connmon_render::report::payload::Payload;
-use connmon_render::report::{Options, html};
+use connmon_render::report::{PictureOptions, html};
 
 const START: Timestamp = Timestamp(1_780_000_000_000_000_000);
 
@@ -36,7 +36,7 @@ fn run() -> Run {
         ended: Some(Timestamp(START.0 + 60_000_000_000)),
         last_flush: START,
         going_on: false,
-        completeness: Completeness::default(),
+        completeness: LossCounters::default(),
         gaps: vec![],
         clock_steps: Vec::new(),
         left_out: None,
@@ -83,7 +83,7 @@ fn connection(name: &str) -> Connection {
         country: Some("US".into()),
         place: None,
         names: vec![Name { name: name.into(), source: NameSource::Sni, process: None, time: START }],
-        observed: Some(Observed { service: name.into(), alpn: vec![name.into()] }),
+        observed: Some(ObservedService { service: name.into(), alpn: vec![name.into()] }),
         label: Some(name.into()),
         hits: Vec::new(),
     }
@@ -164,7 +164,7 @@ fn a_page_with_hostile_names_makes_no_request() {
         let page = folder.path().join(format!("{number}.html"));
         let mut bytes = Vec::new();
         let summary = builder.finish();
-        html::write(&summary, payload, &Options::of(&summary), &mut bytes).unwrap();
+        html::write(&summary, payload, &PictureOptions::for_summary(&summary), &mut bytes).unwrap();
         std::fs::write(&page, bytes).unwrap();
         let document = open(&page);
         assert_eq!(server.calls(), 0, "{name} made the browser ask");

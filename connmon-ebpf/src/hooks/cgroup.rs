@@ -9,12 +9,12 @@ use super::message;
 use super::tracepoint::note;
 use super::transfer::{accepted, diverted};
 use crate::account::{datagrams_end, forget};
-use crate::asked;
 use crate::attempt;
 use crate::calls::{self, Call};
 use crate::identity::{displace, evict, is_stream};
 use crate::maps::{SOCKS, is_off};
 use crate::pool;
+use crate::requested;
 use crate::shares::own;
 use crate::sock::{self, number};
 use crate::task::thread;
@@ -89,7 +89,7 @@ fn socket(addr: *mut bpf_sock_addr) -> u64 {
 #[inline(always)]
 fn asks(addr: *mut bpf_sock_addr, address: Addr) -> i32 {
     if !is_off() {
-        asked::note(socket(addr), address);
+        requested::remember(socket(addr), address);
     }
     1
 }
@@ -123,7 +123,7 @@ fn sends(addr: *mut bpf_sock_addr, to: Addr) -> i32 {
         // SAFETY: a valid pointer into a map value that only this thread uses.
         let Call { sk, arg, remote, .. } = unsafe { *note };
         if arg == NAMED && sk == socket(addr) {
-            asked::led(sk, remote, to);
+            requested::led(sk, remote, to);
         }
     }
     named(to)

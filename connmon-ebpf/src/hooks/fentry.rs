@@ -7,15 +7,15 @@ use super::transfer::{
     accepted, asks, connected, connecting, named, names, tcp_sent, udp_received, udp_sent,
 };
 use crate::account::datagrams_end;
-use crate::copies::{copies, mine};
 use crate::maps::{is_off, setting};
+use crate::redundant::{claims_event, copies};
 use crate::sock;
 use crate::task::thread;
 
 copies! {
     /// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`
     fexit("tcp_sendmsg") fexit_tcp_sendmsg (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             tcp_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(3)));
         }
     }
@@ -24,7 +24,7 @@ copies! {
 copies! {
     /// `int tcp_sendpage(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, up to Linux 6.4.
     fexit("tcp_sendpage") fexit_tcp_sendpage (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             tcp_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(5)));
         }
     }
@@ -33,7 +33,7 @@ copies! {
 copies! {
     /// `int udp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
     fexit("udp_sendmsg") fexit_udp_sendmsg (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             udp_sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), false);
         }
     }
@@ -42,7 +42,7 @@ copies! {
 copies! {
     /// `int udpv6_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
     fexit("udpv6_sendmsg") fexit_udpv6_sendmsg (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             udp_sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), true);
         }
     }
@@ -52,7 +52,7 @@ copies! {
     /// `void skb_consume_udp(struct sock *sk, struct sk_buff *skb, int len)`: `len` is what recvmsg() returns, negative
     /// for a peek (net/ipv4/udp.c).
     fentry("skb_consume_udp") fentry_skb_consume_udp (ctx: FEntryContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             let len: i32 = ctx.arg(2);
             if len >= 0 {
                 udp_received(ctx.arg(0), sock::sender(ctx.arg(1)), i64::from(len));
@@ -64,7 +64,7 @@ copies! {
 copies! {
     /// `struct sock *inet_csk_accept(…)`: four parameters before Linux 6.10, two since; the return value follows them.
     fexit("inet_csk_accept") fexit_inet_csk_accept (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             match setting(|s| unsafe { &raw const (*s).accept_return }) {
                 2 => accepted(ctx.arg(2), true),
                 4 => accepted(ctx.arg(4), true),
@@ -77,7 +77,7 @@ copies! {
 copies! {
     /// `int tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
     fentry("tcp_v4_connect") fentry_tcp_v4_connect (ctx: FEntryContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             connecting(ctx.arg(0), ctx.arg(1), false);
         }
     }
@@ -86,7 +86,7 @@ copies! {
 copies! {
     /// Its return.
     fexit("tcp_v4_connect") fexit_tcp_v4_connect (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             connected(ctx.arg(0), ctx.arg(3));
         }
     }
@@ -95,7 +95,7 @@ copies! {
 copies! {
     /// `int tcp_v6_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
     fentry("tcp_v6_connect") fentry_tcp_v6_connect (ctx: FEntryContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             connecting(ctx.arg(0), ctx.arg(1), true);
         }
     }
@@ -104,7 +104,7 @@ copies! {
 copies! {
     /// Its return.
     fexit("tcp_v6_connect") fexit_tcp_v6_connect (ctx: FExitContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             connected(ctx.arg(0), ctx.arg(3));
         }
     }
@@ -154,7 +154,7 @@ pub fn fexit_sock_addr(_ctx: FExitContext) -> i32 {
 copies! {
     /// `void udp_destroy_sock(struct sock *sk)`
     fentry("udp_destroy_sock") fentry_udp_destroy_sock (ctx: FEntryContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             datagrams_end(ctx.arg(0));
         }
     }
@@ -163,7 +163,7 @@ copies! {
 copies! {
     /// `void udpv6_destroy_sock(struct sock *sk)`
     fentry("udpv6_destroy_sock") fentry_udpv6_destroy_sock (ctx: FEntryContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             datagrams_end(ctx.arg(0));
         }
     }

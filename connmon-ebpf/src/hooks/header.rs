@@ -4,13 +4,13 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, proto};
 
-use crate::account::Way;
+use crate::account::Direction;
 use crate::nat;
 use crate::sock::{self, number};
 
 /// An IPv4 header without options, and ports behind it; ports in network byte order.
 #[repr(C)]
-struct Usual {
+struct PlainHeaders {
     first: u8,
     pad0: [u8; 8],
     proto: u8,
@@ -31,7 +31,7 @@ const DESTINATION: u8 = 60;
 const MAX_EXTENSIONS: u32 = 8;
 
 /// What is behind IPv6's own header.
-struct Behind {
+struct UpperLayer {
     /// IPPROTO_* of the transport; [`FRAGMENT`] in a fragment without its header.
     proto: u8,
     /// Where that begins.
@@ -41,7 +41,7 @@ struct Behind {
     jumbo: u32,
 }
 
-impl Behind {
+impl UpperLayer {
     /// Passes the extension headers; nothing if there are too many, or if the packet ends among them.
     #[inline(always)]
     fn of(skb: *mut __sk_buff, first: u8) -> Option<Self> {
@@ -64,7 +64,7 @@ fn is_extension(proto: u8) -> bool {
     matches!(proto, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
 }
 
-/// The walk of [`Behind::of`], packed: a byte each for protocol and jumbogram, then where it ended; 0 for nothing. A global function,
+/// The walk of [`UpperLayer::of`], packed: a byte each for protocol and jumbogram, then where it ended; 0 for nothing. A global function,
 /// which the verifier follows once, and not once for each number of headers.
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -117,23 +117,23 @@ pub struct Header {
 impl Header {
     /// Reads the headers.
     #[inline(always)]
-    pub fn read(ctx: &SkBuffContext, way: Way) -> Option<Self> {
+    pub fn read(ctx: &SkBuffContext, way: Direction) -> Option<Self> {
         let mut header = Self::on_wire(ctx, way)?;
         // What comes in has been translated back by now.
-        if way == Way::Tx && nat::is_known() && matches!(header.proto, proto::TCP | proto::UDP) {
+        if way == Direction::Tx && nat::is_known() && matches!(header.proto, proto::TCP | proto::UDP) {
             nat::undo(number(ctx.skb.skb as u64), &mut header.local, &mut header.remote);
         }
         Some(header)
     }
 
     #[inline(always)]
-    fn on_wire(ctx: &SkBuffContext, way: Way) -> Option<Self> {
+    fn on_wire(ctx: &SkBuffContext, way: Direction) -> Option<Self> {
         // The usual: IPv4 without options, and UDP. One call instead of four.
-        if let Ok(head) = ctx.load::<Usual>(0) {
+        if let Ok(head) = ctx.load::<PlainHeaders>(0) {
             if head.first == 0x45 && head.proto == proto::UDP as u8 {
                 let (ip, own, local, other) = match way {
-                    Way::Tx => (head.destination, head.source, head.source_port, head.destination_port),
-                    Way::Rx => (head.source, head.destination, head.destination_port, head.source_port),
+                    Direction::Tx => (head.destination, head.source, head.source_port, head.destination_port),
+                    Direction::Rx => (head.source, head.destination, head.destination_port, head.source_port),
                 };
                 let addr = |ip: u32, port: u16| Addr {
                     ip: [ip, 0, 0, 0],
@@ -155,20 +155,21 @@ impl Header {
             let proto: u8 = ctx.load(9).ok()?;
             let [from, to]: [u32; 2] = ctx.load(12).ok()?;
             let addr = |ip: u32| Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET };
-            (addr(from), addr(to), Behind { proto, at: u32::from(first & 15) * 4, jumbo: 0 })
+            (addr(from), addr(to), UpperLayer { proto, at: u32::from(first & 15) * 4, jumbo: 0 })
         } else {
             let proto: u8 = ctx.load(6).ok()?;
             let [from, to]: [[u32; 4]; 2] = ctx.load(8).ok()?;
             let addr = |ip: [u32; 4]| Addr { ip, port: 0, family: sock::AF_INET6 };
-            (addr(from), addr(to), Behind::of(ctx.skb.skb, proto)?)
+            (addr(from), addr(to), UpperLayer::of(ctx.skb.skb, proto)?)
         };
-        let Behind { proto, at, jumbo } = behind;
-        let (mut local, mut remote) = if way == Way::Tx { (from, to) } else { (to, from) };
+        let UpperLayer { proto, at, jumbo } = behind;
+        let (mut local, mut remote) = if way == Direction::Tx { (from, to) } else { (to, from) };
         let proto = u16::from(proto);
         let mut len = at;
         if matches!(proto, proto::TCP | proto::UDP) {
             let [source, destination]: [u16; 2] = ctx.load(at as usize).ok()?;
-            let (own, other) = if way == Way::Tx { (source, destination) } else { (destination, source) };
+            let (own, other) =
+                if way == Direction::Tx { (source, destination) } else { (destination, source) };
             local.port = u16::from_be(own);
             remote.port = u16::from_be(other);
             len += match proto {

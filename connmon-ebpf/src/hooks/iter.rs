@@ -7,7 +7,7 @@ use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto};
 
 use super::process::describe;
 
-use crate::account::{New, create};
+use crate::account::{NewEntry, create};
 use crate::identity::{self, is_at, retire};
 use crate::maps::{OLDER, SOCKS, offset};
 use crate::sock::{self, get, peek};
@@ -105,7 +105,7 @@ fn take(sk: u64, proto: u16, task: u64) {
     if SOCKS.get_ptr(sk).is_some() {
         return;
     }
-    let Some(entry) = create(&New { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered })
+    let Some(entry) = create(&NewEntry { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered })
     else {
         return;
     };

@@ -7,7 +7,7 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use connmon_ebpf::Addr;
 
 use super::transfer::{
-    accepted, asks, connected, connecting, named, names, sent_early, udp_received, udp_sent, written,
+    accepted, asks, connected, connecting, named, names, sent_with_syn, udp_received, udp_sent, written,
 };
 use crate::account::datagrams_end;
 use crate::calls::{self, Call};
@@ -142,7 +142,7 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
             (*note).extra = u32::from(sock::local_port(sk));
             (*note).remote = sock::remote(sk, sock::family(sk));
         }
-        sent_early(sk, sock::sent_with_syn(sk));
+        sent_with_syn(sk, sock::sent_with_syn(sk));
     }
     // A FIN counts as well, but the state moves on before it is queued (tcp_shutdown(), __tcp_close()).
     if noted != sk || !sock::is_open(sk) {

@@ -5,12 +5,12 @@ use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{SockEntry, blind, flag, proto, stat};
 
 use super::transfer::diverted;
-use crate::account::{New, Way, create, now, release, tcp_entry, unseen};
+use crate::account::{Direction, NewEntry, create, now, release, tcp_entry, unseen};
 use crate::attempt;
-use crate::copies::{begin_anew, copies, has_copies, mark_made, mine, seen};
 use crate::identity::{self, displace, evict, is_stream, retire};
 use crate::maps::{SOCKS, count, is_before, is_blind, may_straddle};
 use crate::pool;
+use crate::redundant::{begin_anew, claims_event, copies, has_redundant_programs, mark_made, seen};
 use crate::shares::{add, own};
 use crate::sock;
 
@@ -46,7 +46,7 @@ copies! {
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
                 return 0;
             }
-        } else if !mine(copy, sk.wrapping_add(STATE)) || (copy > 1 && new != CLOSE && pool::is_noted(sk)) {
+        } else if !claims_event(copy, sk.wrapping_add(STATE)) || (copy > 1 && new != CLOSE && pool::is_noted(sk)) {
             // An earlier copy has counted it.
             return 0;
         }
@@ -71,7 +71,7 @@ copies! {
 #[inline(always)]
 fn set_state(sk: u64, old: i32, new: i32) -> bool {
     let family = sock::family(sk);
-    let fresh = |direction| New {
+    let fresh = |direction| NewEntry {
         sk,
         parent: 0,
         proto: proto::TCP,
@@ -174,8 +174,8 @@ copies! {
         if is_blind(blind::ENDS, sk, 4) {
             return 0;
         }
-        if has_copies() {
-            if !mine(copy, sk.wrapping_add(DESTROY)) {
+        if has_redundant_programs() {
+            if !claims_event(copy, sk.wrapping_add(DESTROY)) {
                 return 0;
             }
         } else if copy > 1 && SOCKS.get_ptr(sk).is_some() {
@@ -193,7 +193,7 @@ copies! {
     /// reading; a peek delivers nothing.
     btf_tracepoint("tcp_rcv_space_adjust") tcp_rcv_space_adjust (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
-        if mine(copy, sk) {
+        if claims_event(copy, sk) {
             received(sk);
         }
     }
@@ -220,7 +220,7 @@ fn received(sk: u64) {
         if delivered > before {
             (*entry).delivered = delivered;
             if !by_call {
-                add(entry, Way::Rx, delivered - before, 1);
+                add(entry, Direction::Rx, delivered - before, 1);
             }
         }
     }

@@ -6,7 +6,9 @@
 use connmon_ebpf::{Addr, flag, proto};
 
 use super::transfer::diverted;
-use crate::account::{New, Way, datagram_slow, datagrams_end, direction, is_current, moved, send_failed};
+use crate::account::{
+    Direction, NewEntry, datagram_slow, datagrams_end, direction, is_current, moved, send_failed,
+};
 use crate::calls::{self, Call};
 use crate::maps::{SOCKS, offset};
 use crate::shares::add;
@@ -36,8 +38,8 @@ pub fn sent(sk: u64, msg: u64, bytes: i64) {
 /// The same for a socket of a known class, UDP too.
 #[inline(always)]
 pub fn sent_as(class: u16, sk: u64, msg: u64, bytes: i64) {
-    let mut new = new(sk, class, Way::Tx);
-    met(sk, &mut new.remote);
+    let mut new = new(sk, class, Direction::Tx);
+    take_noted_remote(sk, &mut new.remote);
     if bytes < 0 {
         if class == proto::UDP {
             send_failed(sk, &new.remote, bytes);
@@ -47,7 +49,7 @@ pub fn sent_as(class: u16, sk: u64, msg: u64, bytes: i64) {
     if new.remote.family == 0 {
         named(msg, &mut new.remote);
     }
-    finish(&mut new, Way::Tx, bytes as u64);
+    finish(&mut new, Direction::Tx, bytes as u64);
 }
 
 /// A call with `struct msghdr *msg`, or 0 where that is not known, received `bytes`, or failed.
@@ -62,8 +64,8 @@ pub fn received(sk: u64, msg: u64, flags: i32, bytes: i64) {
 /// The same for a socket of a known class, UDP too.
 #[inline(always)]
 pub fn received_as(class: u16, sk: u64, msg: u64, flags: i32, bytes: i64) {
-    let mut new = new(sk, class, Way::Rx);
-    let mut header = met(sk, &mut new.remote);
+    let mut new = new(sk, class, Direction::Rx);
+    let mut header = take_noted_remote(sk, &mut new.remote);
     if bytes < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
         return;
     }
@@ -73,7 +75,7 @@ pub fn received_as(class: u16, sk: u64, msg: u64, flags: i32, bytes: i64) {
     if !sock::shows_header(sk) {
         header = 0;
     }
-    finish(&mut new, Way::Rx, (bytes as u64).saturating_sub(header));
+    finish(&mut new, Direction::Rx, (bytes as u64).saturating_sub(header));
 }
 
 /// A call on a packet socket (`struct socket`) sent `bytes`, or failed.
@@ -131,21 +133,24 @@ pub fn closed(socket: u64) {
 }
 
 #[inline(always)]
-fn new(sk: u64, proto: u16, way: Way) -> New {
+fn new(sk: u64, proto: u16, way: Direction) -> NewEntry {
     let remote = Addr { ip: [0; 4], port: 0, family: 0 };
-    New { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0 }
+    NewEntry { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0 }
 }
 
 /// Completes the remote and counts the message.
 #[inline(always)]
-fn finish(new: &mut New, way: Way, bytes: u64) {
+fn finish(new: &mut NewEntry, way: Direction, bytes: u64) {
     if new.proto == proto::PACKET {
         new.remote.family = sock::AF_INET;
     } else if new.proto == proto::UDP {
         if new.remote.family == 0 {
             let family = sock::family(new.sk);
-            new.remote =
-                if way == Way::Tx { sock::implied(new.sk, family) } else { sock::remote(new.sk, family) };
+            new.remote = if way == Direction::Tx {
+                sock::implied(new.sk, family)
+            } else {
+                sock::remote(new.sk, family)
+            };
         }
         // Nothing is sent to port 0: the hook that names the remote has not run.
         if new.remote.port == 0 {
@@ -174,7 +179,7 @@ fn finish(new: &mut New, way: Way, bytes: u64) {
 
 /// What an earlier hook of this thread's call noted goes into `remote`; returns the length of the IP header.
 #[inline(always)]
-fn met(sk: u64, remote: &mut Addr) -> u64 {
+fn take_noted_remote(sk: u64, remote: &mut Addr) -> u64 {
     let key = thread();
     let Some(note) = calls::get(key) else { return 20 };
     let mut header = 20;

@@ -55,7 +55,7 @@ impl Opening {
 
 /// Looks at the first bytes of `len` at a place.
 #[inline(always)]
-pub fn of(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
+pub fn classify(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     Opening::unpacked(opening(ctx.skb.skb, at, len))
 }
 

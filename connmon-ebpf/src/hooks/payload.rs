@@ -14,7 +14,7 @@ use connmon_ebpf::{
 
 use super::header::Header;
 use super::opening::{self, Opening};
-use crate::account::{Way, now};
+use crate::account::{Direction, now};
 use crate::maps::{EVENTS, count, setting};
 use crate::ring::{is_half_full, wakeup};
 use crate::sock::{self, AF_INET};
@@ -63,7 +63,7 @@ pub fn is_wanted() -> bool {
 
 /// Whether a packet of a TCP connection may be of interest.
 #[inline(always)]
-pub fn may_tell(ctx: &SkBuffContext, entry: *mut SockEntry, way: Way, len: u32) -> bool {
+pub fn may_tell(ctx: &SkBuffContext, entry: *mut SockEntry, way: Direction, len: u32) -> bool {
     // SAFETY: a valid pointer into a map value.
     if !is_wanted() || unsafe { core::ptr::read_volatile(looked(entry, way)) } == DONE {
         return false;
@@ -75,12 +75,12 @@ pub fn may_tell(ctx: &SkBuffContext, entry: *mut SockEntry, way: Way, len: u32) 
 }
 
 #[inline(always)]
-fn looked(entry: *mut SockEntry, way: Way) -> *mut u8 {
+fn looked(entry: *mut SockEntry, way: Direction) -> *mut u8 {
     // SAFETY: a valid pointer into a map value.
     unsafe {
         match way {
-            Way::Tx => &raw mut (*entry).looked[0],
-            Way::Rx => &raw mut (*entry).looked[1],
+            Direction::Tx => &raw mut (*entry).looked[0],
+            Direction::Rx => &raw mut (*entry).looked[1],
         }
     }
 }
@@ -108,7 +108,7 @@ pub fn look_at(
     entry: Option<*mut SockEntry>,
     is_stream: bool,
     header: &Header,
-    way: Way,
+    way: Direction,
     len: u32,
 ) {
     if len <= header.len || !is_wanted() {
@@ -127,7 +127,13 @@ pub fn look_at(
 
 /// Looks at a packet of a TCP connection.
 #[inline(always)]
-fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way, payload: &mut Payload) {
+fn segment(
+    ctx: &SkBuffContext,
+    entry: *mut SockEntry,
+    header: &Header,
+    way: Direction,
+    payload: &mut Payload,
+) {
     let state = looked(entry, way);
     // SAFETY: a valid pointer into a map value; a race costs at most a copy more.
     let seen = unsafe { core::ptr::read_volatile(state) };
@@ -140,7 +146,7 @@ fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way
     let seq = u32::from_be(seq).wrapping_add(u32::from(flags & 2 != 0));
     (payload.seq, payload.class) = (seq, class::MORE);
     // SAFETY: a valid pointer into a map value; an id never changes.
-    let until = unsafe { (*entry).id } << 1 | u64::from(way == Way::Rx);
+    let until = unsafe { (*entry).id } << 1 | u64::from(way == Direction::Rx);
     let mut next = TAKING;
     if header.remote.port == DNS_PORT {
         payload.class = class::DNS;
@@ -152,8 +158,8 @@ fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way
         // SAFETY: as above.
         let flags = unsafe { (*entry).flags };
         let is_server = match way {
-            Way::Tx => flags & flag::INBOUND != 0,
-            Way::Rx => flags & flag::OUTBOUND != 0,
+            Direction::Tx => flags & flag::INBOUND != 0,
+            Direction::Rx => flags & flag::OUTBOUND != 0,
         };
         next = look(ctx, payload, seen, is_server, way, until);
     }
@@ -177,8 +183,15 @@ fn segment(ctx: &SkBuffContext, entry: *mut SockEntry, header: &Header, way: Way
 
 /// Looks at a packet of a stream that is not known yet. Returns the state after it.
 #[inline(always)]
-fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, way: Way, until: u64) -> u8 {
-    let opening = opening::of(ctx, payload.at, payload.len);
+fn look(
+    ctx: &SkBuffContext,
+    payload: &mut Payload,
+    seen: u8,
+    is_server: bool,
+    way: Direction,
+    until: u64,
+) -> u8 {
+    let opening = opening::classify(ctx, payload.at, payload.len);
     if is_server {
         // All that a server may begin with is the banner of SSH.
         payload.class = if matches!(opening, Opening::Ssh) { class::OPENING } else { 0 };
@@ -187,11 +200,11 @@ fn look(ctx: &SkBuffContext, payload: &mut Payload, seen: u8, is_server: bool, w
     let (want, next) = match opening {
         Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
         // What is behind the body of the request before is of interest too. Whom others call here is not.
-        Opening::Request(_) if seen >= TEXT && way == Way::Tx => {
+        Opening::Request(_) if seen >= TEXT && way == Direction::Tx => {
             let _ = UNTIL.insert(until, payload.seq.wrapping_add(MAX_TEXT), 0);
             return requested(seen);
         }
-        Opening::Request(_) if way == Way::Tx => (MAX_TEXT, REQUESTS),
+        Opening::Request(_) if way == Direction::Tx => (MAX_TEXT, REQUESTS),
         _ if seen >= REQUESTS => return if is_left(until, payload.seq) { requested(seen) } else { seen },
         _ if seen >= TEXT => return if seen + 1 >= REQUESTS { DONE } else { seen + 1 },
         Opening::Ssh | Opening::Request(true) if seen == 0 => (MAX_TEXT, DONE),
@@ -235,8 +248,8 @@ fn is_left(until: u64, seq: u32) -> bool {
 /// Who asks a question of DNS. A datagram leaves in the context of the call that sends it. What is sent on a stream is asked by the
 /// sender if the connection is its own: what the kernel sends later on, it sends in anybody's context.
 #[inline(always)]
-fn asker(entry: Option<*mut SockEntry>, is_stream: bool, class: u8, way: Way) -> (u32, u64) {
-    if class != class::DNS && class != class::DNS_OPENING || way != Way::Tx {
+fn asker(entry: Option<*mut SockEntry>, is_stream: bool, class: u8, way: Direction) -> (u32, u64) {
+    if class != class::DNS && class != class::DNS_OPENING || way != Direction::Tx {
         return (0, 0);
     }
     let (tgid, start_ns) = sender();
@@ -264,7 +277,7 @@ fn datagram(
     ctx: &SkBuffContext,
     entry: Option<*mut SockEntry>,
     header: &Header,
-    way: Way,
+    way: Direction,
     payload: &mut Payload,
 ) {
     if header.proto != proto::UDP {
@@ -313,7 +326,7 @@ fn copy(
     entry: Option<*mut SockEntry>,
     is_stream: bool,
     header: &Header,
-    way: Way,
+    way: Direction,
     payload: &Payload,
 ) {
     if is_half_full() {
@@ -340,7 +353,7 @@ fn copy(
         proto: header.proto,
         segment: segment as u16,
         class: payload.class,
-        outbound: (way == Way::Tx) as u8,
+        outbound: (way == Direction::Tx) as u8,
         pad: [0; 2],
     };
     const SIZES: [usize; 4] = PAYLOAD_SIZES;

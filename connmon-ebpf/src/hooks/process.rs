@@ -8,8 +8,8 @@ use connmon_ebpf::{
 };
 
 use crate::account::now;
-use crate::copies::{copies, mine};
 use crate::maps::{EVENTS, count, offset};
+use crate::redundant::{claims_event, copies};
 use crate::ring::wakeup;
 use crate::sock::get;
 use crate::task::{
@@ -57,7 +57,7 @@ copies! {
     /// `sched_process_fork(parent, child)`; threads come by too and are passed over.
     btf_tracepoint("sched_process_fork") sched_process_fork (ctx: BtfTracePointContext, copy) {
         let child: u64 = ctx.arg(1);
-        if mine(copy, child) && get::<u32>(child, offset!(task_pid)) == tgid_of(child) {
+        if claims_event(copy, child) && get::<u32>(child, offset!(task_pid)) == tgid_of(child) {
             record_task(kind::FORK, child, ctx.arg(0));
         }
     }
@@ -69,7 +69,7 @@ copies! {
         let task: u64 = ctx.arg(0);
         forget_thread();
         let signal: u64 = get(task, offset!(task_signal));
-        if mine(copy, task) && signal != 0 && get::<u32>(signal, offset!(signal_live)) == 0 {
+        if claims_event(copy, task) && signal != 0 && get::<u32>(signal, offset!(signal_live)) == 0 {
             record_task(kind::EXIT, task, parent_of(task));
         }
     }
@@ -79,7 +79,7 @@ copies! {
     /// `sched_process_exec(task, old_pid, bprm)`: the new program is in place and its arguments are in memory.
     btf_tracepoint("sched_process_exec") sched_process_exec (ctx: BtfTracePointContext, copy) {
         let task: u64 = ctx.arg(0);
-        if mine(copy, task) {
+        if claims_event(copy, task) {
             record_exec(task, ctx.arg(2));
         }
     }
@@ -89,7 +89,7 @@ copies! {
     /// `cgroup_attach_task(dst_cgrp, path, task, threadgroup)`.
     btf_tracepoint("cgroup_attach_task") cgroup_attach_task (ctx: BtfTracePointContext, copy) {
         let (cgroup, task): (u64, u64) = (ctx.arg(0), ctx.arg(2));
-        if mine(copy, task) && is_cgroup2(cgroup) && get::<u32>(task, offset!(task_pid)) == tgid_of(task) {
+        if claims_event(copy, task) && is_cgroup2(cgroup) && get::<u32>(task, offset!(task_pid)) == tgid_of(task) {
             // The task is not there yet.
             let mut record = describe(kind::MOVED, task, parent_of(task));
             record.cgroup = cgroup_id(cgroup);
@@ -102,7 +102,7 @@ copies! {
     /// `cgroup_mkdir(cgrp, path)`.
     btf_tracepoint("cgroup_mkdir") cgroup_mkdir (ctx: BtfTracePointContext, copy) {
         let cgroup: u64 = ctx.arg(0);
-        if mine(copy, cgroup) && is_cgroup2(cgroup) {
+        if claims_event(copy, cgroup) && is_cgroup2(cgroup) {
             record_cgroup(cgroup_id(cgroup), ctx.arg(1));
         }
     }

@@ -10,9 +10,9 @@ use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto};
 
 use super::message::{self, MSG_ERRQUEUE, MSG_PEEK};
 use super::transfer::{diverted, layered_received, tcp_sent};
-use crate::copies::{copies, mine};
 use crate::identity::{self, retire};
 use crate::maps::{SOCKS, setting};
+use crate::redundant::{claims_event, copies};
 use crate::sock;
 use crate::task::thread;
 
@@ -45,7 +45,7 @@ pub fn note(remote: Addr, header: u64) {
 copies! {
     /// `sock_send_length(sk, ret, flags)`
     btf_tracepoint("sock_send_length") sock_send_length (ctx: BtfTracePointContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             let sk: u64 = ctx.arg(0);
             let ret = i64::from(ctx.arg::<i32>(1));
             match counted(sk) {
@@ -63,7 +63,7 @@ copies! {
 copies! {
     /// `sock_recv_length(sk, ret, flags)`
     btf_tracepoint("sock_recv_length") sock_recv_length (ctx: BtfTracePointContext, copy) {
-        if mine(copy, thread()) {
+        if claims_event(copy, thread()) {
             let sk: u64 = ctx.arg(0);
             let ret = i64::from(ctx.arg::<i32>(1));
             let flags: i32 = ctx.arg(2);

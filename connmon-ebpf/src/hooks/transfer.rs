@@ -3,13 +3,13 @@
 use connmon_ebpf::{Addr, blind, flag, proto};
 
 use super::message::{MSG_ERRQUEUE, MSG_PEEK};
-use crate::account::{New, Way, create, datagram, now, send_failed, tcp_entry};
-use crate::asked;
+use crate::account::{Direction, NewEntry, create, datagram, now, send_failed, tcp_entry};
 use crate::attempt;
 use crate::calls::{self, Call};
 use crate::identity::{self, evict};
 use crate::maps::{SOCKS, is_blind, may_straddle, offset};
 use crate::pool;
+use crate::requested;
 use crate::shares::{add, own};
 use crate::sock;
 use crate::task::thread;
@@ -21,9 +21,9 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
         return;
     }
     match tcp_entry(sk) {
-        Some(entry) => add(entry, Way::Tx, bytes as u64, 1),
+        Some(entry) => add(entry, Direction::Tx, bytes as u64, 1),
         // MPTCP's master socket comes by here as well, and is not a TCP socket.
-        None if sock::class(sk) == proto::TCP => pool::moved(sk, Way::Tx, bytes as u64),
+        None if sock::class(sk) == proto::TCP => pool::moved(sk, Direction::Tx, bytes as u64),
         None => {}
     }
 }
@@ -65,8 +65,8 @@ pub fn layered_received(sk: u64, bytes: i64) {
         return;
     }
     match tcp_entry(sk) {
-        Some(entry) => add(entry, Way::Rx, bytes as u64, 1),
-        None => pool::moved(sk, Way::Rx, bytes as u64),
+        Some(entry) => add(entry, Direction::Rx, bytes as u64, 1),
+        None => pool::moved(sk, Direction::Rx, bytes as u64),
     }
 }
 
@@ -76,7 +76,7 @@ pub fn layered_received(sk: u64, bytes: i64) {
 pub fn written(sk: u64, from: u32, to: u32) {
     let Some(entry) = tcp_entry(sk) else {
         if to != from {
-            pool::moved(sk, Way::Tx, u64::from(to.wrapping_sub(from)));
+            pool::moved(sk, Direction::Tx, u64::from(to.wrapping_sub(from)));
         }
         return;
     };
@@ -89,19 +89,19 @@ pub fn written(sk: u64, from: u32, to: u32) {
     };
     // What a sockmap's programs let pass is counted with the call (`diverted_sent`).
     if to != from && !diverted(sk) {
-        add(entry, Way::Tx, u64::from(to.wrapping_sub(from)), 1);
+        add(entry, Direction::Tx, u64::from(to.wrapping_sub(from)), 1);
     }
 }
 
 /// The current thread sent `bytes` with the SYN (TCP Fast Open). Counted once, however often the socket is let go.
 #[inline(always)]
-pub fn sent_early(sk: u64, bytes: u32) {
+pub fn sent_with_syn(sk: u64, bytes: u32) {
     if bytes == 0 {
         return;
     }
     let Some(entry) = tcp_entry(sk) else {
-        if pool::sends_early(sk) {
-            pool::moved(sk, Way::Tx, u64::from(bytes));
+        if pool::is_first_sent_with_syn(sk) {
+            pool::moved(sk, Direction::Tx, u64::from(bytes));
         }
         return;
     };
@@ -113,7 +113,7 @@ pub fn sent_early(sk: u64, bytes: u32) {
         (*entry).write_seq = sock::write_seq(sk);
         (*entry).has_write_seq = 1;
     }
-    add(entry, Way::Tx, u64::from(bytes), 1);
+    add(entry, Direction::Tx, u64::from(bytes), 1);
 }
 
 /// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` tells
@@ -133,7 +133,7 @@ pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
         send_failed(sk, &remote, bytes);
         return;
     }
-    datagram(sk, proto::UDP, Way::Tx, &remote, 0, bytes as u64);
+    datagram(sk, proto::UDP, Direction::Tx, &remote, 0, bytes as u64);
 }
 
 /// A call took a datagram of `bytes` from a UDP socket.
@@ -143,8 +143,8 @@ pub fn udp_received(sk: u64, remote: Option<Addr>, bytes: i64) {
         return;
     }
     match remote {
-        Some(remote) => datagram(sk, proto::UDP, Way::Rx, &remote, 0, bytes as u64),
-        None => datagram(sk, proto::UDP, Way::Rx, &unknown(sk), flag::REMOTE_UNKNOWN, bytes as u64),
+        Some(remote) => datagram(sk, proto::UDP, Direction::Rx, &remote, 0, bytes as u64),
+        None => datagram(sk, proto::UDP, Direction::Rx, &unknown(sk), flag::REMOTE_UNKNOWN, bytes as u64),
     }
 }
 
@@ -174,7 +174,7 @@ pub fn accepted(sk: u64, is_certain: bool) {
             flags = flag::BEGIN_UNSEEN;
         }
     }
-    match create(&New { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
+    match create(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
         Some(entry) => own(entry),
         None => pool::used(sk),
     }
@@ -194,7 +194,7 @@ pub fn connecting(sk: u64, name: u64, v6: bool) {
 #[inline(always)]
 pub fn asks(sk: u64, name: u64) {
     if let Some(address) = sock::sockaddr(name) {
-        asked::note(sk, address);
+        requested::remember(sk, address);
     }
 }
 
@@ -223,7 +223,7 @@ pub fn named() {
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let Call { sk, arg: name, remote, .. } = unsafe { *note };
     if let Some(to) = sock::sockaddr(name) {
-        asked::led(sk, remote, to);
+        requested::led(sk, remote, to);
     }
     calls::forget(naming());
 }

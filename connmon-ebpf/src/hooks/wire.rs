@@ -13,7 +13,7 @@ use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
 use super::header::Header;
 use super::payload;
-use crate::account::{Way, is_current};
+use crate::account::{Direction, is_current};
 use crate::calls::{self, Call};
 use crate::maps::{FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
 use crate::pool;
@@ -45,8 +45,8 @@ pub fn take_pending(entry: *mut SockEntry) -> u64 {
     if let Some(pending) = PENDING.get_ptr(key) {
         // SAFETY: valid pointers into map values; packets may be counted at the same time.
         unsafe {
-            add(&raw mut (*entry).wire, Way::Tx, (*pending).tx_packets, (*pending).tx_bytes);
-            add(&raw mut (*entry).wire, Way::Rx, (*pending).rx_packets, (*pending).rx_bytes);
+            add(&raw mut (*entry).wire, Direction::Tx, (*pending).tx_packets, (*pending).tx_bytes);
+            add(&raw mut (*entry).wire, Direction::Rx, (*pending).rx_packets, (*pending).rx_bytes);
         }
         let _ = PENDING.remove(key);
     }
@@ -56,19 +56,19 @@ pub fn take_pending(entry: *mut SockEntry) -> u64 {
 /// A packet leaves a socket.
 #[cgroup_skb(egress)]
 pub fn wire_egress(ctx: SkBuffContext) -> i32 {
-    packet(&ctx, Way::Tx);
+    packet(&ctx, Direction::Tx);
     1
 }
 
 /// A packet reaches a socket.
 #[cgroup_skb(ingress)]
 pub fn wire_ingress(ctx: SkBuffContext) -> i32 {
-    packet(&ctx, Way::Rx);
+    packet(&ctx, Direction::Rx);
     1
 }
 
 #[inline(always)]
-fn packet(ctx: &SkBuffContext, way: Way) {
+fn packet(ctx: &SkBuffContext, way: Direction) {
     if is_off() {
         return;
     }
@@ -102,7 +102,7 @@ fn packet(ctx: &SkBuffContext, way: Way) {
     };
     let (packets, bytes) = segments.on_wire(len, &header);
     let is_counted = matches!(header.proto, proto::TCP | proto::UDP);
-    if !is_counted && way == Way::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
+    if !is_counted && way == Direction::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
         name(sk, header.remote);
     }
     let entry = match entry {
@@ -114,7 +114,7 @@ fn packet(ctx: &SkBuffContext, way: Way) {
         // SAFETY: a valid pointer into a map value.
         Some(entry) => add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
         // Those of a socket that gets no entry would wait for ever.
-        None if is_counted && !pool::is_noted(sk) => pend(&header, way, packets, bytes),
+        None if is_counted && !pool::is_noted(sk) => add_to_pending(&header, way, packets, bytes),
         None => {}
     }
 }
@@ -205,7 +205,7 @@ fn name(sk: u64, remote: Addr) {
 }
 
 #[inline(always)]
-fn pend(header: &Header, way: Way, packets: u64, bytes: u64) {
+fn add_to_pending(header: &Header, way: Direction, packets: u64, bytes: u64) {
     if !is_counting() {
         return;
     }
@@ -226,18 +226,18 @@ fn is_counting() -> bool {
 }
 
 #[inline(always)]
-fn add(wire: *mut Wire, way: Way, packets: u64, bytes: u64) {
+fn add(wire: *mut Wire, way: Direction, packets: u64, bytes: u64) {
     if !is_counting() {
         return;
     }
     // SAFETY: a valid pointer into a map value; the adds are atomic.
     unsafe {
         match way {
-            Way::Tx => {
+            Direction::Tx => {
                 add_to(&raw mut (*wire).tx_packets, packets);
                 add_to(&raw mut (*wire).tx_bytes, bytes);
             }
-            Way::Rx => {
+            Direction::Rx => {
                 add_to(&raw mut (*wire).rx_packets, packets);
                 add_to(&raw mut (*wire).rx_bytes, bytes);
             }

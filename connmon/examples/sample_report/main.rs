@@ -14,7 +14,7 @@ use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection};
 use connmon_enrich::geo::Geo;
 use connmon_record::{Coordinates, HostLocation, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
-use connmon_render::report::{Options, html, svg};
+use connmon_render::report::{PictureOptions, html, svg};
 
 use traffic::{Random, connection};
 use world::{processes, remotes, run};
@@ -60,7 +60,7 @@ fn main() -> std::io::Result<()> {
         builder.add(1, connection);
     }
     let summary = builder.finish();
-    let mut options = Options::of(&summary);
+    let mut options = PictureOptions::for_summary(&summary);
     if has("--home") {
         let at = Coordinates { latitude: 53.55, longitude: 10.0 };
         let (label, source) = ("kestrel, Hamburg".into(), "configured".into());

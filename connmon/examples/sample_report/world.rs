@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use connmon_enrich::geo::Geo;
 use connmon_record::AddressKind;
-use connmon_record::{Completeness, Direction, Gap, Process, ProcessId, Reconciliation, Run, Timestamp};
+use connmon_record::{Direction, Gap, LossCounters, Process, ProcessId, Reconciliation, Run, Timestamp};
 
 use crate::traffic::Random;
 
@@ -183,12 +183,12 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         to: Timestamp(START + 5 * HOURS + 90_000_000_000),
         reason: "connmon was killed and started again".into(),
     };
-    let lost = Completeness {
+    let lost = LossCounters {
         lost_events: 1_204,
         lost_connections: 1_100,
         lost_processes: 104,
         unattributed_rx_bytes: 48_112,
-        ..Completeness::default()
+        ..LossCounters::default()
     };
     let reconciliation = Reconciliation {
         compared: 1_377,
@@ -212,7 +212,7 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         ended: Some(Timestamp(START + 9 * HOURS)),
         last_flush: Timestamp(START + 9 * HOURS),
         going_on: false,
-        completeness: Completeness { reconciliation, ..if lossy { lost } else { Completeness::default() } },
+        completeness: LossCounters { reconciliation, ..if lossy { lost } else { LossCounters::default() } },
         gaps: if lossy { vec![gap] } else { Vec::new() },
         clock_steps: Vec::new(),
         left_out: None,
@@ -266,7 +266,7 @@ pub fn remotes(geo: &Geo, random: &mut Random) -> Vec<(IpAddr, Option<String>)> 
             } else {
                 IpAddr::V4(Ipv4Addr::from((random.next() >> 16) as u32))
             };
-            if AddressKind::of(ip) == AddressKind::Public && geo.country(ip) == Some(code) {
+            if AddressKind::of_address(ip) == AddressKind::Public && geo.country(ip) == Some(code) {
                 found.push((ip, Some(code.to_owned())));
                 break;
             }

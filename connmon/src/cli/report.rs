@@ -19,7 +19,7 @@ pub(super) const HELP: &str = "Examples:
 
 /// `connmon report`
 #[derive(Debug, Args)]
-pub struct Report {
+pub struct ReportArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,

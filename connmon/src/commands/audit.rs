@@ -10,7 +10,7 @@ use connmon_analysis::Selection;
 use connmon_analysis::format::count;
 use connmon_filter::Filter;
 use connmon_record::Connection;
-use connmon_render::export::audit::{self, Audit, Builder, By};
+use connmon_render::export::audit::{self, Audit, Builder, GroupBy};
 use connmon_render::export::completeness::write_words;
 use connmon_store::{Store, StoreError};
 
@@ -18,7 +18,7 @@ use connmon_store::{Store, StoreError};
 ///
 /// # Errors
 /// The store cannot be read, or a time not be understood.
-pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
+pub fn run(args: cli::AuditArgs) -> Result<Outcome, CommandError> {
     let Choice { selection, filter } = choice(&args.source, now())?;
     let audit = read(&args, &selection, &filter)?;
     let mut out = stdout();
@@ -47,12 +47,12 @@ pub fn run(args: cli::Audit) -> Result<Outcome, CommandError> {
     done(out, empty.then_some(NO_CONNECTION))
 }
 
-fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {
+fn read(args: &cli::AuditArgs, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {
     let store = Store::open(&args.source.db)?;
-    let usual = if args.format == TableFormat::Table { By::Exe } else { By::Process };
-    let by: Vec<By> = match args.by.as_slice() {
+    let usual = if args.format == TableFormat::Table { GroupBy::Exe } else { GroupBy::Process };
+    let by: Vec<GroupBy> = match args.by.as_slice() {
         [] => vec![usual],
-        named => named.iter().map(|by| By::from(*by)).collect(),
+        named => named.iter().map(|by| GroupBy::from(*by)).collect(),
     };
     if by.len() > 2 || by.len() == 2 && by[0] == by[1] {
         return Err(CommandError::By);
@@ -63,7 +63,7 @@ fn read(args: &cli::Audit, selection: &Selection, filter: &Filter) -> Result<Aud
         Ok::<(), StoreError>(())
     })?;
     store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;
-    let sort = args.sort.map_or(audit::Sort::usual(by[0]), Into::into);
+    let sort = args.sort.map_or(audit::GroupSort::usual(by[0]), Into::into);
     let top = args.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX));
     Ok(builder.finish(sort, top))
 }

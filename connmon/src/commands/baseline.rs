@@ -7,7 +7,7 @@ use crate::cli;
 use crate::clock::now;
 use crate::config::{Choice, choice, share};
 use connmon_analysis::Completeness;
-use connmon_analysis::baseline::{Baseline, Steady};
+use connmon_analysis::baseline::{Baseline, SteadyRemote};
 use connmon_analysis::format::{count, duration};
 use connmon_record::display_safe;
 use connmon_store::{Store, StoreError};
@@ -16,7 +16,7 @@ use connmon_store::{Store, StoreError};
 ///
 /// # Errors
 /// The store cannot be read, or an option not be understood.
-pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
+pub fn run(args: &cli::BaselineArgs) -> Result<Outcome, CommandError> {
     let at_least = share(&args.at_least)?;
     let Choice { selection, filter } = choice(&args.source, now())?;
     let store = Store::open(&args.source.db)?;
@@ -30,7 +30,7 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     let recorded = duration(baseline.recorded());
     let steady = baseline.finish(at_least);
     let nothing = steady.is_empty().then_some("no remote address is connected that long");
-    let lacks = Completeness::of(&runs, &selection).essentials();
+    let lacks = Completeness::from_runs(&runs, &selection).essentials();
     let lacks: String =
         lacks.iter().map(|statement| format!("# {}\n", display_safe(&statement.words()))).collect();
     let head = format!(
@@ -46,9 +46,9 @@ pub fn run(args: &cli::Baseline) -> Result<Outcome, CommandError> {
     done(out, nothing)
 }
 
-fn write(head: &str, steady: &[Steady], out: &mut impl Write) -> io::Result<()> {
+fn write(head: &str, steady: &[SteadyRemote], out: &mut impl Write) -> io::Result<()> {
     out.write_all(head.as_bytes())?;
-    for Steady { ip, share, connections, names } in steady {
+    for SteadyRemote { ip, share, connections, names } in steady {
         let names: String = names.iter().map(|name| format!(", {}", name.shown())).collect();
         let connections = count(*connections, "connection", "connections");
         let line = format!("{ip}  # {} of the time, {connections}{names}", percent(*share));

@@ -33,7 +33,7 @@ pub fn run(args: &cli::Dns) -> Result<Outcome, CommandError> {
     out.flush()?;
     // What was asked is answered; what the answer lacks is for whoever reads it.
     let selection = Selection { since, until, now: Some(now), ..Selection::default() };
-    let completeness = Completeness::of(&store.runs()?, &selection);
+    let completeness = Completeness::from_runs(&store.runs()?, &selection);
     let _ = write_essentials(&completeness, terminal_width(), &mut io::stderr().lock());
     done(out, (count == 0).then_some("no DNS query was recorded in this period"))
 }

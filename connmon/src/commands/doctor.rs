@@ -45,7 +45,7 @@ struct LastRecording {
     started: String,
     ended: Option<String>,
     #[serde(rename = "completeness")]
-    counters: completeness::Completeness,
+    counters: completeness::CompletenessFields,
     #[serde(skip)]
     words: Completeness,
 }
@@ -59,9 +59,9 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
         Some(path) => {
             let store = Store::open(path)?;
             let runs = store.runs()?;
-            let indicators = Indicators::of(&runs).counted(store.matching()?);
+            let indicators = Indicators::from_runs(&runs).counted(store.matching()?);
             let everything = Selection::default();
-            let all = Completeness::of(&runs, &everything);
+            let all = Completeness::from_runs(&runs, &everything);
             Some(StoreFinding {
                 path: display_safe(&path.display().to_string()).into_owned(),
                 recordings: runs.len(),

@@ -7,8 +7,8 @@ use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, terminal_width,
 use crate::cli::{self, ExportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice};
-use connmon_analysis::redact::{Redactor, What};
-use connmon_analysis::{Completeness, GeoNotes, OwnEnds};
+use connmon_analysis::redact::{Redaction, Redactor};
+use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder};
 use connmon_record::{Connection, Run};
 use connmon_render::export::completeness::write_words;
 use connmon_render::export::connections::Jsonl;
@@ -53,7 +53,7 @@ fn write<W: Write + Send>(
     let runs = store.runs()?;
     let mut sink = sink(format, &mut *out, &runs)?;
     let (mut count, mut inexact, mut preexisting) = (0, 0, 0);
-    let (mut moved, mut own) = ([0_u64; 2], OwnEnds::default());
+    let (mut moved, mut own) = ([0_u64; 2], HostInternalFinder::default());
     store.for_each(selection.since, selection.until, filter, |run, mut connection: Connection| {
         let part = selection.part_of(connection.clone());
         own.add(&part);
@@ -68,10 +68,10 @@ fn write<W: Write + Send>(
     })?;
     // Read last: what was lost until now is in it.
     let runs = store.runs()?;
-    let mut completeness = Completeness::of(&runs, selection);
+    let mut completeness = Completeness::from_runs(&runs, selection);
     completeness.note_connections(inexact, preexisting);
     completeness.note_own(own.finish());
-    let geo = GeoNotes::of(&runs);
+    let geo = GeoNotes::from_runs(&runs);
     sink.finish(&Closing { completeness: &completeness, geo: &geo, runs: &runs, connections: count, moved })?;
     out.flush()?;
     if matches!(format, ExportFormat::Csv | ExportFormat::ZeekJson) {
@@ -90,7 +90,7 @@ pub(super) fn write_csv(
     store: &Store,
     Choice { selection, filter }: &Choice,
     only: Option<&HashSet<i64>>,
-    what: What,
+    what: Redaction,
     out: &mut dyn Write,
 ) -> Result<u64, CommandError> {
     let mut sink = Csv::new(out)?;

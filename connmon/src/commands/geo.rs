@@ -6,8 +6,8 @@ mod lookup;
 mod status;
 
 use super::{CommandError, Outcome};
-use crate::cli::{Databases, Geo as Args, GeoCommand};
-use crate::config::{Places, geo_folder};
+use crate::cli::{Databases, GeoCommand, GeoCommands as Args};
+use crate::config::{GeoConfig, geo_folder};
 use connmon_enrich::geo::Geo;
 use connmon_record::display_safe;
 
@@ -44,6 +44,6 @@ fn told(geo: Geo) -> Geo {
 }
 
 /// The databases of a recording or a replay.
-pub(super) fn of(places: &Places) -> Result<Geo, CommandError> {
+pub(super) fn open_databases(places: &GeoConfig) -> Result<Geo, CommandError> {
     Ok(told(Geo::open(&places.files, places.folder.as_deref())?))
 }

@@ -11,7 +11,7 @@ use crate::config::{self, ConfigError};
 use connmon_analysis::Indicators;
 use connmon_analysis::format::{count, grouped};
 use connmon_filter::ioc::{IocError, Lists, Skipped};
-use connmon_filter::{Filter, Row};
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Timestamp, Untrusted, display_safe};
 use connmon_render::export::indicators::{write_json, write_json_lists, write_text};
 use connmon_store::{Editor, Store, StoreError};
@@ -69,7 +69,8 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
     let time = now();
     let flushed: HashMap<i64, Timestamp> =
         store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
-    let mut keeper = editor.map(|editor| Keeper::begin(editor, &lists, flushed.keys(), time)).transpose()?;
+    let mut keeper =
+        editor.map(|editor| HitWriter::begin(editor, &lists, flushed.keys(), time)).transpose()?;
     let mut indicators = Indicators::of_lists(lists.abouts());
     let (mut out, json) = (stdout(), args.format == TextFormat::Json);
     let room = terminal_width();
@@ -79,7 +80,8 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
     store.for_each(None, None, &Filter::default(), |run, mut connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
         let known = std::mem::take(&mut connection.hits);
-        for found in lists.matches(&Row::of(&connection, watched), connection.remote.port) {
+        for found in lists.matches(&FilterRow::from_connection(&connection, watched), connection.remote.port)
+        {
             let is = |hit: &&Hit| {
                 (&hit.list, hit.kind, &hit.indicator) == (found.about, found.kind, &found.indicator)
             };
@@ -89,7 +91,7 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
                     let list = found.about.clone();
                     let hit = Hit { indicator: found.indicator, kind: found.kind, list, time };
                     if let Some(keeper) = keeper {
-                        keeper.keep(connection.id, found.list, &hit);
+                        keeper.add(connection.id, found.list, &hit);
                     }
                     hit
                 }
@@ -128,7 +130,7 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
 
 /// Writes hits into the store, when everything is read: before, SQLite could not use its log anew, and that would grow by all
 /// that is written.
-struct Keeper {
+struct HitWriter {
     editor: Editor,
     /// The lists' ids in the store, in their order.
     ids: Vec<i64>,
@@ -140,7 +142,7 @@ struct Keeper {
     hits: Vec<(i64, usize)>,
 }
 
-impl Keeper {
+impl HitWriter {
     fn begin<'a>(
         mut editor: Editor,
         lists: &Lists,
@@ -152,7 +154,7 @@ impl Keeper {
         Ok(Self { editor, ids, found: Vec::new(), places: HashMap::new(), hits: Vec::new() })
     }
 
-    fn keep(&mut self, connection: i64, list: usize, hit: &Hit) {
+    fn add(&mut self, connection: i64, list: usize, hit: &Hit) {
         let place = *self.places.entry((list, hit.kind, hit.indicator.clone())).or_insert_with(|| {
             self.found.push((self.ids[list], hit.clone()));
             self.found.len() - 1

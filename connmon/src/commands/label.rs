@@ -8,7 +8,7 @@ use crate::cli;
 use crate::clock::now;
 use crate::config::{ConfigError, File, FileError};
 use connmon_analysis::format::{count, grouped};
-use connmon_filter::{Filter, Row};
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::Timestamp;
 use connmon_store::{Editor, Store};
 
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 4096;
 ///
 /// # Errors
 /// The configuration has no rules, or the store cannot be written.
-pub fn run(args: &cli::Label) -> Result<Outcome, CommandError> {
+pub fn run(args: &cli::LabelArgs) -> Result<Outcome, CommandError> {
     let File { path, rules, .. } = File::load(args.config.as_deref(), now())?;
     if rules.is_empty() {
         let error = path.map_or(FileError::None, FileError::NoRules);
@@ -37,7 +37,7 @@ pub fn run(args: &cli::Label) -> Result<Outcome, CommandError> {
     let (mut connections, mut labelled) = (0, 0);
     store.for_each(None, None, &Filter::default(), |run, connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
-        let label = rules.label(&Row::of(&connection, watched));
+        let label = rules.label(&FilterRow::from_connection(&connection, watched));
         connections += 1;
         labelled += u64::from(label.is_some());
         if label != connection.label.as_deref() {

@@ -17,7 +17,7 @@ use connmon_filter::Filter;
 use connmon_live::attach::{AttachError, Updates, connect};
 use connmon_live::scroll::Scroll;
 use connmon_live::tui::{self, TuiError};
-use connmon_live::{Board, save, socket_of};
+use connmon_live::{LiveState, save, socket_of};
 use connmon_render::report::payload::DEFAULT_ROWS;
 use connmon_system::files;
 use recorder::Recorder;
@@ -54,10 +54,10 @@ fn screen(updates: &Updates, filter: Filter, args: &cli::Live) -> Result<Outcome
 }
 
 /// Writes the report of what is shown into the folder that we are in.
-fn save_report(board: &Board, filter: &Filter) -> Result<PathBuf, String> {
+fn save_report(live: &LiveState, filter: &Filter) -> Result<PathBuf, String> {
     let time: String = now().to_string().chars().take(19).filter(|c| !"-:".contains(*c)).collect();
     let path = std::path::absolute(format!("connmon-live-{time}.html")).map_err(|error| error.to_string())?;
-    files::replace(&path, |out| save::write(board, filter, DEFAULT_ROWS, out))
+    files::replace(&path, |out| save::write(live, filter, DEFAULT_ROWS, out))
         .map_err(|error| error.to_string())?;
     Ok(path)
 }
@@ -88,7 +88,7 @@ fn attach(args: &cli::Live) -> Result<(Updates, Option<Recorder>), CommandError>
 /// Writes lines until the recorder ends, the reader goes, or a signal comes.
 fn scroll(updates: &Updates, filter: Filter, args: &cli::Live) -> Result<Outcome, CommandError> {
     let stop = stopped()?;
-    let mut board = Board::new(args.keep, false);
+    let mut live = LiveState::new(args.keep, false);
     // A line at a time, also into a pipe.
     let mut scroll = Scroll::new(io::stdout(), filter, args.format == ScrollFormat::Jsonl);
     while !stop.load(Ordering::Relaxed) {
@@ -99,14 +99,14 @@ fn scroll(updates: &Updates, filter: Filter, args: &cli::Live) -> Result<Outcome
         };
         match update {
             Ok(update) => {
-                let changes = board.apply(&update);
+                let changes = live.apply(&update);
                 if let Some(missed @ 1..) = update.snapshot.filter(|part| part.first).map(|part| part.missed)
                 {
-                    scroll.missed(board.now(), missed)?;
+                    scroll.missed(live.now(), missed)?;
                 }
-                scroll.write(&board, &changes.events)?;
+                scroll.write(&live, &changes.events)?;
             }
-            Err(AttachError::Gone) if board.has_ended() => return Ok(Outcome::Done),
+            Err(AttachError::Gone) if live.has_ended() => return Ok(Outcome::Done),
             Err(error) => return Err(error.into()),
         }
     }

@@ -13,7 +13,7 @@ use connmon_analysis::Completeness;
 use connmon_analysis::format::duration;
 use connmon_capture::{limits, privileges};
 use connmon_enrich::Enricher;
-use connmon_live::hub::Socket;
+use connmon_live::broadcaster::Socket;
 use connmon_record::frame::file;
 use connmon_render::export::completeness::write_words;
 use connmon_store::{Store, Writer};
@@ -23,12 +23,12 @@ use connmon_system::files;
 ///
 /// # Errors
 /// Not root, a refused program, an unwritable store, and so on.
-pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
+pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     let now = now();
     let file = config::File::load(args.config.as_deref(), now)?;
     file.fill(&mut args);
     let filter = config::filter(&args.choice, now)?;
-    let lists = super::ioc::read(&args.judging.ioc, false)?;
+    let lists = super::ioc::read(&args.classification.ioc, false)?;
     let settings = Recording::try_from(args)?;
     // SAFETY: only returns a number.
     if unsafe { libc::geteuid() } != 0 {
@@ -36,9 +36,9 @@ pub fn run(mut args: cli::Record) -> Result<Outcome, CommandError> {
     }
     privileges::check().map_err(RecordError::from)?;
     limits::check().map_err(RecordError::from)?;
-    let geo = super::geo::of(&settings.places)?;
+    let geo = super::geo::open_databases(&settings.places)?;
     settings.make_folder()?;
-    let store = Writer::open(&settings.db)?.keeping(filter).judging(file.rules, lists);
+    let store = Writer::open(&settings.db)?.with_recording_filter(filter).with_classifier(file.rules, lists);
     let capture = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();

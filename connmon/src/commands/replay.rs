@@ -6,7 +6,7 @@ use super::{CommandError, Outcome, report};
 use crate::batch_writer::BatchWriter;
 use crate::cli;
 use crate::clock::now;
-use crate::config::{self, Places};
+use crate::config::{self, GeoConfig};
 use connmon_analysis::format::{count, grouped};
 use connmon_enrich::Enricher;
 use connmon_record::frame::{Frame, file};
@@ -23,22 +23,22 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     let (rules, secrets) = match &args.config {
         Some(path) => {
             let file = config::File::load(Some(path), now)?;
-            file.fill_shared(&mut args.choice, &mut args.places, &mut args.judging);
+            file.fill_shared(&mut args.choice, &mut args.places, &mut args.classification);
             (file.rules, file.secrets)
         }
         None => Default::default(),
     };
     let filter = config::filter(&args.choice, now)?;
-    let lists = super::ioc::read(&args.judging.ioc, false)?;
+    let lists = super::ioc::read(&args.classification.ioc, false)?;
     let name = args.capture.display().to_string();
     let failed = |error| CommandError::Capture(name.clone(), error);
     let mut reader = file::Reader::open(&args.capture).map_err(failed)?;
-    let places = Places::try_from(args.places)?;
-    let geo = super::geo::of(&places)?;
+    let places = GeoConfig::try_from(args.places)?;
+    let geo = super::geo::open_databases(&places)?;
     if let Some(path) = &args.report {
         files::check_place(path).map_err(|error| CommandError::File(path.display().to_string(), error))?;
     }
-    let store = Writer::open(&args.db)?.keeping(filter).judging(rules, lists);
+    let store = Writer::open(&args.db)?.with_recording_filter(filter).with_classifier(rules, lists);
     let mut writer = BatchWriter::new(Enricher::new(geo, places.location), store);
     let mut tracker = Tracker::default().redacting(secrets);
     let (mut frames, mut ended) = (0, false);

@@ -13,13 +13,13 @@ use crate::cli::{self, Redact, ReportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice, location};
 use connmon_analysis::findings::findings;
-use connmon_analysis::lanes::Lanes;
-use connmon_analysis::redact::{Redactor, What};
+use connmon_analysis::redact::{Redaction, Redactor};
+use connmon_analysis::timeline_rows::TimelineRows;
 use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Summary, Window};
 use connmon_record::{Connection, HostLocation, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
 use connmon_render::report::svg::{self, Frame};
-use connmon_render::report::{Options, html, json, text};
+use connmon_render::report::{PictureOptions, html, json, text};
 use connmon_store::{Store, StoreError};
 
 /// Cells of a timeline in text, and in a picture.
@@ -29,7 +29,7 @@ const CELLS: [usize; 2] = [80, 360];
 ///
 /// # Errors
 /// The store cannot be read, or the file cannot be written.
-pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
+pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
     if !args.compare.is_empty() {
         return compare::run(&args);
     }
@@ -57,9 +57,9 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
         ReportFormat::SvgTimeline => Some(CELLS[1]),
         _ => None,
     };
-    let (summary, payload, lanes) = read.all(&store, choice)?;
+    let (summary, payload, timeline_rows) = read.all(&store, choice)?;
     let empty = summary.totals.figures.connections == 0 && !everything;
-    let options = Options {
+    let options = PictureOptions {
         title: args.title,
         case: args.case,
         operator: args.operator,
@@ -67,8 +67,8 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
         findings: findings(&summary, before.as_ref()),
         ..options(&summary, home)
     };
-    let step = lanes.as_ref().map_or(0, Lanes::step_ns);
-    let lanes = lanes.map(Lanes::finish).unwrap_or_default();
+    let step = timeline_rows.as_ref().map_or(0, TimelineRows::step_ns);
+    let timeline_rows = timeline_rows.map(TimelineRows::finish).unwrap_or_default();
     let mut payload = Some(payload);
     to(&out, |out| {
         match (format, payload.take()) {
@@ -76,10 +76,10 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
             (ReportFormat::SvgMap, _) => {
                 writeln!(out, "{}", svg::map(&summary, &options, Frame::Standalone))?
             }
-            (ReportFormat::SvgTimeline, _) => writeln!(out, "{}", svg::timeline(&summary, &lanes))?,
+            (ReportFormat::SvgTimeline, _) => writeln!(out, "{}", svg::timeline(&summary, &timeline_rows))?,
             (ReportFormat::SvgHilbert, _) => writeln!(out, "{}", svg::hilbert(&summary))?,
             (ReportFormat::SvgBars, _) => writeln!(out, "{}", svg::bars(&summary))?,
-            (ReportFormat::Txt, _) => text::write(&summary, &lanes, step, out)?,
+            (ReportFormat::Txt, _) => text::write(&summary, &timeline_rows, step, out)?,
             (ReportFormat::Json, _) => json::write(&summary, &options, out)?,
             (ReportFormat::Csv | ReportFormat::Html, _) => {}
         }
@@ -89,7 +89,7 @@ pub fn run(args: cli::Report) -> Result<Outcome, CommandError> {
 }
 
 /// Where a report goes.
-fn target(args: &cli::Report, format: ReportFormat) -> PathBuf {
+fn target(args: &cli::ReportArgs, format: ReportFormat) -> PathBuf {
     let usual = || PathBuf::from("connmon-report").with_extension(format.extension());
     args.out.clone().unwrap_or_else(usual)
 }
@@ -111,14 +111,14 @@ fn to<T>(
 }
 
 /// What is to be taken out.
-fn what(redact: &[Redact]) -> What {
+fn what(redact: &[Redact]) -> Redaction {
     let has = |one| redact.contains(&one);
-    What { users: has(Redact::Users), cmdline: has(Redact::Cmdline), internal: has(Redact::Internal) }
+    Redaction { users: has(Redact::Users), cmdline: has(Redact::Cmdline), internal: has(Redact::Internal) }
 }
 
 /// Writes the page of everything in a store into a file.
 pub(super) fn write_html(store: &Store, path: &Path) -> Result<(), CommandError> {
-    let read = Read { only: None, what: What::default(), rows: DEFAULT_ROWS, cells: None };
+    let read = Read { only: None, what: Redaction::default(), rows: DEFAULT_ROWS, cells: None };
     let (summary, payload, _) = read.all(store, Choice::default())?;
     write_file(path, |out| html::write(&summary, payload, &options(&summary, None), out))
 }
@@ -127,7 +127,7 @@ pub(super) fn write_html(store: &Store, path: &Path) -> Result<(), CommandError>
 struct Read {
     /// Only these connections.
     only: Option<HashSet<i64>>,
-    what: What,
+    what: Redaction,
     /// Connections that the page carries.
     rows: usize,
     /// Cells of a timeline, if one is wanted.
@@ -140,30 +140,31 @@ impl Read {
         &self,
         store: &Store,
         Choice { selection, filter }: Choice,
-    ) -> Result<(Summary, Payload, Option<Lanes>), StoreError> {
+    ) -> Result<(Summary, Payload, Option<TimelineRows>), StoreError> {
         let (since, until) = (selection.since, selection.until);
         let mut redactor = Redactor::new(self.what);
         let runs: Vec<_> = store.runs()?.into_iter().map(|run| redactor.run(run)).collect();
-        let window = Window::of(&runs, &selection).unwrap_or(Window { from: Timestamp(0), to: Timestamp(1) });
-        let mut lanes = self.cells.map(|cells| Lanes::new(window, cells));
+        let window =
+            Window::covering(&runs, &selection).unwrap_or(Window { from: Timestamp(0), to: Timestamp(1) });
+        let mut timeline_rows = self.cells.map(|cells| TimelineRows::new(window, cells));
         let mut payload = Payload::new(&runs, self.rows);
         let mut builder = Builder::new(runs, redactor.selection(selection), DEFAULT_CONNECTION_CAP);
         store.for_each(since, until, &filter, |run, connection: Connection| {
             if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
                 let connection = redactor.connection(connection.between(since, until));
                 payload.add(run, &connection);
-                lanes.iter_mut().for_each(|lanes| lanes.add(&connection));
+                timeline_rows.iter_mut().for_each(|timeline_rows| timeline_rows.add(&connection));
                 builder.add(run, connection);
             }
             Ok::<(), StoreError>(())
         })?;
-        Ok((builder.finish(), payload, lanes))
+        Ok((builder.finish(), payload, timeline_rows))
     }
 }
 
 /// `home` is where the host stands, if not where its recording says. No time of making: equal stores give equal
 /// reports.
-fn options(summary: &Summary, home: Option<HostLocation>) -> Options {
-    let recorded = Options::of(summary);
-    Options { home: home.or(recorded.home), ..recorded }
+fn options(summary: &Summary, home: Option<HostLocation>) -> PictureOptions {
+    let recorded = PictureOptions::for_summary(summary);
+    PictureOptions { home: home.or(recorded.home), ..recorded }
 }

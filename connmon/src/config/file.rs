@@ -205,7 +205,7 @@ impl File {
     }
 
     /// Puts what it says where the command line of a recording says nothing.
-    pub fn fill(&self, args: &mut cli::Record) {
+    pub fn fill(&self, args: &mut cli::RecordArgs) {
         let record = &self.record;
         args.db = args.db.take().or_else(|| record.db.clone());
         args.ring_bytes = args.ring_bytes.or(record.ring_bytes.as_ref().map(|bytes| *bytes.get_ref()));
@@ -216,18 +216,18 @@ impl File {
         args.no_wire = args.no_wire.or(record.no_wire);
         args.no_names = args.no_names.or(record.no_names);
         args.backend = args.backend.or_else(|| match record.backend.as_ref()?.get_ref().as_str() {
-            "auto" => Some(cli::Backend::Auto),
+            "auto" => Some(cli::BackendArg::Auto),
             name => Backend::ALL.into_iter().find(|backend| backend.name() == name).map(Into::into),
         });
-        self.fill_shared(&mut args.choice, &mut args.places, &mut args.judging);
+        self.fill_shared(&mut args.choice, &mut args.places, &mut args.classification);
     }
 
     /// The same, for what a replay has too.
     pub fn fill_shared(
         &self,
         choice: &mut cli::Choice,
-        places: &mut cli::Places,
-        judging: &mut cli::Judging,
+        places: &mut cli::GeoArgs,
+        classification: &mut cli::ClassificationArgs,
     ) {
         let record = &self.record;
         let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
@@ -235,8 +235,8 @@ impl File {
         if choice.filter_file.is_empty() {
             choice.filter_file = record.filter_file.iter().map(str::to_owned).collect();
         }
-        if judging.ioc.is_empty() {
-            judging.ioc = record.ioc.iter().map(PathBuf::from).collect();
+        if classification.ioc.is_empty() {
+            classification.ioc = record.ioc.iter().map(PathBuf::from).collect();
         }
         places.location = places.location.take().or_else(|| text(&record.location));
         let databases = &mut places.databases;

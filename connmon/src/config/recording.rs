@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ConfigError, Places};
+use super::{ConfigError, GeoConfig};
 use crate::cli;
 use connmon_live::socket_of;
 use connmon_record::{Backend, CaptureOptions, length};
@@ -27,15 +27,15 @@ pub struct Recording {
     /// What the kernel side is to do.
     pub options: CaptureOptions,
     /// Where places come from.
-    pub places: Places,
+    pub places: GeoConfig,
     /// Whom reverse DNS is asked of; `None` if nobody is, and within it the servers of this host.
     pub resolve: Option<Option<SocketAddr>>,
 }
 
-impl TryFrom<cli::Record> for Recording {
+impl TryFrom<cli::RecordArgs> for Recording {
     type Error = ConfigError;
 
-    fn try_from(args: cli::Record) -> Result<Self, ConfigError> {
+    fn try_from(args: cli::RecordArgs) -> Result<Self, ConfigError> {
         let length = args.length.map(|text| length(&text).ok_or(ConfigError::Length(text))).transpose()?;
         let usual = CaptureOptions::default();
         let ring_bytes = args.ring_bytes.unwrap_or(usual.ring_bytes);
@@ -46,7 +46,7 @@ impl TryFrom<cli::Record> for Recording {
         Ok(Self {
             socket: (!args.no_socket).then_some(socket),
             db,
-            backend: args.backend.and_then(cli::Backend::wanted),
+            backend: args.backend.and_then(cli::BackendArg::wanted),
             length,
             capture: args.capture,
             report: args.report,

@@ -7,7 +7,7 @@ use super::Pipeline;
 use super::writing::Writing;
 use crate::stderr::{self, Stderr};
 use connmon_analysis::format::{bytes, count, grouped};
-use connmon_record::Completeness;
+use connmon_record::LossCounters;
 use connmon_record::rows::Batch;
 
 /// Without a terminal, a line this often.
@@ -22,7 +22,7 @@ pub struct Progress {
     shown: Instant,
     tx_bytes: u64,
     rx_bytes: u64,
-    completeness: Completeness,
+    completeness: LossCounters,
     left_out: u64,
     /// Bytes of memory that wait for the store.
     waiting: usize,
@@ -35,7 +35,7 @@ impl Progress {
             shown: Instant::now(),
             tx_bytes: 0,
             rx_bytes: 0,
-            completeness: Completeness::default(),
+            completeness: LossCounters::default(),
             left_out: 0,
             waiting: 0,
         }

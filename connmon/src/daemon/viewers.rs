@@ -2,7 +2,7 @@
 
 use connmon_capture::privileges;
 use connmon_live::Update;
-use connmon_live::hub::{Hub, Socket};
+use connmon_live::broadcaster::{Broadcaster, Socket};
 use connmon_record::Timestamp;
 use connmon_record::rows::Batch;
 use connmon_store::Writer;
@@ -14,7 +14,7 @@ const ABOUT: i64 = 1_000_000_000;
 #[derive(Default)]
 pub struct Viewers {
     socket: Option<Socket>,
-    hub: Option<Hub>,
+    broadcaster: Option<Broadcaster>,
     /// When they were last told of the recording as a whole.
     about: Timestamp,
 }
@@ -29,7 +29,7 @@ impl Viewers {
     pub(super) fn serve(&mut self) {
         let serve = |socket: Socket| socket.serve(privileges::none, privileges::only_look);
         match self.socket.take().map(serve).transpose() {
-            Ok(hub) => self.hub = hub,
+            Ok(broadcaster) => self.broadcaster = broadcaster,
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }
@@ -37,8 +37,8 @@ impl Viewers {
 
     /// Whether somebody looks who keeps up; a look that can be taken from elsewhere.
     pub(super) fn watched(&self) -> Box<dyn Fn() -> bool> {
-        match &self.hub {
-            Some(hub) => hub.watched(),
+        match &self.broadcaster {
+            Some(broadcaster) => broadcaster.watched(),
             None => Box::new(|| false),
         }
     }
@@ -46,12 +46,12 @@ impl Viewers {
     /// Tells of what was just written into `store`. What cannot be read back, they are told later.
     pub(super) fn tell(&mut self, store: &mut Writer, batch: Batch) {
         let verdicts = store.take_verdicts();
-        let Some(hub) = &mut self.hub else { return };
+        let Some(broadcaster) = &mut self.broadcaster else { return };
         let due = batch.start.is_some() || batch.ended || batch.time.0.saturating_sub(self.about.0) >= ABOUT;
         let about = due.then(|| store.about().ok().flatten()).flatten();
         if about.is_some() {
             self.about = batch.time;
         }
-        hub.tell(Update::of(batch, verdicts, about));
+        broadcaster.publish(Update::from_batch(batch, verdicts, about));
     }
 }

@@ -38,13 +38,13 @@ struct Job {
 pub(super) struct Writing {
     jobs: Sender<Job>,
     thread: JoinHandle<Option<StoreError>>,
-    state: Arc<State>,
+    state: Arc<WritingState>,
     watched: Box<dyn Fn() -> bool>,
 }
 
 /// What both sides know.
 #[derive(Default)]
-struct State {
+struct WritingState {
     /// Bytes of memory that wait.
     waiting: AtomicUsize,
     /// How long the last batch took, microseconds.
@@ -63,7 +63,7 @@ impl Writing {
     /// There is no room for a thread.
     pub(super) fn start(writer: BatchWriter, viewers: Viewers) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
-        let state = Arc::new(State::default());
+        let state = Arc::new(WritingState::default());
         let (shared, watched) = (state.clone(), viewers.watched());
         let thread = thread::Builder::new().name("store".into()).spawn(move || {
             privileges::only_write();
@@ -153,7 +153,7 @@ struct Failing {
 struct Thread {
     writer: BatchWriter,
     viewers: Viewers,
-    state: Arc<State>,
+    state: Arc<WritingState>,
     /// That the store has moved has been told.
     told: bool,
 }

@@ -1,4 +1,4 @@
-//! A server over a board that the test feeds, and one request at a time.
+//! A server over a live state that the test feeds, and one request at a time.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use connmon_live::attach::AttachError;
 use connmon_live::update::{FORMAT, Snapshot};
 use connmon_live::web::{ServeError, Server, Settings, Token};
 use connmon_record::rows::{ConnectionRow, ProcessRow, TrafficRow};
-use connmon_record::{Completeness, Direction, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
+use connmon_record::{Direction, Endpoint, Facts, LossCounters, Process, ProcessId, Proto, Run, Timestamp};
 
 pub const START: i64 = 1_780_000_000_000_000_000;
 /// Longer than any answer takes.
@@ -113,7 +113,7 @@ pub fn snapshot() -> Update {
         ended: None,
         last_flush: Timestamp(START),
         going_on: true,
-        completeness: Completeness::default(),
+        completeness: LossCounters::default(),
         gaps: vec![],
         clock_steps: Vec::new(),
         left_out: None,

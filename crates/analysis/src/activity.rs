@@ -1,7 +1,7 @@
 //! When connections were opened, in equal steps of time.
 
 use super::Window;
-use super::groups::Figures;
+use super::groups::GroupFigures;
 use connmon_record::Timestamp;
 
 const BUCKETS: u64 = 120;
@@ -45,7 +45,7 @@ impl Activity {
     }
 
     /// Counts a connection, as its figures do.
-    pub(super) fn add(&mut self, opened: Timestamp, figures: Figures) {
+    pub(super) fn add(&mut self, opened: Timestamp, figures: GroupFigures) {
         let Ok(offset) = u64::try_from(opened.0.saturating_sub(self.from.0)) else {
             self.before += figures.connections;
             return;

@@ -13,7 +13,7 @@ const NAMES: usize = 3;
 
 /// An address and how long it was connected.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Steady {
+pub struct SteadyRemote {
     /// The address.
     pub ip: IpAddr,
     /// The share of the recorded time, from 0 to 1.
@@ -25,7 +25,7 @@ pub struct Steady {
 }
 
 #[derive(Default)]
-struct Remote {
+struct RemoteSpans {
     spans: Spans,
     connections: u64,
     names: BTreeSet<Untrusted>,
@@ -35,14 +35,14 @@ struct Remote {
 pub struct Baseline {
     recorded: Spans,
     ends: HashMap<i64, i64>,
-    remotes: HashMap<IpAddr, Remote>,
+    remotes: HashMap<IpAddr, RemoteSpans>,
 }
 
 impl Baseline {
     /// Over the time of these recordings that is selected, without their gaps.
     pub fn new(runs: &[Run], selection: &Selection) -> Self {
         let (mut recorded, mut gaps) = (Spans::default(), Spans::default());
-        if let Some(window) = Window::of(runs, selection) {
+        if let Some(window) = Window::covering(runs, selection) {
             for run in runs {
                 recorded.add(run.started.max(window.from).0, run.known_end().min(window.to).0);
                 run.gaps.iter().for_each(|gap| gaps.add(gap.from.0, gap.to.0));
@@ -81,19 +81,19 @@ impl Baseline {
     }
 
     /// The addresses that were connected for at least this share of the recorded time, the steadiest first.
-    pub fn finish(self, at_least: f64) -> Vec<Steady> {
+    pub fn finish(self, at_least: f64) -> Vec<SteadyRemote> {
         let recorded = self.recorded.length();
         let share = |connected: u64| if recorded == 0 { 0.0 } else { connected as f64 / recorded as f64 };
         let each = self.remotes.into_iter().map(|(ip, mut remote)| {
             remote.spans.order();
-            Steady {
+            SteadyRemote {
                 ip,
                 share: share(remote.spans.common(&self.recorded)),
                 connections: remote.connections,
                 names: remote.names.into_iter().collect(),
             }
         });
-        let mut steady: Vec<Steady> =
+        let mut steady: Vec<SteadyRemote> =
             each.filter(|remote| recorded > 0 && remote.share >= at_least).collect();
         steady.sort_by_key(|remote| (Reverse((remote.share * 1e9) as u64), remote.ip));
         steady

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::findings::Watch;
-use super::groups::{Figures, Groups, Newest, Split, users};
-use super::kept::Keeper;
-use super::rows::{ProcessKey, ProcessRow, RemoteRow, ServiceRow, Totals};
-use super::{Activity, Indicators, OwnEnds, Selection, Window, service_of};
+use super::findings::FindingsBuilder;
+use super::groups::{FiguresByProtocol, GroupFigures, Groups, Newest, users};
+use super::rows::{ProcessKey, ProcessRow, RemoteRow, SelectionTotals, ServiceRow};
+use super::top_connections::TopConnections;
+use super::{Activity, HostInternalFinder, Indicators, Selection, Window, service_of};
 use connmon_record::AddressKind;
 use connmon_record::{Connection, End, Process, ProcessId, Proto, Run, Timestamp};
 
@@ -23,17 +23,17 @@ pub struct Builder {
     boots: HashMap<i64, Arc<str>>,
     last_words: HashMap<i64, Timestamp>,
     pub(super) indicators: Indicators,
-    pub(super) totals: Totals,
-    pub(super) own: OwnEnds,
-    pub(super) unowned: Figures,
+    pub(super) totals: SelectionTotals,
+    pub(super) own: HostInternalFinder,
+    pub(super) unowned: GroupFigures,
     pub(super) activity: Activity,
-    pub(super) keeper: Keeper,
-    pub(super) watch: Watch,
+    pub(super) keeper: TopConnections,
+    pub(super) watch: FindingsBuilder,
     pub(super) processes: Groups<ProcessKey, OpenProcess>,
     pub(super) remotes: Groups<IpAddr, OpenRemote>,
     pub(super) services: Groups<(Proto, u16), ServiceRow>,
-    pub(super) protocols: Groups<Proto, Figures>,
-    pub(super) ends: Groups<Option<End>, Figures>,
+    pub(super) protocols: Groups<Proto, GroupFigures>,
+    pub(super) ends: Groups<Option<End>, GroupFigures>,
     pub(super) process_remote: HashSet<(usize, usize)>,
     service_process: HashSet<(usize, usize)>,
     service_remote: HashSet<(usize, usize)>,
@@ -43,7 +43,7 @@ pub struct Builder {
 pub(super) struct OpenProcess {
     /// But for its figures.
     pub(super) row: ProcessRow,
-    pub(super) figures: Split,
+    pub(super) figures: FiguresByProtocol,
     /// `row.process` is of the newest connection.
     newest: Newest<()>,
 }
@@ -60,20 +60,20 @@ impl Builder {
     /// connections are kept; the figures count all.
     pub fn new(mut runs: Vec<Run>, selection: Selection, connection_cap: usize) -> Self {
         runs.sort_by_key(|run| (run.started, run.id));
-        let window = Window::of(&runs, &selection);
+        let window = Window::covering(&runs, &selection);
         Self {
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
             last_words: runs.iter().map(|run| (run.id, run.last_flush)).collect(),
             activity: Activity::new(window),
-            keeper: Keeper::new(connection_cap),
-            watch: Watch::default(),
+            keeper: TopConnections::new(connection_cap),
+            watch: FindingsBuilder::default(),
             window,
             selection,
-            indicators: Indicators::of(&runs),
+            indicators: Indicators::from_runs(&runs),
             runs,
-            totals: Totals::default(),
-            own: OwnEnds::default(),
-            unowned: Figures::default(),
+            totals: SelectionTotals::default(),
+            own: HostInternalFinder::default(),
+            unowned: GroupFigures::default(),
             processes: Groups::default(),
             remotes: Groups::default(),
             services: Groups::default(),
@@ -87,20 +87,20 @@ impl Builder {
 
     /// Counts a connection of the recording `run`.
     pub fn add(&mut self, run: i64, connection: Connection) {
-        let figures = Figures::of(&connection);
+        let figures = GroupFigures::of(&connection);
         self.totals.figures += figures;
         self.totals.preexisting += u64::from(connection.preexisting);
         self.indicators.add(&connection);
         self.own.add(&connection);
         self.activity.add(connection.opened, figures);
-        *self.protocols.row(connection.proto, |_| Figures::default()) += figures;
-        *self.ends.row(connection.end, |_| Figures::default()) += figures;
+        *self.protocols.row(connection.proto, |_| GroupFigures::default()) += figures;
+        *self.ends.row(connection.end, |_| GroupFigures::default()) += figures;
 
         let service = (connection.proto, service_of(&connection).port);
         let in_services = self.services.place(service, |&(proto, port)| ServiceRow {
             proto,
             port,
-            figures: Figures::default(),
+            figures: GroupFigures::default(),
             processes: 0,
             remotes: 0,
         });
@@ -146,15 +146,15 @@ impl Builder {
                 key: key.clone(),
                 process: process.clone(),
                 other_exes: BTreeSet::new(),
-                figures: Figures::default(),
-                tcp: Figures::default(),
-                udp: Figures::default(),
+                figures: GroupFigures::default(),
+                tcp: GroupFigures::default(),
+                udp: GroupFigures::default(),
                 remotes: 0,
                 countries: 0,
                 first_seen: connection.opened,
                 last_seen: connection.opened,
             },
-            figures: Split::default(),
+            figures: FiguresByProtocol::default(),
             newest: Newest::default(),
         });
         let OpenProcess { row, newest, .. } = self.processes.at(index);
@@ -168,22 +168,22 @@ impl Builder {
         index
     }
 
-    fn process(&mut self, index: usize, connection: &Connection, figures: Figures) {
+    fn process(&mut self, index: usize, connection: &Connection, figures: GroupFigures) {
         let OpenProcess { row, figures: all, .. } = self.processes.at(index);
         all.count(connection.proto, figures);
         row.first_seen = row.first_seen.min(connection.opened);
         row.last_seen = row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
     }
 
-    fn remote(&mut self, connection: &Connection, service: (Proto, u16), figures: Figures) -> usize {
+    fn remote(&mut self, connection: &Connection, service: (Proto, u16), figures: GroupFigures) -> usize {
         let index = self.remotes.place(connection.remote.ip, |&ip| OpenRemote {
             row: RemoteRow {
                 ip,
-                kind: AddressKind::of(ip),
+                kind: AddressKind::of_address(ip),
                 names: BTreeSet::new(),
                 country: None,
                 place: None,
-                figures: Figures::default(),
+                figures: GroupFigures::default(),
                 processes: Vec::new(),
                 services: BTreeSet::new(),
                 first_seen: connection.opened,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Completeness, Figures, Own, Summary, Verdict, Window};
+use super::{Completeness, GroupFigures, HostInternal, Summary, Verdict, Window};
 use connmon_record::{Service, Untrusted, country_of};
 
 /// Grown is what has at least so many times the bytes,
@@ -40,9 +40,9 @@ pub struct Difference {
     /// What it is called. It can be captured text.
     pub name: String,
     /// In the first.
-    pub before: Figures,
+    pub before: GroupFigures,
     /// In the second.
-    pub after: Figures,
+    pub after: GroupFigures,
 }
 
 /// The differences of one kind of thing.
@@ -58,23 +58,24 @@ pub struct Section {
 
 /// Two summaries side by side.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct SummaryComparison {
     /// The time of each.
     pub windows: [Option<Window>; 2],
     /// The figures of each.
-    pub totals: [Figures; 2],
+    pub totals: [GroupFigures; 2],
     /// What is in these figures twice.
-    pub own: [Own; 2],
+    pub own: [HostInternal; 2],
     /// What is missing from each: whether what is not in it did not happen.
     pub completeness: [Completeness; 2],
     /// The differences.
     pub sections: Vec<Section>,
 }
 
-impl Comparison {
+impl SummaryComparison {
     /// What changed from the first to the second.
-    pub fn of(before: &Summary, after: &Summary) -> Self {
-        let section = |title, of: &dyn Fn(&Summary) -> Named| Section::new(title, of(before), of(after));
+    pub fn between(before: &Summary, after: &Summary) -> Self {
+        let section =
+            |title, of: &dyn Fn(&Summary) -> NamedTotals| Section::new(title, of(before), of(after));
         let mut remotes = section("Remote addresses", &remotes);
         // An address is the same with another name, or with none.
         let named: BTreeMap<String, &Untrusted> = [before, after]
@@ -108,34 +109,34 @@ fn time(side: &Summary) -> Option<Window> {
     side.completeness.coverage.asked.filter(|_| nothing).or(side.window)
 }
 
-type Named = BTreeMap<String, Figures>;
+type NamedTotals = BTreeMap<String, GroupFigures>;
 
-fn named(rows: impl Iterator<Item = (String, Figures)>) -> Named {
-    let mut all = Named::new();
+fn named(rows: impl Iterator<Item = (String, GroupFigures)>) -> NamedTotals {
+    let mut all = NamedTotals::new();
     for (name, figures) in rows {
         *all.entry(name).or_default() += figures;
     }
     all
 }
 
-fn programs(summary: &Summary) -> Named {
+fn programs(summary: &Summary) -> NamedTotals {
     let name =
         |comm: &Untrusted, exe: &Untrusted| if exe.is_empty() { comm.raw() } else { exe.raw() }.to_owned();
     named(summary.processes.iter().map(|row| (name(&row.process.comm, &row.process.exe), row.figures)))
 }
 
-fn remotes(summary: &Summary) -> Named {
+fn remotes(summary: &Summary) -> NamedTotals {
     named(summary.remotes.iter().map(|row| (row.ip.to_string(), row.figures)))
 }
 
-fn countries(summary: &Summary) -> Named {
+fn countries(summary: &Summary) -> NamedTotals {
     let name = |code: &str| country_of(code).map_or(code, |country| country.name).to_owned();
     named(
         summary.countries.iter().map(|row| (row.code.as_deref().map_or("unknown".into(), name), row.figures)),
     )
 }
 
-fn services(summary: &Summary) -> Named {
+fn services(summary: &Summary) -> NamedTotals {
     named(summary.services.iter().map(|row| {
         let name = Service::name_of(row.proto, row.port).unwrap_or_default();
         (format!("{}/{} {name}", row.port, row.proto).trim_end().to_owned(), row.figures)
@@ -143,7 +144,7 @@ fn services(summary: &Summary) -> Named {
 }
 
 impl Section {
-    fn new(title: &'static str, before: Named, mut after: Named) -> Self {
+    fn new(title: &'static str, before: NamedTotals, mut after: NamedTotals) -> Self {
         let (mut differences, mut same) = (Vec::new(), 0);
         for (name, before) in before {
             let now = after.remove(&name);
@@ -160,7 +161,7 @@ impl Section {
         differences.extend(after.into_iter().map(|(name, after)| Difference {
             change: Change::New,
             name,
-            before: Figures::default(),
+            before: GroupFigures::default(),
             after,
         }));
         differences.sort_by_key(|one| {
@@ -208,7 +209,7 @@ mod tests {
                 (1, connection(2, 0, &ssh, "9.9.9.9:22", 5, 5)),
             ],
         );
-        let comparison = Comparison::of(&before, &after);
+        let comparison = SummaryComparison::between(&before, &after);
         let changes = |title: &str| -> Vec<(Change, String)> {
             let section = comparison.sections.iter().find(|section| section.title == title).unwrap();
             section.differences.iter().map(|one| (one.change, one.name.clone())).collect()

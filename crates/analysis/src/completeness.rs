@@ -5,7 +5,7 @@ mod words;
 
 use serde::Serialize;
 
-use super::Own;
+use super::HostInternal;
 use super::selection::{Selection, Window};
 use connmon_record::{ClockStep, Run};
 
@@ -98,7 +98,7 @@ pub struct Completeness {
     /// The answer in one word.
     pub verdict: Verdict,
     /// The sums of all recordings' counters, over their whole length.
-    pub counters: connmon_record::Completeness,
+    pub counters: connmon_record::LossCounters,
     /// Which parts of the time that was asked for were recorded, and which were not.
     pub coverage: Coverage,
     /// When the clock was set while something was recorded.
@@ -111,12 +111,12 @@ pub struct Completeness {
 
 impl Completeness {
     /// Merges what the recordings say of themselves.
-    pub fn of(runs: &[Run], selection: &Selection) -> Self {
+    pub fn from_runs(runs: &[Run], selection: &Selection) -> Self {
         Self::of_time(runs, selection.asked(runs), selection)
     }
 
     fn of_time(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
-        let coverage = Coverage::of(runs, asked, selection);
+        let coverage = Coverage::from_runs(runs, asked, selection);
         // What a recording lost is no matter of a time that it does not reach.
         let reached = |run: &&Run| {
             let is_in =
@@ -126,7 +126,7 @@ impl Completeness {
         let of_time: Vec<&Run> = runs.iter().filter(reached).collect();
         let counters = of_time
             .iter()
-            .fold(connmon_record::Completeness::default(), |sum, run| merged(sum, &run.completeness));
+            .fold(connmon_record::LossCounters::default(), |sum, run| merged(sum, &run.completeness));
         let unfinished: Vec<i64> =
             of_time.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
         let clock_steps: Vec<ClockStep> =
@@ -167,7 +167,7 @@ impl Completeness {
     }
 
     /// Adds how much is in the sums twice.
-    pub fn note_own(&mut self, own: Own) {
+    pub fn note_own(&mut self, own: HostInternal) {
         self.statements.extend(words::own(own));
         self.statements.sort_by_key(|statement| statement.level);
     }
@@ -209,11 +209,11 @@ impl Completeness {
 }
 
 fn merged(
-    mut sum: connmon_record::Completeness,
-    one: &connmon_record::Completeness,
-) -> connmon_record::Completeness {
+    mut sum: connmon_record::LossCounters,
+    one: &connmon_record::LossCounters,
+) -> connmon_record::LossCounters {
     // Taken apart by name, so that a new counter cannot be forgotten here.
-    let connmon_record::Completeness {
+    let connmon_record::LossCounters {
         lost_events,
         lost_connections,
         lost_processes,

@@ -37,14 +37,14 @@ pub struct Finding {
 
 /// Collects what only single connections tell.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct FindingsBuilder {
     long: u64,
     longest_ns: i64,
     /// Failed connections by process and minute.
     failures: HashMap<(usize, i64), u32>,
 }
 
-impl Watch {
+impl FindingsBuilder {
     /// Takes note of a connection. `owner` is its process, `lasted` how long it was watched.
     pub(super) fn add(&mut self, connection: &Connection, owner: Option<usize>, lasted: i64) {
         if lasted >= LONG_NS {
@@ -115,7 +115,7 @@ fn odd_executables(summary: &Summary) -> Vec<Finding> {
         reason: format!(
             "{}: {}.",
             count(rows.len() as u64, "process", "processes"),
-            some(rows.iter().map(|row| row.process.exe.raw().to_owned()))
+            first_few(rows.iter().map(|row| row.process.exe.raw().to_owned()))
         )
         .into(),
         filter: list("exe", "=", rows.iter().map(|row| row.process.exe.raw())).into(),
@@ -131,7 +131,7 @@ fn bursts(summary: &Summary) -> Option<Finding> {
         connections: rows.iter().map(|(row, _)| row.figures.failed).sum(),
         reason: format!(
             "At least {BURST} within a minute: {}.",
-            some(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm.raw())))
+            first_few(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm.raw())))
         )
         .into(),
         filter: format!(
@@ -154,7 +154,7 @@ fn first_seen(summary: &Summary, before: &HashSet<IpAddr>) -> Option<Finding> {
         reason: format!(
             "{} not in any earlier record of this store: {}.",
             count(new.len() as u64, "public address", "public addresses"),
-            some(
+            first_few(
                 new.iter().map(|row| row
                     .names
                     .first()
@@ -189,7 +189,7 @@ fn talkers(summary: &Summary) -> Option<Finding> {
         connections: rows.iter().map(|row| row.figures.connections).sum(),
         reason: format!(
             "A quarter of all bytes or more: {}.",
-            some(rows.iter().map(|row| {
+            first_few(rows.iter().map(|row| {
                 let share = row.figures.bytes() as f64 / all as f64 * 100.0;
                 format!("{} with {share:.0} % ({})", row.process.comm.raw(), bytes(row.figures.bytes()))
             }))
@@ -200,7 +200,7 @@ fn talkers(summary: &Summary) -> Option<Finding> {
 }
 
 /// The first of many, and how many more there are.
-fn some(names: impl Iterator<Item = String>) -> String {
+fn first_few(names: impl Iterator<Item = String>) -> String {
     let mut all: Vec<String> = Vec::new();
     for name in names {
         if !all.contains(&name) {
@@ -242,6 +242,6 @@ mod tests {
     #[test]
     fn only_some_names_are_listed() {
         let names = ["a", "b", "a", "c", "d", "e", "f"].map(str::to_owned);
-        assert_eq!(some(names.into_iter()), "a, b, c, d and 2 more");
+        assert_eq!(first_few(names.into_iter()), "a, b, c, d and 2 more");
     }
 }

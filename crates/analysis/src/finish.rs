@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::builder::{Builder, OpenProcess};
-use super::groups::{Figures, Split};
+use super::groups::{FiguresByProtocol, GroupFigures};
 use super::rows::{CountryRow, EndRow, KindRow, ProcessRow, ProtocolRow, RemoteRow};
-use super::{Completeness, Connections, Kept, Summary};
+use super::{Completeness, Connections, SelectedConnection, Summary};
 use connmon_record::AddressKind;
 use connmon_record::Connection;
 
 impl Builder {
     /// The summary of everything added.
     pub fn finish(self) -> Summary {
-        let completeness = Completeness::of(&self.runs, &self.selection);
+        let completeness = Completeness::from_runs(&self.runs, &self.selection);
         finish(self, completeness)
     }
 }
 
 fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
-    let keeper = std::mem::replace(&mut builder.keeper, super::kept::Keeper::new(0));
+    let keeper = std::mem::replace(&mut builder.keeper, super::top_connections::TopConnections::new(0));
     let (kept, by_bytes, total) = keeper.finish();
     let owned: Vec<(i64, Option<usize>, Arc<Connection>)> =
         kept.into_iter().map(|(run, c)| (run, builder.owner(run, &c), c)).collect();
@@ -30,11 +30,8 @@ fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
     let (long_lived, bursts) = (builder.watch.long(), builder.watch.bursts(&order));
     let processes = builder.processes.ranked(|open| &open.figures.all).into_iter();
     let processes: Vec<_> = processes
-        .map(|(_, OpenProcess { row, figures: Split { all: figures, tcp, udp }, .. })| ProcessRow {
-            figures,
-            tcp,
-            udp,
-            ..row
+        .map(|(_, OpenProcess { row, figures: FiguresByProtocol { all: figures, tcp, udp }, .. })| {
+            ProcessRow { figures, tcp, udp, ..row }
         })
         .collect();
     let mut remotes: Vec<RemoteRow> =
@@ -61,7 +58,11 @@ fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
     totals.countries = countries.iter().filter(|row| row.code.is_some()).count() as u64;
     let rows = owned
         .into_iter()
-        .map(|(run, owner, connection)| Kept { run, process: owner.map(|index| order[index]), connection })
+        .map(|(run, owner, connection)| SelectedConnection {
+            run,
+            process: owner.map(|index| order[index]),
+            connection,
+        })
         .collect();
     Summary {
         selection: builder.selection,
@@ -115,7 +116,7 @@ fn count_pairs(builder: &mut Builder) {
 }
 
 fn countries(remotes: &[RemoteRow]) -> Vec<CountryRow> {
-    let mut rows: BTreeMap<Option<&str>, (Figures, u64, BTreeSet<usize>)> = BTreeMap::new();
+    let mut rows: BTreeMap<Option<&str>, (GroupFigures, u64, BTreeSet<usize>)> = BTreeMap::new();
     for remote in remotes.iter().filter(|row| row.kind == AddressKind::Public) {
         let (figures, count, processes) = rows.entry(remote.country.as_deref()).or_default();
         *figures += remote.figures;
@@ -139,7 +140,7 @@ fn kinds(remotes: &[RemoteRow]) -> Vec<KindRow> {
     let mut rows: BTreeMap<AddressKind, KindRow> = BTreeMap::new();
     for remote in remotes {
         let kind = remote.kind;
-        let row = rows.entry(kind).or_insert(KindRow { kind, figures: Figures::default(), remotes: 0 });
+        let row = rows.entry(kind).or_insert(KindRow { kind, figures: GroupFigures::default(), remotes: 0 });
         row.figures += remote.figures;
         row.remotes += 1;
     }

@@ -15,7 +15,7 @@ pub struct GeoNotes {
 
 impl GeoNotes {
     /// What the recordings say of their databases. Those of an earlier version say nothing.
-    pub fn of(runs: &[Run]) -> Self {
+    pub fn from_runs(runs: &[Run]) -> Self {
         let mut databases: Vec<GeoDatabase> = Vec::new();
         for database in runs.iter().flat_map(|run| &run.geo).map(safe) {
             if !databases.contains(&database) {

@@ -16,7 +16,7 @@ pub struct Indicators {
 
 impl Indicators {
     /// Of the lists of these recordings, each once.
-    pub fn of(runs: &[Run]) -> Self {
+    pub fn from_runs(runs: &[Run]) -> Self {
         Self::of_lists(runs.iter().flat_map(|run| &run.lists))
     }
 

@@ -14,14 +14,14 @@ mod finish;
 pub mod format;
 pub mod geo;
 pub mod groups;
+mod host_internal;
 mod indicators;
-mod kept;
-pub mod lanes;
-mod own;
 pub mod redact;
 mod rows;
 mod selection;
 mod spans;
+pub mod timeline_rows;
+mod top_connections;
 
 #[cfg(test)]
 mod tests;
@@ -37,11 +37,11 @@ pub use completeness::{ClockStepRow, Completeness, Coverage, Level, Statement, V
 pub use connmon_record::AddressKind;
 pub use connmon_record::{Service, service_of};
 pub use geo::GeoNotes;
-pub use groups::Figures;
+pub use groups::GroupFigures;
+pub use host_internal::{HostInternal, HostInternalFinder};
 pub use indicators::Indicators;
-pub use own::{Own, OwnEnds};
 pub use rows::{
-    CountryRow, EndRow, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, ServiceRow, Totals,
+    CountryRow, EndRow, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, SelectionTotals, ServiceRow,
 };
 pub use selection::{Selection, Window};
 
@@ -69,11 +69,11 @@ pub struct Summary {
     /// How many connections match lists of indicators.
     pub indicators: Indicators,
     /// Figures over everything selected.
-    pub totals: Totals,
+    pub totals: SelectionTotals,
     /// The processes, most bytes first.
     pub processes: Vec<ProcessRow>,
     /// Connections for which process unknown, and that no process used.
-    pub unowned: Figures,
+    pub unowned: GroupFigures,
     /// The remote addresses, most bytes first.
     pub remotes: Vec<RemoteRow>,
     /// The countries of public remotes, most bytes first; the row without a code is "unknown".
@@ -112,7 +112,7 @@ impl Summary {
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
     /// The connections kept, by time of opening.
-    pub rows: Vec<Kept>,
+    pub rows: Vec<SelectedConnection>,
     /// How many there are in all.
     pub total: u64,
     /// Of the rows kept, how many were chosen for their bytes; the others are the newest of the rest.
@@ -128,7 +128,7 @@ impl Connections {
 
 /// A single connection with the recording it belongs to.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct SelectedConnection {
     /// The recording.
     pub run: i64,
     /// Its owner's row in [`Summary::processes`].

@@ -15,7 +15,7 @@ const FILTER: &str = "withheld: it may name what is taken out";
 
 /// What is taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct What {
+pub struct Redaction {
     /// Names and numbers of users, and their names in paths.
     pub users: bool,
     /// Command lines and working folders.
@@ -26,16 +26,16 @@ pub struct What {
 
 /// Stands in for values, in the order in which they came.
 #[derive(Debug)]
-struct StandIns<T>(HashMap<T, u32>);
+struct Pseudonyms<T>(HashMap<T, u32>);
 
-impl<T: Eq + Hash> StandIns<T> {
-    fn of(&mut self, value: T) -> u32 {
+impl<T: Eq + Hash> Pseudonyms<T> {
+    fn number_of(&mut self, value: T) -> u32 {
         let next = self.0.len() as u32 + 1;
         *self.0.entry(value).or_insert(next)
     }
 }
 
-impl<T> Default for StandIns<T> {
+impl<T> Default for Pseudonyms<T> {
     fn default() -> Self {
         Self(HashMap::new())
     }
@@ -44,17 +44,17 @@ impl<T> Default for StandIns<T> {
 /// Takes it out, connection by connection.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    what: What,
+    what: Redaction,
     /// By name, or by number where there is none.
-    users: StandIns<String>,
-    hosts: StandIns<String>,
-    names: StandIns<Untrusted>,
-    addresses: HashMap<AddressKind, StandIns<IpAddr>>,
+    users: Pseudonyms<String>,
+    hosts: Pseudonyms<String>,
+    names: Pseudonyms<Untrusted>,
+    addresses: HashMap<AddressKind, Pseudonyms<IpAddr>>,
     /// What became of each process; the original is kept, so that its place in memory stays its own.
     processes: HashMap<usize, (Arc<Process>, Arc<Process>)>,
 }
 
-impl What {
+impl Redaction {
     /// Whether anything is taken out.
     pub fn is_anything(self) -> bool {
         self != Self::default()
@@ -73,14 +73,14 @@ impl What {
 
 impl Redactor {
     /// Takes this out.
-    pub fn new(what: What) -> Self {
+    pub fn new(what: Redaction) -> Self {
         Self { what, ..Self::default() }
     }
 
     /// A recording without it.
     pub fn run(&mut self, mut run: Run) -> Run {
         if self.what.internal {
-            run.host = format!("host-{}", self.hosts.of(run.host));
+            run.host = format!("host-{}", self.hosts.number_of(run.host));
             if let Some(location) = &mut run.location {
                 location.label = "this host".into();
             }
@@ -111,7 +111,8 @@ impl Redactor {
         }
         for name in &mut connection.names {
             if internal || (self.what.internal && is_internal_name(name.name.raw())) {
-                name.name = format!("internal-{}", self.names.of(std::mem::take(&mut name.name))).into();
+                name.name =
+                    format!("internal-{}", self.names.number_of(std::mem::take(&mut name.name))).into();
             }
             name.process = name.process.take().map(|process| self.process(&process));
         }
@@ -136,8 +137,8 @@ impl Redactor {
         if !is_internal(ip) {
             return ip;
         }
-        let kind = AddressKind::of(ip);
-        let number = self.addresses.entry(kind).or_default().of(ip);
+        let kind = AddressKind::of_address(ip);
+        let number = self.addresses.entry(kind).or_default().number_of(ip);
         let low = u128::from(number);
         match (ip, kind) {
             (IpAddr::V4(_), AddressKind::Cgnat) => Ipv4Addr::from(0x6440_0000 + number).into(),
@@ -181,7 +182,7 @@ impl Redactor {
         let name = process.user.take().map(Untrusted::into_raw).filter(|name| !name.is_empty());
         let mut number = |uid: u32, name: Option<&String>| match uid {
             0 => 0,
-            _ => 1000 + self.users.of(name.cloned().unwrap_or_else(|| uid.to_string())),
+            _ => 1000 + self.users.number_of(name.cloned().unwrap_or_else(|| uid.to_string())),
         };
         let same = process.euid == process.uid;
         let uid = number(process.uid, name.as_ref());
@@ -207,7 +208,7 @@ impl Redactor {
         for captured in [&mut process.exe, &mut process.cwd, &mut process.cmdline] {
             let mut text = self.without_homes(captured.raw());
             if let Some(name) = name.as_ref().filter(|name| *name != "root") {
-                let user = format!("user-{}", self.users.of(name.clone()));
+                let user = format!("user-{}", self.users.number_of(name.clone()));
                 text = text.replace(&format!("/{name}/"), &format!("/{user}/"));
                 if text.ends_with(&format!("/{name}")) {
                     text.truncate(text.len() - name.len());
@@ -233,7 +234,7 @@ impl Redactor {
             let name = &rest[start..start + length];
             out.push_str(&rest[..start]);
             if !name.is_empty() {
-                out.push_str(&format!("user-{}", self.users.of(name.to_owned())));
+                out.push_str(&format!("user-{}", self.users.number_of(name.to_owned())));
             }
             rest = &rest[start + length..];
         }
@@ -243,7 +244,7 @@ impl Redactor {
 
 /// Whether an address tells something of the network that this host is in.
 fn is_internal(ip: IpAddr) -> bool {
-    matches!(AddressKind::of(ip), AddressKind::Private | AddressKind::LinkLocal | AddressKind::Cgnat)
+    matches!(AddressKind::of_address(ip), AddressKind::Private | AddressKind::LinkLocal | AddressKind::Cgnat)
 }
 
 /// Whether a name is one of a private network: RFC 6762, RFC 8375, and what is customary.
@@ -261,7 +262,7 @@ mod tests {
     use connmon_fixtures::{connection, process};
     use connmon_record::{Hit, IndicatorList, Name, NameSource, Timestamp};
 
-    fn one() -> Connection {
+    fn sample_connection() -> Connection {
         let mut mira = Process::clone(&process(100, 5, "curl"));
         (mira.uid, mira.user) = (1000, Some("mira".into()));
         mira.exe = "/home/mira/bin/curl".into();
@@ -290,18 +291,19 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_gone_and_the_rest_stays() {
-        let all = What { users: true, cmdline: true, internal: true };
+        let all = Redaction { users: true, cmdline: true, internal: true };
         let mut redactor = Redactor::new(all);
-        let [first, second] = [redactor.connection(one()), redactor.connection(one())];
+        let [first, second] =
+            [redactor.connection(sample_connection()), redactor.connection(sample_connection())];
         let text = format!("{first:?}");
         for secret in ["mira", "secret", "192.168.7", "intra.lan", "1000,"] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
         assert_eq!((first.remote, first.tx_bytes()), (second.remote, second.tx_bytes()));
-        assert_eq!(AddressKind::of(first.remote.ip), AddressKind::Private);
+        assert_eq!(AddressKind::of_address(first.remote.ip), AddressKind::Private);
         assert!(text.contains("/home/user-1/bin/curl"), "{text}");
-        let mut none = Redactor::new(What::default());
-        assert_eq!(none.connection(one()), one());
+        let mut none = Redactor::new(Redaction::default());
+        assert_eq!(none.connection(sample_connection()), sample_connection());
     }
 
     #[test]
@@ -313,8 +315,8 @@ mod tests {
         tool.cgroup = "/user.slice/user-1000.slice/session-3.scope".into();
         tool.place.unit = Some("session-3.scope".into());
         let root = connection(2, 0, &Arc::new(tool), "9.9.9.9:443", 1, 1);
-        let mut redactor = Redactor::new(What { users: true, ..What::default() });
-        let (before, hers) = (redactor.connection(root), redactor.connection(one()));
+        let mut redactor = Redactor::new(Redaction { users: true, ..Redaction::default() });
+        let (before, hers) = (redactor.connection(root), redactor.connection(sample_connection()));
         let text = format!("{before:?}{hers:?}");
         assert!(
             !text.contains("/home/mira") && !text.contains("user-1000") && !text.contains("user/1000"),
@@ -326,8 +328,8 @@ mod tests {
 
     #[test]
     fn internal_addresses_in_command_lines_are_gone_with_them() {
-        let what = What { internal: true, ..What::default() };
-        let shown = Redactor::new(what).connection(one());
+        let what = Redaction { internal: true, ..Redaction::default() };
+        let shown = Redactor::new(what).connection(sample_connection());
         assert_eq!(shown.owner.unwrap().cmdline, "");
         assert_eq!(what.words(), "internal addresses (and command lines, which can name them)");
     }
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn a_filter_is_withheld_if_anything_is() {
         let selection = || Selection { filter: "user:mira".into(), ..Selection::default() };
-        let users = Redactor::new(What { users: true, ..What::default() });
+        let users = Redactor::new(Redaction { users: true, ..Redaction::default() });
         assert_eq!(users.selection(selection()).filter, FILTER);
         assert_eq!(users.selection(Selection::default()), Selection::default());
         assert_eq!(Redactor::default().selection(selection()), selection());
@@ -343,7 +345,7 @@ mod tests {
 
     #[test]
     fn public_addresses_and_names_stay() {
-        let mut redactor = Redactor::new(What { internal: true, ..What::default() });
+        let mut redactor = Redactor::new(Redaction { internal: true, ..Redaction::default() });
         let mut public = connection(1, 0, &process(1, 1, "a"), "8.8.8.8:53", 1, 1);
         public.names = vec![Name {
             name: "dns.google".into(),

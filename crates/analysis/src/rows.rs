@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Own;
-use super::groups::Figures;
+use super::HostInternal;
+use super::groups::GroupFigures;
 use connmon_record::{AddressKind, End, Location, Process, ProcessId, Proto, Timestamp, Untrusted};
 
 /// Figures over everything selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct SelectionTotals {
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Connections that existed before their recording began.
     pub preexisting: u64,
     /// Connections whose both ends are here: they are in the figures twice.
-    pub own: Own,
+    pub own: HostInternal,
     /// Distinct processes.
     pub processes: u64,
     /// Distinct remote addresses.
@@ -44,11 +44,11 @@ pub struct ProcessRow {
     /// Other executables that the same process ran before or after, at most eight.
     pub other_exes: BTreeSet<Untrusted>,
     /// Its connections, with what it moved itself on them.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// TCP alone.
-    pub tcp: Figures,
+    pub tcp: GroupFigures,
     /// UDP alone.
-    pub udp: Figures,
+    pub udp: GroupFigures,
     /// Distinct remote addresses.
     pub remotes: u64,
     /// Distinct countries of public remotes.
@@ -73,7 +73,7 @@ pub struct RemoteRow {
     /// What else is known of it.
     pub place: Option<Arc<Location>>,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Rows of [`Summary::processes`](super::Summary::processes) that used it, in ascending order.
     pub processes: Vec<usize>,
     /// Service ports used, at most eight, the lowest.
@@ -90,7 +90,7 @@ pub struct CountryRow {
     /// ISO 3166-1 alpha-2; `None` for public addresses whose country is not known.
     pub code: Option<String>,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Distinct remote addresses.
     pub remotes: u64,
     /// Distinct processes.
@@ -103,7 +103,7 @@ pub struct KindRow {
     /// The kind.
     pub kind: AddressKind,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Distinct remote addresses.
     pub remotes: u64,
 }
@@ -116,7 +116,7 @@ pub struct ServiceRow {
     /// The port of the side that was called; 0 where there is none.
     pub port: u16,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Distinct processes.
     pub processes: u64,
     /// Distinct remote addresses.
@@ -129,7 +129,7 @@ pub struct ProtocolRow {
     /// The protocol.
     pub proto: Proto,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
 }
 
 /// How often connections ended in one way.

@@ -90,7 +90,7 @@ impl Serialize for Window {
 
 impl Window {
     /// From the first recording to the last, cut to the selection.
-    pub fn of(runs: &[Run], selection: &Selection) -> Option<Self> {
+    pub fn covering(runs: &[Run], selection: &Selection) -> Option<Self> {
         let first = runs.iter().map(|run| run.started).min()?;
         let last = runs.iter().map(Run::known_end).max()?;
         let from = selection.since.map_or(first, |since| since.max(first));

@@ -6,7 +6,7 @@ use crate::summarize as summary;
 use connmon_fixtures::groups::{Golden, Told};
 use connmon_fixtures::{SECOND, START, connection, process, run, share};
 use connmon_record::AddressKind;
-use connmon_record::{Completeness as Counters, End, Gap, KernelTotals, LeftOut, Proto, Timestamp};
+use connmon_record::{End, Gap, KernelTotals, LeftOut, LossCounters as Counters, Proto, Timestamp};
 
 /// A little of everything.
 fn varied() -> Summary {
@@ -330,7 +330,7 @@ fn a_summary_adds_up_as_the_contract_of_groups_says() {
     let golden = Golden::read();
     let s = summary(vec![run(1, 0)], golden.connections().into_iter().map(|connection| (1, connection)));
     assert_eq!(told_of(None, &s.totals.figures), golden.all);
-    let told = |rows: Vec<(Option<String>, Figures)>| -> Vec<Told> {
+    let told = |rows: Vec<(Option<String>, GroupFigures)>| -> Vec<Told> {
         rows.iter().map(|(key, figures)| told_of(key.as_deref(), figures)).collect()
     };
     let processes = s.processes.iter().map(|row| (Some(golden.name(&row.process)), row.figures));

@@ -14,7 +14,7 @@ use super::epochs::Epochs;
 use super::probe_log::ProbeLog;
 use super::probes::{self, ProbeError, Probes};
 use super::snapshot::{self, SnapshotError};
-use super::switch::Switch;
+use super::switch::CountingSwitch;
 use super::sys::{self, Scratch};
 use super::{OBJECT, surroundings};
 use connmon_record::frame::{Counters, Frame, Start};
@@ -51,7 +51,7 @@ pub enum CaptureError {
 pub struct Capture {
     /// `None` once detached.
     probes: Option<Probes>,
-    switch: Switch,
+    switch: CountingSwitch,
     epochs: Epochs,
     /// When the programs stopped to count.
     ended: Option<u64>,
@@ -105,7 +105,7 @@ impl Capture {
     ) -> Result<Self, CaptureError> {
         raise_memlock_limit();
         let mut probes = probes::attach(backend, options)?;
-        let mut switch = Switch::of(&mut probes)?;
+        let mut switch = CountingSwitch::from_probes(&mut probes)?;
         let watched = watched(&probes)?;
         let missed_before = skipped(&watched);
         let epochs = Epochs::new(&options).map_err(CaptureError::Grace)?;
@@ -124,7 +124,7 @@ impl Capture {
         snapshot::processes(&mut probes, &mut emit)?;
         // Attaching takes a lot of it, for a moment.
         connmon_system::memory::give_back();
-        let log = options.probe_log.then(|| ProbeLog::of(&mut probes.ebpf)).transpose()?;
+        let log = options.probe_log.then(|| ProbeLog::from_object(&mut probes.ebpf)).transpose()?;
         let mut take = |name: &'static str| {
             probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
         };
@@ -186,7 +186,7 @@ impl Capture {
             count += 1;
             if item.starts_with(&kind::PAYLOAD.to_ne_bytes()) {
                 match self.sniffer.take(&item) {
-                    Ok(all) => all.into_iter().for_each(|one| emit(Frame::Sighting(Box::new(one)))),
+                    Ok(all) => all.into_iter().for_each(|one| emit(Frame::Observation(Box::new(one)))),
                     Err(error) => malformed(&mut self.malformed, &error),
                 }
                 continue;

@@ -5,7 +5,7 @@ use std::io;
 
 use connmon_ebpf::{SockEntry, proto};
 
-use super::switch::Switch;
+use super::switch::CountingSwitch;
 use super::sys::{self, Grace};
 use connmon_record::CaptureOptions;
 
@@ -37,7 +37,7 @@ impl Epochs {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn advance(&mut self, switch: &mut Switch, flows: u64) -> io::Result<()> {
+    pub fn advance(&mut self, switch: &mut CountingSwitch, flows: u64) -> io::Result<()> {
         let now = sys::boot_time_ns();
         if flows > self.many || now.saturating_sub(self.raised_ns) >= self.idle_ns / 2 {
             self.raised_ns = now;

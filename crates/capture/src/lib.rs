@@ -8,6 +8,7 @@ mod epochs;
 pub mod executable;
 pub mod foreign;
 pub mod hosts;
+pub mod inspector;
 pub mod interfaces;
 pub mod limits;
 mod offsets;
@@ -18,7 +19,6 @@ mod snapshot;
 pub mod surroundings;
 mod switch;
 mod sys;
-pub mod witness;
 
 pub use sys::{boot_time_ns, clock_offset_ns};
 

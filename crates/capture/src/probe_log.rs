@@ -12,7 +12,7 @@ pub(super) struct ProbeLog(EbpfLogger<ToTracing>);
 
 impl ProbeLog {
     /// Takes the probes' log from the loaded object.
-    pub(super) fn of(ebpf: &mut Ebpf) -> Result<Self, CaptureError> {
+    pub(super) fn from_object(ebpf: &mut Ebpf) -> Result<Self, CaptureError> {
         EbpfLogger::init_with_logger(ebpf, ToTracing)
             .map(Self)
             .map_err(|error| CaptureError::ProbeLog(error.to_string()))

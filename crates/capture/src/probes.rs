@@ -17,7 +17,7 @@ use super::{OBJECT, offsets, sys};
 use connmon_record::{Backend, CaptureOptions, NO_NAMES, NO_PACKETS};
 pub(super) use kernel::cgroup_mount;
 use kernel::{Preemption, cgroup_root, receive_functions};
-use programs::{BIRTH, COMMON, FENTRY, KPROBE, NESTED, Place, Probe, TRACEPOINT, WIRE};
+use programs::{AttachPoint, BIRTH, COMMON, FENTRY, KPROBE, NESTED, Probe, TRACEPOINT, WIRE};
 
 mod kernel;
 mod programs;
@@ -297,12 +297,12 @@ pub fn is_own(name: &[u8]) -> bool {
 /// The programs for one hook in the order in which they are to be attached, so that the copies run in rising order: a
 /// tracepoint calls in the order of attaching (tracepoint_add_func(), kernel/tracepoint.c), a trampoline in the reverse
 /// (bpf_trampoline_link_prog() adds at the head, kernel/bpf/trampoline.c).
-fn names(program: &str, place: Place, copies: u32) -> Vec<String> {
+fn names(program: &str, place: AttachPoint, copies: u32) -> Vec<String> {
     let further = (2..=copies).map(|number| format!("{program}_{number}"));
     let rising = std::iter::once(program.to_owned()).chain(further);
     match place {
-        Place::TpBtf => rising.collect(),
-        Place::FEntry | Place::FExit => rising.collect::<Vec<_>>().into_iter().rev().collect(),
+        AttachPoint::TpBtf => rising.collect(),
+        AttachPoint::FEntry | AttachPoint::FExit => rising.collect::<Vec<_>>().into_iter().rev().collect(),
         _ => vec![program.to_owned()],
     }
 }
@@ -310,7 +310,7 @@ fn names(program: &str, place: Place, copies: u32) -> Vec<String> {
 fn place_one(
     ebpf: &mut Ebpf,
     name: &str,
-    place: Place,
+    place: AttachPoint,
     target: &str,
     types: &aya::Btf,
     cgroup: Option<&File>,
@@ -318,32 +318,32 @@ fn place_one(
 ) -> Result<(), ProgramError> {
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     match place {
-        Place::TpBtf => {
+        AttachPoint::TpBtf => {
             let program: &mut BtfTracePoint = program.try_into()?;
             program.load(target, types)?;
             program.attach()?;
         }
-        Place::FEntry => {
+        AttachPoint::FEntry => {
             let program: &mut FEntry = program.try_into()?;
             program.load(target, types)?;
             program.attach()?;
         }
-        Place::FExit => {
+        AttachPoint::FExit => {
             let program: &mut FExit = program.try_into()?;
             program.load(target, types)?;
             program.attach()?;
         }
-        Place::KProbe => {
+        AttachPoint::KProbe => {
             let program: &mut KProbe = program.try_into()?;
             program.load()?;
             program.attach(target, 0)?;
         }
-        Place::SockAddr => {
+        AttachPoint::SockAddr => {
             let program: &mut CgroupSockAddr = program.try_into()?;
             program.load()?;
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
         }
-        Place::SockAddrFirst | Place::SockAddrEarly => {
+        AttachPoint::SockAddrFirst | AttachPoint::SockAddrEarly => {
             let program: &mut CgroupSockAddr = program.try_into()?;
             program.load()?;
             let attach_type = match target {
@@ -357,7 +357,7 @@ fn place_one(
             let cgroup = cgroup.ok_or(ProgramError::NotAttached)?;
             match (sys::attach_first(program.fd()?.as_fd(), cgroup.as_fd(), attach_type), place) {
                 (Ok(link), _) => links.push(link),
-                (Err(_), Place::SockAddrEarly) => {
+                (Err(_), AttachPoint::SockAddrEarly) => {
                     program.attach(cgroup, CgroupAttachMode::Single)?;
                 }
                 (Err(error), _) => {
@@ -366,21 +366,21 @@ fn place_one(
                 }
             }
         }
-        Place::Egress | Place::Ingress => {
+        AttachPoint::Egress | AttachPoint::Ingress => {
             let program: &mut CgroupSkb = program.try_into()?;
             program.load()?;
             let way = match place {
-                Place::Egress => CgroupSkbAttachType::Egress,
+                AttachPoint::Egress => CgroupSkbAttachType::Egress,
                 _ => CgroupSkbAttachType::Ingress,
             };
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, way, CgroupAttachMode::Single)?;
         }
         // Attached when it is read.
-        Place::Iter => {
+        AttachPoint::Iter => {
             let program: &mut Iter = program.try_into()?;
             program.load(target, types)?;
         }
-        Place::Sock => {
+        AttachPoint::Sock => {
             let program: &mut CgroupSock = program.try_into()?;
             program.load()?;
             program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;

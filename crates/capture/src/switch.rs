@@ -10,7 +10,7 @@ use super::sys;
 const MAP: &str = ".bss";
 
 /// The way to all programs at once.
-pub struct Switch {
+pub struct CountingSwitch {
     map: Array<MapData, [u64; 3]>,
     phase: u32,
     epoch: u32,
@@ -18,12 +18,12 @@ pub struct Switch {
     deleted: u64,
 }
 
-impl Switch {
+impl CountingSwitch {
     /// Takes the switch of these programs, which is off.
     ///
     /// # Errors
     /// The object has none.
-    pub fn of(probes: &mut Probes) -> Result<Self, MapError> {
+    pub fn from_probes(probes: &mut Probes) -> Result<Self, MapError> {
         let map = probes.ebpf.take_map(MAP).ok_or_else(|| MapError::InvalidName { name: MAP.into() })?;
         // What is seen until the time is known may be older.
         Ok(Self { map: Array::try_from(map)?, phase: phase::OFF, epoch: 1, since_ns: u64::MAX, deleted: 0 })

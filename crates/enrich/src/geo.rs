@@ -25,7 +25,7 @@ pub use database::{Database, Flaws};
 pub use import::{ImportError, Imported, import};
 pub use licence::{is_of_registrations, usual_terms};
 pub use ranges::Ranges;
-pub use record::Record;
+pub use record::GeoRecord;
 
 /// Characters of a text that are kept.
 const LONGEST: usize = 200;
@@ -69,7 +69,7 @@ pub struct Geo {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Answer<'a> {
     /// The fields.
-    pub record: Record<'a>,
+    pub record: GeoRecord<'a>,
     /// Which database each field is from, by its place in [`Geo::databases`].
     pub from: Sources,
 }
@@ -129,7 +129,7 @@ impl Geo {
     pub fn lookup(&self, ip: IpAddr) -> Answer<'_> {
         let ip = effective_address(ip);
         let mut answer = Answer::default();
-        if AddressKind::of(ip) != AddressKind::Public {
+        if AddressKind::of_address(ip) != AddressKind::Public {
             return answer;
         }
         for (nth, database) in self.databases.iter().enumerate() {
@@ -137,7 +137,7 @@ impl Geo {
             // Databases also write "None", "ZZ" or "AP" (somewhere in Asia): no countries.
             found.country = found.country.and_then(country_of).map(|country| country.code);
             answer.add(found, nth);
-            let Record { country, city, asn, org, .. } = answer.record;
+            let GeoRecord { country, city, asn, org, .. } = answer.record;
             if country.is_some() && city.is_some() && asn.is_some() && org.is_some() {
                 break;
             }
@@ -152,7 +152,7 @@ impl Geo {
 }
 
 impl<'a> Answer<'a> {
-    fn add(&mut self, found: Record<'a>, nth: usize) {
+    fn add(&mut self, found: GeoRecord<'a>, nth: usize) {
         let agrees =
             |one: Option<&str>, other: Option<&str>| one.is_none() || other.is_none() || one == other;
         let (record, from) = (&mut self.record, &mut self.from);

@@ -8,7 +8,7 @@ use connmon_record::{AddressKind, Coordinates, HostLocation, country_of};
 /// The place of the first of these addresses that is public and known.
 pub(super) fn locate(geo: &Geo, own: impl Iterator<Item = IpAddr>) -> Option<HostLocation> {
     let mut before = None;
-    own.filter(|ip| before.replace(*ip) != Some(*ip) && AddressKind::of(*ip) == AddressKind::Public)
+    own.filter(|ip| before.replace(*ip) != Some(*ip) && AddressKind::of_address(*ip) == AddressKind::Public)
         .find_map(|ip| place_of(geo, ip))
 }
 

@@ -19,7 +19,7 @@ const MAX_REMEMBERED: usize = 131_072;
 /// Completes batches before they are stored.
 pub struct Enricher {
     geo: Geo,
-    known: HashMap<IpAddr, Known>,
+    known: HashMap<IpAddr, StoredLocation>,
     /// The names of the databases that answered together, by their numbers.
     sources: HashMap<Vec<usize>, Arc<str>>,
     configured: Option<HostLocation>,
@@ -29,7 +29,7 @@ pub struct Enricher {
 
 /// What is stored of an address.
 #[derive(Clone, Default)]
-struct Known {
+struct StoredLocation {
     country: Option<String>,
     place: Option<Arc<Location>>,
 }
@@ -53,7 +53,7 @@ impl Enricher {
         for row in &mut batch.connections {
             let Self { geo, known, sources, .. } = self;
             let ip = row.remote.ip;
-            let known = known.entry(ip).or_insert_with(|| Known::new(geo, &geo.lookup(ip), sources));
+            let known = known.entry(ip).or_insert_with(|| StoredLocation::new(geo, &geo.lookup(ip), sources));
             row.country.clone_from(&known.country);
             row.place.clone_from(&known.place);
         }
@@ -66,7 +66,7 @@ impl Enricher {
     }
 }
 
-impl Known {
+impl StoredLocation {
     fn new(geo: &Geo, answer: &Answer<'_>, names: &mut HashMap<Vec<usize>, Arc<str>>) -> Self {
         let sources = answer.sources();
         if sources.is_empty() {

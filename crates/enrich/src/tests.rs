@@ -64,7 +64,7 @@ fn else_where_its_own_public_address_is() {
 fn an_address_is_looked_up_once_and_its_sources_are_named() {
     let (_folder, geo) = geo();
     let mut names = HashMap::new();
-    let known = |ip: &str, names: &mut _| Known::new(&geo, &geo.lookup(ip.parse().unwrap()), names);
+    let known = |ip: &str, names: &mut _| StoredLocation::new(&geo, &geo.lookup(ip.parse().unwrap()), names);
     let (one, other) = (known("8.8.8.8", &mut names), known("8.8.8.9", &mut names));
     let place = one.place.unwrap();
     assert_eq!(

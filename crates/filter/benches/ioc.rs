@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use connmon_filter::ioc::{Lists, read};
-use connmon_filter::{ProcessRow, Row};
+use connmon_filter::{FilterProcess, FilterRow};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const MANY: u32 = 1_000_000;
@@ -25,13 +25,13 @@ fn list() -> String {
     (0..MANY).map(line).collect()
 }
 
-fn row(ip: Ipv4Addr) -> Row<'static> {
+fn row(ip: Ipv4Addr) -> FilterRow<'static> {
     let sha256 = Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into());
-    Row {
-        processes: vec![ProcessRow { sha256, ..ProcessRow::default() }],
+    FilterRow {
+        processes: vec![FilterProcess { sha256, ..FilterProcess::default() }],
         remote: ip.into(),
         hosts: vec!["www.a.b.example.org".into()],
-        ..Row::default()
+        ..FilterRow::default()
     }
 }
 
@@ -48,7 +48,7 @@ fn matching(c: &mut Criterion) {
     });
     slow.finish();
     let lists = Lists::new(vec![read("x", text.as_bytes(), None).unwrap()]).unwrap();
-    let rows: Vec<Row<'_>> =
+    let rows: Vec<FilterRow<'_>> =
         (0..10_000_u32).map(|n| row(Ipv4Addr::from(n.wrapping_mul(0x9e37_79b9)))).collect();
     let mut each = rows.iter().cycle();
     c.bench_function("one connection against a million indicators", |b| {

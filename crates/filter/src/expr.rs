@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::fields::{self, Number, NumberFrom, Text, TextFrom};
+use super::fields::{self, NumberField, NumberFrom, TextField, TextFrom};
 use super::networks::Networks;
 use super::pattern::Pattern;
-use super::row::Row;
+use super::row::FilterRow;
 use connmon_record::Timestamp;
 use connmon_record::facts::{Cell, Fact};
 
@@ -26,11 +26,11 @@ pub enum Expr {
 #[derive(Clone)]
 pub enum Test {
     /// A text fits.
-    Text(&'static Text, Pattern),
+    Text(&'static TextField, Pattern),
     /// Any text that people would look for fits.
     Free(Pattern),
     /// A number compares so with one of these.
-    Number(&'static Number, Compare, Vec<i64>),
+    Number(&'static NumberField, Compare, Vec<i64>),
     /// The remote address is in one of these networks.
     Remote(Networks),
     /// A fact that is an address is in one of these networks.
@@ -83,7 +83,7 @@ impl Compare {
 
 impl Expr {
     /// Whether a row fits.
-    pub fn fits(&self, row: &Row<'_>) -> bool {
+    pub fn fits(&self, row: &FilterRow<'_>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.fits(row)),
             Self::Any(parts) => parts.iter().any(|part| part.fits(row)),
@@ -106,7 +106,7 @@ impl Expr {
 }
 
 impl Test {
-    fn fits(&self, row: &Row<'_>) -> bool {
+    fn fits(&self, row: &FilterRow<'_>) -> bool {
         match self {
             Self::Text(text, pattern) => text_fits(text, pattern, row),
             Self::Free(pattern) => fields::free().any(|text| text_fits(text, pattern, row)),
@@ -132,7 +132,7 @@ impl Test {
     }
 }
 
-fn text_fits(text: &Text, pattern: &Pattern, row: &Row<'_>) -> bool {
+fn text_fits(text: &TextField, pattern: &Pattern, row: &FilterRow<'_>) -> bool {
     match &text.from {
         TextFrom::Process(_, fits) => row.processes.iter().any(|process| fits(process, pattern)),
         TextFrom::Connection(_, fits)

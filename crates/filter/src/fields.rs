@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use super::pattern::{Pattern, Shape};
-use super::row::{ProcessRow, Row};
+use super::row::{FilterProcess, FilterRow};
 use super::sql::END;
 use connmon_record::End;
 use connmon_record::facts::{self, Cell, FACTS, Fact, Seen};
@@ -28,9 +28,9 @@ pub struct Field {
 /// What kind of data a field is.
 pub enum Data {
     /// Text.
-    Text(Text),
+    Text(TextField),
     /// A number.
-    Number(Number),
+    Number(NumberField),
     /// Addresses and networks.
     Network(NetworkFrom),
     /// Open at this time or later.
@@ -40,7 +40,7 @@ pub enum Data {
 }
 
 /// A field with text.
-pub struct Text {
+pub struct TextField {
     /// What a plain word means.
     pub shape: Shape,
     /// Whether free text looks here too.
@@ -52,21 +52,21 @@ pub struct Text {
 /// Where text is: columns or expressions of the store, and the same in a row.
 pub enum TextFrom {
     /// Columns of `process`; one process that fits is enough.
-    Process(&'static [&'static str], fn(&ProcessRow<'_>, &Pattern) -> bool),
+    Process(&'static [&'static str], fn(&FilterProcess<'_>, &Pattern) -> bool),
     /// Columns of `connection`, which is `c`.
-    Connection(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
+    Connection(&'static [&'static str], fn(&FilterRow<'_>, &Pattern) -> bool),
     /// Columns of `endpoint`.
-    Endpoint(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
+    Endpoint(&'static [&'static str], fn(&FilterRow<'_>, &Pattern) -> bool),
     /// The names of the other end, in their own tables; one that fits is enough.
-    Name(fn(&Row<'_>, &Pattern) -> bool),
+    Name(fn(&FilterRow<'_>, &Pattern) -> bool),
     /// Columns of `hit` and of its list; one hit that fits is enough.
-    Hit(&'static [&'static str], fn(&Row<'_>, &Pattern) -> bool),
+    Hit(&'static [&'static str], fn(&FilterRow<'_>, &Pattern) -> bool),
 }
 
 /// A field with a number.
-pub struct Number {
+pub struct NumberField {
     /// How it is written.
-    pub unit: Unit,
+    pub unit: FieldUnit,
     /// Where it is.
     pub from: NumberFrom,
 }
@@ -74,11 +74,11 @@ pub struct Number {
 /// Where a number is: as for [`TextFrom`].
 pub enum NumberFrom {
     /// A column of `process`.
-    Process(&'static str, fn(&ProcessRow<'_>) -> Option<i64>),
+    Process(&'static str, fn(&FilterProcess<'_>) -> Option<i64>),
     /// A column of `connection`, which is `c`.
-    Connection(&'static str, fn(&Row<'_>) -> Option<i64>),
+    Connection(&'static str, fn(&FilterRow<'_>) -> Option<i64>),
     /// A column of `endpoint`.
-    Endpoint(&'static str, fn(&Row<'_>) -> Option<i64>),
+    Endpoint(&'static str, fn(&FilterRow<'_>) -> Option<i64>),
     /// A fact that is a whole number.
     Fact(&'static Fact),
 }
@@ -94,7 +94,7 @@ pub enum NetworkFrom {
 
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum FieldUnit {
     /// Digits, of at most this number.
     Plain(i64),
     /// A port, also as the name of a service.
@@ -153,11 +153,11 @@ fn of_fact(fact: &'static Fact) -> Option<Field> {
         (Seen::Text(..), facts::Unit::Address) => Network(NetworkFrom::Fact(fact)),
         (Seen::Count(..), unit) => {
             let unit = match unit {
-                facts::Unit::Bytes => Unit::Bytes,
-                facts::Unit::Port => Unit::Port,
-                _ => Unit::Plain(u32::MAX.into()),
+                facts::Unit::Bytes => FieldUnit::Bytes,
+                facts::Unit::Port => FieldUnit::Port,
+                _ => FieldUnit::Plain(u32::MAX.into()),
             };
-            Data::Number(Number { unit, from: N::Fact(fact) })
+            Data::Number(NumberField { unit, from: N::Fact(fact) })
         }
         _ => return None,
     };
@@ -174,7 +174,12 @@ static OWN: &[Field] = &[
     ),
     text("exe", "path of the executable", Part, T::Process(&["exe"], |p, t| t.fits(&p.exe))),
     text("cmd", "command line", Part, T::Process(&["cmdline"], |p, t| t.fits(&p.cmdline))),
-    number("pid", "process number", Unit::Plain(u32::MAX as i64), N::Process("pid", |p| Some(p.pid.into()))),
+    number(
+        "pid",
+        "process number",
+        FieldUnit::Plain(u32::MAX as i64),
+        N::Process("pid", |p| Some(p.pid.into())),
+    ),
     text(
         "user",
         "user: name or number",
@@ -206,7 +211,7 @@ static OWN: &[Field] = &[
     number(
         "asn",
         "number of the remote network, such as AS15169",
-        Unit::Asn,
+        FieldUnit::Asn,
         N::Endpoint("asn", |r| r.asn.map(i64::from)),
     ),
     text(
@@ -232,7 +237,7 @@ static OWN: &[Field] = &[
     number(
         "port",
         "port of the service: the remote one of outbound connections, the local one of inbound ones",
-        Unit::Port,
+        FieldUnit::Port,
         N::Connection(PORT, |r| Some(r.port.into())),
     ),
     text(
@@ -257,7 +262,7 @@ static OWN: &[Field] = &[
     number(
         "bytes",
         "application bytes sent and received",
-        Unit::Bytes,
+        FieldUnit::Bytes,
         N::Connection(
             "(SELECT coalesce(sum(tx_bytes + rx_bytes), 0) FROM traffic WHERE connection_id = c.id)",
             |r| Some(figure(r.tx.saturating_add(r.rx))),
@@ -266,7 +271,7 @@ static OWN: &[Field] = &[
     number(
         "tx",
         "application bytes sent",
-        Unit::Bytes,
+        FieldUnit::Bytes,
         N::Connection("(SELECT coalesce(sum(tx_bytes), 0) FROM traffic WHERE connection_id = c.id)", |r| {
             Some(figure(r.tx))
         }),
@@ -274,7 +279,7 @@ static OWN: &[Field] = &[
     number(
         "rx",
         "application bytes received",
-        Unit::Bytes,
+        FieldUnit::Bytes,
         N::Connection("(SELECT coalesce(sum(rx_bytes), 0) FROM traffic WHERE connection_id = c.id)", |r| {
             Some(figure(r.rx))
         }),
@@ -282,7 +287,7 @@ static OWN: &[Field] = &[
     number(
         "dur",
         "duration, so far if it is open",
-        Unit::Time,
+        FieldUnit::Time,
         N::Connection(
             "coalesce(c.closed, (SELECT last_flush FROM run WHERE run.id = c.run_id)) - c.opened",
             |r| Some(r.watched - r.opened),
@@ -299,7 +304,7 @@ static OWN: &[Field] = &[
     field(
         "ioc",
         "a matched indicator, or the list it is on",
-        Data::Text(Text {
+        Data::Text(TextField {
             shape: Part,
             free: false,
             from: T::Hit(&["indicator", LIST_NAME], |r, t| r.ioc.iter().any(|text| t.fits(text))),
@@ -308,8 +313,8 @@ static OWN: &[Field] = &[
 ];
 
 /// The remote address as text: free text looks here too.
-pub static ADDRESS: Text =
-    Text { shape: Part, free: true, from: T::Endpoint(&["ip"], |r, t| t.fits(&r.remote.to_string())) };
+pub static ADDRESS: TextField =
+    TextField { shape: Part, free: true, from: T::Endpoint(&["ip"], |r, t| t.fits(&r.remote.to_string())) };
 
 const fn field(name: &'static str, about: &'static str, data: Data) -> Field {
     Field { name, about, data, words: &[] }
@@ -317,7 +322,7 @@ const fn field(name: &'static str, about: &'static str, data: Data) -> Field {
 
 /// Text that free text finds.
 const fn text(name: &'static str, about: &'static str, shape: Shape, from: TextFrom) -> Field {
-    field(name, about, Data::Text(Text { shape, free: true, from }))
+    field(name, about, Data::Text(TextField { shape, free: true, from }))
 }
 
 /// One of a few short words, which free text does not find.
@@ -327,11 +332,11 @@ const fn code(
     words: &'static [&'static str],
     from: TextFrom,
 ) -> Field {
-    Field { name, about, words, data: Data::Text(Text { shape: Whole, free: false, from }) }
+    Field { name, about, words, data: Data::Text(TextField { shape: Whole, free: false, from }) }
 }
 
-const fn number(name: &'static str, about: &'static str, unit: Unit, from: NumberFrom) -> Field {
-    field(name, about, Data::Number(Number { unit, from }))
+const fn number(name: &'static str, about: &'static str, unit: FieldUnit, from: NumberFrom) -> Field {
+    field(name, about, Data::Number(NumberField { unit, from }))
 }
 
 /// The field of a name.
@@ -340,7 +345,7 @@ pub fn find(name: &str) -> Option<&'static Field> {
 }
 
 /// What free text looks at.
-pub fn free() -> impl Iterator<Item = &'static Text> {
+pub fn free() -> impl Iterator<Item = &'static TextField> {
     let texts = FIELDS.iter().filter_map(|field| match &field.data {
         Data::Text(text) => Some(text),
         _ => None,
@@ -354,7 +359,7 @@ pub fn base_name(path: &str) -> &str {
 }
 
 /// What a fact of a connection says, as a number.
-pub(super) fn number_of(fact: &Fact, row: &Row<'_>) -> Option<i64> {
+pub(super) fn number_of(fact: &Fact, row: &FilterRow<'_>) -> Option<i64> {
     match fact.seen()?.cell(&row.facts) {
         Cell::Count(count) => count.map(figure),
         _ => None,

@@ -28,7 +28,7 @@ pub use fields::{FIELDS, Field, base_name};
 pub use meaning::alike;
 pub use networks::{Networks, ParseNetworkError, network};
 pub use pattern::Pattern;
-pub use row::{ProcessRow, Row, is_public};
+pub use row::{FilterProcess, FilterRow, is_public};
 pub use sql::Condition;
 
 /// A choice of connections, with the text it was made from.
@@ -85,7 +85,7 @@ impl Filter {
     }
 
     /// Whether a row fits.
-    pub fn fits(&self, row: &Row<'_>) -> bool {
+    pub fn fits(&self, row: &FilterRow<'_>) -> bool {
         self.expr.fits(row)
     }
 

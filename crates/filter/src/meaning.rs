@@ -6,10 +6,10 @@ use bytesize::ByteSize;
 
 use super::error::Fault;
 use super::expr::{Compare, Expr, Test};
-use super::fields::{self, Data, FIELDS, Field, NetworkFrom, Number, Text, Unit};
+use super::fields::{self, Data, FIELDS, Field, FieldUnit, NetworkFrom, NumberField, TextField};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
-use super::syntax::{Form, Syntax, Term, Value};
+use super::syntax::{Form, Syntax, Term, ValueSyntax};
 use connmon_record::{Service, Timestamp, length};
 use connmon_record::{country_named, country_names};
 
@@ -26,7 +26,7 @@ pub(super) fn expr(syntax: &Syntax<'_>, now: Timestamp) -> Result<Expr, Fault> {
 }
 
 /// A word on its own.
-fn word(value: &Value<'_>) -> Result<Test, Fault> {
+fn word(value: &ValueSyntax<'_>) -> Result<Test, Fault> {
     Ok(match (value.form, value.text.to_ascii_lowercase().as_str()) {
         (Form::Plain, "local") => Test::Public(false),
         (Form::Plain, "public") => Test::Public(true),
@@ -97,7 +97,7 @@ fn operator_span(term: &Term<'_>) -> Range<usize> {
     term.span.end..term.span.end + term.operator.len()
 }
 
-fn pattern(field: &Field, text: &Text, term: &Term<'_>) -> Result<Pattern, Fault> {
+fn pattern(field: &Field, text: &TextField, term: &Term<'_>) -> Result<Pattern, Fault> {
     only_equal(term, "text")?;
     if field.name == "country" {
         let codes = term.values.iter().map(country).collect::<Result<Vec<_>, _>>()?;
@@ -118,18 +118,18 @@ fn pattern(field: &Field, text: &Text, term: &Term<'_>) -> Result<Pattern, Fault
     Pattern::new(&term.values, shape)
 }
 
-fn no_value(value: &Value<'_>, field: &str) -> Fault {
+fn no_value(value: &ValueSyntax<'_>, field: &str) -> Fault {
     Fault::new(value.span.clone(), format!("`{}` is not a value of `{field}:`", value.text))
 }
 
 /// A country by its code: names are understood too.
-fn country<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn country<'a>(value: &ValueSyntax<'a>) -> Result<ValueSyntax<'a>, Fault> {
     let is_code = value.text.len() == 2 && value.text.bytes().all(|c| c.is_ascii_alphabetic());
     if value.form == Form::Regex || is_glob(value) || is_code {
         return Ok(value.clone());
     }
     if let Some(code) = country_named(&value.text) {
-        return Ok(Value { text: code.into(), ..value.clone() });
+        return Ok(ValueSyntax { text: code.into(), ..value.clone() });
     }
     Err(no_value(value, "country").hint(match alike(&value.text.to_lowercase(), country_names()) {
         Some(known) => format!("did you mean `{known}`?"),
@@ -144,8 +144,8 @@ pub(super) fn is_figure(field: &str, text: &str) -> bool {
         _ => None,
     });
     match unit {
-        Some(Unit::Bytes) => bytes(text).is_some(),
-        Some(Unit::Time) => nanoseconds(text).is_some(),
+        Some(FieldUnit::Bytes) => bytes(text).is_some(),
+        Some(FieldUnit::Time) => nanoseconds(text).is_some(),
         _ => false,
     }
 }
@@ -158,7 +158,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
     length(text).and_then(|length| i64::try_from(length.as_nanos()).ok())
 }
 
-fn numbers(number: &'static Number, term: &Term<'_>) -> Result<Test, Fault> {
+fn numbers(number: &'static NumberField, term: &Term<'_>) -> Result<Test, Fault> {
     let compare = match term.operator {
         "<" => Compare::Less,
         "<=" => Compare::AtMost,
@@ -175,26 +175,26 @@ fn numbers(number: &'static Number, term: &Term<'_>) -> Result<Test, Fault> {
     let mut values = Vec::new();
     for value in &term.values {
         match (number.unit, Service::ports_of(&value.text)) {
-            (Unit::Port, [_, _, ..]) if compare != Compare::Equal => {
+            (FieldUnit::Port, [_, _, ..]) if compare != Compare::Equal => {
                 let fault = Fault::new(value.span.clone(), format!("`{}` has several ports", value.text));
                 return Err(fault.hint("compare with a number"));
             }
-            (Unit::Port, ports @ [_, ..]) => values.extend(ports.iter().map(|port| i64::from(*port))),
+            (FieldUnit::Port, ports @ [_, ..]) => values.extend(ports.iter().map(|port| i64::from(*port))),
             _ => values.push(self::number(value, number.unit)?),
         }
     }
     Ok(Test::Number(number, compare, values))
 }
 
-fn number(value: &Value<'_>, unit: Unit) -> Result<i64, Fault> {
+fn number(value: &ValueSyntax<'_>, unit: FieldUnit) -> Result<i64, Fault> {
     let text = value.text.as_ref();
     let digits =
         |text: &str| text.parse::<i64>().ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
     let (found, hint) = match unit {
-        Unit::Plain(most) => {
+        FieldUnit::Plain(most) => {
             (digits(text).filter(|number| *number <= most), format!("write a number up to {most}"))
         }
-        Unit::Asn => {
+        FieldUnit::Asn => {
             let number =
                 text.get(..2).filter(|start| start.eq_ignore_ascii_case("as")).map_or(text, |_| &text[2..]);
             (
@@ -202,7 +202,7 @@ fn number(value: &Value<'_>, unit: Unit) -> Result<i64, Fault> {
                 "write it as 15169 or AS15169".into(),
             )
         }
-        Unit::Port => {
+        FieldUnit::Port => {
             let hint = match alike(&text.to_lowercase(), Service::names()) {
                 Some(known) if !text.starts_with(|c: char| c.is_ascii_digit()) => {
                     format!("did you mean `{known}`?")
@@ -211,8 +211,8 @@ fn number(value: &Value<'_>, unit: Unit) -> Result<i64, Fault> {
             };
             (digits(text).filter(|number| *number <= u16::MAX.into()), hint)
         }
-        Unit::Bytes => (bytes(text), "write bytes as 1500, 10k, 1.5M or 4Gi".into()),
-        Unit::Time => (nanoseconds(text), "write a duration as 250ms, 30s, 10m, 1h30m or 2d".into()),
+        FieldUnit::Bytes => (bytes(text), "write bytes as 1500, 10k, 1.5M or 4Gi".into()),
+        FieldUnit::Time => (nanoseconds(text), "write a duration as 250ms, 30s, 10m, 1h30m or 2d".into()),
     };
     found.ok_or_else(|| Fault::new(value.span.clone(), format!("`{text}` is not valid here")).hint(hint))
 }

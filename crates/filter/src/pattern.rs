@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::error::Fault;
-use super::syntax::{Form, Value};
+use super::syntax::{Form, ValueSyntax};
 
 /// What a plain word without wildcards means for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Pattern(Regex);
 
 impl Pattern {
     /// A text that fits one of these values.
-    pub(super) fn new(values: &[Value<'_>], shape: Shape) -> Result<Self, Fault> {
+    pub(super) fn new(values: &[ValueSyntax<'_>], shape: Shape) -> Result<Self, Fault> {
         let alternatives: Vec<String> =
             values.iter().map(|value| alternative(value, shape)).collect::<Result<_, _>>()?;
         let span = values.first().map_or(0..0, |first| first.span.start..first.span.end);
@@ -54,7 +54,7 @@ impl Pattern {
 }
 
 /// One value as a regular expression.
-fn alternative(value: &Value<'_>, shape: Shape) -> Result<String, Fault> {
+fn alternative(value: &ValueSyntax<'_>, shape: Shape) -> Result<String, Fault> {
     let text = value.text.as_ref();
     match (value.form, shape) {
         (Form::Regex, _) => match Pattern::from_source(text) {
@@ -71,7 +71,7 @@ fn alternative(value: &Value<'_>, shape: Shape) -> Result<String, Fault> {
 }
 
 /// Whether a value has wildcards.
-pub(super) fn is_glob(value: &Value<'_>) -> bool {
+pub(super) fn is_glob(value: &ValueSyntax<'_>) -> bool {
     value.form == Form::Plain && value.text.contains(['*', '?'])
 }
 

@@ -10,9 +10,9 @@ use connmon_record::{
 /// A connection with everything that can be asked about it. What is `None` or empty is not known: no test fits it.
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct Row<'a> {
+pub struct FilterRow<'a> {
     /// The owner, and every process that moved bytes: a test of a process fits if it fits one of them.
-    pub processes: Vec<ProcessRow<'a>>,
+    pub processes: Vec<FilterProcess<'a>>,
     /// The name of the protocol.
     pub proto: Cow<'a, str>,
     /// `out`, `in` or `unknown`.
@@ -56,7 +56,7 @@ pub struct Row<'a> {
 }
 
 /// A connection of which nothing is known.
-impl Default for Row<'_> {
+impl Default for FilterRow<'_> {
     fn default() -> Self {
         Self {
             processes: Vec::new(),
@@ -87,7 +87,7 @@ impl Default for Row<'_> {
 /// A process, as a filter sees it.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct ProcessRow<'a> {
+pub struct FilterProcess<'a> {
     /// The thread group id.
     pub pid: u32,
     /// The kernel's name.
@@ -108,15 +108,20 @@ pub struct ProcessRow<'a> {
     pub sha256: Option<Cow<'a, str>>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> FilterRow<'a> {
     /// The row of a connection: for each column of the store that [`FIELDS`](super::FIELDS) names, the same data.
     /// `last_flush` is its recording's: up to then an open connection was watched.
-    pub fn of(connection: &'a Connection, last_flush: Timestamp) -> Self {
+    pub fn from_connection(connection: &'a Connection, last_flush: Timestamp) -> Self {
         let service = service_of(connection);
         let shares = connection.traffic.iter().map(|share| &share.process);
         let place = connection.place.as_deref();
         Self {
-            processes: connection.owner.iter().chain(shares).map(|process| ProcessRow::of(process)).collect(),
+            processes: connection
+                .owner
+                .iter()
+                .chain(shares)
+                .map(|process| FilterProcess::from_process(process))
+                .collect(),
             proto: connection.proto.name().into(),
             direction: connection.direction.name().into(),
             end: connection.end.map(|end| end.name().into()),
@@ -146,8 +151,8 @@ impl<'a> Row<'a> {
     }
 }
 
-impl<'a> ProcessRow<'a> {
-    fn of(process: &'a Process) -> Self {
+impl<'a> FilterProcess<'a> {
+    fn from_process(process: &'a Process) -> Self {
         Self {
             pid: process.id.pid,
             comm: process.comm.raw().into(),
@@ -173,5 +178,5 @@ fn container(container: &Container) -> impl Iterator<Item = Cow<'_, str>> {
 
 /// Whether an address means the same everywhere.
 pub fn is_public(ip: IpAddr) -> bool {
-    AddressKind::of(ip) == AddressKind::Public
+    AddressKind::of_address(ip) == AddressKind::Public
 }

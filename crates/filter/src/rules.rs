@@ -1,9 +1,9 @@
 //! Rules that label connections: the first that fits gives its label.
 
-use crate::{Filter, Row};
+use crate::{Filter, FilterRow};
 use connmon_record::Rule;
 
-/// Rules in their order, ready to judge.
+/// Rules in their order, ready to classify.
 #[derive(Clone, Debug, Default)]
 pub struct Rules(Vec<(Rule, Filter)>);
 
@@ -24,7 +24,7 @@ impl Rules {
     }
 
     /// The label of a row; `None` if no rule fits.
-    pub fn label(&self, row: &Row<'_>) -> Option<&str> {
+    pub fn label(&self, row: &FilterRow<'_>) -> Option<&str> {
         self.0.iter().find(|(_, filter)| filter.fits(row)).map(|(rule, _)| rule.label.as_str())
     }
 }

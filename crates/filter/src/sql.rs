@@ -1,7 +1,7 @@
 //! A filter as a condition in SQL, with its values apart. The store binds and runs it, and provides the functions.
 
 use super::expr::{Compare, Expr, Test};
-use super::fields::{self, Number, NumberFrom, Text, TextFrom};
+use super::fields::{self, NumberField, NumberFrom, TextField, TextFrom};
 use super::pattern::Pattern;
 
 /// A condition on `connection`, which is `c`. It is true or false, never null.
@@ -9,12 +9,12 @@ pub struct Condition {
     /// The SQL.
     pub text: String,
     /// What its parameters stand for, in the order of their numbers.
-    pub values: Vec<Value>,
+    pub values: Vec<SqlParameter>,
 }
 
 /// The value of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum SqlParameter {
     /// A text.
     Text(String),
     /// A number.
@@ -73,7 +73,7 @@ const UNKNOWN: &str = "0";
 struct Sql<'a> {
     first: usize,
     has: &'a dyn Fn(&str, &str) -> bool,
-    values: Vec<Value>,
+    values: Vec<SqlParameter>,
 }
 
 impl Sql<'_> {
@@ -97,7 +97,7 @@ impl Sql<'_> {
             Test::Free(pattern) => self.texts(fields::free(), pattern),
             Test::Number(number, compare, values) => self.number(number, *compare, values),
             Test::Remote(networks) => {
-                let networks = self.bind(Value::Text(networks.to_string()));
+                let networks = self.bind(SqlParameter::Text(networks.to_string()));
                 endpoint(&format!("within({networks}, ip)"))
             }
             Test::Address(fact, networks) => {
@@ -105,26 +105,26 @@ impl Sql<'_> {
                 if !self.known("connection", &column) {
                     return UNKNOWN.into();
                 }
-                let networks = self.bind(Value::Text(networks.to_string()));
+                let networks = self.bind(SqlParameter::Text(networks.to_string()));
                 format!("({column} IS NOT NULL AND within({networks}, {column}))")
             }
             Test::Public(public) => endpoint(&format!("is_public(ip) = {}", i32::from(*public))),
             Test::Since(time) => {
-                let time = self.bind(Value::Integer(time.0));
+                let time = self.bind(SqlParameter::Integer(time.0));
                 format!("coalesce({KNOWN_END} >= {time}, 1)")
             }
-            Test::Until(time) => format!("(c.opened < {})", self.bind(Value::Integer(time.0))),
+            Test::Until(time) => format!("(c.opened < {})", self.bind(SqlParameter::Integer(time.0))),
         }
     }
 
     /// The name of a new parameter.
-    fn bind(&mut self, value: Value) -> String {
+    fn bind(&mut self, value: SqlParameter) -> String {
         self.values.push(value);
         format!("?{}", self.first + self.values.len() - 1)
     }
 
     /// One of these texts fits: what is in the same table is asked together.
-    fn texts(&mut self, texts: impl Iterator<Item = &'static Text>, pattern: &Pattern) -> String {
+    fn texts(&mut self, texts: impl Iterator<Item = &'static TextField>, pattern: &Pattern) -> String {
         let parameter = format!("?{}", self.first + self.values.len());
         let (mut processes, mut connections, mut endpoints, mut hits) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -156,11 +156,11 @@ impl Sql<'_> {
         if asked.is_empty() {
             return UNKNOWN.into();
         }
-        self.bind(Value::Text(pattern.source().to_owned()));
+        self.bind(SqlParameter::Text(pattern.source().to_owned()));
         format!("({})", asked.join(" OR "))
     }
 
-    fn number(&mut self, number: &Number, compare: Compare, values: &[i64]) -> String {
+    fn number(&mut self, number: &NumberField, compare: Compare, values: &[i64]) -> String {
         let (table, column) = match &number.from {
             NumberFrom::Process(column, _) => ("process", (*column).to_owned()),
             NumberFrom::Connection(column, _) => ("connection", (*column).to_owned()),
@@ -172,11 +172,11 @@ impl Sql<'_> {
         }
         let test = match (compare, values) {
             (compare, [value]) => {
-                format!("{column} {} {}", compare.symbol(), self.bind(Value::Integer(*value)))
+                format!("{column} {} {}", compare.symbol(), self.bind(SqlParameter::Integer(*value)))
             }
             _ => {
                 let values: Vec<String> =
-                    values.iter().map(|value| self.bind(Value::Integer(*value))).collect();
+                    values.iter().map(|value| self.bind(SqlParameter::Integer(*value))).collect();
                 format!("{column} IN ({})", values.join(", "))
             }
         };

@@ -34,7 +34,7 @@ pub(super) enum Syntax<'a> {
     All(Vec<Self>),
     Any(Vec<Self>),
     Not(Box<Self>),
-    Word(Value<'a>),
+    Word(ValueSyntax<'a>),
     Field(Term<'a>),
 }
 
@@ -43,14 +43,14 @@ pub(super) enum Syntax<'a> {
 pub(super) struct Term<'a> {
     pub name: &'a str,
     pub operator: &'a str,
-    pub values: Vec<Value<'a>>,
+    pub values: Vec<ValueSyntax<'a>>,
     /// Where the name is.
     pub span: Range<usize>,
 }
 
 /// What a field is compared with, or free text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Value<'a> {
+pub(super) struct ValueSyntax<'a> {
     pub text: Cow<'a, str>,
     pub form: Form,
     pub span: Range<usize>,
@@ -89,7 +89,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Syntax<'_>>, Fault> {
         if input.is_empty() {
             return Ok(None);
         }
-        let tree = either(&mut input, 0)?;
+        let tree = disjunction(&mut input, 0)?;
         if !input.is_empty() {
             return fail(here(&input, 1), "this bracket has no opening one", None);
         }
@@ -144,16 +144,16 @@ fn keyword(input: &mut Input<'_>, word: &'static str) -> bool {
     matches!(parsed, Ok(Some(_)))
 }
 
-fn either<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
-    let mut parts = vec![all(input, depth)?];
+fn disjunction<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
+    let mut parts = vec![conjunction(input, depth)?];
     while keyword(input, "or") {
-        parts.push(all(input, depth)?);
+        parts.push(conjunction(input, depth)?);
     }
     Ok(one_or(parts, Syntax::Any))
 }
 
-fn all<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
-    let mut parts = vec![one(input, depth)?];
+fn conjunction<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
+    let mut parts = vec![primary(input, depth)?];
     loop {
         spaces(input)?;
         let start = input.checkpoint();
@@ -163,7 +163,7 @@ fn all<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
             return Ok(one_or(parts, Syntax::All));
         }
         let _ = keyword(input, "and");
-        parts.push(one(input, depth)?);
+        parts.push(primary(input, depth)?);
     }
 }
 
@@ -171,17 +171,17 @@ fn one_or<'a>(mut parts: Vec<Syntax<'a>>, more: impl FnOnce(Vec<Syntax<'a>>) -> 
     if parts.len() == 1 { parts.remove(0) } else { more(parts) }
 }
 
-fn one<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
+fn primary<'a>(input: &mut Input<'a>, depth: usize) -> Parsed<Syntax<'a>> {
     spaces(input)?;
     if depth > MAX_DEPTH {
         return fail(here(input, 0), format!("more than {MAX_DEPTH} nested brackets or negations"), None);
     }
     let start = here(input, 1);
     if keyword(input, "not") || take(input, '-') || take(input, '!') {
-        return Ok(Syntax::Not(Box::new(one(input, depth + 1)?)));
+        return Ok(Syntax::Not(Box::new(primary(input, depth + 1)?)));
     }
     if take(input, '(') {
-        let inner = either(input, depth + 1)?;
+        let inner = disjunction(input, depth + 1)?;
         return if take(input, ')') { Ok(inner) } else { fail(start, "this bracket is not closed", None) };
     }
     for word in ["and", "or"] {
@@ -242,7 +242,7 @@ fn field<'a>(input: &mut Input<'a>) -> Parsed<Term<'a>> {
 }
 
 /// `10 MB`, `1 h 30 min`: what stands apart and still makes one figure belongs to the value before.
-fn units<'a>(input: &mut Input<'a>, name: &str, value: &mut Value<'a>) -> Parsed<()> {
+fn units<'a>(input: &mut Input<'a>, name: &str, value: &mut ValueSyntax<'a>) -> Parsed<()> {
     let word = |c: char| c.is_alphanumeric() || c == '.';
     while value.form == Form::Plain {
         let before = input.checkpoint();
@@ -271,7 +271,7 @@ fn units<'a>(input: &mut Input<'a>, name: &str, value: &mut Value<'a>) -> Parsed
 }
 
 /// Free text. An operator that stands apart from its field would be one, and never found.
-fn free<'a>(input: &mut Input<'a>) -> Parsed<Value<'a>> {
+fn free<'a>(input: &mut Input<'a>) -> Parsed<ValueSyntax<'a>> {
     let value = value(input, false)?;
     let text = value.text.as_ref();
     let stray = text.starts_with(['<', '>', '=']) || (text.starts_with(':') && !text.starts_with("::"));
@@ -287,7 +287,7 @@ fn free<'a>(input: &mut Input<'a>) -> Parsed<Value<'a>> {
 }
 
 /// A value; in a list, plain words end at commas.
-fn value<'a>(input: &mut Input<'a>, in_list: bool) -> Parsed<Value<'a>> {
+fn value<'a>(input: &mut Input<'a>, in_list: bool) -> Parsed<ValueSyntax<'a>> {
     if input.starts_with('"') {
         return quoted(input);
     }
@@ -296,7 +296,7 @@ fn value<'a>(input: &mut Input<'a>, in_list: bool) -> Parsed<Value<'a>> {
     let plain = take_while(1.., plain).map(|text| (text, Form::Plain));
     let ((text, form), span) =
         alt((regex.map(|text| (text, Form::Regex)), plain)).with_span().parse_next(input)?;
-    Ok(Value { text: text.into(), form, span })
+    Ok(ValueSyntax { text: text.into(), form, span })
 }
 
 /// Up to the first slash that has no backslash before it. Without spaces: `/usr x:/` is no regular expression.
@@ -306,7 +306,7 @@ fn regex_body<'a>(input: &mut Input<'a>) -> Parsed<&'a str> {
     repeat::<_, _, (), _, _>(1.., alt((character, escaped))).take().parse_next(input)
 }
 
-fn quoted<'a>(input: &mut Input<'a>) -> Parsed<Value<'a>> {
+fn quoted<'a>(input: &mut Input<'a>) -> Parsed<ValueSyntax<'a>> {
     let start = here(input, 1);
     let character = alt((none_of(['"', '\\']), preceded('\\', any)));
     let text = repeat(0.., character).fold(String::new, |mut text, c| {
@@ -315,7 +315,7 @@ fn quoted<'a>(input: &mut Input<'a>) -> Parsed<Value<'a>> {
     });
     let ((_, text, closed), span) = ('"', text, opt('"')).with_span().parse_next(input)?;
     match closed {
-        Some(_) => Ok(Value { text: text.into(), form: Form::Quoted, span }),
+        Some(_) => Ok(ValueSyntax { text: text.into(), form: Form::Quoted, span }),
         None => fail(start, "this quote is not closed", None),
     }
 }

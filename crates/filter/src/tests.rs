@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::fields::{Data, NetworkFrom, NumberFrom, Unit};
-use super::{FIELDS, Field, Filter, Row};
+use super::fields::{Data, FieldUnit, NetworkFrom, NumberFrom};
+use super::{FIELDS, Field, Filter, FilterRow};
 use connmon_record::facts::FACTS;
 use connmon_record::{Proto, Service, Timestamp, display_safe};
 use connmon_record::{country_named, country_names};
@@ -20,7 +20,7 @@ struct Golden {
     #[serde(rename = "about")]
     _about: String,
     now: String,
-    rows: BTreeMap<String, Row<'static>>,
+    rows: BTreeMap<String, FilterRow<'static>>,
     cases: Vec<Case>,
     errors: Vec<Wrong>,
 }
@@ -187,11 +187,11 @@ fn entry(field: &Field) -> serde_json::Value {
         }
         Data::Number(number) => {
             let (unit, most) = match number.unit {
-                Unit::Plain(most) => ("plain", Some(most)),
-                Unit::Port => ("port", Some(i64::from(u16::MAX))),
-                Unit::Asn => ("asn", Some(i64::from(u32::MAX))),
-                Unit::Bytes => ("bytes", None),
-                Unit::Time => ("time", None),
+                FieldUnit::Plain(most) => ("plain", Some(most)),
+                FieldUnit::Port => ("port", Some(i64::from(u16::MAX))),
+                FieldUnit::Asn => ("asn", Some(i64::from(u32::MAX))),
+                FieldUnit::Bytes => ("bytes", None),
+                FieldUnit::Time => ("time", None),
             };
             entry["kind"] = json!("number");
             entry["unit"] = json!(unit);

@@ -9,12 +9,12 @@ pub struct Event {
     /// When.
     pub time: Timestamp,
     /// What.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// The kinds of events. Connections are named by their ids in the store.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum EventKind {
     /// A connection was opened, or asked for.
     New(i64),
     /// Its handshake is over.
@@ -29,7 +29,7 @@ pub enum What {
     Exec(i64),
 }
 
-impl What {
+impl EventKind {
     /// Its word in machine-readable output.
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What is happening now: the recorder tells viewers what it has just stored, and each viewer keeps a board of it.
+//! What is happening now: the recorder tells viewers what it has just stored, and each viewer keeps a live state of it.
 //!
 //! ```text
 //! recorder: batch → store → Update ─(never waits)→ Hub ─ UNIX socket, a line of JSON an update → viewer: Board → terminal, lines, page
@@ -8,23 +8,23 @@
 //! is counted a second time.
 
 pub mod attach;
-pub mod board;
+pub mod broadcaster;
 pub mod event;
-pub mod hub;
 mod listeners;
-pub mod meter;
 mod peer;
+pub mod rate_window;
 pub mod save;
 pub mod scroll;
+pub mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tui;
 pub mod update;
 pub mod web;
 
-pub use board::{Board, Changes, Entry};
 pub use event::Event;
-pub use update::{Listener, Totals, Update};
+pub use state::{Changes, LiveConnection, LiveState};
+pub use update::{Listener, LiveTotals, Update};
 
 use std::path::{Path, PathBuf};
 

@@ -23,7 +23,7 @@ const WANTED: [(Proto, u32); 2] = [(Proto::TCP, 1 << 10), (Proto::UDP, 1 << 7)];
 
 /// A socket as the kernel tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct InetSocket {
     proto: Proto,
     local: Endpoint,
     inode: u32,
@@ -31,14 +31,14 @@ struct Found {
 
 /// What was found at the last look.
 #[derive(Debug, Default)]
-pub(super) struct Look {
-    found: Option<Vec<Found>>,
+pub(super) struct ListenerScan {
+    found: Option<Vec<InetSocket>>,
 }
 
-impl Look {
+impl ListenerScan {
     /// All of them in this network namespace, in order, if there are others than at the last look. What cannot be read is not in it.
-    pub(super) fn again(&mut self) -> Option<Vec<Listener>> {
-        let mut found: Vec<Found> = Vec::new();
+    pub(super) fn scan(&mut self) -> Option<Vec<Listener>> {
+        let mut found: Vec<InetSocket> = Vec::new();
         for (proto, states) in WANTED {
             for family in [libc::AF_INET, libc::AF_INET6] {
                 match sockets(proto, family as u8, states) {
@@ -53,7 +53,7 @@ impl Look {
             return None;
         }
         let owners = owners();
-        let listener = |Found { proto, local, inode }: &Found| {
+        let listener = |InetSocket { proto, local, inode }: &InetSocket| {
             let (pid, comm) = owners.get(&u64::from(*inode)).cloned().unwrap_or_default();
             Listener { proto: *proto, local: *local, pid, comm }
         };
@@ -77,9 +77,9 @@ impl Listening {
         let (found, others) = channel(1);
         std::thread::Builder::new().name("listeners".into()).spawn(move || {
             begin();
-            let mut look = Look::default();
+            let mut look = ListenerScan::default();
             for () in told {
-                if look.again().is_some_and(|listeners| found.blocking_send(listeners).is_err()) {
+                if look.scan().is_some_and(|listeners| found.blocking_send(listeners).is_err()) {
                     return;
                 }
             }
@@ -94,7 +94,7 @@ impl Listening {
 }
 
 /// Asks the kernel for the sockets of a protocol and a family in these states.
-fn sockets(proto: Proto, family: u8, states: u32) -> io::Result<Vec<Found>> {
+fn sockets(proto: Proto, family: u8, states: u32) -> io::Result<Vec<InetSocket>> {
     // SAFETY: only makes a descriptor.
     let socket = unsafe {
         libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, libc::NETLINK_SOCK_DIAG)
@@ -129,7 +129,7 @@ fn sockets(proto: Proto, family: u8, states: u32) -> io::Result<Vec<Found>> {
 }
 
 /// Takes the messages of a datagram; whether more are to come.
-fn take(mut bytes: &[u8], proto: Proto, found: &mut Vec<Found>) -> io::Result<bool> {
+fn take(mut bytes: &[u8], proto: Proto, found: &mut Vec<InetSocket>) -> io::Result<bool> {
     while let Some(header) = bytes.first_chunk::<HEADER>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let kind = i32::from(u16::from_ne_bytes([header[4], header[5]]));
@@ -138,7 +138,7 @@ fn take(mut bytes: &[u8], proto: Proto, found: &mut Vec<Found>) -> io::Result<bo
         match kind {
             libc::NLMSG_DONE => return Ok(false),
             libc::NLMSG_ERROR => return Err(io::Error::other("the kernel refuses the question")),
-            _ => found.extend(message.first_chunk().map(|message| one(message, proto))),
+            _ => found.extend(message.first_chunk().map(|message| parse_message(message, proto))),
         }
         // Messages begin at multiples of four.
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -147,7 +147,7 @@ fn take(mut bytes: &[u8], proto: Proto, found: &mut Vec<Found>) -> io::Result<bo
 }
 
 /// A `struct inet_diag_msg`.
-fn one(message: &[u8; MESSAGE], proto: Proto) -> Found {
+fn parse_message(message: &[u8; MESSAGE], proto: Proto) -> InetSocket {
     let port = u16::from_be_bytes([message[4], message[5]]);
     let ip: IpAddr = if i32::from(message[0]) == libc::AF_INET {
         Ipv4Addr::new(message[8], message[9], message[10], message[11]).into()
@@ -157,7 +157,7 @@ fn one(message: &[u8; MESSAGE], proto: Proto) -> Found {
         Ipv6Addr::from(ip).into()
     };
     let inode = u32::from_ne_bytes([message[68], message[69], message[70], message[71]]);
-    Found { proto, local: Endpoint::new(ip, port), inode }
+    InetSocket { proto, local: Endpoint::new(ip, port), inode }
 }
 
 /// The process of each socket, by the socket's inode: of several, the first.
@@ -189,8 +189,8 @@ mod tests {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let tcp6 = TcpListener::bind("[::1]:0").unwrap();
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut look = Look::default();
-        let found = look.again().unwrap();
+        let mut look = ListenerScan::default();
+        let found = look.scan().unwrap();
         let has = |proto, address: std::net::SocketAddr| {
             let local = Endpoint::new(address.ip(), address.port());
             found.iter().any(|one| one.proto == proto && one.local == local && one.pid == std::process::id())
@@ -199,7 +199,7 @@ mod tests {
         assert!(has(Proto::TCP, tcp6.local_addr().unwrap()), "{found:?}");
         assert!(has(Proto::UDP, udp.local_addr().unwrap()), "{found:?}");
         drop(tcp);
-        assert!(look.again().is_some(), "one of them is gone");
+        assert!(look.scan().is_some(), "one of them is gone");
     }
 
     #[test]

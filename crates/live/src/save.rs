@@ -1,13 +1,13 @@
-//! The report of what a board has: the same page as of a store with the same connections.
+//! The report of what a live state has: the same page as of a store with the same connections.
 
 use std::io::{self, Write};
 
-use super::Board;
+use super::LiveState;
 use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary};
-use connmon_filter::{Filter, Row};
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::{Connection, Run};
 use connmon_render::report::payload::Payload;
-use connmon_render::report::{Options, html};
+use connmon_render::report::{PictureOptions, html};
 
 /// What a page shows of these connections, and the data that it carries, of so many rows.
 pub fn collect(
@@ -36,13 +36,14 @@ pub fn summarise(runs: Vec<Run>, connections: impl Iterator<Item = (i64, Connect
 ///
 /// # Errors
 /// The writer's.
-pub fn write(board: &Board, filter: &Filter, rows: usize, out: &mut impl Write) -> io::Result<()> {
-    let runs = board.run().cloned().into_iter().collect();
+pub fn write(live: &LiveState, filter: &Filter, rows: usize, out: &mut impl Write) -> io::Result<()> {
+    let runs = live.run().cloned().into_iter().collect();
     let selection = Selection { filter: filter.text().to_owned(), ..Selection::default() };
-    let fits =
-        |connection: &Connection| filter.is_everything() || filter.fits(&Row::of(connection, board.now()));
-    let connections = board.connections().filter(|(_, connection)| fits(connection));
+    let fits = |connection: &Connection| {
+        filter.is_everything() || filter.fits(&FilterRow::from_connection(connection, live.now()))
+    };
+    let connections = live.connections().filter(|(_, connection)| fits(connection));
     let (mut summary, payload) = collect(runs, selection, connections, rows);
-    summary.completeness.note_elsewhere(board.forgotten(), board.totals().unseen);
-    html::write(&summary, payload, &Options::of(&summary), out)
+    summary.completeness.note_elsewhere(live.forgotten(), live.totals().unseen);
+    html::write(&summary, payload, &PictureOptions::for_summary(&summary), out)
 }

@@ -11,10 +11,10 @@
 
 use std::io::{self, Write};
 
-use super::Board;
-use super::event::{Event, What};
+use super::LiveState;
+use super::event::{Event, EventKind};
 use connmon_analysis::format;
-use connmon_filter::{Filter, Row};
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::{Connection, Direction, Lookup, Process, Timestamp, display_safe};
 use connmon_render::export::{connections, lookups, text};
 
@@ -36,13 +36,13 @@ impl<W: Write> Scroll<W> {
         Self { out, json, filter, day: String::new() }
     }
 
-    /// Writes what an update told. `board` has taken it in.
+    /// Writes what an update told. `live state` has taken it in.
     ///
     /// # Errors
     /// The writer's.
-    pub fn write(&mut self, board: &Board, events: &[Event]) -> io::Result<()> {
+    pub fn write(&mut self, live: &LiveState, events: &[Event]) -> io::Result<()> {
         for event in events {
-            self.event(board, event)?;
+            self.event(live, event)?;
         }
         self.out.flush()
     }
@@ -64,12 +64,15 @@ impl<W: Write> Scroll<W> {
         self.out.flush()
     }
 
-    fn event(&mut self, board: &Board, event: &Event) -> io::Result<()> {
-        let name = event.what.name();
-        match &event.what {
-            What::New(id) | What::Established(id) | What::Closed(id) | What::Failed(id) => {
-                let Some(connection) = board.connection(*id) else { return Ok(()) };
-                if !self.filter.fits(&Row::of(&connection, board.now())) {
+    fn event(&mut self, live: &LiveState, event: &Event) -> io::Result<()> {
+        let name = event.kind.name();
+        match &event.kind {
+            EventKind::New(id)
+            | EventKind::Established(id)
+            | EventKind::Closed(id)
+            | EventKind::Failed(id) => {
+                let Some(connection) = live.connection(*id) else { return Ok(()) };
+                if !self.filter.fits(&FilterRow::from_connection(&connection, live.now())) {
                     return Ok(());
                 }
                 if self.json {
@@ -91,11 +94,11 @@ impl<W: Write> Scroll<W> {
                     Direction::Unknown => "–",
                 };
                 let proto = text::pad(&connection.proto.name(), 4, false);
-                let what = of_connection(&connection, &event.what, board);
+                let what = of_connection(&connection, &event.kind, live);
                 writeln!(self.out, "{time}  {name:11}  {proto}  {who}  {arrow}  {what}")
             }
-            What::Dns(row) if self.filter.is_everything() => {
-                let lookup = board.lookup(row);
+            EventKind::Dns(row) if self.filter.is_everything() => {
+                let lookup = live.lookup(row);
                 if self.json {
                     let object = line(|out| lookups::write_json(&lookup, out))?;
                     return writeln!(
@@ -108,8 +111,8 @@ impl<W: Write> Scroll<W> {
                 let proto = text::pad(&lookup.proto.name(), 4, false);
                 writeln!(self.out, "{time}  {name:11}  {proto}  {who}  ?  {}", of_lookup(&lookup))
             }
-            What::Exec(row) if self.filter.is_everything() => {
-                let Some(process) = board.process(*row) else { return Ok(()) };
+            EventKind::Exec(row) if self.filter.is_everything() => {
+                let Some(process) = live.process(*row) else { return Ok(()) };
                 if self.json {
                     let object = serde_json::to_string(&connections::process(process))?;
                     return writeln!(
@@ -122,7 +125,7 @@ impl<W: Write> Scroll<W> {
                 let command = if process.cmdline.is_empty() { &process.exe } else { &process.cmdline };
                 writeln!(self.out, "{time}  {name:11}  -     {who}  $  {}", display_safe(command))
             }
-            What::Dns(_) | What::Exec(_) => Ok(()),
+            EventKind::Dns(_) | EventKind::Exec(_) => Ok(()),
         }
     }
 
@@ -151,20 +154,20 @@ fn who(process: Option<&Process>) -> String {
     text::pad(&words, PROCESS, false)
 }
 
-fn of_connection(connection: &Connection, what: &What, board: &Board) -> String {
+fn of_connection(connection: &Connection, what: &EventKind, live: &LiveState) -> String {
     let mut words = vec![text::pad(&connection.remote.to_string(), REMOTE, false)];
     words.extend(connection.host().map(|host| display_safe(host).into_owned()));
     words.extend(connection.country.as_deref().map(|country| display_safe(country).into_owned()));
-    let entry = board.entry(connection.id);
+    let entry = live.entry(connection.id);
     match what {
-        What::Established(_) => {
+        EventKind::Established(_) => {
             let time = entry.and_then(|entry| entry.row.established).unwrap_or(connection.opened);
             // How long the handshake of a socket that was called took, nobody sees.
             if time > connection.opened {
                 words.push(format::duration(nanos(connection.opened, time)));
             }
         }
-        What::Closed(_) | What::Failed(_) => {
+        EventKind::Closed(_) | EventKind::Failed(_) => {
             words.push(format!("{} sent", format::bytes(connection.tx_bytes())));
             words.push(format!("{} received", format::bytes(connection.rx_bytes())));
             words.push(format::duration(nanos(
@@ -205,14 +208,14 @@ fn nanos(from: Timestamp, to: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{closed, first};
-    use super::super::{Board, Update};
+    use super::super::{LiveState, Update};
     use super::*;
     use connmon_fixtures::rows::connection;
     use connmon_record::rows::ConnectionRow;
     use connmon_record::{Direction, End, Facts};
 
     fn written(json: bool, filter: &str) -> String {
-        let mut board = Board::new(10, false);
+        let mut live = LiveState::new(10, false);
         let mut out = Vec::new();
         let mut scroll = Scroll::new(&mut out, Filter::parse(filter, Timestamp(0)).unwrap(), json);
         let refused = ConnectionRow { established: None, ..connection(3, 1, "1.1.1.1") };
@@ -221,10 +224,10 @@ mod tests {
             ..Update::default()
         };
         for update in [first(), later] {
-            let changes = board.apply(&update);
-            scroll.write(&board, &changes.events).unwrap();
+            let changes = live.apply(&update);
+            scroll.write(&live, &changes.events).unwrap();
         }
-        scroll.missed(board.now(), 3).unwrap();
+        scroll.missed(live.now(), 3).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -257,10 +260,10 @@ mod tests {
             ..row
         };
         let update = Update { connections: vec![called], ..first() };
-        let (mut board, mut out) = (Board::new(10, false), Vec::new());
+        let (mut live, mut out) = (LiveState::new(10, false), Vec::new());
         let mut scroll = Scroll::new(&mut out, Filter::default(), false);
-        let changes = board.apply(&update);
-        scroll.write(&board, &changes.events).unwrap();
+        let changes = live.apply(&update);
+        scroll.write(&live, &changes.events).unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<_> = text.lines().filter(|line| line.contains("8.8.8.8")).collect();
         assert!(lines[0].contains("new") && lines[1].contains("established"), "{text}");

@@ -1,13 +1,13 @@
 //! What viewers see, from the rows of a batch on.
 
-mod board;
 pub(crate) mod hostile;
+mod state;
 
 use std::time::Duration;
 
 use super::attach::{AttachError, connect};
-use super::hub::{HubError, Socket};
-use super::{Board, Update};
+use super::broadcaster::{BroadcasterError, Socket};
+use super::{LiveState, Update};
 use connmon_fixtures::rows::{START, connection, process, traffic};
 use connmon_record::rows::{ConnectionRow, NameRow};
 use connmon_record::{End, Facts, Run, Timestamp};
@@ -29,7 +29,7 @@ pub(super) fn run() -> Run {
         ended: None,
         last_flush: Timestamp(START),
         going_on: true,
-        completeness: connmon_record::Completeness::default(),
+        completeness: connmon_record::LossCounters::default(),
         gaps: vec![],
         clock_steps: Vec::new(),
         left_out: None,
@@ -69,27 +69,27 @@ pub(super) fn closed(row: ConnectionRow, end: End) -> ConnectionRow {
 fn a_connection_that_an_update_tells_of_twice_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
-    hub.tell(first());
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     // It began and was met by a sweep, and ended before these were told.
     let brief = connection(3, 1, "8.8.8.8");
     let connections = vec![brief.clone(), brief.clone(), closed(brief, End::Fin)];
-    hub.tell(Update { connections, ended: true, ..Update::default() });
-    let mut board = Board::new(100, false);
-    while !board.has_ended() {
-        board.apply(&viewer.recv_timeout(Duration::from_secs(20)).unwrap().unwrap());
+    broadcaster.publish(Update { connections, ended: true, ..Update::default() });
+    let mut live = LiveState::new(100, false);
+    while !live.has_ended() {
+        live.apply(&viewer.recv_timeout(Duration::from_secs(20)).unwrap().unwrap());
     }
-    assert_eq!((board.totals().connections, board.totals().open, board.forgotten()), (3, 2, 0));
+    assert_eq!((live.totals().connections, live.totals().open, live.forgotten()), (3, 2, 0));
 }
 
 #[test]
 fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
-    assert!(matches!(Socket::bind(&path), Err(HubError::Taken(_))));
-    hub.tell(first());
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    assert!(matches!(Socket::bind(&path), Err(BroadcasterError::Taken(_))));
+    broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     let get = || viewer.recv_timeout(Duration::from_secs(20)).unwrap().unwrap();
     let update = get();
@@ -104,22 +104,22 @@ fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
     let mut said = Vec::new();
     let _ = std::io::Read::read_to_end(&mut talker, &mut said);
 
-    let mut board = Board::new(1_000_000, false);
-    board.apply(&update);
+    let mut live = LiveState::new(1_000_000, false);
+    live.apply(&update);
     let recorder = std::thread::spawn(move || {
         for row in 3..2_000 {
             let rows = (0..60).map(|_| traffic(row, 1, 1, 1)).collect();
             let connections = vec![closed(connection(row, 1, "8.8.8.8"), End::Fin)];
-            hub.tell(Update { connections, traffic: rows, ..Update::default() });
+            broadcaster.publish(Update { connections, traffic: rows, ..Update::default() });
         }
-        hub.tell(Update { ended: true, ..Update::default() });
+        broadcaster.publish(Update { ended: true, ..Update::default() });
     });
-    while !board.has_ended() {
-        board.apply(&get());
+    while !live.has_ended() {
+        live.apply(&get());
     }
-    assert_eq!(board.totals().unseen, 0);
-    assert_eq!(board.totals().tx_bytes, 1_010 + 1_997 * 60);
-    assert_eq!(board.totals().connections, 1_999);
+    assert_eq!(live.totals().unseen, 0);
+    assert_eq!(live.totals().tx_bytes, 1_010 + 1_997 * 60);
+    assert_eq!(live.totals().connections, 1_999);
     recorder.join().unwrap();
     assert!(matches!(viewer.recv_timeout(Duration::from_secs(20)), Ok(Err(AttachError::Gone))));
     assert!(matches!(connect(&path), Err(AttachError::NoRecorder(..))));
@@ -129,8 +129,8 @@ fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
 fn an_update_that_is_too_long_for_a_line_comes_as_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
-    hub.tell(first());
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     let get = || viewer.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
     assert!(get().snapshot.is_some());
@@ -140,17 +140,21 @@ fn an_update_that_is_too_long_for_a_line_comes_as_a_snapshot() {
         row
     };
     let connections = (3..70).map(|row| connection(row, row, "8.8.8.8")).collect();
-    hub.tell(Update { processes: (3..70_000).map(long).collect(), connections, ..Update::default() });
-    let mut board = Board::new(1_000_000, false);
+    broadcaster.publish(Update {
+        processes: (3..70_000).map(long).collect(),
+        connections,
+        ..Update::default()
+    });
+    let mut live = LiveState::new(1_000_000, false);
     loop {
         let update = get();
-        board.apply(&update);
+        live.apply(&update);
         if let Some(snapshot) = update.snapshot.filter(|snapshot| snapshot.last) {
             assert_eq!(snapshot.missed, 1);
             break;
         }
     }
-    assert_eq!(board.totals().connections, 69);
+    assert_eq!(live.totals().connections, 69);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use connmon_record::rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 use connmon_record::untrusted::exact;
-use connmon_record::{Endpoint, Hit, Name, Observed, Proto, Run, Timestamp, Untrusted, json_safe};
-use connmon_store::Verdicts;
+use connmon_record::{Endpoint, Hit, Name, ObservedService, Proto, Run, Timestamp, Untrusted, json_safe};
+use connmon_store::Classification;
 
 /// The form of the lines on the socket. A change that a viewer must know of gets another number.
 pub const FORMAT: u32 = 2;
@@ -47,7 +47,7 @@ pub struct Update {
     pub names: Vec<NameRow>,
     /// What connections were seen to speak.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub observed: Vec<(i64, Observed)>,
+    pub observed: Vec<(i64, ObservedService)>,
     /// Questions to DNS that were answered, or given up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupRow>,
@@ -67,7 +67,7 @@ pub struct Update {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listeners: Option<Vec<Listener>>,
     /// Sums of the whole recording.
-    pub totals: Totals,
+    pub totals: LiveTotals,
     /// The recording ended in order.
     pub ended: bool,
 }
@@ -87,7 +87,7 @@ pub struct Snapshot {
 
 /// Sums of a recording: what the store has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
+pub struct LiveTotals {
     /// Connections.
     pub connections: u64,
     /// Those that are open.
@@ -116,7 +116,7 @@ pub struct Listener {
 
 impl Update {
     /// What a batch tells that was just stored.
-    pub fn of(batch: Batch, verdicts: Verdicts, run: Option<Run>) -> Self {
+    pub fn from_batch(batch: Batch, verdicts: Classification, run: Option<Run>) -> Self {
         Self {
             format: FORMAT,
             // A store has its own numbers, and nothing of the one before: so have those who look.

@@ -47,7 +47,7 @@ impl AddressKind {
     ];
 
     /// The kind of an address. IPv4-mapped, NAT64 and 6to4 addresses are of the kind of the IPv4 address in them.
-    pub fn of(ip: IpAddr) -> Self {
+    pub fn of_address(ip: IpAddr) -> Self {
         match effective_address(ip) {
             IpAddr::V4(ip) => of_v4(ip),
             IpAddr::V6(ip) => of_v6(ip),
@@ -172,7 +172,7 @@ mod tests {
             (AddressKind::Reserved, "0.1.2.3 192.0.0.8 192.88.99.1 240.0.0.1 100::1 2001::1 4000::1 5f00::1"),
         ] {
             for ip in addresses.split(' ') {
-                assert_eq!(AddressKind::of(ip.parse().unwrap()), kind, "{ip}");
+                assert_eq!(AddressKind::of_address(ip.parse().unwrap()), kind, "{ip}");
             }
         }
     }
@@ -228,7 +228,7 @@ mod tests {
             (Multicast, "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
         ] {
             for ip in [first, last] {
-                assert_eq!(AddressKind::of(ip.parse().unwrap()), kind, "{ip}");
+                assert_eq!(AddressKind::of_address(ip.parse().unwrap()), kind, "{ip}");
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Hit, Location, Name, Observed, Process, Timestamp, Untrusted};
+use super::{Facts, Hit, Location, Name, ObservedService, Process, Timestamp, Untrusted};
 
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
@@ -37,7 +37,7 @@ pub struct Connection {
     /// Names of the other end, what tells most first.
     pub names: Vec<Name>,
     /// What its first bytes showed that it speaks.
-    pub observed: Option<Observed>,
+    pub observed: Option<ObservedService>,
     /// The label of the first rule that fits.
     pub label: Option<Arc<str>>,
     /// The indicators that it matches.

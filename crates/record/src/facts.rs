@@ -18,7 +18,7 @@ use super::{
 use Unit::{Address, Bytes, Degrees, Microseconds, Packets, Port, Segments, Time};
 use fact::{known, owner, seen, structured};
 
-pub use fact::{Cell, Fact, Group, Page, Read, Seen, Source, Unit};
+pub use fact::{Cell, Fact, Group, PageColumn, Read, Seen, Source, Unit};
 
 /// What was seen of one connection itself: all that neither a name, a process nor a database has to be asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -302,7 +302,7 @@ pub fn members(object: &'static str) -> impl Iterator<Item = (&'static str, &'st
 }
 
 /// The facts that have a column in the page's data.
-pub fn paged() -> impl Iterator<Item = (&'static Fact, Page)> {
+pub fn paged() -> impl Iterator<Item = (&'static Fact, PageColumn)> {
     FACTS.iter().filter_map(|fact| Some((fact, fact.page?)))
 }
 

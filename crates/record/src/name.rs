@@ -90,7 +90,7 @@ impl NameSource {
 
 /// What the first bytes of a connection showed that it speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Observed {
+pub struct ObservedService {
     /// `tls`, `quic`, `http`, `dns`, `ssh` or `socks`.
     #[serde(serialize_with = "exact")]
     pub service: Untrusted,

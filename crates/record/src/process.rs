@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::untrusted::exact;
-use super::{Place, Timestamp, Untrusted};
+use super::{Timestamp, Untrusted, Workload};
 
 /// A process within one boot: the PID alone comes back, the pair does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub struct Process {
     #[serde(serialize_with = "exact")]
     pub cgroup: Untrusted,
     /// What the cgroup tells.
-    pub place: Place,
+    pub place: Workload,
     /// The process that started it, as it was then.
     #[serde(skip)]
     pub parent: Option<Arc<Process>>,

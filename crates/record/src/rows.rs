@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::frame::Start;
 use crate::untrusted::exact;
 use crate::{
-    AddressNames, ClockStep, Completeness, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample,
-    Location, LookupAnswer, NameSource, Observed, Proto, Timestamp, Untrusted,
+    AddressNames, ClockStep, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample, Location,
+    LookupAnswer, LossCounters, NameSource, ObservedService, Proto, Timestamp, Untrusted,
 };
 
 /// Rows to be written in one transaction.
@@ -30,7 +30,7 @@ pub struct Batch {
     /// New names of connections.
     pub names: Vec<NameRow>,
     /// What connections were seen to speak.
-    pub observed: Vec<(i64, Observed)>,
+    pub observed: Vec<(i64, ObservedService)>,
     /// Questions to DNS that were answered, or given up.
     pub lookups: Vec<LookupRow>,
     /// The host's own list of names, if it was told.
@@ -42,7 +42,7 @@ pub struct Batch {
     /// Counters of the interfaces.
     pub interfaces: Vec<InterfaceSample>,
     /// State of the counters, if it was told.
-    pub completeness: Option<Completeness>,
+    pub completeness: Option<LossCounters>,
     /// When the clock was set.
     pub clock_steps: Vec<ClockStep>,
     /// Intervals without a record.

@@ -39,7 +39,7 @@ pub struct Run {
     #[serde(default)]
     pub going_on: bool,
     /// What was lost.
-    pub completeness: Completeness,
+    pub completeness: LossCounters,
     /// Intervals without a record.
     pub gaps: Vec<Gap>,
     /// When the host's clock was set meanwhile.
@@ -119,7 +119,7 @@ pub struct LeftOut {
 
 /// "Is this record complete?": everything that can be lost, counted. All zero means nothing was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Completeness {
+pub struct LossCounters {
     /// Records that neither the ring buffer nor the overflow map could take: connections and processes that
     /// are missing.
     pub lost_events: u64,

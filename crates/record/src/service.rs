@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::{Connection, Direction, Observed, Proto};
+use super::{Connection, Direction, ObservedService, Proto};
 
 /// The port of the side that was called, and the name that is usual for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn service_port(direction: Direction, local: u16, remote: u16) -> u16 {
 
 impl Service {
     /// The name of what was seen. What a port is usual for tells more, if it goes with that.
-    pub fn name_seen(observed: &Observed, usual: Option<&'static str>) -> Option<&'static str> {
+    pub fn name_seen(observed: &ObservedService, usual: Option<&'static str>) -> Option<&'static str> {
         let http_within = observed.alpn.iter().any(|name| HTTP_WITHIN.contains(&name.raw()));
         match observed.service.raw() {
             "tls" if http_within => Some("https"),

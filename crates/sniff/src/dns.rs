@@ -7,7 +7,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
-use super::stream::Found;
+use super::stream::ParseOutcome;
 use connmon_record::frame::DnsMessage;
 use connmon_record::{LookupAnswer, Untrusted};
 
@@ -42,11 +42,11 @@ pub fn parse(bytes: &[u8]) -> Parsed {
 }
 
 /// The message at the beginning of a TCP stream, behind its length (RFC 1035, section 4.2.2).
-pub fn framed(stream: &[u8]) -> Found<Parsed> {
+pub fn framed(stream: &[u8]) -> ParseOutcome<Parsed> {
     match super::tls::counted(stream) {
-        Some((message, _)) => Found::Message(parse(message), 2 + message.len()),
-        None if stream.is_empty() => Found::Undecided,
-        None => Found::Incomplete,
+        Some((message, _)) => ParseOutcome::Message(parse(message), 2 + message.len()),
+        None if stream.is_empty() => ParseOutcome::Undecided,
+        None => ParseOutcome::Incomplete,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Message;
 use super::address::{host_name, target, without_port};
-use super::stream::Found;
+use super::stream::ParseOutcome;
 
 /// Bytes of a longest first line.
 const MAX_LINE: usize = 64 * 1024;
@@ -12,7 +12,7 @@ const MAX_CHUNK_LINE: usize = 4096;
 const MAX_BODY: usize = 1 << 30;
 
 /// The host that a request is for.
-pub fn request(stream: &[u8]) -> Found<Message> {
+pub fn request(stream: &[u8]) -> ParseOutcome<Message> {
     // Servers let lines end in a bare LF, and pass over empty ones before a request (RFC 9112, section 2.2).
     let blank = empty_lines(stream);
     let mut lines = stream[blank..].split_inclusive(|byte| *byte == b'\n');
@@ -21,12 +21,12 @@ pub fn request(stream: &[u8]) -> Found<Message> {
         let may_become =
             first.len() < MAX_LINE && first.iter().all(|byte| *byte >= b' ' || matches!(byte, b'\t' | b'\r'));
         return match may_become {
-            true if is_begun(first) => Found::Incomplete,
-            true => Found::Undecided,
-            false => Found::Nothing,
+            true if is_begun(first) => ParseOutcome::Incomplete,
+            true => ParseOutcome::Undecided,
+            false => ParseOutcome::Nothing,
         };
     };
-    let Some((method, uri)) = parts(line) else { return Found::Nothing };
+    let Some((method, uri)) = parts(line) else { return ParseOutcome::Nothing };
     let head = Head::of(&stream[blank + first.len()..]);
     let len = blank + first.len() + head.len;
     let message = if method == b"CONNECT" {
@@ -38,18 +38,18 @@ pub fn request(stream: &[u8]) -> Found<Message> {
         match head.host {
             Some(host) => Message::Http(host_name(without_port(&host))),
             None if head.is_whole => Message::Http(None),
-            None => return Found::Incomplete,
+            None => return ParseOutcome::Incomplete,
         }
     };
     if !head.is_whole {
-        return Found::Early(message);
+        return ParseOutcome::Early(message);
     }
     // Another request may follow, for another host.
     match head.body {
-        _ if method == b"CONNECT" => Found::Message(message, len),
-        Body::Of(body) => Found::Message(message, len + body),
-        Body::Chunks => Found::Chunked(message, len),
-        Body::Unknown => Found::Last(message),
+        _ if method == b"CONNECT" => ParseOutcome::Message(message, len),
+        Body::Of(body) => ParseOutcome::Message(message, len + body),
+        Body::Chunks => ParseOutcome::Chunked(message, len),
+        Body::Unknown => ParseOutcome::Last(message),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Message;
 use super::address::{host_name, without_port};
 use super::hpack;
-use super::stream::Found;
+use super::stream::ParseOutcome;
 
 /// What a client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -17,19 +17,19 @@ const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
 /// The host that the first request is for; `None` if it is not HTTP/2.
-pub fn request(stream: &[u8]) -> Option<Found<Message>> {
+pub fn request(stream: &[u8]) -> Option<ParseOutcome<Message>> {
     if !PREFACE.starts_with(&stream[..stream.len().min(PREFACE.len())]) {
         return None;
     }
-    let Some(mut rest) = stream.get(PREFACE.len()..) else { return Some(Found::Undecided) };
+    let Some(mut rest) = stream.get(PREFACE.len()..) else { return Some(ParseOutcome::Undecided) };
     // That a client sends nothing more at first is usual.
-    let begun = Found::Early(Message::Http(None));
+    let begun = ParseOutcome::Early(Message::Http(None));
     let mut fields = Vec::new();
     while let [a, b, c, kind, flags, _, _, _, _, frame @ ..] = rest {
         let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
         let Some(body) = frame.get(..len) else {
             let is_part = matches!(*kind, HEADERS | CONTINUATION);
-            return Some(if is_part { Found::Incomplete } else { begun });
+            return Some(if is_part { ParseOutcome::Incomplete } else { begun });
         };
         rest = &rest[HEAD + len..];
         match *kind {
@@ -39,10 +39,12 @@ pub fn request(stream: &[u8]) -> Option<Found<Message>> {
         }
         if flags & END_HEADERS != 0 {
             let host = hpack::first_of(&fields, &[b":authority", b"host"]);
-            return Some(Found::Last(Message::Http(host.and_then(|host| host_name(without_port(&host))))));
+            return Some(ParseOutcome::Last(Message::Http(
+                host.and_then(|host| host_name(without_port(&host))),
+            )));
         }
     }
-    Some(if fields.is_empty() { begun } else { Found::Incomplete })
+    Some(if fields.is_empty() { begun } else { ParseOutcome::Incomplete })
 }
 
 /// The fields in a frame, without what fills it and the priority.

@@ -19,10 +19,10 @@ use connmon_ebpf::{DNS_PORTS, PAYLOAD_SIZES, PayloadHead, class, proto};
 
 pub use dns::addresses;
 use quic::Quic;
-use stream::{Found, Streams, Way};
+use stream::{ParseOutcome, StreamDirection, Streams};
 
 use connmon_record::Endpoint;
-use connmon_record::frame::{FlowId, Message, Sighting};
+use connmon_record::frame::{FlowId, Message, Observation};
 
 /// Bytes that are no record of payload.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ impl Sniffer {
     ///
     /// # Errors
     /// The record is none.
-    pub fn take(&mut self, record: &[u8]) -> Result<Vec<Sighting>, SniffError> {
+    pub fn take(&mut self, record: &[u8]) -> Result<Vec<Observation>, SniffError> {
         let error = || SniffError(record.len());
         let (head, rest) = record.split_at_checked(size_of::<PayloadHead>()).ok_or_else(error)?;
         let head: PayloadHead = try_pod_read_unaligned(head).map_err(|_| error())?;
@@ -54,7 +54,7 @@ impl Sniffer {
         } else {
             self.messages(&head, data)
         };
-        Ok(messages.into_iter().map(|message| sighting(&head, message)).collect())
+        Ok(messages.into_iter().map(|message| observation(&head, message)).collect())
     }
 
     /// Gives up what should have come whole long before `now_ns`; at the end, everything.
@@ -71,7 +71,7 @@ impl Sniffer {
         let is_stream = head.proto == proto::TCP;
         // The first datagrams pass before there is an entry.
         let connection = if is_stream { head.connection } else { 0 };
-        let way = Way { connection, flow: flow(head), outbound: head.outbound != 0 };
+        let way = StreamDirection { connection, flow: flow(head), outbound: head.outbound != 0 };
         let messages = match head.class {
             class::DNS if head.proto == proto::UDP => self.dns(head, dns::parse(data)),
             class::DNS_OPENING => {
@@ -105,9 +105,9 @@ impl Sniffer {
 
     /// A part of a TCP stream of messages. Where its beginning was missed, or something on the way, it goes on with a part that is
     /// a whole message and nothing else: what begins anywhere could be read as anything.
-    fn dns_stream(&mut self, head: &PayloadHead, way: Way, data: &[u8]) -> Vec<Message> {
+    fn dns_stream(&mut self, head: &PayloadHead, way: StreamDirection, data: &[u8]) -> Vec<Message> {
         if !self.streams.has(way) {
-            let is_sound = matches!(dns::framed(data), Found::Message(parsed, len) if len == data.len() && parsed.unread == 0);
+            let is_sound = matches!(dns::framed(data), ParseOutcome::Message(parsed, len) if len == data.len() && parsed.unread == 0);
             if !is_sound {
                 self.unread += 1;
                 return Vec::new();
@@ -130,7 +130,7 @@ impl Sniffer {
         wanted.into_iter().map(Message::Dns).collect()
     }
 
-    fn quic(&mut self, way: Way, datagram: &[u8]) -> Vec<Message> {
+    fn quic(&mut self, way: StreamDirection, datagram: &[u8]) -> Vec<Message> {
         let mut messages = Vec::new();
         for part in self.quic.crypto(way, datagram) {
             let hello = self.streams.add((way, part.connection), part.offset, &part.data, tls::handshake);
@@ -153,8 +153,8 @@ fn flow(head: &PayloadHead) -> FlowId {
     }
 }
 
-fn sighting(head: &PayloadHead, message: Message) -> Sighting {
-    Sighting {
+fn observation(head: &PayloadHead, message: Message) -> Observation {
+    Observation {
         time_ns: head.time_ns,
         connection: head.connection,
         flow: flow(head),

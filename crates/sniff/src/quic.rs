@@ -7,7 +7,7 @@ use rustls::Side;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{DirectionalKeys, Version};
 
-use super::stream::Way;
+use super::stream::StreamDirection;
 
 /// Longest connection id (RFC 9000, section 17.2).
 const MAX_ID: usize = 20;
@@ -28,7 +28,7 @@ fn version(number: u32) -> Option<(Version, u8)> {
 const MAX_BEGUN: usize = 256;
 
 /// A part of a client's handshake.
-pub struct Part {
+pub struct CryptoFragment {
     /// The connection that it belongs to: a socket can have several.
     pub connection: u64,
     /// Bytes before it.
@@ -38,8 +38,8 @@ pub struct Part {
 }
 
 /// A connection that has begun: the id that its client chose first gives the keys, also of packets that bear the server's.
-struct Begun {
-    way: Way,
+struct PartialHandshake {
+    way: StreamDirection,
     id: Vec<u8>,
     number: u64,
 }
@@ -47,20 +47,20 @@ struct Begun {
 /// Reads Initial packets.
 #[derive(Default)]
 pub struct Quic {
-    begun: VecDeque<Begun>,
+    begun: VecDeque<PartialHandshake>,
     count: u64,
 }
 
 impl Quic {
     /// The parts of the handshake that a client's datagram carries.
-    pub fn crypto(&mut self, way: Way, datagram: &[u8]) -> Vec<Part> {
+    pub fn crypto(&mut self, way: StreamDirection, datagram: &[u8]) -> Vec<CryptoFragment> {
         let mut parts = Vec::new();
         let mut rest = datagram;
         // Several packets can share a datagram.
         while let Some((packet, after)) = Initial::split(rest) {
             if let Some((connection, payload)) = self.decrypt(way, &packet) {
                 frames(&payload, |offset, data| {
-                    parts.push(Part { connection, offset, data: data.to_vec() });
+                    parts.push(CryptoFragment { connection, offset, data: data.to_vec() });
                 });
             }
             rest = after;
@@ -69,11 +69,11 @@ impl Quic {
     }
 
     /// Nothing more is of interest in a connection.
-    pub fn finish(&mut self, way: Way, connection: u64) {
+    pub fn finish(&mut self, way: StreamDirection, connection: u64) {
         self.begun.retain(|begun| (begun.way, begun.number) != (way, connection));
     }
 
-    fn decrypt(&mut self, way: Way, packet: &Initial<'_>) -> Option<(u64, Vec<u8>)> {
+    fn decrypt(&mut self, way: StreamDirection, packet: &Initial<'_>) -> Option<(u64, Vec<u8>)> {
         let Some(payload) = packet.decrypt(packet.destination) else {
             let mut known = self.begun.iter().filter(|begun| begun.way == way);
             return known.find_map(|begun| Some((begun.number, packet.decrypt(&begun.id)?)));
@@ -83,7 +83,7 @@ impl Quic {
         if number > self.count {
             self.count = number;
             self.begun.truncate(MAX_BEGUN - 1);
-            self.begun.push_front(Begun { way, id: packet.destination.to_vec(), number });
+            self.begun.push_front(PartialHandshake { way, id: packet.destination.to_vec(), number });
         }
         Some((number, payload))
     }

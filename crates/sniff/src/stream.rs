@@ -14,7 +14,7 @@ const WAIT_NS: u64 = 60_000_000_000;
 
 /// One direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Way {
+pub struct StreamDirection {
     /// The id of its entry, where there is one already.
     pub connection: u64,
     /// Its ends.
@@ -25,7 +25,7 @@ pub struct Way {
 
 /// What the beginning of a stream holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found<T> {
+pub enum ParseOutcome<T> {
     /// This, in so many bytes, of which the last may be still to come; more can follow.
     Message(T, usize),
     /// So many bytes that say nothing; what follows may.
@@ -44,18 +44,18 @@ pub enum Found<T> {
     Nothing,
 }
 
-impl<T> Found<T> {
+impl<T> ParseOutcome<T> {
     /// The same of another kind of message.
-    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Found<U> {
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> ParseOutcome<U> {
         match self {
-            Self::Message(message, len) => Found::Message(of(message), len),
-            Self::Skip(len) => Found::Skip(len),
-            Self::Chunked(message, len) => Found::Chunked(of(message), len),
-            Self::Last(message) => Found::Last(of(message)),
-            Self::Early(message) => Found::Early(of(message)),
-            Self::Incomplete => Found::Incomplete,
-            Self::Undecided => Found::Undecided,
-            Self::Nothing => Found::Nothing,
+            Self::Message(message, len) => ParseOutcome::Message(of(message), len),
+            Self::Skip(len) => ParseOutcome::Skip(len),
+            Self::Chunked(message, len) => ParseOutcome::Chunked(of(message), len),
+            Self::Last(message) => ParseOutcome::Last(of(message)),
+            Self::Early(message) => ParseOutcome::Early(of(message)),
+            Self::Incomplete => ParseOutcome::Incomplete,
+            Self::Undecided => ParseOutcome::Undecided,
+            Self::Nothing => ParseOutcome::Nothing,
         }
     }
 }
@@ -83,7 +83,7 @@ struct Stream {
 /// All streams.
 #[derive(Default)]
 pub struct Streams {
-    known: HashMap<(Way, u64), Stream>,
+    known: HashMap<(StreamDirection, u64), Stream>,
     additions: u64,
     now_ns: u64,
     lost: u64,
@@ -106,12 +106,12 @@ impl Streams {
     }
 
     /// Whether a stream has begun and goes on.
-    pub fn has(&self, way: Way) -> bool {
+    pub fn has(&self, way: StreamDirection) -> bool {
         self.known.contains_key(&(way, 0))
     }
 
     /// Begins a stream at a sequence number, in place of an earlier one of that direction.
-    pub fn begin(&mut self, way: Way, seq: u32) {
+    pub fn begin(&mut self, way: StreamDirection, seq: u32) {
         self.give_up(way);
         self.open((way, 0), seq);
     }
@@ -119,10 +119,10 @@ impl Streams {
     /// Adds a piece of a TCP stream that has begun, and takes out what `parse` finds at its beginning.
     pub fn follow<T>(
         &mut self,
-        way: Way,
+        way: StreamDirection,
         seq: u32,
         data: &[u8],
-        parse: impl Fn(&[u8]) -> Found<T>,
+        parse: impl Fn(&[u8]) -> ParseOutcome<T>,
     ) -> Vec<T> {
         let Some(base) = self.known.get(&(way, 0)).map(|stream| stream.base) else { return Vec::new() };
         self.add((way, 0), seq.wrapping_sub(base), data, parse)
@@ -131,38 +131,38 @@ impl Streams {
     /// The same at a distance from the beginning. A direction can have several streams, by their numbers.
     pub fn add<T>(
         &mut self,
-        of: (Way, u64),
+        of: (StreamDirection, u64),
         offset: u32,
         data: &[u8],
-        parse: impl Fn(&[u8]) -> Found<T>,
+        parse: impl Fn(&[u8]) -> ParseOutcome<T>,
     ) -> Vec<T> {
         let mut messages = Vec::new();
         let stream = self.open(of, 0);
         let fits = stream.insert(offset, data);
         loop {
             let len = match if stream.is_chunked { stream.chunk() } else { parse(&stream.ready) } {
-                Found::Message(message, len) => {
+                ParseOutcome::Message(message, len) => {
                     messages.push(message);
                     len
                 }
-                Found::Chunked(message, len) => {
+                ParseOutcome::Chunked(message, len) => {
                     messages.push(message);
                     stream.is_chunked = true;
                     len
                 }
-                Found::Skip(len) => len,
-                Found::Last(message) => {
+                ParseOutcome::Skip(len) => len,
+                ParseOutcome::Last(message) => {
                     messages.push(message);
                     self.known.remove(&of);
                     break;
                 }
-                Found::Nothing => {
+                ParseOutcome::Nothing => {
                     self.known.remove(&of);
                     break;
                 }
                 found => {
-                    stream.is_part = matches!(found, Found::Incomplete);
-                    if let Found::Early(message) = found
+                    stream.is_part = matches!(found, ParseOutcome::Incomplete);
+                    if let ParseOutcome::Early(message) = found
                         && !std::mem::replace(&mut stream.is_told, true)
                     {
                         messages.push(message);
@@ -180,7 +180,7 @@ impl Streams {
     }
 
     /// What a TCP stream has before a sequence number is cut off: unless it is of no interest, the stream is given up.
-    pub fn cut(&mut self, way: Way, seq: u32) {
+    pub fn cut(&mut self, way: StreamDirection, seq: u32) {
         let is_passed =
             |stream: &Stream| stream.end().wrapping_sub(seq.wrapping_sub(stream.base)) as i32 >= 0;
         if !self.known.get(&(way, 0)).is_some_and(is_passed) {
@@ -189,7 +189,7 @@ impl Streams {
     }
 
     /// Gives up a TCP stream, of which something is missing.
-    fn give_up(&mut self, way: Way) {
+    fn give_up(&mut self, way: StreamDirection) {
         self.lost += u64::from(self.known.remove(&(way, 0)).is_some_and(|stream| stream.waits()));
     }
 
@@ -205,7 +205,7 @@ impl Streams {
     }
 
     /// The stream, a new one if there is none.
-    fn open(&mut self, of: (Way, u64), seq: u32) -> &mut Stream {
+    fn open(&mut self, of: (StreamDirection, u64), seq: u32) -> &mut Stream {
         self.additions += 1;
         if self.known.len() >= MAX_STREAMS && !self.known.contains_key(&of) {
             let oldest = self.known.iter().min_by_key(|(_, stream)| stream.used).map(|(way, _)| *way);
@@ -239,15 +239,15 @@ impl Stream {
     }
 
     /// The next part of a body in chunks.
-    fn chunk<T>(&mut self) -> Found<T> {
+    fn chunk<T>(&mut self) -> ParseOutcome<T> {
         match http::chunk(&self.ready) {
-            Chunk::Skip(len) => Found::Skip(len),
+            Chunk::Skip(len) => ParseOutcome::Skip(len),
             Chunk::Last(len) => {
                 self.is_chunked = false;
-                Found::Skip(len)
+                ParseOutcome::Skip(len)
             }
-            Chunk::Undecided => Found::Undecided,
-            Chunk::Broken => Found::Nothing,
+            Chunk::Undecided => ParseOutcome::Undecided,
+            Chunk::Broken => ParseOutcome::Nothing,
         }
     }
 

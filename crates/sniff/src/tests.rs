@@ -124,7 +124,7 @@ fn record(head: PayloadHead, data: &[u8]) -> Vec<u8> {
 
 fn messages(sniffer: &mut Sniffer, head: PayloadHead, data: &[u8]) -> Vec<Message> {
     let all = sniffer.take(&record(head, data)).unwrap();
-    all.into_iter().map(|sighting| sighting.message).collect()
+    all.into_iter().map(|observation| observation.message).collect()
 }
 
 fn hello(host: &str, alpn: &[&str]) -> Hello {
@@ -139,9 +139,12 @@ fn a_client_hello_names_its_server() {
     let mut sniffer = Sniffer::default();
     assert_eq!(messages(&mut sniffer, head(class::OPENING, proto::TCP), &bytes), expected);
     assert_eq!(sniffer.streams.len(), 0);
-    let sighting = sniffer.take(&record(head(class::OPENING, proto::TCP), &bytes)).unwrap().remove(0);
-    assert_eq!(sighting.flow.remote, SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 443)));
-    assert_eq!((sighting.flow.local_port, sighting.outbound, sighting.process()), (40_000, true, None));
+    let observation = sniffer.take(&record(head(class::OPENING, proto::TCP), &bytes)).unwrap().remove(0);
+    assert_eq!(observation.flow.remote, SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 443)));
+    assert_eq!(
+        (observation.flow.local_port, observation.outbound, observation.process()),
+        (40_000, true, None)
+    );
 }
 
 /// In pieces of every size, in order, in reverse, and each sent twice; also across the end of the sequence numbers.

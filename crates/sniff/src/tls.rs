@@ -3,7 +3,7 @@
 use tls_parser::{TlsRecordType, parse_tls_handshake_client_hello, parse_tls_record_header};
 
 use super::address::{host_name, is_odd};
-use super::stream::Found;
+use super::stream::ParseOutcome;
 use connmon_record::Untrusted;
 use connmon_record::frame::Hello;
 
@@ -20,13 +20,13 @@ const ALPN: u16 = 16;
 const ENCRYPTED_HELLO: u16 = 0xfe0d;
 
 /// The ClientHello at the beginning of a stream of TLS records.
-pub fn records(stream: &[u8]) -> Found<Hello> {
+pub fn records(stream: &[u8]) -> ParseOutcome<Hello> {
     let mut message = Vec::new();
     let mut rest = stream;
     while !rest.is_empty() {
         let Ok((body, header)) = parse_tls_record_header(rest) else { break };
         if header.record_type != TlsRecordType::Handshake {
-            return Found::Nothing;
+            return ParseOutcome::Nothing;
         }
         let len = usize::from(header.len).min(body.len());
         message.extend_from_slice(&body[..len]);
@@ -36,16 +36,16 @@ pub fn records(stream: &[u8]) -> Found<Hello> {
 }
 
 /// The ClientHello at the beginning of a stream of handshake messages.
-pub fn handshake(stream: &[u8]) -> Found<Hello> {
-    let Some((&[kind, a, b, c], body)) = stream.split_first_chunk() else { return Found::Incomplete };
+pub fn handshake(stream: &[u8]) -> ParseOutcome<Hello> {
+    let Some((&[kind, a, b, c], body)) = stream.split_first_chunk() else { return ParseOutcome::Incomplete };
     if kind != CLIENT_HELLO {
-        return Found::Nothing;
+        return ParseOutcome::Nothing;
     }
     let len = u32::from_be_bytes([0, a, b, c]) as usize;
-    let Some(body) = body.get(..len) else { return Found::Incomplete };
+    let Some(body) = body.get(..len) else { return ParseOutcome::Incomplete };
     match parse_tls_handshake_client_hello(body) {
-        Ok((_, hello)) => Found::Last(extensions(hello.ext.unwrap_or_default())),
-        Err(_) => Found::Nothing,
+        Ok((_, hello)) => ParseOutcome::Last(extensions(hello.ext.unwrap_or_default())),
+        Err(_) => ParseOutcome::Nothing,
     }
 }
 

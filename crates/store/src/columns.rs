@@ -11,12 +11,12 @@ use connmon_record::{Endpoint, Proto, Timestamp};
 
 /// A column; stores of earlier versions lack some of them until something is recorded into them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
+pub(super) struct StoreColumn {
     name: &'static str,
     place: Option<usize>,
 }
 
-impl Column {
+impl StoreColumn {
     /// The value.
     ///
     /// # Errors
@@ -87,29 +87,31 @@ pub(super) fn put(
 }
 
 /// The columns of `connection` and `endpoint`.
-pub(super) struct Columns {
-    pub(super) id: Column,
-    pub(super) run_id: Column,
-    pub(super) remote_id: Column,
-    pub(super) owner_id: Column,
-    pub(super) country: Column,
-    pub(super) label: Column,
-    proto: Column,
-    ip: Column,
-    seen: Vec<(Column, Seen)>,
+pub(super) struct StoreColumns {
+    pub(super) id: StoreColumn,
+    pub(super) run_id: StoreColumn,
+    pub(super) remote_id: StoreColumn,
+    pub(super) owner_id: StoreColumn,
+    pub(super) country: StoreColumn,
+    pub(super) label: StoreColumn,
+    proto: StoreColumn,
+    ip: StoreColumn,
+    seen: Vec<(StoreColumn, Seen)>,
 }
 
-impl Columns {
+impl StoreColumns {
     /// Where they are in the rows of this query.
     ///
     /// # Errors
     /// The store lacks a column that its schema has.
-    pub(super) fn of(statement: &Statement<'_>) -> rusqlite::Result<Self> {
-        let column = |name| Column { name, place: statement.column_index(name).ok() };
+    pub(super) fn of_statement(statement: &Statement<'_>) -> rusqlite::Result<Self> {
+        let column = |name| StoreColumn { name, place: statement.column_index(name).ok() };
         // A store that an earlier version made and nothing has recorded into since lacks the newer columns.
         let known = |(fact, seen): (&'static Fact, Seen)| match column(fact.column()) {
-            Column { place: None, .. } if fact.since > 1 => None,
-            Column { name, place: None } => Some(Err(rusqlite::Error::InvalidColumnName(name.to_owned()))),
+            StoreColumn { place: None, .. } if fact.since > 1 => None,
+            StoreColumn { name, place: None } => {
+                Some(Err(rusqlite::Error::InvalidColumnName(name.to_owned())))
+            }
             column => Some(Ok((column, seen))),
         };
         Ok(Self {

@@ -7,7 +7,7 @@ use rusqlite::types::{ToSql, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, Result};
 
 use super::names::observed;
-use connmon_filter::sql::{Value, functions};
+use connmon_filter::sql::{SqlParameter, functions};
 use connmon_filter::{Condition, Filter, Networks, Pattern, base_name, is_public};
 use connmon_record::{Direction, Proto, Service, service_port};
 
@@ -25,8 +25,8 @@ pub(super) fn condition(db: &Connection, filter: &Filter, first: usize) -> Resul
 /// The values of its parameters.
 pub(super) fn values(condition: Condition) -> impl Iterator<Item = SqlValue> {
     condition.values.into_iter().map(|value| match value {
-        Value::Text(text) => SqlValue::Text(text),
-        Value::Integer(number) => SqlValue::Integer(number),
+        SqlParameter::Text(text) => SqlValue::Text(text),
+        SqlParameter::Integer(number) => SqlValue::Integer(number),
     })
 }
 

@@ -68,11 +68,11 @@ pub(super) fn of_endpoint(
 
 /// The places of a query's rows; those of one address are shared.
 #[derive(Default)]
-pub(super) struct Places(HashMap<i64, Option<Arc<Location>>>);
+pub(super) struct LocationReader(HashMap<i64, Option<Arc<Location>>>);
 
-impl Places {
+impl LocationReader {
     /// The place of a row that has the columns of its endpoint, which is `id`.
-    pub(super) fn of(&mut self, row: &Row<'_>, id: i64) -> rusqlite::Result<Option<Arc<Location>>> {
+    pub(super) fn location_of(&mut self, row: &Row<'_>, id: i64) -> rusqlite::Result<Option<Arc<Location>>> {
         if let Some(place) = self.0.get(&id) {
             return Ok(place.clone());
         }

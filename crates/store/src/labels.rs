@@ -171,7 +171,7 @@ impl Hits {
     }
 
     /// The hits of a connection.
-    pub(super) fn of(&self, db: &Connection, id: i64) -> rusqlite::Result<Vec<Hit>> {
+    pub(super) fn of_connection(&self, db: &Connection, id: i64) -> rusqlite::Result<Vec<Hit>> {
         let mut hits = Vec::new();
         if self.lists.is_empty() || self.known.as_ref().is_some_and(|known| !known.contains(&id)) {
             return Ok(hits);

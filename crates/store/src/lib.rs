@@ -3,20 +3,20 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod classify;
 mod columns;
 mod edit;
 mod filter;
-mod fresh;
 mod geo;
 mod interfaces;
-mod judge;
-mod keep;
 mod labels;
 mod names;
+mod new_connections;
 mod open;
 mod place;
 mod processes;
 mod read;
+mod recording_filter;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
+pub use classify::{Classification, NewHit};
 pub use edit::Editor;
-pub use judge::{News, Verdicts};
 pub use open::Store;
 pub use write::Writer;
 
@@ -89,7 +89,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// What SQLite says of a file, and where it was the operating system that failed, what that says.
-    fn of(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
+    fn from_sqlite(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
         use rusqlite::ffi;
         let last = std::io::Error::last_os_error();
         let system = match source.sqlite_error_code() {

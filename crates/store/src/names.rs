@@ -14,8 +14,8 @@ use super::{Store, StoreError, processes};
 use connmon_record::rows::{Batch, LookupRow};
 use connmon_record::untrusted::Exactly;
 use connmon_record::{
-    AddressNames, Connection, Endpoint, Lookup, LookupAnswer, Name, NameSource, Observed, Process, Proto,
-    Timestamp, Untrusted,
+    AddressNames, Connection, Endpoint, Lookup, LookupAnswer, Name, NameSource, ObservedService, Process,
+    Proto, Timestamp, Untrusted,
 };
 
 /// Writes the names of a batch, whose connections and processes are written already.
@@ -93,12 +93,12 @@ pub(super) fn delete(db: &Transaction<'_>, connection: i64) -> rusqlite::Result<
 
 /// The names that hold for an address whatever the connection, and when they were told.
 #[derive(Default)]
-pub(super) struct OfAddresses {
+pub(super) struct AddressNameWriter {
     hosts: HashMap<IpAddr, Vec<Untrusted>>,
     time: i64,
 }
 
-impl OfAddresses {
+impl AddressNameWriter {
     /// From the host's own list.
     pub(super) fn new(hosts: &AddressNames, time: Timestamp) -> Self {
         Self { hosts: hosts.iter().cloned().collect(), time: time.0 }
@@ -167,27 +167,27 @@ pub(super) fn stand_in(db: &Database) -> rusqlite::Result<()> {
 }
 
 /// Adds to connections what is known of their names.
-pub(super) struct Reader<'db> {
+pub(super) struct NameReader<'db> {
     names: CachedStatement<'db>,
     observed: CachedStatement<'db>,
     of_endpoint: HashMap<i64, Vec<Name>>,
     /// The connections that there is something of.
-    known: Known,
+    known: NamedConnections,
 }
 
 /// Most connections have no name: to ask for each would cost more than to know.
-struct Known {
+struct NamedConnections {
     named: std::collections::HashSet<i64>,
     observed: std::collections::HashSet<i64>,
 }
 
-impl<'db> Reader<'db> {
+impl<'db> NameReader<'db> {
     /// For many connections.
     pub(super) fn of_all(db: &'db Database) -> rusqlite::Result<Self> {
         let ids = |sql: &str| -> rusqlite::Result<_> {
             db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
         };
-        let known = Known {
+        let known = NamedConnections {
             named: ids("SELECT DISTINCT connection_id FROM connection_name")?,
             observed: ids("SELECT connection_id FROM observed")?,
         };
@@ -196,12 +196,12 @@ impl<'db> Reader<'db> {
 
     /// For one connection.
     pub(super) fn of_one(db: &'db Database, connection: i64, endpoint: i64) -> rusqlite::Result<Self> {
-        let known = Known { named: [connection].into(), observed: [connection].into() };
+        let known = NamedConnections { named: [connection].into(), observed: [connection].into() };
         Self::new(db, known, Some(endpoint))
     }
 
     /// With the names of all addresses, or of one.
-    fn new(db: &'db Database, known: Known, endpoint: Option<i64>) -> rusqlite::Result<Self> {
+    fn new(db: &'db Database, known: NamedConnections, endpoint: Option<i64>) -> rusqlite::Result<Self> {
         let mut of_endpoint: HashMap<i64, Vec<Name>> = HashMap::new();
         let mut statement = db.prepare_cached(match endpoint {
             Some(_) => "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
@@ -248,9 +248,9 @@ impl<'db> Reader<'db> {
 }
 
 /// From the columns of `observed`.
-pub(super) fn observed(service: String, alpn: Option<String>) -> Observed {
+pub(super) fn observed(service: String, alpn: Option<String>) -> ObservedService {
     let alpn = alpn.and_then(|alpn| serde_json::from_str(&alpn).ok()).unwrap_or_default();
-    Observed { service: service.into(), alpn }
+    ObservedService { service: service.into(), alpn }
 }
 
 /// Text that was captured.

@@ -55,7 +55,7 @@ impl Store {
     /// That is so.
     pub(super) fn is_as_it_was(&self) -> Result<(), StoreError> {
         match &self.as_it_was {
-            Some(stamp) if Stamp::of(&self.path).as_ref() != Some(stamp) => {
+            Some(stamp) if Stamp::of_file(&self.path).as_ref() != Some(stamp) => {
                 Err(StoreError::Changed(self.path.clone()))
             }
             _ => Ok(()),
@@ -64,7 +64,7 @@ impl Store {
 
     pub(super) fn error(&self, source: rusqlite::Error) -> StoreError {
         match self.is_as_it_was() {
-            Ok(()) => StoreError::of(&self.path, &self.db, source),
+            Ok(()) => StoreError::from_sqlite(&self.path, &self.db, source),
             Err(changed) => changed,
         }
     }
@@ -75,7 +75,7 @@ impl Store {
 pub(super) struct Stamp([i64; 4]);
 
 impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
+    fn of_file(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self([file.ino() as i64, file.size() as i64, file.mtime(), file.mtime_nsec()]))
     }
@@ -102,7 +102,7 @@ fn connect(path: &Path, going_on: bool) -> Result<(Connection, Option<Stamp>), S
         return Ok((db, None));
     }
     if alone {
-        let stamp = Stamp::of(path);
+        let stamp = Stamp::of_file(path);
         let db = open(uri(&place), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI);
         return Ok((db.map_err(error)?, stamp));
     }

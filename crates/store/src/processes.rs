@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use super::names;
 use connmon_record::rows::ProcessRow;
-use connmon_record::{Container, ExeHash, ExeState, Place, Process, ProcessId, Timestamp, Untrusted};
+use connmon_record::{Container, ExeHash, ExeState, Process, ProcessId, Timestamp, Untrusted, Workload};
 
 /// Writes a process, or what has become known of it since.
 pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusqlite::Result<()> {
@@ -74,7 +74,7 @@ pub fn read(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
 }
 
 /// The processes of these ids, each with its ancestors.
-pub fn some(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
+pub fn with_ancestors(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
     let mut statement = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
     let mut processes = HashMap::new();
     for id in ids {
@@ -129,7 +129,12 @@ fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
         cwd: captured("cwd")?.unwrap_or_default(),
         redacted: newer::<bool>(row, "redacted")?.unwrap_or(false),
         cgroup: captured("cgroup")?.unwrap_or_default(),
-        place: Place { unit: captured("unit")?, slice: captured("slice")?, container, pod: captured("pod")? },
+        place: Workload {
+            unit: captured("unit")?,
+            slice: captured("slice")?,
+            container,
+            pod: captured("pod")?,
+        },
         parent: None,
     })
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
-use super::columns::Columns;
-use super::geo::{Places, from_json};
+use super::columns::StoreColumns;
+use super::geo::{LocationReader, from_json};
 use super::labels::{self, Hits};
-use super::{Store, StoreError, filter, keep, names, processes};
+use super::{Store, StoreError, filter, names, processes, recording_filter};
 use connmon_filter::Filter;
 use connmon_filter::sql::KNOWN_END;
 use connmon_record::{
-    ClockStep, Completeness, Connection, Gap, Matching, Process, Reconciliation, Run, STEP_NS, Step,
+    ClockStep, Connection, Gap, LossCounters, Matching, Process, Reconciliation, Run, STEP_NS, Step,
     Timestamp,
 };
 
@@ -66,10 +66,10 @@ impl Store {
         let interval =
             [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let values = params_from_iter(interval.into_iter().chain(filter::values(filter)));
-        let columns = Columns::of(&connections).map_err(error)?;
+        let columns = StoreColumns::of_statement(&connections).map_err(error)?;
         let mut rows = connections.query(values).map_err(error)?;
-        let mut places = Places::default();
-        let mut names = names::Reader::of_all(&self.db).map_err(error)?;
+        let mut places = LocationReader::default();
+        let mut names = names::NameReader::of_all(&self.db).map_err(error)?;
         let hits = Hits::of_all(&self.db).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let run = columns.run_id.get(row).map_err(error)?;
@@ -87,7 +87,7 @@ impl Store {
             }
             let endpoint = columns.remote_id.get(row).map_err(error)?;
             names.complete(&mut connection, endpoint, &processes).map_err(error)?;
-            connection.hits = hits.of(&self.db, connection.id).map_err(error)?;
+            connection.hits = hits.of_connection(&self.db, connection.id).map_err(error)?;
             each(run, connection)?;
         }
         Ok(self.is_as_it_was()?)
@@ -140,7 +140,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn connection(&self, id: i64) -> Result<Option<(i64, Connection)>, StoreError> {
-        let found = Hits::new(&self.db).and_then(|hits| one(&self.db, &hits, id));
+        let found = Hits::new(&self.db).and_then(|hits| connection_with_run(&self.db, &hits, id));
         let mut found = found.map_err(|source| self.error(source))?;
         if let Some((run, connection)) = &mut found
             && !self.going_on
@@ -162,7 +162,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
         gaps.entry(row.get(0)?).or_default().push(gap);
     }
     let mut clock_steps = clock_steps(db)?;
-    let mut left_out = keep::left_out(db)?;
+    let mut left_out = recording_filter::left_out(db)?;
     let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
     let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
     let runs = statement.query_map([], |row| {
@@ -211,26 +211,30 @@ fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> 
 }
 
 /// A connection with its processes, and the number of its run.
-pub(super) fn one(db: &Database, hits: &Hits, id: i64) -> rusqlite::Result<Option<(i64, Connection)>> {
+pub(super) fn connection_with_run(
+    db: &Database,
+    hits: &Hits,
+    id: i64,
+) -> rusqlite::Result<Option<(i64, Connection)>> {
     let mut used = db.prepare_cached(
         "SELECT owner_id FROM connection WHERE id = ?1 AND owner_id IS NOT NULL
             UNION SELECT process_id FROM traffic WHERE connection_id = ?1
             UNION SELECT process_id FROM connection_name WHERE connection_id = ?1 AND process_id IS NOT NULL",
     )?;
     let used: Vec<i64> = used.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let processes = processes::some(db, &used)?;
+    let processes = processes::with_ancestors(db, &used)?;
     let mut found = db.prepare_cached(
         "SELECT c.*, e.* FROM connection c JOIN endpoint e ON e.id = c.remote_id WHERE c.id = ?1",
     )?;
-    let columns = Columns::of(&found)?;
+    let columns = StoreColumns::of_statement(&found)?;
     let read = |row: &Row<'_>| {
-        let connection = connection(row, &columns, &processes, &mut Places::default())?;
+        let connection = connection(row, &columns, &processes, &mut LocationReader::default())?;
         Ok((columns.run_id.get(row)?, columns.remote_id.get(row)?, connection))
     };
     let Some((run, endpoint, mut connection)) = found.query_row([id], read).optional()? else {
         return Ok(None);
     };
-    names::Reader::of_one(db, id, endpoint)?.complete(&mut connection, endpoint, &processes)?;
+    names::NameReader::of_one(db, id, endpoint)?.complete(&mut connection, endpoint, &processes)?;
     let mut shares = db.prepare_cached(
         "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
             FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
@@ -241,19 +245,19 @@ pub(super) fn one(db: &Database, hits: &Hits, id: i64) -> rusqlite::Result<Optio
             connection.add_share(process, figures);
         }
     }
-    connection.hits = hits.of(db, id)?;
+    connection.hits = hits.of_connection(db, id)?;
     Ok(Some((run, connection)))
 }
 
-type Figures = [u64; 4];
+type TrafficCounts = [u64; 4];
 
-fn share_row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, Figures)> {
+fn share_row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, TrafficCounts)> {
     let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
     Ok((row.get(0)?, row.get(1)?, [figure(2)?, figure(3)?, figure(4)?, figure(5)?]))
 }
 
 /// With the start of its step.
-fn step_row(row: &Row<'_>) -> rusqlite::Result<((i64, i64, Figures), Timestamp)> {
+fn step_row(row: &Row<'_>) -> rusqlite::Result<((i64, i64, TrafficCounts), Timestamp)> {
     Ok((share_row(row)?, Timestamp(row.get::<_, i64>(6)?.saturating_mul(1_000_000_000))))
 }
 
@@ -262,7 +266,7 @@ fn add_step(
     connection: &mut Connection,
     share: usize,
     start: Timestamp,
-    [tx_bytes, rx_bytes, tx_calls, rx_calls]: Figures,
+    [tx_bytes, rx_bytes, tx_calls, rx_calls]: TrafficCounts,
 ) {
     let last = connection.known_end().map_or(start, |end| start.min(end.step()));
     let start = last.max(connection.opened.step());
@@ -271,9 +275,9 @@ fn add_step(
 
 fn connection(
     row: &Row<'_>,
-    of: &Columns,
+    of: &StoreColumns,
     processes: &HashMap<i64, Arc<Process>>,
-    places: &mut Places,
+    places: &mut LocationReader,
 ) -> rusqlite::Result<Connection> {
     // Names, traffic and hits are in tables of their own.
     Ok(Connection {
@@ -281,15 +285,15 @@ fn connection(
         facts: of.facts(row)?,
         owner: of.owner_id.get::<Option<i64>>(row)?.and_then(|id| processes.get(&id).cloned()),
         country: of.country.get(row)?,
-        place: places.of(row, of.remote_id.get(row)?)?,
+        place: places.location_of(row, of.remote_id.get(row)?)?,
         label: of.label.newer::<String>(row)?.map(Into::into),
         ..Connection::default()
     })
 }
 
-fn completeness(row: &Row<'_>) -> rusqlite::Result<Completeness> {
+fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {
     let count = |name: &str| row.get::<_, i64>(name).map(|count| count as u64);
-    Ok(Completeness {
+    Ok(LossCounters {
         lost_events: count("lost_events")?,
         lost_connections: count("lost_connections")?,
         lost_processes: count("lost_processes")?,

@@ -1,8 +1,8 @@
 //! The store: migrations, refusals, and what a crash leaves.
 
+mod classify;
 mod facts;
 mod filter;
-mod judge;
 mod open;
 mod place;
 mod time;
@@ -97,7 +97,7 @@ fn a_clock_that_was_set_is_told_with_the_recording() {
     let steps: Vec<_> =
         runs[0].clock_steps.iter().map(|step| (step.time.0, step.by(), step.ahead())).collect();
     assert_eq!(steps, [(12_000_000_000, HOUR, HOUR), (14_000_000_000, -2 * HOUR, -HOUR)]);
-    let of = |selection| Completeness::of(&runs, &selection);
+    let of = |selection| Completeness::from_runs(&runs, &selection);
     let whole = of(Selection::default());
     let words: Vec<_> = whole.statements.iter().map(Statement::words).collect();
     assert_eq!(whole.verdict, Verdict::Complete);

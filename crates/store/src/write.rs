@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
+use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
-use super::fresh::Fresh;
-use super::judge::{Judge, News, Verdicts};
-use super::names::OfAddresses;
-use super::{RUN_SHIFT, StoreError, geo, interfaces, keep, names, place, processes, read, schema};
+use super::names::AddressNameWriter;
+use super::new_connections::NewConnections;
+use super::{
+    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, read, recording_filter, schema,
+};
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
 use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
-use connmon_record::{ClockStep, Completeness, Gap, Run, Timestamp};
+use connmon_record::{ClockStep, Gap, LossCounters, Run, Timestamp};
 use connmon_system::files;
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
@@ -54,13 +56,13 @@ pub struct Writer {
     pub(super) path: PathBuf,
     run: i64,
     pub(super) endpoints: HashMap<IpAddr, i64>,
-    of_addresses: OfAddresses,
+    of_addresses: AddressNameWriter,
     filter: Filter,
     left_out: u64,
-    judge: Judge,
-    fresh: Fresh,
-    news: Vec<News>,
-    verdicts: Verdicts,
+    classify: Classifier,
+    fresh: NewConnections,
+    news: Vec<NewHit>,
+    verdicts: Classification,
     /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
     /// locks on it (sqlite.org/howtocorrupt.html, 2.2).
     pub(super) alone: Option<File>,
@@ -99,36 +101,36 @@ impl Writer {
             path: path.into(),
             run: 0,
             endpoints: HashMap::new(),
-            of_addresses: OfAddresses::default(),
+            of_addresses: AddressNameWriter::default(),
             filter: Filter::default(),
             left_out: 0,
-            judge: Judge::default(),
-            fresh: Fresh::default(),
+            classify: Classifier::default(),
+            fresh: NewConnections::default(),
             news: Vec::new(),
-            verdicts: Verdicts::default(),
+            verdicts: Classification::default(),
             alone: None,
         })
     }
 
     /// The same, but only connections that fit are kept; the others are counted. Call it before the first batch.
     #[must_use]
-    pub fn keeping(self, filter: Filter) -> Self {
+    pub fn with_recording_filter(self, filter: Filter) -> Self {
         Self { filter, ..self }
     }
 
     /// The same, but connections are labelled by `rules` and compared with `lists`. Call it before the first batch.
     #[must_use]
-    pub fn judging(self, rules: Rules, lists: Lists) -> Self {
-        Self { judge: Judge::new(rules, lists), ..self }
+    pub fn with_classifier(self, rules: Rules, lists: Lists) -> Self {
+        Self { classify: Classifier::new(rules, lists), ..self }
     }
 
     /// What was found to match indicators since the last call.
-    pub fn take_news(&mut self) -> Vec<News> {
+    pub fn take_news(&mut self) -> Vec<NewHit> {
         std::mem::take(&mut self.news)
     }
 
     /// What was found out while writing since the last call.
-    pub fn take_verdicts(&mut self) -> Verdicts {
+    pub fn take_verdicts(&mut self) -> Classification {
         std::mem::take(&mut self.verdicts)
     }
 
@@ -155,7 +157,7 @@ impl Writer {
         result.map_err(|source| {
             // The transaction is undone, and with it new endpoints.
             self.endpoints.clear();
-            let error = StoreError::of(&self.path, &self.db, source);
+            let error = StoreError::from_sqlite(&self.path, &self.db, source);
             // Where undoing it failed as well, it is still open, and the next one could not begin.
             if !self.db.is_autocommit() {
                 let _ = self.db.execute_batch("ROLLBACK");
@@ -181,17 +183,17 @@ impl Writer {
         if let Some(start) = &batch.start {
             self.run = begin_run(&transaction, start)?;
             if !self.filter.is_everything() {
-                keep::begin(&transaction, self.run, &self.filter)?;
+                recording_filter::begin(&transaction, self.run, &self.filter)?;
             }
-            if !self.judge.is_idle() {
-                self.judge.begin(&transaction, self.run, batch)?;
+            if !self.classify.is_idle() {
+                self.classify.begin(&transaction, self.run, batch)?;
             }
         }
         let run = self.run;
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = Classification::default();
         geo::put_run(&transaction, run, batch)?;
         if let Some((time, hosts)) = &batch.hosts {
-            self.of_addresses = OfAddresses::new(hosts, *time);
+            self.of_addresses = AddressNameWriter::new(hosts, *time);
             // Each address is met as if for the first time.
             self.endpoints.clear();
         }
@@ -245,15 +247,16 @@ impl Writer {
             .execute(params![run, time.0, batch.ended])?;
         // Before the filter, which can ask for labels and indicators.
         let mut news = Vec::new();
-        if !self.judge.is_idle() || !self.filter.is_everything() {
-            let mut fresh = self.fresh.of(&transaction, run, batch, &self.endpoints)?;
+        if !self.classify.is_idle() || !self.filter.is_everything() {
+            let mut fresh = self.fresh.assemble(&transaction, run, batch, &self.endpoints)?;
             #[cfg(test)]
-            super::fresh::check(&transaction, &fresh)?;
-            if !self.judge.is_idle() {
-                news = self.judge.judge(&transaction, run, batch, &mut fresh, &mut verdicts)?;
+            super::new_connections::check(&transaction, &fresh)?;
+            if !self.classify.is_idle() {
+                news = self.classify.classify_batch(&transaction, run, batch, &mut fresh, &mut verdicts)?;
             }
             if !self.filter.is_everything() {
-                verdicts.left_out = keep::sift(&transaction, run, &self.filter, batch, &fresh)?;
+                verdicts.left_out =
+                    recording_filter::remove_unwanted(&transaction, run, &self.filter, batch, &fresh)?;
             }
         }
         transaction.commit()?;
@@ -352,7 +355,7 @@ fn put_traffic(put: &mut Statement<'_>, base: i64, row: &TrafficRow) -> rusqlite
     Ok(())
 }
 
-fn put_completeness(db: &Transaction<'_>, run: i64, c: &Completeness) -> rusqlite::Result<()> {
+fn put_completeness(db: &Transaction<'_>, run: i64, c: &LossCounters) -> rusqlite::Result<()> {
     let r = &c.reconciliation;
     let counts = [
         c.lost_events,

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use connmon_ebpf::{SockEntry, flag, proto, stat};
 
-use super::Figures;
+use super::ShareFigures;
 use connmon_record::frame::Counters;
-use connmon_record::{Completeness, Endpoint, Reconciliation, Wire};
+use connmon_record::{Endpoint, LossCounters, Reconciliation, Wire};
 
 /// Bytes of a UDP header.
 const UDP_HEADER: u64 = 8;
@@ -22,7 +22,7 @@ fn is_looped(entry: &SockEntry) -> bool {
 
 /// Whether a flow of datagrams moved bytes without a packet: its packets had other ends than its calls named, as where a BPF
 /// program of a cgroup rewrites the address of each send (sendmsg4, recvmsg4).
-pub fn lacks_packets(entry: &SockEntry, wire: &Wire, moved: &Figures) -> bool {
+pub fn lacks_packets(entry: &SockEntry, wire: &Wire, moved: &ShareFigures) -> bool {
     // What was there to be received before the recording had its packets before it.
     let is_older = entry.flags & (flag::PREEXISTING | flag::SOCKET_OLDER) != 0;
     let lacks = |bytes: u64, packets: u64| bytes > 0 && packets == 0;
@@ -80,7 +80,7 @@ impl Tally {
     }
 
     /// Compares a finished connection's application bytes with the kernel's totals; true if nothing explains how they differ.
-    pub fn reconcile(&mut self, entry: &SockEntry, moved: &Figures) -> bool {
+    pub fn reconcile(&mut self, entry: &SockEntry, moved: &ShareFigures) -> bool {
         let (tx, rx) = (moved.tx_bytes, moved.rx_bytes);
         let Some((kernel_tx, kernel_rx)) = comparable(entry) else { return false };
         let r = &mut self.reconciliation;
@@ -99,7 +99,7 @@ impl Tally {
 
     /// Compares what calls moved on a flow of datagrams that is over with the packets that were counted. Packets can be missing
     /// (see `hooks::wire` in the kernel side); bytes on the wire that no call sent cannot be explained.
-    pub fn reconcile_datagrams(&mut self, entry: &SockEntry, moved: &Figures) {
+    pub fn reconcile_datagrams(&mut self, entry: &SockEntry, moved: &ShareFigures) {
         let unclear = flag::PREEXISTING
             | flag::SOCKET_OLDER
             | flag::REMOTE_UNKNOWN
@@ -133,7 +133,7 @@ impl Tally {
     }
 
     /// The statement for the store.
-    pub fn total(&self) -> Completeness {
+    pub fn total(&self) -> LossCounters {
         let kernel =
             |stat: u32| self.counters.kernel[stat as usize].saturating_sub(self.before.kernel[stat as usize]);
         let malformed = self.counters.malformed.saturating_sub(self.before.malformed);
@@ -143,7 +143,7 @@ impl Tally {
         let turned_away = kernel(stat::SOCKS_FULL).saturating_sub(kernel(stat::SOCKS_FOUND));
         let lost_connections = sum(&[kernel(stat::LOST_CONNECTIONS), turned_away]);
         let lost_processes = kernel(stat::LOST_PROCESSES);
-        Completeness {
+        LossCounters {
             lost_events: sum(&[lost_connections, lost_processes, malformed]),
             lost_connections,
             lost_processes,

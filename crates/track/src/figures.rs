@@ -4,7 +4,7 @@ use connmon_record::ProcessId;
 
 /// Where the kernel side keeps a share.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Place {
+pub enum ShareSlot {
     /// Inside the entry of this id, by number.
     Inline(u64, usize),
     /// In `ACCT`, by the entry's id and user.
@@ -13,7 +13,7 @@ pub enum Place {
     Before,
 }
 
-impl Place {
+impl ShareSlot {
     /// Whether it is of the entry of this id.
     pub fn is_of(self, entry: u64) -> bool {
         matches!(self, Self::Inline(id, _) | Self::Acct(id, _) if id == entry)
@@ -21,11 +21,11 @@ impl Place {
 }
 
 /// Figures already handed on, by process and place.
-pub type Counted = Vec<((ProcessId, Place), Figures)>;
+pub type Counted = Vec<((ProcessId, ShareSlot), ShareFigures)>;
 
 /// Bytes and calls.
 #[derive(Clone, Copy, Default, PartialEq)]
-pub struct Figures {
+pub struct ShareFigures {
     /// Bytes sent.
     pub tx_bytes: u64,
     /// Bytes received.
@@ -36,7 +36,7 @@ pub struct Figures {
     pub rx_calls: u64,
 }
 
-impl Figures {
+impl ShareFigures {
     /// Both, figure by figure.
     pub fn with(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
         Self {
@@ -49,11 +49,15 @@ impl Figures {
 }
 
 /// All of them together.
-pub fn sum<'a>(counted: impl IntoIterator<Item = &'a ((ProcessId, Place), Figures)>) -> Figures {
-    counted.into_iter().fold(Figures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
+pub fn sum<'a>(
+    counted: impl IntoIterator<Item = &'a ((ProcessId, ShareSlot), ShareFigures)>,
+) -> ShareFigures {
+    counted
+        .into_iter()
+        .fold(ShareFigures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
 }
 
 /// The sum of what is inside the entry of this id.
-pub fn inline(counted: &Counted, entry: u64) -> Figures {
-    sum(counted.iter().filter(|((_, place), _)| matches!(place, Place::Inline(id, _) if *id == entry)))
+pub fn inline(counted: &Counted, entry: u64) -> ShareFigures {
+    sum(counted.iter().filter(|((_, place), _)| matches!(place, ShareSlot::Inline(id, _) if *id == entry)))
 }

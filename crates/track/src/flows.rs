@@ -6,14 +6,14 @@ use std::collections::HashMap;
 
 use connmon_ebpf::{Addr, SockEntry, Wire, flag, proto};
 
-use super::figures::{Counted, Figures, Place, inline};
+use super::figures::{Counted, ShareFigures, ShareSlot, inline};
 use super::{PATIENCE, Tracker};
 
 /// Connections that are remembered while none of their entries is in the kernel. With more, those that paused longest are over.
 const MOST_PAUSED: usize = 65_536;
 
 /// An entry of a connection that may grow, or whose shares may follow.
-struct Part {
+struct FlowEntry {
     id: u64,
     wire: Wire,
     /// Sockets that came to it, if it stands for many.
@@ -28,7 +28,7 @@ struct Part {
     sweeps: u8,
 }
 
-impl Part {
+impl FlowEntry {
     fn new(id: u64) -> Self {
         Self { id, wire: Wire::default(), sockets: 0, over: false, retired: false, shared: false, sweeps: 0 }
     }
@@ -40,10 +40,10 @@ impl Part {
 }
 
 /// What a connection of datagrams consists of.
-pub struct Chain {
+pub struct FlowChain {
     /// Id of the socket's entry.
     socket: u64,
-    parts: Vec<Part>,
+    parts: Vec<FlowEntry>,
     /// Packets, and sockets, of parts that are complete.
     wire: Wire,
     sockets: u32,
@@ -55,11 +55,11 @@ pub struct Chain {
     closed_ns: Option<u64>,
 }
 
-impl Chain {
+impl FlowChain {
     fn new(entry: &SockEntry, closed_ns: Option<u64>) -> Self {
         Self {
             socket: socket_of(entry),
-            parts: vec![Part::new(entry.id)],
+            parts: vec![FlowEntry::new(entry.id)],
             wire: Wire::default(),
             sockets: 0,
             grew: true,
@@ -85,9 +85,9 @@ impl Chain {
 }
 
 /// The entry of a socket that lives while its own connection is over, or goes on in other entries.
-struct Spent {
+struct EndedSocket {
     /// What is inside it.
-    inline: Figures,
+    inline: ShareFigures,
     /// Its final record was met.
     closed: bool,
     sweeps: u8,
@@ -102,7 +102,7 @@ pub struct Flows {
     sockets: HashMap<u64, HashMap<Addr, u64>>,
     /// Entries after the first.
     later: HashMap<u64, u64>,
-    spent: HashMap<u64, Spent>,
+    spent: HashMap<u64, EndedSocket>,
     /// Sockets that are gone and whose further entries may only be met now: when they went, and sweeps since.
     gone: HashMap<u64, (u64, u8)>,
     /// [`MOST_PAUSED`].
@@ -123,9 +123,9 @@ impl Flows {
     }
 
     /// What a new connection consists of.
-    pub fn chain(&self, entry: &SockEntry) -> Option<Box<Chain>> {
+    pub fn chain(&self, entry: &SockEntry) -> Option<Box<FlowChain>> {
         let closed_ns = self.gone.get(&socket_of(entry)).map(|(closed_ns, _)| *closed_ns);
-        self.keep(entry).then(|| Box::new(Chain::new(entry, closed_ns)))
+        self.keep(entry).then(|| Box::new(FlowChain::new(entry, closed_ns)))
     }
 
     /// The connection that an entry belongs to.
@@ -139,7 +139,7 @@ impl Flows {
     }
 
     /// Forgets a connection that is over.
-    pub fn remove(&mut self, chain: &Chain, entry: &SockEntry) {
+    pub fn remove(&mut self, chain: &FlowChain, entry: &SockEntry) {
         for part in &chain.parts {
             self.later.remove(&part.id);
         }
@@ -162,8 +162,8 @@ impl Flows {
     }
 
     /// A sweep is complete. Returns what was inside entries that were lost.
-    fn sweep_end(&mut self) -> Figures {
-        let mut lost = Figures::default();
+    fn sweep_end(&mut self) -> ShareFigures {
+        let mut lost = ShareFigures::default();
         self.spent.retain(|_, spent| {
             spent.sweeps += 1;
             if spent.sweeps > PATIENCE && !spent.closed {
@@ -251,12 +251,12 @@ impl Tracker {
         if last || !is_new {
             self.named(&whole);
         }
-        self.said(row, &whole);
+        self.name_from_observations(row, &whole);
         let time = if is_end { self.time(entry.closed_ns) } else { self.now };
         // What it moves is told of the row by which the connection has it.
         self.owner(&whole);
         for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {
-            self.count(id, share, Place::Inline(entry.id, slot), time);
+            self.count(id, share, ShareSlot::Inline(entry.id, slot), time);
         }
         if is_end {
             if entry.parent == 0 {
@@ -283,7 +283,7 @@ impl Tracker {
         if let (Some(id), Some(chain)) = (before, chain) {
             let pause = entry.opened_ns.saturating_sub(chain.used_ns);
             if !chain.parts.is_empty() || chain.closed_ns.is_some() || pause < self.flows.idle_ns {
-                chain.parts.push(Part::new(entry.id));
+                chain.parts.push(FlowEntry::new(entry.id));
                 chain.grew = true;
                 self.flows.later.insert(entry.id, id);
                 self.adopt(entry.id);
@@ -327,7 +327,7 @@ impl Tracker {
             chain.sockets = chain.sockets.saturating_add(part.sockets);
             self.flows.later.remove(&part.id);
             if part.retired && part.id == chain.socket {
-                let spent = Spent { inline: inline(&open.counted, part.id), closed: false, sweeps: 0 };
+                let spent = EndedSocket { inline: inline(&open.counted, part.id), closed: false, sweeps: 0 };
                 self.flows.spent.insert(part.id, spent);
             }
             for process in put_aside(&mut open.counted, part.id) {
@@ -372,7 +372,7 @@ impl Tracker {
             self.settle(id, true);
             let Some(chain) = self.open.get(&id).and_then(|open| open.chain.as_ref()) else { continue };
             if chain.parts.iter().any(|part| !part.over && part.sweeps > PATIENCE) {
-                self.lose(id, time);
+                self.close_lost(id, time);
             } else if chain.parts.is_empty() {
                 paused.push((chain.used_ns, id));
             }
@@ -402,7 +402,7 @@ fn put_aside(counted: &mut Counted, entry: u64) -> Vec<connmon_record::ProcessId
     let (of_entry, mut others): (Counted, Counted) =
         std::mem::take(counted).into_iter().partition(|((_, place), _)| place.is_of(entry));
     for ((process, _), figures) in of_entry {
-        let key = (process, Place::Before);
+        let key = (process, ShareSlot::Before);
         match others.iter_mut().find(|(known, _)| *known == key) {
             Some((_, before)) => {
                 *before = before.with(figures, u64::saturating_add);

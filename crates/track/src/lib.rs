@@ -1,6 +1,5 @@
 //! The state machine: frames in, rows for the store out. Pure, so that a replay gives what the recording gave.
 
-mod again;
 mod clock;
 mod completeness;
 mod end;
@@ -9,6 +8,7 @@ mod flows;
 mod inexact;
 mod names;
 mod naming;
+mod new_store;
 mod orphans;
 mod processes;
 #[cfg(test)]
@@ -26,8 +26,8 @@ use connmon_record::secrets::Secrets;
 use connmon_record::{
     Backend, ClockStep, Direction, Endpoint, Facts, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp,
 };
-use figures::{Counted, Figures, Place, sum};
-use flows::{Chain, Flows};
+use figures::{Counted, ShareFigures, ShareSlot, sum};
+use flows::{FlowChain, Flows};
 use names::Names;
 use orphans::Orphans;
 use processes::Processes;
@@ -39,7 +39,7 @@ const PATIENCE: u8 = 2;
 const MAX_WAITING: usize = 20_000;
 
 /// A connection that is not over.
-struct Open {
+struct OpenConnection {
     row: i64,
     /// The entry as last written to a row.
     entry: SockEntry,
@@ -59,7 +59,7 @@ struct Open {
     /// The address that the process asked for, where it is another one.
     asked: Option<Addr>,
     /// Of a connection of datagrams that may pause: what it consists of.
-    chain: Option<Box<Chain>>,
+    chain: Option<Box<FlowChain>>,
 }
 
 /// Connections and processes of one recording.
@@ -80,7 +80,7 @@ pub struct Tracker {
     now: Timestamp,
     processes: Processes,
     names: Names,
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, OpenConnection>,
     orphans: Orphans,
     flows: Flows,
     /// Addresses that were asked for, of connections that are not met yet, and the sweeps since.
@@ -118,11 +118,11 @@ impl Tracker {
             Frame::Cgroup(cgroup) => self.processes.cgroup(&cgroup),
             Frame::Live(entry) if self.flows.keep(&entry) => self.part(&entry, false),
             Frame::Closed(entry) if self.flows.keep(&entry) => self.part(&entry, true),
-            Frame::Live(entry) => self.live(&entry),
+            Frame::Live(entry) => self.update_live(&entry),
             Frame::Closed(entry) => self.closed(entry),
             Frame::Asked(asked) => self.asked(&asked),
             Frame::Share(key, share) => self.share(key, &share),
-            Frame::Sighting(sighting) => self.names.sighting(*sighting),
+            Frame::Observation(observation) => self.names.observe(*observation),
             Frame::Hosts(time, names) => self.batch.hosts = Some((self.time(time), names)),
             Frame::Reverse(time, names) => {
                 let time = self.time(time);
@@ -172,7 +172,7 @@ impl Tracker {
         wall_clock(boot_ns, self.clock_offset_ns)
     }
 
-    fn live(&mut self, entry: &SockEntry) {
+    fn update_live(&mut self, entry: &SockEntry) {
         let time = self.now;
         // Met before.
         self.named(entry);
@@ -203,7 +203,7 @@ impl Tracker {
             let row = self.row(row, entry);
             self.batch.connections.push(row);
         }
-        self.said(row, entry);
+        self.name_from_observations(row, entry);
         self.inline_shares(entry, time);
     }
 
@@ -215,7 +215,7 @@ impl Tracker {
         self.inline_shares(&entry, time);
         self.named(&entry);
         if let Some(row) = self.open.get(&entry.id).map(|open| open.row) {
-            self.said(row, &entry);
+            self.name_from_observations(row, &entry);
         }
         if entry.extra_shares == 0 {
             self.finish(&entry);
@@ -234,7 +234,7 @@ impl Tracker {
     fn begin(&mut self, entry: &SockEntry) -> i64 {
         self.connections += 1;
         let row = self.connections;
-        let open = Open {
+        let open = OpenConnection {
             row,
             entry: *entry,
             counted: Vec::new(),
@@ -280,7 +280,7 @@ impl Tracker {
     }
 
     /// Takes out a connection that is over.
-    fn remove(&mut self, id: u64) -> Option<Open> {
+    fn remove(&mut self, id: u64) -> Option<OpenConnection> {
         let open = self.open.remove(&id)?;
         open.counted.iter().for_each(|((process, _), _)| self.processes.release(*process));
         if let Some(chain) = &open.chain {
@@ -313,7 +313,7 @@ impl Tracker {
         // What it moves is told of the row by which the connection has it.
         self.owner(entry);
         for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {
-            self.count(entry.id, share, Place::Inline(entry.id, slot), time);
+            self.count(entry.id, share, ShareSlot::Inline(entry.id, slot), time);
         }
     }
 
@@ -327,14 +327,14 @@ impl Tracker {
         }
         let share = Share { tgid: key.tgid, start_ns: key.start_ns, uid: key.uid, ..*share };
         let time = self.now;
-        self.count(id, &share, Place::Acct(key.id, key.uid), time);
+        self.count(id, &share, ShareSlot::Acct(key.id, key.uid), time);
     }
 
     /// Hands on what a share grew by.
-    fn count(&mut self, id: u64, share: &Share, place: Place, time: Timestamp) {
+    fn count(&mut self, id: u64, share: &Share, place: ShareSlot, time: Timestamp) {
         let Some(open) = self.open.get_mut(&id) else { return };
         let process = ProcessId { pid: share.tgid, start_ns: share.start_ns };
-        let now = Figures {
+        let now = ShareFigures {
             tx_bytes: share.tx_bytes,
             rx_bytes: share.rx_bytes,
             tx_calls: share.tx_calls,
@@ -399,13 +399,13 @@ impl Tracker {
         for (id, last) in over {
             match last {
                 Some(entry) => self.finish(&entry),
-                None => self.lose(id, time),
+                None => self.close_lost(id, time),
             }
         }
     }
 
     /// Its final record was lost, and the kernel side has counted it with all its bytes.
-    fn lose(&mut self, id: u64, time: u64) {
+    fn close_lost(&mut self, id: u64, time: u64) {
         let Some((at, entry)) = self.open.get(&id).map(|open| (open.row, open.entry)) else { return };
         let mut row = self.row(at, &entry);
         if let Some(open) = self.remove(id) {

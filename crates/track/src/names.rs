@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use connmon_ebpf::{DNS_PORT, SockEntry};
 
-use connmon_record::frame::{DnsMessage, FlowId, Message, Sighting};
-use connmon_record::{Endpoint, LookupAnswer, NameSource, Observed, ProcessId, Proto, Untrusted};
+use connmon_record::frame::{DnsMessage, FlowId, Message, Observation};
+use connmon_record::{Endpoint, LookupAnswer, NameSource, ObservedService, ProcessId, Proto, Untrusted};
 use connmon_sniff::addresses;
 
 /// Things said on connections that are not met yet, at most.
@@ -39,7 +39,7 @@ const MAX_ALIASES: usize = 16;
 
 /// A name of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ConnectionName {
     /// The name.
     pub name: Untrusted<Arc<str>>,
     /// Where it comes from.
@@ -52,7 +52,7 @@ pub struct Found {
 
 /// A question that was answered, or was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct DnsQuery {
     /// When it was asked, CLOCK_BOOTTIME.
     pub time_ns: u64,
     /// When it was answered.
@@ -66,7 +66,7 @@ pub struct Asked {
 }
 
 /// A name that DNS gave an address.
-struct Known {
+struct AddressName {
     name: Untrusted<Arc<str>>,
     process: Option<ProcessId>,
     time_ns: u64,
@@ -75,7 +75,7 @@ struct Known {
 
 /// What tells questions apart.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Question {
+struct QuestionKey {
     flow: FlowId,
     id: u16,
     name: Untrusted,
@@ -87,17 +87,17 @@ type Address = (u32, IpAddr);
 
 /// Where something was said, until that is met.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
+enum ObservationKey {
     /// On the connection with the entry of this id.
     Connection(u64),
     /// Between these ends, of which the local address is left out: a socket need not have one.
     Flow(FlowId),
 }
 
-impl Key {
-    fn of(sighting: &Sighting) -> Self {
-        match sighting.connection {
-            0 => Self::Flow(FlowId { local: None, ..sighting.flow }),
+impl ObservationKey {
+    fn from_observation(observation: &Observation) -> Self {
+        match observation.connection {
+            0 => Self::Flow(FlowId { local: None, ..observation.flow }),
             id => Self::Connection(id),
         }
     }
@@ -106,41 +106,41 @@ impl Key {
 /// Everything that names connections.
 #[derive(Default)]
 pub struct Names {
-    waiting: HashMap<Key, Vec<Sighting>>,
+    waiting: HashMap<ObservationKey, Vec<Observation>>,
     waiting_count: usize,
-    questions: BTreeMap<Question, (u64, Option<ProcessId>)>,
+    questions: BTreeMap<QuestionKey, (u64, Option<ProcessId>)>,
     /// How many of them each process asked.
     askers: HashMap<Option<ProcessId>, usize>,
-    known: HashMap<Address, Vec<Known>>,
+    known: HashMap<Address, Vec<AddressName>>,
     /// Addresses in the order in which they were first named, by who asked.
     order: HashMap<Option<ProcessId>, VecDeque<Address>>,
-    asked: Vec<Asked>,
+    asked: Vec<DnsQuery>,
     evicted: u64,
 }
 
 impl Names {
     /// Takes in something that was said.
-    pub fn sighting(&mut self, sighting: Sighting) {
-        if let Message::Dns(message) = &sighting.message {
+    pub fn observe(&mut self, observation: Observation) {
+        if let Message::Dns(message) = &observation.message {
             // Else neither this host's question nor an answer to one.
-            if message.response == sighting.outbound {
+            if message.response == observation.outbound {
                 return;
             }
-            self.dns(message, &sighting);
+            self.dns(message, &observation);
         }
         // That it is DNS is seen on its connection too.
-        self.wait(sighting);
+        self.hold_for_connection(observation);
     }
 
-    fn dns(&mut self, message: &DnsMessage, sighting: &Sighting) {
-        let mut question = Question {
-            flow: sighting.flow,
+    fn dns(&mut self, message: &DnsMessage, observation: &Observation) {
+        let mut question = QuestionKey {
+            flow: observation.flow,
             id: message.id,
             name: message.name.clone(),
             kind: message.kind.clone(),
         };
         if !message.response {
-            self.ask(question, sighting);
+            self.ask(question, observation);
             return;
         }
         if message.name.is_empty() {
@@ -150,58 +150,58 @@ impl Names {
             question = asked.cloned().unwrap_or(question);
         }
         if question.flow.remote.port() != DNS_PORT && !self.questions.contains_key(&question) {
-            return self.multicast(message, sighting);
+            return self.multicast(message, observation);
         }
-        let (time_ns, process) = self.answered(&question).unwrap_or((sighting.time_ns, None));
+        let (time_ns, process) = self.answered(&question).unwrap_or((observation.time_ns, None));
         let message = DnsMessage { name: question.name, kind: question.kind, ..message.clone() };
-        self.learn(&message, sighting.flow.netns, sighting.time_ns, process);
-        self.asked.push(Asked {
+        self.learn(&message, observation.flow.netns, observation.time_ns, process);
+        self.asked.push(DnsQuery {
             time_ns,
-            answered_ns: Some(sighting.time_ns),
+            answered_ns: Some(observation.time_ns),
             process,
-            flow: sighting.flow,
+            flow: observation.flow,
             message,
         });
     }
 
     /// Remembers a question: of one process as many as there is room left, so that it cannot take that of others.
-    fn ask(&mut self, question: Question, sighting: &Sighting) {
+    fn ask(&mut self, question: QuestionKey, observation: &Observation) {
         if self.questions.contains_key(&question) {
             // Asked again, it is the same question.
             return;
         }
-        let count = self.askers.entry(sighting.process()).or_default();
+        let count = self.askers.entry(observation.process()).or_default();
         if *count >= MAX_QUESTIONS - self.questions.len() {
             self.evicted += 1;
             return;
         }
         *count += 1;
-        self.questions.insert(question, (sighting.time_ns, sighting.process()));
+        self.questions.insert(question, (observation.time_ns, observation.process()));
     }
 
     /// Forgets a question; returns when it was asked, and by whom.
-    fn answered(&mut self, question: &Question) -> Option<(u64, Option<ProcessId>)> {
+    fn answered(&mut self, question: &QuestionKey) -> Option<(u64, Option<ProcessId>)> {
         let found = self.questions.remove(question);
         if let Some((_, process)) = found {
-            asked_less(&mut self.askers, process);
+            forget_question_of(&mut self.askers, process);
         }
         found
     }
 
-    fn wait(&mut self, sighting: Sighting) {
-        let key = Key::of(&sighting);
+    fn hold_for_connection(&mut self, observation: Observation) {
+        let key = ObservationKey::from_observation(&observation);
         let said = self.waiting.get(&key).map_or(&[][..], Vec::as_slice);
         // A client that asks for one host again and again says nothing new.
-        if !matches!(sighting.message, Message::Dns(_))
-            && said.iter().any(|old| old.message == sighting.message)
+        if !matches!(observation.message, Message::Dns(_))
+            && said.iter().any(|old| old.message == observation.message)
         {
             return;
         }
         let there = said.len();
         if self.waiting_count < MAX_WAITING && there < MAX_SAID {
-            self.waiting.entry(key).or_default().push(sighting);
+            self.waiting.entry(key).or_default().push(observation);
             self.waiting_count += 1;
-        } else if there == 0 || !matches!(sighting.message, Message::Dns(_)) {
+        } else if there == 0 || !matches!(observation.message, Message::Dns(_)) {
             // A resolver that asks a thousand questions on a socket speaks DNS as much as one that asks one.
             self.evicted += 1;
         }
@@ -225,13 +225,13 @@ impl Names {
         for answer in message.answers.iter().filter(|answer| names.contains(&&answer.name)) {
             let until_ns = now + GRACE_NS.max(u64::from(answer.ttl) * 1_000_000_000);
             for ip in addresses(answer) {
-                let known = Known { name: name.clone(), process, time_ns: now, until_ns };
+                let known = AddressName { name: name.clone(), process, time_ns: now, until_ns };
                 self.remember((netns, ip.to_canonical()), known);
             }
         }
     }
 
-    fn remember(&mut self, address: Address, known: Known) {
+    fn remember(&mut self, address: Address, known: AddressName) {
         if !self.known.contains_key(&address) {
             if self.known.len() >= MAX_ADDRESSES {
                 self.evicted += 1;
@@ -272,16 +272,16 @@ impl Names {
 
     /// The names by which DNS had given the address of a connection before it was opened: those that its own process asked
     /// for, else those that others did. The latest first.
-    pub fn of_address(&self, entry: &SockEntry) -> Vec<Found> {
+    pub fn of_address(&self, entry: &SockEntry) -> Vec<ConnectionName> {
         let address = (entry.netns, Endpoint::from(&entry.remote).ip);
         let Some(known) = self.known.get(&address) else { return Vec::new() };
         let owner = &entry.shares[0];
         let owner = ProcessId { pid: owner.tgid, start_ns: owner.start_ns };
         let before = || known.iter().rev().filter(|known| known.time_ns <= entry.opened_ns);
-        let mut found: Vec<Found> = Vec::new();
-        let mut add = |known: &Known| {
+        let mut found: Vec<ConnectionName> = Vec::new();
+        let mut add = |known: &AddressName| {
             if found.iter().all(|found| found.name != known.name) {
-                found.push(Found {
+                found.push(ConnectionName {
                     name: known.name.clone(),
                     source: NameSource::Dns,
                     time_ns: known.time_ns,
@@ -298,12 +298,16 @@ impl Names {
 
     /// Takes out what was said on a connection since the last call: the names, and what it speaks. `proxied`: it leads to
     /// another host, and what is said names that; stays set.
-    pub fn said(&mut self, entry: &SockEntry, proxied: &mut bool) -> (Vec<Found>, Option<Observed>) {
+    pub fn take_names_of(
+        &mut self,
+        entry: &SockEntry,
+        proxied: &mut bool,
+    ) -> (Vec<ConnectionName>, Option<ObservedService>) {
         let mut observed = None;
         let mut names = Vec::new();
-        for sighting in self.heard(entry) {
+        for observation in self.take_observations(entry) {
             let was_proxied = *proxied;
-            let (service, name, source, alpn) = match sighting.message {
+            let (service, name, source, alpn) = match observation.message {
                 Message::Dns(_) => ("dns", None, NameSource::Dns, Vec::new()),
                 Message::Tls(hello) => {
                     let source = if hello.outer { NameSource::SniOuter } else { NameSource::Sni };
@@ -326,12 +330,12 @@ impl Names {
             };
             // The connection itself speaks with the proxy.
             if !was_proxied {
-                observed = Some(Observed { service: service.into(), alpn });
+                observed = Some(ObservedService { service: service.into(), alpn });
             }
-            names.extend(name.map(|name| Found {
+            names.extend(name.map(|name| ConnectionName {
                 name: name.shared(),
                 source: if *proxied { NameSource::Proxied } else { source },
-                time_ns: sighting.time_ns,
+                time_ns: observation.time_ns,
                 process: None,
             }));
         }
@@ -339,7 +343,7 @@ impl Names {
     }
 
     /// What was said on a connection.
-    fn heard(&mut self, entry: &SockEntry) -> Vec<Sighting> {
+    fn take_observations(&mut self, entry: &SockEntry) -> Vec<Observation> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -354,15 +358,15 @@ impl Names {
         let from = entry.opened_ns.saturating_sub(EARLY_NS);
         let to = if entry.closed_ns == 0 { u64::MAX } else { entry.closed_ns };
         // What comes before the entry is there comes first.
-        let mut heard = self.take(Key::Flow(flow), |sighting| {
-            let is_here = local.is_unspecified() || sighting.flow.local.is_none_or(|ip| ip == local);
-            is_here && (from..=to).contains(&sighting.time_ns)
+        let mut heard = self.take(ObservationKey::Flow(flow), |observation| {
+            let is_here = local.is_unspecified() || observation.flow.local.is_none_or(|ip| ip == local);
+            is_here && (from..=to).contains(&observation.time_ns)
         });
-        heard.extend(self.take(Key::Connection(entry.id), |_| true));
+        heard.extend(self.take(ObservationKey::Connection(entry.id), |_| true));
         heard
     }
 
-    fn take(&mut self, key: Key, is_wanted: impl Fn(&Sighting) -> bool) -> Vec<Sighting> {
+    fn take(&mut self, key: ObservationKey, is_wanted: impl Fn(&Observation) -> bool) -> Vec<Observation> {
         let Some(all) = self.waiting.get_mut(&key) else { return Vec::new() };
         let (wanted, others): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(is_wanted);
         *all = others;
@@ -379,7 +383,7 @@ impl Names {
     }
 
     /// What became of questions since the last call.
-    pub fn take_asked(&mut self) -> Vec<Asked> {
+    pub fn take_queries(&mut self) -> Vec<DnsQuery> {
         std::mem::take(&mut self.asked)
     }
 
@@ -397,8 +401,8 @@ impl Names {
             if !late(*time_ns, ANSWER_NS) {
                 return true;
             }
-            asked_less(askers, *process);
-            asked.push(Asked {
+            forget_question_of(askers, *process);
+            asked.push(DnsQuery {
                 time_ns: *time_ns,
                 answered_ns: None,
                 process: *process,
@@ -408,7 +412,7 @@ impl Names {
             false
         });
         self.waiting.retain(|_, all| {
-            all.retain(|sighting| !late(sighting.time_ns, WAIT_NS));
+            all.retain(|observation| !late(observation.time_ns, WAIT_NS));
             !all.is_empty()
         });
         self.waiting_count = self.waiting.values().map(Vec::len).sum();
@@ -416,7 +420,7 @@ impl Names {
 }
 
 /// A process waits for one answer less.
-fn asked_less(askers: &mut HashMap<Option<ProcessId>, usize>, process: Option<ProcessId>) {
+fn forget_question_of(askers: &mut HashMap<Option<ProcessId>, usize>, process: Option<ProcessId>) {
     if let Entry::Occupied(mut count) = askers.entry(process) {
         *count.get_mut() -= 1;
         if *count.get() == 0 {
@@ -425,7 +429,7 @@ fn asked_less(askers: &mut HashMap<Option<ProcessId>, usize>, process: Option<Pr
     }
 }
 
-fn unanswered(question: &Question) -> DnsMessage {
+fn unanswered(question: &QuestionKey) -> DnsMessage {
     DnsMessage {
         id: question.id,
         response: false,

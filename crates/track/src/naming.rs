@@ -3,7 +3,7 @@
 use connmon_ebpf::{AskedRecord, SockEntry, flag};
 
 use super::Tracker;
-use super::names::{self, Found};
+use super::names::{self, ConnectionName};
 use connmon_record::NameSource;
 use connmon_record::rows::{LookupRow, NameRow};
 
@@ -39,9 +39,9 @@ impl Tracker {
     }
 
     /// Hands on what was said on a connection.
-    pub(super) fn said(&mut self, row: i64, entry: &SockEntry) {
+    pub(super) fn name_from_observations(&mut self, row: i64, entry: &SockEntry) {
         let Some(open) = self.open.get_mut(&entry.id) else { return };
-        let (names, observed) = self.names.said(entry, &mut open.proxied);
+        let (names, observed) = self.names.take_names_of(entry, &mut open.proxied);
         self.batch.observed.extend(observed.map(|observed| (row, observed)));
         // What a client calls this host is no name of the client.
         if entry.flags & flag::INBOUND == 0 {
@@ -49,7 +49,7 @@ impl Tracker {
         }
     }
 
-    fn name(&mut self, connection: i64, entry: &SockEntry, found: Found) {
+    fn name(&mut self, connection: i64, entry: &SockEntry, found: ConnectionName) {
         let process = match found.process {
             Some(id) => self.processes.row_of(id, found.time_ns),
             // Said on the connection itself: by its owner.
@@ -67,7 +67,7 @@ impl Tracker {
 
     /// Hands on what became of questions to DNS.
     pub(super) fn lookups(&mut self) {
-        for asked in self.names.take_asked() {
+        for asked in self.names.take_queries() {
             let (proto, server) = names::server(&asked.flow);
             let process = asked.process.and_then(|id| self.processes.row_of(id, asked.time_ns));
             let row = LookupRow {

@@ -2,7 +2,7 @@
 
 mod cgroups;
 mod fields;
-mod known;
+mod history;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -19,7 +19,7 @@ use connmon_record::secrets::Secrets;
 use connmon_record::{ExeHash, ExeState, Process, ProcessId, Untrusted, split_args};
 
 use fields::{comm, folder, path, session};
-use known::{Image, Known};
+use history::{Image, ProcessHistory};
 
 /// procfs writes so behind the path of what has been deleted (proc_pid_exe(5)).
 const DELETED: &str = " (deleted)";
@@ -39,7 +39,7 @@ const MAX_ANCESTORS: u32 = 64;
 pub struct Processes {
     users: HashMap<u32, Untrusted>,
     clock_offset_ns: i64,
-    known: HashMap<ProcessId, Known>,
+    known: HashMap<ProcessId, ProcessHistory>,
     cgroups: Cgroups,
     ended: VecDeque<(u64, ProcessId)>,
     /// Programs that gave way to others: when, and when they had begun.
@@ -101,7 +101,7 @@ impl Processes {
             image.children += 1;
         }
         let image = Image::new(task.start_ns, file, process);
-        self.known.insert(id, Known { parent, images: vec![image], ..Known::default() });
+        self.known.insert(id, ProcessHistory { parent, images: vec![image], ..ProcessHistory::default() });
     }
 
     /// A process as its task tells it; `from` has its program.
@@ -474,7 +474,7 @@ impl Processes {
     fn remove_if_over(&mut self, id: ProcessId) {
         let mut next = Some(id);
         while let Some(id) = next {
-            if !self.known.get(&id).is_some_and(Known::is_over) {
+            if !self.known.get(&id).is_some_and(ProcessHistory::is_over) {
                 break;
             }
             next = self.known.remove(&id).and_then(|known| known.parent);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::tcp_basic::{drain, one, serve};
+use super::tcp_basic::{accept_one, drain, serve};
 use crate::stage::{Case, Stage, Unsupported, Worker};
 use crate::sys::process::{set_next_pid, set_user};
 use crate::sys::stream::write;
@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::pair(
             "tcp-setuid",
             "the user changes while the connection is open",
-            |w| drain(&mut one(w)?),
+            |w| drain(&mut accept_one(w)?),
             setuid,
         ),
         Case::pair("pid-reused", "two processes, one after the other, with the same PID", twice, client)

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::tcp_basic::one;
+use super::tcp_basic::accept_one;
 use crate::stage::{Case, Worker};
 use crate::sys::in_vm;
 use crate::sys::stream::{read, recv, send, write};
@@ -26,7 +26,7 @@ fn huge() -> usize {
 }
 
 fn small_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     small().try_for_each(|n| conn.rx(read, n))?;
     small().try_for_each(|n| conn.tx(write, n))?;
     conn.rx_fin()?;
@@ -44,7 +44,7 @@ fn small_client(w: &mut Worker) -> Result<()> {
 }
 
 fn huge_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, huge())?;
     conn.tx(write, huge())?;
     conn.rx_fin()?;

@@ -19,23 +19,28 @@ pub(super) fn cases() -> Vec<Case> {
             w.connect()?.close(End::Fin);
             Ok(())
         }),
-        Case::pair("tcp-one-way", "client only sends", |w| drain(&mut one(w)?), only_send),
+        Case::pair("tcp-one-way", "client only sends", |w| drain(&mut accept_one(w)?), only_send),
         Case::pair("tcp-sizes", "1 byte to 16 MiB, odd sizes", sizes_server, sizes_client),
         Case::pair("tcp-many", "200 connections from 20 processes", many_server, many_client).drive(many),
-        Case::pair("tcp-threads", "four threads write to one socket", |w| drain(&mut one(w)?), threads),
+        Case::pair(
+            "tcp-threads",
+            "four threads write to one socket",
+            |w| drain(&mut accept_one(w)?),
+            threads,
+        ),
         Case::pair("tcp-uids", "clients of three users", uids_server, uids_client).drive(uids),
     ]
 }
 
 /// Listens, says so, and accepts one connection.
-pub(super) fn one(w: &mut Worker) -> Result<Conn> {
+pub(super) fn accept_one(w: &mut Worker) -> Result<Conn> {
     let listener = w.listen()?;
     w.accept(&listener)
 }
 
 /// A server for one connection that sends 1000 bytes back.
 pub(super) fn echo_once(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, 1000)?;
     conn.tx(write, 1000)?;
     conn.rx_fin()?;
@@ -51,7 +56,7 @@ pub(super) fn drain(conn: &mut Conn) -> Result<()> {
 }
 
 fn no_data(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx_fin()?;
     conn.close(End::Fin);
     Ok(())

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use anyhow::{Result, ensure};
 
-use super::tcp_basic::{drain, one};
+use super::tcp_basic::{accept_one, drain};
 use crate::stage::{Case, Worker};
 use crate::sys::stream::{Rx, Tx, peek, read, readv, recv, recv_waitall, recvfrom, recvmsg};
 use crate::sys::stream::{send, sendmsg, sendto, write, writev};
@@ -19,7 +19,12 @@ pub(super) fn cases() -> Vec<Case> {
             variants_server,
             variants_client,
         ),
-        Case::pair("tcp-sendfile", "a file sent by sendfile", |w| drain(&mut one(w)?), sendfile_client),
+        Case::pair(
+            "tcp-sendfile",
+            "a file sent by sendfile",
+            |w| drain(&mut accept_one(w)?),
+            sendfile_client,
+        ),
         Case::pair("tcp-splice", "a pipe spliced out, and in", splice_server, splice_client),
         Case::pair("tcp-peek", "MSG_PEEK delivers nothing", peek_server, |w| {
             let mut conn = w.connect()?;
@@ -98,7 +103,7 @@ fn splice_client(w: &mut Worker) -> Result<()> {
 }
 
 fn splice_server(w: &mut Worker) -> Result<()> {
-    let conn = one(w)?;
+    let conn = accept_one(w)?;
     let (from, into) = pipe()?;
     let sink = std::fs::File::options().write(true).open("/dev/null")?;
     loop {
@@ -116,7 +121,7 @@ fn splice_server(w: &mut Worker) -> Result<()> {
 }
 
 fn peek_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     for size in [1, 1000, 3000] {
         ensure!(peek(conn.as_fd(), &mut vec![0; size])? > 0, "nothing to peek at");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::tcp_basic::one;
+use super::tcp_basic::accept_one;
 use crate::stage::{Case, Stage, Worker};
 use crate::sys::socket::{poll, wait_unread};
 use crate::sys::stream::{read, write};
@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn half_close_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     ensure!(conn.rx_to_end(read)? == 1000, "the request is incomplete");
     conn.tx(write, 1_048_576)?;
     conn.close(End::Fin);
@@ -51,7 +51,7 @@ fn half_close_client(w: &mut Worker) -> Result<()> {
 }
 
 fn first_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, 100)?;
     conn.tx(write, 2000)?;
     conn.close(End::Fin);
@@ -68,7 +68,7 @@ fn first_client(w: &mut Worker) -> Result<()> {
 }
 
 fn linger_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, 1000)?;
     conn.tx(write, 1)?; // the client may reset now
     conn.rx_reset()
@@ -82,7 +82,7 @@ fn linger_client(w: &mut Worker) -> Result<()> {
 }
 
 fn unread_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     wait_unread(conn.as_fd(), 5000)?;
     conn.rx(read, 100)?;
     conn.close(End::Abort);
@@ -98,7 +98,7 @@ fn unread_client(w: &mut Worker) -> Result<()> {
 
 /// Reads a little of what fills the queues, then resets.
 fn stuffed_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, 100)?;
     w.hear()?;
     conn.abort()
@@ -155,7 +155,7 @@ fn unheard(w: &mut Worker) -> Result<()> {
 }
 
 fn exit_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, 77)?;
     conn.rx_fin()?;
     conn.close(End::Fin);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::tcp_basic::{drain, one};
+use super::tcp_basic::{accept_one, drain};
 use crate::stage::{Case, Worker, needs};
 use crate::sys::messages::{recv_error, recvmmsg, sendmmsg};
 use crate::sys::socket::{poll, set_option};
@@ -14,14 +14,19 @@ use crate::truth::End;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::pair("tcp-zerocopy", "MSG_ZEROCOPY, and its notes read", |w| drain(&mut one(w)?), zerocopy),
+        Case::pair(
+            "tcp-zerocopy",
+            "MSG_ZEROCOPY, and its notes read",
+            |w| drain(&mut accept_one(w)?),
+            zerocopy,
+        ),
         Case::pair("tcp-discard", "MSG_TRUNC throws away what it receives", discard_server, |w| {
             let mut conn = w.connect()?;
             conn.tx(write, 70_000)?;
             conn.close(End::Fin);
             Ok(())
         }),
-        Case::pair("tcp-more", "MSG_MORE holds back what was sent", |w| drain(&mut one(w)?), more),
+        Case::pair("tcp-more", "MSG_MORE holds back what was sent", |w| drain(&mut accept_one(w)?), more),
         Case::pair("tcp-mmsg", "sendmmsg and recvmmsg", mmsg_server, mmsg_client),
     ]
 }
@@ -50,7 +55,7 @@ fn zerocopy(w: &mut Worker) -> Result<()> {
 }
 
 fn discard_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     conn.rx(read, 1000)?;
     conn.rx(discard, 60_000)?;
     conn.rx(read, 9000)?;
@@ -82,7 +87,7 @@ fn mmsg_client(w: &mut Worker) -> Result<()> {
 }
 
 fn mmsg_server(w: &mut Worker) -> Result<()> {
-    let conn = one(w)?;
+    let conn = accept_one(w)?;
     loop {
         let received = recvmmsg(conn.as_fd(), 4, 1000)?;
         received.iter().filter(|(n, _)| *n > 0).for_each(|&(n, _)| conn.tally.received(n));

@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use anyhow::{Context, Result};
 use socket2::Socket;
 
-use super::tcp_basic::{drain, one};
+use super::tcp_basic::{accept_one, drain};
 use crate::stage::{Case, Worker};
 use crate::sys::fdpass::{recv_fd, send_fd};
 use crate::sys::stream::write;
@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::pair(
             "tcp-fork-shared",
             "parent and child write to one socket",
-            |w| drain(&mut one(w)?),
+            |w| drain(&mut accept_one(w)?),
             fork_shared,
         ),
         Case::pair("tcp-fork-served", "the parent accepts, the child serves", fork_served, |w| {
@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
             Ok(())
         }),
         Case::new("tcp-fd-pass", "a socket passed by SCM_RIGHTS, used by both")
-            .role("server", |w| drain(&mut one(w)?))
+            .role("server", |w| drain(&mut accept_one(w)?))
             .role("taker", taker)
             .role("giver", giver)
             .drive(|stage| {
@@ -43,7 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::pair(
             "exec-while-open",
             "the program changes, PID and connection stay",
-            |w| drain(&mut one(w)?),
+            |w| drain(&mut accept_one(w)?),
             |w| {
                 let mut conn = w.connect()?;
                 conn.tx(write, 700)?;
@@ -81,7 +81,7 @@ fn fork_shared(w: &mut Worker) -> Result<()> {
 }
 
 fn fork_served(w: &mut Worker) -> Result<()> {
-    let conn = one(w)?;
+    let conn = accept_one(w)?;
     let child = w.fork("child", |child| {
         let mut shared = child.borrow(conn.socket.try_clone()?, conn.tally.borrowed());
         shared.serve()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::tcp_basic::one;
+use super::tcp_basic::accept_one;
 use crate::stage::{Case, Conn, Worker, needs};
 use crate::sys::socket::set_option;
 use crate::sys::stream::{read, recv, send, sendmsg, write};
@@ -56,7 +56,7 @@ fn switch_on(conn: &Conn) -> Result<()> {
 }
 
 fn tls_server(w: &mut Worker) -> Result<()> {
-    let mut conn = one(w)?;
+    let mut conn = accept_one(w)?;
     secure(&conn)?;
     conn.tx(write, 1)?; // from now on the client may send
     conn.rx(read, 100)?;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use anyhow::{Result, ensure};
 
-use super::tcp_basic::one;
+use super::tcp_basic::accept_one;
 use crate::stage::{Case, Conn, Unsupported, Worker, needs};
 use crate::sys::uring::Ring;
 use crate::truth::End;
@@ -37,7 +37,7 @@ fn polled() -> Result<Ring> {
 
 fn plain_server(w: &mut Worker) -> Result<()> {
     let mut ring = ring(Ring::new())?;
-    let conn = one(w)?;
+    let conn = accept_one(w)?;
     answer(conn, &mut ring)
 }
 
@@ -49,7 +49,7 @@ fn plain_client(w: &mut Worker) -> Result<()> {
 
 fn polled_server(w: &mut Worker) -> Result<()> {
     let mut ring = polled()?;
-    let conn = one(w)?;
+    let conn = accept_one(w)?;
     answer(conn, &mut ring)
 }
 
@@ -104,7 +104,7 @@ fn receive(conn: &Conn, n: usize, mut call: impl FnMut(&mut [u8]) -> io::Result<
 
 fn fixed_server(w: &mut Worker) -> Result<()> {
     let mut ring = ring(Ring::fixed())?;
-    let conn = one(w)?;
+    let conn = accept_one(w)?;
     for size in SIZES {
         receive(&conn, size, |bytes| ring.read_fixed(conn.as_fd(), bytes.len()))?;
         send(&conn, size / 2, |bytes| ring.write_fixed(conn.as_fd(), bytes.len()))?;

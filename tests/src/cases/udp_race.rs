@@ -17,7 +17,12 @@ const FLOWS: usize = 200;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::pair("udp-race-sockets", "threads ask at once on each of 200 new sockets", one, sockets),
+        Case::pair(
+            "udp-race-sockets",
+            "threads ask at once on each of 200 new sockets",
+            answer_all_flows,
+            sockets,
+        ),
         Case::pair(
             "udp-race-remotes",
             "threads ask each of 200 remotes at once by one socket",
@@ -41,7 +46,7 @@ fn needs_every_return() -> Result<()> {
 }
 
 /// Answers the questions of all flows on one socket.
-fn one(w: &mut Worker) -> Result<()> {
+fn answer_all_flows(w: &mut Worker) -> Result<()> {
     needs_every_return()?;
     let mut socket = w.udp()?;
     w.ready(&[socket.local])?;

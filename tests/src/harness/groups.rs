@@ -13,7 +13,7 @@ use crate::truth::{Connection, Direction, Process, Proto, Truth};
 
 /// What connections are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum GroupKind {
     /// The executable.
     Exe,
     /// The port of the service.
@@ -22,7 +22,7 @@ pub enum By {
     Remote,
 }
 
-impl By {
+impl GroupKind {
     /// The value of `--by`.
     pub fn name(self) -> &'static str {
         match self {
@@ -83,14 +83,14 @@ pub struct Group {
 pub struct Split {
     /// Everything.
     #[serde(flatten)]
-    pub all: Figures,
+    pub all: ExpectedFigures,
     /// TCP alone.
-    pub tcp: Figures,
+    pub tcp: ExpectedFigures,
 }
 
 /// Connections and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Figures {
+pub struct ExpectedFigures {
     /// Connections.
     pub connections: u64,
     /// Sent.
@@ -99,7 +99,7 @@ pub struct Figures {
     pub rx_bytes: u64,
 }
 
-impl Figures {
+impl ExpectedFigures {
     fn add(&mut self, connections: u64, tx: u64, rx: u64) {
         self.connections += connections;
         self.tx_bytes += tx;
@@ -116,12 +116,12 @@ impl Groups {
     /// Every group of the truth's whose figures differ, and the totals if the groups do not add up to them.
     ///
     /// Others may use the same ports and addresses: what `records` say of processes that are in no truth is added.
-    pub fn differences(&self, by: By, truths: &[Truth], records: &[Record]) -> Vec<String> {
+    pub fn differences(&self, by: GroupKind, truths: &[Truth], records: &[Record]) -> Vec<String> {
         let mut found: Vec<String> = self
             .expected(by, truths, records)
             .into_iter()
             .filter_map(|(key, expected)| {
-                let mut audited = Figures::default();
+                let mut audited = ExpectedFigures::default();
                 for group in self.groups.iter().filter(|group| same(&key, &group.key)) {
                     let part = group.split.tcp;
                     audited.add(part.connections, part.tx_bytes, part.rx_bytes);
@@ -129,8 +129,10 @@ impl Groups {
                 (audited != expected).then(|| format!("{key}: {expected:?}, audited {audited:?}"))
             })
             .collect();
-        let mut sum = Figures::default();
-        for Figures { connections, tx_bytes, rx_bytes } in self.groups.iter().map(|group| group.split.all) {
+        let mut sum = ExpectedFigures::default();
+        for ExpectedFigures { connections, tx_bytes, rx_bytes } in
+            self.groups.iter().map(|group| group.split.all)
+        {
             sum.add(connections, tx_bytes, rx_bytes);
         }
         if sum != self.totals.all {
@@ -142,8 +144,13 @@ impl Groups {
         found
     }
 
-    fn expected(&self, by: By, truths: &[Truth], records: &[Record]) -> BTreeMap<String, Figures> {
-        let mut expected: BTreeMap<String, Figures> = BTreeMap::new();
+    fn expected(
+        &self,
+        by: GroupKind,
+        truths: &[Truth],
+        records: &[Record],
+    ) -> BTreeMap<String, ExpectedFigures> {
+        let mut expected: BTreeMap<String, ExpectedFigures> = BTreeMap::new();
         // What no process ever owned comes from the records, as everybody else's does.
         let processes =
             || truths.iter().flat_map(|truth| &truth.processes).filter(|process| process.pid != 0);
@@ -208,8 +215,11 @@ mod tests {
             ended: String::new(),
             processes: vec![Process { pid: 1, connections: vec![connection], ..Process::default() }],
         };
-        assert_eq!(groups(1).differences(By::Port, std::slice::from_ref(&truth), &[]), Vec::<String>::new());
-        assert_eq!(groups(3).differences(By::Port, std::slice::from_ref(&truth), &[]).len(), 1);
-        assert_eq!(groups(1).differences(By::Remote, &[truth], &[]).len(), 2);
+        assert_eq!(
+            groups(1).differences(GroupKind::Port, std::slice::from_ref(&truth), &[]),
+            Vec::<String>::new()
+        );
+        assert_eq!(groups(3).differences(GroupKind::Port, std::slice::from_ref(&truth), &[]).len(), 1);
+        assert_eq!(groups(1).differences(GroupKind::Remote, &[truth], &[]).len(), 2);
     }
 }

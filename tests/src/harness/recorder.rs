@@ -87,11 +87,11 @@ impl Recorder {
             return Ok(());
         }
         let _ = self.child.kill();
-        bail!("connmon never said `recording`: {}", self.said()?.trim())
+        bail!("connmon never said `recording`: {}", self.stderr_text()?.trim())
     }
 
     /// Everything on its standard error, once it has ended.
-    fn said(&mut self) -> Result<String> {
+    fn stderr_text(&mut self) -> Result<String> {
         let stderr = self.stderr.take().context("asked twice")?;
         stderr.join().ok().context("the reader panicked")?;
         Ok(self.text.lock().unwrap_or_else(PoisonError::into_inner).clone())
@@ -128,7 +128,7 @@ impl Recorder {
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        let said = self.said()?;
+        let said = self.stderr_text()?;
         ensure!(status.success(), "connmon record: {status}: {}", said.trim());
         Ok(said)
     }

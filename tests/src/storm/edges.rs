@@ -29,11 +29,11 @@ const TURN: Duration = Duration::from_millis(5);
 
 /// One end of a connection: protocol, own address, the other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(Proto, Endpoint, Endpoint);
+pub struct ConnectionKey(Proto, Endpoint, Endpoint);
 
-impl Key {
+impl ConnectionKey {
     /// Of a record.
-    pub fn of(record: &Record) -> Self {
+    pub fn from_record(record: &Record) -> Self {
         Self(record.proto, record.local, record.remote)
     }
 }
@@ -53,7 +53,7 @@ pub struct Made {
     pub again: bool,
 }
 
-type Truth = HashMap<Key, Made>;
+type Truth = HashMap<ConnectionKey, Made>;
 
 /// Threads at work.
 pub struct Load {
@@ -109,9 +109,9 @@ fn note(
 ) {
     let (client, server) = (Endpoint::from(client), Endpoint::from(server));
     let made = Made { tx: sent, rx: answered, begun, ended: Instant::now(), again: false };
-    let again = truth.contains_key(&Key(proto, client, server));
-    truth.insert(Key(proto, client, server), Made { again, ..made });
-    truth.insert(Key(proto, server, client), Made { tx: answered, rx: sent, again, ..made });
+    let again = truth.contains_key(&ConnectionKey(proto, client, server));
+    truth.insert(ConnectionKey(proto, client, server), Made { again, ..made });
+    truth.insert(ConnectionKey(proto, server, client), Made { tx: answered, rx: sent, again, ..made });
 }
 
 /// The servers' address of a thread, for its connection number `n`.
@@ -149,7 +149,7 @@ fn short(over: &AtomicBool, thread: u8, pause: Duration) -> Result<Truth> {
     }
     let Ok(ended) = server.join() else { bail!("the server panicked") };
     for (client, (server, ended)) in ended? {
-        for key in [Key(Proto::Tcp, client, server), Key(Proto::Tcp, server, client)] {
+        for key in [ConnectionKey(Proto::Tcp, client, server), ConnectionKey(Proto::Tcp, server, client)] {
             let made = truth.get_mut(&key).context("the server met a client that there was not")?;
             made.ended = made.ended.max(ended);
         }

@@ -79,7 +79,7 @@ impl Visit {
             socket.local_addr()?
         } else {
             // It takes a slow machine longer than the host listens.
-            let words = words::of(self.speak, &self.name)?;
+            let words = words::first_words(self.speak, &self.name)?;
             let mut stream = TcpStream::connect(to)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_nodelay(true)?;

@@ -33,7 +33,7 @@ pub fn hello(name: &str, size: usize) -> Result<Vec<u8>> {
 }
 
 /// The first words to a host over TCP, in the parts in which they are sent.
-pub fn of(speak: Speak, name: &str) -> Result<Vec<Vec<u8>>> {
+pub fn first_words(speak: Speak, name: &str) -> Result<Vec<Vec<u8>>> {
     Ok(match speak {
         Speak::Tls => {
             let mut hello = hello(name, 0)?;

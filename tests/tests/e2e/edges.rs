@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use connmon_tests::harness::programs::{audit, export, in_vm};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
-use connmon_tests::storm::edges::{Key, Load, Made, NETWORK};
+use connmon_tests::storm::edges::{ConnectionKey, Load, Made, NETWORK};
 
 /// How long the load goes on between two steps.
 fn pause() {
@@ -64,12 +64,12 @@ fn record(db: &Path, end: libc::c_int, inside: &mut Vec<Inside>) -> Result<()> {
     Ok(())
 }
 
-fn problems(made: &HashMap<Key, Made>, records: &[Record], inside: &[Inside]) -> Vec<String> {
+fn problems(made: &HashMap<ConnectionKey, Made>, records: &[Record], inside: &[Inside]) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut found: HashMap<Key, Vec<&Record>> = HashMap::new();
+    let mut found: HashMap<ConnectionKey, Vec<&Record>> = HashMap::new();
     let ours = |record: &&Record| NETWORK.contains(&record.local.ip) || NETWORK.contains(&record.remote.ip);
     for record in records.iter().filter(ours) {
-        let key = Key::of(record);
+        let key = ConnectionKey::from_record(record);
         let Some(truth) = made.get(&key) else {
             // A recording may end before connect() has chosen a port, and begin between an address and its use.
             if record.exact || (record.local.port != 0 && record.remote.port != 0) {

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use connmon_tests::harness::groups::By;
+use connmon_tests::harness::groups::GroupKind;
 use connmon_tests::harness::neighbour::Neighbour;
 use connmon_tests::harness::programs::in_vm;
 use connmon_tests::sys::netlink::Netlink;
@@ -102,9 +102,9 @@ fn main() {
     trials.extend([
         of("audit::bytes", Session::audit_equals_truth),
         of("audit::complete", Session::nothing_lost),
-        of("audit::by-exe", |session| session.groups_equal_truth(By::Exe)),
-        of("audit::by-port", |session| session.groups_equal_truth(By::Port)),
-        of("audit::by-remote", |session| session.groups_equal_truth(By::Remote)),
+        of("audit::by-exe", |session| session.groups_equal_truth(GroupKind::Exe)),
+        of("audit::by-port", |session| session.groups_equal_truth(GroupKind::Port)),
+        of("audit::by-remote", |session| session.groups_equal_truth(GroupKind::Remote)),
         of("audit::interfaces", Session::interfaces_count),
         of("export::complete", Session::export_is_complete),
         of("report::self-contained", report::self_contained),
@@ -236,7 +236,7 @@ fn covering(
 /// A test whose time is noted.
 fn timed(name: &str, timing: &Timing, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     let (timing, of) = (timing.clone(), name.to_owned());
-    Trial::test(name, move || timing.of(&of, test).map_err(|error| Failed::from(format!("{error:#}"))))
+    Trial::test(name, move || timing.measure(&of, test).map_err(|error| Failed::from(format!("{error:#}"))))
 }
 
 /// Whether this run includes a test: only its traffic is made.

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use connmon_tests::harness::programs::{export, in_vm};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
-use connmon_tests::storm::edges::{Key, Load, Made, NETWORK};
+use connmon_tests::storm::edges::{ConnectionKey, Load, Made, NETWORK};
 
 /// The step to TCP_CLOSE, the end of the socket, or both.
 pub fn ends() -> Result<()> {
@@ -41,7 +41,7 @@ fn right_or_labelled(blind: &str, label: &str) -> Result<()> {
     let mut problems = Vec::new();
     let (mut exact, mut labelled) = (0, 0);
     for record in records.iter().filter(ours) {
-        let Some(truth) = made.get(&Key::of(record)) else {
+        let Some(truth) = made.get(&ConnectionKey::from_record(record)) else {
             // One whose beginning was missed may have gone before anything told its port.
             if record.exact || record.local.port != 0 {
                 problems.push(format!("invented: {record}"));
@@ -60,9 +60,9 @@ fn right_or_labelled(blind: &str, label: &str) -> Result<()> {
             false => labelled += usize::from(record.inexact_reason.as_deref().unwrap_or("").contains(label)),
         }
     }
-    let mut found: HashMap<Key, Vec<&Record>> = HashMap::new();
+    let mut found: HashMap<ConnectionKey, Vec<&Record>> = HashMap::new();
     for record in records.iter().filter(ours) {
-        found.entry(Key::of(record)).or_default().push(record);
+        found.entry(ConnectionKey::from_record(record)).or_default().push(record);
     }
     let inside = |truth: &Made| from <= truth.begun && truth.ended <= to && !truth.again;
     for (key, _) in made.iter().filter(|(_, truth)| inside(truth)) {

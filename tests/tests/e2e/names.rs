@@ -69,7 +69,7 @@ fn visit(visits: &[&[&str]]) -> Result<Vec<Visited>> {
 
 impl Visits {
     fn record(&self, visited: &Visited) -> Result<&Record> {
-        of(&self.records, visited)
+        record_of(&self.records, visited)
     }
 
     fn lookups(&self) -> Result<Vec<Value>> {
@@ -78,7 +78,7 @@ impl Visits {
 }
 
 /// The visitor's end of a visit.
-fn of<'a>(records: &'a [Record], visited: &Visited) -> Result<&'a Record> {
+fn record_of<'a>(records: &'a [Record], visited: &Visited) -> Result<&'a Record> {
     let is_it = |record: &&Record| record.local.port == visited.from && record.remote.ip == visited.address;
     records.iter().find(is_it).with_context(|| format!("{visited:?} is missing"))
 }
@@ -125,7 +125,7 @@ pub fn said_and_asked() -> Result<Played> {
 
 fn are_named(records: &[Record], visits: &[Visited], db: &Path) -> Result<()> {
     for ((speak, service, source), visited) in SPEAKS.into_iter().zip(visits) {
-        let record = of(records, visited)?;
+        let record = record_of(records, visited)?;
         let pid = u64::from(visited.pid);
         let mut expected: Vec<(&str, &str, u64)> =
             source.map(|source| (source, NAME, pid)).into_iter().collect();

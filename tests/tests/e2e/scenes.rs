@@ -54,7 +54,7 @@ impl Recording {
 
     /// All that was recorded, also of other scenes and other programs.
     pub fn records(&self) -> Result<&[Record]> {
-        let records = self.records.get_or_init(|| export(&self.db).map_err(said));
+        let records = self.records.get_or_init(|| export(&self.db).map_err(sentence_of));
         records.as_deref().map_err(|said| Error::msg(said.clone()))
     }
 
@@ -64,11 +64,11 @@ impl Recording {
             let records = self.records()?.to_vec();
             ensure_exact_among(&self.truths, &self.ours, &audit(&self.db)?, records)
         };
-        self.exact.get_or_init(|| compare().map_err(said)).clone().map_err(Error::msg)
+        self.exact.get_or_init(|| compare().map_err(sentence_of)).clone().map_err(Error::msg)
     }
 }
 
-fn said(error: Error) -> String {
+fn sentence_of(error: Error) -> String {
     format!("{error:#}")
 }
 
@@ -96,7 +96,7 @@ impl Scenes {
             return record(&[(name.into(), play)])?.judge(name);
         }
         let wanted = || self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match self.shared.get_or_init(|| record(&wanted()).map_err(said)) {
+        match self.shared.get_or_init(|| record(&wanted()).map_err(sentence_of)) {
             Ok(recorded) => recorded.judge(name),
             Err(said) => Err(Error::msg(format!("the recording of the scenes failed: {said}"))),
         }
@@ -117,7 +117,7 @@ fn record(scenes: &[(String, Play)]) -> Result<Recorded> {
     let recorder = Recorder::start(&db, &[])?;
     let (mut truths, mut ours, mut judges) = (Vec::new(), HashSet::new(), HashMap::new());
     for (name, play) in scenes {
-        let judge = play().map_err(said).map(|played| {
+        let judge = play().map_err(sentence_of).map(|played| {
             ours.extend(played.pids);
             truths.extend(played.truths);
             played.judge

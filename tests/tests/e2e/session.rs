@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::audit::Audit;
-use connmon_tests::harness::groups::{By, received_over_loopback};
+use connmon_tests::harness::groups::{GroupKind, received_over_loopback};
 use connmon_tests::harness::inexact;
 use connmon_tests::harness::programs::{
     audit, connmon, connmon_prints, export, groups, path, times, traffic,
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// So are the sums of the audit's groups.
-    pub fn groups_equal_truth(&self, by: By) -> Result<()> {
+    pub fn groups_equal_truth(&self, by: GroupKind) -> Result<()> {
         let recorded = self.recorded()?;
         let groups = groups(&recorded.db, by.name())?;
         let differences = groups.differences(by, &recorded.truths, &export(&recorded.db)?);

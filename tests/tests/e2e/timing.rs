@@ -18,7 +18,7 @@ pub struct Timing(Arc<Mutex<Vec<Took>>>);
 
 impl Timing {
     /// Runs a test and notes what it took.
-    pub fn of<T>(&self, test: &str, run: impl FnOnce() -> T) -> T {
+    pub fn measure<T>(&self, test: &str, run: impl FnOnce() -> T) -> T {
         let (began, before) = (Instant::now(), recorder::starts());
         let done = run();
         let took = Took { test: test.into(), whole: began.elapsed(), starts: recorder::starts() - before };

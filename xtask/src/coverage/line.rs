@@ -11,14 +11,14 @@ pub use outcome::Outcome;
 
 /// A kernel series and a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
+pub struct KernelAndBackend {
     /// Such as `6.12`.
     pub kernel: String,
     /// Such as `fentry`.
     pub backend: String,
 }
 
-impl Ord for Column {
+impl Ord for KernelAndBackend {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |column: &Self| {
             let numbers: Vec<u32> = column.kernel.split('.').filter_map(|part| part.parse().ok()).collect();
@@ -28,7 +28,7 @@ impl Ord for Column {
     }
 }
 
-impl PartialOrd for Column {
+impl PartialOrd for KernelAndBackend {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -40,7 +40,7 @@ pub struct Line {
     /// The case with its family.
     pub case: String,
     /// Where it was played.
-    pub column: Column,
+    pub column: KernelAndBackend,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -52,14 +52,14 @@ impl Line {
         let (backend, rest) = rest.split_once(" kernel=")?;
         let (kernel, result) = rest.split_once(" result=")?;
         let outcome = Outcome::parse(result)?;
-        let column = Column { kernel: kernel.to_owned(), backend: backend.to_owned() };
+        let column = KernelAndBackend { kernel: kernel.to_owned(), backend: backend.to_owned() };
         Some(Self { case: case.to_owned(), column, outcome })
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { case, column: Column { kernel, backend }, outcome } = self;
+        let Self { case, column: KernelAndBackend { kernel, backend }, outcome } = self;
         write!(f, "coverage case={case} backend={backend} kernel={kernel} result={outcome}")
     }
 }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn kernels_are_ordered_by_number() {
-        let column = |kernel: &str| Column { kernel: kernel.into(), backend: "fentry".into() };
+        let column = |kernel: &str| KernelAndBackend { kernel: kernel.into(), backend: "fentry".into() };
         assert!(column("6.1") < column("6.12") && column("5.10") < column("6.1"));
     }
 }

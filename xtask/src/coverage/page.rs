@@ -5,7 +5,7 @@ use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::line::{Column, Line, Outcome};
+use super::line::{KernelAndBackend, Line, Outcome};
 
 /// The page, as lines; the cases are in the order of the page.
 #[derive(Debug, Default, PartialEq)]
@@ -24,11 +24,11 @@ Each row is a case of the traffic zoo (`traffic list` says what it does); each c
 
 impl Page {
     /// What a case has in a column.
-    fn cell(&self, case: &str, column: &Column) -> Option<&Outcome> {
+    fn cell(&self, case: &str, column: &KernelAndBackend) -> Option<&Outcome> {
         self.0.iter().find(|line| line.case == case && line.column == *column).map(|line| &line.outcome)
     }
 
-    fn columns(&self) -> BTreeSet<&Column> {
+    fn columns(&self) -> BTreeSet<&KernelAndBackend> {
         self.0.iter().map(|line| &line.column).collect()
     }
 
@@ -49,7 +49,7 @@ impl Page {
                 let (page, run) = (self.cell(&case, column), run.cell(&case, column));
                 if page != run {
                     let word = |cell: Option<&Outcome>| cell.map_or("nothing".to_owned(), Outcome::to_string);
-                    let Column { kernel, backend } = column;
+                    let KernelAndBackend { kernel, backend } = column;
                     found.push(format!("{case} on {kernel} {backend}: {}, run: {}", word(page), word(run)));
                 }
             }
@@ -63,7 +63,7 @@ impl Page {
             text.lines().filter_map(|line| line.strip_prefix("[^")?.split_once("]: ")).collect();
         let mut rows = text.lines().filter_map(cells);
         let head = rows.next().context("there is no table")?;
-        let columns: Vec<Column> = head.iter().skip(2).filter_map(|name| column(name)).collect();
+        let columns: Vec<KernelAndBackend> = head.iter().skip(2).filter_map(|name| column(name)).collect();
         ensure!(columns.len() + 2 == head.len(), "the table's head is not as it was written");
         let mut lines = Vec::new();
         for row in rows.skip(1) {
@@ -90,9 +90,9 @@ fn cells(line: &str) -> Option<Vec<&str>> {
     Some(line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect())
 }
 
-fn column(name: &str) -> Option<Column> {
+fn column(name: &str) -> Option<KernelAndBackend> {
     let (kernel, backend) = name.split_once(' ')?;
-    Some(Column { kernel: kernel.to_owned(), backend: backend.to_owned() })
+    Some(KernelAndBackend { kernel: kernel.to_owned(), backend: backend.to_owned() })
 }
 
 /// The cases that a row is about.

@@ -98,7 +98,7 @@ mod tests {
                 "use ::askama::Template;",
             ),
             ("crates/live/src/tui/mod.rs", "crates/live/src/web/mod.rs", "use crossterm::event;"),
-            ("crates/live/src/web/net.rs", "crates/live/src/hub.rs", "use axum::Router;"),
+            ("crates/live/src/web/net.rs", "crates/live/src/broadcaster.rs", "use axum::Router;"),
             ("connmon/src/commands/geo/fetch.rs", "connmon/src/commands/geo/install.rs", "use ureq::Agent;"),
             (
                 "crates/render/src/export/parquet.rs",

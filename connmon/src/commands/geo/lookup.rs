@@ -24,7 +24,7 @@ struct Field {
 }
 
 #[derive(Serialize)]
-struct Found {
+struct LookupResult {
     ip: IpAddr,
     kind: &'static str,
     #[serde(flatten)]
@@ -37,12 +37,12 @@ struct Found {
 ///
 /// # Errors
 /// A database cannot be read.
-pub fn run(args: cli::Lookup) -> Result<Outcome, CommandError> {
+pub fn run(args: cli::LookupArgs) -> Result<Outcome, CommandError> {
     let geo = open(args.databases)?;
     let mut out = stdout();
     match args.format {
         TextFormat::Json => {
-            let found: Vec<Found> = args.ips.iter().map(|ip| found(&geo, *ip)).collect();
+            let found: Vec<LookupResult> = args.ips.iter().map(|ip| found(&geo, *ip)).collect();
             let output = json!({ "addresses": found, "geo": GeoNotes::of_databases(&geo.about()) });
             serde_json::to_writer_pretty(&mut out, &output).map_err(std::io::Error::from)?;
             writeln!(out)?;
@@ -93,8 +93,9 @@ fn fields(geo: &Geo, ip: IpAddr) -> Vec<Field> {
     fields
 }
 
-fn found(geo: &Geo, ip: IpAddr) -> Found {
-    let mut found = Found { ip, kind: AddressKind::of(ip).name(), fields: Map::new(), from: Map::new() };
+fn found(geo: &Geo, ip: IpAddr) -> LookupResult {
+    let mut found =
+        LookupResult { ip, kind: AddressKind::of_address(ip).name(), fields: Map::new(), from: Map::new() };
     for field in fields(geo, ip) {
         found.fields.insert(field.name.into(), field.value);
         found.from.insert(field.name.into(), field.from.into());
@@ -103,7 +104,7 @@ fn found(geo: &Geo, ip: IpAddr) -> Found {
 }
 
 fn write(geo: &Geo, ip: IpAddr, out: &mut impl Write) -> std::io::Result<()> {
-    let kind = AddressKind::of(ip);
+    let kind = AddressKind::of_address(ip);
     writeln!(out, "{ip}  {}", kind.name())?;
     let fields = fields(geo, ip);
     let width =

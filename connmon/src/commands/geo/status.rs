@@ -29,7 +29,7 @@ struct Line {
 ///
 /// # Errors
 /// One of them cannot be read, or is damaged.
-pub fn run(args: cli::Status) -> Result<Outcome, CommandError> {
+pub fn run(args: cli::StatusArgs) -> Result<Outcome, CommandError> {
     let geo = open(args.databases)?;
     if args.verify {
         geo.databases().iter().try_for_each(verify)?;

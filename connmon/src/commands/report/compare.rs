@@ -7,7 +7,7 @@ use crate::cli::{self, ReportFormat, chosen};
 use crate::clock::now;
 use crate::commands::{CommandError, Outcome};
 use crate::config::{choice, interval, zone};
-use connmon_analysis::compare::Comparison;
+use connmon_analysis::compare::SummaryComparison;
 use connmon_analysis::{Selection, Summary};
 use connmon_render::report::compare;
 use connmon_store::Store;
@@ -16,7 +16,7 @@ use connmon_store::Store;
 ///
 /// # Errors
 /// A store cannot be read, an interval not be understood, or there is no such format.
-pub(super) fn run(args: &cli::Report) -> Result<Outcome, CommandError> {
+pub(super) fn run(args: &cli::ReportArgs) -> Result<Outcome, CommandError> {
     let format = chosen(args.format, args.out.as_deref())?;
     let write = match format {
         ReportFormat::Html => compare::html,
@@ -26,13 +26,13 @@ pub(super) fn run(args: &cli::Report) -> Result<Outcome, CommandError> {
     };
     let [before, after] = args.compare.as_slice() else { return Err(CommandError::CompareFormat) };
     let sides = [summary(args, before)?, summary(args, after)?];
-    let comparison = Comparison::of(&sides[0], &sides[1]);
+    let comparison = SummaryComparison::between(&sides[0], &sides[1]);
     to(&target(args, format), |out| Ok(write(&comparison, [before, after], out)?))?;
     Ok(Outcome::Done)
 }
 
 /// The summary of one side.
-fn summary(args: &cli::Report, side: &str) -> Result<Summary, CommandError> {
+fn summary(args: &cli::ReportArgs, side: &str) -> Result<Summary, CommandError> {
     let mut chosen = choice(&args.source, now())?;
     let db: PathBuf = match side.split_once("..").filter(|_| !Path::new(side).is_file()) {
         Some((from, to)) => {

@@ -49,9 +49,9 @@ text = false
     file.fill(&mut args);
     assert_eq!(args.db.as_deref(), Some(Path::new("/etc/x/a.db")));
     assert_eq!(args.choice.filter_file, ["!/etc/x/known.txt", "/b.txt"]);
-    assert_eq!(args.judging.ioc, [PathBuf::from("/etc/x/feed.csv")]);
+    assert_eq!(args.classification.ioc, [PathBuf::from("/etc/x/feed.csv")]);
     assert_eq!((args.ring_bytes, args.max_connections), (Some(4096), Some(10)), "the command line wins");
-    assert_eq!((args.backend, args.no_wire), (Some(cli::Backend::Kprobe), Some(true)));
+    assert_eq!((args.backend, args.no_wire), (Some(cli::BackendArg::Kprobe), Some(true)));
     assert_eq!(args.places.location.as_deref(), Some("53.55,9.99"));
     let mut untouched = cli::record_defaults();
     read("").unwrap().fill(&mut untouched);

@@ -22,7 +22,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// What these recordings cover of `asked`.
-    pub(super) fn of(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
+    pub(super) fn from_runs(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
         let Some(window) = asked else { return Self::default() };
         let now = selection.now.unwrap_or(Timestamp(i64::MAX));
         let mut hosts: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();

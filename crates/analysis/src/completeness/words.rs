@@ -2,7 +2,7 @@
 
 use super::coverage::AHEAD;
 use super::{Completeness, Coverage, Level, Statement, Verdict};
-use crate::Own;
+use crate::HostInternal;
 use crate::format::{self, grouped};
 use crate::selection::Selection;
 use connmon_record::{Gap, Run};
@@ -50,7 +50,7 @@ fn statement(level: Level, text: String, advice: Option<&str>) -> Statement {
 }
 
 /// What the counters say is missing.
-pub(super) fn losses(c: &connmon_record::Completeness) -> impl Iterator<Item = Statement> + use<> {
+pub(super) fn losses(c: &connmon_record::LossCounters) -> impl Iterator<Item = Statement> + use<> {
     // Those that arrived and made no sense have a sentence of their own.
     let lost = c.lost_events.saturating_sub(c.malformed);
     let unattributed = c.unattributed_tx_bytes.saturating_add(c.unattributed_rx_bytes);
@@ -346,7 +346,7 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
 }
 
 /// What is in the sums twice.
-pub(super) fn own(own: Own) -> Option<Statement> {
+pub(super) fn own(own: HostInternal) -> Option<Statement> {
     let text = format!(
         "{} {} an address of this host at the other end too: where both ends were recorded, each counts, so what passed between \
          them is in the totals twice ({} sent and {} received by these ends).",

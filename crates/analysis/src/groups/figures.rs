@@ -9,7 +9,7 @@ use connmon_record::{Connection, Direction, Proto, Share, Step};
 /// Connections and bytes. A further figure is a field, a line in one of the functions that make figures, and one in
 /// `add_assign`, the only place where connections' bytes are added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct GroupFigures {
     /// Connections.
     pub connections: u64,
     /// Of these, connections that failed: see [`Connection::has_failed`].
@@ -32,7 +32,7 @@ pub struct Figures {
     pub wire_unknown: u64,
 }
 
-impl Figures {
+impl GroupFigures {
     /// A connection with all its bytes.
     pub fn of(connection: &Connection) -> Self {
         connection.traffic.iter().map(Self::of_bytes).fold(Self::of_connection(connection), Self::add)
@@ -80,7 +80,7 @@ impl Figures {
     }
 }
 
-impl AddAssign for Figures {
+impl AddAssign for GroupFigures {
     fn add_assign(&mut self, more: Self) {
         self.connections = self.connections.saturating_add(more.connections);
         self.failed = self.failed.saturating_add(more.failed);
@@ -95,7 +95,7 @@ impl AddAssign for Figures {
     }
 }
 
-impl Add for Figures {
+impl Add for GroupFigures {
     type Output = Self;
 
     fn add(mut self, more: Self) -> Self {
@@ -104,7 +104,7 @@ impl Add for Figures {
     }
 }
 
-impl Sum for Figures {
+impl Sum for GroupFigures {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), Self::add)
     }
@@ -135,18 +135,18 @@ pub fn has_wire(connection: &Connection) -> bool {
 
 /// Figures of everything, and of the two protocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Split {
+pub struct FiguresByProtocol {
     /// Everything.
-    pub all: Figures,
+    pub all: GroupFigures,
     /// TCP alone.
-    pub tcp: Figures,
+    pub tcp: GroupFigures,
     /// UDP alone.
-    pub udp: Figures,
+    pub udp: GroupFigures,
 }
 
-impl Split {
+impl FiguresByProtocol {
     /// Counts figures of connections of a protocol.
-    pub fn count(&mut self, proto: Proto, figures: Figures) {
+    pub fn count(&mut self, proto: Proto, figures: GroupFigures) {
         self.all += figures;
         match proto {
             Proto::TCP => self.tcp += figures,
@@ -156,7 +156,7 @@ impl Split {
     }
 }
 
-impl AddAssign for Split {
+impl AddAssign for FiguresByProtocol {
     fn add_assign(&mut self, more: Self) {
         self.all += more.all;
         self.tcp += more.tcp;

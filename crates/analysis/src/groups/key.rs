@@ -10,7 +10,7 @@ use connmon_record::{
 /// What connections are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named after what it groups by")]
-pub enum By {
+pub enum GroupBy {
     Process,
     Exe,
     User,
@@ -27,7 +27,7 @@ pub enum By {
     Hour,
 }
 
-impl By {
+impl GroupBy {
     /// The name in machine output.
     pub fn name(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl By {
 
 /// What the connections of a group have in common. The order is that of `--sort name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
+pub enum GroupKey {
     /// A process of a boot; its name comes first, so that it is sorted by it.
     Process(Arc<str>, ProcessId),
     /// An executable, a user, a label, a country, an organisation, a day or an hour.
@@ -93,57 +93,57 @@ pub struct Member<'a> {
 }
 
 /// The key of a member.
-pub fn of(by: By, member: &Member<'_>) -> Key {
+pub fn group_key(by: GroupBy, member: &Member<'_>) -> GroupKey {
     let connection = member.connection;
     match by {
-        By::Process | By::Exe | By::User | By::Unit | By::Container => {
-            member.process.map_or(Key::Nobody, |process| of_process(by, member.boot, process))
+        GroupBy::Process | GroupBy::Exe | GroupBy::User | GroupBy::Unit | GroupBy::Container => {
+            member.process.map_or(GroupKey::Nobody, |process| of_process(by, member.boot, process))
         }
-        By::Host => match connection.host() {
-            Some(host) => Key::Text(host.shown().into_owned()),
-            None => Key::Remote(connection.remote.ip),
+        GroupBy::Host => match connection.host() {
+            Some(host) => GroupKey::Text(host.shown().into_owned()),
+            None => GroupKey::Remote(connection.remote.ip),
         },
-        By::Remote => Key::Remote(connection.remote.ip),
-        By::Country => {
-            Key::Text(known_or_kind(connection.country.as_deref().map(Untrusted::from), connection))
+        GroupBy::Remote => GroupKey::Remote(connection.remote.ip),
+        GroupBy::Country => {
+            GroupKey::Text(known_or_kind(connection.country.as_deref().map(Untrusted::from), connection))
         }
-        By::Asn => match connection.place.as_ref().and_then(|place| place.asn) {
-            Some(asn) => Key::Network(asn),
-            None => Key::Text(known_or_kind(None, connection)),
+        GroupBy::Asn => match connection.place.as_ref().and_then(|place| place.asn) {
+            Some(asn) => GroupKey::Network(asn),
+            None => GroupKey::Text(known_or_kind(None, connection)),
         },
-        By::Org => {
+        GroupBy::Org => {
             let org = connection.place.as_ref().and_then(|place| place.org.as_ref());
-            Key::Text(known_or_kind(org.map(Untrusted::borrowed), connection))
+            GroupKey::Text(known_or_kind(org.map(Untrusted::borrowed), connection))
         }
-        By::Label => Key::Text(match connection.label.as_deref() {
+        GroupBy::Label => GroupKey::Text(match connection.label.as_deref() {
             Some(label) => display_safe(label).into_owned(),
             None => "(no label)".into(),
         }),
-        By::Port => Key::Port(service_of(connection).port),
-        By::Day | By::Hour => of_time(by, member.time),
+        GroupBy::Port => GroupKey::Port(service_of(connection).port),
+        GroupBy::Day | GroupBy::Hour => of_time(by, member.time),
     }
 }
 
 /// For groupings by who: the key of a process.
-fn of_process(by: By, boot: &Arc<str>, process: &Process) -> Key {
+fn of_process(by: GroupBy, boot: &Arc<str>, process: &Process) -> GroupKey {
     let text = |known: Option<&Untrusted>, none: &str| {
-        Key::Text(known.map_or_else(|| none.into(), |known| known.shown().into_owned()))
+        GroupKey::Text(known.map_or_else(|| none.into(), |known| known.shown().into_owned()))
     };
     match by {
-        By::Process => Key::Process(boot.clone(), process.id),
-        By::User => text(process.user.as_ref(), &process.uid.to_string()),
-        By::Unit => text(process.place.unit.as_ref(), "(no unit)"),
-        By::Container => {
+        GroupBy::Process => GroupKey::Process(boot.clone(), process.id),
+        GroupBy::User => text(process.user.as_ref(), &process.uid.to_string()),
+        GroupBy::Unit => text(process.place.unit.as_ref(), "(no unit)"),
+        GroupBy::Container => {
             let container = process.place.container.as_ref().map(Container::title);
             text(container.as_ref(), "(the host)")
         }
-        _ => Key::Text(process_name(process)),
+        _ => GroupKey::Text(process_name(process)),
     }
 }
 
 /// What is known of the remote, or why nothing is, in brackets.
 fn known_or_kind(known: Option<Untrusted<&str>>, connection: &Connection) -> String {
-    match (known, AddressKind::of(connection.remote.ip)) {
+    match (known, AddressKind::of_address(connection.remote.ip)) {
         (Some(known), _) => known.shown().into_owned(),
         (None, AddressKind::Public) => "(unknown)".into(),
         (None, kind) => format!("({})", kind.name()),
@@ -151,10 +151,10 @@ fn known_or_kind(known: Option<Untrusted<&str>>, connection: &Connection) -> Str
 }
 
 /// For groupings by when: the key of a moment, in UTC.
-fn of_time(by: By, time: Timestamp) -> Key {
+fn of_time(by: GroupBy, time: Timestamp) -> GroupKey {
     let time = time.to_string();
-    let (length, rest) = if by == By::Day { (10, "") } else { (13, ":00Z") };
-    Key::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))
+    let (length, rest) = if by == GroupBy::Day { (10, "") } else { (13, ":00Z") };
+    GroupKey::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))
 }
 
 /// The name of a process among others: its executable, or what the kernel calls it where it has none.

@@ -16,7 +16,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use connmon_record::{Connection, Process, Timestamp};
-pub use figures::{Figures, Split};
+pub use figures::{FiguresByProtocol, GroupFigures};
 
 /// Groups by what their members have in common, in the order in which they were first met. A row is whatever is known of a
 /// group.
@@ -80,7 +80,7 @@ impl<K: Eq + Hash, R> Groups<K, R> {
     }
 
     /// The rows with their keys, most bytes first, then most connections, then by their keys.
-    pub fn ranked(self, figures: impl Fn(&R) -> &Figures) -> Vec<(K, R)>
+    pub fn ranked(self, figures: impl Fn(&R) -> &GroupFigures) -> Vec<(K, R)>
     where
         K: Ord,
     {
@@ -120,11 +120,13 @@ impl<T> Newest<T> {
 pub fn users<K: PartialEq>(
     connection: &Connection,
     mut key: impl FnMut(&Arc<Process>) -> K,
-) -> Vec<(K, Figures)> {
-    let one = Figures::of_connection(connection);
-    let mut users: Vec<(K, Figures)> = Vec::with_capacity(connection.traffic.len() + 1);
-    let shares = connection.traffic.iter().map(|share| (&share.process, Figures::of_bytes(share)));
-    for (process, moved) in connection.owner.iter().map(|owner| (owner, Figures::default())).chain(shares) {
+) -> Vec<(K, GroupFigures)> {
+    let one = GroupFigures::of_connection(connection);
+    let mut users: Vec<(K, GroupFigures)> = Vec::with_capacity(connection.traffic.len() + 1);
+    let shares = connection.traffic.iter().map(|share| (&share.process, GroupFigures::of_bytes(share)));
+    for (process, moved) in
+        connection.owner.iter().map(|owner| (owner, GroupFigures::default())).chain(shares)
+    {
         let key = key(process);
         match users.iter_mut().find(|user| user.0 == key) {
             Some(user) => user.1 += moved,
@@ -138,13 +140,13 @@ pub fn users<K: PartialEq>(
 /// it was opened, its bytes to those of who moved them, when they did.
 pub fn parts(
     connection: &Connection,
-    own: Figures,
+    own: GroupFigures,
     opened: Timestamp,
-    mut each: impl FnMut(Option<&Arc<Process>>, Timestamp, Figures),
+    mut each: impl FnMut(Option<&Arc<Process>>, Timestamp, GroupFigures),
 ) {
     each(connection.owner.as_ref(), opened, own);
     for step in &connection.steps {
         let process = connection.traffic.get(step.share).map(|share| &share.process);
-        each(process, step.start, Figures::of_bytes(step));
+        each(process, step.start, GroupFigures::of_bytes(step));
     }
 }

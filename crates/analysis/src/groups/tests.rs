@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::key::{By, Key, Member};
+use super::key::{GroupBy, GroupKey, Member};
 use super::*;
 use connmon_fixtures::groups::{Golden, Told};
 use connmon_fixtures::{connection, process, share};
 use connmon_record::{End, Proto};
 
 /// Members with the keys of their groups, and what they add.
-type Parts = Vec<(Option<String>, Figures)>;
+type Parts = Vec<(Option<String>, GroupFigures)>;
 
 /// What figures tell.
-pub(crate) fn told_of(key: Option<&str>, figures: &Figures) -> Told {
+pub(crate) fn told_of(key: Option<&str>, figures: &GroupFigures) -> Told {
     Told {
         key: key.map(str::to_owned),
         connections: figures.connections,
@@ -25,9 +25,9 @@ pub(crate) fn told_of(key: Option<&str>, figures: &Figures) -> Told {
 }
 
 fn told(parts: Parts) -> Vec<Told> {
-    let mut groups: Groups<Option<String>, Figures> = Groups::default();
+    let mut groups: Groups<Option<String>, GroupFigures> = Groups::default();
     for (key, figures) in parts {
-        *groups.row(key, |_| Figures::default()) += figures;
+        *groups.row(key, |_| GroupFigures::default()) += figures;
     }
     groups.ranked(|figures| figures).iter().map(|(key, figures)| told_of(key.as_deref(), figures)).collect()
 }
@@ -37,17 +37,17 @@ fn of_connection(by: &str, connection: &Connection) -> String {
     let boot = "boot".into();
     let member = Member { boot: &boot, connection, process: None, time: connection.opened };
     let by = match by {
-        "remote" => By::Remote,
-        "country" => By::Country,
-        "port" => By::Port,
+        "remote" => GroupBy::Remote,
+        "country" => GroupBy::Country,
+        "port" => GroupBy::Port,
         "proto" => return connection.proto.to_string(),
         "end" => return connection.end.map_or("open", End::name).to_owned(),
         other => panic!("no grouping is called {other}"),
     };
-    match key::of(by, &member) {
-        Key::Text(text) => text,
-        Key::Remote(ip) => ip.to_string(),
-        Key::Port(port) => port.to_string(),
+    match key::group_key(by, &member) {
+        GroupKey::Text(text) => text,
+        GroupKey::Remote(ip) => ip.to_string(),
+        GroupKey::Port(port) => port.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -56,7 +56,7 @@ fn of_connection(by: &str, connection: &Connection) -> String {
 fn groups_are_those_of_the_contract() {
     let golden = Golden::read();
     let connections = golden.connections();
-    assert_eq!(told_of(None, &connections.iter().map(Figures::of).sum()), golden.all);
+    assert_eq!(told_of(None, &connections.iter().map(GroupFigures::of).sum()), golden.all);
     for (by, groups) in &golden.groups {
         let who = |process: &Arc<Process>| match by.as_str() {
             "process" => golden.name(process),
@@ -65,16 +65,16 @@ fn groups_are_those_of_the_contract() {
         let is_who = groups.iter().any(|group| group.is_who());
         let used = |connection: &Connection| -> Parts {
             if !is_who {
-                return vec![(Some(of_connection(by, connection)), Figures::of(connection))];
+                return vec![(Some(of_connection(by, connection)), GroupFigures::of(connection))];
             }
             let users = users(connection, |process| Some(who(process)));
-            if users.is_empty() { vec![(None, Figures::of(connection))] } else { users }
+            if users.is_empty() { vec![(None, GroupFigures::of(connection))] } else { users }
         };
         assert_eq!(told(connections.iter().flat_map(used).collect()), golden.told(by), "{by}");
         if is_who {
             let mut owned: BTreeMap<Option<String>, (u64, u64, u64)> = BTreeMap::new();
             for connection in &connections {
-                let own = Figures::of_connection(connection);
+                let own = GroupFigures::of_connection(connection);
                 parts(connection, own, connection.opened, |process, _, figures| {
                     let sum = owned.entry(process.map(who)).or_default();
                     *sum = (sum.0 + figures.connections, sum.1 + figures.tx_bytes, sum.2 + figures.rx_bytes);
@@ -92,8 +92,9 @@ fn bytes_are_in_the_hour_in_which_they_were_moved() {
     let mut hours: BTreeMap<String, BTreeMap<String, (u64, u64)>> = BTreeMap::new();
     let boot = "boot".into();
     for connection in &golden.connections() {
-        parts(connection, Figures::default(), connection.opened, |process, time, figures| {
-            let Key::Text(hour) = key::of(By::Hour, &Member { boot: &boot, connection, process, time })
+        parts(connection, GroupFigures::default(), connection.opened, |process, time, figures| {
+            let GroupKey::Text(hour) =
+                key::group_key(GroupBy::Hour, &Member { boot: &boot, connection, process, time })
             else {
                 panic!("no text")
             };
@@ -111,9 +112,9 @@ fn sums_stop_at_the_highest_number() {
     let curl = process(1, 1, "curl");
     let mut one = connection(1, 0, &curl, "8.8.8.8:443", u64::MAX - 1, 7);
     one.traffic.push(share(&process(2, 1, "wget"), 5, 5));
-    let mut split = Split::default();
-    split.count(Proto::UDP, Figures::of(&one));
-    split.count(Proto::UDP, Figures::of(&one));
+    let mut split = FiguresByProtocol::default();
+    split.count(Proto::UDP, GroupFigures::of(&one));
+    split.count(Proto::UDP, GroupFigures::of(&one));
     assert_eq!((split.all.tx_bytes, split.udp.rx_bytes, split.tcp.connections), (u64::MAX, 24, 0));
     assert_eq!(split.all.bytes(), u64::MAX);
 }

@@ -9,7 +9,7 @@ use maxminddb::{LookupResult, Reader, WithinOptions};
 use serde::de::IgnoredAny;
 
 use super::licence::{is_of_registrations, terms};
-use super::record::{Checked, FIELDS, Record, some};
+use super::record::{CheckedRecord, FIELDS, GeoRecord, non_empty};
 use super::{GeoError, Ranges};
 use connmon_record::{GeoDatabase, Timestamp};
 
@@ -138,7 +138,7 @@ impl Database {
     }
 
     /// What it says of an address; nothing where its record cannot be decoded.
-    pub(super) fn lookup(&self, ip: IpAddr) -> Record<'_> {
+    pub(super) fn lookup(&self, ip: IpAddr) -> GeoRecord<'_> {
         match &self.content {
             Content::MaxMind(reader) => {
                 reader.lookup(ip).ok().and_then(|found| found.decode().ok().flatten()).unwrap_or_default()
@@ -187,7 +187,7 @@ fn kind(reader: &Reader<Cow<'static, [u8]>>, flaws: &mut Flaws) -> Option<String
                 continue;
             }
         };
-        country |= record.country.and_then(some).is_some();
+        country |= record.country.and_then(non_empty).is_some();
         city |= record.city.is_some() || record.region.is_some() || record.coordinates.is_some();
         asn |= record.asn.is_some() || record.org.is_some();
         if city && asn {
@@ -202,9 +202,9 @@ fn kind(reader: &Reader<Cow<'static, [u8]>>, flaws: &mut Flaws) -> Option<String
 type Found<'a> = LookupResult<'a, Cow<'static, [u8]>>;
 
 /// The record of a network; where it cannot be decoded, which one and why.
-fn decode<'a>(found: &'a Found<'_>) -> Result<Checked<'a>, String> {
+fn decode<'a>(found: &'a Found<'_>) -> Result<CheckedRecord<'a>, String> {
     found
-        .decode::<Checked<'_>>()
+        .decode::<CheckedRecord<'_>>()
         .map(Option::unwrap_or_default)
         .map_err(|error| format!("{}: {error}", network(found)))
 }
@@ -214,7 +214,7 @@ fn network(found: &Found<'_>) -> String {
 }
 
 /// Notes coordinates that are nowhere.
-fn note(found: &Found<'_>, checked: &Checked<'_>, most: usize, flaws: &mut Flaws) {
+fn note(found: &Found<'_>, checked: &CheckedRecord<'_>, most: usize, flaws: &mut Flaws) {
     if let Some((latitude, longitude)) = checked.nowhere {
         flaws.add(most, || format!("{}: {latitude}, {longitude} are not valid coordinates", network(found)));
     }

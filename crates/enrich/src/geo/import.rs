@@ -15,11 +15,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use super::LONGEST;
-use super::layout::{Addresses, Columns, First, detect};
+use super::layout::{Addresses, CsvLayout, FirstRow, detect};
 use super::licence::is_of_registrations;
 use super::ranges::{DEGREE, MAGIC, NO_DEGREES, VERSION};
-use super::record::{asn, some};
-use super::rows::{Lines, Row};
+use super::record::{asn, non_empty};
+use super::rows::{CsvRow, Lines};
 use connmon_record::{Coordinates, GeoDatabase, country_named, from_bytes};
 
 /// Why a CSV cannot be imported.
@@ -80,12 +80,12 @@ pub fn import(csv: impl Read, mut about: GeoDatabase) -> Result<(Vec<u8>, Import
         let known = match &columns {
             Some(known) => known,
             None => match detect(&row, std::mem::take(&mut is_first)).map_err(wrong)? {
-                First::Head => continue,
-                First::Names(named) => {
+                FirstRow::Head => continue,
+                FirstRow::Names(named) => {
                     columns = Some(named);
                     continue;
                 }
-                First::Row(usual) => columns.insert(usual),
+                FirstRow::Row(usual) => columns.insert(usual),
             },
         };
         builder.add(&row, known, line).map_err(wrong)?;
@@ -120,7 +120,7 @@ struct Range {
 }
 
 impl Builder {
-    fn add(&mut self, row: &Row<'_>, columns: &Columns, line: u64) -> Result<(), String> {
+    fn add(&mut self, row: &CsvRow<'_>, columns: &CsvLayout, line: u64) -> Result<(), String> {
         if row.len() != columns.count {
             return Err(format!("{} columns, where the rows before have {}", row.len(), columns.count));
         }
@@ -151,7 +151,7 @@ impl Builder {
     /// What a cell that cannot be understood means: in a table whose first line names the columns nothing, and that is counted.
     fn unless<T: Default>(
         &mut self,
-        columns: &Columns,
+        columns: &CsvLayout,
         line: u64,
         read: Result<T, String>,
     ) -> Result<T, String> {
@@ -169,13 +169,13 @@ impl Builder {
 
     fn record(
         &mut self,
-        columns: &Columns,
+        columns: &CsvLayout,
         line: u64,
         cell: impl Fn(usize) -> String,
     ) -> Result<u32, String> {
         let first = |columns: &[usize]| {
             let mut texts = columns.iter().map(|nth| cell(*nth));
-            texts.find(|text| some(text).is_some_and(|text| text != NOT_ROUTED)).unwrap_or_default()
+            texts.find(|text| non_empty(text).is_some_and(|text| text != NOT_ROUTED)).unwrap_or_default()
         };
         let code = country(&first(&columns.country), columns.named);
         let country = self.unless(columns, line, code)?;
@@ -208,7 +208,7 @@ impl Builder {
 
     /// The number of a text; 0 is none.
     fn text(&mut self, text: &str) -> Result<u32, String> {
-        let Some(text) = some(text) else { return Ok(0) };
+        let Some(text) = non_empty(text) else { return Ok(0) };
         let text: String = text.chars().take(LONGEST).collect();
         if let Some(number) = self.texts.get(&text) {
             return Ok(*number);

@@ -1,7 +1,7 @@
 //! The columns of a CSV: as its first line names them, else as the tables of the usual sources have them.
 
 use super::record::asn;
-use super::rows::Row;
+use super::rows::CsvRow;
 use connmon_record::from_bytes;
 
 /// Where a row has its addresses.
@@ -15,7 +15,7 @@ pub(super) enum Addresses {
 
 /// The columns of a CSV. Where there are several, the first that says something counts.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Columns {
+pub(super) struct CsvLayout {
     pub count: usize,
     pub addresses: Addresses,
     pub country: Vec<usize>,
@@ -107,9 +107,9 @@ const ORGANISATIONS: [&str; 16] = [
 /// Columns beside which one called `name` is that of an organisation.
 const OF_NETWORK: [&str; 4] = ["domain", "asdomain", "mcc", "type"];
 
-impl Columns {
+impl CsvLayout {
     /// The columns that the first line names; `None` if it names none that are used.
-    fn named_by(row: &Row<'_>) -> Option<Self> {
+    fn named_by(row: &CsvRow<'_>) -> Option<Self> {
         let names: Vec<String> = (0..row.len()).map(|nth| plain(row, nth)).collect();
         let all = |known: &[&str]| -> Vec<usize> {
             known.iter().filter_map(|one| names.iter().position(|name| name == one)).collect()
@@ -161,21 +161,21 @@ impl Columns {
     }
 }
 
-fn title(row: &Row<'_>, nth: usize) -> String {
+fn title(row: &CsvRow<'_>, nth: usize) -> String {
     from_bytes(row.get(nth).unwrap_or_default())
 }
 
 /// A title without what is no letter or digit, in small letters.
-fn plain(row: &Row<'_>, nth: usize) -> String {
+fn plain(row: &CsvRow<'_>, nth: usize) -> String {
     title(row, nth).chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 /// What a first row is.
-pub(super) enum First {
+pub(super) enum FirstRow {
     /// It names the columns.
-    Names(Columns),
+    Names(CsvLayout),
     /// It is a row of a table of the usual sources.
-    Row(Columns),
+    Row(CsvLayout),
     /// It names columns, of which the usual order is to be expected.
     Head,
 }
@@ -184,16 +184,16 @@ pub(super) enum First {
 ///
 /// # Errors
 /// It is of a layout that is not known.
-pub(super) fn detect(row: &Row<'_>, is_first: bool) -> Result<First, String> {
+pub(super) fn detect(row: &CsvRow<'_>, is_first: bool) -> Result<FirstRow, String> {
     if !is_first || !is_head(row) {
-        return usual(row).map(First::Row);
+        return usual(row).map(FirstRow::Row);
     }
-    if let Some(columns) = Columns::named_by(row) {
-        return Ok(First::Names(columns));
+    if let Some(columns) = CsvLayout::named_by(row) {
+        return Ok(FirstRow::Names(columns));
     }
     // Titles in words of their own: the usual tables are told by their rows.
     if matches!(row.len(), 3 | 4 | 5 | 8 | 10) && !NETWORKS.contains(&plain(row, 0).as_str()) {
-        return Ok(First::Head);
+        return Ok(FirstRow::Head);
     }
     Err("the first line names no addresses (start_ip and end_ip, or network) beside a country, city, coordinates, ASN or \
          organisation"
@@ -201,7 +201,7 @@ pub(super) fn detect(row: &Row<'_>, is_first: bool) -> Result<First, String> {
 }
 
 /// Whether a first row names the columns instead of having values: an address has a dot, a colon or is a number.
-fn is_head(row: &Row<'_>) -> bool {
+fn is_head(row: &CsvRow<'_>) -> bool {
     let is_title = |cell: &[u8]| {
         let cell = cell.trim_ascii();
         cell.first().is_some_and(|c| c.is_ascii_alphabetic())
@@ -213,12 +213,12 @@ fn is_head(row: &Row<'_>) -> bool {
 }
 
 /// The columns of the usual sources, told apart by their number and by what the third is.
-fn usual(row: &Row<'_>) -> Result<Columns, String> {
+fn usual(row: &CsvRow<'_>) -> Result<CsvLayout, String> {
     let cell = |nth: usize| row.get(nth).map(from_bytes).unwrap_or_default();
     let is_number = |nth: usize| asn(&cell(nth)).is_some() || cell(nth).trim() == "0";
     let table =
         |country: &[usize], region: &[usize], city: &[usize], degrees, asn: &[usize], org: &[usize]| {
-            Columns {
+            CsvLayout {
                 count: row.len(),
                 addresses: Addresses::Range(0, 1),
                 country: country.into(),

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use super::record::Record;
+use super::record::GeoRecord;
 use connmon_record::{Coordinates, GeoDatabase};
 
 pub(super) const MAGIC: &[u8; 8] = b"connmgeo";
@@ -91,7 +91,7 @@ impl Ranges {
     }
 
     /// What is known of an address.
-    pub fn lookup(&self, ip: IpAddr) -> Record<'_> {
+    pub fn lookup(&self, ip: IpAddr) -> GeoRecord<'_> {
         let (table, key) = match ip {
             IpAddr::V4(ip) => (self.v4, u128::from(u32::from(ip))),
             IpAddr::V6(ip) => (self.v6, u128::from(ip)),
@@ -122,7 +122,7 @@ impl Ranges {
         Some(u32::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?))
     }
 
-    fn record(&self, nth: usize) -> Option<Record<'_>> {
+    fn record(&self, nth: usize) -> Option<GeoRecord<'_>> {
         let at = self.records + nth.checked_mul(RECORD)?;
         // Beyond the last record there are texts, which are none.
         if at + RECORD > self.offsets {
@@ -133,7 +133,7 @@ impl Ranges {
             let degrees = self.word(at + field * 4)?.cast_signed();
             (degrees != NO_DEGREES).then(|| f64::from(degrees) / DEGREE)
         };
-        Some(Record {
+        Some(GeoRecord {
             country: text(0),
             region: text(1),
             city: text(2),

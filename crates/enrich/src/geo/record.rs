@@ -13,7 +13,7 @@ use connmon_record::Coordinates;
 
 /// The fields that connmon uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Record<'a> {
+pub struct GeoRecord<'a> {
     /// ISO 3166-1 alpha-2, or what the database has in its place.
     pub country: Option<&'a str>,
     /// State, province or the like.
@@ -28,10 +28,10 @@ pub struct Record<'a> {
     pub org: Option<&'a str>,
 }
 
-impl Record<'_> {
+impl GeoRecord<'_> {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        *self == Record::default()
+        *self == GeoRecord::default()
     }
 }
 
@@ -45,7 +45,7 @@ enum Leaf<'a> {
 impl<'a> Leaf<'a> {
     fn text(self) -> Option<&'a str> {
         match self {
-            Self::Text(text) => some(text),
+            Self::Text(text) => non_empty(text),
             _ => None,
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn asn(text: &str) -> Option<u32> {
 }
 
 /// A text that says something.
-pub(super) fn some(text: &str) -> Option<&str> {
+pub(super) fn non_empty(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty() && *text != "-")
 }
 
@@ -130,12 +130,12 @@ impl<'de> Visitor<'de> for LeafVisitor {
 
 /// `"Berlin"`, or `{"iso_code": …, "names": {"en": "Berlin"}}`.
 #[derive(Default)]
-struct Named<'a> {
+struct NamedValue<'a> {
     text: Option<&'a str>,
     code: Option<&'a str>,
 }
 
-impl<'de> Deserialize<'de> for Named<'de> {
+impl<'de> Deserialize<'de> for NamedValue<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(NamedVisitor)
     }
@@ -144,41 +144,41 @@ impl<'de> Deserialize<'de> for Named<'de> {
 struct NamedVisitor;
 
 impl<'de> Visitor<'de> for NamedVisitor {
-    type Value = Named<'de>;
+    type Value = NamedValue<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name, or a map with names")
     }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Named<'de>, E> {
-        let code = some(text).filter(|text| text.len() == 2);
-        Ok(Named { text: some(text), code })
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<NamedValue<'de>, E> {
+        let code = non_empty(text).filter(|text| text.len() == 2);
+        Ok(NamedValue { text: non_empty(text), code })
     }
-    fn visit_u64<E>(self, _: u64) -> Result<Named<'de>, E> {
-        Ok(Named::default())
+    fn visit_u64<E>(self, _: u64) -> Result<NamedValue<'de>, E> {
+        Ok(NamedValue::default())
     }
-    fn visit_i64<E>(self, _: i64) -> Result<Named<'de>, E> {
-        Ok(Named::default())
+    fn visit_i64<E>(self, _: i64) -> Result<NamedValue<'de>, E> {
+        Ok(NamedValue::default())
     }
-    fn visit_f64<E>(self, _: f64) -> Result<Named<'de>, E> {
-        Ok(Named::default())
+    fn visit_f64<E>(self, _: f64) -> Result<NamedValue<'de>, E> {
+        Ok(NamedValue::default())
     }
-    fn visit_bool<E>(self, _: bool) -> Result<Named<'de>, E> {
-        Ok(Named::default())
+    fn visit_bool<E>(self, _: bool) -> Result<NamedValue<'de>, E> {
+        Ok(NamedValue::default())
     }
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Named<'de>, E> {
-        Ok(Named::default())
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<NamedValue<'de>, E> {
+        Ok(NamedValue::default())
     }
-    fn visit_unit<E>(self) -> Result<Named<'de>, E> {
-        Ok(Named::default())
+    fn visit_unit<E>(self) -> Result<NamedValue<'de>, E> {
+        Ok(NamedValue::default())
     }
     /// `names` and the map below it are read alike: the name in English is the text of both.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<'de>, A::Error> {
-        let mut named = Named::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedValue<'de>, A::Error> {
+        let mut named = NamedValue::default();
         while let Some(key) = map.next_key::<&str>()? {
             match key {
                 "iso_code" => named.code = map.next_value::<Leaf<'_>>()?.text(),
                 "en" => named.text = map.next_value::<Leaf<'_>>()?.text(),
-                "names" => named.text = map.next_value::<Named<'_>>()?.text,
+                "names" => named.text = map.next_value::<NamedValue<'_>>()?.text,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -187,28 +187,28 @@ impl<'de> Visitor<'de> for NamedVisitor {
         Ok(named)
     }
     /// Of several subdivisions the first is the largest.
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Named<'de>, A::Error> {
-        let first = seq.next_element::<Named<'de>>()?.unwrap_or_default();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<NamedValue<'de>, A::Error> {
+        let first = seq.next_element::<NamedValue<'de>>()?.unwrap_or_default();
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(first)
     }
 }
 
-impl<'de> Deserialize<'de> for Record<'de> {
+impl<'de> Deserialize<'de> for GeoRecord<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Checked::deserialize(from).map(|checked| checked.record)
+        CheckedRecord::deserialize(from).map(|checked| checked.record)
     }
 }
 
 /// A record, and what it says that cannot be.
 #[derive(Default)]
-pub(super) struct Checked<'a> {
-    pub record: Record<'a>,
+pub(super) struct CheckedRecord<'a> {
+    pub record: GeoRecord<'a>,
     /// Degrees that are nowhere, such as those of a broken number.
     pub nowhere: Option<(f64, f64)>,
 }
 
-impl<'de> Deserialize<'de> for Checked<'de> {
+impl<'de> Deserialize<'de> for CheckedRecord<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_map(RecordVisitor)
     }
@@ -255,7 +255,7 @@ pub(super) const FIELDS: [&str; 35] = [
 
 /// What of a record's names and places was found so far: what is written out counts more than a code.
 #[derive(Default)]
-struct Parts<'a> {
+struct RecordParts<'a> {
     region_name: Option<&'a str>,
     region: Option<&'a str>,
     /// The organisation of the network, of the address, and what is called `name` only.
@@ -269,25 +269,29 @@ struct Parts<'a> {
 struct RecordVisitor;
 
 impl<'de> Visitor<'de> for RecordVisitor {
-    type Value = Checked<'de>;
+    type Value = CheckedRecord<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of fields")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Checked<'de>, A::Error> {
-        let mut record = Record::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CheckedRecord<'de>, A::Error> {
+        let mut record = GeoRecord::default();
         let mut nowhere = None;
-        let mut parts = Parts::default();
+        let mut parts = RecordParts::default();
         while let Some(key) = map.next_key::<&str>()? {
             match key {
                 "country_code" => record.country = map.next_value::<Leaf<'_>>()?.text().or(record.country),
-                "country" => record.country = record.country.or(map.next_value::<Named<'_>>()?.code),
-                "city" | "city_name" => record.city = map.next_value::<Named<'_>>()?.text.or(record.city),
-                "region_name" | "subdivisions" | "subdivision_1_name" | "state1" | "stateprov" => {
-                    parts.region_name = parts.region_name.or(map.next_value::<Named<'_>>()?.text);
+                "country" => record.country = record.country.or(map.next_value::<NamedValue<'_>>()?.code),
+                "city" | "city_name" => {
+                    record.city = map.next_value::<NamedValue<'_>>()?.text.or(record.city)
                 }
-                "region" | "state" => parts.region = parts.region.or(map.next_value::<Named<'_>>()?.text),
+                "region_name" | "subdivisions" | "subdivision_1_name" | "state1" | "stateprov" => {
+                    parts.region_name = parts.region_name.or(map.next_value::<NamedValue<'_>>()?.text);
+                }
+                "region" | "state" => {
+                    parts.region = parts.region.or(map.next_value::<NamedValue<'_>>()?.text)
+                }
                 "latitude" | "lat" => parts.latitude = map.next_value::<Leaf<'_>>()?.number(),
                 "longitude" | "lng" | "lon" => parts.longitude = map.next_value::<Leaf<'_>>()?.number(),
                 "autonomous_system_number" | "asn" | "as_number" => {
@@ -330,13 +334,13 @@ impl<'de> Visitor<'de> for RecordVisitor {
             nowhere = nowhere.or(found.is_none().then_some(at));
             record.coordinates = found.or(record.coordinates);
         }
-        Ok(Checked { record, nowhere })
+        Ok(CheckedRecord { record, nowhere })
     }
 }
 
-impl<'a> Record<'a> {
+impl<'a> GeoRecord<'a> {
     /// What another record says where this one says nothing.
-    fn or(self, other: Record<'a>) -> Self {
+    fn or(self, other: GeoRecord<'a>) -> Self {
         Self {
             country: self.country.or(other.country),
             region: self.region.or(other.region),
@@ -349,7 +353,7 @@ impl<'a> Record<'a> {
 }
 
 /// A record within a record, or something else that says nothing.
-struct Nested<'a>(Checked<'a>);
+struct Nested<'a>(CheckedRecord<'a>);
 
 impl<'de> Deserialize<'de> for Nested<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -370,25 +374,25 @@ impl<'de> Visitor<'de> for NestedVisitor {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Nested<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
     fn visit_str<E>(self, _: &str) -> Result<Nested<'de>, E> {
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
     fn visit_u64<E>(self, _: u64) -> Result<Nested<'de>, E> {
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
     fn visit_i64<E>(self, _: i64) -> Result<Nested<'de>, E> {
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
     fn visit_f64<E>(self, _: f64) -> Result<Nested<'de>, E> {
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
     fn visit_bool<E>(self, _: bool) -> Result<Nested<'de>, E> {
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
     fn visit_unit<E>(self) -> Result<Nested<'de>, E> {
-        Ok(Nested(Checked::default()))
+        Ok(Nested(CheckedRecord::default()))
     }
 }
 
@@ -396,7 +400,7 @@ impl<'de> Visitor<'de> for NestedVisitor {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Record<'_> {
+    fn read(json: &str) -> GeoRecord<'_> {
         serde_json::from_str(json).unwrap()
     }
 
@@ -449,7 +453,7 @@ mod tests {
 
     #[test]
     fn broken_numbers_are_told() {
-        let checked = |json: &str| serde_json::from_str::<Checked<'_>>(json).unwrap().nowhere;
+        let checked = |json: &str| serde_json::from_str::<CheckedRecord<'_>>(json).unwrap().nowhere;
         assert_eq!(checked(r#"{"location":{"latitude":1e300,"longitude":9.9}}"#), Some((1e300, 9.9)));
         assert_eq!(checked(r#"{"latitude":"91","longitude":"0"}"#), Some((91.0, 0.0)));
         assert_eq!(checked(r#"{"location":{"latitude":53.5,"longitude":9.9}}"#), None);

@@ -20,7 +20,7 @@ pub(super) struct Lines<R> {
 }
 
 /// The cells of a line.
-pub(super) struct Row<'a> {
+pub(super) struct CsvRow<'a> {
     text: &'a [u8],
     ends: &'a [usize],
 }
@@ -39,7 +39,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next line that is not empty, with its number, from 1.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Row<'_>)>, ImportError> {
+    pub(super) fn next(&mut self) -> Result<Option<(u64, CsvRow<'_>)>, ImportError> {
         loop {
             self.line.clear();
             self.number += 1;
@@ -54,7 +54,7 @@ impl<R: Read> Lines<R> {
             }
             if !self.line.trim_ascii().is_empty() && !self.line.starts_with(b"#") {
                 let cells = self.cells().ok_or_else(|| wrong("it has more columns than any geo table"))?;
-                let row = Row { text: &self.text, ends: &self.ends[..cells] };
+                let row = CsvRow { text: &self.text, ends: &self.ends[..cells] };
                 return Ok(Some((self.number, row)));
             }
         }
@@ -82,7 +82,7 @@ impl<R: Read> Lines<R> {
     }
 }
 
-impl<'a> Row<'a> {
+impl<'a> CsvRow<'a> {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }

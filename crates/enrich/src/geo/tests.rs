@@ -93,7 +93,7 @@ fn every_country_of_the_database_has_a_name_and_a_place() {
     let reader = maxminddb::Reader::open_readfile(file).unwrap();
     let mut unknown = BTreeSet::new();
     for network in reader.networks(Default::default()).unwrap() {
-        let record: Record<'_> = network.unwrap().decode().unwrap().unwrap();
+        let record: GeoRecord<'_> = network.unwrap().decode().unwrap().unwrap();
         if let Some(code) = record.country.filter(|code| country_of(code).is_none()) {
             unknown.insert(code.to_owned());
         }

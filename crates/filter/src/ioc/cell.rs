@@ -1,7 +1,7 @@
 //! What stands in one place of a list: an indicator, a range, or several of them, and what is none.
 
 use super::indicator::bare;
-use super::{Found, Indicator, Place, What};
+use super::{Indicator, IndicatorValue, ListContent, ListPosition};
 
 /// What separates several values in a cell.
 const SEPARATORS: [char; 4] = [',', ';', '|', '\u{a0}'];
@@ -10,7 +10,7 @@ const OTHER_HASHES: [usize; 5] = [32, 40, 56, 96, 128];
 
 /// The indicators of a cell and the words that are none. A number behind an address or a name is its port.
 pub(super) fn indicators(text: &str) -> (Vec<Indicator>, Vec<&str>) {
-    if let Some(all) = Indicator::all(text) {
+    if let Some(all) = Indicator::parse_with_ranges(text) {
         return (all, Vec::new());
     }
     let parts = text.split(|c: char| c.is_whitespace() || SEPARATORS.contains(&c));
@@ -22,7 +22,7 @@ pub(super) fn indicators(text: &str) -> (Vec<Indicator>, Vec<&str>) {
     }
     let (mut found, mut rest) = (Vec::new(), Vec::new());
     for word in words {
-        match Indicator::all(word) {
+        match Indicator::parse_with_ranges(word) {
             Some(all) => found.extend(all),
             None => rest.push(word),
         }
@@ -34,10 +34,10 @@ pub(super) fn indicators(text: &str) -> (Vec<Indicator>, Vec<&str>) {
 pub(super) fn with_port(host: &str, port: &str) -> Option<Indicator> {
     let port = port.trim().parse::<u16>().ok().filter(|port| *port > 0)?;
     let at = Indicator::parse(host).filter(|at| at.port.is_none())?;
-    let single = match &at.what {
-        What::Network(network) => network.prefix_len() == network.max_prefix_len(),
-        What::Name(_) => true,
-        What::Url(..) | What::Sha256(_) => false,
+    let single = match &at.value {
+        IndicatorValue::Network(network) => network.prefix_len() == network.max_prefix_len(),
+        IndicatorValue::Name(_) => true,
+        IndicatorValue::Url(..) | IndicatorValue::Sha256(_) => false,
     };
     single.then(|| at.with_port(Some(port)))
 }
@@ -56,9 +56,9 @@ pub(super) fn reason(text: &str, otherwise: &'static str) -> &'static str {
     }
 }
 
-impl Found {
+impl ListContent {
     /// Takes the indicators of a cell, and notes what is none.
-    pub(super) fn cell(&mut self, place: Place, text: &str, otherwise: &'static str) {
+    pub(super) fn cell(&mut self, place: ListPosition, text: &str, otherwise: &'static str) {
         let (found, rest) = indicators(text);
         if found.is_empty() {
             self.skip(place, text, reason(text, otherwise));

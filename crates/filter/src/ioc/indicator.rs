@@ -34,27 +34,27 @@ const FILES_TOO: [&str; 10] = ["sh", "so", "py", "pl", "zip", "mov", "app", "cab
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Indicator {
     /// What is looked for.
-    pub what: What,
+    pub value: IndicatorValue,
     /// Only connections to this port of the remote.
     pub port: Option<u16>,
 }
 
 /// What an indicator names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum What {
+pub enum IndicatorValue {
     /// An address is a network of one.
     Network(IpNet),
     /// A host name in lower case: it, and every name below it.
     Name(Box<str>),
     /// A URL and its host, which is what can be seen of it.
-    Url(Host, Box<str>),
+    Url(UrlHost, Box<str>),
     /// An executable.
     Sha256([u8; 32]),
 }
 
 /// The host of a URL: it alone, not the names below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
+pub enum UrlHost {
     /// By address.
     Address(IpAddr),
     /// By name, in lower case.
@@ -71,19 +71,19 @@ impl Indicator {
         }
         let text = refanged(text);
         let text = text.as_ref();
-        let any_port = |what| Self { what, port: None };
+        let any_port = |what| Self { value: what, port: None };
         if let Some((scheme, rest)) = text.split_once("://") {
             let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
                 && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c));
             return if is_scheme { url(rest, text) } else { None };
         }
         if let Some(hash) = sha256(text) {
-            return Some(any_port(What::Sha256(hash)));
+            return Some(any_port(IndicatorValue::Sha256(hash)));
         }
         if let Some(network) =
             network(text).ok().or_else(|| masked(text)).or_else(|| Some(address(text)?.into()))
         {
-            return Some(any_port(What::Network(network)));
+            return Some(any_port(IndicatorValue::Network(network)));
         }
         if let Some((_, path)) = text.split_once('/') {
             // A prefix that no network can have makes no URL, nor does a range of networks.
@@ -92,15 +92,15 @@ impl Indicator {
         }
         let (host, port) = host(text)?;
         let what = match host {
-            Host::Address(ip) => What::Network(ip.into()),
-            Host::Name(name) => What::Name(name),
+            UrlHost::Address(ip) => IndicatorValue::Network(ip.into()),
+            UrlHost::Name(name) => IndicatorValue::Name(name),
         };
-        Some(Self { what, port })
+        Some(Self { value: what, port })
     }
 
     /// The same, also of a range of addresses (`192.0.2.1 - 192.0.2.9`), which is as many networks as it takes. A name before
     /// the range is what some lists for file sharing have.
-    pub(super) fn all(text: &str) -> Option<Vec<Self>> {
+    pub(super) fn parse_with_ranges(text: &str) -> Option<Vec<Self>> {
         if let Some(one) = Self::parse(text) {
             return Some(vec![one]);
         }
@@ -111,12 +111,12 @@ impl Indicator {
 
     /// A network, for any port.
     pub(super) fn network(network: IpNet) -> Self {
-        Self { what: What::Network(network), port: None }
+        Self { value: IndicatorValue::Network(network), port: None }
     }
 
     /// Whether it may as well be the name of a file: `run.sh`.
     pub(super) fn may_be_a_file(&self) -> bool {
-        let What::Name(name) = &self.what else { return false };
+        let IndicatorValue::Name(name) = &self.value else { return false };
         name.rsplit('.').next().is_some_and(|last| FILES_TOO.contains(&last))
     }
 
@@ -127,14 +127,14 @@ impl Indicator {
 
     /// Its kind.
     pub fn kind(&self) -> IndicatorKind {
-        match &self.what {
-            What::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+        match &self.value {
+            IndicatorValue::Network(network) if network.prefix_len() == network.max_prefix_len() => {
                 IndicatorKind::Address
             }
-            What::Network(_) => IndicatorKind::Network,
-            What::Name(_) => IndicatorKind::Name,
-            What::Url(..) => IndicatorKind::Url,
-            What::Sha256(_) => IndicatorKind::Sha256,
+            IndicatorValue::Network(_) => IndicatorKind::Network,
+            IndicatorValue::Name(_) => IndicatorKind::Name,
+            IndicatorValue::Url(..) => IndicatorKind::Url,
+            IndicatorValue::Sha256(_) => IndicatorKind::Sha256,
         }
     }
 }
@@ -142,16 +142,18 @@ impl Indicator {
 /// As it would be written in a list, not made harmless.
 impl fmt::Display for Indicator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.what, self.port) {
-            (What::Network(network), Some(port)) if self.kind() == IndicatorKind::Address => {
+        match (&self.value, self.port) {
+            (IndicatorValue::Network(network), Some(port)) if self.kind() == IndicatorKind::Address => {
                 SocketAddr::new(network.addr(), port).fmt(f)
             }
-            (What::Network(network), _) if self.kind() == IndicatorKind::Address => network.addr().fmt(f),
-            (What::Network(network), _) => network.fmt(f),
-            (What::Name(name), Some(port)) => write!(f, "{name}:{port}"),
-            (What::Name(name), None) => f.write_str(name),
-            (What::Url(_, url), _) => f.write_str(url),
-            (What::Sha256(hash), _) => f.write_str(&hex(hash)),
+            (IndicatorValue::Network(network), _) if self.kind() == IndicatorKind::Address => {
+                network.addr().fmt(f)
+            }
+            (IndicatorValue::Network(network), _) => network.fmt(f),
+            (IndicatorValue::Name(name), Some(port)) => write!(f, "{name}:{port}"),
+            (IndicatorValue::Name(name), None) => f.write_str(name),
+            (IndicatorValue::Url(_, url), _) => f.write_str(url),
+            (IndicatorValue::Sha256(hash), _) => f.write_str(&hex(hash)),
         }
     }
 }
@@ -167,23 +169,23 @@ fn url(rest: &str, whole: &str) -> Option<Indicator> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let at = authority.rsplit('@').next()?;
     let (host, port) = host(at)?;
-    Some(Indicator { what: What::Url(host, whole.into()), port })
+    Some(Indicator { value: IndicatorValue::Url(host, whole.into()), port })
 }
 
 /// An address or a name, with or without a port.
-fn host(text: &str) -> Option<(Host, Option<u16>)> {
+fn host(text: &str) -> Option<(UrlHost, Option<u16>)> {
     if let Ok(at) = text.parse::<SocketAddr>() {
-        return Some((Host::Address(at.ip().to_canonical()), Some(at.port()).filter(|port| *port > 0)));
+        return Some((UrlHost::Address(at.ip().to_canonical()), Some(at.port()).filter(|port| *port > 0)));
     }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Some((Host::Address(ip.to_canonical()), None));
+        return Some((UrlHost::Address(ip.to_canonical()), None));
     }
     match text.rsplit_once(':') {
         Some((text, port)) => {
-            Some((Host::Name(name(text)?), Some(port.parse().ok().filter(|port| *port > 0)?)))
+            Some((UrlHost::Name(name(text)?), Some(port.parse().ok().filter(|port| *port > 0)?)))
         }
-        None => Some((Host::Name(name(text)?), None)),
+        None => Some((UrlHost::Name(name(text)?), None)),
     }
 }
 

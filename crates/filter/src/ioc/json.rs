@@ -6,11 +6,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::columns::{holds_indicators, plain};
-use super::{Found, Place};
+use super::{ListContent, ListPosition};
 
 /// Reads a text.
-pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
-    let mut found = Found::default();
+pub(super) fn read(content: &[u8]) -> Result<ListContent, serde_json::Error> {
+    let mut found = ListContent::default();
     let mut documents = serde_json::Deserializer::from_slice(content);
     let mut values = 0;
     while documents.end().is_err() {
@@ -24,7 +24,7 @@ pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
 struct Value<'a> {
     /// It is one of a key that is named like indicators.
     wanted: bool,
-    found: &'a mut Found,
+    found: &'a mut ListContent,
     /// Wanted values so far.
     values: &'a mut u64,
 }
@@ -46,7 +46,11 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         if self.wanted && !text.trim().is_empty() {
             *self.values += 1;
-            self.found.cell(Place::Nth("value", *self.values), text, "values that are not an indicator");
+            self.found.cell(
+                ListPosition::Nth("value", *self.values),
+                text,
+                "values that are not an indicator",
+            );
         }
         Ok(())
     }

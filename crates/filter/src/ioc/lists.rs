@@ -10,15 +10,15 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::indicator::{name, sha256};
-use super::{Host, Indicator, IocError, List, What};
-use crate::Row;
+use super::{Indicator, IndicatorValue, IocError, List, UrlHost};
+use crate::FilterRow;
 use connmon_record::{IndicatorKind, IndicatorList, Untrusted};
 
 /// Indicators of all lists together at most.
 const MOST: usize = 20_000_000;
 
 /// One indicator of one list, below its key in a table. Those of one key are a chain.
-struct Entry {
+struct IndicatorEntry {
     /// Which of the lists.
     list: u32,
     port: Option<u16>,
@@ -32,10 +32,10 @@ struct Entry {
 #[derive(Default)]
 pub struct Lists {
     abouts: Vec<Arc<IndicatorList>>,
-    entries: Vec<Entry>,
-    networks: Table<IpNet>,
-    names: Table<Box<str>>,
-    hashes: Table<[u8; 32]>,
+    entries: Vec<IndicatorEntry>,
+    networks: IndicatorTable<IpNet>,
+    names: IndicatorTable<Box<str>>,
+    hashes: IndicatorTable<[u8; 32]>,
     /// The lengths of prefixes that there are, the longest first.
     lengths_v4: Vec<u8>,
     lengths_v6: Vec<u8>,
@@ -43,18 +43,18 @@ pub struct Lists {
 
 /// The first entry of each key: of those for any port, and of those for one. So a chain has at most two entries of each
 /// list, whatever its indicators.
-struct Table<K> {
+struct IndicatorTable<K> {
     any: HashMap<K, u32>,
     by_port: HashMap<u16, HashMap<K, u32>>,
 }
 
-impl<K> Default for Table<K> {
+impl<K> Default for IndicatorTable<K> {
     fn default() -> Self {
         Self { any: HashMap::new(), by_port: HashMap::new() }
     }
 }
 
-impl<K: Hash + Eq> Table<K> {
+impl<K: Hash + Eq> IndicatorTable<K> {
     fn is_empty(&self) -> bool {
         self.any.is_empty() && self.by_port.is_empty()
     }
@@ -69,7 +69,7 @@ impl<K: Hash + Eq> Table<K> {
     }
 
     /// Puts an indicator below its key. One that its list has twice counts once, and so do URLs of one host.
-    fn add(&mut self, entries: &mut Vec<Entry>, key: K, entry: Entry) {
+    fn add(&mut self, entries: &mut Vec<IndicatorEntry>, key: K, entry: IndicatorEntry) {
         let table = match entry.port {
             Some(port) => self.by_port.entry(port).or_default(),
             None => &mut self.any,
@@ -94,7 +94,7 @@ impl<K: Hash + Eq> Table<K> {
                 None
             }
         };
-        entries.push(Entry { next, ..entry });
+        entries.push(IndicatorEntry { next, ..entry });
     }
 }
 
@@ -141,15 +141,17 @@ impl Lists {
         &self.abouts
     }
 
-    fn add(&mut self, list: u32, Indicator { what, port }: Indicator) {
+    fn add(&mut self, list: u32, Indicator { value: what, port }: Indicator) {
         let entries = &mut self.entries;
-        let entry = |url| Entry { list, port, url, next: None };
+        let entry = |url| IndicatorEntry { list, port, url, next: None };
         let (network, entry) = match what {
-            What::Name(name) => return self.names.add(entries, name, entry(None)),
-            What::Url(Host::Name(name), url) => return self.names.add(entries, name, entry(Some(url))),
-            What::Sha256(hash) => return self.hashes.add(entries, hash, entry(None)),
-            What::Url(Host::Address(ip), url) => (ip.into(), entry(Some(url))),
-            What::Network(network) => (network, entry(None)),
+            IndicatorValue::Name(name) => return self.names.add(entries, name, entry(None)),
+            IndicatorValue::Url(UrlHost::Name(name), url) => {
+                return self.names.add(entries, name, entry(Some(url)));
+            }
+            IndicatorValue::Sha256(hash) => return self.hashes.add(entries, hash, entry(None)),
+            IndicatorValue::Url(UrlHost::Address(ip), url) => (ip.into(), entry(Some(url))),
+            IndicatorValue::Network(network) => (network, entry(None)),
         };
         let lengths = match network {
             IpNet::V4(_) => &mut self.lengths_v4,
@@ -163,7 +165,7 @@ impl Lists {
 
     /// The indicators that a connection fits: by its remote address and port, by the remote's names, and by the
     /// executables of its processes.
-    pub fn matches<'a>(&'a self, row: &Row<'_>, remote_port: u16) -> Vec<Match<'a>> {
+    pub fn matches<'a>(&'a self, row: &FilterRow<'_>, remote_port: u16) -> Vec<Match<'a>> {
         let mut found = Vec::new();
         let mut take = |head: u32, shown: &dyn Fn() -> String, kind, whole: bool| {
             let mut next = Some(head);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::indicator::{bare, sha256};
 use super::lenient::Lenient;
-use super::{Found, Indicator, Place, What, cell};
+use super::{Indicator, IndicatorValue, ListContent, ListPosition, cell};
 
 /// Any of the documents that MISP and its feeds write.
 #[derive(Default, Deserialize)]
@@ -61,8 +61,8 @@ enum Seconds {
 }
 
 /// Reads a document; `None` if it is not MISP's.
-pub(super) fn read(content: &[u8]) -> Result<Option<Found>, serde_json::Error> {
-    let mut found = Found::default();
+pub(super) fn read(content: &[u8]) -> Result<Option<ListContent>, serde_json::Error> {
+    let mut found = ListContent::default();
     let (mut some, mut numbers) = (false, 0);
     let documents = match content.trim_ascii_start().first() {
         // Without a detour: an event can have a million attributes.
@@ -75,7 +75,7 @@ pub(super) fn read(content: &[u8]) -> Result<Option<Found>, serde_json::Error> {
     Ok(some.then_some(found))
 }
 
-fn take(document: Document, numbers: &mut u64, found: &mut Found) -> bool {
+fn take(document: Document, numbers: &mut u64, found: &mut ListContent) -> bool {
     let Document { event, response, attributes } = document;
     let some = event.is_some() || response.is_some() || attributes.is_some();
     if let Some(event) = event {
@@ -87,20 +87,20 @@ fn take(document: Document, numbers: &mut u64, found: &mut Found) -> bool {
             let day = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
             found.date(day.and_then(|day| i64::try_from(day.timestamp().as_nanosecond()).ok()));
         }
-        each(event.attributes, numbers, found);
+        take_attributes(event.attributes, numbers, found);
         for object in event.objects {
-            each(object.0.unwrap_or_default().attributes, numbers, found);
+            take_attributes(object.0.unwrap_or_default().attributes, numbers, found);
         }
     }
-    each(attributes.unwrap_or_default(), numbers, found);
-    for document in response.into_iter().flat_map(|response| all(*response)) {
+    take_attributes(attributes.unwrap_or_default(), numbers, found);
+    for document in response.into_iter().flat_map(|response| documents(*response)) {
         take(document, numbers, found);
     }
     some
 }
 
 /// The documents that there are, and have the form of one.
-fn all(documents: Several<Lenient<Document>>) -> impl Iterator<Item = Document> {
+fn documents(documents: Several<Lenient<Document>>) -> impl Iterator<Item = Document> {
     let documents = match documents {
         Several::Many(documents) => documents,
         Several::One(document) => vec![document],
@@ -129,10 +129,10 @@ pub(super) fn is_composite(kind: &str) -> bool {
     COMPOSITE.contains(&bare(kind))
 }
 
-fn each(attributes: Vec<Lenient<Attribute>>, numbers: &mut u64, found: &mut Found) {
+fn take_attributes(attributes: Vec<Lenient<Attribute>>, numbers: &mut u64, found: &mut ListContent) {
     for attribute in attributes {
         *numbers += 1;
-        let place = Place::Nth("attribute", *numbers);
+        let place = ListPosition::Nth("attribute", *numbers);
         let Some(Attribute { r#type: kind, value, to_ids, deleted }) = attribute.0 else {
             found.skip(place, "", "attributes that cannot be read");
             continue;
@@ -142,13 +142,13 @@ fn each(attributes: Vec<Lenient<Attribute>>, numbers: &mut u64, found: &mut Foun
         } else if to_ids == Some(false) {
             found.skip(place, &value, NOT_MEANT);
         } else {
-            one(&kind, &value, place, found);
+            take_value(&kind, &value, place, found);
         }
     }
 }
 
 /// Takes a value of one of MISP's types.
-pub(super) fn one(kind: &str, value: &str, place: Place, found: &mut Found) {
+pub(super) fn take_value(kind: &str, value: &str, place: ListPosition, found: &mut ListContent) {
     const WRONG: &str = "attributes whose value is not an indicator";
     let (first, second) = value.split_once('|').unwrap_or((value, ""));
     match bare(kind) {
@@ -169,7 +169,9 @@ pub(super) fn one(kind: &str, value: &str, place: Place, found: &mut Found) {
             }
         }
         "filename|sha256" => match sha256(second.trim()) {
-            Some(hash) => found.indicators.push(Indicator { what: What::Sha256(hash), port: None }),
+            Some(hash) => {
+                found.indicators.push(Indicator { value: IndicatorValue::Sha256(hash), port: None })
+            }
             None => found.skip(place, value, WRONG),
         },
         _ => found.skip(place, value, NO_KIND),

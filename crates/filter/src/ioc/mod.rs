@@ -26,10 +26,10 @@ use std::sync::Arc;
 
 use connmon_record::IndicatorList;
 
-pub use indicator::{Host, Indicator, What};
+pub use indicator::{Indicator, IndicatorValue, UrlHost};
 pub use lists::{Lists, Match};
 pub use read::{Format, LARGEST, read};
-pub use skipped::{Place, Skipped, Unmatched};
+pub use skipped::{ListPosition, Skipped, Unmatched};
 
 /// Why a list cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,24 +70,24 @@ pub struct List {
 
 /// What a reader of a format finds.
 #[derive(Debug, Default)]
-struct Found {
+struct ListContent {
     indicators: Vec<Indicator>,
     skipped: Skipped,
     /// When the list says that it was made, nanoseconds since 1970.
     date: Option<i64>,
 }
 
-impl Found {
+impl ListContent {
     /// Takes a text that should be an indicator.
-    fn take(&mut self, place: Place, text: &str, otherwise: &'static str) {
-        match Indicator::all(text) {
+    fn take(&mut self, place: ListPosition, text: &str, otherwise: &'static str) {
+        match Indicator::parse_with_ranges(text) {
             Some(all) => self.indicators.extend(all),
             None => self.skip(place, text, cell::reason(text, otherwise)),
         }
     }
 
     /// Notes a text that is not matched.
-    fn skip(&mut self, place: Place, text: &str, reason: &'static str) {
+    fn skip(&mut self, place: ListPosition, text: &str, reason: &'static str) {
         self.skipped.add(place, text, reason);
     }
 

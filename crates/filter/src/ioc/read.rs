@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::lenient::Lenient;
-use super::{Found, IocError, List, json, misp, stix, table, text};
+use super::{IocError, List, ListContent, json, misp, stix, table, text};
 use connmon_record::{IndicatorList, Timestamp, from_bytes, hex};
 
 /// Bytes of a list at most.
@@ -56,7 +56,7 @@ pub fn read(name: &str, bytes: &[u8], modified: Option<Timestamp>) -> Result<Lis
         true => of_json(&content)?,
         false => lines(&from_bytes(&content)),
     };
-    let Found { mut indicators, skipped, date } = found;
+    let ListContent { mut indicators, skipped, date } = found;
     if indicators.is_empty() && !skipped.is_empty() {
         return Err(IocError::Nothing(Box::new(skipped)));
     }
@@ -95,7 +95,7 @@ fn json_start(bytes: &[u8]) -> bool {
     }
 }
 
-fn lines(content: &str) -> (Format, Found) {
+fn lines(content: &str) -> (Format, ListContent) {
     match table::delimiter(content) {
         Some(delimiter) => (Format::Csv, table::read(content, delimiter)),
         None => (Format::Text, text::read(content)),
@@ -109,7 +109,7 @@ struct Kind {
     r#type: Lenient<String>,
 }
 
-fn of_json(content: &[u8]) -> Result<(Format, Found), IocError> {
+fn of_json(content: &[u8]) -> Result<(Format, ListContent), IocError> {
     let wrong = |error: serde_json::Error| IocError::Json(error.to_string());
     // A list of events has no type.
     let kind = serde_json::from_slice::<Kind>(content).ok().and_then(|kind| kind.r#type.0);

@@ -10,7 +10,7 @@ const LONGEST: usize = 200;
 
 /// Where in a list something is, each number from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ListPosition {
     /// A line of text.
     Line(u64),
     /// A cell of a table: the line in which its row begins, and the column.
@@ -19,7 +19,7 @@ pub enum Place {
     Nth(&'static str, u64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -33,7 +33,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmatched {
     /// Where it is.
-    pub place: Place,
+    pub place: ListPosition,
     /// Its beginning, as the list has it: hostile.
     pub text: String,
     /// Why it is not matched.
@@ -49,7 +49,7 @@ pub struct Skipped {
 
 impl Skipped {
     /// Counts one.
-    pub(super) fn add(&mut self, place: Place, text: &str, reason: &'static str) {
+    pub(super) fn add(&mut self, place: ListPosition, text: &str, reason: &'static str) {
         *self.reasons.entry(reason).or_default() += 1;
         if self.each.len() < MOST {
             let text = text.trim().chars().take(LONGEST).collect();

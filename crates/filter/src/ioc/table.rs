@@ -7,7 +7,7 @@ use csv::{ReaderBuilder, StringRecord, StringRecordsIntoIter, Trim};
 use super::columns::{Columns, is_other_kind};
 use super::indicator::bare;
 use super::text::content;
-use super::{Found, Indicator, Place, cell, misp, range};
+use super::{Indicator, ListContent, ListPosition, cell, misp, range};
 
 /// Lines that are looked at to see whether a text is a table.
 const SAMPLE: usize = 50;
@@ -80,7 +80,7 @@ fn unquoted(line: &str, delimiter: u8) -> usize {
 }
 
 /// Reads a table.
-pub(super) fn read(text: &str, delimiter: u8) -> Found {
+pub(super) fn read(text: &str, delimiter: u8) -> ListContent {
     let text = &*joined(text, delimiter);
     let found = read_by(text, delimiter, true);
     // A first row that named columns without indicators was none.
@@ -108,8 +108,8 @@ fn joined(text: &str, delimiter: u8) -> Cow<'_, str> {
     joined.into()
 }
 
-fn read_by(text: &str, delimiter: u8, named: bool) -> Found {
-    let mut found = Found::default();
+fn read_by(text: &str, delimiter: u8, named: bool) -> ListContent {
+    let mut found = ListContent::default();
     let mut columns = None;
     let mut first = true;
     for row in rows(text, delimiter) {
@@ -117,7 +117,7 @@ fn read_by(text: &str, delimiter: u8, named: bool) -> Found {
             Ok(row) => row,
             Err(error) => {
                 let line = line_of(text, error.position());
-                found.skip(Place::Line(line), "", "rows that cannot be read");
+                found.skip(ListPosition::Line(line), "", "rows that cannot be read");
                 continue;
             }
         };
@@ -158,7 +158,7 @@ fn commented(text: &str, delimiter: u8, cells: usize) -> Option<Columns> {
     rows.filter(|row| row.len() == cells).filter_map(|row| Columns::named_by(&row)).last()
 }
 
-fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut Found) {
+fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut ListContent) {
     let at = |column: Option<usize>| column.and_then(|nth| row.get(nth));
     if let Some((start, end)) = columns.range {
         let address = |nth| row.get(nth).and_then(range::address);
@@ -168,17 +168,21 @@ fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut Foun
             return found.indicators.extend(networks.into_iter().map(Indicator::network));
         }
         if columns.values.is_empty() {
-            return found.skip(Place::Line(line), row.get(start).unwrap_or_default(), "rows without a range");
+            return found.skip(
+                ListPosition::Line(line),
+                row.get(start).unwrap_or_default(),
+                "rows without a range",
+            );
         }
     }
     let kind = at(columns.kind).unwrap_or_default();
     let unwanted = at(columns.to_ids).is_some_and(|mark| matches!(bare(mark), "0" | "false" | "False"));
     for nth in &columns.values {
-        let place = Place::Cell(line, nth + 1);
+        let place = ListPosition::Cell(line, nth + 1);
         match row.get(*nth).unwrap_or_default() {
             "" => {}
             text if unwanted => found.skip(place, text, misp::NOT_MEANT),
-            text if misp::is_composite(kind) => misp::one(kind, text, place, found),
+            text if misp::is_composite(kind) => misp::take_value(kind, text, place, found),
             text if is_other_kind(kind) => found.skip(place, text, cell::reason(text, misp::NO_KIND)),
             text => found.cell(place, text, NO_INDICATOR),
         }
@@ -186,8 +190,8 @@ fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut Foun
 }
 
 /// A row of which nobody says what is in it: the first cell with an indicator, rather one that cannot be a file's name.
-fn by_itself(row: &StringRecord, line: u64, found: &mut Found) {
-    let whole = row.iter().map(Indicator::all).collect::<Vec<_>>();
+fn by_itself(row: &StringRecord, line: u64, found: &mut ListContent) {
+    let whole = row.iter().map(Indicator::parse_with_ranges).collect::<Vec<_>>();
     // The first and the last address of a network, as its own length of a prefix or their form tells.
     if let Some(network) = row.iter().zip(row.iter().skip(1)).find_map(|(first, last)| network(first, last)) {
         return found.indicators.push(Indicator::network(network));
@@ -204,7 +208,7 @@ fn by_itself(row: &StringRecord, line: u64, found: &mut Found) {
             let text = row.iter().collect::<Vec<_>>().join(" | ");
             let one = row.iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
             let reason = one.first().map_or("", |cell| cell::reason(cell, "rows without an indicator"));
-            found.skip(Place::Line(line), &text, reason);
+            found.skip(ListPosition::Line(line), &text, reason);
         }
     }
 }

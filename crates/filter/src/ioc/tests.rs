@@ -7,7 +7,7 @@ use proptest::prelude::*;
 mod published;
 
 use super::*;
-use crate::{ProcessRow, Row};
+use crate::{FilterProcess, FilterRow};
 use connmon_record::Timestamp;
 
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -149,15 +149,15 @@ fn misp() {
     assert!(matches!(list("x", &deep), Err(IocError::Json(_))));
 }
 
-fn row<'a>(ip: &str, hosts: &[&'a str], hashes: &[&'a str]) -> Row<'a> {
-    Row {
+fn row<'a>(ip: &str, hosts: &[&'a str], hashes: &[&'a str]) -> FilterRow<'a> {
+    FilterRow {
         remote: ip.parse().unwrap(),
         hosts: hosts.iter().map(|host| (*host).into()).collect(),
         processes: hashes
             .iter()
-            .map(|hash| ProcessRow { sha256: Some((*hash).into()), ..ProcessRow::default() })
+            .map(|hash| FilterProcess { sha256: Some((*hash).into()), ..FilterProcess::default() })
             .collect(),
-        ..Row::default()
+        ..FilterRow::default()
     }
 }
 
@@ -171,7 +171,7 @@ fn matching() {
     let two = list("two", "192.0.2.1\n0.0.0.0/0\n2001:db8::/32\n192.0.2.1\n").unwrap();
     assert_eq!(two.indicators.len(), 4);
     let lists = Lists::new(vec![one, two]).unwrap();
-    let found = |row: &Row<'_>, port: u16| {
+    let found = |row: &FilterRow<'_>, port: u16| {
         let found = lists.matches(row, port);
         found
             .iter()
@@ -262,7 +262,7 @@ proptest! {
         let all: Vec<ipnet::IpNet> = text.lines().map(|line| line.parse::<ipnet::IpNet>().unwrap().trunc()).collect();
         let lists = Lists::new(vec![list]).unwrap();
         for ip in ips.into_iter().map(address) {
-            let row = Row { remote: ip, ..Row::default() };
+            let row = FilterRow { remote: ip, ..FilterRow::default() };
             let mut expected: Vec<String> = all.iter().filter(|network| network.contains(&ip)).map(|network| {
                 if network.prefix_len() == 32 { network.addr().to_string() } else { network.to_string() }
             }).collect();

@@ -1,6 +1,6 @@
 //! Plain text: one indicator a line; what follows it on the line is a comment, as in hosts files and block lists.
 
-use super::{Found, Indicator, Place, What, cell, range};
+use super::{Indicator, IndicatorValue, ListContent, ListPosition, cell, range};
 
 const NO_INDICATOR: &str = "lines that are not an indicator";
 /// Lines that are looked at to see in which of their words the indicators are.
@@ -11,12 +11,12 @@ const DNSMASQ: [&str; 3] = ["address=/", "server=/", "local=/"];
 const OF_HOST: [&str; 5] = ["localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-"];
 
 /// Reads a list of lines.
-pub(super) fn read(text: &str) -> Found {
-    let mut found = Found::default();
+pub(super) fn read(text: &str) -> ListContent {
+    let mut found = ListContent::default();
     let nth = usual_word(text);
     for (number, line) in (1..).zip(text.lines()) {
         if let Some(line) = content(line) {
-            take(line, nth, Place::Line(number), &mut found);
+            take(line, nth, ListPosition::Line(number), &mut found);
         }
     }
     found
@@ -53,8 +53,8 @@ fn usual_word(text: &str) -> usize {
     counts.iter().position(|count| *count == most).unwrap_or(0)
 }
 
-fn take(line: &str, nth: usize, place: Place, found: &mut Found) {
-    if let Some(all) = Indicator::all(line) {
+fn take(line: &str, nth: usize, place: ListPosition, found: &mut ListContent) {
+    if let Some(all) = Indicator::parse_with_ranges(line) {
         return found.indicators.extend(all);
     }
     if let Some(rest) = DNSMASQ.iter().find_map(|start| line.strip_prefix(start)) {
@@ -84,7 +84,7 @@ fn take(line: &str, nth: usize, place: Place, found: &mut Found) {
     let plain = |word: &'_ str| -> Option<Vec<Indicator>> {
         let word = word.strip_prefix("||").map_or(word, |rest| rest.split('^').next().unwrap_or(rest));
         // An address, a country and coordinates of AlienVault: `192.0.2.1#4#2#…`.
-        Indicator::all(word).or_else(|| Indicator::all(word.split_once('#')?.0))
+        Indicator::parse_with_ranges(word).or_else(|| Indicator::parse_with_ranges(word.split_once('#')?.0))
     };
     match plain(usual).or_else(|| plain(first)) {
         Some(all) => found.indicators.extend(all),
@@ -93,11 +93,11 @@ fn take(line: &str, nth: usize, place: Place, found: &mut Found) {
 }
 
 fn alike(one: &Indicator, other: &Indicator) -> bool {
-    let group = |it: &Indicator| match it.what {
-        What::Network(_) => 0,
-        What::Name(_) => 1,
-        What::Url(..) => 2,
-        What::Sha256(_) => 3,
+    let group = |it: &Indicator| match it.value {
+        IndicatorValue::Network(_) => 0,
+        IndicatorValue::Name(_) => 1,
+        IndicatorValue::Url(..) => 2,
+        IndicatorValue::Sha256(_) => 3,
     };
     group(one) == group(other)
 }

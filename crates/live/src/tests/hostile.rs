@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::{START, connection, first, process, traffic};
 use crate::attach::connect;
-use crate::hub::Socket;
+use crate::broadcaster::Socket;
 use crate::scroll::Scroll;
 use crate::update::Listener;
-use crate::{Board, Update};
+use crate::{LiveState, Update};
 use connmon_filter::Filter;
 use connmon_record::rows::{LookupRow, NameRow};
 use connmon_record::{Endpoint, Location, LookupAnswer, NameSource, Process, Proto, Timestamp, display_safe};
@@ -98,8 +98,8 @@ fn harmless(text: &str) {
 fn hostile_text_comes_as_it_is_and_its_line_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut hub = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
-    hub.tell(first());
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     let mut raw = BufReader::new(UnixStream::connect(&path).unwrap());
     raw.get_ref().set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -118,7 +118,7 @@ fn hostile_text_comes_as_it_is_and_its_line_does_nothing() {
             },
             &text,
         );
-        hub.tell(told.clone());
+        broadcaster.publish(told.clone());
         // The listeners of this host come between.
         let taken = loop {
             let update = viewer.recv_timeout(Duration::from_secs(20)).unwrap().unwrap();
@@ -143,10 +143,10 @@ fn hostile_text_comes_as_it_is_and_its_line_does_nothing() {
 fn hostile_text_does_nothing_where_lines_are_shown() {
     for text in cases() {
         for json in [false, true] {
-            let mut board = Board::new(100, false);
-            let events = board.apply(&everywhere(first(), &text)).events;
+            let mut live = LiveState::new(100, false);
+            let events = live.apply(&everywhere(first(), &text)).events;
             let mut out = Vec::new();
-            Scroll::new(&mut out, Filter::default(), json).write(&board, &events).unwrap();
+            Scroll::new(&mut out, Filter::default(), json).write(&live, &events).unwrap();
             let out = String::from_utf8(out).unwrap();
             harmless(&out);
             assert!(out.lines().count() >= events.len().min(2), "{out}");

@@ -8,11 +8,11 @@ use ratatui::layout::Rect;
 
 use super::items::Items;
 use super::map::Outlines;
-use super::rows::{List, Listed, Orders, Sort};
+use super::rows::{FrozenOrders, ListCursor, ListRow, SortOrder};
 use super::style::Theme;
-use super::sums::By;
+use super::sums::DestinationGrouping;
 use super::{Options, Save, draw, rows};
-use crate::{Board, Update};
+use crate::{LiveState, Update};
 use connmon_filter::Filter;
 
 /// How often the screen may be drawn.
@@ -97,9 +97,9 @@ pub(super) struct App {
     pub cell: i64,
     pub width: Option<u16>,
     save: Save,
-    board: Board,
+    live: LiveState,
     /// What is shown while the display is paused.
-    paused: Option<Box<Board>>,
+    paused: Option<Box<LiveState>>,
     /// Updates since then.
     pub waiting: u64,
     pub items: Items,
@@ -111,10 +111,10 @@ pub(super) struct App {
     filter: Filter,
     pub tab: Tab,
     pub mode: Mode,
-    pub lists: [List; 6],
-    pub sorts: [Sort; 6],
-    pub orders: Orders,
-    pub rows: Vec<Listed>,
+    pub lists: [ListCursor; 6],
+    pub sorts: [SortOrder; 6],
+    pub orders: FrozenOrders,
+    pub rows: Vec<ListRow>,
     /// Rows of the table that can be seen, as of the last drawing.
     pub page: usize,
     /// Columns of the screen, as of the last drawing.
@@ -122,7 +122,7 @@ pub(super) struct App {
     pub names: bool,
     pub ports: bool,
     pub grouped: bool,
-    pub by: By,
+    pub by: DestinationGrouping,
     refresh: usize,
     /// Counts drawings: what moves goes by it.
     pub beat: u64,
@@ -152,7 +152,7 @@ impl App {
                 .clamp(1_000_000, i64::MAX / 1_000),
             width,
             save,
-            board: Board::new(keep, rates),
+            live: LiveState::new(keep, rates),
             paused: None,
             waiting: 0,
             items: Items::default(),
@@ -163,14 +163,14 @@ impl App {
             mode: Mode::Table,
             lists: Default::default(),
             sorts: Default::default(),
-            orders: Orders::default(),
+            orders: FrozenOrders::default(),
             rows: Vec::new(),
             page: 1,
             width_now: 80,
             names: true,
             ports: false,
             grouped: false,
-            by: By::default(),
+            by: DestinationGrouping::default(),
             refresh: REFRESH.iter().position(|ms| u128::from(*ms) >= refresh_ms).unwrap_or(REFRESH.len() - 1),
             beat: 0,
             message: None,
@@ -180,8 +180,8 @@ impl App {
     }
 
     /// What is shown.
-    pub fn board(&self) -> &Board {
-        self.paused.as_deref().unwrap_or(&self.board)
+    pub fn live(&self) -> &LiveState {
+        self.paused.as_deref().unwrap_or(&self.live)
     }
 
     /// Whether the display stands still.
@@ -191,7 +191,7 @@ impl App {
 
     /// Whether the recording ended in order.
     pub fn has_ended(&self) -> bool {
-        self.board.has_ended()
+        self.live.has_ended()
     }
 
     /// What is chosen of all connections.
@@ -215,19 +215,19 @@ impl App {
 
     /// Takes in what a recorder told.
     pub fn update(&mut self, update: &Update) {
-        let changes = self.board.apply(update);
+        let changes = self.live.apply(update);
         if self.paused.is_some() {
             self.waiting += 1;
         } else {
-            self.items.take(&self.board, &changes, &self.filter);
+            self.items.apply_changes(&self.live, &changes, &self.filter);
         }
     }
 
     /// No more updates come; why, in words.
     pub fn gone(&mut self, why: String) {
-        let changes = self.board.cut_off();
+        let changes = self.live.cut_off();
         if self.paused.is_none() {
-            self.items.take(&self.board, &changes, &self.filter);
+            self.items.apply_changes(&self.live, &changes, &self.filter);
         }
         self.over = Some(why);
     }
@@ -236,11 +236,11 @@ impl App {
     pub fn pause(&mut self) {
         if self.paused.take().is_some() {
             self.waiting = 0;
-            self.items.rebuild(&self.board, &self.filter);
+            self.items.rebuild(&self.live, &self.filter);
         } else {
             // What came since the last drawing has no rates yet.
-            self.items.look(&self.board, &self.filter);
-            self.paused = Some(Box::new(self.board.clone()));
+            self.items.refresh(&self.live, &self.filter);
+            self.paused = Some(Box::new(self.live.clone()));
         }
     }
 
@@ -248,19 +248,19 @@ impl App {
     pub fn choose(&mut self, typed: Filter) {
         self.filter = self.base.clone().and(typed.clone());
         self.typed = typed;
-        let now = self.board().now();
-        self.items.judge(&self.filter, now);
-        self.orders = Orders::default();
+        let now = self.live().now();
+        self.items.apply_filter(&self.filter, now);
+        self.orders = FrozenOrders::default();
     }
 
     /// How many connections another expression would choose.
     pub fn would_fit(&self, typed: &Filter) -> u64 {
-        self.items.count(&self.base.clone().and(typed.clone()), self.board().now())
+        self.items.count(&self.base.clone().and(typed.clone()), self.live().now())
     }
 
     /// Writes the report of what is shown.
     pub fn save(&mut self) {
-        let saved = (self.save)(self.board(), &self.filter);
+        let saved = (self.save)(self.live(), &self.filter);
         self.message = Some(match saved {
             Ok(path) => Ok(format!("Report of this view written to {}.", path.display())),
             Err(why) => Err(format!("Report not written: {why}")),
@@ -270,12 +270,12 @@ impl App {
     /// Makes the rows of the tab.
     fn collect(&mut self) {
         if self.paused.is_none() {
-            self.items.look(&self.board, &self.filter);
+            self.items.refresh(&self.live, &self.filter);
         }
         let mut rows = rows::collect(self);
         self.orders.keep(self.tab, &mut rows);
         self.rows = rows;
-        let (page, all) = (self.page, self.board().is_complete());
+        let (page, all) = (self.page, self.live().is_complete());
         self.lists[self.tab as usize].follow(&self.rows, page, all);
     }
 
@@ -302,17 +302,17 @@ impl App {
     }
 
     /// The list of the tab.
-    pub fn list(&self) -> &List {
+    pub fn list(&self) -> &ListCursor {
         &self.lists[self.tab as usize]
     }
 
     /// The row that is chosen.
-    pub fn chosen(&self) -> Option<&Listed> {
+    pub fn chosen(&self) -> Option<&ListRow> {
         self.rows.get(self.list().index())
     }
 
     /// The order of the tab's rows.
-    pub fn sort(&self) -> Sort {
+    pub fn sort(&self) -> SortOrder {
         self.sorts[self.tab as usize]
     }
 }

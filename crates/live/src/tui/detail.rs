@@ -3,9 +3,9 @@
 use super::app::App;
 use super::columns::{remote, symbol};
 use super::items::arrow;
-use super::rows::{Key, What};
-use super::sums::{PlaceSum, ProcessSum, Sum};
-use super::text::{count, rate, size, tame};
+use super::rows::{RowContent, RowKey};
+use super::sums::{DestinationSum, ProcessSum, TrafficSum};
+use super::text::{count, rate, sanitized, size};
 use connmon_analysis::format::{clock, duration};
 use connmon_record::{Connection, Container, End, Process, Proto, Service, Timestamp, Untrusted, Zone};
 use connmon_render::export::show;
@@ -16,18 +16,18 @@ const NAMED: usize = 200;
 /// The lines; the first is the title.
 pub(super) fn lines(app: &App) -> Vec<String> {
     let Some(row) = app.chosen() else { return vec!["It no longer exists.".into()] };
-    match (&row.what, &row.key) {
-        (What::Connection, Key::Connection(id)) => connection(app, *id),
-        (What::Process(sum), _) => process(app, sum),
-        (What::Place(place), _) => destination(app, place),
-        (What::Lane(lane), _) => {
+    match (&row.content, &row.key) {
+        (RowContent::Connection, RowKey::Connection(id)) => connection(app, *id),
+        (RowContent::Process(sum), _) => process(app, sum),
+        (RowContent::Place(place), _) => destination(app, place),
+        (RowContent::TimelineRow(timeline_row), _) => {
             let ids: Vec<i64> = app
                 .items
                 .fitting()
-                .filter(|(_, item)| item.connection.remote.ip == lane.ip)
+                .filter(|(_, item)| item.connection.remote.ip == timeline_row.ip)
                 .map(|(id, _)| id)
                 .collect();
-            let mut lines = vec![format!("address {}", lane.ip)];
+            let mut lines = vec![format!("address {}", timeline_row.ip)];
             // Of the connections that are listed, whether or not they moved something in the time shown.
             let sum = |of: fn(&Connection) -> u64| {
                 ids.iter().filter_map(|id| app.items.get(*id)).map(|item| of(&item.connection)).sum()
@@ -37,12 +37,12 @@ pub(super) fn lines(app: &App) -> Vec<String> {
             connections(app, &ids, &mut lines);
             lines
         }
-        (What::Socket(socket), _) => {
+        (RowContent::Socket(socket), _) => {
             let usual = Service::name_of(socket.proto, socket.local.port).unwrap_or("no usual service");
             vec![
                 format!("listening: {} {}", socket.proto, socket.local),
                 format!("  {:<12} port {}, {usual}", "service", socket.local.port),
-                format!("  {:<12} {} {}", "process", socket.pid, tame(&socket.comm)),
+                format!("  {:<12} {} {}", "process", socket.pid, sanitized(&socket.comm)),
             ]
         }
         _ => Vec::new(),
@@ -54,10 +54,10 @@ fn connection(app: &App, id: i64) -> Vec<String> {
     let Some(item) = app.items.get(id) else { return vec!["It no longer exists.".into()] };
     let mut text = Vec::new();
     // Writing into memory does not fail.
-    let _ = show::write_text(&item.connection, app.board().run(), &Zone::UTC, &mut text);
+    let _ = show::write_text(&item.connection, app.live().run(), &Zone::UTC, &mut text);
     let mut lines: Vec<String> = String::from_utf8_lossy(&text)
         .lines()
-        .map(|line| tame(line).replace(['\u{a0}', '\u{202f}'], " "))
+        .map(|line| sanitized(line).replace(['\u{a0}', '\u{202f}'], " "))
         .collect();
     let moving = if item.rate.sum() < 0.5 {
         "nothing in the last 5 seconds".to_owned()
@@ -72,7 +72,7 @@ fn none(rate: String) -> String {
     if rate.is_empty() { "nothing,".into() } else { rate }
 }
 
-fn figures(sum: &Sum, lines: &mut Vec<String>) {
+fn figures(sum: &TrafficSum, lines: &mut Vec<String>) {
     let mut line = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
     let failed =
         if sum.figures.failed > 0 { format!(", {} failed", sum.figures.failed) } else { String::new() };
@@ -94,12 +94,12 @@ fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
 }
 
 fn about(process: &Process, lines: &mut Vec<String>) {
-    lines.push(format!("process {} {}", process.id.pid, tame(&process.comm)));
+    lines.push(format!("process {} {}", process.id.pid, sanitized(&process.comm)));
     let none = Untrusted::default();
-    let user = process.user.as_ref().map_or("no name".into(), tame);
+    let user = process.user.as_ref().map_or("no name".into(), sanitized);
     let container = process.place.container.as_ref().map(Container::title);
     let parents: Vec<String> =
-        process.ancestors().map(|parent| format!("{} {}", tame(&parent.comm), parent.id.pid)).collect();
+        process.ancestors().map(|parent| format!("{} {}", sanitized(&parent.comm), parent.id.pid)).collect();
     for (name, value) in [
         ("executable", &process.exe),
         ("command", &process.cmdline),
@@ -111,21 +111,21 @@ fn about(process: &Process, lines: &mut Vec<String>) {
         ("container", container.as_ref().unwrap_or(&none)),
     ] {
         if !value.is_empty() {
-            lines.push(format!("  {name:<12} {}", tame(value)));
+            lines.push(format!("  {name:<12} {}", sanitized(value)));
         }
     }
 }
 
-fn destination(app: &App, place: &PlaceSum) -> Vec<String> {
+fn destination(app: &App, place: &DestinationSum) -> Vec<String> {
     let list = |texts: Vec<String>| texts.join(", ");
-    let mut lines = vec![format!("{} {}", tame(&place.title), tame(&place.country))];
+    let mut lines = vec![format!("{} {}", sanitized(&place.title), sanitized(&place.country))];
     figures(&place.sum, &mut lines);
     let port = |(proto, port): &(Proto, u16)| match Service::name_of(*proto, *port) {
         Some(name) => format!("{name} ({port})"),
         None => format!("{proto} {port}"),
     };
     let captured = |texts: &std::collections::BTreeSet<Untrusted>| {
-        list(texts.iter().map(|text| tame(text).into_owned()).collect())
+        list(texts.iter().map(|text| sanitized(text).into_owned()).collect())
     };
     for (name, value) in [
         ("addresses", list(place.remotes.iter().take(20).map(ToString::to_string).collect())),
@@ -149,11 +149,11 @@ fn connections(app: &App, ids: &[i64], lines: &mut Vec<String>) {
         true => format!("The newest {NAMED} of {}:", count(all, "connection", "connections")),
         false => format!("{}, the newest first:", count(all, "connection", "connections")),
     });
-    let now = app.board().now();
+    let now = app.live().now();
     for item in ids.iter().rev().take(NAMED).filter_map(|id| app.items.get(*id)) {
         let connection = &item.connection;
         let owner =
-            connection.owner.as_ref().map_or_else(String::new, |owner| tame(&owner.comm).into_owned());
+            connection.owner.as_ref().map_or_else(String::new, |owner| sanitized(&owner.comm).into_owned());
         let until = connection.known_end().unwrap_or(now);
         lines.push(format!(
             "  {} {} {} {owner} {} {}  sent {} received {}  {}, {}",
@@ -177,14 +177,14 @@ fn lasted(from: Timestamp, to: Timestamp) -> String {
 /// The row in two lines, below the table.
 pub(super) fn strip(app: &App) -> [String; 2] {
     let Some(row) = app.chosen() else { return Default::default() };
-    let (Key::Connection(id), What::Connection) = (&row.key, &row.what) else {
-        return match &row.what {
-            What::Process(sum) => process_strip(sum),
-            What::Place(place) => {
-                let names: Vec<_> = place.names.iter().map(tame).collect();
-                let by: Vec<_> = place.processes.iter().map(tame).collect();
+    let (RowKey::Connection(id), RowContent::Connection) = (&row.key, &row.content) else {
+        return match &row.content {
+            RowContent::Process(sum) => process_strip(sum),
+            RowContent::Place(place) => {
+                let names: Vec<_> = place.names.iter().map(sanitized).collect();
+                let by: Vec<_> = place.processes.iter().map(sanitized).collect();
                 [
-                    format!("{} — {}", tame(&place.title), names.join(", ")),
+                    format!("{} — {}", sanitized(&place.title), names.join(", ")),
                     format!("used by {}", by.join(", ")),
                 ]
             }
@@ -193,12 +193,12 @@ pub(super) fn strip(app: &App) -> [String; 2] {
     };
     let Some(item) = app.items.get(*id) else { return Default::default() };
     let connection = &item.connection;
-    let name = connection.host().map(|name| format!(" {}", tame(name))).unwrap_or_default();
+    let name = connection.host().map(|name| format!(" {}", sanitized(name))).unwrap_or_default();
     let place = connection.place.as_deref().map(|place| place.network()).unwrap_or_default();
     let label =
-        connection.label.as_deref().map(|label| format!(" · label {}", tame(label))).unwrap_or_default();
+        connection.label.as_deref().map(|label| format!(" · label {}", sanitized(label))).unwrap_or_default();
     let hits = if connection.hits.is_empty() { "" } else { " · MATCHES AN INDICATOR" };
-    let until = connection.known_end().unwrap_or(app.board().now());
+    let until = connection.known_end().unwrap_or(app.live().now());
     let first = format!(
         "{} {} {} {}{name} · {} {} {}{label}{hits}",
         connection.proto,
@@ -211,17 +211,20 @@ pub(super) fn strip(app: &App) -> [String; 2] {
     );
     let command = connection.owner.as_ref().map_or_else(String::new, |owner| {
         let command = if owner.cmdline.is_empty() { &owner.comm } else { &owner.cmdline };
-        format!("{} {}", owner.id.pid, tame(command))
+        format!("{} {}", owner.id.pid, sanitized(command))
     });
-    let place = if place.is_empty() { String::new() } else { format!(" · {}", tame(&place)) };
+    let place = if place.is_empty() { String::new() } else { format!(" · {}", sanitized(&place)) };
     [first, format!("{command}{place}")]
 }
 
 fn process_strip(sum: &ProcessSum) -> [String; 2] {
     let Some(process) = &sum.process else { return Default::default() };
-    let unit = process.place.unit.as_ref().map(|unit| format!(" · {}", tame(unit))).unwrap_or_default();
+    let unit = process.place.unit.as_ref().map(|unit| format!(" · {}", sanitized(unit))).unwrap_or_default();
     let container =
-        process.place.container.as_ref().map(|c| format!(" · {}", tame(&c.title()))).unwrap_or_default();
+        process.place.container.as_ref().map(|c| format!(" · {}", sanitized(&c.title()))).unwrap_or_default();
     let addresses = count(sum.remotes.len() as u64, "address", "addresses");
-    [format!("{} · {addresses}{unit}{container}", tame(&process.exe)), tame(&process.cmdline).into_owned()]
+    [
+        format!("{} · {addresses}{unit}{container}", sanitized(&process.exe)),
+        sanitized(&process.cmdline).into_owned(),
+    ]
 }

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::app::{App, Input, Mode, Tab};
 use super::header::{self, both};
 use super::table::put;
-use super::text::{count, cut, tame};
+use super::text::{count, cut, sanitized};
 use super::{detail, help, map, table, timeline};
 use connmon_analysis::Completeness;
 use connmon_analysis::Selection;
@@ -117,7 +117,7 @@ fn foot(app: &App, area: Rect, buffer: &mut Buffer) {
         None => app.over.as_ref().map(|words| (words, theme.note())),
     };
     if let Some((words, style)) = message {
-        put(buffer, area.x, area.y, area.width, &cut(&tame(words), area.width.into()), style);
+        put(buffer, area.x, area.y, area.width, &cut(&sanitized(words), area.width.into()), style);
         return;
     }
     let hints: &[(&str, &str)] = match app.mode {
@@ -166,28 +166,28 @@ fn prompt(app: &App, input: &Input, area: Rect, buffer: &mut Buffer) -> (u16, u1
         ),
         Err(why) => (why.clone(), theme.bad()),
     };
-    put(buffer, area.x, area.y, area.width, &cut(&tame(&words), area.width.into()), style);
+    put(buffer, area.x, area.y, area.width, &cut(&sanitized(&words), area.width.into()), style);
     let y = area.bottom().saturating_sub(1);
     put(buffer, area.x, y, area.width, "/ ", theme.head());
     // The end of what is longer than the line.
     let room = usize::from(area.width.saturating_sub(4)).max(1);
-    let before = tame(&input.text[..input.at]).into_owned();
+    let before = sanitized(&input.text[..input.at]).into_owned();
     let skipped = before.chars().scan(before.width(), |left, c| {
         let more = *left > room;
         *left = left.saturating_sub(unicode_width::UnicodeWidthChar::width(c).unwrap_or(0));
         more.then_some(c.len_utf8())
     });
     let start: usize = skipped.sum();
-    let shown = format!("{}{}", &before[start..], tame(&input.text[input.at..]));
+    let shown = format!("{}{}", &before[start..], sanitized(&input.text[input.at..]));
     put(buffer, area.x + 2, y, area.width.saturating_sub(2), &shown, theme.bold());
     let column = u16::try_from(before[start..].width()).unwrap_or(0);
     ((area.x + 2 + column).min(area.right().saturating_sub(1)), y)
 }
 
 fn help_lines(app: &App, width: usize) -> Vec<String> {
-    let statements: Vec<String> = match app.board().run() {
+    let statements: Vec<String> = match app.live().run() {
         Some(run) => {
-            let complete = Completeness::of(std::slice::from_ref(run), &Selection::default());
+            let complete = Completeness::from_runs(std::slice::from_ref(run), &Selection::default());
             complete
                 .statements
                 .iter()

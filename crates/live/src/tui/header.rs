@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Tab};
-use super::text::{count, number, rate, size, tame};
-use crate::meter::Rate;
+use super::text::{count, number, rate, sanitized, size};
+use crate::rate_window::Rate;
 use connmon_analysis::Selection;
 use connmon_analysis::format::duration;
-use connmon_analysis::lanes::Cell;
-use connmon_analysis::{Completeness, Level, OwnEnds, Verdict};
+use connmon_analysis::timeline_rows::TimelineCell;
+use connmon_analysis::{Completeness, HostInternalFinder, Level, Verdict};
 
 /// Draws spans from the left and from the right; the right ones are left out where there is no room.
 pub(super) fn both(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, buffer: &mut Buffer) {
@@ -26,12 +26,12 @@ pub(super) fn both(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, buffer
 
 /// Whose recording, whether it goes on, and how much is moved now.
 pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
-    let (theme, board) = (app.theme, app.board());
+    let (theme, live) = (app.theme, app.live());
     let mut left = vec![Span::styled("connmon ", theme.bold())];
-    if let Some(run) = board.run() {
-        let lasted = u64::try_from(board.now().0 - run.started.0).unwrap_or(0);
-        left.push(Span::raw(tame(&run.host).into_owned()));
-        left.push(Span::styled(format!(" {} ", tame(&run.backend)), theme.dim()));
+    if let Some(run) = live.run() {
+        let lasted = u64::try_from(live.now().0 - run.started.0).unwrap_or(0);
+        left.push(Span::raw(sanitized(&run.host).into_owned()));
+        left.push(Span::styled(format!(" {} ", sanitized(&run.backend)), theme.dim()));
         left.push(state(app));
         let lasted = duration(lasted / 1_000_000_000 * 1_000_000_000).replace('\u{a0}', " ");
         left.push(Span::raw(format!(" {}", lasted.replace(".00 ", " ").replace(".0 ", " "))));
@@ -39,12 +39,12 @@ pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
         left.push(state(app));
     }
     let everything = app.filter().is_everything() && !app.items.open_only;
-    let mut sum = if everything { board.rate_of_all() } else { Rate::default() };
+    let mut sum = if everything { live.rate_of_all() } else { Rate::default() };
     if !everything {
         app.items.fitting().for_each(|(_, item)| sum += item.rate);
     }
     // What was pushed out a moment ago may have fitted.
-    let now = if everything || board.has_all_rates() { "now " } else { "now at least " };
+    let now = if everything || live.has_all_rates() { "now " } else { "now at least " };
     let text = |rate_of: f64| match rate(rate_of) {
         none if none.is_empty() => "0 B/s".to_owned(),
         some => some,
@@ -68,22 +68,22 @@ fn state(app: &App) -> Span<'static> {
     }
     match &app.over {
         Some(_) => Span::styled("RECORDER STOPPED", theme.bad()),
-        None if !app.board().is_complete() => Span::styled("…", theme.note()),
+        None if !app.live().is_complete() => Span::styled("…", theme.note()),
         None => Span::styled("LIVE", theme.good()),
     }
 }
 
 /// Sums of the whole recording, and what is missing from it.
 pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
-    let board = app.board();
-    let totals = board.totals();
+    let live = app.live();
+    let totals = live.totals();
     let (open, all) = (number(totals.open), number(totals.connections));
     let (sent, received) = (size(totals.tx_bytes), size(totals.rx_bytes));
     let right = missing(app);
     let taken: usize = right.iter().map(Span::width).sum();
-    let mut ends = OwnEnds::default();
-    app.items.all().for_each(|item| ends.add(&item.connection));
-    let least = if board.forgotten() > 0 { "at least " } else { "" };
+    let mut ends = HostInternalFinder::default();
+    app.items.iter().for_each(|item| ends.add(&item.connection));
+    let least = if live.forgotten() > 0 { "at least " } else { "" };
     let (own, briefly) = match ends.finish().connections {
         0 => (String::new(), String::new()),
         own => (
@@ -102,11 +102,11 @@ pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
 
 /// Whether absence can be trusted: what the recording lost, and what this viewer did not see.
 fn missing(app: &App) -> Vec<Span<'static>> {
-    let (theme, board) = (app.theme, app.board());
+    let (theme, live) = (app.theme, app.live());
     let mut spans = Vec::new();
-    if let Some(run) = board.run() {
+    if let Some(run) = live.run() {
         let c = &run.completeness;
-        let complete = Completeness::of(std::slice::from_ref(run), &Selection::default());
+        let complete = Completeness::from_runs(std::slice::from_ref(run), &Selection::default());
         spans.push(if c.lost_events > 0 {
             Span::styled(format!("! LOST {}", count(c.lost_events, "event", "events")), theme.bad())
         } else if complete.verdict == Verdict::Incomplete {
@@ -115,16 +115,16 @@ fn missing(app: &App) -> Vec<Span<'static>> {
                 format!("! incomplete: {} (?)", count(losses as u64, "reason", "reasons")),
                 theme.bad(),
             )
-        } else if app.over.is_some() && !board.has_ended() && run.ended.is_none() {
+        } else if app.over.is_some() && !live.has_ended() && run.ended.is_none() {
             // It may have stored more than it told.
             Span::styled("nothing lost up to here", theme.note())
         } else {
             Span::styled("nothing lost", theme.good())
         });
     }
-    let unseen = board.totals().unseen;
+    let unseen = live.totals().unseen;
     for (n, one, many) in [
-        (board.missed(), "update resynchronised", "updates resynchronised"),
+        (live.missed(), "update resynchronised", "updates resynchronised"),
         (unseen, "row not shown", "rows not shown"),
     ] {
         if n > 0 {
@@ -143,7 +143,7 @@ pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
         left.push(Span::styled("No filter (press /)", theme.dim()));
     } else {
         left.push(Span::raw("Filter: "));
-        left.push(Span::styled(tame(app.filter().text()).into_owned(), theme.note()));
+        left.push(Span::styled(sanitized(app.filter().text()).into_owned(), theme.note()));
         let fit = app.items.fit() as u64;
         left.push(Span::raw(format!("  {} of {} match", number(fit), number(app.items.len() as u64))));
     }
@@ -151,9 +151,9 @@ pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
         left.push(Span::styled("  open only", theme.note()));
     }
     // Sums of the tabs are those of what is remembered.
-    let forgotten = app.board().forgotten();
-    if forgotten > 0 && app.board().is_complete() {
-        let why = if app.board().is_full() { "hidden (--keep)" } else { "only in the store" };
+    let forgotten = app.live().forgotten();
+    if forgotten > 0 && app.live().is_complete() {
+        let why = if app.live().is_full() { "hidden (--keep)" } else { "only in the store" };
         left.push(Span::styled(format!("  {} older {why}", number(forgotten)), theme.note()));
     }
     let order = if app.orders.frozen() {
@@ -178,9 +178,9 @@ fn symbols(app: &App) -> Vec<Span<'static>> {
         [Span::styled(format!("{symbol} "), style), Span::styled(word, theme.dim())]
     };
     let states = [
-        symbol(Cell::New.symbol(), theme.cell(Cell::New), "new "),
-        symbol(Cell::Active.symbol(), theme.cell(Cell::Active), "open "),
-        symbol(Cell::Closed.symbol(), theme.dim(), "closed "),
+        symbol(TimelineCell::New.symbol(), theme.cell(TimelineCell::New), "new "),
+        symbol(TimelineCell::Active.symbol(), theme.cell(TimelineCell::Active), "open "),
+        symbol(TimelineCell::Closed.symbol(), theme.dim(), "closed "),
         symbol('!', theme.bad(), "failed  "),
         symbol('→', Style::new(), "out "),
         symbol('←', Style::new(), "in "),

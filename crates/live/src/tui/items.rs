@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::board::{Board, Changes};
-use crate::meter::{Rate, WINDOW};
-use connmon_analysis::groups::Figures;
-use connmon_filter::{Filter, Row};
+use crate::rate_window::{Rate, WINDOW};
+use crate::state::{Changes, LiveState};
+use connmon_analysis::groups::GroupFigures;
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::{AddressKind, Connection, Direction, Service, Timestamp, service_of};
 
 /// A connection that is not older than this is new, nanoseconds.
@@ -17,7 +17,7 @@ pub(super) struct Item {
     /// All of it.
     pub connection: Connection,
     /// Its bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// How fast it is, as of the last look.
     pub rate: Rate,
     /// What it is for.
@@ -31,16 +31,16 @@ pub(super) struct Item {
 }
 
 impl Item {
-    fn of(board: &Board, id: i64, filter: &Filter) -> Option<Self> {
-        let connection = board.connection(id)?;
-        let fits = fits(filter, &connection, board.now());
+    fn from_live(live: &LiveState, id: i64, filter: &Filter) -> Option<Self> {
+        let connection = live.connection(id)?;
+        let fits = fits(filter, &connection, live.now());
         Some(Self {
-            figures: Figures::of(&connection),
+            figures: GroupFigures::of(&connection),
             rate: Rate::default(),
             service: service_of(&connection),
-            kind: AddressKind::of(connection.remote.ip),
+            kind: AddressKind::of_address(connection.remote.ip),
             fits,
-            told: board.now(),
+            told: live.now(),
             connection,
         })
     }
@@ -51,19 +51,19 @@ impl Item {
     }
 
     /// How it stands, in one symbol: that of the timeline, or `!` for what failed.
-    pub fn state(&self, now: Timestamp) -> State {
+    pub fn state(&self, now: Timestamp) -> ItemState {
         match self.connection.end {
-            Some(_) if self.connection.has_failed() => State::Failed,
-            Some(_) => State::Closed,
-            None if now.0 - self.connection.opened.0 < NEW && !self.connection.preexisting => State::New,
-            None => State::Open,
+            Some(_) if self.connection.has_failed() => ItemState::Failed,
+            Some(_) => ItemState::Closed,
+            None if now.0 - self.connection.opened.0 < NEW && !self.connection.preexisting => ItemState::New,
+            None => ItemState::Open,
         }
     }
 }
 
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
+pub(super) enum ItemState {
     /// Opened a moment ago.
     New,
     /// Lasts.
@@ -84,7 +84,7 @@ pub(super) fn arrow(direction: Direction) -> &'static str {
 }
 
 fn fits(filter: &Filter, connection: &Connection, now: Timestamp) -> bool {
-    filter.is_everything() || filter.fits(&Row::of(connection, now))
+    filter.is_everything() || filter.fits(&FilterRow::from_connection(connection, now))
 }
 
 /// All that are remembered, by their ids in the store.
@@ -92,24 +92,24 @@ fn fits(filter: &Filter, connection: &Connection, now: Timestamp) -> bool {
 pub(super) struct Items {
     items: BTreeMap<i64, Item>,
     /// When those that are open were last compared with the filter: how long they last is part of it.
-    judged: Timestamp,
+    filtered_at: Timestamp,
     /// Only those that last are wanted.
     pub open_only: bool,
 }
 
 impl Items {
     /// Makes all of them anew.
-    pub fn rebuild(&mut self, board: &Board, filter: &Filter) {
-        self.items = board.ids().filter_map(|id| Some((id, Item::of(board, id, filter)?))).collect();
+    pub fn rebuild(&mut self, live: &LiveState, filter: &Filter) {
+        self.items = live.ids().filter_map(|id| Some((id, Item::from_live(live, id, filter)?))).collect();
     }
 
     /// Takes in what an update has changed.
-    pub fn take(&mut self, board: &Board, changes: &Changes, filter: &Filter) {
+    pub fn apply_changes(&mut self, live: &LiveState, changes: &Changes, filter: &Filter) {
         if changes.reset {
             self.items.clear();
         }
         for id in &changes.connections {
-            match Item::of(board, *id, filter) {
+            match Item::from_live(live, *id, filter) {
                 Some(item) => self.items.insert(*id, item),
                 None => self.items.remove(id),
             };
@@ -120,22 +120,22 @@ impl Items {
     }
 
     /// Compares all of them with another filter.
-    pub fn judge(&mut self, filter: &Filter, now: Timestamp) {
+    pub fn apply_filter(&mut self, filter: &Filter, now: Timestamp) {
         for item in self.items.values_mut() {
             item.fits = fits(filter, &item.connection, now);
         }
     }
 
     /// Looks at what changes with time alone.
-    pub fn look(&mut self, board: &Board, filter: &Filter) {
-        let now = board.now();
-        let judge = !filter.is_everything() && now.0 - self.judged.0 >= 1_000_000_000;
+    pub fn refresh(&mut self, live: &LiveState, filter: &Filter) {
+        let now = live.now();
+        let judge = !filter.is_everything() && now.0 - self.filtered_at.0 >= 1_000_000_000;
         if judge {
-            self.judged = now;
+            self.filtered_at = now;
         }
         for (id, item) in &mut self.items {
             let moving = now.0 - item.told.0 < WINDOW;
-            item.rate = if moving { board.rate(*id) } else { Rate::default() };
+            item.rate = if moving { live.rate(*id) } else { Rate::default() };
             if judge && item.open() {
                 item.fits = fits(filter, &item.connection, now);
             }
@@ -149,7 +149,7 @@ impl Items {
     }
 
     /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Item> {
+    pub fn iter(&self) -> impl Iterator<Item = &Item> {
         self.items.values()
     }
 

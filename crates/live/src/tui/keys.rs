@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::app::{Action, App, Input, Mode, Tab};
-use super::sums::By;
+use super::sums::DestinationGrouping;
 use connmon_filter::Filter;
 
 impl App {
@@ -38,7 +38,7 @@ impl App {
 
     /// Text was pasted.
     pub fn paste(&mut self, text: &str) {
-        let now = self.board().now();
+        let now = self.live().now();
         if let Mode::Filter(input) = &mut self.mode {
             for c in text.chars().filter(|c| !c.is_control()) {
                 input.insert(c);
@@ -84,9 +84,9 @@ impl App {
             KeyCode::Char('S') => self.sort_by(true),
             KeyCode::Char('a') if self.tab == Tab::Destinations => {
                 self.by = match self.by {
-                    By::Organisation => By::Country,
-                    By::Country => By::Address,
-                    By::Address => By::Organisation,
+                    DestinationGrouping::Organisation => DestinationGrouping::Country,
+                    DestinationGrouping::Country => DestinationGrouping::Address,
+                    DestinationGrouping::Address => DestinationGrouping::Organisation,
                 };
             }
             KeyCode::Char('a') => {
@@ -161,7 +161,7 @@ impl App {
                 self.choose(Filter::default());
                 return Action::Draw;
             }
-            KeyCode::Enter => match Filter::parse(&input.text, self.board().now()) {
+            KeyCode::Enter => match Filter::parse(&input.text, self.live().now()) {
                 Ok(typed) => {
                     self.choose(typed);
                     return Action::Draw;
@@ -170,7 +170,7 @@ impl App {
             },
             _ => {
                 if input.edit(key, control) {
-                    let typed = Filter::parse(&input.text, self.board().now());
+                    let typed = Filter::parse(&input.text, self.live().now());
                     input.verdict =
                         typed.map_err(|error| error.to_string()).map(|typed| self.would_fit(&typed));
                 }

@@ -12,9 +12,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::table::put;
-use super::text::{count, cut, number, size, tame};
-use crate::meter::Rate;
-use connmon_analysis::groups::Figures;
+use super::text::{count, cut, number, sanitized, size};
+use crate::rate_window::Rate;
+use connmon_analysis::groups::GroupFigures;
 use connmon_record::{AddressKind, country_of};
 use connmon_render::report::svg::grid;
 
@@ -34,16 +34,16 @@ pub(super) struct Outlines {
 }
 
 /// What is known of the connections with one place.
-struct Place {
+struct MapPlace {
     name: String,
-    figures: Figures,
+    figures: GroupFigures,
     rate: Rate,
     at: (f64, f64),
 }
 
 /// The places, most bytes first, and how many connections go to none, by the reason.
-fn places(app: &App) -> (Vec<Place>, BTreeMap<&'static str, u64>) {
-    let mut places: BTreeMap<(i32, i32), Place> = BTreeMap::new();
+fn places(app: &App) -> (Vec<MapPlace>, BTreeMap<&'static str, u64>) {
+    let mut places: BTreeMap<(i32, i32), MapPlace> = BTreeMap::new();
     let mut nowhere = BTreeMap::new();
     for (_, item) in app.items.fitting() {
         let connection = &item.connection;
@@ -63,16 +63,16 @@ fn places(app: &App) -> (Vec<Place>, BTreeMap<&'static str, u64>) {
             }
         };
         let key = ((at.0 * 10.0) as i32, (at.1 * 10.0) as i32);
-        let place = places.entry(key).or_insert_with(|| Place {
-            name: tame(name).into_owned(),
-            figures: Figures::default(),
+        let place = places.entry(key).or_insert_with(|| MapPlace {
+            name: sanitized(name).into_owned(),
+            figures: GroupFigures::default(),
             rate: Rate::default(),
             at,
         });
         place.figures += item.figures;
         place.rate += item.rate;
     }
-    let mut places: Vec<Place> = places.into_values().collect();
+    let mut places: Vec<MapPlace> = places.into_values().collect();
     places.sort_by_key(|place| place.figures.rank());
     (places, nowhere)
 }
@@ -156,9 +156,9 @@ fn land(app: &App, map: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws lines, this host and the places; gives the cells that are taken.
-fn lines_and_places(app: &App, places: &[Place], map: Rect, buffer: &mut Buffer) -> Vec<Rect> {
+fn lines_and_places(app: &App, places: &[MapPlace], map: Rect, buffer: &mut Buffer) -> Vec<Rect> {
     let theme = app.theme;
-    let home = app.board().run().and_then(|run| run.location.as_ref());
+    let home = app.live().run().and_then(|run| run.location.as_ref());
     let at = home.map(|home| (home.at.longitude, home.at.latitude));
     // A host whose place is not known stands below the world.
     let from = at.map_or((grid::WIDTH / 2.0, grid::HEIGHT - 6.0), |at| grid::point(at.0, at.1));
@@ -194,7 +194,7 @@ fn lines_and_places(app: &App, places: &[Place], map: Rect, buffer: &mut Buffer)
     put(buffer, x, y, 1, "◆", theme.good().patch(theme.bold()));
     taken.push(Rect::new(x, y, 1, 1));
     let label = match (home.map(|home| home.label.as_str()), at) {
-        (Some(label), _) => format!("this host: {}", tame(label)),
+        (Some(label), _) => format!("this host: {}", sanitized(label)),
         (None, Some(_)) => "this host".into(),
         (None, None) => "this host (location unknown)".into(),
     };
@@ -226,7 +226,7 @@ fn cell(map: Rect, point: (f64, f64)) -> (u16, u16) {
 }
 
 /// Names and counts of the places that have most, where nothing else stands.
-fn labels(app: &App, places: &[Place], map: Rect, mut taken: Vec<Rect>, buffer: &mut Buffer) {
+fn labels(app: &App, places: &[MapPlace], map: Rect, mut taken: Vec<Rect>, buffer: &mut Buffer) {
     for place in places.iter().take(12) {
         let at = cell(map, grid::point(place.at.0, place.at.1));
         let label = format!("{} {}", cut(&place.name, 18), number(place.figures.connections));
@@ -262,7 +262,7 @@ fn label_at(
 }
 
 /// The places as a list.
-fn listed(app: &App, places: &[Place], area: Rect, buffer: &mut Buffer) {
+fn listed(app: &App, places: &[MapPlace], area: Rect, buffer: &mut Buffer) {
     if area.height < 2 {
         return;
     }

@@ -5,7 +5,7 @@
 //! key → App::key → Action;  App::draw: Items → Rows of the tab → the screen
 //! ```
 //!
-//! [`app`] and what it draws with know no terminal and no clock: the time is the board's. [`terminal`] has the loop.
+//! [`app`] and what it draws with know no terminal and no clock: the time is the live state's. [`terminal`] has the loop.
 
 mod app;
 mod columns;
@@ -32,14 +32,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::Board;
+use super::LiveState;
 use super::attach::AttachError;
 use connmon_filter::Filter;
 
 pub use terminal::{has_terminal, run};
 
 /// Writes the report of what fits; says where it is, or why it is not.
-pub type Save = Box<dyn Fn(&Board, &Filter) -> Result<PathBuf, String>>;
+pub type Save = Box<dyn Fn(&LiveState, &Filter) -> Result<PathBuf, String>>;
 
 /// What the command line says.
 pub struct Options {

@@ -6,15 +6,15 @@ use std::net::IpAddr;
 
 use super::app::{App, Tab};
 use super::items::Item;
-use super::sums::{self, PlaceSum, ProcessSum, Sum};
+use super::sums::{self, DestinationSum, ProcessSum, TrafficSum};
 use super::timeline;
 use crate::Listener;
-use connmon_analysis::lanes::Lane;
+use connmon_analysis::timeline_rows::TimelineRow;
 use connmon_record::{Endpoint, ProcessId, Proto, Untrusted};
 
 /// What a row is of: it stays the same wherever the row goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(super) enum RowKey {
     Connection(i64),
     Process(Option<ProcessId>),
     Place(String),
@@ -24,25 +24,25 @@ pub(super) enum Key {
 
 /// What a row has beside its key.
 #[derive(Clone, Debug)]
-pub(super) enum What {
+pub(super) enum RowContent {
     /// It is in the items.
     Connection,
     Process(Box<ProcessSum>),
-    Place(Box<PlaceSum>),
-    Lane(Box<Lane>),
+    Place(Box<DestinationSum>),
+    TimelineRow(Box<TimelineRow>),
     Socket(Listener),
 }
 
 /// A row.
 #[derive(Clone, Debug)]
-pub(super) struct Listed {
-    pub key: Key,
-    pub what: What,
+pub(super) struct ListRow {
+    pub key: RowKey,
+    pub content: RowContent,
 }
 
 /// By what rows are in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum SortKey {
     #[default]
     Total,
     Rate,
@@ -54,9 +54,9 @@ pub(super) enum By {
     Remote,
 }
 
-impl By {
+impl SortKey {
     /// What a tab can be ordered by, the usual first.
-    fn of(tab: Tab) -> &'static [Self] {
+    fn available_in(tab: Tab) -> &'static [Self] {
         match tab {
             Tab::Connections => {
                 &[Self::Total, Self::Rate, Self::Sent, Self::Received, Self::Newest, Self::Name, Self::Remote]
@@ -94,15 +94,15 @@ impl By {
 
 /// The order of a tab's rows: the place in what it can be ordered by, and whether it is turned round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sort {
+pub(super) struct SortOrder {
     place: usize,
     reverse: bool,
 }
 
-impl Sort {
+impl SortOrder {
     /// By what.
-    pub fn by(self, tab: Tab) -> By {
-        let all = By::of(tab);
+    pub fn by(self, tab: Tab) -> SortKey {
+        let all = SortKey::available_in(tab);
         all[self.place % all.len()]
     }
 
@@ -124,37 +124,37 @@ impl Sort {
 
 /// What rows are put in order by; a text as a person would.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
+enum SortValue {
     Number(u64),
     Text(Untrusted),
     Address(Endpoint),
 }
 
-fn weight_of_item(by: By, item: &Item) -> Weight {
+fn weight_of_item(by: SortKey, item: &Item) -> SortValue {
     let connection = &item.connection;
-    Weight::Number(match by {
-        By::Total | By::Count => item.figures.bytes(),
-        By::Rate => tenths(item.rate.sum()),
-        By::Sent => item.figures.tx_bytes,
-        By::Received => item.figures.rx_bytes,
-        By::Newest => u64::try_from(connection.opened.0).unwrap_or(0),
-        By::Name => {
+    SortValue::Number(match by {
+        SortKey::Total | SortKey::Count => item.figures.bytes(),
+        SortKey::Rate => tenths(item.rate.sum()),
+        SortKey::Sent => item.figures.tx_bytes,
+        SortKey::Received => item.figures.rx_bytes,
+        SortKey::Newest => u64::try_from(connection.opened.0).unwrap_or(0),
+        SortKey::Name => {
             let owner = connection.owner.as_ref();
-            return Weight::Text(owner.map(|owner| owner.comm.map(str::to_lowercase)).unwrap_or_default());
+            return SortValue::Text(owner.map(|owner| owner.comm.map(str::to_lowercase)).unwrap_or_default());
         }
-        By::Remote => return Weight::Address(connection.remote),
+        SortKey::Remote => return SortValue::Address(connection.remote),
     })
 }
 
-fn weight_of_sum(by: By, sum: &Sum, name: Untrusted<&str>) -> Weight {
-    Weight::Number(match by {
-        By::Total => sum.figures.bytes(),
-        By::Rate => tenths(sum.rate.sum()),
-        By::Sent => sum.figures.tx_bytes,
-        By::Received => sum.figures.rx_bytes,
-        By::Count => sum.figures.connections,
-        By::Newest => sum.ids.last().copied().and_then(|id| u64::try_from(id).ok()).unwrap_or(0),
-        By::Name | By::Remote => return Weight::Text(name.map(str::to_lowercase)),
+fn weight_of_sum(by: SortKey, sum: &TrafficSum, name: Untrusted<&str>) -> SortValue {
+    SortValue::Number(match by {
+        SortKey::Total => sum.figures.bytes(),
+        SortKey::Rate => tenths(sum.rate.sum()),
+        SortKey::Sent => sum.figures.tx_bytes,
+        SortKey::Received => sum.figures.rx_bytes,
+        SortKey::Count => sum.figures.connections,
+        SortKey::Newest => sum.ids.last().copied().and_then(|id| u64::try_from(id).ok()).unwrap_or(0),
+        SortKey::Name | SortKey::Remote => return SortValue::Text(name.map(str::to_lowercase)),
     })
 }
 
@@ -163,12 +163,13 @@ fn tenths(rate: f64) -> u64 {
 }
 
 /// The rows of the tab, in their order.
-pub(super) fn collect(app: &App) -> Vec<Listed> {
+pub(super) fn collect(app: &App) -> Vec<ListRow> {
     let (by, falls) = (app.sort().by(app.tab), app.sort().falls(app.tab));
     match app.tab {
         Tab::Connections if app.grouped => grouped(app, by, falls),
         Tab::Connections => {
-            let weigh = |(id, item)| (weight_of_item(by, item), row(Key::Connection(id), What::Connection));
+            let weigh =
+                |(id, item)| (weight_of_item(by, item), row(RowKey::Connection(id), RowContent::Connection));
             let mut rows: Vec<_> = app.items.fitting().map(weigh).collect();
             // Of what weighs the same, the newest.
             rows.reverse();
@@ -176,46 +177,49 @@ pub(super) fn collect(app: &App) -> Vec<Listed> {
         }
         Tab::Processes => in_order(processes(app, by), falls),
         Tab::Destinations => {
-            let sums = sums::by_place(&app.items, app.by).into_iter();
-            let weigh = |(key, sum): (String, PlaceSum)| {
+            let sums = sums::by_destination(&app.items, app.by).into_iter();
+            let weigh = |(key, sum): (String, DestinationSum)| {
                 (
                     weight_of_sum(by, &sum.sum, sum.title.borrowed()),
-                    row(Key::Place(key), What::Place(Box::new(sum))),
+                    row(RowKey::Place(key), RowContent::Place(Box::new(sum))),
                 )
             };
             in_order(sums.map(weigh).collect(), falls)
         }
         Tab::Map => Vec::new(),
         Tab::Timeline => {
-            let weigh = |lane: Lane| {
+            let weigh = |timeline_row: TimelineRow| {
                 let weight = match by {
-                    By::Count => Weight::Number(lane.figures.connections),
-                    By::Remote => Weight::Address(Endpoint::new(lane.ip, 0)),
-                    _ => Weight::Number(lane.figures.bytes()),
+                    SortKey::Count => SortValue::Number(timeline_row.figures.connections),
+                    SortKey::Remote => SortValue::Address(Endpoint::new(timeline_row.ip, 0)),
+                    _ => SortValue::Number(timeline_row.figures.bytes()),
                 };
-                (weight, row(Key::Address(lane.ip), What::Lane(Box::new(lane))))
+                (
+                    weight,
+                    row(RowKey::Address(timeline_row.ip), RowContent::TimelineRow(Box::new(timeline_row))),
+                )
             };
-            in_order(timeline::lanes(app).into_iter().map(weigh).collect(), falls)
+            in_order(timeline::timeline_rows(app).into_iter().map(weigh).collect(), falls)
         }
         Tab::Listening => {
             let weigh = |socket: &Listener| {
                 let weight = match by {
-                    By::Name => Weight::Text(socket.comm.map(str::to_lowercase)),
-                    _ => Weight::Number(socket.local.port.into()),
+                    SortKey::Name => SortValue::Text(socket.comm.map(str::to_lowercase)),
+                    _ => SortValue::Number(socket.local.port.into()),
                 };
-                let key = Key::Socket(socket.proto, socket.local, socket.pid);
-                (weight, row(key, What::Socket(socket.clone())))
+                let key = RowKey::Socket(socket.proto, socket.local, socket.pid);
+                (weight, row(key, RowContent::Socket(socket.clone())))
             };
-            in_order(app.board().listeners().iter().map(weigh).collect(), falls)
+            in_order(app.live().listeners().iter().map(weigh).collect(), falls)
         }
     }
 }
 
-fn row(key: Key, what: What) -> Listed {
-    Listed { key, what }
+fn row(key: RowKey, what: RowContent) -> ListRow {
+    ListRow { key, content: what }
 }
 
-fn in_order(mut rows: Vec<(Weight, Listed)>, falls: bool) -> Vec<Listed> {
+fn in_order(mut rows: Vec<(SortValue, ListRow)>, falls: bool) -> Vec<ListRow> {
     if falls {
         rows.sort_by(|(a, _), (b, _)| Reverse(a).cmp(&Reverse(b)));
     } else {
@@ -224,24 +228,25 @@ fn in_order(mut rows: Vec<(Weight, Listed)>, falls: bool) -> Vec<Listed> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-fn processes(app: &App, by: By) -> Vec<(Weight, Listed)> {
+fn processes(app: &App, by: SortKey) -> Vec<(SortValue, ListRow)> {
     let sums = sums::by_process(&app.items).into_iter();
     sums.map(|(id, sum)| {
         let weight = weight_of_sum(by, &sum.sum, sum.name());
-        (weight, row(Key::Process(id), What::Process(Box::new(sum))))
+        (weight, row(RowKey::Process(id), RowContent::Process(Box::new(sum))))
     })
     .collect()
 }
 
 /// Each process, and below it the connections that are its own.
-fn grouped(app: &App, by: By, falls: bool) -> Vec<Listed> {
+fn grouped(app: &App, by: SortKey, falls: bool) -> Vec<ListRow> {
     let mut rows = Vec::new();
     for process in in_order(processes(app, by), falls) {
-        let What::Process(sum) = &process.what else { continue };
+        let RowContent::Process(sum) = &process.content else { continue };
         let own = sum.process.as_ref().map(|process| process.id);
         let below = sum.sum.ids.iter().rev().filter_map(|id| Some((*id, app.items.get(*id)?)));
         let below = below.filter(|(_, item)| item.connection.owner.as_ref().map(|owner| owner.id) == own);
-        let weigh = |(id, item)| (weight_of_item(by, item), row(Key::Connection(id), What::Connection));
+        let weigh =
+            |(id, item)| (weight_of_item(by, item), row(RowKey::Connection(id), RowContent::Connection));
         let below = in_order(below.map(weigh).collect(), falls);
         rows.push(process);
         rows.extend(below);
@@ -251,12 +256,12 @@ fn grouped(app: &App, by: By, falls: bool) -> Vec<Listed> {
 
 /// Orders that were frozen: rows stay where they are, new ones come last.
 #[derive(Debug, Default)]
-pub(super) struct Orders {
+pub(super) struct FrozenOrders {
     frozen: bool,
-    places: [Option<HashMap<Key, usize>>; 6],
+    places: [Option<HashMap<RowKey, usize>>; 6],
 }
 
-impl Orders {
+impl FrozenOrders {
     /// Whether rows stay where they are.
     pub fn frozen(&self) -> bool {
         self.frozen
@@ -268,7 +273,7 @@ impl Orders {
     }
 
     /// Puts rows where they were.
-    pub fn keep(&mut self, tab: Tab, rows: &mut [Listed]) {
+    pub fn keep(&mut self, tab: Tab, rows: &mut [ListRow]) {
         if !self.frozen {
             return;
         }
@@ -283,13 +288,13 @@ impl Orders {
 
 /// Which row is chosen. It follows what the row is of, once somebody has chosen.
 #[derive(Debug, Default)]
-pub(super) struct List {
-    key: Option<Key>,
+pub(super) struct ListCursor {
+    key: Option<RowKey>,
     index: usize,
     offset: usize,
 }
 
-impl List {
+impl ListCursor {
     /// The place of the row that is chosen.
     pub fn index(&self) -> usize {
         self.index
@@ -301,7 +306,7 @@ impl List {
     }
 
     /// Finds the row again, and shows it. What is not there is gone, unless not all of them are there yet.
-    pub fn follow(&mut self, rows: &[Listed], page: usize, all: bool) {
+    pub fn follow(&mut self, rows: &[ListRow], page: usize, all: bool) {
         if let Some(key) = &self.key {
             match rows.get(self.index).filter(|row| row.key == *key) {
                 Some(_) => {}
@@ -320,7 +325,7 @@ impl List {
     }
 
     /// Chooses a row by its place.
-    pub fn choose(&mut self, index: usize, rows: &[Listed]) {
+    pub fn choose(&mut self, index: usize, rows: &[ListRow]) {
         self.index = index.min(rows.len().saturating_sub(1));
         self.key = rows.get(self.index).map(|row| row.key.clone());
     }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
-use connmon_analysis::lanes::Cell;
+use connmon_analysis::timeline_rows::TimelineCell;
 
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Theme {
 }
 
 impl Theme {
-    fn of(self, color: Color, without: Modifier) -> Style {
+    fn coloured(self, color: Color, without: Modifier) -> Style {
         if self.color { Style::new().fg(color) } else { Style::new().add_modifier(without) }
     }
 
@@ -31,27 +31,27 @@ impl Theme {
 
     /// Heads of columns.
     pub fn head(self) -> Style {
-        self.of(Color::Cyan, Modifier::UNDERLINED)
+        self.coloured(Color::Cyan, Modifier::UNDERLINED)
     }
 
     /// As it should be.
     pub fn good(self) -> Style {
-        self.of(Color::Green, Modifier::empty())
+        self.coloured(Color::Green, Modifier::empty())
     }
 
     /// Something was lost, or failed.
     pub fn bad(self) -> Style {
-        self.of(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
+        self.coloured(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
     }
 
     /// To be noticed.
     pub fn note(self) -> Style {
-        self.of(Color::Yellow, Modifier::BOLD)
+        self.coloured(Color::Yellow, Modifier::BOLD)
     }
 
     /// What is moving now.
     pub fn moving(self) -> Style {
-        self.of(Color::Cyan, Modifier::BOLD)
+        self.coloured(Color::Cyan, Modifier::BOLD)
     }
 
     /// The row or tab that is chosen.
@@ -60,13 +60,13 @@ impl Theme {
     }
 
     /// A symbol of the timeline, in the colours that it always had.
-    pub fn cell(self, cell: Cell) -> Style {
+    pub fn cell(self, cell: TimelineCell) -> Style {
         match cell {
-            Cell::New => self.of(Color::Green, Modifier::BOLD),
-            Cell::Active => self.of(Color::Blue, Modifier::empty()),
-            Cell::Listen => self.of(Color::Yellow, Modifier::empty()),
-            Cell::Closed => self.of(Color::Red, Modifier::empty()),
-            Cell::Empty => self.dim(),
+            TimelineCell::New => self.coloured(Color::Green, Modifier::BOLD),
+            TimelineCell::Active => self.coloured(Color::Blue, Modifier::empty()),
+            TimelineCell::Listen => self.coloured(Color::Yellow, Modifier::empty()),
+            TimelineCell::Closed => self.coloured(Color::Red, Modifier::empty()),
+            TimelineCell::Empty => self.dim(),
         }
     }
 

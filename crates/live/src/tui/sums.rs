@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::items::{Item, Items};
-use crate::meter::Rate;
-use connmon_analysis::groups::{self, Figures, Groups};
+use crate::rate_window::Rate;
+use connmon_analysis::groups::{self, GroupFigures, Groups};
 use connmon_record::{AddressKind, Process, ProcessId, Proto, Untrusted, country_of};
 
 /// Names, addresses and processes of a row that are kept.
@@ -14,17 +14,17 @@ const FEW: usize = 8;
 
 /// Figures of several connections.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sum {
+pub(super) struct TrafficSum {
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// How fast they are.
     pub rate: Rate,
     /// Their ids.
     pub ids: Vec<i64>,
 }
 
-impl Sum {
-    fn add(&mut self, id: i64, figures: Figures, rate: Rate) {
+impl TrafficSum {
+    fn add(&mut self, id: i64, figures: GroupFigures, rate: Rate) {
         self.figures += figures;
         self.rate += rate;
         self.ids.push(id);
@@ -37,7 +37,7 @@ pub(super) struct ProcessSum {
     /// The process; `None` for connections for which none could be named.
     pub process: Option<Arc<Process>>,
     /// Its connections and its own bytes.
-    pub sum: Sum,
+    pub sum: TrafficSum,
     /// Addresses.
     pub remotes: BTreeSet<IpAddr>,
 }
@@ -79,7 +79,7 @@ pub(super) fn by_process(items: &Items) -> Vec<(Option<ProcessId>, ProcessSum)> 
 
 /// By what destinations are taken together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum DestinationGrouping {
     /// The organisation that has the network, within a country.
     #[default]
     Organisation,
@@ -91,13 +91,13 @@ pub(super) enum By {
 
 /// What is exchanged with one destination.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PlaceSum {
+pub(super) struct DestinationSum {
     /// What it is called; captured.
     pub title: Untrusted,
     /// Its country's code; empty where there is none.
     pub country: String,
     /// Connections and bytes.
-    pub sum: Sum,
+    pub sum: TrafficSum,
     /// Names of the other ends, few.
     pub names: BTreeSet<Untrusted>,
     /// Addresses.
@@ -109,11 +109,11 @@ pub(super) struct PlaceSum {
 }
 
 /// By destination, each with a key that stays the same.
-pub(super) fn by_place(items: &Items, by: By) -> Vec<(String, PlaceSum)> {
-    let mut sums: Groups<String, PlaceSum> = Groups::default();
+pub(super) fn by_destination(items: &Items, by: DestinationGrouping) -> Vec<(String, DestinationSum)> {
+    let mut sums: Groups<String, DestinationSum> = Groups::default();
     for (id, item) in items.fitting() {
         let (key, title, country) = place(item, by);
-        let row = sums.row(key, |_| PlaceSum { title, country, ..PlaceSum::default() });
+        let row = sums.row(key, |_| DestinationSum { title, country, ..DestinationSum::default() });
         row.sum.add(id, item.figures, item.rate);
         row.remotes.insert(item.connection.remote.ip);
         few(&mut row.names, item.connection.host());
@@ -132,18 +132,18 @@ fn few(set: &mut BTreeSet<Untrusted>, text: Option<&Untrusted>) {
 }
 
 /// Key, title and country of the destination of a connection.
-fn place(item: &Item, by: By) -> (String, Untrusted, String) {
+fn place(item: &Item, by: DestinationGrouping) -> (String, Untrusted, String) {
     let connection = &item.connection;
     let country = connection.country.clone().unwrap_or_default();
     let title = country_of(&country).map_or("Country unknown", |country| country.name);
-    if by == By::Address {
+    if by == DestinationGrouping::Address {
         let ip = connection.remote.ip.to_string();
         return (ip.clone(), ip.into(), country);
     }
     if item.kind != AddressKind::Public {
         return (format!(" {}", item.kind.name()), item.kind.label().into(), String::new());
     }
-    let org = connection.place.as_deref().filter(|_| by == By::Organisation);
+    let org = connection.place.as_deref().filter(|_| by == DestinationGrouping::Organisation);
     match org.map(|place| (place.asn, place.org.as_ref(), place.network())) {
         Some((asn, Some(org), _)) => (format!("{country} {asn:?} {org:?}"), org.clone(), country),
         Some((Some(asn), None, network)) => (format!("{country} {asn}"), network, country),

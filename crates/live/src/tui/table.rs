@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Tab};
-use super::columns::{Cell, Column, Wanted, cells, columns};
+use super::columns::{Cell, CellSpec, ScreenColumn, cells, columns};
 use super::text::cut;
 
 /// Writes a text within so many columns.
@@ -27,7 +27,7 @@ pub(super) fn ends(left: &str, right: &str, width: usize, fill: char) -> String 
 
 /// What stands in the place of rows where there are none.
 pub(super) fn nothing(app: &App) -> String {
-    if !app.board().is_complete() && app.items.len() == 0 {
+    if !app.live().is_complete() && app.items.len() == 0 {
         "Waiting for the recorder …".into()
     } else if app.tab == Tab::Listening {
         "No listening sockets.".into()
@@ -45,9 +45,9 @@ pub(super) fn nothing(app: &App) -> String {
 }
 
 /// The columns that fit, and how wide each is.
-fn fit(columns: Vec<Column>, width: u16) -> Vec<(Column, u16)> {
+fn fit(columns: Vec<ScreenColumn>, width: u16) -> Vec<(ScreenColumn, u16)> {
     let mut columns = columns;
-    let least = |columns: &[Column]| columns.iter().map(|column| column.least + 1).sum::<u16>();
+    let least = |columns: &[ScreenColumn]| columns.iter().map(|column| column.least + 1).sum::<u16>();
     while least(&columns) > width + 1 && columns.len() > 1 {
         let Some(last) = (0..columns.len()).max_by_key(|place| columns[*place].rank) else { break };
         columns.remove(last);
@@ -92,7 +92,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
         let mut x = area.x;
         for (column, width) in &columns {
-            let Cell { text, style } = cells(app, row, Wanted { what: column.what, width: *width });
+            let Cell { text, style } = cells(app, row, CellSpec { kind: column.kind, width: *width });
             let text = cut(&text, (*width).into());
             let indent = if column.right { width.saturating_sub(text.width() as u16) } else { 0 };
             put(buffer, x + indent, y, *width - indent, &text, style);

@@ -71,10 +71,10 @@ fn show(
         if stop.load(Ordering::Relaxed) {
             return Ok(Ended::Stopped);
         }
-        let began = app.board().is_complete();
+        let began = app.live().is_complete();
         changed |= take(app, updates)?;
         // What comes first is shown at once.
-        let first = !began && app.board().is_complete();
+        let first = !began && app.live().is_complete();
         if changed && (waited >= app.refresh() || first) {
             draw(app, terminal)?;
             (waited, changed) = (Duration::ZERO, false);
@@ -140,10 +140,10 @@ fn take(app: &mut App, updates: &Updates) -> Result<bool, TuiError> {
     for _ in 0..AT_ONCE {
         match updates.try_recv() {
             Ok(Ok(update)) => app.update(&update),
-            Ok(Err(error)) if !app.board().is_complete() => return Err(error.into()),
+            Ok(Err(error)) if !app.live().is_complete() => return Err(error.into()),
             Ok(Err(error)) => app.gone(gone(app, &error)),
             Err(TryRecvError::Disconnected) if app.over.is_none() => {
-                if !app.board().is_complete() {
+                if !app.live().is_complete() {
                     return Err(AttachError::Gone.into());
                 }
                 app.gone(gone(app, &AttachError::Gone));

@@ -10,11 +10,11 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 
 use super::app::{Action, App, Mode, Tab};
-use super::rows::Key;
+use super::rows::RowKey;
 use super::terminal::draws_unicode;
 use super::{Options, text};
 use crate::update::Snapshot;
-use crate::{Totals, Update};
+use crate::{LiveTotals, Update};
 use connmon_filter::Filter;
 use connmon_record::{End, Timestamp};
 use fixture::{app, at, made, moved, options, told};
@@ -237,8 +237,8 @@ fn a_frozen_order_stays_and_new_rows_come_last() {
     press(&mut app, "F");
     let order = |app: &mut App| {
         shown(app, 100, 30);
-        let id = |key: &Key| match key {
-            Key::Connection(id) => id & 0xff,
+        let id = |key: &RowKey| match key {
+            RowKey::Connection(id) => id & 0xff,
             _ => 0,
         };
         app.rows.iter().map(|row| id(&row.key)).collect::<Vec<_>>()
@@ -260,7 +260,7 @@ fn a_pause_stops_the_display_and_nothing_else() {
     assert!(before.contains("PAUSED (0 updates wait; P resumes)"), "{before}");
     for second in 31..34 {
         let new = made(second, 1, "9.9.9.9:443", second).moved(1, 99_000_000);
-        let totals = Totals { connections: 99, ..Totals::default() };
+        let totals = LiveTotals { connections: 99, ..LiveTotals::default() };
         app.update(&Update { totals, ..told(&[new], at(second)) });
     }
     let after = shown(&mut app, 100, 30);
@@ -313,7 +313,7 @@ fn losses_are_said() {
     assert!(shown(&mut app, 80, 24).contains("nothing lost"));
     let mut run = crate::tests::run();
     run.completeness.lost_events = 12;
-    let totals = Totals { unseen: 7, ..Totals::default() };
+    let totals = LiveTotals { unseen: 7, ..LiveTotals::default() };
     app.update(&Update { run: Some(Box::new(run)), totals, ..told(&[], at(31)) });
     let text = shown(&mut app, 100, 24);
     assert!(text.contains("! LOST 12 events ! 7 rows not shown"), "{text}");
@@ -347,8 +347,8 @@ fn what_is_pushed_out_has_been_moved_all_the_same() {
     assert!(!first(&mut app).contains("at least"));
     // What was missed was moved as well.
     press(&mut app, "\u{1b}");
-    let part = app.board().snapshot(3).remove(0);
-    let totals = Totals { tx_bytes: 5_120, rx_bytes: 10_240, ..Totals::default() };
+    let part = app.live().snapshot(3).remove(0);
+    let totals = LiveTotals { tx_bytes: 5_120, rx_bytes: 10_240, ..LiveTotals::default() };
     app.update(&Update { totals, time: at(61), ..part });
     assert!(first(&mut app).contains("now ↑ 1.00 KiB/s  ↓ 2.00 KiB/s"), "{}", first(&mut app));
 }
@@ -358,7 +358,7 @@ fn what_only_the_store_has_is_said() {
     let of = |keep, forgotten| {
         let mut app = app(Options { keep, ..options() });
         let snapshot = Some(Snapshot { first: true, last: true, missed: 0, forgotten });
-        let part = app.board().snapshot(0).remove(0);
+        let part = app.live().snapshot(0).remove(0);
         app.update(&Update { snapshot, ..part });
         shown(&mut app, 80, 24).lines().nth(2).unwrap().trim_end().to_owned()
     };

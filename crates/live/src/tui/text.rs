@@ -12,7 +12,7 @@ const MARKS: usize = 2;
 
 /// A captured string as a terminal may have it: nothing that moves the cursor, turns the direction, changes how wide its
 /// neighbours are, or paints over other lines.
-pub(super) fn tame<'a>(captured: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
+pub(super) fn sanitized<'a>(captured: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
     let safe = display_safe(captured);
     if safe.is_ascii() {
         return safe;
@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn captured_text_is_tamed_and_cut_by_its_width() {
-        assert_eq!(tame("a\u{1b}[2J"), "a\\u{1b}[2J");
-        assert_eq!(tame("a\u{202e}b\u{fe0f}"), "a\\u{202e}b");
-        assert_eq!(tame("e\u{301}\u{302}\u{303}\u{304}x"), "e\u{301}\u{302}x");
+        assert_eq!(sanitized("a\u{1b}[2J"), "a\\u{1b}[2J");
+        assert_eq!(sanitized("a\u{202e}b\u{fe0f}"), "a\\u{202e}b");
+        assert_eq!(sanitized("e\u{301}\u{302}\u{303}\u{304}x"), "e\u{301}\u{302}x");
         assert_eq!(cut("網路瀏覽器", 10), "網路瀏覽器");
         for width in 0..12 {
             assert!(cut("網路🦀瀏覽器", width).width() <= width, "{width}");

@@ -10,23 +10,23 @@ use ratatui::text::Span;
 use super::app::App;
 use super::header::both;
 use super::items::Item;
-use super::rows::{Listed, What};
+use super::rows::{ListRow, RowContent};
 use super::table::{ends, put};
-use super::text::{count, cut, cut_middle, number, tame};
+use super::text::{count, cut, cut_middle, number, sanitized};
 use connmon_analysis::Window;
 use connmon_analysis::format::duration;
-use connmon_analysis::lanes::{Cell, Lane, Lanes};
+use connmon_analysis::timeline_rows::{TimelineCell, TimelineRow, TimelineRows};
 use connmon_record::{Timestamp, Untrusted, country_of};
 
 /// The symbols with their words, in the order of the legend.
-const LEGEND: [(Cell, &str); 5] = [
-    (Cell::New, "New"),
-    (Cell::Active, "Active"),
-    (Cell::Listen, "Listen"),
-    (Cell::Closed, "Closed"),
-    (Cell::Empty, "Empty"),
+const LEGEND: [(TimelineCell, &str); 5] = [
+    (TimelineCell::New, "New"),
+    (TimelineCell::Active, "Active"),
+    (TimelineCell::Listen, "Listen"),
+    (TimelineCell::Closed, "Closed"),
+    (TimelineCell::Empty, "Empty"),
 ];
-/// Lines above the lanes.
+/// Lines above the timeline rows.
 pub(super) const HEAD: u16 = 2;
 
 /// Columns of addresses, cells and words.
@@ -40,20 +40,20 @@ fn widths(app: &App, width: u16) -> (u16, u16, u16) {
 
 /// What is shown of the past, in whole cells: what happened stays in its cell.
 fn window(app: &App, cells: u16) -> Window {
-    let to = (app.board().now().0 / app.cell + 1).saturating_mul(app.cell);
+    let to = (app.live().now().0 / app.cell + 1).saturating_mul(app.cell);
     Window { from: Timestamp(to.saturating_sub(app.cell.saturating_mul(cells.into()))), to: Timestamp(to) }
 }
 
-/// The lanes of what fits and was there within the window.
-pub(super) fn lanes(app: &App) -> Vec<Lane> {
+/// The timeline rows of what fits and was there within the window.
+pub(super) fn timeline_rows(app: &App) -> Vec<TimelineRow> {
     let (_, cells, _) = widths(app, app.width_now);
     let window = window(app, cells);
-    let mut lanes = Lanes::new(window, cells.into());
+    let mut timeline_rows = TimelineRows::new(window, cells.into());
     let within = |item: &Item| item.connection.known_end().is_none_or(|end| end >= window.from);
     for (_, item) in app.items.fitting().filter(|(_, item)| within(item)) {
-        lanes.add(&item.connection);
+        timeline_rows.add(&item.connection);
     }
-    lanes.finish()
+    timeline_rows.finish()
 }
 
 /// Draws the tab.
@@ -69,8 +69,8 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let cell = duration(u64::try_from(app.cell).unwrap_or(0)).replace('\u{a0}', " ");
     let cell = cell.replace(".00 ", " ");
     legend.push(Span::styled(format!("│ one cell is {cell}"), theme.dim()));
-    let lanes = count(app.rows.len() as u64, "address ", "addresses ");
-    both(legend, vec![Span::styled(lanes, theme.dim())], Rect { height: 1, ..area }, buffer);
+    let timeline_rows = count(app.rows.len() as u64, "address ", "addresses ");
+    both(legend, vec![Span::styled(timeline_rows, theme.dim())], Rect { height: 1, ..area }, buffer);
     if area.height < HEAD {
         return;
     }
@@ -83,15 +83,15 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     put(buffer, area.x + wide + cells + 2, area.y + 1, words, "State, ports, place, name", theme.head());
 
     let (first, page) = (app.list().offset(), usize::from(area.height - HEAD));
-    let facts = Facts::of(app, app.rows.iter().skip(first).take(page));
+    let facts = AddressFacts::of(app, app.rows.iter().skip(first).take(page));
     for (line, row) in app.rows.iter().skip(first).take(page).enumerate() {
-        let What::Lane(lane) = &row.what else { continue };
+        let RowContent::TimelineRow(timeline_row) = &row.content else { continue };
         let y = area.y + HEAD + u16::try_from(line).unwrap_or(0);
-        let Some(facts) = facts.get(&lane.ip) else { continue };
+        let Some(facts) = facts.get(&timeline_row.ip) else { continue };
         let name = facts.name.as_ref().filter(|_| app.names);
-        let title = name.map_or_else(|| lane.ip.to_string(), |name| tame(name).into_owned());
+        let title = name.map_or_else(|| timeline_row.ip.to_string(), |name| sanitized(name).into_owned());
         put(buffer, area.x, y, wide, &cut_middle(&title, wide.into()), theme.bold());
-        for (at, cell) in lane.cells.iter().enumerate() {
+        for (at, cell) in timeline_row.cells.iter().enumerate() {
             let x = area.x + wide + 1 + u16::try_from(at).unwrap_or(0);
             if x < area.right() {
                 buffer[(x, y)].set_char(cell.symbol()).set_style(theme.cell(*cell));
@@ -99,8 +99,8 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         }
         let x = area.x + wide + cells + 2;
         if words > 0 && x < area.right() {
-            let text = facts.words(app, lane, name.is_some());
-            put(buffer, x, y, words, &cut(&text, words.into()), theme.cell(facts.state(lane)));
+            let text = facts.words(app, timeline_row, name.is_some());
+            put(buffer, x, y, words, &cut(&text, words.into()), theme.cell(facts.state(timeline_row)));
         }
         if first + line == app.list().index() {
             buffer.set_style(Rect { y, height: 1, ..area }, theme.chosen());
@@ -113,7 +113,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 
 /// What the connections with an address tell beside their times.
 #[derive(Default)]
-struct Facts {
+struct AddressFacts {
     name: Option<Untrusted>,
     country: String,
     org: Option<Untrusted>,
@@ -121,13 +121,13 @@ struct Facts {
     kind: &'static str,
 }
 
-impl Facts {
+impl AddressFacts {
     /// Of the addresses of these rows.
-    fn of<'a>(app: &App, rows: impl Iterator<Item = &'a Listed>) -> HashMap<IpAddr, Self> {
+    fn of<'a>(app: &App, rows: impl Iterator<Item = &'a ListRow>) -> HashMap<IpAddr, Self> {
         let mut all: HashMap<IpAddr, Self> = HashMap::new();
         for row in rows {
-            if let What::Lane(lane) = &row.what {
-                all.insert(lane.ip, Self::default());
+            if let RowContent::TimelineRow(timeline_row) = &row.content {
+                all.insert(timeline_row.ip, Self::default());
             }
         }
         for (_, item) in app.items.fitting() {
@@ -147,29 +147,29 @@ impl Facts {
         all
     }
 
-    fn state(&self, lane: &Lane) -> Cell {
-        match lane.cells.last() {
-            Some(Cell::New) => Cell::New,
-            _ if !lane.open => Cell::Closed,
-            Some(Cell::Listen) => Cell::Listen,
-            _ => Cell::Active,
+    fn state(&self, timeline_row: &TimelineRow) -> TimelineCell {
+        match timeline_row.cells.last() {
+            Some(TimelineCell::New) => TimelineCell::New,
+            _ if !timeline_row.open => TimelineCell::Closed,
+            Some(TimelineCell::Listen) => TimelineCell::Listen,
+            _ => TimelineCell::Active,
         }
     }
 
     /// `ACTIVE Port:443 US Example dns.example`, the address instead of the name where that is already there.
-    fn words(&self, app: &App, lane: &Lane, named: bool) -> String {
-        let state = match self.state(lane) {
-            Cell::New => "NEW",
-            Cell::Closed => "CLOSED",
-            Cell::Listen => "LISTEN",
+    fn words(&self, app: &App, timeline_row: &TimelineRow, named: bool) -> String {
+        let state = match self.state(timeline_row) {
+            TimelineCell::New => "NEW",
+            TimelineCell::Closed => "CLOSED",
+            TimelineCell::Listen => "LISTEN",
             _ => "ACTIVE",
         };
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         let ports = if self.ports == [0] { String::new() } else { format!(" Port:{}", ports.join(",")) };
         let place = if self.country.is_empty() { self.kind } else { &self.country };
-        let mut words = format!("{state}{ports} {}", tame(place));
+        let mut words = format!("{state}{ports} {}", sanitized(place));
         let country = country_of(&self.country).map_or("", |country| country.name);
-        let ip = lane.ip.to_string();
+        let ip = timeline_row.ip.to_string();
         let other = if named {
             Some(Untrusted::from(ip.as_str()))
         } else {
@@ -179,11 +179,11 @@ impl Facts {
         for part in [org, other, Some(country.into())].into_iter().flatten() {
             if !part.is_empty() {
                 words.push_str(" · ");
-                words.push_str(&tame(part));
+                words.push_str(&sanitized(part));
             }
         }
-        if lane.figures.connections > 1 && app.width.is_none() {
-            words.push_str(&format!(" · {} connections", number(lane.figures.connections)));
+        if timeline_row.figures.connections > 1 && app.width.is_none() {
+            words.push_str(&format!(" · {} connections", number(timeline_row.figures.connections)));
         }
         words
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::feed::{Beginning, Feed};
+use super::feed::{Feed, Subscription};
 use connmon_system::memory;
 
 /// Without a message for so long, a comment shows that the server is there.
@@ -43,7 +43,7 @@ pub(super) async fn events(
 /// Tells one browser until it has gone.
 async fn tell(feed: Arc<Feed>, after: Option<String>, to: &Sender<Item>) -> Option<()> {
     feed.ready().await;
-    let Beginning { mut ticks, first, mut seq, anew } = feed.begin(after.as_deref());
+    let Subscription { mut ticks, first, mut seq, anew } = feed.begin(after.as_deref());
     if anew {
         seq = snapshot(&feed, 0, to).await?;
     }

@@ -1,4 +1,4 @@
-//! One board for all browsers, and what changed on it as messages.
+//! One live state for all browsers, and what changed on it as messages.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::ServeError;
 use crate::attach::Updates;
-use crate::{Board, Update};
+use crate::{LiveState, Update};
 use connmon_analysis::{Completeness, Verdict, Window};
 use connmon_record::{Connection, HostLocation, Run, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
@@ -39,7 +39,7 @@ const LOOKS: usize = 100;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A message to every browser.
-pub(super) struct Tick {
+pub(super) struct FeedMessage {
     pub(super) seq: u64,
     pub(super) text: Bytes,
 }
@@ -47,7 +47,7 @@ pub(super) struct Tick {
 /// Whether more is to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Recorder {
+enum RecorderStatus {
     #[default]
     On,
     Ended,
@@ -57,7 +57,7 @@ enum Recorder {
 #[derive(Serialize)]
 struct Head {
     now: i64,
-    recorder: Recorder,
+    recorder: RecorderStatus,
     forgotten: u64,
     /// Whether nothing is known to be missing.
     complete: bool,
@@ -76,34 +76,34 @@ struct Message {
 
 /// What came since the last message.
 #[derive(Default)]
-struct Pending {
+struct PendingChanges {
     reset: bool,
     changed: BTreeSet<i64>,
     gone: BTreeSet<i64>,
 }
 
 #[derive(Default)]
-struct State {
-    board: Board,
-    recorder: Recorder,
+struct FeedState {
+    live: LiveState,
+    recorder: RecorderStatus,
     seq: u64,
-    pending: Pending,
-    recent: VecDeque<Arc<Tick>>,
+    pending: PendingChanges,
+    recent: VecDeque<Arc<FeedMessage>>,
     /// The time and the recorder as they were last told.
-    said: (Timestamp, Recorder),
+    said: (Timestamp, RecorderStatus),
     /// Updates that were missed and told of.
     missed: u64,
     /// The parts of a snapshot that has not come whole.
     parts: Vec<Update>,
 }
 
-impl State {
+impl FeedState {
     fn take(&mut self, update: &Update) {
-        let changes = self.board.apply(update);
+        let changes = self.live.apply(update);
         if changes.reset {
-            self.pending = Pending { reset: true, ..Pending::default() };
+            self.pending = PendingChanges { reset: true, ..PendingChanges::default() };
         }
-        self.recorder = if self.board.has_ended() { Recorder::Ended } else { Recorder::On };
+        self.recorder = if self.live.has_ended() { RecorderStatus::Ended } else { RecorderStatus::On };
         self.pending.changed.extend(changes.connections);
         for id in changes.gone {
             self.pending.changed.remove(&id);
@@ -112,19 +112,19 @@ impl State {
     }
 }
 
-/// The board and what browsers are told of it.
+/// The live state and what browsers are told of it.
 pub(super) struct Feed {
     pub(super) home: Option<HostLocation>,
     /// Its own port: what it tells browsers changes the connections to it.
     port: u16,
     epoch: String,
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     changed: Notify,
-    ticks: broadcast::Sender<Arc<Tick>>,
+    ticks: broadcast::Sender<Arc<FeedMessage>>,
     pub(super) renders: Semaphore,
 }
 
-/// The board at one moment.
+/// The live state at one moment.
 pub(super) struct View {
     pub(super) runs: Vec<Run>,
     pub(super) connections: Vec<(i64, Connection)>,
@@ -138,8 +138,8 @@ pub(super) struct View {
 }
 
 /// How a browser begins: messages at once, and all that come later.
-pub(super) struct Beginning {
-    pub(super) ticks: broadcast::Receiver<Arc<Tick>>,
+pub(super) struct Subscription {
+    pub(super) ticks: broadcast::Receiver<Arc<FeedMessage>>,
     pub(super) first: Vec<Bytes>,
     pub(super) seq: u64,
     /// It has to begin anew.
@@ -156,14 +156,14 @@ impl Feed {
             home,
             port,
             epoch: format!("{:016x}", u64::from_ne_bytes(epoch)),
-            state: Mutex::new(State { board: Board::new(keep, false), ..State::default() }),
+            state: Mutex::new(FeedState { live: LiveState::new(keep, false), ..FeedState::default() }),
             changed: Notify::new(),
             ticks: broadcast::channel(WAITING).0,
             renders: Semaphore::new(RENDERS),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,8 +192,8 @@ impl Feed {
     /// No more comes, for now.
     pub(super) fn gone(&self) {
         let mut state = self.lock();
-        state.recorder = if state.board.has_ended() { Recorder::Ended } else { Recorder::Gone };
-        let changes = state.board.cut_off();
+        state.recorder = if state.live.has_ended() { RecorderStatus::Ended } else { RecorderStatus::Gone };
+        let changes = state.live.cut_off();
         state.pending.changed.extend(changes.connections);
         drop(state);
         self.changed.notify_one();
@@ -212,7 +212,7 @@ impl Feed {
         }
         let parts = std::mem::take(&mut state.parts);
         parts.iter().for_each(|part| state.take(part));
-        if state.board.is_complete() {
+        if state.live.is_complete() {
             self.changed.notify_one();
         }
     }
@@ -220,7 +220,7 @@ impl Feed {
     /// Waits a moment for what the recorder tells at first.
     pub(super) async fn ready(&self) {
         for _ in 0..LOOKS {
-            if self.lock().board.is_complete() {
+            if self.lock().live.is_complete() {
                 return;
             }
             sleep(LOOK).await;
@@ -263,31 +263,31 @@ impl Feed {
         let mut state = self.lock();
         // Messages about the way of messages would never end.
         let own = |id: &i64| {
-            let row = state.board.entry(*id).map(|entry| &entry.row);
+            let row = state.live.entry(*id).map(|entry| &entry.row);
             row.is_some_and(|row| {
                 [row.local, row.remote].iter().any(|end| end.port == self.port && end.ip.is_loopback())
             })
         };
-        let Pending { reset, changed, gone } = &state.pending;
+        let PendingChanges { reset, changed, gone } = &state.pending;
         let nothing = changed.iter().all(own) && gone.is_empty() && !reset;
-        let said = (state.board.now(), state.recorder);
+        let said = (state.live.now(), state.recorder);
         let waiting = !changed.is_empty();
         let same = if quiet { said == state.said && !waiting } else { said.1 == state.said.1 };
-        if (nothing && same) || !state.board.is_complete() {
+        if (nothing && same) || !state.live.is_complete() {
             return None;
         }
         state.said = said;
-        let Pending { reset, changed, gone } = std::mem::take(&mut state.pending);
-        let dropped = state.board.missed() - state.missed;
-        state.missed = state.board.missed();
-        let run = run_of(&state.board);
+        let PendingChanges { reset, changed, gone } = std::mem::take(&mut state.pending);
+        let dropped = state.live.missed() - state.missed;
+        state.missed = state.live.missed();
+        let run = run_of(&state.live);
         let id = run.as_ref().map_or(0, |run| run.id);
         let rows: Vec<(i64, Connection)> = if reset {
-            state.board.connections().collect()
+            state.live.connections().collect()
         } else {
-            changed.iter().filter_map(|one| Some((id, state.board.connection(*one)?))).collect()
+            changed.iter().filter_map(|one| Some((id, state.live.connection(*one)?))).collect()
         };
-        let now = state.board.now();
+        let now = state.live.now();
         let head = head(&state);
         let seq = state.seq + 1;
         drop(state);
@@ -300,7 +300,7 @@ impl Feed {
             dropped,
         };
         let text = self.text(if reset { "snapshot" } else { "update" }, seq, &message);
-        let tick = Arc::new(Tick { seq, text });
+        let tick = Arc::new(FeedMessage { seq, text });
 
         let mut state = self.lock();
         state.seq = seq;
@@ -325,7 +325,7 @@ impl Feed {
     }
 
     /// Begins to tell a browser that has seen everything up to `after`.
-    pub(super) fn begin(&self, after: Option<&str>) -> Beginning {
+    pub(super) fn begin(&self, after: Option<&str>) -> Subscription {
         let state = self.lock();
         let ticks = self.ticks.subscribe();
         let seq = state.seq;
@@ -338,14 +338,14 @@ impl Feed {
         }
         let hello = Message { head: Some(head(&state)), ..Message::default() };
         first.push(self.text("hello", seq, &hello));
-        Beginning { ticks, first, seq, anew: seen.is_none() }
+        Subscription { ticks, first, seq, anew: seen.is_none() }
     }
 
     /// Everything as one message, for a browser that missed so many, and the number of the last that is in it.
     pub(super) fn snapshot(&self, dropped: u64) -> (Bytes, u64) {
         let state = self.lock();
-        let (run, now, seq) = (run_of(&state.board), state.board.now(), state.seq);
-        let rows: Vec<_> = state.board.connections().collect();
+        let (run, now, seq) = (run_of(&state.live), state.live.now(), state.seq);
+        let rows: Vec<_> = state.live.connections().collect();
         let head = head(&state);
         drop(state);
         let message = Message {
@@ -357,16 +357,16 @@ impl Feed {
         (self.text("snapshot", seq, &message), seq)
     }
 
-    /// The board as it is.
+    /// The live state as it is.
     pub(super) fn view(&self) -> View {
         let state = self.lock();
         View {
-            runs: state.board.run().cloned().into_iter().collect(),
-            connections: state.board.connections().collect(),
+            runs: state.live.run().cloned().into_iter().collect(),
+            connections: state.live.connections().collect(),
             last: format!("{}-{}", self.epoch, state.seq),
-            now: state.board.now(),
-            forgotten: state.board.forgotten(),
-            unseen: state.board.totals().unseen,
+            now: state.live.now(),
+            forgotten: state.live.forgotten(),
+            unseen: state.live.totals().unseen,
         }
     }
 }
@@ -382,21 +382,21 @@ impl View {
 }
 
 /// The recording, which lasts until now.
-fn run_of(board: &Board) -> Option<Run> {
-    let mut run = board.run()?.clone();
-    run.last_flush = run.last_flush.max(board.now());
+fn run_of(live: &LiveState) -> Option<Run> {
+    let mut run = live.run()?.clone();
+    run.last_flush = run.last_flush.max(live.now());
     Some(run)
 }
 
-fn head(state: &State) -> Head {
-    let complete = Completeness::of_last(state.board.run().map(std::slice::from_ref).unwrap_or_default())
+fn head(state: &FeedState) -> Head {
+    let complete = Completeness::of_last(state.live.run().map(std::slice::from_ref).unwrap_or_default())
         .is_none_or(|(_, completeness)| completeness.verdict != Verdict::Incomplete)
-        && state.board.forgotten() == 0
-        && state.board.totals().unseen == 0;
+        && state.live.forgotten() == 0
+        && state.live.totals().unseen == 0;
     Head {
-        now: state.board.now().as_millis(),
+        now: state.live.now().as_millis(),
         recorder: state.recorder,
-        forgotten: state.board.forgotten(),
+        forgotten: state.live.forgotten(),
         complete,
     }
 }
@@ -423,7 +423,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// How much is remembered beside the board.
+/// How much is remembered beside the live state.
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Sizes {
@@ -436,7 +436,7 @@ pub(super) struct Sizes {
 impl Feed {
     pub(super) fn sizes(&self) -> Sizes {
         let state = self.lock();
-        let Pending { changed, gone, .. } = &state.pending;
+        let PendingChanges { changed, gone, .. } = &state.pending;
         Sizes {
             recent: state.recent.len(),
             bytes: state.recent.iter().map(|tick| tick.text.len()).sum(),

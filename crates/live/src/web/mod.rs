@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! recorder → attach → Feed (a Board, what changed) ─ at most 4 times a second ─→ one message → every browser
-//!                      └ GET /, GET /top and GET /report.html: the report of the board as it is
+//!                      └ GET /, GET /top and GET /report.html: the report of the live state as it is
 //! ```
 //!
 //! The figures of a host's network are nobody else's: only requests for this host with the token get an answer (`guard`),

@@ -1,4 +1,4 @@
-//! The page, and the report as a file: both of the board as it is.
+//! The page, and the report as a file: both of the live state as it is.
 
 use std::io;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::save::{collect, summarise};
 use connmon_analysis::Selection;
 use connmon_record::HostLocation;
 use connmon_render::report::payload::DEFAULT_ROWS;
-use connmon_render::report::{Options, html};
+use connmon_render::report::{PictureOptions, html};
 use connmon_system::memory;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Route {
     /// A page that goes on.
     Live,
     /// Its top, as it is now.
@@ -30,17 +30,17 @@ enum Part {
 
 /// `GET /`: the report as a page that goes on.
 pub(super) async fn page(State(feed): State<Arc<Feed>>) -> Response {
-    answer(feed, Part::Live).await
+    answer(feed, Route::Live).await
 }
 
 /// `GET /top`: what the page says of the recording as a whole, written anew.
 pub(super) async fn top(State(feed): State<Arc<Feed>>) -> Response {
-    answer(feed, Part::Top).await
+    answer(feed, Route::Top).await
 }
 
 /// `GET /report.html`: what `connmon report` writes.
 pub(super) async fn report(State(feed): State<Arc<Feed>>) -> Response {
-    let mut answer = answer(feed, Part::Report).await;
+    let mut answer = answer(feed, Route::Report).await;
     if answer.status() == StatusCode::OK {
         let name = HeaderValue::from_static("attachment; filename=\"connmon-report.html\"");
         answer.headers_mut().insert(header::CONTENT_DISPOSITION, name);
@@ -48,7 +48,7 @@ pub(super) async fn report(State(feed): State<Arc<Feed>>) -> Response {
     answer
 }
 
-async fn answer(feed: Arc<Feed>, part: Part) -> Response {
+async fn answer(feed: Arc<Feed>, part: Route) -> Response {
     feed.ready().await;
     // Closed never: the feed keeps it.
     let Ok(_turn) = feed.renders.acquire().await else { return failed() };
@@ -70,8 +70,8 @@ async fn answer(feed: Arc<Feed>, part: Part) -> Response {
             };
             put(header::CONTENT_TYPE, "text/html; charset=utf-8");
             // The top is put into a page that has its policy.
-            if part != Part::Top {
-                let policy = format!("{}; frame-ancestors 'none'", html::policy(part == Part::Live));
+            if part != Route::Top {
+                let policy = format!("{}; frame-ancestors 'none'", html::policy(part == Route::Live));
                 put(header::CONTENT_SECURITY_POLICY, &policy);
             }
             (headers, Body::from(page)).into_response()
@@ -88,23 +88,23 @@ fn failed() -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be built.")
 }
 
-/// Writes this part of the report of a board.
-fn render(view: View, home: Option<&HostLocation>, part: Part) -> io::Result<Vec<u8>> {
-    let view = if part == Part::Report { view } else { view.until_now() };
+/// Writes this part of the report of a live state.
+fn render(view: View, home: Option<&HostLocation>, part: Route) -> io::Result<Vec<u8>> {
+    let view = if part == Route::Report { view } else { view.until_now() };
     let connections = view.connections.into_iter();
     let mut page = Vec::new();
-    if part == Part::Top {
+    if part == Route::Top {
         let mut summary = summarise(view.runs, connections);
         summary.completeness.note_elsewhere(view.forgotten, view.unseen);
-        html::write_top(&summary, &Options::of(&summary), &mut page)?;
+        html::write_top(&summary, &PictureOptions::for_summary(&summary), &mut page)?;
         return Ok(page);
     }
     let (mut summary, payload) = collect(view.runs, Selection::default(), connections, DEFAULT_ROWS);
     summary.completeness.note_elsewhere(view.forgotten, view.unseen);
-    let recorded = Options::of(&summary);
-    let options = Options { home: home.cloned().or(recorded.home), ..recorded };
+    let recorded = PictureOptions::for_summary(&summary);
+    let options = PictureOptions { home: home.cloned().or(recorded.home), ..recorded };
     match part {
-        Part::Live => html::write_live(&summary, payload, &options, &view.last, &mut page)?,
+        Route::Live => html::write_live(&summary, payload, &options, &view.last, &mut page)?,
         _ => html::write(&summary, payload, &options, &mut page)?,
     }
     Ok(page)

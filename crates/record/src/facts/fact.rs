@@ -20,7 +20,7 @@ pub struct Fact {
     /// The field of the query language that asks for it.
     pub field: &'static str,
     /// Its column in the data of the page.
-    pub page: Option<Page>,
+    pub page: Option<PageColumn>,
     /// What a number counts.
     pub unit: Unit,
     /// What it is.
@@ -86,7 +86,7 @@ pub enum Cell<'a> {
 
 /// A column in the data of the page: a number, or the place of an address in its dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct PageColumn {
     /// Its name there.
     pub name: &'static str,
     /// The column that it is mostly near to, and the one of the packets whose headers it has besides: only the difference is
@@ -96,7 +96,7 @@ pub struct Page {
     pub group: Group,
 }
 
-impl Page {
+impl PageColumn {
     /// Whether it is written as the difference from another.
     pub fn is_beside(&self) -> bool {
         !self.beside[0].is_empty()
@@ -167,7 +167,7 @@ impl Unit {
 
 impl Fact {
     /// The value of a connection.
-    pub fn of<'a>(&self, connection: &'a Connection) -> Cell<'a> {
+    pub fn value_of<'a>(&self, connection: &'a Connection) -> Cell<'a> {
         match &self.source {
             Source::Seen(seen) => seen.cell(&connection.facts),
             Source::Known(read) => read.cell(Some(connection)),
@@ -292,6 +292,6 @@ impl Fact {
 
     /// A column of the page's data whose values are mostly those of another, and of the headers of packets.
     pub(super) const fn beside(self, name: &'static str, beside: [&'static str; 2], group: Group) -> Self {
-        Self { page: Some(Page { name, beside, group }), ..self }
+        Self { page: Some(PageColumn { name, beside, group }), ..self }
     }
 }

@@ -2,8 +2,8 @@
 //! what takes them from the kernel: a recording and a replay are the same to all that comes after.
 
 pub mod file;
+mod observation;
 mod program;
-mod sighting;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::untrusted::{Exactly, exact};
 use crate::{AddressNames, Interface, Timestamp, Untrusted};
+pub use observation::{DnsMessage, FlowId, Hello, Message, Observation};
 pub use program::{Executable, ProgramFacts, Subject};
-pub use sighting::{DnsMessage, FlowId, Hello, Message, Sighting};
 
 /// The first frame: what has to be known to read the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub enum Frame {
     /// A cgroup came to be, or existed before.
     Cgroup(Box<CgroupRecord>),
     /// Something that was said on a connection.
-    Sighting(Box<Sighting>),
+    Observation(Box<Observation>),
     /// Names of addresses that the host keeps, /etc/hosts, and when they were read; time of CLOCK_BOOTTIME.
     Hosts(u64, AddressNames),
     /// What reverse DNS said of addresses, and when; time of CLOCK_BOOTTIME.
@@ -211,7 +211,7 @@ impl Frame {
                     START => Self::Start(serde_json::from_slice(bytes).ok()?),
                     PROCESS => Self::Process(serde_json::from_slice(bytes).ok()?),
                     PROGRAM => Self::Program(serde_json::from_slice(bytes).ok()?),
-                    SIGHTING => Self::Sighting(serde_json::from_slice(bytes).ok()?),
+                    SIGHTING => Self::Observation(serde_json::from_slice(bytes).ok()?),
                     HOSTS => {
                         let (time, names) = serde_json::from_slice(bytes).ok()?;
                         Self::Hosts(time, names)
@@ -258,7 +258,7 @@ impl Frame {
             Self::Cgroup(cgroup) => put(kind::CGROUP, &[bytes_of(&**cgroup)]),
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
             Self::Program(facts) => put(PROGRAM, &[&json(serde_json::to_vec(facts))]),
-            Self::Sighting(sighting) => put(SIGHTING, &[&json(serde_json::to_vec(sighting))]),
+            Self::Observation(observation) => put(SIGHTING, &[&json(serde_json::to_vec(observation))]),
             Self::Hosts(time, names) => put(HOSTS, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
             Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),

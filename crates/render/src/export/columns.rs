@@ -17,7 +17,7 @@ pub(super) fn json(cell: &Cell<'_>) -> Option<serde_json::Value> {
 /// All columns with their cells; without a connection, the columns alone.
 pub(super) fn cells(connection: Option<&Connection>) -> impl Iterator<Item = (&'static str, Cell<'_>)> {
     let columns = FACTS.iter().filter(|fact| !fact.csv.is_empty());
-    columns.map(move |fact| (fact.csv, connection.map_or_else(|| fact.empty(), |of| fact.of(of))))
+    columns.map(move |fact| (fact.csv, connection.map_or_else(|| fact.empty(), |of| fact.value_of(of))))
 }
 
 /// The columns of a process with their cells; without one, the columns alone.
@@ -112,7 +112,7 @@ The store has times as nanoseconds since 1970 in UTC, texts have them in RFC 333
         let json = serde_json::to_value(record(&one)).unwrap();
         let at = |path: &str| json.pointer(&format!("/{}", path.replace('.', "/")));
         for fact in FACTS.iter().filter(|fact| !matches!(fact.source, Source::Structured)) {
-            let value = super::json(&fact.of(&one));
+            let value = super::json(&fact.value_of(&one));
             let found = at(fact.json).filter(|found| !found.is_null());
             // In JSON names and indicators are lists.
             let is_list = found.is_some_and(|found| found.is_array() || found.is_object());

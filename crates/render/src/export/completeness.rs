@@ -11,7 +11,7 @@ use connmon_record::Gap;
 
 /// The counters of loss and what they mean.
 #[derive(Serialize)]
-pub struct Completeness {
+pub struct CompletenessFields {
     complete: bool,
     lost_events: u64,
     lost_connections: u64,
@@ -24,7 +24,7 @@ pub struct Completeness {
     names_missed: u64,
     evicted: u64,
     aggregated_sockets: u64,
-    reconciliation: Reconciliation,
+    reconciliation: ReconciliationFields,
     /// The time that was asked for, what of it was recorded, and, as gaps, what was not.
     asked: Option<Window>,
     recorded: Vec<Window>,
@@ -40,7 +40,7 @@ struct Unattributed {
 }
 
 #[derive(Serialize)]
-struct Reconciliation {
+struct ReconciliationFields {
     compared: u64,
     equal: u64,
     tx_undelivered_bytes: u64,
@@ -55,14 +55,14 @@ struct GapRow {
     reason: String,
 }
 
-impl Completeness {
+impl CompletenessFields {
     /// What the counters mean, a sentence each.
     pub(super) fn words(&self) -> &[String] {
         &self.words
     }
 }
 
-impl From<&connmon_analysis::Completeness> for Completeness {
+impl From<&connmon_analysis::Completeness> for CompletenessFields {
     fn from(completeness: &connmon_analysis::Completeness) -> Self {
         let counters = &completeness.counters;
         let r = &counters.reconciliation;
@@ -87,7 +87,7 @@ impl From<&connmon_analysis::Completeness> for Completeness {
             names_missed: counters.names_missed,
             evicted: counters.evicted,
             aggregated_sockets: counters.aggregated_sockets,
-            reconciliation: Reconciliation {
+            reconciliation: ReconciliationFields {
                 compared: r.compared,
                 equal: r.equal,
                 tx_undelivered_bytes: r.tx_undelivered_bytes,

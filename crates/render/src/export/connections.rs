@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 
 use super::columns;
-use super::completeness::Completeness;
+use super::completeness::CompletenessFields;
 use super::hit::HitFields;
 use super::process::ProcessFields;
 use super::{Closing, Sink};
@@ -20,7 +20,7 @@ use connmon_record::{
 
 /// A connection as one object.
 #[derive(Serialize)]
-pub(super) struct Record<'a> {
+pub(super) struct ConnectionObject<'a> {
     id: i64,
     proto: String,
     family: u8,
@@ -107,7 +107,8 @@ struct Members<'a>(&'static str, &'a Connection);
 
 impl Serialize for Members<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(members(self.0).map(|(name, fact)| (name, columns::json(&fact.of(self.1)))))
+        serializer
+            .collect_map(members(self.0).map(|(name, fact)| (name, columns::json(&fact.value_of(self.1)))))
     }
 }
 
@@ -170,9 +171,9 @@ pub fn process(process: &Process) -> impl Serialize + use<> {
 }
 
 /// The object of a connection.
-pub(super) fn record(connection: &Connection) -> Record<'_> {
+pub(super) fn record(connection: &Connection) -> ConnectionObject<'_> {
     let members_of = |object| Members(object, connection);
-    Record {
+    ConnectionObject {
         id: connection.id,
         proto: connection.proto.name(),
         family: connection.remote.family(),
@@ -263,7 +264,7 @@ struct LastLine<'a> {
 
 #[derive(Serialize)]
 struct Trailer<'a> {
-    completeness: Completeness,
+    completeness: CompletenessFields,
     geo: &'a GeoNotes,
     runs: usize,
     connections: u64,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::columns;
-use super::completeness::Completeness;
+use super::completeness::CompletenessFields;
 use super::hit::HitFields;
 use super::{Closing, Sink, event};
 use connmon_analysis::groups::key::process_name;
@@ -84,7 +84,7 @@ impl<W: Write> Sink for Ecs<W> {
     /// The last event is a measurement: how complete those before it are.
     fn finish(mut self: Box<Self>, closing: &Closing<'_>) -> io::Result<()> {
         let Some(time) = event::last_written(closing.runs) else { return Ok(()) };
-        let completeness = Completeness::from(closing.completeness);
+        let completeness = CompletenessFields::from(closing.completeness);
         let mut event = Event::new(time, "metric", "completeness");
         event.set("message", completeness.words().join(" "));
         event.set("connmon.completeness", json!(completeness));
@@ -286,7 +286,7 @@ fn own(event: &mut Event, c: &Connection) {
     });
     event.set("connmon.traffic", shares.collect::<Vec<_>>());
     for (_, fact) in members("kernel") {
-        if let Some(value) = columns::json(&fact.of(c)) {
+        if let Some(value) = columns::json(&fact.value_of(c)) {
             event.set(&format!("connmon.{}", fact.json), value);
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::connections::{Record, record};
+use super::connections::{ConnectionObject, record};
 use super::hit::HitFields;
 use super::text::write_wrapped;
 use connmon_analysis::Indicators;
@@ -43,7 +43,7 @@ impl ListFields {
 
 impl IndicatorFields {
     /// `None` where no list was ever asked.
-    pub(super) fn of(indicators: &Indicators) -> Option<Self> {
+    pub(super) fn from_indicators(indicators: &Indicators) -> Option<Self> {
         let words = indicators.words()?;
         let lists =
             indicators.lists().map(|(list, connections)| ListFields::new(list, connections)).collect();
@@ -91,7 +91,7 @@ pub fn write_json(connection: &Connection, hits: &[Hit], out: &mut impl Write) -
     #[derive(Serialize)]
     struct Found<'a> {
         hits: Vec<HitFields<'a>>,
-        connection: Record<'a>,
+        connection: ConnectionObject<'a>,
     }
     let found = Found { hits: hits.iter().map(HitFields::from).collect(), connection: record(connection) };
     Ok(serde_json::to_writer(out, &found)?)
@@ -102,5 +102,5 @@ pub fn write_json(connection: &Connection, hits: &[Hit], out: &mut impl Write) -
 /// # Errors
 /// The writer's.
 pub fn write_json_lists(indicators: &Indicators, out: &mut impl Write) -> io::Result<()> {
-    Ok(serde_json::to_writer(out, &IndicatorFields::of(indicators))?)
+    Ok(serde_json::to_writer(out, &IndicatorFields::from_indicators(indicators))?)
 }

@@ -11,7 +11,7 @@ use connmon_analysis::groups::key::process_name;
 use connmon_record::{Lookup, Untrusted, Zone, display_safe};
 
 #[derive(Serialize)]
-struct Record<'a> {
+struct LookupObject<'a> {
     time: String,
     answered: Option<String>,
     process: Option<Asker<'a>>,
@@ -42,7 +42,7 @@ struct Answer<'a> {
 /// # Errors
 /// The writer's.
 pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
-    let record = Record {
+    let record = LookupObject {
         time: lookup.time.to_string(),
         answered: lookup.answered.map(|time| time.to_string()),
         process: lookup.process.as_deref().map(Asker::from),

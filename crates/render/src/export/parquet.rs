@@ -13,7 +13,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
 use super::columns::cells;
-use super::completeness::Completeness;
+use super::completeness::CompletenessFields;
 use super::{Closing, Sink};
 use connmon_record::facts::Cell;
 use connmon_record::{Connection, Run, display_safe};
@@ -26,13 +26,13 @@ const MOST_TEXT: usize = 16 << 20;
 /// The export. Every column may be empty.
 pub struct Parquet<W: Write + Send> {
     file: SerializedFileWriter<W>,
-    columns: Vec<Column>,
+    columns: Vec<ColumnBuffer>,
     rows: usize,
     text: usize,
 }
 
 /// The cells of a column that are not written yet: for each row 1 if there is a value and 0 if not, and the values.
-struct Column {
+struct ColumnBuffer {
     levels: Vec<i16>,
     values: Values,
 }
@@ -60,7 +60,7 @@ impl<W: Write + Send> Parquet<W> {
             .set_created_by(concat!("connmon version ", env!("CARGO_PKG_VERSION")).into())
             .build();
         let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(error)?;
-        let columns = cells(None).map(|(_, cell)| Column::of(&cell)).collect();
+        let columns = cells(None).map(|(_, cell)| ColumnBuffer::for_cell(&cell)).collect();
         Ok(Self { file, columns, rows: 0, text: 0 })
     }
 
@@ -94,7 +94,7 @@ impl<W: Write + Send> Sink for Parquet<W> {
     /// How complete the rows are is in the file's own metadata.
     fn finish(mut self: Box<Self>, closing: &Closing<'_>) -> io::Result<()> {
         self.flush().map_err(error)?;
-        let completeness = serde_json::to_string(&Completeness::from(closing.completeness))?;
+        let completeness = serde_json::to_string(&CompletenessFields::from(closing.completeness))?;
         let geo = serde_json::to_string(closing.geo)?;
         for (key, value) in [("connmon.completeness", completeness), ("connmon.geo", geo)] {
             self.file.append_key_value_metadata(KeyValue::new(key.into(), value));
@@ -116,9 +116,9 @@ fn field(name: &str, cell: &Cell<'_>) -> Result<Arc<Type>> {
     builder.with_logical_type(logical).build().map(Arc::new)
 }
 
-impl Column {
+impl ColumnBuffer {
     /// An empty column for cells such as this one.
-    fn of(cell: &Cell<'_>) -> Self {
+    fn for_cell(cell: &Cell<'_>) -> Self {
         let values = match cell {
             Cell::Text(_) => Values::Text(Vec::new()),
             Cell::Count(_) | Cell::Time(_) => Values::Whole(Vec::new()),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::connections::{Record, record};
+use super::connections::{ConnectionObject, record};
 use super::process::ProcessFields;
 use connmon_analysis::format::{bytes, count, duration, grouped};
 use connmon_analysis::groups::key::process_name;
@@ -19,7 +19,7 @@ use connmon_record::{
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
-    record: Record<'a>,
+    record: ConnectionObject<'a>,
     processes: Vec<ProcessFields>,
     run: Option<RunFields<'a>>,
 }

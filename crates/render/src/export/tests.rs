@@ -13,7 +13,8 @@ use connmon_analysis::{Completeness, GeoNotes, Selection};
 use connmon_fixtures::{SECOND, START, connection, process, run};
 use connmon_record::{
     Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Hit, IndicatorKind, IndicatorList,
-    Location, Name, NameSource, Observed, Place, Process, Proto, Run, Timestamp, Wire, community_id,
+    Location, Name, NameSource, ObservedService, Process, Proto, Run, Timestamp, Wire, Workload,
+    community_id,
 };
 
 /// What a format makes of connections.
@@ -24,8 +25,8 @@ fn export<'a>(
 ) {
     let runs = [run(1, 0)];
     let selection = Selection::default();
-    let completeness = Completeness::of(&runs, &selection);
-    let geo = GeoNotes::of(&runs);
+    let completeness = Completeness::from_runs(&runs, &selection);
+    let geo = GeoNotes::from_runs(&runs);
     let mut sink = make(out, &runs);
     for connection in connections {
         sink.connection(Some(&runs[0]), connection).unwrap();
@@ -86,7 +87,7 @@ fn all_named(text: &str) -> Connection {
         cwd: text.into(),
         cgroup: text.into(),
         exe_hash: ExeHash::Sha256(text.into()),
-        place: Place {
+        place: Workload {
             unit: Some(text.into()),
             slice: Some(text.into()),
             container: Some(container),
@@ -110,7 +111,7 @@ fn all_named(text: &str) -> Connection {
         },
         hits: vec![hit],
         names: vec![name(text, NameSource::Sni)],
-        observed: Some(Observed { service: text.into(), alpn: vec![text.into()] }),
+        observed: Some(ObservedService { service: text.into(), alpn: vec![text.into()] }),
         country: Some(text.into()),
         place: Some(Arc::new(Location {
             region: Some(text.into()),
@@ -291,7 +292,7 @@ fn a_time_that_was_not_seen_is_not_told() {
 #[test]
 fn what_was_observed_is_where_each_target_looks_for_it() {
     let mut seen = connection(1, 0, &process(7, 7, "x"), "8.8.8.8:443", 1, 2);
-    seen.observed = Some(Observed { service: "tls".into(), alpn: vec!["h2".into()] });
+    seen.observed = Some(ObservedService { service: "tls".into(), alpn: vec!["h2".into()] });
     seen.names = vec![name("example.org", NameSource::Sni), name("cdn.example.net", NameSource::Dns)];
     assert_eq!(conn_log(seen.clone())["service"], "ssl");
     let event = |connection| -> serde_json::Value {

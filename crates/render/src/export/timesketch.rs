@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::columns::{self, cells};
-use super::completeness::Completeness;
+use super::completeness::CompletenessFields;
 use super::{Closing, Sink, event};
 use connmon_record::{Connection, End, Run, Timestamp, display_safe};
 
@@ -56,7 +56,7 @@ impl<W: Write> Sink for Timesketch<W> {
     /// How complete the events are is an event at the end of the recordings.
     fn finish(mut self: Box<Self>, closing: &Closing<'_>) -> io::Result<()> {
         let Some(time) = event::last_written(closing.runs) else { return Ok(()) };
-        let completeness = Completeness::from(closing.completeness);
+        let completeness = CompletenessFields::from(closing.completeness);
         let message = completeness.words().join(" ");
         let mut fields = Map::new();
         fields.insert("data_type".into(), "connmon:completeness".into());

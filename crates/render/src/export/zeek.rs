@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::completeness::Completeness;
+use super::completeness::CompletenessFields;
 use super::{Closing, Sink, event};
 use connmon_record::{Connection, Direction, End, Endpoint, Proto, Run, Timestamp, community_id};
 
@@ -231,7 +231,7 @@ impl<W: Write> Sink for Tsv<W> {
     fn finish(mut self: Box<Self>, closing: &Closing<'_>) -> io::Result<()> {
         writeln!(self.out, "#close\t{}", stamp(event::last_written(closing.runs)))?;
         self.out.write_all(b"#connmon\t")?;
-        serde_json::to_writer(&mut self.out, &Completeness::from(closing.completeness))?;
+        serde_json::to_writer(&mut self.out, &CompletenessFields::from(closing.completeness))?;
         self.out.write_all(b"\n")
     }
 }

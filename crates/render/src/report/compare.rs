@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::html::{Markup, STYLE};
 use super::json::{figures, gaps};
-use connmon_analysis::compare::{Change, Comparison, Difference};
+use connmon_analysis::compare::{Change, Difference, SummaryComparison};
 use connmon_analysis::format::{bytes, clock, count, date, grouped};
 use connmon_analysis::{Completeness, Statement, Verdict};
 use connmon_record::{display_safe, json_safe};
@@ -20,7 +20,7 @@ const ROWS: usize = 200;
 
 #[derive(Template)]
 #[template(path = "compare.html")]
-struct Page {
+struct ComparisonPage {
     policy: String,
     style: Markup,
     version: &'static str,
@@ -39,11 +39,11 @@ struct Side {
 struct Section {
     title: &'static str,
     note: String,
-    rows: Vec<Row>,
+    rows: Vec<ComparisonRow>,
     rest: String,
 }
 
-struct Row {
+struct ComparisonRow {
     change: &'static str,
     name: String,
     before: String,
@@ -55,9 +55,9 @@ struct Row {
 ///
 /// # Errors
 /// The writer's.
-pub fn html(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+pub fn html(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
-    let page = Page {
+    let page = ComparisonPage {
         policy: format!(
             "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
         ),
@@ -70,7 +70,7 @@ pub fn html(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -
     writeln!(out)
 }
 
-fn sides(comparison: &Comparison, names: [&String; 2]) -> Vec<Side> {
+fn sides(comparison: &SummaryComparison, names: [&String; 2]) -> Vec<Side> {
     let side = |place: usize| Side {
         name: display_safe(names[place]).into_owned(),
         window: comparison.windows[place].map_or_else(String::new, |window| {
@@ -129,8 +129,8 @@ fn section(section: &connmon_analysis::compare::Section) -> Section {
     }
 }
 
-fn row(one: &Difference) -> Row {
-    Row {
+fn row(one: &Difference) -> ComparisonRow {
+    ComparisonRow {
         change: one.change.name(),
         name: display_safe(&one.name).into_owned(),
         before: bytes(one.before.bytes()),
@@ -143,7 +143,7 @@ fn row(one: &Difference) -> Row {
 ///
 /// # Errors
 /// The writer's.
-pub fn text(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+pub fn text(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
     for (title, side) in ["before", "after "].into_iter().zip(sides(comparison, names)) {
         let caution = if side.caution.is_empty() { String::new() } else { format!(". {}", side.caution) };
         writeln!(out, "{title} {}: {}; {}{caution}", side.name, side.window, side.figures)?;
@@ -168,7 +168,7 @@ pub fn text(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -
 ///
 /// # Errors
 /// The writer's.
-pub fn json(comparison: &Comparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+pub fn json(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
     let side = |place: usize| {
         json!({
             "name": names[place],

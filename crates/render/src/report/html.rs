@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{Digesting, Manifest};
 use super::payload::Payload;
-use super::{Options, svg};
+use super::{PictureOptions, svg};
 use connmon_analysis::format;
 use connmon_analysis::{GeoNotes, Summary};
 use connmon_record::json_safe;
@@ -56,7 +56,7 @@ pub const END: &str = "</script>";
 pub fn write(
     summary: &Summary,
     payload: Payload,
-    options: &Options,
+    options: &PictureOptions,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     write_page(summary, payload, options, None, out)
@@ -70,7 +70,7 @@ pub fn write(
 pub fn write_live(
     summary: &Summary,
     payload: Payload,
-    options: &Options,
+    options: &PictureOptions,
     last: &str,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
@@ -81,20 +81,20 @@ pub fn write_live(
 ///
 /// # Errors
 /// The writer's.
-pub fn write_top(summary: &Summary, options: &Options, out: &mut impl Write) -> io::Result<()> {
-    let top = Top::new(summary, options, &GeoNotes::of(&summary.runs), String::new());
+pub fn write_top(summary: &Summary, options: &PictureOptions, out: &mut impl Write) -> io::Result<()> {
+    let top = Top::new(summary, options, &GeoNotes::from_runs(&summary.runs), String::new());
     TopOnly { top }.write_into(out)
 }
 
 fn write_page(
     summary: &Summary,
     payload: Payload,
-    options: &Options,
+    options: &PictureOptions,
     live: Option<&str>,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     let mut page = Digesting::new(out);
-    Page::new(summary, &payload, options, live).write_into(&mut page)?;
+    ReportPage::new(summary, &payload, options, live).write_into(&mut page)?;
     page.write_all(b"\n")?;
     page.write_all(DATA.as_bytes())?;
     let mut data = Digesting::new(EncoderWriter::new(&mut page, &STANDARD));
@@ -124,7 +124,7 @@ impl HtmlSafe for Markup {}
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page {
+struct ReportPage {
     policy: Markup,
     style: Markup,
     early: Markup,
@@ -160,9 +160,9 @@ struct TrayLine {
     connections: String,
 }
 
-impl Page {
-    fn new(summary: &Summary, payload: &Payload, options: &Options, live: Option<&str>) -> Self {
-        let geo = GeoNotes::of(&summary.runs);
+impl ReportPage {
+    fn new(summary: &Summary, payload: &Payload, options: &PictureOptions, live: Option<&str>) -> Self {
+        let geo = GeoNotes::from_runs(&summary.runs);
         let wording = places::wording(&geo);
         Self {
             policy: Markup(policy(live.is_some())),

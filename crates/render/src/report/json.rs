@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::Options;
-use connmon_analysis::{ClockStepRow, Completeness, Figures, Summary};
+use super::PictureOptions;
+use connmon_analysis::{ClockStepRow, Completeness, GroupFigures, Summary};
 use connmon_record::untrusted::Exactly;
 use connmon_record::{Gap, Service, json_safe};
 
@@ -13,7 +13,7 @@ use connmon_record::{Gap, Service, json_safe};
 ///
 /// # Errors
 /// The writer's.
-pub fn write(summary: &Summary, options: &Options, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let object = json!({
         "title": options.title,
         "case": options.case,
@@ -89,7 +89,7 @@ fn remotes(summary: &Summary) -> Vec<Value> {
 }
 
 /// The figures of something.
-pub(super) fn figures(of: &Figures) -> Value {
+pub(super) fn figures(of: &GroupFigures) -> Value {
     json!({
         "connections": of.connections, "failed": of.failed, "inbound": of.inbound, "inexact": of.inexact,
         "tx_bytes": of.tx_bytes, "rx_bytes": of.rx_bytes,
@@ -97,7 +97,7 @@ pub(super) fn figures(of: &Figures) -> Value {
 }
 
 /// An object with figures.
-fn with(of: &Figures, mut object: Value) -> Value {
+fn with(of: &GroupFigures, mut object: Value) -> Value {
     if let (Some(object), Value::Object(figures)) = (object.as_object_mut(), figures(of)) {
         object.extend(figures);
     }

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Options;
+use super::PictureOptions;
 use super::payload::Written;
 use connmon_analysis::Summary;
-use connmon_record::{Completeness, GeoDatabase, Run, Timestamp, hex};
+use connmon_record::{GeoDatabase, LossCounters, Run, Timestamp, hex};
 
 /// The name of this form of manifest.
 const FORMAT: &str = "connmon-manifest-1";
@@ -89,7 +89,7 @@ impl Manifest {
     /// The manifest of a report.
     pub(super) fn new(
         summary: &Summary,
-        options: &Options,
+        options: &PictureOptions,
         written: Written,
         data: Part,
         page: Part,
@@ -118,7 +118,7 @@ impl Manifest {
 
 impl Recording {
     fn new(run: &Run) -> Self {
-        let Completeness { lost_events, lost_connections, lost_processes, .. } = run.completeness;
+        let LossCounters { lost_events, lost_connections, lost_processes, .. } = run.completeness;
         let text = |time: Timestamp| time.to_string();
         Self {
             id: run.id,

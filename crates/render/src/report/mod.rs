@@ -24,7 +24,7 @@ use connmon_record::{HostLocation, Timestamp};
 
 /// What a report shows besides the summary.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct PictureOptions {
     /// When the report is made; `None` leaves it out, for output that must not change.
     pub made: Option<Timestamp>,
     /// Where this host stands, if that is known.
@@ -43,9 +43,9 @@ pub struct Options {
     pub findings: Vec<Finding>,
 }
 
-impl Options {
+impl PictureOptions {
     /// Options for a summary: the host stands where its recordings say, and nothing is known of the time before.
-    pub fn of(summary: &Summary) -> Self {
+    pub fn for_summary(summary: &Summary) -> Self {
         Self {
             home: location_of(&summary.runs).cloned(),
             rows: 60,

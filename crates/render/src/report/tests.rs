@@ -3,10 +3,10 @@
 use super::payload::Payload;
 use super::svg::Frame;
 use super::verify::verify;
-use super::{Options, html, svg};
+use super::{PictureOptions, html, svg};
 use connmon_analysis::Summary;
-use connmon_analysis::lanes::Lanes;
 use connmon_analysis::summarize as summary;
+use connmon_analysis::timeline_rows::TimelineRows;
 use connmon_fixtures::{START, connection, run};
 use connmon_record::{Coordinates, Gap, GeoDatabase, HostLocation, Location, Process, Timestamp};
 
@@ -16,8 +16,8 @@ fn varied() -> Summary {
     summary(runs, connections)
 }
 
-fn options() -> Options {
-    Options { made: Some(Timestamp(START)), rows: 200, ..Options::default() }
+fn options() -> PictureOptions {
+    PictureOptions { made: Some(Timestamp(START)), rows: 200, ..PictureOptions::default() }
 }
 
 fn home(label: &str, country_only: bool) -> HostLocation {
@@ -37,12 +37,12 @@ fn place(city: &str, latitude: f64, longitude: f64) -> Option<std::sync::Arc<Loc
     }))
 }
 
-fn page(summary: &Summary, options: &Options) -> String {
+fn page(summary: &Summary, options: &PictureOptions) -> String {
     String::from_utf8(file(summary, options, 100)).unwrap()
 }
 
 /// The page, with at most so many connections in its data.
-fn file(summary: &Summary, options: &Options, rows: usize) -> Vec<u8> {
+fn file(summary: &Summary, options: &PictureOptions, rows: usize) -> Vec<u8> {
     let mut payload = Payload::new(&summary.runs, rows);
     summary.connections.rows.iter().for_each(|kept| payload.add(kept.run, &kept.connection));
     let mut bytes = Vec::new();
@@ -85,7 +85,7 @@ fn the_page_is_as_agreed() {
 fn the_maps_are_as_agreed() {
     let home = home("Hamburg", false);
     golden("map.svg", &brief(&svg::map(&varied(), &options(), Frame::Standalone)));
-    let placed = Options { home: Some(home), ..options() };
+    let placed = PictureOptions { home: Some(home), ..options() };
     golden("map-home.svg", &brief(&svg::map(&varied(), &placed, Frame::Standalone)));
 }
 
@@ -118,7 +118,7 @@ fn cities_are_dots_and_the_rest_of_a_country_a_ring() {
             located(4, "193.0.6.139:443", "NL", place("Amsterdam", 52.37, 4.9)),
         ],
     );
-    let options = Options::of(&summary);
+    let options = PictureOptions::for_summary(&summary);
     assert!(options.home.is_some());
     let page = page(&summary, &options);
     for words in [
@@ -212,11 +212,12 @@ fn poisoned(text: &str) -> Summary {
 
 #[test]
 fn hostile_names_stay_text() {
-    let harmless = page(&poisoned("harmless"), &Options { home: Some(home("harmless", false)), ..options() });
+    let harmless =
+        page(&poisoned("harmless"), &PictureOptions { home: Some(home("harmless", false)), ..options() });
     let tags = |page: &str| page.matches('<').count();
     for text in HOSTILE {
         let home = home(text, false);
-        let options = Options { home: Some(home.clone()), ..options() };
+        let options = PictureOptions { home: Some(home.clone()), ..options() };
         let page = page(&poisoned(text), &options);
         assert_eq!(tags(&page), tags(&harmless), "{text:?} made markup");
         assert_eq!(page.matches("<script").count(), 4, "{text:?}");
@@ -234,7 +235,7 @@ fn hostile_names_stay_text() {
             assert!(!page.contains(forbidden), "{text:?} put {forbidden:?} into the page");
         }
         for frame in [Frame::Standalone, Frame::Page] {
-            let placed = Options { home: Some(home.clone()), ..options.clone() };
+            let placed = PictureOptions { home: Some(home.clone()), ..options.clone() };
             let picture = svg::map(&poisoned(text), &placed, frame);
             let document = roxmltree::Document::parse(&picture).expect("well-formed");
             assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
@@ -354,9 +355,10 @@ fn whatever_is_altered_is_found() {
 fn all_pictures_hold_hostile_names() {
     for text in HOSTILE {
         let summary = poisoned(text);
-        let mut lanes = Lanes::new(summary.window.unwrap(), 60);
-        summary.connections.rows.iter().for_each(|kept| lanes.add(&kept.connection));
-        for picture in [svg::timeline(&summary, &lanes.finish()), svg::hilbert(&summary), svg::bars(&summary)]
+        let mut timeline_rows = TimelineRows::new(summary.window.unwrap(), 60);
+        summary.connections.rows.iter().for_each(|kept| timeline_rows.add(&kept.connection));
+        for picture in
+            [svg::timeline(&summary, &timeline_rows.finish()), svg::hilbert(&summary), svg::bars(&summary)]
         {
             let document = roxmltree::Document::parse(&picture).unwrap_or_else(|e| panic!("{text:?}: {e}"));
             assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
@@ -369,14 +371,14 @@ fn all_pictures_hold_hostile_names() {
 #[test]
 fn the_other_pictures_are_as_agreed() {
     let summary = varied();
-    let mut lanes = Lanes::new(summary.window.unwrap(), 60);
-    summary.connections.rows.iter().for_each(|kept| lanes.add(&kept.connection));
-    let (step, lanes) = (lanes.step_ns(), lanes.finish());
-    golden("timeline.svg", &brief(&svg::timeline(&summary, &lanes)));
+    let mut timeline_rows = TimelineRows::new(summary.window.unwrap(), 60);
+    summary.connections.rows.iter().for_each(|kept| timeline_rows.add(&kept.connection));
+    let (step, timeline_rows) = (timeline_rows.step_ns(), timeline_rows.finish());
+    golden("timeline.svg", &brief(&svg::timeline(&summary, &timeline_rows)));
     golden("hilbert.svg", &brief(&svg::hilbert(&summary)));
     golden("bars.svg", &brief(&svg::bars(&summary)));
     let mut out = Vec::new();
-    super::text::write(&summary, &lanes, step, &mut out).unwrap();
+    super::text::write(&summary, &timeline_rows, step, &mut out).unwrap();
     golden("report.txt", &String::from_utf8(out).unwrap());
     let mut out = Vec::new();
     super::json::write(&summary, &options(), &mut out).unwrap();

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use unicode_width::UnicodeWidthStr;
 
 use connmon_analysis::format::{bytes, clock, count, date, duration, grouped};
-use connmon_analysis::lanes::{Cell, Lane};
+use connmon_analysis::timeline_rows::{TimelineCell, TimelineRow};
 use connmon_analysis::{RemoteRow, Summary};
 use connmon_record::{Service, display_safe};
 
@@ -23,20 +23,20 @@ const TOP: usize = 10;
 /// The writer's.
 pub fn write(
     summary: &Summary,
-    lanes: &[Lane],
+    timeline_rows: &[TimelineRow],
     step_ns: u64,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     head(summary, step_ns, out)?;
     let rows: Rows<'_> = summary.remotes.iter().map(|row| (row.ip, row)).collect();
-    let names: Vec<String> = lanes.iter().map(|lane| name(&rows, lane)).collect();
+    let names: Vec<String> = timeline_rows.iter().map(|timeline_row| name(&rows, timeline_row)).collect();
     let widest = names.iter().map(|name| name.width()).max().unwrap_or(0).min(48);
-    for (lane, name) in lanes.iter().zip(&names) {
-        let cells: String = lane.cells.iter().map(|cell| cell.symbol()).collect();
+    for (timeline_row, name) in timeline_rows.iter().zip(&names) {
+        let cells: String = timeline_row.cells.iter().map(|cell| cell.symbol()).collect();
         let room = " ".repeat(widest.saturating_sub(name.width()));
-        writeln!(out, "{name}{room}  {cells}  [{}]", about(&rows, lane))?;
+        writeln!(out, "{name}{room}  {cells}  [{}]", about(&rows, timeline_row))?;
     }
-    statistics(summary, &rows, lanes, out)?;
+    statistics(summary, &rows, timeline_rows, out)?;
     completeness(summary, out)
 }
 
@@ -59,25 +59,35 @@ fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io:
     if !summary.selection.filter.is_empty() {
         writeln!(out, "filter: {}", display_safe(&summary.selection.filter))?;
     }
-    let legend = [Cell::New, Cell::Active, Cell::Listen, Cell::Closed, Cell::Empty].map(Cell::symbol);
+    let legend = [
+        TimelineCell::New,
+        TimelineCell::Active,
+        TimelineCell::Listen,
+        TimelineCell::Closed,
+        TimelineCell::Empty,
+    ]
+    .map(TimelineCell::symbol);
     let [new, active, listen, closed, empty] = legend;
     writeln!(out, "\n{new} new  {active} active  {listen} listen  {closed} closed  {empty} none\n")
 }
 
 /// The address, and a name of it.
-fn name(rows: &Rows<'_>, lane: &Lane) -> String {
-    let name = rows.get(&lane.ip).and_then(|row| row.names.first());
-    name.map_or_else(|| lane.ip.to_string(), |name| format!("{} {}", lane.ip, display_safe(name)))
+fn name(rows: &Rows<'_>, timeline_row: &TimelineRow) -> String {
+    let name = rows.get(&timeline_row.ip).and_then(|row| row.names.first());
+    name.map_or_else(
+        || timeline_row.ip.to_string(),
+        |name| format!("{} {}", timeline_row.ip, display_safe(name)),
+    )
 }
 
 /// Country, network, state and ports.
-fn about(rows: &Rows<'_>, lane: &Lane) -> String {
+fn about(rows: &Rows<'_>, timeline_row: &TimelineRow) -> String {
     let mut parts = Vec::new();
-    if let Some(row) = rows.get(&lane.ip) {
+    if let Some(row) = rows.get(&timeline_row.ip) {
         parts.extend(row.country.as_deref().map(|code| display_safe(code).into_owned()));
         let network = row.place.as_deref().map(|place| place.network()).unwrap_or_default();
         parts.extend((!network.is_empty()).then(|| display_safe(&network).into_owned()));
-        parts.push(if lane.open { "ACTIVE" } else { "CLOSED" }.to_owned());
+        parts.push(if timeline_row.open { "ACTIVE" } else { "CLOSED" }.to_owned());
         let ports: Vec<String> = row
             .services
             .iter()
@@ -95,42 +105,42 @@ fn about(rows: &Rows<'_>, lane: &Lane) -> String {
 fn statistics(
     summary: &Summary,
     rows: &Rows<'_>,
-    lanes: &[Lane],
+    timeline_rows: &[TimelineRow],
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     writeln!(out, "\nStatistics")?;
-    for lane in lanes {
-        let Some(row) = rows.get(&lane.ip) else { continue };
+    for timeline_row in timeline_rows {
+        let Some(row) = rows.get(&timeline_row.ip) else { continue };
         writeln!(
             out,
             "  {}: first seen {} {}, last {} {}, open {:.0} % of the time, {}{}, {} sent, {} received",
-            lane.ip,
+            timeline_row.ip,
             date(row.first_seen),
             clock(row.first_seen),
             date(row.last_seen),
             clock(row.last_seen),
-            lane.share() * 100.0,
-            count(lane.figures.connections, "connection", "connections"),
-            if lane.figures.failed > 0 {
-                format!(" ({} failed)", grouped(lane.figures.failed))
+            timeline_row.share() * 100.0,
+            count(timeline_row.figures.connections, "connection", "connections"),
+            if timeline_row.figures.failed > 0 {
+                format!(" ({} failed)", grouped(timeline_row.figures.failed))
             } else {
                 String::new()
             },
-            bytes(lane.figures.tx_bytes),
-            bytes(lane.figures.rx_bytes)
+            bytes(timeline_row.figures.tx_bytes),
+            bytes(timeline_row.figures.rx_bytes)
         )?;
     }
     writeln!(out, "\nMost active, by the time something was open")?;
-    let mut ranked: Vec<&Lane> = lanes.iter().collect();
+    let mut ranked: Vec<&TimelineRow> = timeline_rows.iter().collect();
     ranked.sort_by(|a, b| b.share().total_cmp(&a.share()).then(b.figures.bytes().cmp(&a.figures.bytes())));
-    for (place, lane) in ranked.into_iter().take(TOP).enumerate() {
+    for (place, timeline_row) in ranked.into_iter().take(TOP).enumerate() {
         writeln!(
             out,
             "  {:2}. {} {:.0} %, {}",
             place + 1,
-            name(rows, lane),
-            lane.share() * 100.0,
-            bytes(lane.figures.bytes())
+            name(rows, timeline_row),
+            timeline_row.share() * 100.0,
+            bytes(timeline_row.figures.bytes())
         )?;
     }
     let figures = &summary.totals.figures;

@@ -59,7 +59,7 @@ const COMPARISON: &str = "<title>Comparison · connmon</title>";
 
 /// The part of the header that is compared.
 #[derive(Deserialize)]
-struct Header {
+struct PayloadHeader {
     rows: u64,
 }
 
@@ -97,7 +97,7 @@ pub fn verify(file: &[u8]) -> Result<Verified, NoReport> {
     let length = find(&page[start..], END.as_bytes()).ok_or(NoReport::Data)?;
     // What is no base64 any more has no bytes, so its digest is another one.
     let data = STANDARD.decode(&page[start..start + length]).unwrap_or_default();
-    let behind = Behind::of(page, &rest[end + END.len()..]);
+    let behind = AfterManifest::examine(page, &rest[end + END.len()..]);
     Ok(Verified {
         page: part_of(page),
         rows: rows(&data),
@@ -119,20 +119,20 @@ fn rows(data: &[u8]) -> Option<u64> {
     decoder.by_ref().take(u32::from_le_bytes(length).into()).read_to_end(&mut header).ok()?;
     // To the end, because only there stands the checksum.
     std::io::copy(&mut decoder, &mut std::io::sink()).ok()?;
-    serde_json::from_slice::<Header>(&header).ok().map(|header| header.rows)
+    serde_json::from_slice::<PayloadHeader>(&header).ok().map(|header| header.rows)
 }
 
 /// What stands behind the manifest.
 #[derive(Default)]
-struct Behind {
+struct AfterManifest {
     script: bool,
     added: [u64; 2],
     cut: bool,
 }
 
-impl Behind {
+impl AfterManifest {
     /// Looks for the script with the digest that the page names, and at what is before and after it.
-    fn of(page: &[u8], rest: &[u8]) -> Self {
+    fn examine(page: &[u8], rest: &[u8]) -> Self {
         let none = Self { cut: true, ..Self::default() };
         let Some(at) = find(rest, BEGIN.as_bytes()) else { return none };
         let start = at + BEGIN.len();

@@ -4,7 +4,7 @@ use super::*;
 use connmon_record::Untrusted;
 
 /// What a stream says that comes in one piece, and in pieces of one byte.
-fn said(stream: &[u8]) -> Vec<Message> {
+fn messages_of(stream: &[u8]) -> Vec<Message> {
     let mut sniffer = Sniffer::default();
     let at_once = messages(&mut sniffer, head(class::OPENING, proto::TCP), stream);
     let mut slowly = Vec::new();
@@ -75,7 +75,7 @@ fn hosts_of_requests() {
         ("GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nHost: ws.example\r\n\r\n", http(Some("ws.example"))),
         ("EHLO mail.example\r\nGET / HTTP/1.1\r\nHost: body.example\r\n\r\n", vec![]),
     ] {
-        assert_eq!(said(request.as_bytes()), expected, "{request:?}");
+        assert_eq!(messages_of(request.as_bytes()), expected, "{request:?}");
     }
 }
 
@@ -174,7 +174,7 @@ fn a_client_hello_in_records() {
             stream.extend((part.len() as u16).to_be_bytes());
             stream.extend(part);
         }
-        assert_eq!(said(&stream), [Message::Tls(hello("records.example", &[]))], "records of {size}");
+        assert_eq!(messages_of(&stream), [Message::Tls(hello("records.example", &[]))], "records of {size}");
     }
 }
 

@@ -17,7 +17,7 @@ fn in_pieces(parts: &[Vec<u8>], size: usize) -> (Vec<Message>, u64) {
     (found, sniffer.unread())
 }
 
-fn said(parts: &[Vec<u8>]) -> Vec<Message> {
+fn messages_of(parts: &[Vec<u8>]) -> Vec<Message> {
     let at_once = in_pieces(parts, usize::MAX);
     for size in [1, 2, 3, 7, 100] {
         assert_eq!(in_pieces(parts, size), at_once, "pieces of {size}");
@@ -55,7 +55,7 @@ fn socks_in_any_pieces() {
     ] {
         let parts: Vec<Vec<u8>> = parts.into_iter().map(<[u8]>::to_vec).chain([tls.clone()]).collect();
         let expected = [socks(host), Message::Tls(hello("inner.example", &[]))];
-        assert_eq!(said(&parts), expected, "{parts:?}");
+        assert_eq!(messages_of(&parts), expected, "{parts:?}");
     }
 }
 
@@ -81,12 +81,12 @@ fn tls_within_tds() {
     let options = [&[0, 0, 26, 0, 6, 1, 0, 32, 0, 1, 255][..], &[17; 30]].concat();
     let tls = client_hello("sql.example", &[]);
     let expected = [Message::Tls(hello("sql.example", &[]))];
-    assert_eq!(said(&[tds(&options, true), tds(&tls, true)]), expected);
+    assert_eq!(messages_of(&[tds(&options, true), tds(&tls, true)]), expected);
     // In packets that are smaller than it.
     for size in [16, 100] {
         let last = tls.len().div_ceil(size) - 1;
         let packets = tls.chunks(size).enumerate().map(|(nth, part)| tds(part, nth == last));
-        assert_eq!(said(&[vec![tds(&options, true)], packets.collect()].concat()), expected, "{size}");
+        assert_eq!(messages_of(&[vec![tds(&options, true)], packets.collect()].concat()), expected, "{size}");
     }
 }
 
@@ -108,8 +108,11 @@ fn the_proxy_protocol_with_more() {
         proxy2(0, &[]),
         b"PROXY TCP6 2001:db8::1 2001:db8::2 5 443\r\n".to_vec(),
     ] {
-        assert_eq!(said(&[prelude.clone(), tls.clone()]), [Message::Tls(hello("behind.example", &[]))]);
-        assert_eq!(said(&[prelude, http.clone()]), [Message::Http(Some("web.example".into()))]);
+        assert_eq!(
+            messages_of(&[prelude.clone(), tls.clone()]),
+            [Message::Tls(hello("behind.example", &[]))]
+        );
+        assert_eq!(messages_of(&[prelude, http.clone()]), [Message::Http(Some("web.example".into()))]);
     }
 }
 
@@ -122,15 +125,15 @@ fn several_hosts_behind_a_proxy() {
         format!("POST http://post.example/ HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     let proxied = |host: &str| Message::HttpProxy(Some(host.into()));
     let parts = [get("a.example"), get("b.example"), post, body, get("c.example:81")];
-    assert_eq!(said(&parts), ["a.example", "b.example", "post.example", "c.example"].map(proxied));
+    assert_eq!(messages_of(&parts), ["a.example", "b.example", "post.example", "c.example"].map(proxied));
     // A body in chunks, also one that only looks like another request; behind one that is none, nothing is read.
     let chunks = b"POST http://d.example/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     let no = get("no.example");
     let body =
         [format!("{:X};ext\r\n", no.len()).as_bytes(), &no, b"\r\n5\nhello\n0\r\nA: b\r\n\r\n"].concat();
     let parts = [chunks.clone(), body, get("e.example")];
-    assert_eq!(said(&parts), ["d.example", "e.example"].map(proxied));
-    assert_eq!(said(&[chunks, get("e.example")]), [proxied("d.example")]);
+    assert_eq!(messages_of(&parts), ["d.example", "e.example"].map(proxied));
+    assert_eq!(messages_of(&[chunks, get("e.example")]), [proxied("d.example")]);
     // The kernel side leaves a long body out.
     let mut sniffer = Sniffer::default();
     let post = b"POST http://long.example/ HTTP/1.1\r\nContent-Length: 900000\r\n\r\n";
@@ -166,7 +169,7 @@ fn several_hosts_of_one_server() {
         http("c.example"),
         Message::Tls(hello("inner.example", &[])),
     ];
-    assert_eq!(said(&parts), expected);
+    assert_eq!(messages_of(&parts), expected);
     for rest in [
         "Transfer-Encoding: gzip\r\n\r\n",
         "Content-Length: ten\r\n\r\n",

@@ -16,7 +16,7 @@ use connmon_record::facts::{Cell, Facts, Seen};
 use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow};
 use connmon_record::{Connection, Proto, Rule, Timestamp};
-use connmon_render::report::{Options, json};
+use connmon_render::report::{PictureOptions, json};
 use connmon_track::Tracker;
 
 /// Facts of which each differs from what is known of nothing.
@@ -45,7 +45,7 @@ fn filled() -> Facts {
 }
 
 /// The connections of a store with their runs.
-fn all(store: &Store) -> Vec<(i64, Connection)> {
+fn all_connections(store: &Store) -> Vec<(i64, Connection)> {
     let mut found = Vec::new();
     let each = |run, connection| {
         found.push((run, connection));
@@ -71,7 +71,7 @@ fn what_is_seen_is_kept_and_can_change() {
         assert_ne!(seen.cell(&facts), seen.cell(&Facts::default()), "{}", fact.json);
     }
     write(Facts { proto: Proto(0), ..facts.clone() });
-    let (_, found) = all(&reader(writer)).remove(0);
+    let (_, found) = all_connections(&reader(writer)).remove(0);
     // The protocol and the remote are what a connection is: they do not change.
     let remote = connmon_record::Endpoint { ip: found.remote.ip, ..facts.remote };
     assert_eq!(found.facts, Facts { proto: Proto(0), remote, ..facts });
@@ -84,7 +84,7 @@ fn populated(path: &Path) {
     let list = connmon_filter::ioc::read("list.txt", b"127.0.0.1\n", None).unwrap();
     let mut writer = Writer::open(path)
         .unwrap()
-        .judging(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
+        .with_classifier(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
     let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/mixed.cap");
     let mut frames = connmon_record::frame::file::Reader::open(Path::new(capture)).unwrap();
     let mut tracker = Tracker::default();
@@ -145,9 +145,9 @@ fn earlier(path: &Path, version: i32, whole: &Path) {
 }
 
 /// All that is read of a store: its recordings, connections, lookups, samples and report.
-fn said(path: &Path) -> (Vec<(i64, Connection)>, String) {
+fn everything_read(path: &Path) -> (Vec<(i64, Connection)>, String) {
     let store = Store::open(path).unwrap();
-    let (connections, runs) = (all(&store), store.runs().unwrap());
+    let (connections, runs) = (all_connections(&store), store.runs().unwrap());
     let mut more = format!("{runs:?}");
     store
         .for_each_lookup(None, None, |lookup| {
@@ -159,7 +159,7 @@ fn said(path: &Path) -> (Vec<(i64, Connection)>, String) {
     let mut builder = Builder::new(runs, Selection::default(), 1_000);
     connections.iter().for_each(|(run, connection)| builder.add(*run, connection.clone()));
     let (summary, mut report) = (builder.finish(), Vec::new());
-    json::write(&summary, &Options::of(&summary), &mut report).unwrap();
+    json::write(&summary, &PictureOptions::for_summary(&summary), &mut report).unwrap();
     (connections, more + &String::from_utf8(report).unwrap())
 }
 
@@ -168,12 +168,12 @@ fn a_store_of_each_schema_says_the_same_before_and_after_it_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let newest_path = folder.path().join("newest.db");
     populated(&newest_path);
-    let (whole, _) = said(&newest_path);
+    let (whole, _) = everything_read(&newest_path);
     assert!(whole.len() > 30);
     for version in 1..=newest() {
         let path = folder.path().join(format!("{version}.db"));
         earlier(&path, version, &newest_path);
-        let before = said(&path);
+        let before = everything_read(&path);
         migrate(&mut Database::open(&path).unwrap(), &path).unwrap();
         let db = Database::open(&path).unwrap();
         assert_eq!(
@@ -182,7 +182,7 @@ fn a_store_of_each_schema_says_the_same_before_and_after_it_is_migrated() {
         );
         assert_eq!(tables(&db, "main").len(), tables(&Database::open(&newest_path).unwrap(), "main").len());
         drop(db);
-        let after = said(&path);
+        let after = everything_read(&path);
         assert_eq!(before, after, "schema {version}");
         assert_eq!(after.0.len(), whole.len());
         for ((_, now), (_, once)) in after.0.iter().zip(&whole) {

@@ -14,12 +14,12 @@ use super::start;
 use crate::{Store, StoreError, Writer};
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
-use connmon_filter::{Filter, Row};
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 use connmon_record::{
-    Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Location, Place, Process, ProcessId,
-    Proto, Rule, Timestamp,
+    Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Location, Process, ProcessId, Proto,
+    Rule, Timestamp, Workload,
 };
 use connmon_track::Tracker;
 
@@ -85,14 +85,14 @@ fn process() -> impl Strategy<Value = Process> {
         cmdline: format!("{comm} -x").into(),
         uid,
         user: user.map(Into::into),
-        place: Place {
+        place: Workload {
             container: (pid == 3).then(|| Container {
                 runtime: "mira".into(),
                 id: "x1".into(),
                 ..Container::default()
             }),
             unit: user.map(|user| format!("{user}.service").into()),
-            ..Place::default()
+            ..Workload::default()
         },
         exe_hash: if pid > 1 { ExeHash::Sha256("1".into()) } else { ExeHash::Refused("x".into()) },
         ..Process::default()
@@ -185,7 +185,7 @@ fn batch() -> impl Strategy<Value = Batch> {
 }
 
 /// Rules and a list that some connections fit.
-fn judges() -> (Rules, Lists) {
+fn classifies() -> (Rules, Lists) {
     let rule = |label: &str, expression: &str| {
         let rule = Rule { label: label.into(), color: None, expression: expression.into(), text: true };
         (rule, Filter::parse(expression, NOW).unwrap())
@@ -219,7 +219,7 @@ fn chosen(store: &Store, filter: &Filter) -> (Vec<i64>, Vec<i64>) {
     let ids = |in_sql: &Filter, in_memory: &Filter| {
         let mut ids = Vec::new();
         let each = |run: i64, connection: Connection| {
-            if in_memory.fits(&Row::of(&connection, flushed[&run])) {
+            if in_memory.fits(&FilterRow::from_connection(&connection, flushed[&run])) {
                 ids.push(connection.id);
             }
             Ok::<_, StoreError>(())
@@ -238,8 +238,8 @@ proptest! {
         batches in prop::collection::vec(batch(), 1..3),
         expressions in prop::collection::vec(expression(), 24),
     ) {
-        let (rules, lists) = judges();
-        let mut writer = in_memory().judging(rules.clone(), lists);
+        let (rules, lists) = classifies();
+        let mut writer = in_memory().with_classifier(rules.clone(), lists);
         for (batch, seconds) in batches.into_iter().zip([10, 20]) {
             let mut tracker = Tracker::default();
             start(&mut tracker, seconds);
@@ -250,7 +250,7 @@ proptest! {
         let store = reader(writer);
         let alone = |id: i64| store.connection(id).unwrap();
         store.for_each(None, None, &Filter::default(), |run, connection| {
-            let row = Row::of(&connection, Timestamp(130_000_000_000));
+            let row = FilterRow::from_connection(&connection, Timestamp(130_000_000_000));
             assert_eq!(rules.label(&row), connection.label.as_deref());
             assert_eq!(row.remote.to_string() == "8.8.8.8", !connection.hits.is_empty());
             // Read alone, it does not say when it moved its bytes.
@@ -274,7 +274,8 @@ fn a_recording_with_a_filter_keeps_what_fits_and_counts_the_rest() {
         std::iter::from_fn(move || reader.read().unwrap())
     };
     let record = |filter: &Filter| {
-        let (mut writer, mut tracker) = (in_memory().keeping(filter.clone()), Tracker::default());
+        let (mut writer, mut tracker) =
+            (in_memory().with_recording_filter(filter.clone()), Tracker::default());
         for frame in frames() {
             tracker.feed(frame);
             writer.write(&tracker.take()).unwrap();

@@ -9,7 +9,7 @@ use connmon_fixtures::rows::connection;
 use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, TrafficRow};
 use connmon_record::{End, Timestamp};
-use connmon_render::export::audit::{Builder, By, Sort};
+use connmon_render::export::audit::{Builder, GroupBy, GroupSort};
 use connmon_track::Tracker;
 
 const SECOND: i64 = 1_000_000_000;
@@ -47,11 +47,11 @@ fn record(path: &Path, in_order: bool) -> Writer {
 /// How many connections a time has, and the bytes received in it.
 fn within(path: &Path, since: Option<i64>, until: Option<i64>) -> (u64, u64) {
     let selection = Selection::new(since.map(at), until.map(at), String::new(), at(9_000));
-    let audit = audit(path, &selection, By::Process);
+    let audit = audit(path, &selection, GroupBy::Process);
     (audit.totals.all.connections, audit.totals.all.rx_bytes)
 }
 
-fn audit(path: &Path, selection: &Selection, by: By) -> connmon_render::export::audit::Audit {
+fn audit(path: &Path, selection: &Selection, by: GroupBy) -> connmon_render::export::audit::Audit {
     let store = Store::open(path).unwrap();
     let mut builder = Builder::new(&store.runs().unwrap(), selection, &[by]);
     let each = |run, connection| {
@@ -59,7 +59,7 @@ fn audit(path: &Path, selection: &Selection, by: By) -> connmon_render::export::
         Ok::<_, StoreError>(())
     };
     store.for_each(selection.since, selection.until, &Filter::default(), each).unwrap();
-    builder.finish(Sort::Name, None)
+    builder.finish(GroupSort::Name, None)
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_time_has_the_bytes_that_were_moved_in_it() {
     ] {
         assert_eq!(within(&path, since, until), found, "{since:?} {until:?}");
     }
-    let hours = audit(&path, &Selection::default(), By::Hour);
+    let hours = audit(&path, &Selection::default(), GroupBy::Hour);
     let rows: Vec<_> = hours
         .groups
         .iter()
@@ -140,10 +140,10 @@ fn a_recording_that_goes_on_has_open_connections_and_no_end() {
     assert_eq!(found, 1);
     let recent = Selection::new(Some(at(8_000)), None, String::new(), at(9_000));
     let runs = store.runs().unwrap();
-    assert_eq!(Completeness::of(&runs, &recent).verdict, Verdict::Unfinished);
+    assert_eq!(Completeness::from_runs(&runs, &recent).verdict, Verdict::Unfinished);
     drop((store, writer));
     let runs = Store::open(&path).unwrap().runs().unwrap();
-    let c = Completeness::of(&runs, &recent);
+    let c = Completeness::from_runs(&runs, &recent);
     assert_eq!((c.verdict, c.coverage.recorded.len()), (Verdict::Nothing, 0), "nobody records any more");
     assert!(c.coverage.gaps[0].reason.contains("did not end in order"), "{:?}", c.coverage.gaps);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use connmon_ebpf::CgroupRecord;
 
-use connmon_record::{Place, Untrusted, from_bytes};
+use connmon_record::{Untrusted, Workload, from_bytes};
 
 /// Cgroups whose paths are remembered.
 const MAX_CGROUPS: usize = 65_536;
@@ -12,7 +12,7 @@ const MAX_CGROUPS: usize = 65_536;
 /// Cgroups by their ids: the path, and what it tells.
 #[derive(Default)]
 pub struct Cgroups {
-    known: HashMap<u64, (Untrusted, Place)>,
+    known: HashMap<u64, (Untrusted, Workload)>,
     /// What had to be forgotten early, for want of room.
     pub evicted: u64,
 }
@@ -26,12 +26,12 @@ impl Cgroups {
         }
         let used = &record.path[..(record.path_len as usize).min(record.path.len())];
         let path = from_bytes(used);
-        let place = Place::of_cgroup(&path);
+        let place = Workload::of_cgroup(&path);
         self.known.insert(record.id, (path.into(), place));
     }
 
     /// The path of a cgroup, and what it tells.
-    pub fn get(&self, id: u64) -> (Untrusted, Place) {
+    pub fn get(&self, id: u64) -> (Untrusted, Workload) {
         self.known.get(&id).cloned().unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use connmon_record::frame::{DnsMessage, FlowId, Hello, Message, Sighting};
+use connmon_record::frame::{DnsMessage, FlowId, Hello, Message, Observation};
 use connmon_record::rows::Batch;
 use connmon_record::{LookupAnswer, Untrusted};
 
@@ -25,7 +25,7 @@ fn dns(response: bool, time_ns: u64, id: u16, name: &str, process: Option<(u32, 
             answer("stray.example", "A", "9.9.9.9"),
         ],
     };
-    Frame::Sighting(Box::new(Sighting {
+    Frame::Observation(Box::new(Observation {
         time_ns,
         connection: 0,
         flow: FlowId {
@@ -121,8 +121,8 @@ fn an_address_of_another_name_is_not_believed() {
 fn an_answer_to_another_question_changes_nothing() {
     // Sent by this host, or for a question of another id: the first is ignored, the second is on record without a process.
     let mut own = dns(true, 11 * SECOND, 1, "evil.example", None, 600);
-    if let Frame::Sighting(sighting) = &mut own {
-        sighting.outbound = true;
+    if let Frame::Observation(observation) = &mut own {
+        observation.outbound = true;
     }
     let frames = [
         dns(false, 10 * SECOND, 1, "a.example", Some(ALICE), 0),
@@ -143,7 +143,7 @@ fn an_answer_to_another_question_changes_nothing() {
 
 fn hello(time_ns: u64, remote: &str) -> Frame {
     let remote: SocketAddr = remote.parse().unwrap();
-    Frame::Sighting(Box::new(Sighting {
+    Frame::Observation(Box::new(Observation {
         time_ns,
         connection: 0,
         flow: FlowId { proto: 6, local: None, local_port: 4000, remote, netns: 0 },
@@ -196,8 +196,8 @@ fn what_waits_is_bounded_and_forgotten() {
 fn what_is_said_again_says_nothing_new() {
     let (mut tracker, _) = feed([]);
     let said = |host: &str| {
-        let Frame::Sighting(hello) = hello(5 * SECOND, "8.8.8.8:53") else { unreachable!() };
-        Frame::Sighting(Box::new(Sighting { message: Message::Http(Some(host.into())), ..*hello }))
+        let Frame::Observation(hello) = hello(5 * SECOND, "8.8.8.8:53") else { unreachable!() };
+        Frame::Observation(Box::new(Observation { message: Message::Http(Some(host.into())), ..*hello }))
     };
     for _ in 0..1_000 {
         tracker.feed(said("one.example"));
@@ -258,12 +258,12 @@ fn each_connection_has_its_own_names() {
     for by_id in [true, false] {
         let said = |id: u64| {
             let mut frame = hello(6 * SECOND, "8.8.8.8:53");
-            if let Frame::Sighting(sighting) = &mut frame {
+            if let Frame::Observation(observation) = &mut frame {
                 let name = Some(format!("{id}.example"));
-                sighting.message =
+                observation.message =
                     Message::Tls(Hello { server_name: name.map(Into::into), ..Hello::default() });
-                sighting.connection = if by_id { id } else { 0 };
-                sighting.flow.local = Some([127, 0, 0, id as u8].into());
+                observation.connection = if by_id { id } else { 0 };
+                observation.flow.local = Some([127, 0, 0, id as u8].into());
             }
             frame
         };
@@ -284,8 +284,8 @@ fn each_connection_has_its_own_names() {
 fn a_proxy_is_not_its_target() {
     let through = |message| {
         let mut frame = hello(6 * SECOND, "8.8.8.8:53");
-        if let Frame::Sighting(sighting) = &mut frame {
-            sighting.message = message;
+        if let Frame::Observation(observation) = &mut frame {
+            observation.message = message;
         }
         frame
     };
@@ -312,9 +312,9 @@ fn a_proxy_is_not_its_target() {
 #[test]
 fn an_outer_name_is_marked() {
     let mut frame = hello(6 * SECOND, "8.8.8.8:53");
-    if let Frame::Sighting(sighting) = &mut frame {
+    if let Frame::Observation(observation) = &mut frame {
         let name = Some("public.example".into());
-        sighting.message = Message::Tls(Hello { server_name: name, outer: true, ..Hello::default() });
+        observation.message = Message::Tls(Hello { server_name: name, outer: true, ..Hello::default() });
     }
     let (_, batch) = feed([frame, closed(entry(1, 1, 1), 1, 1)]);
     let found: Vec<_> = names(&batch).into_iter().map(|(name, source, _)| (name, source)).collect();
@@ -325,8 +325,8 @@ fn an_outer_name_is_marked() {
 #[test]
 fn an_answer_without_its_question() {
     let mut answer = dns(true, 11 * SECOND, 1, "", None, 0);
-    if let Frame::Sighting(sighting) = &mut answer
-        && let Message::Dns(message) = &mut sighting.message
+    if let Frame::Observation(observation) = &mut answer
+        && let Message::Dns(message) = &mut observation.message
     {
         message.kind = Untrusted::default();
         message.answers.clear();
@@ -343,9 +343,9 @@ fn an_answer_without_its_question() {
 
 /// The same question or answer, with other ends.
 fn between(mut frame: Frame, local_port: u16, remote: &str) -> Frame {
-    if let Frame::Sighting(sighting) = &mut frame {
-        (sighting.flow.local_port, sighting.flow.remote) = (local_port, remote.parse().unwrap());
-        if let Message::Dns(message) = &mut sighting.message
+    if let Frame::Observation(observation) = &mut frame {
+        (observation.flow.local_port, observation.flow.remote) = (local_port, remote.parse().unwrap());
+        if let Message::Dns(message) = &mut observation.message
             && message.response
         {
             // Without its question, and of no number.
@@ -358,12 +358,12 @@ fn between(mut frame: Frame, local_port: u16, remote: &str) -> Frame {
 #[test]
 fn whoever_knows_answers_a_multicast() {
     let [question, answer] = asked(10, 0, "printer.local", Some(ALICE), 120);
-    let Frame::Sighting(mut record) = answer else { panic!("no sighting") };
+    let Frame::Observation(mut record) = answer else { panic!("no sighting") };
     if let Message::Dns(message) = &mut record.message {
         message.answers.remove(0);
         message.answers[0].name = "printer.local".into();
     }
-    let answer = Frame::Sighting(record);
+    let answer = Frame::Observation(record);
     let question = between(question, 5353, "224.0.0.251:5353");
     let at = |local_port, from| between(answer.clone(), local_port, from);
     let (_, batch) = feed([question.clone(), at(5353, "10.0.0.9:5353"), born(7), opened_at(20, 7)]);
@@ -409,8 +409,8 @@ fn one_process_does_not_take_all_the_room() {
 /// Alice asks for a name and is told an address of its own.
 fn told(nth: u32, name: &str) -> [Frame; 2] {
     let [question, mut answer] = asked(3, 1, name, Some(ALICE), 600);
-    if let Frame::Sighting(sighting) = &mut answer
-        && let Message::Dns(message) = &mut sighting.message
+    if let Frame::Observation(observation) = &mut answer
+        && let Message::Dns(message) = &mut observation.message
     {
         message.answers.truncate(1);
         let data = std::net::Ipv4Addr::from(0x0a00_0000 + nth).to_string();

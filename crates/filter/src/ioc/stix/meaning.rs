@@ -1,8 +1,8 @@
 //! What a pattern means for connections.
 
-use super::pattern::{Comparison, Pattern};
+use super::pattern::{Pattern, PatternComparison};
 use crate::ioc::indicator::sha256;
-use crate::ioc::{Indicator, What};
+use crate::ioc::{Indicator, IndicatorValue};
 
 /// The addresses or names that a name leads to.
 const RESOLVES: &str = "domain-name:resolves_to_refs";
@@ -32,7 +32,7 @@ fn both(parts: &[Pattern]) -> Option<Vec<Indicator>> {
             Pattern::Compare(comparison) if is_of_file(comparison) => is_file = true,
             // What a name leads to says no more of whom a connection is with: the name is what is meant.
             part if named && is_resolution(part) => {}
-            Pattern::Compare(Comparison { path, operator, values })
+            Pattern::Compare(PatternComparison { path, operator, values })
                 if ports.is_none()
                     && matches!(operator.as_str(), "=" | "==" | "IN")
                     && path == "network-traffic:dst_port" =>
@@ -50,7 +50,7 @@ fn both(parts: &[Pattern]) -> Option<Vec<Indicator>> {
         }
     }
     let found = found?;
-    let hashes = found.iter().all(|indicator| matches!(indicator.what, What::Sha256(_)));
+    let hashes = found.iter().all(|indicator| matches!(indicator.value, IndicatorValue::Sha256(_)));
     let fits = match (is_file, &ports) {
         (true, None) => hashes,
         (false, Some(_)) => !hashes && found.iter().all(|indicator| indicator.port.is_none()),
@@ -87,12 +87,12 @@ fn is_resolution(pattern: &Pattern) -> bool {
 }
 
 /// Says only of which type something is, which the value says too.
-fn is_type(comparison: &Comparison) -> bool {
+fn is_type(comparison: &PatternComparison) -> bool {
     comparison.path.ends_with("_ref.type") && comparison.operator == "="
 }
 
 /// Something else about a file, which its SHA-256 decides.
-fn is_of_file(comparison: &Comparison) -> bool {
+fn is_of_file(comparison: &PatternComparison) -> bool {
     let path = comparison.path.as_str();
     let other_hash = path.starts_with("file:hashes.") && !is_sha256(path);
     comparison.operator == "=" && (other_hash || matches!(path, "file:name" | "file:size"))
@@ -106,7 +106,10 @@ fn is_sha256(path: &str) -> bool {
     is_executable && ["SHA-256", "SHA256"].iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
-fn compare(Comparison { path, operator, values }: &Comparison, indicators: &mut Vec<Indicator>) -> bool {
+fn compare(
+    PatternComparison { path, operator, values }: &PatternComparison,
+    indicators: &mut Vec<Indicator>,
+) -> bool {
     let equal = matches!(operator.as_str(), "=" | "==" | "IN");
     let network = path == "network-traffic:dst_ref.value" || path == "network-traffic:src_ref.value";
     let read: fn(&str) -> Option<Indicator> = match (path.as_str(), operator.as_str()) {
@@ -116,7 +119,7 @@ fn compare(Comparison { path, operator, values }: &Comparison, indicators: &mut 
         ("domain-name:value" | "ipv4-addr:value" | "ipv6-addr:value" | "url:value", _) if equal => host,
         (path, _) if equal && (network || path.starts_with(RESOLVES) && path.ends_with("value")) => host,
         _ if equal && is_sha256(path) => {
-            |value| sha256(value).map(|hash| Indicator { what: What::Sha256(hash), port: None })
+            |value| sha256(value).map(|hash| Indicator { value: IndicatorValue::Sha256(hash), port: None })
         }
         _ => return false,
     };
@@ -130,12 +133,12 @@ fn compare(Comparison { path, operator, values }: &Comparison, indicators: &mut 
 }
 
 fn address(value: &str) -> Option<Indicator> {
-    Indicator::parse(value).filter(|it| matches!(it.what, What::Network(_)) && it.port.is_none())
+    Indicator::parse(value).filter(|it| matches!(it.value, IndicatorValue::Network(_)) && it.port.is_none())
 }
 
 /// An address, a network, a name or a URL.
 fn host(value: &str) -> Option<Indicator> {
-    Indicator::parse(value).filter(|it| !matches!(it.what, What::Sha256(_)))
+    Indicator::parse(value).filter(|it| !matches!(it.value, IndicatorValue::Sha256(_)))
 }
 
 #[cfg(test)]
@@ -144,7 +147,7 @@ mod tests {
     use super::*;
 
     /// The indicators of a pattern, and whether they are all of it.
-    fn of(pattern: &str) -> Option<(String, bool)> {
+    fn indicators_of(pattern: &str) -> Option<(String, bool)> {
         let mut indicators = Vec::new();
         let all = take(&parse(pattern)?, &mut indicators);
         Some((indicators.iter().map(Indicator::to_string).collect::<Vec<_>>().join(" "), all))
@@ -215,21 +218,21 @@ mod tests {
             ("[EXISTS ipv4-addr:value]", "", false),
             (r"[domain-name:value = 'it\'s']", "", false),
         ] {
-            assert_eq!(of(pattern), Some((expected.to_owned(), all)), "{pattern}");
+            assert_eq!(indicators_of(pattern), Some((expected.to_owned(), all)), "{pattern}");
         }
         for key in ["'SHA-256'", "SHA256", "\"SHA-256\""] {
             let pattern = format!("[file:hashes.{key} = '{hash}' AND file:hashes.MD5 = 'x']");
             let expected = (!key.contains('"')).then(|| (hash.clone(), true));
-            assert_eq!(of(&pattern), expected, "{key}");
+            assert_eq!(indicators_of(&pattern), expected, "{key}");
         }
         let deep = |depth: usize| {
             format!("[{}ipv4-addr:value = '192.0.2.1'{}]", "(".repeat(depth), ")".repeat(depth))
         };
-        assert_eq!(of(&deep(20)), Some(("192.0.2.1".into(), true)));
+        assert_eq!(indicators_of(&deep(20)), Some(("192.0.2.1".into(), true)));
         for wrong in
             ["", "[", "[]", "[ipv4-addr:value]", "[ipv4-addr:value = 'x' OR]", &deep(33), &deep(30_000)]
         {
-            assert_eq!(of(wrong), None, "{}", wrong.get(..40).unwrap_or(wrong));
+            assert_eq!(indicators_of(wrong), None, "{}", wrong.get(..40).unwrap_or(wrong));
         }
     }
 }

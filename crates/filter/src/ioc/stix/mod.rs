@@ -6,7 +6,7 @@ mod pattern;
 use serde::Deserialize;
 
 use super::lenient::Lenient;
-use super::{Found, Place};
+use super::{ListContent, ListPosition};
 
 #[derive(Deserialize)]
 struct Bundle {
@@ -25,11 +25,11 @@ struct Object {
 }
 
 /// Reads a bundle. Its date is that of the indicator that was changed last.
-pub(super) fn read(content: &[u8]) -> Result<Found, serde_json::Error> {
+pub(super) fn read(content: &[u8]) -> Result<ListContent, serde_json::Error> {
     let bundle: Bundle = serde_json::from_slice(content)?;
-    let mut found = Found::default();
+    let mut found = ListContent::default();
     for (number, object) in (1..).zip(bundle.objects) {
-        let place = Place::Nth("object", number);
+        let place = ListPosition::Nth("object", number);
         let Some(object) = object.0 else {
             found.skip(place, "", "objects that cannot be read");
             continue;

@@ -22,7 +22,7 @@ pub(super) enum Pattern {
     /// All of these, of one thing.
     All(Vec<Self>),
     /// A property of an object is one of these values.
-    Compare(Comparison),
+    Compare(PatternComparison),
     /// Several things, or how often and when: more than one connection can tell.
     More,
 }
@@ -40,7 +40,7 @@ impl Pattern {
 
 /// A comparison.
 #[derive(Debug, PartialEq)]
-pub(super) struct Comparison {
+pub(super) struct PatternComparison {
     /// Type and properties: `file:hashes.SHA-256`, without quotes.
     pub path: String,
     /// In upper case: `=`, `IN`, `LIKE`, `NOT IN`, `EXISTS` and so on.
@@ -131,7 +131,7 @@ fn comparison<'i>(depth: u8) -> impl FnMut(&mut &'i str) -> Result<Pattern> {
         alt((
             delimited(symbol('('), within, symbol(')')),
             preceded(word("EXISTS"), path).map(|path| {
-                Pattern::Compare(Comparison { path, operator: "EXISTS".into(), values: Vec::new() })
+                Pattern::Compare(PatternComparison { path, operator: "EXISTS".into(), values: Vec::new() })
             }),
             compare.map(Pattern::Compare),
         ))
@@ -139,7 +139,7 @@ fn comparison<'i>(depth: u8) -> impl FnMut(&mut &'i str) -> Result<Pattern> {
     }
 }
 
-fn compare(input: &mut &str) -> Result<Comparison> {
+fn compare(input: &mut &str) -> Result<PatternComparison> {
     let path = path(input)?;
     let not = opt(word("NOT")).parse_next(input)?;
     let signs = delimited(multispace0, take_while(1..3, ['=', '!', '<', '>']), multispace0);
@@ -148,7 +148,7 @@ fn compare(input: &mut &str) -> Result<Comparison> {
     let operator = if not.is_some() { format!("NOT {operator}") } else { operator };
     let list = delimited(symbol('('), separated(1.., value, symbol(',')), symbol(')'));
     let values = alt((list, value.map(|value| vec![value]))).parse_next(input)?;
-    Ok(Comparison { path, operator, values })
+    Ok(PatternComparison { path, operator, values })
 }
 
 /// A type and properties of it; keys may be quoted.

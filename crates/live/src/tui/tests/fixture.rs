@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::tui::Options;
 use crate::tui::app::App;
 use crate::update::{FORMAT, Listener, Snapshot};
-use crate::{Totals, Update};
+use crate::{LiveTotals, Update};
 use connmon_fixtures::rows::START;
 use connmon_record::rows::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
 use connmon_record::{
@@ -207,7 +207,7 @@ pub fn first() -> Update {
             listener(Proto::TCP, "127.0.0.1:5432", 940, "postgres"),
             listener(Proto::UDP, "192.168.7.5:5353", 0, ""),
         ]),
-        totals: Totals {
+        totals: LiveTotals {
             connections: 10,
             open: 8,
             tx_bytes: sum(|m| m.moved.0),
@@ -224,7 +224,7 @@ pub fn second() -> Update {
         format: FORMAT,
         time: at(30),
         traffic: vec![moved(1, 1, 5_000, 1_000_000), moved(3, 2, 200_000, 400), moved(8, 5, 10, 20)],
-        totals: Totals { connections: 10, open: 8, tx_bytes: 340_450, rx_bytes: 14_054_720, unseen: 0 },
+        totals: LiveTotals { connections: 10, open: 8, tx_bytes: 340_450, rx_bytes: 14_054_720, unseen: 0 },
         ..Update::default()
     }
 }

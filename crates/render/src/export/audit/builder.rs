@@ -3,56 +3,56 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::interfaces::{Comparison, Meter};
-use super::{Audit, By, Group, Key, Sort};
+use super::interfaces::{InterfaceComparer, InterfaceComparison};
+use super::{Audit, Group, GroupBy, GroupKey, GroupSort};
 use connmon_analysis::groups::key::{self, Member};
-use connmon_analysis::groups::{self, Figures, Groups, Newest, Split};
-use connmon_analysis::{Completeness, GeoNotes, Indicators, OwnEnds, Selection};
+use connmon_analysis::groups::{self, FiguresByProtocol, GroupFigures, Groups, Newest};
+use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder, Indicators, Selection};
 use connmon_record::{Connection, InterfaceSample, Process, Run, Timestamp, Untrusted};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
-    by: Vec<By>,
+    by: Vec<GroupBy>,
     selection: Selection,
     completeness: Completeness,
     geo: GeoNotes,
     indicators: Indicators,
     boots: HashMap<i64, Arc<str>>,
-    groups: Groups<Vec<Key>, Open>,
-    totals: Split,
+    groups: Groups<Vec<GroupKey>, GroupInProgress>,
+    totals: FiguresByProtocol,
     preexisting: u64,
     /// Connections of which it was never known what they put on the wire.
     unmeasured: u64,
-    own: OwnEnds,
-    meter: Meter,
+    own: HostInternalFinder,
+    meter: InterfaceComparer,
     /// A filter is set: the interfaces, which count everything, are no match for the rest.
     filtered: bool,
 }
 
 /// A group in the making.
 #[derive(Default)]
-struct Open {
-    figures: Split,
+struct GroupInProgress {
+    figures: FiguresByProtocol,
     /// The process, and who runs the autonomous system, as of the newest connection.
     newest: Newest<(Option<Arc<Process>>, Option<Untrusted>)>,
 }
 
 impl Builder {
     /// A builder for the connections of these recordings that fit the selection; groups have all that is named by `by` in common.
-    pub fn new(runs: &[Run], selection: &Selection, by: &[By]) -> Self {
+    pub fn new(runs: &[Run], selection: &Selection, by: &[GroupBy]) -> Self {
         Self {
             by: by.to_vec(),
             selection: selection.clone(),
-            completeness: Completeness::of(runs, selection),
-            geo: GeoNotes::of(runs),
-            indicators: Indicators::of(runs),
+            completeness: Completeness::from_runs(runs, selection),
+            geo: GeoNotes::from_runs(runs),
+            indicators: Indicators::from_runs(runs),
             boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
             groups: Groups::default(),
-            totals: Split::default(),
+            totals: FiguresByProtocol::default(),
             preexisting: 0,
             unmeasured: 0,
-            own: OwnEnds::default(),
-            meter: Meter::default(),
+            own: HostInternalFinder::default(),
+            meter: InterfaceComparer::default(),
             filtered: !selection.filter.is_empty(),
         }
     }
@@ -61,10 +61,10 @@ impl Builder {
     pub fn add(&mut self, run: i64, connection: Connection) {
         let whole = connection.lies_within(self.selection.since, self.selection.until);
         let connection = &self.selection.part_of(connection);
-        let (proto, figures) = (connection.proto, Figures::of(connection));
-        let one = Figures { tx_bytes: 0, rx_bytes: 0, ..figures };
-        self.totals.count(proto, figures + Figures::of_wire(connection, whole));
-        self.unmeasured += Figures::of_wire(connection, true).wire_unknown;
+        let (proto, figures) = (connection.proto, GroupFigures::of(connection));
+        let one = GroupFigures { tx_bytes: 0, rx_bytes: 0, ..figures };
+        self.totals.count(proto, figures + GroupFigures::of_wire(connection, whole));
+        self.unmeasured += GroupFigures::of_wire(connection, true).wire_unknown;
         self.indicators.add(connection);
         self.own.add(connection);
         self.preexisting += u64::from(connection.preexisting);
@@ -81,20 +81,20 @@ impl Builder {
         };
         let boot =
             self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
-        let own = one + Figures::of_wire(connection, whole);
+        let own = one + GroupFigures::of_wire(connection, whole);
         groups::parts(connection, own, opened, |process, time, figures| {
             self.group(&Member { boot: &boot, connection, process, time }).count(proto, figures);
         });
     }
 
     /// The figures of the group that a member is in.
-    fn group(&mut self, member: &Member<'_>) -> &mut Split {
+    fn group(&mut self, member: &Member<'_>) -> &mut FiguresByProtocol {
         let Self { by, groups, .. } = self;
-        let keys = by.iter().map(|by| key::of(*by, member)).collect();
-        let open = groups.row(keys, |_| Open::default());
+        let keys = by.iter().map(|by| key::group_key(*by, member)).collect();
+        let open = groups.row(keys, |_| GroupInProgress::default());
         open.newest.offer(member.connection, || {
-            let place = member.connection.place.as_ref().filter(|_| by.contains(&By::Asn));
-            let process = member.process.filter(|_| by.contains(&By::Process));
+            let place = member.connection.place.as_ref().filter(|_| by.contains(&GroupBy::Asn));
+            let process = member.process.filter(|_| by.contains(&GroupBy::Process));
             (process.cloned(), place.and_then(|place| place.org.clone()))
         });
         &mut open.figures
@@ -108,26 +108,26 @@ impl Builder {
     }
 
     /// The audit of everything added: groups in the order of `sort`, at most `top` of them one by one.
-    pub fn finish(self, sort: Sort, top: Option<usize>) -> Audit {
+    pub fn finish(self, sort: GroupSort, top: Option<usize>) -> Audit {
         let mut completeness = self.completeness;
         completeness.note_connections(self.totals.all.inexact, self.preexisting);
         let own = self.own.finish();
         completeness.note_own(own);
         let groups = self.groups.finish();
-        let wire: Figures = groups.iter().map(|(_, open)| open.figures.all).sum();
+        let wire: GroupFigures = groups.iter().map(|(_, open)| open.figures.all).sum();
         completeness.note_wire(wire.wire_unknown - self.unmeasured, self.unmeasured);
         let mut groups: Vec<Group> = groups
             .into_iter()
-            .map(|(keys, Open { figures, newest })| {
+            .map(|(keys, GroupInProgress { figures, newest })| {
                 let (process, org) = newest.value;
                 Group { keys, process, org, figures }
             })
             .collect();
         groups.sort_by(|a, b| a.compare(b, sort));
         let cut = groups.split_off(top.unwrap_or(usize::MAX).min(groups.len()));
-        let mut rest = (cut.len() as u64, Split::default());
+        let mut rest = (cut.len() as u64, FiguresByProtocol::default());
         cut.iter().for_each(|group| rest.1 += group.figures);
-        let comparison = Comparison { filtered: self.filtered, ..self.meter.finish() };
+        let comparison = InterfaceComparison { filtered: self.filtered, ..self.meter.finish() };
         Audit {
             by: self.by,
             completeness,

@@ -2,13 +2,13 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use connmon_analysis::groups::{Figures, Split};
+use connmon_analysis::groups::{FiguresByProtocol, GroupFigures};
 
 /// The name of a column, and its figure.
-pub type Column = (&'static str, fn(&Figures) -> u64);
+pub type FigureColumn = (&'static str, fn(&GroupFigures) -> u64);
 
 /// Every figure, by its name. Connections, and what they put on the wire, are counted for their owner only.
-pub const COLUMNS: [Column; 6] = [
+pub const COLUMNS: [FigureColumn; 6] = [
     ("connections", |f| f.connections),
     ("tx_bytes", |f| f.tx_bytes),
     ("rx_bytes", |f| f.rx_bytes),
@@ -18,10 +18,10 @@ pub const COLUMNS: [Column; 6] = [
 ];
 
 /// Figures as an object: those of everything, and those of the two protocols in objects of their own.
-pub(super) struct Fields(pub Split);
+pub(super) struct Fields(pub FiguresByProtocol);
 
 /// The same without protocols.
-struct Plain<'a>(&'a Figures);
+struct Plain<'a>(&'a GroupFigures);
 
 impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -41,6 +41,6 @@ impl Serialize for Plain<'_> {
     }
 }
 
-fn put<M: SerializeMap>(figures: &Figures, map: &mut M) -> Result<(), M::Error> {
+fn put<M: SerializeMap>(figures: &GroupFigures, map: &mut M) -> Result<(), M::Error> {
     COLUMNS.iter().try_for_each(|(name, figure)| map.serialize_entry(name, &figure(figures)))
 }

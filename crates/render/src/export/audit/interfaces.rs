@@ -5,13 +5,13 @@ pub mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
-use connmon_analysis::groups::Figures;
+use connmon_analysis::groups::GroupFigures;
 use connmon_record::{Connection, Interface, InterfaceSample, Timestamp, Untrusted};
 use grown::grown;
 
 /// What one interface counted between two samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metered {
+pub struct InterfaceTraffic {
     /// The sum of the differences between samples. Its number is that of the last one.
     pub counted: Interface,
     /// The first sample.
@@ -28,7 +28,7 @@ pub struct Metered {
 
 /// Both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
+pub struct InterfaceComparison {
     /// Only a part of the connections was asked for, so that there is nothing to compare.
     pub filtered: bool,
     /// The first and the last sample; `None` without two samples of the same recording.
@@ -36,29 +36,29 @@ pub struct Comparison {
     /// Recordings with two samples at least; between recordings nothing is counted.
     pub recordings: u64,
     /// The interfaces, by name.
-    pub interfaces: Vec<Metered>,
+    pub interfaces: Vec<InterfaceTraffic>,
     /// Application bytes to this host's own addresses.
-    pub loopback: Figures,
+    pub loopback: GroupFigures,
     /// All other application bytes.
-    pub elsewhere: Figures,
+    pub elsewhere: GroupFigures,
 }
 
 /// Follows the samples; keeps the last one only.
 #[derive(Default)]
-pub(super) struct Meter {
+pub(super) struct InterfaceComparer {
     last: Option<(i64, InterfaceSample)>,
     /// The recording that was counted last.
     counted: Option<i64>,
-    rows: BTreeMap<Untrusted, Metered>,
-    comparison: Comparison,
+    rows: BTreeMap<Untrusted, InterfaceTraffic>,
+    comparison: InterfaceComparison,
 }
 
-impl Meter {
+impl InterfaceComparer {
     /// Counts a connection, on the side where its other end is.
-    pub(super) fn add_connection(&mut self, connection: &Connection, figures: Figures) {
+    pub(super) fn add_connection(&mut self, connection: &Connection, figures: GroupFigures) {
         let (local, remote) = (connection.local.ip, connection.remote.ip);
         let own = remote.is_loopback() || (remote == local && !remote.is_unspecified());
-        let Comparison { loopback, elsewhere, .. } = &mut self.comparison;
+        let InterfaceComparison { loopback, elsewhere, .. } = &mut self.comparison;
         *(if own { loopback } else { elsewhere }) += figures;
     }
 
@@ -72,8 +72,8 @@ impl Meter {
         self.last = Some((run, sample));
     }
 
-    pub(super) fn finish(self) -> Comparison {
-        Comparison { interfaces: self.rows.into_values().collect(), ..self.comparison }
+    pub(super) fn finish(self) -> InterfaceComparison {
+        InterfaceComparison { interfaces: self.rows.into_values().collect(), ..self.comparison }
     }
 
     /// Adds what every interface counted from one sample to the next.
@@ -102,8 +102,8 @@ impl Meter {
         }
     }
 
-    fn row(&mut self, interface: &Interface, from: Timestamp) -> &mut Metered {
-        self.rows.entry(interface.name.clone()).or_insert_with(|| Metered {
+    fn row(&mut self, interface: &Interface, from: Timestamp) -> &mut InterfaceTraffic {
+        self.rows.entry(interface.name.clone()).or_insert_with(|| InterfaceTraffic {
             counted: Interface {
                 name: interface.name.clone(),
                 index: interface.index,

@@ -7,25 +7,25 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::figures::Fields;
-use super::interfaces::{Metered, words};
-use super::{Audit, By, Group, Key};
-use crate::export::completeness::Completeness;
+use super::interfaces::{InterfaceTraffic, words};
+use super::{Audit, Group, GroupBy, GroupKey};
+use crate::export::completeness::CompletenessFields;
 use crate::export::indicators::IndicatorFields;
 use crate::export::process::ProcessFields;
-use connmon_analysis::groups::Figures;
-use connmon_analysis::{GeoNotes, Own};
+use connmon_analysis::groups::GroupFigures;
+use connmon_analysis::{GeoNotes, HostInternal};
 
 #[derive(Serialize)]
 struct Output {
-    completeness: Completeness,
+    completeness: CompletenessFields,
     by: String,
-    totals: Totals,
+    totals: AuditTotals,
     /// Connections whose both ends are here: they are in the totals twice.
-    both_ends_here: Own,
+    both_ends_here: HostInternal,
     /// Groups that `--top` left out.
-    rest: Option<Totals>,
+    rest: Option<AuditTotals>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    processes: Option<Vec<ProcessRow>>,
+    processes: Option<Vec<AuditProcess>>,
     /// With `processes`: connections that no process is known to own.
     #[serde(skip_serializing_if = "Option::is_none")]
     unowned: Option<Fields>,
@@ -40,14 +40,14 @@ struct Output {
 }
 
 #[derive(Serialize)]
-struct Totals {
+struct AuditTotals {
     groups: u64,
     #[serde(flatten)]
     figures: Fields,
 }
 
 #[derive(Serialize)]
-struct ProcessRow {
+struct AuditProcess {
     #[serde(flatten)]
     process: ProcessFields,
     #[serde(flatten)]
@@ -100,37 +100,38 @@ struct Sum {
 /// # Errors
 /// The writer's.
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
-    let by_process = audit.by == [By::Process];
+    let by_process = audit.by == [GroupBy::Process];
     let rows = |wanted: bool| wanted.then_some(&audit.groups);
     let comparison = &audit.comparison;
     let output = Output {
         completeness: (&audit.completeness).into(),
         by: audit.by.iter().map(|by| by.name()).collect::<Vec<_>>().join(","),
-        totals: Totals { groups: audit.group_count(), figures: Fields(audit.totals) },
+        totals: AuditTotals { groups: audit.group_count(), figures: Fields(audit.totals) },
         both_ends_here: audit.own,
-        rest: (audit.rest.0 > 0).then_some(Totals { groups: audit.rest.0, figures: Fields(audit.rest.1) }),
+        rest: (audit.rest.0 > 0)
+            .then_some(AuditTotals { groups: audit.rest.0, figures: Fields(audit.rest.1) }),
         processes: rows(by_process).map(|groups| groups.iter().filter_map(process).collect()),
         unowned: rows(by_process).map(|groups| {
-            let nobody = groups.iter().find(|group| group.keys == [Key::Nobody]);
+            let nobody = groups.iter().find(|group| group.keys == [GroupKey::Nobody]);
             Fields(nobody.map(|group| group.figures).unwrap_or_default())
         }),
         groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
         interfaces: comparison.interfaces.iter().map(interface).collect(),
         geo: audit.geo.clone(),
-        indicators: IndicatorFields::of(&audit.indicators),
+        indicators: IndicatorFields::from_indicators(&audit.indicators),
         applications: Applications {
             loopback: comparison.loopback.into(),
             elsewhere: comparison.elsewhere.into(),
-            words: words::all(comparison),
+            words: words::sentences(comparison),
         },
     };
     serde_json::to_writer_pretty(&mut *out, &output)?;
     out.write_all(b"\n")
 }
 
-fn process(group: &Group) -> Option<ProcessRow> {
+fn process(group: &Group) -> Option<AuditProcess> {
     let process = group.process.as_deref()?.into();
-    Some(ProcessRow { process, figures: Fields(group.figures) })
+    Some(AuditProcess { process, figures: Fields(group.figures) })
 }
 
 fn group(group: &Group) -> GroupRow {
@@ -144,7 +145,7 @@ fn group(group: &Group) -> GroupRow {
     }
 }
 
-fn interface(row: &Metered) -> InterfaceRow {
+fn interface(row: &InterfaceTraffic) -> InterfaceRow {
     InterfaceRow {
         name: row.counted.name.shown().into_owned(),
         from: row.from.to_string(),
@@ -159,8 +160,8 @@ fn interface(row: &Metered) -> InterfaceRow {
     }
 }
 
-impl From<Figures> for Sum {
-    fn from(Figures { tx_bytes, rx_bytes, .. }: Figures) -> Self {
+impl From<GroupFigures> for Sum {
+    fn from(GroupFigures { tx_bytes, rx_bytes, .. }: GroupFigures) -> Self {
         Self { tx_bytes, rx_bytes }
     }
 }

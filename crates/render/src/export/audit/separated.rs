@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::figures::{COLUMNS, Column};
-use super::{Audit, By, Group};
+use super::figures::{COLUMNS, FigureColumn};
+use super::{Audit, Group, GroupBy};
 use crate::export::columns;
 use crate::export::csv::{cell, fact};
 
@@ -13,8 +13,8 @@ use crate::export::csv::{cell, fact};
 /// # Errors
 /// The writer's.
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
-    let names = |by: &By| match by {
-        By::Process => columns::of_process(None).map(|(name, _)| name.into()).collect(),
+    let names = |by: &GroupBy| match by {
+        GroupBy::Process => columns::of_process(None).map(|(name, _)| name.into()).collect(),
         by => vec![by.name().to_owned()],
     };
     let mut head: Vec<String> = audit.by.iter().flat_map(names).collect();
@@ -28,15 +28,17 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn cells(by: &[By], group: &Group) -> Vec<String> {
-    let of = |(by, text): (&By, String)| match by {
-        By::Process => columns::of_process(group.process.as_deref()).map(|(_, cell)| fact(&cell)).collect(),
+fn cells(by: &[GroupBy], group: &Group) -> Vec<String> {
+    let of = |(by, text): (&GroupBy, String)| match by {
+        GroupBy::Process => {
+            columns::of_process(group.process.as_deref()).map(|(_, cell)| fact(&cell)).collect()
+        }
         _ => vec![cell(&text)],
     };
     let mut cells: Vec<String> = by.iter().zip(group.key_texts()).flat_map(of).collect();
     let split = &group.figures;
     for figures in [&split.all, &split.tcp, &split.udp] {
-        cells.extend(COLUMNS.map(|(_, figure): Column| figure(figures).to_string()));
+        cells.extend(COLUMNS.map(|(_, figure): FigureColumn| figure(figures).to_string()));
     }
     cells
 }

@@ -5,10 +5,10 @@ mod columns;
 use std::io::{self, Write};
 
 use super::interfaces::words;
-use super::{Audit, By, Figures, Group, Key};
+use super::{Audit, Group, GroupBy, GroupFigures, GroupKey};
 use crate::export::completeness::{write_verdict, write_words};
 use crate::export::text::{elide, write_wrapped};
-use columns::{Column, Table};
+use columns::{TableColumn, TextTable};
 use connmon_analysis::format::{bytes, count, grouped};
 use connmon_record::display_safe;
 
@@ -32,7 +32,7 @@ pub fn write(audit: &Audit, room: usize, explain: bool, out: &mut impl Write) ->
         writeln!(out)?;
     }
     if explain {
-        for sentence in words::all(&audit.comparison) {
+        for sentence in words::sentences(&audit.comparison) {
             write_wrapped("· ", &sentence, room, out)?;
         }
     }
@@ -52,21 +52,21 @@ pub fn write(audit: &Audit, room: usize, explain: bool, out: &mut impl Write) ->
     }
 }
 
-fn groups(audit: &Audit) -> Table {
+fn groups(audit: &Audit) -> TextTable {
     let mut columns = Vec::new();
     for by in &audit.by {
         let name = match by {
-            By::Process => "PROCESS".to_owned(),
+            GroupBy::Process => "PROCESS".to_owned(),
             by => by.name().to_uppercase(),
         };
-        columns.extend((*by == By::Process).then(|| Column::number("PID")));
+        columns.extend((*by == GroupBy::Process).then(|| TableColumn::number("PID")));
         // A table has one column that gives way.
-        columns.push(if *by == audit.by[0] { Column::name(&name) } else { Column::text(&name) });
-        columns.extend((*by == By::Process).then(|| Column::text("USER")));
+        columns.push(if *by == audit.by[0] { TableColumn::name(&name) } else { TableColumn::text(&name) });
+        columns.extend((*by == GroupBy::Process).then(|| TableColumn::text("USER")));
     }
-    columns.extend(["CONNECTIONS", "SENT", "RECEIVED", "ON WIRE"].map(Column::number));
-    let mut table = Table::new(columns);
-    let row = |who: Vec<String>, figures: &Figures| {
+    columns.extend(["CONNECTIONS", "SENT", "RECEIVED", "ON WIRE"].map(TableColumn::number));
+    let mut table = TextTable::new(columns);
+    let row = |who: Vec<String>, figures: &GroupFigures| {
         let on_wire = match figures.wire_tx_bytes.saturating_add(figures.wire_rx_bytes) {
             0 if figures.wire_unknown > 0 || figures.connections == 0 => "-".into(),
             moved => format!("{}{}", if figures.wire_unknown > 0 { "≥ " } else { "" }, bytes(moved)),
@@ -76,14 +76,14 @@ fn groups(audit: &Audit) -> Table {
     };
     // The first name, and nothing in the other cells.
     let named = |name: String| {
-        let cells = audit.by.iter().map(|by| if *by == By::Process { 3 } else { 1 }).sum();
+        let cells = audit.by.iter().map(|by| if *by == GroupBy::Process { 3 } else { 1 }).sum();
         let mut who = vec![String::new(); cells];
-        who[usize::from(audit.by[0] == By::Process)] = name;
+        who[usize::from(audit.by[0] == GroupBy::Process)] = name;
         who
     };
     for group in &audit.groups {
         let who = audit.by.iter().zip(&group.keys).flat_map(|(by, key)| match by {
-            By::Process => who(group, key),
+            GroupBy::Process => who(group, key),
             by if *by == audit.by[0] => vec![group.label(key)],
             _ => vec![elide(&group.label(key), SECOND)],
         });
@@ -97,7 +97,7 @@ fn groups(audit: &Audit) -> Table {
 }
 
 /// PID, name and user of a process.
-fn who(group: &Group, key: &Key) -> Vec<String> {
+fn who(group: &Group, key: &GroupKey) -> Vec<String> {
     let Some(process) = &group.process else { return vec!["-".into(), group.key_text(key), "-".into()] };
     let user = match &process.user {
         Some(user) => elide(&display_safe(user), USER),
@@ -107,10 +107,10 @@ fn who(group: &Group, key: &Key) -> Vec<String> {
 }
 
 /// The interfaces that moved most, and below them what the applications moved.
-fn interfaces(audit: &Audit) -> Table {
+fn interfaces(audit: &Audit) -> TextTable {
     let comparison = &audit.comparison;
-    let numbers = ["SENT", "RECEIVED", "PACKETS SENT", "PACKETS RECEIVED"].map(Column::number);
-    let mut table = Table::new([vec![Column::name("INTERFACE")], numbers.into()].concat());
+    let numbers = ["SENT", "RECEIVED", "PACKETS SENT", "PACKETS RECEIVED"].map(TableColumn::number);
+    let mut table = TextTable::new([vec![TableColumn::name("INTERFACE")], numbers.into()].concat());
     let mut rows: Vec<_> = comparison.interfaces.iter().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.counted.tx_bytes.saturating_add(row.counted.rx_bytes)));
     let quiet = rows.len().saturating_sub(INTERFACES);

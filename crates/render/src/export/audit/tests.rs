@@ -4,37 +4,49 @@ mod store;
 
 use std::collections::BTreeMap;
 
-use super::{Audit, Builder, By, Sort};
+use super::{Audit, Builder, GroupBy, GroupSort};
 use connmon_analysis::Selection;
-use connmon_analysis::groups::{Figures, Split};
+use connmon_analysis::groups::{FiguresByProtocol, GroupFigures};
 use connmon_fixtures::groups::Golden;
 use connmon_fixtures::run;
 use store::{Fixture, START};
 
-const ALL: [By; 12] = [
-    By::Process,
-    By::Exe,
-    By::User,
-    By::Unit,
-    By::Container,
-    By::Remote,
-    By::Country,
-    By::Asn,
-    By::Org,
-    By::Port,
-    By::Day,
-    By::Hour,
+const ALL: [GroupBy; 12] = [
+    GroupBy::Process,
+    GroupBy::Exe,
+    GroupBy::User,
+    GroupBy::Unit,
+    GroupBy::Container,
+    GroupBy::Remote,
+    GroupBy::Country,
+    GroupBy::Asn,
+    GroupBy::Org,
+    GroupBy::Port,
+    GroupBy::Day,
+    GroupBy::Hour,
 ];
 
-fn audit(by: By, sort: Sort, top: Option<usize>) -> Audit {
+fn audit(by: GroupBy, sort: GroupSort, top: Option<usize>) -> Audit {
     audit_of(&Fixture::new(), &Selection::default(), by, sort, top)
 }
 
-fn audit_of(fixture: &Fixture, selection: &Selection, by: By, sort: Sort, top: Option<usize>) -> Audit {
+fn audit_of(
+    fixture: &Fixture,
+    selection: &Selection,
+    by: GroupBy,
+    sort: GroupSort,
+    top: Option<usize>,
+) -> Audit {
     audit_by(fixture, selection, &[by], sort, top)
 }
 
-fn audit_by(fixture: &Fixture, selection: &Selection, by: &[By], sort: Sort, top: Option<usize>) -> Audit {
+fn audit_by(
+    fixture: &Fixture,
+    selection: &Selection,
+    by: &[GroupBy],
+    sort: GroupSort,
+    top: Option<usize>,
+) -> Audit {
     let store = fixture.open();
     let mut builder = Builder::new(&store.runs().unwrap(), selection, by);
     let each = |run, connection| {
@@ -72,28 +84,34 @@ fn golden(name: &str, text: &str) {
 #[test]
 fn every_grouping_has_its_keys() {
     for (by, expected) in [
-        (By::Process, vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"]),
-        (By::Exe, vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"]),
-        (By::User, vec!["mira", "www-data", "root", "4711", "(no process)"]),
-        (By::Unit, vec!["(no unit)", "nginx.service", "(no process)"]),
-        (By::Container, vec!["(the host)", "docker:web", "(no process)"]),
-        (By::Remote, vec!["8.8.8.8", "193.0.6.139", "10.0.0.9", "10.0.0.2", "127.0.0.1", "10.0.0.7"]),
-        (By::Country, vec!["US", "NL", "(private)", "(loopback)"]),
-        (By::Asn, vec!["AS15169", "(unknown)", "(private)", "(loopback)"]),
-        (By::Org, vec!["Example LLC", "(unknown)", "(private)", "(loopback)"]),
-        (By::Port, vec!["443", "5432", "2049", "22"]),
-        (By::Day, vec!["2026-06-18", "2026-06-19"]),
-        (By::Hour, vec!["2026-06-18T08:00Z", "2026-06-18T09:00Z", "2026-06-19T09:00Z"]),
+        (
+            GroupBy::Process,
+            vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"],
+        ),
+        (
+            GroupBy::Exe,
+            vec!["/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", store::LONG, "(no process)"],
+        ),
+        (GroupBy::User, vec!["mira", "www-data", "root", "4711", "(no process)"]),
+        (GroupBy::Unit, vec!["(no unit)", "nginx.service", "(no process)"]),
+        (GroupBy::Container, vec!["(the host)", "docker:web", "(no process)"]),
+        (GroupBy::Remote, vec!["8.8.8.8", "193.0.6.139", "10.0.0.9", "10.0.0.2", "127.0.0.1", "10.0.0.7"]),
+        (GroupBy::Country, vec!["US", "NL", "(private)", "(loopback)"]),
+        (GroupBy::Asn, vec!["AS15169", "(unknown)", "(private)", "(loopback)"]),
+        (GroupBy::Org, vec!["Example LLC", "(unknown)", "(private)", "(loopback)"]),
+        (GroupBy::Port, vec!["443", "5432", "2049", "22"]),
+        (GroupBy::Day, vec!["2026-06-18", "2026-06-19"]),
+        (GroupBy::Hour, vec!["2026-06-18T08:00Z", "2026-06-18T09:00Z", "2026-06-19T09:00Z"]),
     ] {
-        assert_eq!(keys(&audit(by, Sort::usual(by), None)), expected, "{by:?}");
+        assert_eq!(keys(&audit(by, GroupSort::usual(by), None)), expected, "{by:?}");
     }
 }
 
 #[test]
 fn every_grouping_adds_up() {
     for by in ALL {
-        let audit = audit(by, Sort::Bytes, None);
-        let mut sum = Split::default();
+        let audit = audit(by, GroupSort::Bytes, None);
+        let mut sum = FiguresByProtocol::default();
         audit.groups.iter().for_each(|group| sum += group.figures);
         assert_eq!(sum, audit.totals, "{by:?}");
         assert_eq!((sum.all.connections, sum.tcp.connections, sum.udp.connections), (7, 6, 1), "{by:?}");
@@ -103,9 +121,15 @@ fn every_grouping_adds_up() {
 
 #[test]
 fn pairs_add_up_and_have_both_names() {
-    let audit = audit_by(&Fixture::new(), &Selection::default(), &[By::User, By::Day], Sort::Name, None);
+    let audit = audit_by(
+        &Fixture::new(),
+        &Selection::default(),
+        &[GroupBy::User, GroupBy::Day],
+        GroupSort::Name,
+        None,
+    );
     assert!(keys(&audit).contains(&"www-data, 2026-06-18".to_owned()), "{:?}", keys(&audit));
-    let mut sum = Split::default();
+    let mut sum = FiguresByProtocol::default();
     audit.groups.iter().for_each(|group| sum += group.figures);
     assert_eq!((sum.all.tx_bytes, sum.all.connections), (73_340, 7));
     golden("user-day.txt", &text(|out| super::write_table(&audit, 80, false, out)));
@@ -118,7 +142,7 @@ fn pairs_add_up_and_have_both_names() {
 fn a_table_has_the_same_columns_and_one_line_on_completeness() {
     let fixture = Fixture::new();
     let table = |explain| {
-        let audit = audit_of(&fixture, &Selection::default(), By::Exe, Sort::Bytes, None);
+        let audit = audit_of(&fixture, &Selection::default(), GroupBy::Exe, GroupSort::Bytes, None);
         [80, 200].map(|room| text(|out| super::write_table(&audit, room, explain, out)))
     };
     for text in table(false) {
@@ -131,7 +155,7 @@ fn a_table_has_the_same_columns_and_one_line_on_completeness() {
 
 #[test]
 fn a_shared_connection_belongs_to_its_owner_and_its_bytes_to_who_moved_them() {
-    let audit = audit(By::Exe, Sort::Name, None);
+    let audit = audit(GroupBy::Exe, GroupSort::Name, None);
     let figures = |name: &str| {
         let group = audit.groups.iter().find(|group| key(group) == name).unwrap();
         (group.figures.all.connections, group.figures.all.tx_bytes, group.figures.all.rx_bytes)
@@ -144,32 +168,32 @@ fn a_shared_connection_belongs_to_its_owner_and_its_bytes_to_who_moved_them() {
 #[test]
 fn every_sort_has_its_order() {
     for (sort, expected) in [
-        (Sort::Bytes, ["443", "5432", "2049", "22"]),
-        (Sort::Tx, ["443", "5432", "2049", "22"]),
-        (Sort::Rx, ["443", "2049", "5432", "22"]),
-        (Sort::Connections, ["443", "5432", "22", "2049"]),
-        (Sort::Name, ["22", "443", "2049", "5432"]),
+        (GroupSort::Bytes, ["443", "5432", "2049", "22"]),
+        (GroupSort::Tx, ["443", "5432", "2049", "22"]),
+        (GroupSort::Rx, ["443", "2049", "5432", "22"]),
+        (GroupSort::Connections, ["443", "5432", "22", "2049"]),
+        (GroupSort::Name, ["22", "443", "2049", "5432"]),
     ] {
-        assert_eq!(keys(&audit(By::Port, sort, None)), expected, "{sort:?}");
+        assert_eq!(keys(&audit(GroupBy::Port, sort, None)), expected, "{sort:?}");
     }
-    let names = keys(&audit(By::Process, Sort::Name, None));
+    let names = keys(&audit(GroupBy::Process, GroupSort::Name, None));
     assert_eq!(names, [store::LONG, "/usr/bin/curl", "/usr/sbin/nginx", "[kworker/0:1]", "(no process)"]);
 }
 
 #[test]
 fn what_is_cut_is_added_up() {
-    let audit = audit(By::Port, Sort::Bytes, Some(1));
+    let audit = audit(GroupBy::Port, GroupSort::Bytes, Some(1));
     assert_eq!((keys(&audit), audit.rest.0, audit.group_count()), (vec!["443".to_owned()], 3, 4));
     let mut sum = audit.groups[0].figures;
     sum += audit.rest.1;
     assert_eq!(sum, audit.totals);
-    assert_eq!(self::audit(By::Port, Sort::Bytes, Some(99)).rest.0, 0);
+    assert_eq!(self::audit(GroupBy::Port, GroupSort::Bytes, Some(99)).rest.0, 0);
 }
 
 #[test]
 fn tables_fit_into_80_columns() {
     for by in ALL {
-        let audit = audit(by, Sort::usual(by), None);
+        let audit = audit(by, GroupSort::usual(by), None);
         for room in [80, 100, 200] {
             let table = text(|out| super::write_table(&audit, room, true, out));
             let long: Vec<&str> =
@@ -179,14 +203,14 @@ fn tables_fit_into_80_columns() {
         let table = text(|out| super::write_table(&audit, 80, true, out));
         golden(&format!("{}.txt", by.name()), &table);
     }
-    let cut = audit(By::Process, Sort::Connections, Some(2));
+    let cut = audit(GroupBy::Process, GroupSort::Connections, Some(2));
     golden("process-top.txt", &text(|out| super::write_table(&cut, 80, false, out)));
 }
 
 #[test]
 fn csv_and_json_are_as_agreed() {
-    for by in [By::Process, By::Hour, By::Exe] {
-        let audit = audit(by, Sort::usual(by), None);
+    for by in [GroupBy::Process, GroupBy::Hour, GroupBy::Exe] {
+        let audit = audit(by, GroupSort::usual(by), None);
         golden(&format!("{}.csv", by.name()), &text(|out| super::write_csv(&audit, out)));
         let json = text(|out| super::write_json(&audit, out));
         golden(&format!("{}.json", by.name()), &json);
@@ -203,7 +227,7 @@ fn interfaces_are_compared_over_the_samples_around_the_interval() {
     let of = |since: Option<i64>, until: Option<i64>| {
         let at = |second: i64| connmon_record::Timestamp(START + second * 1_000_000_000);
         let selection = Selection { since: since.map(at), until: until.map(at), ..Selection::default() };
-        let comparison = audit_of(&fixture, &selection, By::Day, Sort::Name, None).comparison;
+        let comparison = audit_of(&fixture, &selection, GroupBy::Day, GroupSort::Name, None).comparison;
         let rows: Vec<_> = comparison
             .interfaces
             .iter()
@@ -242,7 +266,7 @@ fn interfaces_are_compared_over_the_samples_around_the_interval() {
 fn a_store_from_before_there_were_samples_is_read() {
     let fixture = Fixture::new();
     fixture.forget_samples();
-    let audit = audit_of(&fixture, &Selection::default(), By::Day, Sort::Name, None);
+    let audit = audit_of(&fixture, &Selection::default(), GroupBy::Day, GroupSort::Name, None);
     assert_eq!((audit.comparison.covers, audit.totals.all.connections), (None, 7));
     let table = text(|out| super::write_table(&audit, 80, true, out));
     assert!(table.contains("were not read twice in this time"), "{table}");
@@ -252,7 +276,7 @@ fn a_store_from_before_there_were_samples_is_read() {
 fn losses_are_said_in_every_format() {
     let fixture = Fixture::new();
     fixture.lose();
-    let audit = audit_of(&fixture, &Selection::default(), By::User, Sort::Name, None);
+    let audit = audit_of(&fixture, &Selection::default(), GroupBy::User, GroupSort::Name, None);
     let json: serde_json::Value = serde_json::from_str(&text(|out| super::write_json(&audit, out))).unwrap();
     let table = text(|out| super::write_table(&audit, 80, true, out)).replace("\n  ", " ");
     let words = json["completeness"]["words"].as_array().unwrap();
@@ -279,7 +303,7 @@ fn losses_are_said_in_every_format() {
 
 #[test]
 fn connections_without_figures_of_the_wire_are_told() {
-    let audit = audit(By::Exe, Sort::Bytes, None);
+    let audit = audit(GroupBy::Exe, GroupSort::Bytes, None);
     let group = |exe: &str| &audit.groups.iter().find(|group| key(group) == exe).unwrap().figures.all;
     // Packets were counted of TCP, and not of the one connection of UDP.
     assert_eq!((group("/usr/bin/curl").wire_unknown, group("/usr/sbin/nginx").wire_unknown), (1, 0));
@@ -294,11 +318,11 @@ fn connections_without_figures_of_the_wire_are_told() {
 #[test]
 fn an_audit_adds_up_as_the_contract_of_groups_says() {
     let golden = Golden::read();
-    for by in [By::User, By::Remote, By::Country, By::Port] {
+    for by in [GroupBy::User, GroupBy::Remote, GroupBy::Country, GroupBy::Port] {
         let mut builder = Builder::new(&[run(1, 0)], &Selection::default(), &[by]);
         golden.connections().into_iter().for_each(|connection| builder.add(1, connection));
-        let audit = builder.finish(Sort::Bytes, None);
-        let figures = |figures: &Figures| (figures.connections, figures.tx_bytes, figures.rx_bytes);
+        let audit = builder.finish(GroupSort::Bytes, None);
+        let figures = |figures: &GroupFigures| (figures.connections, figures.tx_bytes, figures.rx_bytes);
         let found: BTreeMap<String, (u64, u64, u64)> =
             audit.groups.iter().map(|group| (key(group), figures(&group.figures.all))).collect();
         let expected = golden.groups[by.name()]

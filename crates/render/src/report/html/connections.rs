@@ -7,7 +7,7 @@ use super::tables::name;
 use super::view::{Amount, Label, Shown, When};
 use crate::report::payload::Written;
 use connmon_analysis::format;
-use connmon_analysis::{Kept, Summary};
+use connmon_analysis::{SelectedConnection, Summary};
 use connmon_record::{AddressKind, Connection, Direction, End, Rule};
 
 pub(super) struct List {
@@ -89,7 +89,7 @@ fn remarks(c: &Connection) -> Vec<Shown> {
     early.into_iter().chain(inexact).map(Shown::new).chain(hits.map(|hit| Shown::new(&hit))).collect()
 }
 
-fn line(kept: &Kept) -> Line {
+fn line(kept: &SelectedConnection) -> Line {
     let c: &Connection = &kept.connection;
     let owner = c.owner.as_ref();
     let others: Vec<String> = c
@@ -120,7 +120,7 @@ fn line(kept: &Kept) -> Line {
         local: c.local.to_string(),
         remote: c.remote.to_string(),
         host: c.host().map(Shown::new).unwrap_or_default(),
-        place: place(AddressKind::of(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
+        place: place(AddressKind::of_address(c.remote.ip), c.country.as_deref(), c.place.as_deref()),
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),
         rx: Amount::new(c.rx_bytes()),

@@ -1,7 +1,7 @@
 //! The head of the page: what was recorded, whether absence can be trusted, and the figures.
 
 use super::view::{Shown, When};
-use crate::report::Options;
+use crate::report::PictureOptions;
 use connmon_analysis::format;
 use connmon_analysis::{GeoNotes, Level, Summary};
 use connmon_record::Run;
@@ -16,13 +16,13 @@ pub(super) struct Interval {
     pub(super) length: String,
 }
 
-pub(super) struct Fact {
+pub(super) struct HeaderFact {
     pub(super) name: &'static str,
     pub(super) value: Shown,
     pub(super) mono: bool,
 }
 
-pub(super) struct Verdict {
+pub(super) struct VerdictLine {
     pub(super) class: &'static str,
     pub(super) sign: &'static str,
     pub(super) answer: &'static str,
@@ -82,9 +82,9 @@ pub(super) fn interval(summary: &Summary) -> Option<Interval> {
     Some(Interval { same_day: from.date == to.date, from, to, length: format::duration(window.nanos()) })
 }
 
-pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<Fact> {
+pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<HeaderFact> {
     let mut facts = Vec::new();
-    let mut fact = |name, value: &str, mono| facts.push(Fact { name, value: Shown::new(value), mono });
+    let mut fact = |name, value: &str, mono| facts.push(HeaderFact { name, value: Shown::new(value), mono });
     let one_or_many = |values: Vec<&str>| values.join(", ");
     fact("Kernel", &one_or_many(distinct(summary, |run| &run.kernel)), true);
     fact("Backend", &one_or_many(distinct(summary, |run| &run.backend)), false);
@@ -111,7 +111,7 @@ pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<Fact> {
 }
 
 /// What the one who makes the report says of it, and the host where the title does not say it.
-pub(super) fn case(options: &Options, summary: &Summary) -> Vec<Fact> {
+pub(super) fn case(options: &PictureOptions, summary: &Summary) -> Vec<HeaderFact> {
     let host = options.title.as_ref().map(|_| hosts(summary).to_string());
     let taken_out = Some(&options.redacted).filter(|words| !words.is_empty());
     let facts = [
@@ -121,7 +121,7 @@ pub(super) fn case(options: &Options, summary: &Summary) -> Vec<Fact> {
         ("Redacted", taken_out),
     ];
     let known = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    known.map(|(name, value)| Fact { name, value: Shown::new(value), mono: false }).collect()
+    known.map(|(name, value)| HeaderFact { name, value: Shown::new(value), mono: false }).collect()
 }
 
 /// The beginnings of long identifiers.
@@ -141,7 +141,7 @@ pub(super) fn backend_notes(summary: &Summary) -> Vec<Shown> {
     notes.into_iter().map(Shown::new).collect()
 }
 
-pub(super) fn verdict(summary: &Summary) -> Verdict {
+pub(super) fn verdict(summary: &Summary) -> VerdictLine {
     let (class, sign, answer, meaning) = match summary.completeness.verdict {
         connmon_analysis::Verdict::Complete => (
             "good",
@@ -196,7 +196,7 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
         StatementLine { class, sign, text: Shown::new(&statement.text), advice }
     };
     let statements = summary.completeness.statements.iter().map(line).collect();
-    Verdict { class, sign, answer, meaning, statements }
+    VerdictLine { class, sign, answer, meaning, statements }
 }
 
 pub(super) fn gaps(summary: &Summary) -> Vec<GapLine> {

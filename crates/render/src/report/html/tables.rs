@@ -3,7 +3,7 @@
 use super::places::{network, place};
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
 use connmon_analysis::format;
-use connmon_analysis::{Figures, ProcessRow, RemoteRow, Service, Summary};
+use connmon_analysis::{GroupFigures, ProcessRow, RemoteRow, Service, Summary};
 use connmon_record::{End, Process, Proto, Untrusted};
 
 /// So many names are listed in one cell.
@@ -21,7 +21,7 @@ impl<T> Table<T> {
         rows: &[R],
         most: usize,
         noun: &str,
-        figures: impl Fn(&R) -> Figures,
+        figures: impl Fn(&R) -> GroupFigures,
         line: impl Fn(&R) -> T,
     ) -> Self {
         let (shown, rest) = rows.split_at(rows.len().min(most));
@@ -31,7 +31,7 @@ impl<T> Table<T> {
             let (shown, all) = (format::grouped(shown.len() as u64), format::grouped(rows.len() as u64));
             format!("The {shown} {noun} with the most bytes, of {all}.")
         };
-        let left: Figures = rest.iter().map(&figures).sum();
+        let left: GroupFigures = rest.iter().map(&figures).sum();
         let rest = match rest.len() as u64 {
             0 => String::new(),
             n => format!(

@@ -4,19 +4,19 @@ use askama::Template;
 
 use super::view::{Shown, When};
 use super::{Markup, header};
-use crate::report::{Options, svg};
+use crate::report::{PictureOptions, svg};
 use connmon_analysis::findings::Finding;
 use connmon_analysis::format;
 use connmon_analysis::{GeoNotes, Summary};
 
 pub(super) struct Top {
     pub(super) title: Shown,
-    pub(super) case: Vec<header::Fact>,
+    pub(super) case: Vec<header::HeaderFact>,
     pub(super) findings: Vec<FindingLine>,
     pub(super) window: Option<header::Interval>,
-    pub(super) facts: Vec<header::Fact>,
+    pub(super) facts: Vec<header::HeaderFact>,
     pub(super) notes: Vec<Shown>,
-    pub(super) verdict: header::Verdict,
+    pub(super) verdict: header::VerdictLine,
     pub(super) gaps: Vec<header::GapLine>,
     pub(super) more_gaps: String,
     pub(super) runs: Vec<header::RunLine>,
@@ -49,7 +49,7 @@ pub(super) struct TopOnly {
 }
 
 impl Top {
-    pub(super) fn new(summary: &Summary, options: &Options, geo: &GeoNotes, cut: String) -> Self {
+    pub(super) fn new(summary: &Summary, options: &PictureOptions, geo: &GeoNotes, cut: String) -> Self {
         let activity = svg::activity(summary);
         let ticks: Vec<When> = svg::ticks(summary).into_iter().map(When::new).collect();
         Self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use connmon_analysis::Figures;
+use connmon_analysis::GroupFigures;
 use connmon_analysis::format;
 use connmon_record::{Rule, Timestamp, Untrusted, country_of, display_safe};
 
@@ -101,7 +101,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(figures: &Figures, most: u64) -> Self {
+    pub(super) fn new(figures: &GroupFigures, most: u64) -> Self {
         let part = |bytes: u64| bytes as f64 / most.max(1) as f64 * 100.0;
         Self { tx: format!("{:.2}", part(figures.tx_bytes)), rx: format!("{:.2}", part(figures.rx_bytes)) }
     }
@@ -115,7 +115,7 @@ pub(super) struct Conns {
 }
 
 impl Conns {
-    pub(super) fn new(figures: &Figures) -> Self {
+    pub(super) fn new(figures: &GroupFigures) -> Self {
         let if_any = |n| if n == 0 { String::new() } else { format::grouped(n) };
         Self {
             count: format::grouped(figures.connections),

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::row::{Row, near};
+use super::row::{PayloadRow, predicted};
 use super::steps::StepRow;
-use connmon_record::facts::{Page, paged};
+use connmon_record::facts::{PageColumn, paged};
 
 /// How a column's values are written.
 #[derive(Clone, Copy, Debug)]
@@ -21,26 +21,26 @@ pub(super) enum Coding {
 pub(super) const HEADERS: u64 = 52;
 
 /// A row's value in a column.
-type Of<T> = Box<dyn Fn(&T) -> u64>;
+type ValueFunction<T> = Box<dyn Fn(&T) -> u64>;
 
 /// A column that is no fact: name, coding, value.
-type Own<T> = (&'static str, Coding, fn(&T) -> u64);
+type RowColumn<T> = (&'static str, Coding, fn(&T) -> u64);
 
 /// A column of a table with rows of this kind.
-pub(super) struct Column<T> {
+pub(super) struct PayloadColumn<T> {
     pub(super) name: &'static str,
     pub(super) coding: Coding,
-    of: Of<T>,
+    of: ValueFunction<T>,
     /// What [`Coding::Beside`] takes off.
-    near: Of<T>,
+    near: ValueFunction<T>,
     /// So many bytes hold the largest value.
     pub(super) width: usize,
 }
 
 /// All of them, as wide as these rows need. A reader finds them by name.
-pub(super) fn columns(rows: &[Row]) -> Vec<Column<Row>> {
+pub(super) fn columns(rows: &[PayloadRow]) -> Vec<PayloadColumn<PayloadRow>> {
     use Coding::{Delta, Plain};
-    let table: [Own<Row>; 24] = [
+    let table: [RowColumn<PayloadRow>; 24] = [
         ("opened", Delta, |row| row.opened.div_euclid(1_000) as u64),
         ("id", Delta, |row| row.id as u64),
         ("lasted", Plain, |row| row.lasted_us),
@@ -66,7 +66,7 @@ pub(super) fn columns(rows: &[Row]) -> Vec<Column<Row>> {
         ("flags", Plain, |row| row.flags.into()),
         ("shared", Plain, |row| row.is_shared.into()),
     ];
-    let own = table.into_iter().map(|(name, coding, of)| Column::new(name, coding, of, |_| 0, rows));
+    let own = table.into_iter().map(|(name, coding, of)| PayloadColumn::new(name, coding, of, |_| 0, rows));
     // Those beside others come after them.
     let figures = |beside: bool| paged().enumerate().filter(move |(_, (_, page))| page.is_beside() == beside);
     let facts = figures(false).chain(figures(true)).map(|(place, (_, page))| figure(place, page, rows));
@@ -74,32 +74,33 @@ pub(super) fn columns(rows: &[Row]) -> Vec<Column<Row>> {
 }
 
 /// The column of a fact, which has this place among the figures of a row.
-fn figure(place: usize, page: Page, rows: &[Row]) -> Column<Row> {
-    let of = move |row: &Row| row.figures[place];
+fn figure(place: usize, page: PageColumn, rows: &[PayloadRow]) -> PayloadColumn<PayloadRow> {
+    let of = move |row: &PayloadRow| row.figures[place];
     let [beside, packets] = page.beside;
     if !page.is_beside() {
-        return Column::new(page.name, Coding::Plain, of, |_| 0, rows);
+        return PayloadColumn::new(page.name, Coding::Plain, of, |_| 0, rows);
     }
     let packets_at = paged().position(|(_, other)| !packets.is_empty() && other.name == packets);
-    let headers = move |row: &Row| packets_at.map_or(0, |place| row.figures[place].wrapping_mul(HEADERS));
-    let near = move |row: &Row| near(page, row.tx, row.rx).wrapping_add(headers(row));
-    Column::new(page.name, Coding::Beside(beside, packets), of, near, rows)
+    let headers =
+        move |row: &PayloadRow| packets_at.map_or(0, |place| row.figures[place].wrapping_mul(HEADERS));
+    let near = move |row: &PayloadRow| predicted(page, row.tx, row.rx).wrapping_add(headers(row));
+    PayloadColumn::new(page.name, Coding::Beside(beside, packets), of, near, rows)
 }
 
 /// The columns of what was moved by time: which row, in which step after the one in which it
 /// was opened, the bytes, and of which of the row's shares.
-pub(super) fn step_columns(steps: &[StepRow]) -> Vec<Column<StepRow>> {
-    let table: [Own<StepRow>; 5] = [
+pub(super) fn step_columns(steps: &[StepRow]) -> Vec<PayloadColumn<StepRow>> {
+    let table: [RowColumn<StepRow>; 5] = [
         ("row", Coding::Delta, |step| step.row),
         ("after", Coding::Plain, |step| step.after),
         ("tx", Coding::Plain, |step| step.tx),
         ("rx", Coding::Plain, |step| step.rx),
         ("share", Coding::Plain, |step| step.share),
     ];
-    table.into_iter().map(|(name, coding, of)| Column::new(name, coding, of, |_| 0, steps)).collect()
+    table.into_iter().map(|(name, coding, of)| PayloadColumn::new(name, coding, of, |_| 0, steps)).collect()
 }
 
-impl<T> Column<T> {
+impl<T> PayloadColumn<T> {
     fn new(
         name: &'static str,
         coding: Coding,

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Payload;
-use super::column::{Coding, Column};
+use super::column::{Coding, PayloadColumn};
 use super::dictionary::{Dictionaries, Entry, NameEntry, Remote};
-use super::row::{OPEN, Row};
+use super::row::{OPEN, PayloadRow};
 use connmon_analysis::Window;
 use connmon_record::untrusted::Exactly;
 use connmon_record::{AddressKind, End, ExeHash, HostLocation, country_of};
@@ -57,7 +57,7 @@ struct Header<'a> {
 impl Payload {
     pub(super) fn header(
         &self,
-        columns: &[Column<Row>],
+        columns: &[PayloadColumn<PayloadRow>],
         steps: StepsHeader,
         window: Option<Window>,
         home: Option<&HostLocation>,
@@ -127,7 +127,7 @@ impl Payload {
 }
 
 /// How a column is read.
-pub(super) fn describe<T>(column: &Column<T>, rows: &[T]) -> Value {
+pub(super) fn describe<T>(column: &PayloadColumn<T>, rows: &[T]) -> Value {
     let (coding, beside, packets) = match column.coding {
         Coding::Plain => ("plain", "", ""),
         Coding::Delta => ("delta", "", ""),
@@ -176,7 +176,7 @@ fn process(Entry { process, parent }: &Entry) -> Value {
 }
 
 fn remote(Remote { ip, country, place }: &Remote) -> Value {
-    let kind = AddressKind::of(*ip);
+    let kind = AddressKind::of_address(*ip);
     let place = place.as_deref();
     let at = place.and_then(|place| place.coordinates).map(|at| (at.longitude, at.latitude));
     json!([

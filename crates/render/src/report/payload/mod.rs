@@ -29,7 +29,7 @@ use connmon_analysis::Window;
 use connmon_record::{Connection, HostLocation, Rule, Run, Timestamp};
 use dictionary::Dictionaries;
 use header::StepsHeader;
-use row::{Row, Share};
+use row::{PayloadRow, PayloadShare};
 use steps::Steps;
 
 /// How hard gzip tries: beyond, the time doubles for half a percent.
@@ -42,8 +42,8 @@ pub const DEFAULT_ROWS: usize = 100_000;
 pub struct Payload {
     cap: usize,
     total: u64,
-    rows: Vec<Row>,
-    shares: HashMap<i64, Vec<Share>>,
+    rows: Vec<PayloadRow>,
+    shares: HashMap<i64, Vec<PayloadShare>>,
     steps: Steps,
     more_names: HashMap<i64, Vec<i64>>,
     dictionaries: Dictionaries,
@@ -81,12 +81,13 @@ impl Payload {
     pub fn add(&mut self, run: i64, connection: &Connection) {
         self.total += 1;
         let last_word = self.last_words.get(&run).copied().unwrap_or(connection.opened);
-        let row = Row::new(run, connection, last_word, &mut self.dictionaries);
+        let row = PayloadRow::new(run, connection, last_word, &mut self.dictionaries);
         if row.is_shared {
-            self.shares.insert(connection.id, Share::all(connection, &mut self.dictionaries));
+            self.shares
+                .insert(connection.id, PayloadShare::of_connection(connection, &mut self.dictionaries));
         }
         if connection.names.len() > 1 {
-            self.more_names.insert(connection.id, Row::more_names(connection));
+            self.more_names.insert(connection.id, PayloadRow::more_names(connection));
         }
         self.steps.add(connection);
         self.rows.push(row);

@@ -1,7 +1,7 @@
 //! A connection in a fixed number of bytes.
 
 use super::dictionary::Dictionaries;
-use connmon_record::facts::{Cell, Group, PAGED, Page, paged};
+use connmon_record::facts::{Cell, Group, PAGED, PageColumn, paged};
 use connmon_record::{Connection, Direction, End, Name, Timestamp};
 
 /// What `end` is while a connection lasts: after the last of [`End::ALL`].
@@ -21,7 +21,7 @@ pub(super) const FLAGS: [Flag; 6] = [
 ];
 
 /// A connection. What is an index refers to [`Dictionaries`].
-pub(super) struct Row {
+pub(super) struct PayloadRow {
     pub(super) id: i64,
     /// Nanoseconds since 1970. The page has microseconds: the digits beyond would be a tenth of it.
     pub(super) opened: i64,
@@ -56,7 +56,7 @@ pub(super) struct Row {
     pub(super) is_shared: bool,
 }
 
-impl Row {
+impl PayloadRow {
     pub(super) fn new(
         run: i64,
         connection: &Connection,
@@ -68,11 +68,11 @@ impl Row {
         let (tx, rx) = (connection.tx_bytes(), connection.rx_bytes());
         let mut figures = [0; PAGED];
         for (figure, (fact, page)) in figures.iter_mut().zip(paged()) {
-            *figure = match fact.of(connection) {
+            *figure = match fact.value_of(connection) {
                 Cell::Count(Some(count)) => count,
                 Cell::Text(Some(ip)) => ip.parse().map_or(0, |ip| dictionaries.local(ip).into()),
                 // What takes the least room: the flags say that it means nothing.
-                _ => near(page, tx, rx),
+                _ => predicted(page, tx, rx),
             };
         }
         let owner_id = owner.as_ref().map(|owner| owner.id);
@@ -123,7 +123,7 @@ impl Row {
 }
 
 /// The figure that a column is mostly near to.
-pub(super) fn near(page: Page, tx: u64, rx: u64) -> u64 {
+pub(super) fn predicted(page: PageColumn, tx: u64, rx: u64) -> u64 {
     match page.beside[0] {
         "tx" => tx,
         "rx" => rx,
@@ -136,7 +136,7 @@ fn since(connection: &Connection, name: &Name) -> i64 {
 }
 
 /// What one process moved on a connection that is not its owner's alone.
-pub(super) struct Share {
+pub(super) struct PayloadShare {
     pub(super) process: u32,
     pub(super) tx: u64,
     pub(super) rx: u64,
@@ -144,8 +144,8 @@ pub(super) struct Share {
     pub(super) rx_calls: u64,
 }
 
-impl Share {
-    pub(super) fn all(connection: &Connection, dictionaries: &mut Dictionaries) -> Vec<Self> {
+impl PayloadShare {
+    pub(super) fn of_connection(connection: &Connection, dictionaries: &mut Dictionaries) -> Vec<Self> {
         let shares = connection.traffic.iter().map(|share| Self {
             process: dictionaries.process(&share.process),
             tx: share.tx_bytes,

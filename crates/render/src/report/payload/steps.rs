@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::Row;
+use super::row::PayloadRow;
 use connmon_analysis::Window;
 use connmon_record::{Connection, STEP_LENGTHS, STEP_NS};
 
@@ -84,7 +84,7 @@ impl Steps {
     }
 
     /// The entries of these rows, and how many seconds a step has.
-    pub(super) fn finish(mut self, rows: &[Row], window: Option<Window>) -> (Vec<StepRow>, i64) {
+    pub(super) fn finish(mut self, rows: &[PayloadRow], window: Option<Window>) -> (Vec<StepRow>, i64) {
         let wanted = window.map_or(0, |window| i64::try_from(window.nanos()).unwrap_or(i64::MAX) / ENOUGH);
         while self.nanos() < wanted && self.length + 1 < STEP_LENGTHS.len() {
             self.lengthen();

@@ -7,7 +7,7 @@ use super::furniture::{background, heading};
 use super::projection::WIDTH;
 use super::{STYLE, text_safe, unit};
 use connmon_analysis::format::{bytes, count};
-use connmon_analysis::{Figures, Summary};
+use connmon_analysis::{GroupFigures, Summary};
 use connmon_record::Service;
 use connmon_record::country_of;
 
@@ -50,7 +50,7 @@ pub fn bars(summary: &Summary) -> String {
     picture.to_string()
 }
 
-fn column(title: &str, rows: &[(String, Figures)], x: f64) -> Group {
+fn column(title: &str, rows: &[(String, GroupFigures)], x: f64) -> Group {
     let most = rows.first().map_or(1, |(_, figures)| figures.bytes().max(1)) as f64;
     let head = Text::new(title).set("class", "title").set("x", unit(x)).set("y", unit(TOP + 12.0));
     let mut group = Group::new().set("class", "bars").add(head);
@@ -108,9 +108,9 @@ fn shortened(name: &str) -> String {
 }
 
 /// The processes, those of one name as one.
-fn processes(summary: &Summary) -> Vec<(String, Figures)> {
+fn processes(summary: &Summary) -> Vec<(String, GroupFigures)> {
     let named = summary.processes.iter().map(|row| (text_safe(&row.process.comm), row.figures));
-    let mut rows: Vec<(String, Figures)> = Vec::new();
+    let mut rows: Vec<(String, GroupFigures)> = Vec::new();
     for (name, figures) in named {
         match rows.iter_mut().find(|row| row.0 == name) {
             Some(row) => row.1 += figures,
@@ -122,14 +122,14 @@ fn processes(summary: &Summary) -> Vec<(String, Figures)> {
     rows
 }
 
-fn countries(summary: &Summary) -> Vec<(String, Figures)> {
+fn countries(summary: &Summary) -> Vec<(String, GroupFigures)> {
     let name =
         |code: &str| country_of(code).map_or_else(|| text_safe(code), |country| country.name.to_owned());
     let rows = summary.countries.iter().take(BARS);
     rows.map(|row| (row.code.as_deref().map_or("unknown".into(), name), row.figures)).collect()
 }
 
-fn services(summary: &Summary) -> Vec<(String, Figures)> {
+fn services(summary: &Summary) -> Vec<(String, GroupFigures)> {
     let name = |proto, port: u16| match Service::name_of(proto, port) {
         Some(name) => format!("{port}/{proto} {name}"),
         None if port == 0 => proto.to_string(),

@@ -10,7 +10,7 @@ use super::furniture::{background, heading};
 use super::projection::WIDTH;
 use super::{STYLE, unit};
 use connmon_analysis::format::{bytes, count};
-use connmon_analysis::{Figures, Summary};
+use connmon_analysis::{GroupFigures, Summary};
 
 const TOP: f64 = 62.0;
 const LEFT: f64 = 14.0;
@@ -53,8 +53,8 @@ pub fn hilbert(summary: &Summary) -> String {
 }
 
 /// What each /16 has.
-fn blocks(summary: &Summary) -> BTreeMap<u32, (Figures, u64)> {
-    let mut blocks: BTreeMap<u32, (Figures, u64)> = BTreeMap::new();
+fn blocks(summary: &Summary) -> BTreeMap<u32, (GroupFigures, u64)> {
+    let mut blocks: BTreeMap<u32, (GroupFigures, u64)> = BTreeMap::new();
     for row in &summary.remotes {
         if let IpAddr::V4(ip) = row.ip {
             let (figures, addresses) = blocks.entry(u32::from(ip) >> 16).or_default();
@@ -100,7 +100,7 @@ fn eighths() -> Group {
     group
 }
 
-fn cells(blocks: &BTreeMap<u32, (Figures, u64)>) -> Group {
+fn cells(blocks: &BTreeMap<u32, (GroupFigures, u64)>) -> Group {
     let most = blocks.values().map(|(figures, _)| figures.connections).max().unwrap_or(1);
     let mut group = Group::new().set("class", "cells");
     for (block, (figures, addresses)) in blocks {
@@ -125,7 +125,7 @@ fn cells(blocks: &BTreeMap<u32, (Figures, u64)>) -> Group {
 }
 
 /// The blocks with the most bytes, as text.
-fn list(blocks: &BTreeMap<u32, (Figures, u64)>, x: f64) -> Group {
+fn list(blocks: &BTreeMap<u32, (GroupFigures, u64)>, x: f64) -> Group {
     let mut ranked: Vec<_> = blocks.iter().collect();
     ranked.sort_by_key(|(block, (figures, _))| (figures.rank(), **block));
     let mut group = Group::new()

@@ -6,10 +6,10 @@ use svg::node::element::{Circle, Description, Group, Path, Style, Text, Title};
 use super::arc;
 use super::furniture::{DOCK, DOCK_SPREAD, background, heading, host, legend, sheet};
 use super::labels::{Area, Placer, Spot};
-use super::places::{Place, places};
+use super::places::{MapMark, places};
 use super::projection::{WIDTH, project};
 use super::{Frame, STYLE, log_share, trays, unit, world};
-use crate::report::Options;
+use crate::report::PictureOptions;
 use connmon_analysis::Summary;
 use connmon_analysis::format::{bytes, count};
 use connmon_record::HostLocation;
@@ -28,7 +28,7 @@ fn map_height(home: Option<&HostLocation>) -> f64 {
 const HEADING: f64 = 54.0;
 
 /// The map as a well-formed SVG document.
-pub fn map(summary: &Summary, options: &Options, frame: Frame) -> String {
+pub fn map(summary: &Summary, options: &PictureOptions, frame: Frame) -> String {
     let places = places(summary);
     let top = if frame == Frame::Standalone { HEADING } else { 0.0 };
     let map_height = map_height(options.home.as_ref());
@@ -68,7 +68,7 @@ fn range(summary: &Summary) -> (u64, u64) {
     (all.clone().min().unwrap_or(0), all.max().unwrap_or(0))
 }
 
-fn description(summary: &Summary, places: &[Place]) -> String {
+fn description(summary: &Summary, places: &[MapMark]) -> String {
     let mut text = format!(
         "{} in {}.",
         count(summary.totals.remotes, "remote address", "remote addresses"),
@@ -115,7 +115,7 @@ fn countries(summary: &Summary) -> Group {
     group
 }
 
-fn lines(places: &[Place], home: Option<&HostLocation>) -> Group {
+fn lines(places: &[MapMark], home: Option<&HostLocation>) -> Group {
     let mut group = Group::new().set("class", "lines");
     // The thickest come last, on top.
     for place in places.iter().take(MOST_LINES).rev() {
@@ -143,7 +143,7 @@ fn lines(places: &[Place], home: Option<&HostLocation>) -> Group {
     group
 }
 
-fn rings(places: &[Place]) -> Group {
+fn rings(places: &[MapMark]) -> Group {
     places.iter().rev().fold(Group::new().set("class", "rings"), |group, place| {
         let (x, y, r) = (unit(place.x), unit(place.y), unit(place.radius()));
         let circle = Circle::new().set("cx", x).set("cy", y).set("r", r).add(Title::new(place.title()));
@@ -152,7 +152,7 @@ fn rings(places: &[Place]) -> Group {
 }
 
 /// Names and figures of the largest, as many as fit.
-fn labels(places: &[Place], home: Option<&HostLocation>, class: &str, size: f64, most: usize) -> Group {
+fn labels(places: &[MapMark], home: Option<&HostLocation>, class: &str, size: f64, most: usize) -> Group {
     let sheet = Area { left: 4.0, top: 4.0, right: WIDTH - 4.0, bottom: 446.0 };
     let (x, y) = home.map_or(DOCK, |home| project(home.at.longitude, home.at.latitude));
     let mut taken = vec![Area::around(x, y, 14.0)];

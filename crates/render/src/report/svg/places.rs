@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::projection::{NORTH, SOUTH, project};
 use super::{log_share, text_safe};
 use connmon_analysis::format::bytes;
-use connmon_analysis::{Figures, RemoteRow, Summary};
+use connmon_analysis::{GroupFigures, RemoteRow, Summary};
 use connmon_record::{AddressKind, Untrusted, country_of};
 
 /// A mark with its place on the grid. Its name has passed the sanitiser.
-pub(super) struct Place {
+pub(super) struct MapMark {
     pub(super) name: String,
-    pub(super) figures: Figures,
+    pub(super) figures: GroupFigures,
     pub(super) remotes: u64,
     pub(super) is_city: bool,
     pub(super) longitude: f64,
@@ -21,7 +21,7 @@ pub(super) struct Place {
     pub(super) share: f64,
 }
 
-impl Place {
+impl MapMark {
     pub(super) fn radius(&self) -> f64 {
         2.0 + 4.5 * self.share
     }
@@ -39,13 +39,13 @@ impl Place {
 /// What belongs to one mark: a city where a database knew one with its coordinates, in hundredths of a degree; else the
 /// country.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'a> {
+struct MarkKey<'a> {
     country: &'a str,
     city: Option<(Untrusted<&'a str>, i32, i32)>,
 }
 
-impl<'a> Key<'a> {
-    fn of(row: &'a RemoteRow) -> Option<Self> {
+impl<'a> MarkKey<'a> {
+    fn of_remote(row: &'a RemoteRow) -> Option<Self> {
         let country = row.country.as_deref().unwrap_or_default();
         let place = row.place.as_deref();
         let city = place.and_then(|place| {
@@ -68,24 +68,24 @@ impl<'a> Key<'a> {
 }
 
 /// The marks, most bytes first.
-pub(super) fn places(summary: &Summary) -> Vec<Place> {
-    let mut sums: BTreeMap<Key<'_>, (Figures, u64)> = BTreeMap::new();
+pub(super) fn places(summary: &Summary) -> Vec<MapMark> {
+    let mut sums: BTreeMap<MarkKey<'_>, (GroupFigures, u64)> = BTreeMap::new();
     for row in summary.remotes.iter().filter(|row| row.kind == AddressKind::Public) {
-        let Some(key) = Key::of(row) else { continue };
+        let Some(key) = MarkKey::of_remote(row) else { continue };
         let (figures, remotes) = sums.entry(key).or_default();
         *figures += row.figures;
         *remotes += 1;
     }
     let all = || sums.values().map(|(figures, _)| figures.bytes()).filter(|bytes| *bytes > 0);
     let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
-    let place = |(key, (figures, remotes)): (&Key<'_>, &(Figures, u64))| {
+    let place = |(key, (figures, remotes)): (&MarkKey<'_>, &(GroupFigures, u64))| {
         let (longitude, latitude) = key.position()?;
         let name = match key.city {
             Some((city, ..)) => text_safe(city),
             None => country_of(key.country)?.name.to_owned(),
         };
         let (x, y) = project(longitude, latitude.clamp(SOUTH, NORTH));
-        Some(Place {
+        Some(MapMark {
             name,
             figures: *figures,
             remotes: *remotes,
@@ -97,7 +97,7 @@ pub(super) fn places(summary: &Summary) -> Vec<Place> {
             share: log_share(figures.bytes(), least, most),
         })
     };
-    let mut places: Vec<Place> = sums.iter().filter_map(place).collect();
+    let mut places: Vec<MapMark> = sums.iter().filter_map(place).collect();
     places.sort_by_key(|place| place.figures.rank());
     places
 }

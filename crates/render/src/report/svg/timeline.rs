@@ -7,8 +7,8 @@ use super::furniture::{background, heading};
 use super::projection::WIDTH;
 use super::{STYLE, text_safe, unit};
 use connmon_analysis::format::{bytes, clock, count, date, grouped};
-use connmon_analysis::lanes::{Cell, Lane};
-use connmon_analysis::{Figures, Summary};
+use connmon_analysis::timeline_rows::{TimelineCell, TimelineRow};
+use connmon_analysis::{GroupFigures, Summary};
 use connmon_record::Timestamp;
 
 const TOP: f64 = 62.0;
@@ -18,13 +18,13 @@ const ROW: f64 = 15.0;
 /// Lanes at most: the figures of the others stand below.
 const LANES: usize = 60;
 
-/// The lanes of a summary.
-pub fn timeline(summary: &Summary, lanes: &[Lane]) -> String {
-    let shown = &lanes[..lanes.len().min(LANES)];
+/// The timeline rows of a summary.
+pub fn timeline(summary: &Summary, timeline_rows: &[TimelineRow]) -> String {
+    let shown = &timeline_rows[..timeline_rows.len().min(LANES)];
     let height = TOP + 28.0 + shown.len().max(1) as f64 * ROW + 40.0;
     let words = format!(
         "{}; triangles are new connections, bars open ones, crosses the end of the last.",
-        count(lanes.len() as u64, "remote address", "remote addresses")
+        count(timeline_rows.len() as u64, "remote address", "remote addresses")
     );
     let mut picture = Document::new()
         .set("class", "cm-map")
@@ -37,12 +37,12 @@ pub fn timeline(summary: &Summary, lanes: &[Lane]) -> String {
         .add(background(height))
         .add(heading(summary))
         .add(axis(summary));
-    for (nth, lane) in shown.iter().enumerate() {
-        picture = picture.add(row(summary, lane, TOP + 28.0 + nth as f64 * ROW));
+    for (nth, timeline_row) in shown.iter().enumerate() {
+        picture = picture.add(row(summary, timeline_row, TOP + 28.0 + nth as f64 * ROW));
     }
-    let rest = &lanes[shown.len()..];
+    let rest = &timeline_rows[shown.len()..];
     if !rest.is_empty() {
-        let left: Figures = rest.iter().map(|lane| lane.figures).sum();
+        let left: GroupFigures = rest.iter().map(|timeline_row| timeline_row.figures).sum();
         let words = format!("{} more addresses with {}", grouped(rest.len() as u64), bytes(left.bytes()));
         picture =
             picture.add(Text::new(words).set("class", "figures").set("x", 14).set("y", unit(height - 16.0)));
@@ -72,19 +72,20 @@ fn axis(summary: &Summary) -> Group {
     })
 }
 
-fn row(summary: &Summary, lane: &Lane, y: f64) -> Group {
-    let remote = summary.remotes.iter().find(|row| row.ip == lane.ip);
-    let name = remote.and_then(|row| row.names.first()).map_or_else(|| lane.ip.to_string(), text_safe);
+fn row(summary: &Summary, timeline_row: &TimelineRow, y: f64) -> Group {
+    let remote = summary.remotes.iter().find(|row| row.ip == timeline_row.ip);
+    let name =
+        remote.and_then(|row| row.names.first()).map_or_else(|| timeline_row.ip.to_string(), text_safe);
     let shown = match name.char_indices().nth(36) {
         Some((at, _)) => format!("{}…", &name[..at]),
         None => name.clone(),
     };
     let title = format!(
         "{name} ({}): {}, {} sent, {} received",
-        lane.ip,
-        count(lane.figures.connections, "connection", "connections"),
-        bytes(lane.figures.tx_bytes),
-        bytes(lane.figures.rx_bytes)
+        timeline_row.ip,
+        count(timeline_row.figures.connections, "connection", "connections"),
+        bytes(timeline_row.figures.tx_bytes),
+        bytes(timeline_row.figures.rx_bytes)
     );
     let ground = Rectangle::new().set("class", "ground").set("x", unit(left())).set("y", unit(y + 2.0));
     let mut group = Group::new()
@@ -92,15 +93,15 @@ fn row(summary: &Summary, lane: &Lane, y: f64) -> Group {
         .add(Title::new(title))
         .add(Text::new(shown).set("class", "name").set("x", 14).set("y", unit(y + 11.0)))
         .add(ground.set("width", unit(width())).set("height", unit(ROW - 4.0)));
-    let step = width() / lane.cells.len().max(1) as f64;
+    let step = width() / timeline_row.cells.len().max(1) as f64;
     let mut from = 0;
-    for run in lane.cells.chunk_by(|a, b| a == b) {
+    for run in timeline_row.cells.chunk_by(|a, b| a == b) {
         let class = match run[0] {
-            Cell::Empty => "",
-            Cell::Listen => "listen",
-            Cell::Active => "active",
-            Cell::Closed => "closed",
-            Cell::New => "new",
+            TimelineCell::Empty => "",
+            TimelineCell::Listen => "listen",
+            TimelineCell::Active => "active",
+            TimelineCell::Closed => "closed",
+            TimelineCell::New => "new",
         };
         if !class.is_empty() {
             let bar = Rectangle::new().set("class", class).set("x", unit(left() + from as f64 * step));
@@ -113,6 +114,7 @@ fn row(summary: &Summary, lane: &Lane, y: f64) -> Group {
         }
         from += run.len();
     }
-    let figure = Text::new(bytes(lane.figures.bytes())).set("class", "figures").set("x", unit(WIDTH - 14.0));
+    let figure =
+        Text::new(bytes(timeline_row.figures.bytes())).set("class", "figures").set("x", unit(WIDTH - 14.0));
     group.add(figure.set("y", unit(y + 11.0)).set("text-anchor", "end"))
 }

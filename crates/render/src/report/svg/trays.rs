@@ -4,7 +4,7 @@ use svg::node::element::{Group, Rectangle, Text};
 
 use super::unit;
 use connmon_analysis::format::{bytes, count};
-use connmon_analysis::{Figures, Summary};
+use connmon_analysis::{GroupFigures, Summary};
 use connmon_record::AddressKind;
 
 /// One tray.
@@ -13,7 +13,7 @@ pub struct Tray {
     /// What lies in it.
     pub label: &'static str,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Distinct addresses.
     pub remotes: u64,
 }

@@ -1,10 +1,10 @@
 //! How to read the counters of the interfaces beside the bytes of the applications.
 
-use super::{Comparison, Metered};
+use super::{InterfaceComparison, InterfaceTraffic};
 use connmon_analysis::format::{clock, date};
 
 /// Every sentence, what was sampled first.
-pub fn all(comparison: &Comparison) -> Vec<String> {
+pub fn sentences(comparison: &InterfaceComparison) -> Vec<String> {
     let mut words = vec![covers(comparison)];
     if comparison.covers.is_none() {
         return words;
@@ -26,7 +26,7 @@ pub fn all(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Which time the samples cover.
-pub fn covers(comparison: &Comparison) -> String {
+pub fn covers(comparison: &InterfaceComparison) -> String {
     if comparison.filtered {
         return "Interface counters cannot be filtered, so they are not shown with a filter.".into();
     }
@@ -44,7 +44,7 @@ pub fn covers(comparison: &Comparison) -> String {
     }
 }
 
-fn events(row: &Metered) -> Vec<String> {
+fn events(row: &InterfaceTraffic) -> Vec<String> {
     let name = row.counted.name.shown();
     let mut events = Vec::new();
     if row.restarts > 0 {

@@ -11,14 +11,14 @@ const LEAST: usize = 12;
 
 /// How a column looks.
 #[derive(Clone)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     head: String,
     number: bool,
     /// What is too long is cut here; a table has one such column.
     name: bool,
 }
 
-impl Column {
+impl TableColumn {
     pub(super) fn number(head: &str) -> Self {
         Self { head: head.into(), number: true, name: false }
     }
@@ -33,14 +33,14 @@ impl Column {
 }
 
 /// Rows below their heads.
-pub(super) struct Table {
-    columns: Vec<Column>,
+pub(super) struct TextTable {
+    columns: Vec<TableColumn>,
     widths: Vec<usize>,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
-    pub(super) fn new(columns: Vec<Column>) -> Self {
+impl TextTable {
+    pub(super) fn new(columns: Vec<TableColumn>) -> Self {
         let widths = columns.iter().map(|column| width(&column.head)).collect();
         Self { columns, widths, rows: Vec::new() }
     }

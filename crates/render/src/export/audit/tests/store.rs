@@ -9,8 +9,8 @@ use connmon_record::facts::{FACTS, Fact};
 use connmon_record::frame::{Frame, Start};
 use connmon_record::rows::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 use connmon_record::{
-    Completeness, Container, Direction, End, Endpoint, Facts, Interface, InterfaceSample, Location, Place,
-    Process, ProcessId, Proto, Reconciliation, Timestamp, Wire,
+    Container, Direction, End, Endpoint, Facts, Interface, InterfaceSample, Location, LossCounters, Process,
+    ProcessId, Proto, Reconciliation, Timestamp, Wire, Workload,
 };
 use connmon_store::{Store, Writer};
 use connmon_track::Tracker;
@@ -107,7 +107,7 @@ impl Fixture {
             started_ns: (26 * 3_600 * SECOND) as u64,
             users: vec![],
         })));
-        let completeness = Completeness {
+        let completeness = LossCounters {
             lost_events: 8,
             lost_connections: 4,
             lost_processes: 3,
@@ -127,14 +127,14 @@ impl Fixture {
     }
 }
 
-fn container() -> Place {
+fn container() -> Workload {
     let container = Container {
         runtime: "docker".into(),
         id: "0123456789abcdef".into(),
         name: Some("web".into()),
         image: Some("nginx:1".into()),
     };
-    Place { unit: Some("nginx.service".into()), container: Some(container), ..Place::default() }
+    Workload { unit: Some("nginx.service".into()), container: Some(container), ..Workload::default() }
 }
 
 fn processes() -> Vec<ProcessRow> {
@@ -157,7 +157,7 @@ fn processes() -> Vec<ProcessRow> {
             uid,
             user: user.map(Into::into),
             kernel_thread: exe.is_empty(),
-            place: if row == NGINX { container() } else { Place::default() },
+            place: if row == NGINX { container() } else { Workload::default() },
             ..Process::default()
         },
     })

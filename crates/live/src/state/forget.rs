@@ -1,14 +1,14 @@
-//! Forgets what nobody needs any more, so that a board does not grow with what there was.
+//! Forgets what nobody needs any more, so that a live state does not grow with what there was.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::Board;
+use super::LiveState;
 
 /// Processes and addresses that nobody needs are looked for when there are so many more than twice as many as were needed last.
 const SLACK: usize = 1_000;
 
-impl Board {
+impl LiveState {
     /// Forgets what was pushed out by newer connections, and processes and names that nobody needs any more. This comes before the
     /// next update is taken in: what an update tells of can be looked at until then, however much that is.
     pub(super) fn forget(&mut self, gone: &mut Vec<i64>) {
@@ -55,7 +55,7 @@ impl Board {
 
 /// How many processes and addresses were needed when that was last looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Needed {
+pub(super) struct NeededCounts {
     processes: usize,
     addresses: usize,
 }
@@ -73,7 +73,7 @@ pub(crate) struct Sizes {
 }
 
 #[cfg(test)]
-impl Board {
+impl LiveState {
     /// How much of each kind is remembered.
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes {

@@ -55,7 +55,7 @@ pub unsafe fn mark_made(mark: *mut u32, event: u32, copy: u32, fresh: bool) {
     // SAFETY: as the caller promises.
     unsafe { core::ptr::write_volatile(mark, event << 8 | copy) };
     // Else `mine` has counted it.
-    if fresh && copy > 1 && !has_copies() {
+    if fresh && copy > 1 && !has_redundant_programs() {
         count(stat::RESCUED, 1);
     }
 }
@@ -63,7 +63,7 @@ pub unsafe fn mark_made(mark: *mut u32, event: u32, copy: u32, fresh: bool) {
 /// Whichever copy comes next under this key, it is of another event.
 #[inline(always)]
 pub fn begin_anew(key: u64) {
-    if !has_copies() {
+    if !has_redundant_programs() {
         return;
     }
     if let Some(mark) = MARKS.get_ptr_mut(key) {
@@ -74,7 +74,7 @@ pub fn begin_anew(key: u64) {
 
 /// Whether all hooks have several copies, because this kernel preempts programs.
 #[inline(always)]
-pub fn has_copies() -> bool {
+pub fn has_redundant_programs() -> bool {
     setting(|s| unsafe { &raw const (*s).copies }) > 1
 }
 
@@ -83,7 +83,7 @@ pub fn has_copies() -> bool {
 /// hold its lock. To be asked before anything else is looked at, so that `RESCUED` counts by the same measure as the
 /// kernel's misses.
 #[inline(always)]
-pub fn mine(copy: u32, key: u64) -> bool {
+pub fn claims_event(copy: u32, key: u64) -> bool {
     let copies = setting(|s| unsafe { &raw const (*s).copies });
     if copies < 2 {
         return true;
@@ -120,11 +120,11 @@ macro_rules! copies {
             0
         }
 
-        $crate::copies::further! { $kind($function) $name 2 ($ctx: $context, $copy) $body }
-        $crate::copies::further! { $kind($function) $name 3 ($ctx: $context, $copy) $body }
-        $crate::copies::further! { $kind($function) $name 4 ($ctx: $context, $copy) $body }
-        $crate::copies::further! { $kind($function) $name 5 ($ctx: $context, $copy) $body }
-        $crate::copies::further! { $kind($function) $name 6 ($ctx: $context, $copy) $body }
+        $crate::redundant::further! { $kind($function) $name 2 ($ctx: $context, $copy) $body }
+        $crate::redundant::further! { $kind($function) $name 3 ($ctx: $context, $copy) $body }
+        $crate::redundant::further! { $kind($function) $name 4 ($ctx: $context, $copy) $body }
+        $crate::redundant::further! { $kind($function) $name 5 ($ctx: $context, $copy) $body }
+        $crate::redundant::further! { $kind($function) $name 6 ($ctx: $context, $copy) $body }
     };
 }
 pub(crate) use copies;

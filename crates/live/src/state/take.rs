@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Board, Entry, MAX_STEPS};
+use super::{LiveConnection, LiveState, MAX_STEPS};
 use crate::Update;
-use crate::event::{Event, What};
+use crate::event::{Event, EventKind};
 use connmon_record::rows::{ConnectionRow, ProcessRow};
-use connmon_record::{Observed, Process, Timestamp};
+use connmon_record::{ObservedService, Process, Timestamp};
 
-impl Board {
+impl LiveState {
     /// Takes in processes; gives the rows that are new.
     pub(super) fn take_processes(
         &mut self,
@@ -29,7 +29,7 @@ impl Board {
             };
         }
         if !again.is_empty() {
-            let uses = |entry: &Entry| {
+            let uses = |entry: &LiveConnection| {
                 entry.row.owner.is_some_and(|owner| again.contains(&owner))
                     || entry.moved.rows().iter().any(|moved| again.contains(&moved.process))
             };
@@ -44,13 +44,13 @@ impl Board {
         let (established, over) =
             before.as_ref().map_or((false, false), |before| (before.established, before.closed));
         if before.is_none() {
-            events.push(Event { time: row.opened, what: What::New(id) });
+            events.push(Event { time: row.opened, kind: EventKind::New(id) });
         }
         if let (false, Some(time)) = (established, row.established) {
-            events.push(Event { time, what: What::Established(id) });
+            events.push(Event { time, kind: EventKind::Established(id) });
         }
         if let (false, Some(time)) = (over, row.closed) {
-            events.push(Event { time, what: What::Closed(id) });
+            events.push(Event { time, kind: EventKind::Closed(id) });
         }
     }
 
@@ -80,7 +80,7 @@ impl Board {
             let Some(entry) = self.kept.get_mut(*row) else { continue };
             let before = entry.observed.take().unwrap_or_default();
             let alpn = if observed.alpn.is_empty() { before.alpn } else { observed.alpn.clone() };
-            entry.observed = Some(Observed { service: observed.service.clone(), alpn });
+            entry.observed = Some(ObservedService { service: observed.service.clone(), alpn });
             changed.insert(*row);
         }
         for (row, label) in &update.labels {
@@ -96,11 +96,16 @@ impl Board {
     }
 
     /// Answers of DNS and new programs, among the events.
-    pub(super) fn also(&self, update: &Update, fresh: &HashSet<i64>, events: &mut Vec<Event>) {
+    pub(super) fn take_lookups_and_programs(
+        &self,
+        update: &Update,
+        fresh: &HashSet<i64>,
+        events: &mut Vec<Event>,
+    ) {
         let lookups = update.lookups.iter();
         events.extend(lookups.map(|row| Event {
             time: row.answered.unwrap_or(row.time),
-            what: What::Dns(Box::new(row.clone())),
+            kind: EventKind::Dns(Box::new(row.clone())),
         }));
         let began = self.run.as_ref().map_or(Timestamp(0), |run| run.started);
         let owners = update.connections.iter().filter_map(|row| row.owner);
@@ -112,7 +117,7 @@ impl Board {
         events.extend(
             started
                 .filter(|(_, started)| *started >= began)
-                .map(|(row, time)| Event { time, what: What::Exec(row) }),
+                .map(|(row, time)| Event { time, kind: EventKind::Exec(row) }),
         );
         // What is told of one moment keeps the order of what can follow from what.
         events.sort_by_key(|event| event.time);

@@ -19,7 +19,7 @@ use crate::task::thread;
 /// The last address that was asked for on a socket.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Asked {
+struct RequestedAddress {
     address: Addr,
     /// Of the socket, so that one that comes to its address later is told apart.
     inode: u32,
@@ -27,7 +27,7 @@ struct Asked {
 
 /// By socket, until it has its entry. What has been pushed out is not told.
 #[map]
-static ASKED: LruHashMap<u64, Asked> = LruHashMap::with_max_entries(8_192, 0);
+static ASKED: LruHashMap<u64, RequestedAddress> = LruHashMap::with_max_entries(8_192, 0);
 
 /// Where the last datagram went that a thread sent and a program led elsewhere.
 #[repr(C)]
@@ -55,13 +55,13 @@ pub fn led(sk: u64, address: Addr, to: Addr) {
 
 /// connect() begins, before any program could lead it elsewhere.
 #[inline(always)]
-pub fn note(sk: u64, address: Addr) {
-    let _ = ASKED.insert(sk, Asked { address, inode: sock::inode(sk) }, 0);
+pub fn remember(sk: u64, address: Addr) {
+    let _ = ASKED.insert(sk, RequestedAddress { address, inode: sock::inode(sk) }, 0);
 }
 
 /// A socket that connected has its entry, or the flow of a datagram: if it leads elsewhere, a record says where it was to lead.
 #[inline(never)]
-pub fn tell(sk: u64, entry: *mut SockEntry) -> u64 {
+pub fn report_if_diverted(sk: u64, entry: *mut SockEntry) -> u64 {
     // SAFETY: a valid pointer into a map value; neither field of it changes.
     let (proto, remote) = unsafe { ((*entry).proto, (*entry).remote) };
     if let Some(asked) = ASKED.get_ptr(sk) {

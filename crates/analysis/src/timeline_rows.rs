@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::Window;
-use super::groups::{Figures, Groups};
+use super::groups::{GroupFigures, Groups};
 use connmon_record::{Connection, Direction, End, Timestamp};
 
 /// What happened in a cell, most telling last: a cell shows the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cell {
+pub enum TimelineCell {
     /// Nothing.
     #[default]
     Empty,
@@ -22,7 +22,7 @@ pub enum Cell {
     New,
 }
 
-impl Cell {
+impl TimelineCell {
     /// Its symbol.
     pub fn symbol(self) -> char {
         match self {
@@ -37,37 +37,37 @@ impl Cell {
 
 /// One remote address.
 #[derive(Clone, Debug)]
-pub struct Lane {
+pub struct TimelineRow {
     /// The address.
     pub ip: IpAddr,
     /// What happened, from the window's start.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<TimelineCell>,
     /// Connections and bytes.
-    pub figures: Figures,
+    pub figures: GroupFigures,
     /// Whether a connection is still open.
     pub open: bool,
 }
 
-impl Lane {
+impl TimelineRow {
     /// How much of the time something was open, from 0 to 1.
     pub fn share(&self) -> f64 {
-        let busy = self.cells.iter().filter(|cell| **cell != Cell::Empty).count();
+        let busy = self.cells.iter().filter(|cell| **cell != TimelineCell::Empty).count();
         busy as f64 / self.cells.len().max(1) as f64
     }
 }
 
-/// Collects lanes; memory grows with the addresses and the cells, not with the connections.
+/// Collects timeline rows; memory grows with the addresses and the cells, not with the connections.
 #[derive(Debug)]
-pub struct Lanes {
+pub struct TimelineRows {
     window: Window,
     cells: usize,
-    lanes: Groups<IpAddr, Lane>,
+    timeline_rows: Groups<IpAddr, TimelineRow>,
 }
 
-impl Lanes {
+impl TimelineRows {
     /// No connection yet; the window in so many cells.
     pub fn new(window: Window, cells: usize) -> Self {
-        Self { window, cells: cells.max(1), lanes: Groups::default() }
+        Self { window, cells: cells.max(1), timeline_rows: Groups::default() }
     }
 
     /// Nanoseconds of a cell.
@@ -80,31 +80,31 @@ impl Lanes {
         let first = self.cell(connection.opened);
         let last = self.cell(connection.known_end().unwrap_or(self.window.to)).max(first);
         let within = connection.opened >= self.window.from;
-        let figures = Figures::of(connection);
+        let figures = GroupFigures::of(connection);
         let silent = connection.direction == Direction::In && figures.bytes() == 0;
         let cells = self.cells;
-        let lane = self.lanes.row(connection.remote.ip, |&ip| Lane {
+        let timeline_row = self.timeline_rows.row(connection.remote.ip, |&ip| TimelineRow {
             ip,
-            cells: vec![Cell::Empty; cells],
-            figures: Figures::default(),
+            cells: vec![TimelineCell::Empty; cells],
+            figures: GroupFigures::default(),
             open: false,
         });
-        lane.figures += figures;
-        lane.open |= connection.is_open();
+        timeline_row.figures += figures;
+        timeline_row.open |= connection.is_open();
         let body =
             if silent && connection.end.is_none_or(|end| matches!(end, End::Unseen | End::RecordingEnded)) {
-                Cell::Listen
+                TimelineCell::Listen
             } else {
-                Cell::Active
+                TimelineCell::Active
             };
-        for cell in &mut lane.cells[first..=last] {
+        for cell in &mut timeline_row.cells[first..=last] {
             *cell = (*cell).max(body);
         }
         if connection.closed.is_some_and(|closed| closed <= self.window.to) {
-            lane.cells[last] = lane.cells[last].max(Cell::Closed);
+            timeline_row.cells[last] = timeline_row.cells[last].max(TimelineCell::Closed);
         }
         if within {
-            lane.cells[first] = lane.cells[first].max(Cell::New);
+            timeline_row.cells[first] = timeline_row.cells[first].max(TimelineCell::New);
         }
     }
 
@@ -114,9 +114,13 @@ impl Lanes {
         usize::try_from(offset / self.step_ns()).unwrap_or(usize::MAX).min(self.cells - 1)
     }
 
-    /// The lanes, most bytes first.
-    pub fn finish(self) -> Vec<Lane> {
-        self.lanes.ranked(|lane| &lane.figures).into_iter().map(|(_, lane)| lane).collect()
+    /// The timeline rows, most bytes first.
+    pub fn finish(self) -> Vec<TimelineRow> {
+        self.timeline_rows
+            .ranked(|timeline_row| &timeline_row.figures)
+            .into_iter()
+            .map(|(_, timeline_row)| timeline_row)
+            .collect()
     }
 }
 
@@ -128,20 +132,20 @@ mod tests {
     #[test]
     fn a_lane_shows_openings_before_ends_before_what_is_open() {
         let from = Timestamp(START);
-        let mut lanes = Lanes::new(Window { from, to: Timestamp(START + 10_000) }, 10);
+        let mut timeline_rows = TimelineRows::new(Window { from, to: Timestamp(START + 10_000) }, 10);
         let curl = process(1, 1, "curl");
         let mut add = |opened: i64, closed: Option<i64>| {
             let mut one = connection(1, 0, &curl, "8.8.8.8:443", 1, 1);
             one.opened = Timestamp(START + opened);
             one.closed = closed.map(|closed| Timestamp(START + closed));
             one.end = one.closed.map(|_| End::Fin);
-            lanes.add(&one);
+            timeline_rows.add(&one);
         };
         add(1_000, Some(4_500));
         add(6_000, Some(6_100));
         add(8_000, None);
-        let lane = &lanes.finish()[0];
-        assert_eq!(lane.cells.iter().map(|cell| cell.symbol()).collect::<String>(), "·▲■■×·▲·▲■");
-        assert!(lane.open && (lane.share() - 0.7).abs() < 1e-9);
+        let timeline_row = &timeline_rows.finish()[0];
+        assert_eq!(timeline_row.cells.iter().map(|cell| cell.symbol()).collect::<String>(), "·▲■■×·▲·▲■");
+        assert!(timeline_row.open && (timeline_row.share() - 0.7).abs() < 1e-9);
     }
 }

@@ -1,15 +1,15 @@
-//! A board as updates, for a viewer that has nothing yet.
+//! A live state as updates, for a viewer that has nothing yet.
 
 use std::collections::HashSet;
 
 use super::super::update::{FORMAT, Snapshot, Update};
-use super::Board;
+use super::LiveState;
 use connmon_record::rows::ProcessRow;
 
 /// Connections, or processes, in a part.
 const PART: usize = 2_000;
 
-impl Board {
+impl LiveState {
     /// Everything that is remembered, for a viewer that has nothing, in parts.
     pub fn snapshot(&self, missed: u64) -> Vec<Update> {
         let rows: Vec<&i64> = self.kept.keys().collect();

@@ -7,7 +7,7 @@ use super::{Untrusted, from_bytes};
 
 /// Where a process runs, as the path of its cgroup tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Workload {
     /// The systemd unit, such as `ssh.service`.
     #[serde(serialize_with = "exact")]
     pub unit: Option<Untrusted>,
@@ -47,7 +47,7 @@ impl Container {
     }
 }
 
-impl Place {
+impl Workload {
     /// Reads a cgroup's path, as systemd and the container runtimes name them.
     ///
     /// Units: systemd.unit(5), systemd.slice(5). Containers: Docker and Podman make `docker-ID.scope`, `libpod-ID.scope` or
@@ -166,7 +166,7 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn container_of(path: &str) -> Option<(String, String)> {
-        Place::of_cgroup(&path.replace("ID", ID))
+        Workload::of_cgroup(&path.replace("ID", ID))
             .container
             .map(|it| (it.runtime.into_raw(), it.id.raw().replace(ID, "ID")))
     }
@@ -191,7 +191,7 @@ mod tests {
             ("/", None, None),
             ("", None, None),
         ] {
-            let place = Place::of_cgroup(path);
+            let place = Workload::of_cgroup(path);
             assert_eq!(
                 (place.unit.as_ref().map(Untrusted::raw), place.slice.as_ref().map(Untrusted::raw)),
                 (unit, slice),
@@ -239,8 +239,8 @@ mod tests {
         let uid = "12345678-9abc-def0-1234-56789abcdef0";
         let slice = format!("/kubepods.slice/kubepods-burstable-pod{}.slice/x", uid.replace('-', "_"));
         for path in [format!("/kubepods/besteffort/pod{uid}/x"), slice] {
-            assert_eq!(Place::of_cgroup(&path).pod.as_ref().map(Untrusted::raw), Some(uid), "{path}");
+            assert_eq!(Workload::of_cgroup(&path).pod.as_ref().map(Untrusted::raw), Some(uid), "{path}");
         }
-        assert_eq!(Place::of_cgroup("/system.slice/podman.service").pod, None);
+        assert_eq!(Workload::of_cgroup("/system.slice/podman.service").pod, None);
     }
 }

@@ -2,44 +2,44 @@
 
 use std::sync::Arc;
 
-use super::Board;
-use super::moved::Moved;
-use crate::meter::Meter;
+use super::LiveState;
+use super::traffic::TrafficSteps;
+use crate::rate_window::RateWindow;
 use connmon_record::rows::{ConnectionRow, NameRow};
-use connmon_record::{Connection, Hit, Name, Observed};
+use connmon_record::{Connection, Hit, Name, ObservedService};
 
 /// A connection and all that was told of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct LiveConnection {
     /// Its row.
     pub row: ConnectionRow,
     /// What was moved.
-    pub(super) moved: Moved,
+    pub(super) moved: TrafficSteps,
     pub(super) names: Vec<NameRow>,
-    pub(super) observed: Option<Observed>,
+    pub(super) observed: Option<ObservedService>,
     pub(super) label: Option<Arc<str>>,
     pub(super) hits: Vec<Hit>,
-    pub(super) meter: Meter,
+    pub(super) meter: RateWindow,
 }
 
-impl Entry {
+impl LiveConnection {
     /// A connection of which nothing but its row is known.
     pub(super) fn new(row: ConnectionRow) -> Self {
         Self {
             row,
-            moved: Moved::default(),
+            moved: TrafficSteps::default(),
             names: Vec::new(),
             observed: None,
             label: None,
             hits: Vec::new(),
-            meter: Meter::default(),
+            meter: RateWindow::default(),
         }
     }
 }
 
-impl Board {
+impl LiveState {
     /// A connection as the store would give it.
-    pub(super) fn whole(&self, row: i64, entry: &Entry) -> Connection {
+    pub(super) fn whole(&self, row: i64, entry: &LiveConnection) -> Connection {
         let process = |row: i64| self.processes.get(&row).cloned();
         let row_names = entry.names.iter().map(|name| Name {
             name: name.name.map(str::to_owned),

@@ -7,7 +7,7 @@ use connmon_record::{Connection, Process, STEP_LENGTHS, STEP_NS, Step, Timestamp
 
 /// A row a process and step, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Moved(Vec<TrafficRow>);
+pub(super) struct TrafficSteps(Vec<TrafficRow>);
 
 /// How long a step is, seconds.
 fn seconds(step: usize) -> i64 {
@@ -22,7 +22,7 @@ fn add(into: &mut TrafficRow, row: &TrafficRow) {
     into.rx_calls = into.rx_calls.saturating_add(row.rx_calls);
 }
 
-impl Moved {
+impl TrafficSteps {
     pub(super) fn rows(&self) -> &[TrafficRow] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What is known late is judged late: names and hashes that come after their connection.
+//! What is known late is classified late: names and hashes that come after their connection.
 
 use super::filter::{in_memory, reader};
 use super::start;
@@ -50,7 +50,8 @@ fn names_and_hashes_that_come_later_count() {
     let expression = "ioc:evil.example";
     let filter = Filter::parse(expression, at(0)).unwrap();
     let rule = Rule { label: "evil".into(), color: None, expression: expression.into(), text: true };
-    let mut writer = in_memory().judging(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
+    let mut writer =
+        in_memory().with_classifier(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
     let mut tracker = Tracker::default();
     start(&mut tracker, 10);
     tracker.feed(Frame::SweepEnd(10_000_000_000));
@@ -97,7 +98,7 @@ fn names_and_hashes_that_come_later_count() {
     assert_eq!((run.rules[0].expression.as_str(), run.lists[0].indicators), (expression, 3));
 }
 
-/// What a batch tells for the first time is judged without being read back: the writer compares both in tests.
+/// What a batch tells for the first time is classified without being read back: the writer compares both in tests.
 #[test]
 fn what_is_new_is_judged_as_it_is_stored() {
     let expression = "bytes>30 host:b.example proc:second service:https end:fin";
@@ -105,7 +106,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
     let rule = Rule { label: "all".into(), color: None, expression: expression.into(), text: true };
     let keep = Filter::parse("label:all", at(0)).unwrap();
     let rules = Rules::new(vec![(rule, filter)]);
-    let mut writer = in_memory().judging(rules, Lists::default()).keeping(keep);
+    let mut writer = in_memory().with_classifier(rules, Lists::default()).with_recording_filter(keep);
     let mut tracker = Tracker::default();
     start(&mut tracker, 10);
     tracker.feed(Frame::SweepEnd(10_000_000_000));
@@ -132,7 +133,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
     };
     let open =
         ConnectionRow { owner: None, facts: Facts { closed: None, end: None, ..closed().facts }, ..closed() };
-    let seen = |service: &str, alpn: &[&str]| connmon_record::Observed {
+    let seen = |service: &str, alpn: &[&str]| connmon_record::ObservedService {
         service: service.into(),
         alpn: alpn.iter().map(|alpn| (*alpn).into()).collect(),
     };

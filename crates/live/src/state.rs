@@ -2,25 +2,25 @@
 
 mod entry;
 mod forget;
-mod kept;
-mod moved;
+mod remembered;
 mod snapshot;
 mod sums;
 mod take;
+mod traffic;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::event::{Event, What};
-use super::meter::{Meter, Rate, WINDOW};
-use super::update::{Listener, Snapshot, Totals, Update};
+use super::event::{Event, EventKind};
+use super::rate_window::{Rate, RateWindow, WINDOW};
+use super::update::{Listener, LiveTotals, Snapshot, Update};
 use connmon_record::rows::LookupRow;
 use connmon_record::{Connection, Lookup, Name, Process, Run, STEP_LENGTHS, Timestamp};
 use connmon_store::RUN_SHIFT;
-pub use entry::Entry;
-use forget::Needed;
-use kept::Kept;
+pub use entry::LiveConnection;
+use forget::NeededCounts;
+use remembered::RememberedConnections;
 
 /// Answers of DNS that are remembered.
 const MAX_LOOKUPS: usize = 200;
@@ -42,7 +42,7 @@ pub struct Changes {
 
 /// The connections of a recording, as far as they are remembered.
 #[derive(Clone, Debug, Default)]
-pub struct Board {
+pub struct LiveState {
     keep: usize,
     rates: bool,
     seq: u64,
@@ -50,15 +50,15 @@ pub struct Board {
     run: Option<Run>,
     processes: HashMap<i64, Arc<Process>>,
     parents: HashMap<i64, i64>,
-    kept: Kept,
+    kept: RememberedConnections,
     /// What all connections moved, those that are pushed out too; and when one last was, or was missed.
-    meter: Meter,
+    meter: RateWindow,
     pushed_out: Option<Timestamp>,
     of_addresses: HashMap<IpAddr, Vec<Name>>,
-    needed: Needed,
+    needed: NeededCounts,
     lookups: VecDeque<LookupRow>,
     listeners: Vec<Listener>,
-    totals: Totals,
+    totals: LiveTotals,
     missed: u64,
     complete: bool,
     ended: bool,
@@ -69,8 +69,8 @@ pub struct Board {
     cut: Option<Timestamp>,
 }
 
-impl Board {
-    /// An empty board that remembers so many connections beside those that are open, and their rates if somebody looks at them.
+impl LiveState {
+    /// An empty live state that remembers so many connections beside those that are open, and their rates if somebody looks at them.
     pub fn new(keep: usize, rates: bool) -> Self {
         Self { keep, rates, ..Self::default() }
     }
@@ -91,7 +91,7 @@ impl Board {
     }
 
     /// Sums of the whole recording.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> LiveTotals {
         self.totals
     }
 
@@ -142,7 +142,7 @@ impl Board {
     }
 
     /// What is remembered of a connection.
-    pub fn entry(&self, id: i64) -> Option<&Entry> {
+    pub fn entry(&self, id: i64) -> Option<&LiveConnection> {
         self.kept.get(&row_of(id)).map(Box::as_ref)
     }
 
@@ -249,10 +249,10 @@ impl Board {
         self.take_facts(update, &mut changed);
         // What a connection moved tells whether it failed.
         for event in &mut changes.events {
-            if let What::Closed(id) = event.what
+            if let EventKind::Closed(id) = event.kind
                 && self.connection(id).is_some_and(|one| one.has_failed())
             {
-                event.what = What::Failed(id);
+                event.kind = EventKind::Failed(id);
             }
         }
         self.lookups.extend(update.lookups.iter().cloned());
@@ -270,12 +270,12 @@ impl Board {
         if update.snapshot.is_some() {
             changes.events.clear();
         } else {
-            self.also(update, &fresh, &mut changes.events);
+            self.take_lookups_and_programs(update, &fresh, &mut changes.events);
         }
         changes
     }
 
-    /// The board that a snapshot begins. What was missed has been moved all the same.
+    /// The live state that a snapshot begins. What was missed has been moved all the same.
     fn after(&mut self, snapshot: Snapshot, update: &Update) -> Self {
         let mut meter = std::mem::take(&mut self.meter);
         let again = self.rates && snapshot.missed > 0;
@@ -292,7 +292,7 @@ impl Board {
             keep: self.keep,
             rates: self.rates,
             missed: self.missed.saturating_add(snapshot.missed),
-            kept: Kept::after(snapshot.forgotten),
+            kept: RememberedConnections::after(snapshot.forgotten),
             meter,
             pushed_out: again.then_some(update.time),
             ..Self::default()

@@ -1,13 +1,14 @@
-//! The sums of a recording, where they are counted: on the board of the recorder, the only one that hears of everything.
+//! The sums of a recording, where they are counted: on the live state of the recorder, the only one that hears of everything.
 
-use super::Board;
-use crate::update::{Totals, Update};
+use super::LiveState;
+use crate::update::{LiveTotals, Update};
 
-impl Board {
+impl LiveState {
     /// Takes in what was stored, and tells in it the sums of the recording up to here.
-    pub fn count(&mut self, update: &mut Update) {
+    pub fn add_totals(&mut self, update: &mut Update) {
         let begins = update.snapshot.is_some_and(|part| part.first);
-        let Totals { mut tx_bytes, mut rx_bytes, .. } = if begins { Totals::default() } else { self.totals };
+        let LiveTotals { mut tx_bytes, mut rx_bytes, .. } =
+            if begins { LiveTotals::default() } else { self.totals };
         for row in &update.traffic {
             tx_bytes = tx_bytes.saturating_add(row.tx_bytes);
             rx_bytes = rx_bytes.saturating_add(row.rx_bytes);
@@ -23,7 +24,7 @@ impl Board {
         }
         self.apply(update);
         // A row can be told more than once in an update: what counts is what became of it here.
-        update.totals = Totals {
+        update.totals = LiveTotals {
             connections: self.kept.len() as u64 + self.kept.forgotten(),
             open: self.kept.open() as u64,
             tx_bytes,

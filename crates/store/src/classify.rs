@@ -1,4 +1,4 @@
-//! Labels and hits, given while recording. A connection is judged each time that something of it was written, so what is
+//! Labels and hits, given while recording. A connection is classified each time that something of it was written, so what is
 //! stored is always the judgement of its last state; and again when a hash of one of its executables comes later.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,7 +9,7 @@ use rusqlite::{Transaction, params};
 
 use super::labels::Hits;
 use super::{RUN_SHIFT, labels, read};
-use connmon_filter::Row;
+use connmon_filter::FilterRow;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
 use connmon_record::rows::Batch;
@@ -20,7 +20,7 @@ const MOST_WAITING: usize = 65_536;
 
 /// A connection that was found to match an indicator.
 #[derive(Clone, Debug)]
-pub struct News {
+pub struct NewHit {
     /// The connection, as it is now.
     pub connection: Connection,
     /// What it matches.
@@ -29,7 +29,7 @@ pub struct News {
 
 /// What was found out of connections while a batch was written, by their rows: what the batch itself does not say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdicts {
+pub struct Classification {
     /// Labels that changed; `None` where one was taken away.
     pub labels: Vec<(i64, Option<Arc<str>>)>,
     /// Matches of indicators.
@@ -41,7 +41,7 @@ pub struct Verdicts {
     pub names: Vec<(IpAddr, Name)>,
 }
 
-impl Verdicts {
+impl Classification {
     /// Adds those of a later batch.
     pub(super) fn extend(&mut self, later: Self) {
         self.labels.extend(later.labels);
@@ -51,30 +51,30 @@ impl Verdicts {
     }
 }
 
-/// What judges the connections of a recording.
+/// What classifies the connections of a recording.
 #[derive(Default)]
-pub(super) struct Judge {
+pub(super) struct Classifier {
     rules: Rules,
     lists: Lists,
     list_ids: Vec<i64>,
     /// Processes without a hash, and the connections that they have used.
     waiting: HashMap<i64, HashSet<i64>>,
     pairs: usize,
-    /// There were more than can be remembered: at the end everything is judged once more.
+    /// There were more than can be remembered: at the end everything is classified once more.
     forgot: bool,
 }
 
-impl Judge {
+impl Classifier {
     pub(super) fn new(rules: Rules, lists: Lists) -> Self {
         Self { rules, lists, ..Self::default() }
     }
 
-    /// Whether there is nothing to judge by.
+    /// Whether there is nothing to classify by.
     pub(super) fn is_idle(&self) -> bool {
         self.rules.is_empty() && self.lists.is_empty()
     }
 
-    /// Notes by what a recording judges.
+    /// Notes by what a recording classifies.
     pub(super) fn begin(&mut self, db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {
         labels::put_rules(db, run, self.rules.iter())?;
         self.list_ids.clear();
@@ -88,15 +88,15 @@ impl Judge {
         Ok(())
     }
 
-    /// Judges what a batch has changed, and gives what matches indicators for the first time.
-    pub(super) fn judge(
+    /// Classifies what a batch has changed, and gives what matches indicators for the first time.
+    pub(super) fn classify_batch(
         &mut self,
         db: &Transaction<'_>,
         run: i64,
         batch: &Batch,
         fresh: &mut HashMap<i64, Connection>,
-        verdicts: &mut Verdicts,
-    ) -> rusqlite::Result<Vec<News>> {
+        verdicts: &mut Classification,
+    ) -> rusqlite::Result<Vec<NewHit>> {
         let (base, known) = (run << RUN_SHIFT, Hits::growing(db)?);
         let mut news = Vec::new();
         let mut changed = self.changed(batch);
@@ -107,49 +107,54 @@ impl Judge {
                 fresh.remove(&row);
             }
             match fresh.get_mut(&row) {
-                Some(connection) => self.one(db, &known, batch, connection, &mut news, verdicts)?,
-                None => self.stored(db, &known, base | row, batch, &mut news, verdicts)?,
+                Some(connection) => {
+                    self.classify_connection(db, &known, batch, connection, &mut news, verdicts)?
+                }
+                None => self.classify_stored(db, &known, base | row, batch, &mut news, verdicts)?,
             }
         }
         if batch.ended && self.forgot {
             let mut ids = db.prepare("SELECT id FROM connection WHERE run_id = ?1 ORDER BY id")?;
             let ids: Vec<i64> = ids.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?;
             for id in ids {
-                self.stored(db, &known, id, batch, &mut news, verdicts)?;
+                self.classify_stored(db, &known, id, batch, &mut news, verdicts)?;
             }
         }
         Ok(news)
     }
 
-    /// Judges a connection by what the store has of it.
-    fn stored(
+    /// Classifies a connection by what the store has of it.
+    fn classify_stored(
         &self,
         db: &Transaction<'_>,
         known: &Hits,
         id: i64,
         batch: &Batch,
-        news: &mut Vec<News>,
-        verdicts: &mut Verdicts,
+        news: &mut Vec<NewHit>,
+        verdicts: &mut Classification,
     ) -> rusqlite::Result<()> {
-        let Some((_, mut connection)) = read::one(db, known, id)? else { return Ok(()) };
-        self.one(db, known, batch, &mut connection, news, verdicts)
+        let Some((_, mut connection)) = read::connection_with_run(db, known, id)? else { return Ok(()) };
+        self.classify_connection(db, known, batch, &mut connection, news, verdicts)
     }
 
-    fn one(
+    fn classify_connection(
         &self,
         db: &Transaction<'_>,
         known: &Hits,
         batch: &Batch,
         connection: &mut Connection,
-        news: &mut Vec<News>,
-        verdicts: &mut Verdicts,
+        news: &mut Vec<NewHit>,
+        verdicts: &mut Classification,
     ) -> rusqlite::Result<()> {
         let id = connection.id;
         let row = id & ((1 << RUN_SHIFT) - 1);
         connection.cut_off_at(batch.ended.then_some(batch.time));
         if !self.lists.is_empty() {
             let mut hits = Vec::new();
-            for found in self.lists.matches(&Row::of(connection, batch.time), connection.remote.port) {
+            for found in self
+                .lists
+                .matches(&FilterRow::from_connection(connection, batch.time), connection.remote.port)
+            {
                 let hit = Hit {
                     indicator: found.indicator,
                     kind: found.kind,
@@ -164,12 +169,13 @@ impl Judge {
             verdicts.hits.extend(hits.iter().map(|hit| (row, hit.clone())));
             if !hits.is_empty() {
                 // With the ancestors of its processes.
-                let told = read::one(db, known, id)?.map_or_else(|| connection.clone(), |(_, told)| told);
-                news.extend(hits.into_iter().map(|hit| News { connection: told.clone(), hit }));
+                let told = read::connection_with_run(db, known, id)?
+                    .map_or_else(|| connection.clone(), |(_, told)| told);
+                news.extend(hits.into_iter().map(|hit| NewHit { connection: told.clone(), hit }));
             }
         }
         if !self.rules.is_empty() {
-            let label = self.rules.label(&Row::of(connection, batch.time)).map(Arc::from);
+            let label = self.rules.label(&FilterRow::from_connection(connection, batch.time)).map(Arc::from);
             if label != connection.label {
                 labels::put_label(db, id, label.as_deref())?;
                 verdicts.labels.push((row, label.clone()));
@@ -179,7 +185,7 @@ impl Judge {
         Ok(())
     }
 
-    /// The connections that are to be judged: those that a batch tells of, and those that waited for what it tells.
+    /// The connections that are to be classified: those that a batch tells of, and those that waited for what it tells.
     fn changed(&mut self, batch: &Batch) -> BTreeSet<i64> {
         let mut changed: BTreeSet<i64> = batch.over.iter().copied().collect();
         for row in &batch.processes {

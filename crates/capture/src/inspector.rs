@@ -38,30 +38,30 @@ const SILENT: &str = "its file system did not answer in time";
 const ENDED: &str = "the recording ended before its executable was read";
 
 /// A thread that looks, and the ways to it and back. It ends with its owner.
-pub struct Witness {
+pub struct ExecutableInspector {
     subjects: SyncSender<Subject>,
     facts: Receiver<ProgramFacts>,
-    shared: Arc<Shared>,
+    shared: Arc<InspectorState>,
     worker: Thread,
     /// Threads that were given up.
     given_up: u32,
 }
 
 /// What the owner and the thread both know.
-struct Shared {
+struct InspectorState {
     to_look_at: Mutex<Receiver<Subject>>,
     found: Mutex<Sender<ProgramFacts>>,
     /// What is looked at by the thread of that number, and since when nothing came of it (CLOCK_BOOTTIME).
     at: Mutex<(u32, Option<(u64, Subject)>)>,
     /// No more rests: somebody waits for the end.
     hurry: AtomicBool,
-    look: Look,
+    look: InspectFunction,
 }
 
 /// Looks at a program, and calls back whenever something comes of it.
-type Look = fn(&Subject, &mut Hashes, &dyn Fn()) -> ProgramFacts;
+type InspectFunction = fn(&Subject, &mut Hashes, &dyn Fn()) -> ProgramFacts;
 
-impl Shared {
+impl InspectorState {
     fn at(&self) -> MutexGuard<'_, (u32, Option<(u64, Subject)>)> {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +77,7 @@ impl Shared {
     }
 
     /// Something came.
-    fn beat(&self) {
+    fn note_progress(&self) {
         if let Some((since, _)) = &mut self.at().1 {
             *since = boot_time_ns();
         }
@@ -91,7 +91,7 @@ impl Shared {
             let next = self.to_look_at.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(subject) = next else { return };
             self.note(thread, Some(subject.clone()));
-            let facts = (self.look)(&subject, &mut hashes, &|| self.beat());
+            let facts = (self.look)(&subject, &mut hashes, &|| self.note_progress());
             if !self.note(thread, None) {
                 return;
             }
@@ -107,19 +107,19 @@ impl Shared {
     }
 }
 
-impl Witness {
+impl ExecutableInspector {
     /// Starts the thread.
     ///
     /// # Errors
     /// There is no room for a thread.
     pub fn start() -> io::Result<Self> {
-        Self::with(look)
+        Self::with(inspect_program)
     }
 
-    fn with(look: Look) -> io::Result<Self> {
+    fn with(look: InspectFunction) -> io::Result<Self> {
         let (subjects, to_look_at) = mpsc::sync_channel::<Subject>(WAITING);
         let (found, facts) = mpsc::channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(InspectorState {
             to_look_at: Mutex::new(to_look_at),
             found: Mutex::new(found),
             at: Mutex::new((0, None)),
@@ -130,7 +130,7 @@ impl Witness {
         Ok(Self { subjects, facts, shared, worker, given_up: 0 })
     }
 
-    fn spawn(shared: &Arc<Shared>, number: u32) -> io::Result<Thread> {
+    fn spawn(shared: &Arc<InspectorState>, number: u32) -> io::Result<Thread> {
         let shared = Arc::clone(shared);
         let thread = thread::Builder::new().name("executables".into());
         let work = move || {
@@ -141,7 +141,7 @@ impl Witness {
     }
 
     /// Asks for a look; the answer where there is no room to wait.
-    pub fn ask(&self, subject: Subject) -> Option<ProgramFacts> {
+    pub fn inspect(&self, subject: Subject) -> Option<ProgramFacts> {
         if self.given_up > MOST_GIVEN_UP {
             return Some(answer(&subject, Err(SILENT.into())));
         }
@@ -155,7 +155,7 @@ impl Witness {
 
     /// What has been found since the last call. A file that does not answer, because whoever serves its file system does not,
     /// keeps one thread, and the next one goes on without it.
-    pub fn answers(&mut self) -> Vec<ProgramFacts> {
+    pub fn take_results(&mut self) -> Vec<ProgramFacts> {
         let mut found: Vec<ProgramFacts> = self.facts.try_iter().collect();
         found.extend(self.give_up(SILENCE));
         found
@@ -222,11 +222,11 @@ fn answer(subject: &Subject, sha256: Result<String, String>) -> ProgramFacts {
 }
 
 /// Calls `beat` whenever something comes of it.
-fn look(subject: &Subject, hashes: &mut Hashes, beat: &dyn Fn()) -> ProgramFacts {
+fn inspect_program(subject: &Subject, hashes: &mut Hashes, beat: &dyn Fn()) -> ProgramFacts {
     let file = executable::open(subject);
     beat();
     let deleted = matches!(file, Ok((_, true)));
-    let mut found = answer(subject, file.and_then(|(file, _)| hashes.of(file, beat)));
+    let mut found = answer(subject, file.and_then(|(file, _)| hashes.sha256_of(file, beat)));
     beat();
     found.deleted = deleted;
     if let Some(container) = &subject.container {
@@ -247,7 +247,7 @@ struct Hashes {
 }
 
 impl Hashes {
-    fn of(&mut self, mut file: File, beat: &dyn Fn()) -> Result<String, String> {
+    fn sha256_of(&mut self, mut file: File, beat: &dyn Fn()) -> Result<String, String> {
         let data = file.metadata().map_err(|error| error.to_string())?;
         if data.len() > LARGEST {
             return Err(format!("larger than {} MiB", LARGEST >> 20));
@@ -332,9 +332,9 @@ mod tests {
 
     #[test]
     fn a_live_process_is_hashed_through_procfs() {
-        let witness = Witness::start().unwrap();
-        assert_eq!(witness.ask(me()), None);
-        let found = witness.finish(Duration::from_secs(120));
+        let inspector = ExecutableInspector::start().unwrap();
+        assert_eq!(inspector.inspect(me()), None);
+        let found = inspector.finish(Duration::from_secs(120));
         let expected = sha256(&mut File::open("/proc/self/exe").unwrap(), &|| {}).unwrap();
         assert_eq!((found.len(), found[0].sha256.clone()), (1, Ok(expected)));
         assert!(!found[0].deleted);
@@ -345,7 +345,7 @@ mod tests {
         /// Opens what `exe` names, which waits for ever where that is a pipe that nobody writes to.
         fn open(subject: &Subject, hashes: &mut Hashes, beat: &dyn Fn()) -> ProgramFacts {
             let hash = File::open(subject.exe.raw()).map_err(|error| error.to_string());
-            answer(subject, hash.and_then(|file| hashes.of(file, beat)))
+            answer(subject, hash.and_then(|file| hashes.sha256_of(file, beat)))
         }
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -354,41 +354,41 @@ mod tests {
         assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
         fs::write(path("file"), "abc").unwrap();
         let subject = |tgid, name| Subject { tgid, exe: path(name).into(), ..Subject::default() };
-        let mut witness = Witness::with(open).unwrap();
+        let mut inspector = ExecutableInspector::with(open).unwrap();
         let mut refused = Vec::new();
         for tgid in 0..=MOST_GIVEN_UP {
-            assert_eq!(witness.ask(subject(tgid, "pipe")), None);
-            assert_eq!(witness.ask(subject(100 + tgid, "file")), None);
+            assert_eq!(inspector.inspect(subject(tgid, "pipe")), None);
+            assert_eq!(inspector.inspect(subject(100 + tgid, "file")), None);
             let begun = std::time::Instant::now();
             while !refused.iter().any(|facts: &ProgramFacts| facts.tgid == tgid) {
                 assert!(begun.elapsed() < Duration::from_secs(60), "nobody gives it up");
                 refused.extend(
-                    witness.give_up(Duration::from_millis(500)).filter(|facts| facts.sha256.is_err()),
+                    inspector.give_up(Duration::from_millis(500)).filter(|facts| facts.sha256.is_err()),
                 );
                 thread::yield_now();
             }
         }
         assert!(refused.iter().all(|facts| facts.sha256 == Err(SILENT.into())));
         // With so many no thread is left, and that is said at once.
-        assert_eq!(witness.ask(me()).map(|facts| facts.sha256), Some(Err(SILENT.into())));
-        let found = witness.finish(Duration::from_secs(2));
+        assert_eq!(inspector.inspect(me()).map(|facts| facts.sha256), Some(Err(SILENT.into())));
+        let found = inspector.finish(Duration::from_secs(2));
         let hashed = found.iter().filter(|facts| facts.sha256.is_ok()).count();
         assert_eq!(hashed, MOST_GIVEN_UP as usize, "files behind those that do not answer");
     }
 
     #[test]
     fn what_the_end_of_a_recording_does_not_wait_for_has_that_for_a_reason() {
-        let look: Look = |subject, _, _| {
+        let look: InspectFunction = |subject, _, _| {
             if subject.tgid == 2 {
                 thread::sleep(Duration::from_secs(3600));
             }
             answer(subject, Ok("hash".into()))
         };
-        let witness = Witness::with(look).unwrap();
+        let inspector = ExecutableInspector::with(look).unwrap();
         for tgid in 1..=4 {
-            assert!(witness.ask(Subject { tgid, ..Subject::default() }).is_none());
+            assert!(inspector.inspect(Subject { tgid, ..Subject::default() }).is_none());
         }
-        let mut found = witness.finish(Duration::from_millis(500));
+        let mut found = inspector.finish(Duration::from_millis(500));
         found.sort_by_key(|facts| facts.tgid);
         let found: Vec<_> = found.into_iter().map(|facts| (facts.tgid, facts.sha256)).collect();
         let ended = || Err(ENDED.to_owned());
@@ -402,12 +402,12 @@ mod tests {
         other_device.file.as_mut().unwrap().device.1 += 1;
         other_inode.file.as_mut().unwrap().inode += 1;
         for twin in [other_device, other_inode] {
-            let why = look(&twin, &mut hashes, &|| {}).sha256.unwrap_err();
+            let why = inspect_program(&twin, &mut hashes, &|| {}).sha256.unwrap_err();
             assert_eq!(why, "the process runs another program now, and its executable is not at its path");
         }
         let unseen = Subject { file: None, ..me() };
         assert_eq!(
-            look(&unseen, &mut hashes, &|| {}).sha256.unwrap_err(),
+            inspect_program(&unseen, &mut hashes, &|| {}).sha256.unwrap_err(),
             "which file it runs was not to be seen"
         );
     }
@@ -427,7 +427,7 @@ mod tests {
         };
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let mut hashes = Hashes::default();
-        let mut of = |file| look(&gone(file), &mut hashes, &|| {}).sha256;
+        let mut of = |file| inspect_program(&gone(file), &mut hashes, &|| {}).sha256;
         assert_eq!(of(file.clone()), Ok(abc.to_owned()));
         for other in [
             Executable { inode: file.inode + 1, ..file.clone() },
@@ -449,7 +449,7 @@ mod tests {
         let mut hashes = Hashes::default();
         let mut of = |content: &str| {
             fs::write(&path, content).unwrap();
-            hashes.of(File::open(&path).unwrap(), &|| {}).unwrap()
+            hashes.sha256_of(File::open(&path).unwrap(), &|| {}).unwrap()
         };
         assert_ne!(of("abc"), of("abcd"));
     }

@@ -1,4 +1,4 @@
-//! What a recording with a filter keeps. A connection is judged when it is over, because only then its figures, its end
+//! What a recording with a filter keeps. A connection is classified when it is over, because only then its figures, its end
 //! and its processes are known; until then it is in the store.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::{Transaction, params};
 
 use super::{RUN_SHIFT, labels, names, read};
-use connmon_filter::{Filter, Row};
+use connmon_filter::{Filter, FilterRow};
 use connmon_record::rows::Batch;
 use connmon_record::{Connection, LeftOut};
 
@@ -17,7 +17,7 @@ pub(super) fn begin(db: &Transaction<'_>, run: i64, filter: &Filter) -> rusqlite
 }
 
 /// Takes out the connections that are over and do not fit, counts them, and gives their rows.
-pub(super) fn sift(
+pub(super) fn remove_unwanted(
     db: &Transaction<'_>,
     run: i64,
     filter: &Filter,
@@ -29,9 +29,9 @@ pub(super) fn sift(
     for row in &batch.over {
         let id = run << RUN_SHIFT | row;
         let known = fresh.get(row);
-        let stored = if known.is_none() { read::one(db, &hits, id)? } else { None };
+        let stored = if known.is_none() { read::connection_with_run(db, &hits, id)? } else { None };
         let Some(connection) = known.or(stored.as_ref().map(|(_, connection)| connection)) else { continue };
-        if filter.fits(&Row::of(connection, batch.time)) {
+        if filter.fits(&FilterRow::from_connection(connection, batch.time)) {
             continue;
         }
         left_out.push(*row);

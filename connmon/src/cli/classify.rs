@@ -33,7 +33,7 @@ Examples:
 
 /// What connections are compared with.
 #[derive(Debug, Default, Args)]
-pub struct Judging {
+pub struct ClassificationArgs {
     /// Warn of connections that match this list of indicators, and store the hits; repeatable
     #[arg(long, value_name = "FILE")]
     pub ioc: Vec<PathBuf>,
@@ -41,7 +41,7 @@ pub struct Judging {
 
 /// `connmon label`
 #[derive(Debug, Args)]
-pub struct Label {
+pub struct LabelArgs {
     /// The configuration file with the rules [default: /etc/connmon/config.toml]
     #[arg(long, value_name = "FILE", env = "CONNMON_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub struct Label {
 
 /// `connmon baseline`
 #[derive(Debug, Args)]
-pub struct Baseline {
+pub struct BaselineArgs {
     /// The least share of the recorded time for which an address was connected
     #[arg(long, value_name = "PERCENT", default_value = "50%")]
     pub at_least: String,

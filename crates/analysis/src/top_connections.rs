@@ -31,14 +31,14 @@ impl Ord for Ranked {
 }
 
 /// Keeps at most `cap` connections of each kind while any number passes by.
-pub(super) struct Keeper {
+pub(super) struct TopConnections {
     cap: usize,
     total: u64,
     by_bytes: BinaryHeap<Reverse<Ranked>>,
     newest: BinaryHeap<Reverse<Ranked>>,
 }
 
-impl Keeper {
+impl TopConnections {
     pub(super) fn new(cap: usize) -> Self {
         Self { cap, total: 0, by_bytes: BinaryHeap::new(), newest: BinaryHeap::new() }
     }

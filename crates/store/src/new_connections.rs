@@ -1,4 +1,4 @@
-//! Connections that a batch tells of for the first time, put together from the batch itself: what judging needs of them is
+//! Connections that a batch tells of for the first time, put together from the batch itself: what classifying needs of them is
 //! then the same as in the store, and nothing has to be read back. Most connections are over within a batch.
 
 use std::collections::HashMap;
@@ -17,26 +17,26 @@ const MOST: usize = 65_536;
 
 /// What the batches before have told that later ones refer to.
 #[derive(Default)]
-pub(super) struct Fresh {
+pub(super) struct NewConnections {
     run: i64,
     /// The highest row of a connection so far.
     last: i64,
     processes: HashMap<i64, Arc<Process>>,
-    remotes: HashMap<IpAddr, Remote>,
+    remotes: HashMap<IpAddr, NewRemote>,
 }
 
 /// What the store says of an address.
 #[derive(Clone, Default)]
-struct Remote {
+struct NewRemote {
     country: Option<String>,
     place: Option<Arc<Location>>,
     names: Vec<Name>,
 }
 
-impl Fresh {
+impl NewConnections {
     /// The connections that a batch, which has been written, tells of for the first time, by their rows. Their processes have no
     /// ancestors, and there is no label and no hit yet.
-    pub(super) fn of(
+    pub(super) fn assemble(
         &mut self,
         db: &Transaction<'_>,
         run: i64,
@@ -154,7 +154,7 @@ impl Fresh {
             return Ok(Some(process.clone()));
         }
         let id = self.run << RUN_SHIFT | row;
-        let found = processes::some(db, &[id])?.remove(&id);
+        let found = processes::with_ancestors(db, &[id])?.remove(&id);
         if let Some(process) = &found {
             self.processes.insert(row, process.clone());
         }
@@ -167,14 +167,14 @@ impl Fresh {
         db: &Transaction<'_>,
         row: &ConnectionRow,
         endpoints: &HashMap<IpAddr, i64>,
-    ) -> rusqlite::Result<Remote> {
+    ) -> rusqlite::Result<NewRemote> {
         let ip = row.remote.ip;
         if let Some(remote) = self.remotes.get(&ip) {
-            return Ok(Remote { names: Vec::new(), ..remote.clone() });
+            return Ok(NewRemote { names: Vec::new(), ..remote.clone() });
         }
-        let Some(id) = endpoints.get(&ip) else { return Ok(Remote::default()) };
+        let Some(id) = endpoints.get(&ip) else { return Ok(NewRemote::default()) };
         let (country, place) = geo::of_endpoint(db, *id)?;
-        let remote = Remote { country, place, names: names::of_endpoint(db, *id)? };
+        let remote = NewRemote { country, place, names: names::of_endpoint(db, *id)? };
         self.remotes.insert(ip, remote.clone());
         Ok(remote)
     }
@@ -185,16 +185,19 @@ impl Fresh {
 pub(super) fn check(db: &Transaction<'_>, fresh: &HashMap<i64, Connection>) -> rusqlite::Result<()> {
     let hits = super::labels::Hits::new(db)?;
     for connection in fresh.values() {
-        let stored = super::read::one(db, &hits, connection.id)?.map(|(_, stored)| stored);
+        let stored = super::read::connection_with_run(db, &hits, connection.id)?.map(|(_, stored)| stored);
         let shown = |connection: &Connection| {
-            format!("{:?}", connmon_filter::Row::of(connection, connmon_record::Timestamp(7)))
+            format!(
+                "{:?}",
+                connmon_filter::FilterRow::from_connection(connection, connmon_record::Timestamp(7))
+            )
         };
         assert_eq!(stored.as_ref().map(shown), Some(shown(connection)));
     }
     Ok(())
 }
 
-fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote: Remote) -> Connection {
+fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote: NewRemote) -> Connection {
     let mut connection = Connection {
         id: run << RUN_SHIFT | row.row,
         country: remote.country,

@@ -25,7 +25,7 @@ pub struct FlowId {
 
 /// Something that was said on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
+pub struct Observation {
     /// When, nanoseconds of CLOCK_BOOTTIME.
     pub time_ns: u64,
     /// The id of the connection's entry; 0 where there was none yet.
@@ -41,7 +41,7 @@ pub struct Sighting {
     pub message: Message,
 }
 
-impl Sighting {
+impl Observation {
     /// The process that said it.
     pub fn process(&self) -> Option<ProcessId> {
         self.process.map(|(pid, start_ns)| ProcessId { pid, start_ns })

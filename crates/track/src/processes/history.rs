@@ -31,7 +31,7 @@ impl Image {
 
 /// A process and the programs it ran, in order. Some may have been forgotten.
 #[derive(Default)]
-pub struct Known {
+pub struct ProcessHistory {
     /// Who started it, where known.
     pub parent: Option<ProcessId>,
     /// Open connections that it has a part in.
@@ -44,7 +44,7 @@ pub struct Known {
     pub images: Vec<Image>,
 }
 
-impl Known {
+impl ProcessHistory {
     /// Adds the program that runs from now on.
     pub fn push(&mut self, image: Image) {
         for last in self.images.iter_mut().rev().take_while(|it| it.until_ns == u64::MAX) {

@@ -16,11 +16,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::listeners::Listening;
 use super::update::{FORMAT, Listener, MAX_LINE, Update};
-use super::{Board, DEFAULT_SOCKET, peer};
+use super::{DEFAULT_SOCKET, LiveState, peer};
 
-/// Updates that wait for the hub at most. It does less with each than the store did.
+/// Updates that wait for the broadcaster at most. It does less with each than the store did.
 const WAITING: usize = 64;
-/// Rows that wait before they could even be handed to the hub, at most: about as many as a line of [`MAX_LINE`] has.
+/// Rows that wait before they could even be handed to the broadcaster, at most: about as many as a line of [`MAX_LINE`] has.
 const MAX_PENDING: usize = 150_000;
 /// Lines that wait for a viewer at most; one that has more to come is slow.
 const LINES: usize = 16;
@@ -44,7 +44,7 @@ const PIECE: usize = 1 << 16;
 
 /// Why there is no live socket; the recording is none the worse.
 #[derive(Debug, thiserror::Error)]
-pub enum HubError {
+pub enum BroadcasterError {
     /// Another recorder has it.
     #[error("{0} belongs to another recorder")]
     Taken(PathBuf),
@@ -65,8 +65,8 @@ impl Socket {
     ///
     /// # Errors
     /// Another recorder has it, or the path cannot be used.
-    pub fn bind(path: &Path) -> Result<Self, HubError> {
-        let error = |error| HubError::Socket(path.into(), error);
+    pub fn bind(path: &Path) -> Result<Self, BroadcasterError> {
+        let error = |error| BroadcasterError::Socket(path.into(), error);
         // Another folder that is not there is a path mistyped.
         let folder =
             Path::new(DEFAULT_SOCKET).parent().filter(|own| path.parent() == Some(own) && !own.exists());
@@ -74,7 +74,7 @@ impl Socket {
             connmon_system::files::make_folder(folder, 0o755).map_err(error)?;
         }
         match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => return Err(HubError::Taken(path.into())),
+            Ok(_) => return Err(BroadcasterError::Taken(path.into())),
             // Nobody listens: what is there was left behind.
             Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => {
                 let kind = std::fs::symlink_metadata(path).map_err(error)?.file_type();
@@ -106,12 +106,12 @@ impl Socket {
     ///
     /// # Errors
     /// There can be no thread.
-    pub fn serve(self, begin: fn(), begin_look: fn()) -> io::Result<Hub> {
+    pub fn serve(self, begin: fn(), begin_look: fn()) -> io::Result<Broadcaster> {
         let (sender, receiver) = channel(WAITING);
         let watched = Arc::new(AtomicUsize::new(0));
         let unseen = Arc::new(AtomicU64::new(0));
-        let state = State {
-            board: Board::new(KEPT, false),
+        let state = BroadcasterState {
+            live: LiveState::new(KEPT, false),
             seq: 0,
             viewers: Vec::new(),
             watched: watched.clone(),
@@ -133,12 +133,12 @@ impl Socket {
             // What a viewer does not take any more is left.
             runtime.shutdown_timeout(Duration::ZERO);
         })?;
-        Ok(Hub { path, sender: Some(sender), pending: None, watched, unseen, thread: Some(thread) })
+        Ok(Broadcaster { path, sender: Some(sender), pending: None, watched, unseen, thread: Some(thread) })
     }
 }
 
 /// Where a recorder hands on what it has stored.
-pub struct Hub {
+pub struct Broadcaster {
     path: PathBuf,
     sender: Option<Sender<Update>>,
     pending: Option<Update>,
@@ -147,16 +147,16 @@ pub struct Hub {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Hub {
+impl Broadcaster {
     /// Whether somebody looks who keeps up; to be asked from anywhere.
     pub fn watched(&self) -> Box<dyn Fn() -> bool> {
         let watched = self.watched.clone();
         Box::new(move || watched.load(Ordering::Relaxed) > 0)
     }
 
-    /// Hands on an update. Never waits: while the hub is busy, updates become one; what is too much even so is counted, and
+    /// Hands on an update. Never waits: while the broadcaster is busy, updates become one; what is too much even so is counted, and
     /// viewers are told the count.
-    pub fn tell(&mut self, update: Update) {
+    pub fn publish(&mut self, update: Update) {
         let Some(sender) = &self.sender else { return };
         let update = match self.pending.take() {
             Some(mut pending) if pending.rows() + update.rows() <= MAX_PENDING => {
@@ -175,9 +175,9 @@ impl Hub {
     }
 }
 
-impl Drop for Hub {
+impl Drop for Broadcaster {
     fn drop(&mut self) {
-        // The hub ends with what it is told.
+        // The broadcaster ends with what it is told.
         if let Some((sender, update)) = self.sender.take().zip(self.pending.take()) {
             let _ = sender.blocking_send(update);
         }
@@ -188,10 +188,10 @@ impl Drop for Hub {
     }
 }
 
-/// A viewer as the hub sees it.
+/// A viewer as the broadcaster sees it.
 struct Viewer {
     lines: Sender<Arc<str>>,
-    pace: Pace,
+    pace: ViewerPace,
     /// Bytes that are for it, and those of them that it has taken.
     given: u64,
     taken: Arc<AtomicU64>,
@@ -200,7 +200,7 @@ struct Viewer {
 impl Viewer {
     /// Whether there is something that it has not taken yet.
     fn waits(&self) -> bool {
-        !self.lines.is_closed() && (self.waiting() > 0 || self.pace != Pace::Up)
+        !self.lines.is_closed() && (self.waiting() > 0 || self.pace != ViewerPace::Up)
     }
 
     /// Bytes that wait for it.
@@ -209,7 +209,7 @@ impl Viewer {
     }
 
     /// Puts a line into its queue, if there is room.
-    fn give(&mut self, line: Arc<str>) -> Result<(), TrySendError<Arc<str>>> {
+    fn enqueue(&mut self, line: Arc<str>) -> Result<(), TrySendError<Arc<str>>> {
         let length = line.len() as u64;
         self.lines.try_send(line)?;
         self.given += length;
@@ -219,7 +219,7 @@ impl Viewer {
 
 /// How a viewer keeps up.
 #[derive(Clone, Copy, PartialEq)]
-enum Pace {
+enum ViewerPace {
     /// It has had nothing yet.
     New,
     /// It has had everything.
@@ -228,8 +228,8 @@ enum Pace {
     Missed(u64),
 }
 
-struct State {
-    board: Board,
+struct BroadcasterState {
+    live: LiveState,
     seq: u64,
     viewers: Vec<Viewer>,
     watched: Arc<AtomicUsize>,
@@ -237,7 +237,7 @@ struct State {
 }
 
 async fn run(
-    mut state: State,
+    mut state: BroadcasterState,
     mut updates: Receiver<Update>,
     listener: &UnixListener,
     group: Option<u32>,
@@ -250,7 +250,7 @@ async fn run(
     loop {
         tokio::select! {
             update = updates.recv() => match update {
-                Some(update) => state.tell(update),
+                Some(update) => state.publish(update),
                 None => break,
             },
             stream = listener.accept() => match stream {
@@ -286,39 +286,39 @@ async fn run(
     let _ = tokio::time::timeout(LAST_WORD, drained).await;
 }
 
-impl State {
+impl BroadcasterState {
     /// Takes in what was stored, and hands it on.
-    fn tell(&mut self, mut update: Update) {
+    fn publish(&mut self, mut update: Update) {
         self.seq += 1;
         (update.format, update.seq) = (FORMAT, self.seq);
         update.totals.unseen = self.unseen.load(Ordering::Relaxed);
-        self.board.count(&mut update);
-        self.hand_on(&update);
+        self.live.add_totals(&mut update);
+        self.forward(&update);
     }
 
     /// Hands on an update to those that keep up.
-    fn hand_on(&mut self, update: &Update) {
+    fn forward(&mut self, update: &Update) {
         let mut line: Option<Arc<str>> = None;
         self.viewers.retain_mut(|viewer| {
             match &mut viewer.pace {
-                Pace::Up => {}
-                Pace::New => return !viewer.lines.is_closed(),
-                Pace::Missed(missed) => {
+                ViewerPace::Up => {}
+                ViewerPace::New => return !viewer.lines.is_closed(),
+                ViewerPace::Missed(missed) => {
                     *missed += 1;
                     return !viewer.lines.is_closed();
                 }
             }
             // Before a line is made that nobody would take.
             if viewer.waiting() > MAX_UNREAD {
-                viewer.pace = Pace::Missed(1);
+                viewer.pace = ViewerPace::Missed(1);
                 return !viewer.lines.is_closed();
             }
             let line = line.get_or_insert_with(|| update.to_line().into());
             // One that no viewer takes: a snapshot tells the same in pieces.
             let is_too_long = line.len() > MAX_LINE;
-            let sent = if is_too_long { Ok(()) } else { viewer.give(line.clone()) };
+            let sent = if is_too_long { Ok(()) } else { viewer.enqueue(line.clone()) };
             if is_too_long || matches!(sent, Err(TrySendError::Full(_))) {
-                viewer.pace = Pace::Missed(1);
+                viewer.pace = ViewerPace::Missed(1);
             }
             !matches!(sent, Err(TrySendError::Closed(_)))
         });
@@ -328,24 +328,24 @@ impl State {
     /// Gives those that have missed updates and have taken everything since a snapshot. Several that have missed as much share its text.
     fn catch_up(&mut self) {
         // Nothing has been stored yet: there is nothing to show.
-        if self.board.run().is_none() {
+        if self.live.run().is_none() {
             return;
         }
         let mut made: Option<(u64, Arc<str>)> = None;
         for viewer in self.viewers.iter_mut().filter(|viewer| viewer.waiting() == 0) {
             let missed = match viewer.pace {
-                Pace::Up => continue,
-                Pace::New => 0,
-                Pace::Missed(missed) => missed,
+                ViewerPace::Up => continue,
+                ViewerPace::New => 0,
+                ViewerPace::Missed(missed) => missed,
             };
             if made.as_ref().is_none_or(|(of, _)| *of != missed) {
                 // In one piece: half a snapshot is none.
-                let text: String = self.board.snapshot(missed).iter().map(Update::to_line).collect();
+                let text: String = self.live.snapshot(missed).iter().map(Update::to_line).collect();
                 made = Some((missed, text.into()));
             }
             let text = made.as_ref().map(|(_, text)| text.clone());
-            if text.is_some_and(|text| viewer.give(text).is_ok()) {
-                viewer.pace = Pace::Up;
+            if text.is_some_and(|text| viewer.enqueue(text).is_ok()) {
+                viewer.pace = ViewerPace::Up;
             }
         }
         self.note_watched();
@@ -353,19 +353,19 @@ impl State {
 
     /// Somebody who keeps up is a reason to look more often.
     fn note_watched(&self) {
-        let keeping_up = self.viewers.iter().filter(|viewer| viewer.pace == Pace::Up).count();
+        let keeping_up = self.viewers.iter().filter(|viewer| viewer.pace == ViewerPace::Up).count();
         self.watched.store(keeping_up, Ordering::Relaxed);
     }
 
     fn listening(&mut self, found: Vec<Listener>) {
-        if found != self.board.listeners() {
+        if found != self.live.listeners() {
             let update = Update {
-                time: self.board.now(),
+                time: self.live.now(),
                 listeners: Some(found),
-                ended: self.board.has_ended(),
+                ended: self.live.has_ended(),
                 ..Update::default()
             };
-            self.tell(update);
+            self.publish(update);
         }
     }
 
@@ -385,7 +385,7 @@ impl State {
         let (lines, receiver) = channel(LINES);
         let taken = Arc::new(AtomicU64::new(0));
         tokio::spawn(write(stream, receiver, taken.clone()));
-        self.viewers.push(Viewer { lines, pace: Pace::New, given: 0, taken });
+        self.viewers.push(Viewer { lines, pace: ViewerPace::New, given: 0, taken });
         self.catch_up();
         true
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 
-use super::Entry;
+use super::LiveConnection;
 use connmon_record::rows::ConnectionRow;
 
 /// Rows that may be in `over` and not here, beside as many as are here.
@@ -11,9 +11,9 @@ const SLACK: usize = 1_000;
 
 /// Connections by their rows, and how many there were.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct RememberedConnections {
     /// Each in a place of its own, for the nodes of a map that only grows at its end are half empty.
-    entries: BTreeMap<i64, Box<Entry>>,
+    entries: BTreeMap<i64, Box<LiveConnection>>,
     /// Those that are over, in the order in which they ended, and some that are not here any more.
     over: VecDeque<i64>,
     open: usize,
@@ -21,20 +21,20 @@ pub(super) struct Kept {
 }
 
 /// What was known of a connection before a row of it came.
-pub(super) struct Before {
+pub(super) struct PreviousPhase {
     pub established: bool,
     pub closed: bool,
 }
 
-impl Deref for Kept {
-    type Target = BTreeMap<i64, Box<Entry>>;
+impl Deref for RememberedConnections {
+    type Target = BTreeMap<i64, Box<LiveConnection>>;
 
     fn deref(&self) -> &Self::Target {
         &self.entries
     }
 }
 
-impl Kept {
+impl RememberedConnections {
     /// Nothing, of a recording of which so many were pushed out before.
     pub(super) fn after(forgotten: u64) -> Self {
         Self { forgotten, ..Self::default() }
@@ -66,23 +66,26 @@ impl Kept {
         self.forgotten
     }
 
-    pub(super) fn get_mut(&mut self, row: i64) -> Option<&mut Entry> {
+    pub(super) fn get_mut(&mut self, row: i64) -> Option<&mut LiveConnection> {
         self.entries.get_mut(&row).map(Box::as_mut)
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut LiveConnection> {
         self.entries.values_mut().map(Box::as_mut)
     }
 
     /// Takes in a row; gives what was known of its connection, unless it is new.
-    pub(super) fn put(&mut self, row: &ConnectionRow) -> Option<Before> {
+    pub(super) fn put(&mut self, row: &ConnectionRow) -> Option<PreviousPhase> {
         let before = match self.entries.get_mut(&row.row) {
             Some(entry) => {
                 let before = std::mem::replace(&mut entry.row, row.clone());
-                Some(Before { established: before.established.is_some(), closed: before.closed.is_some() })
+                Some(PreviousPhase {
+                    established: before.established.is_some(),
+                    closed: before.closed.is_some(),
+                })
             }
             None => {
-                self.entries.insert(row.row, Box::new(Entry::new(row.clone())));
+                self.entries.insert(row.row, Box::new(LiveConnection::new(row.clone())));
                 None
             }
         };
@@ -95,14 +98,14 @@ impl Kept {
     }
 
     /// Takes out a connection that the store does not have either.
-    pub(super) fn remove(&mut self, row: i64) -> Option<Box<Entry>> {
+    pub(super) fn remove(&mut self, row: i64) -> Option<Box<LiveConnection>> {
         let entry = self.entries.remove(&row)?;
         self.open -= usize::from(entry.row.closed.is_none());
         Some(entry)
     }
 
     /// Takes out the oldest of those that are over until so many are left, and counts them.
-    pub(super) fn push_out(&mut self, keep: usize) -> Vec<(i64, Box<Entry>)> {
+    pub(super) fn push_out(&mut self, keep: usize) -> Vec<(i64, Box<LiveConnection>)> {
         let mut out = Vec::new();
         while self.closed() > keep {
             let Some(row) = self.over.pop_front() else { break };

@@ -13,7 +13,7 @@ pub const WINDOW: i64 = 5_000_000_000;
 
 /// Bytes by the time at which they were told, of the last minute.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Meter {
+pub struct RateWindow {
     samples: VecDeque<(i64, u64, u64)>,
 }
 
@@ -40,7 +40,7 @@ impl std::ops::AddAssign for Rate {
     }
 }
 
-impl Meter {
+impl RateWindow {
     /// Counts bytes.
     pub fn add(&mut self, time: Timestamp, tx: u64, rx: u64) {
         match self.samples.back_mut() {
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_rate_is_what_was_moved_within_the_window() {
         let at = |ms: i64| Timestamp(ms * 1_000_000);
-        let mut meter = Meter::default();
+        let mut meter = RateWindow::default();
         meter.add(at(0), 1_000, 0);
         meter.add(at(100), 0, 500);
         meter.add(at(3_000), 4_000, 0);

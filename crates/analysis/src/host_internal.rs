@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::groups::{Figures, Groups};
+use super::groups::{GroupFigures, Groups};
 use connmon_record::Connection;
 
 /// Figures of connections whose both ends are on this host: the sums have each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Own {
+pub struct HostInternal {
     /// Ends of connections.
     pub connections: u64,
     /// Bytes that these ends sent.
@@ -22,27 +22,27 @@ pub struct Own {
 /// Takes connections and tells which of them have both ends here: the other end has an address that is this host's too. Memory
 /// grows with the addresses.
 #[derive(Default)]
-pub struct OwnEnds {
+pub struct HostInternalFinder {
     locals: HashSet<IpAddr>,
-    remotes: Groups<IpAddr, Figures>,
+    remotes: Groups<IpAddr, GroupFigures>,
 }
 
-impl OwnEnds {
+impl HostInternalFinder {
     /// Takes a connection, with the bytes that are summed up.
     pub fn add(&mut self, connection: &Connection) {
         let (local, remote) = (connection.local.ip, connection.remote.ip);
         if !local.is_unspecified() && !local.is_multicast() {
             self.locals.insert(local);
         }
-        *self.remotes.row(remote, |_| Figures::default()) += Figures::of(connection);
+        *self.remotes.row(remote, |_| GroupFigures::default()) += GroupFigures::of(connection);
     }
 
     /// The sum of those with both ends here.
-    pub fn finish(self) -> Own {
+    pub fn finish(self) -> HostInternal {
         let Self { locals, remotes } = self;
         let here = |ip: &IpAddr| ip.is_loopback() || locals.contains(ip);
         let all = remotes.finish().into_iter().filter(|(ip, _)| here(ip));
-        let Figures { connections, tx_bytes, rx_bytes, .. } = all.map(|(_, figures)| figures).sum();
-        Own { connections, tx_bytes, rx_bytes }
+        let GroupFigures { connections, tx_bytes, rx_bytes, .. } = all.map(|(_, figures)| figures).sum();
+        HostInternal { connections, tx_bytes, rx_bytes }
     }
 }
