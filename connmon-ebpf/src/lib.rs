@@ -145,6 +145,8 @@ pub mod flag {
     /// With [`AGGREGATE`], in `FLOWS` too: not a socket's remotes but sockets of one user and protocol, for each of which there was no
     /// room. Nothing is known of their ends.
     pub const POOL: u32 = 1 << 17;
+    /// Set by user space: its socket has also read datagrams of which the remote is unknown, and some may have been of this one.
+    pub const UNKNOWN_BESIDE: u32 = 1 << 18;
 }
 
 /// Values of [`Control::phase`].

@@ -290,7 +290,10 @@ impl Capture {
             return Ok(retired);
         }
         let epoch = self.epochs.settled();
-        for (key, mut entry) in collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")? {
+        let mut flows = collect::<FlowKey, SockEntry>(&self.flows, &mut self.scratch, "FLOWS")?;
+        // What is read of an unknown remote blurs the others of its socket, so that it is told before they end.
+        flows.sort_by_key(|(_, entry)| entry.flags & flag::REMOTE_UNKNOWN == 0);
+        for (key, mut entry) in flows {
             if key.epoch < epoch {
                 entry.flags |= flag::RETIRED;
                 retired.insert(entry.id);

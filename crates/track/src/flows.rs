@@ -2,7 +2,7 @@
 //! of a socket in its own entry, which stays as long as the socket, all others in entries that leave when the epoch is raised.
 //! Here they are put together, and end when their socket does or by a pause.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use connmon_ebpf::{Addr, SockEntry, Wire, flag, proto};
 
@@ -105,6 +105,8 @@ pub struct Flows {
     spent: HashMap<u64, EndedSocket>,
     /// Sockets that are gone and whose further entries may only be met now: when they went, and sweeps since.
     gone: HashMap<u64, (u64, u8)>,
+    /// Sockets that have read datagrams of which the remote is unknown.
+    unknown: HashSet<u64>,
     /// [`MOST_PAUSED`].
     pub most_paused: usize,
 }
@@ -149,6 +151,7 @@ impl Flows {
         }
         if remotes.is_empty() {
             self.sockets.remove(&chain.socket);
+            self.unknown.remove(&chain.socket);
         }
     }
 
@@ -215,6 +218,11 @@ impl Tracker {
             return;
         }
         let (id, is_new) = self.join(entry);
+        let socket = socket_of(entry);
+        if entry.flags & flag::REMOTE_UNKNOWN != 0 && self.flows.unknown.insert(socket) {
+            self.blur(socket);
+        }
+        let is_blurred = self.flows.unknown.contains(&socket);
         let Some(open) = self.open.get_mut(&id) else { return };
         let Some(chain) = &mut open.chain else { return };
         let Some(part) = chain.parts.iter_mut().find(|part| part.id == entry.id) else { return };
@@ -236,7 +244,10 @@ impl Tracker {
         whole.lost_calls = known.lost_calls.max(entry.lost_calls);
         whole.err = if entry.err == 0 { known.err } else { entry.err };
         whole.flags &= !flag::RETIRED;
-        whole.flags |= known.flags & flag::END_UNSEEN;
+        whole.flags |= known.flags & (flag::END_UNSEEN | flag::UNKNOWN_BESIDE);
+        if is_blurred {
+            whole.flags |= flag::UNKNOWN_BESIDE;
+        }
         whole.closed_ns = 0;
         if whole.shares[0].tgid == 0 {
             (whole.shares[0], whole.comm) = (entry.shares[0], entry.comm);
@@ -245,6 +256,7 @@ impl Tracker {
             || whole.wire != known.wire
             || (whole.extra_flows, whole.lost_calls) != (known.extra_flows, known.lost_calls)
             || whole.local != known.local
+            || (whole.flags ^ known.flags) & flag::UNKNOWN_BESIDE != 0
             || whole.shares[0].tgid != known.shares[0].tgid;
         open.entry = whole;
         let row = open.row;
@@ -267,6 +279,23 @@ impl Tracker {
         }
         if changed && self.open.contains_key(&id) {
             let row = self.row(row, &whole);
+            self.batch.connections.push(row);
+        }
+    }
+
+    /// A socket has read datagrams of which the remote is unknown: those of its other connections may be missing there.
+    fn blur(&mut self, socket: u64) {
+        let Some(remotes) = self.flows.sockets.get(&socket) else { return };
+        let mut ids: Vec<u64> = remotes.values().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            let Some(open) = self.open.get_mut(&id) else { continue };
+            if open.entry.flags & flag::REMOTE_UNKNOWN != 0 {
+                continue;
+            }
+            open.entry.flags |= flag::UNKNOWN_BESIDE;
+            let (row, entry) = (open.row, open.entry);
+            let row = self.row(row, &entry);
             self.batch.connections.push(row);
         }
     }

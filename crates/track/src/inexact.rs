@@ -32,6 +32,9 @@ pub fn reason(entry: &SockEntry, preexisting: bool, sees_calls: bool) -> Option<
                 .into(),
         ),
         () if has(flag::REMOTE_UNKNOWN) => Some("the remote address is unknown".into()),
+        () if has(flag::UNKNOWN_BESIDE) => {
+            Some("its socket also read datagrams of an unknown remote address, and some may have come from this one".into())
+        }
         () if entry.diverted != 0 => {
             Some("it was in a sockmap: BPF programs may have moved its bytes past the protocol".into())
         }

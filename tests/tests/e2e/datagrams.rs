@@ -10,6 +10,8 @@ use connmon_tests::harness::programs::{audit, export, in_vm};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 
+use super::scenes::Played;
+
 /// The pause after which the recorder ends a flow.
 const IDLE: Duration = Duration::from_secs(2);
 /// Clients that go on.
@@ -180,6 +182,38 @@ pub fn greedy() -> Result<()> {
     let right = |record: &&Record| record.exact && record.tx_bytes == payload.len() as u64;
     ensure!(others.len() == usize::from(OTHERS) && others.iter().all(right), "{}", listed(&others));
     Ok(())
+}
+
+/// A socket asks several servers, and reads what they answer without asking who sends. No byte is missing in the sum; and where it is
+/// not known which server an answer is of, no connection of the socket says that it is exact.
+pub fn unasked() -> Result<Played> {
+    let mut servers = (0..3).map(|_| Server::new()).collect::<Result<Vec<_>>>()?;
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    client.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let port = client.local_addr()?.port();
+    let mut expected: HashMap<u16, (u64, u64)> = HashMap::new();
+    for (n, server) in servers.iter_mut().enumerate() {
+        let (asked, answered) = (100 + n, 1000 + n);
+        client.send_to(&vec![b'?'; asked], server.socket.local_addr()?)?;
+        let (_, from) = server.socket.recv_from(&mut server.room)?;
+        server.socket.send_to(&vec![b'!'; answered], from)?;
+        ensure!(client.recv(&mut [0; 2048])? == answered, "not the answer");
+        expected.insert(server.socket.local_addr()?.port(), (asked as u64, answered as u64));
+    }
+    drop(client);
+    Ok(Played::by_us(move |recording| {
+        let mine: Vec<&Record> =
+            recording.records()?.iter().filter(|record| record.local.port == port).collect();
+        let sum = |of: fn(&Record) -> u64| mine.iter().map(|record| of(record)).sum::<u64>();
+        let moved = (sum(|record| record.tx_bytes), sum(|record| record.rx_bytes));
+        let all = expected.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        ensure!(moved == all, "of {all:?} bytes {moved:?}: {}", listed(&mine));
+        for record in &mine {
+            let right = expected.get(&record.remote.port) == Some(&(record.tx_bytes, record.rx_bytes));
+            ensure!(right || !record.exact, "not exact, and says it is: {record}");
+        }
+        Ok(())
+    }))
 }
 
 fn listed(records: &[&Record]) -> String {

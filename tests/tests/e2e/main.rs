@@ -112,6 +112,7 @@ fn main() {
         scene("diverted::sockmap", diverted::sockmap),
         scene("diverted::detour", diverted::detour),
         scene("translated", translated::ends_are_the_sockets),
+        scene("datagrams::unasked", datagrams::unasked),
         scene("names::said-and-asked", names::said_and_asked),
         scene("names::odd", names::odd),
         scene("load", load::nothing_is_lost),

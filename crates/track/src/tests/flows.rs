@@ -221,6 +221,49 @@ fn remotes_that_are_not_told_apart_are_a_connection_that_says_so() {
 }
 
 #[test]
+fn what_is_read_of_an_unknown_remote_blurs_the_others_of_its_socket_and_no_other() {
+    let flow = |id, parent, port| {
+        let mut flow = part(id, parent, 5, 10);
+        flow.remote.port = port;
+        flow
+    };
+    let mut unknown = flow(3, 1, 0);
+    unknown.remote.ip = [0; 4];
+    unknown.flags |= flag::REMOTE_UNKNOWN;
+    let first = SockEntry { extra_flows: 2, ..flow(1, 0, 53) };
+    let frames = [
+        live(first),
+        live(flow(2, 1, 54)),
+        live(flow(8, 0, 53)),
+        live(unknown),
+        swept(6),
+        // One that begins afterwards, and those that end.
+        live(flow(4, 1, 55)),
+        gone(first, 7),
+        gone(flow(2, 1, 54), 7),
+        gone(unknown, 7),
+        gone(flow(4, 1, 55), 7),
+        gone(flow(8, 0, 53), 7),
+        swept(8),
+        swept(9),
+    ];
+    let (tracker, batch) = tracked(frames);
+    let last: std::collections::BTreeMap<i64, bool> = batch
+        .connections
+        .iter()
+        .map(|row| (row.row, row.inexact.as_deref().is_some_and(|why| why.contains("unknown remote"))))
+        .collect();
+    let exact: Vec<_> =
+        batch.connections.iter().filter(|row| row.inexact.is_none() && row.closed.is_some()).collect();
+    assert_eq!(
+        last.into_iter().collect::<Vec<_>>(),
+        [(1, true), (2, true), (3, false), (4, false), (5, true)]
+    );
+    assert_eq!(exact.iter().map(|row| row.row).collect::<Vec<_>>(), [3]);
+    assert!(tracker.flows.is_empty_after_the_next_sweeps());
+}
+
+#[test]
 fn entries_that_are_met_after_their_socket_went_end_with_it() {
     let mut flow = part(2, 1, 6, 20);
     flow.remote.port = 54;
