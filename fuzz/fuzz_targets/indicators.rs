@@ -1,7 +1,7 @@
 //! Lists of indicators in every format: read, and made ready for matching.
 #![no_main]
 
-use connmon_filter::Row;
+use connmon_filter::FilterRow;
 use connmon_filter::ioc::{Lists, read};
 use libfuzzer_sys::fuzz_target;
 
@@ -10,6 +10,6 @@ fuzz_target!(|bytes: &[u8]| {
         && let Ok(lists) = Lists::new(vec![list])
     {
         let name = String::from_utf8_lossy(bytes);
-        drop(lists.matches(&Row { hosts: vec![name], ..Row::default() }, 443));
+        drop(lists.matches(&FilterRow { hosts: vec![name], ..FilterRow::default() }, 443));
     }
 });

@@ -2,11 +2,11 @@
 #![no_main]
 
 use connmon_filter::Filter;
-use connmon_live::{Board, Update, save};
+use connmon_live::{LiveState, Update, save};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let mut live = Board::new(16, true);
+    let mut live = LiveState::new(16, true);
     for update in text.lines().filter_map(|line| serde_json::from_str::<Update>(line).ok()) {
         live.apply(&update);
     }
