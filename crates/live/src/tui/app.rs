@@ -1,282 +1,38 @@
-//! The state behind the screen. Updates and keys change it; nothing here knows a terminal or a clock.
+//! The state and what draws it.
 
-use std::time::Duration;
+use std::ops::{Deref, DerefMut};
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::items::Items;
 use super::map::Outlines;
-use super::rows::{FrozenOrders, ListCursor, ListRow, SortOrder};
-use super::style::Theme;
-use super::sums::DestinationGrouping;
-use super::{Options, Save, draw, rows};
-use crate::{LiveState, Update};
-use connmon_filter::Filter;
+use super::view::View;
+use super::{Options, draw, rows};
 
-/// How often the screen may be drawn.
-const REFRESH: [u64; 6] = [250, 500, 1_000, 2_000, 5_000, 10_000];
-
-/// What the screen shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tab {
-    Connections,
-    Processes,
-    Destinations,
-    Map,
-    Timeline,
-    Listening,
-}
-
-impl Tab {
-    /// In their order; the last has a key of its own.
-    pub const ALL: [Self; 6] =
-        [Self::Connections, Self::Processes, Self::Destinations, Self::Map, Self::Timeline, Self::Listening];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connections => "Connections",
-            Self::Processes => "Processes",
-            Self::Destinations => "Destinations",
-            Self::Map => "Map",
-            Self::Timeline => "Timeline",
-            Self::Listening => "Listening",
-        }
-    }
-
-    /// The key that shows it.
-    pub fn key(self) -> char {
-        match self {
-            Self::Listening => 'l',
-            tab => char::from(b'1' + tab as u8),
-        }
-    }
-}
-
-/// What keys are for.
-#[derive(Debug, PartialEq)]
-pub(super) enum Mode {
-    /// The tab.
-    Table,
-    /// An expression is typed.
-    Filter(Input),
-    /// Everything of a row; the first line that is seen.
-    Detail(usize),
-    /// The keys; the first line that is seen.
-    Help(usize),
-}
-
-/// A line that is typed.
-#[derive(Debug, PartialEq)]
-pub(super) struct Input {
-    /// What was typed.
-    pub text: String,
-    /// The byte before which the next character comes.
-    pub at: usize,
-    /// What is wrong with it, or how many connections fit.
-    pub verdict: Result<u64, String>,
-}
-
-/// What is to be done about a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Nothing has changed.
-    Nothing,
-    /// Draw.
-    Draw,
-    /// End.
-    Quit,
-}
-
-/// The state.
+/// What runs in the terminal.
 pub(super) struct App {
-    pub theme: Theme,
-    /// Nanoseconds of a cell of the timeline.
-    pub cell: i64,
-    pub width: Option<u16>,
-    save: Save,
-    live: LiveState,
-    /// What is shown while the display is paused.
-    paused: Option<Box<LiveState>>,
-    /// Updates since then.
-    pub waiting: u64,
-    pub items: Items,
-    /// What the command line chose, where that is no text that could be typed.
-    base: Filter,
-    /// What was typed.
-    pub typed: Filter,
-    /// Both.
-    filter: Filter,
-    pub tab: Tab,
-    pub mode: Mode,
-    pub lists: [ListCursor; 6],
-    pub sorts: [SortOrder; 6],
-    pub orders: FrozenOrders,
-    pub rows: Vec<ListRow>,
-    /// Rows of the table that can be seen, as of the last drawing.
-    pub page: usize,
-    /// Columns of the screen, as of the last drawing.
-    pub width_now: u16,
-    pub names: bool,
-    pub ports: bool,
-    pub grouped: bool,
-    pub by: DestinationGrouping,
-    refresh: usize,
-    /// Counts drawings: what moves goes by it.
-    pub beat: u64,
-    /// What was done, and whether it went well; until the next key.
-    pub message: Option<Result<String, String>>,
-    pub outlines: Outlines,
-    /// Why no more updates come.
-    pub over: Option<String>,
+    view: View,
+    outlines: Outlines,
+}
+
+impl Deref for App {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl DerefMut for App {
+    fn deref_mut(&mut self) -> &mut View {
+        &mut self.view
+    }
 }
 
 impl App {
     pub fn new(options: Options) -> Self {
-        let Options { cell, width, filter, color, ascii, refresh, keep, save, stop: _ } = options;
-        let rates = true;
-        // A filter that could have been typed can be changed; another stays.
-        let again = Filter::parse(filter.text(), connmon_record::Timestamp(0));
-        let (base, typed) = if again.is_ok() {
-            (Filter::default(), filter.clone())
-        } else {
-            (filter.clone(), Filter::default())
-        };
-        let refresh_ms = refresh.as_millis();
-        Self {
-            theme: Theme { color, ascii },
-            cell: i64::try_from(cell.as_nanos())
-                .unwrap_or(i64::MAX / 1_000)
-                .clamp(1_000_000, i64::MAX / 1_000),
-            width,
-            save,
-            live: LiveState::new(keep, rates),
-            paused: None,
-            waiting: 0,
-            items: Items::default(),
-            base,
-            typed,
-            filter,
-            tab: Tab::Connections,
-            mode: Mode::Table,
-            lists: Default::default(),
-            sorts: Default::default(),
-            orders: FrozenOrders::default(),
-            rows: Vec::new(),
-            page: 1,
-            width_now: 80,
-            names: true,
-            ports: false,
-            grouped: false,
-            by: DestinationGrouping::default(),
-            refresh: REFRESH.iter().position(|ms| u128::from(*ms) >= refresh_ms).unwrap_or(REFRESH.len() - 1),
-            beat: 0,
-            message: None,
-            outlines: Outlines::default(),
-            over: None,
-        }
-    }
-
-    /// What is shown.
-    pub fn live(&self) -> &LiveState {
-        self.paused.as_deref().unwrap_or(&self.live)
-    }
-
-    /// Whether the display stands still.
-    pub fn is_paused(&self) -> bool {
-        self.paused.is_some()
-    }
-
-    /// Whether the recording ended in order.
-    pub fn has_ended(&self) -> bool {
-        self.live.has_ended()
-    }
-
-    /// What is chosen of all connections.
-    pub fn filter(&self) -> &Filter {
-        &self.filter
-    }
-
-    /// How long the screen stays as it is without a key.
-    pub fn refresh(&self) -> Duration {
-        Duration::from_millis(REFRESH[self.refresh])
-    }
-
-    /// Draws more often, or less.
-    pub fn pace(&mut self, faster: bool) {
-        let last = REFRESH.len() - 1;
-        self.refresh = if faster { self.refresh.saturating_sub(1) } else { (self.refresh + 1).min(last) };
-        let every =
-            connmon_analysis::format::duration(REFRESH[self.refresh] * 1_000_000).replace('\u{a0}', " ");
-        self.message = Some(Ok(format!("The screen is drawn every {every}.")));
-    }
-
-    /// Takes in what a recorder told.
-    pub fn update(&mut self, update: &Update) {
-        let changes = self.live.apply(update);
-        if self.paused.is_some() {
-            self.waiting += 1;
-        } else {
-            self.items.apply_changes(&self.live, &changes, &self.filter);
-        }
-    }
-
-    /// No more updates come; why, in words.
-    pub fn gone(&mut self, why: String) {
-        let changes = self.live.cut_off();
-        if self.paused.is_none() {
-            self.items.apply_changes(&self.live, &changes, &self.filter);
-        }
-        self.over = Some(why);
-    }
-
-    /// Stops the display, not the recording; or lets it go on.
-    pub fn pause(&mut self) {
-        if self.paused.take().is_some() {
-            self.waiting = 0;
-            self.items.rebuild(&self.live, &self.filter);
-        } else {
-            // What came since the last drawing has no rates yet.
-            self.items.refresh(&self.live, &self.filter);
-            self.paused = Some(Box::new(self.live.clone()));
-        }
-    }
-
-    /// Chooses connections by what was typed.
-    pub fn choose(&mut self, typed: Filter) {
-        self.filter = self.base.clone().and(typed.clone());
-        self.typed = typed;
-        let now = self.live().now();
-        self.items.apply_filter(&self.filter, now);
-        self.orders = FrozenOrders::default();
-    }
-
-    /// How many connections another expression would choose.
-    pub fn would_fit(&self, typed: &Filter) -> u64 {
-        self.items.count(&self.base.clone().and(typed.clone()), self.live().now())
-    }
-
-    /// Writes the report of what is shown.
-    pub fn save(&mut self) {
-        let saved = (self.save)(self.live(), &self.filter);
-        self.message = Some(match saved {
-            Ok(path) => Ok(format!("Report of this view written to {}.", path.display())),
-            Err(why) => Err(format!("Report not written: {why}")),
-        });
-    }
-
-    /// Makes the rows of the tab.
-    fn collect(&mut self) {
-        if self.paused.is_none() {
-            self.items.refresh(&self.live, &self.filter);
-        }
-        let mut rows = rows::collect(self);
-        self.orders.keep(self.tab, &mut rows);
-        self.rows = rows;
-        let (page, all) = (self.page, self.live().is_complete());
-        self.lists[self.tab as usize].follow(&self.rows, page, all);
+        Self { view: View::new(options), outlines: Outlines::default() }
     }
 
     /// Draws everything.
@@ -291,28 +47,15 @@ impl App {
     /// Draws everything into a buffer; where the cursor is, if there is one.
     fn paint(&mut self, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
         self.beat += 1;
-        self.page = draw::page(self, area);
+        self.page = draw::page(&self.view, area);
         self.width_now = area.width;
-        self.collect();
-        let cursor = draw::screen(self, area, buffer);
+        self.view.look();
+        let rows = rows::collect(&self.view);
+        self.view.show(rows);
+        let cursor = draw::screen(&mut self.view, &mut self.outlines, area, buffer);
         if self.theme.ascii {
             super::style::to_ascii(buffer);
         }
         cursor
-    }
-
-    /// The list of the tab.
-    pub fn list(&self) -> &ListCursor {
-        &self.lists[self.tab as usize]
-    }
-
-    /// The row that is chosen.
-    pub fn chosen(&self) -> Option<&ListRow> {
-        self.rows.get(self.list().index())
-    }
-
-    /// The order of the tab's rows.
-    pub fn sort(&self) -> SortOrder {
-        self.sorts[self.tab as usize]
     }
 }

@@ -2,12 +2,13 @@
 
 use ratatui::style::Style;
 
-use super::app::{App, Tab};
 use super::items::{Item, ItemState, arrow};
-use super::rows::{ListRow, RowContent, RowKey, SortKey};
+use super::list::{ListRow, RowContent, RowKey, SortKey};
 use super::style::bars;
 use super::sums::{self, DestinationSum, ProcessSum, TrafficSum};
+use super::tab::Tab;
 use super::text::{age, cut_middle, number, rate, sanitized, size};
+use super::view::View;
 use crate::Listener;
 use connmon_analysis::timeline_rows;
 use connmon_record::{AddressKind, country_of};
@@ -84,9 +85,9 @@ const RATE: ScreenColumn = by(figure(ColumnKind::Rate, "Now", 10, 3), SortKey::R
 const COUNTRY: ScreenColumn = text(ColumnKind::Country, "Country", 7, 14, 7);
 
 /// The columns of the tab.
-pub(super) fn columns(app: &App) -> Vec<ScreenColumn> {
-    let (small, wide) = (app.width_now < 80, app.width_now >= 110);
-    match app.tab {
+pub(super) fn columns(view: &View) -> Vec<ScreenColumn> {
+    let (small, wide) = (view.width_now < 80, view.width_now >= 110);
+    match view.tab {
         Tab::Connections => {
             let mut columns = vec![
                 text(ColumnKind::State, "", 3, 3, 0),
@@ -123,7 +124,7 @@ pub(super) fn columns(app: &App) -> Vec<ScreenColumn> {
             much(text(ColumnKind::Command, "Command", 20, 200, 9)),
         ],
         Tab::Destinations => vec![
-            by(much(text(ColumnKind::Title, title_of_places(app.by), 16, 50, 0)), SortKey::Name),
+            by(much(text(ColumnKind::Title, title_of_places(view.by), 16, 50, 0)), SortKey::Name),
             COUNTRY,
             much(text(ColumnKind::Names, "Names", 12, 50, 6)),
             figure(ColumnKind::Remotes, "Addrs", 5, 8),
@@ -181,14 +182,14 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 /// What a row has in a column.
-pub(super) fn cells(app: &App, row: &ListRow, wanted: CellSpec) -> Cell {
+pub(super) fn cells(view: &View, row: &ListRow, wanted: CellSpec) -> Cell {
     match (&row.content, &row.key) {
         (RowContent::Connection, RowKey::Connection(id)) => {
-            app.items.get(*id).map_or_else(Cell::default, |item| of_item(app, item, wanted))
+            view.items.get(*id).map_or_else(Cell::default, |item| of_item(view, item, wanted))
         }
-        (RowContent::Process(sum), _) => of_process(app, sum, wanted),
-        (RowContent::Place(sum), _) => of_place(app, sum, wanted),
-        (RowContent::Socket(socket), _) => of_socket(app, socket, wanted),
+        (RowContent::Process(sum), _) => of_process(view, sum, wanted),
+        (RowContent::Place(sum), _) => of_place(view, sum, wanted),
+        (RowContent::Socket(socket), _) => of_socket(view, socket, wanted),
         _ => Cell::default(),
     }
 }
@@ -203,10 +204,10 @@ pub(super) fn symbol(state: ItemState) -> char {
     }
 }
 
-fn of_item(app: &App, item: &Item, CellSpec { kind: what, width }: CellSpec) -> Cell {
-    let theme = app.theme;
+fn of_item(view: &View, item: &Item, CellSpec { kind: what, width }: CellSpec) -> Cell {
+    let theme = view.theme;
     let connection = &item.connection;
-    let state = item.state(app.live().now());
+    let state = item.state(view.live().now());
     let quiet = if item.open() { Style::new() } else { theme.dim() };
     match what {
         ColumnKind::State => {
@@ -219,29 +220,29 @@ fn of_item(app: &App, item: &Item, CellSpec { kind: what, width }: CellSpec) -> 
             Cell::new(format!("{} {}", symbol(state), arrow(connection.direction)), style)
         }
         ColumnKind::Process => match &connection.owner {
-            Some(_) if app.grouped => Cell::new("", quiet),
+            Some(_) if view.grouped => Cell::new("", quiet),
             Some(owner) => Cell::new(sanitized(&owner.comm), quiet),
-            None if app.grouped => Cell::default(),
+            None if view.grouped => Cell::default(),
             None => Cell::new(sums::NOBODY, theme.dim()),
         },
-        ColumnKind::Remote => Cell::new(remote(app, item, width.into()), quiet),
-        ColumnKind::Service => Cell::new(service(app, item.service), quiet),
+        ColumnKind::Remote => Cell::new(remote(view, item, width.into()), quiet),
+        ColumnKind::Service => Cell::new(service(view, item.service), quiet),
         ColumnKind::Country => Cell::new(country(item, width), quiet),
         ColumnKind::Sent => Cell::new(size(item.figures.tx_bytes), quiet),
         ColumnKind::Received => Cell::new(size(item.figures.rx_bytes), quiet),
         ColumnKind::Rate => Cell::new(rate(item.rate.sum()), theme.moving()),
         ColumnKind::RateUp => Cell::new(rate(item.rate.tx), theme.moving()),
         ColumnKind::RateDown => Cell::new(rate(item.rate.rx), theme.moving()),
-        ColumnKind::Age => Cell::new(age(app.live().now().0 - connection.opened.0), quiet),
+        ColumnKind::Age => Cell::new(age(view.live().now().0 - connection.opened.0), quiet),
         _ => Cell::default(),
     }
 }
 
 /// The other end: its name or its address, with what cannot be seen in the service's column.
-pub(super) fn remote(app: &App, item: &Item, width: usize) -> String {
+pub(super) fn remote(view: &View, item: &Item, width: usize) -> String {
     let connection = &item.connection;
     let port = connection.remote.port;
-    let host = connection.host().filter(|_| app.names).map(|name| sanitized(name).into_owned());
+    let host = connection.host().filter(|_| view.names).map(|name| sanitized(name).into_owned());
     let host = host.unwrap_or_else(|| connection.remote.ip.to_string());
     // The port of the other end, unless it is the one that the service's column tells.
     // A caller's port tells nothing.
@@ -250,8 +251,8 @@ pub(super) fn remote(app: &App, item: &Item, width: usize) -> String {
     format!("{}{port}", cut_middle(&host, width.saturating_sub(port.len())))
 }
 
-fn service(app: &App, service: Service) -> String {
-    match (service.name.filter(|_| !app.ports), service.port) {
+fn service(view: &View, service: Service) -> String {
+    match (service.name.filter(|_| !view.ports), service.port) {
         (Some(name), _) => name.to_owned(),
         (None, 0) => String::new(),
         (None, port) => port.to_string(),
@@ -269,8 +270,8 @@ fn country(item: &Item, width: u16) -> String {
     }
 }
 
-fn of_sum(app: &App, sum: &TrafficSum, what: ColumnKind) -> Cell {
-    let theme = app.theme;
+fn of_sum(view: &View, sum: &TrafficSum, what: ColumnKind) -> Cell {
+    let theme = view.theme;
     match what {
         ColumnKind::Open => number(sum.figures.open).into(),
         ColumnKind::Connections if sum.figures.failed > 0 => Cell::new(
@@ -287,8 +288,8 @@ fn of_sum(app: &App, sum: &TrafficSum, what: ColumnKind) -> Cell {
     }
 }
 
-fn of_process(app: &App, sum: &ProcessSum, CellSpec { kind: what, width }: CellSpec) -> Cell {
-    let theme = app.theme;
+fn of_process(view: &View, sum: &ProcessSum, CellSpec { kind: what, width }: CellSpec) -> Cell {
+    let theme = view.theme;
     let process = sum.process.as_deref();
     match what {
         ColumnKind::Process => {
@@ -317,7 +318,7 @@ fn of_process(app: &App, sum: &ProcessSum, CellSpec { kind: what, width }: CellS
         ColumnKind::History => {
             let mut steps = vec![0; width.into()];
             for id in &sum.sum.ids {
-                app.live().history(*id, &mut steps);
+                view.live().history(*id, &mut steps);
             }
             Cell::new(bars(theme, &steps), theme.moving())
         }
@@ -326,16 +327,16 @@ fn of_process(app: &App, sum: &ProcessSum, CellSpec { kind: what, width }: CellS
                 .map(|process| if process.cmdline.is_empty() { &process.exe } else { &process.cmdline });
             Cell::new(command.map(sanitized).unwrap_or_default(), theme.dim())
         }
-        ColumnKind::Sent | ColumnKind::Received if app.tab == Tab::Connections => {
-            Cell { style: theme.bold(), ..of_sum(app, &sum.sum, what) }
+        ColumnKind::Sent | ColumnKind::Received if view.tab == Tab::Connections => {
+            Cell { style: theme.bold(), ..of_sum(view, &sum.sum, what) }
         }
-        what => of_sum(app, &sum.sum, what),
+        what => of_sum(view, &sum.sum, what),
     }
 }
 
-fn of_place(app: &App, place: &DestinationSum, CellSpec { kind: what, width }: CellSpec) -> Cell {
+fn of_place(view: &View, place: &DestinationSum, CellSpec { kind: what, width }: CellSpec) -> Cell {
     match what {
-        ColumnKind::Title => Cell::new(sanitized(&place.title), app.theme.bold()),
+        ColumnKind::Title => Cell::new(sanitized(&place.title), view.theme.bold()),
         ColumnKind::Country => match country_of(&place.country) {
             Some(country) if country.name.len() <= width.into() => country.name.into(),
             _ => display_safe(&place.country).into_owned().into(),
@@ -344,16 +345,16 @@ fn of_place(app: &App, place: &DestinationSum, CellSpec { kind: what, width }: C
             let names: Vec<_> = place.names.iter().map(sanitized).collect();
             let addresses =
                 || place.remotes.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            if names.is_empty() || !app.names { addresses().into() } else { names.join(", ").into() }
+            if names.is_empty() || !view.names { addresses().into() } else { names.join(", ").into() }
         }
         ColumnKind::Remotes => number(place.remotes.len() as u64).into(),
         ColumnKind::Processes => place.processes.iter().map(sanitized).collect::<Vec<_>>().join(", ").into(),
-        what => of_sum(app, &place.sum, what),
+        what => of_sum(view, &place.sum, what),
     }
 }
 
-fn of_socket(app: &App, socket: &Listener, CellSpec { kind: what, .. }: CellSpec) -> Cell {
-    let theme = app.theme;
+fn of_socket(view: &View, socket: &Listener, CellSpec { kind: what, .. }: CellSpec) -> Cell {
+    let theme = view.theme;
     let ip = socket.local.ip;
     match what {
         ColumnKind::Proto => socket.proto.name().into(),

@@ -1,11 +1,11 @@
 //! Everything of one row.
 
-use super::app::App;
 use super::columns::{remote, symbol};
 use super::items::arrow;
-use super::rows::{RowContent, RowKey};
+use super::list::{RowContent, RowKey};
 use super::sums::{DestinationSum, ProcessSum, TrafficSum};
 use super::text::{count, rate, sanitized, size};
+use super::view::View;
 use connmon_analysis::format::{clock, duration};
 use connmon_record::{Connection, Container, End, Process, Proto, Service, Timestamp, Untrusted, Zone};
 use connmon_render::export::show;
@@ -14,14 +14,14 @@ use connmon_render::export::show;
 const NAMED: usize = 200;
 
 /// The lines; the first is the title.
-pub(super) fn lines(app: &App) -> Vec<String> {
-    let Some(row) = app.chosen() else { return vec!["It no longer exists.".into()] };
+pub(super) fn lines(view: &View) -> Vec<String> {
+    let Some(row) = view.chosen() else { return vec!["It no longer exists.".into()] };
     match (&row.content, &row.key) {
-        (RowContent::Connection, RowKey::Connection(id)) => connection(app, *id),
-        (RowContent::Process(sum), _) => process(app, sum),
-        (RowContent::Place(place), _) => destination(app, place),
+        (RowContent::Connection, RowKey::Connection(id)) => connection(view, *id),
+        (RowContent::Process(sum), _) => process(view, sum),
+        (RowContent::Place(place), _) => destination(view, place),
         (RowContent::TimelineRow(timeline_row), _) => {
-            let ids: Vec<i64> = app
+            let ids: Vec<i64> = view
                 .items
                 .fitting()
                 .filter(|(_, item)| item.connection.remote.ip == timeline_row.ip)
@@ -30,11 +30,11 @@ pub(super) fn lines(app: &App) -> Vec<String> {
             let mut lines = vec![format!("address {}", timeline_row.ip)];
             // Of the connections that are listed, whether or not they moved something in the time shown.
             let sum = |of: fn(&Connection) -> u64| {
-                ids.iter().filter_map(|id| app.items.get(*id)).map(|item| of(&item.connection)).sum()
+                ids.iter().filter_map(|id| view.items.get(*id)).map(|item| of(&item.connection)).sum()
             };
             lines.push(format!("  {:<12} {}", "sent", size(sum(Connection::tx_bytes))));
             lines.push(format!("  {:<12} {}", "received", size(sum(Connection::rx_bytes))));
-            connections(app, &ids, &mut lines);
+            connections(view, &ids, &mut lines);
             lines
         }
         (RowContent::Socket(socket), _) => {
@@ -50,11 +50,11 @@ pub(super) fn lines(app: &App) -> Vec<String> {
 }
 
 /// As `connmon show` has it, and the rates.
-fn connection(app: &App, id: i64) -> Vec<String> {
-    let Some(item) = app.items.get(id) else { return vec!["It no longer exists.".into()] };
+fn connection(view: &View, id: i64) -> Vec<String> {
+    let Some(item) = view.items.get(id) else { return vec!["It no longer exists.".into()] };
     let mut text = Vec::new();
     // Writing into memory does not fail.
-    let _ = show::write_text(&item.connection, app.live().run(), &Zone::UTC, &mut text);
+    let _ = show::write_text(&item.connection, view.live().run(), &Zone::UTC, &mut text);
     let mut lines: Vec<String> = String::from_utf8_lossy(&text)
         .lines()
         .map(|line| sanitized(line).replace(['\u{a0}', '\u{202f}'], " "))
@@ -81,7 +81,7 @@ fn figures(sum: &TrafficSum, lines: &mut Vec<String>) {
     line("received", format!("{} {}", size(sum.figures.rx_bytes), rate(sum.rate.rx)));
 }
 
-fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
+fn process(view: &View, sum: &ProcessSum) -> Vec<String> {
     let mut lines = Vec::new();
     match &sum.process {
         Some(process) => about(process, &mut lines),
@@ -89,7 +89,7 @@ fn process(app: &App, sum: &ProcessSum) -> Vec<String> {
     }
     figures(&sum.sum, &mut lines);
     lines.push(format!("  {:<12} {}", "addresses", sum.remotes.len()));
-    connections(app, &sum.sum.ids, &mut lines);
+    connections(view, &sum.sum.ids, &mut lines);
     lines
 }
 
@@ -116,7 +116,7 @@ fn about(process: &Process, lines: &mut Vec<String>) {
     }
 }
 
-fn destination(app: &App, place: &DestinationSum) -> Vec<String> {
+fn destination(view: &View, place: &DestinationSum) -> Vec<String> {
     let list = |texts: Vec<String>| texts.join(", ");
     let mut lines = vec![format!("{} {}", sanitized(&place.title), sanitized(&place.country))];
     figures(&place.sum, &mut lines);
@@ -137,20 +137,20 @@ fn destination(app: &App, place: &DestinationSum) -> Vec<String> {
             lines.push(format!("  {name:<12} {value}"));
         }
     }
-    connections(app, &place.sum.ids, &mut lines);
+    connections(view, &place.sum.ids, &mut lines);
     lines
 }
 
 /// Connections, the newest first.
-fn connections(app: &App, ids: &[i64], lines: &mut Vec<String>) {
+fn connections(view: &View, ids: &[i64], lines: &mut Vec<String>) {
     lines.push(String::new());
     let all = ids.len() as u64;
     lines.push(match all > NAMED as u64 {
         true => format!("The newest {NAMED} of {}:", count(all, "connection", "connections")),
         false => format!("{}, the newest first:", count(all, "connection", "connections")),
     });
-    let now = app.live().now();
-    for item in ids.iter().rev().take(NAMED).filter_map(|id| app.items.get(*id)) {
+    let now = view.live().now();
+    for item in ids.iter().rev().take(NAMED).filter_map(|id| view.items.get(*id)) {
         let connection = &item.connection;
         let owner =
             connection.owner.as_ref().map_or_else(String::new, |owner| sanitized(&owner.comm).into_owned());
@@ -160,7 +160,7 @@ fn connections(app: &App, ids: &[i64], lines: &mut Vec<String>) {
             clock(connection.opened),
             symbol(item.state(now)),
             arrow(connection.direction),
-            remote(app, item, 60),
+            remote(view, item, 60),
             connection.proto,
             size(item.figures.tx_bytes),
             size(item.figures.rx_bytes),
@@ -175,8 +175,8 @@ fn lasted(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// The row in two lines, below the table.
-pub(super) fn strip(app: &App) -> [String; 2] {
-    let Some(row) = app.chosen() else { return Default::default() };
+pub(super) fn strip(view: &View) -> [String; 2] {
+    let Some(row) = view.chosen() else { return Default::default() };
     let (RowKey::Connection(id), RowContent::Connection) = (&row.key, &row.content) else {
         return match &row.content {
             RowContent::Process(sum) => process_strip(sum),
@@ -191,14 +191,14 @@ pub(super) fn strip(app: &App) -> [String; 2] {
             _ => Default::default(),
         };
     };
-    let Some(item) = app.items.get(*id) else { return Default::default() };
+    let Some(item) = view.items.get(*id) else { return Default::default() };
     let connection = &item.connection;
     let name = connection.host().map(|name| format!(" {}", sanitized(name))).unwrap_or_default();
     let place = connection.place.as_deref().map(|place| place.network()).unwrap_or_default();
     let label =
         connection.label.as_deref().map(|label| format!(" · label {}", sanitized(label))).unwrap_or_default();
     let hits = if connection.hits.is_empty() { "" } else { " · MATCHES AN INDICATOR" };
-    let until = connection.known_end().unwrap_or(app.live().now());
+    let until = connection.known_end().unwrap_or(view.live().now());
     let first = format!(
         "{} {} {} {}{name} · {} {} {}{label}{hits}",
         connection.proto,

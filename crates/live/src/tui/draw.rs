@@ -5,10 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
-use super::app::{App, Input, Mode, Tab};
 use super::header::{self, both};
+use super::map::Outlines;
+use super::tab::{Input, Mode, Tab};
 use super::table::put;
 use super::text::{count, cut, sanitized};
+use super::view::View;
 use super::{detail, help, map, table, timeline};
 use connmon_analysis::Completeness;
 use connmon_analysis::Selection;
@@ -24,15 +26,15 @@ struct Parts {
     foot: Rect,
 }
 
-fn parts(app: &App, area: Rect) -> Parts {
+fn parts(view: &View, area: Rect) -> Parts {
     let header = match area.height {
         0..=11 => 1,
         12..=15 => 2,
         _ => 3,
     };
-    let foot = if matches!(app.mode, Mode::Filter(_)) { 2 } else { 1 };
-    let told = matches!(app.tab, Tab::Connections | Tab::Processes | Tab::Destinations);
-    let strip = match app.mode {
+    let foot = if matches!(view.mode, Mode::Filter(_)) { 2 } else { 1 };
+    let told = matches!(view.tab, Tab::Connections | Tab::Processes | Tab::Destinations);
+    let strip = match view.mode {
         Mode::Help(_) | Mode::Detail(_) => 0,
         _ if area.height < 18 || !told => 0,
         // What is typed takes a line of it, so that the table stays where it is.
@@ -51,76 +53,81 @@ fn parts(app: &App, area: Rect) -> Parts {
 }
 
 /// Rows of the tab that can be seen.
-pub(super) fn page(app: &App, area: Rect) -> usize {
-    let head = if app.tab == Tab::Timeline { timeline::HEAD } else { 1 };
-    usize::from(parts(app, area).body.height.saturating_sub(head)).max(1)
+pub(super) fn page(view: &View, area: Rect) -> usize {
+    let head = if view.tab == Tab::Timeline { timeline::HEAD } else { 1 };
+    usize::from(parts(view, area).body.height.saturating_sub(head)).max(1)
 }
 
 /// Draws everything; where the cursor is.
-pub(super) fn screen(app: &mut App, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
+pub(super) fn screen(
+    view: &mut View,
+    outlines: &mut Outlines,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Option<(u16, u16)> {
     if area.height < 4 || area.width < 16 {
-        put(buffer, area.x, area.y, area.width, "Too small", app.theme.bold());
+        put(buffer, area.x, area.y, area.width, "Too small", view.theme.bold());
         return None;
     }
-    let parts = parts(app, area);
+    let parts = parts(view, area);
     let line = |at: u16| Rect { y: area.y + at, height: 1, ..area };
-    header::first(app, line(0), buffer);
+    header::first(view, line(0), buffer);
     if parts.header > 1 {
-        header::second(app, line(1), buffer);
+        header::second(view, line(1), buffer);
     }
     if parts.header > 2 {
-        header::third(app, line(2), buffer);
+        header::third(view, line(2), buffer);
     }
-    header::tabs(app, line(parts.header), buffer);
-    match app.mode {
+    header::tabs(view, line(parts.header), buffer);
+    match view.mode {
         Mode::Help(first) => {
-            let lines = help_lines(app, usize::from(area.width));
-            let first = text(app, &lines, first, parts.body, buffer);
-            app.mode = Mode::Help(first);
+            let lines = help_lines(view, usize::from(area.width));
+            let first = text(view, &lines, first, parts.body, buffer);
+            view.mode = Mode::Help(first);
         }
         Mode::Detail(first) => {
-            let lines = detail::lines(app)
+            let lines = detail::lines(view)
                 .iter()
                 .flat_map(|line| wrapped(line, parts.body.width))
                 .collect::<Vec<_>>();
-            let first = text(app, &lines, first, parts.body, buffer);
-            app.mode = Mode::Detail(first);
+            let first = text(view, &lines, first, parts.body, buffer);
+            view.mode = Mode::Detail(first);
         }
         Mode::Table | Mode::Filter(_) => {
-            match app.tab {
-                Tab::Map => map::draw(app, parts.body, buffer),
-                Tab::Timeline => timeline::draw(app, parts.body, buffer),
-                _ => table::draw(app, parts.body, buffer),
+            match view.tab {
+                Tab::Map => map::draw(view, outlines, parts.body, buffer),
+                Tab::Timeline => timeline::draw(view, parts.body, buffer),
+                _ => table::draw(view, parts.body, buffer),
             }
             if parts.strip > 0 {
-                let lines = detail::strip(app);
+                let lines = detail::strip(view);
                 for (at, text) in lines.iter().enumerate().take(parts.strip.into()) {
                     let y = parts.body.bottom() + u16::try_from(at).unwrap_or(0);
-                    put(buffer, area.x, y, area.width, &cut(text, area.width.into()), app.theme.dim());
+                    put(buffer, area.x, y, area.width, &cut(text, area.width.into()), view.theme.dim());
                 }
             }
         }
     }
-    if let Mode::Filter(input) = &app.mode {
-        return Some(prompt(app, input, parts.foot, buffer));
+    if let Mode::Filter(input) = &view.mode {
+        return Some(prompt(view, input, parts.foot, buffer));
     }
-    foot(app, parts.foot, buffer);
+    foot(view, parts.foot, buffer);
     None
 }
 
 /// The keys that matter here; or what was done last.
-fn foot(app: &App, area: Rect, buffer: &mut Buffer) {
-    let theme = app.theme;
-    let message = match &app.message {
+fn foot(view: &View, area: Rect, buffer: &mut Buffer) {
+    let theme = view.theme;
+    let message = match &view.message {
         Some(Ok(words)) => Some((words, theme.good())),
         Some(Err(words)) => Some((words, theme.bad())),
-        None => app.over.as_ref().map(|words| (words, theme.note())),
+        None => view.over.as_ref().map(|words| (words, theme.note())),
     };
     if let Some((words, style)) = message {
         put(buffer, area.x, area.y, area.width, &cut(&sanitized(words), area.width.into()), style);
         return;
     }
-    let hints: &[(&str, &str)] = match app.mode {
+    let hints: &[(&str, &str)] = match view.mode {
         Mode::Table => &[
             ("q", "quit"),
             ("?", "help"),
@@ -154,8 +161,8 @@ fn foot(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// What is typed, and what is wrong with it or how many fit; where the cursor is.
-fn prompt(app: &App, input: &Input, area: Rect, buffer: &mut Buffer) -> (u16, u16) {
-    let theme = app.theme;
+fn prompt(view: &View, input: &Input, area: Rect, buffer: &mut Buffer) -> (u16, u16) {
+    let theme = view.theme;
     let (words, style) = match &input.verdict {
         Ok(_) if input.text.is_empty() => {
             ("for example  proc:curl  host:example.org  country:DE  port:443  bytes>1M".into(), theme.dim())
@@ -184,8 +191,8 @@ fn prompt(app: &App, input: &Input, area: Rect, buffer: &mut Buffer) -> (u16, u1
     ((area.x + 2 + column).min(area.right().saturating_sub(1)), y)
 }
 
-fn help_lines(app: &App, width: usize) -> Vec<String> {
-    let statements: Vec<String> = match app.live().run() {
+fn help_lines(view: &View, width: usize) -> Vec<String> {
+    let statements: Vec<String> = match view.live().run() {
         Some(run) => {
             let complete = Completeness::from_runs(std::slice::from_ref(run), &Selection::default());
             complete
@@ -243,13 +250,13 @@ fn wrapped(line: &str, width: u16) -> Vec<String> {
 }
 
 /// Draws lines from one on; which one that really is.
-fn text(app: &App, lines: &[String], first: usize, area: Rect, buffer: &mut Buffer) -> usize {
+fn text(view: &View, lines: &[String], first: usize, area: Rect, buffer: &mut Buffer) -> usize {
     let page = usize::from(area.height);
     let first = first.min(lines.len().saturating_sub(page));
     for (at, line) in lines.iter().skip(first).take(page).enumerate() {
         let head = !line.starts_with(' ');
         let style =
-            if head { app.theme.head().patch(app.theme.bold()) } else { ratatui::style::Style::new() };
+            if head { view.theme.head().patch(view.theme.bold()) } else { ratatui::style::Style::new() };
         let y = area.y + u16::try_from(at).unwrap_or(0);
         put(buffer, area.x, y, area.width, &cut(line, area.width.into()), style);
     }
@@ -257,7 +264,7 @@ fn text(app: &App, lines: &[String], first: usize, area: Rect, buffer: &mut Buff
     if left > 0 && area.height > 0 {
         let more = format!(" ↓ {} ", count(left as u64, "more line", "more lines"));
         let width = u16::try_from(more.width()).unwrap_or(0).min(area.width);
-        put(buffer, area.right() - width, area.bottom() - 1, width, &more, app.theme.chosen());
+        put(buffer, area.right() - width, area.bottom() - 1, width, &more, view.theme.chosen());
     }
     first
 }

@@ -6,8 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::app::{App, Tab};
+use super::tab::Tab;
 use super::text::{count, number, rate, sanitized, size};
+use super::view::View;
 use crate::rate_window::Rate;
 use connmon_analysis::Selection;
 use connmon_analysis::format::duration;
@@ -25,23 +26,23 @@ pub(super) fn both(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, buffer
 }
 
 /// Whose recording, whether it goes on, and how much is moved now.
-pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
-    let (theme, live) = (app.theme, app.live());
+pub(super) fn first(view: &View, area: Rect, buffer: &mut Buffer) {
+    let (theme, live) = (view.theme, view.live());
     let mut left = vec![Span::styled("connmon ", theme.bold())];
     if let Some(run) = live.run() {
         let lasted = u64::try_from(live.now().0 - run.started.0).unwrap_or(0);
         left.push(Span::raw(sanitized(&run.host).into_owned()));
         left.push(Span::styled(format!(" {} ", sanitized(&run.backend)), theme.dim()));
-        left.push(state(app));
+        left.push(state(view));
         let lasted = duration(lasted / 1_000_000_000 * 1_000_000_000).replace('\u{a0}', " ");
         left.push(Span::raw(format!(" {}", lasted.replace(".00 ", " ").replace(".0 ", " "))));
     } else {
-        left.push(state(app));
+        left.push(state(view));
     }
-    let everything = app.filter().is_everything() && !app.items.open_only;
+    let everything = view.filter().is_everything() && !view.items.open_only;
     let mut sum = if everything { live.rate_of_all() } else { Rate::default() };
     if !everything {
-        app.items.fitting().for_each(|(_, item)| sum += item.rate);
+        view.items.fitting().for_each(|(_, item)| sum += item.rate);
     }
     // What was pushed out a moment ago may have fitted.
     let now = if everything || live.has_all_rates() { "now " } else { "now at least " };
@@ -57,32 +58,32 @@ pub(super) fn first(app: &App, area: Rect, buffer: &mut Buffer) {
     both(left, right, area, buffer);
 }
 
-fn state(app: &App) -> Span<'static> {
-    let theme = app.theme;
-    if app.is_paused() {
-        let waiting = count(app.waiting, "update waits", "updates wait");
+fn state(view: &View) -> Span<'static> {
+    let theme = view.theme;
+    if view.is_paused() {
+        let waiting = count(view.waiting, "update waits", "updates wait");
         return Span::styled(format!("PAUSED ({waiting}; P resumes)"), theme.note());
     }
-    if app.has_ended() {
+    if view.has_ended() {
         return Span::styled("ENDED", theme.note());
     }
-    match &app.over {
+    match &view.over {
         Some(_) => Span::styled("RECORDER STOPPED", theme.bad()),
-        None if !app.live().is_complete() => Span::styled("…", theme.note()),
+        None if !view.live().is_complete() => Span::styled("…", theme.note()),
         None => Span::styled("LIVE", theme.good()),
     }
 }
 
 /// Sums of the whole recording, and what is missing from it.
-pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
-    let live = app.live();
+pub(super) fn second(view: &View, area: Rect, buffer: &mut Buffer) {
+    let live = view.live();
     let totals = live.totals();
     let (open, all) = (number(totals.open), number(totals.connections));
     let (sent, received) = (size(totals.tx_bytes), size(totals.rx_bytes));
-    let right = missing(app);
+    let right = missing(view);
     let taken: usize = right.iter().map(Span::width).sum();
     let mut ends = HostInternalFinder::default();
-    app.items.iter().for_each(|item| ends.add(&item.connection));
+    view.items.iter().for_each(|item| ends.add(&item.connection));
     let least = if live.forgotten() > 0 { "at least " } else { "" };
     let (own, briefly) = match ends.finish().connections {
         0 => (String::new(), String::new()),
@@ -101,8 +102,8 @@ pub(super) fn second(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Whether absence can be trusted: what the recording lost, and what this viewer did not see.
-fn missing(app: &App) -> Vec<Span<'static>> {
-    let (theme, live) = (app.theme, app.live());
+fn missing(view: &View) -> Vec<Span<'static>> {
+    let (theme, live) = (view.theme, view.live());
     let mut spans = Vec::new();
     if let Some(run) = live.run() {
         let c = &run.completeness;
@@ -115,7 +116,7 @@ fn missing(app: &App) -> Vec<Span<'static>> {
                 format!("! incomplete: {} (?)", count(losses as u64, "reason", "reasons")),
                 theme.bad(),
             )
-        } else if app.over.is_some() && !live.has_ended() && run.ended.is_none() {
+        } else if view.over.is_some() && !live.has_ended() && run.ended.is_none() {
             // It may have stored more than it told.
             Span::styled("nothing lost up to here", theme.note())
         } else {
@@ -136,35 +137,35 @@ fn missing(app: &App) -> Vec<Span<'static>> {
 }
 
 /// What is shown: the filter, and how many fit; the symbols; the order.
-pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
-    let theme = app.theme;
+pub(super) fn third(view: &View, area: Rect, buffer: &mut Buffer) {
+    let theme = view.theme;
     let mut left = Vec::new();
-    if app.filter().is_everything() {
+    if view.filter().is_everything() {
         left.push(Span::styled("No filter (press /)", theme.dim()));
     } else {
         left.push(Span::raw("Filter: "));
-        left.push(Span::styled(sanitized(app.filter().text()).into_owned(), theme.note()));
-        let fit = app.items.fit() as u64;
-        left.push(Span::raw(format!("  {} of {} match", number(fit), number(app.items.len() as u64))));
+        left.push(Span::styled(sanitized(view.filter().text()).into_owned(), theme.note()));
+        let fit = view.items.fit() as u64;
+        left.push(Span::raw(format!("  {} of {} match", number(fit), number(view.items.len() as u64))));
     }
-    if app.items.open_only {
+    if view.items.open_only {
         left.push(Span::styled("  open only", theme.note()));
     }
     // Sums of the tabs are those of what is remembered.
-    let forgotten = app.live().forgotten();
-    if forgotten > 0 && app.live().is_complete() {
-        let why = if app.live().is_full() { "hidden (--keep)" } else { "only in the store" };
+    let forgotten = view.live().forgotten();
+    if forgotten > 0 && view.live().is_complete() {
+        let why = if view.live().is_full() { "hidden (--keep)" } else { "only in the store" };
         left.push(Span::styled(format!("  {} older {why}", number(forgotten)), theme.note()));
     }
-    let order = if app.orders.frozen() {
+    let order = if view.orders.frozen() {
         vec![Span::styled("order frozen ", theme.note())]
-    } else if app.tab == Tab::Map {
+    } else if view.tab == Tab::Map {
         Vec::new()
     } else {
-        vec![Span::styled(format!("by {} ", app.sort().by(app.tab).words(app.tab)), theme.dim())]
+        vec![Span::styled(format!("by {} ", view.sort().by(view.tab).words(view.tab)), theme.dim())]
     };
     // The symbols of the table are said where there is room for them.
-    let symbols = if app.tab == Tab::Connections { symbols(app) } else { Vec::new() };
+    let symbols = if view.tab == Tab::Connections { symbols(view) } else { Vec::new() };
     let taken: usize = [&left, &symbols, &order].into_iter().flatten().map(Span::width).sum();
     let room = taken < area.width.into();
     let right = if room { symbols.into_iter().chain(order).collect() } else { order };
@@ -172,8 +173,8 @@ pub(super) fn third(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// What the symbols before a connection mean.
-fn symbols(app: &App) -> Vec<Span<'static>> {
-    let theme = app.theme;
+fn symbols(view: &View) -> Vec<Span<'static>> {
+    let theme = view.theme;
     let symbol = |symbol: char, style: Style, word: &'static str| {
         [Span::styled(format!("{symbol} "), style), Span::styled(word, theme.dim())]
     };
@@ -190,8 +191,8 @@ fn symbols(app: &App) -> Vec<Span<'static>> {
 }
 
 /// The tabs, the chosen one reversed and in brackets.
-pub(super) fn tabs(app: &App, area: Rect, buffer: &mut Buffer) {
-    let theme = app.theme;
+pub(super) fn tabs(view: &View, area: Rect, buffer: &mut Buffer) {
+    let theme = view.theme;
     // Names in full, in short, or their first letters.
     let room = match area.width {
         76.. => usize::MAX,
@@ -201,8 +202,8 @@ pub(super) fn tabs(app: &App, area: Rect, buffer: &mut Buffer) {
     let mut spans = Vec::new();
     for tab in Tab::ALL {
         let name: String = tab.name().chars().take(room).collect();
-        let (open, close) = if tab == app.tab { ('[', ']') } else { (' ', ' ') };
-        let style = if tab == app.tab { theme.chosen().patch(theme.bold()) } else { Style::new() };
+        let (open, close) = if tab == view.tab { ('[', ']') } else { (' ', ' ') };
+        let style = if tab == view.tab { theme.chosen().patch(theme.bold()) } else { Style::new() };
         spans.push(Span::styled(format!("{open}{} {name}{close}", tab.key()), style));
     }
     both(spans, Vec::new(), area, buffer);

@@ -2,11 +2,12 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::app::{Action, App, Input, Mode, Tab};
 use super::sums::DestinationGrouping;
+use super::tab::{Action, Input, Mode, Tab};
+use super::view::View;
 use connmon_filter::Filter;
 
-impl App {
+impl View {
     /// Does what a key is for.
     pub fn key(&mut self, key: KeyEvent) -> Action {
         if key.kind == KeyEventKind::Release {

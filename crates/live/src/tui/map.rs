@@ -10,9 +10,9 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::{Canvas, Line};
 use unicode_width::UnicodeWidthStr;
 
-use super::app::App;
 use super::table::put;
 use super::text::{count, cut, number, sanitized, size};
+use super::view::View;
 use crate::rate_window::Rate;
 use connmon_analysis::groups::GroupFigures;
 use connmon_record::{AddressKind, country_of};
@@ -42,10 +42,10 @@ struct MapPlace {
 }
 
 /// The places, most bytes first, and how many connections go to none, by the reason.
-fn places(app: &App) -> (Vec<MapPlace>, BTreeMap<&'static str, u64>) {
+fn places(view: &View) -> (Vec<MapPlace>, BTreeMap<&'static str, u64>) {
     let mut places: BTreeMap<(i32, i32), MapPlace> = BTreeMap::new();
     let mut nowhere = BTreeMap::new();
-    for (_, item) in app.items.fitting() {
+    for (_, item) in view.items.fitting() {
         let connection = &item.connection;
         if item.kind != AddressKind::Public {
             *nowhere.entry(item.kind.name()).or_default() += item.figures.connections;
@@ -116,49 +116,49 @@ fn split(area: Rect) -> (Rect, Rect) {
 }
 
 /// Draws the tab.
-pub(super) fn draw(app: &mut App, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(view: &View, outlines: &mut Outlines, area: Rect, buffer: &mut Buffer) {
     if area.height < 4 {
-        put(buffer, area.x, area.y, area.width, "The map needs a taller window.", app.theme.dim());
+        put(buffer, area.x, area.y, area.width, "The map needs a taller window.", view.theme.dim());
         return;
     }
     let (map, list) = split(area);
     let whole = Rect::new(0, 0, map.width, map.height);
-    if app.outlines.land.as_ref().is_none_or(|land| land.area != whole) {
-        app.outlines.land = Some(drawn(map.width, map.height, &grid::outlines()));
+    if outlines.land.as_ref().is_none_or(|land| land.area != whole) {
+        outlines.land = Some(drawn(map.width, map.height, &grid::outlines()));
     }
-    let (places, nowhere) = places(app);
-    land(app, map, buffer);
-    let taken = lines_and_places(app, &places, map, buffer);
-    labels(app, &places, map, taken, buffer);
-    listed(app, &places, list, buffer);
+    let (places, nowhere) = places(view);
+    land(view, outlines, map, buffer);
+    let taken = lines_and_places(view, &places, map, buffer);
+    labels(view, &places, map, taken, buffer);
+    listed(view, &places, list, buffer);
     let mut legend = String::from("◆ this host  ● place, connections  • bytes moving now");
     if !nowhere.is_empty() {
         let words: Vec<String> = nowhere.iter().map(|(kind, n)| format!("{} {kind}", number(*n))).collect();
         legend.push_str(&format!("  │ not on the map: {}", words.join(", ")));
     }
     let y = area.bottom() - 1;
-    put(buffer, area.x, y, area.width, &cut(&legend, area.width.into()), app.theme.dim());
+    put(buffer, area.x, y, area.width, &cut(&legend, area.width.into()), view.theme.dim());
 }
 
-fn land(app: &App, map: Rect, buffer: &mut Buffer) {
-    let Some(land) = &app.outlines.land else { return };
+fn land(view: &View, outlines: &Outlines, map: Rect, buffer: &mut Buffer) {
+    let Some(land) = &outlines.land else { return };
     for y in 0..map.height {
         for x in 0..map.width {
             let dots = dots(land[(x, y)].symbol());
             // Without colours lines could be taken for coasts: those are drawn with every other dot.
-            let dots = if app.theme.color { dots } else { dots & 0b1010_0101 };
-            let c = if app.theme.ascii { '.' } else { char::from_u32(BRAILLE + dots).unwrap_or(' ') };
+            let dots = if view.theme.color { dots } else { dots & 0b1010_0101 };
+            let c = if view.theme.ascii { '.' } else { char::from_u32(BRAILLE + dots).unwrap_or(' ') };
             if dots > 0 {
-                buffer[(map.x + x, map.y + y)].set_char(c).set_style(app.theme.dim());
+                buffer[(map.x + x, map.y + y)].set_char(c).set_style(view.theme.dim());
             }
         }
     }
 }
 
 /// Draws lines, this host and the places; gives the cells that are taken.
-fn lines_and_places(app: &App, places: &[MapPlace], map: Rect, buffer: &mut Buffer) -> Vec<Rect> {
-    let theme = app.theme;
-    let home = app.live().run().and_then(|run| run.location.as_ref());
+fn lines_and_places(view: &View, places: &[MapPlace], map: Rect, buffer: &mut Buffer) -> Vec<Rect> {
+    let theme = view.theme;
+    let home = view.live().run().and_then(|run| run.location.as_ref());
     let at = home.map(|home| (home.at.longitude, home.at.latitude));
     // A host whose place is not known stands below the world.
     let from = at.map_or((grid::WIDTH / 2.0, grid::HEIGHT - 6.0), |at| grid::point(at.0, at.1));
@@ -171,10 +171,10 @@ fn lines_and_places(app: &App, places: &[MapPlace], map: Rect, buffer: &mut Buff
         let lines: Vec<Vec<(f64, f64)>> =
             pieces.iter().map(|piece| piece.iter().map(|step| (step.0, step.1)).collect()).collect();
         let style = if place.rate.sum() > 0.0 { theme.moving() } else { Style::new() };
-        overlay(app, &drawn(map.width, map.height, &lines), map, style, buffer);
+        overlay(view, &drawn(map.width, map.height, &lines), map, style, buffer);
         if place.rate.sum() > 0.0 {
             // Away from this host if more is sent, towards it if more is received.
-            let part = (app.beat % STEPS) as f64 / STEPS as f64;
+            let part = (view.beat % STEPS) as f64 / STEPS as f64;
             let along = if place.rate.tx >= place.rate.rx { part } else { 1.0 - part };
             let near =
                 pieces.iter().flatten().min_by(|a, b| (a.2 - along).abs().total_cmp(&(b.2 - along).abs()));
@@ -202,14 +202,14 @@ fn lines_and_places(app: &App, places: &[MapPlace], map: Rect, buffer: &mut Buff
     taken
 }
 
-fn overlay(app: &App, lines: &Buffer, map: Rect, style: Style, buffer: &mut Buffer) {
+fn overlay(view: &View, lines: &Buffer, map: Rect, style: Style, buffer: &mut Buffer) {
     for y in 0..map.height {
         for x in 0..map.width {
             let new = dots(lines[(x, y)].symbol());
             if new > 0 {
                 let cell = &mut buffer[(map.x + x, map.y + y)];
                 let all = new | dots(cell.symbol());
-                let c = if app.theme.ascii { '+' } else { char::from_u32(BRAILLE + all).unwrap_or(' ') };
+                let c = if view.theme.ascii { '+' } else { char::from_u32(BRAILLE + all).unwrap_or(' ') };
                 cell.set_char(c).set_style(Style::reset().patch(style));
             }
         }
@@ -226,11 +226,11 @@ fn cell(map: Rect, point: (f64, f64)) -> (u16, u16) {
 }
 
 /// Names and counts of the places that have most, where nothing else stands.
-fn labels(app: &App, places: &[MapPlace], map: Rect, mut taken: Vec<Rect>, buffer: &mut Buffer) {
+fn labels(view: &View, places: &[MapPlace], map: Rect, mut taken: Vec<Rect>, buffer: &mut Buffer) {
     for place in places.iter().take(12) {
         let at = cell(map, grid::point(place.at.0, place.at.1));
         let label = format!("{} {}", cut(&place.name, 18), number(place.figures.connections));
-        let new = label_at(&label, at, map, &taken, app.theme.bold(), buffer);
+        let new = label_at(&label, at, map, &taken, view.theme.bold(), buffer);
         taken.extend(new);
     }
 }
@@ -262,11 +262,11 @@ fn label_at(
 }
 
 /// The places as a list.
-fn listed(app: &App, places: &[MapPlace], area: Rect, buffer: &mut Buffer) {
+fn listed(view: &View, places: &[MapPlace], area: Rect, buffer: &mut Buffer) {
     if area.height < 2 {
         return;
     }
-    let theme = app.theme;
+    let theme = view.theme;
     put(buffer, area.x, area.y, area.width, "Busiest places", theme.head());
     for (line, place) in places.iter().take(usize::from(area.height) - 1).enumerate() {
         let y = area.y + 1 + u16::try_from(line).unwrap_or(0);

@@ -1,11 +1,12 @@
 //! `connmon live`: the recording on a terminal.
 //!
 //! ```text
-//! Update → App::update → Items (a connection, and whether it fits the filter)
-//! key → App::key → Action;  App::draw: Items → Rows of the tab → the screen
+//! Update → View::update → Items (a connection, and whether it fits the filter)
+//! key → View::key → Action;  App::draw: Items → Rows of the tab → the screen
 //! ```
 //!
-//! [`app`] and what it draws with know no terminal and no clock: the time is the live state's. [`terminal`] has the loop.
+//! [`view`] is the state, which keys change and every part of the screen reads; [`app`] draws it. Neither knows a terminal or a clock: the
+//! time is the live state's. [`terminal`] has the loop.
 
 mod app;
 mod columns;
@@ -15,16 +16,19 @@ mod header;
 mod help;
 mod items;
 mod keys;
+mod list;
 mod map;
 mod rows;
 mod style;
 mod sums;
+mod tab;
 mod table;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
 mod timeline;
+mod view;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,126 +1,16 @@
-//! The rows of a tab, in their order, and which of them is chosen.
+//! The rows of a tab, in their order.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::net::IpAddr;
 
-use super::app::{App, Tab};
 use super::items::Item;
-use super::sums::{self, DestinationSum, ProcessSum, TrafficSum};
+use super::list::{ListRow, RowContent, RowKey, SortKey};
+use super::sums::{self, DestinationSum, TrafficSum};
+use super::tab::Tab;
 use super::timeline;
+use super::view::View;
 use crate::Listener;
 use connmon_analysis::timeline_rows::TimelineRow;
-use connmon_record::{Endpoint, ProcessId, Proto, Untrusted};
-
-/// What a row is of: it stays the same wherever the row goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum RowKey {
-    Connection(i64),
-    Process(Option<ProcessId>),
-    Place(String),
-    Address(IpAddr),
-    Socket(Proto, Endpoint, u32),
-}
-
-/// What a row has beside its key.
-#[derive(Clone, Debug)]
-pub(super) enum RowContent {
-    /// It is in the items.
-    Connection,
-    Process(Box<ProcessSum>),
-    Place(Box<DestinationSum>),
-    TimelineRow(Box<TimelineRow>),
-    Socket(Listener),
-}
-
-/// A row.
-#[derive(Clone, Debug)]
-pub(super) struct ListRow {
-    pub key: RowKey,
-    pub content: RowContent,
-}
-
-/// By what rows are in order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum SortKey {
-    #[default]
-    Total,
-    Rate,
-    Sent,
-    Received,
-    Count,
-    Newest,
-    Name,
-    Remote,
-}
-
-impl SortKey {
-    /// What a tab can be ordered by, the usual first.
-    fn available_in(tab: Tab) -> &'static [Self] {
-        match tab {
-            Tab::Connections => {
-                &[Self::Total, Self::Rate, Self::Sent, Self::Received, Self::Newest, Self::Name, Self::Remote]
-            }
-            Tab::Processes | Tab::Destinations => {
-                &[Self::Total, Self::Rate, Self::Sent, Self::Received, Self::Count, Self::Name]
-            }
-            Tab::Map => &[Self::Total],
-            Tab::Timeline => &[Self::Total, Self::Count, Self::Remote],
-            Tab::Listening => &[Self::Remote, Self::Name],
-        }
-    }
-
-    /// In words.
-    pub fn words(self, tab: Tab) -> &'static str {
-        match self {
-            Self::Total => "total bytes",
-            Self::Rate => "rate",
-            Self::Sent => "bytes sent",
-            Self::Received => "bytes received",
-            Self::Count => "connections",
-            Self::Newest => "time opened",
-            Self::Name if tab == Tab::Destinations => "destination",
-            Self::Name => "process",
-            Self::Remote if tab == Tab::Listening => "port",
-            Self::Remote => "address",
-        }
-    }
-
-    /// Whether the greatest comes first.
-    fn falls(self) -> bool {
-        !matches!(self, Self::Name | Self::Remote)
-    }
-}
-
-/// The order of a tab's rows: the place in what it can be ordered by, and whether it is turned round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct SortOrder {
-    place: usize,
-    reverse: bool,
-}
-
-impl SortOrder {
-    /// By what.
-    pub fn by(self, tab: Tab) -> SortKey {
-        let all = SortKey::available_in(tab);
-        all[self.place % all.len()]
-    }
-
-    /// Whether the greatest comes first.
-    pub fn falls(self, tab: Tab) -> bool {
-        self.by(tab).falls() != self.reverse
-    }
-
-    /// By the next.
-    pub fn next(&mut self) {
-        *self = Self { place: self.place + 1, reverse: false };
-    }
-
-    /// Turned round.
-    pub fn turn(&mut self) {
-        self.reverse = !self.reverse;
-    }
-}
+use connmon_record::{Endpoint, Untrusted};
 
 /// What rows are put in order by; a text as a person would.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -163,21 +53,21 @@ fn tenths(rate: f64) -> u64 {
 }
 
 /// The rows of the tab, in their order.
-pub(super) fn collect(app: &App) -> Vec<ListRow> {
-    let (by, falls) = (app.sort().by(app.tab), app.sort().falls(app.tab));
-    match app.tab {
-        Tab::Connections if app.grouped => grouped(app, by, falls),
+pub(super) fn collect(view: &View) -> Vec<ListRow> {
+    let (by, falls) = (view.sort().by(view.tab), view.sort().falls(view.tab));
+    match view.tab {
+        Tab::Connections if view.grouped => grouped(view, by, falls),
         Tab::Connections => {
             let weigh =
                 |(id, item)| (weight_of_item(by, item), row(RowKey::Connection(id), RowContent::Connection));
-            let mut rows: Vec<_> = app.items.fitting().map(weigh).collect();
+            let mut rows: Vec<_> = view.items.fitting().map(weigh).collect();
             // Of what weighs the same, the newest.
             rows.reverse();
             in_order(rows, falls)
         }
-        Tab::Processes => in_order(processes(app, by), falls),
+        Tab::Processes => in_order(processes(view, by), falls),
         Tab::Destinations => {
-            let sums = sums::by_destination(&app.items, app.by).into_iter();
+            let sums = sums::by_destination(&view.items, view.by).into_iter();
             let weigh = |(key, sum): (String, DestinationSum)| {
                 (
                     weight_of_sum(by, &sum.sum, sum.title.borrowed()),
@@ -199,7 +89,7 @@ pub(super) fn collect(app: &App) -> Vec<ListRow> {
                     row(RowKey::Address(timeline_row.ip), RowContent::TimelineRow(Box::new(timeline_row))),
                 )
             };
-            in_order(timeline::timeline_rows(app).into_iter().map(weigh).collect(), falls)
+            in_order(timeline::timeline_rows(view).into_iter().map(weigh).collect(), falls)
         }
         Tab::Listening => {
             let weigh = |socket: &Listener| {
@@ -210,7 +100,7 @@ pub(super) fn collect(app: &App) -> Vec<ListRow> {
                 let key = RowKey::Socket(socket.proto, socket.local, socket.pid);
                 (weight, row(key, RowContent::Socket(socket.clone())))
             };
-            in_order(app.live().listeners().iter().map(weigh).collect(), falls)
+            in_order(view.live().listeners().iter().map(weigh).collect(), falls)
         }
     }
 }
@@ -228,8 +118,8 @@ fn in_order(mut rows: Vec<(SortValue, ListRow)>, falls: bool) -> Vec<ListRow> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-fn processes(app: &App, by: SortKey) -> Vec<(SortValue, ListRow)> {
-    let sums = sums::by_process(&app.items).into_iter();
+fn processes(view: &View, by: SortKey) -> Vec<(SortValue, ListRow)> {
+    let sums = sums::by_process(&view.items).into_iter();
     sums.map(|(id, sum)| {
         let weight = weight_of_sum(by, &sum.sum, sum.name());
         (weight, row(RowKey::Process(id), RowContent::Process(Box::new(sum))))
@@ -238,12 +128,12 @@ fn processes(app: &App, by: SortKey) -> Vec<(SortValue, ListRow)> {
 }
 
 /// Each process, and below it the connections that are its own.
-fn grouped(app: &App, by: SortKey, falls: bool) -> Vec<ListRow> {
+fn grouped(view: &View, by: SortKey, falls: bool) -> Vec<ListRow> {
     let mut rows = Vec::new();
-    for process in in_order(processes(app, by), falls) {
+    for process in in_order(processes(view, by), falls) {
         let RowContent::Process(sum) = &process.content else { continue };
         let own = sum.process.as_ref().map(|process| process.id);
-        let below = sum.sum.ids.iter().rev().filter_map(|id| Some((*id, app.items.get(*id)?)));
+        let below = sum.sum.ids.iter().rev().filter_map(|id| Some((*id, view.items.get(*id)?)));
         let below = below.filter(|(_, item)| item.connection.owner.as_ref().map(|owner| owner.id) == own);
         let weigh =
             |(id, item)| (weight_of_item(by, item), row(RowKey::Connection(id), RowContent::Connection));
@@ -252,86 +142,4 @@ fn grouped(app: &App, by: SortKey, falls: bool) -> Vec<ListRow> {
         rows.extend(below);
     }
     rows
-}
-
-/// Orders that were frozen: rows stay where they are, new ones come last.
-#[derive(Debug, Default)]
-pub(super) struct FrozenOrders {
-    frozen: bool,
-    places: [Option<HashMap<RowKey, usize>>; 6],
-}
-
-impl FrozenOrders {
-    /// Whether rows stay where they are.
-    pub fn frozen(&self) -> bool {
-        self.frozen
-    }
-
-    /// Freezes, or lets go.
-    pub fn turn(&mut self) {
-        *self = Self { frozen: !self.frozen, places: Default::default() };
-    }
-
-    /// Puts rows where they were.
-    pub fn keep(&mut self, tab: Tab, rows: &mut [ListRow]) {
-        if !self.frozen {
-            return;
-        }
-        let places = self.places[tab as usize].get_or_insert_default();
-        for row in rows.iter() {
-            let next = places.len();
-            places.entry(row.key.clone()).or_insert(next);
-        }
-        rows.sort_by_key(|row| places.get(&row.key).copied());
-    }
-}
-
-/// Which row is chosen. It follows what the row is of, once somebody has chosen.
-#[derive(Debug, Default)]
-pub(super) struct ListCursor {
-    key: Option<RowKey>,
-    index: usize,
-    offset: usize,
-}
-
-impl ListCursor {
-    /// The place of the row that is chosen.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
-    /// The first row that can be seen.
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Finds the row again, and shows it. What is not there is gone, unless not all of them are there yet.
-    pub fn follow(&mut self, rows: &[ListRow], page: usize, all: bool) {
-        if let Some(key) = &self.key {
-            match rows.get(self.index).filter(|row| row.key == *key) {
-                Some(_) => {}
-                None => match rows.iter().position(|row| row.key == *key) {
-                    Some(index) => self.index = index,
-                    // It is gone: what has its place.
-                    None if all => self.key = None,
-                    None => {}
-                },
-            }
-        }
-        self.index = self.index.min(rows.len().saturating_sub(1));
-        let page = page.max(1);
-        let last = rows.len().saturating_sub(page);
-        self.offset = self.offset.clamp((self.index + 1).saturating_sub(page), self.index).min(last);
-    }
-
-    /// Chooses a row by its place.
-    pub fn choose(&mut self, index: usize, rows: &[ListRow]) {
-        self.index = index.min(rows.len().saturating_sub(1));
-        self.key = rows.get(self.index).map(|row| row.key.clone());
-    }
-
-    /// Nothing is chosen: the first row, whatever it is.
-    pub fn home(&mut self) {
-        *self = Self::default();
-    }
 }

@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::app::{App, Tab};
 use super::columns::{Cell, CellSpec, ScreenColumn, cells, columns};
+use super::tab::Tab;
 use super::text::cut;
+use super::view::View;
 
 /// Writes a text within so many columns.
 pub(super) fn put(buffer: &mut Buffer, x: u16, y: u16, width: u16, text: &str, style: Style) {
@@ -26,18 +27,18 @@ pub(super) fn ends(left: &str, right: &str, width: usize, fill: char) -> String 
 }
 
 /// What stands in the place of rows where there are none.
-pub(super) fn nothing(app: &App) -> String {
-    if !app.live().is_complete() && app.items.len() == 0 {
+pub(super) fn nothing(view: &View) -> String {
+    if !view.live().is_complete() && view.items.len() == 0 {
         "Waiting for the recorder …".into()
-    } else if app.tab == Tab::Listening {
+    } else if view.tab == Tab::Listening {
         "No listening sockets.".into()
-    } else if app.items.len() == 0 {
+    } else if view.items.len() == 0 {
         "No connections yet: they appear here when a program opens one.".into()
-    } else if app.tab == Tab::Timeline && app.items.fitting().next().is_some() {
+    } else if view.tab == Tab::Timeline && view.items.fitting().next().is_some() {
         "No activity in this period. A larger -t shows more of the past.".into()
-    } else if app.items.open_only && app.items.fit() > 0 && !app.filter().is_everything() {
+    } else if view.items.open_only && view.items.fit() > 0 && !view.filter().is_everything() {
         "No open connections match. t shows closed ones.".into()
-    } else if !app.filter().is_everything() {
+    } else if !view.filter().is_everything() {
         "No connections match the filter. Esc clears it, / changes it.".into()
     } else {
         "No open connections. t shows closed ones.".into()
@@ -70,11 +71,11 @@ fn fit(columns: Vec<ScreenColumn>, width: u16) -> Vec<(ScreenColumn, u16)> {
 }
 
 /// Draws the rows of the tab.
-pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
-    let theme = app.theme;
-    let columns = fit(columns(app), area.width);
-    let sorted = app.sort().by(app.tab);
-    let mark = if app.sort().falls(app.tab) { "▼" } else { "▲" };
+pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer) {
+    let theme = view.theme;
+    let columns = fit(columns(view), area.width);
+    let sorted = view.sort().by(view.tab);
+    let mark = if view.sort().falls(view.tab) { "▼" } else { "▲" };
     let mut x = area.x;
     for (column, width) in &columns {
         let title = match column.sort {
@@ -87,22 +88,22 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         x += width + 1;
     }
     let page = usize::from(area.height.saturating_sub(1));
-    let first = app.list().offset();
-    for (line, row) in app.rows.iter().skip(first).take(page).enumerate() {
+    let first = view.list().offset();
+    for (line, row) in view.rows.iter().skip(first).take(page).enumerate() {
         let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
         let mut x = area.x;
         for (column, width) in &columns {
-            let Cell { text, style } = cells(app, row, CellSpec { kind: column.kind, width: *width });
+            let Cell { text, style } = cells(view, row, CellSpec { kind: column.kind, width: *width });
             let text = cut(&text, (*width).into());
             let indent = if column.right { width.saturating_sub(text.width() as u16) } else { 0 };
             put(buffer, x + indent, y, *width - indent, &text, style);
             x += width + 1;
         }
-        if first + line == app.list().index() {
+        if first + line == view.list().index() {
             buffer.set_style(Rect { y, height: 1, ..area }, theme.chosen());
         }
     }
-    if app.rows.is_empty() && area.height > 1 {
-        put(buffer, area.x, area.y + 1, area.width, &nothing(app), theme.dim());
+    if view.rows.is_empty() && area.height > 1 {
+        put(buffer, area.x, area.y + 1, area.width, &nothing(view), theme.dim());
     }
 }

@@ -17,7 +17,8 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{cursor, execute, queue};
 
-use super::app::{Action, App};
+use super::app::App;
+use super::tab::Action;
 use super::{Ended, Options, TuiError};
 use crate::attach::{AttachError, Updates};
 
@@ -141,12 +142,16 @@ fn take(app: &mut App, updates: &Updates) -> Result<bool, TuiError> {
         match updates.try_recv() {
             Ok(Ok(update)) => app.update(&update),
             Ok(Err(error)) if !app.live().is_complete() => return Err(error.into()),
-            Ok(Err(error)) => app.gone(gone(app, &error)),
+            Ok(Err(error)) => {
+                let why = gone(app, &error);
+                app.gone(why);
+            }
             Err(TryRecvError::Disconnected) if app.over.is_none() => {
                 if !app.live().is_complete() {
                     return Err(AttachError::Gone.into());
                 }
-                app.gone(gone(app, &AttachError::Gone));
+                let why = gone(app, &AttachError::Gone);
+                app.gone(why);
             }
             Err(_) => break,
         }

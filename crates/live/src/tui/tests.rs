@@ -9,8 +9,9 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 
-use super::app::{Action, App, Mode, Tab};
-use super::rows::RowKey;
+use super::app::App;
+use super::list::RowKey;
+use super::tab::{Action, Mode, Tab};
 use super::terminal::draws_unicode;
 use super::{Options, text};
 use crate::update::Snapshot;

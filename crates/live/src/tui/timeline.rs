@@ -7,12 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::app::App;
 use super::header::both;
 use super::items::Item;
-use super::rows::{ListRow, RowContent};
+use super::list::{ListRow, RowContent};
 use super::table::{ends, put};
 use super::text::{count, cut, cut_middle, number, sanitized};
+use super::view::View;
 use connmon_analysis::Window;
 use connmon_analysis::format::duration;
 use connmon_analysis::timeline_rows::{TimelineCell, TimelineRow, TimelineRows};
@@ -30,51 +30,51 @@ const LEGEND: [(TimelineCell, &str); 5] = [
 pub(super) const HEAD: u16 = 2;
 
 /// Columns of addresses, cells and words.
-fn widths(app: &App, width: u16) -> (u16, u16, u16) {
+fn widths(view: &View, width: u16) -> (u16, u16, u16) {
     let address = (width / 4).clamp(10, 40).min(width);
     let words = if width >= 60 { (width / 3).clamp(24, 60) } else { 0 };
     let fit = width.saturating_sub(address + words + 2 * u16::from(words > 0) + 1).max(1);
-    let cells = app.width.map_or(fit, |wanted| wanted.clamp(1, fit.max(1)));
+    let cells = view.width.map_or(fit, |wanted| wanted.clamp(1, fit.max(1)));
     (address, cells, width.saturating_sub(address + cells + 2))
 }
 
 /// What is shown of the past, in whole cells: what happened stays in its cell.
-fn window(app: &App, cells: u16) -> Window {
-    let to = (app.live().now().0 / app.cell + 1).saturating_mul(app.cell);
-    Window { from: Timestamp(to.saturating_sub(app.cell.saturating_mul(cells.into()))), to: Timestamp(to) }
+fn window(view: &View, cells: u16) -> Window {
+    let to = (view.live().now().0 / view.cell + 1).saturating_mul(view.cell);
+    Window { from: Timestamp(to.saturating_sub(view.cell.saturating_mul(cells.into()))), to: Timestamp(to) }
 }
 
 /// The timeline rows of what fits and was there within the window.
-pub(super) fn timeline_rows(app: &App) -> Vec<TimelineRow> {
-    let (_, cells, _) = widths(app, app.width_now);
-    let window = window(app, cells);
+pub(super) fn timeline_rows(view: &View) -> Vec<TimelineRow> {
+    let (_, cells, _) = widths(view, view.width_now);
+    let window = window(view, cells);
     let mut timeline_rows = TimelineRows::new(window, cells.into());
     let within = |item: &Item| item.connection.known_end().is_none_or(|end| end >= window.from);
-    for (_, item) in app.items.fitting().filter(|(_, item)| within(item)) {
+    for (_, item) in view.items.fitting().filter(|(_, item)| within(item)) {
         timeline_rows.add(&item.connection);
     }
     timeline_rows.finish()
 }
 
 /// Draws the tab.
-pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
-    let theme = app.theme;
-    let (wide, cells, words) = widths(app, area.width);
+pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer) {
+    let theme = view.theme;
+    let (wide, cells, words) = widths(view, area.width);
     let mut legend: Vec<Span<'_>> = LEGEND
         .iter()
         .flat_map(|(cell, word)| {
             [Span::styled(cell.symbol().to_string(), theme.cell(*cell)), Span::raw(format!(" {word}   "))]
         })
         .collect();
-    let cell = duration(u64::try_from(app.cell).unwrap_or(0)).replace('\u{a0}', " ");
+    let cell = duration(u64::try_from(view.cell).unwrap_or(0)).replace('\u{a0}', " ");
     let cell = cell.replace(".00 ", " ");
     legend.push(Span::styled(format!("│ one cell is {cell}"), theme.dim()));
-    let timeline_rows = count(app.rows.len() as u64, "address ", "addresses ");
+    let timeline_rows = count(view.rows.len() as u64, "address ", "addresses ");
     both(legend, vec![Span::styled(timeline_rows, theme.dim())], Rect { height: 1, ..area }, buffer);
     if area.height < HEAD {
         return;
     }
-    let back = u64::try_from(app.cell).unwrap_or(0).saturating_mul(cells.into());
+    let back = u64::try_from(view.cell).unwrap_or(0).saturating_mul(cells.into());
     let ago =
         format!("{} ago", duration(back).replace('\u{a0}', " ").replace(".00 ", " ").replace(".0 ", " "));
     put(buffer, area.x, area.y + 1, wide, "Address", theme.head());
@@ -82,13 +82,13 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     put(buffer, area.x + wide + 1, area.y + 1, cells, &scale, theme.dim());
     put(buffer, area.x + wide + cells + 2, area.y + 1, words, "State, ports, place, name", theme.head());
 
-    let (first, page) = (app.list().offset(), usize::from(area.height - HEAD));
-    let facts = AddressFacts::of(app, app.rows.iter().skip(first).take(page));
-    for (line, row) in app.rows.iter().skip(first).take(page).enumerate() {
+    let (first, page) = (view.list().offset(), usize::from(area.height - HEAD));
+    let facts = AddressFacts::of(view, view.rows.iter().skip(first).take(page));
+    for (line, row) in view.rows.iter().skip(first).take(page).enumerate() {
         let RowContent::TimelineRow(timeline_row) = &row.content else { continue };
         let y = area.y + HEAD + u16::try_from(line).unwrap_or(0);
         let Some(facts) = facts.get(&timeline_row.ip) else { continue };
-        let name = facts.name.as_ref().filter(|_| app.names);
+        let name = facts.name.as_ref().filter(|_| view.names);
         let title = name.map_or_else(|| timeline_row.ip.to_string(), |name| sanitized(name).into_owned());
         put(buffer, area.x, y, wide, &cut_middle(&title, wide.into()), theme.bold());
         for (at, cell) in timeline_row.cells.iter().enumerate() {
@@ -99,15 +99,15 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         }
         let x = area.x + wide + cells + 2;
         if words > 0 && x < area.right() {
-            let text = facts.words(app, timeline_row, name.is_some());
+            let text = facts.words(view, timeline_row, name.is_some());
             put(buffer, x, y, words, &cut(&text, words.into()), theme.cell(facts.state(timeline_row)));
         }
-        if first + line == app.list().index() {
+        if first + line == view.list().index() {
             buffer.set_style(Rect { y, height: 1, ..area }, theme.chosen());
         }
     }
-    if app.rows.is_empty() && area.height > HEAD + 1 {
-        put(buffer, area.x, area.y + HEAD, area.width, &super::table::nothing(app), theme.dim());
+    if view.rows.is_empty() && area.height > HEAD + 1 {
+        put(buffer, area.x, area.y + HEAD, area.width, &super::table::nothing(view), theme.dim());
     }
 }
 
@@ -123,14 +123,14 @@ struct AddressFacts {
 
 impl AddressFacts {
     /// Of the addresses of these rows.
-    fn of<'a>(app: &App, rows: impl Iterator<Item = &'a ListRow>) -> HashMap<IpAddr, Self> {
+    fn of<'a>(view: &View, rows: impl Iterator<Item = &'a ListRow>) -> HashMap<IpAddr, Self> {
         let mut all: HashMap<IpAddr, Self> = HashMap::new();
         for row in rows {
             if let RowContent::TimelineRow(timeline_row) = &row.content {
                 all.insert(timeline_row.ip, Self::default());
             }
         }
-        for (_, item) in app.items.fitting() {
+        for (_, item) in view.items.fitting() {
             let connection = &item.connection;
             let Some(facts) = all.get_mut(&connection.remote.ip) else { continue };
             facts.name = connection.host().cloned().or(facts.name.take());
@@ -157,7 +157,7 @@ impl AddressFacts {
     }
 
     /// `ACTIVE Port:443 US Example dns.example`, the address instead of the name where that is already there.
-    fn words(&self, app: &App, timeline_row: &TimelineRow, named: bool) -> String {
+    fn words(&self, view: &View, timeline_row: &TimelineRow, named: bool) -> String {
         let state = match self.state(timeline_row) {
             TimelineCell::New => "NEW",
             TimelineCell::Closed => "CLOSED",
@@ -182,7 +182,7 @@ impl AddressFacts {
                 words.push_str(&sanitized(part));
             }
         }
-        if timeline_row.figures.connections > 1 && app.width.is_none() {
+        if timeline_row.figures.connections > 1 && view.width.is_none() {
             words.push_str(&format!(" · {} connections", number(timeline_row.figures.connections)));
         }
         words
