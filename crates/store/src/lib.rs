@@ -17,6 +17,7 @@ mod place;
 mod processes;
 mod read;
 mod recording_filter;
+mod runs;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -8,15 +8,12 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, Row, params_from_iter};
 
 use super::columns::StoreColumns;
-use super::geo::{LocationReader, from_json};
+use super::geo::LocationReader;
 use super::labels::{self, Hits};
-use super::{Store, StoreError, filter, names, processes, recording_filter};
+use super::{Store, StoreError, filter, names, processes, runs};
 use connmon_filter::Filter;
 use connmon_filter::sql::KNOWN_END;
-use connmon_record::{
-    ClockStep, Connection, Gap, LossCounters, Matching, Process, Reconciliation, Run, STEP_NS, Step,
-    Timestamp,
-};
+use connmon_record::{Connection, Matching, Process, Run, STEP_NS, Step, Timestamp};
 
 impl Store {
     /// All recordings, oldest first.
@@ -24,7 +21,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        runs(&self.db, self.going_on).map_err(|source| self.error(source))
+        runs::runs(&self.db, self.going_on).map_err(|source| self.error(source))
     }
 
     /// Calls `each` with the number of its run for each connection that was open at some moment of the interval and fits
@@ -152,64 +149,6 @@ impl Store {
     }
 }
 
-/// All recordings, oldest first. One without an end goes on if the newest does.
-pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> {
-    let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
-    let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
-        gaps.entry(row.get(0)?).or_default().push(gap);
-    }
-    let mut clock_steps = clock_steps(db)?;
-    let mut left_out = recording_filter::left_out(db)?;
-    let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
-    let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
-    let runs = statement.query_map([], |row| {
-        let id: i64 = row.get("id")?;
-        let notes: String = row.get("backend_notes")?;
-        Ok(Run {
-            id,
-            host: row.get("host")?,
-            boot_id: row.get("boot_id")?,
-            kernel: row.get("kernel")?,
-            tool_version: row.get("tool_version")?,
-            object_sha256: row.get("object_sha256")?,
-            backend: row.get("backend")?,
-            backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
-            started: Timestamp(row.get("started")?),
-            ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
-            last_flush: Timestamp(row.get("last_flush")?),
-            going_on: going_on && row.get::<_, Option<i64>>("ended")?.is_none(),
-            completeness: completeness(row)?,
-            gaps: gaps.remove(&id).unwrap_or_default(),
-            clock_steps: clock_steps.remove(&id).unwrap_or_default(),
-            left_out: left_out.remove(&id),
-            rules: rules.remove(&id).unwrap_or_default(),
-            lists: lists.remove(&id).unwrap_or_default(),
-            geo: from_json(row, "geo_databases")?,
-            location: from_json(row, "location")?,
-        })
-    })?;
-    runs.collect()
-}
-
-/// When the clock was set, by recording. A store from before that was told has none.
-fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> {
-    let mut steps: HashMap<i64, Vec<ClockStep>> = HashMap::new();
-    if !db.table_exists(None, "clock_step")? {
-        return Ok(steps);
-    }
-    let mut statement =
-        db.prepare("SELECT run_id, time, clock_before, clock_after FROM clock_step ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let at = |column| row.get(column).map(Timestamp);
-        steps.entry(row.get(0)?).or_default().push(ClockStep { time: at(1)?, from: at(2)?, to: at(3)? });
-    }
-    Ok(steps)
-}
-
 /// A connection with its processes, and the number of its run.
 pub(super) fn connection_with_run(
     db: &Database,
@@ -288,30 +227,5 @@ fn connection(
         place: places.location_of(row, of.remote_id.get(row)?)?,
         label: of.label.newer::<String>(row)?.map(Into::into),
         ..Connection::default()
-    })
-}
-
-fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {
-    let count = |name: &str| row.get::<_, i64>(name).map(|count| count as u64);
-    Ok(LossCounters {
-        lost_events: count("lost_events")?,
-        lost_connections: count("lost_connections")?,
-        lost_processes: count("lost_processes")?,
-        unattributed_tx_bytes: count("unattributed_tx_bytes")?,
-        unattributed_rx_bytes: count("unattributed_rx_bytes")?,
-        map_full: count("map_full")?,
-        read_errors: count("read_errors")?,
-        malformed: count("malformed")?,
-        probe_misses: count("probe_misses")?,
-        names_missed: processes::newer::<i64>(row, "names_missed")?.unwrap_or(0) as u64,
-        evicted: processes::newer::<i64>(row, "evicted")?.unwrap_or(0) as u64,
-        aggregated_sockets: processes::newer::<i64>(row, "aggregated_sockets")?.unwrap_or(0) as u64,
-        reconciliation: Reconciliation {
-            compared: count("rec_compared")?,
-            equal: count("rec_equal")?,
-            tx_undelivered_bytes: count("rec_tx_undelivered")?,
-            rx_unread_bytes: count("rec_rx_unread")?,
-            unexplained: count("rec_unexplained")?,
-        },
     })
 }

@@ -13,7 +13,7 @@ use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
 use super::{
-    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, read, recording_filter, schema,
+    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
@@ -139,7 +139,7 @@ impl Writer {
     /// # Errors
     /// The store cannot be read.
     pub fn about(&self) -> Result<Option<Run>, StoreError> {
-        let found = read::runs(&self.db, true).map(|runs| runs.into_iter().find(|run| run.id == self.run));
+        let found = runs::runs(&self.db, true).map(|runs| runs.into_iter().find(|run| run.id == self.run));
         found.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
     }
 

@@ -1,0 +1,92 @@
+//! Recordings, read back.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection as Database, Row};
+
+use super::geo::from_json;
+use super::{labels, processes, recording_filter};
+use connmon_record::{ClockStep, Gap, LossCounters, Reconciliation, Run, Timestamp};
+
+/// All recordings, oldest first. One without an end goes on if the newest does.
+pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> {
+    let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
+    let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
+        gaps.entry(row.get(0)?).or_default().push(gap);
+    }
+    let mut clock_steps = clock_steps(db)?;
+    let mut left_out = recording_filter::left_out(db)?;
+    let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
+    let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
+    let runs = statement.query_map([], |row| {
+        let id: i64 = row.get("id")?;
+        let notes: String = row.get("backend_notes")?;
+        Ok(Run {
+            id,
+            host: row.get("host")?,
+            boot_id: row.get("boot_id")?,
+            kernel: row.get("kernel")?,
+            tool_version: row.get("tool_version")?,
+            object_sha256: row.get("object_sha256")?,
+            backend: row.get("backend")?,
+            backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
+            started: Timestamp(row.get("started")?),
+            ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
+            last_flush: Timestamp(row.get("last_flush")?),
+            going_on: going_on && row.get::<_, Option<i64>>("ended")?.is_none(),
+            completeness: completeness(row)?,
+            gaps: gaps.remove(&id).unwrap_or_default(),
+            clock_steps: clock_steps.remove(&id).unwrap_or_default(),
+            left_out: left_out.remove(&id),
+            rules: rules.remove(&id).unwrap_or_default(),
+            lists: lists.remove(&id).unwrap_or_default(),
+            geo: from_json(row, "geo_databases")?,
+            location: from_json(row, "location")?,
+        })
+    })?;
+    runs.collect()
+}
+
+/// When the clock was set, by recording. A store from before that was told has none.
+fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> {
+    let mut steps: HashMap<i64, Vec<ClockStep>> = HashMap::new();
+    if !db.table_exists(None, "clock_step")? {
+        return Ok(steps);
+    }
+    let mut statement =
+        db.prepare("SELECT run_id, time, clock_before, clock_after FROM clock_step ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let at = |column| row.get(column).map(Timestamp);
+        steps.entry(row.get(0)?).or_default().push(ClockStep { time: at(1)?, from: at(2)?, to: at(3)? });
+    }
+    Ok(steps)
+}
+
+fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {
+    let count = |name: &str| row.get::<_, i64>(name).map(|count| count as u64);
+    Ok(LossCounters {
+        lost_events: count("lost_events")?,
+        lost_connections: count("lost_connections")?,
+        lost_processes: count("lost_processes")?,
+        unattributed_tx_bytes: count("unattributed_tx_bytes")?,
+        unattributed_rx_bytes: count("unattributed_rx_bytes")?,
+        map_full: count("map_full")?,
+        read_errors: count("read_errors")?,
+        malformed: count("malformed")?,
+        probe_misses: count("probe_misses")?,
+        names_missed: processes::newer::<i64>(row, "names_missed")?.unwrap_or(0) as u64,
+        evicted: processes::newer::<i64>(row, "evicted")?.unwrap_or(0) as u64,
+        aggregated_sockets: processes::newer::<i64>(row, "aggregated_sockets")?.unwrap_or(0) as u64,
+        reconciliation: Reconciliation {
+            compared: count("rec_compared")?,
+            equal: count("rec_equal")?,
+            tx_undelivered_bytes: count("rec_tx_undelivered")?,
+            rx_unread_bytes: count("rec_rx_unread")?,
+            unexplained: count("rec_unexplained")?,
+        },
+    })
+}
