@@ -124,7 +124,8 @@ impl Capture {
         snapshot::processes(&mut probes, &mut emit)?;
         // Attaching takes a lot of it, for a moment.
         connmon_system::memory::give_back();
-        let log = options.probe_log.then(|| ProbeLog::from_object(&mut probes.ebpf)).transpose()?;
+        let log = options.probe_log.then(|| ProbeLog::from_object(&mut probes.ebpf)).transpose();
+        let log = log.map_err(CaptureError::ProbeLog)?;
         let mut take = |name: &'static str| {
             probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
         };

@@ -10,8 +10,11 @@ use std::path::PathBuf;
 
 use procfs::process::Process;
 
-use super::{snapshot, surroundings};
+use super::namespaces;
 use connmon_record::frame::{Executable, Subject};
+
+/// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
+const USER_HZ: u64 = 100;
 
 /// The file that a path leads to.
 ///
@@ -93,7 +96,7 @@ fn process(tgid: u32) -> io::Result<Process> {
 
 /// The file that a process runs, or ran, and whether it has no name any more; else why it cannot be had.
 pub fn open(subject: &Subject) -> Result<(File, bool), String> {
-    if surroundings::is_nested() {
+    if namespaces::is_nested() {
         return by_path(
             subject,
             "the recorder is in a PID namespace of its own and cannot look at the process",
@@ -103,7 +106,7 @@ pub fn open(subject: &Subject) -> Result<(File, bool), String> {
     // Opened first, and only then is it checked whose it is.
     let own = File::open(&link);
     let target = std::fs::read_link(&link);
-    if !snapshot::lives(subject.tgid, subject.start_ns) {
+    if !lives(subject.tgid, subject.start_ns) {
         return by_path(subject, "the process had gone");
     }
     match own {
@@ -154,6 +157,19 @@ fn refusal(subject: &Subject, error: &io::Error) -> String {
         format!(" by its file system ({})", connmon_record::from_bytes(kind.as_bytes()))
     });
     format!("the process lives, but its executable cannot be opened: {error}{by}")
+}
+
+/// Whether a process lives, and is not another one with its PID.
+fn lives(tgid: u32, start_ns: u64) -> bool {
+    let process = i32::try_from(tgid).ok().and_then(|pid| Process::new(pid).ok());
+    process.is_some_and(|process| is_start_of(&process, start_ns))
+}
+
+/// Whether a process is the one that began then, CLOCK_BOOTTIME.
+pub(super) fn is_start_of(process: &Process, start_ns: u64) -> bool {
+    // /proc shows it by the clock of our time namespace.
+    let shown = start_ns.saturating_add_signed(namespaces::boot_time_shift_ns());
+    process.stat().is_ok_and(|stat| stat.starttime == shown / (1_000_000_000 / USER_HZ))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod inspector;
 pub mod interfaces;
 pub mod limits;
+mod namespaces;
 mod offsets;
 pub mod privileges;
 mod probe_log;

@@ -5,17 +5,13 @@ use aya_log::EbpfLogger;
 use connmon_ebpf::stat;
 use log::{Log, Metadata, Record};
 
-use super::bpf::CaptureError;
-
 /// The lines that wait.
 pub(super) struct ProbeLog(EbpfLogger<ToTracing>);
 
 impl ProbeLog {
-    /// Takes the probes' log from the loaded object.
-    pub(super) fn from_object(ebpf: &mut Ebpf) -> Result<Self, CaptureError> {
-        EbpfLogger::init_with_logger(ebpf, ToTracing)
-            .map(Self)
-            .map_err(|error| CaptureError::ProbeLog(error.to_string()))
+    /// Takes the probes' log from the loaded object; the reason if that cannot be.
+    pub(super) fn from_object(ebpf: &mut Ebpf) -> Result<Self, String> {
+        EbpfLogger::init_with_logger(ebpf, ToTracing).map(Self).map_err(|error| error.to_string())
     }
 
     /// Hands on what waits.

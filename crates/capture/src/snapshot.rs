@@ -8,13 +8,10 @@ use aya::programs::{Iter, ProgramError};
 use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, TaskRecord, kind};
 use procfs::process::Process;
 
+use super::executable::{self, is_start_of};
 use super::probes::{self, Probes};
-use super::{executable, surroundings};
 use connmon_record::frame::{Frame, ProcessFacts};
 use connmon_record::{Untrusted, from_bytes, split_args};
-
-/// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
-const USER_HZ: u64 = 100;
 
 /// Why the snapshot failed.
 #[derive(Debug, thiserror::Error)]
@@ -103,16 +100,4 @@ pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let file = at.join("exe").to_str().and_then(|exe| executable::file_at(exe).ok());
     // Checked after reading, so that what was read belongs to this process.
     is_start_of(&process, start_ns).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd, file })
-}
-
-/// Whether a process lives, and is not another one with its PID.
-pub fn lives(tgid: u32, start_ns: u64) -> bool {
-    let process = i32::try_from(tgid).ok().and_then(|pid| Process::new(pid).ok());
-    process.is_some_and(|process| is_start_of(&process, start_ns))
-}
-
-fn is_start_of(process: &Process, start_ns: u64) -> bool {
-    // /proc shows it by the clock of our time namespace.
-    let shown = start_ns.saturating_add_signed(surroundings::boot_time_shift_ns());
-    process.stat().is_ok_and(|stat| stat.starttime == shown / (1_000_000_000 / USER_HZ))
 }

@@ -1,57 +1,11 @@
-//! What around the recorder changes what it sees: namespaces that it is in, where they are not the first ones (what it reads of
-//! processes and clocks then differs from what the kernel's own side says), and BPF programs of others.
+//! What around the recorder changes what it sees: the namespaces that it is in, and BPF programs of others.
 
-use std::fs;
-use std::sync::OnceLock;
-
-use super::foreign;
-
-/// The first PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
-const FIRST: &str = "pid:[4026531836]";
-
-/// Whether /proc has the processes of a PID namespace below the first one: its numbers are not those of the kernel's side, and most
-/// processes are not in it.
-pub fn is_nested() -> bool {
-    static NESTED: OnceLock<bool> = OnceLock::new();
-    *NESTED.get_or_init(|| {
-        // Of the first process in this /proc; where that must not be looked at, of our own.
-        let link =
-            ["/proc/1/ns/pid", "/proc/self/ns/pid"].into_iter().find_map(|link| fs::read_link(link).ok());
-        link.is_some_and(|link| link.as_os_str() != FIRST)
-    })
-}
-
-/// What CLOCK_BOOTTIME shows here less what it shows in the first time namespace, nanoseconds.
-pub fn boot_time_shift_ns() -> i64 {
-    static SHIFT: OnceLock<i64> = OnceLock::new();
-    *SHIFT.get_or_init(|| shift(&fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default()))
-}
-
-/// `boottime SECONDS NANOSECONDS` (time_namespaces(7)); 0 where there is no such line, before Linux 5.6.
-fn shift(offsets: &str) -> i64 {
-    let line = offsets.lines().find_map(|line| line.strip_prefix("boottime"));
-    let mut numbers = line.unwrap_or_default().split_whitespace().map_while(|word| word.parse::<i64>().ok());
-    let (seconds, nanoseconds) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
-}
+use super::{foreign, namespaces};
 
 /// What a recording lacks because of them, in sentences.
 pub fn notes() -> Vec<String> {
     let nested = "connmon runs in a PID namespace of its own: executables and command lines of processes that began before the \
                   recording are unknown, and few executables can be hashed; run it in the host's PID namespace (docker run --pid=host)";
     let foreign = foreign::loaded().ok().and_then(|all| foreign::note(&all));
-    is_nested().then(|| nested.to_owned()).into_iter().chain(foreign).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shift_of_a_time_namespace_is_read() {
-        assert_eq!(shift("monotonic           0         0\nboottime            0         0\n"), 0);
-        assert_eq!(shift("monotonic  5 0\nboottime  86400  500\n"), 86_400_000_000_500);
-        assert_eq!(shift("boottime -2 0\n"), -2_000_000_000);
-        assert_eq!(shift(""), 0);
-    }
+    namespaces::is_nested().then(|| nested.to_owned()).into_iter().chain(foreign).collect()
 }

@@ -325,7 +325,7 @@ pub fn boot_time_ns() -> u64 {
 }
 
 fn boot_time() -> i64 {
-    clock(libc::CLOCK_BOOTTIME) - super::surroundings::boot_time_shift_ns()
+    clock(libc::CLOCK_BOOTTIME) - super::namespaces::boot_time_shift_ns()
 }
 
 /// CLOCK_REALTIME − CLOCK_BOOTTIME, read as close together as it goes: the two are read again where something came between.
