@@ -7,9 +7,9 @@
 
 use std::sync::LazyLock;
 
+use super::ends::END;
 use super::pattern::{Pattern, Shape};
 use super::row::{FilterProcess, FilterRow};
-use super::sql::END;
 use connmon_record::End;
 use connmon_record::facts::{self, Cell, FACTS, Fact, Seen};
 

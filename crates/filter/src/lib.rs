@@ -4,9 +4,11 @@
 //! [`Expr`]. An expression answers for a [`Row`] in memory, and as a [`Condition`] in SQL, the same. `golden/cases.json`
 //! is the contract for other implementations. Nothing here reads a clock, a file or a store.
 
+mod ends;
 mod error;
 mod expr;
 mod fields;
+mod figure;
 pub mod ioc;
 mod meaning;
 mod networks;
@@ -17,11 +19,13 @@ pub mod sql;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::fmt;
 
 use connmon_record::Timestamp;
 
+pub use ends::KNOWN_END;
 pub use error::FilterError;
 pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use bytesize::ByteSize;
-
 use super::error::Fault;
 use super::expr::{Compare, Expr, Test};
 use super::fields::{self, Data, FIELDS, Field, FieldUnit, NetworkFrom, NumberField, TextField};
+use super::figure::{bytes, nanoseconds};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
-use super::syntax::{Form, Syntax, Term, ValueSyntax};
-use connmon_record::{Service, Timestamp, length};
+use super::syntax::{Syntax, Term};
+use super::value::{Form, ValueSyntax};
+use connmon_record::{Service, Timestamp};
 use connmon_record::{country_named, country_names};
 
 /// The tests that a tree of words stands for. Times of the day and lengths of time refer to `now`.
@@ -135,27 +135,6 @@ fn country<'a>(value: &ValueSyntax<'a>) -> Result<ValueSyntax<'a>, Fault> {
         Some(known) => format!("did you mean `{known}`?"),
         None => "a country is a two-letter code, such as DE, or a name, such as Germany".into(),
     }))
-}
-
-/// Whether a text is a figure of a field that has a unit.
-pub(super) fn is_figure(field: &str, text: &str) -> bool {
-    let unit = fields::find(field).and_then(|field| match &field.data {
-        Data::Number(number) => Some(number.unit),
-        _ => None,
-    });
-    match unit {
-        Some(FieldUnit::Bytes) => bytes(text).is_some(),
-        Some(FieldUnit::Time) => nanoseconds(text).is_some(),
-        _ => false,
-    }
-}
-
-fn bytes(text: &str) -> Option<i64> {
-    text.parse::<ByteSize>().ok().and_then(|size| i64::try_from(size.as_u64()).ok())
-}
-
-fn nanoseconds(text: &str) -> Option<i64> {
-    length(text).and_then(|length| i64::try_from(length.as_nanos()).ok())
 }
 
 fn numbers(number: &'static NumberField, term: &Term<'_>) -> Result<Test, Fault> {

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::error::Fault;
-use super::syntax::{Form, ValueSyntax};
+use super::value::{Form, ValueSyntax};
 
 /// What a plain word without wildcards means for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A filter as a condition in SQL, with its values apart. The store binds and runs it, and provides the functions.
 
+use super::ends::KNOWN_END;
 use super::expr::{Compare, Expr, Test};
 use super::fields::{self, NumberField, NumberFrom, TextField, TextFrom};
 use super::pattern::Pattern;
@@ -49,23 +50,6 @@ pub fn condition(expr: &Expr, first: usize, has: &dyn Fn(&str, &str) -> bool) ->
     let text = sql.expr(expr);
     Condition { text, values: sql.values }
 }
-
-/// When the recording of a connection ended, as far as is known; null while it goes on.
-macro_rules! run_end {
-    () => {
-        "(SELECT coalesce(run.ended, iif(going_on(), NULL, run.last_flush)) FROM run WHERE run.id = c.run_id)"
-    };
-}
-
-/// Up to when a connection was open, or is known to have been: [`Connection::known_end`](connmon_record::Connection::known_end).
-pub const KNOWN_END: &str = concat!("coalesce(c.closed, ", run_end!(), ")");
-
-/// Why a connection ended, as [`Connection::end`](connmon_record::Connection) has it.
-pub const END: &str = concat!(
-    "coalesce(c.end, iif(c.closed IS NOT NULL, 'unseen', iif(",
-    run_end!(),
-    " IS NULL, 'open', 'recording-ended')))"
-);
 
 /// For data that the store does not have.
 const UNKNOWN: &str = "0";

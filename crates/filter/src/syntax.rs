@@ -8,7 +8,6 @@
 //! value = word | "\"" text "\"" | "/" regular expression "/"
 //! ```
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use winnow::ascii::Caseless;
@@ -19,7 +18,8 @@ use winnow::stream::{LocatingSlice, Location, Stream};
 use winnow::token::{any, none_of, one_of, take_while};
 
 use super::error::Fault;
-use super::meaning::is_figure;
+use super::figure::is_figure;
+use super::value::{Form, ValueSyntax};
 
 /// Brackets and negations within each other at most, so that hostile text cannot exhaust the stack.
 const MAX_DEPTH: usize = 64;
@@ -46,22 +46,6 @@ pub(super) struct Term<'a> {
     pub values: Vec<ValueSyntax<'a>>,
     /// Where the name is.
     pub span: Range<usize>,
-}
-
-/// What a field is compared with, or free text.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct ValueSyntax<'a> {
-    pub text: Cow<'a, str>,
-    pub form: Form,
-    pub span: Range<usize>,
-}
-
-/// How a value was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Plain,
-    Quoted,
-    Regex,
 }
 
 type Input<'a> = LocatingSlice<&'a str>;

@@ -11,8 +11,7 @@ use super::columns::StoreColumns;
 use super::geo::LocationReader;
 use super::labels::{self, Hits};
 use super::{Store, StoreError, filter, names, processes, runs};
-use connmon_filter::Filter;
-use connmon_filter::sql::KNOWN_END;
+use connmon_filter::{Filter, KNOWN_END};
 use connmon_record::{Connection, Matching, Process, Run, STEP_NS, Step, Timestamp};
 
 impl Store {

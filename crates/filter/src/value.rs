@@ -1,0 +1,20 @@
+//! A value of the query language, as it was written.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What a field is compared with, or free text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ValueSyntax<'a> {
+    pub text: Cow<'a, str>,
+    pub form: Form,
+    pub span: Range<usize>,
+}
+
+/// How a value was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Plain,
+    Quoted,
+    Regex,
+}
