@@ -147,7 +147,6 @@ pub fn connection(row: i64) -> Update {
             ..Facts::default()
         },
         established: None,
-        netns: 1,
         owner: Some(1),
         country: Some("US".into()),
         place: None,

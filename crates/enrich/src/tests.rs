@@ -95,7 +95,6 @@ fn row(number: i64, local: &str, remote: &str) -> connmon_record::rows::Connecti
             ..Facts::default()
         },
         established: None,
-        netns: 1,
         owner: None,
         country: None,
         place: None,

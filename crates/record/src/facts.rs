@@ -50,6 +50,8 @@ pub struct Facts {
     pub kernel: Option<KernelTotals>,
     /// Packets, where they were counted.
     pub wire: Option<Wire>,
+    /// Inode number of the network namespace.
+    pub netns: u32,
 }
 
 /// A connection of which nothing is known.
@@ -69,6 +71,7 @@ impl Default for Facts {
             inexact: None,
             kernel: None,
             wire: None,
+            netns: 0,
         }
     }
 }
@@ -242,6 +245,8 @@ pub const FACTS: &[Fact] = &[
         Seen::Text(|f| f.asked.map(|asked| asked.ip.to_string().into()), |f, text| set_ip(asked(f), text))).since(10).csv("asked_ip").unit(Address).field("asked").page("asked", Group::Asked),
     seen("asked.port", "connection.asked_port", "port that the process asked for there",
         Seen::Count(|f| f.asked.map(|asked| asked.port.into()), |f, port| asked(f).port = narrow(port))).since(10).csv("asked_port").unit(Port).field("asked_port").page("askedPort", Group::Asked),
+    seen("netns", "connection.netns", "inode number of its network namespace, as `/proc/PID/ns/net` shows it",
+        Seen::Count(|f| Some(f.netns.into()), |f, n| f.netns = narrow(n))).csv("netns"),
 ];
 
 fn kernel(facts: &mut Facts) -> &mut KernelTotals {

@@ -95,8 +95,6 @@ pub struct ConnectionRow {
     pub facts: Facts,
     /// When the handshake was over; of TCP only, and not stored.
     pub established: Option<Timestamp>,
-    /// Inode of the network namespace.
-    pub netns: u32,
     /// Row of the process that opened it.
     pub owner: Option<i64>,
     /// Country of the remote; filled in by `enrich`.

@@ -38,7 +38,7 @@ impl StoreColumn {
 }
 
 /// Columns of a connection that are no facts of it, in the order in which [`put`] takes them. The first never changes.
-const OWN: [&str; 6] = ["id", "run_id", "proto", "remote_id", "netns", "owner_id"];
+const OWN: [&str; 5] = ["id", "run_id", "proto", "remote_id", "owner_id"];
 
 /// A connection, or what has become of it.
 pub(super) static PUT_CONNECTION: LazyLock<String> = LazyLock::new(|| {

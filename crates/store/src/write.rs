@@ -339,7 +339,7 @@ fn put_connection(
     row: &ConnectionRow,
 ) -> rusqlite::Result<()> {
     let owner = row.owner.map(|owner| base | owner);
-    columns::put(put, [&(base | row.row), &run, &row.proto.0, &remote, &row.netns, &owner], &row.facts)
+    columns::put(put, [&(base | row.row), &run, &row.proto.0, &remote, &owner], &row.facts)
 }
 
 fn put_traffic(put: &mut Statement<'_>, base: i64, row: &TrafficRow) -> rusqlite::Result<()> {

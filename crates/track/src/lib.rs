@@ -474,6 +474,7 @@ impl Tracker {
             inexact: inexact::reason(entry, preexisting, self.sees_calls),
             kernel: totals::kernel(entry),
             wire: totals::wire(entry).filter(|_| self.wire),
+            netns: entry.netns,
         };
         ConnectionRow {
             row,
@@ -481,7 +482,6 @@ impl Tracker {
             // A socket that was called comes with its handshake over: its entry is made a moment later.
             established: (entry.established_ns != 0)
                 .then(|| self.time(entry.established_ns.max(entry.opened_ns))),
-            netns: entry.netns,
             owner,
             country: None,
             place: None,

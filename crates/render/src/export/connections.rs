@@ -57,6 +57,7 @@ pub(super) struct ConnectionObject<'a> {
     label: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ioc: Vec<HitFields<'a>>,
+    netns: u32,
 }
 
 /// The port of the side that was called, what it was seen to speak or is usual for, and what was seen.
@@ -202,6 +203,7 @@ pub(super) fn record(connection: &Connection) -> ConnectionObject<'_> {
         community_id: community_id(connection),
         label: connection.label.as_deref().map(display_safe),
         ioc: connection.hits.iter().map(HitFields::from).collect(),
+        netns: connection.netns,
     }
 }
 

@@ -36,7 +36,6 @@ fn closed() -> ConnectionRow {
             ..Facts::default()
         },
         established: None,
-        netns: 1,
         owner: Some(1),
         country: None,
         place: None,

@@ -96,7 +96,7 @@ fn populated(path: &Path) {
         }
     }
     writer.write(&tracker.take()).unwrap();
-    let row = ConnectionRow { row: 1_000, facts: filled(), netns: 1, ..ConnectionRow::default() };
+    let row = ConnectionRow { row: 1_000, facts: filled(), ..ConnectionRow::default() };
     writer.write(&Batch { connections: vec![row], time: Timestamp(1), ..Batch::default() }).unwrap();
     drop(writer);
     Database::open(path)

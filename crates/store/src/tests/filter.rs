@@ -143,7 +143,6 @@ fn connection() -> impl Strategy<Value = ConnectionRow> {
                     ..Facts::default()
                 },
                 established: None,
-                netns: 1,
                 owner,
                 country: country(ip),
                 place: network(ip),

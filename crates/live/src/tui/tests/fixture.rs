@@ -53,7 +53,6 @@ pub fn made(row: i64, owner: i64, remote: &str, second: i64) -> Made {
             ..Facts::default()
         },
         established: Some(Timestamp(at(second).0 + 5_000_000)),
-        netns: 1,
         owner: (owner > 0).then_some(owner),
         country: None,
         place: None,

@@ -193,7 +193,6 @@ fn connections() -> Vec<ConnectionRow> {
             ..Facts::default()
         },
         established: None,
-        netns: 1,
         owner,
         country: country.map(str::to_owned),
         place: remote.starts_with("8.8.8.8:").then(|| {
