@@ -158,7 +158,6 @@ fn named(n: u32, name: &str, put: &mut impl FnMut(Frame)) {
             name: said(),
             kind: said(),
             code: said(),
-            truncated: false,
             answers,
         })
     };

@@ -60,7 +60,6 @@ fn read(bytes: &[u8], parsed: &mut Parsed) -> Option<()> {
         name: Untrusted::default(),
         kind: Untrusted::default(),
         code: Untrusted::default(),
-        truncated: flags & 0x0200 != 0,
         answers: Vec::new(),
     };
     let mut at = HEAD;

@@ -436,7 +436,6 @@ fn unanswered(question: &QuestionKey) -> DnsMessage {
         name: question.name.clone(),
         kind: question.kind.clone(),
         code: Untrusted::default(),
-        truncated: false,
         answers: Vec::new(),
     }
 }

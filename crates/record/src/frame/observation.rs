@@ -83,8 +83,6 @@ pub struct DnsMessage {
     /// Of an answer: `NoError`, `NXDomain` and so on.
     #[serde(serialize_with = "exact")]
     pub code: Untrusted,
-    /// Of an answer: it did not fit, and is asked for again over TCP.
-    pub truncated: bool,
     /// What answers the question, first the aliases.
     pub answers: Vec<LookupAnswer>,
 }

@@ -43,7 +43,6 @@ fn dns(response: bool, time_ns: u64, id: u16, name: &str, process: Option<(u32, 
             name: name.into(),
             kind: "A".into(),
             code: "NoError".into(),
-            truncated: false,
             answers,
         }),
     }))
