@@ -2,7 +2,7 @@
 //! else. The columns of the store, of CSV, Parquet and Timesketch, the figures in JSON and ECS, the columns of the page's data, fields of
 //! the query language, what viewers are told and `docs/fields.md` follow from it.
 //!
-//! A new fact is a member of [`Facts`] (or of one of its groups), an entry of [`FACTS`], and what computes it in `track/rows.rs`.
+//! A new fact is a member of [`Facts`] (or of one of its groups), an entry of [`FACTS`], and what computes it in `crates/track/src/lib.rs`.
 //! The order of the table is that of CSV's columns, which is a contract: new ones come last, and none is renamed.
 
 mod fact;
