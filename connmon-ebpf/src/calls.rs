@@ -7,8 +7,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use connmon_ebpf::{Addr, MAX_CALLS, quota, stat};
 
+use crate::ledger::quota::{gave_back, may_have, place, took};
 use crate::maps::{SOCKS, add_to_half, count, setting};
-use crate::quota::{gave_back, may_have, place, took};
 use crate::task::uid_of;
 
 /// A note.

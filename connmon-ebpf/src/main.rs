@@ -1,26 +1,21 @@
-//! The kernel side of connmon: thin entry points in `hooks`, the accounting they share in `account` and `attempt`, what
+//! The kernel side of connmon: thin entry points in `hooks`, the accounting they share in `ledger`, what
 //! they read from kernel structs in `sock` and `task`, and every map in `maps`.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 
-mod account;
-mod attempt;
+mod blind;
 mod calls;
 mod hooks;
-mod identity;
+mod ledger;
 mod maps;
 mod nat;
-mod pool;
 mod probe_log;
-mod quota;
 mod redundant;
 mod requested;
 mod ring;
-mod shares;
 mod sock;
 mod task;
-mod template;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

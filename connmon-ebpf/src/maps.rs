@@ -116,14 +116,6 @@ pub fn may_straddle(now: u64) -> bool {
     is_before(now.saturating_sub(STRADDLE_NS))
 }
 
-/// Whether a test wants a program not to see this event of a socket, which the verifier knows not to be so otherwise. Sockets
-/// differ by the sum of their ports, events by the bit of it that decides.
-#[inline(always)]
-pub fn is_blind(what: u32, sk: u64, bit: u16) -> bool {
-    setting(|s| unsafe { &raw const (*s).blind }) & what != 0
-        && crate::sock::local_port(sk).wrapping_add(u16::from_be(crate::sock::common(sk).dport)) & bit != 0
-}
-
 /// The same of a flow of datagrams.
 #[inline(always)]
 pub fn may_go_on(now: u64) -> bool {

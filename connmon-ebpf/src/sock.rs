@@ -5,6 +5,10 @@ use connmon_ebpf::{Addr, SockEntry, flag, proto, stat};
 
 use crate::maps::{count_only, offset};
 
+// include/linux/socket.h
+pub const MSG_PEEK: i32 = 0x2;
+pub const MSG_ERRQUEUE: i32 = 0x2000;
+
 /// AF_INET.
 pub const AF_INET: u16 = 2;
 /// AF_INET6.

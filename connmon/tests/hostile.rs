@@ -152,14 +152,7 @@ fn named(n: u32, name: &str, put: &mut impl FnMut(Frame)) {
         LookupAnswer { name: said(), kind: "A".into(), ttl: 900, data: ip.to_string().into() },
     ];
     let dns = |response, answers| {
-        Message::Dns(DnsMessage {
-            id: 1,
-            response,
-            name: said(),
-            kind: said(),
-            code: said(),
-            answers,
-        })
+        Message::Dns(DnsMessage { id: 1, response, name: said(), kind: said(), code: said(), answers })
     };
     say(8 * SECOND, server, true, dns(false, Vec::new()));
     say(9 * SECOND, server, false, dns(true, answers));

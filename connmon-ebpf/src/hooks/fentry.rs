@@ -6,7 +6,7 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 use super::transfer::{
     accepted, asks, connected, connecting, named, names, tcp_sent, udp_received, udp_sent,
 };
-use crate::account::datagrams_end;
+use crate::ledger::account::datagrams_end;
 use crate::maps::{is_off, setting};
 use crate::redundant::{claims_event, copies};
 use crate::sock;

@@ -4,7 +4,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, proto};
 
-use crate::account::Direction;
+use crate::ledger::direction::Direction;
 use crate::nat;
 use crate::sock::{self, number};
 

@@ -7,8 +7,9 @@ use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto};
 
 use super::process::describe;
 
-use crate::account::{NewEntry, create};
-use crate::identity::{self, is_at, retire};
+use crate::ledger::account::create;
+use crate::ledger::entry::NewEntry;
+use crate::ledger::identity::{self, is_at, retire};
 use crate::maps::{OLDER, SOCKS, offset};
 use crate::sock::{self, get, peek};
 use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};

@@ -9,8 +9,8 @@ use connmon_ebpf::Addr;
 use super::transfer::{
     accepted, asks, connected, connecting, named, names, sent_with_syn, udp_received, udp_sent, written,
 };
-use crate::account::datagrams_end;
 use crate::calls::{self, Call};
+use crate::ledger::account::datagrams_end;
 use crate::maps::{is_off, setting};
 use crate::sock;
 use crate::task::thread;

@@ -5,13 +5,17 @@ use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{SockEntry, blind, flag, proto, stat};
 
 use super::transfer::diverted;
-use crate::account::{Direction, NewEntry, create, now, release, tcp_entry, unseen};
-use crate::attempt;
-use crate::identity::{self, displace, evict, is_stream, retire};
-use crate::maps::{SOCKS, count, is_before, is_blind, may_straddle};
-use crate::pool;
+use crate::blind::is_blind;
+use crate::ledger::account::{create, tcp_entry, unseen};
+use crate::ledger::attempt;
+use crate::ledger::direction::{Direction, now};
+use crate::ledger::entry::NewEntry;
+use crate::ledger::identity::{self, displace, evict, is_stream, retire};
+use crate::ledger::pool;
+use crate::ledger::release::release;
+use crate::ledger::shares::{add, own};
+use crate::maps::{SOCKS, count, is_before, may_straddle};
 use crate::redundant::{begin_anew, claims_event, copies, has_redundant_programs, mark_made, seen};
-use crate::shares::{add, own};
 use crate::sock;
 
 // TCP states, include/net/tcp_states.h.

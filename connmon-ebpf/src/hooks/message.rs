@@ -6,18 +6,14 @@
 use connmon_ebpf::{Addr, flag, proto};
 
 use super::transfer::diverted;
-use crate::account::{
-    Direction, NewEntry, datagram_slow, datagrams_end, direction, is_current, moved, send_failed,
-};
 use crate::calls::{self, Call};
+use crate::ledger::account::{datagram_slow, datagrams_end, direction, moved, send_failed};
+use crate::ledger::direction::Direction;
+use crate::ledger::entry::{NewEntry, is_current};
+use crate::ledger::shares::add;
 use crate::maps::{SOCKS, offset};
-use crate::shares::add;
-use crate::sock::{self, get};
+use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK, get};
 use crate::task::thread;
-
-// include/linux/socket.h
-pub const MSG_PEEK: i32 = 0x2;
-pub const MSG_ERRQUEUE: i32 = 0x2000;
 
 /// Whether a socket's class is counted here.
 #[inline(always)]

@@ -14,7 +14,7 @@ use connmon_ebpf::{
 
 use super::header::Header;
 use super::opening::{self, Opening};
-use crate::account::{Direction, now};
+use crate::ledger::direction::{Direction, now};
 use crate::maps::{EVENTS, count, setting};
 use crate::ring::{is_half_full, wakeup};
 use crate::sock::{self, AF_INET};

@@ -7,7 +7,7 @@ use connmon_ebpf::{
     ARGS_LEN, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, ExecRecord, NAME_LEN, PATH_LEN, TaskRecord, kind, stat,
 };
 
-use crate::account::now;
+use crate::ledger::direction::now;
 use crate::maps::{EVENTS, count, offset};
 use crate::redundant::{claims_event, copies};
 use crate::ring::wakeup;

@@ -8,12 +8,12 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto};
 
-use super::message::{self, MSG_ERRQUEUE, MSG_PEEK};
+use super::message;
 use super::transfer::{diverted, layered_received, tcp_sent};
-use crate::identity::{self, retire};
+use crate::ledger::identity::{self, retire};
 use crate::maps::{SOCKS, setting};
 use crate::redundant::{claims_event, copies};
-use crate::sock;
+use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK};
 use crate::task::thread;
 
 /// The bits of [`proto`]'s values that are the protocol's number, but for packet sockets.

@@ -2,16 +2,18 @@
 
 use connmon_ebpf::{Addr, blind, flag, proto};
 
-use super::message::{MSG_ERRQUEUE, MSG_PEEK};
-use crate::account::{Direction, NewEntry, create, datagram, now, send_failed, tcp_entry};
-use crate::attempt;
+use crate::blind::is_blind;
 use crate::calls::{self, Call};
-use crate::identity::{self, evict};
-use crate::maps::{SOCKS, is_blind, may_straddle, offset};
-use crate::pool;
+use crate::ledger::account::{create, datagram, send_failed, tcp_entry};
+use crate::ledger::attempt;
+use crate::ledger::direction::{Direction, now};
+use crate::ledger::entry::NewEntry;
+use crate::ledger::identity::{self, evict};
+use crate::ledger::pool;
+use crate::ledger::shares::{add, own};
+use crate::maps::{SOCKS, may_straddle, offset};
 use crate::requested;
-use crate::shares::{add, own};
-use crate::sock;
+use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK};
 use crate::task::thread;
 
 /// A call handed `bytes` to a TCP socket.

@@ -2,56 +2,23 @@
 //! lets pass.
 //!
 //! A packet can come before its connection has an entry: the first datagram of a flow, the handshake that a listening
-//! socket takes in. It waits in `PENDING` for the entry.
+//! socket takes in. It waits for the entry in `pending`.
 
-use aya_ebpf::bindings::{__sk_buff, BPF_NOEXIST, bpf_sock};
+use aya_ebpf::bindings::{__sk_buff, bpf_sock};
 use aya_ebpf::helpers::bpf_get_current_task;
-use aya_ebpf::macros::{cgroup_skb, map};
-use aya_ebpf::maps::LruHashMap;
+use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
 use super::header::Header;
 use super::payload;
-use crate::account::{Direction, is_current};
 use crate::calls::{self, Call};
+use crate::ledger::direction::Direction;
+use crate::ledger::entry::is_current;
+use crate::ledger::pending;
+use crate::ledger::pool;
 use crate::maps::{FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
-use crate::pool;
 use crate::sock::{self, get, number};
-
-/// What a packet is known by before its connection is.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct PendingKey {
-    remote: Addr,
-    local_port: u16,
-    proto: u16,
-}
-
-/// Packets that are waiting for an entry. What nobody ever asks for makes room by itself.
-#[map]
-static PENDING: LruHashMap<PendingKey, Wire> = LruHashMap::with_max_entries(16_384, 0);
-
-/// Takes what waited for a connection.
-#[inline(never)]
-pub fn take_pending(entry: *mut SockEntry) -> u64 {
-    if !is_counting() {
-        return 0;
-    }
-    // SAFETY: a valid pointer into a map value.
-    let key = unsafe {
-        PendingKey { remote: (*entry).remote, local_port: (*entry).local.port, proto: (*entry).proto }
-    };
-    if let Some(pending) = PENDING.get_ptr(key) {
-        // SAFETY: valid pointers into map values; packets may be counted at the same time.
-        unsafe {
-            add(&raw mut (*entry).wire, Direction::Tx, (*pending).tx_packets, (*pending).tx_bytes);
-            add(&raw mut (*entry).wire, Direction::Rx, (*pending).rx_packets, (*pending).rx_bytes);
-        }
-        let _ = PENDING.remove(key);
-    }
-    0
-}
 
 /// A packet leaves a socket.
 #[cgroup_skb(egress)]
@@ -90,7 +57,7 @@ fn packet(ctx: &SkBuffContext, way: Direction) {
     if let (Some(entry), true, true) = (entry, is_stream, segments.is_one()) {
         if !payload::may_tell(ctx, entry, way, len) {
             // SAFETY: a valid pointer into a map value.
-            return add(unsafe { &raw mut (*entry).wire }, way, 1, u64::from(len));
+            return pending::add(unsafe { &raw mut (*entry).wire }, way, 1, u64::from(len));
         }
     }
     let Some(header) = Header::read(ctx, way) else {
@@ -112,9 +79,11 @@ fn packet(ctx: &SkBuffContext, way: Direction) {
     payload::look_at(ctx, sk, entry, is_stream, &header, way, len);
     match entry {
         // SAFETY: a valid pointer into a map value.
-        Some(entry) => add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
+        Some(entry) => pending::add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
         // Those of a socket that gets no entry would wait for ever.
-        None if is_counted && !pool::is_noted(sk) => add_to_pending(&header, way, packets, bytes),
+        None if is_counted && !pool::is_noted(sk) => {
+            pending::keep(&header.remote, header.local.port, header.proto, way, packets, bytes)
+        }
         None => {}
     }
 }
@@ -199,47 +168,6 @@ fn name(sk: u64, remote: Addr) {
             },
             None => {
                 calls::put_early(thread, &Call { sk, arg: 0, remote, extra: 0 });
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn add_to_pending(header: &Header, way: Direction, packets: u64, bytes: u64) {
-    if !is_counting() {
-        return;
-    }
-    let key = PendingKey { remote: header.remote, local_port: header.local.port, proto: header.proto };
-    if PENDING.get_ptr(key).is_none() {
-        let empty = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
-        let _ = PENDING.insert(key, empty, u64::from(BPF_NOEXIST));
-    }
-    if let Some(pending) = PENDING.get_ptr_mut(key) {
-        add(pending, way, packets, bytes);
-    }
-}
-
-/// Whether packets are counted; else they are only looked at for names.
-#[inline(always)]
-fn is_counting() -> bool {
-    setting(|s| unsafe { &raw const (*s).wire }) != 0
-}
-
-#[inline(always)]
-fn add(wire: *mut Wire, way: Direction, packets: u64, bytes: u64) {
-    if !is_counting() {
-        return;
-    }
-    // SAFETY: a valid pointer into a map value; the adds are atomic.
-    unsafe {
-        match way {
-            Direction::Tx => {
-                add_to(&raw mut (*wire).tx_packets, packets);
-                add_to(&raw mut (*wire).tx_bytes, bytes);
-            }
-            Direction::Rx => {
-                add_to(&raw mut (*wire).rx_packets, packets);
-                add_to(&raw mut (*wire).rx_bytes, bytes);
             }
         }
     }

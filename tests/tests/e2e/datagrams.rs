@@ -202,8 +202,12 @@ pub fn unasked() -> Result<Played> {
     }
     drop(client);
     Ok(Played::by_us(move |recording| {
-        let mine: Vec<&Record> =
-            recording.records()?.iter().filter(|record| record.local.port == port).collect();
+        // Another scene of this recording may have had the port before.
+        let is_mine = |record: &&Record| {
+            record.local.port == port
+                && record.process.as_ref().is_some_and(|process| process.pid == std::process::id())
+        };
+        let mine: Vec<&Record> = recording.records()?.iter().filter(is_mine).collect();
         let sum = |of: fn(&Record) -> u64| mine.iter().map(|record| of(record)).sum::<u64>();
         let moved = (sum(|record| record.tx_bytes), sum(|record| record.rx_bytes));
         let all = expected.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));

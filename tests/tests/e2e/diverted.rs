@@ -188,8 +188,12 @@ fn found_by_what_was_asked(recording: &Recording, asked: SocketAddrV4) -> Result
 /// A socket that is not connected sent five bytes to an address that stands for another one, and got eight from there: they are
 /// counted once, with the packets that they were, or without any where those cannot be told to be theirs.
 fn sends_led(records: &[Record], port: u16, at: SocketAddrV4, asked: &Option<(String, u16)>) -> Result<()> {
-    let mine: Vec<_> =
-        records.iter().filter(|record| record.proto == Proto::Udp && record.local.port == port).collect();
+    // Another scene of this recording may have had the port before.
+    let is_mine = |record: &&Record| {
+        let is_ours = record.process.as_ref().is_some_and(|process| process.pid == std::process::id());
+        record.proto == Proto::Udp && record.local.port == port && is_ours
+    };
+    let mine: Vec<_> = records.iter().filter(is_mine).collect();
     let moved = mine.iter().fold((0, 0), |sum, record| (sum.0 + record.tx_bytes, sum.1 + record.rx_bytes));
     ensure!(moved == (5, 8), "sent and received {moved:?}: {mine:#?}");
     for record in &mine {

@@ -8,10 +8,11 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use connmon_ebpf::{Addr, FlowKey, SockEntry, flag, proto, stat};
 
-use crate::account::{Direction, NewEntry, create_flow, unattributed};
+use super::direction::{Direction, unattributed};
+use super::entry::{NewEntry, create_flow};
+use super::quota;
+use super::shares;
 use crate::maps::{FLOWS, SOCKS, add_to_half, count, epoch};
-use crate::quota;
-use crate::shares;
 use crate::sock;
 
 /// What is remembered of a socket.

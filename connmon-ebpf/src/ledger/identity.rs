@@ -5,7 +5,7 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{SockEntry, flag, proto, stat};
 
-use crate::account::release;
+use super::release::release;
 use crate::maps::{LOCKS, SOCKS, count};
 use crate::sock::{self, AF_INET, Common};
 

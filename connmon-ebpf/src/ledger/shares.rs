@@ -4,9 +4,9 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, quota, stat};
 
-use crate::account::{Direction, unattributed};
+use super::direction::{Direction, unattributed};
+use super::quota::{may_have, place, took};
 use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, add_to_half, count, setting};
-use crate::quota::{may_have, place, took};
 use crate::task::{Current, name_of};
 
 /// Adds one call's bytes to a share.

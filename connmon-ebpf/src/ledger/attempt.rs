@@ -5,11 +5,12 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use connmon_ebpf::{Addr, flag, proto, quota, stat};
 
-use crate::account::{NewEntry, create_own, release};
-use crate::identity::{STUCK, displace};
+use super::entry::{NewEntry, create_own};
+use super::identity::{STUCK, displace};
+use super::quota::{gave_back, may_have, took, user};
+use super::release::release;
+use super::shares::own;
 use crate::maps::count;
-use crate::quota::{gave_back, may_have, took, user};
-use crate::shares::own;
 
 /// What is known of an attempt.
 #[repr(C)]

@@ -1,0 +1,150 @@
+//! How an entry begins.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use aya_ebpf::maps::HashMap;
+use connmon_ebpf::{Addr, FlowKey, SockEntry, flag, kind, proto, quota, stat};
+
+use super::direction::now;
+use super::pending::take_pending;
+use super::quota::{lacks_notes, made, took, user};
+use super::template::Template;
+use crate::maps::{FLOWS, OLDER, SOCKS, STATS, add_to, count, epoch, in_snapshot, may_go_on};
+use crate::requested;
+use crate::sock;
+
+/// An id that no other entry of this recording has: CPU (Linux has 8192 at most), a count on that CPU, and bits of the clock,
+/// because an interrupt between the add and the read can make two entries see the same count.
+#[inline(always)]
+fn next_id(time: u64) -> u64 {
+    // SAFETY: the helper only returns a number.
+    let cpu = u64::from(unsafe { bpf_get_smp_processor_id() });
+    let Some(counter) = STATS.get_ptr_mut(stat::IDS) else { return 0 };
+    add_to(counter, 1);
+    // SAFETY: a valid pointer into a map value.
+    let n = unsafe { core::ptr::read_volatile(counter) };
+    (cpu << 51) | ((n & ((1 << 35) - 1)) << 16) | (time & ((1 << 16) - 1))
+}
+
+/// What a new entry starts with.
+pub struct NewEntry {
+    /// `struct sock`.
+    pub sk: u64,
+    /// The socket's entry for a flow, else 0.
+    pub parent: u64,
+    /// IPPROTO_*.
+    pub proto: u16,
+    /// [`flag`] bits.
+    pub flags: u32,
+    /// The other end.
+    pub remote: Addr,
+    /// Bytes delivered before (TCP).
+    pub delivered: u64,
+}
+
+/// Describes a connection as it begins, in a template. Every field that any of them sets is set; the rest is zero for all.
+#[inline(always)]
+fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
+    let is_pool = new.flags & flag::POOL != 0;
+    // SAFETY: a valid pointer into a map value that only the caller uses.
+    unsafe {
+        (*entry).kind = kind::SOCK;
+        (*entry).id = id;
+        (*entry).parent = new.parent;
+        (*entry).opened_ns = now();
+        (*entry).remote = new.remote;
+        // Of many sockets. Where their packets would be counted, it is not known yet whose they are.
+        (*entry).wire_unknown = u8::from(is_pool);
+        (*entry).local = Addr { ip: [0; 4], port: 0, family: 0 };
+        if !is_pool {
+            (*entry).local = sock::local(new.sk, new.remote.family);
+        }
+        if !matches!(new.proto, proto::TCP | proto::UDP | proto::MPTCP) {
+            // What stands there is the protocol's number, or an identifier.
+            (*entry).local.port = 0;
+        }
+        (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
+        (*entry).user = user(new.sk) as u16;
+        if new.parent == 0 && new.proto != proto::TCP && lacks_notes(u32::from((*entry).user)) {
+            // It may have been in the pool, without a note.
+            (*entry).flags |= flag::BEGIN_UNSEEN;
+        }
+        (*entry).mark = 0;
+        if new.proto != proto::TCP && new.parent == 0 {
+            (*entry).mark = sock::inode(new.sk);
+        }
+        (*entry).proto = new.proto;
+        (*entry).netns = sock::netns(new.sk);
+        (*entry).delivered = new.delivered;
+        let is_adopted = new.flags & flag::PREEXISTING != 0 && new.proto == proto::TCP;
+        (*entry).write_seq = if ages(new.proto) { epoch() } else { 0 };
+        if is_adopted {
+            (*entry).write_seq = sock::write_seq(new.sk);
+        }
+        (*entry).has_write_seq = u8::from(is_adopted);
+    }
+}
+
+/// Whether flows of a protocol end by a pause: a TCP or MPTCP socket has one remote and ends with it, and a packet socket has none.
+#[inline(always)]
+fn ages(proto: u16) -> bool {
+    !matches!(proto, proto::TCP | proto::MPTCP | proto::PACKET)
+}
+
+/// Whether what a socket exchanges with the remote of its own entry belongs into that: once the epoch has been raised, it goes
+/// to `FLOWS` like everything else.
+#[inline(always)]
+pub fn is_current(entry: *mut SockEntry) -> bool {
+    // SAFETY: a valid pointer into a map value; both are set once.
+    unsafe { (*entry).write_seq == epoch() || !ages((*entry).proto) }
+}
+
+/// Whether a socket of datagrams may have talked to the same remote before the recording.
+#[inline(always)]
+fn is_older(new: &NewEntry) -> bool {
+    new.proto != proto::TCP
+        && new.flags & flag::POOL == 0
+        && (!ages(new.proto) || may_go_on(now()))
+        && (in_snapshot() || OLDER.get_ptr(new.sk).is_some())
+}
+
+/// Inserts an entry. It is whole from the moment when others can find it: they add to it, let it go and copy it at once, from other
+/// CPUs and from tasks that run while this one is preempted, and nothing that they write is written over.
+#[inline(always)]
+fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &NewEntry) -> Option<*mut SockEntry> {
+    let template = Template::take()?;
+    fill(template.entry, next_id(now()), new);
+    // SAFETY: a valid pointer into a map value that only this program uses.
+    let result = map.insert(key, unsafe { &*template.entry }, u64::from(BPF_NOEXIST));
+    template.give_back();
+    let entry = map.get_ptr_mut(key);
+    if let (Some(entry), Ok(())) = (entry, result) {
+        if new.parent == 0 {
+            // SAFETY: a valid pointer into a map value; it is set once.
+            took(quota::SOCKS, u32::from(unsafe { (*entry).user }));
+        }
+        take_pending(entry);
+    }
+    entry
+}
+
+/// Inserts an entry for a socket, whatever its user has already; one that is there stays and is returned.
+#[inline(never)]
+pub fn create_own(new: &NewEntry) -> Option<*mut SockEntry> {
+    let entry = insert(&SOCKS, &new.sk, new);
+    if let (Some(entry), true) = (entry, new.flags & flag::OUTBOUND != 0) {
+        requested::report_if_diverted(new.sk, entry);
+    }
+    entry
+}
+
+/// Inserts an entry for a further remote of a datagram socket.
+#[inline(never)]
+pub fn create_flow(key: &FlowKey, new: &NewEntry) -> Option<*mut SockEntry> {
+    let entry = insert(&FLOWS, key, new);
+    if entry.is_some() {
+        made();
+    }
+    count(if entry.is_none() { stat::FLOWS_FULL } else { stat::FLOWS_MADE }, 1);
+    entry
+}

@@ -1,0 +1,85 @@
+//! Packets of which the connection has no entry yet: they wait for it, by its two ends.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::LruHashMap;
+use connmon_ebpf::{Addr, SockEntry, Wire};
+
+use super::direction::Direction;
+use crate::maps::{add_to, setting};
+
+/// What a packet is known by before its connection is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct PendingKey {
+    remote: Addr,
+    local_port: u16,
+    proto: u16,
+}
+
+/// Packets that are waiting for an entry. What nobody ever asks for makes room by itself.
+#[map]
+static PENDING: LruHashMap<PendingKey, Wire> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Takes what waited for a connection.
+#[inline(never)]
+pub fn take_pending(entry: *mut SockEntry) -> u64 {
+    if !is_counting() {
+        return 0;
+    }
+    // SAFETY: a valid pointer into a map value.
+    let key = unsafe {
+        PendingKey { remote: (*entry).remote, local_port: (*entry).local.port, proto: (*entry).proto }
+    };
+    if let Some(pending) = PENDING.get_ptr(key) {
+        // SAFETY: valid pointers into map values; packets may be counted at the same time.
+        unsafe {
+            add(&raw mut (*entry).wire, Direction::Tx, (*pending).tx_packets, (*pending).tx_bytes);
+            add(&raw mut (*entry).wire, Direction::Rx, (*pending).rx_packets, (*pending).rx_bytes);
+        }
+        let _ = PENDING.remove(key);
+    }
+    0
+}
+
+/// Keeps a packet for the connection that it is known by.
+#[inline(always)]
+pub fn keep(remote: &Addr, local_port: u16, proto: u16, way: Direction, packets: u64, bytes: u64) {
+    if !is_counting() {
+        return;
+    }
+    let key = PendingKey { remote: *remote, local_port, proto };
+    if PENDING.get_ptr(key).is_none() {
+        let empty = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
+        let _ = PENDING.insert(key, empty, u64::from(BPF_NOEXIST));
+    }
+    if let Some(pending) = PENDING.get_ptr_mut(key) {
+        add(pending, way, packets, bytes);
+    }
+}
+
+/// Whether packets are counted; else they are only looked at for names.
+#[inline(always)]
+pub fn is_counting() -> bool {
+    setting(|s| unsafe { &raw const (*s).wire }) != 0
+}
+/// Adds packets to what a connection has.
+#[inline(always)]
+pub fn add(wire: *mut Wire, way: Direction, packets: u64, bytes: u64) {
+    if !is_counting() {
+        return;
+    }
+    // SAFETY: a valid pointer into a map value; the adds are atomic.
+    unsafe {
+        match way {
+            Direction::Tx => {
+                add_to(&raw mut (*wire).tx_packets, packets);
+                add_to(&raw mut (*wire).tx_bytes, bytes);
+            }
+            Direction::Rx => {
+                add_to(&raw mut (*wire).rx_packets, packets);
+                add_to(&raw mut (*wire).rx_bytes, bytes);
+            }
+        }
+    }
+}
