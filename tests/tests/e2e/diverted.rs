@@ -190,7 +190,7 @@ fn found_by_what_was_asked(recording: &Recording, asked: SocketAddrV4) -> Result
 fn sends_led(records: &[Record], port: u16, at: SocketAddrV4, asked: &Option<(String, u16)>) -> Result<()> {
     // Another scene of this recording may have had the port before.
     let is_mine = |record: &&Record| {
-        let is_ours = record.process.as_ref().is_some_and(|process| process.pid == std::process::id());
+        let is_ours = record.process.as_ref().is_some_and(|owner| owner.pid == process::id());
         record.proto == Proto::Udp && record.local.port == port && is_ours
     };
     let mine: Vec<_> = records.iter().filter(is_mine).collect();
