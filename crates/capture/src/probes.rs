@@ -22,6 +22,9 @@ use programs::{AttachPoint, BIRTH, COMMON, FENTRY, KPROBE, NESTED, Probe, TRACEP
 mod kernel;
 mod programs;
 
+/// Notes of calls in each half of their room, at least.
+const MIN_CALLS: u32 = 128;
+
 /// What is lacking before Linux 6.17.
 const NOT_ASKED: &str = "where BPF programs lead a connect or a datagram to another address, the one that was asked for is not seen: this kernel runs \
                          no program before them";
@@ -183,7 +186,8 @@ fn attach_one(
     let preemptible = preemption.tracepoints || (preemption.kernel && backend == Backend::Fentry);
     let copies = if preemptible { MAX_COPIES } else { 1 };
     let (shares, overflow) = ((options.max_connections / 4).max(1), (options.max_connections / 2).max(1));
-    let calls = (options.max_connections / 16).clamp(1, MAX_CALLS);
+    // A thread that waits in a call has a note as long, and there may be far more of them than sockets change hands.
+    let calls = (options.max_connections / 16).clamp(MIN_CALLS, MAX_CALLS);
     let settings = Settings {
         accept_return: btf.parameters("inet_csk_accept").unwrap_or(0),
         copies,

@@ -64,8 +64,8 @@ pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) ->
     stage.finish()
 }
 
-/// A user has so many connections open, both ends of each, some sockets of datagrams, one that half as many processes use, and half
-/// as many threads that have sent; beside him another user makes a few of all but threads.
+/// A user has so many connections open, both ends of each, some sockets of datagrams, one that half as many processes use, and as
+/// many threads that have sent; beside him another user makes a few of all but threads.
 pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let _netns = Netns::enter()?;
     let case = case();
@@ -82,7 +82,7 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
     let scatterers = [start("scatterer", &[&few], Some(GREEDY))?, start("scatterer", &[&few], Some(MODEST))?];
     let half = (connections / 2).to_string();
     let sharers = [start("sharer", &[&half], Some(GREEDY))?, start("sharer", &[&few], Some(MODEST))?];
-    let throng = start("throng", &[&half], Some(GREEDY))?;
+    let throng = start("throng", &[&many], Some(GREEDY))?;
     for sharer in sharers {
         stage.tell(sharer, "go")?;
         stage.end(sharer)?;
