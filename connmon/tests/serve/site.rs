@@ -5,14 +5,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use connmon_fixtures::rows::{self, START};
 use connmon_live::Update;
 use connmon_live::attach::AttachError;
 use connmon_live::update::{FORMAT, Snapshot};
 use connmon_live::web::{ServeError, Server, Settings, Token};
 use connmon_record::rows::{ConnectionRow, ProcessRow, TrafficRow};
-use connmon_record::{Direction, Endpoint, Facts, LossCounters, Process, ProcessId, Proto, Run, Timestamp};
+use connmon_record::{Direction, Endpoint, Facts, Process, ProcessId, Proto, Run, Timestamp};
 
-pub const START: i64 = 1_780_000_000_000_000_000;
 /// Longer than any answer takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -98,28 +98,7 @@ pub fn settings() -> Settings {
 }
 
 pub fn snapshot() -> Update {
-    let run = Run {
-        id: 3,
-        host: "<script>alert(1)</script>".into(),
-        boot_id: "boot".into(),
-        kernel: "6.12".into(),
-        tool_version: "0".into(),
-        object_sha256: "0".into(),
-        backend: "fentry".into(),
-        backend_notes: vec![],
-        geo: vec![],
-        location: None,
-        started: Timestamp(START),
-        ended: None,
-        last_flush: Timestamp(START),
-        going_on: true,
-        completeness: LossCounters::default(),
-        gaps: vec![],
-        clock_steps: Vec::new(),
-        left_out: None,
-        rules: vec![],
-        lists: vec![],
-    };
+    let run = Run { host: "<script>alert(1)</script>".into(), ..rows::run() };
     Update {
         run: Some(Box::new(run)),
         snapshot: Some(Snapshot { first: true, last: true, missed: 0, forgotten: 0 }),

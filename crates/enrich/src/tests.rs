@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use connmon_filter::Filter;
+use connmon_fixtures::rows::start;
 use connmon_record::{Coordinates, Direction, Endpoint, Facts, GeoDatabase, Proto, Run, Timestamp};
 
 fn geo() -> (tempfile::TempDir, Geo) {
@@ -16,30 +17,12 @@ fn geo() -> (tempfile::TempDir, Geo) {
     (folder, geo)
 }
 
-fn start() -> connmon_record::frame::Start {
-    connmon_record::frame::Start {
-        host: "host".into(),
-        boot_id: "boot".into(),
-        kernel: "6.12".into(),
-        tool_version: "0".into(),
-        object_sha256: "0".into(),
-        backend: "kprobe".into(),
-        backend_notes: Vec::new(),
-        wire: true,
-        names: true,
-        idle_ns: 0,
-        clock_offset_ns: 0,
-        started_ns: 0,
-        users: Vec::new(),
-    }
-}
-
 #[test]
 fn a_host_stands_where_it_is_told_to() {
     let at = Coordinates::new(53.5, 10.0).unwrap();
     let configured = HostLocation { label: "rack".into(), at, source: "given".into(), country_only: false };
     let mut enricher = Enricher::new(Geo::embedded(), Some(configured.clone()));
-    let mut batch = Batch { start: Some(start()), ..Batch::default() };
+    let mut batch = Batch { start: Some(start(0)), ..Batch::default() };
     enricher.complete(&mut batch);
     assert_eq!((batch.location, batch.geo.len()), (Some(configured), 1));
     let mut later = Batch::default();
@@ -107,7 +90,7 @@ fn stored(
     geo: Geo,
     rows: Vec<connmon_record::rows::ConnectionRow>,
 ) -> (Vec<Value>, Vec<Run>) {
-    let mut batch = Batch { start: Some(start()), connections: rows, ..Batch::default() };
+    let mut batch = Batch { start: Some(start(0)), connections: rows, ..Batch::default() };
     Enricher::new(geo, None).complete(&mut batch);
     connmon_store::Writer::open(path).unwrap().write(&batch).unwrap();
     let store = connmon_store::Store::open(path).unwrap();

@@ -8,35 +8,9 @@ use std::time::Duration;
 use super::attach::{AttachError, connect};
 use super::broadcaster::{BroadcasterError, Socket};
 use super::{LiveState, Update};
-use connmon_fixtures::rows::{START, connection, process, traffic};
+use connmon_fixtures::rows::{START, connection, process, run, traffic};
 use connmon_record::rows::{ConnectionRow, NameRow};
-use connmon_record::{End, Facts, Run, Timestamp};
-
-/// A recording without anything.
-pub(super) fn run() -> Run {
-    Run {
-        id: 3,
-        host: "host".into(),
-        boot_id: "boot".into(),
-        kernel: "6.12".into(),
-        tool_version: "0".into(),
-        object_sha256: "0".into(),
-        backend: "fentry".into(),
-        backend_notes: vec![],
-        geo: vec![],
-        location: None,
-        started: Timestamp(START),
-        ended: None,
-        last_flush: Timestamp(START),
-        going_on: true,
-        completeness: connmon_record::LossCounters::default(),
-        gaps: vec![],
-        clock_steps: Vec::new(),
-        left_out: None,
-        rules: vec![],
-        lists: vec![],
-    }
-}
+use connmon_record::{End, Facts, Timestamp};
 
 pub(super) fn first() -> Update {
     Update {

@@ -22,21 +22,9 @@ use connmon_record::{CUT_OFF, Timestamp};
 use connmon_track::Tracker;
 
 fn start(tracker: &mut Tracker, seconds: u64) {
-    tracker.feed(Frame::Start(Box::new(Start {
-        host: "host".into(),
-        boot_id: "boot".into(),
-        kernel: "6.12".into(),
-        tool_version: "0".into(),
-        object_sha256: "0".into(),
-        backend: "kprobe".into(),
-        backend_notes: vec!["fentry: refused".into()],
-        wire: true,
-        names: true,
-        idle_ns: 0,
-        clock_offset_ns: 0,
-        started_ns: seconds * 1_000_000_000,
-        users: vec![],
-    })));
+    let start =
+        Start { backend_notes: vec!["fentry: refused".into()], ..connmon_fixtures::rows::start(seconds) };
+    tracker.feed(Frame::Start(Box::new(start)));
 }
 
 /// A recording with a connection that is open and one that is over.

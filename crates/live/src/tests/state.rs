@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::{closed, first, run};
+use super::{closed, first};
 use crate::event::EventKind;
 use crate::rate_window::Rate;
 use crate::update::{LiveTotals, Snapshot};
 use crate::{LiveState, Update};
-use connmon_fixtures::rows::{START, connection, process, traffic};
+use connmon_fixtures::rows::{START, connection, process, run, traffic};
 use connmon_record::rows::{ConnectionRow, ProcessRow, TrafficRow};
 use connmon_record::{End, Run, Timestamp, Untrusted};
 

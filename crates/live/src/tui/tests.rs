@@ -312,7 +312,7 @@ fn rates_and_totals_are_those_of_the_board() {
 fn losses_are_said() {
     let mut app = app(options());
     assert!(shown(&mut app, 80, 24).contains("nothing lost"));
-    let mut run = crate::tests::run();
+    let mut run = connmon_fixtures::rows::run();
     run.completeness.lost_events = 12;
     let totals = LiveTotals { unseen: 7, ..LiveTotals::default() };
     app.update(&Update { run: Some(Box::new(run)), totals, ..told(&[], at(31)) });

@@ -182,7 +182,7 @@ fn processes() -> Vec<ProcessRow> {
 
 /// Everything until 28 s.
 pub fn first() -> Update {
-    let mut run = crate::tests::run();
+    let mut run = connmon_fixtures::rows::run();
     run.host = "kestrel".into();
     run.location = Some(HostLocation {
         label: "Berlin".into(),
