@@ -40,6 +40,7 @@ fn run() -> Run {
         gaps: vec![],
         clock_steps: Vec::new(),
         left_out: None,
+        pruned: None,
         rules: Vec::new(),
         lists: Vec::new(),
     }

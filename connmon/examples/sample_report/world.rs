@@ -216,6 +216,7 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         gaps: if lossy { vec![gap] } else { Vec::new() },
         clock_steps: Vec::new(),
         left_out: None,
+        pruned: None,
         rules: Vec::new(),
         lists: Vec::new(),
     }

@@ -17,7 +17,7 @@ pub struct AuditArgs {
     /// Show the first N groups; the others are summed into one row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
-    /// Sort order; numbers from high to low [default: bytes; name for day and hour]
+    /// Sort order; numbers from high to low [default: bytes; name for month, day and hour]
     #[arg(long, value_enum)]
     pub sort: Option<GroupSortArg>,
     /// Output format
@@ -55,6 +55,8 @@ pub enum GroupByArg {
     Label,
     /// Each port of a service: the remote port of outbound connections, the local one of inbound ones
     Port,
+    /// Each month, in UTC: bytes count when they were moved, a connection when it was opened
+    Month,
     /// Each day, in UTC: bytes count when they were moved, a connection when it was opened
     Day,
     /// Each hour, in UTC: bytes count when they were moved, a connection when it was opened
@@ -91,6 +93,7 @@ impl From<GroupByArg> for audit::GroupBy {
             GroupByArg::Org => Self::Org,
             GroupByArg::Label => Self::Label,
             GroupByArg::Port => Self::Port,
+            GroupByArg::Month => Self::Month,
             GroupByArg::Day => Self::Day,
             GroupByArg::Hour => Self::Hour,
         }

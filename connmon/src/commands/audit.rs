@@ -62,6 +62,7 @@ fn read(args: &cli::AuditArgs, selection: &Selection, filter: &Filter) -> Result
         builder.add(run, connection);
         Ok::<(), StoreError>(())
     })?;
+    store.for_each_sum(|key, figures| builder.add_sum(key, figures))?;
     store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;
     let sort = args.sort.map_or(audit::GroupSort::usual(by[0]), Into::into);
     let top = args.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX));

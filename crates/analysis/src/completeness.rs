@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::HostInternal;
 use super::selection::{Selection, Window};
-use connmon_record::{ClockStep, Run};
+use connmon_record::{ClockStep, Pruned, Run, Timestamp};
 
 pub use coverage::Coverage;
 pub use words::clock as clock_words;
@@ -23,6 +23,8 @@ pub enum Verdict {
     CutOff,
     /// Nothing is known to be missing where it was recorded, but a part of the time that was asked for was not.
     Partial,
+    /// Nothing is known to have been missing when it was recorded, but details of a part of this time were pruned since.
+    Pruned,
     /// Nothing is known to be missing from the record, but this view of it lacks what only the store has.
     Excerpt,
     /// Something is missing; the statements say what.
@@ -32,6 +34,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether nothing is known to be missing from what was recorded of the time that was asked for.
+    fn is_nothing_missing(self) -> bool {
+        matches!(self, Self::Complete | Self::Unfinished | Self::CutOff)
+    }
+
     /// In a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -39,6 +46,7 @@ impl Verdict {
             Self::Unfinished => "This record is complete so far; a recording has not ended.",
             Self::CutOff => "Nothing is known to be missing, but a recording did not end in order.",
             Self::Partial => "Only a part of the time asked for was recorded.",
+            Self::Pruned => "Details of a part of this time were pruned.",
             Self::Excerpt => "The store has more than is shown here.",
             Self::Incomplete => "This record is incomplete.",
             Self::Nothing => "No part of the time asked for was recorded.",
@@ -105,8 +113,32 @@ pub struct Completeness {
     pub clock_steps: Vec<ClockStep>,
     /// Recordings without an end.
     pub unfinished: Vec<i64>,
+    /// What was pruned of the time that was asked for.
+    pub pruned: Option<Pruned>,
+    /// The verdict if nothing had been pruned.
+    with_details: Verdict,
     /// The sentences, what matters most first.
     pub statements: Vec<Statement>,
+}
+
+/// Up to when details of any of these recordings may have been pruned.
+pub fn pruned_until(runs: &[Run]) -> Timestamp {
+    runs.iter().filter_map(|run| Some(run.pruned?.until)).max().unwrap_or(Timestamp(i64::MIN))
+}
+
+/// What was pruned of these recordings, where their details reached into the time that is asked for.
+fn pruned(runs: &[&Run], selection: &Selection) -> Option<Pruned> {
+    let reaches = |run: &Run, pruned: &Pruned| {
+        selection.since.is_none_or(|since| since < pruned.until)
+            && selection.until.is_none_or(|until| until > run.started)
+    };
+    let each = runs.iter().filter_map(|run| run.pruned.filter(|pruned| reaches(run, pruned)));
+    each.reduce(|sum, one| Pruned {
+        until: sum.until.max(one.until),
+        connections: sum.connections.saturating_add(one.connections),
+        tx_bytes: sum.tx_bytes.saturating_add(one.tx_bytes),
+        rx_bytes: sum.rx_bytes.saturating_add(one.rx_bytes),
+    })
 }
 
 impl Completeness {
@@ -145,7 +177,20 @@ impl Completeness {
         } else {
             Verdict::Complete
         };
-        let mut this = Self { verdict, counters, coverage, clock_steps, unfinished, statements: Vec::new() };
+        let pruned = pruned(&of_time, selection);
+        let with_details = verdict;
+        let verdict =
+            if pruned.is_some() && verdict.is_nothing_missing() { Verdict::Pruned } else { verdict };
+        let mut this = Self {
+            verdict,
+            counters,
+            coverage,
+            clock_steps,
+            unfinished,
+            pruned,
+            with_details,
+            statements: Vec::new(),
+        };
         this.statements = words::statements(&this, &of_time, selection);
         this
     }
@@ -166,6 +211,18 @@ impl Completeness {
         self.statements.sort_by_key(|statement| statement.level);
     }
 
+    /// The figures have the sums of what was pruned; of a `part` of that time they cannot have them.
+    pub fn note_sums(&mut self, part: bool) {
+        let Some(pruned) = &self.pruned else { return };
+        let without = words::pruned(pruned);
+        let with = words::sums(pruned, part);
+        self.statements.iter_mut().filter(|one| **one == without).for_each(|one| one.clone_from(&with));
+        if !part && self.verdict == Verdict::Pruned {
+            self.verdict = self.with_details;
+        }
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
     /// Adds how much is in the sums twice.
     pub fn note_own(&mut self, own: HostInternal) {
         self.statements.extend(words::own(own));
@@ -176,9 +233,7 @@ impl Completeness {
     pub fn note_elsewhere(&mut self, forgotten: u64, unseen: u64) {
         let statements: Vec<_> =
             words::forgotten(forgotten).into_iter().chain(words::unseen(unseen)).collect();
-        let nothing_missing =
-            matches!(self.verdict, Verdict::Complete | Verdict::Unfinished | Verdict::CutOff);
-        if !statements.is_empty() && nothing_missing {
+        if !statements.is_empty() && self.verdict.is_nothing_missing() {
             self.verdict = Verdict::Excerpt;
         }
         self.statements.splice(..0, statements);

@@ -25,6 +25,7 @@ pub struct HostInternal {
 pub struct HostInternalFinder {
     locals: HashSet<IpAddr>,
     remotes: Groups<IpAddr, GroupFigures>,
+    pruned: GroupFigures,
 }
 
 impl HostInternalFinder {
@@ -37,12 +38,18 @@ impl HostInternalFinder {
         *self.remotes.row(remote, |_| GroupFigures::default()) += GroupFigures::of(connection);
     }
 
+    /// Takes connections that were pruned, of which it was known that both ends were here.
+    pub fn add_pruned(&mut self, figures: GroupFigures) {
+        self.pruned += figures;
+    }
+
     /// The sum of those with both ends here.
     pub fn finish(self) -> HostInternal {
-        let Self { locals, remotes } = self;
+        let Self { locals, remotes, pruned } = self;
         let here = |ip: &IpAddr| ip.is_loopback() || locals.contains(ip);
         let all = remotes.finish().into_iter().filter(|(ip, _)| here(ip));
-        let GroupFigures { connections, tx_bytes, rx_bytes, .. } = all.map(|(_, figures)| figures).sum();
+        let GroupFigures { connections, tx_bytes, rx_bytes, .. } =
+            all.map(|(_, figures)| figures).fold(pruned, std::ops::Add::add);
         HostInternal { connections, tx_bytes, rx_bytes }
     }
 }

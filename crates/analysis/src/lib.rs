@@ -33,7 +33,9 @@ use connmon_record::{Connection, Run};
 
 pub use activity::{Activity, Bucket};
 pub use builder::Builder;
-pub use completeness::{ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words};
+pub use completeness::{
+    ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words, pruned_until,
+};
 pub use connmon_record::AddressKind;
 pub use connmon_record::{Service, service_of};
 pub use geo::GeoNotes;

@@ -40,7 +40,9 @@ pub use location::{Coordinates, GeoDatabase, HostLocation, Location};
 pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, ObservedService};
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
-pub use run::{ClockStep, Gap, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, Reconciliation, Run, lacks};
+pub use run::{
+    ClockStep, Gap, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, Pruned, Reconciliation, Run, lacks,
+};
 pub use service::{Service, service_of, service_port};
 pub use text::{display_safe, from_bytes, hex, json_safe, split_args};
 pub use time::{ParseTimeError, Timestamp, Zone, length};

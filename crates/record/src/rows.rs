@@ -39,6 +39,8 @@ pub struct Batch {
     pub reverse: Vec<(Timestamp, AddressNames)>,
     /// Rows of connections that nothing more will be told of, in this recording.
     pub over: Vec<i64>,
+    /// Rows of processes that nothing more will refer to, in this recording.
+    pub past_processes: Vec<i64>,
     /// Counters of the interfaces.
     pub interfaces: Vec<InterfaceSample>,
     /// State of the counters, if it was told.
@@ -70,6 +72,7 @@ impl Batch {
             + of(&self.observed, 64)
             + of(&self.lookups, 512)
             + of(&self.over, 0)
+            + of(&self.past_processes, 0)
             + 128 * (names + interfaces)
     }
 }

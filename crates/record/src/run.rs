@@ -47,6 +47,9 @@ pub struct Run {
     pub clock_steps: Vec<ClockStep>,
     /// What its filter kept out, if it had one.
     pub left_out: Option<LeftOut>,
+    /// Connections whose details were pruned.
+    #[serde(default)]
+    pub pruned: Option<Pruned>,
     /// The rules by which its connections have their labels, in their order.
     pub rules: Vec<Rule>,
     /// The lists of indicators with which its connections were compared.
@@ -102,6 +105,19 @@ impl ClockStep {
     pub fn ahead(&self) -> i64 {
         self.to.0.saturating_sub(self.time.0)
     }
+}
+
+/// Connections of a recording whose details were pruned; their sums stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// They all had ended by then.
+    pub until: Timestamp,
+    /// How many they are.
+    pub connections: u64,
+    /// Application bytes that they sent.
+    pub tx_bytes: u64,
+    /// Application bytes that they received.
+    pub rx_bytes: u64,
 }
 
 /// Connections that a recording left out on purpose.

@@ -55,6 +55,17 @@ impl Timestamp {
         Self(self.0.div_euclid(STEP_NS).saturating_mul(STEP_NS))
     }
 
+    /// The month that it is in, in UTC: from when to before when.
+    pub fn month(self) -> (Self, Self) {
+        let first = self.to_jiff().to_zoned(TimeZone::UTC).date().first_of_month();
+        let start = |date: jiff::civil::Date| {
+            let start = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_nanosecond();
+            i64::try_from(start).ok().map(Self)
+        };
+        let next = first.checked_add(jiff::Span::new().months(1)).ok().and_then(start);
+        (start(first).unwrap_or(Self(i64::MIN)), next.unwrap_or(Self(i64::MAX)))
+    }
+
     /// Parses RFC 3339, a date with or without a time, a time of the day of `now`, or a length of time before `now`
     /// (`2h`, `-2h`, `2h ago`), `now`, or the beginning of `today` or `yesterday`. What names no zone is in UTC, as everything that is printed.
     ///
@@ -136,6 +147,22 @@ mod tests {
         ] {
             let found = Timestamp::parse(text, t).unwrap().to_string();
             assert!(found.starts_with(read), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn months() {
+        let at = |text: &str| Timestamp::parse(text, Timestamp(0)).unwrap();
+        for (time, from, to) in [
+            ("2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            ("2028-02-01T00:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"),
+            ("1969-12-31T00:00:00Z", "1969-12-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(at(time).month(), (at(from), at(to)), "{time}");
+        }
+        for edge in [Timestamp(i64::MIN), Timestamp(i64::MAX)] {
+            let (from, to) = edge.month();
+            assert!(from <= edge && edge <= to);
         }
     }
 

@@ -17,6 +17,7 @@ mod place;
 mod processes;
 mod read;
 mod recording_filter;
+mod retention;
 mod runs;
 mod schema;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
 pub use open::Store;
+pub use retention::{Policy, Progress};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

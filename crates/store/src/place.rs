@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::retention::Pruner;
 use super::{StoreError, Writer};
 use connmon_system::files;
 
@@ -86,6 +87,7 @@ impl Writer {
         let fresh = Self::open(&self.path)?;
         (self.db, self.alone, self.path) = (fresh.db, fresh.alone, fresh.path);
         self.endpoints.clear();
+        self.pruner = Pruner::default();
         Ok(())
     }
 }

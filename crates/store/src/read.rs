@@ -154,6 +154,51 @@ pub(super) fn connection_with_run(
     hits: &Hits,
     id: i64,
 ) -> rusqlite::Result<Option<(i64, Connection)>> {
+    let Some((run, mut connection, processes)) = without_traffic(db, hits, id)? else { return Ok(None) };
+    let mut shares = db.prepare_cached(
+        "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
+            FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
+    )?;
+    for share in shares.query_map([id], share_row)? {
+        let (_, process, figures) = share?;
+        if let Some(process) = processes.get(&process) {
+            connection.add_share(process, figures);
+        }
+    }
+    Ok(Some((run, connection)))
+}
+
+/// The same with what it moved by time; `ends` tells when recordings that are over ended.
+pub(super) fn connection_with_steps(
+    db: &Database,
+    hits: &Hits,
+    id: i64,
+    ends: &HashMap<i64, Option<Timestamp>>,
+) -> rusqlite::Result<Option<(i64, Connection)>> {
+    let Some((run, mut connection, processes)) = without_traffic(db, hits, id)? else { return Ok(None) };
+    connection.cut_off_at(ends.get(&run).copied().flatten());
+    let mut steps = db.prepare_cached(
+        "SELECT connection_id, process_id, tx_bytes, rx_bytes, tx_calls, rx_calls, bucket
+            FROM traffic WHERE connection_id = ?1 ORDER BY process_id, bucket",
+    )?;
+    for step in steps.query_map([id], step_row)? {
+        let ((_, process, figures), start) = step?;
+        if let Some(process) = processes.get(&process) {
+            let share = connection.add_share(process, figures);
+            add_step(&mut connection, share, start, figures);
+        }
+    }
+    Ok(Some((run, connection)))
+}
+
+type ProcessesById = HashMap<i64, Arc<Process>>;
+
+/// The number of its run, a connection with everything but what it moved, and its processes.
+fn without_traffic(
+    db: &Database,
+    hits: &Hits,
+    id: i64,
+) -> rusqlite::Result<Option<(i64, Connection, ProcessesById)>> {
     let mut used = db.prepare_cached(
         "SELECT owner_id FROM connection WHERE id = ?1 AND owner_id IS NOT NULL
             UNION SELECT process_id FROM traffic WHERE connection_id = ?1
@@ -173,18 +218,8 @@ pub(super) fn connection_with_run(
         return Ok(None);
     };
     names::NameReader::of_one(db, id, endpoint)?.complete(&mut connection, endpoint, &processes)?;
-    let mut shares = db.prepare_cached(
-        "SELECT connection_id, process_id, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
-            FROM traffic WHERE connection_id = ?1 GROUP BY process_id ORDER BY process_id",
-    )?;
-    for share in shares.query_map([id], share_row)? {
-        let (_, process, figures) = share?;
-        if let Some(process) = processes.get(&process) {
-            connection.add_share(process, figures);
-        }
-    }
     connection.hits = hits.of_connection(db, id)?;
-    Ok(Some((run, connection)))
+    Ok(Some((run, connection, processes)))
 }
 
 type TrafficCounts = [u64; 4];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection as Database, Row};
 
 use super::geo::from_json;
-use super::{labels, processes, recording_filter};
+use super::{labels, processes, recording_filter, retention};
 use connmon_record::{ClockStep, Gap, LossCounters, Reconciliation, Run, Timestamp};
 
 /// All recordings, oldest first. One without an end goes on if the newest does.
@@ -19,6 +19,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
     }
     let mut clock_steps = clock_steps(db)?;
     let mut left_out = recording_filter::left_out(db)?;
+    let mut pruned = retention::pruned(db)?;
     let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
     let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
     let runs = statement.query_map([], |row| {
@@ -41,6 +42,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
             gaps: gaps.remove(&id).unwrap_or_default(),
             clock_steps: clock_steps.remove(&id).unwrap_or_default(),
             left_out: left_out.remove(&id),
+            pruned: pruned.remove(&id),
             rules: rules.remove(&id).unwrap_or_default(),
             lists: lists.remove(&id).unwrap_or_default(),
             geo: from_json(row, "geo_databases")?,

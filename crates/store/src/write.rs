@@ -1,6 +1,6 @@
 //! Writing: one recorder at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
+use super::retention::Pruner;
 use super::{
     RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
@@ -46,7 +47,8 @@ pub(super) fn is_taken(path: &Path) -> (bool, Option<File>) {
 pub(super) const MAX_LOG: i64 = 64 << 20;
 
 /// Traffic, added to what is there.
-const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const PUT_TRAFFIC: &str = "INSERT INTO traffic (connection_id, process_id, bucket, tx_bytes, rx_bytes, tx_calls, rx_calls)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
             ON CONFLICT DO UPDATE SET tx_bytes = tx_bytes + excluded.tx_bytes, rx_bytes = rx_bytes + excluded.rx_bytes,
             tx_calls = tx_calls + excluded.tx_calls, rx_calls = rx_calls + excluded.rx_calls";
 
@@ -63,6 +65,9 @@ pub struct Writer {
     fresh: NewConnections,
     news: Vec<NewHit>,
     verdicts: Classification,
+    /// The processes of the run that later batches may refer to, by their rows.
+    pub(super) living: HashSet<i64>,
+    pub(super) pruner: Pruner,
     /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
     /// locks on it (sqlite.org/howtocorrupt.html, 2.2).
     pub(super) alone: Option<File>,
@@ -88,6 +93,10 @@ impl Writer {
     /// A writer into a database that is open.
     pub(super) fn begin(mut db: Connection, path: &Path) -> Result<Self, StoreError> {
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        if db.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).is_ok_and(|pages| pages == 0) {
+            // Only an empty file can be made so: pages that are freed can be handed back.
+            db.pragma_update(None, "auto_vacuum", "incremental").map_err(sqlite)?;
+        }
         schema::migrate(&mut db, path)?;
         db.pragma_update(None, "journal_mode", "wal").map_err(sqlite)?;
         // In WAL mode a committed transaction survives a crash of this program; a power failure can take the last ones,
@@ -108,6 +117,8 @@ impl Writer {
             fresh: NewConnections::default(),
             news: Vec::new(),
             verdicts: Classification::default(),
+            living: HashSet::new(),
+            pruner: Pruner::default(),
             alone: None,
         })
     }
@@ -154,16 +165,19 @@ impl Writer {
     /// The disk is full, and so on; nothing of the batch is stored then.
     pub fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let result = self.write_batch(batch);
-        result.map_err(|source| {
-            // The transaction is undone, and with it new endpoints.
-            self.endpoints.clear();
-            let error = StoreError::from_sqlite(&self.path, &self.db, source);
-            // Where undoing it failed as well, it is still open, and the next one could not begin.
-            if !self.db.is_autocommit() {
-                let _ = self.db.execute_batch("ROLLBACK");
-            }
-            error
-        })
+        result.map_err(|source| self.after_failure(source))
+    }
+
+    /// What failed, once all is as it was before.
+    pub(super) fn after_failure(&mut self, source: rusqlite::Error) -> StoreError {
+        // The transaction is undone, and with it new endpoints.
+        self.endpoints.clear();
+        let error = StoreError::from_sqlite(&self.path, &self.db, source);
+        // Where undoing it failed as well, it is still open, and the next one could not begin.
+        if !self.db.is_autocommit() {
+            let _ = self.db.execute_batch("ROLLBACK");
+        }
+        error
     }
 
     /// The database, for reading back what was written.
@@ -260,6 +274,13 @@ impl Writer {
             }
         }
         transaction.commit()?;
+        if batch.start.is_some() {
+            self.living.clear();
+        }
+        self.living.extend(batch.processes.iter().map(|row| row.row));
+        for row in &batch.past_processes {
+            self.living.remove(row);
+        }
         self.left_out += verdicts.left_out.len() as u64;
         self.news.extend(news);
         self.verdicts.extend(verdicts);

@@ -45,6 +45,8 @@ pub struct Processes {
     /// Programs that gave way to others: when, and when they had begun.
     past: VecDeque<(u64, ProcessId, u64)>,
     rows: Vec<ProcessRow>,
+    /// Rows that nothing will refer to any more.
+    past_rows: Vec<i64>,
     subjects: Vec<Subject>,
     count: i64,
     evicted: u64,
@@ -345,6 +347,7 @@ impl Processes {
                     at
                 } else {
                     let (at, lost) = known.insert_variant(image);
+                    self.past_rows.extend(lost.iter().filter_map(|lost| lost.row));
                     self.evicted +=
                         u64::from(lost.is_some_and(|lost| lost.process.exe_hash == ExeHash::Unknown));
                     at
@@ -433,6 +436,11 @@ impl Processes {
         std::mem::take(&mut self.rows)
     }
 
+    /// The rows that nothing will refer to any more, since the last call.
+    pub fn take_past_rows(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.past_rows)
+    }
+
     /// The programs to be looked at since the last call.
     pub fn take_subjects(&mut self) -> Vec<Subject> {
         std::mem::take(&mut self.subjects)
@@ -452,8 +460,9 @@ impl Processes {
             }
             self.past.pop_front();
             if let Some(known) = self.known.get_mut(&id) {
-                let was_used = known.drop_program(since_ns);
-                self.evicted += u64::from(is_early && (was_used || may_be_asked_for));
+                let dropped = known.drop_program(since_ns);
+                self.evicted += u64::from(is_early && (!dropped.is_empty() || may_be_asked_for));
+                self.past_rows.extend(dropped);
             }
         }
         while let Some((time_ns, id)) = self.ended.front().copied() {
@@ -477,7 +486,10 @@ impl Processes {
             if !self.known.get(&id).is_some_and(ProcessHistory::is_over) {
                 break;
             }
-            next = self.known.remove(&id).and_then(|known| known.parent);
+            let removed = self.known.remove(&id);
+            self.past_rows
+                .extend(removed.iter().flat_map(|known| &known.images).filter_map(|image| image.row));
+            next = removed.and_then(|known| known.parent);
             let Some((at, parent)) = next.and_then(|at| Some((at, self.known.get_mut(&at)?))) else { break };
             let Some(image) = parent.parent_at(id.start_ns) else { continue };
             image.children = image.children.saturating_sub(1);

@@ -5,7 +5,7 @@ use super::{Completeness, Coverage, Level, Statement, Verdict};
 use crate::HostInternal;
 use crate::format::{self, grouped};
 use crate::selection::Selection;
-use connmon_record::{Gap, Run};
+use connmon_record::{Gap, Pruned, Run};
 
 /// So many intervals are named one by one.
 const LISTED: usize = 3;
@@ -31,6 +31,7 @@ const REPORT: &str = "This is a fault: report it with the output of “connmon d
 pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<Statement> {
     let mut all: Vec<Statement> = losses(&this.counters).collect();
     all.extend(left_out(runs));
+    all.extend(this.pruned.as_ref().map(pruned));
     all.extend(runs.iter().filter_map(|run| clock(run)));
     all.extend(coverage(&this.coverage, selection.is_interval()));
     all.extend(notes(this, runs, selection));
@@ -145,6 +146,35 @@ pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> 
         );
         statement(Level::Loss, text, Some("Record without a filter to keep everything, and filter when reading."))
     })
+}
+
+/// What was pruned, and is not here.
+pub(super) fn pruned(pruned: &Pruned) -> Statement {
+    let text = format!("Details of {} were pruned, and are not in this answer.", which(pruned));
+    let advice = "“connmon audit --by month” or “--by day”, without a filter, has their sums.";
+    statement(Level::Loss, text, Some(advice))
+}
+
+/// What was pruned, and is in the sums; or not, where a `part` of the time of some sums is asked for.
+pub(super) fn sums(pruned: &Pruned, part: bool) -> Statement {
+    if part {
+        let text = format!(
+            "Details of {} were pruned, and sums remain of whole days or months: of those of which only a part is asked for, what was \
+             pruned is not in these figures.",
+            which(pruned)
+        );
+        return statement(Level::Loss, text, Some("Choose a time that begins and ends with a day, in UTC."));
+    }
+    let text = format!(
+        "Details of {} were pruned; their sums are in these figures. Names, addresses, ports, labels, indicator matches and process ids \
+         of that time are gone.",
+        which(pruned)
+    );
+    statement(Level::Note, text, None)
+}
+
+fn which(pruned: &Pruned) -> String {
+    format!("{} that had ended by {}", count(pruned.connections, "connection"), short(pruned.until))
 }
 
 /// That the clock was set while a recording was running.

@@ -23,6 +23,7 @@ pub enum GroupBy {
     Org,
     Label,
     Port,
+    Month,
     Day,
     Hour,
 }
@@ -43,6 +44,7 @@ impl GroupBy {
             Self::Org => "org",
             Self::Label => "label",
             Self::Port => "port",
+            Self::Month => "month",
             Self::Day => "day",
             Self::Hour => "hour",
         }
@@ -53,13 +55,21 @@ impl GroupBy {
         matches!(self, Self::Country | Self::Asn | Self::Org)
     }
 
-    /// For groupings by when: how long a group is, in nanoseconds.
-    pub fn period(self) -> Option<i64> {
-        match self {
-            Self::Day => Some(86_400_000_000_000),
-            Self::Hour => Some(3_600_000_000_000),
-            _ => None,
-        }
+    /// For groupings by when: the time of the group that a moment is in, from when to before when.
+    pub fn period(self, time: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let length = match self {
+            Self::Month => return Some(time.month()),
+            Self::Day => 86_400_000_000_000,
+            Self::Hour => 3_600_000_000_000,
+            _ => return None,
+        };
+        let start = time.0.div_euclid(length).saturating_mul(length);
+        Some((Timestamp(start), Timestamp(start.saturating_add(length))))
+    }
+
+    /// Whether groups are times.
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Month | Self::Day | Self::Hour)
     }
 }
 
@@ -78,6 +88,8 @@ pub enum GroupKey {
     Port(u16),
     /// No process is known that owns these connections.
     Nobody,
+    /// Connections that were pruned: what they are grouped by has gone with them.
+    Pruned,
 }
 
 /// What a key is made of: a connection, a process that owns or used it, if one is known, and a moment.
@@ -120,7 +132,7 @@ pub fn group_key(by: GroupBy, member: &Member<'_>) -> GroupKey {
             None => "(no label)".into(),
         }),
         GroupBy::Port => GroupKey::Port(service_of(connection).port),
-        GroupBy::Day | GroupBy::Hour => of_time(by, member.time),
+        GroupBy::Month | GroupBy::Day | GroupBy::Hour => of_time(by, member.time),
     }
 }
 
@@ -151,9 +163,13 @@ fn known_or_kind(known: Option<Untrusted<&str>>, connection: &Connection) -> Str
 }
 
 /// For groupings by when: the key of a moment, in UTC.
-fn of_time(by: GroupBy, time: Timestamp) -> GroupKey {
+pub(super) fn of_time(by: GroupBy, time: Timestamp) -> GroupKey {
     let time = time.to_string();
-    let (length, rest) = if by == GroupBy::Day { (10, "") } else { (13, ":00Z") };
+    let (length, rest) = match by {
+        GroupBy::Month => (7, ""),
+        GroupBy::Day => (10, ""),
+        _ => (13, ":00Z"),
+    };
     GroupKey::Text(format!("{}{rest}", time.get(..length).unwrap_or(&time)))
 }
 

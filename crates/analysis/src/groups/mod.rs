@@ -8,6 +8,7 @@
 
 mod figures;
 pub mod key;
+pub mod sums;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -30,6 +30,9 @@ pub struct CompletenessFields {
     recorded: Vec<Window>,
     gaps: Vec<GapRow>,
     clock_steps: Vec<ClockStepRow>,
+    /// Connections whose details were pruned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<PrunedFields>,
     words: Vec<String>,
 }
 
@@ -46,6 +49,14 @@ struct ReconciliationFields {
     tx_undelivered_bytes: u64,
     rx_unread_bytes: u64,
     unexplained: u64,
+}
+
+#[derive(Serialize)]
+struct PrunedFields {
+    until: String,
+    connections: u64,
+    tx_bytes: u64,
+    rx_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -98,6 +109,12 @@ impl From<&connmon_analysis::Completeness> for CompletenessFields {
             recorded: completeness.coverage.recorded.clone(),
             gaps: completeness.coverage.gaps.iter().map(gap).collect(),
             clock_steps: completeness.clock_steps.iter().map(ClockStepRow::from).collect(),
+            pruned: completeness.pruned.as_ref().map(|pruned| PrunedFields {
+                until: pruned.until.to_string(),
+                connections: pruned.connections,
+                tx_bytes: pruned.tx_bytes,
+                rx_bytes: pruned.rx_bytes,
+            }),
             words: completeness.statements.iter().map(Statement::words).collect(),
         }
     }
@@ -116,7 +133,9 @@ pub fn write_verdict(
     let mark = match completeness.verdict {
         Verdict::Complete => "✓ ",
         Verdict::Unfinished | Verdict::CutOff => "· ",
-        Verdict::Partial | Verdict::Excerpt | Verdict::Incomplete | Verdict::Nothing => "! ",
+        Verdict::Partial | Verdict::Pruned | Verdict::Excerpt | Verdict::Incomplete | Verdict::Nothing => {
+            "! "
+        }
     };
     let words = completeness.verdict.sentence();
     let first = losses.first().map(|loss| format!(" {}", loss.text)).unwrap_or_default();

@@ -104,6 +104,7 @@ fn caution(completeness: &Completeness) -> String {
         Verdict::Unfinished => "The recording has not ended: what is missing here may still appear.",
         Verdict::CutOff => "The recording did not end in order: its last seconds may be missing here.",
         Verdict::Partial => "Not all of this time was recorded: what is missing here may have been present.",
+        Verdict::Pruned => "Details of this time were pruned: what is missing here may have been present.",
         Verdict::Excerpt => "The store has more than this: what is missing here may have been present.",
         Verdict::Incomplete => "Records were lost: what is missing here may have been present.",
         Verdict::Nothing => "There is no record of this time.",

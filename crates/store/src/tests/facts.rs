@@ -105,6 +105,9 @@ fn populated(path: &Path) {
             "INSERT INTO gap (run_id, started, ended, reason) VALUES (1, 1, 2, 'a test');
              INSERT INTO clock_step VALUES (1, 1, 5, 5, 9);
              INSERT INTO left_out VALUES (1, 'dir:in', 1, 2, 3);
+             INSERT INTO pruned VALUES (1, 5, 1, 2, 3);
+             INSERT INTO sum_owner VALUES (1, '/usr/bin/curl', 'root', '(no unit)', '(the host)', 'DE', 0);
+             INSERT INTO traffic_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
              INSERT OR IGNORE INTO interface VALUES (1, 5, 'eth0', 2, 1, 2, 3, 4);
              INSERT INTO observed SELECT min(id), 'tls', '[\"h2\"]' FROM connection WHERE true ON CONFLICT DO NOTHING;
              INSERT INTO connection_name SELECT min(id), 'sni', 'example.org', NULL, 7 FROM connection;
@@ -156,6 +159,7 @@ fn everything_read(path: &Path) -> (Vec<(i64, Connection)>, String) {
         })
         .unwrap();
     store.for_each_sample(None, None, |run, sample| more += &format!("{run} {sample:?}")).unwrap();
+    store.for_each_sum(|key, figures| more += &format!("{key:?} {figures:?}")).unwrap();
     let mut builder = Builder::new(runs, Selection::default(), 1_000);
     connections.iter().for_each(|(run, connection)| builder.add(*run, connection.clone()));
     let (summary, mut report) = (builder.finish(), Vec::new());

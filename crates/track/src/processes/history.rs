@@ -83,17 +83,17 @@ impl ProcessHistory {
         (end - 1, Some(oldest))
     }
 
-    /// Drops the images of a program, unless it runs or something known was started by it; whether there is one less that has a row.
-    pub fn drop_program(&mut self, since_ns: u64) -> bool {
+    /// Drops the images of a program, unless it runs or something known was started by it; gives the rows of those that had one.
+    pub fn drop_program(&mut self, since_ns: u64) -> Vec<i64> {
         let is_it = |image: &Image| image.since_ns == since_ns;
         let is_needed = |image: &Image| is_it(image) && (image.children > 0 || image.until_ns == u64::MAX);
         if self.images.iter().any(is_needed) {
-            return false;
+            return Vec::new();
         }
-        let was_used = self.images.iter().any(|image| is_it(image) && image.row.is_some());
+        let dropped = self.images.iter().filter(|image| is_it(image)).filter_map(|image| image.row).collect();
         self.lacks_first |= self.images.first().is_some_and(is_it);
         self.images.retain(|image| !is_it(image));
-        was_used
+        dropped
     }
 
     /// Whether nothing needs it any more.

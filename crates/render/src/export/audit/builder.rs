@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::interfaces::{InterfaceComparer, InterfaceComparison};
 use super::{Audit, Group, GroupBy, GroupKey, GroupSort};
 use connmon_analysis::groups::key::{self, Member};
+use connmon_analysis::groups::sums::{self, SumFigures, SumKey, SumMeaning, SumSelection, is_own};
 use connmon_analysis::groups::{self, FiguresByProtocol, GroupFigures, Groups, Newest};
-use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder, Indicators, Selection};
-use connmon_record::{Connection, InterfaceSample, Process, Run, Timestamp, Untrusted};
+use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder, Indicators, Selection, pruned_until};
+use connmon_record::{Connection, InterfaceSample, Process, Run, Untrusted};
 
 /// Takes connections and samples of the interfaces, in any number, and gives the audit.
 pub struct Builder {
@@ -25,6 +26,9 @@ pub struct Builder {
     unmeasured: u64,
     own: HostInternalFinder,
     meter: InterfaceComparer,
+    sums: SumSelection,
+    /// There are sums of a time of which only a part was asked for.
+    parts_of_sums: bool,
     /// A filter is set: the interfaces, which count everything, are no match for the rest.
     filtered: bool,
 }
@@ -53,6 +57,8 @@ impl Builder {
             unmeasured: 0,
             own: HostInternalFinder::default(),
             meter: InterfaceComparer::default(),
+            sums: SumSelection::new(selection.since, selection.until, pruned_until(runs)),
+            parts_of_sums: false,
             filtered: !selection.filter.is_empty(),
         }
     }
@@ -68,17 +74,11 @@ impl Builder {
         self.indicators.add(connection);
         self.own.add(connection);
         self.preexisting += u64::from(connection.preexisting);
-        self.meter.add_connection(connection, figures);
+        self.meter.add_figures(is_own(connection), figures);
         let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
         // What it put on the wire is known of all its time only, which must be within the group's.
-        let whole = match self.by.iter().filter_map(|by| by.period()).min() {
-            Some(period) => {
-                let start = opened.0.div_euclid(period).saturating_mul(period);
-                let end = Timestamp(start.saturating_add(period));
-                whole && connection.lies_within(Some(Timestamp(start)), Some(end))
-            }
-            None => whole,
-        };
+        let lies_in = |(from, to)| connection.lies_within(Some(from), Some(to));
+        let whole = whole && self.by.iter().filter_map(|by| by.period(opened)).all(lies_in);
         let boot =
             self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
         let own = one + GroupFigures::of_wire(connection, whole);
@@ -100,6 +100,28 @@ impl Builder {
         &mut open.figures
     }
 
+    /// Counts sums of connections that were pruned, in the order of their periods. What a filter asks for they cannot tell.
+    pub fn add_sum(&mut self, key: &SumKey, sum: &SumFigures) {
+        let whole = match self.sums.meaning(key) {
+            _ if self.filtered => return,
+            SumMeaning::None => return,
+            SumMeaning::Part => return self.parts_of_sums = true,
+            SumMeaning::Counts(whole) => whole,
+        };
+        let figures = sum.of_wire(whole);
+        self.totals.count(key.proto, figures);
+        self.unmeasured += sum.figures.wire_unknown;
+        self.preexisting += sum.preexisting;
+        self.meter.add_figures(key.owner.own, figures);
+        if key.owner.own {
+            self.own.add_pruned(figures);
+        }
+        let keys: Vec<(GroupKey, bool)> = self.by.iter().map(|by| sums::key_of_sum(*by, key)).collect();
+        let figures = sum.of_wire(whole && keys.iter().all(|(_, whole)| *whole));
+        let keys = keys.into_iter().map(|(key, _)| key).collect();
+        self.groups.row(keys, |_| GroupInProgress::default()).figures.count(key.proto, figures);
+    }
+
     /// Takes what the interfaces had counted at a moment of the recording `run`; the samples of a run one after another.
     pub fn add_sample(&mut self, run: i64, sample: InterfaceSample) {
         if !self.filtered {
@@ -111,6 +133,9 @@ impl Builder {
     pub fn finish(self, sort: GroupSort, top: Option<usize>) -> Audit {
         let mut completeness = self.completeness;
         completeness.note_connections(self.totals.all.inexact, self.preexisting);
+        if !self.filtered {
+            completeness.note_sums(self.parts_of_sums);
+        }
         let own = self.own.finish();
         completeness.note_own(own);
         let groups = self.groups.finish();

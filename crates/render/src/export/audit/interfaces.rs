@@ -6,7 +6,7 @@ pub mod words;
 use std::collections::{BTreeMap, HashMap};
 
 use connmon_analysis::groups::GroupFigures;
-use connmon_record::{Connection, Interface, InterfaceSample, Timestamp, Untrusted};
+use connmon_record::{Interface, InterfaceSample, Timestamp, Untrusted};
 use grown::grown;
 
 /// What one interface counted between two samples.
@@ -54,10 +54,8 @@ pub(super) struct InterfaceComparer {
 }
 
 impl InterfaceComparer {
-    /// Counts a connection, on the side where its other end is.
-    pub(super) fn add_connection(&mut self, connection: &Connection, figures: GroupFigures) {
-        let (local, remote) = (connection.local.ip, connection.remote.ip);
-        let own = remote.is_loopback() || (remote == local && !remote.is_unspecified());
+    /// Counts what passed on connections whose other end is this host itself, or is not.
+    pub(super) fn add_figures(&mut self, own: bool, figures: GroupFigures) {
         let InterfaceComparison { loopback, elsewhere, .. } = &mut self.comparison;
         *(if own { loopback } else { elsewhere }) += figures;
     }

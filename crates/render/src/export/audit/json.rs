@@ -29,6 +29,9 @@ struct Output {
     /// With `processes`: connections that no process is known to own.
     #[serde(skip_serializing_if = "Option::is_none")]
     unowned: Option<Fields>,
+    /// With `processes`: sums of connections whose details were pruned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Fields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<GroupRow>>,
     interfaces: Vec<InterfaceRow>,
@@ -102,6 +105,10 @@ struct Sum {
 pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
     let by_process = audit.by == [GroupBy::Process];
     let rows = |wanted: bool| wanted.then_some(&audit.groups);
+    let of_key = |key: &GroupKey| {
+        let group = audit.groups.iter().find(|group| group.keys.as_slice() == std::slice::from_ref(key));
+        group.map(|group| group.figures)
+    };
     let comparison = &audit.comparison;
     let output = Output {
         completeness: (&audit.completeness).into(),
@@ -111,10 +118,8 @@ pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
         rest: (audit.rest.0 > 0)
             .then_some(AuditTotals { groups: audit.rest.0, figures: Fields(audit.rest.1) }),
         processes: rows(by_process).map(|groups| groups.iter().filter_map(process).collect()),
-        unowned: rows(by_process).map(|groups| {
-            let nobody = groups.iter().find(|group| group.keys == [GroupKey::Nobody]);
-            Fields(nobody.map(|group| group.figures).unwrap_or_default())
-        }),
+        unowned: by_process.then(|| Fields(of_key(&GroupKey::Nobody).unwrap_or_default())),
+        pruned: of_key(&GroupKey::Pruned).filter(|_| by_process).map(Fields),
         groups: rows(!by_process).map(|groups| groups.iter().map(group).collect()),
         interfaces: comparison.interfaces.iter().map(interface).collect(),
         geo: audit.geo.clone(),

@@ -40,7 +40,7 @@ pub enum GroupSort {
 impl GroupSort {
     /// The order where none is asked for: times one after the other, else most bytes first.
     pub fn usual(by: GroupBy) -> Self {
-        if by.period().is_some() { Self::Name } else { Self::Bytes }
+        if by.is_time() { Self::Name } else { Self::Bytes }
     }
 }
 
@@ -72,6 +72,7 @@ impl Group {
             (GroupKey::Port(port), _) => port.to_string(),
             (GroupKey::Network(asn), _) => format!("AS{asn}"),
             (GroupKey::Nobody, _) => "(no process)".into(),
+            (GroupKey::Pruned, _) => "(pruned)".into(),
         }
     }
 

@@ -167,6 +167,12 @@ pub(super) fn verdict(summary: &Summary) -> VerdictLine {
             "Not for all of this time.",
             "Nothing is known to be lost where it was recorded, but not all of this time was: see below.",
         ),
+        connmon_analysis::Verdict::Pruned => (
+            "bad",
+            "!",
+            "Not for all of this time.",
+            "Nothing is known to have been lost, but details of a part of this time were pruned since: see below.",
+        ),
         connmon_analysis::Verdict::Excerpt => (
             "bad",
             "!",

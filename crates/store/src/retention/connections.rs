@@ -1,0 +1,139 @@
+//! Pruning connections, with everything that is known of each, and lookups.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection as Database, Transaction, params};
+
+use super::super::{RUN_SHIFT, Writer, labels, names, read};
+use super::{Policy, sums};
+use connmon_analysis::groups::sums::sums_of;
+use connmon_filter::FilterRow;
+use connmon_record::{Connection, Pruned, Timestamp};
+
+/// What a step did.
+pub(super) struct Step {
+    /// Connections that were pruned.
+    pub pruned: u64,
+    /// The id after which the next step looks; `None` if there is nothing left to look at.
+    pub next: Option<i64>,
+}
+
+/// Looks at so many connections after an id, and prunes those that ended before `limit` and are not to be kept.
+pub(super) fn prune(
+    writer: &mut Writer,
+    policy: &Policy,
+    (after, rows): (i64, usize),
+    limit: Timestamp,
+    ends: &HashMap<i64, Option<Timestamp>>,
+) -> rusqlite::Result<Step> {
+    let transaction = writer.db.transaction()?;
+    let (mut next, mut over) = (None, Vec::new());
+    {
+        let mut look = transaction.prepare_cached(
+            "SELECT id, run_id, opened, closed FROM connection WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut found = look.query(params![after, rows as i64])?;
+        while let Some(row) = found.next()? {
+            let (id, run): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if row.get::<_, i64>(2)? >= limit.0 {
+                // Those after it are younger; but the next recording may be another host's.
+                next = Some(((id >> RUN_SHIFT) + 1) << RUN_SHIFT);
+                break;
+            }
+            next = Some(id);
+            let closed = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+            if closed.or(ends.get(&run).copied().flatten()).is_some_and(|end| end < limit) {
+                over.push(id);
+            }
+        }
+    }
+    let mut sums = BTreeMap::new();
+    let mut runs: BTreeMap<i64, Pruned> = BTreeMap::new();
+    let hits = labels::Hits::growing(&transaction)?;
+    for id in over {
+        let Some((run, connection)) = read::connection_with_steps(&transaction, &hits, id, ends)? else {
+            continue;
+        };
+        let row = FilterRow::from_connection(&connection, limit);
+        if policy.keep.iter().any(|keep| keep.fits(&row)) {
+            continue;
+        }
+        drop(row);
+        sums_of(&connection, |key, figures| *sums.entry(key).or_default() += figures);
+        count(runs.entry(run).or_default(), &connection);
+        delete(&transaction, id)?;
+    }
+    sums::add(&transaction, &sums)?;
+    let pruned = runs.values().map(|run| run.connections).sum();
+    for (run, pruned) in runs {
+        note(&transaction, run, &pruned)?;
+    }
+    transaction.commit()?;
+    Ok(Step { pruned, next })
+}
+
+fn count(pruned: &mut Pruned, connection: &Connection) {
+    pruned.until = pruned.until.max(connection.known_end().unwrap_or_default());
+    pruned.connections += 1;
+    pruned.tx_bytes = pruned.tx_bytes.saturating_add(connection.tx_bytes());
+    pruned.rx_bytes = pruned.rx_bytes.saturating_add(connection.rx_bytes());
+}
+
+fn delete(db: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM traffic WHERE connection_id = ?1")?.execute([id])?;
+    names::delete(db, id)?;
+    labels::delete_hits(db, id)?;
+    db.prepare_cached("DELETE FROM connection WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Adds to what is told of a recording.
+fn note(db: &Transaction<'_>, run: i64, pruned: &Pruned) -> rusqlite::Result<()> {
+    let known = super::pruned(db)?.remove(&run).unwrap_or_default();
+    let sum = |a: u64, b: u64| i64::try_from(a.saturating_add(b)).unwrap_or(i64::MAX);
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO pruned (run_id, until, connections, tx_bytes, rx_bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        run,
+        pruned.until.max(known.until).0,
+        sum(pruned.connections, known.connections),
+        sum(pruned.tx_bytes, known.tx_bytes),
+        sum(pruned.rx_bytes, known.rx_bytes)
+    ])?;
+    Ok(())
+}
+
+/// Prunes so many lookups at most that were made before `limit`, the oldest first; gives how many those were.
+pub(super) fn prune_lookups(writer: &mut Writer, rows: usize, limit: Timestamp) -> rusqlite::Result<u64> {
+    let transaction = writer.db.transaction()?;
+    let mut look = transaction.prepare_cached("SELECT id, time FROM lookup ORDER BY id LIMIT ?1")?;
+    let found = look.query_map([rows as i64], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
+    drop(look);
+    let mut pruned = 0;
+    for (id, _) in found.iter().filter(|(_, time)| *time < limit.0) {
+        transaction.prepare_cached("DELETE FROM lookup WHERE id = ?1")?.execute([id])?;
+        pruned += 1;
+    }
+    transaction.commit()?;
+    Ok(pruned)
+}
+
+/// About how many connections there are: nothing is read of them.
+pub(super) fn count_about(db: &Database) -> rusqlite::Result<u64> {
+    let mut runs = db.prepare_cached(
+        "SELECT (SELECT max(id) FROM connection WHERE id BETWEEN run.id << ?1 AND (run.id + 1 << ?1) - 1)
+            - (SELECT min(id) FROM connection WHERE id BETWEEN run.id << ?1 AND (run.id + 1 << ?1) - 1) FROM run",
+    )?;
+    let each = runs.query_map([RUN_SHIFT], |row| row.get::<_, Option<i64>>(0))?;
+    each.map(|count| count.map(|count| count.map_or(0, |count| count.unsigned_abs() + 1))).sum()
+}
+
+/// When the oldest of what may be pruned began.
+pub(super) fn oldest(db: &Database) -> rusqlite::Result<Option<Timestamp>> {
+    let oldest = "SELECT min(time) FROM (
+        SELECT * FROM (SELECT opened AS time FROM connection ORDER BY id LIMIT 1)
+        UNION ALL SELECT * FROM (SELECT time FROM lookup ORDER BY id LIMIT 1))";
+    Ok(db.query_row(oldest, [], |row| row.get::<_, Option<i64>>(0))?.map(Timestamp))
+}

@@ -1,0 +1,267 @@
+//! Retention: details of connections that ended long ago, or for which there is no room, are pruned in small steps; their sums stay.
+//! A sum is made in the transaction that deletes what it is made of, so that everything is in exactly one of both.
+
+mod connections;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod unused;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection as Database;
+
+use super::{StoreError, Writer, runs};
+use connmon_filter::Filter;
+use connmon_record::{Pruned, Timestamp};
+use unused::Unused;
+
+/// How long a step may take; it has as many rows as those before took about half of it for.
+const STEP: Duration = Duration::from_millis(100);
+/// Rows of a step: the first time, and within which bounds.
+const ROWS: usize = 64;
+const MIN_ROWS: usize = 8;
+const MAX_ROWS: usize = 4_096;
+/// Of the time that is kept, so much passes between two rounds; and the bounds of that, nanoseconds.
+const ROUNDS: i64 = 100;
+const SHORTEST: i64 = 1_000_000_000;
+const LONGEST: i64 = 3_600_000_000_000;
+/// How much older the oldest that is kept becomes in one round that makes room, as a part of the time that is kept.
+const PARTS: i64 = 256;
+/// Room is made until so much of the limit is free, as a part of it.
+const FREE: u64 = 20;
+/// Sums of days are kept for so many days; older ones become sums of months.
+const DAYS: i64 = 400;
+const DAY_NS: i64 = 86_400_000_000_000;
+/// Pages that are handed back to the file system in a step, where the store can do that.
+const PAGES: u32 = 256;
+
+/// What is kept.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Details of connections that ended longer ago are pruned.
+    pub max_age: Option<Duration>,
+    /// The oldest details are pruned while the store has more than so many bytes.
+    pub max_bytes: Option<u64>,
+    /// Connections that match one of these stay.
+    pub keep: Vec<Filter>,
+}
+
+impl Policy {
+    /// Whether nothing is pruned.
+    pub fn is_everything(&self) -> bool {
+        self.max_age.is_none() && self.max_bytes.is_none()
+    }
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do at once.
+    More,
+    /// There is nothing to do for now.
+    Done,
+    /// There is nothing to prune, and the store still has more bytes than it may.
+    Full,
+}
+
+/// Where in a round it is.
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Rest,
+    Connections(i64),
+    Lookups,
+    Unused(Unused),
+    Months,
+    Pages,
+}
+
+/// What prunes a store.
+#[derive(Default)]
+pub(super) struct Pruner {
+    phase: Phase,
+    /// What ended before this is pruned in this round.
+    limit: Timestamp,
+    /// The same, as far as room was to be made.
+    for_room: Option<Timestamp>,
+    /// When the next round is due.
+    next: Timestamp,
+    /// When recordings that are over ended.
+    ends: HashMap<i64, Option<Timestamp>>,
+    rows: Option<usize>,
+    /// Connections and lookups that were pruned since it was last looked for what nothing refers to any more.
+    pruned: u64,
+    pruned_in_round: u64,
+}
+
+impl Writer {
+    /// Does one small step of what the policy wants, in one transaction. Times are compared with `now`.
+    ///
+    /// # Errors
+    /// The store cannot be written; nothing of the step is done then.
+    pub fn prune_step(&mut self, policy: &Policy, now: Timestamp) -> Result<Progress, StoreError> {
+        let began = Instant::now();
+        let mut pruner = std::mem::take(&mut self.pruner);
+        let done = pruner.step(self, policy, now);
+        pruner.adapt(began.elapsed());
+        self.pruner = pruner;
+        done.map_err(|source| {
+            // What a round has found out may have been undone.
+            self.pruner.phase = Phase::Rest;
+            self.after_failure(source)
+        })
+    }
+
+    /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned.
+    ///
+    /// # Errors
+    /// As [`Writer::prune_step`].
+    pub fn prune_all(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        mut each: impl FnMut(u64),
+    ) -> Result<Progress, StoreError> {
+        self.pruner = Pruner { pruned: u64::MAX / 2, ..Pruner::default() };
+        loop {
+            match self.prune_step(policy, now)? {
+                Progress::More => each(self.pruner.pruned_in_round),
+                end => return Ok(end),
+            }
+        }
+    }
+}
+
+impl Pruner {
+    /// As many rows as take about half of the time that a step may take.
+    fn adapt(&mut self, took: Duration) {
+        let rows = self.rows();
+        let fitting = rows as u128 * (STEP.as_micros() / 2) / took.as_micros().max(1);
+        let fitting = usize::try_from(fitting).unwrap_or(MAX_ROWS);
+        self.rows = Some(fitting.min(rows * 2).clamp(MIN_ROWS, MAX_ROWS));
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.unwrap_or(ROWS)
+    }
+
+    fn step(&mut self, writer: &mut Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
+        let rows = self.rows();
+        match &mut self.phase {
+            Phase::Rest => return self.begin(writer, policy, now),
+            Phase::Connections(after) => {
+                let done = connections::prune(writer, policy, (*after, rows), self.limit, &self.ends)?;
+                self.pruned = self.pruned.saturating_add(done.pruned);
+                self.pruned_in_round += done.pruned;
+                match done.next {
+                    Some(next) => *after = next,
+                    None => self.phase = Phase::Lookups,
+                }
+            }
+            Phase::Lookups => {
+                let pruned = connections::prune_lookups(writer, rows, self.limit)?;
+                self.pruned = self.pruned.saturating_add(pruned);
+                if pruned < rows as u64 {
+                    // To look through all that refers to something pays once there is much to find.
+                    let pays = self.pruned > connections::count_about(&writer.db)? / 10;
+                    self.phase = if pays { Phase::Unused(Unused::default()) } else { Phase::Months };
+                }
+            }
+            Phase::Unused(unused) => {
+                if unused.step(writer, rows)? {
+                    (self.pruned, self.phase) = (0, Phase::Months);
+                }
+            }
+            Phase::Months => {
+                let transaction = writer.db.transaction()?;
+                let more = sums::fold(&transaction, now.0.div_euclid(DAY_NS) - DAYS)?;
+                transaction.commit()?;
+                if !more {
+                    self.phase = Phase::Pages;
+                }
+            }
+            Phase::Pages => {
+                let (before, _) = pages(&writer.db, "freelist_count")?;
+                writer.db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+                let (after, _) = pages(&writer.db, "freelist_count")?;
+                // What is written next finds room in what is left.
+                if after == before || after < u64::from(4 * PAGES) {
+                    self.phase = Phase::Rest;
+                }
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// Begins a round if one is due.
+    fn begin(&mut self, writer: &Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
+        let age = policy.max_age.map(|age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
+        let of_age = age.map(|age| Timestamp(now.0.saturating_sub(age)));
+        let mut full = false;
+        self.for_room = match policy.max_bytes {
+            Some(most) => {
+                let (used, page) = used(&writer.db)?;
+                // Else each new row would begin a round.
+                let most = if self.for_room.is_some() { most - most / FREE } else { most };
+                if used * page <= most {
+                    None
+                } else {
+                    let oldest = match self.for_room {
+                        Some(limit) => limit,
+                        None => connections::oldest(&writer.db)?.unwrap_or(now),
+                    };
+                    full = oldest >= now;
+                    let more = (now.0.saturating_sub(oldest.0) / PARTS).max(SHORTEST);
+                    Some(Timestamp(oldest.0.saturating_add(more)).min(now))
+                }
+            }
+            None => None,
+        };
+        if full {
+            self.for_room = None;
+            self.next = Timestamp(now.0.saturating_add(SHORTEST * 60));
+            return Ok(Progress::Full);
+        }
+        let limit = self.for_room.max(of_age);
+        let (Some(limit), true) = (limit, self.for_room.is_some() || now >= self.next) else {
+            return Ok(Progress::Done);
+        };
+        self.limit = limit;
+        let pause = age.map_or(LONGEST, |age| (age / ROUNDS).clamp(SHORTEST, LONGEST));
+        self.next = Timestamp(now.0.saturating_add(pause));
+        let going_on = writer.run() != 0;
+        self.ends = runs::runs(&writer.db, going_on)?.into_iter().map(|run| (run.id, run.cut())).collect();
+        self.phase = Phase::Connections(0);
+        Ok(Progress::More)
+    }
+}
+
+/// Pages of the store that hold something, and bytes of a page.
+pub(super) fn used(db: &Database) -> rusqlite::Result<(u64, u64)> {
+    let (all, page) = pages(db, "page_count")?;
+    let (free, _) = pages(db, "freelist_count")?;
+    Ok((all.saturating_sub(free), page))
+}
+
+/// A count of pages, and bytes of a page.
+fn pages(db: &Database, which: &str) -> rusqlite::Result<(u64, u64)> {
+    let of = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok((of(which)?.cast_unsigned(), of("page_size")?.cast_unsigned()))
+}
+
+/// What was pruned of each recording. A store from before there was retention has none.
+pub(super) fn pruned(db: &Database) -> rusqlite::Result<HashMap<i64, Pruned>> {
+    if !db.table_exists(None, "pruned")? {
+        return Ok(HashMap::new());
+    }
+    let mut statement = db.prepare("SELECT run_id, until, connections, tx_bytes, rx_bytes FROM pruned")?;
+    let rows = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let until = Timestamp(row.get(1)?);
+        let pruned = Pruned { until, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
+        Ok((row.get(0)?, pruned))
+    })?;
+    rows.collect()
+}
