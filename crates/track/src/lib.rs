@@ -144,7 +144,7 @@ impl Tracker {
         self.lookups();
         let mut batch = std::mem::take(&mut self.batch);
         batch.processes = self.processes.take_rows();
-        batch.past_processes = self.processes.take_past_rows();
+        batch.past_processes = std::mem::take(&mut self.processes.past_rows);
         // A replay has nothing to look at.
         self.processes.take_subjects();
         batch.time = self.now;

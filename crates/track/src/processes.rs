@@ -46,7 +46,7 @@ pub struct Processes {
     past: VecDeque<(u64, ProcessId, u64)>,
     rows: Vec<ProcessRow>,
     /// Rows that nothing will refer to any more.
-    past_rows: Vec<i64>,
+    pub past_rows: Vec<i64>,
     subjects: Vec<Subject>,
     count: i64,
     evicted: u64,
@@ -434,11 +434,6 @@ impl Processes {
     /// The rows made since the last call.
     pub fn take_rows(&mut self) -> Vec<ProcessRow> {
         std::mem::take(&mut self.rows)
-    }
-
-    /// The rows that nothing will refer to any more, since the last call.
-    pub fn take_past_rows(&mut self) -> Vec<i64> {
-        std::mem::take(&mut self.past_rows)
     }
 
     /// The programs to be looked at since the last call.
