@@ -8,7 +8,7 @@ mod tests;
 mod unused;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection as Database;
 
@@ -97,15 +97,20 @@ pub(super) struct Pruner {
 }
 
 impl Writer {
-    /// Does one small step of what the policy wants, in one transaction. Times are compared with `now`.
+    /// Does one small step of what the policy wants, in one transaction. Times are compared with `now`; how long the step before
+    /// `took` says how large this one is.
     ///
     /// # Errors
     /// The store cannot be written; nothing of the step is done then.
-    pub fn prune_step(&mut self, policy: &Policy, now: Timestamp) -> Result<Progress, StoreError> {
-        let began = Instant::now();
+    pub fn prune_step(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        took: Option<Duration>,
+    ) -> Result<Progress, StoreError> {
         let mut pruner = std::mem::take(&mut self.pruner);
+        took.into_iter().for_each(|took| pruner.adapt(took));
         let done = pruner.step(self, policy, now);
-        pruner.adapt(began.elapsed());
         self.pruner = pruner;
         done.map_err(|source| {
             // What a round has found out may have been undone.
@@ -114,7 +119,8 @@ impl Writer {
         })
     }
 
-    /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned.
+    /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned, and tells how
+    /// long the step took.
     ///
     /// # Errors
     /// As [`Writer::prune_step`].
@@ -122,12 +128,13 @@ impl Writer {
         &mut self,
         policy: &Policy,
         now: Timestamp,
-        mut each: impl FnMut(u64),
+        mut each: impl FnMut(u64) -> Duration,
     ) -> Result<Progress, StoreError> {
         self.pruner = Pruner { pruned: u64::MAX / 2, ..Pruner::default() };
+        let mut took = None;
         loop {
-            match self.prune_step(policy, now)? {
-                Progress::More => each(self.pruner.pruned_in_round),
+            match self.prune_step(policy, now, took)? {
+                Progress::More => took = Some(each(self.pruner.pruned_in_round)),
                 end => return Ok(end),
             }
         }

@@ -205,7 +205,7 @@ proptest! {
         };
         let before = ask(false);
         for limit in [first, 0] {
-            let end_of = writer.prune_all(&policy(end - first.min(end) + if limit == 0 { 0 } else { DAY }, keep), at(end + 40 * DAY), |_| ()).unwrap();
+            let end_of = writer.prune_all(&policy(end - first.min(end) + if limit == 0 { 0 } else { DAY }, keep), at(end + 40 * DAY), |_| Duration::from_millis(50)).unwrap();
             prop_assert_eq!(end_of, Progress::Done);
             let faults: i64 = writer.db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
             prop_assert_eq!(faults, 0);
@@ -214,7 +214,7 @@ proptest! {
             }
         }
         // Months of days: what is asked of whole months, or of everything, is the same.
-        writer.prune_all(&policy(end, keep), at(end + 900 * DAY), |_| ()).unwrap();
+        writer.prune_all(&policy(end, keep), at(end + 900 * DAY), |_| Duration::from_millis(50)).unwrap();
         for ((_, before), (_, after)) in before.iter().zip(ask(true)).take(GROUPINGS.len()) {
             if !after.by.contains(&GroupBy::Day) {
                 prop_assert_eq!(answer(before, true), answer(&after, true), "{:?}", after.by);
@@ -236,12 +236,18 @@ fn what_ended_long_ago_is_pruned_with_all_that_only_it_needed() {
     // The recorder has forgotten all processes.
     let past_processes = vec![1, 2, 3];
     writer.write(&Batch { time: at(6_000), past_processes, ..Batch::default() }).unwrap();
-    assert_eq!(writer.prune_all(&policy(5_000, ""), at(6_000), |_| ()).unwrap(), Progress::Done);
+    assert_eq!(
+        writer.prune_all(&policy(5_000, ""), at(6_000), |_| Duration::from_millis(50)).unwrap(),
+        Progress::Done
+    );
     let left = ["connection", "traffic", "connection_name", "lookup", "endpoint", "process"]
         .map(|t| rows(&writer, t));
     // The first process is the parent of the second one.
     assert_eq!(left, [2, 2, 2, 1, 2, 3]);
-    assert_eq!(writer.prune_all(&policy(10, ""), at(6_000), |_| ()).unwrap(), Progress::Done);
+    assert_eq!(
+        writer.prune_all(&policy(10, ""), at(6_000), |_| Duration::from_millis(50)).unwrap(),
+        Progress::Done
+    );
     let left = ["connection", "traffic", "connection_name", "lookup", "endpoint", "process"]
         .map(|t| rows(&writer, t));
     assert_eq!(left, [0; 6]);
@@ -269,7 +275,7 @@ fn what_the_recorder_may_still_refer_to_stays() {
     let path = folder.path().join("a.db");
     let mut writer = record(&path, &[(0, 100, 1, 0, 0)], 6_000);
     writer.write(&Batch { time: at(6_000), past_processes: vec![3], ..Batch::default() }).unwrap();
-    writer.prune_all(&policy(10, ""), at(6_000), |_| ()).unwrap();
+    writer.prune_all(&policy(10, ""), at(6_000), |_| Duration::from_millis(50)).unwrap();
     assert_eq!((rows(&writer, "connection"), rows(&writer, "process")), (0, 2));
     let (again, traffic) = made(4, (6_100, 10, 2, 0, 0));
     writer.write(&Batch { connections: vec![again], traffic, time: at(6_200), ..Batch::default() }).unwrap();
@@ -283,7 +289,7 @@ fn an_open_connection_and_one_to_be_kept_stay() {
     let mut open = connection(3, 1, "1.1.1.1");
     open.opened = at(20);
     writer.write(&Batch { connections: vec![open], time: at(6_000), ..Batch::default() }).unwrap();
-    writer.prune_all(&policy(10, "ip:9.9.9.9"), at(6_000), |_| ()).unwrap();
+    writer.prune_all(&policy(10, "ip:9.9.9.9"), at(6_000), |_| Duration::from_millis(50)).unwrap();
     let mut left = writer.db.prepare("SELECT id & 0xff FROM connection ORDER BY id").unwrap();
     let left: Vec<i64> = left.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert_eq!(left, [2, 3]);
@@ -298,7 +304,7 @@ fn a_store_gets_no_larger_than_it_may() {
     let (before, page) = super::used(&writer.db).unwrap();
     let policy = Policy { max_bytes: Some(before * page / 2), ..Policy::default() };
     let mut steps = 0;
-    while writer.prune_step(&policy, at(41_000)).unwrap() == Progress::More {
+    while writer.prune_step(&policy, at(41_000), None).unwrap() == Progress::More {
         steps += 1;
     }
     let (after, _) = super::used(&writer.db).unwrap();
@@ -314,7 +320,7 @@ fn a_store_gets_no_larger_than_it_may() {
     let none = Policy { max_bytes: Some(1), ..Policy::default() };
     let mut end = Progress::More;
     while end == Progress::More {
-        end = writer.prune_step(&none, at(41_000)).unwrap();
+        end = writer.prune_step(&none, at(41_000), None).unwrap();
     }
     assert_eq!((end, rows(&writer, "connection")), (Progress::Full, 0));
 }
