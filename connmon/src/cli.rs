@@ -2,6 +2,7 @@
 
 mod audit;
 mod classify;
+mod db;
 mod format;
 mod geo;
 mod live;
@@ -16,6 +17,7 @@ use connmon_record::ConnectionId;
 
 pub use audit::AuditArgs;
 pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
+pub use db::{DbBackup, DbChange, DbCommand, DbCommands, DbMerge, DbPrune, DbRestore, DbShow, DbStore};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
     DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,
@@ -109,6 +111,16 @@ pub enum Command {
   connmon geo lookup 8.8.8.8"
     )]
     Geo(GeoCommands),
+    /// Look after a store: what is in it, pruning, copies, merging
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  connmon db stats --db a.db
+  connmon db prune --max-age 30d --keep label:evidence
+  connmon db backup copy.db"
+    )]
+    Db(DbCommands),
     /// Check this kernel and a store
     #[command(after_help = "Examples:
   sudo connmon doctor       which backend works on this kernel, and why the others do not
@@ -155,6 +167,12 @@ pub struct RecordArgs {
     /// Write an HTML report of this store when done
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Prune details of connections that ended longer ago than this, such as 30d; their sums by day stay, for `connmon audit`
+    #[arg(long, value_name = "TIME")]
+    pub max_age: Option<String>,
+    /// Prune the oldest details while the store is larger than this, such as 20G; their sums stay
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<String>,
     /// Where `connmon live` and `connmon serve` attach [default: /run/connmon/live.sock; for another store, its name and .sock]
     #[arg(long, value_name = "PATH", conflicts_with = "no_socket")]
     pub socket: Option<PathBuf>,

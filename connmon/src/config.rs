@@ -13,7 +13,7 @@ use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
 
 pub use classification::lists;
 pub use file::{File, FileError};
-pub use recording::Recording;
+pub use recording::{Recording, max_age, max_bytes};
 
 /// An option that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,12 @@ pub enum ConfigError {
     /// A pause cannot be read, or is too short to be told from a flow that goes on.
     #[error("--udp-idle {0}: not a valid pause; write a duration of at least 1s, such as 30s or 2m")]
     Idle(String),
+    /// An age cannot be read.
+    #[error("--max-age {0}: not a valid age; write a duration of at least 1s, such as 12h or 30d")]
+    MaxAge(String),
+    /// A size cannot be read.
+    #[error("--max-size {0}: not a valid size; write at least 1M, such as 500M or 20G")]
+    MaxSize(String),
     /// The default store's folder.
     #[error("{0} cannot be created: {1}")]
     Folder(String, std::io::Error),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod baseline;
+mod db;
 mod dns;
 mod doctor;
 mod export;
@@ -121,6 +122,12 @@ pub enum CommandError {
         "nobody records into {0}; `--record` adds a recording to what is in it, `connmon report` shows what is"
     )]
     RecordsNothing(String),
+    /// What cannot be undone was not asked for clearly.
+    #[error("{0}; add --yes to do it without being asked")]
+    Unconfirmed(String),
+    /// It was asked, and the answer was no.
+    #[error("nothing was done")]
+    Declined,
     /// Not enough rights.
     #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
     NotRoot,
@@ -165,6 +172,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Serve(args) => serve::run(args),
         Command::Verify(args) => verify::run(&args),
         Command::Geo(args) => geo::run(args),
+        Command::Db(args) => db::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
             crate::cli::write_completions(shell, &mut io::stdout())?;

@@ -16,7 +16,7 @@ use connmon_enrich::Enricher;
 use connmon_live::broadcaster::Socket;
 use connmon_record::frame::file;
 use connmon_render::export::completeness::write_words;
-use connmon_store::{Store, Writer};
+use connmon_store::{Policy, Store, Writer};
 use connmon_system::files;
 
 /// Records, and makes a report if one is wanted.
@@ -38,7 +38,11 @@ pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     limits::check().map_err(RecordError::from)?;
     let geo = super::geo::open_databases(&settings.places)?;
     settings.make_folder()?;
-    let store = Writer::open(&settings.db)?.with_recording_filter(filter).with_classifier(file.rules, lists);
+    let retention = Policy { max_age: settings.max_age, max_bytes: settings.max_bytes, keep: file.keep };
+    let store = Writer::open(&settings.db)?
+        .with_recording_filter(filter)
+        .with_classifier(file.rules, lists)
+        .with_retention(retention);
     let capture = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::recording::{check_limits, idle_ns};
+use super::recording::{check_limits, idle_ns, max_age, max_bytes};
 use super::{ConfigError, location};
 use crate::cli;
 use connmon_filter::rules::Rules;
@@ -61,6 +61,8 @@ pub struct File {
     pub rules: Rules,
     /// What is redacted from command lines besides what connmon knows of itself.
     pub secrets: Secrets,
+    /// Connections that match one of these are not pruned.
+    pub keep: Vec<Filter>,
     record: Record,
 }
 
@@ -83,10 +85,11 @@ struct Record {
     no_names: Option<bool>,
     rule: Vec<RawRule>,
     redact: RawRedact,
+    retention: RawRetention,
 }
 
 /// The options, for suggestions.
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 16] = [
     "db",
     "backend",
     "filter",
@@ -102,6 +105,7 @@ const OPTIONS: [&str; 15] = [
     "no-names",
     "rule",
     "redact",
+    "retention",
 ];
 
 /// What is redacted, as it is written.
@@ -115,6 +119,18 @@ struct RawRedact {
 
 /// What `[redact]` has, for suggestions.
 const OF_REDACT: [&str; 3] = ["options", "names", "patterns"];
+
+/// How long what is kept, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct RawRetention {
+    max_age: Option<Spanned<String>>,
+    max_size: Option<Spanned<String>>,
+    keep: Vec<Spanned<String>>,
+}
+
+/// What `[retention]` has, for suggestions.
+const OF_RETENTION: [&str; 3] = ["max-age", "max-size", "keep"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,6 +205,8 @@ impl File {
         let rules = std::mem::take(&mut record.rule);
         let rules = rules.into_iter().map(|rule| reader.rule(rule, now)).collect::<Result<_, _>>()?;
         let secrets = reader.secrets(std::mem::take(&mut record.redact))?;
+        let keep =
+            record.retention.keep.iter().map(|keep| reader.filter(keep, now)).collect::<Result<_, _>>()?;
         let join = |path: &str| folder.join(path).display().to_string();
         for texts in [&mut record.ioc, &mut record.geo_db] {
             *texts = Texts::Many(texts.iter().map(join).collect());
@@ -201,7 +219,7 @@ impl File {
         for path in [&mut record.db, &mut record.geo_dir].into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), secrets, record })
+        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), secrets, keep, record })
     }
 
     /// Puts what it says where the command line of a recording says nothing.
@@ -213,6 +231,10 @@ impl File {
             args.max_connections.or(record.max_connections.as_ref().map(|most| *most.get_ref()));
         args.udp_idle =
             args.udp_idle.take().or(record.udp_idle.as_ref().map(|pause| pause.get_ref().clone()));
+        let retention = &record.retention;
+        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
+        args.max_age = args.max_age.take().or_else(|| text(&retention.max_age));
+        args.max_size = args.max_size.take().or_else(|| text(&retention.max_size));
         args.no_wire = args.no_wire.or(record.no_wire);
         args.no_names = args.no_names.or(record.no_names);
         args.backend = args.backend.or_else(|| match record.backend.as_ref()?.get_ref().as_str() {
@@ -274,7 +296,8 @@ impl Reader<'_> {
             return self.wrong(at, message);
         }
         let key = self.text.get(at.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-        let tables = [(&OF_RULE[..], "a rule has"), (&OF_REDACT, "[redact] has")];
+        let tables =
+            [(&OF_RULE[..], "a rule has"), (&OF_REDACT, "[redact] has"), (&OF_RETENTION, "[retention] has")];
         let is_of = |known: &[&str]| known.iter().all(|known| message.contains(&format!("`{known}`")));
         let table = tables.into_iter().find(|(known, _)| is_of(known));
         let (known, of) = table.unwrap_or((&OPTIONS, "there is"));
@@ -304,6 +327,12 @@ impl Reader<'_> {
         }
         if let Some(pause) = &record.udp_idle {
             idle_ns(pause.get_ref()).map_err(|error| self.wrong(pause.span(), error.to_string()))?;
+        }
+        if let Some(age) = &record.retention.max_age {
+            max_age(age.get_ref()).map_err(|error| self.wrong(age.span(), error.to_string()))?;
+        }
+        if let Some(size) = &record.retention.max_size {
+            max_bytes(size.get_ref()).map_err(|error| self.wrong(size.span(), error.to_string()))?;
         }
         let usual = CaptureOptions::default();
         let ring = record.ring_bytes.as_ref();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{ConfigError, GeoConfig};
 use crate::cli;
+use connmon_filter::bytes_of;
 use connmon_live::socket_of;
 use connmon_record::{Backend, CaptureOptions, length};
 
@@ -24,6 +25,10 @@ pub struct Recording {
     pub socket: Option<PathBuf>,
     /// The report to be made when done.
     pub report: Option<PathBuf>,
+    /// Details of connections that ended longer ago are pruned.
+    pub max_age: Option<Duration>,
+    /// The oldest are pruned while the store has more bytes.
+    pub max_bytes: Option<u64>,
     /// What the kernel side is to do.
     pub options: CaptureOptions,
     /// Where places come from.
@@ -50,6 +55,8 @@ impl TryFrom<cli::RecordArgs> for Recording {
             length,
             capture: args.capture,
             report: args.report,
+            max_age: args.max_age.as_deref().map(max_age).transpose()?,
+            max_bytes: args.max_size.as_deref().map(max_bytes).transpose()?,
             options: CaptureOptions {
                 ring_bytes,
                 max_connections,
@@ -80,6 +87,19 @@ pub(super) fn idle_ns(text: &str) -> Result<u64, ConfigError> {
     let pause = length(text).filter(|pause| *pause >= Duration::from_secs(1));
     let nanoseconds = pause.and_then(|pause| u64::try_from(pause.as_nanos()).ok());
     nanoseconds.ok_or_else(|| ConfigError::Idle(text.to_owned()))
+}
+
+/// What `--max-age` names.
+pub fn max_age(text: &str) -> Result<Duration, ConfigError> {
+    let age = length(text).filter(|age| *age >= Duration::from_secs(1));
+    age.ok_or_else(|| ConfigError::MaxAge(text.to_owned()))
+}
+
+/// What `--max-size` names, in bytes.
+pub fn max_bytes(text: &str) -> Result<u64, ConfigError> {
+    let bytes =
+        bytes_of(text).and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes >= 1_000_000);
+    bytes.ok_or_else(|| ConfigError::MaxSize(text.to_owned()))
 }
 
 /// What the kernel would refuse.

@@ -19,7 +19,7 @@ pub(super) fn is_figure(field: &str, text: &str) -> bool {
 }
 
 /// Bytes, such as `1.5M` or `4Gi`.
-pub(super) fn bytes(text: &str) -> Option<i64> {
+pub fn bytes(text: &str) -> Option<i64> {
     text.parse::<ByteSize>().ok().and_then(|size| i64::try_from(size.as_u64()).ok())
 }
 

@@ -29,6 +29,7 @@ pub use ends::KNOWN_END;
 pub use error::FilterError;
 pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
+pub use figure::bytes as bytes_of;
 pub use meaning::alike;
 pub use networks::{Networks, ParseNetworkError, network};
 pub use pattern::Pattern;

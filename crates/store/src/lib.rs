@@ -10,6 +10,7 @@ mod filter;
 mod geo;
 mod interfaces;
 mod labels;
+mod maintenance;
 mod names;
 mod new_connections;
 mod open;
@@ -31,6 +32,7 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
+pub use maintenance::{Merged, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
 pub use open::Store;
 pub use retention::{Policy, Progress};
 pub use write::Writer;
@@ -74,6 +76,19 @@ pub enum StoreError {
     /// Somebody wrote into it, and this reader may leave no marks that would make writers wait.
     #[error("{} was written while it was being read; run the command again", .0.display())]
     Changed(PathBuf),
+    /// A copy that is not to be put in place of anything.
+    #[error("{} is damaged: {}", .0.display(), .1)]
+    Faulty(PathBuf, String),
+    /// Two stores with the same recordings.
+    #[error("{} has the recording of {} that began at {started} already", path.display(), other.display())]
+    Merged {
+        /// The store.
+        path: PathBuf,
+        /// The one that was to be added to it.
+        other: PathBuf,
+        /// When that began.
+        started: connmon_record::Timestamp,
+    },
     /// A folder.
     #[error("{} is a folder, not a connmon database", .0.display())]
     Folder(PathBuf),

@@ -12,7 +12,7 @@ use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
-use super::retention::Pruner;
+use super::retention::{Policy, Pruner};
 use super::{
     RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
@@ -68,6 +68,9 @@ pub struct Writer {
     /// The processes of the run that later batches may refer to, by their rows.
     pub(super) living: HashSet<i64>,
     pub(super) pruner: Pruner,
+    pub(super) policy: Policy,
+    /// The time of what was written last.
+    pub(super) latest: Timestamp,
     /// Keeps other recorders out while it lives; after `db`, because to close any descriptor of the file gives back SQLite's
     /// locks on it (sqlite.org/howtocorrupt.html, 2.2).
     pub(super) alone: Option<File>,
@@ -119,6 +122,8 @@ impl Writer {
             verdicts: Classification::default(),
             living: HashSet::new(),
             pruner: Pruner::default(),
+            policy: Policy::default(),
+            latest: Timestamp::default(),
             alone: None,
         })
     }
@@ -133,6 +138,12 @@ impl Writer {
     #[must_use]
     pub fn with_classifier(self, rules: Rules, lists: Lists) -> Self {
         Self { classify: Classifier::new(rules, lists), ..self }
+    }
+
+    /// The same, but details are pruned as the policy wants, whenever [`Writer::retain`] is called.
+    #[must_use]
+    pub fn with_retention(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// What was found to match indicators since the last call.
@@ -277,6 +288,7 @@ impl Writer {
         if batch.start.is_some() {
             self.living.clear();
         }
+        self.latest = time;
         self.living.extend(batch.processes.iter().map(|row| row.row));
         for row in &batch.past_processes {
             self.living.remove(row);

@@ -26,6 +26,11 @@ ring-bytes = 8192
 max-connections = 10
 no-wire = true
 
+[retention]
+max-age = "30d"
+max-size = "20G"
+keep = ["label:evidence", "ip:192.0.2.1"]
+
 [[rule]]
 label = "ssh"
 color = "#ff8800"
@@ -53,6 +58,8 @@ text = false
     assert_eq!((args.ring_bytes, args.max_connections), (Some(4096), Some(10)), "the command line wins");
     assert_eq!((args.backend, args.no_wire), (Some(cli::BackendArg::Kprobe), Some(true)));
     assert_eq!(args.places.location.as_deref(), Some("53.55,9.99"));
+    assert_eq!((args.max_age.as_deref(), args.max_size.as_deref()), (Some("30d"), Some("20G")));
+    assert_eq!(file.keep.len(), 2);
     let mut untouched = cli::record_defaults();
     read("").unwrap().fill(&mut untouched);
     assert_eq!((untouched.db, untouched.no_wire), (None, None));
@@ -64,6 +71,10 @@ fn what_is_wrong_is_told_with_its_place() {
         ("\nring-byte = 4096", 2, 1, "there is no `ring-byte`; did you mean `ring-bytes`?"),
         ("ring_bytes = 4096", 1, 1, "did you mean `ring-bytes`?"),
         ("colour = 1", 1, 1, "there are db, backend"),
+        ("[retention]\nmax-ages = '1d'", 2, 1, "[retention] has no `max-ages`; did you mean `max-age`?"),
+        ("[retention]\nmax-age = '0'", 2, 11, "not a valid age"),
+        ("[retention]\nmax-size = '20 apples'", 2, 12, "not a valid size"),
+        ("[retention]\nkeep = ['dir:up']", 2, 9, "in this expression"),
         (
             "[[rule]]\nlabel = 'x'\nmatch = 'dir:in'\ncolour = 'red'",
             4,

@@ -15,6 +15,7 @@ use rusqlite::Connection as Database;
 use super::{StoreError, Writer, runs};
 use connmon_filter::Filter;
 use connmon_record::{Pruned, Timestamp};
+pub(super) use sums::add as add_sums;
 use unused::Unused;
 
 /// How long a step may take; it has as many rows as those before took about half of it for.
@@ -117,6 +118,20 @@ impl Writer {
             self.pruner.phase = Phase::Rest;
             self.after_failure(source)
         })
+    }
+
+    /// Does one small step of what the policy that it was opened with wants; the time is that of what was written last.
+    ///
+    /// # Errors
+    /// As [`Writer::prune_step`].
+    pub fn retain(&mut self, took: Option<Duration>) -> Result<Progress, StoreError> {
+        let policy = std::mem::take(&mut self.policy);
+        let done = match policy.is_everything() || self.latest == Timestamp::default() {
+            true => Ok(Progress::Done),
+            false => self.prune_step(&policy, self.latest, took),
+        };
+        self.policy = policy;
+        done
     }
 
     /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned, and tells how

@@ -20,7 +20,7 @@ const OTHERS: &str = "(others)";
 static FIGURES: LazyLock<String> = LazyLock::new(|| SUM_COLUMNS.join(", "));
 
 /// Adds sums to those that are there. Sums stop at the highest number that the store can keep.
-pub(super) fn add(db: &Transaction<'_>, sums: &BTreeMap<SumKey, SumFigures>) -> rusqlite::Result<()> {
+pub fn add(db: &Transaction<'_>, sums: &BTreeMap<SumKey, SumFigures>) -> rusqlite::Result<()> {
     for (key, figures) in sums {
         add_to(db, key, owner_id(db, &key.owner)?, *figures)?;
     }

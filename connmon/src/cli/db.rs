@@ -1,0 +1,113 @@
+//! `connmon db`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{DEFAULT_DB, TextFormat};
+
+/// `connmon db`
+#[derive(Debug, Args)]
+pub struct DbCommands {
+    /// What to do
+    #[command(subcommand)]
+    pub command: DbCommand,
+}
+
+/// What to do with a store.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Show what a store consists of: tables, rows, bytes, recordings, what was pruned
+    Stats(DbShow),
+    /// Check a store: the file, the references between its rows, and what its rows say
+    Check(DbShow),
+    /// Prune details of a store that nobody records into; their sums stay
+    Prune(DbPrune),
+    /// Make the file of a store as small as it can be
+    Vacuum(DbStore),
+    /// Delete everything that is in a store
+    Reset(DbChange),
+    /// Copy a store, also while it is recorded into
+    Backup(DbBackup),
+    /// Put a copy of a store in its place
+    Restore(DbRestore),
+    /// Add another host's store to a store
+    Merge(DbMerge),
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub struct DbStore {
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
+}
+
+/// `connmon db stats`, `connmon db check`
+#[derive(Debug, Args)]
+pub struct DbShow {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub store: DbStore,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+/// What cannot be undone.
+#[derive(Debug, Args)]
+pub struct DbChange {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub store: DbStore,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `connmon db prune`
+#[derive(Debug, Args)]
+pub struct DbPrune {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub change: DbChange,
+    /// Prune details of connections that ended longer ago than this, such as 30d
+    #[arg(long, value_name = "TIME", required_unless_present = "max_size")]
+    pub max_age: Option<String>,
+    /// Prune the oldest details while the store is larger than this, such as 20G
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<String>,
+    /// Keep connections that match, such as label:evidence; repeatable
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    pub keep: Vec<String>,
+}
+
+/// `connmon db backup`
+#[derive(Debug, Args)]
+pub struct DbBackup {
+    /// The copy; nothing may be there yet
+    pub to: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub store: DbStore,
+}
+
+/// `connmon db restore`
+#[derive(Debug, Args)]
+pub struct DbRestore {
+    /// The copy
+    pub from: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub change: DbChange,
+}
+
+/// `connmon db merge`
+#[derive(Debug, Args)]
+pub struct DbMerge {
+    /// The store that is added; it stays as it is
+    pub other: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub change: DbChange,
+}
