@@ -3,6 +3,7 @@
 mod clock;
 mod pipeline;
 mod progress;
+mod retention;
 mod signals;
 mod sweeps;
 mod viewers;

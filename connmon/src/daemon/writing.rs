@@ -4,11 +4,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Viewers;
+use super::retention::Retention;
 use crate::batch_writer::BatchWriter;
 use connmon_analysis::format::bytes;
 use connmon_capture::privileges;
@@ -162,7 +163,16 @@ impl Thread {
     /// Writes until the other side has gone; the reason if not everything could be written.
     fn run(mut self, jobs: &Receiver<Job>) -> Option<StoreError> {
         let mut passed = 0;
-        for Job { mut batch, goes_on } in jobs {
+        let mut retention = Retention::default();
+        loop {
+            let Job { mut batch, goes_on } = match jobs.recv_timeout(retention.rest()) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    retention.step(self.writer.store());
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let weight = batch.weight();
             let began = Instant::now();
             self.writer.complete(&mut batch);
