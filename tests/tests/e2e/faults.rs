@@ -161,7 +161,7 @@ fn begun(db: &Path) -> Result<bool> {
 }
 
 /// Waits until something holds.
-fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let limit = Instant::now() + LIMIT;
     while !holds()? {
         ensure!(Instant::now() < limit, "{what}: not within {LIMIT:?}");

@@ -32,6 +32,7 @@ mod names;
 mod programs;
 mod replay;
 mod report;
+mod retention;
 mod rights;
 mod scenes;
 mod screen;
@@ -158,6 +159,7 @@ fn main() {
         trial("replay", replay::equals_live),
         trial("load-small::paused", load::paused),
         trial("storm::stopped", storms::stopped),
+        trial("retention", retention::sums_stay),
         trial("crash", crash::loses_only_the_last_moment),
     ];
     if in_vm() {
