@@ -19,6 +19,7 @@ mod read;
 mod recording_filter;
 mod runs;
 mod schema;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -31,6 +32,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
 pub use open::Store;
+pub use segments::{Debt, Sealed};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.
