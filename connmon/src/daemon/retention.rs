@@ -24,6 +24,11 @@ impl Retention {
         self.rest
     }
 
+    /// Whether there is more to be pruned at once.
+    pub(super) fn is_behind(&self) -> bool {
+        self.took.is_some()
+    }
+
     /// Does a step. What cannot be pruned now is tried again later: nothing of the recording depends on it.
     pub(super) fn step(&mut self, store: &mut Writer) {
         let began = Instant::now();

@@ -21,6 +21,7 @@ mod recording_filter;
 mod retention;
 mod runs;
 mod schema;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -35,6 +36,7 @@ pub use edit::Editor;
 pub use maintenance::{Merged, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
 pub use open::Store;
 pub use retention::{Policy, Progress};
+pub use segments::{Debt, Sealed};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

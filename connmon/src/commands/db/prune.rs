@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::{CommandError, Outcome};
+use super::super::{CommandError, Outcome, settle};
 use super::{confirm, say, shown};
 use crate::cli::DbPrune;
 use crate::clock::now;
@@ -23,6 +23,8 @@ pub fn run(args: DbPrune) -> Result<Outcome, CommandError> {
         max_bytes: args.max_size.as_deref().map(config::max_bytes).transpose()?,
         keep: keep.map_err(ConfigError::from)?,
     };
+    // What is sealed and has no rows yet is pruned as well.
+    drop(settle::open(&args.change.store.db)?);
     let mut store = open_alone(&args.change.store.db)?;
     let path = shown(&args.change.store.db);
     confirm(args.change.yes, &format!("This deletes details of old connections in {path}, whose sums stay"))?;

@@ -2,6 +2,7 @@
 //! A sum is made in the transaction that deletes what it is made of, so that everything is in exactly one of both.
 
 mod connections;
+mod segments;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,7 @@ enum Phase {
     Rest,
     Connections(i64),
     Lookups,
+    Segments(i64),
     Unused(Unused),
     Months,
     Pages,
@@ -186,11 +188,17 @@ impl Pruner {
                 let pruned = connections::prune_lookups(writer, rows, self.limit)?;
                 self.pruned = self.pruned.saturating_add(pruned);
                 if pruned < rows as u64 {
+                    self.phase = Phase::Segments(0);
+                }
+            }
+            Phase::Segments(after) => match segments::prune(writer, (*after, rows), self.limit)? {
+                Some(next) => *after = next,
+                None => {
                     // To look through all that refers to something pays once there is much to find.
                     let pays = self.pruned > connections::count_about(&writer.db)? / 10;
                     self.phase = if pays { Phase::Unused(Unused::default()) } else { Phase::Months };
                 }
-            }
+            },
             Phase::Unused(unused) => {
                 if unused.step(writer, rows)? {
                     (self.pruned, self.phase) = (0, Phase::Months);
@@ -255,6 +263,10 @@ impl Pruner {
         self.next = Timestamp(now.0.saturating_add(pause));
         let going_on = writer.run() != 0;
         self.ends = runs::runs(&writer.db, going_on)?.into_iter().map(|run| (run.id, run.cut())).collect();
+        // What is known of these is not all in the rows yet.
+        for debt in super::segments::debts(&writer.db)? {
+            self.ends.insert(debt.run, None);
+        }
         self.phase = Phase::Connections(0);
         Ok(Progress::More)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection as Database, Transaction, params};
 
-use super::super::{RUN_SHIFT, Writer};
+use super::super::{RUN_SHIFT, Writer, segments};
 
 /// Rows that are looked through for each row that may be deleted: that is how much faster it is.
 const FASTER: usize = 16;
@@ -128,6 +128,10 @@ impl Unused {
 
     fn delete(&mut self, writer: &mut Writer, rows: usize) -> rusqlite::Result<bool> {
         let base = writer.run() << RUN_SHIFT;
+        // What segments without rows refer to is not known yet.
+        let debts = segments::debts(&writer.db)?;
+        let indebted: Vec<i64> =
+            debts.iter().map(|debt| debt.run).filter(|run| *run != writer.run()).collect();
         let Writer { db, living, endpoints, .. } = writer;
         let transaction = db.transaction()?;
         if !self.processes_done {
@@ -141,7 +145,9 @@ impl Unused {
                 .collect::<rusqlite::Result<_>>()?;
             drop(statement);
             for (id, parent) in &found {
-                if self.processes.contains(*id) || (*id >= base && living.contains(&(id - base))) {
+                let may_be_referred_to =
+                    (*id >= base && living.contains(&(id - base))) || indebted.contains(&(id >> RUN_SHIFT));
+                if self.processes.contains(*id) || may_be_referred_to {
                     parent.iter().for_each(|parent| self.processes.insert(*parent));
                 } else {
                     transaction.prepare_cached("DELETE FROM process WHERE id = ?1")?.execute([id])?;
