@@ -1,6 +1,6 @@
 //! `connmon db prune`
 
-use std::time::Instant;
+use std::time::Duration;
 
 use super::super::{CommandError, Outcome, settle};
 use super::{confirm, say, shown};
@@ -28,10 +28,11 @@ pub fn run(args: DbPrune) -> Result<Outcome, CommandError> {
     let mut store = open_alone(&args.change.store.db)?;
     let path = shown(&args.change.store.db);
     confirm(args.change.yes, &format!("This deletes details of old connections in {path}, whose sums stay"))?;
-    let (mut pruned, mut began) = (0, Instant::now());
+    let (mut pruned, mut began) = (0, now);
     let end = store.prune_all(&policy, now, |so_far| {
         pruned = so_far;
-        std::mem::replace(&mut began, Instant::now()).elapsed()
+        let ended = crate::clock::now();
+        Duration::from_nanos(ended.0.saturating_sub(std::mem::replace(&mut began, ended).0).unsigned_abs())
     })?;
     say(&format!("details of {} pruned", count(pruned, "connection", "connections")));
     if let (Progress::Full, Some(most)) = (end, policy.max_bytes) {
