@@ -19,7 +19,7 @@ static PHRASES: LazyLock<[Regex; 6]> = LazyLock::new(|| {
         // What follows the word has a digit, so it is no word.
         r"(?i)(\bbearer\s+)([A-Za-z._~+/=-]*[0-9][A-Za-z0-9._~+/=-]*)",
         // expect: what is sent after a prompt that asks for a password.
-        r#"(?is)(ass(?:word|phrase|code).{0,80}?\bsend\s+(?:--\s+)?["']?)([^"'\s;}]+)"#,
+        r#"(?is)(ass(?:word|phrase|code)?\b.{0,80}?\bsend\s+(?:--\s+)?["']?)([^"'\s;}]+)"#,
         // PowerShell.
         r#"(?i)(\bConvertTo-SecureString\s+(?:-String\s+)?["'])([^"']+)"#,
     ]
