@@ -27,7 +27,9 @@ const BLOT: &str = "‹redacted›";
 const DEEPEST: u8 = 4;
 /// What the names of options end with whose value is a name and a password where it has a colon.
 const PAIRS: [&str; 5] = ["user", "auth", "basic", "userpass", "userpwd"];
-/// Options that name a user: a program that has one may have its password behind `-p` or `-P`.
+/// Words that say that somebody logs in.
+const LOGINS: [&str; 3] = ["login", "signin", "logon"];
+/// Options that name a user: a program that has one, or logs in, may have its password behind `-p` or `-P`.
 const USERS: [&str; 6] = ["-u", "-U", "-user", "-username", "--user", "--username"];
 /// Words before the name and the value of a setting.
 const SETTING: [&str; 6] = ["config", "configure", "set", "+set", "setenv", "setx"];
@@ -41,8 +43,8 @@ const CONSOLES: [&str; 1] = ["deluge-console"];
 /// Options before the name and the value of a variable.
 const ARGS: [&str; 4] = ["--arg", "--argjson", "--argstr", "--stringparam"];
 /// Options that are a secret's name and have no value.
-const FLAGS: [&str; 5] =
-    ["--password-stdin", "--prompt-password", "--ask-pass", "--askpass", "--ask-vault-pass"];
+const FLAGS: [&str; 6] =
+    ["--stdinpass", "--password-stdin", "--prompt-password", "--ask-pass", "--askpass", "--ask-vault-pass"];
 
 /// What is redacted besides what connmon knows of itself.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +90,8 @@ impl Secrets {
     /// What takes the place of each argument; `None` where it stays.
     fn line(&self, args: &[&str], depth: u8) -> Vec<Option<String>> {
         let user = |pair: &[&str]| USERS.contains(&pair[0]) && !pair[1].starts_with('-');
-        let has_user = args.windows(2).any(user) || args.iter().any(|arg| arg.starts_with("--user"));
+        let logs_in = |arg: &&str| arg.starts_with("--user") || LOGINS.contains(arg);
+        let has_user = args.windows(2).any(user) || args.iter().skip(1).any(logs_in);
         let mut reader = Line {
             secrets: self,
             depth,
@@ -142,7 +145,7 @@ struct Line<'a> {
     words: Vec<&'a str>,
     /// Of these, those that are no values of options with one letter.
     places: usize,
-    /// Some argument names a user.
+    /// Some argument names a user, or says that one logs in.
     has_user: bool,
 }
 

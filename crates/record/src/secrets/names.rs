@@ -1,7 +1,7 @@
 //! What a name promises: whether the value of an option, a variable, a header or a field is a secret.
 
 /// Parts of names whose values are secrets, without what is no letter or digit.
-const TELLING: [&str; 29] = [
+const TELLING: [&str; 30] = [
     "password",
     "passwd",
     "passphrase",
@@ -28,6 +28,7 @@ const TELLING: [&str; 29] = [
     "keypass",
     "streamkey",
     "setupkey",
+    "paperkey",
     "hmackey",
     "presharedkey",
     "sonarlogin",
