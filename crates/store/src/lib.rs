@@ -3,8 +3,11 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod before;
+mod blocks;
 mod classify;
 mod columns;
+mod complete;
 mod edit;
 mod filter;
 mod geo;
@@ -17,6 +20,7 @@ mod place;
 mod processes;
 mod read;
 mod recording_filter;
+mod remotes;
 mod runs;
 mod schema;
 #[cfg(test)]

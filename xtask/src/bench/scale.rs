@@ -81,17 +81,23 @@ pub fn run(connections: Option<u64>) -> Result<()> {
         ("RULES", rules.display().to_string()),
         ("OUT", dir.join("scale.html").display().to_string()),
     ];
-    println!("| | {connections} | peak memory |\n|---|--:|--:|");
+    println!("| {connections} connections | time | CPU | peak memory |\n|---|--:|--:|--:|");
     for (name, line) in COMMANDS {
         let line = words.iter().fold(line.to_owned(), |line, (word, text)| line.replace(word, text));
-        let (mut seconds, mut peak) = (Vec::new(), 0);
+        let (mut seconds, mut cpu, mut peak) = (Vec::new(), Vec::new(), 0);
         for _ in 0..RUNS {
             let mut command = Command::new(&connmon);
-            let (took, kib) = measured(command.args(line.split(' ')).arg("--db").arg(&db))?;
-            seconds.push(took);
-            peak = peak.max(kib);
+            let took = measured(command.args(line.split(' ')).arg("--db").arg(&db))?;
+            seconds.push(took.seconds);
+            cpu.push(took.cpu);
+            peak = peak.max(took.peak_kib);
         }
-        println!("| {name} | {:.2} s | {:.0} MiB |", median(&seconds), peak as f64 / 1024.0);
+        println!(
+            "| {name} | {:.2} s | {:.2} s | {:.0} MiB |",
+            median(&seconds),
+            median(&cpu),
+            peak as f64 / 1024.0
+        );
     }
     // It is gigabytes.
     new_db(&dir, "scale")?;
@@ -105,8 +111,16 @@ fn beside(db: &Path, end: &str) -> PathBuf {
     PathBuf::from(format!("{}.{end}", db.display()))
 }
 
-/// Runs a command whose output nobody reads: seconds, and the peak of its resident size in KiB.
-fn measured(command: &mut Command) -> Result<(f64, i64)> {
+/// What a command took.
+struct Took {
+    seconds: f64,
+    cpu: f64,
+    /// Of its resident size.
+    peak_kib: i64,
+}
+
+/// Runs a command whose output nobody reads.
+fn measured(command: &mut Command) -> Result<Took> {
     let begun = Instant::now();
     let null = || File::options().write(true).open("/dev/null");
     let child = command.stdin(Stdio::null()).stdout(null()?).stderr(null()?).spawn();
@@ -120,5 +134,10 @@ fn measured(command: &mut Command) -> Result<(f64, i64)> {
     let status = std::process::ExitStatus::from_raw(status);
     // 1: there was nothing to show.
     ensure!(matches!(status.code(), Some(0 | 1)), "`{}` failed ({status})", sh::shown(command));
-    Ok((begun.elapsed().as_secs_f64(), usage.ru_maxrss))
+    let cpu = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Ok(Took {
+        seconds: begun.elapsed().as_secs_f64(),
+        cpu: cpu(usage.ru_utime) + cpu(usage.ru_stime),
+        peak_kib: usage.ru_maxrss,
+    })
 }

@@ -8,14 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use connmon_filter::ioc::{self, Lists};
-use connmon_filter::rules::Rules;
 use connmon_fixtures::rows::start;
 use connmon_fixtures::{Random, SECOND, START};
-use connmon_record::Timestamp;
 use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, TrafficRow};
-use connmon_store::Writer;
+use connmon_record::{Hit, IndicatorKind, IndicatorList, Timestamp};
+use connmon_store::{Editor, RUN_SHIFT, Writer};
 
 use host::{Host, Plan};
 
@@ -33,13 +31,14 @@ fn main() -> Result<(), Failure> {
     let [path, connections] = args.as_slice() else { return Err("made_store STORE CONNECTIONS".into()) };
     let (path, connections) = (PathBuf::from(path), connections.parse()?);
     let host = Host::of_size(connections);
-    let list = write_list(&path, &host)?;
-    let lists = Lists::new(vec![ioc::read("known.txt", list.as_bytes(), None)?])?;
-    let mut writer = Writer::open(&path)?.with_classifier(Rules::default(), lists);
+    write_list(&path, &host)?;
+    let mut writer = Writer::open(&path)?;
     let begun = Instant::now();
     make(&host, connections, &mut writer)?;
+    let run = writer.run();
     drop(writer);
     let seconds = begun.elapsed().as_secs_f64();
+    put_hits(&path, run, connections)?;
     let bytes = std::fs::metadata(&path)?.len();
     let end = Timestamp(START + LENGTH * SECOND);
     println!(
@@ -50,26 +49,33 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the list of indicators, and gives the lines of it that the recording was compared with.
-fn write_list(path: &Path, host: &Host) -> Result<String, Failure> {
+/// Writes the list of indicators.
+fn write_list(path: &Path, host: &Host) -> Result<(), Failure> {
     let place = PathBuf::from(format!("{}.ioc", path.display()));
     let mut out = std::io::BufWriter::new(std::fs::File::create(place)?);
-    let mut known = String::new();
     for number in 0..INDICATORS {
-        let line = match (number % ONE_IN, number % 3) {
+        match (number % ONE_IN, number % 3) {
             (0, _) => {
                 let rank = host.remotes * (number / ONE_IN + 1) / (INDICATORS / ONE_IN + 1);
-                let ip = host.remote_of_rank(rank).to_string();
-                known += &format!("{ip}\n");
-                ip
+                writeln!(out, "{}", host.remote_of_rank(rank))?;
             }
-            (_, 0) => format!("host-{number}.unknown.example"),
-            _ => format!("198.18.{}.{}", number >> 8 & 255, number & 255),
-        };
-        writeln!(out, "{line}")?;
+            (_, 0) => writeln!(out, "host-{number}.unknown.example")?,
+            _ => writeln!(out, "198.18.{}.{}", number >> 8 & 255, number & 255)?,
+        }
     }
-    out.flush()?;
-    Ok(known)
+    Ok(out.flush()?)
+}
+
+/// Writes that some connections match an indicator.
+fn put_hits(path: &Path, run: i64, connections: u64) -> Result<(), Failure> {
+    let mut editor = Editor::open(path)?;
+    let list = IndicatorList { name: "known.txt".into(), sha256: "ab".repeat(32), date: None, indicators: 1 };
+    let time = Timestamp(START + LENGTH * SECOND);
+    let ids = editor.put_lists(&[run], [&list].into_iter(), time)?;
+    let hit = Hit { indicator: "bad.example".into(), kind: IndicatorKind::Name, list: list.into(), time };
+    let rows = (1..=connections as i64).step_by(ONE_IN as usize);
+    let hits: Vec<_> = rows.map(|row| (run << RUN_SHIFT | row, ids[0], hit.clone())).collect();
+    Ok(editor.put_hits(&hits)?)
 }
 
 /// Writes all of it, a batch a flush.
@@ -107,7 +113,6 @@ fn make(host: &Host, connections: u64, writer: &mut Writer) -> Result<(), Failur
         made = wanted;
         busy(from, &mut batch);
         writer.write(&batch)?;
-        writer.take_news();
         writer.take_verdicts();
     }
     Ok(())
