@@ -58,19 +58,21 @@ pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusql
     Ok(())
 }
 
-/// Processes that are remembered; beyond, the store is asked again.
+/// Processes that are remembered at least; beyond, those that nobody uses are forgotten, and the store is asked again.
 const MOST: usize = 65_536;
 
 /// Reads processes with their ancestors, each when it is needed.
 pub struct ProcessReader<'db> {
     find: CachedStatement<'db>,
     known: HashMap<i64, Option<Arc<Process>>>,
+    most: usize,
 }
 
 impl<'db> ProcessReader<'db> {
     /// Of this store.
     pub fn new(db: &'db Connection) -> rusqlite::Result<Self> {
-        Ok(Self { find: db.prepare_cached("SELECT * FROM process WHERE id = ?1")?, known: HashMap::new() })
+        let find = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
+        Ok(Self { find, known: HashMap::new(), most: MOST })
     }
 
     /// The process of this id, if there is one.
@@ -87,8 +89,10 @@ impl<'db> ProcessReader<'db> {
             next = newer::<i64>(row, "parent_id")?.filter(|parent| *parent < id);
             line.push((id, process(row)?));
         }
-        if self.known.len() >= MOST {
-            self.known.clear();
+        if self.known.len() >= self.most {
+            // Who uses a process goes on to get the same one.
+            self.known.retain(|_, known| known.as_ref().is_some_and(|known| Arc::strong_count(known) > 1));
+            self.most = MOST.max(2 * self.known.len());
         }
         let found = !line.is_empty();
         for (id, process) in line.into_iter().rev() {
