@@ -4,6 +4,8 @@
 //! in host byte order unless a comment says otherwise; all times are nanoseconds of CLOCK_BOOTTIME.
 #![no_std]
 
+#[cfg(feature = "user")]
+mod as_bytes;
 mod offsets;
 mod payload;
 mod settings;

@@ -197,7 +197,7 @@ pub struct RecordArgs {
 /// `connmon replay`
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The capture, from `connmon record --capture`
+    /// The capture, from `connmon record --capture`, or a store, whose segments are read
     pub capture: PathBuf,
     /// The store to write into; created if missing
     #[arg(long, value_name = "FILE")]

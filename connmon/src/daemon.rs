@@ -14,8 +14,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
-use crate::batch_writer::BatchWriter;
 use crate::config::Recording;
+use crate::indexer::{IndexError, Indexer};
 use connmon_capture::bpf::{Capture, CaptureError};
 use connmon_capture::hosts::Hosts;
 use connmon_capture::inspector::ExecutableInspector;
@@ -23,6 +23,8 @@ use connmon_capture::limits::LimitError;
 use connmon_capture::privileges::RightsError;
 use connmon_capture::{interfaces, privileges, surroundings};
 use connmon_record::frame::Frame;
+use connmon_record::segment::Packed;
+use connmon_system::priority;
 
 use crate::resolve::{ResolveError, Resolver};
 use clock::Clock;
@@ -32,7 +34,7 @@ use progress::Progress;
 use signals::Signals;
 use sweeps::Sweeps;
 pub use viewers::Viewers;
-use writing::Writing;
+use writing::{Writing, Written};
 
 /// How often the ring is looked at when it does not call.
 const TICK: Duration = Duration::from_millis(100);
@@ -74,11 +76,14 @@ pub enum RecordError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Rows of what was sealed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The store, at the end of a recording.
     #[error(
         "{0}; what was recorded since it was last written is not in it, and the recording has no end in it"
     )]
-    Unwritten(StoreError),
+    Unwritten(IndexError),
     /// The capture file.
     #[error("the capture file {0} is incomplete, while the store is not: {1}")]
     File(String, std::io::Error),
@@ -98,7 +103,7 @@ pub enum RecordError {
 pub fn record(
     settings: &Recording,
     mut pipeline: Pipeline,
-    (mut writer, mut viewers): (BatchWriter, Viewers),
+    (mut indexer, mut viewers): (Indexer, Viewers),
     begun: impl FnOnce(&str),
 ) -> Result<(), RecordError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -108,11 +113,12 @@ pub fn record(
         Signals::new()?
     };
     surroundings::notes().iter().for_each(|note| tracing::warn!("{note}"));
-    let (mut backend, mut offset_ns) = (String::new(), 0);
+    let (mut backend, mut offset_ns, mut begin) = (String::new(), 0, None);
     let mut capture = Capture::begin(settings.backend, settings.options, |frame| {
         if let Frame::Start(start) = &frame {
             backend.clone_from(&start.backend);
             offset_ns = start.clock_offset_ns;
+            begin = Some(start.clone());
             // What was switched off is no news.
             let lacks = [
                 (connmon_record::NO_PACKETS, settings.options.wire && !start.wire),
@@ -130,15 +136,25 @@ pub fn record(
     read_hosts(settings, &mut host.hosts, &mut pipeline);
     sample_interfaces(&mut pipeline);
     pipeline.save_frames();
-    let mut first = pipeline.take();
-    writer.put(&mut first)?;
+    // The kernel side begins with it.
+    if let Some(start) = begin {
+        indexer.begin(&start)?;
+    }
+    let (columns, span) = pipeline.take(host.clock.now_ns(), host.clock.offset_ns());
+    indexer.seal(&Packed::new(&columns, span).map_err(IndexError::from)?)?;
+    let first = indexer.index()?;
     let mut progress = Progress::new();
-    progress.add(&first);
+    // Without it the thread that makes rows is as urgent as any.
+    let _ = priority::allow_hurrying();
     privileges::reduce();
     // All threads begin only now, with the rights that are left, and give up what they do not need.
     viewers.serve();
-    viewers.tell(writer.store(), first);
-    let writing = Writing::start(writer, viewers)?;
+    let mut written = Written::default();
+    if let Some(first) = first {
+        written.add(&first, &mut indexer);
+        viewers.tell(indexer.store(), first);
+    }
+    let writing = Writing::start(indexer, viewers, written)?;
     let mut inspector = ExecutableInspector::start()?;
     pipeline.resolver =
         settings.resolve.map(|server| Resolver::start(server, privileges::none)).transpose()?;
@@ -161,17 +177,17 @@ pub fn record(
         pipeline.feed(frame);
     });
     if let Err(error) = swept {
-        host.sweeps.end(&error, &mut pipeline, host.clock.now());
+        host.sweeps.end(&error, &mut pipeline, &host.clock);
     }
-    pipeline.resume(host.clock.now());
-    flush(&mut pipeline, &writing, &mut progress);
-    finish(&runtime, &mut signals, writing).map_err(RecordError::Unwritten)?;
+    pipeline.resume(host.clock.now_ns());
+    flush(&mut pipeline, &writing, &host.clock);
+    progress.ends(finish(&runtime, &mut signals, writing).map_err(RecordError::Unwritten)?);
     progress.finish(&pipeline);
     pipeline.capture_is_whole().map_err(|(path, error)| RecordError::File(path, error))
 }
 
 /// Waits until the store has everything, but not for ever if it cannot be written, and only until the next signal.
-fn finish(runtime: &Runtime, signals: &mut Signals, writing: Writing) -> Result<(), StoreError> {
+fn finish(runtime: &Runtime, signals: &mut Signals, writing: Writing) -> Result<Written, IndexError> {
     let began = Instant::now();
     writing.finish(|| {
         let signalled = runtime.block_on(async {
@@ -185,17 +201,15 @@ fn finish(runtime: &Runtime, signals: &mut Signals, writing: Writing) -> Result<
 }
 
 /// Hands on what has come together.
-fn flush(pipeline: &mut Pipeline, writing: &Writing, progress: &mut Progress) {
+fn flush(pipeline: &mut Pipeline, writing: &Writing, clock: &Clock) {
     pipeline.save_frames();
-    let batch = pipeline.take();
-    progress.add(&batch);
-    writing.put(batch);
-    progress.waits(writing);
+    let (columns, span) = pipeline.take(clock.now_ns(), clock.offset_ns());
+    writing.put(columns, span);
 }
 
 /// Has programs with sockets looked at, and takes in what was found.
 fn consult(pipeline: &mut Pipeline, inspector: &mut ExecutableInspector) {
-    for subject in pipeline.tracker.take_subjects() {
+    for subject in pipeline.take_subjects() {
         if let Some(facts) = inspector.inspect(subject) {
             pipeline.feed(Frame::Program(facts));
         }
@@ -257,7 +271,7 @@ async fn run(
         }
         if !writing.has_room() {
             // From here on the kernel's own buffers are what there is; what they cannot hold they count.
-            if pipeline.pause(host.clock.now()) {
+            if pipeline.pause(host.clock.now_ns()) {
                 tracing::warn!(
                     "the memory for what waits to be stored is used up: from here on events may be lost"
                 );
@@ -275,7 +289,7 @@ async fn run(
             capture.drain_all(|frame| pipeline.feed(frame));
             let swept = capture.sweep(|frame| pipeline.feed(frame));
             host.sweeps.took(swept, host.clock.now());
-            pipeline.resume(host.clock.now());
+            pipeline.resume(host.clock.now_ns());
             host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
         }
         if sampled.elapsed() >= SAMPLE {
@@ -285,15 +299,9 @@ async fn run(
         }
         // Before the flush, which forgets what nobody has asked for.
         consult(pipeline, inspector);
-        if writing.take_moved() {
-            let last = pipeline.take();
-            progress.add(&last);
-            writing.put_last(last);
-            pipeline.tracker.begin_again();
-        }
-        // What changes while the store is busy becomes one batch, unless that would be a large one.
+        // What changes while the store is busy becomes one segment, unless that would be a large one.
         if (due && writing.is_idle()) || pipeline.is_full() {
-            flush(pipeline, writing, progress);
+            flush(pipeline, writing, &host.clock);
         }
         if due {
             progress.waits(writing);

@@ -4,13 +4,13 @@
 //! capture → track → enrich → store → summary → report and export. What takes frames from the kernel and runs a recording,
 //! `capture` and `daemon`, is there with the feature `record` only; all else reads stores and replays captures without it.
 
-pub mod batch_writer;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
 #[cfg(feature = "record")]
 pub mod daemon;
+pub mod indexer;
 #[cfg(feature = "record")]
 pub mod resolve;
 pub mod stderr;

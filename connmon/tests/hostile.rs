@@ -119,6 +119,7 @@ fn named(n: u32, name: &str, put: &mut impl FnMut(Frame)) {
         start_ns,
         exe: said(),
         args: vec![text(), text()],
+        command_line: None,
         cwd: said(),
         file: None,
     }));

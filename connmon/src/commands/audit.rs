@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CommandError, NO_CONNECTION, Outcome, done, stdout, terminal_width};
+use super::{CommandError, NO_CONNECTION, Outcome, done, settle, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice};
@@ -12,7 +12,7 @@ use connmon_filter::Filter;
 use connmon_record::Connection;
 use connmon_render::export::audit::{self, Audit, Builder, GroupBy};
 use connmon_render::export::completeness::write_words;
-use connmon_store::{Store, StoreError};
+use connmon_store::StoreError;
 
 /// Prints bytes and connections per process, or per something else.
 ///
@@ -48,7 +48,7 @@ pub fn run(args: cli::AuditArgs) -> Result<Outcome, CommandError> {
 }
 
 fn read(args: &cli::AuditArgs, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {
-    let store = Store::open(&args.source.db)?;
+    let store = settle::open(&args.source.db)?;
     let usual = if args.format == TableFormat::Table { GroupBy::Exe } else { GroupBy::Process };
     let by: Vec<GroupBy> = match args.by.as_slice() {
         [] => vec![usual],

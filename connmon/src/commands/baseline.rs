@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CommandError, Outcome, done, outcome, stdout, write_file};
+use super::{CommandError, Outcome, done, outcome, settle, stdout, write_file};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{Choice, choice, share};
@@ -10,7 +10,7 @@ use connmon_analysis::Completeness;
 use connmon_analysis::baseline::{Baseline, SteadyRemote};
 use connmon_analysis::format::{count, duration};
 use connmon_record::display_safe;
-use connmon_store::{Store, StoreError};
+use connmon_store::StoreError;
 
 /// Prints the remote addresses that were connected for a large part of the time, as a list for `--filter-file`.
 ///
@@ -19,7 +19,7 @@ use connmon_store::{Store, StoreError};
 pub fn run(args: &cli::BaselineArgs) -> Result<Outcome, CommandError> {
     let at_least = share(&args.at_least)?;
     let Choice { selection, filter } = choice(&args.source, now())?;
-    let store = Store::open(&args.source.db)?;
+    let store = settle::open(&args.source.db)?;
     let runs = store.runs()?;
     let mut baseline = Baseline::new(&runs, &selection);
     store.for_each(selection.since, selection.until, &filter, |run, connection| {

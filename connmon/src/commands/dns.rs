@@ -2,14 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::{CommandError, Outcome, done, stdout, terminal_width};
+use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
 use crate::cli::{self, LookupFormat};
 use crate::clock::now;
 use crate::config::{interval, zone};
 use connmon_analysis::{Completeness, Selection};
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::lookups;
-use connmon_store::Store;
 
 /// Prints the questions to DNS of an interval.
 ///
@@ -19,7 +18,7 @@ pub fn run(args: &cli::Dns) -> Result<Outcome, CommandError> {
     let zone = zone(args.local);
     let now = now();
     let (since, until) = interval(&args.since, &args.until, now, &zone)?;
-    let store = Store::open(&args.db)?;
+    let store = settle::open(&args.db)?;
     let mut out = stdout();
     let mut count = 0;
     store.for_each_lookup(since, until, |lookup| {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, terminal_width, write_file_with};
+use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, settle, terminal_width, write_file_with};
 use crate::cli::{self, ExportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice};
@@ -29,7 +29,7 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
     if format == ExportFormat::Parquet && args.out.is_none() && io::stdout().is_terminal() {
         return Err(CommandError::Terminal("parquet"));
     }
-    let store = Store::open(&args.source.db)?;
+    let store = settle::open(&args.source.db)?;
     let nothing = |count| (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION);
     match &args.out {
         Some(path) => {

@@ -15,6 +15,7 @@ mod record;
 mod replay;
 mod report;
 mod serve;
+mod settle;
 mod show;
 mod verify;
 
@@ -24,6 +25,7 @@ use std::path::Path;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, FileError};
+use crate::indexer::IndexError;
 use connmon_record::ConnectionId;
 use connmon_store::StoreError;
 
@@ -47,6 +49,9 @@ pub enum CommandError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Rows of what was recorded.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The recording.
     #[cfg(feature = "record")]
     #[error(transparent)]
@@ -69,6 +74,9 @@ pub enum CommandError {
     /// The network.
     #[error(transparent)]
     Fetch(#[from] geo::FetchError),
+    /// What was recorded lacks its beginning.
+    #[error("the first frame is not the start of a recording, and the rest cannot be read without it")]
+    NoStart,
     /// A capture file.
     #[error("{0}: {1}")]
     Capture(String, connmon_record::frame::file::ReadError),

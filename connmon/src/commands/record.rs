@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use super::{CommandError, Outcome, report, terminal_width};
-use crate::batch_writer::BatchWriter;
+use super::{CommandError, Outcome, report, settle, terminal_width};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Recording};
 use crate::daemon::{self, Pipeline, RecordError, Viewers};
+use crate::indexer::Indexer;
 use crate::stderr::Stderr;
 use connmon_analysis::Completeness;
 use connmon_analysis::format::duration;
@@ -16,7 +16,7 @@ use connmon_enrich::Enricher;
 use connmon_live::broadcaster::Socket;
 use connmon_record::frame::file;
 use connmon_render::export::completeness::write_words;
-use connmon_store::{Store, Writer};
+use connmon_store::Writer;
 use connmon_system::files;
 
 /// Records, and makes a report if one is wanted.
@@ -59,7 +59,8 @@ pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     if let Some((name, writer)) = capture {
         pipeline = pipeline.capturing(name, writer);
     }
-    let writer = BatchWriter::new(Enricher::new(geo, settings.places.location.clone()), store);
+    let mut indexer = Indexer::new(Enricher::new(geo, settings.places.location.clone()), store);
+    settle::settle(&mut indexer)?;
     let mut viewers = Viewers::default();
     if let Some(path) = &settings.socket {
         match Socket::bind(path) {
@@ -68,14 +69,14 @@ pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }
     }
-    daemon::record(&settings, pipeline, (writer, viewers), |backend| {
+    daemon::record(&settings, pipeline, (indexer, viewers), |backend| {
         let until = settings.length.map_or("until Ctrl-C".to_owned(), |length| {
             format!("for {}", duration(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
         });
         let _ =
             writeln!(Stderr, "recording into {} with the {backend} backend, {until}", settings.db.display());
     })?;
-    let store = Store::open(&settings.db)?;
+    let store = settle::open(&settings.db)?;
     if let Some((_, completeness)) = Completeness::of_last(&store.runs()?)
         && !completeness.is_complete()
     {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{
-    CommandError, NO_CONNECTION, Outcome, done, export, outcome, stdout, write_file, write_file_with,
+    CommandError, NO_CONNECTION, Outcome, done, export, outcome, settle, stdout, write_file, write_file_with,
 };
 use crate::cli::{self, Redact, ReportFormat, chosen};
 use crate::clock::now;
@@ -40,7 +40,7 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
         choice.selection.filter = format!("{filter} SQL: {sql}").trim_start().to_owned();
     }
     let home = args.location.as_deref().map(location).transpose()?;
-    let store = Store::open(&args.source.db)?;
+    let store = settle::open(&args.source.db)?;
     let only = args.sql.as_deref().map(|sql| store.ids_of(sql)).transpose()?;
     let everything = choice.selection.is_everything() && only.is_none();
     let what = what(&args.redact);

@@ -2,18 +2,17 @@
 
 use std::io::Write;
 
-use super::{CommandError, Outcome, done, stdout};
+use super::{CommandError, Outcome, done, settle, stdout};
 use crate::cli::{self, TextFormat};
 use crate::config::zone;
 use connmon_render::export::show;
-use connmon_store::Store;
 
 /// Prints everything that is known of one connection.
 ///
 /// # Errors
 /// The store cannot be read, or has no such connection.
 pub fn run(args: &cli::Show) -> Result<Outcome, CommandError> {
-    let store = Store::open(&args.db)?;
+    let store = settle::open(&args.db)?;
     let Some((run, connection)) = store.connection(args.id.0)? else {
         return Err(CommandError::NoConnection(args.id, args.db.display().to_string()));
     };

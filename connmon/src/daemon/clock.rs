@@ -28,6 +28,21 @@ impl Clock {
         Timestamp((boot_time_ns() as i64).wrapping_add(self.began_ns))
     }
 
+    /// The present, nanoseconds of CLOCK_BOOTTIME.
+    pub(super) fn now_ns(&self) -> u64 {
+        boot_time_ns()
+    }
+
+    /// CLOCK_REALTIME − CLOCK_BOOTTIME as it was last looked at, nanoseconds.
+    pub(super) fn offset_ns(&self) -> i64 {
+        self.offset_ns
+    }
+
+    /// A time of this recording as nanoseconds of CLOCK_BOOTTIME.
+    pub(super) fn boot_ns(&self, time: Timestamp) -> u64 {
+        u64::try_from(time.0.wrapping_sub(self.began_ns)).unwrap_or(0)
+    }
+
     /// How long until the next step of traffic begins.
     pub(super) fn to_next_step(&self) -> Duration {
         let now = self.now();

@@ -1,26 +1,31 @@
-//! From frames to batches, and into the capture file.
+//! From frames to segments, and into the capture file.
 
 use std::io;
 
 use crate::resolve::Resolver;
+use connmon_record::Endpoint;
 use connmon_record::frame::Frame;
+use connmon_record::frame::Subject;
 use connmon_record::frame::file::Writer as CaptureWriter;
-use connmon_record::rows::Batch;
 use connmon_record::secrets::Secrets;
-use connmon_record::{Endpoint, Gap, Timestamp};
-use connmon_track::Tracker;
+use connmon_record::segment::{Columns, Span};
+use connmon_track::{ProgramWatch, lost};
 
-/// Frames in, batches out.
+/// Frames in, columns of segments out.
 #[derive(Default)]
 pub struct Pipeline {
-    /// Connections and processes.
-    pub(super) tracker: Tracker,
+    secrets: Secrets,
+    watch: ProgramWatch,
+    columns: Columns,
+    /// The end of the last segment, nanoseconds of CLOCK_BOOTTIME.
+    sealed_ns: u64,
     pub(super) resolver: Option<Resolver>,
     file: Option<File>,
     frames: u64,
-    /// Since when the kernel's buffers are not read, and what had been lost before.
-    paused: Option<(Timestamp, u64)>,
-    gaps: Vec<Gap>,
+    /// Events that were lost so far.
+    lost: u64,
+    /// Since when the kernel's buffers are not read, nanoseconds of CLOCK_BOOTTIME, and what had been lost before.
+    paused: Option<(u64, u64)>,
 }
 
 /// The capture file.
@@ -35,7 +40,7 @@ impl Pipeline {
     /// The same, and more is redacted from command lines.
     #[must_use]
     pub fn redacting(self, secrets: Secrets) -> Self {
-        Self { tracker: self.tracker.redacting(secrets), ..self }
+        Self { secrets, ..self }
     }
 
     /// The same, and the raw frames go into a file.
@@ -45,20 +50,35 @@ impl Pipeline {
     }
 
     /// Takes in a frame.
-    pub fn feed(&mut self, frame: Frame) {
+    pub fn feed(&mut self, mut frame: Frame) {
         self.frames += 1;
+        frame.redact(&self.secrets);
+        match &frame {
+            Frame::Start(start) => self.sealed_ns = start.started_ns,
+            Frame::Counters(counters) => self.lost = lost(counters),
+            Frame::Live(entry) | Frame::Closed(entry) => {
+                if let Some(resolver) = &mut self.resolver {
+                    resolver.ask(Endpoint::from(&entry.remote).ip);
+                }
+            }
+            _ => {}
+        }
+        self.watch.feed(&frame);
+        self.columns.push(&frame);
         if let Some(file) = &mut self.file {
             file.writer.write(&frame);
         }
-        if let (Some(resolver), Frame::Live(entry) | Frame::Closed(entry)) = (&mut self.resolver, &frame) {
-            resolver.ask(Endpoint::from(&entry.remote).ip);
-        }
-        self.tracker.feed(frame);
     }
 
-    /// Takes out what has come together, for one transaction.
-    pub fn take(&mut self) -> Batch {
-        Batch { gaps: std::mem::take(&mut self.gaps), ..self.tracker.take() }
+    /// Takes out what has come together until now, to be sealed.
+    pub(super) fn take(&mut self, now_ns: u64, clock_offset_ns: i64) -> (Columns, Span) {
+        let first_ns = std::mem::replace(&mut self.sealed_ns, now_ns);
+        (std::mem::take(&mut self.columns), Span { first_ns, last_ns: now_ns, clock_offset_ns })
+    }
+
+    /// The programs to be looked at since the last call.
+    pub(super) fn take_subjects(&mut self) -> Vec<Subject> {
+        self.watch.take_subjects()
     }
 
     /// Hands the capture file what is for it. What it does not take waits in memory, as far as there is room, and is tried
@@ -97,43 +117,33 @@ impl Pipeline {
     }
 
     /// The kernel's buffers are not read any more, for want of memory; whether that is new.
-    pub(super) fn pause(&mut self, now: Timestamp) -> bool {
+    pub(super) fn pause(&mut self, now_ns: u64) -> bool {
         let new = self.paused.is_none();
         if new {
-            self.paused = Some((now, self.tracker.lost()));
+            self.paused = Some((now_ns, self.lost));
         }
         new
     }
 
     /// They are read again, and all counters have been: what was lost meanwhile is a gap.
-    pub(super) fn resume(&mut self, now: Timestamp) {
-        let Some((from, before)) = self.paused.take() else { return };
-        let lost = self.tracker.lost().saturating_sub(before);
+    pub(super) fn resume(&mut self, now_ns: u64) {
+        let Some((from_ns, before)) = self.paused.take() else { return };
+        let lost = self.lost.saturating_sub(before);
         if lost > 0 {
             let reason = format!(
                 "{lost} events were lost: the store could not be written, and the memory for what waited was used up"
             );
-            self.gaps.push(Gap { from, to: now, reason });
+            self.feed(Frame::Gap(from_ns, now_ns, reason));
         }
     }
 
-    /// An interval has no record, or not all of one.
-    pub(super) fn lack(&mut self, gap: Gap) {
-        self.gaps.push(gap);
-    }
-
-    /// Whether a flush is due because of the number of rows.
+    /// Whether a flush is due because of what has come together.
     pub fn is_full(&self) -> bool {
-        self.tracker.is_full()
+        self.columns.is_full()
     }
 
     /// Frames taken in so far.
     pub fn frames(&self) -> u64 {
         self.frames
-    }
-
-    /// Connections met so far.
-    pub fn connections(&self) -> i64 {
-        self.tracker.connections()
     }
 }

@@ -4,11 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use super::writing::Writing;
+use super::writing::{Writing, Written};
 use crate::stderr::{self, Stderr};
 use connmon_analysis::format::{bytes, count, grouped};
-use connmon_record::LossCounters;
-use connmon_record::rows::Batch;
 
 /// Without a terminal, a line this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -20,10 +18,7 @@ const WORTH_TELLING: usize = 1 << 20;
 pub struct Progress {
     terminal: bool,
     shown: Instant,
-    tx_bytes: u64,
-    rx_bytes: u64,
-    completeness: LossCounters,
-    left_out: u64,
+    written: Written,
     /// Bytes of memory that wait for the store.
     waiting: usize,
 }
@@ -33,27 +28,21 @@ impl Progress {
         Self {
             terminal: std::io::stderr().is_terminal(),
             shown: Instant::now(),
-            tx_bytes: 0,
-            rx_bytes: 0,
-            completeness: LossCounters::default(),
-            left_out: 0,
+            written: Written::default(),
             waiting: 0,
-        }
-    }
-
-    /// Takes what was just written.
-    pub(super) fn add(&mut self, batch: &Batch) {
-        self.tx_bytes += batch.traffic.iter().map(|row| row.tx_bytes).sum::<u64>();
-        self.rx_bytes += batch.traffic.iter().map(|row| row.rx_bytes).sum::<u64>();
-        if let Some(completeness) = &batch.completeness {
-            self.completeness = completeness.clone();
         }
     }
 
     /// Takes how the store keeps up.
     pub(super) fn waits(&mut self, writing: &Writing) {
-        self.left_out = writing.left_out();
+        self.written = writing.written();
         self.waiting = writing.waiting();
+    }
+
+    /// Takes what is in the store at the end.
+    pub(super) fn ends(&mut self, written: Written) {
+        self.written = written;
+        self.waiting = 0;
     }
 
     pub(super) fn show(&mut self, pipeline: &Pipeline) {
@@ -67,14 +56,13 @@ impl Progress {
 
     /// The summary at the end, when everything is stored.
     pub(super) fn finish(&mut self, pipeline: &Pipeline) {
-        self.waiting = 0;
         let start = if self.terminal { "\r\x1b[K" } else { "" };
         let _ = writeln!(Stderr, "{start}recorded {}", self.line(pipeline));
     }
 
     fn line(&self, pipeline: &Pipeline) -> String {
-        let lost = self.completeness.lost_events;
-        let left_out = match self.left_out {
+        let Written { tx_bytes, rx_bytes, completeness, left_out, connections } = &self.written;
+        let left_out = match *left_out {
             0 => String::new(),
             n => format!(" · {} excluded by the filter", grouped(n)),
         };
@@ -82,14 +70,14 @@ impl Progress {
             0..WORTH_TELLING => String::new(),
             waiting => format!(" · {} wait to be stored", bytes(waiting as u64)),
         };
-        let unattributed = self.completeness.unattributed_tx_bytes + self.completeness.unattributed_rx_bytes;
+        let unattributed = completeness.unattributed_tx_bytes + completeness.unattributed_rx_bytes;
         format!(
             "{} · {} sent · {} received · {} · {} lost · {} unattributed{left_out}{waiting}",
-            count(u64::try_from(pipeline.connections()).unwrap_or(0), "connection", "connections"),
-            bytes(self.tx_bytes),
-            bytes(self.rx_bytes),
+            count(*connections, "connection", "connections"),
+            bytes(*tx_bytes),
+            bytes(*rx_bytes),
             count(pipeline.frames(), "event", "events"),
-            grouped(lost),
+            grouped(completeness.lost_events),
             bytes(unattributed),
         )
     }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Pipeline;
+use super::{Clock, Pipeline};
 use connmon_capture::bpf::CaptureError;
-use connmon_record::{Gap, Timestamp};
+use connmon_record::Timestamp;
+use connmon_record::frame::Frame;
 
 /// How often a trouble that goes on is told of.
 const REMIND: Duration = Duration::from_secs(60);
@@ -46,11 +47,12 @@ impl Sweeps {
     }
 
     /// The last one failed, and none follows: what had changed since the last whole one may be missing.
-    pub(super) fn end(&self, error: &CaptureError, pipeline: &mut Pipeline, now: Timestamp) {
+    pub(super) fn end(&self, error: &CaptureError, pipeline: &mut Pipeline, clock: &Clock) {
         let reason = format!("what was last counted could not be read: {error}");
         tracing::warn!("{reason}");
-        let from = self.whole.unwrap_or(now);
-        pipeline.lack(Gap { from, to: now, reason });
+        let to = clock.now_ns();
+        let from = self.whole.map_or(to, |whole| clock.boot_ns(whole));
+        pipeline.feed(Frame::Gap(from, to, reason));
     }
 }
 

@@ -36,7 +36,7 @@ impl Viewers {
     }
 
     /// Whether somebody looks who keeps up; a look that can be taken from elsewhere.
-    pub(super) fn watched(&self) -> Box<dyn Fn() -> bool> {
+    pub(super) fn watched(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
         match &self.broadcaster {
             Some(broadcaster) => broadcaster.watched(),
             None => Box::new(|| false),

@@ -1,59 +1,107 @@
-//! Writes batches on a thread of its own, so that no lock, no slow and no full disk keeps the recorder from reading the kernel's
-//! buffers. What cannot be written waits in memory, within limits, and is tried until it can.
+//! Seals segments and makes their rows, on a thread of its own, so that no lock, no slow and no full disk keeps the recorder from
+//! reading the kernel's buffers. What cannot be written waits in memory, compressed and within limits, and is tried until it can.
+//!
+//! Sealing comes first and is urgent. Rows are made when a processor is idle, unless somebody waits for them.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Viewers;
-use crate::batch_writer::BatchWriter;
+use crate::indexer::{IndexError, Indexer};
 use connmon_analysis::format::bytes;
 use connmon_capture::privileges;
-use connmon_record::display_safe;
+use connmon_record::frame::Start;
 use connmon_record::rows::Batch;
-use connmon_store::StoreError;
+use connmon_record::segment::{Columns, Packed, Span};
+use connmon_record::{LossCounters, display_safe};
 use connmon_system::memory;
+use connmon_system::priority::Urgency;
 
-/// Memory for batches that wait, bytes.
+/// Memory for what waits to be sealed, bytes.
 const ROOM: usize = 128 << 20;
-/// How long it is waited before a batch is tried again: the first time, and at most.
+/// How long it is waited before something is tried again: the first time, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What passes through before memory that was freed is handed back, once nothing waits, bytes.
 const GIVE_BACK: usize = 16 << 20;
 /// How often a trouble that goes on is told of.
 const REMIND: Duration = Duration::from_secs(60);
+/// Segments without rows from which on making them is urgent: so many seconds, as a rule.
+const MAX_DEBT: u64 = 5;
 
-/// A batch on its way into the store.
+/// What is to become a segment.
 struct Job {
-    batch: Batch,
-    /// What is told of it after the last one of a store that was replaced: the recording has not ended.
-    goes_on: bool,
+    columns: Columns,
+    span: Span,
+}
+
+/// What the rows hold so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    /// Bytes sent.
+    pub(super) tx_bytes: u64,
+    /// Bytes received.
+    pub(super) rx_bytes: u64,
+    /// What was lost.
+    pub(super) completeness: LossCounters,
+    /// Connections that the recording's filter did not keep.
+    pub(super) left_out: u64,
+    /// Connections met.
+    pub(super) connections: u64,
+}
+
+impl Written {
+    /// Takes what was just written.
+    pub(super) fn add(&mut self, batch: &Batch, indexer: &mut Indexer) {
+        self.tx_bytes += batch.traffic.iter().map(|row| row.tx_bytes).sum::<u64>();
+        self.rx_bytes += batch.traffic.iter().map(|row| row.rx_bytes).sum::<u64>();
+        if let Some(completeness) = &batch.completeness {
+            self.completeness = completeness.clone();
+        }
+        self.left_out = indexer.store().left_out();
+        self.connections = u64::try_from(indexer.connections()).unwrap_or(0);
+    }
 }
 
 /// The thread, and what is known of it.
 pub(super) struct Writing {
     jobs: Sender<Job>,
-    thread: JoinHandle<Option<StoreError>>,
+    thread: JoinHandle<Option<IndexError>>,
     state: Arc<WritingState>,
-    watched: Box<dyn Fn() -> bool>,
+    watched: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What both sides know.
 #[derive(Default)]
 struct WritingState {
-    /// Bytes of memory that wait.
+    /// Bytes of memory that wait to be sealed.
     waiting: AtomicUsize,
-    /// How long the last batch took, microseconds.
+    /// How long the last segment and its rows took, microseconds.
     cost: AtomicU64,
-    left_out: AtomicU64,
-    /// The store is not at its place any more.
-    moved: AtomicBool,
+    /// Jobs that were handed on and are not sealed.
+    unsealed: AtomicUsize,
+    written: Mutex<Written>,
+    /// The thread's urgency, where it can be changed.
+    urgency: OnceLock<Option<Urgency>>,
     /// Whoever waits for the end has lost patience.
     give_up: AtomicBool,
+}
+
+impl WritingState {
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hurry(&self) {
+        if let Some(Some(urgency)) = self.urgency.get() {
+            urgency.hurry();
+        }
+    }
 }
 
 impl Writing {
@@ -61,39 +109,45 @@ impl Writing {
     ///
     /// # Errors
     /// There is no room for a thread.
-    pub(super) fn start(writer: BatchWriter, viewers: Viewers) -> io::Result<Self> {
+    pub(super) fn start(indexer: Indexer, viewers: Viewers, written: Written) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
-        let state = Arc::new(WritingState::default());
-        let (shared, watched) = (state.clone(), viewers.watched());
+        let state = Arc::new(WritingState { written: Mutex::new(written), ..WritingState::default() });
+        let watched: Arc<dyn Fn() -> bool + Send + Sync> = viewers.watched().into();
+        let (shared, is_watched) = (state.clone(), watched.clone());
         let thread = thread::Builder::new().name("store".into()).spawn(move || {
             privileges::only_write();
-            Thread { writer, viewers, state: shared, told: false }.run(&receiver)
+            let urgency = *shared.urgency.get_or_init(Urgency::of_this_thread);
+            Thread {
+                indexer,
+                viewers,
+                state: shared,
+                is_watched,
+                urgency,
+                packed: VecDeque::new(),
+                start: None,
+                failing: None,
+                passed: 0,
+            }
+            .run(&receiver)
         })?;
         Ok(Self { jobs, thread, state, watched })
     }
 
-    /// Hands on a batch; never waits.
-    pub(super) fn put(&self, batch: Batch) {
-        self.send(Job { batch, goes_on: false });
-    }
-
-    /// Hands on the last batch of a store that is not at its place any more.
-    pub(super) fn put_last(&self, batch: Batch) {
-        self.send(Job { batch: Batch { ended: true, ..batch }, goes_on: true });
-    }
-
-    fn send(&self, job: Job) {
-        self.state.waiting.fetch_add(job.batch.weight(), Ordering::Relaxed);
+    /// Hands on what is to become a segment; never waits.
+    pub(super) fn put(&self, columns: Columns, span: Span) {
+        self.state.waiting.fetch_add(columns.weight(), Ordering::Relaxed);
+        self.state.unsealed.fetch_add(1, Ordering::SeqCst);
         // The thread ends only with us, or after it was told to give up.
-        let _ = self.jobs.send(job);
+        let _ = self.jobs.send(Job { columns, span });
+        self.state.hurry();
     }
 
-    /// Whether everything has been written.
+    /// Whether everything has been sealed.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting() == 0
+        self.state.unsealed.load(Ordering::Relaxed) == 0
     }
 
-    /// Bytes of memory that wait.
+    /// Bytes of memory that wait to be sealed.
     pub(super) fn waiting(&self) -> usize {
         self.state.waiting.load(Ordering::Relaxed)
     }
@@ -103,14 +157,14 @@ impl Writing {
         self.waiting() < ROOM
     }
 
-    /// How long the last batch took.
+    /// How long the last segment and its rows took.
     pub(super) fn cost(&self) -> Duration {
         Duration::from_micros(self.state.cost.load(Ordering::Relaxed))
     }
 
-    /// Connections that the recording's filter did not keep.
-    pub(super) fn left_out(&self) -> u64 {
-        self.state.left_out.load(Ordering::Relaxed)
+    /// What the rows hold so far.
+    pub(super) fn written(&self) -> Written {
+        self.state.written().clone()
     }
 
     /// Whether a viewer keeps up.
@@ -118,18 +172,14 @@ impl Writing {
         (self.watched)()
     }
 
-    /// Whether the store has been moved or deleted since the last call.
-    pub(super) fn take_moved(&self) -> bool {
-        self.state.moved.swap(false, Ordering::Relaxed)
-    }
-
     /// Waits until everything is written; `impatient` is asked again and again, takes a moment, and says whether it is enough.
     ///
     /// # Errors
     /// Why the rest could not be written.
-    pub(super) fn finish(self, mut impatient: impl FnMut() -> bool) -> Result<(), StoreError> {
+    pub(super) fn finish(self, mut impatient: impl FnMut() -> bool) -> Result<Written, IndexError> {
         let Self { jobs, thread, state, .. } = self;
         drop(jobs);
+        state.hurry();
         while !thread.is_finished() {
             if impatient() {
                 state.give_up.store(true, Ordering::Relaxed);
@@ -137,94 +187,185 @@ impl Writing {
             thread.thread().unpark();
         }
         match thread.join() {
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(state.written().clone()),
             Ok(Some(error)) => Err(error),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 }
 
-/// A batch that cannot be written.
+/// Something that cannot be written.
 struct Failing {
     since: Instant,
     told: Option<Instant>,
+    pause: Duration,
 }
 
 struct Thread {
-    writer: BatchWriter,
+    indexer: Indexer,
     viewers: Viewers,
     state: Arc<WritingState>,
-    /// That the store has moved has been told.
-    told: bool,
+    is_watched: Arc<dyn Fn() -> bool + Send + Sync>,
+    urgency: Option<Urgency>,
+    /// Segments that wait to be sealed.
+    packed: VecDeque<Packed>,
+    /// The store that was recorded into is not at its place any more, and this is how the next one begins.
+    start: Option<Start>,
+    failing: Option<Failing>,
+    /// Bytes that were sealed since memory was last given back.
+    passed: usize,
 }
 
 impl Thread {
-    /// Writes until the other side has gone; the reason if not everything could be written.
-    fn run(mut self, jobs: &Receiver<Job>) -> Option<StoreError> {
-        let mut passed = 0;
-        for Job { mut batch, goes_on } in jobs {
-            let weight = batch.weight();
+    /// Works until the other side has gone; the reason if not everything could be written.
+    fn run(mut self, jobs: &Receiver<Job>) -> Option<IndexError> {
+        let mut over = false;
+        loop {
+            over |= self.receive(jobs, over);
             let began = Instant::now();
-            self.writer.complete(&mut batch);
-            if let Err(error) = self.write(&batch) {
-                return Some(error);
-            }
-            let cost = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.state.cost.store(cost, Ordering::Relaxed);
-            self.state.left_out.store(self.writer.left_out(), Ordering::Relaxed);
-            batch.ended &= !goes_on;
-            self.viewers.tell(self.writer.store(), batch);
-            passed += weight;
-            let waited = self.state.waiting.fetch_sub(weight, Ordering::Relaxed);
-            if passed >= GIVE_BACK && waited == weight {
-                passed = 0;
-                memory::give_back();
+            let result = self.seal().and_then(|()| self.make_rows(over));
+            match result {
+                Ok(worked) => {
+                    self.recovered();
+                    if worked {
+                        let cost = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                        self.state.cost.store(cost, Ordering::Relaxed);
+                    }
+                    if over && !self.has_work() {
+                        return None;
+                    }
+                }
+                Err(error) => {
+                    self.failed(&error);
+                    if self.state.give_up.load(Ordering::Relaxed) {
+                        return Some(error);
+                    }
+                }
             }
         }
-        None
     }
 
-    /// Writes a batch, however often it has to be tried.
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let mut failing: Option<Failing> = None;
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.try_once(batch) {
-            let now = Instant::now();
-            let failing = failing.get_or_insert(Failing { since: now, told: None });
-            if failing.told.is_none_or(|told| now - told >= REMIND) {
-                failing.told = Some(now);
-                let waits = bytes(self.state.waiting.load(Ordering::Relaxed) as u64);
-                tracing::warn!(
-                    "{}; the recording goes on in memory ({waits} wait), and connmon will try again",
-                    display_safe(&error.to_string())
-                );
+    fn has_work(&self) -> bool {
+        !self.packed.is_empty() || self.start.is_some() || self.indexer.debt() > 0
+    }
+
+    /// Takes what has come, compressed from here on; waits for it only when there is nothing to be done. Whether nothing more comes.
+    fn receive(&mut self, jobs: &Receiver<Job>, over: bool) -> bool {
+        let mut wait = match &self.failing {
+            Some(failing) => Some(failing.pause),
+            None if self.has_work() || over => None,
+            None => Some(Duration::MAX),
+        };
+        loop {
+            let next = match wait.take() {
+                Some(_) if over => {
+                    thread::park_timeout(self.failing.as_ref().map_or(FIRST_PAUSE, |failing| failing.pause));
+                    Err(TryRecvError::Empty)
+                }
+                Some(Duration::MAX) => jobs.recv().map_err(|_| TryRecvError::Disconnected),
+                Some(pause) => jobs.recv_timeout(pause).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => TryRecvError::Empty,
+                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+                }),
+                None => jobs.try_recv(),
+            };
+            match next {
+                Ok(job) => self.pack(job),
+                Err(error) => return error == TryRecvError::Disconnected,
             }
-            if self.state.give_up.load(Ordering::Relaxed) {
-                return Err(error);
-            }
-            thread::park_timeout(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        if let Some(Failing { since, .. }) = failing {
-            tracing::warn!("the store can be written again, after {} s", since.elapsed().as_secs());
+    }
+
+    fn pack(&mut self, Job { columns, span }: Job) {
+        let weight = columns.weight();
+        match Packed::new(&columns, span) {
+            Ok(packed) => {
+                self.state.waiting.fetch_add(packed.payload.len(), Ordering::Relaxed);
+                self.packed.push_back(packed);
+            }
+            // Only for want of memory.
+            Err(error) => {
+                self.state.unsealed.fetch_sub(1, Ordering::SeqCst);
+                tracing::error!("{} events are lost: {error}", columns.frames());
+            }
+        }
+        self.state.waiting.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    /// Seals what waits.
+    fn seal(&mut self) -> Result<(), IndexError> {
+        if let Some(urgency) = self.urgency.filter(|_| !self.packed.is_empty()) {
+            urgency.hurry();
+        }
+        while let Some(next) = self.packed.front() {
+            if self.start.is_none()
+                && let Some(where_to) = self.indexer.store().moved()
+            {
+                tracing::warn!(
+                    "{}, and with it the record up to here; the recording goes on in a new store at its place",
+                    display_safe(&where_to)
+                );
+                self.start = self.indexer.leave()?;
+            }
+            if let Some(start) = &self.start {
+                self.indexer.begin_elsewhere(start)?;
+                self.start = None;
+            }
+            self.indexer.seal(next)?;
+            let weight = next.payload.len();
+            self.packed.pop_front();
+            self.passed += weight;
+            self.state.waiting.fetch_sub(weight, Ordering::Relaxed);
+            self.state.unsealed.fetch_sub(1, Ordering::SeqCst);
         }
         Ok(())
     }
 
-    fn try_once(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        if batch.start.is_some() {
-            self.writer.store().begin_again()?;
-            self.told = false;
-        } else if !self.told
-            && let Some(where_to) = self.writer.store().moved()
-        {
-            tracing::warn!(
-                "{}, and with it the record up to here; the recording goes on in a new store at its place",
-                display_safe(&where_to)
-            );
-            self.told = true;
-            self.state.moved.store(true, Ordering::Relaxed);
+    /// Makes rows of what is sealed, one transaction; whether there was something to be done.
+    fn make_rows(&mut self, over: bool) -> Result<bool, IndexError> {
+        let debt = self.indexer.debt();
+        if debt == 0 {
+            return Ok(false);
         }
-        self.writer.write(batch)
+        if let Some(urgency) = self.urgency {
+            if over || debt > MAX_DEBT || (self.is_watched)() {
+                urgency.hurry();
+            } else {
+                urgency.wait_for_idle();
+                // What came meanwhile hurried this thread before it said that it can wait.
+                if self.state.unsealed.load(Ordering::SeqCst) > 0 {
+                    urgency.hurry();
+                    return Ok(true);
+                }
+            }
+        }
+        let Some(batch) = self.indexer.index()? else { return Ok(true) };
+        self.state.written().add(&batch, &mut self.indexer);
+        self.viewers.tell(self.indexer.store(), batch);
+        if self.passed >= GIVE_BACK && !self.has_work() {
+            self.passed = 0;
+            memory::give_back();
+        }
+        Ok(true)
+    }
+
+    fn failed(&mut self, error: &IndexError) {
+        let now = Instant::now();
+        let failing = self.failing.get_or_insert(Failing { since: now, told: None, pause: FIRST_PAUSE / 2 });
+        failing.pause = (failing.pause * 2).min(LONGEST_PAUSE);
+        if failing.told.is_none_or(|told| now - told >= REMIND) {
+            failing.told = Some(now);
+            let waits = bytes(self.state.waiting.load(Ordering::Relaxed) as u64);
+            tracing::warn!(
+                "{}; the recording goes on in memory ({waits} wait), and connmon will try again",
+                display_safe(&error.to_string())
+            );
+        }
+    }
+
+    fn recovered(&mut self) {
+        if let Some(Failing { since, .. }) = self.failing.take() {
+            tracing::warn!("the store can be written again, after {} s", since.elapsed().as_secs());
+        }
     }
 }

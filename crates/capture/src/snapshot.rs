@@ -99,5 +99,13 @@ pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let args = split_args(&fs::read(at.join("cmdline")).ok()?);
     let file = at.join("exe").to_str().and_then(|exe| executable::file_at(exe).ok());
     // Checked after reading, so that what was read belongs to this process.
-    is_start_of(&process, start_ns).then_some(ProcessFacts { tgid, start_ns, exe, args, cwd, file })
+    is_start_of(&process, start_ns).then_some(ProcessFacts {
+        tgid,
+        start_ns,
+        exe,
+        args,
+        command_line: None,
+        cwd,
+        file,
+    })
 }

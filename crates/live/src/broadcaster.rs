@@ -149,7 +149,7 @@ pub struct Broadcaster {
 
 impl Broadcaster {
     /// Whether somebody looks who keeps up; to be asked from anywhere.
-    pub fn watched(&self) -> Box<dyn Fn() -> bool> {
+    pub fn watched(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
         let watched = self.watched.clone();
         Box::new(move || watched.load(Ordering::Relaxed) > 0)
     }

@@ -20,6 +20,7 @@ pub mod rows;
 mod rule;
 mod run;
 pub mod secrets;
+pub mod segment;
 mod service;
 mod text;
 mod time;

@@ -51,9 +51,59 @@ pub struct Batch {
     pub time: Timestamp,
     /// The recording ended in order.
     pub ended: bool,
+    /// The last segment that is in it, where it was made of segments.
+    pub segment: Option<u64>,
+    /// What the tracker knows after that segment, where that is to be kept.
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 impl Batch {
+    /// Adds what came after it, to be written in the same transaction.
+    pub fn append(&mut self, later: Self) {
+        let Self {
+            start,
+            geo,
+            location,
+            processes,
+            connections,
+            traffic,
+            names,
+            observed,
+            lookups,
+            hosts,
+            reverse,
+            over,
+            interfaces,
+            completeness,
+            clock_steps,
+            gaps,
+            time,
+            ended,
+            segment,
+            checkpoint,
+        } = later;
+        self.start = self.start.take().or(start);
+        self.geo.extend(geo);
+        self.location = location.or(self.location.take());
+        self.processes.extend(processes);
+        self.connections.extend(connections);
+        self.traffic.extend(traffic);
+        self.names.extend(names);
+        self.observed.extend(observed);
+        self.lookups.extend(lookups);
+        self.hosts = hosts.or(self.hosts.take());
+        self.reverse.extend(reverse);
+        self.over.extend(over);
+        self.interfaces.extend(interfaces);
+        self.completeness = completeness.or(self.completeness.take());
+        self.clock_steps.extend(clock_steps);
+        self.gaps.extend(gaps);
+        self.time = self.time.max(time);
+        self.ended |= ended;
+        self.segment = segment.or(self.segment);
+        self.checkpoint = checkpoint;
+    }
+
     /// Bytes of memory that it takes, roughly.
     pub fn weight(&self) -> usize {
         /// A row and what it has elsewhere.

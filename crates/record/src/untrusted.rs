@@ -204,6 +204,12 @@ impl<T: Exact> Exact for std::collections::BTreeSet<T> {
     }
 }
 
+impl<K: Serialize, T: Exact> Exact for std::collections::HashMap<K, T> {
+    fn exact<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(key, value)| (key, Exactly(value))))
+    }
+}
+
 /// Something that is known by a key of ours.
 impl<K: Serialize, T: Exact> Exact for (K, T) {
     fn exact<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

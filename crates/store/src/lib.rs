@@ -23,6 +23,7 @@ mod recording_filter;
 mod remotes;
 mod runs;
 mod schema;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -35,6 +36,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
 pub use open::Store;
+pub use segments::{Debt, Sealed};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

@@ -49,6 +49,11 @@ impl Store {
         Ok(Self { db, path: path.into(), going_on, as_it_was, _file: file })
     }
 
+    /// Whether a recorder was writing into it when it was opened.
+    pub fn is_recorded_into(&self) -> bool {
+        self.going_on
+    }
+
     /// What was read is worth nothing where somebody wrote into a file that SQLite took for one that nobody changes.
     ///
     /// # Errors

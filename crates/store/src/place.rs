@@ -85,6 +85,7 @@ impl Writer {
         }
         let fresh = Self::open(&self.path)?;
         (self.db, self.alone, self.path) = (fresh.db, fresh.alone, fresh.path);
+        (self.begun, self.chain) = (false, None);
         self.endpoints.clear();
         Ok(())
     }

@@ -13,8 +13,9 @@ use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
+use super::segments::ChainEnd;
 use super::{
-    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
+    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema, segments,
 };
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
@@ -55,7 +56,11 @@ const PUT_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?
 pub struct Writer {
     pub(super) db: Connection,
     pub(super) path: PathBuf,
-    run: i64,
+    pub(super) run: i64,
+    /// The run is in the store already, because its segments are.
+    pub(super) begun: bool,
+    /// Where the chain of segments ends; `None` where none are written.
+    pub(super) chain: Option<ChainEnd>,
     pub(super) endpoints: HashMap<IpAddr, i64>,
     of_addresses: AddressNameWriter,
     filter: Filter,
@@ -102,6 +107,8 @@ impl Writer {
             db,
             path: path.into(),
             run: 0,
+            begun: false,
+            chain: None,
             endpoints: HashMap::new(),
             of_addresses: AddressNameWriter::default(),
             filter: Filter::default(),
@@ -185,7 +192,10 @@ impl Writer {
         let transaction = self.db.transaction()?;
         let time = batch.time;
         if let Some(start) = &batch.start {
-            self.run = begin_run(&transaction, start)?;
+            // Where segments are written it began with them.
+            if !self.begun {
+                self.run = begin_run(&transaction, start)?;
+            }
             if !self.filter.is_everything() {
                 recording_filter::begin(&transaction, self.run, &self.filter)?;
             }
@@ -249,9 +259,13 @@ impl Writer {
         }
         transaction
             .prepare_cached(
-                "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended) WHERE id = ?1",
+                "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended),
+                    indexed = coalesce(?4, indexed) WHERE id = ?1",
             )?
-            .execute(params![run, time.0, batch.ended])?;
+            .execute(params![run, time.0, batch.ended, batch.segment.map(|number| number as i64)])?;
+        if let Some(state) = &batch.checkpoint {
+            segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
+        }
         // Before the filter, which can ask for labels and indicators.
         let mut news = Vec::new();
         if !self.classify.is_idle() || !self.filter.is_everything() {
@@ -265,6 +279,9 @@ impl Writer {
                 verdicts.left_out =
                     recording_filter::remove_unwanted(&transaction, run, &self.filter, batch, &fresh)?;
             }
+        }
+        if !self.filter.is_everything() {
+            segments::forget_excluded(&transaction, run, batch.ended)?;
         }
         transaction.commit()?;
         self.left_out += verdicts.left_out.len() as u64;
@@ -288,7 +305,7 @@ pub(super) fn lock(path: &Path, file: File) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
+pub(super) fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result<i64> {
     let time = start.started();
     // What a recorder that did not end in order left: from its last flush until now there is no record.
     let unfinished: Option<(i64, i64)> = db

@@ -1,4 +1,6 @@
-//! What connmon asks of the operating system: [`files`] that are written whole or not at all, and [`memory`] that is given back.
+//! What connmon asks of the operating system: [`files`] that are written whole or not at all, [`memory`] that is given back, and how
+//! urgent a thread's work is ([`priority`]).
 
 pub mod files;
 pub mod memory;
+pub mod priority;

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use connmon_ebpf::{SockEntry, flag, proto, stat};
 
 use super::ShareFigures;
@@ -42,7 +44,7 @@ pub fn comparable(entry: &SockEntry) -> Option<(u64, u64)> {
 }
 
 /// Running totals.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Tally {
     counters: Counters,
     /// What the counters were when the store was begun that they are for.

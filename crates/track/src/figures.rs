@@ -1,9 +1,11 @@
 //! What processes moved, and where the kernel side keeps it.
 
+use serde::{Deserialize, Serialize};
+
 use connmon_record::ProcessId;
 
 /// Where the kernel side keeps a share.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum ShareSlot {
     /// Inside the entry of this id, by number.
     Inline(u64, usize),
@@ -24,7 +26,7 @@ impl ShareSlot {
 pub type Counted = Vec<((ProcessId, ShareSlot), ShareFigures)>;
 
 /// Bytes and calls.
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ShareFigures {
     /// Bytes sent.
     pub tx_bytes: u64,

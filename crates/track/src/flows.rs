@@ -4,6 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use connmon_ebpf::{Addr, SockEntry, Wire, flag, proto};
 
 use super::figures::{Counted, ShareFigures, ShareSlot, inline};
@@ -13,6 +15,7 @@ use super::{PATIENCE, Tracker};
 const MOST_PAUSED: usize = 65_536;
 
 /// An entry of a connection that may grow, or whose shares may follow.
+#[derive(Serialize, Deserialize)]
 struct FlowEntry {
     id: u64,
     wire: Wire,
@@ -40,6 +43,7 @@ impl FlowEntry {
 }
 
 /// What a connection of datagrams consists of.
+#[derive(Serialize, Deserialize)]
 pub struct FlowChain {
     /// Id of the socket's entry.
     socket: u64,
@@ -85,6 +89,7 @@ impl FlowChain {
 }
 
 /// The entry of a socket that lives while its own connection is over, or goes on in other entries.
+#[derive(Serialize, Deserialize)]
 struct EndedSocket {
     /// What is inside it.
     inline: ShareFigures,
@@ -94,7 +99,7 @@ struct EndedSocket {
 }
 
 /// Which entries make up which connection.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Flows {
     /// The pause after which a connection is over; 0 where none ends by that.
     idle_ns: u64,

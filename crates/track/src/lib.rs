@@ -1,5 +1,6 @@
 //! The state machine: frames in, rows for the store out. Pure, so that a replay gives what the recording gave.
 
+mod checkpoint;
 mod clock;
 mod completeness;
 mod end;
@@ -11,26 +12,31 @@ mod naming;
 mod new_store;
 mod orphans;
 mod processes;
+mod program_watch;
 #[cfg(test)]
 mod tests;
 mod totals;
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
+pub use checkpoint::CheckpointError;
 use clock::wall_clock;
-use connmon_record::frame::{Frame, Start, Subject};
+use connmon_record::frame::{Counters, Frame, Start};
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
-use connmon_record::secrets::Secrets;
 use connmon_record::{
-    Backend, ClockStep, Direction, Endpoint, Facts, InterfaceSample, ProcessId, Proto, STEP_NS, Timestamp,
+    Backend, ClockStep, Direction, Endpoint, Facts, Gap, InterfaceSample, ProcessId, Proto, STEP_NS,
+    Timestamp,
 };
 use figures::{Counted, ShareFigures, ShareSlot, sum};
 use flows::{FlowChain, Flows};
 use names::Names;
 use orphans::Orphans;
 use processes::Processes;
+pub use program_watch::ProgramWatch;
 
 /// A connection whose final record may still be followed by shares waits for this many sweeps; and one that neither
 /// a sweep nor the ring has shown for as many has been lost.
@@ -39,6 +45,7 @@ const PATIENCE: u8 = 2;
 const MAX_WAITING: usize = 20_000;
 
 /// A connection that is not over.
+#[derive(Serialize, Deserialize)]
 struct OpenConnection {
     row: i64,
     /// The entry as last written to a row.
@@ -62,8 +69,15 @@ struct OpenConnection {
     chain: Option<Box<FlowChain>>,
 }
 
+/// Records that the kernel side lost until it counted so.
+pub fn lost(counters: &Counters) -> u64 {
+    let mut tally = completeness::Tally::default();
+    tally.counters(counters);
+    tally.total().lost_events
+}
+
 /// Connections and processes of one recording.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Tracker {
     clock_offset_ns: i64,
     /// When the clock was set since.
@@ -87,17 +101,12 @@ pub struct Tracker {
     asked: HashMap<u64, (Addr, u8)>,
     connections: i64,
     completeness: completeness::Tally,
+    /// Never anything at the end of a segment.
+    #[serde(skip)]
     batch: Batch,
 }
 
 impl Tracker {
-    /// The same, and more is redacted from command lines. Call it before the first frame.
-    #[must_use]
-    pub fn redacting(mut self, secrets: Secrets) -> Self {
-        self.processes.redact(secrets);
-        self
-    }
-
     /// Takes in a frame.
     pub fn feed(&mut self, frame: Frame) {
         match frame {
@@ -133,6 +142,10 @@ impl Tracker {
                 let time = self.time(time);
                 self.batch.interfaces.push(InterfaceSample { time, interfaces });
             }
+            Frame::Gap(from, to, reason) => {
+                let (from, to) = (self.time(from), self.time(to));
+                self.batch.gaps.push(Gap { from, to, reason });
+            }
             Frame::Clock(time, offset) => self.clock_set(time, offset),
             Frame::SweepEnd(time) => self.sweep_end(time),
             Frame::End(time) => self.end(time),
@@ -151,11 +164,6 @@ impl Tracker {
         completeness.evicted = self.processes.evicted() + self.names.evicted();
         batch.completeness = Some(completeness);
         batch
-    }
-
-    /// The programs to be looked at since the last call.
-    pub fn take_subjects(&mut self) -> Vec<Subject> {
-        self.processes.take_subjects()
     }
 
     /// Whether so much waits to be taken that it should be.

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use connmon_ebpf::{DNS_PORT, SockEntry};
+use connmon_record::untrusted::exact;
 
 use connmon_record::frame::{DnsMessage, FlowId, Message, Observation};
 use connmon_record::{Endpoint, LookupAnswer, NameSource, ObservedService, ProcessId, Proto, Untrusted};
@@ -51,7 +54,7 @@ pub struct ConnectionName {
 }
 
 /// A question that was answered, or was not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsQuery {
     /// When it was asked, CLOCK_BOOTTIME.
     pub time_ns: u64,
@@ -66,7 +69,9 @@ pub struct DnsQuery {
 }
 
 /// A name that DNS gave an address.
+#[derive(Serialize, Deserialize)]
 struct AddressName {
+    #[serde(serialize_with = "exact")]
     name: Untrusted<Arc<str>>,
     process: Option<ProcessId>,
     time_ns: u64,
@@ -74,11 +79,13 @@ struct AddressName {
 }
 
 /// What tells questions apart.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct QuestionKey {
     flow: FlowId,
     id: u16,
+    #[serde(serialize_with = "exact")]
     name: Untrusted,
+    #[serde(serialize_with = "exact")]
     kind: Untrusted,
 }
 
@@ -86,7 +93,7 @@ struct QuestionKey {
 type Address = (u32, IpAddr);
 
 /// Where something was said, until that is met.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum ObservationKey {
     /// On the connection with the entry of this id.
     Connection(u64),
@@ -104,7 +111,7 @@ impl ObservationKey {
 }
 
 /// Everything that names connections.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Names {
     waiting: HashMap<ObservationKey, Vec<Observation>>,
     waiting_count: usize,

@@ -25,9 +25,4 @@ impl Tracker {
             self.batch.connections.push(row);
         }
     }
-
-    /// Records that were lost so far.
-    pub fn lost(&self) -> u64 {
-        self.completeness.total().lost_events
-    }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use connmon_ebpf::{AcctKey, Share};
 
 /// Sweeps that a share waits for its connection after it was last met; a share leaves its map by the second one.
 const PATIENCE: u8 = 1;
 
 /// Shares that wait for their connection.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Orphans {
     /// By connection: the share, and the sweeps since it was met.
     waiting: BTreeMap<u64, Vec<(AcctKey, Share, u8)>>,

@@ -6,17 +6,18 @@ mod history;
 
 use std::collections::{HashMap, VecDeque};
 
-use connmon_ebpf::{COMM_LEN, CgroupRecord, ExecRecord, TaskRecord, kind};
+use serde::{Deserialize, Serialize};
+
+use connmon_ebpf::{COMM_LEN, CgroupRecord, TaskRecord, kind};
+use connmon_record::untrusted::exact;
 
 use super::wall_clock;
 use cgroups::Cgroups;
-use connmon_record::frame::{Executable, ProcessFacts, ProgramFacts, Start, Subject};
+use connmon_record::frame::{CommandLine, Exec, Executable, ProcessFacts, ProgramFacts, Start, Subject};
 
 use connmon_record::rows::ProcessRow;
 
-use connmon_record::secrets::Secrets;
-
-use connmon_record::{ExeHash, ExeState, Process, ProcessId, Untrusted, split_args};
+use connmon_record::{ExeHash, ExeState, Process, ProcessId, Untrusted};
 
 use fields::{comm, folder, path, session};
 use history::{Image, ProcessHistory};
@@ -35,8 +36,9 @@ const MAX_PAST: usize = 8_192;
 const MAX_ANCESTORS: u32 = 64;
 
 /// All processes of a recording that may still matter.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Processes {
+    #[serde(serialize_with = "exact")]
     users: HashMap<u32, Untrusted>,
     clock_offset_ns: i64,
     known: HashMap<ProcessId, ProcessHistory>,
@@ -44,7 +46,10 @@ pub struct Processes {
     ended: VecDeque<(u64, ProcessId)>,
     /// Programs that gave way to others: when, and when they had begun.
     past: VecDeque<(u64, ProcessId, u64)>,
+    /// Never anything at the end of a segment, as the subjects.
+    #[serde(skip)]
     rows: Vec<ProcessRow>,
+    #[serde(skip)]
     subjects: Vec<Subject>,
     count: i64,
     evicted: u64,
@@ -52,15 +57,9 @@ pub struct Processes {
     now_ns: u64,
     /// When it did so the time before that: a sweep has met whatever was opened until then.
     settled_ns: u64,
-    secrets: Secrets,
 }
 
 impl Processes {
-    /// What is redacted besides what connmon knows of itself.
-    pub fn redact(&mut self, secrets: Secrets) {
-        self.secrets = secrets;
-    }
-
     /// Takes the names of user ids and the clock.
     pub fn begin(&mut self, start: &Start) {
         self.users = start.users.iter().cloned().collect();
@@ -151,13 +150,10 @@ impl Processes {
     }
 
     /// A process began a new program.
-    pub fn exec(&mut self, exec: &ExecRecord) {
+    pub fn exec(&mut self, exec: &Exec) {
+        let CommandLine { text: cmdline, redacted } = exec.command_line();
+        let exec = &exec.record;
         let id = ProcessId { pid: exec.tgid, start_ns: exec.start_ns };
-        let used = &exec.args[..(exec.args_len as usize).min(exec.args.len())];
-        let (mut cmdline, redacted) = self.secrets.cmdline(&split_args(used));
-        if exec.args_total > exec.args_len {
-            cmdline.push('…');
-        }
         let exe = path(&exec.path, exec.path_len, exec.path_truncated);
         let exe_state = match exec.links {
             0 if exe.starts_with("/memfd:") => ExeState::Memory,
@@ -171,7 +167,7 @@ impl Processes {
             ppid: exec.ppid,
             comm: comm(&exec.comm),
             exe: exe.into(),
-            cmdline: cmdline.into(),
+            cmdline,
             redacted,
             uid: exec.uid,
             user: self.users.get(&exec.uid).cloned(),
@@ -205,9 +201,9 @@ impl Processes {
             && image.row.is_none()
             && image.process.exe.is_empty()
         {
+            let CommandLine { text, redacted } = facts.command_line();
+            (image.process.cmdline, image.process.redacted) = (text, redacted);
             image.process.exe = facts.exe;
-            let (cmdline, redacted) = self.secrets.cmdline(&facts.args);
-            (image.process.cmdline, image.process.redacted) = (cmdline.into(), redacted);
             image.process.cwd = facts.cwd;
             image.file = facts.file;
         }
@@ -235,6 +231,11 @@ impl Processes {
                 self.rows.push(ProcessRow { row, parent, process: image.process.clone() });
             }
         }
+    }
+
+    /// Does something for a process, if more is known of it than that it has a connection.
+    pub fn watch(&mut self, id: ProcessId, what: impl FnOnce(&mut Self) -> i64) -> Option<i64> {
+        self.known.contains_key(&id).then(|| what(self))
     }
 
     /// The row of the program that took a socket between two moments; made now if it is its first use. `name` is what it was

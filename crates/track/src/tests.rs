@@ -1,5 +1,6 @@
 //! The tracker against hand-made and random frames.
 
+mod checkpoint;
 mod flows;
 mod names;
 mod processes;
@@ -231,6 +232,7 @@ fn a_fork_inherits_and_exec_replaces() {
         start_ns: 6 * SECOND,
         exe: "/bin/sh".into(),
         args: ["sh", "-c", "x"].map(String::from).to_vec(),
+        command_line: None,
         cwd: "/".into(),
         file: None,
     };

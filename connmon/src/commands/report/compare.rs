@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use super::{Read, target, to, what};
 use crate::cli::{self, ReportFormat, chosen};
 use crate::clock::now;
-use crate::commands::{CommandError, Outcome};
+use crate::commands::{CommandError, Outcome, settle};
 use crate::config::{choice, interval, zone};
 use connmon_analysis::compare::SummaryComparison;
 use connmon_analysis::{Selection, Summary};
 use connmon_render::report::compare;
-use connmon_store::Store;
 
 /// Compares two stores, or two intervals of one.
 ///
@@ -45,6 +44,6 @@ fn summary(args: &cli::ReportArgs, side: &str) -> Result<Summary, CommandError> 
         None => side.into(),
     };
     let read = Read { only: None, what: what(&args.redact), rows: 0, cells: None };
-    let (summary, ..) = read.all(&Store::open(&db)?, chosen)?;
+    let (summary, ..) = read.all(&settle::open(&db)?, chosen)?;
     Ok(summary)
 }

@@ -1,6 +1,7 @@
 //! What a recording consists of, one piece after the other, and its form in a capture file. Whoever reads frames needs nothing of
 //! what takes them from the kernel: a recording and a replay are the same to all that comes after.
 
+mod command_line;
 pub mod file;
 mod observation;
 mod program;
@@ -11,10 +12,12 @@ use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, try_pod_read_unaligned};
 use connmon_ebpf::{
     AcctKey, AskedRecord, CgroupRecord, EXEC_LEN_0, ExecRecord, Share, SockEntry, TaskRecord, kind, stat,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::untrusted::{Exactly, exact};
 use crate::{AddressNames, Interface, Timestamp, Untrusted};
+pub use command_line::{CommandLine, Exec};
 pub use observation::{DnsMessage, FlowId, Hello, Message, Observation};
 pub use program::{Executable, ProgramFacts, Subject};
 
@@ -60,7 +63,7 @@ impl Start {
 }
 
 /// What procfs says of a process, to complete what the kernel side could not tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessFacts {
     /// Thread group id.
     pub tgid: u32,
@@ -69,8 +72,11 @@ pub struct ProcessFacts {
     /// Target of `/proc/PID/exe`.
     #[serde(serialize_with = "exact")]
     pub exe: Untrusted,
-    /// `/proc/PID/cmdline`.
+    /// `/proc/PID/cmdline`; empty once it is in `command_line`.
     pub args: Vec<String>,
+    /// The command line, once secrets have been redacted from it.
+    #[serde(default)]
+    pub command_line: Option<CommandLine>,
     /// Target of `/proc/PID/cwd`.
     #[serde(serialize_with = "exact")]
     pub cwd: Untrusted,
@@ -89,6 +95,20 @@ pub struct Counters {
     pub misses: u64,
     /// Records in the ring that could not be decoded.
     pub malformed: u64,
+}
+
+/// As bytes, so that those of an older version can be read.
+impl Serialize for Counters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes_of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Counters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Vec::<u8>::deserialize(deserializer)?;
+        Self::decode(&bytes).ok_or_else(|| D::Error::custom("these are no counters"))
+    }
 }
 
 impl Counters {
@@ -118,7 +138,7 @@ pub enum Frame {
     /// A process was born, ended, or existed before.
     Task(TaskRecord),
     /// A process began a new program.
-    Exec(Box<ExecRecord>),
+    Exec(Box<Exec>),
     /// procfs on a process.
     Process(ProcessFacts),
     /// More on a program.
@@ -135,6 +155,8 @@ pub enum Frame {
     Counters(Counters),
     /// The counters of the interfaces, and when they were read; time of CLOCK_BOOTTIME.
     Interfaces(u64, Vec<Interface>),
+    /// An interval has no record, or not all of one, for a reason that the recorder knows: times of CLOCK_BOOTTIME.
+    Gap(u64, u64, String),
     /// The wall clock has been set: when, as time of CLOCK_BOOTTIME, and CLOCK_REALTIME − CLOCK_BOOTTIME from then on, nanoseconds.
     Clock(u64, i64),
     /// A sweep is complete; time of CLOCK_BOOTTIME. What it did not meet is gone.
@@ -165,6 +187,9 @@ const SIGHTING: u32 = 109;
 const HOSTS: u32 = 110;
 const REVERSE: u32 = 111;
 const CLOCK: u32 = 112;
+const GAP: u32 = 113;
+/// A program, with a command line without secrets instead of arguments.
+const COMMAND: u32 = 114;
 
 impl Frame {
     /// Decodes a record from the ring buffer, which begins with its kind.
@@ -200,7 +225,8 @@ impl Frame {
                     kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED | kind::EXEC_LOST => {
                         Self::Task(pod(bytes)?)
                     }
-                    kind::EXEC => Self::Exec(Box::new(grown(bytes, EXEC_LEN_0)?)),
+                    kind::EXEC => Self::Exec(Box::new(grown::<ExecRecord>(bytes, EXEC_LEN_0)?.into())),
+                    COMMAND => Self::Exec(Box::new(Exec::from_parts(bytes)?)),
                     kind::ASKED => Self::Asked(pod(bytes)?),
                     kind::CGROUP => Self::Cgroup(Box::new(pod(bytes)?)),
                     SHARE => {
@@ -228,6 +254,10 @@ impl Frame {
                         let (time, offset) = bytes.split_at_checked(size_of::<u64>())?;
                         Self::Clock(pod(time)?, pod(offset)?)
                     }
+                    GAP => {
+                        let (from, to, reason) = serde_json::from_slice(bytes).ok()?;
+                        Self::Gap(from, to, reason)
+                    }
                     SWEEP_END => Self::SweepEnd(time()?),
                     END => Self::End(time()?),
                     _ => return None,
@@ -253,7 +283,13 @@ impl Frame {
             Self::Live(entry) => put(LIVE, &[bytes_of(&**entry)]),
             Self::Share(key, share) => put(SHARE, &[bytes_of(key), bytes_of(share)]),
             Self::Task(task) => put(task.kind, &[bytes_of(task)]),
-            Self::Exec(exec) => put(kind::EXEC, &[bytes_of(&**exec)]),
+            Self::Exec(exec) => match &exec.command_line {
+                None => put(kind::EXEC, &[bytes_of(&exec.record)]),
+                Some(line) => {
+                    let [head, tail] = exec.parts();
+                    put(COMMAND, &[head, tail, &json(serde_json::to_vec(line))]);
+                }
+            },
             Self::Asked(asked) => put(kind::ASKED, &[bytes_of(asked)]),
             Self::Cgroup(cgroup) => put(kind::CGROUP, &[bytes_of(&**cgroup)]),
             Self::Process(facts) => put(PROCESS, &[&json(serde_json::to_vec(facts))]),
@@ -263,6 +299,7 @@ impl Frame {
             Self::Reverse(time, names) => put(REVERSE, &[&json(serde_json::to_vec(&(time, Exactly(names))))]),
             Self::Counters(counters) => put(COUNTERS, &[bytes_of(counters)]),
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
+            Self::Gap(from, to, reason) => put(GAP, &[&json(serde_json::to_vec(&(from, to, reason)))]),
             Self::Clock(time, offset) => put(CLOCK, &[bytes_of(time), bytes_of(offset)]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),
             Self::End(time) => put(END, &[bytes_of(time)]),

@@ -16,6 +16,7 @@ fn frames() -> Vec<Frame> {
             start_ns: 9,
             exe: "/bin/\u{202e}x".into(),
             args: vec!["x".into()],
+            command_line: None,
             cwd: "/".into(),
             file: None,
         }),

@@ -186,7 +186,7 @@ fn an_older_store_is_read_as_it_is_and_gets_blocks() {
     assert_eq!(written.len(), 2 * 5);
     db.execute_batch(
         "DROP TABLE block; DROP TABLE block_remotes; DROP INDEX connection_long; DROP INDEX lookup_time;
-            PRAGMA user_version = 11",
+            PRAGMA user_version = 12",
     )
     .unwrap();
     check(&Store::open(&path).unwrap());

@@ -15,6 +15,7 @@ use connmon_filter::rules::Rules;
 use connmon_record::facts::{Cell, Facts, Seen};
 use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow};
+use connmon_record::segment::{Columns, Packed, Span};
 use connmon_record::{Connection, Proto, Rule, Timestamp};
 use connmon_render::report::{PictureOptions, json};
 use connmon_track::Tracker;
@@ -87,15 +88,26 @@ fn populated(path: &Path) {
         .with_classifier(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
     let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/mixed.cap");
     let mut frames = connmon_record::frame::file::Reader::open(Path::new(capture)).unwrap();
-    let mut tracker = Tracker::default();
+    let (mut tracker, mut columns) = (Tracker::default(), Columns::default());
+    let store = |writer: &mut Writer, tracker: &mut Tracker, columns: Columns| {
+        let span = Span { first_ns: 1, last_ns: 2, clock_offset_ns: 3 };
+        writer.seal(&Packed::new(&columns, span).unwrap()).unwrap();
+        let checkpoint = Some(tracker.checkpoint().unwrap());
+        let segment = Some(writer.sealed());
+        writer.write(&Batch { segment, checkpoint, ..tracker.take() }).unwrap();
+    };
     while let Some(frame) = frames.read().unwrap() {
+        if let Frame::Start(start) = &frame {
+            writer.begin_segments(start).unwrap();
+        }
+        columns.push(&frame);
         let flush = matches!(frame, Frame::SweepEnd(_));
         tracker.feed(frame);
         if flush {
-            writer.write(&tracker.take()).unwrap();
+            store(&mut writer, &mut tracker, std::mem::take(&mut columns));
         }
     }
-    writer.write(&tracker.take()).unwrap();
+    store(&mut writer, &mut tracker, columns);
     let row = ConnectionRow { row: 1_000, facts: filled(), ..ConnectionRow::default() };
     writer.write(&Batch { connections: vec![row], time: Timestamp(1), ..Batch::default() }).unwrap();
     drop(writer);

@@ -4,15 +4,26 @@ use std::collections::HashMap;
 
 use connmon_ebpf::CgroupRecord;
 
+use serde::{Deserialize, Serialize};
+
+use connmon_record::untrusted::exact;
 use connmon_record::{Untrusted, Workload, from_bytes};
 
 /// Cgroups whose paths are remembered.
 const MAX_CGROUPS: usize = 65_536;
 
-/// Cgroups by their ids: the path, and what it tells.
-#[derive(Default)]
+/// The path of a cgroup, and what it tells.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Cgroup {
+    #[serde(serialize_with = "exact")]
+    path: Untrusted,
+    workload: Workload,
+}
+
+/// Cgroups by their ids.
+#[derive(Default, Serialize, Deserialize)]
 pub struct Cgroups {
-    known: HashMap<u64, (Untrusted, Workload)>,
+    known: HashMap<u64, Cgroup>,
     /// What had to be forgotten early, for want of room.
     pub evicted: u64,
 }
@@ -26,12 +37,13 @@ impl Cgroups {
         }
         let used = &record.path[..(record.path_len as usize).min(record.path.len())];
         let path = from_bytes(used);
-        let place = Workload::of_cgroup(&path);
-        self.known.insert(record.id, (path.into(), place));
+        let workload = Workload::of_cgroup(&path);
+        self.known.insert(record.id, Cgroup { path: path.into(), workload });
     }
 
     /// The path of a cgroup, and what it tells.
     pub fn get(&self, id: u64) -> (Untrusted, Workload) {
-        self.known.get(&id).cloned().unwrap_or_default()
+        let Cgroup { path, workload } = self.known.get(&id).cloned().unwrap_or_default();
+        (path, workload)
     }
 }

@@ -1,5 +1,7 @@
 //! A process, and the programs that it ran one after the other.
 
+use serde::{Deserialize, Serialize};
+
 use connmon_record::frame::Executable;
 use connmon_record::{Process, ProcessId};
 
@@ -7,6 +9,7 @@ use connmon_record::{Process, ProcessId};
 const MAX_VARIANTS: usize = 64;
 
 /// One program that a process ran, as one user, under one name, in one cgroup.
+#[derive(Serialize, Deserialize)]
 pub struct Image {
     /// When it began; the same in all images of one program.
     pub since_ns: u64,
@@ -30,7 +33,7 @@ impl Image {
 }
 
 /// A process and the programs it ran, in order. Some may have been forgotten.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct ProcessHistory {
     /// Who started it, where known.
     pub parent: Option<ProcessId>,

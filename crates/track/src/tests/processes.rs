@@ -15,7 +15,7 @@ fn exec(tgid: u32, path: &str, time_ns: u64) -> Frame {
     record.path[..path.len()].copy_from_slice(path.as_bytes());
     record.path_len = path.len() as u32 + 1;
     (record.inode, record.device, record.changed_s, record.changed_ns) = (12, 8 << 20 | 3, 5, 6);
-    Frame::Exec(Box::new(record))
+    Frame::Exec(Box::new(record.into()))
 }
 
 /// A connection of process 7 that was opened then.
@@ -202,12 +202,21 @@ fn a_program_is_known_while_a_process_that_it_started_lives() {
 
 #[test]
 fn the_file_that_a_program_is_comes_from_exec() {
-    let mut tracker = Tracker::default();
-    tracker.feed(start());
-    tracker.feed(Frame::Task(task(7, 1, kind::FORK, 7 * SECOND)));
-    tracker.feed(exec(7, "curl", 7 * SECOND));
-    tracker.feed(closed(opened(1, "curl", 8 * SECOND), 1, 1));
-    let subjects = tracker.take_subjects();
+    let mut watch = ProgramWatch::default();
+    let frames = [
+        start(),
+        Frame::Task(task(7, 1, kind::FORK, 7 * SECOND)),
+        exec(7, "curl", 7 * SECOND),
+        closed(opened(1, "curl", 8 * SECOND), 1, 1),
+        // Of a process that nothing is known of there is nothing to be looked at.
+        closed(
+            SockEntry { shares: [Share { tgid: 8, ..Share::default() }; 2], ..SockEntry::default() },
+            1,
+            1,
+        ),
+    ];
+    frames.iter().for_each(|frame| watch.feed(frame));
+    let subjects = watch.take_subjects();
     let file = Executable { inode: 12, device: (8, 3), changed: (5, 6) };
     assert_eq!(subjects.iter().map(|it| it.file.clone()).collect::<Vec<_>>(), [Some(file)]);
 }

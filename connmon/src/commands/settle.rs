@@ -1,0 +1,72 @@
+//! Rows that a recording left to be made: one that was killed, or lost its power, between sealing a segment and making its rows.
+
+use std::path::Path;
+
+use super::CommandError;
+use super::geo::open_databases;
+use crate::cli::GeoArgs;
+use crate::config::GeoConfig;
+use crate::indexer::{IndexError, Indexer};
+use connmon_enrich::Enricher;
+use connmon_filter::Filter;
+use connmon_filter::rules::Rules;
+use connmon_record::Run;
+use connmon_store::{Debt, Store, StoreError, Writer};
+
+/// Opens a store for reading. What is sealed in it and not in its tables is made into rows first; where that cannot be done, that
+/// is told, and the answer is without it.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn open(path: &Path) -> Result<Store, CommandError> {
+    let store = Store::open(path)?;
+    if store.is_recorded_into() {
+        return Ok(store);
+    }
+    let Some(debt) = store.debts()?.into_iter().next_back() else { return Ok(store) };
+    let runs = store.runs()?;
+    drop(store);
+    if let Err(error) = settle_of(path, debt, &runs) {
+        tracing::warn!(
+            "the last part of recording {} is sealed in {} segments and not in the tables that this answer is from: {error}",
+            debt.run,
+            debt.sealed - debt.indexed
+        );
+    }
+    Ok(Store::open(path)?)
+}
+
+/// By the rules of the recording itself.
+fn settle_of(path: &Path, debt: Debt, runs: &[Run]) -> Result<(), CommandError> {
+    let store = Writer::open(path)?.with_classifier(rules_of(runs, debt.run), Default::default());
+    let places = GeoConfig::try_from(GeoArgs::default())?;
+    let mut indexer = Indexer::new(Enricher::new(open_databases(&places)?, places.location), store);
+    Ok(indexer.settle(debt, |_| ())?)
+}
+
+/// The rules of a recording, as its store has them.
+fn rules_of(runs: &[Run], run: i64) -> Rules {
+    let rules = runs.iter().find(|one| one.id == run).into_iter().flat_map(|run| &run.rules);
+    let now = crate::clock::now();
+    let parsed = rules.filter_map(|rule| Some((rule.clone(), Filter::parse(&rule.expression, now).ok()?)));
+    Rules::new(parsed.collect())
+}
+
+/// Makes the rows before a recording begins. Of a damaged segment there are none, and that is told.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub(super) fn settle(indexer: &mut Indexer) -> Result<(), StoreError> {
+    for debt in indexer.store().debts()? {
+        let segments = debt.sealed - debt.indexed;
+        match indexer.settle(debt, |_| ()) {
+            Ok(()) => tracing::info!("{segments} segments of recording {} have rows now", debt.run),
+            Err(IndexError::Store(error)) => return Err(error),
+            Err(error) => tracing::warn!(
+                "the last {segments} segments of recording {} have no rows, and none can be made: {error}",
+                debt.run
+            ),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Rows are made from segments, by whoever comes first: a recording that was killed between the two loses nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/mixed.cap");
+
+fn connmon(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_connmon")).args(args).env_remove("CONNMON_CONFIG").output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// What a store says of everything.
+fn told(db: &Path) -> [Vec<u8>; 3] {
+    let db = text(db);
+    [
+        connmon(&["export", "--format", "jsonl", "--db", db]),
+        connmon(&["dns", "--format", "jsonl", "--db", db]),
+        connmon(&["audit", "--by", "process", "--format", "json", "--db", db]),
+    ]
+    .map(|output| {
+        // 1: there was nothing to show.
+        assert!(
+            output.status.code().is_some_and(|code| code <= 1),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
+    })
+}
+
+fn query(db: &Path, sql: &str) {
+    rusqlite::Connection::open(db).unwrap().execute_batch(sql).unwrap();
+}
+
+/// As a recorder leaves it that is killed when it has sealed everything, and made rows of nothing.
+const KILLED: &str = "DELETE FROM hit; DELETE FROM traffic; DELETE FROM connection_name; DELETE FROM observed;
+    DELETE FROM connection; DELETE FROM lookup; DELETE FROM process; DELETE FROM endpoint_name; DELETE FROM endpoint;
+    DELETE FROM interface; DELETE FROM clock_step; DELETE FROM gap;
+    UPDATE run SET indexed = 0, ended = NULL, last_flush = started, rec_compared = 0, rec_equal = 0";
+
+#[test]
+fn a_reader_makes_the_rows_that_a_killed_recorder_left_to_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, killed] = ["whole.db", "killed.db"].map(|name| folder.path().join(name));
+    assert!(connmon(&["replay", CAPTURE, "--db", text(&whole)]).status.success());
+    std::fs::copy(&whole, &killed).unwrap();
+    query(&killed, KILLED);
+    assert_eq!(told(&killed), told(&whole));
+    // Once.
+    assert_eq!(told(&killed), told(&whole));
+}
+
+#[test]
+fn what_cannot_be_made_into_rows_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("a.db");
+    assert!(connmon(&["replay", CAPTURE, "--db", text(&db)]).status.success());
+    query(&db, KILLED);
+    query(&db, "UPDATE segment SET payload = zeroblob(length(payload)) WHERE number = 2");
+    let output = connmon(&["audit", "--db", text(&db)]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("segment 2 is not what was sealed"), "{said}");
+}
+
+#[test]
+fn what_a_filter_excludes_is_in_no_segment_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("a.db");
+    assert!(connmon(&["replay", CAPTURE, "--filter", "proto:udp", "--db", text(&db)]).status.success());
+    let count = |what: &str| -> i64 {
+        rusqlite::Connection::open(&db)
+            .unwrap()
+            .query_row(&format!("SELECT count({what}) FROM segment"), [], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(count("payload"), 0);
+    assert!(count("sha256") > 1, "the chain is there all the same");
+}
+
+#[test]
+fn a_store_is_made_again_from_the_segments_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first.db", "second.db"].map(|name| folder.path().join(name));
+    assert!(connmon(&["replay", CAPTURE, "--db", text(&first)]).status.success());
+    assert!(connmon(&["replay", text(&first), "--db", text(&second)]).status.success());
+    assert_eq!(told(&second), told(&first));
+    let chain = |db: &Path| -> Vec<Vec<u8>> {
+        let db = rusqlite::Connection::open(db).unwrap();
+        let mut hashes = db.prepare("SELECT sha256 FROM segment ORDER BY id").unwrap();
+        hashes.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(chain(&second), chain(&first));
+}
