@@ -32,24 +32,34 @@ pub(super) struct Completer<'db> {
     observed: CachedStatement<'db>,
     hits: &'db Hits,
     db: &'db Database,
-    /// From when to when the steps are wanted.
-    steps: [Option<Timestamp>; 2],
+    /// From when to when the steps are wanted, if any are.
+    steps: Option<[Option<Timestamp>; 2]>,
 }
 
 impl<'db> Completer<'db> {
-    /// With the steps of traffic between two times.
+    /// With the steps of traffic between two times, or without any.
     pub(super) fn new(
         db: &'db Database,
         hits: &'db Hits,
-        steps: [Option<Timestamp>; 2],
+        steps: Option<[Option<Timestamp>; 2]>,
     ) -> rusqlite::Result<Self> {
+        // A connection that is never quiet has thousands a day.
+        let (figures, order) = match steps {
+            Some(_) => (
+                "bucket, tx_bytes, rx_bytes, tx_calls, rx_calls",
+                "ORDER BY connection_id, process_id, bucket",
+            ),
+            None => (
+                "0, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)",
+                "GROUP BY connection_id, process_id ORDER BY connection_id, process_id",
+            ),
+        };
         Ok(Self {
             processes: ProcessReader::new(db)?,
             remotes: RemoteReader::new(db)?,
-            traffic: db.prepare_cached(
-                "SELECT connection_id, process_id, bucket, tx_bytes, rx_bytes, tx_calls, rx_calls FROM traffic
-                    WHERE connection_id BETWEEN ?1 AND ?2 ORDER BY connection_id, process_id, bucket",
-            )?,
+            traffic: db.prepare_cached(&format!(
+                "SELECT connection_id, process_id, {figures} FROM traffic WHERE connection_id BETWEEN ?1 AND ?2 {order}"
+            ))?,
             names: db.prepare_cached(
                 "SELECT connection_id, source, name, time, process_id, rowid FROM connection_name
                     WHERE connection_id BETWEEN ?1 AND ?2 ORDER BY connection_id",
@@ -92,7 +102,6 @@ impl<'db> Completer<'db> {
     }
 
     fn traffic(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {
-        let [since, until] = self.steps;
         let mut rows = self.traffic.query(ends(near))?;
         let mut along = Along(near);
         while let Some(row) = rows.next()? {
@@ -102,6 +111,7 @@ impl<'db> Completer<'db> {
             let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
             let figures = [figure(3)?, figure(4)?, figure(5)?, figure(6)?];
             let share = connection.add_share(&process, figures);
+            let Some([since, until]) = self.steps else { continue };
             let start = step_of(connection, start);
             if since.is_none_or(|since| start >= since) && until.is_none_or(|until| start < until) {
                 let [tx_bytes, rx_bytes, tx_calls, rx_calls] = figures;

@@ -69,7 +69,7 @@ impl Store {
         let values = params_from_iter(interval.into_iter().chain(filter::values(&condition)).chain(ranges));
         let columns = StoreColumns::of_statement(&connections).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
-        let mut completer = Completer::new(&self.db, &hits, [since, until]).map_err(error)?;
+        let mut completer = Completer::new(&self.db, &hits, Some([since, until])).map_err(error)?;
         let mut rows = connections.query(values).map_err(error)?;
         let mut some = Vec::with_capacity(AT_ONCE);
         loop {
@@ -162,7 +162,7 @@ pub(super) fn connection_with_run(
 ) -> rusqlite::Result<Option<(i64, Connection)>> {
     let mut found = db.prepare_cached("SELECT * FROM connection WHERE id = ?1")?;
     let columns = StoreColumns::of_statement(&found)?;
-    let mut completer = Completer::new(db, hits, [Some(Timestamp(i64::MAX)), None])?;
+    let mut completer = Completer::new(db, hits, None)?;
     let Some(mut one) = found.query_row([id], |row| completer.begin(row, &columns)).optional()? else {
         return Ok(None);
     };
