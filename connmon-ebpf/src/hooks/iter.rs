@@ -9,7 +9,8 @@ use super::process::describe;
 
 use crate::ledger::account::create;
 use crate::ledger::entry::NewEntry;
-use crate::ledger::identity::{self, is_at, retire};
+use crate::ledger::identity::is_at;
+use crate::ledger::release::{id_of, retire};
 use crate::maps::{OLDER, SOCKS, offset};
 use crate::sock::{self, get, peek};
 use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};
@@ -145,7 +146,7 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
     // SAFETY: the kernel gives a key of the map.
     let sk = unsafe { *key };
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 0 };
-    let id = identity::of(entry);
+    let id = id_of(entry);
     // SAFETY: a valid pointer into a map value; only this program writes `stale`.
     unsafe {
         if core::ptr::read_volatile(&raw const (*entry).flags) & flag::RELEASED != 0 {
@@ -160,7 +161,7 @@ pub fn ends(ctx: *mut MapElem) -> i32 {
         if stale && core::ptr::read_volatile(&raw const (*entry).stale) != 0 {
             // Of packet sockets no hook may see the end: then this does.
             retire(sk, id, u64::from((*entry).proto != proto::PACKET));
-        } else if identity::of(entry) == id {
+        } else if id_of(entry) == id {
             core::ptr::write_volatile(&raw mut (*entry).stale, u8::from(stale));
         }
     }

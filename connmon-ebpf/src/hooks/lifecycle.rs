@@ -10,9 +10,9 @@ use crate::ledger::account::{create, tcp_entry, unseen};
 use crate::ledger::attempt;
 use crate::ledger::direction::{Direction, now};
 use crate::ledger::entry::NewEntry;
-use crate::ledger::identity::{self, displace, evict, is_stream, retire};
+use crate::ledger::identity::{displace, evict, is_stream};
 use crate::ledger::pool;
-use crate::ledger::release::release;
+use crate::ledger::release::{LEFT, NONE, id_of, release, retire};
 use crate::ledger::shares::{add, own};
 use crate::maps::{SOCKS, count, is_before, may_straddle};
 use crate::redundant::{begin_anew, claims_event, copies, has_redundant_programs, mark_made, seen};
@@ -86,7 +86,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     };
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
-        if displace(sk) == identity::NONE {
+        if displace(sk) == NONE {
             pool::leave(sk);
         }
         let _ = attempt::sent(sk);
@@ -99,12 +99,12 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     if new == ESTABLISHED {
         let mut is_new = false;
         if let Some(entry) = SOCKS.get_ptr_mut(sk) {
-            let id = identity::of(entry);
+            let id = id_of(entry);
             // SAFETY: a valid pointer into a map value.
             let over = unsafe { (*entry).established_ns != 0 || (*entry).closed_ns != 0 };
             if over || !is_stream(entry, sk) {
                 // Of an earlier socket at the same address, whose end was not seen.
-                is_new = retire(sk, id, 1) == identity::LEFT;
+                is_new = retire(sk, id, 1) == LEFT;
             }
         }
         let time = now();
@@ -139,7 +139,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     }
     // One that is over, and leaves another state than TCP_CLOSE once more, is another socket.
     let over = if old == CLOSE { None } else { SOCKS.get_ptr_mut(sk) };
-    let over = over.map(|entry| (identity::of(entry), entry));
+    let over = over.map(|entry| (id_of(entry), entry));
     // SAFETY: a valid pointer into a map value.
     let evicted = match over.filter(|(_, entry)| unsafe { (**entry).closed_ns } != 0) {
         Some((id, _)) => retire(sk, id, 1),
@@ -148,7 +148,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
     let mut made = false;
     if SOCKS.get_ptr(sk).is_none() {
         let was_open = !matches!(old, LISTEN | SYN_RECV | NEW_SYN_RECV | CLOSE);
-        if !was_open || pool::has(sk) || (evicted != identity::LEFT && may_straddle(now())) {
+        if !was_open || pool::has(sk) || (evicted != LEFT && may_straddle(now())) {
             if old != LISTEN {
                 pool::closed(sk);
             }
@@ -186,7 +186,7 @@ copies! {
             // What the first copy lets go is not there any more for the second.
             count(stat::RESCUED, 1);
         }
-        if release(sk) != 0 {
+        if !release(sk) {
             pool::leave(sk);
         }
     }

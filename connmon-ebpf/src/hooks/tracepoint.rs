@@ -10,7 +10,7 @@ use connmon_ebpf::{Addr, RECEIVE_FUNCTIONS, proto};
 
 use super::message;
 use super::transfer::{diverted, layered_received, tcp_sent};
-use crate::ledger::identity::{self, retire};
+use crate::ledger::release::{id_of, retire};
 use crate::maps::{SOCKS, setting};
 use crate::redundant::{claims_event, copies};
 use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK};
@@ -23,7 +23,7 @@ const NUMBER: u16 = proto::RAW - 1;
 #[inline(always)]
 fn counted(sk: u64) -> u16 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return sock::class(sk) };
-    let id = identity::of(entry);
+    let id = id_of(entry);
     // SAFETY: a valid pointer into a map value; `proto` is set once.
     let (proto, inode) = unsafe { ((*entry).proto, (*entry).mark) };
     if proto == proto::PACKET && sock::inode(sk) != inode {

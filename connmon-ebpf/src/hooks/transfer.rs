@@ -8,8 +8,9 @@ use crate::ledger::account::{create, datagram, send_failed, tcp_entry};
 use crate::ledger::attempt;
 use crate::ledger::direction::{Direction, now};
 use crate::ledger::entry::NewEntry;
-use crate::ledger::identity::{self, evict};
+use crate::ledger::identity::evict;
 use crate::ledger::pool;
+use crate::ledger::release::LEFT;
 use crate::ledger::shares::{add, own};
 use crate::maps::{SOCKS, may_straddle, offset};
 use crate::requested;
@@ -169,7 +170,7 @@ pub fn accepted(sk: u64, is_certain: bool) {
     let remote = sock::remote(sk, sock::family(sk));
     let mut flags = flag::INBOUND;
     if !sock::is_answering(sk) {
-        if evicted != identity::LEFT && may_straddle(now()) {
+        if evicted != LEFT && may_straddle(now()) {
             // It has waited since before the recording.
             flags |= flag::PREEXISTING;
         } else if !is_certain {

@@ -10,10 +10,10 @@ use connmon_ebpf::{Addr, FlowKey, SockEntry, blind, flag, proto, quota, stat};
 use super::attempt;
 use super::direction::{Direction, now, unattributed};
 use super::entry::{NewEntry, create_flow, create_own, is_current};
-use super::identity::{self, evict, is_stream, retire};
+use super::identity::{evict, is_stream};
 use super::pool;
 use super::quota::{has_room, may_have, user};
-use super::release::release;
+use super::release::{LEFT, STUCK, id_of, release, retire};
 use super::shares::add;
 use crate::blind::is_blind;
 use crate::maps::{FLOWS, OLDER, SOCKS, add_to_half, epoch, may_straddle, setting};
@@ -27,7 +27,7 @@ pub fn datagrams_end(sk: u64) {
         return;
     }
     forget(sk);
-    if release(sk) != 0 {
+    if !release(sk) {
         pool::leave_datagrams(sk);
     }
 }
@@ -84,13 +84,13 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
         return None;
     }
     let evicted = evict(sk);
-    if evicted == identity::STUCK || pool::has(sk) {
+    if evicted == STUCK || pool::has(sk) {
         return None;
     }
     // An attempt without an entry means that the step to SYN_SENT was missed.
     let missed = attempt::sent(sk);
     // Where another socket was before it, it began after that one.
-    let is_new = missed || evicted == identity::LEFT;
+    let is_new = missed || evicted == LEFT;
     create(&NewEntry {
         sk,
         parent: 0,
@@ -162,7 +162,7 @@ fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Direction::Tx as u64;
     let way = if is_tx { Direction::Tx } else { Direction::Rx };
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
-        let id = identity::of(entry);
+        let id = id_of(entry);
         if moved(entry, new.sk, new.proto) {
             // SAFETY: a valid pointer into a map value.
             let is_other = unsafe { (*entry).mark } != sock::inode(new.sk);

@@ -6,9 +6,9 @@ use aya_ebpf::maps::HashMap;
 use connmon_ebpf::{Addr, flag, proto, quota, stat};
 
 use super::entry::{NewEntry, create_own};
-use super::identity::{STUCK, displace};
+use super::identity::displace;
 use super::quota::{gave_back, may_have, took, user};
-use super::release::release;
+use super::release::{STUCK, release};
 use super::shares::own;
 use crate::maps::count;
 

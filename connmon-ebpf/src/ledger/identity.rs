@@ -2,19 +2,11 @@
 //! gone: where no hook saw the end, the entry is still there. So each use asks whether the entry is this socket's; one that is
 //! not leaves, as a connection whose end was not seen, and nothing of the new socket is added to it.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
-use connmon_ebpf::{SockEntry, flag, proto, stat};
+use connmon_ebpf::{SockEntry, proto};
 
-use super::release::release;
-use crate::maps::{LOCKS, SOCKS, count};
+use super::release::{NONE, id_of, retire};
+use crate::maps::SOCKS;
 use crate::sock::{self, AF_INET, Common};
-
-/// What [`evict`] and [`displace`] found: no entry that had to leave.
-pub const NONE: u64 = 1;
-/// The entry has left.
-pub const LEFT: u64 = 0;
-/// Another CPU is letting it go, and was interrupted.
-pub const STUCK: u64 = 2;
 
 /// Whether an entry is the TCP socket's at this address: both have the same two ends. Consecutive sockets with the same two ends
 /// are told apart when their state moves, see `lifecycle`.
@@ -61,19 +53,11 @@ pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
     }
 }
 
-/// The id of an entry that is about to be judged, to be read first. An entry is only let go under the id by which it was judged:
-/// meanwhile others may have let it go and made another one, at this address, and in the same memory.
-#[inline(always)]
-pub fn of(entry: *mut SockEntry) -> u64 {
-    // SAFETY: a valid pointer into a map value; volatile, so that it is read here.
-    unsafe { core::ptr::read_volatile(&raw const (*entry).id) }
-}
-
 /// Lets go of the entry at a TCP socket's address, if it is not this socket's.
 #[inline(never)]
 pub fn evict(sk: u64) -> u64 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return NONE };
-    let id = of(entry);
+    let id = id_of(entry);
     if is_stream(entry, sk) { NONE } else { retire(sk, id, 1) }
 }
 
@@ -81,39 +65,7 @@ pub fn evict(sk: u64) -> u64 {
 #[inline(never)]
 pub fn displace(sk: u64) -> u64 {
     match SOCKS.get_ptr_mut(sk) {
-        Some(entry) => retire(sk, of(entry), 1),
+        Some(entry) => retire(sk, id_of(entry), 1),
         None => NONE,
     }
-}
-
-/// How often to look again whether another CPU has let an entry go.
-const PATIENCE: u32 = 32;
-
-/// Lets go of the entry with this id, which is not the living socket's, once: two CPUs may come upon it at the same time.
-/// `is_unseen`: a hook should have seen its end.
-#[inline(never)]
-pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
-    if LOCKS.insert(id, 0, u64::from(BPF_NOEXIST)).is_err() {
-        for _ in 0..PATIENCE {
-            // SAFETY: a valid pointer into a map value.
-            if SOCKS.get_ptr(sk).is_none_or(|entry| unsafe { (*entry).id } != id) {
-                return LEFT;
-            }
-        }
-        return STUCK;
-    }
-    if let Some(entry) = SOCKS.get_ptr_mut(sk) {
-        // SAFETY: a valid pointer into a map value; whoever has the lock is the only one to let this entry go.
-        unsafe {
-            if (*entry).id == id {
-                if (*entry).closed_ns == 0 && is_unseen != 0 {
-                    (*entry).flags |= flag::END_UNSEEN;
-                    count(stat::ENDS_UNSEEN, 1);
-                }
-                release(sk);
-            }
-        }
-    }
-    let _ = LOCKS.remove(id);
-    LEFT
 }

@@ -14,16 +14,17 @@ const PLAIN = /** @type {const} */ ({
   id: Float64Array, lasted: Float64Array, tx: Float64Array, rx: Float64Array, txCalls: Float64Array, rxCalls: Float64Array, named: Float64Array,
   run: Uint32Array, flags: Uint8Array, localPort: Uint16Array, remotePort: Uint16Array, port: Uint16Array, direction: Uint8Array, end: Uint8Array,
 });
-/** Columns that are places in dictionaries. */
+/** Columns that are places in dictionaries, and in which. Only an owner may be none. */
 const CODED = /** @type {const} */ ({
-  owner: Int32Array, local: Uint32Array, remote: Uint32Array, names: Uint32Array, proto: Uint32Array, service: Uint32Array, label: Uint32Array,
-  hits: Uint32Array, inexact: Uint32Array,
+  owner: "processes", local: "locals", remote: "endpoints", names: "nameSets", proto: "protos", service: "serviceNames", label: "labels", hits: "hitSets",
+  inexact: "inexactReasons", ...Object.fromEntries(FACT_ADDRESSES.map((name) => [name, "locals"])),
 });
-/** @typedef {keyof typeof CODED} Coded */
+/** @typedef {{owner: "processes", local: "locals", remote: "endpoints", names: "nameSets", proto: "protos", service: "serviceNames", label: "labels", hits: "hitSets", inexact: "inexactReasons"}} Dictionaries */
+/** @typedef {keyof Dictionaries} Coded */
 /** @param {readonly string[]} names @param {Float64ArrayConstructor | Uint32ArrayConstructor} Width */
 const allOf = (names, Width) => Object.fromEntries(names.map((name) => [name, Width]));
-const WIDTHS = { opened: Float64Array, ...PLAIN, ...CODED, ...allOf(FACT_FIGURES, Float64Array), ...allOf(FACT_ADDRESSES, Uint32Array) };
-/** Room for so many rows more, at least. */
+const WIDTHS = { opened: Float64Array, ...PLAIN, ...allOf(Object.keys(CODED), Uint32Array), owner: Int32Array, ...allOf(FACT_FIGURES, Float64Array) };
+/** Room for so many rows more, at least, and for so many entries that no row has. */
 const SPARE = 4096;
 
 /** Entries that came before, by what they are. @template T */
@@ -44,6 +45,16 @@ class Known {
     this.places.set(key, place);
     this.entries[place] = entry;
     return place;
+  }
+
+  /** Only the entries that are used stay; where each is now. @param {Uint8Array} used */
+  keep(used) {
+    const places = new Uint32Array(this.entries.length);
+    let count = 0;
+    for (let place = 0; place < places.length; place += 1) if (used[place]) places[place] = count++;
+    this.entries = this.entries.filter((_, place) => used[place]);
+    this.places = new Map(this.entries.map((entry, place) => [this.key(entry), place]));
+    return places;
   }
 }
 
@@ -73,6 +84,8 @@ export class Merger {
     this.order = model.order.slice();
     this.count = model.order.length;
     this.room = 0;
+    /** When there are so many entries in all dictionaries, those that no row has any more are looked for. */
+    this.limit = 2 * this.entries() + SPARE;
     /** Places of rows that are gone. @type {number[]} */
     this.free = [];
     /** @type {Record<string, Numbers>} */
@@ -135,11 +148,52 @@ export class Merger {
     this.makeRoom(end);
     this.copy(delta, rows, codes, shift);
     this.count += this.insert(fresh);
+    if (this.entries() > this.limit) this.forget();
     model.window = [Math.min(model.window[0], delta.window[0]), Math.max(model.window[1], delta.window[1])];
     model.total = Math.max(delta.total, this.count);
     this.show(end);
     this.lastOpen();
     return fresh;
+  }
+
+  /** How many entries all dictionaries have. */
+  entries() {
+    return Object.values(this.known).reduce((sum, { entries }) => sum + entries.length, 0);
+  }
+
+  /** Entries that no row has any more leave: a page may be open for days. */
+  forget() {
+    const { known, columns, model } = this;
+    const rows = this.order.subarray(0, this.count);
+    // The first entry of some stands for none.
+    const used = Object.fromEntries(Object.entries(known).map(([name, { entries }]) => [name, new Uint8Array(entries.length).fill(1, 0, 1)]));
+    const coded = Object.entries(CODED);
+    for (const [name, dictionary] of coded) for (const row of rows) used[dictionary][columns[name][row]] = 1;
+    const useAll = (/** @type {Iterable<number | null>} */ processes) => {
+      for (const process of processes) if (process !== null) used.processes[process] = 1;
+    };
+    for (const others of model.others.values()) useAll(others);
+    for (const shares of model.shares.values()) useAll(shares.map((share) => share.process));
+    known.nameSets.entries.forEach((set, place) => used.nameSets[place] && useAll(set.map((name) => name.process)));
+    known.processes.entries.forEach((process, place) => {
+      for (let at = used.processes[place] ? process.parent : null; at !== null && !used.processes[at]; at = known.processes.entries[at].parent) used.processes[at] = 1;
+    });
+    const processes = known.processes.keep(used.processes);
+    const moved = (/** @type {number | null} */ process) => (process === null ? null : processes[process]);
+    known.processes.entries = known.processes.entries.map((process) => ({ ...process, parent: moved(process.parent) }));
+    // Sets are known by the places of their processes.
+    known.nameSets.entries = known.nameSets.entries.map((set, place) => (used.nameSets[place] ? set.map((name) => ({ ...name, process: moved(name.process) })) : set));
+    const places = /** @type {Record<string, Uint32Array>} */ (Object.fromEntries(
+      Object.entries(known).map(([name, one]) => [name, name === "processes" ? processes : one.keep(used[name])])));
+    for (const [name, dictionary] of coded) {
+      const column = columns[name];
+      for (const row of rows) if (column[row] >= 0) column[row] = places[dictionary][column[row]];
+      // A row without a connection has none of the entries.
+      for (const row of this.free) column[row] = 0;
+    }
+    for (const [row, others] of model.others) model.others.set(row, others.map((process) => processes[process]));
+    for (const [row, shares] of model.shares) model.shares.set(row, shares.map((share) => ({ ...share, process: processes[share.process] })));
+    this.limit = 2 * this.entries() + SPARE;
   }
 
   /** Where entries of a change are here. @param {Model} delta @returns {Record<Coded, ArrayLike<number>>} */

@@ -127,6 +127,20 @@ test("what is gone leaves its place to others", () => {
   assert.equal(merger.model.byId.get(5), undefined);
 });
 
+test("a page that is open for days knows only what it shows", () => {
+  const own = (/** @type {number} */ from) => some(from, from + 500).map((one) => {
+    const { id } = one;
+    return { ...one, names: [`own${id}.example`], process: `tool${id}`, other: id % 5 ? null : `helper${id}`, ip: `203.0.${id >> 8}.${id & 255}`, label: `label ${id}`, local: `10.0.${id >> 8}.${id & 255}` };
+  });
+  const merger = new Merger(modelOf(own(1)));
+  for (let from = 501; from < 10_000; from += 500) {
+    merger.merge(modelOf(own(from)), some(from - 500, from).map(({ id }) => id));
+    assert.deepEqual(said(merger.model), said(modelOf(own(from))));
+    const entries = [merger.model.processes, merger.model.endpoints, merger.model.nameSets, merger.model.labels, merger.model.locals].reduce((sum, one) => sum + one.length, 0);
+    assert.ok(entries < 15_000, `${entries} entries for 500 rows`);
+  }
+});
+
 test("what is open lasts until now", () => {
   const merger = new Merger(modelOf(some(1, 10)));
   const later = modelOf([connection(10, 2)]);

@@ -1,7 +1,7 @@
 //! A few bpf(2) calls: small programs that do to sockets what service meshes and load balancers do. No compiler is needed.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
@@ -109,55 +109,64 @@ impl Sockmap {
     }
 }
 
-/// Leads connects in a cgroup from one address to another, while it lives.
+/// Leads calls in a cgroup from one address to another, while it lives.
 pub struct Detour {
     cgroup: OwnedFd,
     program: OwnedFd,
-    at: Rewrites,
+    attach: u32,
 }
 
-/// Where a program changes the address of a call: `enum bpf_attach_type` (include/uapi/linux/bpf.h).
+/// Where a program changes the address of a call over IPv4: `enum bpf_attach_type` (include/uapi/linux/bpf.h). What does it over IPv6
+/// is the next one.
 #[derive(Clone, Copy)]
 pub enum Rewrites {
-    /// connect() over IPv4.
+    /// connect().
     Connect = 10,
-    /// A send over UDP and IPv4 that names its target.
+    /// A send over UDP that names its target.
     Send = 14,
-    /// What a receive over UDP and IPv4 tells of the sender.
+    /// What a receive over UDP tells of the sender.
     Receive = 19,
+}
+
+/// Where words of `struct bpf_sock_addr` are, and what stands there for an address: `user_ip4` at 4, `user_ip6` at 8, `user_port`
+/// at 24, all big endian.
+fn words(address: SocketAddr) -> Vec<(i16, u32)> {
+    let ip: Vec<u8> = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().into(),
+        IpAddr::V6(ip) => ip.octets().into(),
+    };
+    let first = if address.is_ipv4() { 4 } else { 8 };
+    let numbers = ip.as_chunks().0.iter().map(|bytes| u32::from_ne_bytes(*bytes));
+    let port = (24, u32::from(address.port().to_be()));
+    (first..).step_by(4).zip(numbers).chain([port]).collect()
 }
 
 impl Detour {
     /// Attaches the program: where a call of the cgroup names the first address, the other one takes its place.
-    pub fn new(cgroup: OwnedFd, at: Rewrites, from: SocketAddrV4, to: SocketAddrV4) -> io::Result<Self> {
+    pub fn new(cgroup: OwnedFd, at: Rewrites, from: SocketAddr, to: SocketAddr) -> io::Result<Self> {
         lift_limit();
-        let ip = |address: SocketAddrV4| u32::from_ne_bytes(address.ip().octets());
-        let port = |address: SocketAddrV4| u32::from(address.port().to_be());
-        // struct bpf_sock_addr: user_ip4 at 4, user_port at 24, both big endian.
-        let program = load(
-            PROG_TYPE_CGROUP_SOCK_ADDR,
-            at as u32,
-            &[
-                instruction(0x61, 2, 1, 4, 0),
-                instruction(0x56, 2, 0, 6, ip(from)), // another address: to the end
-                instruction(0x61, 3, 1, 24, 0),
-                instruction(0x56, 3, 0, 4, port(from)), // another port: to the end
-                instruction(0xb4, 2, 0, 0, ip(to)),
-                instruction(0x63, 1, 2, 4, 0),
-                instruction(0xb4, 3, 0, 0, port(to)),
-                instruction(0x63, 1, 3, 24, 0),
-                instruction(0xb7, 0, 0, 0, 1),
-                instruction(0x95, 0, 0, 0, 0),
-            ],
-        )?;
-        Attributes::of(&[fd(&cgroup), fd(&program), at as u32]).call(PROG_ATTACH)?;
-        Ok(Self { cgroup, program, at })
+        let attach = at as u32 + u32::from(from.is_ipv6());
+        let (from, to) = (words(from), words(to));
+        // To the end, from behind the jump.
+        let mut left = (2 * from.len() + 2 * to.len()) as i16;
+        let mut code = Vec::new();
+        for (at, number) in from {
+            left -= 2;
+            code.extend([instruction(0x61, 2, 1, at, 0), instruction(0x56, 2, 0, left, number)]);
+        }
+        for (at, number) in to {
+            code.extend([instruction(0xb4, 2, 0, 0, number), instruction(0x63, 1, 2, at, 0)]);
+        }
+        code.extend([instruction(0xb7, 0, 0, 0, 1), instruction(0x95, 0, 0, 0, 0)]);
+        let program = load(PROG_TYPE_CGROUP_SOCK_ADDR, attach, &code)?;
+        Attributes::of(&[fd(&cgroup), fd(&program), attach]).call(PROG_ATTACH)?;
+        Ok(Self { cgroup, program, attach })
     }
 }
 
 impl Drop for Detour {
     fn drop(&mut self) {
-        let attributes = Attributes::of(&[fd(&self.cgroup), fd(&self.program), self.at as u32]);
+        let attributes = Attributes::of(&[fd(&self.cgroup), fd(&self.program), self.attach]);
         // It goes with its cgroup otherwise.
         let _ = attributes.call(PROG_DETACH);
     }

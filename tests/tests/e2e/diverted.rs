@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -106,13 +106,36 @@ fn is_seen() -> bool {
     version >= (6, 17) || std::env::var_os("CONNMON_BACKEND").is_none_or(|backend| backend != "tracepoint")
 }
 
-/// A program leads connects elsewhere, TCP and a socket of datagrams, and datagrams that name their target. Both addresses are kept, or
-/// the one that was asked for is not known; what is not led elsewhere has none.
+/// Sockets that were led from the address that they asked for to another one, and one that was not; what matters of each is its port.
+struct Led {
+    asked: SocketAddr,
+    at: SocketAddr,
+    stream: u16,
+    datagrams: u16,
+    plain: u16,
+    free: u16,
+}
+
+/// A program leads connects elsewhere, TCP and a socket of datagrams, and datagrams that name their target, over IPv4 and IPv6. Both
+/// addresses are kept, or the one that was asked for is not known; what is not led elsewhere has none.
 pub fn detour() -> Result<Played> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let SocketAddr::V4(at) = listener.local_addr()? else { bail!("an address of IPv4") };
+    let led = [
+        lead(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(192, 0, 2, 77).into())?,
+        lead(Ipv6Addr::LOCALHOST.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x77).into())?,
+    ];
+    Ok(Played::by_us(move |recording| {
+        led.iter().try_for_each(|led| {
+            both_addresses(recording.records()?, led)?;
+            found_by_what_was_asked(recording, led.asked)
+        })
+    }))
+}
+
+fn lead(to: IpAddr, from: IpAddr) -> Result<Led> {
+    let listener = TcpListener::bind((to, 0))?;
+    let at = listener.local_addr()?;
     let target = UdpSocket::bind(at)?;
-    let asked = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 77), 443);
+    let asked = SocketAddr::new(from, 443);
     let cgroup = Cgroup::enter()?;
     let lead = |rewrites, from, to| {
         let cgroup = fs::File::open(&cgroup.path)?.into();
@@ -123,82 +146,90 @@ pub fn detour() -> Result<Played> {
         lead(Rewrites::Send, asked, at)?,
         lead(Rewrites::Receive, at, asked)?,
     ];
-    let led = TcpStream::connect(asked)?;
+    let stream = TcpStream::connect(asked)?;
     let plain = TcpStream::connect(at)?;
-    let datagrams = UdpSocket::bind("127.0.0.1:0")?;
+    let datagrams = UdpSocket::bind((to, 0))?;
     datagrams.connect(asked)?;
     datagrams.send(b"x")?;
     target.recv(&mut [0; 8])?;
-    let free = UdpSocket::bind("127.0.0.1:0")?;
+    let free = UdpSocket::bind((to, 0))?;
     free.send_to(b"there", asked)?;
     let (_, from) = target.recv_from(&mut [0; 8])?;
     target.send_to(b"and back", from)?;
     let (_, seems) = free.recv_from(&mut [0; 8])?;
-    ensure!(seems == SocketAddr::V4(asked), "the answer seems to come from {seems}");
+    ensure!(seems == asked, "the answer seems to come from {seems}");
     let port = |address: io::Result<SocketAddr>| address.map(|address| address.port());
-    let ports = [port(led.local_addr())?, port(datagrams.local_addr())?, port(plain.local_addr())?];
-    let free_port = port(free.local_addr())?;
-    drop((detour, cgroup, led, plain, datagrams, free));
-    Ok(Played::by_us(move |recording| {
-        both_addresses(recording.records()?, asked, at, ports, free_port)?;
-        found_by_what_was_asked(recording, asked)
-    }))
+    let led = Led {
+        asked,
+        at,
+        stream: port(stream.local_addr())?,
+        datagrams: port(datagrams.local_addr())?,
+        plain: port(plain.local_addr())?,
+        free: port(free.local_addr())?,
+    };
+    drop((detour, cgroup));
+    Ok(led)
 }
 
-fn both_addresses(
-    records: &[Record],
-    asked: SocketAddrV4,
-    at: SocketAddrV4,
-    ports: [u16; 3],
-    free_port: u16,
-) -> Result<()> {
+fn both_addresses(records: &[Record], led: &Led) -> Result<()> {
     let of = |port: u16| {
-        let mut mine =
-            records.iter().filter(|record| record.local.port == port && record.remote.port == at.port());
-        mine.next().context("an end was not recorded")
+        let is_it = |record: &&Record| {
+            record.local.port == port
+                && record.remote.port == led.at.port()
+                && record.remote.ip == led.at.ip()
+        };
+        records.iter().find(is_it).context("an end was not recorded")
     };
     let told = |port: u16| -> Result<Option<(String, u16)>> {
         Ok(of(port)?.asked.map(|asked| (asked.ip.to_string(), asked.port)))
     };
-    let right = Some((asked.ip().to_string(), asked.port()));
-    for (what, port) in [("TCP", ports[0]), ("UDP", ports[1])] {
+    let right = Some((led.asked.ip().to_string(), led.asked.port()));
+    for (what, port) in [("TCP", led.stream), ("UDP", led.datagrams)] {
         let told = told(port)?;
         ensure!(told == right || (told.is_none() && !is_seen()), "{what}: {told:?}, not {right:?}");
     }
-    sends_led(records, free_port, at, &right)?;
-    ensure!(told(ports[2])?.is_none(), "a connect that led where it was to: {:?}", told(ports[2])?);
+    sends_led(records, led, &right)?;
+    ensure!(told(led.plain)?.is_none(), "a connect that led where it was to: {:?}", told(led.plain)?);
     Ok(())
 }
 
 /// The filter finds the connections that were led elsewhere, and no others.
-fn found_by_what_was_asked(recording: &Recording, asked: SocketAddrV4) -> Result<()> {
-    let filter = format!("asked:{}/31 asked_port:https", asked.ip());
+fn found_by_what_was_asked(recording: &Recording, asked: SocketAddr) -> Result<()> {
+    let length = if asked.is_ipv4() { 31 } else { 127 };
+    let filter = format!("asked:{}/{length} asked_port:https", asked.ip());
     let args = ["export", "--format", "jsonl", "--filter", &filter, "--db", path(recording.db())?];
     let of = |record: &Record| (record.local.port, record.remote.port);
     let found: BTreeSet<_> = record::parse(&connmon_prints(&args)?)?.iter().map(of).collect();
     let told = |record: &&Record| {
         let to = record.asked.as_ref();
-        to.is_some_and(|to| to.ip == IpAddr::from(*asked.ip()) && to.port == asked.port())
+        to.is_some_and(|to| to.ip == asked.ip() && to.port == asked.port())
     };
     let right: BTreeSet<_> = recording.records()?.iter().filter(told).map(of).collect();
     ensure!(found == right, "`{filter}` finds {found:?}, not {right:?}");
     Ok(())
 }
 
+/// Of two sockets with one port, each over one family.
+fn is_family(record: &Record, at: SocketAddr) -> bool {
+    record.remote.ip.is_ipv4() == at.is_ipv4()
+}
+
 /// A socket that is not connected sent five bytes to an address that stands for another one, and got eight from there: they are
 /// counted once, with the packets that they were, or without any where those cannot be told to be theirs.
-fn sends_led(records: &[Record], port: u16, at: SocketAddrV4, asked: &Option<(String, u16)>) -> Result<()> {
+fn sends_led(records: &[Record], led: &Led, asked: &Option<(String, u16)>) -> Result<()> {
+    let at = led.at;
     // Another scene of this recording may have had the port before.
     let is_mine = |record: &&Record| {
         let is_ours = record.process.as_ref().is_some_and(|owner| owner.pid == process::id());
-        record.proto == Proto::Udp && record.local.port == port && is_ours
+        record.proto == Proto::Udp && record.local.port == led.free && is_family(record, at) && is_ours
     };
     let mine: Vec<_> = records.iter().filter(is_mine).collect();
     let moved = mine.iter().fold((0, 0), |sum, record| (sum.0 + record.tx_bytes, sum.1 + record.rx_bytes));
     ensure!(moved == (5, 8), "sent and received {moved:?}: {mine:#?}");
     for record in &mine {
         let Some(wire) = record.wire else { continue };
-        let on_wire = |bytes| if bytes == 0 { 0 } else { bytes + 28 };
+        let headers = if at.is_ipv4() { 28 } else { 48 };
+        let on_wire = |bytes| if bytes == 0 { 0 } else { bytes + headers };
         let right = (on_wire(record.tx_bytes), on_wire(record.rx_bytes));
         ensure!((wire.tx_bytes, wire.rx_bytes) == right, "packets of {record}: {wire:?}");
     }
@@ -207,7 +238,9 @@ fn sends_led(records: &[Record], port: u16, at: SocketAddrV4, asked: &Option<(St
         let is_right = record.remote.port == at.port() && told(record) == *asked;
         ensure!(is_right || (told(record).is_none() && !is_seen()), "led from {:?}: {record}", told(record));
     }
-    let answers = records.iter().filter(|one| one.proto == Proto::Udp && one.local.port == at.port());
+    let answers = records
+        .iter()
+        .filter(|one| one.proto == Proto::Udp && one.local.port == at.port() && is_family(one, at));
     for record in answers {
         ensure!(told(record).is_none(), "an answer that led where it was to: {record}");
     }

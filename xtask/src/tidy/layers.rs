@@ -23,7 +23,7 @@ const OWNERS: [(&[&str], &[&str]); 7] = [
 const LAYERS: [(&str, &[&str], &[&str]); 7] = [
     (
         "crates/record/src/",
-        &["frame", "layout.rs", "rows.rs", "lib.rs"],
+        &["frame", "layout.rs", "rows.rs", "segment", "lib.rs"],
         &["crate::frame", "crate::layout", "crate::rows", "connmon_ebpf", "connmon_system"],
     ),
     ("crates/record/src/frame", &[], &["crate::rows"]),

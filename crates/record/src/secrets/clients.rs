@@ -24,6 +24,14 @@ pub(super) enum How {
     Pair(char),
     /// What follows this beginning, also in a list with commas.
     Prefix,
+    /// The argument behind the one that begins so.
+    Behind,
+    /// An argument that is a number and words, as `7-crossover-clockwork`.
+    Code,
+    /// `scheme://place#name:secret`.
+    Fragment,
+    /// `domain/name:secret`, wherever it stands.
+    Login,
     /// `user/password@place`, wherever it stands.
     Slash,
     /// Not at all, though its name sounds like it.
@@ -67,6 +75,10 @@ fn line(line: &'static str) -> Option<(&'static str, Secret)> {
         "two" => How::Two,
         "values" => How::Values,
         "prefix" => How::Prefix,
+        "behind" => How::Behind,
+        "code" => How::Code,
+        "fragment" => How::Fragment,
+        "login" => How::Login,
         "slash" => How::Slash,
         "never" => How::Never,
         "flag" => How::Flag,

@@ -33,12 +33,24 @@ static HOOKS: LazyLock<Regex> = LazyLock::new(|| {
 static QUOTED: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"\\?["']([A-Za-z0-9_.$ -]{1,80})\\?["']\s*(?:=>|:)\s*"#));
 /// A name before its value: in a form, a query, a list, a command.
-static NAMED: LazyLock<Regex> = LazyLock::new(|| regex(r"([A-Za-z0-9_.$%\[\]-]{1,120})(=|:=)"));
+static NAMED: LazyLock<Regex> = LazyLock::new(|| regex(r"([A-Za-z0-9_.$%{}\[\]-]{1,120})(=|:=)"));
 /// What separates one name and value from the next.
 static NEXT: LazyLock<Regex> = LazyLock::new(|| regex(r#"[&;,\s#"'|]+-{0,2}[A-Za-z0-9_.$%\[\]-]{1,80}="#));
 /// Schemes of addresses whose name is the secret that lets one in.
-const NAMELESS: [&str; 11] =
-    ["trojan", "trojan-go", "vless", "vmess", "ss", "ssr", "hysteria", "hysteria2", "hy2", "tuic", "snell"];
+const NAMELESS: [&str; 12] = [
+    "nats",
+    "trojan",
+    "trojan-go",
+    "vless",
+    "vmess",
+    "ss",
+    "ssr",
+    "hysteria",
+    "hysteria2",
+    "hy2",
+    "tuic",
+    "snell",
+];
 /// `name:secret@host` without a scheme, also behind `domain/` and CVS's `:method:`.
 static USER: LazyLock<Regex> = LazyLock::new(|| {
     regex(
@@ -46,7 +58,9 @@ static USER: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"(?is)^((?:-H=?|[A-Za-z0-9_.-]*[hH]eaders?[= ])?\s*["']?)([A-Za-z0-9_-]{2,80})(\s*:\s*)(\S.*)$"#)
+    regex(
+        r#"(?is)^((?:-H=?|[A-Za-z0-9_.-]*[hH]eader[A-Za-z-]*[= ])?\s*["']?)([A-Za-z0-9_-]{2,80})(\s*:\s*)(\S.*)$"#,
+    )
 });
 
 #[expect(clippy::unwrap_used, reason = "constant expressions, each of which a test compiles")]

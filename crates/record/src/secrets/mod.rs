@@ -6,6 +6,7 @@
 
 mod clients;
 mod inside;
+mod meaning;
 mod names;
 mod phrases;
 mod shell;
@@ -16,7 +17,8 @@ use std::borrow::Cow;
 
 use regex::Regex;
 
-use clients::{How, Secret, is_known, secrets_of, wrapper};
+use clients::{How, is_known, secrets_of, wrapper};
+use meaning::{Meaning, Pending, by, of_bundle, with_value};
 use names::{Promise, is_path, is_reference, looks_made, may_be_path, promise};
 
 /// What stands in the place of a secret.
@@ -25,22 +27,24 @@ const BLOT: &str = "‹redacted›";
 const DEEPEST: u8 = 4;
 /// What the names of options end with whose value is a name and a password where it has a colon.
 const PAIRS: [&str; 5] = ["user", "auth", "basic", "userpass", "userpwd"];
-/// Options that name a user: a program that has one may have its password behind `-p` or `-P`.
+/// Words that say that somebody logs in.
+const LOGINS: [&str; 3] = ["login", "signin", "logon"];
+/// Options that name a user: a program that has one, or logs in, may have its password behind `-p` or `-P`.
 const USERS: [&str; 6] = ["-u", "-U", "-user", "-username", "--user", "--username"];
 /// Words before the name and the value of a setting.
 const SETTING: [&str; 6] = ["config", "configure", "set", "+set", "setenv", "setx"];
 /// Programs that look for words: the name of a secret is what they look for.
 const SEARCHING: [&str; 9] = ["grep", "egrep", "fgrep", "rg", "ag", "ack", "git", "find", "locate"];
-/// curl's options of one letter that take no value.
-const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
 /// Programs whose `--password` has its value only behind `=`: alone it asks for the password.
 const ASKING: [&str; 7] =
     ["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "psql"];
-/// Options of one dash that are words.
-const WORDS: [&str; 7] = ["-password", "-passwd", "-pass", "-passphrase", "-pwd", "-token", "-secret"];
+/// Programs that take a line of commands of their own as one argument.
+const CONSOLES: [&str; 1] = ["deluge-console"];
+/// Options before the name and the value of a variable.
+const ARGS: [&str; 4] = ["--arg", "--argjson", "--argstr", "--stringparam"];
 /// Options that are a secret's name and have no value.
-const FLAGS: [&str; 5] =
-    ["--password-stdin", "--prompt-password", "--ask-pass", "--askpass", "--ask-vault-pass"];
+const FLAGS: [&str; 6] =
+    ["--stdinpass", "--password-stdin", "--prompt-password", "--ask-pass", "--askpass", "--ask-vault-pass"];
 
 /// What is redacted besides what connmon knows of itself.
 #[derive(Clone, Debug, Default)]
@@ -86,13 +90,16 @@ impl Secrets {
     /// What takes the place of each argument; `None` where it stays.
     fn line(&self, args: &[&str], depth: u8) -> Vec<Option<String>> {
         let user = |pair: &[&str]| USERS.contains(&pair[0]) && !pair[1].starts_with('-');
-        let has_user = args.windows(2).any(user) || args.iter().any(|arg| arg.starts_with("--user"));
+        let logs_in = |arg: &&str| arg.starts_with("--user") || LOGINS.contains(arg);
+        let has_user = args.windows(2).any(user) || args.iter().skip(1).any(logs_in);
         let mut reader = Line {
             secrets: self,
             depth,
             program: "",
             pending: Pending::None,
+            awaits: Pending::None,
             before: "",
+            last: "",
             words: Vec::new(),
             places: 0,
             has_user,
@@ -100,8 +107,8 @@ impl Secrets {
         args.iter().enumerate().map(|(at, arg)| reader.argument(at == 0, arg)).collect()
     }
 
-    /// A line for a shell without its secrets, if it has any.
-    fn shell(&self, line: &str, depth: u8) -> Option<String> {
+    /// A line for a shell, or for a program that takes a line of commands of its own, without its secrets, if it has any.
+    fn shell(&self, line: &str, depth: u8, console: Option<&str>) -> Option<String> {
         let words = shell::words(line);
         let mut instead = Vec::with_capacity(words.len());
         let mut commands = shell::commands(line, &words).into_iter().peekable();
@@ -110,50 +117,16 @@ impl Secrets {
                 Some(next) if command.pipes && shell::answers(&command, next) => {
                     instead.extend(shell::without_answer(&command, next, BLOT));
                 }
-                _ => instead.extend(self.line(&command.args, depth + 1)),
+                _ => {
+                    let args: Vec<&str> = console.into_iter().chain(command.args).collect();
+                    let shown = self.line(&args, depth + 1).into_iter();
+                    instead.extend(shown.skip(usize::from(console.is_some())));
+                }
             }
         }
         let some = instead.iter().any(Option::is_some);
         some.then(|| shell::replaced(line, &words, &instead))
     }
-}
-
-/// What the next arguments are.
-#[derive(Clone, Copy, PartialEq)]
-enum Pending {
-    None,
-    /// A secret, unless it is an option.
-    Secret,
-    /// A secret if it has this character.
-    Pair(char),
-    /// A secret after so many others.
-    After(usize),
-    /// Secrets, all of them.
-    Rest,
-    /// Two secrets.
-    Two,
-    /// Names, each with a value that is a secret.
-    Values,
-    /// A secret whose option often has the place of a file.
-    NoPath,
-    /// The same, and its option often has a number or a port.
-    NoNumber,
-    /// A secret if it looks like one that a machine made.
-    Made,
-    /// No secret, whatever it looks like.
-    Plain,
-}
-
-/// What an argument is to a program.
-enum Meaning {
-    /// It says what follows.
-    Next(Pending),
-    /// It has a secret; this is the rest of it.
-    Blotted(String),
-    /// It has none, whatever it looks like.
-    Kept,
-    /// Nothing special.
-    Other,
 }
 
 /// A command line as it is read.
@@ -163,18 +136,23 @@ struct Line<'a> {
     /// The program that the arguments are for.
     program: &'a str,
     pending: Pending,
+    /// What is awaited once that has come.
+    awaits: Pending,
     before: &'a str,
+    /// The argument before the one that is looked at.
+    last: &'a str,
     /// Arguments so far that are no options.
     words: Vec<&'a str>,
     /// Of these, those that are no values of options with one letter.
     places: usize,
-    /// Some argument names a user.
+    /// Some argument names a user, or says that one logs in.
     has_user: bool,
 }
 
 impl<'a> Line<'a> {
     fn argument(&mut self, first: bool, arg: &'a str) -> Option<String> {
         let before = std::mem::replace(&mut self.before, arg);
+        self.last = before;
         if first || self.program.is_empty() {
             // `PGPASSWORD=x psql`
             if !is_assignment(arg) {
@@ -197,8 +175,11 @@ impl<'a> Line<'a> {
                 || before == "--command"
                 || runs.shell;
             if command && self.depth < DEEPEST && arg.contains(char::is_whitespace) {
-                return self.secrets.shell(arg, self.depth);
+                return self.secrets.shell(arg, self.depth, None);
             }
+        }
+        if CONSOLES.contains(&self.program) && self.depth < DEEPEST && arg.contains(char::is_whitespace) {
+            return self.secrets.shell(arg, self.depth, Some(self.program));
         }
         // A command that another one is told to run: `rsync -e 'sshpass -p … ssh'`, `GIT_SSH_COMMAND=…`.
         if let Some(text) = self.command_within(arg) {
@@ -218,7 +199,8 @@ impl<'a> Line<'a> {
         };
         match meaning {
             Meaning::Next(pending) => {
-                self.pending = pending;
+                // An option between a word and the secret that belongs to it.
+                self.awaits = std::mem::replace(&mut self.pending, pending);
                 None
             }
             Meaning::Blotted(text) => Some(text),
@@ -235,7 +217,7 @@ impl<'a> Line<'a> {
         if self.depth >= DEEPEST || !is_known(base(program)) {
             return None;
         }
-        let text = self.secrets.shell(line, self.depth)?;
+        let text = self.secrets.shell(line, self.depth, None)?;
         Some(format!("{}{text}", &arg[..arg.len() - line.len()]))
     }
 
@@ -243,12 +225,13 @@ impl<'a> Line<'a> {
         self.program = base(arg);
         self.words.clear();
         self.places = 0;
-        self.pending = Pending::None;
+        (self.pending, self.awaits) = (Pending::None, Pending::None);
     }
 
     /// What becomes of an argument that an earlier one is about; `None` if none is.
     fn awaited(&mut self, arg: &str) -> Option<Option<String>> {
-        let pending = std::mem::replace(&mut self.pending, Pending::None);
+        let awaits = std::mem::replace(&mut self.awaits, Pending::None);
+        let pending = std::mem::replace(&mut self.pending, awaits);
         let blot = Some(Some(BLOT.to_owned()));
         match pending {
             Pending::None => None,
@@ -267,7 +250,11 @@ impl<'a> Line<'a> {
             Pending::Plain => Some(None),
             Pending::Pair(':') => is_pair(arg).then_some(Some(BLOT.to_owned())),
             Pending::Pair(mark) => arg.contains(mark).then_some(Some(BLOT.to_owned())),
-            Pending::After(_) | Pending::Rest | Pending::Values if is_option(arg) => {
+            Pending::After(_) | Pending::Rest | Pending::Values if is_option(arg) || is_word_option(arg) => {
+                self.pending = pending;
+                None
+            }
+            Pending::After(_) if self.program == "net" && (arg == "*" || arg.starts_with('/')) => {
                 self.pending = pending;
                 None
             }
@@ -379,6 +366,9 @@ impl<'a> Line<'a> {
         if matches!(arg, "-p" | "-P") && self.has_user && wrapper(self.program).is_none() && !own() {
             return Meaning::Next(Pending::NoNumber);
         }
+        if ARGS.contains(&self.last) && promise(arg, &self.secrets.names) == Promise::Secret {
+            return Meaning::Next(Pending::Secret);
+        }
         if !arg.starts_with('-') || arg.contains(['=', ':', ' ', '/']) || FLAGS.contains(&arg) {
             return Meaning::Other;
         }
@@ -413,75 +403,13 @@ fn is_option(arg: &str) -> bool {
         || arg.len() == 2 && arg.starts_with('-') && letters.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// The value that an argument gives an option; empty if it is the next argument.
-fn with_value<'a>(arg: &'a str, option: &str) -> Option<&'a str> {
-    let rest = arg.strip_prefix(option)?;
-    let short = option.len() == 2 && !option.starts_with("--");
-    match rest.strip_prefix('=') {
-        Some(value) => Some(value).filter(|value| !value.is_empty()),
-        None => Some(rest).filter(|rest| rest.is_empty() || short),
-    }
+/// An option of one dash that is a word, as Go's and Windows' programs have them.
+fn is_word_option(arg: &str) -> bool {
+    let letters = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or_default();
+    letters.len() > 2 && letters.chars().all(|c| c.is_ascii_alphabetic() || c == '-')
 }
 
-fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
-    let option = secret.option;
-    let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));
-    match secret.how {
-        How::Never => match arg.strip_prefix(option)? {
-            "" => Some(Meaning::Next(Pending::Plain)),
-            rest => rest.starts_with('=').then_some(Meaning::Kept),
-        },
-        How::Flag => (arg == option).then_some(Meaning::Next(Pending::None)),
-        How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
-        How::Rest => (arg == option).then_some(Meaning::Next(Pending::Rest)),
-        How::Two => (arg == option).then_some(Meaning::Next(Pending::Two)),
-        How::Values => (arg == option).then_some(Meaning::Next(Pending::Values)),
-        How::Prefix => {
-            let at =
-                arg.find(option).filter(|at| *at == 0 || arg[..*at].ends_with([',', ':']))? + option.len();
-            let end = arg[at..].find(',').map_or(arg.len(), |end| at + end);
-            (end > at).then(|| Meaning::Blotted(format!("{}{BLOT}{}", &arg[..at], &arg[end..])))
-        }
-        How::Slash => {
-            let (user, rest) = arg
-                .split_once('/')
-                .filter(|(user, _)| !user.is_empty() && !user.contains(['=', '.', '@']))?;
-            let (password, place) =
-                rest.rsplit_once('@').map_or((rest, ""), |(password, _)| (password, &rest[password.len()..]));
-            let some = !password.is_empty() && !user.starts_with('-') && !password.contains('/');
-            some.then(|| Meaning::Blotted(format!("{user}/{BLOT}{place}")))
-        }
-        How::Pair(mark) => match with_value(arg, option)? {
-            "" => Some(Meaning::Next(Pending::Pair(mark))),
-            value => value.contains(mark).then(|| blotted(value)),
-        },
-        How::Next => match arg.strip_prefix(option)? {
-            "" => Some(Meaning::Next(Pending::Secret)),
-            rest => rest.strip_prefix('=').filter(|value| !value.is_empty()).map(blotted),
-        },
-        How::Attached => match arg.strip_prefix(option)? {
-            "" => None,
-            value => (!value.starts_with('-')).then(|| blotted(value)),
-        },
-        // A word behind one dash is an option of its own.
-        How::Both if WORDS.contains(&arg) => None,
-        How::Both => match with_value(arg, option)? {
-            "" => Some(Meaning::Next(Pending::Secret)),
-            value => (!value.starts_with('-')).then(|| blotted(value)),
-        },
-    }
-}
-
-/// `NAME:PASSWORD`, but not the numbers of a user and a group.
+/// `NAME:PASSWORD`, but not the numbers of a user and a group, and no address.
 fn is_pair(value: &str) -> bool {
-    value.contains(':') && value.chars().any(|c| !c.is_ascii_digit() && c != ':')
-}
-
-/// curl's options in one argument, such as `-su NAME:PASSWORD`: the first that takes a value, where it begins, and the value
-/// if it is not the next argument.
-fn of_bundle(arg: &str) -> Option<(char, usize, &str)> {
-    let letters = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
-    let (at, letter) = letters.char_indices().find(|(_, letter)| !CURL_FLAGS.contains(*letter))?;
-    let value = at + letter.len_utf8();
-    Some((letter, value + 1, &letters[value..]))
+    value.contains(':') && !value.contains("://") && value.chars().any(|c| !c.is_ascii_digit() && c != ':')
 }

@@ -1,7 +1,7 @@
 //! What a name promises: whether the value of an option, a variable, a header or a field is a secret.
 
 /// Parts of names whose values are secrets, without what is no letter or digit.
-const TELLING: [&str; 26] = [
+const TELLING: [&str; 30] = [
     "password",
     "passwd",
     "passphrase",
@@ -27,6 +27,10 @@ const TELLING: [&str; 26] = [
     "authcred",
     "keypass",
     "streamkey",
+    "setupkey",
+    "paperkey",
+    "hmackey",
+    "presharedkey",
     "sonarlogin",
 ];
 /// Words that are enough if a name ends with one: `db.pass`, `MYSQL_PWD`.

@@ -8,7 +8,7 @@ use super::BLOT;
 use super::names::{Promise, is_reference, promise};
 
 /// Each has what stands before a secret, and the secret.
-static PHRASES: LazyLock<[Regex; 6]> = LazyLock::new(|| {
+static PHRASES: LazyLock<[Regex; 8]> = LazyLock::new(|| {
     [
         // SQL: IDENTIFIED BY '…', PASSWORD '…', PASSWORD = '…', SET PASSWORD FOR user = PASSWORD('…').
         r#"(?i)(\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?|password(?:\s+for\s+\S+)?)(?:\s*=\s*(?:password\s*)?|\s+|\s*\()\(?\s*["'])([^"']+)"#,
@@ -19,7 +19,11 @@ static PHRASES: LazyLock<[Regex; 6]> = LazyLock::new(|| {
         // What follows the word has a digit, so it is no word.
         r"(?i)(\bbearer\s+)([A-Za-z._~+/=-]*[0-9][A-Za-z0-9._~+/=-]*)",
         // expect: what is sent after a prompt that asks for a password.
-        r#"(?is)(ass(?:word|phrase|code).{0,80}?\bsend\s+(?:--\s+)?["']?)([^"'\s;}]+)"#,
+        r#"(?is)(ass(?:word|phrase|code)?\b.{0,80}?\bsend\s+(?:--\s+)?["']?)([^"'\s;}]+)"#,
+        // SQLCipher: PRAGMA key = '…'.
+        r#"(?i)(\bpragma\s+(?:hex)?(?:re)?key\s*=\s*["'])([^"']+)"#,
+        // Teradata: .logon host/name,….
+        r"(?i)(\.logon\s+[^\s,]+,)([^\s;,]+)",
         // PowerShell.
         r#"(?i)(\bConvertTo-SecureString\s+(?:-String\s+)?["'])([^"']+)"#,
     ]

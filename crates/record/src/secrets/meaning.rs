@@ -1,0 +1,141 @@
+//! What an option of a program says of the arguments behind it, and of the rest of its own.
+
+use super::BLOT;
+use super::clients::{How, Secret};
+
+/// curl's options of one letter that take no value.
+const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
+/// Options of one dash that are words.
+const WORDS: [&str; 7] = ["-password", "-passwd", "-pass", "-passphrase", "-pwd", "-token", "-secret"];
+/// What the next arguments are.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Pending {
+    None,
+    /// A secret, unless it is an option.
+    Secret,
+    /// A secret if it has this character.
+    Pair(char),
+    /// A secret after so many others.
+    After(usize),
+    /// Secrets, all of them.
+    Rest,
+    /// Two secrets.
+    Two,
+    /// Names, each with a value that is a secret.
+    Values,
+    /// A secret whose option often has the place of a file.
+    NoPath,
+    /// The same, and its option often has a number or a port.
+    NoNumber,
+    /// A secret if it looks like one that a machine made.
+    Made,
+    /// No secret, whatever it looks like.
+    Plain,
+}
+
+/// What an argument is to a program.
+pub(super) enum Meaning {
+    /// It says what follows.
+    Next(Pending),
+    /// It has a secret; this is the rest of it.
+    Blotted(String),
+    /// It has none, whatever it looks like.
+    Kept,
+    /// Nothing special.
+    Other,
+}
+
+/// The value that an argument gives an option; empty if it is the next argument.
+pub(super) fn with_value<'a>(arg: &'a str, option: &str) -> Option<&'a str> {
+    let rest = arg.strip_prefix(option)?;
+    let short = option.len() == 2 && !option.starts_with("--");
+    match rest.strip_prefix('=') {
+        Some(value) => Some(value).filter(|value| !value.is_empty()),
+        None => Some(rest).filter(|rest| rest.is_empty() || short),
+    }
+}
+
+/// What an argument is, if it is this option.
+pub(super) fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
+    let option = secret.option;
+    let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));
+    match secret.how {
+        How::Never => match arg.strip_prefix(option)? {
+            "" => Some(Meaning::Next(Pending::Plain)),
+            rest => rest.starts_with('=').then_some(Meaning::Kept),
+        },
+        How::Flag => (arg == option).then_some(Meaning::Next(Pending::None)),
+        How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
+        How::Rest => (arg == option).then_some(Meaning::Next(Pending::Rest)),
+        How::Two => (arg == option).then_some(Meaning::Next(Pending::Two)),
+        How::Values => (arg == option).then_some(Meaning::Next(Pending::Values)),
+        How::Prefix => {
+            let at =
+                arg.find(option).filter(|at| *at == 0 || arg[..*at].ends_with([',', ':']))? + option.len();
+            let end = arg[at..].find(',').map_or(arg.len(), |end| at + end);
+            (end > at).then(|| Meaning::Blotted(format!("{}{BLOT}{}", &arg[..at], &arg[end..])))
+        }
+        How::Behind => arg.starts_with(option).then_some(Meaning::Next(Pending::After(0))),
+        How::Code => is_code(arg).then(|| Meaning::Blotted(BLOT.to_owned())),
+        How::Fragment => {
+            let (_, fragment) = arg.split_once('#').filter(|(before, _)| before.contains("://"))?;
+            let (name, secret) = fragment.split_once(':').filter(|(_, secret)| !secret.is_empty())?;
+            Some(Meaning::Blotted(format!(
+                "{}{name}:{BLOT}",
+                &arg[..arg.len() - name.len() - 1 - secret.len()]
+            )))
+        }
+        How::Login => {
+            let (domain, rest) = arg.split_once('/').filter(|_| !arg.starts_with('-'))?;
+            let (name, secret) = rest.split_once(':').filter(|(_, secret)| !secret.is_empty())?;
+            let at = secret.rfind('@').unwrap_or(secret.len());
+            Some(Meaning::Blotted(format!("{domain}/{name}:{BLOT}{}", &secret[at..])))
+        }
+        How::Slash => {
+            let (user, rest) = arg
+                .split_once('/')
+                .filter(|(user, _)| !user.is_empty() && !user.contains(['=', '.', '@']))?;
+            let (password, place) =
+                rest.rsplit_once('@').map_or((rest, ""), |(password, _)| (password, &rest[password.len()..]));
+            let some = !password.is_empty() && !user.starts_with('-') && !password.contains('/');
+            some.then(|| Meaning::Blotted(format!("{user}/{BLOT}{place}")))
+        }
+        How::Pair(mark) => match with_value(arg, option)? {
+            "" => Some(Meaning::Next(Pending::Pair(mark))),
+            value => value.contains(mark).then(|| blotted(value)),
+        },
+        How::Next => match arg.strip_prefix(option)? {
+            "" => Some(Meaning::Next(Pending::Secret)),
+            rest => rest.strip_prefix('=').filter(|value| !value.is_empty()).map(blotted),
+        },
+        How::Attached => match arg.strip_prefix(option)? {
+            "" => None,
+            value => (!value.starts_with('-')).then(|| blotted(value)),
+        },
+        // A word behind one dash is an option of its own.
+        How::Both if WORDS.contains(&arg) => None,
+        How::Both => match with_value(arg, option)? {
+            "" => Some(Meaning::Next(Pending::Secret)),
+            value => (!value.starts_with('-')).then(|| blotted(value)),
+        },
+    }
+}
+
+/// A code that two people tell each other: `7-crossover-clockwork`.
+fn is_code(arg: &str) -> bool {
+    let Some((number, words)) = arg.split_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    !number.is_empty()
+        && number.chars().all(|c| c.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(is_word)
+}
+
+/// curl's options in one argument, such as `-su NAME:PASSWORD`: the first that takes a value, where it begins, and the value
+/// if it is not the next argument.
+pub(super) fn of_bundle(arg: &str) -> Option<(char, usize, &str)> {
+    let letters = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
+    let (at, letter) = letters.char_indices().find(|(_, letter)| !CURL_FLAGS.contains(*letter))?;
+    let value = at + letter.len_utf8();
+    Some((letter, value + 1, &letters[value..]))
+}
