@@ -116,6 +116,13 @@ impl StoreError {
     }
 }
 
+/// Whether a file is a database at all.
+pub fn is_database(path: &Path) -> bool {
+    let mut head = [0; 15];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+    read.is_ok() && head == *b"SQLite format 3"
+}
+
 /// Sets what every connection to a store needs. Statements that are kept stay as they were prepared: SQLite is built with
 /// `STAT4`, with which it would plan them anew whenever other values are bound, at ten times the cost of a look-up
 /// (sqlite.org/c3ref/c_dbconfig_defensive.html, `SQLITE_DBCONFIG_ENABLE_QPSG`).
