@@ -98,9 +98,10 @@ pub enum Command {
     /// Serve a live report to browsers
     #[command(after_help = serve::HELP)]
     Serve(Serve),
-    /// Check that a report has not been altered
-    #[command(after_help = "Example:
-  connmon verify a.html")]
+    /// Check that a report or a store has not been altered
+    #[command(after_help = "Examples:
+  connmon verify a.html
+  connmon verify a.db        the chain of its segments, and its tables against them")]
     Verify(Verify),
     /// List, query and add geo databases
     #[command(
@@ -322,7 +323,7 @@ pub struct Dns {
 /// `connmon verify`
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The report
+    /// The report, or the store
     pub file: PathBuf,
 }
 

@@ -35,7 +35,10 @@ fn told(db: &Path) -> [Vec<u8>; 3] {
 }
 
 fn query(db: &Path, sql: &str) {
-    rusqlite::Connection::open(db).unwrap().execute_batch(sql).unwrap();
+    rusqlite::Connection::open(db)
+        .unwrap()
+        .execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}"))
+        .unwrap();
 }
 
 /// As a recorder leaves it that is killed when it has sealed everything, and made rows of nothing.
@@ -96,4 +99,40 @@ fn a_store_is_made_again_from_the_segments_of_another() {
         hashes.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     assert_eq!(chain(&second), chain(&first));
+}
+
+#[test]
+fn a_store_verifies_until_something_in_it_is_altered() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.db");
+    assert!(connmon(&["replay", CAPTURE, "--db", text(&whole)]).status.success());
+    let verify = |db: &Path| {
+        let output = connmon(&["verify", text(db)]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = verify(&whole);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("chain   ✓ unbroken") && said.contains("rows    ✓"), "{said}");
+    let payload = "SELECT payload FROM segment WHERE number = 1";
+    for (sql, tells) in [
+        ("UPDATE traffic SET tx_bytes = tx_bytes + 1".to_owned(), "is not what the segments say"),
+        ("UPDATE connection SET closed = closed - 1 WHERE id = (SELECT max(id) FROM connection)".into(), "is not what the segments say"),
+        ("DELETE FROM connection WHERE id = (SELECT max(id) FROM connection)".into(), "is missing from the tables"),
+        ("DELETE FROM segment WHERE number = 2".into(), "comes after segment 1"),
+        (format!("UPDATE segment SET payload = ({payload}) WHERE number = 2"), "segment 2 of recording 1 is not what was sealed"),
+        ("UPDATE segment SET last_ns = last_ns + 1 WHERE number = 1".into(), "segment 1 of recording 1 is not what was sealed"),
+        (
+            "UPDATE segment SET number = 1000 WHERE number = 2; UPDATE segment SET number = 2 WHERE number = 1;
+                UPDATE segment SET number = 1 WHERE number = 1000"
+                .into(),
+            "segment 2 of recording 1",
+        ),
+    ] {
+        let db = folder.path().join("altered.db");
+        std::fs::copy(&whole, &db).unwrap();
+        query(&db, &sql);
+        let (code, said) = verify(&db);
+        assert_eq!(code, Some(1), "{sql}: {said}");
+        assert!(said.contains(tells), "{sql}: {said}");
+    }
 }

@@ -5,9 +5,10 @@
 mod live;
 mod machine;
 mod recorder;
+mod scale;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +18,9 @@ use machine::median;
 use recorder::Recorder;
 use work::{Sample, Work};
 
+/// Connections of the storm unless told otherwise.
+const STORM: u64 = 100_000;
+
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,12 +28,12 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: usize,
     /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, live, replay (and the
-    /// report of what was replayed)
+    /// report of what was replayed); only if it is named: scale, which reads a made store
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Connections of the storm
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    connections: u64,
+    /// Connections of the storm [default: 100000], or of the made store [default: 1000000]
+    #[arg(long, value_name = "N")]
+    connections: Option<u64>,
     /// Further options for the recorder, such as --no-wire
     #[arg(last = true)]
     record: Vec<String>,
@@ -46,20 +50,24 @@ pub struct Bench {
 /// `cargo xtask bench`.
 pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
+    if args.only.iter().any(|only| only == "scale") {
+        ensure!(args.only.len() == 1, "scale is measured by itself");
+        return scale::run(args.connections);
+    }
     ensure!(sh::is_root(), "the bench records all the time: run it as root");
     let built = &mut cargo::cargo(&["build", "--release", "-p", "connmon", "-p", "connmon-tests", "--bins"]);
     let made = cargo::executables(built)?;
-    let dir = workspace::run_dir().with_file_name("bench");
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let dir = folder()?;
     let bench = Bench {
         connmon: cargo::find(&made, "connmon")?,
         traffic: cargo::find(&made, "traffic")?,
         dir,
         options: args.record.clone(),
     };
+    let connections = args.connections.unwrap_or(STORM);
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     let mut rows = vec![Row::head()];
-    for work in Work::all(args.connections) {
+    for work in Work::all(connections) {
         if wanted(work.name) {
             rows.push(pairs(&bench, &work, args.pairs)?);
         }
@@ -78,9 +86,28 @@ pub fn run(args: &Args) -> Result<()> {
         live::run(&bench, args.pairs)?;
     }
     if wanted("replay") {
-        replay(&bench, args.connections)?;
+        replay(&bench, connections)?;
     }
     Ok(())
+}
+
+/// Where the files of the bench go.
+fn folder() -> Result<PathBuf> {
+    let dir = workspace::run_dir().with_file_name("bench");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// The path of a store that does not exist yet.
+fn new_db(dir: &Path, name: &str) -> Result<PathBuf> {
+    let db = dir.join(format!("{name}.db"));
+    for end in ["", "-wal", "-shm"] {
+        let file = PathBuf::from(format!("{}{end}", db.display()));
+        if file.exists() {
+            std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+    }
+    Ok(db)
 }
 
 /// A line of the table.
@@ -266,14 +293,7 @@ impl Bench {
 
     /// The path of a store that does not exist yet.
     fn db(&self, name: &str) -> Result<PathBuf> {
-        let db = self.dir.join(format!("{name}.db"));
-        for end in ["", "-wal", "-shm"] {
-            let file = PathBuf::from(format!("{}{end}", db.display()));
-            if file.exists() {
-                std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-            }
-        }
-        Ok(db)
+        new_db(&self.dir, name)
     }
 }
 

@@ -16,7 +16,8 @@ use connmon_record::{Coordinates, HostLocation, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
 use connmon_render::report::{PictureOptions, html, svg};
 
-use traffic::{Random, connection};
+use connmon_fixtures::Random;
+use traffic::connection;
 use world::{processes, remotes, run};
 
 /// Nanoseconds of a day.

@@ -4,35 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use connmon_enrich::geo::Geo;
+use connmon_fixtures::Random;
 use connmon_record::{
     Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, Process, Proto, Share,
     Timestamp, Wire,
 };
 
 use crate::world::{HOURS, KINDS, START};
-
-/// The same numbers every time (xorshift).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 11) % n.max(1)
-    }
-
-    /// Most small, few large.
-    fn around(&mut self, typical: u64) -> u64 {
-        let doublings = self.below(7) as i32 - 4;
-        let scaled = typical as f64 * 2f64.powi(doublings) * (0.6 + self.below(800) as f64 / 1000.0);
-        scaled as u64
-    }
-}
 
 /// One connection of a process that is drawn by how often it appears.
 pub fn connection(

@@ -7,7 +7,7 @@ use connmon_enrich::geo::Geo;
 use connmon_record::AddressKind;
 use connmon_record::{Direction, Gap, LossCounters, Process, ProcessId, Reconciliation, Run, Timestamp};
 
-use crate::traffic::Random;
+use connmon_fixtures::Random;
 
 pub const START: i64 = 1_781_769_600_000_000_000;
 pub const HOURS: i64 = 3_600_000_000_000;
@@ -261,11 +261,11 @@ pub fn remotes(geo: &Geo, random: &mut Random) -> Vec<(IpAddr, Option<String>)> 
             let ip = if v6 {
                 IpAddr::V6(Ipv6Addr::from(
                     (0x2a00_u128 + u128::from(random.below(0x20))) << 112
-                        | u128::from(random.next()) << 48
+                        | u128::from(random.number()) << 48
                         | 1,
                 ))
             } else {
-                IpAddr::V4(Ipv4Addr::from((random.next() >> 16) as u32))
+                IpAddr::V4(Ipv4Addr::from((random.number() >> 16) as u32))
             };
             if AddressKind::of_address(ip) == AddressKind::Public && geo.country(ip) == Some(code) {
                 found.push((ip, Some(code.to_owned())));

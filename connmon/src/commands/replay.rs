@@ -1,7 +1,6 @@
 //! `connmon replay`
 
-use std::fs;
-use std::io::{Read, Write, stderr};
+use std::io::{Write, stderr};
 use std::path::Path;
 
 use super::{CommandError, Outcome, report, settle};
@@ -101,10 +100,7 @@ enum SourceError {
 
 impl Source {
     fn open(path: &Path) -> Result<Self, SourceError> {
-        let mut head = [0; 6];
-        let is_database = fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut head).is_ok())
-            && head == *b"SQLite";
-        if is_database {
+        if connmon_store::is_database(path) {
             return Store::open(path).map(Self::Store).map_err(SourceError::Store);
         }
         file::Reader::open(path).map(Self::Capture).map_err(SourceError::Capture)

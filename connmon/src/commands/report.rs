@@ -50,7 +50,7 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
         let count = to(&out, |out| export::write_csv(&store, &choice, only.as_ref(), what, out))?;
         return Ok(outcome((count == 0 && !everything).then_some(NO_CONNECTION)));
     }
-    let before = choice.selection.since.map(|since| store.remotes_before(since)).transpose()?.flatten();
+    let since = choice.selection.since;
     let mut read = Read { only, what, rows: args.rows, cells: None };
     read.cells = match format {
         ReportFormat::Txt => Some(CELLS[0]),
@@ -59,6 +59,8 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
     };
     let (summary, payload, timeline_rows) = read.all(&store, choice)?;
     let empty = summary.totals.figures.connections == 0 && !everything;
+    let before = since.map(|since| store.known_before(since, summary.remotes.iter().map(|row| row.ip)));
+    let before = before.transpose()?.flatten();
     let options = PictureOptions {
         title: args.title,
         case: args.case,

@@ -1,4 +1,6 @@
-//! `connmon verify`: whether a report is still what was written.
+//! `connmon verify`: whether a report is still what was written, and a store what was recorded.
+
+mod store;
 
 use std::io::Write;
 
@@ -8,11 +10,14 @@ use connmon_analysis::format::{count, grouped};
 use connmon_record::display_safe;
 use connmon_render::report::verify::{self, Verified};
 
-/// Recomputes the digests in a report's manifest.
+/// Recomputes the digests in a report's manifest, or the chain and the rows of a store.
 ///
 /// # Errors
-/// The file cannot be read, or is no report.
+/// The file cannot be read, or is neither.
 pub fn run(args: &cli::Verify) -> Result<Outcome, CommandError> {
+    if connmon_store::is_database(&args.file) {
+        return store::run(&args.file);
+    }
     let name = || args.file.display().to_string();
     let file =
         connmon_system::files::read(&args.file).map_err(|error| CommandError::Unreadable(name(), error))?;

@@ -38,6 +38,14 @@ impl Networks {
         Ok(Self::new(&networks))
     }
 
+    /// The addresses, where each network is a single one.
+    pub fn addresses(&self) -> Option<Vec<IpAddr>> {
+        self.0
+            .iter()
+            .map(|network| (network.prefix_len() == network.max_prefix_len()).then(|| network.addr()))
+            .collect()
+    }
+
     /// Whether an address is in one of them.
     pub fn contains(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();

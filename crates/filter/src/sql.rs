@@ -1,5 +1,7 @@
 //! A filter as a condition in SQL, with its values apart. The store binds and runs it, and provides the functions.
 
+use std::net::IpAddr;
+
 use super::ends::KNOWN_END;
 use super::expr::{Compare, Expr, Test};
 use super::fields::{self, NumberField, NumberFrom, TextField, TextFrom};
@@ -11,6 +13,8 @@ pub struct Condition {
     pub text: String,
     /// What its parameters stand for, in the order of their numbers.
     pub values: Vec<SqlParameter>,
+    /// A condition on `endpoint` that every remote address fits of what fits all of it, if there is one, with the same parameters.
+    pub remotes: Option<String>,
 }
 
 /// The value of a parameter.
@@ -47,8 +51,9 @@ pub mod functions {
 /// column.
 pub fn condition(expr: &Expr, first: usize, has: &dyn Fn(&str, &str) -> bool) -> Condition {
     let mut sql = Sql { first, has, values: Vec::new() };
-    let text = sql.expr(expr);
-    Condition { text, values: sql.values }
+    let (text, remotes) = sql.whole(expr);
+    let remotes = (!remotes.is_empty()).then(|| remotes.join(" AND "));
+    Condition { text, values: sql.values, remotes }
 }
 
 /// For data that the store does not have.
@@ -61,6 +66,21 @@ struct Sql<'a> {
 }
 
 impl Sql<'_> {
+    /// An expression that everything must fit, and those of its tests that are of remote addresses alone.
+    fn whole(&mut self, expr: &Expr) -> (String, Vec<String>) {
+        let parts = match expr {
+            Expr::All(parts) if !parts.is_empty() => parts,
+            _ => {
+                let text = self.expr(expr);
+                let remote = text.strip_prefix(ENDPOINT).and_then(|rest| rest.strip_suffix(')'));
+                let remote = remote.map(|test| format!("({test})"));
+                return (text, remote.into_iter().collect());
+            }
+        };
+        let (texts, remotes): (Vec<_>, Vec<_>) = parts.iter().map(|part| self.whole(part)).unzip();
+        (format!("({})", texts.join(" AND ")), remotes.concat())
+    }
+
     fn expr(&mut self, expr: &Expr) -> String {
         match expr {
             Expr::All(parts) => self.joined(parts, " AND ", "1"),
@@ -81,8 +101,11 @@ impl Sql<'_> {
             Test::Free(pattern) => self.texts(fields::free(), pattern),
             Test::Number(number, compare, values) => self.number(number, *compare, values),
             Test::Remote(networks) => {
-                let networks = self.bind(SqlParameter::Text(networks.to_string()));
-                endpoint(&format!("within({networks}, ip)"))
+                endpoint(&match networks.addresses() {
+                    // There is an index on them.
+                    Some(all) if all.len() <= FEW => self.one_of(&all),
+                    _ => format!("within({}, ip)", self.bind(SqlParameter::Text(networks.to_string()))),
+                })
             }
             Test::Address(fact, networks) => {
                 let column = format!("c.{}", fact.column());
@@ -99,6 +122,16 @@ impl Sql<'_> {
             }
             Test::Until(time) => format!("(c.opened < {})", self.bind(SqlParameter::Integer(time.0))),
         }
+    }
+
+    /// That a column `ip` is one of these addresses. The store may have IPv4 within IPv6.
+    fn one_of(&mut self, addresses: &[IpAddr]) -> String {
+        let texts = addresses.iter().flat_map(|ip| match ip {
+            IpAddr::V4(ip) => vec![ip.to_string(), ip.to_ipv6_mapped().to_string()],
+            IpAddr::V6(ip) => vec![ip.to_string()],
+        });
+        let texts: Vec<String> = texts.map(|text| self.bind(SqlParameter::Text(text))).collect();
+        format!("ip IN ({})", texts.join(", "))
     }
 
     /// The name of a new parameter.
@@ -127,6 +160,13 @@ impl Sql<'_> {
             let known = columns.iter().filter(|column| self.known(table, column));
             tests.extend(known.map(|column| format!("fits({parameter}, {column})")));
         }
+        if processes.is_empty() && connections.is_empty() && hits.is_empty() && names.is_empty() {
+            if endpoints.is_empty() {
+                return UNKNOWN.into();
+            }
+            self.bind(SqlParameter::Text(pattern.source().to_owned()));
+            return endpoint(&endpoints.join(" OR "));
+        }
         let ask = |tests: Vec<String>, ask: fn(&str) -> String| {
             (!tests.is_empty()).then(|| ask(&tests.join(" OR ")))
         };
@@ -137,9 +177,6 @@ impl Sql<'_> {
             ask(hits, |test| format!("c.id IN (SELECT connection_id FROM hit WHERE {test})")),
         ];
         let asked: Vec<String> = asked.into_iter().flatten().chain(names).collect();
-        if asked.is_empty() {
-            return UNKNOWN.into();
-        }
         self.bind(SqlParameter::Text(pattern.source().to_owned()));
         format!("({})", asked.join(" OR "))
     }
@@ -182,15 +219,21 @@ impl Sql<'_> {
     }
 }
 
+/// Addresses that are asked for one by one.
+const FEW: usize = 64;
+
+/// How a test of the remote address begins.
+const ENDPOINT: &str = "c.remote_id IN (SELECT id FROM endpoint WHERE ";
+
 /// A test of the remote address, asked once an address.
 fn endpoint(test: &str) -> String {
-    format!("c.remote_id IN (SELECT id FROM endpoint WHERE {test})")
+    format!("{ENDPOINT}{test})")
 }
 
-/// A test of names, asked once a name: the connection's own, or the address's.
+/// A test of names: the connection's own, asked of each connection, or the address's, asked once a name.
 fn named(test: &str) -> String {
     format!(
-        "c.id IN (SELECT connection_id FROM connection_name WHERE {test}) \
+        "EXISTS (SELECT 1 FROM connection_name WHERE connection_id = c.id AND {test}) \
          OR c.remote_id IN (SELECT endpoint_id FROM endpoint_name WHERE {test})"
     )
 }
@@ -199,9 +242,9 @@ fn named(test: &str) -> String {
 /// programs on a connection, the latest counts, as everywhere.
 fn process(test: &str) -> String {
     format!(
-        "(coalesce(c.owner_id IN (SELECT id FROM process WHERE {test}), 0) OR c.id IN (\
-         SELECT t.connection_id FROM traffic t WHERE t.process_id IN (SELECT id FROM process WHERE {test}) \
-         AND NOT EXISTS (\
+        "(coalesce(c.owner_id IN (SELECT id FROM process WHERE {test}), 0) OR EXISTS (\
+         SELECT 1 FROM traffic t WHERE t.connection_id = c.id \
+         AND t.process_id IN (SELECT id FROM process WHERE {test}) AND NOT EXISTS (\
          SELECT 1 FROM traffic u JOIN process later ON later.id = u.process_id \
          JOIN process this ON this.id = t.process_id \
          WHERE u.connection_id = t.connection_id AND later.id > this.id \

@@ -97,7 +97,7 @@ impl Classifier {
         fresh: &mut HashMap<i64, Connection>,
         verdicts: &mut Classification,
     ) -> rusqlite::Result<Vec<NewHit>> {
-        let (base, known) = (run << RUN_SHIFT, Hits::growing(db)?);
+        let (base, known) = (run << RUN_SHIFT, Hits::new(db)?);
         let mut news = Vec::new();
         let mut changed = self.changed(batch);
         changed.extend(renamed(db, base, batch)?);

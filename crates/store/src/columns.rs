@@ -7,7 +7,7 @@ use rusqlite::types::{FromSql, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement};
 
 use connmon_record::facts::{Cell, FACTS, Fact, Facts, Seen};
-use connmon_record::{Endpoint, Proto, Timestamp};
+use connmon_record::{Proto, Timestamp};
 
 /// A column; stores of earlier versions lack some of them until something is recorded into them.
 #[derive(Clone, Copy, Debug)]
@@ -86,16 +86,14 @@ pub(super) fn put(
     Ok(())
 }
 
-/// The columns of `connection` and `endpoint`.
+/// The columns of `connection`.
 pub(super) struct StoreColumns {
     pub(super) id: StoreColumn,
     pub(super) run_id: StoreColumn,
     pub(super) remote_id: StoreColumn,
     pub(super) owner_id: StoreColumn,
-    pub(super) country: StoreColumn,
     pub(super) label: StoreColumn,
     proto: StoreColumn,
-    ip: StoreColumn,
     seen: Vec<(StoreColumn, Seen)>,
 }
 
@@ -119,22 +117,18 @@ impl StoreColumns {
             run_id: column("run_id"),
             remote_id: column("remote_id"),
             owner_id: column("owner_id"),
-            country: column("country"),
             label: column("label"),
             proto: column("proto"),
-            ip: column("ip"),
             seen: seen().filter_map(known).collect::<rusqlite::Result<_>>()?,
         })
     }
 
-    /// The facts of a row.
+    /// The facts of a row, but for the remote address.
     ///
     /// # Errors
     /// It has something else.
     pub(super) fn facts(&self, row: &Row<'_>) -> rusqlite::Result<Facts> {
-        let ip: String = self.ip.get(row)?;
         let mut facts = Facts { proto: Proto(self.proto.get(row)?), ..Facts::default() };
-        facts.remote.ip = ip.parse().unwrap_or(Endpoint::UNSPECIFIED.ip).to_canonical();
         for (column, seen) in &self.seen {
             let Some(place) = column.place else { continue };
             let value = row.get_ref(place)?;

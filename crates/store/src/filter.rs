@@ -1,5 +1,6 @@
 //! The conditions of [`connmon_filter`] in SQLite: their functions, values and columns.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use rusqlite::functions::{Context, FunctionFlags};
@@ -23,11 +24,24 @@ pub(super) fn condition(db: &Connection, filter: &Filter, first: usize) -> Resul
 }
 
 /// The values of its parameters.
-pub(super) fn values(condition: Condition) -> impl Iterator<Item = SqlValue> {
-    condition.values.into_iter().map(|value| match value {
-        SqlParameter::Text(text) => SqlValue::Text(text),
-        SqlParameter::Integer(number) => SqlValue::Integer(number),
+pub(super) fn values(condition: &Condition) -> impl Iterator<Item = SqlValue> {
+    condition.values.iter().map(|value| match value {
+        SqlParameter::Text(text) => SqlValue::Text(text.clone()),
+        SqlParameter::Integer(number) => SqlValue::Integer(*number),
     })
+}
+
+/// The remote addresses that what fits can have, where that leaves many out. Parameters are numbered from `first`.
+pub(super) fn remotes(db: &Connection, condition: &Condition, first: usize) -> Result<Option<HashSet<i64>>> {
+    let Some(test) = &condition.remotes else { return Ok(None) };
+    let mut statement = db.prepare(&format!("SELECT id FROM endpoint WHERE {test}"))?;
+    let count = statement.parameter_count();
+    for (place, value) in (first..=count).zip(values(condition)) {
+        statement.raw_bind_parameter(place, value)?;
+    }
+    let ids = statement.raw_query().mapped(|row| row.get(0)).collect::<Result<HashSet<i64>>>()?;
+    let all: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM endpoint", [], |row| row.get(0))?;
+    Ok((2 * ids.len() as i64 <= all).then_some(ids))
 }
 
 /// Makes the functions of conditions known to a database.

@@ -1,6 +1,5 @@
 //! Where addresses are: writing and reading what the geo databases said.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Row, Transaction, params};
@@ -66,23 +65,8 @@ pub(super) fn of_endpoint(
     find.query_row([id], |row| Ok((row.get("country")?, place(row)?.map(Arc::new))))
 }
 
-/// The places of a query's rows; those of one address are shared.
-#[derive(Default)]
-pub(super) struct LocationReader(HashMap<i64, Option<Arc<Location>>>);
-
-impl LocationReader {
-    /// The place of a row that has the columns of its endpoint, which is `id`.
-    pub(super) fn location_of(&mut self, row: &Row<'_>, id: i64) -> rusqlite::Result<Option<Arc<Location>>> {
-        if let Some(place) = self.0.get(&id) {
-            return Ok(place.clone());
-        }
-        let place = place(row)?.map(Arc::new);
-        self.0.insert(id, place.clone());
-        Ok(place)
-    }
-}
-
-fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
+/// What is stored of a remote address besides its country.
+pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
     let Some(source) = newer::<String>(row, "geo_source")? else { return Ok(None) };
     let text = |name: &str| newer::<String>(row, name).map(|text| text.map(Untrusted::from));
     let (latitude, longitude) = (newer(row, "latitude")?, newer(row, "longitude")?);

@@ -1,10 +1,11 @@
 //! The tables of rules, lists and hits: writing and reading.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::complete::{Along, Reading, ends};
 use super::names;
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
@@ -140,59 +141,40 @@ pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
     Ok((any as u64, named.collect()))
 }
 
-/// What reads the hits of single connections.
-pub(super) struct Hits {
-    lists: HashMap<i64, Arc<IndicatorList>>,
-    /// The connections that have some, for readers of all: most have none, and to ask for each would cost more than to know.
-    known: Option<HashSet<i64>>,
-}
+/// What reads the hits of connections: the lists that they can be of.
+pub(super) struct Hits(HashMap<i64, Arc<IndicatorList>>);
 
 impl Hits {
-    /// For one connection of a store that nothing is written into.
+    /// Of a store.
     pub(super) fn new(db: &Connection) -> rusqlite::Result<Self> {
-        let lists = if db.table_exists(None, "hit")? { known_lists(db)? } else { HashMap::new() };
-        Ok(Self { lists, known: None })
+        Ok(Self(if db.table_exists(None, "hit")? { known_lists(db)? } else { HashMap::new() }))
     }
 
-    /// For all connections.
-    pub(super) fn of_all(db: &Connection) -> rusqlite::Result<Self> {
-        let hits = Self::new(db)?;
-        if hits.lists.is_empty() {
-            return Ok(hits);
-        }
-        let mut ids = db.prepare("SELECT DISTINCT connection_id FROM hit")?;
-        let known = ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        Ok(Self { known: Some(known), ..hits })
-    }
-
-    /// The same as [`Self::new`] while hits are being written.
-    pub(super) fn growing(db: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self { lists: known_lists(db)?, known: None })
-    }
-
-    /// The hits of a connection.
-    pub(super) fn of_connection(&self, db: &Connection, id: i64) -> rusqlite::Result<Vec<Hit>> {
-        let mut hits = Vec::new();
-        if self.lists.is_empty() || self.known.as_ref().is_some_and(|known| !known.contains(&id)) {
-            return Ok(hits);
+    /// Reads those of connections, which are in the order of their ids.
+    pub(super) fn read(&self, db: &Connection, near: &mut [Reading]) -> rusqlite::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
         }
         let mut statement = db.prepare_cached(
-            "SELECT list_id, kind, indicator, time FROM hit WHERE connection_id = ?1 ORDER BY list_id, kind, indicator",
+            "SELECT connection_id, list_id, kind, indicator, time FROM hit WHERE connection_id BETWEEN ?1 AND ?2
+                ORDER BY connection_id, list_id, kind, indicator",
         )?;
-        let mut rows = statement.query([id])?;
+        let mut rows = statement.query(ends(near))?;
+        let mut along = Along(near);
         while let Some(row) = rows.next()? {
-            let kind: String = row.get(1)?;
+            let Some(connection) = along.find(row.get(0)?) else { continue };
+            let kind: String = row.get(2)?;
             // What a newer version may have written is nothing that this one knows.
-            let Some((list, kind)) = self.lists.get(&row.get(0)?).zip(IndicatorKind::from_name(&kind)) else {
+            let Some((list, kind)) = self.0.get(&row.get(1)?).zip(IndicatorKind::from_name(&kind)) else {
                 continue;
             };
-            hits.push(Hit {
-                indicator: names::text(row, 2)?,
+            connection.hits.push(Hit {
+                indicator: names::text(row, 3)?,
                 kind,
                 list: list.clone(),
-                time: Timestamp(row.get(3)?),
+                time: Timestamp(row.get(4)?),
             });
         }
-        Ok(hits)
+        Ok(())
     }
 }

@@ -3,8 +3,11 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod before;
+mod blocks;
 mod classify;
 mod columns;
+mod complete;
 mod edit;
 mod filter;
 mod geo;
@@ -18,6 +21,7 @@ mod place;
 mod processes;
 mod read;
 mod recording_filter;
+mod remotes;
 mod retention;
 mod runs;
 mod schema;
@@ -127,6 +131,13 @@ impl StoreError {
             None => Self::Sqlite { path: path.into(), source },
         }
     }
+}
+
+/// Whether a file is a database at all.
+pub fn is_database(path: &Path) -> bool {
+    let mut head = [0; 15];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+    read.is_ok() && head == *b"SQLite format 3"
 }
 
 /// Sets what every connection to a store needs. Statements that are kept stay as they were prepared: SQLite is built with

@@ -4,18 +4,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rusqlite::{
-    CachedStatement, Connection as Database, OptionalExtension, Row, RowIndex, Transaction, params,
-    params_from_iter,
-};
+use rusqlite::{Connection as Database, OptionalExtension, Row, RowIndex, Transaction, params};
 
 use super::geo::json;
-use super::{Store, StoreError, processes};
+use super::processes::ProcessReader;
+use super::{Store, StoreError};
 use connmon_record::rows::{Batch, LookupRow};
 use connmon_record::untrusted::Exactly;
 use connmon_record::{
-    AddressNames, Connection, Endpoint, Lookup, LookupAnswer, Name, NameSource, ObservedService, Process,
-    Proto, Timestamp, Untrusted,
+    AddressNames, Endpoint, Lookup, LookupAnswer, Name, NameSource, ObservedService, Process, Proto,
+    Timestamp, Untrusted,
 };
 
 /// Writes the names of a batch, whose connections and processes are written already.
@@ -166,87 +164,6 @@ pub(super) fn stand_in(db: &Database) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Adds to connections what is known of their names.
-pub(super) struct NameReader<'db> {
-    names: CachedStatement<'db>,
-    observed: CachedStatement<'db>,
-    of_endpoint: HashMap<i64, Vec<Name>>,
-    /// The connections that there is something of.
-    known: NamedConnections,
-}
-
-/// Most connections have no name: to ask for each would cost more than to know.
-struct NamedConnections {
-    named: std::collections::HashSet<i64>,
-    observed: std::collections::HashSet<i64>,
-}
-
-impl<'db> NameReader<'db> {
-    /// For many connections.
-    pub(super) fn of_all(db: &'db Database) -> rusqlite::Result<Self> {
-        let ids = |sql: &str| -> rusqlite::Result<_> {
-            db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
-        };
-        let known = NamedConnections {
-            named: ids("SELECT DISTINCT connection_id FROM connection_name")?,
-            observed: ids("SELECT connection_id FROM observed")?,
-        };
-        Self::new(db, known, None)
-    }
-
-    /// For one connection.
-    pub(super) fn of_one(db: &'db Database, connection: i64, endpoint: i64) -> rusqlite::Result<Self> {
-        let known = NamedConnections { named: [connection].into(), observed: [connection].into() };
-        Self::new(db, known, Some(endpoint))
-    }
-
-    /// With the names of all addresses, or of one.
-    fn new(db: &'db Database, known: NamedConnections, endpoint: Option<i64>) -> rusqlite::Result<Self> {
-        let mut of_endpoint: HashMap<i64, Vec<Name>> = HashMap::new();
-        let mut statement = db.prepare_cached(match endpoint {
-            Some(_) => "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
-            None => "SELECT endpoint_id, source, name, time FROM endpoint_name ORDER BY rowid",
-        })?;
-        let mut rows = statement.query(params_from_iter(endpoint))?;
-        while let Some(row) = rows.next()? {
-            of_endpoint.entry(row.get(0)?).or_default().extend(name(row, None)?);
-        }
-        Ok(Self {
-            names: db.prepare_cached(
-                "SELECT connection_id, source, name, time, process_id FROM connection_name WHERE connection_id = ?1
-                    ORDER BY rowid",
-            )?,
-            observed: db.prepare_cached("SELECT service, alpn FROM observed WHERE connection_id = ?1")?,
-            of_endpoint,
-            known,
-        })
-    }
-
-    /// Completes a connection.
-    pub(super) fn complete(
-        &mut self,
-        connection: &mut Connection,
-        endpoint: i64,
-        processes: &HashMap<i64, Arc<Process>>,
-    ) -> rusqlite::Result<()> {
-        if self.known.named.contains(&connection.id) {
-            let mut rows = self.names.query([connection.id])?;
-            while let Some(row) = rows.next()? {
-                let process = row.get::<_, Option<i64>>(4)?.and_then(|id| processes.get(&id).cloned());
-                connection.names.extend(name(row, process)?);
-            }
-        }
-        connection.add_names(self.of_endpoint.get(&endpoint).into_iter().flatten());
-        if self.known.observed.contains(&connection.id) {
-            let mut rows = self.observed.query([connection.id])?;
-            if let Some(row) = rows.next()? {
-                connection.observed = Some(observed(row.get(0)?, row.get(1)?));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// From the columns of `observed`.
 pub(super) fn observed(service: String, alpn: Option<String>) -> ObservedService {
     let alpn = alpn.and_then(|alpn| serde_json::from_str(&alpn).ok()).unwrap_or_default();
@@ -263,7 +180,8 @@ pub(super) fn maybe(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Op
     Ok(row.get::<_, Option<String>>(column)?.map(Into::into))
 }
 
-fn name(row: &Row<'_>, process: Option<Arc<Process>>) -> rusqlite::Result<Option<Name>> {
+/// A row of `connection_name` or `endpoint_name`.
+pub(super) fn name(row: &Row<'_>, process: Option<Arc<Process>>) -> rusqlite::Result<Option<Name>> {
     let source: String = row.get(1)?;
     let Some(source) = NameSource::from_name(&source) else { return Ok(None) };
     Ok(Some(Name { name: text(row, 2)?, source, process, time: Timestamp(row.get(3)?) }))
@@ -281,23 +199,21 @@ impl Store {
         mut each: impl FnMut(Lookup) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = |source| E::from(self.error(source));
-        let processes = processes::read(&self.db).map_err(error)?;
+        let mut processes = ProcessReader::new(&self.db).map_err(error)?;
         let mut statement = self
             .db
-            .prepare(
-                "SELECT * FROM lookup WHERE (?1 IS NULL OR time >= ?1) AND (?2 IS NULL OR time < ?2) ORDER BY time, id",
-            )
+            .prepare("SELECT * FROM lookup WHERE time >= ?1 AND time < ?2 ORDER BY time, id")
             .map_err(error)?;
-        let interval = [since, until].map(|time| time.map(|time| time.0));
+        let interval = [since.map_or(i64::MIN, |since| since.0), until.map_or(i64::MAX, |until| until.0)];
         let mut rows = statement.query(interval).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
-            each(lookup(row, &processes).map_err(error)?)?;
+            each(lookup(row, &mut processes).map_err(error)?)?;
         }
         Ok(())
     }
 }
 
-fn lookup(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite::Result<Lookup> {
+fn lookup(row: &Row<'_>, processes: &mut ProcessReader<'_>) -> rusqlite::Result<Lookup> {
     let ip: String = row.get("server_ip")?;
     let port = row.get("server_port")?;
     // Written by `Writer` from an address.
@@ -308,7 +224,7 @@ fn lookup(row: &Row<'_>, processes: &HashMap<i64, Arc<Process>>) -> rusqlite::Re
     Ok(Lookup {
         time: Timestamp(row.get("time")?),
         answered: row.get::<_, Option<i64>>("answered")?.map(Timestamp),
-        process: row.get::<_, Option<i64>>("process_id")?.and_then(|id| processes.get(&id).cloned()),
+        process: processes.maybe(row.get("process_id")?)?,
         server,
         proto: Proto(row.get("proto")?),
         name: text(row, "name")?,

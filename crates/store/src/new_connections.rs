@@ -154,7 +154,7 @@ impl NewConnections {
             return Ok(Some(process.clone()));
         }
         let id = self.run << RUN_SHIFT | row;
-        let found = processes::with_ancestors(db, &[id])?.remove(&id);
+        let found = processes::ProcessReader::new(db)?.get(id)?;
         if let Some(process) = &found {
             self.processes.insert(row, process.clone());
         }

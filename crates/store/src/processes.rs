@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Row, Transaction, params};
 
 use super::names;
 use connmon_record::rows::ProcessRow;
@@ -58,41 +58,57 @@ pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusql
     Ok(())
 }
 
-/// All processes by their ids, each with its parent.
-pub fn read(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
-    let mut processes: HashMap<i64, Arc<Process>> = HashMap::new();
-    let mut statement = db.prepare("SELECT * FROM process ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let mut process = process(row)?;
-        // A parent's row comes first.
-        let parent: Option<i64> = newer(row, "parent_id")?;
-        process.parent = parent.and_then(|parent| processes.get(&parent).cloned());
-        processes.insert(row.get("id")?, Arc::new(process));
-    }
-    Ok(processes)
+/// Processes that are remembered at least; beyond, those that nobody uses are forgotten, and the store is asked again.
+const MOST: usize = 65_536;
+
+/// Reads processes with their ancestors, each when it is needed.
+pub struct ProcessReader<'db> {
+    find: CachedStatement<'db>,
+    known: HashMap<i64, Option<Arc<Process>>>,
+    most: usize,
 }
 
-/// The processes of these ids, each with its ancestors.
-pub fn with_ancestors(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashMap<i64, Arc<Process>>> {
-    let mut statement = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
-    let mut processes = HashMap::new();
-    for id in ids {
+impl<'db> ProcessReader<'db> {
+    /// Of this store.
+    pub fn new(db: &'db Connection) -> rusqlite::Result<Self> {
+        let find = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
+        Ok(Self { find, known: HashMap::new(), most: MOST })
+    }
+
+    /// The process of this id, if there is one.
+    pub fn get(&mut self, id: i64) -> rusqlite::Result<Option<Arc<Process>>> {
         // A parent's row comes before its child's, so this ends; and the last that is found is the first to be made.
-        let (mut line, mut next) = (Vec::new(), Some(*id));
+        let (mut line, mut next, mut parent) = (Vec::new(), Some(id), None);
         while let Some(id) = next {
-            let mut rows = statement.query([id])?;
+            if let Some(known) = self.known.get(&id) {
+                parent.clone_from(known);
+                break;
+            }
+            let mut rows = self.find.query([id])?;
             let Some(row) = rows.next()? else { break };
             next = newer::<i64>(row, "parent_id")?.filter(|parent| *parent < id);
-            line.push(process(row)?);
+            line.push((id, process(row)?));
         }
-        let made = line
-            .into_iter()
-            .rev()
-            .fold(None, |parent, process| Some(Arc::new(Process { parent, ..process })));
-        processes.extend(made.map(|process| (*id, process)));
+        if self.known.len() >= self.most {
+            // Who uses a process goes on to get the same one.
+            self.known.retain(|_, known| known.as_ref().is_some_and(|known| Arc::strong_count(known) > 1));
+            self.most = MOST.max(2 * self.known.len());
+        }
+        let found = !line.is_empty();
+        for (id, process) in line.into_iter().rev() {
+            parent = Some(Arc::new(Process { parent, ..process }));
+            self.known.insert(id, parent.clone());
+        }
+        if !found {
+            self.known.entry(id).or_insert_with(|| parent.clone());
+        }
+        Ok(parent)
     }
-    Ok(processes)
+
+    /// The process of this id, where there is an id.
+    pub fn maybe(&mut self, id: Option<i64>) -> rusqlite::Result<Option<Arc<Process>>> {
+        id.map_or(Ok(None), |id| self.get(id))
+    }
 }
 
 fn process(row: &Row<'_>) -> rusqlite::Result<Process> {

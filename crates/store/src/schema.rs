@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::StoreError;
 use super::columns::seen;
+use super::{StoreError, blocks};
 use connmon_record::facts::Seen;
 
 /// "cnmn": tells a store from other SQLite files (`PRAGMA application_id`).
@@ -298,6 +298,22 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE run ADD COLUMN indexed INTEGER;
 ",
     "
+    -- What the connections of a block have in common, whose ids differ in their lowest ten bits: when they were opened, and which
+    -- remote addresses they have (packed numbers, see blocks.rs). It can be more than what there is.
+    CREATE TABLE block (
+        id INTEGER PRIMARY KEY,            -- connection.id >> 10
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE block_remotes (
+        id INTEGER PRIMARY KEY,
+        remotes BLOB NOT NULL
+    ) STRICT;
+    -- Those that are not where their time is.
+    CREATE INDEX connection_long ON connection (closed, opened) WHERE closed IS NULL OR closed - opened > 60000000000;
+    CREATE INDEX lookup_time ON lookup (time);
+",
+    "
     -- Whose traffic is summed: what `audit` groups by and stays when details are pruned. Empty where no process is known.
     CREATE TABLE sum_owner (
         id INTEGER PRIMARY KEY,
@@ -340,6 +356,9 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT;
 ",
 ];
+
+/// The schema that has blocks first.
+const BLOCKS: i32 = 13;
 
 /// The newest schema: that of the last migration, or of the newest fact.
 pub(super) fn newest() -> i32 {
@@ -385,6 +404,9 @@ pub(super) fn migrate_to(db: &mut Connection, path: &Path, newest: i32) -> Resul
     for number in version + 1..=newest {
         let transaction = db.transaction().map_err(sqlite)?;
         transaction.execute_batch(&migration(number)).map_err(sqlite)?;
+        if number == BLOCKS {
+            blocks::make(&transaction).map_err(sqlite)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
         transaction.pragma_update(None, "user_version", number).map_err(sqlite)?;
         transaction.commit().map_err(sqlite)?;

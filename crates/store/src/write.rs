@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
+use super::blocks::BlockWriter;
 use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
@@ -68,6 +69,7 @@ pub struct Writer {
     left_out: u64,
     classify: Classifier,
     fresh: NewConnections,
+    blocks: BlockWriter,
     news: Vec<NewHit>,
     verdicts: Classification,
     /// The processes of the run that later batches may refer to, by their rows.
@@ -125,6 +127,7 @@ impl Writer {
             left_out: 0,
             classify: Classifier::default(),
             fresh: NewConnections::default(),
+            blocks: BlockWriter::default(),
             news: Vec::new(),
             verdicts: Classification::default(),
             living: HashSet::new(),
@@ -188,8 +191,9 @@ impl Writer {
 
     /// What failed, once all is as it was before.
     pub(super) fn after_failure(&mut self, source: rusqlite::Error) -> StoreError {
-        // The transaction is undone, and with it new endpoints.
+        // The transaction is undone, and with it new endpoints and blocks.
         self.endpoints.clear();
+        self.blocks = BlockWriter::default();
         let error = StoreError::from_sqlite(&self.path, &self.db, source);
         // Where undoing it failed as well, it is still open, and the next one could not begin.
         if !self.db.is_autocommit() {
@@ -254,8 +258,11 @@ impl Writer {
                 }
             };
             put_connection(&mut connection, run, base, remote, row)?;
+            self.blocks.note(base | row.row, row.opened.0, remote, row.closed.is_none());
         }
         drop(connection);
+        batch.over.iter().for_each(|row| self.blocks.forget(base | row));
+        self.blocks.write(&transaction)?;
         let mut traffic = transaction.prepare_cached(PUT_TRAFFIC)?;
         for row in &batch.traffic {
             put_traffic(&mut traffic, base, row)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection as Database, Transaction};
 
-use super::super::{RUN_SHIFT, Store, StoreError, retention};
+use super::super::{RUN_SHIFT, Store, StoreError, blocks, retention};
 use super::copy::{self, Copy};
 
 /// What was added.
@@ -99,6 +99,7 @@ fn add(db: &Transaction<'_>) -> rusqlite::Result<Merged> {
             _ => {}
         }
     }
+    blocks::make(db)?;
     db.execute_batch("DROP TABLE run_map")?;
     Ok(merged)
 }

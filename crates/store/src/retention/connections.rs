@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection as Database, Transaction, params};
 
-use super::super::{RUN_SHIFT, Writer, labels, names, read};
+use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read};
 use super::{Policy, sums};
 use connmon_analysis::groups::sums::sums_of;
 use connmon_filter::FilterRow;
@@ -49,7 +49,8 @@ pub(super) fn prune(
     }
     let mut sums = BTreeMap::new();
     let mut runs: BTreeMap<i64, Pruned> = BTreeMap::new();
-    let hits = labels::Hits::growing(&transaction)?;
+    let hits = labels::Hits::new(&transaction)?;
+    let mut gone = Vec::new();
     for id in over {
         let Some((run, connection)) = read::connection_with_steps(&transaction, &hits, id, ends)? else {
             continue;
@@ -62,7 +63,9 @@ pub(super) fn prune(
         sums_of(&connection, |key, figures| *sums.entry(key).or_default() += figures);
         count(runs.entry(run).or_default(), &connection);
         delete(&transaction, id)?;
+        gone.push(id);
     }
+    blocks::delete_empty(&transaction, &gone)?;
     sums::add(&transaction, &sums)?;
     let pruned = runs.values().map(|run| run.connections).sum();
     for (run, pruned) in runs {

@@ -1,0 +1,197 @@
+//! What connections have in tables of their own, read for many of them at once: traffic, names, what they were seen to speak,
+//! and hits. Neighbours are read together, in one pass over each table; one that is alone is looked up. So it takes time and
+//! memory for those that are asked for, whatever else is in the store.
+
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection as Database, Row};
+
+use super::columns::StoreColumns;
+use super::labels::Hits;
+use super::names::{name, observed};
+use super::processes::ProcessReader;
+use super::remotes::{Remote, RemoteReader};
+use connmon_record::{Connection, STEP_NS, Step, Timestamp};
+
+/// Connections whose ids are not further apart are neighbours: to pass over what lies between costs less than to look up.
+const NEAR: i64 = 16;
+
+/// A connection that is being read, with the number of its run.
+pub(super) struct Reading {
+    pub(super) run: i64,
+    pub(super) remote: Arc<Remote>,
+    pub(super) connection: Connection,
+}
+
+/// Reads it.
+pub(super) struct Completer<'db> {
+    pub(super) processes: ProcessReader<'db>,
+    pub(super) remotes: RemoteReader<'db>,
+    traffic: CachedStatement<'db>,
+    names: CachedStatement<'db>,
+    observed: CachedStatement<'db>,
+    hits: &'db Hits,
+    db: &'db Database,
+    /// From when to when the steps are wanted, if any are.
+    steps: Option<[Option<Timestamp>; 2]>,
+}
+
+impl<'db> Completer<'db> {
+    /// With the steps of traffic between two times, or without any.
+    pub(super) fn new(
+        db: &'db Database,
+        hits: &'db Hits,
+        steps: Option<[Option<Timestamp>; 2]>,
+    ) -> rusqlite::Result<Self> {
+        // A connection that is never quiet has thousands a day.
+        let (figures, order) = match steps {
+            Some(_) => (
+                "bucket, tx_bytes, rx_bytes, tx_calls, rx_calls",
+                "ORDER BY connection_id, process_id, bucket",
+            ),
+            None => (
+                "0, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)",
+                "GROUP BY connection_id, process_id ORDER BY connection_id, process_id",
+            ),
+        };
+        Ok(Self {
+            processes: ProcessReader::new(db)?,
+            remotes: RemoteReader::new(db)?,
+            traffic: db.prepare_cached(&format!(
+                "SELECT connection_id, process_id, {figures} FROM traffic WHERE connection_id BETWEEN ?1 AND ?2 {order}"
+            ))?,
+            names: db.prepare_cached(
+                "SELECT connection_id, source, name, time, process_id, rowid FROM connection_name
+                    WHERE connection_id BETWEEN ?1 AND ?2 ORDER BY connection_id",
+            )?,
+            observed: db.prepare_cached(
+                "SELECT connection_id, service, alpn FROM observed
+                    WHERE connection_id BETWEEN ?1 AND ?2 ORDER BY connection_id",
+            )?,
+            hits,
+            db,
+            steps,
+        })
+    }
+
+    /// A connection with what its row has.
+    pub(super) fn begin(&mut self, row: &Row<'_>, of: &StoreColumns) -> rusqlite::Result<Reading> {
+        let remote = self.remotes.get(of.remote_id.get(row)?)?;
+        let mut connection = Connection {
+            id: of.id.get(row)?,
+            facts: of.facts(row)?,
+            owner: self.processes.maybe(of.owner_id.get(row)?)?,
+            country: remote.country.clone(),
+            place: remote.place.clone(),
+            label: of.label.newer::<String>(row)?.map(Into::into),
+            ..Connection::default()
+        };
+        connection.remote.ip = remote.ip;
+        Ok(Reading { run: of.run_id.get(row)?, remote, connection })
+    }
+
+    /// Completes connections, which are in the order of their ids.
+    pub(super) fn complete(&mut self, all: &mut [Reading]) -> rusqlite::Result<()> {
+        for near in all.chunk_by_mut(|a, b| b.connection.id - a.connection.id <= NEAR) {
+            self.traffic(near)?;
+            self.names(near)?;
+            self.observed(near)?;
+            self.hits.read(self.db, near)?;
+        }
+        Ok(())
+    }
+
+    fn traffic(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {
+        let mut rows = self.traffic.query(ends(near))?;
+        let mut along = Along(near);
+        while let Some(row) = rows.next()? {
+            let Some(connection) = along.find(row.get(0)?) else { continue };
+            let Some(process) = self.processes.get(row.get(1)?)? else { continue };
+            let start = Timestamp(row.get::<_, i64>(2)?.saturating_mul(1_000_000_000));
+            let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
+            let figures = [figure(3)?, figure(4)?, figure(5)?, figure(6)?];
+            let share = connection.add_share(&process, figures);
+            let Some([since, until]) = self.steps else { continue };
+            let start = step_of(connection, start);
+            if since.is_none_or(|since| start >= since) && until.is_none_or(|until| start < until) {
+                let [tx_bytes, rx_bytes, tx_calls, rx_calls] = figures;
+                connection.steps.push(Step {
+                    start,
+                    length: STEP_NS,
+                    share,
+                    tx_bytes,
+                    rx_bytes,
+                    tx_calls,
+                    rx_calls,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {
+        let mut rows = self.names.query(ends(near))?;
+        let mut along = Along(&mut *near);
+        // The index gives the names of a connection in their own order; they are told in that of their rows.
+        let (mut of, mut found) = (None, Vec::new());
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            if of != Some(id) {
+                along.put_names(of, &mut found);
+                of = Some(id);
+            }
+            let process = self.processes.maybe(row.get(4)?)?;
+            if let Some(name) = name(row, process)? {
+                found.push((row.get::<_, i64>(5)?, name));
+            }
+        }
+        along.put_names(of, &mut found);
+        for Reading { remote, connection, .. } in near {
+            connection.add_names(&remote.names);
+        }
+        Ok(())
+    }
+
+    fn observed(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {
+        let mut rows = self.observed.query(ends(near))?;
+        let mut along = Along(near);
+        while let Some(row) = rows.next()? {
+            if let Some(connection) = along.find(row.get(0)?) {
+                connection.observed = Some(observed(row.get(1)?, row.get(2)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first and the last id.
+pub(super) fn ends(near: &[Reading]) -> [i64; 2] {
+    let id = |reading: Option<&Reading>| reading.map_or(0, |reading| reading.connection.id);
+    [id(near.first()), id(near.last())]
+}
+
+/// Connections in the order of their ids, met by rows in the same order.
+pub(super) struct Along<'a>(pub(super) &'a mut [Reading]);
+
+impl Along<'_> {
+    /// The connection of this id, if it is among them. Those before it are not met again.
+    pub(super) fn find(&mut self, id: i64) -> Option<&mut Connection> {
+        let before = self.0.iter().take_while(|reading| reading.connection.id < id).count();
+        self.0 = &mut std::mem::take(&mut self.0)[before..];
+        self.0.first_mut().map(|reading| &mut reading.connection).filter(|connection| connection.id == id)
+    }
+
+    fn put_names(&mut self, id: Option<i64>, found: &mut Vec<(i64, connmon_record::Name)>) {
+        if let Some(connection) = id.and_then(|id| self.find(id)) {
+            found.sort_unstable_by_key(|(rowid, _)| *rowid);
+            connection.names.extend(found.drain(..).map(|(_, name)| name));
+        }
+        found.clear();
+    }
+}
+
+/// When a step of a connection began. Earlier versions could put traffic into the step beside the connection's first or last one.
+fn step_of(connection: &Connection, start: Timestamp) -> Timestamp {
+    let last = connection.known_end().map_or(start, |end| start.min(end.step()));
+    last.max(connection.opened.step())
+}

@@ -1,0 +1,68 @@
+//! Remote addresses and what is known of them, read one by one as connections need them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection as Database};
+
+use super::{geo, names};
+use connmon_record::{Endpoint, Location, Name};
+
+/// Addresses that are remembered; beyond, the store is asked again.
+const MOST: usize = 65_536;
+
+/// A remote address as the store has it.
+#[derive(Clone)]
+pub(super) struct Remote {
+    pub(super) ip: IpAddr,
+    pub(super) country: Option<String>,
+    pub(super) place: Option<Arc<Location>>,
+    /// What it is called whatever the connection.
+    pub(super) names: Vec<Name>,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self { ip: Endpoint::UNSPECIFIED.ip, country: None, place: None, names: Vec::new() }
+    }
+}
+
+/// Reads them.
+pub(super) struct RemoteReader<'db> {
+    db: &'db Database,
+    find: CachedStatement<'db>,
+    known: HashMap<i64, Arc<Remote>>,
+}
+
+impl<'db> RemoteReader<'db> {
+    pub(super) fn new(db: &'db Database) -> rusqlite::Result<Self> {
+        Ok(Self {
+            db,
+            find: db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1")?,
+            known: HashMap::new(),
+        })
+    }
+
+    /// The address of this id; none at all where a damaged store lacks it.
+    pub(super) fn get(&mut self, id: i64) -> rusqlite::Result<Arc<Remote>> {
+        if let Some(known) = self.known.get(&id) {
+            return Ok(known.clone());
+        }
+        let mut rows = self.find.query([id])?;
+        let mut remote = Remote::default();
+        if let Some(row) = rows.next()? {
+            let ip: String = row.get("ip")?;
+            remote.ip = ip.parse().map_or(remote.ip, |ip: IpAddr| ip.to_canonical());
+            remote.country = row.get("country")?;
+            remote.place = geo::place(row)?.map(Arc::new);
+            remote.names = names::of_endpoint(self.db, id)?;
+        }
+        let remote = Arc::new(remote);
+        if self.known.len() >= MOST {
+            self.known.clear();
+        }
+        self.known.insert(id, remote.clone());
+        Ok(remote)
+    }
+}

@@ -1,0 +1,143 @@
+//! What it costs to read a store of thirty days: a made one, so that every number of connections can be had in minutes.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::machine::median;
+use super::{cargo, folder, new_db, sh};
+
+/// Connections of the store unless told otherwise.
+const CONNECTIONS: u64 = 1_000_000;
+/// How often each command runs.
+const RUNS: usize = 3;
+
+/// The rules of `connmon label`.
+const RULES: &str = "
+[[rule]]
+label = \"web\"
+match = \"port:443 dir:out\"
+[[rule]]
+label = \"large\"
+match = \"bytes>1M\"
+";
+
+/// The commands, their arguments apart by spaces; `END`, `SINCE`, `REMOTE`, `LIST`, `RULES` and `OUT` stand for what is known of the store.
+const COMMANDS: [(&str, &str); 11] = [
+    ("`audit --since 1h`", "audit --since SINCE --until END"),
+    ("`audit` (all)", "audit"),
+    ("`export --filter ip:…`", "export --filter ip:REMOTE"),
+    ("`dns --since 1h`", "dns --since SINCE --until END"),
+    ("`report --since 1h`", "report --since SINCE --until END --out OUT"),
+    ("`report` (all)", "report --out OUT"),
+    ("`ioc`, 100 000 indicators", "ioc --ioc LIST"),
+    ("`doctor`", "doctor"),
+    ("`baseline`", "baseline"),
+    ("`label`", "label --config RULES"),
+    ("`label` again", "label --config RULES"),
+];
+
+/// Makes a store and prints the table.
+pub fn run(connections: Option<u64>) -> Result<()> {
+    let connections = connections.unwrap_or(CONNECTIONS);
+    let built = [
+        "build",
+        "--release",
+        "-p",
+        "connmon",
+        "--bin",
+        "connmon",
+        "-p",
+        "connmon-store",
+        "--example",
+        "made_store",
+    ];
+    let made = cargo::executables(&mut cargo::cargo(&built))?;
+    let (connmon, dir) = (cargo::find(&made, "connmon")?, folder()?);
+    let db = new_db(&dir, "scale")?;
+    let mut make = Command::new(cargo::find(&made, "made_store")?);
+    let said = sh::output(make.arg(&db).arg(connections.to_string()))?;
+    let about: Value = serde_json::from_str(&said).context("made_store printed no JSON")?;
+    let figure = |name: &str| about[name].as_f64().unwrap_or(f64::NAN);
+    println!(
+        "made: {connections} connections in {:.0} s, {:.1} µs and {:.0} bytes each\n",
+        figure("seconds"),
+        1e6 * figure("seconds") / connections as f64,
+        figure("bytes") / connections as f64
+    );
+    let (list, rules) = (beside(&db, "ioc"), beside(&db, "toml"));
+    std::fs::write(&rules, RULES).with_context(|| format!("cannot write {}", rules.display()))?;
+    let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
+    let words = [
+        ("END", text("end")),
+        ("SINCE", text("since")),
+        ("REMOTE", text("remote")),
+        ("LIST", list.display().to_string()),
+        ("RULES", rules.display().to_string()),
+        ("OUT", dir.join("scale.html").display().to_string()),
+    ];
+    println!("| {connections} connections | time | CPU | peak memory |\n|---|--:|--:|--:|");
+    for (name, line) in COMMANDS {
+        let line = words.iter().fold(line.to_owned(), |line, (word, text)| line.replace(word, text));
+        let (mut seconds, mut cpu, mut peak) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..RUNS {
+            let mut command = Command::new(&connmon);
+            let took = measured(command.args(line.split(' ')).arg("--db").arg(&db))?;
+            seconds.push(took.seconds);
+            cpu.push(took.cpu);
+            peak = peak.max(took.peak_kib);
+        }
+        println!(
+            "| {name} | {:.2} s | {:.2} s | {:.0} MiB |",
+            median(&seconds),
+            median(&cpu),
+            peak as f64 / 1024.0
+        );
+    }
+    // It is gigabytes.
+    new_db(&dir, "scale")?;
+    for file in [list, rules] {
+        std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn beside(db: &Path, end: &str) -> PathBuf {
+    PathBuf::from(format!("{}.{end}", db.display()))
+}
+
+/// What a command took.
+struct Took {
+    seconds: f64,
+    cpu: f64,
+    /// Of its resident size.
+    peak_kib: i64,
+}
+
+/// Runs a command whose output nobody reads.
+fn measured(command: &mut Command) -> Result<Took> {
+    let begun = Instant::now();
+    let null = || File::options().write(true).open("/dev/null");
+    let child = command.stdin(Stdio::null()).stdout(null()?).stderr(null()?).spawn();
+    let pid = child.with_context(|| format!("cannot start `{}`", sh::shown(command)))?.id();
+    let mut status = 0;
+    // SAFETY: a plain record of numbers, for which zeros are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both places are valid for writing, and the child is ours and not waited for by anybody else.
+    let waited = unsafe { libc::wait4(pid as i32, &raw mut status, 0, &raw mut usage) };
+    ensure!(waited == pid as i32, "cannot wait for it: {}", std::io::Error::last_os_error());
+    let status = std::process::ExitStatus::from_raw(status);
+    // 1: there was nothing to show.
+    ensure!(matches!(status.code(), Some(0 | 1)), "`{}` failed ({status})", sh::shown(command));
+    let cpu = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Ok(Took {
+        seconds: begun.elapsed().as_secs_f64(),
+        cpu: cpu(usage.ru_utime) + cpu(usage.ru_stime),
+        peak_kib: usage.ru_maxrss,
+    })
+}
