@@ -11,6 +11,15 @@ use super::{Facts, Hit, Location, Name, ObservedService, Process, Timestamp, Unt
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
 
+/// How a connection from before the recording is described.
+pub const PREEXISTING: &str = "open before the recording began";
+
+/// How a subflow of MPTCP is described.
+pub const SUBFLOW: &str = "a subflow of an MPTCP connection, which has the application bytes";
+
+/// How a connection is described that has another remote address than the process asked for; it follows that address.
+pub const REDIRECTED: &str = "which a BPF program led to the remote";
+
 /// One TCP connection, or the datagrams between one socket and one remote address.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Connection {
@@ -251,6 +260,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Every direction, in the order of the numbers that stand for them in a page.
+    pub const ALL: [Self; 3] = [Self::Out, Self::In, Self::Unknown];
+
     /// `out`, `in` or `unknown`.
     pub fn name(self) -> &'static str {
         match self {
@@ -262,7 +274,25 @@ impl Direction {
 
     /// The inverse of [`Direction::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Out, Self::In, Self::Unknown].into_iter().find(|d| d.name() == name)
+        Self::ALL.into_iter().find(|d| d.name() == name)
+    }
+
+    /// The direction as an adjective, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Out => "outbound",
+            Self::In => "inbound",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// An arrow from this host's end to the other, or back.
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Self::Out => "→",
+            Self::In => "←",
+            Self::Unknown => "–",
+        }
     }
 }
 

@@ -91,6 +91,9 @@ pub struct KernelTotals {
     pub rtt_us: u32,
 }
 
+/// What is said of a round-trip time of 0.
+pub const NOT_MEASURED: &str = "not measured";
+
 /// What a connection put on the wire, from the IP header on, as the host's sockets saw it: not what a lower layer adds or
 /// drops, nor what comes after the socket is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

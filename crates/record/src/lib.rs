@@ -31,7 +31,10 @@ pub use address::{Endpoint, Proto};
 pub use address_kind::{AddressKind, effective_address};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
-pub use connection::{CUT_OFF, Connection, Direction, End, STEP_LENGTHS, STEP_NS, STILL_OPEN, Share, Step};
+pub use connection::{
+    CUT_OFF, Connection, Direction, End, PREEXISTING, REDIRECTED, STEP_LENGTHS, STEP_NS, STILL_OPEN, SUBFLOW,
+    Share, Step,
+};
 pub use country::{Country, countries, country_named, country_names, country_of};
 pub use facts::{Facts, KernelTotals, Wire};
 pub use id::{ConnectionId, ParseIdError};
