@@ -7,6 +7,8 @@ mod capture;
 mod community;
 mod connection;
 mod country;
+mod direction;
+mod end;
 pub mod facts;
 pub mod frame;
 mod id;
@@ -20,6 +22,7 @@ pub mod rows;
 mod rule;
 mod run;
 pub mod secrets;
+mod seen;
 pub mod segment;
 mod service;
 mod text;
@@ -31,12 +34,10 @@ pub use address::{Endpoint, Proto};
 pub use address_kind::{AddressKind, effective_address};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
-pub use connection::{
-    CUT_OFF, Connection, Direction, End, PREEXISTING, REDIRECTED, STEP_LENGTHS, STEP_NS, STILL_OPEN, SUBFLOW,
-    Share, Step,
-};
+pub use connection::{CUT_OFF, Connection, PREEXISTING, REDIRECTED, SUBFLOW, Share, Step};
 pub use country::{Country, countries, country_named, country_names, country_of};
-pub use facts::{Facts, KernelTotals, Wire};
+pub use direction::Direction;
+pub use end::{End, STILL_OPEN};
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};
 pub use interface::{Interface, InterfaceSample};
@@ -45,8 +46,9 @@ pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, ObservedSer
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
 pub use run::{ClockStep, Gap, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, Reconciliation, Run, lacks};
+pub use seen::{Facts, KernelTotals, Wire};
 pub use service::{Service, service_of, service_port};
-pub use text::{display_safe, from_bytes, hex, json_safe, split_args};
-pub use time::{ParseTimeError, Timestamp, Zone, length};
-pub use untrusted::Untrusted;
+pub use text::{from_bytes, hex, json_safe, split_args};
+pub use time::{ParseTimeError, STEP_LENGTHS, STEP_NS, Timestamp, Zone, length};
+pub use untrusted::{Untrusted, display_safe};
 pub use workload::{Container, Workload};
