@@ -10,7 +10,16 @@ use super::imports::{self, Module};
 use crate::workspace;
 
 /// Uses that are let be: the crate's folder, who uses whom, and why that cannot be otherwise.
-const TOLERATED: [(&str, &str, &str, &str); 0] = [];
+const TOLERATED: [(&str, &str, &str, &str); 8] = [
+    ("tests", "stage::play", "stage::case", "a case directs the stage on which it is played"),
+    ("crates/store", "names", "open", "the methods of `Store` are beside what they read"),
+    ("crates/store", "interfaces", "open", "the methods of `Store` are beside what they read"),
+    ("crates/store", "read", "open", "the methods of `Store` are beside what they read"),
+    ("crates/store", "names", "processes", "cells of rows are read in both"),
+    ("crates/store", "names", "geo", "cells of rows are read in both"),
+    ("crates/store", "place", "write", "what was moved is left by its writer"),
+    ("crates/store", "runs", "recording_filter", "what a filter left out is part of a run"),
+];
 
 /// Fails if modules of a crate use each other in a circle.
 pub fn check() -> Result<()> {
@@ -167,6 +176,11 @@ mod tests {
             ("a::x::y", "use crate::a::x::X;"),
         ];
         assert_eq!(found(&own), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn this_project_has_none() {
+        check().unwrap();
     }
 
     #[test]

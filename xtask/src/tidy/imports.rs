@@ -33,7 +33,7 @@ pub fn uses(sources: BTreeMap<Module, String>) -> Vec<Use> {
     let mut modules = BTreeMap::new();
     for (module, text) in sources {
         let (code, children) = product(&text);
-        tests.extend(children.into_iter().map(|child| [&module[..], &[child]].concat()));
+        tests.extend(children.into_iter().map(|child| [&module[..], std::slice::from_ref(&child)].concat()));
         modules.insert(module, code);
     }
     modules.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
@@ -74,7 +74,7 @@ impl Names {
                 module.truncate(from.len().checked_sub(ups)?);
                 &path[ups..]
             }
-            _ if self.modules.contains_key(&[&from[..], &[first.clone()]].concat()) => &path[..],
+            _ if self.modules.contains_key(&[&from[..], std::slice::from_ref(first)].concat()) => &path[..],
             _ => {
                 let known = self.imported[from].get(first).filter(|known| known[..] != path[..1])?;
                 module = self.absolute(from, known)?;
@@ -138,9 +138,9 @@ fn tree(before: &[String], text: &str, found: &mut Vec<(Module, String)>) {
         return;
     }
     if let Some(rest) = rest.trim_start().strip_prefix("::") {
-        return tree(&[before, &[name.to_owned()]].concat(), rest, found);
+        return tree(&[before, &[name.to_owned()][..]].concat(), rest, found);
     }
-    let path = if name == "self" { before.to_vec() } else { [before, &[name.to_owned()]].concat() };
+    let path = if name == "self" { before.to_vec() } else { [before, &[name.to_owned()][..]].concat() };
     let other = rest.trim().strip_prefix("as ").map(|name| name.trim().to_owned());
     if let Some(name) = other.or_else(|| path.last().cloned()) {
         found.push((path, name));
