@@ -181,7 +181,7 @@ fn times_without_a_recording_are_gaps() {
     let mut later = run(2, 3);
     later.gaps.push(Gap { from: at(2), to: at(3), reason: "killed".into() });
     let c = summary(vec![run(1, 0), later], []).completeness;
-    let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.as_str())).collect();
+    let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.raw())).collect();
     assert_eq!(gaps, [(at(1), at(2), "no recording was running"), (at(2), at(3), "killed")]);
 
     let asked = Selection { since: Some(at(-1)), until: Some(at(2)), ..Selection::default() };

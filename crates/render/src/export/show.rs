@@ -161,9 +161,15 @@ pub fn write_text(
     if let Some(run) = run {
         line(
             "recording",
-            &format!("{} on {}, Linux {}, {} backend", run.id, run.host, run.kernel, run.backend),
+            &format!(
+                "{} on {}, Linux {}, {} backend",
+                run.id,
+                run.host.shown(),
+                run.kernel.shown(),
+                run.backend.shown()
+            ),
         )?;
-        line("boot", &run.boot_id)?;
+        line("boot", &run.boot_id.shown())?;
         if let Some(clock) = clock_words(run) {
             line("clock", &clock.words())?;
         }
