@@ -315,7 +315,7 @@ fn a_view_that_lacks_connections_does_not_say_yes() {
 #[test]
 fn what_a_recording_lacks_is_told() {
     let mut lame = run(1, 0);
-    lame.backend_notes = vec![format!("{}no hierarchy of cgroups", connmon_record::NO_PACKETS)];
+    lame.backend_notes = vec![format!("{}no hierarchy of cgroups", connmon_record::NO_PACKETS).into()];
     let words = |runs: Vec<Run>| {
         let c = summary(runs, []).completeness;
         c.statements.iter().map(Statement::words).collect::<Vec<_>>().join("\n")
