@@ -69,7 +69,7 @@ fn output(path: &str, stats: &StoreStats, runs: &[Run]) -> Output {
     };
     let run = |run: &Run| RunRow {
         run: run.id,
-        host: display_safe(&run.host).into_owned(),
+        host: run.host.shown().into_owned(),
         started: run.started.to_string(),
         ended: run.ended.map(|time| time.to_string()),
         pruned_until: run.pruned.map(|pruned| pruned.until.to_string()),

@@ -67,8 +67,10 @@ fn two_hosts_stores_become_one_with_exact_sums() {
     let store = Store::open(&one).unwrap();
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
     let runs = store.runs().unwrap();
-    let hosts: Vec<_> =
-        runs.iter().map(|run| (run.id, &*run.host, run.pruned.map(|pruned| pruned.connections))).collect();
+    let hosts: Vec<_> = runs
+        .iter()
+        .map(|run| (run.id, run.host.raw(), run.pruned.map(|pruned| pruned.connections)))
+        .collect();
     assert_eq!(hosts, [(1, "one", None), (2, "other", Some(1))]);
     let mut found = Vec::new();
     let each = |run, one: connmon_record::Connection| {
