@@ -1,8 +1,9 @@
 // @ts-check
 // Ranked bars: where, who, what. A click asks for one, with Alt it leaves one out.
 
+import { DIRECTION_WORDS, KINDS } from "./columns.js";
 import { byId, html, keepingFocus, replace, svg } from "./dom.js";
-import { countryText, KINDS } from "./facts.js";
+import { countryText } from "./facts.js";
 import { bytesText, count, grouped } from "./format.js";
 import { coding, peersOf, processName, sums } from "./groups.js";
 import { DIRECTIONS, ENDS } from "./query/entries.js";
@@ -115,7 +116,7 @@ function kinds(model) {
     { title: "Protocols", name: "proto", field: "proto", words: model.protos, codes: (row) => model.proto[row], shown: same, value: same },
     {
       title: "Directions", name: "dir", field: "dir", words: DIRECTIONS, codes: (row) => model.direction[row],
-      shown: (word) => ({ out: "outbound", in: "inbound" })[word] ?? "unknown", value: same,
+      shown: (word) => DIRECTION_WORDS[DIRECTIONS.indexOf(word)] ?? word, value: same,
     },
     {
       title: "Users", name: "user", field: "user", ...userCodes(model), shown: same, value: same,

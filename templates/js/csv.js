@@ -1,6 +1,7 @@
 // @ts-check
 // The connections shown as CSV.
 
+import { FORMULA, QUOTED } from "./cells.js";
 import { displaySafe } from "./dom.js";
 import { closedText, directionText, hostText, openedText, ownerOf } from "./facts.js";
 import { processName } from "./groups.js";
@@ -8,7 +9,7 @@ import { ENDS } from "./query/entries.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
-/** @type {[string, (model: Model, row: number) => string | number | null | undefined][]} */
+/** Named as in an export, but for what the page says in its own way. @type {[import("./cells.js").CsvColumn | "process" | "host", (model: Model, row: number) => string | number | null | undefined][]} */
 const CSV_COLUMNS = [
   ["id", (m, row) => m.id[row]],
   ["opened", openedText],
@@ -54,6 +55,6 @@ export function csvParts(model, rows) {
 export function cell(value) {
   if (value === null || value === undefined) return "";
   const safe = displaySafe(String(value));
-  const text = typeof value === "string" ? safe.replace(/(^|;)(\s*)(?=[=+\-@＝＋－＠])/gu, "$1$2'") : safe;
-  return /[",';\t\r\n]|^ /.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  const text = typeof value === "string" ? safe.replace(FORMULA, "$1$2'") : safe;
+  return QUOTED.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }

@@ -1,21 +1,15 @@
 // @ts-check
 // Everything about one connection, and where each name came from.
 
-import { FLAGS } from "./columns.js";
+import { FLAGS, KINDS, REMARKS, SOURCES } from "./columns.js";
 import { append, html, replace } from "./dom.js";
-import { askedFor, closedText, countryText, directionText, endWords, hostOf, KINDS, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
-import { bytesText, count, durationText, grouped, idText, stamp } from "./format.js";
+import { arrow, askedFor, closedText, countryText, directionText, endWords, figureText, hostOf, localText, openedText, ownerOf, remoteText, rowOf } from "./facts.js";
+import { amountText, bytesText, count, durationText, idText, stamp } from "./format.js";
 import { termOf } from "./state.js";
 import { processName } from "./groups.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./model.js").Process} Process */
-
-const SOURCES = new Map([
-  ["sni", "TLS handshake (SNI)"], ["quic", "QUIC handshake (SNI)"], ["http", "HTTP Host header"],
-  ["dns", "DNS answer"], ["hosts", "hosts file"], ["rdns", "reverse DNS by the recorder"],
-  ["sni_outer", "TLS handshake, outside ECH"], ["quic_outer", "QUIC handshake, outside ECH"], ["proxied", "target behind this proxy"],
-]);
 
 export class Drawer {
   /** @param {App} app @param {(row: number, step: number) => number | null} neighbour */
@@ -102,30 +96,31 @@ export class Drawer {
     const hits = m.hitSets[m.hits[row]];
     const flags = m.flags[row];
     const asked = askedFor(m, row);
+    const figure = (/** @type {import("./columns.js").FactFigure} */ name) => figureText(m, row, name);
     const ask = (/** @type {string} */ field, /** @type {string | number} */ value) => html("button", { type: "button", class: "ask", title: `Show only ${termOf(field, String(value))}`, click: () => app.toggle(field, String(value)) }, "only");
     const head = html("header", {}, html("p", { class: "kicker" }, `Connection ${idText(m.id[row])}`),
-      html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${["→", "←", "·"][m.direction[row]]} `), hostOf(names) ?? endpoint.ip),
+      html("h2", {}, owner ? processName(owner) : "unknown", html("span", {}, ` ${arrow(m, row)} `), hostOf(names) ?? endpoint.ip),
       html("p", { class: "drawer-tools" },
         html("button", { type: "button", title: "Earlier (k)", click: () => this.step(-1) }, "↑"), html("button", { type: "button", title: "Later (j)", click: () => this.step(1) }, "↓"),
         html("button", { type: "button", title: "Close (Esc)", "aria-label": "Close", click: () => app.ask({ open: null }) }, "×")));
     const traffic = list([
-      ["Sent", amountText(all.tx[row], m.txCalls[row])], ["Received", amountText(all.rx[row], m.rxCalls[row])],
+      ["Sent", callsText(all.tx[row], m.txCalls[row])], ["Received", callsText(all.rx[row], m.rxCalls[row])],
       ["Within the chosen time", m.whole ? `${bytesText(m.tx[row])} sent, ${bytesText(m.rx[row])} received` : null],
-      ["Kernel’s totals", flags & FLAGS.kernel ? `${grouped(m.kernelTx[row])} sent, ${grouped(m.kernelRx[row])} received` : null],
-      ["On the wire", flags & FLAGS.wire ? `${bytesText(m.wireTx[row])} in ${count(m.wireTxPackets[row], "packet", "packets")} sent, ${bytesText(m.wireRx[row])} in ${count(m.wireRxPackets[row], "packet", "packets")} received` : null],
-      ["Retransmitted", m.retransmits[row] ? `${count(m.retransmits[row], "segment", "segments")}, ${grouped(m.retransmitted[row])} bytes` : null],
-      ["Round trip", flags & FLAGS.kernel ? (m.rtt[row] ? durationText(m.rtt[row] * 1000) : "not measured") : null],
+      ["Kernel’s totals", flags & FLAGS.kernel ? `${figure("kernelTx")} sent, ${figure("kernelRx")} received` : null],
+      ["On the wire", flags & FLAGS.wire ? `${figure("wireTx")} in ${figure("wireTxPackets")} sent, ${figure("wireRx")} in ${figure("wireRxPackets")} received` : null],
+      ["Retransmitted", m.retransmits[row] ? `${figure("retransmits")}, ${figure("retransmitted")}` : null],
+      ["Round trip", figure("rtt")],
       ["Not exact", m.inexactReasons[m.inexact[row]] || null],
     ]);
     const shares = all.shares.get(row) ?? [];
     return [
       head,
       list([
-        ["Asked for", asked ? `${asked}, led elsewhere by a BPF program` : null],
+        ["Asked for", asked ? `${asked}, ${REMARKS.asked}` : null],
         ["Opened", openedText(m, row)], ["Closed", closedText(m, row) || (m.end[row] === m.open ? "still open" : "not seen")], ["Lasted", durationText(m.lasted[row])],
         ["End", endWords(m, row)], ["Protocol", [m.protos[m.proto[row]], ` ${directionText(m, row)}`]], ["Local", localText(m, row)],
         ["Remote", [remoteText(m, row), " ", ask("ip", endpoint.ip)]], ["Service", m.serviceNames[m.service[row]] || null],
-        ["Before the recording", flags & FLAGS.preexisting ? "opened before it; earlier bytes are not counted" : null], ["Subflow", flags & FLAGS.subflow ? "of a multipath TCP connection" : null],
+        ["Before the recording", flags & FLAGS.preexisting ? `${REMARKS.preexisting}; earlier bytes are not counted` : null], ["Subflow", flags & FLAGS.subflow ? REMARKS.subflow : null],
         ["Label", m.labels[m.label[row]].name || null],
       ]),
       html("h3", {}, "Traffic"), traffic,
@@ -169,7 +164,7 @@ export class Drawer {
 }
 
 /** @param {number} bytes @param {number} calls */
-const amountText = (bytes, calls) => `${bytesText(bytes)} (${grouped(bytes)} bytes in ${count(calls, "call", "calls")})`;
+const callsText = (bytes, calls) => `${amountText(bytes)} in ${count(calls, "call", "calls")}`;
 
 /** A list of what is known. @param {[string, import("./dom.js").Child | import("./dom.js").Child[]][]} facts */
 function list(facts) {

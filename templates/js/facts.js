@@ -1,18 +1,12 @@
 // @ts-check
 // What a row says, in words: the same for the table, the drawer, the CSV file and the tooltips.
 
-import { END_WORDS, FLAGS } from "./columns.js";
+import { ARROWS, END_WORDS, FACT_FIGURES, FLAGS, KINDS, NOT_MEASURED } from "./columns.js";
 import { processName } from "./groups.js";
-import { clockText, dateText, stamp } from "./format.js";
+import { amountText, clockText, count, dateText, durationText, stamp } from "./format.js";
 import { DIRECTIONS, ENDS } from "./query/entries.js";
 
 /** @typedef {import("./model.js").Model} Model */
-
-export const KINDS = new Map([
-  ["public", "Public"], ["private", "Private network"], ["loopback", "This host (loopback)"], ["link-local", "Link-local"],
-  ["cgnat", "Carrier-grade NAT"], ["multicast", "Multicast"], ["broadcast", "Broadcast"], ["documentation", "Documentation range"],
-  ["benchmarking", "Benchmarking range"], ["unspecified", "Unspecified"], ["reserved", "Reserved range"],
-]);
 
 /** @param {Model} model @param {number} row */
 export const ownerOf = (model, row) => (model.owner[row] < 0 ? null : model.processes[model.owner[row]]);
@@ -67,8 +61,18 @@ export function networkText(model, row) {
 /** @param {Model} model @param {number} row */
 export const endWords = (model, row) => END_WORDS[model.end[row]] ?? ENDS[model.end[row]];
 
+/** A figure with what it counts; nothing where the row has none. @param {Model} model @param {number} row @param {import("./columns.js").FactFigure} name */
+export function figureText(model, row, name) {
+  const { group, unit } = FACT_FIGURES[name];
+  const value = model[name][row];
+  if (!(model.flags[row] & FLAGS[group])) return null;
+  if (unit === "bytes") return amountText(value);
+  if (unit === "microseconds") return value === 0 ? NOT_MEASURED : durationText(value * 1000);
+  return unit === "port" ? String(value) : count(value, unit.slice(0, -1), unit);
+}
+
 /** @param {Model} model @param {number} row */
-export const arrow = (model, row) => ["→", "←", "·"][model.direction[row]];
+export const arrow = (model, row) => ARROWS[model.direction[row]];
 
 /** @param {Model} model @param {number} row */
 export const directionText = (model, row) => DIRECTIONS[model.direction[row]];

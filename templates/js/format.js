@@ -1,5 +1,5 @@
 // @ts-check
-// Figures as people read them, the same as `summary/format.rs` writes them. Times are in UTC.
+// Figures as people read them, the same as `analysis/src/format.rs` writes them. Times are in UTC.
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
@@ -18,6 +18,9 @@ export function bytesText(n) {
   const decimals = unit === 0 || value >= 99.95 ? 0 : value < 9.995 ? 2 : 1;
   return `${value.toFixed(decimals)}\u00a0${UNITS[unit]}`;
 }
+
+/** Bytes for reading, and all digits. @param {number} n */
+export const amountText = (n) => (n < 1000 ? count(n, "byte", "bytes") : `${grouped(n)} bytes (${bytesText(n)})`);
 
 /** @param {number} n @param {string} one @param {string} many */
 export function count(n, one, many) {

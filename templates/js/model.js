@@ -48,7 +48,8 @@
 /** @typedef {{process: number, tx: number, rx: number, txCalls: number, rxCalls: number}} Share */
 
 /**
- * @typedef {object} Model
+ * What is in every row, and the dictionaries.
+ * @typedef {object} Rows
  * @property {number} rows places in the columns
  * @property {Uint32Array} order the rows that count, by the time at which they were opened
  * @property {Map<number, number>} byId rows by id: filled when it is first asked
@@ -71,19 +72,8 @@
  * @property {ArrayLike<number>} id in the store
  * @property {ArrayLike<number>} txCalls
  * @property {ArrayLike<number>} rxCalls
- * @property {ArrayLike<number>} kernelTx
- * @property {ArrayLike<number>} kernelRx
- * @property {ArrayLike<number>} wireTx bytes of network packets
- * @property {ArrayLike<number>} wireRx
- * @property {ArrayLike<number>} wireTxPackets
- * @property {ArrayLike<number>} wireRxPackets
- * @property {ArrayLike<number>} retransmits segments
- * @property {ArrayLike<number>} retransmitted bytes
- * @property {ArrayLike<number>} rtt microseconds
  * @property {ArrayLike<number>} named when the first name was seen, microseconds after the row was opened
  * @property {Map<number, number[]>} moreNamed when the other names were, of the rows that have any
- * @property {ArrayLike<number>} asked the address that the process asked for, a place in `locals`, of the rows that a BPF program led elsewhere
- * @property {ArrayLike<number>} askedPort
  * @property {ArrayLike<number>} run
  * @property {ArrayLike<number>} inexact
  * @property {ArrayLike<number>} flags one bit for each of `FLAGS`
@@ -110,5 +100,7 @@
  * @property {readonly Label[]} labels
  * @property {readonly Hit[][]} hitSets
  */
+
+/** @typedef {Rows & import("./columns.js").FactColumns} Model */
 
 export {};

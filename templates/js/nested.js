@@ -1,8 +1,9 @@
 // @ts-check
 // Nested groups: rows in groups, groups in groups, opened level by level.
 
+import { KINDS } from "./columns.js";
 import { byId, html, keepingFocus, replace, svg } from "./dom.js";
-import { hostOf, KINDS } from "./facts.js";
+import { hostOf } from "./facts.js";
 import { bytesText, grouped } from "./format.js";
 import { byBytes, eachPart, processName, sums } from "./groups.js";
 import { termOf } from "./state.js";

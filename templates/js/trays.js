@@ -2,7 +2,7 @@
 // What has no place on the map, below it: private networks, this host itself, and countries not known.
 
 import { byId, html, replace } from "./dom.js";
-import { KINDS } from "./facts.js";
+import { KINDS } from "./columns.js";
 import { bytesText, count } from "./format.js";
 import { sums } from "./groups.js";
 

@@ -1,7 +1,9 @@
 //! `cargo xtask tidy`: what a machine can check about the source. [`rules`] are this project's own.
 
+mod circles;
 mod code;
 mod crates;
+mod imports;
 mod layers;
 mod rules;
 mod stack;
@@ -23,9 +25,10 @@ type Check = fn() -> Result<()>;
 
 /// `cargo xtask tidy`: every check runs, whatever the others said.
 pub fn run() -> Result<()> {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("source rules", source),
         ("crates", crates::check),
+        ("circles", circles::check),
         ("formatting", || sh::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))),
         ("clippy", clippy),
         ("stack of the kernel side", kernel_stack),

@@ -11,6 +11,7 @@ mod initramfs;
 mod kernels;
 mod modules;
 mod qemu;
+mod series;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::apt::{self, Need};
 use crate::{coverage, setup, sh, table, timing, workspace};
 use guest::Backend;
-use kernels::{Kernel, Series};
+use kernels::Kernel;
 use qemu::{Accel, Guest, Qemu, Stopped};
+use series::Series;
 
 /// What to run where.
 #[derive(Debug, Default, clap::Args)]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::findings::FindingsBuilder;
+use super::groups::key::Boots;
 use super::groups::{FiguresByProtocol, GroupFigures, Groups, Newest, users};
 use super::rows::{ProcessKey, ProcessRow, RemoteRow, SelectionTotals, ServiceRow};
 use super::top_connections::TopConnections;
@@ -20,7 +21,7 @@ pub struct Builder {
     pub(super) selection: Selection,
     pub(super) runs: Vec<Run>,
     pub(super) window: Option<Window>,
-    boots: HashMap<i64, Arc<str>>,
+    boots: Boots,
     last_words: HashMap<i64, Timestamp>,
     pub(super) indicators: Indicators,
     pub(super) totals: SelectionTotals,
@@ -62,7 +63,7 @@ impl Builder {
         runs.sort_by_key(|run| (run.started, run.id));
         let window = Window::covering(&runs, &selection);
         Self {
-            boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
+            boots: Boots::new(&runs),
             last_words: runs.iter().map(|run| (run.id, run.last_flush)).collect(),
             activity: Activity::new(window),
             keeper: TopConnections::new(connection_cap),
@@ -134,8 +135,7 @@ impl Builder {
     }
 
     fn key(&self, run: i64, id: ProcessId) -> ProcessKey {
-        let boot = self.boots.get(&run).cloned();
-        ProcessKey { boot: boot.unwrap_or_else(|| Arc::from(format!("recording {run}").as_str())), id }
+        ProcessKey { boot: self.boots.of_run(run), id }
     }
 
     /// The row of a process, as of its newest connection.

@@ -102,37 +102,20 @@ pub fn day(time: Timestamp) -> String {
 mod tests {
     use super::*;
 
+    /// The page's script is held to the same cases.
     #[test]
     fn figures() {
-        for (n, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "0.98 KiB"),
-            (1024, "1.00 KiB"),
-            (1_048_000, "1.00 MiB"),
-            (52_428_800, "50.0 MiB"),
-            (u64::MAX, "16.0 EiB"),
-        ] {
-            assert_eq!(bytes(n).replace('\u{a0}', " "), text, "{n}");
+        let cases: serde_json::Value = serde_json::from_str(include_str!("format-cases.json")).unwrap();
+        for (name, write) in
+            [("bytes", bytes as fn(u64) -> String), ("grouped", grouped), ("duration", duration)]
+        {
+            for case in cases[name].as_array().unwrap() {
+                let figure = case[0].as_u64().unwrap();
+                let plain = write(figure).replace(['\u{a0}', THIN], " ");
+                assert_eq!(plain, case[1].as_str().unwrap(), "{name} {figure}");
+            }
         }
-        assert_eq!(grouped(1_234_567).replace(THIN, " "), "1 234 567");
-        assert_eq!(grouped(999), "999");
         assert_eq!(count(1, "byte", "bytes"), "1 byte");
-    }
-
-    #[test]
-    fn lengths_of_time() {
-        for (ns, text) in [
-            (7_000, "7 µs"),
-            (5_000_000, "5 ms"),
-            (1_234_000_000, "1.23 s"),
-            (59_940_000_000, "59.9 s"),
-            (61_000_000_000, "1 min 01 s"),
-            (7_380_000_000_000, "2 h 03 min"),
-            (90_000_000_000_000, "1 d 01 h"),
-        ] {
-            assert_eq!(duration(ns).replace('\u{a0}', " "), text, "{ns}");
-        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct Redactor {
     what: Redaction,
     /// By name, or by number where there is none.
     users: Pseudonyms<String>,
-    hosts: Pseudonyms<String>,
+    hosts: Pseudonyms<Untrusted>,
     names: Pseudonyms<Untrusted>,
     addresses: HashMap<AddressKind, Pseudonyms<IpAddr>>,
     /// What became of each process; the original is kept, so that its place in memory stays its own.
@@ -80,7 +80,7 @@ impl Redactor {
     /// A recording without it.
     pub fn run(&mut self, mut run: Run) -> Run {
         if self.what.internal {
-            run.host = format!("host-{}", self.hosts.number_of(run.host));
+            run.host = format!("host-{}", self.hosts.number_of(run.host)).into();
             if let Some(location) = &mut run.location {
                 location.label = "this host".into();
             }

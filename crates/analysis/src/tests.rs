@@ -181,7 +181,7 @@ fn times_without_a_recording_are_gaps() {
     let mut later = run(2, 3);
     later.gaps.push(Gap { from: at(2), to: at(3), reason: "killed".into() });
     let c = summary(vec![run(1, 0), later], []).completeness;
-    let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.as_str())).collect();
+    let gaps: Vec<_> = c.coverage.gaps.iter().map(|gap| (gap.from, gap.to, gap.reason.raw())).collect();
     assert_eq!(gaps, [(at(1), at(2), "no recording was running"), (at(2), at(3), "killed")]);
 
     let asked = Selection { since: Some(at(-1)), until: Some(at(2)), ..Selection::default() };
@@ -315,7 +315,7 @@ fn a_view_that_lacks_connections_does_not_say_yes() {
 #[test]
 fn what_a_recording_lacks_is_told() {
     let mut lame = run(1, 0);
-    lame.backend_notes = vec![format!("{}no hierarchy of cgroups", connmon_record::NO_PACKETS)];
+    lame.backend_notes = vec![format!("{}no hierarchy of cgroups", connmon_record::NO_PACKETS).into()];
     let words = |runs: Vec<Run>| {
         let c = summary(runs, []).completeness;
         c.statements.iter().map(Statement::words).collect::<Vec<_>>().join("\n")

@@ -273,7 +273,9 @@ impl Capture {
         let unread = &mut kernel[stat::PAYLOADS_LOST as usize];
         *unread = unread.saturating_add(self.sniffer.unread());
         emit(Frame::Counters(Counters { kernel, misses: self.misses, malformed: self.malformed }));
-        emit(Frame::SweepEnd(sys::boot_time_ns()));
+        // What ended before the walk came by has been told by the ring meanwhile; so all is known of the time before this began.
+        self.drain(self.ring_records, &mut emit);
+        emit(Frame::SweepEnd(self.ended.unwrap_or(self.drained_ns)));
         ends
     }
 

@@ -22,10 +22,11 @@ use std::sync::Arc;
 
 use connmon_record::{AddressKind, GeoDatabase, Location, country_of, effective_address};
 pub use database::{Database, Flaws};
-pub use import::{ImportError, Imported, import};
+pub use import::{Imported, import};
 pub use licence::{is_of_registrations, usual_terms};
 pub use ranges::Ranges;
 pub use record::GeoRecord;
+pub use rows::ImportError;
 
 /// Characters of a text that are kept.
 const LONGEST: usize = 200;

@@ -15,7 +15,7 @@ use super::LiveState;
 use super::event::{Event, EventKind};
 use connmon_analysis::format;
 use connmon_filter::{Filter, FilterRow};
-use connmon_record::{Connection, Direction, Lookup, Process, Timestamp, display_safe};
+use connmon_record::{Connection, Lookup, Process, Timestamp, display_safe};
 use connmon_render::export::{connections, lookups, text};
 
 /// Columns of a process and of a remote address; what is longer is not cut.
@@ -88,11 +88,7 @@ impl<W: Write> Scroll<W> {
                     .owner
                     .as_deref()
                     .or(connection.traffic.first().map(|share| &*share.process)));
-                let arrow = match connection.direction {
-                    Direction::Out => "→",
-                    Direction::In => "←",
-                    Direction::Unknown => "–",
-                };
+                let arrow = connection.direction.arrow();
                 let proto = text::pad(&connection.proto.name(), 4, false);
                 let what = of_connection(&connection, &event.kind, live);
                 writeln!(self.out, "{time}  {name:11}  {proto}  {who}  {arrow}  {what}")

@@ -1,15 +1,21 @@
 //! A connection and who moved bytes on it.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Facts, Hit, Location, Name, ObservedService, Process, Timestamp, Untrusted};
+use super::{End, Facts, Hit, Location, Name, ObservedService, Process, Timestamp, Untrusted};
 
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
+
+/// How a connection from before the recording is described.
+pub const PREEXISTING: &str = "open before the recording began";
+
+/// How a subflow of MPTCP is described.
+pub const SUBFLOW: &str = "a subflow of an MPTCP connection, which has the application bytes";
+
+/// How a connection is described that has another remote address than the process asked for; it follows that address.
+pub const REDIRECTED: &str = "which a BPF program led to the remote";
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,13 +61,6 @@ impl Deref for Connection {
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Facts {
         &mut self.facts
-    }
-}
-
-impl Facts {
-    /// Of what has closed and nobody said why, no probe saw the end.
-    pub fn settle_end(&mut self) {
-        self.end = self.end.or(self.closed.map(|_| End::Unseen));
     }
 }
 
@@ -214,17 +213,12 @@ pub struct Share {
     pub rx_calls: u64,
 }
 
-/// Traffic is kept by time in steps of so many nanoseconds, which begin at 1970.
-pub const STEP_NS: i64 = 10_000_000_000;
-/// How long steps become where there are too many, in those of [`STEP_NS`]: each is a multiple of the one before. The last is a day.
-pub const STEP_LENGTHS: [i64; 9] = [1, 3, 6, 30, 60, 180, 360, 1_080, 8_640];
-
 /// What one process moved on one connection in one step of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// When the step began.
     pub start: Timestamp,
-    /// How long it is, nanoseconds; a multiple of [`STEP_NS`].
+    /// How long it is, nanoseconds; a multiple of [`STEP_NS`](super::STEP_NS).
     pub length: i64,
     /// The place of the process's share in [`Connection::traffic`].
     pub share: usize,
@@ -236,134 +230,4 @@ pub struct Step {
     pub tx_calls: u64,
     /// Calls that received.
     pub rx_calls: u64,
-}
-
-/// Who opened a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Direction {
-    /// This host did.
-    Out,
-    /// The other side did.
-    In,
-    /// Not known, as for connections from before the recording.
-    #[default]
-    Unknown,
-}
-
-impl Direction {
-    /// `out`, `in` or `unknown`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Out => "out",
-            Self::In => "in",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The inverse of [`Direction::name`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Out, Self::In, Self::Unknown].into_iter().find(|d| d.name() == name)
-    }
-}
-
-/// What is said in place of [`End::words`] while a connection lasts.
-pub const STILL_OPEN: &str = "still open";
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum End {
-    /// Both sides closed in order.
-    Fin,
-    /// A reset from the other side.
-    Reset,
-    /// Retransmissions or the connect attempt timed out.
-    Timeout,
-    /// This side threw it away: SO_LINGER 0, close with unread data, or a connect given up.
-    Abort,
-    /// The connect attempt was refused.
-    Refused,
-    /// No route, or an ICMP unreachable.
-    Unreachable,
-    /// Another local error, for example no free port.
-    Error,
-    /// A datagram socket was closed.
-    Closed,
-    /// No datagram came for a while, and the socket was still there; the time of closing is when the last one was noticed.
-    Idle,
-    /// The recording ended first.
-    RecordingEnded,
-    /// The kernel ran no probe when it ended; the time of closing is when that was noticed.
-    Unseen,
-}
-
-impl End {
-    /// Every reason.
-    pub const ALL: [Self; 11] = [
-        Self::Fin,
-        Self::Reset,
-        Self::Timeout,
-        Self::Abort,
-        Self::Refused,
-        Self::Unreachable,
-        Self::Error,
-        Self::Closed,
-        Self::Idle,
-        Self::RecordingEnded,
-        Self::Unseen,
-    ];
-
-    /// The name in machine output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fin => "fin",
-            Self::Reset => "rst",
-            Self::Timeout => "timeout",
-            Self::Abort => "abort",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::Error => "error",
-            Self::Closed => "closed",
-            Self::Idle => "idle",
-            Self::RecordingEnded => "recording-ended",
-            Self::Unseen => "unseen",
-        }
-    }
-
-    /// The same in words that need no knowledge of TCP.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Fin => "closed normally",
-            Self::Reset => "reset by the remote host",
-            Self::Timeout => "timed out",
-            Self::Abort => "aborted by this host",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::Error => "local error",
-            Self::Closed => "socket closed",
-            Self::Idle => "ended by a pause",
-            Self::RecordingEnded => "still open at the end of the recording",
-            Self::Unseen => "end not seen",
-        }
-    }
-
-    /// How a connection ended, in these words, or that it lasts.
-    pub fn words_of(end: Option<Self>) -> &'static str {
-        end.map_or(STILL_OPEN, Self::words)
-    }
-
-    /// The inverse of [`End::name`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|end| end.name() == name)
-    }
-
-    /// Whether it is an error: of a connection that had moved nothing, it is a failure ([`Connection::has_failed`]).
-    pub fn is_error(self) -> bool {
-        matches!(self, Self::Reset | Self::Timeout | Self::Refused | Self::Unreachable | Self::Error)
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }

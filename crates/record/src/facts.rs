@@ -1,18 +1,15 @@
-//! The facts of a connection: what is seen of it, and the table of everything that is known of it, each declared here and nowhere
-//! else. The columns of the store, of CSV, Parquet and Timesketch, the figures in JSON and ECS, the columns of the page's data, fields of
+//! The table of facts: everything that is known of a connection, each fact declared here and nowhere else. The columns of the store, of CSV, Parquet and Timesketch, the figures in JSON and ECS, the columns of the page's data, fields of
 //! the query language, what viewers are told and `docs/fields.md` follow from it.
 //!
-//! A new fact is a member of [`Facts`] (or of one of its groups), an entry of [`FACTS`], and what computes it in `crates/track/src/lib.rs`.
+//! A new fact is a member of [`Facts`](super::Facts) (or of one of its groups, `seen.rs`), an entry of [`FACTS`], and what computes it in `crates/track/src/lib.rs`.
 //! The order of the table is that of CSV's columns, which is a contract: new ones come last, and none is renamed.
 
 mod fact;
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Connection, Direction, End, Endpoint, ExeHash, Location, Process, Proto, Timestamp, Untrusted,
+    Connection, Direction, End, Endpoint, ExeHash, Facts, KernelTotals, Location, Process, Untrusted, Wire,
     community_id, service_of,
 };
 use Unit::{Address, Bytes, Degrees, Microseconds, Packets, Port, Segments, Time};
@@ -20,90 +17,8 @@ use fact::{known, owner, seen, structured};
 
 pub use fact::{Cell, Fact, Group, PageColumn, Read, Seen, Source, Unit};
 
-/// What was seen of one connection itself: all that neither a name, a process nor a database has to be asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Facts {
-    /// The protocol.
-    pub proto: Proto,
-    /// Who opened it.
-    pub direction: Direction,
-    /// This host's end.
-    pub local: Endpoint,
-    /// The other end.
-    pub remote: Endpoint,
-    /// The address that the process asked for, where a BPF program led the connection to `remote` and it was seen.
-    pub asked: Option<Endpoint>,
-    /// First seen: connect, accept, or the first datagram.
-    pub opened: Timestamp,
-    /// When it ended; `None` where that was not seen.
-    pub closed: Option<Timestamp>,
-    /// Why it ended, or [`End::RecordingEnded`]; `None` while it lasts.
-    pub end: Option<End>,
-    /// It existed before the recording began, so its figures are partial.
-    pub preexisting: bool,
-    /// A subflow of an MPTCP connection, on which the application bytes are counted.
-    pub subflow: bool,
-    /// Why the figures may be incomplete; `None` where they are exact.
-    pub inexact: Option<Cow<'static, str>>,
-    /// The kernel's own totals, for TCP connections whose end was seen.
-    pub kernel: Option<KernelTotals>,
-    /// Packets, where they were counted.
-    pub wire: Option<Wire>,
-    /// Inode number of the network namespace.
-    pub netns: u32,
-}
-
-/// A connection of which nothing is known.
-impl Default for Facts {
-    fn default() -> Self {
-        Self {
-            proto: Proto(0),
-            direction: Direction::Unknown,
-            local: Endpoint::UNSPECIFIED,
-            remote: Endpoint::UNSPECIFIED,
-            asked: None,
-            opened: Timestamp(0),
-            closed: None,
-            end: None,
-            preexisting: false,
-            subflow: false,
-            inexact: None,
-            kernel: None,
-            wire: None,
-            netns: 0,
-        }
-    }
-}
-
-/// The kernel's totals of a TCP connection, read when it reached TCP_CLOSE.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KernelTotals {
-    /// Payload bytes sent once: `bytes_sent − bytes_retrans`, without SYN and FIN.
-    pub tx_bytes: u64,
-    /// Payload bytes received in order, without the peer's FIN.
-    pub rx_bytes: u64,
-    /// Segments sent again.
-    pub retransmits: u32,
-    /// Payload bytes sent again.
-    pub retransmitted_bytes: u64,
-    /// The smoothed round-trip time at the end, microseconds.
-    pub rtt_us: u32,
-}
-
-/// What a connection put on the wire, from the IP header on, as the host's sockets saw it: not what a lower layer adds or
-/// drops, nor what comes after the socket is gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wire {
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Packets sent.
-    pub tx_packets: u64,
-    /// Packets received.
-    pub rx_packets: u64,
-}
+/// What is said of a round-trip time of 0.
+pub const NOT_MEASURED: &str = "not measured";
 
 /// The table.
 #[rustfmt::skip] // A fact has a line of names and a line of how it is read.

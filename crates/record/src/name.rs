@@ -82,6 +82,21 @@ impl NameSource {
         }
     }
 
+    /// The source in words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Sni => "TLS handshake (SNI)",
+            Self::Quic => "QUIC handshake (SNI)",
+            Self::Http => "HTTP Host header",
+            Self::Dns => "DNS answer",
+            Self::SniOuter => "TLS handshake, outside ECH",
+            Self::QuicOuter => "QUIC handshake, outside ECH",
+            Self::Hosts => "hosts file",
+            Self::Rdns => "reverse DNS by the recorder",
+            Self::Proxied => "target behind this proxy",
+        }
+    }
+
     /// The inverse of [`NameSource::name`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.name() == name)

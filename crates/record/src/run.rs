@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GeoDatabase, HostLocation, IndicatorList, Rule, Timestamp};
+use super::untrusted::exact;
+use super::{GeoDatabase, HostLocation, IndicatorList, Rule, Timestamp, Untrusted};
 
 /// One recording: from attaching the probes to the final sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,19 +13,26 @@ pub struct Run {
     /// Unique in its store.
     pub id: i64,
     /// Host name.
-    pub host: String,
+    #[serde(serialize_with = "exact")]
+    pub host: Untrusted,
     /// `/proc/sys/kernel/random/boot_id`.
-    pub boot_id: String,
+    #[serde(serialize_with = "exact")]
+    pub boot_id: Untrusted,
     /// Kernel release.
-    pub kernel: String,
+    #[serde(serialize_with = "exact")]
+    pub kernel: Untrusted,
     /// connmon's version.
-    pub tool_version: String,
+    #[serde(serialize_with = "exact")]
+    pub tool_version: Untrusted,
     /// SHA-256 of the BPF object, in hexadecimal.
-    pub object_sha256: String,
+    #[serde(serialize_with = "exact")]
+    pub object_sha256: Untrusted,
     /// The backend that recorded.
-    pub backend: String,
+    #[serde(serialize_with = "exact")]
+    pub backend: Untrusted,
     /// Why the other backends did not record, one sentence each.
-    pub backend_notes: Vec<String>,
+    #[serde(serialize_with = "exact")]
+    pub backend_notes: Vec<Untrusted>,
     /// The geo databases that were asked, in that order; empty where a store does not say.
     pub geo: Vec<GeoDatabase>,
     /// Where the host stands, where that is known.
@@ -60,8 +68,8 @@ pub const NO_NAMES: &str = "names are not looked for: ";
 
 impl Run {
     /// Sentences on what all of it lacks.
-    pub fn lacks(&self) -> impl Iterator<Item = &str> {
-        lacks(&self.backend_notes)
+    pub fn lacks(&self) -> impl Iterator<Item = &Untrusted> {
+        self.backend_notes.iter().filter(|note| is_lack(note.raw()))
     }
 
     /// Up to when it says something.
@@ -77,8 +85,11 @@ impl Run {
 
 /// Those of a backend's notes that say what a recording lacks.
 pub fn lacks(notes: &[String]) -> impl Iterator<Item = &str> {
-    let notes = notes.iter().map(String::as_str);
-    notes.filter(|note| note.starts_with(NO_PACKETS) || note.starts_with(NO_NAMES))
+    notes.iter().map(String::as_str).filter(|note| is_lack(note))
+}
+
+fn is_lack(note: &str) -> bool {
+    note.starts_with(NO_PACKETS) || note.starts_with(NO_NAMES)
 }
 
 /// The host's clock was set while a recording was running, whose times go on by the clock as it was when the recording began.
@@ -174,5 +185,6 @@ pub struct Gap {
     /// End.
     pub to: Timestamp,
     /// Why.
-    pub reason: String,
+    #[serde(serialize_with = "exact")]
+    pub reason: Untrusted,
 }

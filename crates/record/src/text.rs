@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::Untrusted;
-
 /// Bytes in hexadecimal, as digests are written.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -32,12 +30,8 @@ pub fn split_args(bytes: &[u8]) -> Vec<String> {
     bytes.split(|&byte| byte == 0).map(from_bytes).collect()
 }
 
-/// `text` with every character that could change how its surroundings are shown escaped visibly as `\u{…}`.
-///
-/// Covered: C0 and C1 controls, DEL, line and paragraph separators, the bidirectional controls, invisible
-/// formatting characters and non-characters. Markup is escaped by each sink itself.
-pub fn display_safe<'a>(text: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
-    let text = text.into().text();
+/// `text` with what [`is_unsafe`] escaped visibly as `\u{…}`.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -87,6 +81,7 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display_safe;
 
     /// The table of hostile texts, which each sink has to stand.
     const HOSTILE: &str =

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use jiff::{SpanRelativeTo, tz::TimeZone};
 
-use super::connection::STEP_NS;
+/// Traffic is kept by time in steps of so many nanoseconds, which begin at 1970.
+pub const STEP_NS: i64 = 10_000_000_000;
+/// How long steps become where there are too many, in those of [`STEP_NS`]: each is a multiple of the one before. The last is a day.
+pub const STEP_LENGTHS: [i64; 9] = [1, 3, 6, 30, 60, 180, 360, 1_080, 8_640];
 
 /// Nanoseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

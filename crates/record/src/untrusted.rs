@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::display_safe;
+use super::text::visible;
 
 /// Text that a stranger may have chosen: a process, a peer, a container, the maker of a file. It is hostile until it has passed the
 /// sanitiser of the sink that shows it, so it can neither be formatted nor taken for a `str`, nor does serde write it by itself.
@@ -56,13 +56,6 @@ impl<T: AsRef<str>> Untrusted<T> {
     /// Something made of it, which is as untrusted.
     pub fn map<'a, U: AsRef<str>>(&'a self, make: impl FnOnce(&'a str) -> U) -> Untrusted<U> {
         Untrusted(make(self.raw()))
-    }
-}
-
-impl<'a> Untrusted<&'a str> {
-    /// The text: as [`raw`](Untrusted::raw), for as long as the text itself lasts.
-    pub(super) fn text(self) -> &'a str {
-        self.0
     }
 }
 
@@ -151,6 +144,14 @@ impl<T: AsRef<str>> PartialEq<&str> for Untrusted<T> {
     fn eq(&self, other: &&str) -> bool {
         self.raw() == *other
     }
+}
+
+/// `text` with every character that could change how its surroundings are shown escaped visibly as `\u{…}`.
+///
+/// Covered: C0 and C1 controls, DEL, line and paragraph separators, the bidirectional controls, invisible
+/// formatting characters and non-characters. Markup is escaped by each sink itself.
+pub fn display_safe<'a>(text: impl Into<Untrusted<&'a str>>) -> Cow<'a, str> {
+    visible(text.into().0)
 }
 
 /// For serde's `serialize_with`: writes untrusted text exactly, for another connmon that reads it as untrusted again. Captures and the

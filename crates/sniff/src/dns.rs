@@ -7,7 +7,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
-use super::stream::ParseOutcome;
+use super::outcome::ParseOutcome;
 use connmon_record::frame::DnsMessage;
 use connmon_record::{LookupAnswer, Untrusted};
 

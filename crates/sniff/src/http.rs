@@ -2,7 +2,7 @@
 
 use super::Message;
 use super::address::{host_name, target, without_port};
-use super::stream::ParseOutcome;
+use super::outcome::ParseOutcome;
 
 /// Bytes of a longest first line.
 const MAX_LINE: usize = 64 * 1024;

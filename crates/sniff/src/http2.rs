@@ -3,7 +3,7 @@
 use super::Message;
 use super::address::{host_name, without_port};
 use super::hpack;
-use super::stream::ParseOutcome;
+use super::outcome::ParseOutcome;
 
 /// What a client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -6,6 +6,7 @@ mod dns;
 mod hpack;
 mod http;
 mod http2;
+mod outcome;
 mod quic;
 mod socks;
 mod stream;
@@ -18,8 +19,9 @@ use bytemuck::try_pod_read_unaligned;
 use connmon_ebpf::{DNS_PORTS, PAYLOAD_SIZES, PayloadHead, class, proto};
 
 pub use dns::addresses;
+use outcome::ParseOutcome;
 use quic::Quic;
-use stream::{ParseOutcome, StreamDirection, Streams};
+use stream::{StreamDirection, Streams};
 
 use connmon_record::Endpoint;
 use connmon_record::frame::{FlowId, Message, Observation};

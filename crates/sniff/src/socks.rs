@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Message;
 use super::address::target;
-use super::stream::ParseOutcome;
+use super::outcome::ParseOutcome;
 use connmon_record::Untrusted;
 
 /// The command that makes the proxy connect. Others wait for somebody, lead datagrams, or ask for an address (Tor).

@@ -1,6 +1,6 @@
 //! What a client begins a TCP stream with: a prelude or several, then TLS, HTTP or SSH.
 
-use super::stream::ParseOutcome;
+use super::outcome::ParseOutcome;
 use super::{Message, http, http2, socks, tls};
 
 /// The signature of the PROXY protocol's second version.

@@ -3,7 +3,7 @@
 use tls_parser::{TlsRecordType, parse_tls_handshake_client_hello, parse_tls_record_header};
 
 use super::address::{host_name, is_odd};
-use super::stream::ParseOutcome;
+use super::outcome::ParseOutcome;
 use connmon_record::Untrusted;
 use connmon_record::frame::Hello;
 

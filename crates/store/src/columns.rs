@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement};
 
-use connmon_record::facts::{Cell, FACTS, Fact, Facts, Seen};
-use connmon_record::{Proto, Timestamp};
+use connmon_record::facts::{Cell, FACTS, Fact, Seen};
+use connmon_record::{Facts, Proto, Timestamp};
 
 /// A column; stores of earlier versions lack some of them until something is recorded into them.
 #[derive(Clone, Copy, Debug)]

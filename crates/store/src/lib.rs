@@ -19,6 +19,7 @@ mod open;
 mod place;
 mod processes;
 mod read;
+mod reader;
 mod recording_filter;
 mod remotes;
 mod runs;
@@ -35,7 +36,7 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
-pub use open::Store;
+pub use reader::Store;
 pub use segments::{Debt, Sealed};
 pub use write::Writer;
 

@@ -1,26 +1,13 @@
 //! Opening a store for reading, which leaves it and what is beside it as it was.
 
-use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+use super::reader::{Stamp, Store};
 use super::{StoreError, filter, names, place, schema, set_up, write};
-
-/// A store opened for reading.
-pub struct Store {
-    pub(super) db: Connection,
-    pub(super) path: PathBuf,
-    /// A recorder was writing into it when it was opened.
-    pub(super) going_on: bool,
-    /// What the file was like, where SQLite takes it for one that nobody changes.
-    pub(super) as_it_was: Option<Stamp>,
-    /// What was asked whether there is a recorder; after `db`, as in [`super::Writer`].
-    pub(super) _file: Option<File>,
-}
 
 impl Store {
     /// Opens an existing store for reading.
@@ -52,37 +39,6 @@ impl Store {
     /// Whether a recorder was writing into it when it was opened.
     pub fn is_recorded_into(&self) -> bool {
         self.going_on
-    }
-
-    /// What was read is worth nothing where somebody wrote into a file that SQLite took for one that nobody changes.
-    ///
-    /// # Errors
-    /// That is so.
-    pub(super) fn is_as_it_was(&self) -> Result<(), StoreError> {
-        match &self.as_it_was {
-            Some(stamp) if Stamp::of_file(&self.path).as_ref() != Some(stamp) => {
-                Err(StoreError::Changed(self.path.clone()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn error(&self, source: rusqlite::Error) -> StoreError {
-        match self.is_as_it_was() {
-            Ok(()) => StoreError::from_sqlite(&self.path, &self.db, source),
-            Err(changed) => changed,
-        }
-    }
-}
-
-/// When a file was last written, and which one it is.
-#[derive(PartialEq, Eq)]
-pub(super) struct Stamp([i64; 4]);
-
-impl Stamp {
-    fn of_file(path: &Path) -> Option<Self> {
-        let file = path.metadata().ok()?;
-        Some(Self([file.ino() as i64, file.size() as i64, file.mtime(), file.mtime_nsec()]))
     }
 }
 

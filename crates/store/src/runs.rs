@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection as Database, Row};
 
 use super::geo::from_json;
-use super::{labels, processes, recording_filter};
+use super::{labels, names, processes, recording_filter};
 use connmon_record::{ClockStep, Gap, LossCounters, Reconciliation, Run, Timestamp};
 
 /// All recordings, oldest first. One without an end goes on if the newest does.
@@ -14,7 +14,8 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
     let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: row.get(3)? };
+        let gap =
+            Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: names::text(row, 3)? };
         gaps.entry(row.get(0)?).or_default().push(gap);
     }
     let mut clock_steps = clock_steps(db)?;
@@ -26,12 +27,12 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
         let notes: String = row.get("backend_notes")?;
         Ok(Run {
             id,
-            host: row.get("host")?,
-            boot_id: row.get("boot_id")?,
-            kernel: row.get("kernel")?,
-            tool_version: row.get("tool_version")?,
-            object_sha256: row.get("object_sha256")?,
-            backend: row.get("backend")?,
+            host: names::text(row, "host")?,
+            boot_id: names::text(row, "boot_id")?,
+            kernel: names::text(row, "kernel")?,
+            tool_version: names::text(row, "tool_version")?,
+            object_sha256: names::text(row, "object_sha256")?,
+            backend: names::text(row, "backend")?,
             backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
             started: Timestamp(row.get("started")?),
             ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),

@@ -335,7 +335,7 @@ pub(super) fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result
             "the end of recording {previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
              written"
         );
-        put_gap(db, run, &Gap { from: Timestamp(last_flush), to: time, reason })?;
+        put_gap(db, run, &Gap { from: Timestamp(last_flush), to: time, reason: reason.into() })?;
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }
     Ok(run)
@@ -343,7 +343,7 @@ pub(super) fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result
 
 fn put_gap(db: &Transaction<'_>, run: i64, gap: &Gap) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT INTO gap (run_id, started, ended, reason) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![run, gap.from.0, gap.to.0, gap.reason])?;
+        .execute(params![run, gap.from.0, gap.to.0, gap.reason.raw()])?;
     Ok(())
 }
 

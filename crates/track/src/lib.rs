@@ -144,7 +144,7 @@ impl Tracker {
             }
             Frame::Gap(from, to, reason) => {
                 let (from, to) = (self.time(from), self.time(to));
-                self.batch.gaps.push(Gap { from, to, reason });
+                self.batch.gaps.push(Gap { from, to, reason: reason.into() });
             }
             Frame::Clock(time, offset) => self.clock_set(time, offset),
             Frame::SweepEnd(time) => self.sweep_end(time),

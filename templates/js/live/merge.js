@@ -23,7 +23,8 @@ const CODED = /** @type {const} */ ({
 /** @typedef {keyof Dictionaries} Coded */
 /** @param {readonly string[]} names @param {Float64ArrayConstructor | Uint32ArrayConstructor} Width */
 const allOf = (names, Width) => Object.fromEntries(names.map((name) => [name, Width]));
-const WIDTHS = { opened: Float64Array, ...PLAIN, ...allOf(Object.keys(CODED), Uint32Array), owner: Int32Array, ...allOf(FACT_FIGURES, Float64Array) };
+const FACT_NAMES = Object.keys(FACT_FIGURES);
+const WIDTHS = { opened: Float64Array, ...PLAIN, ...allOf(Object.keys(CODED), Uint32Array), owner: Int32Array, ...allOf(FACT_NAMES, Float64Array) };
 /** Room for so many rows more, at least, and for so many entries that no row has. */
 const SPARE = 4096;
 
@@ -221,7 +222,7 @@ export class Merger {
     const { columns, model } = this;
     /** @type {any} */
     const told = delta;
-    for (const name of [...Object.keys(PLAIN), ...FACT_FIGURES]) {
+    for (const name of [...Object.keys(PLAIN), ...FACT_NAMES]) {
       const [from, to] = [told[name], columns[name]];
       for (const row of delta.order) to[rows[row]] = from[row];
     }

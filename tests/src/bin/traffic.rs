@@ -122,7 +122,7 @@ fn main() -> ExitCode {
     if let [_, child, id, role, rest @ ..] = args.as_slice()
         && child == "child"
     {
-        return run_child(id, role, rest); // before anything that takes time: some of them live 5 ms
+        return run_child(id, role, rest, cases::find_role); // before anything that takes time: some of them live 5 ms
     }
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::expected::Bytes;
-use super::whole::Host;
+use super::host::Host;
 use crate::truth::{Proto, Truth};
 
 /// The audit, as far as the tests look at it.

@@ -7,6 +7,7 @@ pub mod compare;
 mod diff;
 pub mod expected;
 pub mod groups;
+mod host;
 pub mod inexact;
 pub mod mounted;
 pub mod neighbour;

@@ -11,18 +11,10 @@ use anyhow::{Result, bail, ensure};
 
 use super::audit::Audit;
 use super::compare::{compare, summary};
+pub use super::host::Host;
 use super::programs::{audit, export};
 use super::record::{Kernel, Record};
 use crate::truth::Truth;
-
-/// Who used the host while a recorder ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// The test alone.
-    Alone,
-    /// Others as well, who had so many TCP connections.
-    Shared(u64),
-}
 
 impl Host {
     /// By the processes that were recorded: those of the truth and this one are the test's.
@@ -38,11 +30,6 @@ impl Host {
             0 => Self::Alone,
             connections => Self::Shared(connections),
         }
-    }
-
-    /// Whether others used it.
-    pub fn is_shared(self) -> bool {
-        self != Self::Alone
     }
 }
 

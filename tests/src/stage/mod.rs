@@ -4,6 +4,7 @@
 mod case;
 mod conn;
 mod control;
+mod family;
 mod play;
 mod settle;
 mod tally;
@@ -11,11 +12,12 @@ mod udp;
 mod unsupported;
 mod worker;
 
-pub use case::{Case, Family, Role};
+pub use case::Case;
 pub use conn::Conn;
+pub use family::Family;
 pub use play::{Cast, Hold, Stage, play};
 pub use settle::{NOTE, settle, settle_where};
 pub use tally::{Ledger, Tally};
 pub use udp::Udp;
 pub use unsupported::{Unsupported, needs};
-pub use worker::{Listener, Worker, run_child};
+pub use worker::{Listener, Role, Worker, run_child};

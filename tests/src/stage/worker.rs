@@ -244,8 +244,14 @@ impl Worker {
     }
 }
 
-/// The worker process: plays `role` of `id` over the control socket that is its standard input.
-pub fn run_child(id: &str, role: &str, args: &[String]) -> ExitCode {
+/// What a worker process does.
+pub type Role = fn(&mut Worker) -> Result<()>;
+
+/// Finds what a role of a case does, by their names.
+pub type FindRole = fn(&str, &str) -> Result<(Family, Role)>;
+
+/// The worker process: plays `role` of `id` over the control socket that is its standard input. `find_role` says what that is.
+pub fn run_child(id: &str, role: &str, args: &[String], find_role: FindRole) -> ExitCode {
     process::leash(LIMIT);
     // SAFETY: whoever started a worker made its standard input a socket of its own; it is used here only.
     let stream = unsafe { UnixStream::from_raw_fd(0) };
@@ -259,7 +265,7 @@ pub fn run_child(id: &str, role: &str, args: &[String]) -> ExitCode {
         control: Some(Control::new(stream)),
         forks: Vec::new(),
     };
-    let played = crate::cases::find_role(id, role).and_then(|(family, body)| {
+    let played = find_role(id, role).and_then(|(family, body)| {
         worker.family = family;
         body(&mut worker)
     });

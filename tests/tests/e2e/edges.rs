@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use connmon_record::Timestamp;
 use connmon_tests::harness::programs::{audit, export, in_vm};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
@@ -34,9 +35,7 @@ pub fn exact_or_labelled() -> Result<()> {
     // Each start takes its time in a guest.
     if !in_vm() {
         Recorder::start(&db, &["--for", "1s"])?.wait()?;
-        let recorder = Recorder::start(&db, &[])?;
-        pause();
-        recorder.kill()?;
+        inside.push(killed(&db)?);
         record(&db, libc::SIGTERM, &mut inside)?;
     }
     let made = load.stop()?;
@@ -62,6 +61,30 @@ fn record(db: &Path, end: libc::c_int, inside: &mut Vec<Inside>) -> Result<()> {
     inside.push(Inside { from, to: Instant::now() });
     recorder.stop_by(end)?;
     Ok(())
+}
+
+/// Records until some is stored, and dies: what the store says that was recorded is there.
+fn killed(db: &Path) -> Result<Inside> {
+    let recorder = Recorder::start(db, &[])?;
+    let from = Instant::now();
+    let since = SystemTime::now();
+    let limit = from + Duration::from_secs(60);
+    while told_until(db)? <= since && Instant::now() < limit {
+        pause();
+    }
+    recorder.kill()?;
+    let to = Instant::now() - SystemTime::now().duration_since(told_until(db)?)?;
+    ensure!(to > from, "nothing was stored before the recorder died");
+    Ok(Inside { from, to })
+}
+
+/// The end of what the store says that was recorded.
+fn told_until(db: &Path) -> Result<SystemTime> {
+    let audit = audit(db)?;
+    let last = audit.completeness["recorded"].as_array().and_then(|all| all.last());
+    let to = last.and_then(|last| last["to"].as_str()).context("no recorded interval")?;
+    let Timestamp(ns) = Timestamp::parse(to, Timestamp(0))?;
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_nanos(ns.unsigned_abs()))
 }
 
 fn problems(made: &HashMap<ConnectionKey, Made>, records: &[Record], inside: &[Inside]) -> Vec<String> {

@@ -1,6 +1,15 @@
 //! Rust source as the rules look at it: comments, the contents of strings, and test modules blanked out, every
 //! line where it was.
 
+/// A place that breaks a rule.
+#[derive(Debug, PartialEq)]
+pub struct Finding {
+    /// The line, counted from one.
+    pub line: usize,
+    /// What is wrong.
+    pub rule: String,
+}
+
 /// `text` with comments and the contents of literals replaced by spaces.
 pub fn without_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,8 +1,7 @@
 //! What the compiler cannot hold: within a crate, who may use whom, and which module owns a part of the outside world. Between
 //! crates Cargo.toml says it, and [`super::crates`] shows it.
 
-use super::code::line_of;
-use super::rules::Finding;
+use super::code::{Finding, line_of};
 
 /// Crates that belong to one part of the crate that depends on them: the crates, and where they may be named.
 const OWNERS: [(&[&str], &[&str]); 7] = [

@@ -1,15 +1,7 @@
 //! This project's own rules about its source. [`super::layers`] holds those about modules.
 
+use super::code::Finding;
 use super::{code, layers};
-
-/// A place that breaks a rule.
-#[derive(Debug, PartialEq)]
-pub struct Finding {
-    /// The line, counted from one.
-    pub line: usize,
-    /// What is wrong.
-    pub rule: String,
-}
 
 /// Files longer than this are to be taken apart.
 const MOST_LINES: usize = 500;

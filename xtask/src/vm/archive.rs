@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::kernels::{self, Series};
 use super::modules;
+use super::series::{self, Series};
 use crate::{apt, sh, workspace};
 
 /// The suites that have a kernel of the matrix: 5.10, 6.1 and 6.12, the newest.
@@ -57,13 +57,13 @@ impl Archive {
 
     /// Brings the newest kernel of this series into the cache.
     pub fn fetch(&self, series: Series) -> Result<String> {
-        let release = kernels::newest(series, &self.releases)?;
+        let release = series::newest(series, &self.releases)?;
         let has = |name: &String| self.packages.contains(name);
         let [binary, image, modules] =
             ["binary", "image", "modules"].map(|part| format!("linux-{part}-{release}"));
         // Since 7.x the image is a package without files that depends on the other two.
         let parts = if has(&binary) { vec![binary, modules] } else { vec![image] };
-        let partial = kernels::cache().join(format!(".{release}.partial"));
+        let partial = series::cache().join(format!(".{release}.partial"));
         if partial.exists() {
             std::fs::remove_dir_all(&partial)?;
         }
@@ -82,7 +82,7 @@ impl Archive {
         for rest in ["debs", "root"] {
             std::fs::remove_dir_all(partial.join(rest))?;
         }
-        let place = kernels::cache().join(release);
+        let place = series::cache().join(release);
         if place.exists() {
             std::fs::remove_dir_all(&place)?;
         }
@@ -125,7 +125,7 @@ Acquire::IndexTargets::deb::CNF::DefaultEnabled "false";
 /// `6.1.0-56-cloud-amd64` of `linux-image-6.1.0-56-cloud-amd64`, but not of a series' empty package.
 fn release(package: &str) -> Option<String> {
     let release = package.strip_prefix("linux-image-").or_else(|| package.strip_prefix("linux-binary-"))?;
-    (kernels::version(release).len() > 3).then(|| release.to_owned())
+    (series::version(release).len() > 3).then(|| release.to_owned())
 }
 
 /// Our sources.list: the suites of the matrix from the mirrors that the system uses.

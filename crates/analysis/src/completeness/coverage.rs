@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::selection::{Selection, Window};
 use crate::spans::Spans;
-use connmon_record::{Gap, Run, Timestamp};
+use connmon_record::{Gap, Run, Timestamp, Untrusted};
 
 /// Why there is no record of the future.
 pub(super) const AHEAD: &str = "that time was still in the future when this was asked";
@@ -27,18 +27,19 @@ impl Coverage {
         let now = selection.now.unwrap_or(Timestamp(i64::MAX));
         let mut hosts: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
         for run in runs {
-            hosts.entry(&run.host).or_default().push(run);
+            hosts.entry(run.host.raw()).or_default().push(run);
         }
         let several = hosts.len() > 1;
         let (mut recorded, mut lost) = (Spans::default(), Spans::default());
         let mut gaps = Vec::new();
         for (host, runs) in hosts {
-            let of_host =
-                |reason: &str| if several { format!("{host}: {reason}") } else { reason.to_owned() };
+            let of_host = |reason: &str| {
+                Untrusted::from(if several { format!("{host}: {reason}") } else { reason.to_owned() })
+            };
             let reported = || runs.iter().flat_map(|run| &run.gaps);
             gaps.extend(reported().filter_map(|gap| {
                 let (from, to) = (gap.from.max(window.from), gap.to.min(window.to));
-                (from < to).then(|| Gap { from, to, reason: of_host(&gap.reason) })
+                (from < to).then(|| Gap { from, to, reason: of_host(gap.reason.raw()) })
             }));
             reported().for_each(|gap| lost.add(gap.from.0, gap.to.0));
             let spans = || runs.iter().map(|run| (run.started, reach(run, selection)));

@@ -188,14 +188,10 @@ pub(super) fn coverage(coverage: &Coverage, is_interval: bool) -> Vec<Statement>
 /// What was not recorded. That the future was not is no loss.
 fn gaps(gaps: &[Gap]) -> Option<Statement> {
     let first = gaps.first()?;
-    let each = gaps.iter().take(LISTED).map(|gap| {
-        format!(
-            "from {} to {}: {}",
-            short(gap.from),
-            short(gap.to),
-            connmon_record::display_safe(&gap.reason)
-        )
-    });
+    let each = gaps
+        .iter()
+        .take(LISTED)
+        .map(|gap| format!("from {} to {}: {}", short(gap.from), short(gap.to), gap.reason.shown()));
     let each = each.collect::<Vec<_>>().join("; ");
     let text = match gaps.len() {
         1 => format!("Nothing was recorded {each}."),
@@ -246,11 +242,7 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
         notes.push(statement(Level::Note, text, Some(advice)));
     }
     for (run, lack) in runs.iter().flat_map(|run| run.lacks().map(|lack| (run.id, lack))) {
-        notes.push(statement(
-            Level::Note,
-            format!("In recording {run}, {}.", connmon_record::display_safe(lack)),
-            None,
-        ));
+        notes.push(statement(Level::Note, format!("In recording {run}, {}.", lack.shown()), None));
     }
     if this.counters.names_missed > 0 {
         let text = format!(

@@ -1,10 +1,12 @@
 //! What connections are grouped by.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use connmon_record::{
-    AddressKind, Connection, Container, Process, ProcessId, Timestamp, Untrusted, display_safe, service_of,
+    AddressKind, Connection, Container, Process, ProcessId, Run, Timestamp, Untrusted, display_safe,
+    service_of,
 };
 
 /// What connections are grouped by.
@@ -78,6 +80,21 @@ pub enum GroupKey {
     Port(u16),
     /// No process is known that owns these connections.
     Nobody,
+}
+
+/// The boot of each recording, by which processes of different boots are told apart.
+pub struct Boots(HashMap<i64, Arc<str>>);
+
+impl Boots {
+    /// Those of these recordings.
+    pub fn new(runs: &[Run]) -> Self {
+        Self(runs.iter().map(|run| (run.id, run.boot_id.raw().into())).collect())
+    }
+
+    /// The boot of a recording. One that is not known stands for itself.
+    pub fn of_run(&self, run: i64) -> Arc<str> {
+        self.0.get(&run).cloned().unwrap_or_else(|| format!("recording {run}").into())
+    }
 }
 
 /// What a key is made of: a connection, a process that owns or used it, if one is known, and a moment.

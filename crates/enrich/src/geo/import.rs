@@ -19,30 +19,8 @@ use super::layout::{Addresses, CsvLayout, FirstRow, detect};
 use super::licence::is_of_registrations;
 use super::ranges::{DEGREE, MAGIC, NO_DEGREES, VERSION};
 use super::record::{asn, non_empty};
-use super::rows::{CsvRow, Lines};
+use super::rows::{CsvRow, ImportError, Lines};
 use connmon_record::{Coordinates, GeoDatabase, country_named, from_bytes};
-
-/// Why a CSV cannot be imported.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A row cannot be understood.
-    #[error("line {line}: {what}")]
-    Row {
-        /// Which line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The file cannot be read.
-    #[error(transparent)]
-    Read(#[from] io::Error),
-    /// There is no row.
-    #[error("it has no rows")]
-    Empty,
-    /// Offsets have 32 bits.
-    #[error("it is too large")]
-    TooLarge,
-}
 
 /// What was imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

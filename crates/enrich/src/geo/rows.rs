@@ -1,13 +1,33 @@
 //! A CSV line by line, so that a bad one can be named. A line is a row: quotes do not span several.
 
-use std::io::{BufRead, BufReader, Read};
-
-use super::ImportError;
+use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes that a line may have.
 const LONGEST: usize = 1 << 16;
 /// Cells that a row may have.
 const MOST_CELLS: usize = 64;
+
+/// Why a CSV cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A row cannot be understood.
+    #[error("line {line}: {what}")]
+    Row {
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// There is no row.
+    #[error("it has no rows")]
+    Empty,
+    /// Offsets have 32 bits.
+    #[error("it is too large")]
+    TooLarge,
+}
 
 /// The lines of a CSV.
 pub(super) struct Lines<R> {

@@ -19,16 +19,32 @@ const WITHIN: [(&str, &str); 11] = [
     ("at", "@"),
 ];
 
+/// Brackets within brackets that are undone; a text that has more of them stays as it is.
+const NESTED: usize = 8;
+
 /// A text with everything undone that makes an indicator harmless.
 pub(super) fn refanged(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     if text.contains(['[', '(', '{', '<', '\\', ']']) {
-        text = unbracketed(&text).into();
+        text = whole(&text).map_or(text, Cow::Owned);
     }
     if let Some(rest) = after_scheme(&text) {
         text = rest.into();
     }
     text
+}
+
+/// The text without brackets around dots, colons and so on, so that nothing would change if it were read again.
+fn whole(text: &str) -> Option<String> {
+    let mut plain = unbracketed(text);
+    for _ in 0..NESTED {
+        let next = unbracketed(&plain);
+        if next == plain {
+            return Some(plain);
+        }
+        plain = next;
+    }
+    None
 }
 
 /// Brackets around dots, colons and so on taken away.
@@ -113,6 +129,10 @@ mod tests {
             ("[2001:db8::1]:443", "[2001:db8::1]:443"),
             ("http://[2001:db8::1]/x", "http://[2001:db8::1]/x"),
             ("https://evil.example/(a)[b]", "https://evil.example/(a)[b]"),
+            ("evil[[.]]example", "evil.example"),
+            ("evil.example/.]]", "evil.example/."),
+            ("evil.example/[:[/]/]", "evil.example/://"),
+            ("evil.[[[[[[[[[[.example", "evil.[[[[[[[[[[.example"),
             ("plain", "plain"),
             ("é[", "é["),
         ] {

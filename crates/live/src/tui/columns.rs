@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 
-use super::items::{Item, ItemState, arrow};
+use super::items::{Item, ItemState};
 use super::list::{ListRow, RowContent, RowKey, SortKey};
 use super::style::bars;
 use super::sums::{self, DestinationSum, ProcessSum, TrafficSum};
@@ -217,7 +217,7 @@ fn of_item(view: &View, item: &Item, CellSpec { kind: what, width }: CellSpec) -
                 ItemState::Closed => quiet,
                 ItemState::Failed => theme.bad(),
             };
-            Cell::new(format!("{} {}", symbol(state), arrow(connection.direction)), style)
+            Cell::new(format!("{} {}", symbol(state), connection.direction.arrow()), style)
         }
         ColumnKind::Process => match &connection.owner {
             Some(_) if view.grouped => Cell::new("", quiet),

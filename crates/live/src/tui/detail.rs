@@ -1,7 +1,6 @@
 //! Everything of one row.
 
 use super::columns::{remote, symbol};
-use super::items::arrow;
 use super::list::{RowContent, RowKey};
 use super::sums::{DestinationSum, ProcessSum, TrafficSum};
 use super::text::{count, rate, sanitized, size};
@@ -159,7 +158,7 @@ fn connections(view: &View, ids: &[i64], lines: &mut Vec<String>) {
             "  {} {} {} {owner} {} {}  sent {} received {}  {}, {}",
             clock(connection.opened),
             symbol(item.state(now)),
-            arrow(connection.direction),
+            connection.direction.arrow(),
             remote(view, item, 60),
             connection.proto,
             size(item.figures.tx_bytes),
@@ -203,7 +202,7 @@ pub(super) fn strip(view: &View) -> [String; 2] {
         "{} {} {} {}{name} · {} {} {}{label}{hits}",
         connection.proto,
         connection.local,
-        arrow(connection.direction),
+        connection.direction.arrow(),
         connection.remote,
         End::words_of(connection.end),
         if !connection.is_open() { "after" } else { "for" },

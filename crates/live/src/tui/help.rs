@@ -6,7 +6,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("", "Every connection of this host and its process."),
     ("", "Sent, Received: application bytes. Now: mean of the last 5 seconds."),
     ("▲ ■ × !", "new, open, closed, failed; ○ open and idle"),
-    ("→ ← ↔", "outbound, inbound, unknown"),
+    ("→ ← –", "outbound, inbound, unknown"),
     ("", ""),
     ("", "VIEWS"),
     ("1 2 3 4 5", "connections, processes, destinations, map, timeline"),

@@ -6,7 +6,7 @@ use crate::rate_window::{Rate, WINDOW};
 use crate::state::{Changes, LiveState};
 use connmon_analysis::groups::GroupFigures;
 use connmon_filter::{Filter, FilterRow};
-use connmon_record::{AddressKind, Connection, Direction, Service, Timestamp, service_of};
+use connmon_record::{AddressKind, Connection, Service, Timestamp, service_of};
 
 /// A connection that is not older than this is new, nanoseconds.
 const NEW: i64 = 5_000_000_000;
@@ -72,15 +72,6 @@ pub(super) enum ItemState {
     Closed,
     /// Never came about, or broke.
     Failed,
-}
-
-/// An arrow from this host's side.
-pub(super) fn arrow(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Out => "→",
-        Direction::In => "←",
-        Direction::Unknown => "↔",
-    }
 }
 
 fn fits(filter: &Filter, connection: &Connection, now: Timestamp) -> bool {

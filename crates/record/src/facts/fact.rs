@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Facts;
-use crate::{Connection, Process, Timestamp, Untrusted};
+use crate::{Connection, Facts, Process, Timestamp, Untrusted};
 
 /// One fact of a connection: its name in each place where it stands, and how it is read and kept. Empty names say that it does
 /// not stand there.

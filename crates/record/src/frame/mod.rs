@@ -159,7 +159,7 @@ pub enum Frame {
     Gap(u64, u64, String),
     /// The wall clock has been set: when, as time of CLOCK_BOOTTIME, and CLOCK_REALTIME − CLOCK_BOOTTIME from then on, nanoseconds.
     Clock(u64, i64),
-    /// A sweep is complete; time of CLOCK_BOOTTIME. What it did not meet is gone.
+    /// A sweep is complete, and all that happened before this time of CLOCK_BOOTTIME is told. What it did not meet is gone.
     SweepEnd(u64),
     /// The recording ends, in order; time of CLOCK_BOOTTIME.
     End(u64),

@@ -36,8 +36,9 @@ mod tests {
     use super::super::connections::record;
     use super::*;
     use connmon_fixtures::{connection, process};
-    use connmon_record::facts::{Fact, KernelTotals, Wire, members};
+    use connmon_record::facts::{Fact, members};
     use connmon_record::{End, Endpoint, Timestamp};
+    use connmon_record::{KernelTotals, Wire};
 
     /// What kind of value it is.
     fn kind(fact: &Fact) -> &'static str {

@@ -69,7 +69,7 @@ impl From<&connmon_analysis::Completeness> for CompletenessFields {
         let gap = |gap: &Gap| GapRow {
             from: gap.from.to_string(),
             to: gap.to.to_string(),
-            reason: gap.reason.clone(),
+            reason: gap.reason.shown().into_owned(),
         };
         Self {
             complete: completeness.is_complete(),

@@ -55,10 +55,13 @@ pub(super) fn fact(value: &Cell<'_>) -> String {
 /// never the first: they are written visibly.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
+/// What makes a cell be quoted, wherever it is; so does a blank at its start.
+const QUOTED: [char; 5] = [',', '"', '\'', ';', '\t'];
+
 /// A cell from captured text: made visible, kept from being a formula, and quoted where needed.
 pub fn cell<'a>(text: impl Into<Untrusted<&'a str>>) -> String {
     let safe = guarded(display_safe(text));
-    if safe.contains([',', '"', '\'', ';', '\t']) || safe.starts_with(' ') {
+    if safe.contains(QUOTED) || safe.starts_with(' ') {
         format!("\"{}\"", safe.replace('"', "\"\""))
     } else {
         safe.into_owned()
@@ -84,7 +87,11 @@ fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::cell;
+    use std::path::Path;
+
+    use connmon_record::facts::FACTS;
+
+    use super::{FORMULA, QUOTED, cell};
 
     const HOSTILE: &str =
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/hostile.json"));
@@ -100,5 +107,28 @@ mod tests {
                 case["name"]
             );
         }
+    }
+
+    #[test]
+    fn the_page_writes_the_same_cells() {
+        let class =
+            |of: &[char]| of.iter().map(|c| format!("\\u{{{:x}}}", u32::from(*c))).collect::<String>();
+        let columns = FACTS.iter().filter(|fact| !fact.csv.is_empty()).map(|fact| format!("{:?}", fact.csv));
+        let text = format!(
+            "// @ts-check
+// Cells of CSV, as in export/csv. Generated: BLESS=1 cargo test -p connmon-render the_page_writes_the_same_cells
+
+/** Where a spreadsheet would begin a formula. */
+export const FORMULA = /(^|;)(\\s*)(?=[{}])/gu;
+/** What has to be quoted. */
+export const QUOTED = /[{}]|^ /u;
+/** @typedef {{{}}} CsvColumn a column of an export */
+",
+            class(&FORMULA),
+            class(&QUOTED),
+            columns.collect::<Vec<_>>().join(" | "),
+        );
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/js/cells.js");
+        connmon_fixtures::golden::compare(&file, &text);
     }
 }

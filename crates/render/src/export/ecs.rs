@@ -95,11 +95,11 @@ impl<W: Write> Sink for Ecs<W> {
 }
 
 fn host(event: &mut Event, run: &Run) {
-    event.text("agent.version", Some(&*run.tool_version));
-    event.text("host.name", Some(&*run.host));
-    event.text("host.hostname", Some(&*run.host));
-    event.text("host.boot.id", Some(&*run.boot_id));
-    event.text("host.os.kernel", Some(&*run.kernel));
+    event.text("agent.version", Some(&run.tool_version));
+    event.text("host.name", Some(&run.host));
+    event.text("host.hostname", Some(&run.host));
+    event.text("host.boot.id", Some(&run.boot_id));
+    event.text("host.os.kernel", Some(&run.kernel));
     event.set("host.os.type", "linux");
 }
 

@@ -4,17 +4,17 @@ use sha2::{Digest, Sha256};
 
 use connmon_analysis::format::bytes;
 use connmon_analysis::groups::key::process_name;
-use connmon_record::{Connection, Direction, End, Facts, Process, Run, Timestamp, hex};
+use connmon_record::{Connection, End, Facts, Process, Run, Timestamp, hex};
 
 /// A name for a connection that is its own, and the same in every export of its store.
 pub(super) fn uid(run: Option<&Run>, connection: &Connection) -> String {
-    let (boot, started) = run.map_or(("", 0), |run| (&run.boot_id, run.started.0));
+    let (boot, started) = run.map_or(("".into(), 0), |run| (run.boot_id.shown(), run.started.0));
     named("C", &format!("{boot} {started} {}", connection.id))
 }
 
 /// A name for a process that is its own across hosts and boots.
 pub(super) fn process_id(run: Option<&Run>, process: &Process) -> String {
-    let boot = run.map_or("", |run| &run.boot_id);
+    let boot = run.map_or("".into(), |run| run.boot_id.shown());
     named("P", &format!("{boot} {} {}", process.id.pid, process.id.start_ns))
 }
 
@@ -47,11 +47,7 @@ pub(super) fn message(connection: &Connection) -> String {
         || "no known process".to_owned(),
         |owner| format!("{} ({})", process_name(owner), owner.id.pid),
     );
-    let arrow = match connection.direction {
-        Direction::Out => "→",
-        Direction::In => "←",
-        Direction::Unknown => "–",
-    };
+    let arrow = connection.direction.arrow();
     let (sent, received) = (bytes(connection.tx_bytes()), bytes(connection.rx_bytes()));
     format!("{who}: {proto} {local} {arrow} {remote}, sent {sent}, received {received}")
 }

@@ -10,9 +10,10 @@ use super::process::ProcessFields;
 use connmon_analysis::format::{bytes, count, duration, grouped};
 use connmon_analysis::groups::key::process_name;
 use connmon_analysis::{ClockStepRow, clock_words};
+use connmon_record::facts::NOT_MEASURED;
 use connmon_record::{
-    Connection, ConnectionId, ExeHash, Process, Run, Timestamp, Untrusted, Zone, community_id, display_safe,
-    service_of,
+    Connection, ConnectionId, ExeHash, PREEXISTING, Process, REDIRECTED, Run, SUBFLOW, Timestamp, Untrusted,
+    Zone, community_id, display_safe, service_of,
 };
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -78,7 +79,7 @@ pub fn write_text(
     line("local", &c.local.to_string())?;
     line("remote", &c.remote.to_string())?;
     if let Some(asked) = c.asked {
-        line("asked for", &format!("{asked}, which a BPF program led to the remote"))?;
+        line("asked for", &format!("{asked}, {REDIRECTED}"))?;
     }
     for name in &c.names {
         let by = name.process.as_ref().map(|process| format!(" asked by {}", process_name(process)));
@@ -147,7 +148,7 @@ pub fn write_text(
         let again = count(kernel.retransmits.into(), "segment", "segments");
         line("retransmitted", &format!("{again}, {}", amount(kernel.retransmitted_bytes)))?;
         let rtt = match kernel.rtt_us {
-            0 => "not measured".to_owned(),
+            0 => NOT_MEASURED.to_owned(),
             us => duration(u64::from(us) * 1_000),
         };
         line("round trip", &rtt)?;
@@ -160,9 +161,15 @@ pub fn write_text(
     if let Some(run) = run {
         line(
             "recording",
-            &format!("{} on {}, Linux {}, {} backend", run.id, run.host, run.kernel, run.backend),
+            &format!(
+                "{} on {}, Linux {}, {} backend",
+                run.id,
+                run.host.shown(),
+                run.kernel.shown(),
+                run.backend.shown()
+            ),
         )?;
-        line("boot", &run.boot_id)?;
+        line("boot", &run.boot_id.shown())?;
         if let Some(clock) = clock_words(run) {
             line("clock", &clock.words())?;
         }
@@ -260,11 +267,11 @@ fn exactness(connection: &Connection) -> String {
         Some(reason) => format!("may be incomplete: {reason}"),
         None => "exact".into(),
     };
-    for (is, word) in [
-        (connection.preexisting, "; open before the recording began"),
-        (connection.subflow, "; a subflow of an MPTCP connection, which has the application bytes"),
-    ] {
-        words.push_str(if is { word } else { "" });
+    for (_, remark) in
+        [(connection.preexisting, PREEXISTING), (connection.subflow, SUBFLOW)].iter().filter(|(is, _)| *is)
+    {
+        words.push_str("; ");
+        words.push_str(remark);
     }
     words
 }

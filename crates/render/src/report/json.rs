@@ -1,5 +1,6 @@
 //! The figures of a report as one JSON object.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -7,19 +8,20 @@ use serde_json::{Value, json};
 use super::PictureOptions;
 use connmon_analysis::{ClockStepRow, Completeness, GroupFigures, Summary};
 use connmon_record::untrusted::Exactly;
-use connmon_record::{Gap, Service, json_safe};
+use connmon_record::{Gap, Service, Untrusted, json_safe};
 
 /// Writes the figures. Bytes are application bytes, times RFC 3339.
 ///
 /// # Errors
 /// The writer's.
 pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    let hosts: BTreeSet<Untrusted> = summary.runs.iter().map(|run| run.host.clone()).collect();
     let object = json!({
         "title": options.title,
         "case": options.case,
         "operator": options.operator,
         "redacted": options.redacted,
-        "hosts": summary.runs.iter().map(|run| run.host.as_str()).collect::<std::collections::BTreeSet<_>>(),
+        "hosts": Exactly(&hosts),
         "window": summary.window.map(|window| json!({"from": window.from.to_string(), "to": window.to.to_string()})),
         "asked": summary.completeness.coverage.asked,
         "recorded": summary.completeness.coverage.recorded,
@@ -52,8 +54,7 @@ pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write 
 
 /// What of the time that was asked for was not recorded.
 pub(super) fn gaps(completeness: &Completeness) -> Vec<Value> {
-    let gap =
-        |gap: &Gap| json!({"from": gap.from.to_string(), "to": gap.to.to_string(), "reason": gap.reason});
+    let gap = |gap: &Gap| json!({"from": gap.from.to_string(), "to": gap.to.to_string(), "reason": Exactly(&gap.reason)});
     completeness.coverage.gaps.iter().map(gap).collect()
 }
 

@@ -122,12 +122,12 @@ impl Recording {
         let text = |time: Timestamp| time.to_string();
         Self {
             id: run.id,
-            host: run.host.clone(),
-            kernel: run.kernel.clone(),
-            boot_id: run.boot_id.clone(),
-            backend: run.backend.clone(),
-            tool_version: run.tool_version.clone(),
-            object_sha256: run.object_sha256.clone(),
+            host: run.host.shown().into_owned(),
+            kernel: run.kernel.shown().into_owned(),
+            boot_id: run.boot_id.shown().into_owned(),
+            backend: run.backend.shown().into_owned(),
+            tool_version: run.tool_version.shown().into_owned(),
+            object_sha256: run.object_sha256.shown().into_owned(),
             started: text(run.started),
             ended: run.ended.map(text),
             lost: [lost_events, lost_connections, lost_processes],

@@ -204,7 +204,7 @@ fn poisoned(text: &str) -> Summary {
     first.traffic.push(connmon_fixtures::share(&process(10, text), 1, 1));
     let second = connection(2, 2, &process(9, &format!("{text}2")), "1.1.1.1:443", 10, 20);
     let mut other = run.clone();
-    (other.id, other.boot_id) = (2, format!("{text}2"));
+    (other.id, other.boot_id) = (2, format!("{text}2").into());
     let mut summary = summary(vec![run, other], [(1, first), (1, second)]);
     summary.selection.filter = text.into();
     summary

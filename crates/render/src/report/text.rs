@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use connmon_analysis::format::{bytes, clock, count, date, duration, grouped};
 use connmon_analysis::timeline_rows::{TimelineCell, TimelineRow};
 use connmon_analysis::{RemoteRow, Summary};
-use connmon_record::{Service, display_safe};
+use connmon_record::{Service, Untrusted, display_safe};
 
 /// What is known of each address.
 type Rows<'a> = HashMap<IpAddr, &'a RemoteRow>;
@@ -41,9 +41,9 @@ pub fn write(
 }
 
 fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let mut hosts: Vec<&str> = summary.runs.iter().map(|run| run.host.as_str()).collect();
+    let mut hosts: Vec<&Untrusted> = summary.runs.iter().map(|run| &run.host).collect();
     hosts.dedup();
-    writeln!(out, "connmon report of {}", display_safe(&hosts.join(", ")))?;
+    writeln!(out, "connmon report of {}", Untrusted::joined(hosts, ", ").shown())?;
     if let Some(window) = summary.window {
         writeln!(
             out,

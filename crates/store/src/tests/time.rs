@@ -145,5 +145,5 @@ fn a_recording_that_goes_on_has_open_connections_and_no_end() {
     let runs = Store::open(&path).unwrap().runs().unwrap();
     let c = Completeness::from_runs(&runs, &recent);
     assert_eq!((c.verdict, c.coverage.recorded.len()), (Verdict::Nothing, 0), "nobody records any more");
-    assert!(c.coverage.gaps[0].reason.contains("did not end in order"), "{:?}", c.coverage.gaps);
+    assert!(c.coverage.gaps[0].reason.raw().contains("did not end in order"), "{:?}", c.coverage.gaps);
 }

@@ -1,11 +1,10 @@
 //! Builds an [`Audit`] from connections, one by one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::interfaces::{InterfaceComparer, InterfaceComparison};
 use super::{Audit, Group, GroupBy, GroupKey, GroupSort};
-use connmon_analysis::groups::key::{self, Member};
+use connmon_analysis::groups::key::{self, Boots, Member};
 use connmon_analysis::groups::{self, FiguresByProtocol, GroupFigures, Groups, Newest};
 use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder, Indicators, Selection};
 use connmon_record::{Connection, InterfaceSample, Process, Run, Timestamp, Untrusted};
@@ -17,7 +16,7 @@ pub struct Builder {
     completeness: Completeness,
     geo: GeoNotes,
     indicators: Indicators,
-    boots: HashMap<i64, Arc<str>>,
+    boots: Boots,
     groups: Groups<Vec<GroupKey>, GroupInProgress>,
     totals: FiguresByProtocol,
     preexisting: u64,
@@ -46,7 +45,7 @@ impl Builder {
             completeness: Completeness::from_runs(runs, selection),
             geo: GeoNotes::from_runs(runs),
             indicators: Indicators::from_runs(runs),
-            boots: runs.iter().map(|run| (run.id, Arc::from(run.boot_id.as_str()))).collect(),
+            boots: Boots::new(runs),
             groups: Groups::default(),
             totals: FiguresByProtocol::default(),
             preexisting: 0,
@@ -79,8 +78,7 @@ impl Builder {
             }
             None => whole,
         };
-        let boot =
-            self.boots.entry(run).or_insert_with(|| Arc::from(format!("recording {run}").as_str())).clone();
+        let boot = self.boots.of_run(run);
         let own = one + GroupFigures::of_wire(connection, whole);
         groups::parts(connection, own, opened, |process, time, figures| {
             self.group(&Member { boot: &boot, connection, process, time }).count(proto, figures);

@@ -8,7 +8,7 @@ use super::view::{Amount, Label, Shown, When};
 use crate::report::payload::Written;
 use connmon_analysis::format;
 use connmon_analysis::{SelectedConnection, Summary};
-use connmon_record::{AddressKind, Connection, Direction, End, Rule};
+use connmon_record::{AddressKind, Connection, End, Rule};
 
 pub(super) struct List {
     pub(super) note: String,
@@ -99,11 +99,7 @@ fn line(kept: &SelectedConnection) -> Line {
         .filter(|process| owner.is_none_or(|owner| owner.id != process.id))
         .map(|process| format!("{} ({})", name(process), process.id.pid))
         .collect();
-    let (arrow, direction) = match c.direction {
-        Direction::Out => ("→", "out"),
-        Direction::In => ("←", "in"),
-        Direction::Unknown => ("·", "unknown"),
-    };
+    let (arrow, direction) = (c.direction.arrow(), c.direction.name());
     Line {
         opened: When::new(c.opened),
         process: owner.map_or_else(|| Shown::new("unknown"), |owner| name(owner)),

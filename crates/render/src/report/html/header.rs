@@ -1,10 +1,12 @@
 //! The head of the page: what was recorded, whether absence can be trusted, and the figures.
 
+use std::borrow::Cow;
+
 use super::view::{Shown, When};
 use crate::report::PictureOptions;
 use connmon_analysis::format;
 use connmon_analysis::{GeoNotes, Level, Summary};
-use connmon_record::Run;
+use connmon_record::{Run, Untrusted};
 
 /// So many gaps are listed one by one.
 const GAPS: usize = 100;
@@ -62,8 +64,9 @@ pub(super) struct Figure {
 }
 
 /// The distinct values of the recordings, in order.
-fn distinct(summary: &Summary, of: impl Fn(&Run) -> &str) -> Vec<&str> {
-    let mut values: Vec<&str> = summary.runs.iter().map(of).filter(|value| !value.is_empty()).collect();
+fn distinct(summary: &Summary, of: impl Fn(&Run) -> &Untrusted) -> Vec<Cow<'_, str>> {
+    let values = summary.runs.iter().map(of).filter(|value| !value.is_empty());
+    let mut values: Vec<Cow<'_, str>> = values.map(Untrusted::shown).collect();
     values.sort_unstable();
     values.dedup();
     values
@@ -85,7 +88,7 @@ pub(super) fn interval(summary: &Summary) -> Option<Interval> {
 pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<HeaderFact> {
     let mut facts = Vec::new();
     let mut fact = |name, value: &str, mono| facts.push(HeaderFact { name, value: Shown::new(value), mono });
-    let one_or_many = |values: Vec<&str>| values.join(", ");
+    let one_or_many = |values: Vec<Cow<'_, str>>| values.join(", ");
     fact("Kernel", &one_or_many(distinct(summary, |run| &run.kernel)), true);
     fact("Backend", &one_or_many(distinct(summary, |run| &run.backend)), false);
     fact(
@@ -125,17 +128,16 @@ pub(super) fn case(options: &PictureOptions, summary: &Summary) -> Vec<HeaderFac
 }
 
 /// The beginnings of long identifiers.
-fn short(values: &[&str], length: usize) -> String {
-    let cut = |value: &&str| match value.char_indices().nth(length) {
+fn short(values: &[Cow<'_, str>], length: usize) -> String {
+    let cut = |value: &Cow<'_, str>| match value.char_indices().nth(length) {
         Some((at, _)) => format!("{}…", &value[..at]),
-        None => (*value).to_owned(),
+        None => value.to_string(),
     };
     values.iter().map(cut).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn backend_notes(summary: &Summary) -> Vec<Shown> {
-    let mut notes: Vec<&str> =
-        summary.runs.iter().flat_map(|run| &run.backend_notes).map(String::as_str).collect();
+    let mut notes: Vec<&Untrusted> = summary.runs.iter().flat_map(|run| &run.backend_notes).collect();
     notes.sort_unstable();
     notes.dedup();
     notes.into_iter().map(Shown::new).collect()
@@ -225,7 +227,7 @@ pub(super) fn runs(summary: &Summary) -> Vec<RunLine> {
         to: run.ended.map(When::new),
         backend: Shown::new(&run.backend),
         kernel: Shown::new(&run.kernel),
-        boot: Shown::new(&short(&[&run.boot_id], 8)),
+        boot: Shown::new(&short(&[run.boot_id.shown()], 8)),
     };
     if summary.runs.len() < 2 { Vec::new() } else { summary.runs.iter().map(line).collect() }
 }

@@ -34,6 +34,7 @@ const MODULES: &[(&str, &str)] = &[
     module!("state.js"),
     module!("facts.js"),
     module!("asked.js"),
+    module!("cells.js"),
     module!("csv.js"),
     module!("app.js"),
     module!("bar.js"),

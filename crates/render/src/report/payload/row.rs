@@ -98,11 +98,7 @@ impl PayloadRow {
             label: dictionaries.label(connection.label.as_deref()),
             hits: dictionaries.hits(&connection.hits),
             inexact: dictionaries.inexact(connection.inexact.as_deref()),
-            direction: match connection.direction {
-                Direction::Out => 0,
-                Direction::In => 1,
-                Direction::Unknown => 2,
-            },
+            direction: Direction::ALL.iter().position(|one| *one == connection.direction).unwrap_or(0) as u8,
             end: connection
                 .end
                 .and_then(|end| End::ALL.iter().position(|one| *one == end))

@@ -7,7 +7,7 @@ use super::projection::{NORTH, SOUTH, WIDTH, project};
 use super::{text_safe, unit};
 use connmon_analysis::format::{bytes, count};
 use connmon_analysis::{Level, Summary};
-use connmon_record::{HostLocation, display_safe};
+use connmon_record::{HostLocation, Untrusted};
 
 /// Where lines begin if the host's place is not known: off the map, below its southern edge.
 pub(super) const DOCK: (f64, f64) = (WIDTH / 2.0, 452.0);
@@ -102,10 +102,10 @@ pub(super) fn background(height: f64) -> Rectangle {
 /// Whose record it is, and its figures.
 pub(super) fn heading(summary: &Summary) -> Group {
     let hosts: Vec<String> = {
-        let mut hosts: Vec<&str> = summary.runs.iter().map(|run| run.host.as_str()).collect();
+        let mut hosts: Vec<&Untrusted> = summary.runs.iter().map(|run| &run.host).collect();
         hosts.sort_unstable();
         hosts.dedup();
-        hosts.into_iter().map(|host| display_safe(host).into_owned()).collect()
+        hosts.into_iter().map(|host| host.shown().into_owned()).collect()
     };
     let title = if hosts.is_empty() { "no recording".to_owned() } else { hosts.join(", ") };
     let figures = format!(
