@@ -7,9 +7,10 @@ use rusqlite::{Connection as Database, OptionalExtension, params_from_iter};
 
 use super::blocks::{self, IdRange, Wanted};
 use super::columns::StoreColumns;
-use super::complete::{Completer, Reading};
+use super::complete::Completer;
 use super::geo::json;
 use super::labels::{self, Hits};
+use super::reading::Reading;
 use super::{Store, StoreError, filter, runs};
 use connmon_filter::{Condition, Filter, KNOWN_END};
 use connmon_record::{Connection, Matching, Run, Timestamp};
