@@ -6,6 +6,7 @@ mod config;
 mod format;
 mod geo;
 mod live;
+mod reading;
 mod report;
 mod serve;
 mod service;
@@ -19,13 +20,14 @@ use connmon_record::ConnectionId;
 
 pub use audit::AuditArgs;
 pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
-pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow};
+pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow, plain_recording};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
     DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,
     StatusArgs,
 };
 pub use live::{Live, ScrollFormat};
+pub use reading::When;
 pub use report::{Redact, ReportArgs, ReportFormat};
 pub use serve::Serve;
 pub use service::{Reload, ServiceCommand, ServiceCommands, ServiceFiles, ServiceStatus, Uninstall};
@@ -49,34 +51,6 @@ pub struct Cli {
     /// Do not show long output in a pager
     #[arg(long, global = true)]
     pub no_pager: bool,
-}
-
-/// `--color`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum When {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-impl Cli {
-    /// Whether a command prints what people read page by page.
-    pub fn is_for_reading(&self) -> bool {
-        match &self.command {
-            Command::Audit(_) | Command::Show(_) | Command::Dns(_) | Command::Doctor(_) | Command::Ioc(_) => {
-                true
-            }
-            Command::Export(args) => args.out.is_none() && args.format != Some(ExportFormat::Parquet),
-            Command::Baseline(args) => args.out.is_none(),
-            Command::Geo(args) => matches!(args.command, GeoCommand::Status(_) | GeoCommand::Lookup(_)),
-            Command::Config(args) => matches!(args.command, ConfigCommand::Show(_)),
-            Command::Service(args) => matches!(args.command, ServiceCommand::Status(_)),
-            _ => false,
-        }
-    }
 }
 
 /// The subcommands.
@@ -474,17 +448,6 @@ impl From<connmon_record::Backend> for BackendArg {
             connmon_record::Backend::Kprobe => Self::Kprobe,
             connmon_record::Backend::Tracepoint => Self::Tracepoint,
         }
-    }
-}
-
-/// A recording of which nothing was typed: what the environment says is in it.
-///
-/// # Panics
-/// Never: the words are a valid command line.
-pub fn plain_recording() -> RecordArgs {
-    match Cli::parse_from(["connmon", "record"]).command {
-        Command::Record(args) => args,
-        other => unreachable!("not {other:?}: the line above asks for a recording"),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use super::TextFormat;
+use super::{Cli, Command, RecordArgs, TextFormat};
 
 /// `connmon config`
 #[derive(Debug, Args)]
@@ -40,4 +40,15 @@ pub struct ConfigShow {
     /// Output format; text is a configuration file itself
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
+}
+
+/// A recording of which nothing was typed: what the environment says is in it.
+///
+/// # Panics
+/// Never: the words are a valid command line.
+pub fn plain_recording() -> RecordArgs {
+    match Cli::parse_from(["connmon", "record"]).command {
+        Command::Record(args) => args,
+        other => unreachable!("not {other:?}: the line above asks for a recording"),
+    }
 }
