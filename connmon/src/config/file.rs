@@ -1,6 +1,7 @@
 //! The configuration file: options of a recording, and rules that label connections.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,8 @@ pub struct File {
     /// What is redacted from command lines besides what connmon knows of itself.
     pub secrets: Secrets,
     record: Record,
+    /// As it is written.
+    pub(super) text: String,
 }
 
 /// The options of a recording, as they are written.
@@ -81,12 +84,13 @@ struct Record {
     udp_idle: Option<Spanned<String>>,
     no_wire: Option<bool>,
     no_names: Option<bool>,
+    metrics: Option<Spanned<String>>,
     rule: Vec<RawRule>,
     redact: RawRedact,
 }
 
 /// The options, for suggestions.
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 16] = [
     "db",
     "backend",
     "filter",
@@ -100,6 +104,7 @@ const OPTIONS: [&str; 15] = [
     "udp-idle",
     "no-wire",
     "no-names",
+    "metrics",
     "rule",
     "redact",
 ];
@@ -201,7 +206,13 @@ impl File {
         for path in [&mut record.db, &mut record.geo_dir].into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), secrets, record })
+        Ok(Self {
+            path: Some(name.to_owned()),
+            rules: Rules::new(rules),
+            secrets,
+            record,
+            text: text.to_owned(),
+        })
     }
 
     /// Puts what it says where the command line of a recording says nothing.
@@ -213,6 +224,7 @@ impl File {
             args.max_connections.or(record.max_connections.as_ref().map(|most| *most.get_ref()));
         args.udp_idle =
             args.udp_idle.take().or(record.udp_idle.as_ref().map(|pause| pause.get_ref().clone()));
+        args.metrics = args.metrics.or_else(|| record.metrics.as_ref()?.get_ref().parse().ok());
         args.no_wire = args.no_wire.or(record.no_wire);
         args.no_names = args.no_names.or(record.no_names);
         args.backend = args.backend.or_else(|| match record.backend.as_ref()?.get_ref().as_str() {
@@ -304,6 +316,11 @@ impl Reader<'_> {
         }
         if let Some(pause) = &record.udp_idle {
             idle_ns(pause.get_ref()).map_err(|error| self.wrong(pause.span(), error.to_string()))?;
+        }
+        if let Some(address) = &record.metrics {
+            address.get_ref().parse::<SocketAddr>().map_err(|_| {
+                self.wrong(address.span(), "write an address and a port, as in \"127.0.0.1:9478\"")
+            })?;
         }
         let usual = CaptureOptions::default();
         let ring = record.ring_bytes.as_ref();
