@@ -2,13 +2,17 @@
 
 mod audit;
 mod classify;
+mod config;
 mod db;
 mod format;
 mod geo;
 mod live;
+mod reading;
 mod report;
 mod serve;
+mod service;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,6 +21,7 @@ use connmon_record::ConnectionId;
 
 pub use audit::AuditArgs;
 pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
+pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow, plain_recording};
 pub use db::{DbBackup, DbChange, DbCommand, DbCommands, DbMerge, DbPrune, DbRestore, DbShow, DbStore};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
@@ -24,8 +29,10 @@ pub use geo::{
     StatusArgs,
 };
 pub use live::{Live, ScrollFormat};
+pub use reading::When;
 pub use report::{Redact, ReportArgs, ReportFormat};
 pub use serve::Serve;
+pub use service::{Reload, ServiceCommand, ServiceCommands, ServiceFiles, ServiceStatus, Uninstall};
 
 /// Where recordings go unless `--db` says otherwise.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
@@ -40,6 +47,12 @@ pub struct Cli {
     /// Log more to stderr; repeat for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Use colours: where standard error or the screen is a terminal and NO_COLOR is not set, always, or never
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub color: When,
+    /// Do not show long output in a pager
+    #[arg(long, global = true)]
+    pub no_pager: bool,
 }
 
 /// The subcommands.
@@ -127,6 +140,28 @@ pub enum Command {
   sudo connmon doctor       which backend works on this kernel, and why the others do not
   connmon doctor --db a.db  also what the store holds and what it lacks")]
     Doctor(Doctor),
+    /// Install connmon as a service, or say how it is
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  sudo ./connmon service install
+  sudo connmon service status"
+    )]
+    Service(ServiceCommands),
+    /// Have a recorder read its rules, lists, geo databases and redactions again
+    #[command(after_help = "Example:
+  connmon config check && sudo connmon reload")]
+    Reload(Reload),
+    /// Check the configuration, or print what is in force
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  connmon config check --config new.toml
+  connmon config show --format json"
+    )]
+    Config(ConfigCommands),
     /// Print a shell completion script
     Completions {
         /// The shell
@@ -141,7 +176,7 @@ pub enum Command {
 }
 
 /// `connmon record`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RecordArgs {
     /// The store to record into; created if missing [default: /var/lib/connmon/connmon.db]
     #[arg(long, value_name = "FILE")]
@@ -199,6 +234,9 @@ pub struct RecordArgs {
     /// sends nothing to the network
     #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
     pub resolve: Option<Option<String>>,
+    /// Offer figures about the recorder at this address: OpenMetrics at /metrics, and /healthz; they name no process and no address
+    #[arg(long, value_name = "IP:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Let the probes log what they could not record, as it happens: such as a table that was full
     #[arg(long)]
     pub probe_log: bool,
@@ -239,7 +277,7 @@ pub struct Replay {
 }
 
 /// Which connections.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Choice {
     /// Only connections that match, such as 'proc:curl country:DE,HK bytes>1M -org:google'; docs/queries.md describes the language
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
@@ -428,15 +466,6 @@ impl From<connmon_record::Backend> for BackendArg {
             connmon_record::Backend::Kprobe => Self::Kprobe,
             connmon_record::Backend::Tracepoint => Self::Tracepoint,
         }
-    }
-}
-
-/// A recording of which nothing was typed.
-#[cfg(test)]
-pub(crate) fn record_defaults() -> RecordArgs {
-    match Cli::parse_from(["connmon", "record"]).command {
-        Command::Record(args) => args,
-        other => unreachable!("not {other:?}: the line above asks for a recording"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod classification;
 mod file;
 mod recording;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,9 @@ use connmon_filter::{Filter, FilterError, Networks, ParseNetworkError};
 use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
 
 pub use classification::lists;
-pub use file::{File, FileError};
+pub use file::{DEFAULT, File, FileError};
 pub use recording::{Recording, max_age, max_bytes};
+pub use settings::{Origin, Setting};
 
 /// An option that cannot be.
 #[derive(Debug, thiserror::Error)]

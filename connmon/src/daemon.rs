@@ -1,14 +1,19 @@
 //! The event loop of a recording. Owns its clock and the shutdown.
 
 mod clock;
+mod metrics;
+mod notify;
 mod pipeline;
 mod progress;
+mod reload;
 mod retention;
 mod signals;
 mod sweeps;
 mod viewers;
 mod writing;
 
+use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
@@ -17,12 +22,16 @@ use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::config::Recording;
 use crate::indexer::{IndexError, Indexer};
+use crate::stderr::Stderr;
 use connmon_capture::bpf::{Capture, CaptureError};
 use connmon_capture::hosts::Hosts;
 use connmon_capture::inspector::ExecutableInspector;
 use connmon_capture::limits::LimitError;
 use connmon_capture::privileges::RightsError;
 use connmon_capture::{interfaces, privileges, surroundings};
+use connmon_live::update::ReloadNote;
+use connmon_live::web::ServeError;
+use connmon_live::web::metrics::Metrics;
 use connmon_record::frame::Frame;
 use connmon_record::segment::Packed;
 use connmon_system::priority;
@@ -30,9 +39,13 @@ use connmon_system::priority;
 use crate::resolve::{ResolveError, Resolver};
 use clock::Clock;
 use connmon_store::StoreError;
+use metrics::Board;
 pub use pipeline::Pipeline;
 use progress::Progress;
-use signals::Signals;
+use reload::Reloads;
+pub use reload::{Judgement, ReadAgain, Reloaded};
+pub use signals::RELOAD;
+use signals::{Request, Signals};
 use sweeps::Sweeps;
 pub use viewers::Viewers;
 use writing::{Writing, Written};
@@ -60,6 +73,7 @@ struct Host {
     hosts: Hosts,
     clock: Clock,
     sweeps: Sweeps,
+    reloads: Reloads,
 }
 
 /// Why a recording failed. What was committed before is safe.
@@ -88,6 +102,9 @@ pub enum RecordError {
     /// The capture file.
     #[error("the capture file {0} is incomplete, while the store is not: {1}")]
     File(String, std::io::Error),
+    /// Figures for monitoring.
+    #[error(transparent)]
+    Metrics(#[from] ServeError),
     /// Reverse DNS.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
@@ -97,7 +114,7 @@ pub enum RecordError {
 }
 
 /// Records until a signal or the end of the time, then sweeps a last time. `begun` is called when everything from now
-/// on is recorded. Once it has begun, a store that cannot be written does not end it.
+/// on is recorded, `read` when the configuration is to be read again. Once it has begun, a store that cannot be written does not end it.
 ///
 /// # Errors
 /// The kernel refuses, the store cannot be written at the start, or not even at the end; what was committed before is safe.
@@ -106,13 +123,15 @@ pub fn record(
     mut pipeline: Pipeline,
     (mut indexer, mut viewers): (Indexer, Viewers),
     begun: impl FnOnce(&str),
+    read: ReadAgain,
 ) -> Result<(), RecordError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on Ctrl-C ends the recording in order, also while the probes are still being attached.
     let mut signals = {
         let _guard = runtime.enter();
-        Signals::new()?
+        Signals::new(notify::is_service())?
     };
+    let metrics = settings.metrics.map(Metrics::bind).transpose()?;
     surroundings::notes().iter().for_each(|note| tracing::warn!("{note}"));
     let (mut backend, mut offset_ns, mut begin) = (String::new(), 0, None);
     let mut capture = Capture::begin(settings.backend, settings.options, |frame| {
@@ -133,7 +152,12 @@ pub fn record(
         }
         pipeline.feed(frame);
     })?;
-    let mut host = Host { hosts: Hosts::default(), clock: Clock::new(offset_ns), sweeps: Sweeps::default() };
+    let mut host = Host {
+        hosts: Hosts::default(),
+        clock: Clock::new(offset_ns),
+        sweeps: Sweeps::default(),
+        reloads: Reloads::new(read),
+    };
     read_hosts(settings, &mut host.hosts, &mut pipeline);
     sample_interfaces(&mut pipeline);
     pipeline.save_frames();
@@ -160,8 +184,16 @@ pub fn record(
     pipeline.resolver =
         settings.resolve.map(|server| Resolver::start(server, privileges::none)).transpose()?;
     begun(&backend);
+    if let Some(metrics) = metrics {
+        let board = Arc::new(Board::new(settings.db.clone(), host.clock.now()));
+        progress.note_to(board.clone());
+        let _ = writeln!(Stderr, "metrics at http://{}/metrics", metrics.address());
+        metrics.serve(privileges::none, board)?;
+    }
+    progress.begin();
     let parts = (&mut capture, &mut pipeline, &mut host);
     runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &mut inspector))?;
+    progress.end();
     let mut inspector = Some(inspector);
     let swept = capture.finish(|frame| {
         // The end is the last frame; until just before it, bytes count.
@@ -193,7 +225,7 @@ fn finish(runtime: &Runtime, signals: &mut Signals, writing: Writing) -> Result<
     writing.finish(|| {
         let signalled = runtime.block_on(async {
             tokio::select! {
-                () = signals.recv() => true,
+                request = signals.recv() => request == Request::End,
                 () = sleep(LOOK) => false,
             }
         });
@@ -218,6 +250,24 @@ fn consult(pipeline: &mut Pipeline, inspector: &mut ExecutableInspector) {
     inspector.take_results().into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
     let names = pipeline.resolver.as_ref().map(Resolver::answers);
     names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
+}
+
+/// What was read again is in force from here on; where it could not be read, what was before stays.
+fn reload(
+    read: Result<Reloaded, String>,
+    pipeline: &mut Pipeline,
+    writing: &Writing,
+    progress: &mut Progress,
+) {
+    let (judgement, note) = match read {
+        Ok(Reloaded { secrets, judgement, words }) => {
+            pipeline.redact(secrets);
+            (Some(judgement), ReloadNote { failed: false, words })
+        }
+        Err(words) => (None, ReloadNote { failed: true, words }),
+    };
+    progress.reloaded(&note);
+    writing.judge_by(judgement, note);
 }
 
 /// How long after a flush that took so long the next one is due.
@@ -263,15 +313,25 @@ async fn run(
     loop {
         tokio::select! {
             biased;
-            () = signals.recv() => return Ok(()),
+            request = signals.recv() => match request {
+                Request::End => return Ok(()),
+                Request::Reload => {
+                    progress.reloads();
+                    host.reloads.begin();
+                }
+            },
             () = until(end) => return Ok(()),
             () = std::future::ready(()), if more => {}
             guard = ring.readable() => guard?.clear_ready(),
             _ = tick.tick() => {}
             () = sleep(host.clock.to_next_step()) => {}
         }
+        if let Some(read) = host.reloads.take() {
+            reload(read, pipeline, writing, progress);
+        }
         if !writing.has_room() {
             // From here on the kernel's own buffers are what there is; what they cannot hold they count.
+            progress.is_full();
             if pipeline.pause(host.clock.now_ns()) {
                 tracing::warn!(
                     "the memory for what waits to be stored is used up: from here on events may be lost"

@@ -1,10 +1,13 @@
 //! From segments to rows: the only way by which rows come to be, while a recording goes on and whenever they are made again.
 
 use connmon_enrich::Enricher;
+use connmon_enrich::geo::Geo;
+use connmon_filter::ioc::Lists;
+use connmon_filter::rules::Rules;
 use connmon_record::frame::Start;
 use connmon_record::rows::Batch;
 use connmon_record::segment::{Packed, SegmentError};
-use connmon_record::{ConnectionId, display_safe};
+use connmon_record::{ConnectionId, HostLocation, display_safe};
 use connmon_store::{Debt, NewHit, StoreError, Writer};
 use connmon_track::{CheckpointError, Tracker};
 
@@ -179,6 +182,12 @@ impl Indexer {
     /// Connections met so far.
     pub fn connections(&self) -> i64 {
         self.tracker.connections()
+    }
+
+    /// Judges connections by something else from now on, and asks other databases.
+    pub fn judge_by(&mut self, (rules, lists): (Rules, Lists), (geo, location): (Geo, Option<HostLocation>)) {
+        self.enricher.replace(geo, location);
+        self.store.judge_by(rules, lists);
     }
 
     /// The store.

@@ -11,6 +11,8 @@ pub mod config;
 #[cfg(feature = "record")]
 pub mod daemon;
 pub mod indexer;
+pub mod journal;
+pub mod pager;
 #[cfg(feature = "record")]
 pub mod resolve;
 pub mod stderr;

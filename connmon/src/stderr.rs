@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::cli::When;
+
 /// Bytes that wait for the reader at most.
 const WAITING: usize = 64 << 10;
 /// What is written at once where a descriptor can only be asked whether it takes anything: a pipe takes so much whole (pipe(7)).
@@ -39,9 +41,28 @@ impl Write for Stderr {
     }
 }
 
-/// Whether to write in colours: only to a terminal, and not where `NO_COLOR` is set (no-color.org).
+/// What `--color` says.
+static COLOURS: OnceLock<When> = OnceLock::new();
+
+/// Takes what `--color` says.
+pub fn choose_colours(when: When) {
+    let _ = COLOURS.set(when);
+}
+
+/// Whether to write in colours to what is a terminal or not: unless told otherwise, not where `NO_COLOR` is set (no-color.org).
+pub fn colours(terminal: bool) -> bool {
+    match COLOURS.get() {
+        Some(When::Always) => true,
+        Some(When::Never) => false,
+        Some(When::Auto) | None => {
+            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
+}
+
+/// Whether standard error has colours.
 pub fn has_colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    colours(io::stderr().is_terminal())
 }
 
 /// Shows what the next call replaces; nothing while the reader has not taken what came before.

@@ -9,6 +9,7 @@ mod cargo;
 mod coverage;
 mod data;
 mod demo;
+mod dist;
 mod e2e;
 mod linker;
 mod npm;
@@ -62,6 +63,8 @@ enum Command {
     Tidy,
     /// Generate the data embedded in connmon
     Data,
+    /// Make what is handed out: a .deb, a tarball, an SBOM and their digests, in target/dist
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Coverage(args) => coverage::run(&args),
         Command::Tidy => tidy::run(),
         Command::Data => data::run(),
+        Command::Dist(args) => dist::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

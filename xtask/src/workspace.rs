@@ -34,6 +34,11 @@ pub fn browser_dir() -> PathBuf {
     root().join("target/browser")
 }
 
+/// What is handed out.
+pub fn dist_dir() -> PathBuf {
+    root().join("target/dist")
+}
+
 /// Kernels, guests and logs of `cargo xtask vm`.
 pub fn vm_dir() -> PathBuf {
     root().join("target/vm")

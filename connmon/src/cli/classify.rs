@@ -32,7 +32,7 @@ Examples:
   connmon ioc --db a.db --ioc feed.csv --keep && connmon audit --db a.db --filter 'ioc:feed.csv'";
 
 /// What connections are compared with.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct ClassificationArgs {
     /// Warn of connections that match this list of indicators, and store the hits; repeatable
     #[arg(long, value_name = "FILE")]

@@ -11,7 +11,7 @@ use super::TextFormat;
 pub const DEFAULT_GEO_DIR: &str = "/var/lib/connmon/geo";
 
 /// Which databases are asked.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Databases {
     /// Look in this geo database first: .mmdb, or a file made by `connmon geo import`; repeatable, the first database that
     /// knows a field provides it
@@ -23,7 +23,7 @@ pub struct Databases {
 }
 
 /// Where places come from.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct GeoArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]

@@ -44,6 +44,7 @@ fn screen(updates: &Updates, filter: Filter, args: &cli::Live) -> Result<Outcome
         cell: Duration::try_from_secs_f64(args.time_unit).unwrap_or(Duration::from_secs(1)),
         width: args.width,
         filter,
+        color: crate::stderr::colours(true),
         ascii: args.ascii,
         keep: args.keep,
         stop: stopped()?,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod baseline;
+mod config;
 mod db;
 mod dns;
 mod doctor;
@@ -13,9 +14,12 @@ mod live;
 mod man;
 #[cfg(feature = "record")]
 mod record;
+#[cfg(feature = "record")]
+mod reload;
 mod replay;
 mod report;
 mod serve;
+mod service;
 mod settle;
 mod show;
 mod verify;
@@ -125,6 +129,18 @@ pub enum CommandError {
         "a recorder answers at {0} already; remove the options after `--`, or name another store with --db"
     )]
     RecordsAlready(String),
+    /// The service cannot be installed, or removed.
+    #[error(transparent)]
+    Service(#[from] service::ServiceError),
+    /// A recorder that says nothing.
+    #[error("the recorder at {0} does not answer: it may be another version, or be stopped")]
+    NoReload(String),
+    /// A recorder that may not be asked.
+    #[error("the recorder, process {0}, cannot be asked: {1}; try it as root")]
+    Signal(i32, io::Error),
+    /// A configuration that the recorder cannot use.
+    #[error("{0}; the recorder goes on with the configuration that it has")]
+    NotReloaded(String),
     /// A store that would be added to by looking.
     #[error(
         "nobody records into {0}; `--record` adds a recording to what is in it, `connmon report` shows what is"
@@ -136,9 +152,6 @@ pub enum CommandError {
     /// It was asked, and the answer was no.
     #[error("nothing was done")]
     Declined,
-    /// Not enough rights.
-    #[error("recording needs root: the kernel lets only root load its probes; try `sudo connmon record …`")]
-    NotRoot,
 }
 
 impl CommandError {
@@ -166,7 +179,9 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         #[cfg(feature = "record")]
         Command::Record(args) => record::run(args),
         #[cfg(not(feature = "record"))]
-        Command::Record(_) => Err(CommandError::NoRecorder),
+        Command::Record(_) | Command::Reload(_) => Err(CommandError::NoRecorder),
+        #[cfg(feature = "record")]
+        Command::Reload(args) => reload::run(&args),
         Command::Replay(args) => replay::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Export(args) => export::run(args),
@@ -182,6 +197,8 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Geo(args) => geo::run(args),
         Command::Db(args) => db::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Config(args) => config::run(args),
+        Command::Service(args) => service::run(args),
         Command::Completions { shell } => {
             crate::cli::write_completions(shell, &mut io::stdout())?;
             Ok(Outcome::Done)
@@ -226,10 +243,9 @@ fn stdout() -> BufWriter<io::StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
-/// Columns of the terminal that standard output is, or a customary number of them.
+/// Columns of the terminal, or a customary number of them.
 fn terminal_width() -> usize {
-    let size = terminal_size::terminal_size_of(io::stdout());
-    size.map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
+    crate::pager::columns().map_or(100, |columns| columns.max(40))
 }
 
 /// Said where a filter or an interval leaves nothing.

@@ -1,47 +1,101 @@
 //! `connmon record`
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::{CommandError, Outcome, report, settle, terminal_width};
 use crate::cli;
 use crate::clock::now;
-use crate::config::{self, Recording};
-use crate::daemon::{self, Pipeline, RecordError, Viewers};
+use crate::config::{self, Recording, Setting};
+use crate::daemon::{self, Judgement, Pipeline, ReadAgain, RecordError, Reloaded, Viewers};
 use crate::indexer::Indexer;
 use crate::stderr::Stderr;
 use connmon_analysis::Completeness;
-use connmon_analysis::format::duration;
+use connmon_analysis::format::{count, duration};
 use connmon_capture::{limits, privileges};
 use connmon_enrich::Enricher;
+use connmon_filter::Filter;
+use connmon_filter::ioc::Lists;
+use connmon_filter::rules::Rules;
 use connmon_live::broadcaster::Socket;
 use connmon_record::frame::file;
+use connmon_record::secrets::Secrets;
 use connmon_render::export::completeness::write_words;
 use connmon_store::{Policy, Writer};
 use connmon_system::files;
+
+/// Options that take effect when the configuration is read again. Sections do as well.
+const RELOADED: [&str; 4] = ["ioc", "geo-db", "geo-dir", "location"];
+
+/// What a recording is told: by the command line, the configuration and the lists.
+struct Sources {
+    settings: Recording,
+    /// The options with their values.
+    said: Vec<Setting>,
+    filter: Filter,
+    rules: Rules,
+    secrets: Secrets,
+    /// Connections that are not pruned.
+    keep: Vec<Filter>,
+    lists: Lists,
+}
+
+impl Sources {
+    /// What was typed, and what is in the files now.
+    fn read(mut args: cli::RecordArgs) -> Result<Self, CommandError> {
+        let now = now();
+        let file = config::File::load(args.config.as_deref(), now)?;
+        let said = file.settings(args.clone());
+        file.fill(&mut args);
+        let filter = config::filter(&args.choice, now)?;
+        let lists = super::ioc::read(&args.classification.ioc, false)?;
+        let config::File { rules, secrets, keep, .. } = file;
+        Ok(Self { settings: Recording::try_from(args)?, said, filter, rules, secrets, keep, lists })
+    }
+}
+
+/// Reads everything again that was `typed` or is in files, of a recording that began with what was `said`.
+fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandError> {
+    let Sources { settings, said: now, rules, secrets, lists, .. } = Sources::read(typed.clone())?;
+    let geo = super::geo::open_databases(&settings.places)?;
+    let value = |of: &[Setting], name: &str| {
+        of.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone())
+    };
+    let needs_restart = |setting: &&Setting| {
+        let is_option = !setting.name.contains('.') && !RELOADED.contains(&setting.name.as_str());
+        is_option && value(&now, &setting.name).as_ref() != Some(&setting.value)
+    };
+    let restart: Vec<&str> = said.iter().filter(needs_restart).map(|setting| setting.name.as_str()).collect();
+    let number = |n: usize, one, many| count(n as u64, one, many);
+    let mut words = format!(
+        "the configuration was read again: {}, {}, {}",
+        number(rules.iter().count(), "rule", "rules"),
+        number(lists.abouts().len(), "list of indicators", "lists of indicators"),
+        number(geo.databases().len(), "geo database", "geo databases"),
+    );
+    if !restart.is_empty() {
+        words.push_str("; a restart is needed for ");
+        words.push_str(&restart.join(", "));
+    }
+    let location = settings.places.location;
+    Ok(Reloaded { secrets, judgement: Judgement { rules, lists, geo, location }, words })
+}
 
 /// Records, and makes a report if one is wanted.
 ///
 /// # Errors
 /// Not root, a refused program, an unwritable store, and so on.
-pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
-    let now = now();
-    let file = config::File::load(args.config.as_deref(), now)?;
-    file.fill(&mut args);
-    let filter = config::filter(&args.choice, now)?;
-    let lists = super::ioc::read(&args.classification.ioc, false)?;
-    let settings = Recording::try_from(args)?;
-    // SAFETY: only returns a number.
-    if unsafe { libc::geteuid() } != 0 {
-        return Err(CommandError::NotRoot);
-    }
+pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
+    let typed = args.clone();
+    let Sources { settings, said, filter, rules, secrets, keep, lists } = Sources::read(args)?;
     privileges::check().map_err(RecordError::from)?;
     limits::check().map_err(RecordError::from)?;
     let geo = super::geo::open_databases(&settings.places)?;
     settings.make_folder()?;
-    let retention = Policy { max_age: settings.max_age, max_bytes: settings.max_bytes, keep: file.keep };
+    let retention = Policy { max_age: settings.max_age, max_bytes: settings.max_bytes, keep };
     let store = Writer::open(&settings.db)?
         .with_recording_filter(filter)
-        .with_classifier(file.rules, lists)
+        .with_classifier(rules, lists)
         .with_retention(retention);
     let capture = match &settings.capture {
         Some(path) => {
@@ -59,7 +113,7 @@ pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
             return Err(failed(std::io::Error::other("the capture is written to that file; name another")));
         }
     }
-    let mut pipeline = Pipeline::default().redacting(file.secrets);
+    let mut pipeline = Pipeline::default().redacting(secrets);
     if let Some((name, writer)) = capture {
         pipeline = pipeline.capturing(name, writer);
     }
@@ -73,13 +127,15 @@ pub fn run(mut args: cli::RecordArgs) -> Result<Outcome, CommandError> {
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }
     }
-    daemon::record(&settings, pipeline, (indexer, viewers), |backend| {
+    let read: ReadAgain = Arc::new(move || again(&typed, &said).map_err(|error| error.to_string()));
+    let begun = |backend: &str| {
         let until = settings.length.map_or("until Ctrl-C".to_owned(), |length| {
             format!("for {}", duration(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
         });
         let _ =
             writeln!(Stderr, "recording into {} with the {backend} backend, {until}", settings.db.display());
-    })?;
+    };
+    daemon::record(&settings, pipeline, (indexer, viewers), begun, read)?;
     let store = settle::open(&settings.db)?;
     if let Some((_, completeness)) = Completeness::of_last(&store.runs()?)
         && !completeness.is_complete()

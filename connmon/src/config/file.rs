@@ -1,6 +1,7 @@
 //! The configuration file: options of a recording, and rules that label connections.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,8 @@ pub struct File {
     /// Connections that match one of these are not pruned.
     pub keep: Vec<Filter>,
     record: Record,
+    /// As it is written.
+    pub(super) text: String,
 }
 
 /// The options of a recording, as they are written.
@@ -83,13 +86,14 @@ struct Record {
     udp_idle: Option<Spanned<String>>,
     no_wire: Option<bool>,
     no_names: Option<bool>,
+    metrics: Option<Spanned<String>>,
     rule: Vec<RawRule>,
     redact: RawRedact,
     retention: RawRetention,
 }
 
 /// The options, for suggestions.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 17] = [
     "db",
     "backend",
     "filter",
@@ -103,6 +107,7 @@ const OPTIONS: [&str; 16] = [
     "udp-idle",
     "no-wire",
     "no-names",
+    "metrics",
     "rule",
     "redact",
     "retention",
@@ -219,7 +224,14 @@ impl File {
         for path in [&mut record.db, &mut record.geo_dir].into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        Ok(Self { path: Some(name.to_owned()), rules: Rules::new(rules), secrets, keep, record })
+        Ok(Self {
+            path: Some(name.to_owned()),
+            rules: Rules::new(rules),
+            secrets,
+            keep,
+            record,
+            text: text.to_owned(),
+        })
     }
 
     /// Puts what it says where the command line of a recording says nothing.
@@ -235,6 +247,7 @@ impl File {
         let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
         args.max_age = args.max_age.take().or_else(|| text(&retention.max_age));
         args.max_size = args.max_size.take().or_else(|| text(&retention.max_size));
+        args.metrics = args.metrics.or_else(|| record.metrics.as_ref()?.get_ref().parse().ok());
         args.no_wire = args.no_wire.or(record.no_wire);
         args.no_names = args.no_names.or(record.no_names);
         args.backend = args.backend.or_else(|| match record.backend.as_ref()?.get_ref().as_str() {
@@ -333,6 +346,11 @@ impl Reader<'_> {
         }
         if let Some(size) = &record.retention.max_size {
             max_bytes(size.get_ref()).map_err(|error| self.wrong(size.span(), error.to_string()))?;
+        }
+        if let Some(address) = &record.metrics {
+            address.get_ref().parse::<SocketAddr>().map_err(|_| {
+                self.wrong(address.span(), "write an address and a port, as in \"127.0.0.1:9478\"")
+            })?;
         }
         let usual = CaptureOptions::default();
         let ring = record.ring_bytes.as_ref();

@@ -33,6 +33,8 @@ pub struct Recording {
     pub options: CaptureOptions,
     /// Where places come from.
     pub places: GeoConfig,
+    /// Where figures about the recorder are offered, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// Whom reverse DNS is asked of; `None` if nobody is, and within it the servers of this host.
     pub resolve: Option<Option<SocketAddr>>,
 }
@@ -67,6 +69,7 @@ impl TryFrom<cli::RecordArgs> for Recording {
                 probe_log: args.probe_log,
                 blind: args.blind,
             },
+            metrics: args.metrics,
             places: args.places.try_into()?,
             resolve: args
                 .resolve

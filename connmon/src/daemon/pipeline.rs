@@ -43,6 +43,11 @@ impl Pipeline {
         Self { secrets, ..self }
     }
 
+    /// Redacts this from command lines from now on, besides what is redacted anyway.
+    pub(super) fn redact(&mut self, secrets: Secrets) {
+        self.secrets = secrets;
+    }
+
     /// The same, and the raw frames go into a file.
     #[must_use]
     pub fn capturing(self, path: String, writer: CaptureWriter) -> Self {

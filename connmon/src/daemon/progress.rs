@@ -1,14 +1,19 @@
-//! The line on stderr while recording.
+//! The line on stderr while recording, or what a service manager shows of it.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
+use super::metrics::{Board, Recorded};
+use super::notify::Notifier;
 use super::writing::{Writing, Written};
 use crate::stderr::{self, Stderr};
 use connmon_analysis::format::{bytes, count, grouped};
+use connmon_live::update::ReloadNote;
+use connmon_record::display_safe;
 
-/// Without a terminal, a line this often.
+/// Without a terminal and a service manager, a line this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What waits for the store is told from so many bytes on: less is a batch on its way.
@@ -17,6 +22,9 @@ const WORTH_TELLING: usize = 1 << 20;
 /// Sums for the progress line and the final summary.
 pub struct Progress {
     terminal: bool,
+    manager: Option<Notifier>,
+    board: Option<Arc<Board>>,
+    full: bool,
     shown: Instant,
     written: Written,
     /// Bytes of memory that wait for the store.
@@ -27,6 +35,9 @@ impl Progress {
     pub(super) fn new() -> Self {
         Self {
             terminal: std::io::stderr().is_terminal(),
+            manager: Notifier::of_environment(),
+            board: None,
+            full: false,
             shown: Instant::now(),
             written: Written::default(),
             waiting: 0,
@@ -45,8 +56,63 @@ impl Progress {
         self.waiting = 0;
     }
 
+    /// Figures for monitoring are noted here from now on.
+    pub(super) fn note_to(&mut self, board: Arc<Board>) {
+        self.board = Some(board);
+    }
+
+    /// The memory for what waits is used up, until [`Self::show`] is told of it no more.
+    pub(super) fn is_full(&mut self) {
+        self.full = true;
+    }
+
+    /// Everything is recorded from now on.
+    pub(super) fn begin(&self) {
+        self.manager.iter().for_each(Notifier::ready);
+    }
+
+    /// The configuration is being read again.
+    pub(super) fn reloads(&self) {
+        self.manager.iter().for_each(Notifier::reloading);
+    }
+
+    /// It has been, or not.
+    pub(super) fn reloaded(&self, note: &ReloadNote) {
+        let words = display_safe(&note.words);
+        if note.failed {
+            tracing::warn!(
+                "the configuration could not be read again, and the one before stays in force: {words}"
+            );
+        } else {
+            let _ = writeln!(Stderr, "{words}");
+        }
+        self.begin();
+    }
+
+    /// The recording ends in order.
+    pub(super) fn end(&self) {
+        self.manager.iter().for_each(Notifier::stopping);
+    }
+
     pub(super) fn show(&mut self, pipeline: &Pipeline) {
-        if self.terminal {
+        let full = std::mem::take(&mut self.full);
+        if let Some(board) = &self.board {
+            let written = &self.written;
+            board.note(Recorded {
+                connections: written.connections,
+                events: pipeline.frames(),
+                tx_bytes: written.tx_bytes,
+                rx_bytes: written.rx_bytes,
+                losses: written.completeness.clone(),
+                left_out: written.left_out,
+                waiting: self.waiting as u64,
+                full,
+            });
+        }
+        if let Some(mut manager) = self.manager.take() {
+            manager.goes_on(|| self.line(pipeline));
+            self.manager = Some(manager);
+        } else if self.terminal {
             stderr::refresh(&format!("\r\x1b[K{}", self.line(pipeline)));
         } else if self.shown.elapsed() >= LOG_INTERVAL {
             let _ = writeln!(Stderr, "{}", self.line(pipeline));

@@ -1,4 +1,4 @@
-//! Signals: what ends a recording in order, and what must not end it.
+//! Signals: what ends a recording in order, what has it read its configuration again, and what must not end it.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,40 +11,62 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const ENDING: [i32; 6] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGPWR, libc::SIGXCPU];
 /// Would kill a program that has no use for them. A file that grows beyond its limit is an error of writing.
-const IGNORED: [i32; 7] =
-    [libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGXFSZ];
+const IGNORED: [i32; 6] =
+    [libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGXFSZ];
 
-/// What ends a recording. Afterwards the same signals end the program, as they do any other.
-pub(super) struct Signals(Vec<(i32, Signal)>);
+/// Has the configuration read again, whoever started the recording: `connmon reload` sends it.
+pub const RELOAD: i32 = libc::SIGUSR1;
+
+/// What a signal wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// That the recording ends in order.
+    End,
+    /// That the configuration is read again.
+    Reload,
+}
+
+/// What signals want of a recording. Afterwards the same signals end the program, as they do any other.
+pub(super) struct Signals(Vec<(i32, Request, Signal)>);
 
 impl Signals {
-    /// From here on these signals end the recording in order. To be called within a runtime.
-    pub(super) fn new() -> io::Result<Self> {
+    /// From here on these signals are requests to the recording. SIGHUP says that a terminal has gone, but to a service that its
+    /// configuration has changed. To be called within a runtime.
+    pub(super) fn new(service: bool) -> io::Result<Self> {
         for number in IGNORED {
             // SAFETY: no handler, so nothing of ours runs within a signal.
             unsafe { libc::signal(number, libc::SIG_IGN) };
         }
-        let wanted = ENDING.into_iter().filter(|number| *number != libc::SIGHUP || !is_ignored(*number));
-        let each = wanted.map(|number| Ok((number, signal(SignalKind::from_raw(number))?)));
+        let ending =
+            ENDING.into_iter().filter(|number| *number != libc::SIGHUP || service || !is_ignored(*number));
+        let request = |number| match number {
+            libc::SIGHUP if service => Request::Reload,
+            _ => Request::End,
+        };
+        let wanted = ending.map(|number| (number, request(number))).chain([(RELOAD, Request::Reload)]);
+        let each =
+            wanted.map(|(number, request)| Ok((number, request, signal(SignalKind::from_raw(number))?)));
         each.collect::<io::Result<_>>().map(Self)
     }
 
     /// Waits for one of them.
-    pub(super) async fn recv(&mut self) {
+    pub(super) async fn recv(&mut self) -> Request {
         poll_fn(|context| {
-            let mut came = false;
-            for (_, signal) in &mut self.0 {
-                came |= signal.poll_recv(context).is_ready();
+            let mut came = None;
+            for (_, request, signal) in &mut self.0 {
+                if signal.poll_recv(context).is_ready() && came != Some(Request::End) {
+                    came = Some(*request);
+                }
             }
-            if came { Poll::Ready(()) } else { Poll::Pending }
+            came.map_or(Poll::Pending, Poll::Ready)
         })
-        .await;
+        .await
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        for (number, _) in &self.0 {
+        for (number, ..) in &self.0 {
             // SAFETY: no handler, so nothing of ours runs within a signal.
             unsafe { libc::signal(*number, libc::SIG_DFL) };
         }
@@ -73,7 +95,7 @@ mod tests {
     fn signals_end_the_program_again_when_the_recording_is_over() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _guard = runtime.enter();
-        let signals = Signals::new().unwrap();
+        let signals = Signals::new(false).unwrap();
         assert_ne!(action(libc::SIGTERM), Some(libc::SIG_DFL));
         drop(signals);
         assert_eq!(action(libc::SIGTERM), Some(libc::SIG_DFL));

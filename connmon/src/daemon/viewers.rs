@@ -3,6 +3,7 @@
 use connmon_capture::privileges;
 use connmon_live::Update;
 use connmon_live::broadcaster::{Broadcaster, Socket};
+use connmon_live::update::ReloadNote;
 use connmon_record::Timestamp;
 use connmon_record::rows::Batch;
 use connmon_store::Writer;
@@ -17,6 +18,7 @@ pub struct Viewers {
     broadcaster: Option<Broadcaster>,
     /// When they were last told of the recording as a whole.
     about: Timestamp,
+    reload: Option<ReloadNote>,
 }
 
 impl Viewers {
@@ -43,6 +45,11 @@ impl Viewers {
         }
     }
 
+    /// With the next batch they are told that the configuration was read again, or could not be.
+    pub(super) fn note_reload(&mut self, note: ReloadNote) {
+        self.reload = Some(note);
+    }
+
     /// Tells of what was just written into `store`. What cannot be read back, they are told later.
     pub(super) fn tell(&mut self, store: &mut Writer, batch: Batch) {
         let verdicts = store.take_verdicts();
@@ -52,6 +59,7 @@ impl Viewers {
         if about.is_some() {
             self.about = batch.time;
         }
-        broadcaster.publish(Update::from_batch(batch, verdicts, about));
+        let reload = self.reload.take();
+        broadcaster.publish(Update { reload, ..Update::from_batch(batch, verdicts, about) });
     }
 }

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Viewers;
 use super::retention::Retention;
+use super::{Judgement, Viewers};
 use crate::indexer::{IndexError, Indexer};
 use connmon_analysis::format::bytes;
 use connmon_capture::privileges;
+use connmon_live::update::ReloadNote;
 use connmon_record::frame::Start;
 use connmon_record::rows::Batch;
 use connmon_record::segment::{Columns, Packed, Span};
@@ -91,6 +92,8 @@ struct WritingState {
     urgency: OnceLock<Option<Urgency>>,
     /// Whoever waits for the end has lost patience.
     give_up: AtomicBool,
+    /// The configuration that was read again.
+    reload: Mutex<Option<(Option<Judgement>, ReloadNote)>>,
 }
 
 impl WritingState {
@@ -142,6 +145,14 @@ impl Writing {
         // The thread ends only with us, or after it was told to give up.
         let _ = self.jobs.send(Job { columns, span });
         self.state.hurry();
+    }
+
+    /// What judges connections from the next rows on, unless it could not be read, and what viewers are told of that.
+    pub(super) fn judge_by(&self, judgement: Option<Judgement>, note: ReloadNote) {
+        let mut reload = self.state.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that waits is not lost to a later one that failed.
+        let judgement = judgement.or(reload.take().and_then(|(waiting, _)| waiting));
+        *reload = Some((judgement, note));
     }
 
     /// Whether everything has been sealed.
@@ -225,6 +236,7 @@ impl Thread {
         let mut over = false;
         loop {
             over |= self.receive(jobs, over);
+            self.reload();
             let began = Instant::now();
             let result = self.seal().and_then(|()| self.make_rows(over));
             match result {
@@ -249,6 +261,15 @@ impl Thread {
                 }
             }
         }
+    }
+
+    fn reload(&mut self) {
+        let reload = self.state.reload.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((judgement, note)) = reload else { return };
+        if let Some(Judgement { rules, lists, geo, location }) = judgement {
+            self.indexer.judge_by((rules, lists), (geo, location));
+        }
+        self.viewers.note_reload(note);
     }
 
     fn has_work(&self) -> bool {

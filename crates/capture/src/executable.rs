@@ -133,8 +133,12 @@ fn by_path(subject: &Subject, why: &str) -> Result<(File, bool), String> {
     let mut quickly = File::options();
     quickly.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     let Some(noted) = &subject.file else { return Err(format!("{why}, and its executable was never seen")) };
-    let file = quickly.open(subject.exe.raw()).ok();
-    let likeness = file.as_ref().map(|file| compare(file, noted, process(std::process::id())));
+    let (root, sees) = match namespaces::sees_host() {
+        Some(other) => (format!("/proc/{other}/root"), other),
+        None => (String::new(), std::process::id()),
+    };
+    let file = quickly.open(format!("{root}{}", subject.exe.raw())).ok();
+    let likeness = file.as_ref().map(|file| compare(file, noted, process(sees)));
     match (file, likeness) {
         (Some(file), Some(Ok(Likeness::Same))) => Ok((file, false)),
         (_, Some(Ok(Likeness::Changed))) => Err(format!("{why}, and its executable has been changed since")),

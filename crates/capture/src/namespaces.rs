@@ -19,6 +19,17 @@ pub fn is_nested() -> bool {
     })
 }
 
+/// Who sees the files of the host, if this program has mounts of its own, as a service or a container has: the process that started it
+/// or, when that has ended, the first one.
+pub fn sees_host() -> Option<u32> {
+    // SAFETY: only returns a number.
+    let parent =
+        u32::try_from(unsafe { libc::getppid() }).ok().filter(|parent| *parent != 0 && !is_nested())?;
+    let mounts = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    let (theirs, own) = (mounts(&parent.to_string())?, mounts("self")?);
+    (theirs != own).then_some(parent)
+}
+
 /// What CLOCK_BOOTTIME shows here less what it shows in the first time namespace, nanoseconds.
 pub fn boot_time_shift_ns() -> i64 {
     static SHIFT: OnceLock<i64> = OnceLock::new();

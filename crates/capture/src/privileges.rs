@@ -27,6 +27,11 @@ pub enum RightsError {
         "recording needs root of the host, and this is root of a user namespace only, as in an unprivileged container"
     )]
     Namespace,
+    /// Neither root, nor the capabilities that do instead.
+    #[error(
+        "recording needs root, or the capabilities {0}: the kernel lets nobody else load probes; try `sudo connmon record …`"
+    )]
+    NotRoot(String),
     /// Capabilities are missing.
     #[error(
         "recording needs the capabilities {0}, which this root lacks: if this is a container, allow it to have them"
@@ -50,7 +55,12 @@ pub fn check() -> Result<(), RightsError> {
     if lacking.is_empty() || held.contains(&Capability::CAP_SYS_ADMIN) {
         return Ok(());
     }
-    Err(RightsError::Capabilities(lacking.join(", ")))
+    let lacking = lacking.join(", ");
+    // SAFETY: only returns a number.
+    match unsafe { libc::geteuid() } {
+        0 => Err(RightsError::Capabilities(lacking)),
+        _ => Err(RightsError::NotRoot(lacking)),
+    }
 }
 
 /// Gives up for good what the recording does not need once its probes are attached, also for programs that might be started. To be

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use connmon_record::rows::Batch;
-use connmon_record::{HostLocation, Location};
+use connmon_record::{GeoDatabase, HostLocation, Location};
 use geo::{Answer, Geo};
 
 /// Addresses of which the answer is remembered.
@@ -25,6 +25,9 @@ pub struct Enricher {
     configured: Option<HostLocation>,
     /// Where this host stands has been told in this recording.
     located: bool,
+    /// Databases that were asked before, and whether the recording is still to be told of those that are now.
+    former: Vec<GeoDatabase>,
+    changed: bool,
 }
 
 /// What is stored of an address.
@@ -37,13 +40,41 @@ struct StoredLocation {
 impl Enricher {
     /// With these databases; the host stands where it is `configured` to, else where its own public address is.
     pub fn new(geo: Geo, configured: Option<HostLocation>) -> Self {
-        Self { geo, known: HashMap::new(), sources: HashMap::new(), configured, located: false }
+        Self {
+            geo,
+            known: HashMap::new(),
+            sources: HashMap::new(),
+            configured,
+            located: false,
+            former: Vec::new(),
+            changed: false,
+        }
+    }
+
+    /// Asks other databases from now on. The recording names those that were asked before as well.
+    pub fn replace(&mut self, geo: Geo, configured: Option<HostLocation>) {
+        let before = std::mem::replace(&mut self.geo, geo).about();
+        self.former.extend(before);
+        self.known.clear();
+        self.sources.clear();
+        if self.configured != configured {
+            (self.configured, self.located) = (configured, false);
+        }
+        self.changed = true;
     }
 
     /// Adds what is known of each remote address, each of which is looked up once, and of this host's place.
     pub fn complete(&mut self, batch: &mut Batch) {
         if batch.start.is_some() {
+            self.former.clear();
+        }
+        if batch.start.is_some() || self.changed {
             batch.geo = self.geo.about();
+            self.former.retain(|database| !batch.geo.contains(database));
+            batch.geo.extend(self.former.iter().cloned());
+            self.changed = false;
+        }
+        if batch.start.is_some() || !self.located {
             batch.location.clone_from(&self.configured);
             self.located = batch.location.is_some();
         }

@@ -133,3 +133,28 @@ fn places_go_through_the_store_into_the_export() {
     assert_eq!((lines.len(), &lines[0], &lines[3]), (6, &city, &city));
     assert_eq!(runs[1].location.as_ref().map(|home| home.country_only), Some(true));
 }
+
+#[test]
+fn databases_that_take_the_place_of_others_are_named_beside_them() {
+    let (_folder, cities) = geo();
+    let mut enricher = Enricher::new(Geo::embedded(), None);
+    enricher.complete(&mut Batch { start: Some(start(0)), ..Batch::default() });
+    let at = Coordinates::new(53.5, 10.0).unwrap();
+    let rack = HostLocation { label: "rack".into(), at, source: "given".into(), country_only: false };
+    enricher.replace(cities, Some(rack.clone()));
+    let mut batch = Batch::default();
+    enricher.complete(&mut batch);
+    assert_eq!(
+        (batch.geo.len(), &batch.geo[0].name[..]),
+        (2, "cities"),
+        "what was built in is asked as well"
+    );
+    assert_eq!(batch.location, Some(rack));
+    let mut later = Batch::default();
+    enricher.complete(&mut later);
+    assert!(later.geo.is_empty() && later.location.is_none(), "told once");
+    enricher.replace(Geo::embedded(), None);
+    let mut batch = Batch::default();
+    enricher.complete(&mut batch);
+    assert!(batch.geo.iter().any(|database| database.name == "cities"), "{:?}", batch.geo);
+}

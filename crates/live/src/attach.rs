@@ -24,6 +24,9 @@ pub enum AttachError {
     /// Not allowed.
     #[error("{0} can be read only by root and members of the group `connmon`")]
     NotAllowed(PathBuf),
+    /// It is in another PID namespace.
+    #[error("the recorder at {0} is in a PID namespace that cannot be seen from here")]
+    Unseen(PathBuf),
     /// The recorder has gone.
     #[error("the recorder has stopped")]
     Gone,
@@ -45,10 +48,7 @@ pub type Updates = Receiver<Result<Update, AttachError>>;
 /// # Errors
 /// There is no recorder, or it does not let this user look.
 pub fn connect(socket: &Path) -> Result<Updates, AttachError> {
-    let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => AttachError::NotAllowed(socket.into()),
-        _ => AttachError::NoRecorder(socket.into(), error),
-    })?;
+    let stream = dial(socket)?;
     let (sender, receiver) = sync_channel(WAITING);
     let name = socket.to_path_buf();
     std::thread::spawn(move || {
@@ -69,6 +69,24 @@ pub fn connect(socket: &Path) -> Result<Updates, AttachError> {
         }
     });
     Ok(receiver)
+}
+
+/// The process that offers a socket.
+///
+/// # Errors
+/// There is none, or it cannot be seen from here.
+pub fn recorder_at(socket: &Path) -> Result<i32, AttachError> {
+    match super::peer::listening_process(&dial(socket)?) {
+        Some(pid) if pid > 0 => Ok(pid),
+        _ => Err(AttachError::Unseen(socket.into())),
+    }
+}
+
+fn dial(socket: &Path) -> Result<UnixStream, AttachError> {
+    UnixStream::connect(socket).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => AttachError::NotAllowed(socket.into()),
+        _ => AttachError::NoRecorder(socket.into(), error),
+    })
 }
 
 fn next(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Update, AttachError> {

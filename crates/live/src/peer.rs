@@ -1,6 +1,7 @@
 //! Who may look: root, who records, and members of the group `connmon`.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 
 /// The group whose members may look.
 const GROUP: &str = "connmon";
@@ -41,6 +42,23 @@ fn groups(socket: BorrowedFd<'_>) -> Vec<u32> {
     };
     groups.truncate(if result == 0 { length as usize / size_of::<u32>() } else { 0 });
     groups
+}
+
+/// The process at the other end of a socket that was connected to: socket(7), SO_PEERCRED.
+pub(super) fn listening_process(stream: &UnixStream) -> Option<i32> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = libc::socklen_t::try_from(size_of_val(&peer)).unwrap_or(0);
+    // SAFETY: the buffer outlives the call and is as long as told.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    (result == 0).then_some(peer.pid)
 }
 
 #[cfg(test)]

@@ -70,6 +70,18 @@ pub struct Update {
     pub totals: LiveTotals,
     /// The recording ended in order.
     pub ended: bool,
+    /// The configuration was read again, or could not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<ReloadNote>,
+}
+
+/// What became of reading the configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadNote {
+    /// It could not be read, and the one before stays in force.
+    pub failed: bool,
+    /// What was read and what needs a restart; or why it could not be read.
+    pub words: String,
 }
 
 /// Which part of a snapshot.
@@ -162,6 +174,7 @@ impl Update {
         self.left_out.extend(later.left_out);
         self.listeners = later.listeners.or(self.listeners.take());
         self.ended = later.ended;
+        self.reload = later.reload.or(self.reload.take());
     }
 
     /// How much it tells, in rows.

@@ -74,8 +74,20 @@ impl Classifier {
         self.rules.is_empty() && self.lists.is_empty()
     }
 
+    /// Classifies by something else from now on. Connections that wait for a hash go on to wait.
+    pub(super) fn replace(&mut self, rules: Rules, lists: Lists) {
+        (self.rules, self.lists) = (rules, lists);
+    }
+
     /// Notes by what a recording classifies.
     pub(super) fn begin(&mut self, db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {
+        self.waiting.clear();
+        (self.pairs, self.forgot) = (0, false);
+        self.note(db, run, batch)
+    }
+
+    /// The same for a recording that goes on.
+    pub(super) fn note(&mut self, db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {
         labels::put_rules(db, run, self.rules.iter())?;
         self.list_ids.clear();
         for list in self.lists.abouts() {
@@ -83,8 +95,6 @@ impl Classifier {
             labels::put_checked(db, run, id, batch.time)?;
             self.list_ids.push(id);
         }
-        self.waiting.clear();
-        (self.pairs, self.forgot) = (0, false);
         Ok(())
     }
 

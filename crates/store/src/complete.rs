@@ -2,28 +2,20 @@
 //! and hits. Neighbours are read together, in one pass over each table; one that is alone is looked up. So it takes time and
 //! memory for those that are asked for, whatever else is in the store.
 
-use std::sync::Arc;
-
 use rusqlite::{CachedStatement, Connection as Database, Row};
 
 use super::columns::StoreColumns;
 use super::labels::Hits;
 use super::names::{name, observed};
 use super::processes::ProcessReader;
-use super::remotes::{Remote, RemoteReader};
+use super::reading::{Along, Reading, ends};
+use super::remotes::RemoteReader;
 use connmon_record::{Connection, STEP_NS, Step, Timestamp};
 
 /// Connections whose ids are not further apart are neighbours: to pass over what lies between costs less than to look up.
 const NEAR: i64 = 16;
 
-/// A connection that is being read, with the number of its run.
-pub(super) struct Reading {
-    pub(super) run: i64,
-    pub(super) remote: Arc<Remote>,
-    pub(super) connection: Connection,
-}
-
-/// Reads it.
+/// Reads it all.
 pub(super) struct Completer<'db> {
     pub(super) processes: ProcessReader<'db>,
     pub(super) remotes: RemoteReader<'db>,
@@ -164,23 +156,7 @@ impl<'db> Completer<'db> {
     }
 }
 
-/// The first and the last id.
-pub(super) fn ends(near: &[Reading]) -> [i64; 2] {
-    let id = |reading: Option<&Reading>| reading.map_or(0, |reading| reading.connection.id);
-    [id(near.first()), id(near.last())]
-}
-
-/// Connections in the order of their ids, met by rows in the same order.
-pub(super) struct Along<'a>(pub(super) &'a mut [Reading]);
-
 impl Along<'_> {
-    /// The connection of this id, if it is among them. Those before it are not met again.
-    pub(super) fn find(&mut self, id: i64) -> Option<&mut Connection> {
-        let before = self.0.iter().take_while(|reading| reading.connection.id < id).count();
-        self.0 = &mut std::mem::take(&mut self.0)[before..];
-        self.0.first_mut().map(|reading| &mut reading.connection).filter(|connection| connection.id == id)
-    }
-
     fn put_names(&mut self, id: Option<i64>, found: &mut Vec<(i64, connmon_record::Name)>) {
         if let Some(connection) = id.and_then(|id| self.find(id)) {
             found.sort_unstable_by_key(|(rowid, _)| *rowid);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::complete::{Along, Reading, ends};
 use super::names;
+use super::reading::{Along, Reading, ends};
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
 /// Writes the rules of a recording in place of those that it had.

@@ -21,6 +21,7 @@ mod place;
 mod processes;
 mod read;
 mod reader;
+mod reading;
 mod recording_filter;
 mod remotes;
 mod retention;

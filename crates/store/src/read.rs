@@ -7,15 +7,18 @@ use rusqlite::{Connection as Database, OptionalExtension, params_from_iter};
 
 use super::blocks::{self, IdRange, Wanted};
 use super::columns::StoreColumns;
-use super::complete::{Completer, Reading};
+use super::complete::Completer;
 use super::geo::json;
 use super::labels::{self, Hits};
+use super::reading::Reading;
 use super::{Store, StoreError, filter, runs};
 use connmon_filter::{Condition, Filter, KNOWN_END};
 use connmon_record::{Connection, Matching, Run, Timestamp};
 
 /// The number of the first parameter of a filter's condition.
 const FIRST: usize = 3;
+/// Connections that are read by one statement.
+const PIECE: usize = if cfg!(test) { 2 * AT_ONCE } else { 1024 * AT_ONCE };
 /// Connections that are read before what they have in other tables is.
 const AT_ONCE: usize = 1024;
 
@@ -43,21 +46,16 @@ impl Store {
         let error = |source| E::from(self.error(source));
         let condition = filter::condition(&self.db, filter, FIRST).map_err(error)?;
         let ranges = self.ranges(since, until, filter, &condition).map_err(error)?;
+        let mut ranges = ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]);
         // The ranges are in order, and so are the connections of each.
-        let (from, order) = match &ranges {
-            Some(_) => {
-                let ranges = FIRST + condition.values.len();
-                let within = "c.id BETWEEN range.value ->> 0 AND range.value ->> 1";
-                (format!("json_each(?{ranges}) range CROSS JOIN connection c ON {within}"), "")
-            }
-            None => ("connection c".to_owned(), "ORDER BY c.id"),
-        };
         let mut connections = self
             .db
             .prepare(&format!(
-                "SELECT c.* FROM {from}
+                "SELECT c.* FROM json_each(?{}) range
+                    CROSS JOIN connection c ON c.id BETWEEN range.value ->> 0 AND range.value ->> 1
                     WHERE (?1 IS NULL OR coalesce({KNOWN_END}, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
-                    AND {} {order}",
+                    AND {}",
+                FIRST + condition.values.len(),
                 condition.text
             ))
             .map_err(error)?;
@@ -65,29 +63,41 @@ impl Store {
             self.runs()?.into_iter().map(|run| (run.id, run.cut())).collect();
         let interval =
             [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
-        let ranges = ranges.map(|ranges| SqlValue::Text(json(&ranges)));
-        let values = params_from_iter(interval.into_iter().chain(filter::values(&condition)).chain(ranges));
         let columns = StoreColumns::of_statement(&connections).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
         let mut completer = Completer::new(&self.db, &hits, Some([since, until])).map_err(error)?;
-        let mut rows = connections.query(values).map_err(error)?;
         let mut some = Vec::with_capacity(AT_ONCE);
+        // While one statement goes on, SQLite cannot use its log anew, and that grows by all that is recorded meanwhile.
         loop {
-            while let Some(row) = rows.next().map_err(error)? {
-                let mut one = completer.begin(row, &columns).map_err(error)?;
-                one.connection.cut_off_at(ends.get(&one.run).copied().flatten());
-                some.push(one);
-                if some.len() == AT_ONCE {
-                    break;
+            let parameters = filter::values(&condition).chain([SqlValue::Text(json(&ranges))]);
+            let mut rows = connections
+                .query(params_from_iter(interval.iter().cloned().chain(parameters)))
+                .map_err(error)?;
+            let (mut count, mut last) = (0, i64::MAX);
+            while count < PIECE {
+                while let Some(row) = rows.next().map_err(error)? {
+                    let mut one = completer.begin(row, &columns).map_err(error)?;
+                    one.connection.cut_off_at(ends.get(&one.run).copied().flatten());
+                    some.push(one);
+                    if some.len() == AT_ONCE {
+                        break;
+                    }
+                }
+                let Some(newest) = some.last() else { break };
+                last = newest.connection.id;
+                count += some.len();
+                completer.complete(&mut some).map_err(error)?;
+                for Reading { run, connection, .. } in some.drain(..) {
+                    each(run, connection)?;
                 }
             }
-            if some.is_empty() {
+            if count < PIECE {
                 break;
             }
-            completer.complete(&mut some).map_err(error)?;
-            for Reading { run, connection, .. } in some.drain(..) {
-                each(run, connection)?;
-            }
+            ranges.retain_mut(|(first, end)| {
+                *first = (*first).max(last.saturating_add(1));
+                *first <= *end
+            });
         }
         Ok(self.is_as_it_was()?)
     }

@@ -68,6 +68,8 @@ pub struct Writer {
     filter: Filter,
     left_out: u64,
     classify: Classifier,
+    /// What classifies has changed, which the store does not say yet.
+    changed: bool,
     fresh: NewConnections,
     blocks: BlockWriter,
     news: Vec<NewHit>,
@@ -126,6 +128,7 @@ impl Writer {
             filter: Filter::default(),
             left_out: 0,
             classify: Classifier::default(),
+            changed: false,
             fresh: NewConnections::default(),
             blocks: BlockWriter::default(),
             news: Vec::new(),
@@ -154,6 +157,14 @@ impl Writer {
     #[must_use]
     pub fn with_retention(self, policy: Policy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// Connections are labelled by `rules` and compared with `lists` from the next batch on: each one when something of it changes.
+    pub fn judge_by(&mut self, rules: Rules, lists: Lists) {
+        self.classify.replace(rules, lists);
+        // Places of addresses may have changed with it: each is met as if for the first time.
+        self.endpoints.clear();
+        self.changed = true;
     }
 
     /// What was found to match indicators since the last call.
@@ -227,6 +238,8 @@ impl Writer {
             if !self.classify.is_idle() {
                 self.classify.begin(&transaction, self.run, batch)?;
             }
+        } else if self.changed {
+            self.classify.note(&transaction, self.run, batch)?;
         }
         let run = self.run;
         let mut verdicts = Classification::default();
@@ -317,6 +330,7 @@ impl Writer {
         for row in &batch.past_processes {
             self.living.remove(row);
         }
+        self.changed = false;
         self.left_out += verdicts.left_out.len() as u64;
         self.news.extend(news);
         self.verdicts.extend(verdicts);

@@ -91,7 +91,12 @@ pub fn path(path: &Path) -> Result<&str> {
 
 /// The truth of `traffic ARGS`, and what went wrong in words.
 pub fn traffic(args: &[&str]) -> Result<(Vec<Truth>, String)> {
-    let output = Command::new(traffic_program()?).args(args).stdin(Stdio::null()).output()?;
+    traffic_by(&traffic_program()?, args)
+}
+
+/// The same of a generator in another place.
+pub fn traffic_by(program: &Path, args: &[&str]) -> Result<(Vec<Truth>, String)> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     // A note is shown; everything else is a complaint.
     let (notes, complaints): (Vec<&str>, Vec<&str>) = stderr.lines().partition(|line| line.starts_with(NOTE));

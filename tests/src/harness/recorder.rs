@@ -55,8 +55,20 @@ pub struct Recorder {
 impl Recorder {
     /// Starts to record into `db` and waits until nothing can be missed any more.
     pub fn start(db: &Path, options: &[&str]) -> Result<Self> {
+        Self::start_by(&[path(&connmon_program()?)?], &[], db, options)
+    }
+
+    /// The same by a command that ends in a recorder, with more in its environment.
+    pub fn start_by(
+        begin: &[&str],
+        environment: &[(&str, String)],
+        db: &Path,
+        options: &[&str],
+    ) -> Result<Self> {
         let backend = std::env::var("CONNMON_BACKEND").unwrap_or_else(|_| "auto".into());
-        let mut command = Command::new(connmon_program()?);
+        let (program, before) = begin.split_first().context("no command")?;
+        let mut command = Command::new(program);
+        command.args(before).envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["record", "--db", path(db)?, "--backend", &backend]).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start connmon")?;
@@ -105,6 +117,17 @@ impl Recorder {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// The first line that begins so, once it has been said.
+    pub fn wait_for_line(&self, begin: &str) -> Result<String> {
+        self.wait_until_said(begin)?;
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(text
+            .lines()
+            .find(|line| line.starts_with(begin))
+            .context("not at the start of a line")?
+            .to_owned())
     }
 
     /// Ends it as Ctrl-C does; its standard error.

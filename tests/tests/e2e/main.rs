@@ -36,6 +36,7 @@ mod retention;
 mod rights;
 mod scenes;
 mod screen;
+mod service;
 mod session;
 mod storms;
 mod timing;
@@ -179,6 +180,7 @@ fn main() {
     }
     if !in_vm() {
         // A guest has no programs but the tests' own.
+        trials.push(trial("service", service::like_the_unit));
         trials.push(trial("programs::real", programs::real));
         trials.push(trial("live::screen", screen::screen));
         trials.push(trial("faults::store", faults::store));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use connmon_capture::foreign::{self, Foreign};
 use connmon_capture::probes;
-use connmon_capture::{bpf, surroundings};
+use connmon_capture::{bpf, privileges, surroundings};
 use connmon_record::{Backend, CaptureOptions};
 
 /// What a look at this host found.
@@ -37,8 +37,7 @@ const OUT_OF_SCOPE: &[&str] =
 
 /// Tries the backends, and looks at what is around.
 pub(super) fn look() -> Findings {
-    // SAFETY: only returns a number.
-    let root = unsafe { libc::geteuid() } == 0;
+    let root = privileges::check().is_ok();
     let backends = Backend::ALL.map(|backend| {
         // Loading is the test: what a kernel says it can do and what it lets us do differ.
         let small =

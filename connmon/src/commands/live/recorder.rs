@@ -38,7 +38,7 @@ impl Recorder {
         let (db, socket) = match (&folder, target) {
             (Some(folder), _) => (folder.join("live.db"), folder.join("live.sock")),
             (None, Some((db, socket))) => (db.into(), socket.into()),
-            (None, None) => return Err(CommandError::NotRoot),
+            (None, None) => return Err(CommandError::Recorder("it has no folder".into())),
         };
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("record").arg("--db").arg(&db).arg("--socket").arg(&socket).args(options);

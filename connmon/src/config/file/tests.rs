@@ -49,7 +49,7 @@ text = false
         ("ssh", Some(Color(255, 136, 0)), true)
     );
     assert_eq!((rules[1].expression.as_str(), rules[1].color, rules[1].text), ("bytes>1G", None, false));
-    let mut args = cli::record_defaults();
+    let mut args = cli::plain_recording();
     args.ring_bytes = Some(4096);
     file.fill(&mut args);
     assert_eq!(args.db.as_deref(), Some(Path::new("/etc/x/a.db")));
@@ -60,7 +60,7 @@ text = false
     assert_eq!(args.places.location.as_deref(), Some("53.55,9.99"));
     assert_eq!((args.max_age.as_deref(), args.max_size.as_deref()), (Some("30d"), Some("20G")));
     assert_eq!(file.keep.len(), 2);
-    let mut untouched = cli::record_defaults();
+    let mut untouched = cli::plain_recording();
     read("").unwrap().fill(&mut untouched);
     assert_eq!((untouched.db, untouched.no_wire), (None, None));
 }
@@ -88,6 +88,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("backend = 'magic'", 1, 11, "fentry"),
         ("ring-bytes = 5000", 1, 14, "power of two"),
         ("max-connections = 0", 1, 19, "at least 1"),
+        ("metrics = 'localhost'", 1, 11, "127.0.0.1:9478"),
         ("location = 'here'", 1, 12, "latitude"),
         ("db = 5", 1, 6, "invalid type"),
         ("ioc = 5", 1, 7, "a string or a list of strings"),
@@ -127,4 +128,42 @@ fn what_is_redacted_besides() {
     assert!(wrong.starts_with("c.toml, line 2, column 13: not a valid pattern: "), "{wrong}");
     let wrong = read("[redact]\npattern = []\n").unwrap_err().to_string();
     assert!(wrong.ends_with("[redact] has no `pattern`; did you mean `patterns`?"), "{wrong}");
+}
+
+/// The sample with every option switched on.
+fn sample() -> String {
+    let text = include_str!("../../../../packaging/connmon.toml");
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(option) if option.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+            format!("{option}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(on).collect()
+}
+
+#[test]
+fn the_sample_has_every_option_with_its_default() {
+    let text = sample();
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    let keys = |table: &toml::Table| table.keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(keys(&table), known(&OPTIONS));
+    assert_eq!(keys(table["redact"].as_table().unwrap()), known(&OF_REDACT));
+    assert_eq!(keys(table["rule"][0].as_table().unwrap()), known(&OF_RULE));
+    let file = File::read(&text, "c.toml", Path::new("/etc/connmon"), NOW).unwrap();
+    let without = read("").unwrap().settings(cli::plain_recording());
+    let examples = ["metrics", "filter", "filter-file", "ioc", "geo-db", "geo-dir", "location"];
+    for (said, usual) in file.settings(cli::plain_recording()).iter().zip(&without) {
+        assert_eq!(said.name, usual.name);
+        assert!(said.value == usual.value || examples.contains(&said.name.as_str()), "{said:?} {usual:?}");
+    }
+    let names: std::collections::BTreeSet<_> = without.into_iter().map(|setting| setting.name).collect();
+    let mut plain: std::collections::BTreeSet<String> = known(&OPTIONS);
+    plain.retain(|name| {
+        table[name].is_table()
+            || !table[name].as_array().is_some_and(|all| all.iter().any(toml::Value::is_table))
+    });
+    plain.retain(|name| !table[name].is_table());
+    assert_eq!(names, plain, "`config show` has every option");
 }

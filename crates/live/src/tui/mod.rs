@@ -53,7 +53,7 @@ pub struct Options {
     pub width: Option<u16>,
     /// Connections that are shown at the beginning.
     pub filter: Filter,
-    /// Colours, unless the environment has `NO_COLOR`.
+    /// Colours.
     pub color: bool,
     /// ASCII only; so it is too where the environment's locale is not UTF-8.
     pub ascii: bool,

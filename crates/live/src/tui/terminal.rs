@@ -36,10 +36,9 @@ pub fn run(updates: &Updates, options: Options) -> Result<Ended, TuiError> {
         return Err(TuiError::NoTerminal);
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let color = options.color && variable("NO_COLOR").is_none();
     let ascii = options.ascii || !draws_unicode(variable);
     let stop = options.stop.clone();
-    let mut app = App::new(Options { color, ascii, ..options });
+    let mut app = App::new(Options { ascii, ..options });
     let _screen = Screen::take()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())))?;
     show(&mut app, &mut terminal, updates, &stop)

@@ -11,6 +11,7 @@
 mod events;
 mod feed;
 mod guard;
+pub mod metrics;
 mod net;
 mod page;
 mod tls;

@@ -185,3 +185,26 @@ fn write_statements(statements: &[Statement], room: usize, out: &mut impl Write)
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use connmon_analysis::{Completeness, Selection};
+
+    use super::*;
+
+    const HOSTILE: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/hostile.json"));
+
+    /// A store may come from anybody.
+    #[test]
+    fn reasons_of_gaps_are_made_safe() {
+        for case in serde_json::from_str::<Vec<serde_json::Value>>(HOSTILE).unwrap() {
+            let mut run = connmon_fixtures::run(1, 0);
+            let (from, to) = (run.started, run.known_end());
+            run.gaps = vec![Gap { from, to, reason: case["text"].as_str().unwrap().into() }];
+            let completeness = Completeness::from_runs(&[run], &Selection::default());
+            let fields = serde_json::to_value(CompletenessFields::from(&completeness)).unwrap();
+            assert_eq!(fields["gaps"][0]["reason"], case["shown"], "{}", case["name"]);
+        }
+    }
+}

@@ -218,3 +218,33 @@ fn an_address_is_known_if_it_was_there_before() {
     assert_eq!(found(3_550), [ips[0], ips[1]].into());
     assert_eq!(found(9_000), [ips[0], ips[1], ips[2]].into());
 }
+
+#[test]
+fn a_reader_lets_the_log_be_used_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut writer = filled(Writer::open(&path).unwrap());
+    let store = Store::open(&path).unwrap();
+    // Pages of the log, and those of them that are in the file.
+    let checkpoint = |writer: &Writer| {
+        let pages = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        writer.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages).unwrap()
+    };
+    let (mut count, mut behind, mut up) = (0, false, false);
+    let each = |_, _| {
+        count += 1;
+        if count == 1 {
+            let late = connection(CONNECTIONS + 1, 1, "192.0.2.1");
+            writer.write(&Batch { connections: vec![late], time: at(7_000), ..Batch::default() }).unwrap();
+        }
+        if count % 500 != 1 {
+            return Ok::<_, StoreError>(());
+        }
+        let (pages, done) = checkpoint(&writer);
+        behind |= done < pages;
+        up |= behind && done == pages;
+        Ok(())
+    };
+    store.for_each(None, None, &Filter::default(), each).unwrap();
+    assert!(behind && up, "the log waits for the first piece of the answer, not for all");
+}

@@ -171,3 +171,36 @@ fn what_is_new_is_judged_as_it_is_stored() {
     assert_eq!(connection.label.as_deref(), Some("all"));
     assert!(store.connection(1 << 40 | 2).unwrap().is_none());
 }
+
+#[test]
+fn what_was_read_again_judges_what_changes_from_then_on() {
+    let rules = |label: &str| {
+        let rule = Rule { label: label.into(), color: None, expression: String::new(), text: true };
+        Rules::new(vec![(rule, Filter::default())])
+    };
+    let list = |name: &str| Lists::new(vec![read(name, b"192.0.2.1\n", None).unwrap()]).unwrap();
+    let mut writer = in_memory().with_classifier(rules("before"), Lists::default());
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let connections = |row| vec![ConnectionRow { row, owner: None, ..closed() }];
+    let batch = |row, time| Batch { connections: connections(row), time: at(time), ..Batch::default() };
+    writer.write(&batch(1, 13)).unwrap();
+    writer.judge_by(rules("after"), list("list.txt"));
+    writer.write(&batch(2, 14)).unwrap();
+    writer.judge_by(Rules::default(), Lists::default());
+    writer.write(&batch(3, 15)).unwrap();
+    let store = reader(writer);
+    let judged: Vec<_> = (1..=3)
+        .map(|row| store.connection(1 << 40 | row).unwrap().unwrap().1)
+        .map(|connection| (connection.label.map(|label| label.to_string()), connection.hits.len()))
+        .collect();
+    assert_eq!(judged, [(Some("before".into()), 0), (Some("after".into()), 1), (None, 0)]);
+    let run = store.runs().unwrap().remove(0);
+    assert_eq!(
+        (run.rules.len(), run.lists.len()),
+        (0, 1),
+        "the rules in force, and every list that was compared"
+    );
+}

@@ -1,0 +1,110 @@
+//! `cargo xtask dist`: what is handed out: a `.deb`, a tarball for any distribution, an SBOM and their digests. Whoever builds the same
+//! commit in the same place with the same tools gets the same bytes.
+
+mod deb;
+mod sbom;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::apt::{self, Need};
+use crate::{programs, setup, sh, table, workspace};
+use tree::Tree;
+
+/// What to check.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Build everything a second time, from nothing, and compare the digests
+    #[arg(long)]
+    twice: bool,
+}
+
+/// What is handed out of one build.
+struct Handout {
+    files: Vec<PathBuf>,
+}
+
+/// `cargo xtask dist`.
+pub fn run(args: &Args) -> Result<()> {
+    setup::ensure()?;
+    apt::programs(&[Need { program: "xz", package: "xz-utils" }], "packaging")?;
+    let dir = workspace::dist_dir();
+    let first = Handout::make(&dir.join("build"), &dir)?;
+    let digests = first.digests()?;
+    if args.twice {
+        let again = dir.join("again");
+        remove(&again)?;
+        let second = Handout::make(&again.join("build"), &again)?.digests()?;
+        ensure!(digests == second, "two builds differ:\n{digests}\n{second}");
+        eprintln!("two builds, the same bytes");
+    }
+    std::fs::write(dir.join("SHA256SUMS"), &digests).context("cannot write SHA256SUMS")?;
+    let mut rows = vec![["file", "bytes", "sha256"].map(str::to_owned).to_vec()];
+    for (file, line) in first.files.iter().zip(digests.lines()) {
+        let size = std::fs::metadata(file)?.len().to_string();
+        let digest = line.split(' ').next().unwrap_or_default().to_owned();
+        rows.push(vec![workspace::shown(file).to_string(), size, digest]);
+    }
+    println!("{}", table::render(&rows));
+    Ok(())
+}
+
+impl Handout {
+    /// Builds in one folder, and puts what is handed out into another.
+    fn make(build: &Path, out: &Path) -> Result<Self> {
+        std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+        let connmon = programs::to_hand_out(build)?;
+        ensure!(!mentions(&connmon, workspace::root())?, "the program names this machine's folders");
+        let version = version()?;
+        let made = Tree::new(&out.join("tree"), &connmon, &version)?;
+        let files = vec![
+            made.deb(&out.join(format!("connmon_{version}_amd64.deb")))?,
+            made.tarball(&out.join(format!("connmon-{version}-x86_64-linux.tar.xz")))?,
+            sbom::write(&out.join(format!("connmon-{version}.cdx.json")))?,
+        ];
+        Ok(Self { files })
+    }
+
+    /// A line a file, as sha256sum(1) has it.
+    fn digests(&self) -> Result<String> {
+        let folder = self.files.first().and_then(|file| file.parent()).context("nothing was made")?;
+        let names = self.files.iter().filter_map(|file| file.file_name());
+        sh::output(Command::new("sha256sum").current_dir(folder).args(names))
+    }
+}
+
+/// The version in Cargo.toml.
+fn version() -> Result<String> {
+    let metadata = sbom::metadata(&["--no-deps"])?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let ours = packages.iter().find(|package| package["name"] == "connmon");
+    Ok(ours.and_then(|package| package["version"].as_str()).context("connmon has no version")?.to_owned())
+}
+
+/// The time that all files have: that of the last commit, or what `SOURCE_DATE_EPOCH` says.
+fn epoch() -> Result<String> {
+    if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
+        return Ok(epoch);
+    }
+    let log =
+        sh::output(Command::new("git").current_dir(workspace::root()).args(["log", "-1", "--format=%ct"]));
+    Ok(log?.trim().to_owned())
+}
+
+/// Whether a file has this path in it.
+fn mentions(file: &Path, path: &Path) -> Result<bool> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let path = path.as_os_str().as_bytes();
+    Ok(bytes.windows(path.len()).any(|part| part == path))
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    Ok(())
+}
