@@ -61,7 +61,12 @@ impl Handout {
         let version = version()?;
         let made = Tree::new(&out.join("tree"), &connmon, &version)?;
         let files = vec![
-            made.deb(&out.join(format!("connmon_{version}_amd64.deb")))?,
+            deb::write(
+                &made.package,
+                &version,
+                &made.epoch,
+                &out.join(format!("connmon_{version}_amd64.deb")),
+            )?,
             made.tarball(&out.join(format!("connmon-{version}-x86_64-linux.tar.xz")))?,
             sbom::write(&out.join(format!("connmon-{version}.cdx.json")))?,
         ];
