@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: what is handed out: a `.deb`, a tarball for any distribution, an SBOM and their digests. Whoever builds the same
-//! commit in the same place with the same tools gets the same bytes.
+//! `cargo xtask dist`: what is handed out: a `.deb`, a tarball for any distribution, an SBOM and their digests. With
+//! `--twice` it shows that the same commit, built in the same place with the same tools, gives the same bytes.
 
 mod deb;
 mod sbom;
