@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: what is handed out: a `.deb`, a tarball for any distribution, an SBOM and their digests. Whoever builds the same
-//! commit in the same place with the same tools gets the same bytes.
+//! `cargo xtask dist`: what is handed out: a `.deb`, a tarball for any distribution, an SBOM and their digests. With
+//! `--twice` it shows that the same commit, built in the same place with the same tools, gives the same bytes.
 
 mod deb;
 mod sbom;
@@ -61,7 +61,12 @@ impl Handout {
         let version = version()?;
         let made = Tree::new(&out.join("tree"), &connmon, &version)?;
         let files = vec![
-            made.deb(&out.join(format!("connmon_{version}_amd64.deb")))?,
+            deb::write(
+                &made.package,
+                &version,
+                &made.epoch,
+                &out.join(format!("connmon_{version}_amd64.deb")),
+            )?,
             made.tarball(&out.join(format!("connmon-{version}-x86_64-linux.tar.xz")))?,
             sbom::write(&out.join(format!("connmon-{version}.cdx.json")))?,
         ];

@@ -14,8 +14,10 @@ use hickory_proto::rr::rdata::{A, CNAME};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use proptest::prelude::*;
 use rustls::pki_types::ServerName;
-use rustls::quic::{self, Version};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, Side};
+use rustls::quic::Version;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use connmon_fixtures::quic::{Client, initials};
 
 use super::*;
 use connmon_record::frame::Hello;
@@ -40,66 +42,6 @@ fn client_hello(host: &str, alpn: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     client.write_tls(&mut bytes).unwrap();
     bytes
-}
-
-/// A client of QUIC that begins, with its ClientHello in so many Initial packets.
-struct Client {
-    hello: Vec<u8>,
-    version: Version,
-    parts: usize,
-    id: [u8; 8],
-}
-
-impl Client {
-    const ID: [u8; 8] = [7; 8];
-
-    fn new(host: &str, version: Version, parts: usize) -> Self {
-        let mut client =
-            quic::ClientConnection::new(config(&["h3"]), version, name(host), b"params".to_vec()).unwrap();
-        let mut hello = Vec::new();
-        client.write_hs(&mut hello);
-        Self { hello, version, parts, id: Self::ID }
-    }
-
-    /// One of its packets, which is for a connection of this id.
-    fn initial(&self, nth: usize, to: &[u8]) -> Vec<u8> {
-        let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap();
-        let keys = suite.quic_suite().unwrap().keys(&self.id, Side::Client, self.version).local;
-        let (number, first) = match self.version {
-            Version::V2 => (0x6b33_43cf_u32, 0xd0),
-            Version::V1Draft => (0xff00_001d, 0xc0),
-            _ => (1, 0xc0),
-        };
-        let step = self.hello.len().div_ceil(self.parts);
-        let part = self.hello.chunks(step).nth(nth).unwrap_or_default();
-        let mut payload = vec![6];
-        // Both as numbers of two bytes.
-        payload.extend(((nth * step) as u16 | 0x4000).to_be_bytes());
-        payload.extend((part.len() as u16 | 0x4000).to_be_bytes());
-        payload.extend_from_slice(part);
-        payload.resize(1162, 0);
-        let mut packet = vec![first | 1];
-        packet.extend(number.to_be_bytes());
-        packet.push(to.len() as u8);
-        packet.extend(to);
-        packet.extend([0, 0]);
-        packet.extend(((2 + payload.len() + keys.packet.tag_len()) as u16 | 0x4000).to_be_bytes());
-        let at = packet.len();
-        packet.extend((nth as u16).to_be_bytes());
-        let tag = keys.packet.encrypt_in_place(nth as u64, &packet, &mut payload).unwrap();
-        packet.extend_from_slice(&payload);
-        packet.extend_from_slice(tag.as_ref());
-        let sample = packet[at + 4..at + 4 + keys.header.sample_len()].to_vec();
-        let (head, tail) = packet.split_at_mut(at);
-        keys.header.encrypt_in_place(&sample, &mut head[0], &mut tail[..2]).unwrap();
-        packet
-    }
-}
-
-/// The datagrams that a client of QUIC begins with.
-fn initials(host: &str, version: Version, parts: usize) -> Vec<Vec<u8>> {
-    let client = Client::new(host, version, parts);
-    (0..parts).map(|nth| client.initial(nth, &client.id)).collect()
 }
 
 fn head(class: u8, proto: u16) -> PayloadHead {

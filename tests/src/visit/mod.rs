@@ -72,7 +72,7 @@ impl Visit {
             let socket = UdpSocket::bind("127.0.0.1:0")?;
             socket.connect(to)?;
             socket.set_read_timeout(Some(PATIENCE))?;
-            for datagram in words::initials(&self.name)? {
+            for datagram in words::initials(&self.name) {
                 socket.send(&datagram)?;
             }
             socket.recv(&mut [0; 2048]).context("no answer")?;

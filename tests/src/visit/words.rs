@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustls::pki_types::ServerName;
-use rustls::quic::{self, Version};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, Side};
+use rustls::quic::Version;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::Speak;
-
-/// Bytes of payload of a client's first datagram, so that it has at least 1200.
-const INITIAL_PAYLOAD: usize = 1164;
 
 fn config(alpn: Vec<Vec<u8>>) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -49,43 +46,7 @@ pub fn first_words(speak: Speak, name: &str) -> Result<Vec<Vec<u8>>> {
     })
 }
 
-/// The first datagrams to a host over QUIC: the ClientHello in two Initial packets (RFC 9000, RFC 9001).
-pub fn initials(name: &str) -> Result<Vec<Vec<u8>>> {
-    let host = ServerName::try_from(name.to_owned())?;
-    let mut client = quic::ClientConnection::new(
-        config(vec![b"h3".to_vec()])?,
-        Version::V1,
-        host,
-        b"parameters".to_vec(),
-    )?;
-    let mut hello = Vec::new();
-    client.write_hs(&mut hello);
-    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();
-    let suite = suite.and_then(rustls::Tls13CipherSuite::quic_suite).context("a suite without QUIC")?;
-    let id = *b"visitor!";
-    let keys = suite.keys(&id, Side::Client, Version::V1).local;
-    let step = hello.len().div_ceil(2);
-    let mut datagrams = Vec::new();
-    for (nth, part) in hello.chunks(step).enumerate() {
-        let number = |number: usize| ((number as u16) | 0x4000).to_be_bytes();
-        let mut payload = vec![6];
-        payload.extend(number(nth * step));
-        payload.extend(number(part.len()));
-        payload.extend_from_slice(part);
-        payload.resize(INITIAL_PAYLOAD, 0);
-        let mut packet = vec![0xc1, 0, 0, 0, 1, id.len() as u8];
-        packet.extend(id);
-        packet.extend([0, 0]);
-        packet.extend(number(2 + payload.len() + keys.packet.tag_len()));
-        let at = packet.len();
-        packet.extend((nth as u16).to_be_bytes());
-        let tag = keys.packet.encrypt_in_place(nth as u64, &packet, &mut payload)?;
-        packet.extend_from_slice(&payload);
-        packet.extend_from_slice(tag.as_ref());
-        let sample = packet[at + 4..at + 4 + keys.header.sample_len()].to_vec();
-        let (head, tail) = packet.split_at_mut(at);
-        keys.header.encrypt_in_place(&sample, &mut head[0], &mut tail[..2])?;
-        datagrams.push(packet);
-    }
-    Ok(datagrams)
+/// The first datagrams to a host over QUIC: the ClientHello in two Initial packets.
+pub fn initials(name: &str) -> Vec<Vec<u8>> {
+    connmon_fixtures::quic::initials(name, Version::V1, 2)
 }

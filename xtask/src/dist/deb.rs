@@ -1,6 +1,6 @@
 //! A Debian package (deb(5)): an `ar` archive with a version, and two tarballs: what dpkg needs to know, and the files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use crate::{sh, workspace};
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
 /// Packs the files below `tree`.
-pub(super) fn write(tree: &Path, version: &str, epoch: &str, to: &Path) -> Result<()> {
+pub(super) fn write(tree: &Path, version: &str, epoch: &str, to: &Path) -> Result<PathBuf> {
     let control = tree.with_extension("control");
     let source = workspace::root().join("packaging/debian");
     let read = |name: &str| {
@@ -39,7 +39,8 @@ pub(super) fn write(tree: &Path, version: &str, epoch: &str, to: &Path) -> Resul
         pack(folder, ".", epoch, &packed)?;
         member(&mut archive, name, epoch, &std::fs::read(&packed)?);
     }
-    std::fs::write(to, archive).with_context(|| format!("cannot write {}", to.display()))
+    std::fs::write(to, archive).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(to.to_owned())
 }
 
 /// Adds a file to an archive (ar(5)).

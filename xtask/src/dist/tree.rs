@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{deb, epoch, remove};
+use super::{epoch, remove};
 use crate::{sh, workspace};
 
 /// What the package installs of `packaging/`.
@@ -26,12 +26,11 @@ const LICENCES: [&str; 3] = ["LICENSE-MIT", "LICENSE-APACHE", "LICENSE-DATA.md"]
 
 /// The files of one build, in two folders: for the package, and for the tarball.
 pub(super) struct Tree {
-    package: PathBuf,
+    pub(super) package: PathBuf,
     tarball: PathBuf,
     /// The name of the tarball's only folder.
     name: String,
-    version: String,
-    epoch: String,
+    pub(super) epoch: String,
 }
 
 impl Tree {
@@ -43,7 +42,6 @@ impl Tree {
             package: folder.join("package"),
             tarball: folder.join("tarball"),
             name: name.clone(),
-            version: version.to_owned(),
             epoch: epoch()?,
         };
         let manual = folder.join("man");
@@ -78,12 +76,6 @@ impl Tree {
         put(&root.join("packaging/connmon.toml"), &portable.join("config.toml"), 0o644)?;
         put(&root.join("docs/service.md"), &portable.join("service.md"), 0o644)?;
         Ok(tree)
-    }
-
-    /// Makes the Debian package.
-    pub(super) fn deb(&self, to: &Path) -> Result<PathBuf> {
-        deb::write(&self.package, &self.version, &self.epoch, to)?;
-        Ok(to.to_owned())
     }
 
     /// Makes the tarball.
