@@ -150,6 +150,7 @@ fn the_sample_has_every_option_with_its_default() {
     let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(keys(&table), known(&OPTIONS));
     assert_eq!(keys(table["redact"].as_table().unwrap()), known(&OF_REDACT));
+    assert_eq!(keys(table["retention"].as_table().unwrap()), known(&OF_RETENTION));
     assert_eq!(keys(table["rule"][0].as_table().unwrap()), known(&OF_RULE));
     let file = File::read(&text, "c.toml", Path::new("/etc/connmon"), NOW).unwrap();
     let without = read("").unwrap().settings(cli::plain_recording());
