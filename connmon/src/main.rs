@@ -11,6 +11,7 @@ use connmon::stderr::{self, Stderr};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
+    connmon_system::files::make_limits_errors();
     let cli = cli::parse();
     stderr::choose_colours(cli.color);
     let level = match cli.verbose {

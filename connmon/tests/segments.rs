@@ -136,3 +136,15 @@ fn a_store_verifies_until_something_in_it_is_altered() {
         assert!(said.contains(tells), "{sql}: {said}");
     }
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("a.db");
+    let limited =
+        format!("ulimit -f 40; exec {} replay {CAPTURE} --db {}", env!("CARGO_BIN_EXE_connmon"), text(&db));
+    let output = Command::new("bash").args(["-c", &limited]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.lines().count() == 1 && said.contains("a.db"), "{said}");
+}

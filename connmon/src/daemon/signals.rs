@@ -10,9 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// fails, and a limit of processor time.
 const ENDING: [i32; 6] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGPWR, libc::SIGXCPU];
-/// Would kill a program that has no use for them. A file that grows beyond its limit is an error of writing.
-const IGNORED: [i32; 6] =
-    [libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGXFSZ];
+/// Would kill a program that has no use for them.
+const IGNORED: [i32; 5] = [libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO];
 
 /// Has the configuration read again, whoever started the recording: `connmon reload` sends it.
 pub const RELOAD: i32 = libc::SIGUSR1;

@@ -12,6 +12,12 @@ const RECORDS: [&[u8]; 4] = [b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x
 /// What captures of every version begin with.
 const CAPTURE: &[u8] = b"CONNMON";
 
+/// A file that grows beyond the limit of its process (RLIMIT_FSIZE) is an error of writing from here on, and not the end of the program.
+pub fn make_limits_errors() {
+    // SAFETY: no handler, so nothing of ours runs within a signal.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Creates or empties a file that only its owner may read: what connmon writes is confidential. A file that others could have
 /// open is replaced. A link is followed as in [`follow`]; what is no file, such as a device, is left as it is.
 ///
