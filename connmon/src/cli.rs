@@ -11,6 +11,7 @@ mod reading;
 mod report;
 mod serve;
 mod service;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use reading::When;
 pub use report::{Redact, ReportArgs, ReportFormat};
 pub use serve::Serve;
 pub use service::{Reload, ServiceCommand, ServiceCommands, ServiceFiles, ServiceStatus, Uninstall};
+pub use verify::Verify;
 
 /// Where recordings go unless `--db` says otherwise.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
@@ -126,14 +128,7 @@ pub enum Command {
     )]
     Geo(GeoCommands),
     /// Look after a store: what is in it, pruning, copies, merging
-    #[command(
-        subcommand_required = true,
-        arg_required_else_help = true,
-        after_help = "Examples:
-  connmon db stats --db a.db
-  connmon db prune --max-age 30d --keep label:evidence
-  connmon db backup copy.db"
-    )]
+    #[command(subcommand_required = true, arg_required_else_help = true, after_help = db::HELP)]
     Db(DbCommands),
     /// Check this kernel and a store
     #[command(after_help = "Examples:
@@ -356,13 +351,6 @@ pub struct Dns {
     /// Read and show times in this host's time zone; JSON stays in UTC
     #[arg(long)]
     pub local: bool,
-}
-
-/// `connmon verify`
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// The report, or the store
-    pub file: PathBuf,
 }
 
 /// `connmon man`

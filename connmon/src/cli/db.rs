@@ -6,6 +6,12 @@ use clap::{Args, Subcommand};
 
 use super::{DEFAULT_DB, TextFormat};
 
+/// Shown below the help of `connmon db`.
+pub const HELP: &str = "Examples:
+  connmon db stats --db a.db
+  connmon db prune --max-age 30d --keep label:evidence
+  connmon db backup copy.db";
+
 /// `connmon db`
 #[derive(Debug, Args)]
 pub struct DbCommands {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::retention::Pruner;
 use super::{StoreError, Writer};
 use connmon_system::files;
 
@@ -88,7 +87,7 @@ impl Writer {
         (self.db, self.alone, self.path) = (fresh.db, fresh.alone, fresh.path);
         (self.begun, self.chain) = (false, None);
         self.endpoints.clear();
-        self.pruner = Pruner::default();
+        self.pruner = Default::default();
         Ok(())
     }
 }

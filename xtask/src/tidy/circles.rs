@@ -22,7 +22,7 @@ const TOLERATED: [(&str, &str, &str, &str); 8] = [
         "a method of `Writer` is beside what it writes, whose state the writer has",
     ),
     ("crates/store", "runs", "recording_filter", "what a filter left out is part of a run"),
-    ("crates/store", "retention", "write", "what prunes is a part of the writer, whose rows it deletes"),
+    ("crates/store", "write", "retention", "the writer has the state of what prunes its rows"),
     ("crates/store", "runs", "retention", "what was pruned is part of a run"),
 ];
 

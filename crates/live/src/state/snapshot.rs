@@ -2,23 +2,30 @@
 
 use std::collections::HashSet;
 
-use super::super::update::{FORMAT, Snapshot, Update};
+use super::super::update::{FORMAT, MAX_LINE, Snapshot, Update};
 use super::LiveState;
 use connmon_record::rows::ProcessRow;
 
 /// Connections, or processes, in a part.
 const PART: usize = 2_000;
+/// Bytes of the line of a part, roughly: one of [`MAX_LINE`] no viewer takes.
+const ROOM: usize = MAX_LINE / 4;
+/// What a row takes without its text, and what a character can become in a line.
+const ROW: usize = 1024;
+const ESCAPED: usize = 6;
 
 impl LiveState {
     /// Everything that is remembered, for a viewer that has nothing, in parts.
     pub fn snapshot(&self, missed: u64) -> Vec<Update> {
         let rows: Vec<&i64> = self.kept.keys().collect();
         let mut told = HashSet::new();
-        let mut parts: Vec<Update> = rows.chunks(PART).map(|rows| self.part(rows, &mut told)).collect();
+        let parts = chunks(&rows, |row| self.weight(**row));
+        let mut parts: Vec<Update> = parts.map(|rows| self.part(rows, &mut told)).collect();
         // Those that have no connection.
         let mut rest: Vec<i64> = self.processes.keys().copied().filter(|row| !told.contains(row)).collect();
         rest.sort_unstable();
-        let rest = rest.chunks(PART).map(|rows| Update { processes: self.rows_of(rows), ..self.empty() });
+        let rest: Vec<_> = chunks(&rest, |row| self.weight_of_process(*row)).collect();
+        let rest = rest.into_iter().map(|rows| Update { processes: self.rows_of(rows), ..self.empty() });
         match parts.last_mut() {
             Some(last) if rest.len() <= 1 => rest.for_each(|more| last.processes.extend(more.processes)),
             _ => parts.extend(rest),
@@ -37,6 +44,39 @@ impl LiveState {
         }
         self.begin(&mut parts[0]);
         parts
+    }
+
+    /// Bytes that a connection takes in a line, roughly, with its processes, as if each were told with it.
+    fn weight(&self, row: i64) -> usize {
+        let Some(entry) = self.kept.get(&row) else { return ROW };
+        let text: usize = entry.names.iter().map(|name| name.name.raw().len()).sum::<usize>()
+            + entry
+                .hits
+                .iter()
+                .map(|hit| hit.indicator.raw().len() + hit.list.name.raw().len())
+                .sum::<usize>();
+        let rows = 1 + entry.names.len() + entry.hits.len() + entry.moved.rows().len() / 4;
+        let moved = entry.moved.rows().iter().map(|traffic| traffic.process);
+        let mut processes: Vec<i64> = entry
+            .row
+            .owner
+            .into_iter()
+            .chain(moved)
+            .flat_map(|process| std::iter::successors(Some(process), |row| self.parents.get(row).copied()))
+            .collect();
+        processes.sort_unstable();
+        processes.dedup();
+        rows * ROW + text * ESCAPED + processes.iter().map(|row| self.weight_of_process(*row)).sum::<usize>()
+    }
+
+    fn weight_of_process(&self, row: i64) -> usize {
+        let text = self.processes.get(&row).map_or(0, |process| {
+            [&process.exe, &process.cmdline, &process.cwd, &process.cgroup]
+                .map(|text| text.raw().len())
+                .iter()
+                .sum()
+        });
+        ROW + ESCAPED * text
     }
 
     /// The processes of some connections, and those that led to them, but for what was told before.
@@ -98,4 +138,22 @@ impl LiveState {
         }
         part
     }
+}
+
+/// Parts of rows that take no more than [`ROOM`] together, unless one alone does.
+fn chunks<T>(rows: &[T], weight: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut left = rows;
+    std::iter::from_fn(move || {
+        let mut room = ROOM;
+        let fits = left.iter().take(PART).take_while(|row| {
+            let weight = weight(row);
+            let fits = room >= weight;
+            room = room.saturating_sub(weight);
+            fits
+        });
+        let count = fits.count().max(1).min(left.len());
+        let (part, rest) = left.split_at(count);
+        left = rest;
+        (!part.is_empty()).then_some(part)
+    })
 }

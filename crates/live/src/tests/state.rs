@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use super::{closed, first};
 use crate::event::EventKind;
 use crate::rate_window::Rate;
-use crate::update::{LiveTotals, Snapshot};
+use crate::update::{LiveTotals, MAX_LINE, Snapshot};
 use crate::{LiveState, Update};
 use connmon_fixtures::rows::{START, connection, process, run, traffic};
-use connmon_record::rows::{ConnectionRow, ProcessRow, TrafficRow};
-use connmon_record::{End, Run, Timestamp, Untrusted};
+use connmon_record::rows::{ConnectionRow, NameRow, ProcessRow, TrafficRow};
+use connmon_record::{End, NameSource, Run, Timestamp, Untrusted};
 
 #[test]
 fn a_board_knows_when_bytes_were_moved_in_steps_that_get_longer() {
@@ -34,6 +34,33 @@ fn a_board_knows_when_bytes_were_moved_in_steps_that_get_longer() {
     live.snapshot(0).iter().for_each(|part| drop(late.apply(part)));
     let whole = |live: &LiveState| live.connections().collect::<Vec<_>>();
     assert_eq!(whole(&late), whole(&live));
+}
+
+#[test]
+fn no_part_of_a_snapshot_is_longer_than_a_viewer_takes() {
+    let mut live = LiveState::new(5_000, true);
+    live.apply(&first());
+    // Each character takes six bytes of a line.
+    let text = "\u{1}".repeat(250);
+    for row in 3..1_800 {
+        let name = |number: i64| NameRow {
+            connection: row,
+            name: (&*format!("{number}{text}")).into(),
+            source: NameSource::Http,
+            process: None,
+            time: Timestamp(START),
+        };
+        let names = (0..25).map(name).collect();
+        live.apply(&Update { connections: vec![connection(row, 1, "8.8.8.8")], names, ..Update::default() });
+    }
+    let parts = live.snapshot(0);
+    let (first, last) = (parts.iter().filter_map(|part| part.snapshot).map(|it| (it.first, it.last)))
+        .unzip::<_, _, Vec<_>, Vec<_>>();
+    assert_eq!((first.iter().filter(|it| **it).count(), last.iter().filter(|it| **it).count()), (1, 1));
+    assert_eq!(parts.iter().map(|part| part.connections.len()).sum::<usize>(), 1_799);
+    for part in &parts {
+        assert!(part.to_line().len() < MAX_LINE, "{} bytes", part.to_line().len());
+    }
 }
 
 #[test]
@@ -260,7 +287,7 @@ fn a_board_does_not_grow_with_what_there_was() {
         let ip = format!("9.{}.{}.9", row / 250, row % 250);
         let name = connmon_record::Name {
             name: format!("host{row}.example").into(),
-            source: connmon_record::NameSource::Dns,
+            source: NameSource::Dns,
             process: None,
             time: Timestamp(START),
         };
