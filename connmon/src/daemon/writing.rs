@@ -34,7 +34,7 @@ const GIVE_BACK: usize = 16 << 20;
 /// How often a trouble that goes on is told of.
 const REMIND: Duration = Duration::from_secs(60);
 /// Segments without rows from which on making them is urgent: so many seconds, as a rule.
-const MAX_DEBT: u64 = 5;
+const MAX_DEBT: u64 = 2;
 
 /// What is to become a segment.
 struct Job {

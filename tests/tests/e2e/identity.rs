@@ -110,7 +110,7 @@ pub fn memfd() -> Result<()> {
     let owner = Scene::new()?.greet(|folder, at| spawn(&program, folder, at, &[]), || {})?;
     ensure!(owner.exe.as_deref() == Some("/memfd:ghost"), "exe {:?}", owner.exe);
     ensure!(owner.exe_state.as_deref() == Some("memfd"), "exe_state {:?}", owner.exe_state);
-    ensure!(owner.sha256 == Some(sha256(&traffic)?), "sha256 {:?}", owner.sha256);
+    ensure!(owner.sha256 == Some(sha256(&traffic)?), "sha256 {:?}, {:?}", owner.sha256, owner.not_hashed);
     Ok(())
 }
 
