@@ -43,6 +43,11 @@ impl<T: AsRef<str>> Untrusted<T> {
         self.raw().is_empty()
     }
 
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.raw().len()
+    }
+
     /// The same, borrowed.
     pub fn borrowed(&self) -> Untrusted<&str> {
         Untrusted(self.raw())

@@ -13,7 +13,7 @@ const OWNERS: [(&[&str], &[&str]); 7] = [
     (&["parquet"], &["crates/render/src/export/parquet.rs"]),
     (
         &["axum", "hyper", "hyper_util", "rustls", "tokio_rustls", "tokio_stream"],
-        &["crates/live/src/web", "crates/sniff/"],
+        &["crates/live/src/web", "crates/sniff/", "crates/fixtures/"],
     ),
     (&["ratatui", "crossterm"], &["crates/live/src/tui"]),
 ];

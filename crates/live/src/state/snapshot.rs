@@ -49,12 +49,8 @@ impl LiveState {
     /// Bytes that a connection takes in a line, roughly, with its processes, as if each were told with it.
     fn weight(&self, row: i64) -> usize {
         let Some(entry) = self.kept.get(&row) else { return ROW };
-        let text: usize = entry.names.iter().map(|name| name.name.raw().len()).sum::<usize>()
-            + entry
-                .hits
-                .iter()
-                .map(|hit| hit.indicator.raw().len() + hit.list.name.raw().len())
-                .sum::<usize>();
+        let text: usize = entry.names.iter().map(|name| name.name.len()).sum::<usize>()
+            + entry.hits.iter().map(|hit| hit.indicator.len() + hit.list.name.len()).sum::<usize>();
         let rows = 1 + entry.names.len() + entry.hits.len() + entry.moved.rows().len() / 4;
         let moved = entry.moved.rows().iter().map(|traffic| traffic.process);
         let mut processes: Vec<i64> = entry
@@ -72,7 +68,7 @@ impl LiveState {
     fn weight_of_process(&self, row: i64) -> usize {
         let text = self.processes.get(&row).map_or(0, |process| {
             [&process.exe, &process.cmdline, &process.cwd, &process.cgroup]
-                .map(|text| text.raw().len())
+                .map(|text| text.len())
                 .iter()
                 .sum()
         });
