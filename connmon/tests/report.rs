@@ -39,7 +39,7 @@ fn a_report_verifies_until_it_is_altered() {
     fs::write(&page, text.replacen("2026-017", "2026-018", 1)).unwrap();
     let (code, said, _) = connmon(&folder, &["verify", "connmon-report.html"]);
     assert!(code == 1 && said.contains("page    ✗ altered"), "{said}");
-    assert_eq!(connmon(&folder, &["verify", "a.db"]).0, 2);
+    assert_eq!(connmon(&folder, &["verify", CAPTURE]).0, 2, "neither a report nor a store");
 }
 
 #[test]
