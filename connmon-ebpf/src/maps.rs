@@ -24,7 +24,7 @@ pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_07
 #[map]
 pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
 
-/// Entries that are on their way out, or of which an inline share is being taken, by their id.
+/// Entries of which an inline share is being taken, by their id; and entries that are on their way out, by the complement of theirs.
 #[map]
 pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
 

@@ -44,7 +44,9 @@ const PATIENCE: u32 = 32;
 /// `is_unseen`: a hook should have seen its end.
 #[inline(never)]
 pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
-    if LOCKS.insert(id, 0, u64::from(BPF_NOEXIST)).is_err() {
+    // Another lock than that of an inline share, which somebody may be taking at this moment: an end must not fail for that.
+    let lock = !id;
+    if LOCKS.insert(lock, 0, u64::from(BPF_NOEXIST)).is_err() {
         for _ in 0..PATIENCE {
             // SAFETY: a valid pointer into a map value.
             if SOCKS.get_ptr(sk).is_none_or(|entry| unsafe { (*entry).id } != id) {
@@ -75,7 +77,7 @@ pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
             }
         }
     }
-    let _ = LOCKS.remove(id);
+    let _ = LOCKS.remove(lock);
     result
 }
 
