@@ -124,11 +124,11 @@ impl Indexer {
         Ok(self.tracker.take())
     }
 
-    /// Makes the rows that a recording which did not end in order left to be made. `each` is told after each transaction.
+    /// Makes the rows that a recording which did not end in order left to be made.
     ///
     /// # Errors
     /// A segment cannot be read, or the store cannot be written.
-    pub fn settle(&mut self, debt: Debt, mut each: impl FnMut(u64)) -> Result<(), IndexError> {
+    pub fn settle(&mut self, debt: Debt) -> Result<(), IndexError> {
         self.store.resume(debt.run);
         self.pending = None;
         let checkpoint = self.store.checkpoint(debt.run, debt.indexed)?;
@@ -146,7 +146,6 @@ impl Indexer {
         while self.taken < debt.sealed {
             self.take_in(debt.run, debt.sealed)?;
             self.index()?;
-            each(self.taken);
         }
         Ok(())
     }

@@ -12,37 +12,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use connmon_analysis::{Builder, Selection};
 use connmon_enrich::geo::Geo;
 use connmon_record::{
-    Connection, Direction, End, Endpoint, Facts, KernelTotals, LossCounters, Name, NameSource,
-    ObservedService, Process, ProcessId, Proto, Run, Share, Timestamp,
+    Connection, Direction, End, Endpoint, Facts, KernelTotals, Name, NameSource, ObservedService, Process,
+    ProcessId, Proto, Run, Share, Timestamp,
 };
 use connmon_render::report::payload::Payload;
 use connmon_render::report::{PictureOptions, html};
 
-const START: Timestamp = Timestamp(1_780_000_000_000_000_000);
+const START: Timestamp = Timestamp(connmon_fixtures::rows::START);
 
 fn run() -> Run {
     Run {
         id: 1,
-        host: "host".into(),
-        boot_id: "boot".into(),
-        kernel: "6.12".into(),
-        tool_version: "0".into(),
-        object_sha256: "0".into(),
-        backend: "fentry".into(),
-        backend_notes: vec![],
         geo: Geo::embedded().about(),
-        location: None,
-        started: START,
         ended: Some(Timestamp(START.0 + 60_000_000_000)),
-        last_flush: START,
         going_on: false,
-        completeness: LossCounters::default(),
-        gaps: vec![],
-        clock_steps: Vec::new(),
-        left_out: None,
-        pruned: None,
-        rules: Vec::new(),
-        lists: Vec::new(),
+        ..connmon_fixtures::rows::run()
     }
 }
 

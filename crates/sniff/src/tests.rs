@@ -6,39 +6,27 @@ mod preludes;
 mod questions;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use connmon_ebpf::{Addr, PayloadHead, class, kind, proto};
 use hickory_proto::op::{Message as DnsPacket, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, CNAME};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use proptest::prelude::*;
+use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::quic::Version;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use connmon_fixtures::quic::{Client, initials};
+use connmon_fixtures::quic::{Client, client_config, initials};
 
 use super::*;
 use connmon_record::frame::Hello;
-
-fn config(alpn: &[&str]) -> Arc<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    Arc::new(config)
-}
 
 fn name(host: &str) -> ServerName<'static> {
     ServerName::try_from(host.to_owned()).unwrap()
 }
 
 fn client_hello(host: &str, alpn: &[&str]) -> Vec<u8> {
-    let mut client = ClientConnection::new(config(alpn), name(host)).unwrap();
+    let mut client = ClientConnection::new(client_config(alpn), name(host)).unwrap();
     let mut bytes = Vec::new();
     client.write_tls(&mut bytes).unwrap();
     bytes

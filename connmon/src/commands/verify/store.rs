@@ -14,8 +14,8 @@ use connmon_analysis::format::{count, grouped};
 use connmon_enrich::Enricher;
 use connmon_filter::Filter;
 use connmon_record::frame::Frame;
-use connmon_record::segment::{Hash, Packed, shown};
-use connmon_record::{Connection, ConnectionId};
+use connmon_record::segment::{Hash, Packed};
+use connmon_record::{Connection, ConnectionId, hex};
 use connmon_store::{RUN_SHIFT, Sealed, Store, Writer};
 use sha2::{Digest, Sha256};
 
@@ -117,7 +117,7 @@ fn write_chain(chain: &Chain, out: &mut impl Write) -> std::io::Result<()> {
             grouped(chain.pruned)
         )?;
     }
-    writeln!(out, "last    SHA-256 {}", shown(&chain.last))
+    writeln!(out, "last    SHA-256 {}", hex(&chain.last))
 }
 
 /// Makes the rows of all recordings anew whose segments are all there, and compares them; how many differ.

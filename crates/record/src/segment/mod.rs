@@ -6,7 +6,6 @@ mod columns;
 use sha2::{Digest, Sha256};
 
 use crate::frame::{Frame, FrameError};
-use crate::hex;
 pub use columns::Columns;
 
 /// Of zstd: the fastest that still finds what repeats.
@@ -118,11 +117,6 @@ impl Packed {
         let bytes = zstd::bulk::decompress(&self.payload, len).map_err(SegmentError::Compression)?;
         columns::read(&bytes, each)
     }
-}
-
-/// A hash as people see it.
-pub fn shown(hash: &Hash) -> String {
-    hex(hash)
 }
 
 #[cfg(test)]
