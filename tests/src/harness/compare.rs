@@ -142,14 +142,15 @@ impl<'a> Territory<'a> {
         Some(truth.case.as_str())
     }
 
-    /// Another program may use one of our ports too, towards somewhere else: both ends must be ours, or nobody
-    /// must be known to own it.
+    /// Another program may use one of our ports too, towards somewhere else: both ends must be ours, or one of them
+    /// where the other is not known, nor anybody who owns it.
     fn entered_by_ports(&self, record: &Record) -> Option<&'a Truth> {
         let at = |end| self.ends.get(&(record.proto, end)).map(Vec::as_slice).unwrap_or_default();
         let (local, remote) = (at(record.local), at(record.remote));
+        let is_unknown = |end: Endpoint| record.pid().is_none() && end.port == 0;
         let both = |truth: &&Truth| {
-            record.pid().is_none()
-                || [local, remote].iter().all(|end| end.iter().any(|t| std::ptr::eq(*t, *truth)))
+            let is_ours = |list: &[&Truth]| list.iter().any(|ours| std::ptr::eq(*ours, *truth));
+            (is_ours(local) || is_unknown(record.local)) && (is_ours(remote) || is_unknown(record.remote))
         };
         local.iter().chain(remote).copied().filter(both).find(|truth| during(truth, record))
     }

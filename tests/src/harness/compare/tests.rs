@@ -52,12 +52,17 @@ fn an_invented_record_is_noticed() {
     // by port, although the PIDs are nobody's
     let others = RECORD.replace("\"pid\":1", "\"pid\":99");
     assert!(faults(&[RECORD.to_owned(), others.clone()])[0].starts_with("invented"));
-    // one of the ports is enough when the record knows no process at all
-    let elsewhere = others.replace("\"port\":80", "\"port\":9");
-    assert_eq!(faults(&[RECORD.to_owned(), elsewhere.clone()]), [""; 0]);
-    let mut nobody: serde_json::Value = serde_json::from_str(&elsewhere).unwrap();
-    nobody["process"] = serde_json::Value::Null;
-    assert!(faults(&[RECORD.to_owned(), nobody.to_string()])[0].starts_with("invented"));
+    // one of the ports is enough when the record knows neither the other nor any process
+    let nobodys = |remote: &str| {
+        let elsewhere = others.replace("\"port\":80", remote);
+        let mut nobody: serde_json::Value = serde_json::from_str(&elsewhere).unwrap();
+        nobody["process"] = serde_json::Value::Null;
+        [elsewhere, nobody.to_string()].map(|record| faults(&[RECORD.to_owned(), record]))
+    };
+    assert_eq!(nobodys("\"port\":9"), [[""; 0], [""; 0]]);
+    let [known, unknown] = nobodys("\"port\":0");
+    assert_eq!(known, [""; 0]);
+    assert!(unknown[0].starts_with("invented"));
     // but not when these ports belonged to others, at another time
     let later = others.replace("03:04:05", "05:06:07");
     assert_eq!(faults(&[RECORD.to_owned(), later]), [""; 0]);
