@@ -1,6 +1,9 @@
 //! The event loop of a recording. Owns its clock and the shutdown.
 
-mod clock;
+mod confine;
+mod cost;
+mod keeper;
+mod link;
 mod metrics;
 mod notify;
 mod pipeline;
@@ -8,7 +11,6 @@ mod progress;
 mod reload;
 mod retention;
 mod signals;
-mod sweeps;
 mod viewers;
 mod writing;
 
@@ -18,63 +20,47 @@ use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant as Deadline, MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::config::Recording;
 use crate::indexer::{IndexError, Indexer};
 use crate::stderr::Stderr;
-use connmon_capture::bpf::{Capture, CaptureError};
-use connmon_capture::hosts::Hosts;
-use connmon_capture::inspector::ExecutableInspector;
+use connmon_capture::boot_time_ns;
 use connmon_capture::limits::LimitError;
 use connmon_capture::privileges::RightsError;
-use connmon_capture::{interfaces, privileges, surroundings};
+use connmon_live::listeners::Asked;
 use connmon_live::update::ReloadNote;
 use connmon_live::web::ServeError;
 use connmon_live::web::metrics::Metrics;
-use connmon_record::frame::Frame;
+use connmon_record::frame::{Frame, Start};
 use connmon_record::segment::Packed;
-use connmon_system::priority;
 
 use crate::resolve::{ResolveError, Resolver};
-use clock::Clock;
+use confine::attempts;
+pub use confine::{Access, ConfineError, confine};
 use connmon_store::StoreError;
+pub use keeper::Keeper;
+use link::{Moment, Told};
 use metrics::Board;
+pub use notify::Notifier;
 pub use pipeline::Pipeline;
 use progress::Progress;
 use reload::Reloads;
 pub use reload::{Judgement, ReadAgain, Reloaded};
 pub use signals::RELOAD;
 use signals::{Request, Signals};
-use sweeps::Sweeps;
 pub use viewers::Viewers;
 use writing::{Writing, Written};
 
-/// How often the ring is looked at when it does not call.
+/// How often it is looked whether something else than the keeper has to say something.
 const TICK: Duration = Duration::from_millis(100);
-/// How often the maps are swept and rows are written.
-const FLUSH: Duration = Duration::from_secs(1);
-/// How often, while a viewer keeps up: what happens is to be seen within half a second.
-const LIVE_FLUSH: Duration = Duration::from_millis(180);
-/// A sweep and its flush take at most this part of the time, unless [`FLUSH`] is due.
-const LIVE_SHARE: u32 = 10;
-/// How often the counters of the interfaces are read.
-const SAMPLE: Duration = Duration::from_secs(60);
-/// Records taken from the ring before other work has its turn.
-const DRAIN: usize = 4096;
-/// How long the end of a recording waits for the hash of an executable.
+/// Pieces of what the keeper tells that are taken in before other work has its turn.
+const PIECES: usize = 16;
+/// How long the end of a recording waits for names.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the end of a recording waits for a store that cannot be written, and how often it is seen whether it can.
 const LAST_TRIES: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
-
-/// What is watched of the host beside its network, and of how it is watched.
-struct Host {
-    hosts: Hosts,
-    clock: Clock,
-    sweeps: Sweeps,
-    reloads: Reloads,
-}
 
 /// Why a recording failed. What was committed before is safe.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +71,15 @@ pub enum RecordError {
     /// Not enough rights.
     #[error(transparent)]
     Rights(#[from] RightsError),
-    /// The kernel side.
+    /// The kernel side, in the keeper's words.
+    #[error("{0}")]
+    Keeper(String),
+    /// The keeper is not there any more.
+    #[error("the process that reads the kernel's buffers is not there any more: {0}; what it told is stored")]
+    Gone(String),
+    /// Rights cannot be given up.
     #[error(transparent)]
-    Capture(#[from] CaptureError),
+    Confine(#[from] ConfineError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -113,267 +105,302 @@ pub enum RecordError {
     Loop(#[from] std::io::Error),
 }
 
+/// What a recording is made with besides its settings.
+pub struct Parts {
+    /// The process that reads the kernel's buffers.
+    pub keeper: Keeper,
+    /// From frames to segments.
+    pub pipeline: Pipeline,
+    /// From segments to rows.
+    pub indexer: Indexer,
+    /// Those who look.
+    pub viewers: Viewers,
+    /// The service manager, if there is one.
+    pub manager: Option<Notifier>,
+    /// Where figures for monitoring are asked for.
+    pub metrics: Option<Metrics>,
+    /// Reads the configuration again.
+    pub read: ReadAgain,
+}
+
 /// Records until a signal or the end of the time, then sweeps a last time. `begun` is called when everything from now
-/// on is recorded, `read` when the configuration is to be read again. Once it has begun, a store that cannot be written does not end it.
+/// on is recorded. Once it has begun, a store that cannot be written does not end it.
 ///
 /// # Errors
 /// The kernel refuses, the store cannot be written at the start, or not even at the end; what was committed before is safe.
-pub fn record(
-    settings: &Recording,
-    mut pipeline: Pipeline,
-    (mut indexer, mut viewers): (Indexer, Viewers),
-    begun: impl FnOnce(&str),
-    read: ReadAgain,
-) -> Result<(), RecordError> {
+pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> Result<(), RecordError> {
+    attempts::show("recorder");
+    let Parts { keeper, mut pipeline, mut indexer, mut viewers, manager, metrics, read } = parts;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on Ctrl-C ends the recording in order, also while the probes are still being attached.
-    let mut signals = {
+    let signals = {
         let _guard = runtime.enter();
         Signals::new(notify::is_service())?
     };
-    let metrics = settings.metrics.map(Metrics::bind).transpose()?;
-    surroundings::notes().iter().for_each(|note| tracing::warn!("{note}"));
-    let (mut backend, mut offset_ns, mut begin) = (String::new(), 0, None);
-    let mut capture = Capture::begin(settings.backend, settings.options, |frame| {
-        if let Frame::Start(start) = &frame {
-            backend.clone_from(&start.backend);
-            offset_ns = start.clock_offset_ns;
-            begin = Some(start.clone());
-            // What was switched off is no news.
-            let lacks = [
-                (connmon_record::NO_PACKETS, settings.options.wire && !start.wire),
-                (connmon_record::NO_NAMES, settings.options.names && !start.names),
-            ];
-            let is_wanted =
-                |note: &&str| lacks.iter().any(|(begins, lacks)| *lacks && note.starts_with(begins));
-            connmon_record::lacks(&start.backend_notes)
-                .filter(is_wanted)
-                .for_each(|note| tracing::warn!("{note}"));
-        }
-        pipeline.feed(frame);
-    })?;
-    let mut host = Host {
-        hosts: Hosts::default(),
-        clock: Clock::new(offset_ns),
-        sweeps: Sweeps::default(),
-        reloads: Reloads::new(read),
-    };
-    read_hosts(settings, &mut host.hosts, &mut pipeline);
-    sample_interfaces(&mut pipeline);
+    let mut heard = Heard::new(&runtime, keeper, signals)?;
+    heard.keeper.link.ask(link::Request::Begin);
+    let (start, at) = runtime.block_on(attach(settings, &mut heard, &mut pipeline))?;
     pipeline.save_frames();
     // The kernel side begins with it.
-    if let Some(start) = begin {
-        indexer.begin(&start)?;
-    }
-    let (columns, span) = pipeline.take(host.clock.now_ns(), host.clock.offset_ns());
+    indexer.begin(&start)?;
+    let (columns, span) = pipeline.take(at);
     indexer.seal(&Packed::new(&columns, span).map_err(IndexError::from)?)?;
     let first = indexer.index()?;
-    let mut progress = Progress::new();
-    // Without it the thread that makes rows is as urgent as any.
-    let _ = priority::allow_hurrying();
-    privileges::reduce();
-    // All threads begin only now, with the rights that are left, and give up what they do not need.
-    viewers.serve();
+    let mut progress = Progress::new(manager);
+    let listeners = viewers.serve();
     let mut written = Written::default();
     if let Some(first) = first {
         written.add(&first, &mut indexer);
         viewers.tell(indexer.store(), first);
     }
     let writing = Writing::start(indexer, viewers, written)?;
-    let mut inspector = ExecutableInspector::start()?;
-    pipeline.resolver =
-        settings.resolve.map(|server| Resolver::start(server, privileges::none)).transpose()?;
-    begun(&backend);
+    pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
+    begun(&start.backend);
     if let Some(metrics) = metrics {
-        let board = Arc::new(Board::new(settings.db.clone(), host.clock.now()));
+        let board = Arc::new(Board::new(settings.db.clone(), start.started()));
         progress.note_to(board.clone());
         let _ = writeln!(Stderr, "metrics at http://{}/metrics", metrics.address());
-        metrics.serve(privileges::none, board)?;
+        metrics.serve(board)?;
     }
     progress.begin();
-    let parts = (&mut capture, &mut pipeline, &mut host);
-    runtime.block_on(run(settings, &mut signals, parts, (&writing, &mut progress), &mut inspector))?;
-    progress.end();
-    let mut inspector = Some(inspector);
-    let swept = capture.finish(|frame| {
-        // The end is the last frame; until just before it, bytes count.
-        if matches!(frame, Frame::End(_))
-            && let Some(mut inspector) = inspector.take()
-        {
-            sample_interfaces(&mut pipeline);
-            host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
-            consult(&mut pipeline, &mut inspector);
-            inspector.finish(PATIENCE).into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
-            let names = pipeline.resolver.take().map(|resolver| resolver.finish(PATIENCE));
-            names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
-        }
-        pipeline.feed(frame);
-    });
-    if let Err(error) = swept {
-        host.sweeps.end(&error, &mut pipeline, &host.clock);
-    }
-    pipeline.resume(host.clock.now_ns());
-    flush(&mut pipeline, &writing, &host.clock);
-    progress.ends(finish(&runtime, &mut signals, writing).map_err(RecordError::Unwritten)?);
+    let mut recorder = Recorder {
+        pipeline,
+        writing,
+        progress,
+        listeners,
+        reloads: Reloads::new(read),
+        offset_ns: at.offset_ns,
+    };
+    let done = runtime.block_on(recorder.run(settings, &mut heard));
+    recorder.flush(Moment { boot_ns: boot_time_ns(), offset_ns: recorder.offset_ns });
+    let Recorder { mut pipeline, writing, mut progress, .. } = recorder;
+    let written = finish(&runtime, &mut heard, writing).map_err(RecordError::Unwritten);
+    progress.ends(written?);
     progress.finish(&pipeline);
+    done?;
     pipeline.capture_is_whole().map_err(|(path, error)| RecordError::File(path, error))
 }
 
+/// Those who have a say in how long a recording goes on.
+struct Heard {
+    keeper: Keeper,
+    /// The link's descriptor.
+    link: AsyncFd<std::os::fd::OwnedFd>,
+    signals: Signals,
+    /// A second signal came: the end is not to be waited for.
+    hurried: bool,
+}
+
+impl Heard {
+    fn new(runtime: &Runtime, keeper: Keeper, signals: Signals) -> Result<Self, RecordError> {
+        let link = std::os::fd::AsFd::as_fd(&keeper.link).try_clone_to_owned()?;
+        let _guard = runtime.enter();
+        // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
+        let link = unsafe { AsyncFd::register(link) }.map_err(std::io::Error::other)?;
+        Ok(Self { keeper, link, signals, hurried: false })
+    }
+
+    /// Why the keeper has closed the link without an end.
+    fn gone(&self) -> RecordError {
+        RecordError::Gone(self.keeper.wait().unwrap_or_else(|| "it ended by itself".into()))
+    }
+}
+
+/// Has the probes attached; the start, and when everything was recorded.
+async fn attach(
+    settings: &Recording,
+    heard: &mut Heard,
+    pipeline: &mut Pipeline,
+) -> Result<(Start, Moment), RecordError> {
+    let mut begin = None;
+    loop {
+        tokio::select! {
+            biased;
+            request = heard.signals.recv() => if request == Request::End {
+                heard.keeper.link.ask(link::Request::End);
+            },
+            guard = heard.link.readable() => guard?.clear_ready(),
+        }
+        while heard.keeper.link.fill()? {
+            while let Some(told) = heard.keeper.link.next() {
+                match told.map_err(std::io::Error::other)? {
+                    Told::Frame(frame) => {
+                        if let Frame::Start(start) = &frame {
+                            warn_of_lacks(settings, start);
+                            begin = Some(Start::clone(start));
+                        }
+                        pipeline.feed(frame);
+                    }
+                    Told::Payload(record) => pipeline.feed_payload(record),
+                    Told::PayloadsUntil(time) => pipeline.payloads_until(time),
+                    Told::Ready(at) => {
+                        let start =
+                            begin.ok_or_else(|| std::io::Error::other("a recording without a start"))?;
+                        return Ok((start, at));
+                    }
+                    Told::Failed(why) => return Err(RecordError::Keeper(why)),
+                    Told::Flush(_) | Told::Listeners(_) | Told::Cost(_) | Told::Full(_) => {}
+                }
+            }
+            if heard.keeper.link.is_over() {
+                return Err(heard.gone());
+            }
+        }
+    }
+}
+
+/// Tells what this kernel does not allow; what was switched off is no news.
+fn warn_of_lacks(settings: &Recording, start: &Start) {
+    let lacks = [
+        (connmon_record::NO_PACKETS, settings.options.wire && !start.wire),
+        (connmon_record::NO_NAMES, settings.options.names && !start.names),
+    ];
+    let is_wanted = |note: &&str| lacks.iter().any(|(begins, lacks)| *lacks && note.starts_with(begins));
+    connmon_record::lacks(&start.backend_notes).filter(is_wanted).for_each(|note| tracing::warn!("{note}"));
+}
+
+/// What goes on while a recording does.
+struct Recorder {
+    pipeline: Pipeline,
+    writing: Writing,
+    progress: Progress,
+    listeners: Asked,
+    reloads: Reloads,
+    /// CLOCK_REALTIME − CLOCK_BOOTTIME as the keeper last saw it, nanoseconds.
+    offset_ns: i64,
+}
+
+impl Recorder {
+    /// Takes in what the keeper tells until it has told everything.
+    async fn run(&mut self, settings: &Recording, heard: &mut Heard) -> Result<(), RecordError> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = settings.length.map(|length| Deadline::now() + length);
+        let (mut ending, mut ended, mut more) = (false, false, false);
+        // What came together with the word that everything is recorded.
+        self.hear(&mut heard.keeper, &mut ended)?;
+        loop {
+            // What is not read now waits in the link, and then with the keeper.
+            let has_room = ending || self.writing.has_room();
+            let mut is_due = false;
+            tokio::select! {
+                biased;
+                request = heard.signals.recv() => match request {
+                    Request::End if ending => heard.hurried = true,
+                    Request::End => is_due = true,
+                    Request::Reload => {
+                        self.progress.reloads();
+                        self.reloads.begin();
+                    }
+                },
+                () = until(end), if !ending => is_due = true,
+                () = std::future::ready(()), if more && has_room => {}
+                guard = heard.link.readable(), if has_room => guard?.clear_ready(),
+                _ = tick.tick() => {}
+            }
+            if is_due {
+                ending = true;
+                self.progress.end();
+                heard.keeper.link.ask(link::Request::End);
+            }
+            if let Some(read) = self.reloads.take() {
+                self.reload(read);
+            }
+            if self.listeners.is_due() {
+                heard.keeper.link.ask(link::Request::Listeners);
+            }
+            let names = self.pipeline.resolver.as_ref().map(Resolver::answers);
+            names.into_iter().for_each(|names| self.pipeline.feed_names(names));
+            for _ in 0..PIECES {
+                more = (ending || self.writing.has_room()) && heard.keeper.link.fill()?;
+                if !more {
+                    break;
+                }
+                self.hear(&mut heard.keeper, &mut ended)?;
+                if heard.keeper.link.is_over() {
+                    return if ended { Ok(()) } else { Err(heard.gone()) };
+                }
+            }
+        }
+    }
+
+    /// Takes in what has come.
+    fn hear(&mut self, keeper: &mut Keeper, ended: &mut bool) -> Result<(), RecordError> {
+        let mut flush = None;
+        while let Some(told) = keeper.link.next() {
+            match told.map_err(std::io::Error::other)? {
+                Told::Frame(frame) => {
+                    if matches!(frame, Frame::End(_)) {
+                        // The end is the last frame; whatever has been asked for comes before.
+                        let names = self.pipeline.resolver.take().map(|resolver| resolver.finish(PATIENCE));
+                        names.into_iter().for_each(|names| self.pipeline.feed_names(names));
+                        *ended = true;
+                    }
+                    self.pipeline.feed(frame);
+                }
+                Told::Payload(record) => self.pipeline.feed_payload(record),
+                Told::PayloadsUntil(time) => self.pipeline.payloads_until(time),
+                Told::Flush(at) | Told::Ready(at) => flush = Some(at),
+                Told::Listeners(found) => self.listeners.answer(found),
+                Told::Cost(cost) => self.progress.costs(cost),
+                Told::Full(full) => self.progress.is_full(full),
+                Told::Failed(why) => return Err(RecordError::Keeper(why)),
+            }
+            if self.pipeline.is_full() {
+                let at = Moment { boot_ns: boot_time_ns(), offset_ns: self.offset_ns };
+                self.flush(at);
+            }
+            // What changes while the store is busy becomes one segment, unless that would be a large one.
+            if let Some(at) = flush.take() {
+                self.offset_ns = at.offset_ns;
+                if self.writing.is_idle() {
+                    self.flush(at);
+                }
+                self.progress.waits(&self.writing);
+                self.progress.show(&self.pipeline);
+                let cost = u64::try_from(self.writing.cost().as_micros()).unwrap_or(u64::MAX);
+                keeper.link.ask(link::Request::Pace(cost, self.writing.is_watched()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on what has come together.
+    fn flush(&mut self, at: Moment) {
+        self.pipeline.save_frames();
+        let (columns, span) = self.pipeline.take(at);
+        self.writing.put(columns, span);
+    }
+
+    /// What was read again is in force from here on; where it could not be read, what was before stays.
+    fn reload(&mut self, read: Result<Reloaded, String>) {
+        let (judgement, note) = match read {
+            Ok(Reloaded { secrets, judgement, words }) => {
+                self.pipeline.redact(secrets);
+                (Some(judgement), ReloadNote { failed: false, words })
+            }
+            Err(words) => (None, ReloadNote { failed: true, words }),
+        };
+        self.progress.reloaded(&note);
+        self.writing.judge_by(judgement, note);
+    }
+}
+
 /// Waits until the store has everything, but not for ever if it cannot be written, and only until the next signal.
-fn finish(runtime: &Runtime, signals: &mut Signals, writing: Writing) -> Result<Written, IndexError> {
+fn finish(runtime: &Runtime, heard: &mut Heard, writing: Writing) -> Result<Written, IndexError> {
     let began = Instant::now();
     writing.finish(|| {
         let signalled = runtime.block_on(async {
             tokio::select! {
-                request = signals.recv() => request == Request::End,
+                request = heard.signals.recv() => request == Request::End,
                 () = sleep(LOOK) => false,
             }
         });
-        signalled || began.elapsed() >= LAST_TRIES
+        heard.hurried || signalled || began.elapsed() >= LAST_TRIES
     })
 }
 
-/// Hands on what has come together.
-fn flush(pipeline: &mut Pipeline, writing: &Writing, clock: &Clock) {
-    pipeline.save_frames();
-    let (columns, span) = pipeline.take(clock.now_ns(), clock.offset_ns());
-    writing.put(columns, span);
-}
-
-/// Has programs with sockets looked at, and takes in what was found.
-fn consult(pipeline: &mut Pipeline, inspector: &mut ExecutableInspector) {
-    for subject in pipeline.take_subjects() {
-        if let Some(facts) = inspector.inspect(subject) {
-            pipeline.feed(Frame::Program(facts));
-        }
-    }
-    inspector.take_results().into_iter().for_each(|facts| pipeline.feed(Frame::Program(facts)));
-    let names = pipeline.resolver.as_ref().map(Resolver::answers);
-    names.and_then(Capture::reverse).into_iter().for_each(|frame| pipeline.feed(frame));
-}
-
-/// What was read again is in force from here on; where it could not be read, what was before stays.
-fn reload(
-    read: Result<Reloaded, String>,
-    pipeline: &mut Pipeline,
-    writing: &Writing,
-    progress: &mut Progress,
-) {
-    let (judgement, note) = match read {
-        Ok(Reloaded { secrets, judgement, words }) => {
-            pipeline.redact(secrets);
-            (Some(judgement), ReloadNote { failed: false, words })
-        }
-        Err(words) => (None, ReloadNote { failed: true, words }),
-    };
-    progress.reloaded(&note);
-    writing.judge_by(judgement, note);
-}
-
-/// How long after a flush that took so long the next one is due.
-fn period(writing: &Writing, last: Duration) -> Duration {
-    if writing.is_watched() { (last * LIVE_SHARE).clamp(LIVE_FLUSH, FLUSH) } else { FLUSH }
-}
-
-/// Hands on what the interfaces have counted. Without it there is no comparison, and the audit says so.
-fn sample_interfaces(pipeline: &mut Pipeline) {
-    match interfaces::sample() {
-        Ok(frame) => pipeline.feed(frame),
-        Err(error) => tracing::warn!("the counters of the interfaces cannot be read: {error}"),
-    }
-}
-
-/// Hands on the host's own list of names, if it has changed.
-fn read_hosts(settings: &Recording, hosts: &mut Hosts, pipeline: &mut Pipeline) {
-    if !settings.options.names {
-        return;
-    }
-    match hosts.changed() {
-        Ok(frame) => frame.into_iter().for_each(|frame| pipeline.feed(frame)),
-        Err(error) => tracing::warn!("/etc/hosts cannot be read: {error}"),
-    }
-}
-
-async fn run(
-    settings: &Recording,
-    signals: &mut Signals,
-    (capture, pipeline, host): (&mut Capture, &mut Pipeline, &mut Host),
-    (writing, progress): (&Writing, &mut Progress),
-    inspector: &mut ExecutableInspector,
-) -> Result<(), RecordError> {
-    // SAFETY: the descriptor is owned by what is registered, so it stays open and the same.
-    let ring = unsafe { AsyncFd::register(capture.ring_fd()?) }.map_err(std::io::Error::other)?;
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let end = settings.length.map(|length| tokio::time::Instant::now() + length);
-    let mut flushed = Instant::now();
-    let mut cost = Duration::ZERO;
-    let mut sampled = Instant::now();
-    let mut more = false;
-    loop {
-        tokio::select! {
-            biased;
-            request = signals.recv() => match request {
-                Request::End => return Ok(()),
-                Request::Reload => {
-                    progress.reloads();
-                    host.reloads.begin();
-                }
-            },
-            () = until(end) => return Ok(()),
-            () = std::future::ready(()), if more => {}
-            guard = ring.readable() => guard?.clear_ready(),
-            _ = tick.tick() => {}
-            () = sleep(host.clock.to_next_step()) => {}
-        }
-        if let Some(read) = host.reloads.take() {
-            reload(read, pipeline, writing, progress);
-        }
-        if !writing.has_room() {
-            // From here on the kernel's own buffers are what there is; what they cannot hold they count.
-            progress.is_full();
-            if pipeline.pause(host.clock.now_ns()) {
-                tracing::warn!(
-                    "the memory for what waits to be stored is used up: from here on events may be lost"
-                );
-            }
-            (more, flushed) = (false, Instant::now());
-            progress.waits(writing);
-            progress.show(pipeline);
-            continue;
-        }
-        more = capture.drain(DRAIN, |frame| pipeline.feed(frame)) == DRAIN;
-        let due = flushed.elapsed() >= period(writing, cost) || host.sweeps.is_new_step(host.clock.now());
-        let began = Instant::now();
-        if due {
-            // Under a load that never lets the ring become empty as well.
-            capture.drain_all(|frame| pipeline.feed(frame));
-            let swept = capture.sweep(|frame| pipeline.feed(frame));
-            host.sweeps.took(swept, host.clock.now());
-            pipeline.resume(host.clock.now_ns());
-            host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
-        }
-        if sampled.elapsed() >= SAMPLE {
-            sample_interfaces(pipeline);
-            read_hosts(settings, &mut host.hosts, pipeline);
-            sampled = Instant::now();
-        }
-        // Before the flush, which forgets what nobody has asked for.
-        consult(pipeline, inspector);
-        // What changes while the store is busy becomes one segment, unless that would be a large one.
-        if (due && writing.is_idle()) || pipeline.is_full() {
-            flush(pipeline, writing, &host.clock);
-        }
-        if due {
-            progress.waits(writing);
-            progress.show(pipeline);
-            flushed = Instant::now();
-            cost = (flushed - began).max(writing.cost());
-        }
-    }
-}
-
-async fn until(end: Option<tokio::time::Instant>) {
+async fn until(end: Option<Deadline>) {
     match end {
         Some(end) => sleep_until(end).await,
         None => std::future::pending().await,

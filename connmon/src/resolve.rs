@@ -48,11 +48,11 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Starts the thread, which calls `begin` first and asks this server, or those of the host.
+    /// Starts the thread, which asks this server, or those of the host.
     ///
     /// # Errors
     /// There is no room for a thread, or the host's servers cannot be read.
-    pub fn start(server: Option<SocketAddr>, begin: fn()) -> Result<Self, ResolveError> {
+    pub fn start(server: Option<SocketAddr>) -> Result<Self, ResolveError> {
         let (addresses, to_ask) = asynchronous::channel(WAITING);
         let (found, names) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -61,7 +61,6 @@ impl Resolver {
             resolver(server)?
         };
         thread::Builder::new().name("resolve".into()).spawn(move || {
-            begin();
             runtime.block_on(ask_all(to_ask, Arc::new(resolver), found));
         })?;
         Ok(Self { addresses, names, known: HashSet::new() })

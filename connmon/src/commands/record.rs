@@ -1,13 +1,16 @@
 //! `connmon record`
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{CommandError, Outcome, report, settle, terminal_width};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Recording, Setting};
-use crate::daemon::{self, Judgement, Pipeline, ReadAgain, RecordError, Reloaded, Viewers};
+use crate::daemon::{
+    self, Access, Judgement, Keeper, Notifier, Parts, Pipeline, ReadAgain, RecordError, Reloaded, Viewers,
+};
 use crate::indexer::Indexer;
 use crate::stderr::Stderr;
 use connmon_analysis::Completeness;
@@ -15,48 +18,75 @@ use connmon_analysis::format::{count, duration};
 use connmon_capture::{limits, privileges};
 use connmon_enrich::Enricher;
 use connmon_filter::Filter;
-use connmon_filter::ioc::Lists;
+use connmon_filter::ioc;
 use connmon_filter::rules::Rules;
 use connmon_live::broadcaster::Socket;
+use connmon_live::web::metrics::Metrics;
 use connmon_record::frame::file;
 use connmon_record::secrets::Secrets;
 use connmon_render::export::completeness::write_words;
 use connmon_store::{Policy, Writer};
-use connmon_system::files;
+use connmon_system::{files, priority};
 
 /// Options that take effect when the configuration is read again. Sections do as well.
 const RELOADED: [&str; 4] = ["ioc", "geo-db", "geo-dir", "location"];
 
-/// What a recording is told: by the command line, the configuration and the lists.
+/// What a recording is told by the command line and the configuration, which only its administrator writes.
 struct Sources {
     settings: Recording,
     /// The options with their values.
     said: Vec<Setting>,
-    filter: Filter,
     rules: Rules,
     secrets: Secrets,
     /// Connections that are not pruned.
     keep: Vec<Filter>,
-    lists: Lists,
+    choice: cli::Choice,
+    lists: Vec<PathBuf>,
+}
+
+/// What it is told by lists, which come from elsewhere.
+struct Lists {
+    filter: Filter,
+    indicators: ioc::Lists,
 }
 
 impl Sources {
-    /// What was typed, and what is in the files now.
+    /// What was typed, and what is in the configuration now.
     fn read(mut args: cli::RecordArgs) -> Result<Self, CommandError> {
-        let now = now();
-        let file = config::File::load(args.config.as_deref(), now)?;
+        let file = config::File::load(args.config.as_deref(), now())?;
         let said = file.settings(args.clone());
         file.fill(&mut args);
-        let filter = config::filter(&args.choice, now)?;
-        let lists = super::ioc::read(&args.classification.ioc, false)?;
         let config::File { rules, secrets, keep, .. } = file;
-        Ok(Self { settings: Recording::try_from(args)?, said, filter, rules, secrets, keep, lists })
+        let (choice, lists) = (args.choice.clone(), args.classification.ioc.clone());
+        Ok(Self { settings: Recording::try_from(args)?, said, rules, secrets, keep, choice, lists })
+    }
+
+    /// What is in the lists now.
+    fn lists(&self) -> Result<Lists, CommandError> {
+        let filter = config::filter(&self.choice, now())?;
+        Ok(Lists { filter, indicators: super::ioc::read(&self.lists, false)? })
+    }
+
+    /// The files of this host that are needed to record, and to read all of this again.
+    fn access(&self, config: Option<&Path>) -> Access {
+        let Recording { db, capture, report, places, resolve, .. } = &self.settings;
+        let written = [Some(db), capture.as_ref(), report.as_ref()].into_iter().flatten();
+        let addresses = self.choice.filter_file.iter();
+        let addresses = addresses.map(|file| PathBuf::from(file.strip_prefix('!').unwrap_or(file)));
+        let config = config
+            .map(Path::to_owned)
+            .or_else(|| Some(config::DEFAULT.into()).filter(|path: &PathBuf| path.exists()));
+        let read = config.into_iter().chain(self.lists.clone()).chain(addresses);
+        let read = read.chain(places.files.clone()).chain(places.folder.clone());
+        Access { written: written.cloned().collect(), read: read.collect(), asks: resolve.is_some() }
     }
 }
 
 /// Reads everything again that was `typed` or is in files, of a recording that began with what was `said`.
 fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandError> {
-    let Sources { settings, said: now, rules, secrets, lists, .. } = Sources::read(typed.clone())?;
+    let sources = Sources::read(typed.clone())?;
+    let Lists { indicators, .. } = sources.lists()?;
+    let Sources { settings, said: now, rules, secrets, .. } = sources;
     let geo = super::geo::open_databases(&settings.places)?;
     let value = |of: &[Setting], name: &str| {
         of.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone())
@@ -70,7 +100,7 @@ fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandE
     let mut words = format!(
         "the configuration was read again: {}, {}, {}",
         number(rules.iter().count(), "rule", "rules"),
-        number(lists.abouts().len(), "list of indicators", "lists of indicators"),
+        number(indicators.abouts().len(), "list of indicators", "lists of indicators"),
         number(geo.databases().len(), "geo database", "geo databases"),
     );
     if !restart.is_empty() {
@@ -78,7 +108,7 @@ fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandE
         words.push_str(&restart.join(", "));
     }
     let location = settings.places.location;
-    Ok(Reloaded { secrets, judgement: Judgement { rules, lists, geo, location }, words })
+    Ok(Reloaded { secrets, judgement: Judgement { rules, lists: indicators, geo, location }, words })
 }
 
 /// Records, and makes a report if one is wanted.
@@ -87,15 +117,24 @@ fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandE
 /// Not root, a refused program, an unwritable store, and so on.
 pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     let typed = args.clone();
-    let Sources { settings, said, filter, rules, secrets, keep, lists } = Sources::read(args)?;
+    let sources = Sources::read(args)?;
     privileges::check().map_err(RecordError::from)?;
     limits::check().map_err(RecordError::from)?;
+    sources.settings.make_folder()?;
+    // From here on there are two processes, of which only the other one keeps its rights.
+    let keeper = Keeper::start(&sources.settings)?;
+    let metrics = sources.settings.metrics.map(Metrics::bind).transpose().map_err(RecordError::from)?;
+    let (viewers, manager) = (viewers(&sources.settings), Notifier::of_environment());
+    // Without it the thread that makes rows is as urgent as any.
+    let _ = priority::allow_hurrying();
+    daemon::confine(&sources.access(typed.config.as_deref())).map_err(RecordError::from)?;
+    let Lists { filter, indicators } = sources.lists()?;
+    let Sources { settings, said, rules, secrets, keep, .. } = sources;
     let geo = super::geo::open_databases(&settings.places)?;
-    settings.make_folder()?;
     let retention = Policy { max_age: settings.max_age, max_bytes: settings.max_bytes, keep };
     let store = Writer::open(&settings.db)?
         .with_recording_filter(filter)
-        .with_classifier(rules, lists)
+        .with_classifier(rules, indicators)
         .with_retention(retention);
     let capture = match &settings.capture {
         Some(path) => {
@@ -119,14 +158,6 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     }
     let mut indexer = Indexer::new(Enricher::new(geo, settings.places.location.clone()), store);
     settle::settle(&mut indexer)?;
-    let mut viewers = Viewers::default();
-    if let Some(path) = &settings.socket {
-        match Socket::bind(path) {
-            Ok(socket) => viewers = Viewers::at(socket),
-            // A recording that nobody can watch is better than none.
-            Err(error) => tracing::warn!("no viewer can attach: {error}"),
-        }
-    }
     let read: ReadAgain = Arc::new(move || again(&typed, &said).map_err(|error| error.to_string()));
     let begun = |backend: &str| {
         let until = settings.length.map_or("until Ctrl-C".to_owned(), |length| {
@@ -135,7 +166,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         let _ =
             writeln!(Stderr, "recording into {} with the {backend} backend, {until}", settings.db.display());
     };
-    daemon::record(&settings, pipeline, (indexer, viewers), begun, read)?;
+    daemon::record(&settings, Parts { keeper, pipeline, indexer, viewers, manager, metrics, read }, begun)?;
     let store = settle::open(&settings.db)?;
     if let Some((_, completeness)) = Completeness::of_last(&store.runs()?)
         && !completeness.is_complete()
@@ -147,4 +178,16 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         let _ = writeln!(Stderr, "report: {}", path.display());
     }
     Ok(Outcome::Done)
+}
+
+/// Those who may look while it records.
+fn viewers(settings: &Recording) -> Viewers {
+    match settings.socket.as_deref().map(Socket::bind).transpose() {
+        Ok(socket) => socket.map(Viewers::at).unwrap_or_default(),
+        Err(error) => {
+            // A recording that nobody can watch is better than none.
+            tracing::warn!("no viewer can attach: {error}");
+            Viewers::default()
+        }
+    }
 }

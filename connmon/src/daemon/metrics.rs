@@ -6,15 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cost::Cost;
 use connmon_live::web::metrics::Figures;
 use connmon_record::{LossCounters, Timestamp};
 use serde_json::Value;
 
 /// A recorder that said nothing for so long does not record.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Ticks of `/proc/PID/stat` per second (USER_HZ, fixed at 100 on all supported architectures).
-const USER_HZ: f64 = 100.0;
-
 /// What the event loop knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recorded {
@@ -34,6 +32,8 @@ pub(super) struct Recorded {
     pub(super) waiting: u64,
     /// The store cannot be written at present: the memory for what waits is used up.
     pub(super) full: bool,
+    /// What the keeper has cost so far.
+    pub(super) keeper: Cost,
 }
 
 /// Where the event loop notes what it knows, and who asks reads it.
@@ -111,7 +111,8 @@ impl Figures for Board {
         if let Some(bytes) = self.store_bytes() {
             out.gauge("connmon_store_bytes", "bytes", "The store and its log.", bytes as f64);
         }
-        let programs = programs();
+        let (keeper, own) = (&recorded.keeper, Cost::of_this_process());
+        let programs = &keeper.programs;
         if !programs.is_empty() {
             out.family(
                 "connmon_probe_runs",
@@ -128,11 +129,13 @@ impl Figures for Board {
             );
             programs.iter().for_each(|one| out.sample("_total", &one.label(), one.nanoseconds as f64 / 1e9));
         }
-        if let Some(seconds) = cpu_seconds() {
-            out.counter("process_cpu_seconds", "seconds", "Processor time of the recorder.", seconds);
+        if let Some(seconds) = own.cpu_seconds {
+            let seconds = seconds + keeper.cpu_seconds.unwrap_or(0.0);
+            out.counter("process_cpu_seconds", "seconds", "Processor time of both processes.", seconds);
         }
-        if let Some(bytes) = resident_bytes() {
-            out.gauge("process_resident_memory_bytes", "bytes", "Memory of the recorder.", bytes as f64);
+        if let Some(bytes) = own.resident_bytes {
+            let bytes = bytes + keeper.resident_bytes.unwrap_or(0);
+            out.gauge("process_resident_memory_bytes", "bytes", "Memory of both processes.", bytes as f64);
         }
         out.text.push_str("# EOF\n");
         out.text
@@ -196,51 +199,6 @@ impl Exposition {
         self.family(name, "counter", unit, help);
         self.sample("_total", "", value);
     }
-}
-
-/// A BPF program of ours, and what it has cost.
-struct Program {
-    id: u64,
-    runs: u64,
-    nanoseconds: u64,
-}
-
-impl Program {
-    fn label(&self) -> String {
-        format!("{{id=\"{}\"}}", self.id)
-    }
-
-    /// What /proc/PID/fdinfo says of a descriptor, if it is one of a program that was counted.
-    fn read(text: &str) -> Option<Self> {
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        let program =
-            Self { id: field("prog_id:")?, runs: field("run_cnt:")?, nanoseconds: field("run_time_ns:")? };
-        (program.runs > 0).then_some(program)
-    }
-}
-
-/// The programs that the kernel counts the runs of, by their numbers.
-fn programs() -> Vec<Program> {
-    let files = fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
-    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-    let mut programs: Vec<Program> = texts.filter_map(|text| Program::read(&text)).collect();
-    programs.sort_by_key(|program| program.id);
-    programs.dedup_by_key(|program| program.id);
-    programs
-}
-
-fn cpu_seconds() -> Option<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the name, which may have spaces and brackets, utime and stime are the 12th and 13th (proc_pid_stat(5)).
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<f64>().ok();
-    Some((ticks()? + ticks()?) / USER_HZ)
-}
-
-fn resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
 #[cfg(test)]
@@ -307,15 +265,5 @@ mod tests {
         assert_eq!(board.health(), Ok(()));
         board.note(Recorded { full: true, ..Recorded::default() });
         assert!(board.health().unwrap_err().contains("store"));
-    }
-
-    #[test]
-    fn what_a_program_has_cost_is_read() {
-        let text =
-            "pos:\t0\nprog_type:\t26\nprog_id:\t318\nrun_time_ns:\t1500\nrun_cnt:\t3\nrecursion_misses:\t0\n";
-        let program = Program::read(text).unwrap();
-        assert_eq!((program.id, program.runs, program.nanoseconds), (318, 3, 1500));
-        assert!(Program::read("pos:\t0\nmap_id:\t3\n").is_none());
-        assert!(Program::read(&text.replace("run_cnt:\t3", "run_cnt:\t0")).is_none(), "it is not counted");
     }
 }

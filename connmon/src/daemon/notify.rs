@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 const STATUS: Duration = Duration::from_secs(10);
 
 /// The service manager that started us.
-pub(super) struct Notifier {
+pub struct Notifier {
     socket: UnixDatagram,
-    manager: SocketAddr,
     /// How often it wants a sign of life, at least, if at all.
     watchdog: Option<Duration>,
     alive: Instant,
@@ -27,7 +26,7 @@ pub(super) fn is_service() -> bool {
 
 impl Notifier {
     /// The manager that the environment names; nothing where there is none.
-    pub(super) fn of_environment() -> Option<Self> {
+    pub fn of_environment() -> Option<Self> {
         let address = env::var_os("NOTIFY_SOCKET")?;
         let number = |name| env::var(name).ok()?.parse::<u64>().ok();
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
@@ -46,7 +45,8 @@ impl Notifier {
         }?;
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, manager, watchdog, alive: Instant::now(), told: None })
+        socket.connect_addr(&manager)?;
+        Ok(Self { socket, watchdog, alive: Instant::now(), told: None })
     }
 
     /// Everything is recorded from now on.
@@ -82,7 +82,7 @@ impl Notifier {
 
     /// A manager that does not listen is not waited for.
     fn send(&self, words: &str) {
-        if let Err(error) = self.socket.send_to_addr(words.as_bytes(), &self.manager) {
+        if let Err(error) = self.socket.send(words.as_bytes()) {
             tracing::debug!("the service manager was not told {words:?}: {error}");
         }
     }

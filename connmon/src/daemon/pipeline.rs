@@ -2,30 +2,30 @@
 
 use std::io;
 
+use super::link::Moment;
 use crate::resolve::Resolver;
-use connmon_record::Endpoint;
+use connmon_capture::boot_time_ns;
+use connmon_ebpf::stat;
 use connmon_record::frame::Frame;
-use connmon_record::frame::Subject;
 use connmon_record::frame::file::Writer as CaptureWriter;
 use connmon_record::secrets::Secrets;
 use connmon_record::segment::{Columns, Span};
-use connmon_track::{ProgramWatch, lost};
+use connmon_record::{AddressNames, Endpoint};
+use connmon_sniff::Sniffer;
 
 /// Frames in, columns of segments out.
 #[derive(Default)]
 pub struct Pipeline {
     secrets: Secrets,
-    watch: ProgramWatch,
+    sniffer: Sniffer,
+    /// Records of payload that could not be decoded.
+    malformed: u64,
     columns: Columns,
     /// The end of the last segment, nanoseconds of CLOCK_BOOTTIME.
     sealed_ns: u64,
     pub(super) resolver: Option<Resolver>,
     file: Option<File>,
     frames: u64,
-    /// Events that were lost so far.
-    lost: u64,
-    /// Since when the kernel's buffers are not read, nanoseconds of CLOCK_BOOTTIME, and what had been lost before.
-    paused: Option<(u64, u64)>,
 }
 
 /// The capture file.
@@ -58,9 +58,14 @@ impl Pipeline {
     pub fn feed(&mut self, mut frame: Frame) {
         self.frames += 1;
         frame.redact(&self.secrets);
-        match &frame {
+        match &mut frame {
             Frame::Start(start) => self.sealed_ns = start.started_ns,
-            Frame::Counters(counters) => self.lost = lost(counters),
+            Frame::Counters(counters) => {
+                // Copied or not, it was not read.
+                let unread = &mut counters.kernel[stat::PAYLOADS_LOST as usize];
+                *unread = unread.saturating_add(self.sniffer.unread());
+                counters.malformed += self.malformed;
+            }
             Frame::Live(entry) | Frame::Closed(entry) => {
                 if let Some(resolver) = &mut self.resolver {
                     resolver.ask(Endpoint::from(&entry.remote).ip);
@@ -68,22 +73,40 @@ impl Pipeline {
             }
             _ => {}
         }
-        self.watch.feed(&frame);
         self.columns.push(&frame);
         if let Some(file) = &mut self.file {
             file.writer.write(&frame);
         }
     }
 
-    /// Takes out what has come together until now, to be sealed.
-    pub(super) fn take(&mut self, now_ns: u64, clock_offset_ns: i64) -> (Columns, Span) {
-        let first_ns = std::mem::replace(&mut self.sealed_ns, now_ns);
-        (std::mem::take(&mut self.columns), Span { first_ns, last_ns: now_ns, clock_offset_ns })
+    /// Takes in what was said on a connection, as the kernel side copied it.
+    pub(super) fn feed_payload(&mut self, record: &[u8]) {
+        match self.sniffer.take(record) {
+            Ok(all) => all.into_iter().for_each(|one| self.feed(Frame::Observation(Box::new(one)))),
+            Err(error) => {
+                tracing::warn!("{error}");
+                self.malformed += 1;
+            }
+        }
     }
 
-    /// The programs to be looked at since the last call.
-    pub(super) fn take_subjects(&mut self) -> Vec<Subject> {
-        self.watch.take_subjects()
+    /// Nothing more comes of what was said long before this time of CLOCK_BOOTTIME.
+    pub(super) fn payloads_until(&mut self, time_ns: u64) {
+        self.sniffer.forget(time_ns);
+    }
+
+    /// Takes in what reverse DNS has said.
+    pub(super) fn feed_names(&mut self, names: AddressNames) {
+        if !names.is_empty() {
+            self.feed(Frame::Reverse(boot_time_ns(), names));
+        }
+    }
+
+    /// Takes out what has come together until now, to be sealed.
+    pub(super) fn take(&mut self, Moment { boot_ns, offset_ns }: Moment) -> (Columns, Span) {
+        let first_ns = std::mem::replace(&mut self.sealed_ns, boot_ns);
+        let span = Span { first_ns, last_ns: boot_ns, clock_offset_ns: offset_ns };
+        (std::mem::take(&mut self.columns), span)
     }
 
     /// Hands the capture file what is for it. What it does not take waits in memory, as far as there is room, and is tried
@@ -119,27 +142,6 @@ impl Pipeline {
     pub(super) fn capture_is_whole(&mut self) -> Result<(), (String, io::Error)> {
         let Some(file) = &mut self.file else { return Ok(()) };
         file.writer.flush().map_err(|error| (file.path.clone(), error))
-    }
-
-    /// The kernel's buffers are not read any more, for want of memory; whether that is new.
-    pub(super) fn pause(&mut self, now_ns: u64) -> bool {
-        let new = self.paused.is_none();
-        if new {
-            self.paused = Some((now_ns, self.lost));
-        }
-        new
-    }
-
-    /// They are read again, and all counters have been: what was lost meanwhile is a gap.
-    pub(super) fn resume(&mut self, now_ns: u64) {
-        let Some((from_ns, before)) = self.paused.take() else { return };
-        let lost = self.lost.saturating_sub(before);
-        if lost > 0 {
-            let reason = format!(
-                "{lost} events were lost: the store could not be written, and the memory for what waited was used up"
-            );
-            self.feed(Frame::Gap(from_ns, now_ns, reason));
-        }
     }
 
     /// Whether a flush is due because of what has come together.

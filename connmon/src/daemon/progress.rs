@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
+use super::cost::Cost;
 use super::metrics::{Board, Recorded};
 use super::notify::Notifier;
 use super::writing::{Writing, Written};
@@ -29,18 +30,20 @@ pub struct Progress {
     written: Written,
     /// Bytes of memory that wait for the store.
     waiting: usize,
+    keeper: Cost,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(manager: Option<Notifier>) -> Self {
         Self {
             terminal: std::io::stderr().is_terminal(),
-            manager: Notifier::of_environment(),
+            manager,
             board: None,
             full: false,
             shown: Instant::now(),
             written: Written::default(),
             waiting: 0,
+            keeper: Cost::default(),
         }
     }
 
@@ -61,9 +64,19 @@ impl Progress {
         self.board = Some(board);
     }
 
-    /// The memory for what waits is used up, until [`Self::show`] is told of it no more.
-    pub(super) fn is_full(&mut self) {
-        self.full = true;
+    /// Whether the memory for what waits is used up.
+    pub(super) fn is_full(&mut self, full: bool) {
+        if full && !self.full {
+            tracing::warn!(
+                "the memory for what waits to be stored is used up: from here on events may be lost"
+            );
+        }
+        self.full = full;
+    }
+
+    /// Takes what the keeper costs.
+    pub(super) fn costs(&mut self, cost: Cost) {
+        self.keeper = cost;
     }
 
     /// Everything is recorded from now on.
@@ -95,7 +108,6 @@ impl Progress {
     }
 
     pub(super) fn show(&mut self, pipeline: &Pipeline) {
-        let full = std::mem::take(&mut self.full);
         if let Some(board) = &self.board {
             let written = &self.written;
             board.note(Recorded {
@@ -106,7 +118,8 @@ impl Progress {
                 losses: written.completeness.clone(),
                 left_out: written.left_out,
                 waiting: self.waiting as u64,
-                full,
+                full: self.full,
+                keeper: self.keeper.clone(),
             });
         }
         if let Some(mut manager) = self.manager.take() {

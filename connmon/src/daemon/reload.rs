@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 
-use connmon_capture::privileges;
 use connmon_enrich::geo::Geo;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
@@ -59,7 +58,6 @@ impl Reloads {
         let (sender, receiver) = mpsc::channel();
         let read = self.read.clone();
         let begun = thread::Builder::new().name("reload".into()).spawn(move || {
-            privileges::only_write();
             let _ = sender.send(read());
         });
         // Without a thread the sender has gone, which `take` tells.

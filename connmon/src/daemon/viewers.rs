@@ -1,8 +1,8 @@
 //! Those who look while a recording goes on.
 
-use connmon_capture::privileges;
 use connmon_live::Update;
 use connmon_live::broadcaster::{Broadcaster, Socket};
+use connmon_live::listeners::{Asked, Listening};
 use connmon_live::update::ReloadNote;
 use connmon_record::Timestamp;
 use connmon_record::rows::Batch;
@@ -27,14 +27,15 @@ impl Viewers {
         Self { socket: Some(socket), ..Self::default() }
     }
 
-    /// Lets them in. Their thread has no rights beyond those of any program.
-    pub(super) fn serve(&mut self) {
-        let serve = |socket: Socket| socket.serve(privileges::none, privileges::only_look);
-        match self.socket.take().map(serve).transpose() {
+    /// Lets them in; what they want to know of sockets that listen.
+    pub(super) fn serve(&mut self) -> Asked {
+        let (listening, asked) = Listening::pair();
+        match self.socket.take().map(|socket| socket.serve(listening)).transpose() {
             Ok(broadcaster) => self.broadcaster = broadcaster,
             // A recording that nobody can watch is better than none.
             Err(error) => tracing::warn!("no viewer can attach: {error}"),
         }
+        asked
     }
 
     /// Whether somebody looks who keeps up; a look that can be taken from elsewhere.

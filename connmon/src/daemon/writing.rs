@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::confine::attempts;
 use super::retention::Retention;
 use super::{Judgement, Viewers};
 use crate::indexer::{IndexError, Indexer};
 use connmon_analysis::format::bytes;
-use connmon_capture::privileges;
 use connmon_live::update::ReloadNote;
 use connmon_record::frame::Start;
 use connmon_record::rows::Batch;
@@ -119,7 +119,7 @@ impl Writing {
         let watched: Arc<dyn Fn() -> bool + Send + Sync> = viewers.watched().into();
         let (shared, is_watched) = (state.clone(), watched.clone());
         let thread = thread::Builder::new().name("store".into()).spawn(move || {
-            privileges::only_write();
+            attempts::show("store");
             let urgency = *shared.urgency.get_or_init(Urgency::of_this_thread);
             Thread {
                 indexer,

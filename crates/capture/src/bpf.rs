@@ -18,8 +18,17 @@ use super::switch::CountingSwitch;
 use super::sys::{self, Scratch};
 use super::{OBJECT, surroundings};
 use connmon_record::frame::{Counters, Frame, Start};
-use connmon_record::{AddressNames, Backend, CaptureOptions};
-use connmon_sniff::Sniffer;
+use connmon_record::{Backend, CaptureOptions};
+
+/// What the kernel side tells.
+pub enum Event<'a> {
+    /// Of one of its fixed forms.
+    Frame(Frame),
+    /// Bytes that were said on a connection: a record of the ring as it came, which nothing here looks into.
+    Payload(&'a [u8]),
+    /// Of what was said before this time of CLOCK_BOOTTIME nothing more comes, but for what was said shortly before it.
+    PayloadsUntil(u64),
+}
 
 /// Why the capture could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +80,6 @@ pub struct Capture {
     stats: PerCpuArray<MapData, u64>,
     log: Option<ProbeLog>,
     scratch: Scratch,
-    sniffer: Sniffer,
     /// Sockets that the last sweep missed while flows or shares of them were there.
     gone: HashSet<u64>,
     last: [u64; stat::COUNT as usize],
@@ -101,8 +109,9 @@ impl Capture {
     pub fn begin(
         backend: Option<Backend>,
         options: CaptureOptions,
-        mut emit: impl FnMut(Frame),
+        mut emit: impl FnMut(Event<'_>),
     ) -> Result<Self, CaptureError> {
+        let mut emit = |frame| emit(Event::Frame(frame));
         raise_memlock_limit();
         let mut probes = probes::attach(backend, options)?;
         let mut switch = CountingSwitch::from_probes(&mut probes)?;
@@ -153,7 +162,6 @@ impl Capture {
             misses: 0,
             log,
             scratch: Scratch::default(),
-            sniffer: Sniffer::default(),
             gone: HashSet::new(),
             last: [0; stat::COUNT as usize],
             swept: [0; stat::COUNT as usize],
@@ -174,27 +182,22 @@ impl Capture {
         unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }.try_clone_to_owned()
     }
 
-    /// What reverse DNS said just now, as a frame; none if it said nothing.
-    pub fn reverse(names: AddressNames) -> Option<Frame> {
-        (!names.is_empty()).then(|| Frame::Reverse(sys::boot_time_ns(), names))
-    }
-
     /// Hands on what waits in the ring, at most `limit` records; returns how many there were.
-    pub fn drain(&mut self, limit: usize, mut emit: impl FnMut(Frame)) -> usize {
+    pub fn drain(&mut self, limit: usize, mut emit: impl FnMut(Event<'_>)) -> usize {
         let mut count = 0;
         while count < limit {
             let Some(item) = self.ring.next() else { break };
             count += 1;
             if item.starts_with(&kind::PAYLOAD.to_ne_bytes()) {
-                match self.sniffer.take(&item) {
-                    Ok(all) => all.into_iter().for_each(|one| emit(Frame::Observation(Box::new(one)))),
-                    Err(error) => malformed(&mut self.malformed, &error),
-                }
+                emit(Event::Payload(&item));
                 continue;
             }
             match Frame::from_ring(&item) {
-                Ok(frame) => emit(frame),
-                Err(error) => malformed(&mut self.malformed, &error),
+                Ok(frame) => emit(Event::Frame(frame)),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    self.malformed += 1;
+                }
             }
         }
         count
@@ -202,7 +205,7 @@ impl Capture {
 
     /// Hands on everything that waits in the ring at this moment, so that a sweep may follow; what comes meanwhile cannot keep
     /// this from ending.
-    pub fn drain_all(&mut self, emit: impl FnMut(Frame)) {
+    pub fn drain_all(&mut self, emit: impl FnMut(Event<'_>)) {
         self.drained_ns = sys::boot_time_ns();
         self.drain(self.ring_records, emit);
     }
@@ -212,7 +215,8 @@ impl Capture {
     ///
     /// # Errors
     /// A map cannot be read. What it has is still there for the next sweep.
-    pub fn sweep(&mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
+    pub fn sweep(&mut self, mut event: impl FnMut(Event<'_>)) -> Result<(), CaptureError> {
+        let mut emit = |frame| event(Event::Frame(frame));
         self.read_counters()?;
         if let Some(log) = &mut self.log {
             log.flush();
@@ -267,15 +271,12 @@ impl Capture {
         self.sweep_shares(&live, &retired, &mut gone, &mut emit)?;
         self.deleted.tell()?;
         self.gone = gone;
-        let mut kernel = self.last;
-        self.sniffer.forget(if self.ended.is_none() { now } else { u64::MAX });
-        // Copied or not, it was not read.
-        let unread = &mut kernel[stat::PAYLOADS_LOST as usize];
-        *unread = unread.saturating_add(self.sniffer.unread());
-        emit(Frame::Counters(Counters { kernel, misses: self.misses, malformed: self.malformed }));
+        event(Event::PayloadsUntil(if self.ended.is_none() { now } else { u64::MAX }));
+        let Self { misses, malformed, .. } = *self;
+        event(Event::Frame(Frame::Counters(Counters { kernel: self.last, misses, malformed })));
         // What ended before the walk came by has been told by the ring meanwhile; so all is known of the time before this began.
-        self.drain(self.ring_records, &mut emit);
-        emit(Frame::SweepEnd(self.ended.unwrap_or(self.drained_ns)));
+        self.drain(self.ring_records, &mut event);
+        event(Event::Frame(Frame::SweepEnd(self.ended.unwrap_or(self.drained_ns))));
         ends
     }
 
@@ -367,7 +368,7 @@ impl Capture {
     ///
     /// # Errors
     /// A map cannot be read: what only it had is not handed on.
-    pub fn finish(mut self, mut emit: impl FnMut(Frame)) -> Result<(), CaptureError> {
+    pub fn finish(mut self, mut emit: impl FnMut(Event<'_>)) -> Result<(), CaptureError> {
         for _ in 0..2 {
             if let Err(error) = self.find_ends() {
                 tracing::warn!("ends of connections that no probe saw are not looked for: {error}");
@@ -384,7 +385,7 @@ impl Capture {
             while self.drain(usize::MAX, &mut emit) > 0 {}
             done = done.and(self.sweep(&mut emit));
         }
-        emit(Frame::End(ended));
+        emit(Event::Frame(Frame::End(ended)));
         done
     }
 
@@ -407,11 +408,6 @@ impl Capture {
         }
         Ok(())
     }
-}
-
-fn malformed(count: &mut u64, error: &dyn std::error::Error) {
-    tracing::warn!("{error}");
-    *count += 1;
 }
 
 /// How often the kernel skipped one of these programs.

@@ -1,20 +1,19 @@
-//! Least privilege: root loads the probes, then each thread gives up what its work does not need. Rights are a thread's own, and a
-//! thread begins with those of the one that starts it.
+//! Least privilege: the keeper loads the probes, then each of its threads gives up what its work does not need. Rights are a
+//! thread's own, and a thread begins with those of the one that starts it.
 
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What the thread that records keeps: maps and iterators, `/proc/PID` of others, and files in folders of others.
-const RECORDING: &[Capability] = &[
+/// What the thread that reads the kernel's buffers keeps: maps and iterators, and `/proc/PID` of others.
+const KEEPING: &[Capability] = &[
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
     Capability::CAP_SYS_PTRACE,
-    Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_DAC_READ_SEARCH,
 ];
 /// What looking at processes of others needs: `/proc/PID/exe` and `/proc/PID/fd`.
 const LOOKING: &[Capability] = &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH];
-/// What the store needs: files in folders of others.
-const WRITING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
+/// What passes over the permissions of files.
+const PASSING_OVER: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
 
 /// What loading and attaching takes, unless there is CAP_SYS_ADMIN.
 const LOADING: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
@@ -63,10 +62,10 @@ pub fn check() -> Result<(), RightsError> {
     }
 }
 
-/// Gives up for good what the recording does not need once its probes are attached, also for programs that might be started. To be
+/// Gives up for good what the keeper does not need once its probes are attached, also for programs that might be started. To be
 /// called before there is another thread.
-pub fn reduce() {
-    keep(RECORDING);
+pub fn only_keep() {
+    keep(KEEPING);
     // SAFETY: a plain flag of this process (prctl(2)); the unused arguments must be 0.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         tracing::warn!("no_new_privs cannot be set: {}", std::io::Error::last_os_error());
@@ -78,12 +77,12 @@ pub fn only_look() {
     keep(LOOKING);
 }
 
-/// For the thread that writes the store.
-pub fn only_write() {
-    keep(WRITING);
+/// For a thread that uses files whatever their permissions say.
+pub fn only_pass_over_permissions() {
+    keep(PASSING_OVER);
 }
 
-/// For a thread that talks to others: viewers, or servers of names.
+/// For a thread that has to do with what others wrote.
 pub fn none() {
     keep(&[]);
 }

@@ -101,12 +101,11 @@ impl Socket {
         Ok(Self { path: path.into(), listener, group })
     }
 
-    /// Begins to serve viewers, on a thread of its own, which calls `begin` first. Another one, which calls `begin_look`, looks for
-    /// sockets that listen.
+    /// Begins to serve viewers, on a thread of its own; who may look for sockets that listen is asked by `listeners`.
     ///
     /// # Errors
     /// There can be no thread.
-    pub fn serve(self, begin: fn(), begin_look: fn()) -> io::Result<Broadcaster> {
+    pub fn serve(self, listeners: Listening) -> io::Result<Broadcaster> {
         let (sender, receiver) = channel(WAITING);
         let watched = Arc::new(AtomicUsize::new(0));
         let unseen = Arc::new(AtomicU64::new(0));
@@ -119,9 +118,7 @@ impl Socket {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let path = self.path.clone();
-        let listeners = Listening::start(begin_look)?;
         let thread = std::thread::Builder::new().name("live".into()).spawn(move || {
-            begin();
             let listener = {
                 let _guard = runtime.enter();
                 UnixListener::from_std(self.listener)

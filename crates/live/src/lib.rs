@@ -10,7 +10,7 @@
 pub mod attach;
 pub mod broadcaster;
 pub mod event;
-mod listeners;
+pub mod listeners;
 mod peer;
 pub mod rate_window;
 pub mod save;

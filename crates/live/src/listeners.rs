@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use procfs::process::{FDTarget, all_processes};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::update::Listener;
 use connmon_record::{Endpoint, Proto, Untrusted};
@@ -31,13 +31,13 @@ struct InetSocket {
 
 /// What was found at the last look.
 #[derive(Debug, Default)]
-pub(super) struct ListenerScan {
+pub struct ListenerScan {
     found: Option<Vec<InetSocket>>,
 }
 
 impl ListenerScan {
     /// All of them in this network namespace, in order, if there are others than at the last look. What cannot be read is not in it.
-    pub(super) fn scan(&mut self) -> Option<Vec<Listener>> {
+    pub fn scan(&mut self) -> Option<Vec<Listener>> {
         let mut found: Vec<InetSocket> = Vec::new();
         for (proto, states) in WANTED {
             for family in [libc::AF_INET, libc::AF_INET6] {
@@ -63,33 +63,42 @@ impl ListenerScan {
     }
 }
 
-/// A thread that looks when it is told to, and may take its time.
-pub(super) struct Listening {
+/// How the broadcaster asks for a look: whoever may look at processes of others has the other ends, see [`Asked`].
+pub struct Listening {
     due: SyncSender<()>,
     /// What there is, each time that it is not as before.
     pub(super) found: Receiver<Vec<Listener>>,
 }
 
+/// What the broadcaster asks for, and where the answers go.
+pub struct Asked {
+    due: std::sync::mpsc::Receiver<()>,
+    found: Sender<Vec<Listener>>,
+}
+
 impl Listening {
-    /// Starts the thread, which calls `begin` first. It ends when nobody wants to know any more.
-    pub(super) fn start(begin: fn()) -> io::Result<Self> {
+    /// Both ends.
+    pub fn pair() -> (Self, Asked) {
         let (due, told) = sync_channel(1);
-        let (found, others) = channel(1);
-        std::thread::Builder::new().name("listeners".into()).spawn(move || {
-            begin();
-            let mut look = ListenerScan::default();
-            for () in told {
-                if look.scan().is_some_and(|listeners| found.blocking_send(listeners).is_err()) {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { due, found: others })
+        let (found, answers) = channel(1);
+        (Self { due, found: answers }, Asked { due: told, found })
     }
 
-    /// Has it look, unless it is to do so already.
+    /// Asks for a look, unless one is to come already.
     pub(super) fn look(&self) {
         let _ = self.due.try_send(());
+    }
+}
+
+impl Asked {
+    /// Whether a look is wanted since the last call.
+    pub fn is_due(&self) -> bool {
+        self.due.try_recv().is_ok()
+    }
+
+    /// Hands on what was found, unless the broadcaster is still busy with what was found before: there will be another look.
+    pub fn answer(&self, listeners: Vec<Listener>) {
+        let _ = self.found.try_send(listeners);
     }
 }
 

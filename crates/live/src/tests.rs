@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::attach::{AttachError, connect};
 use super::broadcaster::{BroadcasterError, Socket};
+use super::listeners::Listening;
 use super::{LiveState, Update};
 use connmon_fixtures::rows::{START, connection, process, run, traffic};
 use connmon_record::rows::{ConnectionRow, NameRow};
@@ -43,7 +44,7 @@ pub(super) fn closed(row: ConnectionRow, end: End) -> ConnectionRow {
 fn a_connection_that_an_update_tells_of_twice_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(Listening::pair().0).unwrap();
     broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     // It began and was met by a sweep, and ended before these were told.
@@ -61,7 +62,7 @@ fn a_connection_that_an_update_tells_of_twice_is_one() {
 fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(Listening::pair().0).unwrap();
     assert!(matches!(Socket::bind(&path), Err(BroadcasterError::Taken(_))));
     broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
@@ -103,7 +104,7 @@ fn viewers_come_go_and_sleep_and_the_recorder_never_waits() {
 fn an_update_that_is_too_long_for_a_line_comes_as_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(Listening::pair().0).unwrap();
     broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     let get = || viewer.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();

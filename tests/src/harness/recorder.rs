@@ -173,18 +173,17 @@ impl Recorder {
         self.limit(libc::RLIMIT_FSIZE, bytes)
     }
 
-    /// It has no more than so many of something; or as many as there are.
+    /// Neither of its processes has more than so many of something; or each has as many as there are.
     pub fn limit(&self, resource: libc::__rlimit_resource_t, most: Option<u64>) -> Result<()> {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        let pid = libc::pid_t::try_from(self.child.id())?;
-        // SAFETY: `limit` is valid for writing, and no new one is given.
-        let done = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &raw mut limit) };
-        ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
-        limit.rlim_cur = most.unwrap_or(limit.rlim_max);
-        // SAFETY: `limit` is valid for reading, and the old one is not asked for.
-        let done = unsafe { libc::prlimit(pid, resource, &raw const limit, std::ptr::null_mut()) };
-        ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
-        Ok(())
+        [self.pid(), self.keeper()?].into_iter().try_for_each(|pid| limit(pid, resource, most))
+    }
+
+    /// The process that has rights.
+    pub fn keeper(&self) -> Result<u32> {
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let only = children.split_whitespace().next().context("the recorder has no keeper")?;
+        Ok(only.parse()?)
     }
 
     /// Its number.
@@ -225,4 +224,17 @@ mod tests {
         let lines: Vec<_> = super::lines(&b"1 event\r2 events\rrecording with x\nend"[..]).collect();
         assert_eq!(lines, ["1 event", "2 events", "recording with x", "end"]);
     }
+}
+
+fn limit(pid: u32, resource: libc::__rlimit_resource_t, most: Option<u64>) -> Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let pid = libc::pid_t::try_from(pid)?;
+    // SAFETY: `limit` is valid for writing, and no new one is given.
+    let done = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &raw mut limit) };
+    ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
+    limit.rlim_cur = most.unwrap_or(limit.rlim_max);
+    // SAFETY: `limit` is valid for reading, and the old one is not asked for.
+    let done = unsafe { libc::prlimit(pid, resource, &raw const limit, std::ptr::null_mut()) };
+    ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
+    Ok(())
 }

@@ -143,6 +143,7 @@ fn main() {
         of("bad-input::records", bad_input::records),
         trial("wire::switched-off", wire::switched_off),
         trial("rights", rights::least),
+        trial("rights::hostile", rights::hostile),
         trial("identity::deleted", identity::deleted),
         trial("identity::memfd", identity::memfd),
         trial("identity::container", identity::container),

@@ -1,4 +1,5 @@
-//! Least privilege: what each thread of a recorder may do once it records, and what is said to those who may not record.
+//! Least privilege: what each process and thread of a recording may do, also by hostile code within it, and what is said to those who
+//! may not record.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +15,6 @@ use connmon_tests::harness::programs::{connmon_program, path};
 use connmon_tests::harness::recorder::Recorder;
 
 /// Capabilities by their numbers (linux/capability.h).
-const DAC_OVERRIDE: u32 = 1;
 const DAC_READ_SEARCH: u32 = 2;
 const SETPCAP: u32 = 8;
 const SYS_PTRACE: u32 = 19;
@@ -41,7 +41,7 @@ pub fn least() -> Result<()> {
     let recorder = Recorder::start(&db, &["--socket", path(&socket)?, "--resolve=127.0.0.1:9"])?;
     // A thread gives up its rights itself, as the first thing that it does.
     let limit = Instant::now() + LIMIT;
-    while let Err(error) = ensure_least(recorder.pid()) {
+    while let Err(error) = ensure_least(&recorder) {
         ensure!(Instant::now() < limit, "{error:#}");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -77,20 +77,61 @@ pub fn least() -> Result<()> {
     Ok(())
 }
 
+/// What each part of a recording could do that hostile code would try, by the names of `confine::attempts`: the keeper reads the
+/// files of others, and asks the kernel for sockets; the recorder can do nothing of all that.
+pub fn hostile() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut other = Command::new("sleep").arg("600").spawn()?;
+    let try_it = [("CONNMON_TRY", other.id().to_string())];
+    let recorder =
+        Recorder::start_by(&[path(&connmon_program()?)?], &try_it, &folder.path().join("a.db"), &[])?;
+    let said = recorder.stop()?;
+    other.kill()?;
+    other.wait()?;
+    // Since Linux 5.13; without it files are kept by their permissions only, and root has many.
+    // SAFETY: asks for the version, and makes nothing (landlock_create_ruleset(2)).
+    let has_landlock = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) } > 0;
+    if !has_landlock {
+        println!("rights: files are not tried, since this kernel has no Landlock");
+    }
+    let files = ["memory", "shadow", "etc", "tmp"];
+    for (part, allowed) in [
+        ("keeper", &["bpf", "memory", "shadow", "services", "netlink", "packets", "code"][..]),
+        ("recorder", &[]),
+        ("store", &[]),
+    ] {
+        let begin = format!("{part} could:");
+        let line = said
+            .lines()
+            .find_map(|line| line.strip_prefix(&begin))
+            .with_context(|| format!("{part}: {said}"))?;
+        let could: Vec<&str> =
+            line.split_whitespace().filter(|what| has_landlock || !files.contains(what)).collect();
+        let beyond: Vec<&&str> = could.iter().filter(|what| !allowed.contains(what)).collect();
+        ensure!(beyond.is_empty(), "the {part} could {beyond:?}");
+        // It would be no news that nothing works.
+        ensure!(part != "keeper" || could.contains(&"bpf"), "the keeper could only {could:?}");
+    }
+    Ok(())
+}
+
 /// Each thread has what it needs, and nothing else.
-fn ensure_least(pid: u32) -> Result<()> {
-    let threads = threads(pid)?;
-    let wanted: [(&str, &[u32]); 6] = [
-        ("connmon", &[BPF, PERFMON, SYS_PTRACE, DAC_OVERRIDE, DAC_READ_SEARCH]),
-        ("store", &[DAC_OVERRIDE, DAC_READ_SEARCH]),
+fn ensure_least(recorder: &Recorder) -> Result<()> {
+    let keeper: &[(&str, &[u32])] = &[
+        ("keeper", &[BPF, PERFMON, SYS_PTRACE, DAC_READ_SEARCH]),
         ("executables", &[SYS_PTRACE, DAC_READ_SEARCH]),
         ("listeners", &[SYS_PTRACE, DAC_READ_SEARCH]),
-        ("live", &[]),
-        ("resolve", &[]),
     ];
+    let own: &[(&str, &[u32])] = &[("connmon", &[]), ("store", &[]), ("live", &[]), ("resolve", &[])];
+    ensure_threads(recorder.keeper()?, keeper)?;
+    ensure_threads(recorder.pid(), own)
+}
+
+fn ensure_threads(pid: u32, wanted: &[(&str, &[u32])]) -> Result<()> {
+    let threads = threads(pid)?;
     let names: Vec<&str> = threads.keys().map(String::as_str).collect();
     for (name, capabilities) in wanted {
-        let status = threads.get(name).with_context(|| format!("no thread {name}, but {names:?}"))?;
+        let status = threads.get(*name).with_context(|| format!("no thread {name}, but {names:?}"))?;
         let mask = capabilities.iter().fold(0, |mask, capability| mask | 1_u64 << capability);
         for set in ["CapEff", "CapPrm"] {
             let held = u64::from_str_radix(field(status, set)?, 16)?;
@@ -101,6 +142,8 @@ fn ensure_least(pid: u32) -> Result<()> {
             ensure!(u64::from_str_radix(field(status, set)?, 16)? == 0, "{name} hands {set} on");
         }
         ensure!(field(status, "NoNewPrivs")? == "1", "{name} may be given more");
+        // SECCOMP_MODE_FILTER (proc_pid_status(5)).
+        ensure!(field(status, "Seccomp")? == "2", "{name} may make any system call");
     }
     ensure!(names.len() == wanted.len(), "threads that nobody thought of: {names:?}");
     Ok(())

@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::{START, connection, first, process, traffic};
 use crate::attach::connect;
 use crate::broadcaster::Socket;
+use crate::listeners::Listening;
+use crate::listeners::Listening;
 use crate::scroll::Scroll;
 use crate::update::Listener;
 use crate::{LiveState, Update};
@@ -98,7 +100,7 @@ fn harmless(text: &str) {
 fn hostile_text_comes_as_it_is_and_its_line_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.sock");
-    let mut broadcaster = Socket::bind(&path).unwrap().serve(|| {}, || {}).unwrap();
+    let mut broadcaster = Socket::bind(&path).unwrap().serve(Listening::pair().0).unwrap();
     broadcaster.publish(first());
     let viewer = connect(&path).unwrap();
     let mut raw = BufReader::new(UnixStream::connect(&path).unwrap());

@@ -52,11 +52,11 @@ impl Metrics {
         self.address
     }
 
-    /// Answers for ever, on a thread of its own, which calls `begin` first.
+    /// Answers for ever, on a thread of its own.
     ///
     /// # Errors
     /// There can be no thread.
-    pub fn serve(self, begin: fn(), figures: Arc<dyn Figures>) -> io::Result<()> {
+    pub fn serve(self, figures: Arc<dyn Figures>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let app = Router::new()
             .route("/metrics", get(metrics))
@@ -64,7 +64,6 @@ impl Metrics {
             .fallback(guard::nothing)
             .with_state(figures);
         std::thread::Builder::new().name("metrics".into()).spawn(move || {
-            begin();
             let listener = {
                 let _guard = runtime.enter();
                 tokio::net::TcpListener::from_std(self.listener)

@@ -173,6 +173,13 @@ pub struct FrameError {
     len: usize,
 }
 
+impl FrameError {
+    /// Of so many bytes that were to be of `kind`.
+    pub fn new(kind: u32, len: usize) -> Self {
+        Self { kind, len }
+    }
+}
+
 // Kinds in a capture file: those of the ring, and these.
 const START: u32 = 100;
 const LIVE: u32 = 101;

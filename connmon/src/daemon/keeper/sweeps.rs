@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Clock, Pipeline};
+use super::Clock;
 use connmon_capture::bpf::CaptureError;
 use connmon_record::Timestamp;
 use connmon_record::frame::Frame;
@@ -47,12 +47,12 @@ impl Sweeps {
     }
 
     /// The last one failed, and none follows: what had changed since the last whole one may be missing.
-    pub(super) fn end(&self, error: &CaptureError, pipeline: &mut Pipeline, clock: &Clock) {
+    pub(super) fn end(&self, error: &CaptureError, clock: &Clock) -> Frame {
         let reason = format!("what was last counted could not be read: {error}");
         tracing::warn!("{reason}");
         let to = clock.now_ns();
         let from = self.whole.map_or(to, |whole| clock.boot_ns(whole));
-        pipeline.feed(Frame::Gap(from, to, reason));
+        Frame::Gap(from, to, reason)
     }
 }
 
