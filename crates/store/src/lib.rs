@@ -25,6 +25,7 @@ mod reading;
 mod recording_filter;
 mod remotes;
 mod retention;
+mod row;
 mod runs;
 mod schema;
 mod segments;

@@ -1,5 +1,8 @@
 //! Writing: one recorder at a time.
 
+mod moved;
+mod segments;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
@@ -14,10 +17,9 @@ use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
 use super::retention::{Policy, Pruner};
-use super::segments::ChainEnd;
 use super::stretches::{self, Summer};
 use super::{
-    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema, segments,
+    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
@@ -26,6 +28,7 @@ use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
 use connmon_record::{ClockStep, Gap, LossCounters, Run, Timestamp};
 use connmon_system::files;
+use segments::ChainEnd;
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
@@ -316,7 +319,7 @@ impl Writer {
             )?
             .execute(params![run, time.0, batch.ended, batch.segment.map(|number| number as i64)])?;
         if let Some(state) = &batch.checkpoint {
-            segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
+            super::segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
         }
         // Before the filter, which can ask for labels and indicators.
         let mut news = Vec::new();
@@ -333,7 +336,7 @@ impl Writer {
             }
         }
         if !self.filter.is_everything() {
-            segments::forget_excluded(&transaction, run, batch.ended)?;
+            super::segments::forget_excluded(&transaction, run, batch.ended)?;
         }
         transaction.commit()?;
         if batch.start.is_some() {
