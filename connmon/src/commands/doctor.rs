@@ -1,6 +1,8 @@
 //! `connmon doctor`: what this kernel allows, and what a store holds.
 
 #[cfg(feature = "record")]
+mod processes;
+#[cfg(feature = "record")]
 mod recorder;
 
 use std::io::Write;

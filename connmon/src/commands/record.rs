@@ -185,8 +185,10 @@ fn viewers(settings: &Recording) -> Viewers {
     match settings.socket.as_deref().map(Socket::bind).transpose() {
         Ok(socket) => socket.map(Viewers::at).unwrap_or_default(),
         Err(error) => {
-            // A recording that nobody can watch is better than none.
-            tracing::warn!("no viewer can attach: {error}");
+            // A recording that nobody can watch is better than none. Without a folder there is no store either, which is told.
+            if settings.db.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists()) {
+                tracing::warn!("no viewer can attach: {error}");
+            }
             Viewers::default()
         }
     }

@@ -67,10 +67,10 @@ pub fn confine(access: &Access) -> Result<(), ConfineError> {
             caller.take();
             privileges::none();
         }
-        Identity::PassingOver => {
+        Identity::PassingOver(path) => {
             tracing::warn!(
-                "the process that writes the store keeps CAP_DAC_OVERRIDE: the permissions of {} or of a file that is read let neither this user nor the one who called sudo use it",
-                written.first().unwrap_or(&Path::new(".")).display()
+                "the recorder keeps CAP_DAC_OVERRIDE: without it, it may not use {}",
+                path.display()
             );
             privileges::only_pass_over_permissions();
         }

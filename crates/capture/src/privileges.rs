@@ -87,6 +87,14 @@ pub fn none() {
     keep(&[]);
 }
 
+/// The names of the capabilities in a mask of proc_pid_status(5).
+pub fn names(mask: u64) -> Vec<String> {
+    let mut held: Vec<Capability> =
+        caps::all().into_iter().filter(|capability| mask & capability.bitmask() != 0).collect();
+    held.sort_by_key(|capability| capability.index());
+    held.iter().map(ToString::to_string).collect()
+}
+
 /// Drops every other capability of this thread. A refusal is only logged: the recording is as good with more rights.
 fn keep(needed: &[Capability]) {
     let needed: CapsHashSet = needed.iter().copied().collect();

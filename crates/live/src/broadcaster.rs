@@ -55,9 +55,18 @@ pub enum BroadcasterError {
 
 /// A socket that viewers can attach to, before anything is told.
 pub struct Socket {
-    path: PathBuf,
+    path: SocketPath,
     listener: std::os::unix::net::UnixListener,
     group: Option<u32>,
+}
+
+/// A socket's place in the file system, which goes with its owner.
+struct SocketPath(PathBuf);
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Socket {
@@ -92,13 +101,14 @@ impl Socket {
         // SAFETY: as above.
         unsafe { libc::umask(mask) };
         let listener = listener.map_err(error)?;
+        let made = SocketPath(path.into());
         listener.set_nonblocking(true).map_err(error)?;
         let group = peer::group();
         if let Some(group) = group {
             std::os::unix::fs::chown(path, None, Some(group)).map_err(error)?;
         }
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(error)?;
-        Ok(Self { path: path.into(), listener, group })
+        Ok(Self { path: made, listener, group })
     }
 
     /// Begins to serve viewers, on a thread of its own; who may look for sockets that listen is asked by `listeners`.
@@ -117,26 +127,28 @@ impl Socket {
             unseen: unseen.clone(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let path = self.path.clone();
+        let Self { path, listener, group } = self;
+        let shown = path.0.clone();
         let thread = std::thread::Builder::new().name("live".into()).spawn(move || {
             let listener = {
                 let _guard = runtime.enter();
-                UnixListener::from_std(self.listener)
+                UnixListener::from_std(listener)
             };
             match listener {
-                Ok(listener) => runtime.block_on(run(state, receiver, &listener, self.group, listeners)),
-                Err(error) => tracing::warn!("{}: {error}", self.path.display()),
+                Ok(listener) => runtime.block_on(run(state, receiver, &listener, group, listeners)),
+                Err(error) => tracing::warn!("{}: {error}", shown.display()),
             }
             // What a viewer does not take any more is left.
             runtime.shutdown_timeout(Duration::ZERO);
         })?;
-        Ok(Broadcaster { path, sender: Some(sender), pending: None, watched, unseen, thread: Some(thread) })
+        let (sender, thread) = (Some(sender), Some(thread));
+        Ok(Broadcaster { _path: path, sender, pending: None, watched, unseen, thread })
     }
 }
 
 /// Where a recorder hands on what it has stored.
 pub struct Broadcaster {
-    path: PathBuf,
+    _path: SocketPath,
     sender: Option<Sender<Update>>,
     pending: Option<Update>,
     watched: Arc<AtomicUsize>,
@@ -181,7 +193,6 @@ impl Drop for Broadcaster {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

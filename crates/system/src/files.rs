@@ -64,12 +64,17 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// The user as whom this thread uses files: mostly its effective one (setfsuid(2)).
+fn user() -> u32 {
+    // SAFETY: a user that there cannot be changes nothing, and the one that is set is returned.
+    unsafe { libc::setfsuid(libc::uid_t::MAX) }.cast_unsigned()
+}
+
 /// Whether a file belongs to us or to root.
 fn check_owner(data: &Metadata) -> io::Result<()> {
     match data.uid() {
         0 => Ok(()),
-        // SAFETY: only returns a number.
-        uid if uid == unsafe { libc::geteuid() } => Ok(()),
+        uid if uid == user() => Ok(()),
         uid => Err(io::Error::other(format!("it belongs to another user (uid {uid}), who could change it"))),
     }
 }

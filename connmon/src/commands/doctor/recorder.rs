@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::processes::{self, RecordingProcess};
 use connmon_capture::foreign::{self, Foreign};
 use connmon_capture::probes;
 use connmon_capture::{bpf, privileges, surroundings};
@@ -21,6 +22,8 @@ pub(super) struct Findings {
     surroundings: Vec<String>,
     /// BPF programs and maps of others that change what is recorded; nothing where the kernel does not tell.
     foreign_bpf: Option<Vec<Foreign>>,
+    /// Recordings that go on.
+    processes: Vec<RecordingProcess>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +68,7 @@ pub(super) fn look() -> Findings {
         out_of_scope: OUT_OF_SCOPE,
         surroundings: surroundings::notes(),
         foreign_bpf: foreign::loaded().ok(),
+        processes: processes::look(),
     }
 }
 
@@ -89,7 +93,8 @@ pub(super) fn write_text(findings: &Findings, out: &mut impl Write) -> std::io::
     for note in &findings.surroundings {
         writeln!(out, "warning: {note}")?;
     }
-    write_foreign(findings.foreign_bpf.as_deref(), out)
+    write_foreign(findings.foreign_bpf.as_deref(), out)?;
+    processes::write_text(&findings.processes, out)
 }
 
 fn write_foreign(foreign: Option<&[Foreign]>, out: &mut impl Write) -> std::io::Result<()> {

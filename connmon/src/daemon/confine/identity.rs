@@ -2,21 +2,22 @@
 //! home of the one who called sudo.
 
 use std::ffi::CString;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Access, folder_of, readable};
 use connmon_capture::privileges;
 
 /// As whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
     /// Whoever it is.
     Own,
     /// The one who called sudo.
     Caller(Caller),
-    /// Nobody who may use all files: it has to pass over their permissions.
-    PassingOver,
+    /// Nobody who may use all files, such as this one: it has to pass over their permissions.
+    PassingOver(PathBuf),
 }
 
 /// Who called sudo(8).
@@ -47,45 +48,38 @@ impl Identity {
     pub(super) fn choose(access: &Access) -> Self {
         // SAFETY: only returns a number.
         let is_root = unsafe { libc::geteuid() } == 0;
-        if !is_root || may_use(None, access) {
-            return Self::Own;
-        }
-        match Caller::of_environment().filter(|caller| may_use(Some(*caller), access)) {
-            Some(caller) => Self::Caller(caller),
-            None => Self::PassingOver,
-        }
+        let Some(refused) = refused(None, access).filter(|_| is_root) else { return Self::Own };
+        let caller = Caller::of_environment().filter(|caller| self::refused(Some(*caller), access).is_none());
+        caller.map_or(Self::PassingOver(refused), Self::Caller)
     }
 }
 
-/// Whether a thread without capabilities may use all files. Tried on one of its own, which ends.
-fn may_use(caller: Option<Caller>, access: &Access) -> bool {
+/// What a thread without capabilities may not use. Tried on one of its own, which ends.
+fn refused(caller: Option<Caller>, access: &Access) -> Option<PathBuf> {
+    let (all, readable_only) = (libc::R_OK | libc::W_OK | libc::X_OK, libc::R_OK);
+    let written =
+        access.written.iter().flat_map(|path| [(folder_of(path), all), (path, libc::R_OK | libc::W_OK)]);
+    let read = access.read.iter().flat_map(|path| [(readable(path), libc::X_OK), (path, readable_only)]);
+    let mut needed = written.chain(read);
     std::thread::scope(|scope| {
         let tried = scope.spawn(|| {
             if let Some(caller) = caller {
                 caller.take();
             }
             privileges::none();
-            let written = access.written.iter().all(|path| {
-                let folder = folder_of(path);
-                is_accessible(folder, libc::R_OK | libc::W_OK | libc::X_OK)
-                    && (path.symlink_metadata().is_err() || is_accessible(path, libc::R_OK | libc::W_OK))
-            });
-            // What does not exist is told when it is read.
-            written
-                && access.read.iter().all(|path| {
-                    !path.exists()
-                        && path.symlink_metadata().is_err()
-                        && is_accessible(readable(path), libc::X_OK)
-                        || is_accessible(path, libc::R_OK)
-                })
+            needed.find(|(path, mode)| !is_usable(path, *mode)).map(|(path, _)| path.to_owned())
         });
-        tried.join().unwrap_or(false)
+        tried.join().unwrap_or_default()
     })
 }
 
 /// Whether this thread may, as it is now: faccessat2(2) with AT_EACCESS asks with the rights that files are opened with, since Linux 5.8.
-fn is_accessible(path: &Path, mode: libc::c_int) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+/// What is not there is told when it is opened.
+fn is_usable(path: &Path, mode: libc::c_int) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return true };
     // SAFETY: the path ends with a zero byte.
-    unsafe { libc::syscall(libc::SYS_faccessat2, libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) == 0 }
+    let refused =
+        unsafe { libc::syscall(libc::SYS_faccessat2, libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) }
+            != 0;
+    !refused || io::Error::last_os_error().raw_os_error() != Some(libc::EACCES)
 }

@@ -264,6 +264,8 @@ pub(super) fn confine(asks: bool) -> Result<(), ConfineError> {
     let ioctls = IOCTLS.map(|request| only(1, equals(), request));
     rules.insert(libc::SYS_ioctl, ioctls.into_iter().collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_prctl, vec![only(0, equals(), libc::PR_SET_NAME as u64)?]);
+    // Who it is, without becoming another.
+    rules.insert(libc::SYS_setfsuid, vec![only(0, equals(), u64::from(libc::uid_t::MAX))?]);
     // Its own limits, and its own threads.
     rules.insert(libc::SYS_prlimit64, vec![only(0, equals(), 0)?]);
     rules.insert(libc::SYS_tgkill, vec![only(0, equals(), u64::from(std::process::id()))?]);
