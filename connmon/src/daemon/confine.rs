@@ -79,16 +79,14 @@ pub fn confine(access: &Access) -> Result<(), ConfineError> {
     syscalls::confine(access.asks)
 }
 
-/// The keeper reads whatever it needs to, and writes nothing; it starts nothing and talks to nobody but the kernel and the recorder.
-/// To be called once its probes are attached.
+/// The keeper reads whatever it needs to, and writes no file; it starts nothing and talks to nobody but the kernel and the recorder.
+/// To be called once its probes are attached. Landlock is not for it: it would hide `/proc/PID/exe` of others (landlock(7), ptrace
+/// restrictions).
 ///
 /// # Errors
 /// As [`confine`].
 pub(super) fn confine_keeper() -> Result<(), ConfineError> {
     privileges::only_keep();
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-    let ruleset = ruleset.handle_access(AccessFs::from_write(NEWEST) | AccessFs::Execute)?;
-    ruleset.handle_access(AccessNet::from_all(NEWEST))?.create()?.restrict_self()?;
     syscalls::confine_keeper()
 }
 

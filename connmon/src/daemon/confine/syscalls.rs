@@ -211,13 +211,59 @@ const NOT_KEEPING: &[i64] = &[
     libc::SYS_setfsuid,
     libc::SYS_setfsgid,
     libc::SYS_setgroups,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_linkat,
+    libc::SYS_symlinkat,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_truncate,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_fsetxattr,
+    // Its flags are behind a pointer.
+    libc::SYS_openat2,
 ];
+
+/// The same as others among [`NOT_KEEPING`], as older architectures have them.
+#[cfg(target_arch = "x86_64")]
+const OLDER_NOT_KEEPING: &[i64] = &[
+    libc::SYS_creat,
+    libc::SYS_unlink,
+    libc::SYS_rename,
+    libc::SYS_link,
+    libc::SYS_symlink,
+    libc::SYS_mkdir,
+    libc::SYS_rmdir,
+    libc::SYS_mknod,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const OLDER_NOT_KEEPING: &[i64] = &[];
+/// How a file is opened, and where the argument is that says it.
+#[cfg(target_arch = "x86_64")]
+const OPENING: &[(i64, u8)] = &[(libc::SYS_openat, 2), (libc::SYS_open, 1)];
+#[cfg(not(target_arch = "x86_64"))]
+const OPENING: &[(i64, u8)] = &[(libc::SYS_openat, 2)];
 
 /// No thread of the keeper makes such a call from here on; it still loads and reads what is the kernel's.
 pub(super) fn confine_keeper() -> Result<(), ConfineError> {
     let Some(arch) = arch() else { return Ok(()) };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        NOT_KEEPING.iter().map(|call| (*call, Vec::new())).collect();
+        NOT_KEEPING.iter().chain(OLDER_NOT_KEEPING).map(|call| (*call, Vec::new())).collect();
+    for (call, flags) in OPENING {
+        let ways = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT].map(|way| way as u64);
+        let ways = ways.map(|way| only(*flags, SeccompCmpOp::MaskedEq(way), way));
+        rules.insert(*call, ways.into_iter().collect::<Result<_, _>>()?);
+    }
     let threads = libc::CLONE_THREAD as u64;
     rules.insert(libc::SYS_clone, vec![only(0, SeccompCmpOp::MaskedEq(threads), 0)?]);
     // Its arguments are behind a pointer; the C library does without it.
