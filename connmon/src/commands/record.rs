@@ -124,7 +124,8 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     // From here on there are two processes, of which only the other one keeps its rights.
     let keeper = Keeper::start(&sources.settings)?;
     let metrics = sources.settings.metrics.map(Metrics::bind).transpose().map_err(RecordError::from)?;
-    let (viewers, manager) = (viewers(&sources.settings), Notifier::of_environment());
+    let socket = sources.settings.socket.as_deref().map(Socket::bind).transpose();
+    let manager = Notifier::of_environment();
     // Without it the thread that makes rows is as urgent as any.
     let _ = priority::allow_hurrying();
     daemon::confine(&sources.access(typed.config.as_deref())).map_err(RecordError::from)?;
@@ -136,6 +137,9 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         .with_recording_filter(filter)
         .with_classifier(rules, indicators)
         .with_retention(retention);
+    // A recording that nobody can watch is better than none.
+    let unwatched = |error| tracing::warn!("no viewer can attach: {error}");
+    let viewers = socket.map_err(unwatched).ok().flatten().map(Viewers::at).unwrap_or_default();
     let capture = match &settings.capture {
         Some(path) => {
             let name = path.display().to_string();
@@ -178,18 +182,4 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         let _ = writeln!(Stderr, "report: {}", path.display());
     }
     Ok(Outcome::Done)
-}
-
-/// Those who may look while it records.
-fn viewers(settings: &Recording) -> Viewers {
-    match settings.socket.as_deref().map(Socket::bind).transpose() {
-        Ok(socket) => socket.map(Viewers::at).unwrap_or_default(),
-        Err(error) => {
-            // A recording that nobody can watch is better than none. Without a folder there is no store either, which is told.
-            if settings.db.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists()) {
-                tracing::warn!("no viewer can attach: {error}");
-            }
-            Viewers::default()
-        }
-    }
 }

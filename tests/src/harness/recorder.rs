@@ -217,15 +217,6 @@ fn lines(stderr: impl Read) -> impl Iterator<Item = String> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_progress_display_has_lines_too() {
-        let lines: Vec<_> = super::lines(&b"1 event\r2 events\rrecording with x\nend"[..]).collect();
-        assert_eq!(lines, ["1 event", "2 events", "recording with x", "end"]);
-    }
-}
-
 fn limit(pid: u32, resource: libc::__rlimit_resource_t, most: Option<u64>) -> Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let pid = libc::pid_t::try_from(pid)?;
@@ -237,4 +228,13 @@ fn limit(pid: u32, resource: libc::__rlimit_resource_t, most: Option<u64>) -> Re
     let done = unsafe { libc::prlimit(pid, resource, &raw const limit, std::ptr::null_mut()) };
     ensure!(done == 0, "prlimit: {}", std::io::Error::last_os_error());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_progress_display_has_lines_too() {
+        let lines: Vec<_> = super::lines(&b"1 event\r2 events\rrecording with x\nend"[..]).collect();
+        assert_eq!(lines, ["1 event", "2 events", "recording with x", "end"]);
+    }
 }

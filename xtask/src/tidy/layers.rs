@@ -4,11 +4,12 @@
 use super::code::{Finding, line_of};
 
 /// Crates that belong to one part of the crate that depends on them: the crates, and where they may be named.
-const OWNERS: [(&[&str], &[&str]); 7] = [
+const OWNERS: [(&[&str], &[&str]); 8] = [
     (&["clap", "clap_complete", "clap_mangen"], &["connmon/src/cli"]),
     // The only network code.
     (&["ureq"], &["connmon/src/commands/geo/fetch.rs"]),
     (&["hickory_resolver"], &["connmon/src/resolve.rs"]),
+    (&["landlock", "seccompiler"], &["connmon/src/daemon/confine"]),
     (&["askama"], &["crates/render/src/report"]),
     (&["parquet"], &["crates/render/src/export/parquet.rs"]),
     (

@@ -23,37 +23,28 @@ pub(in crate::daemon) fn show(part: &str) {
 
 /// Each thing that is tried, and whether it could be done; `other` is a process of somebody else.
 fn attempts(other: libc::pid_t) -> Vec<(&'static str, bool)> {
-    let nowhere = c"/nonexistent/program";
-    let null = std::ptr::null::<libc::c_char>();
+    let (nowhere, null) = (c"/nonexistent/program".as_ptr(), std::ptr::null::<libc::c_char>());
+    // Where something is allowed, what it asks for is not there or contradicts itself, so that nothing happens.
+    // SAFETY: the paths end with a zero byte, and empty lists of arguments are allowed; no program, process, mount or probe comes of it
+    // (execve(2), clone(2), mount(2), bpf(2)), no process is stopped by a request that there is not (ptrace(2)), and signal 0 asks only
+    // whether one could be sent.
+    let [exec, fork, ptrace, bpf, mount, kill] = unsafe {
+        [
+            is_allowed(libc::syscall(libc::SYS_execve, nowhere, &raw const null, &raw const null)),
+            is_allowed(libc::syscall(libc::SYS_clone, libc::CLONE_FS | libc::CLONE_NEWNS, 0, 0, 0, 0)),
+            is_allowed(libc::syscall(libc::SYS_ptrace, 0x7fff_ffff, other, 0, 0)),
+            is_allowed(libc::syscall(libc::SYS_bpf, 5, 0, 0)),
+            is_allowed(libc::syscall(libc::SYS_mount, nowhere, nowhere, nowhere, 0, 0)),
+            libc::syscall(libc::SYS_kill, other, 0) == 0,
+        ]
+    };
     vec![
-        // Where it is allowed, what it asks for is not there, so that nothing happens.
-        // SAFETY: the path ends with a zero byte, and empty lists of arguments are allowed; it cannot succeed.
-        (
-            "exec",
-            is_allowed(unsafe {
-                libc::syscall(libc::SYS_execve, nowhere.as_ptr(), &raw const null, &raw const null)
-            }),
-        ),
-        // SAFETY: flags that contradict each other: no process is made (EINVAL, clone(2)).
-        (
-            "fork",
-            is_allowed(unsafe {
-                libc::syscall(libc::SYS_clone, libc::CLONE_FS | libc::CLONE_NEWNS, 0, 0, 0, 0)
-            }),
-        ),
-        // SAFETY: attaches to nothing, since there is no such request.
-        ("ptrace", is_allowed(unsafe { libc::syscall(libc::SYS_ptrace, 0x7fff_ffff, other, 0, 0) })),
-        // SAFETY: signal 0 asks whether one could be sent.
-        ("kill", unsafe { libc::syscall(libc::SYS_kill, other, 0) } == 0),
-        // SAFETY: an attribute of no length is refused by a kernel that looks at it.
-        ("bpf", is_allowed(unsafe { libc::syscall(libc::SYS_bpf, 5, 0, 0) })),
-        // SAFETY: mounts nothing, since the folder is not there.
-        (
-            "mount",
-            is_allowed(unsafe {
-                libc::syscall(libc::SYS_mount, nowhere.as_ptr(), nowhere.as_ptr(), nowhere.as_ptr(), 0, 0)
-            }),
-        ),
+        ("exec", exec),
+        ("fork", fork),
+        ("ptrace", ptrace),
+        ("bpf", bpf),
+        ("mount", mount),
+        ("kill", kill),
         ("memory", File::open(format!("/proc/{other}/mem")).is_ok()),
         ("shadow", File::open("/etc/shadow").is_ok()),
         ("etc", writes(Path::new("/etc/connmon-tried"))),

@@ -154,13 +154,8 @@ const ASKING: &[i64] =
     &[libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmsg, libc::SYS_sendmmsg, libc::SYS_recvmmsg];
 
 /// Terminal and descriptors: size, state, bytes that wait, and whether a call waits.
-const IOCTLS: [u64; 5] = [
-    libc::TCGETS as u64,
-    libc::TIOCGWINSZ as u64,
-    libc::FIONREAD as u64,
-    libc::FIONBIO as u64,
-    libc::FIOCLEX as u64,
-];
+const IOCTLS: [libc::Ioctl; 5] =
+    [libc::TCGETS, libc::TIOCGWINSZ, libc::FIONREAD, libc::FIONBIO, libc::FIOCLEX];
 
 /// What the keeper never does.
 const NOT_KEEPING: &[i64] = &[
@@ -307,7 +302,7 @@ pub(super) fn confine(asks: bool) -> Result<(), ConfineError> {
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         rules.insert(call, vec![only(2, executable.clone(), 0)?]);
     }
-    let ioctls = IOCTLS.map(|request| only(1, equals(), request));
+    let ioctls = IOCTLS.map(|request| only(1, equals(), u64::from(request as u32)));
     rules.insert(libc::SYS_ioctl, ioctls.into_iter().collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_prctl, vec![only(0, equals(), libc::PR_SET_NAME as u64)?]);
     // Who it is, without becoming another.

@@ -9,7 +9,6 @@ use super::{START, connection, first, process, traffic};
 use crate::attach::connect;
 use crate::broadcaster::Socket;
 use crate::listeners::Listening;
-use crate::listeners::Listening;
 use crate::scroll::Scroll;
 use crate::update::Listener;
 use crate::{LiveState, Update};
