@@ -177,6 +177,11 @@ pub(super) fn delete_empty(db: &Database, connections: &[i64]) -> rusqlite::Resu
     Ok(())
 }
 
+/// The block of a connection.
+pub(super) fn number(id: i64) -> i64 {
+    id >> SHIFT
+}
+
 /// Ids from the first to the last.
 pub(super) type IdRange = (i64, i64);
 

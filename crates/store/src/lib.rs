@@ -3,6 +3,7 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod anew;
 mod before;
 mod blocks;
 mod classify;
