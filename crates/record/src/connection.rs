@@ -65,6 +65,21 @@ impl DerefMut for Connection {
 }
 
 impl Connection {
+    /// A connection as its own row tells it, to which traffic, names and the rest are added: the only way in which one is put together,
+    /// whether its rows are a store's, a batch's or an update's.
+    pub fn new(
+        id: i64,
+        facts: Facts,
+        owner: Option<Arc<Process>>,
+        country: Option<String>,
+        place: Option<Arc<Location>>,
+    ) -> Self {
+        let mut connection = Self { id, facts, owner, country, place, ..Self::default() };
+        // Where the last record of a connection was lost, it has a time and no reason.
+        connection.end = connection.end.or(connection.closed.map(|_| End::Unseen));
+        connection
+    }
+
     /// Application bytes sent, by all processes.
     pub fn tx_bytes(&self) -> u64 {
         self.traffic.iter().fold(0, |sum, share| sum.saturating_add(share.tx_bytes))

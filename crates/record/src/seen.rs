@@ -93,10 +93,3 @@ pub struct Wire {
     /// Packets received.
     pub rx_packets: u64,
 }
-
-impl Facts {
-    /// Of what has closed and nobody said why, no probe saw the end.
-    pub fn settle_end(&mut self) {
-        self.end = self.end.or(self.closed.map(|_| End::Unseen));
-    }
-}

@@ -75,15 +75,10 @@ impl<'db> Completer<'db> {
     /// A connection with what its row has.
     pub(super) fn begin(&mut self, row: &Row<'_>, of: &StoreColumns) -> rusqlite::Result<Reading> {
         let remote = self.remotes.get(of.remote_id.get(row)?)?;
-        let mut connection = Connection {
-            id: of.id.get(row)?,
-            facts: of.facts(row)?,
-            owner: self.processes.maybe(of.owner_id.get(row)?)?,
-            country: remote.country.clone(),
-            place: remote.place.clone(),
-            label: of.label.newer::<String>(row)?.map(Into::into),
-            ..Connection::default()
-        };
+        let owner = self.processes.maybe(of.owner_id.get(row)?)?;
+        let (country, place) = (remote.country.clone(), remote.place.clone());
+        let mut connection = Connection::new(of.id.get(row)?, of.facts(row)?, owner, country, place);
+        connection.label = of.label.newer::<String>(row)?.map(Into::into);
         connection.remote.ip = remote.ip;
         Ok(Reading { run: of.run_id.get(row)?, remote, connection })
     }

@@ -1,12 +1,8 @@
 //! Where addresses are: writing and reading what the geo databases said.
 
-use std::sync::Arc;
-
 use rusqlite::{Row, Transaction, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::processes::newer;
+use super::row::{json, newer};
 use connmon_record::rows::{Batch, ConnectionRow};
 use connmon_record::{Coordinates, Location, Untrusted};
 
@@ -22,10 +18,6 @@ pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite
     )?
     .execute(params![run, databases, location])?;
     Ok(())
-}
-
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Writes a remote address and gives its id. An answer that knows less than an earlier one does not replace it.
@@ -56,15 +48,6 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
     db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?.query_row([ip], |row| row.get(0))
 }
 
-/// The country of a remote address and what else is stored of it.
-pub(super) fn of_endpoint(
-    db: &Transaction<'_>,
-    id: i64,
-) -> rusqlite::Result<(Option<String>, Option<Arc<Location>>)> {
-    let mut find = db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1")?;
-    find.query_row([id], |row| Ok((row.get("country")?, place(row)?.map(Arc::new))))
-}
-
 /// What is stored of a remote address besides its country.
 pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
     let Some(source) = newer::<String>(row, "geo_source")? else { return Ok(None) };
@@ -78,10 +61,4 @@ pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
         org: text("org")?,
         source: source.into(),
     }))
-}
-
-/// A column of JSON; the default where it is empty, or written by something else.
-pub(super) fn from_json<T: DeserializeOwned + Default>(row: &Row<'_>, name: &str) -> rusqlite::Result<T> {
-    let text: Option<String> = newer(row, name)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }

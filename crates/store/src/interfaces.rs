@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{Store, StoreError, names};
+use super::{Store, StoreError, row};
 use connmon_record::{Interface, InterfaceSample, Timestamp};
 
 /// Writes a sample, as a part of its batch.
@@ -88,7 +88,7 @@ impl Store {
 fn interface(row: &Row<'_>) -> rusqlite::Result<Interface> {
     let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
     Ok(Interface {
-        name: names::text(row, 1)?,
+        name: row::text(row, 1)?,
         index: row.get(2)?,
         rx_bytes: count(3)?,
         rx_packets: count(4)?,

@@ -3,7 +3,6 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
-mod anew;
 mod before;
 mod blocks;
 mod classify;
@@ -26,6 +25,7 @@ mod reading;
 mod recording_filter;
 mod remotes;
 mod retention;
+mod row;
 mod runs;
 mod schema;
 mod segments;

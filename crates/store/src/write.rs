@@ -1,5 +1,9 @@
 //! Writing: one recorder at a time.
 
+mod anew;
+mod moved;
+mod segments;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
@@ -8,17 +12,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
-use super::anew::LOST_END;
 use super::blocks::BlockWriter;
 use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
 use super::retention::{Policy, Pruner};
-use super::segments::ChainEnd;
 use super::{
-    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema, segments,
+    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
+use anew::LOST_END;
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
@@ -26,6 +29,7 @@ use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
 use connmon_record::{ClockStep, Gap, LossCounters, Run, Timestamp};
 use connmon_system::files;
+use segments::ChainEnd;
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
@@ -312,7 +316,7 @@ impl Writer {
             )?
             .execute(params![run, time.0, batch.ended, batch.segment.map(|number| number as i64)])?;
         if let Some(state) = &batch.checkpoint {
-            segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
+            super::segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
         }
         // Before the filter, which can ask for labels and indicators.
         let mut news = Vec::new();
@@ -329,7 +333,7 @@ impl Writer {
             }
         }
         if !self.filter.is_everything() {
-            segments::forget_excluded(&transaction, run, batch.ended)?;
+            super::segments::forget_excluded(&transaction, run, batch.ended)?;
         }
         transaction.commit()?;
         if batch.start.is_some() {

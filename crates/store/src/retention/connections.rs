@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection as Database, Transaction, params};
 
-use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read};
+use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read, runs};
 use super::{Policy, sums};
 use connmon_analysis::groups::sums::sums_of;
 use connmon_filter::FilterRow;
@@ -92,7 +92,7 @@ fn delete(db: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
 
 /// Adds to what is told of a recording.
 fn note(db: &Transaction<'_>, run: i64, pruned: &Pruned) -> rusqlite::Result<()> {
-    let known = super::pruned(db)?.remove(&run).unwrap_or_default();
+    let known = runs::pruned(db)?.remove(&run).unwrap_or_default();
     let sum = |a: u64, b: u64| i64::try_from(a.saturating_add(b)).unwrap_or(i64::MAX);
     db.prepare_cached(
         "INSERT OR REPLACE INTO pruned (run_id, until, connections, tx_bytes, rx_bytes) VALUES (?1, ?2, ?3, ?4, ?5)",

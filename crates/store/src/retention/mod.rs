@@ -15,7 +15,7 @@ use rusqlite::Connection as Database;
 
 use super::{StoreError, Writer, runs};
 use connmon_filter::Filter;
-use connmon_record::{Pruned, Timestamp};
+use connmon_record::Timestamp;
 pub(super) use sums::add as add_sums;
 use unused::Unused;
 
@@ -283,19 +283,4 @@ pub(super) fn used(db: &Database) -> rusqlite::Result<(u64, u64)> {
 fn pages(db: &Database, which: &str) -> rusqlite::Result<(u64, u64)> {
     let of = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     Ok((of(which)?.cast_unsigned(), of("page_size")?.cast_unsigned()))
-}
-
-/// What was pruned of each recording. A store from before there was retention has none.
-pub(super) fn pruned(db: &Database) -> rusqlite::Result<HashMap<i64, Pruned>> {
-    if !db.table_exists(None, "pruned")? {
-        return Ok(HashMap::new());
-    }
-    let mut statement = db.prepare("SELECT run_id, until, connections, tx_bytes, rx_bytes FROM pruned")?;
-    let rows = statement.query_map([], |row| {
-        let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-        let until = Timestamp(row.get(1)?);
-        let pruned = Pruned { until, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
-        Ok((row.get(0)?, pruned))
-    })?;
-    rows.collect()
 }

@@ -3,7 +3,8 @@
 
 use rusqlite::{Connection as Database, OptionalExtension, Transaction, params};
 
-use super::{RUN_SHIFT, StoreError, Writer, blocks};
+use super::super::{RUN_SHIFT, StoreError, blocks};
+use super::Writer;
 
 /// How the gap before a recording is told, that the store itself notes.
 pub(super) const LOST_END: &str = "the end of recording ";
