@@ -1,6 +1,6 @@
 //! Where addresses are: writing and reading what the geo databases said.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::row::{json, newer};
 use connmon_record::rows::{Batch, ConnectionRow};
@@ -20,9 +20,15 @@ pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite
     Ok(())
 }
 
-/// Writes a remote address and gives its id. An answer that knows less than an earlier one does not replace it.
-pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i64> {
+/// Writes a remote address; gives its id, and whether it was in another country until now. An answer that knows less than an
+/// earlier one does not replace it.
+pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<(i64, bool)> {
     let ip = row.remote.ip.to_string();
+    let mut find = db.prepare_cached("SELECT id, country FROM endpoint WHERE ip = ?1")?;
+    let mut known = || {
+        find.query_row([&ip], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))).optional()
+    };
+    let before = known()?;
     let place = row.place.as_deref();
     let at = place.and_then(|place| place.coordinates);
     db.prepare_cached(
@@ -45,7 +51,9 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
         place.and_then(|place| place.org.as_ref()).map(Untrusted::raw),
         place.map(|place| &*place.source),
     ])?;
-    db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?.query_row([ip], |row| row.get(0))
+    let Some(before) = before else { return Ok((db.last_insert_rowid(), false)) };
+    let after = known()?;
+    Ok((before.0, after.as_ref() != Some(&before)))
 }
 
 /// What is stored of a remote address besides its country.

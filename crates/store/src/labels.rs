@@ -110,7 +110,7 @@ pub(super) fn lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Vec<Arc<In
     Ok(lists)
 }
 
-fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorList>>> {
+pub(super) fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorList>>> {
     let mut statement = db.prepare_cached("SELECT id, name, sha256, date, indicators FROM indicator_list")?;
     let rows = statement.query_map([], |row| {
         let list = IndicatorList {
@@ -145,6 +145,11 @@ pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
 pub(super) struct Hits(HashMap<i64, Arc<IndicatorList>>);
 
 impl Hits {
+    /// None, whatever a store has.
+    pub(super) fn none() -> Self {
+        Self(HashMap::new())
+    }
+
     /// Of a store.
     pub(super) fn new(db: &Connection) -> rusqlite::Result<Self> {
         Ok(Self(if db.table_exists(None, "hit")? { known_lists(db)? } else { HashMap::new() }))

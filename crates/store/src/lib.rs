@@ -29,6 +29,8 @@ mod row;
 mod runs;
 mod schema;
 mod segments;
+mod stretches;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -44,6 +46,7 @@ pub use maintenance::{Merged, StoreStats, TableStats, backup, merge, open_alone,
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};
+pub use stretches::Instead;
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

@@ -11,6 +11,7 @@ use super::complete::Completer;
 use super::labels::{self, Hits};
 use super::reading::Reading;
 use super::row::json;
+use super::stretches::Instead;
 use super::{Store, StoreError, filter, runs};
 use connmon_filter::{Condition, Filter, KNOWN_END};
 use connmon_record::{Connection, Matching, Run, Timestamp};
@@ -41,6 +42,21 @@ impl Store {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         filter: &Filter,
+        each: impl FnMut(i64, Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_but(&Instead::default(), since, until, filter, each)
+    }
+
+    /// The same, without connections that the answer has in sums.
+    ///
+    /// # Errors
+    /// As [`Store::for_each`].
+    pub fn for_each_but<E: From<StoreError>>(
+        &self,
+        instead: &Instead,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        filter: &Filter,
         mut each: impl FnMut(i64, Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = |source| E::from(self.error(source));
@@ -52,7 +68,7 @@ impl Store {
             until.map(|until| Timestamp(until.0.saturating_add(back))),
         ];
         let ranges = self.ranges(first, end, filter, &condition).map_err(error)?;
-        let mut ranges = ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]);
+        let mut ranges = instead.rest_of(ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]));
         // The ranges are in order, and so are the connections of each.
         let mut connections = self
             .db

@@ -18,6 +18,7 @@ use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
 use super::retention::{Policy, Pruner};
+use super::stretches::{self, Summer};
 use super::{
     RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
@@ -82,6 +83,7 @@ pub struct Writer {
     /// The processes of the run that later batches may refer to, by their rows.
     pub(super) living: HashSet<i64>,
     pub(super) pruner: Pruner,
+    pub(super) summer: Summer,
     pub(super) policy: Policy,
     /// The time of what was written last.
     pub(super) latest: Timestamp,
@@ -140,6 +142,7 @@ impl Writer {
             verdicts: Classification::default(),
             living: HashSet::new(),
             pruner: Pruner::default(),
+            summer: Summer::default(),
             policy: Policy::default(),
             latest: Timestamp::default(),
             alone: None,
@@ -269,6 +272,7 @@ impl Writer {
         }
         // Once a batch: to find a statement again by its text costs a tenth of running it.
         let mut connection = transaction.prepare_cached(&PUT_CONNECTION)?;
+        let mut relocated = Vec::new();
         for row in &batch.connections {
             let remote = match self.endpoints.get(&row.remote.ip) {
                 Some(id) => *id,
@@ -276,7 +280,8 @@ impl Writer {
                     if self.endpoints.len() >= MAX_ENDPOINTS {
                         self.endpoints.clear();
                     }
-                    let id = geo::put_endpoint(&transaction, row)?;
+                    let (id, changed) = geo::put_endpoint(&transaction, row)?;
+                    relocated.extend(changed.then_some(id));
                     self.of_addresses.put(&transaction, id, row.remote.ip)?;
                     let names = names::of_endpoint(&transaction, id)?;
                     verdicts.names.extend(names.into_iter().map(|name| (row.remote.ip, name)));
@@ -288,6 +293,7 @@ impl Writer {
             self.blocks.note(base | row.row, row.opened.0, remote, row.closed.is_none());
         }
         drop(connection);
+        stretches::note_remotes(&transaction, &relocated)?;
         batch.over.iter().for_each(|row| self.blocks.forget(base | row));
         self.blocks.write(&transaction)?;
         let mut traffic = transaction.prepare_cached(PUT_TRAFFIC)?;
@@ -295,6 +301,14 @@ impl Writer {
             put_traffic(&mut traffic, base, row)?;
         }
         drop(traffic);
+        let changed = batch.connections.iter().map(|row| row.row);
+        let changed =
+            changed.chain(batch.traffic.iter().map(|row| row.connection)).chain(batch.over.iter().copied());
+        stretches::note_changes(
+            &transaction,
+            (base, base | ((1 << RUN_SHIFT) - 1)),
+            changed.map(|row| base | row),
+        )?;
         names::put(&transaction, run, base, batch)?;
         verdicts.names.extend(names::told(batch));
         for sample in &batch.interfaces {

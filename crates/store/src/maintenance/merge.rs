@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection as Database, Transaction};
 
-use super::super::{RUN_SHIFT, Store, StoreError, blocks, retention};
+use super::super::{RUN_SHIFT, Store, StoreError, blocks, sums};
 use super::copy::{self, Copy};
 
 /// What was added.
@@ -58,7 +58,7 @@ pub fn merge(path: &Path, other: &Path) -> Result<Merged, StoreError> {
     let copy = Copy::new(other, &writer.path)?;
     copy::migrate(&copy)?;
     let theirs = Store::open(copy.path())?;
-    let (sums, runs) = (theirs.sums()?, theirs.runs()?);
+    let (pruned, runs) = (theirs.sums()?, theirs.runs()?);
     drop(theirs);
     let known = Store::open(&writer.path)?.runs()?;
     let same = runs.iter().find(|one| {
@@ -73,8 +73,7 @@ pub fn merge(path: &Path, other: &Path) -> Result<Merged, StoreError> {
         writer.db.execute("ATTACH ?1 AS other", [copy.path().to_string_lossy()])?;
         let transaction = writer.db.transaction()?;
         let merged = add(&transaction)?;
-        let sums = sums.into_iter().collect();
-        retention::add_sums(&transaction, &sums)?;
+        sums::add(&transaction, &pruned.into_iter().collect())?;
         transaction.commit()?;
         Ok(merged)
     };

@@ -3,7 +3,6 @@
 
 mod connections;
 mod segments;
-mod sums;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -13,10 +12,10 @@ use std::time::Duration;
 
 use rusqlite::Connection as Database;
 
-use super::{StoreError, Writer, runs};
+use super::stretches::Summer;
+use super::{StoreError, Writer, runs, sums};
 use connmon_filter::Filter;
 use connmon_record::Timestamp;
-pub(super) use sums::add as add_sums;
 use unused::Unused;
 
 /// How long a step may take; it has as many rows as those before took about half of it for.
@@ -93,7 +92,7 @@ pub(super) struct Pruner {
     next: Timestamp,
     /// When recordings that are over ended.
     ends: HashMap<i64, Option<Timestamp>>,
-    rows: Option<usize>,
+    pace: Pace,
     /// Connections and lookups that were pruned since it was last looked for what nothing refers to any more.
     pruned: u64,
     pruned_in_round: u64,
@@ -112,7 +111,7 @@ impl Writer {
         took: Option<Duration>,
     ) -> Result<Progress, StoreError> {
         let mut pruner = std::mem::take(&mut self.pruner);
-        took.into_iter().for_each(|took| pruner.adapt(took));
+        took.into_iter().for_each(|took| pruner.pace.adapt(took));
         let done = pruner.step(self, policy, now);
         self.pruner = pruner;
         done.map_err(|source| {
@@ -122,18 +121,47 @@ impl Writer {
         })
     }
 
-    /// Does one small step of what the policy that it was opened with wants; the time is that of what was written last.
+    /// Does one small step of what is due and not urgent: what the policy wants that it was opened with, and sums of what there is.
+    /// The time is that of what was written last; how long the step before `took` says how large this one is.
     ///
     /// # Errors
     /// As [`Writer::prune_step`].
-    pub fn retain(&mut self, took: Option<Duration>) -> Result<Progress, StoreError> {
+    pub fn tidy(&mut self, took: Option<Duration>) -> Result<Progress, StoreError> {
+        if self.latest == Timestamp::default() {
+            return Ok(Progress::Done);
+        }
         let policy = std::mem::take(&mut self.policy);
-        let done = match policy.is_everything() || self.latest == Timestamp::default() {
+        let done = match policy.is_everything() {
             true => Ok(Progress::Done),
             false => self.prune_step(&policy, self.latest, took),
         };
         self.policy = policy;
-        done
+        match done? {
+            Progress::More => Ok(Progress::More),
+            _ if self.sum_step(took)? => Ok(Progress::More),
+            end => Ok(end),
+        }
+    }
+
+    /// Does one small step of summing up what is in the store; whether there is more to do.
+    fn sum_step(&mut self, took: Option<Duration>) -> Result<bool, StoreError> {
+        took.into_iter().for_each(|took| self.pruner.pace.adapt(took));
+        let mut summer = std::mem::take(&mut self.summer);
+        let done = summer.step(&mut self.db, (self.run, self.latest), self.pruner.pace.0);
+        // What one that failed knew is not in the store.
+        self.summer = if done.is_ok() { summer } else { Summer::default() };
+        done.map_err(|source| self.after_failure(source))
+    }
+
+    /// Sums up all that can be.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn sum_up(&mut self) -> Result<(), StoreError> {
+        self.pruner.pace = Pace(MAX_ROWS);
+        self.summer.look_again();
+        while self.sum_step(None)? {}
+        Ok(())
     }
 
     /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned, and tells how
@@ -158,21 +186,27 @@ impl Writer {
     }
 }
 
-impl Pruner {
+/// How many rows a step has.
+struct Pace(usize);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(ROWS)
+    }
+}
+
+impl Pace {
     /// As many rows as take about half of the time that a step may take.
     fn adapt(&mut self, took: Duration) {
-        let rows = self.rows();
-        let fitting = rows as u128 * (STEP.as_micros() / 2) / took.as_micros().max(1);
+        let fitting = self.0 as u128 * (STEP.as_micros() / 2) / took.as_micros().max(1);
         let fitting = usize::try_from(fitting).unwrap_or(MAX_ROWS);
-        self.rows = Some(fitting.min(rows * 2).clamp(MIN_ROWS, MAX_ROWS));
+        self.0 = fitting.min(self.0 * 2).clamp(MIN_ROWS, MAX_ROWS);
     }
+}
 
-    fn rows(&self) -> usize {
-        self.rows.unwrap_or(ROWS)
-    }
-
+impl Pruner {
     fn step(&mut self, writer: &mut Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
-        let rows = self.rows();
+        let rows = self.pace.0;
         match &mut self.phase {
             Phase::Rest => return self.begin(writer, policy, now),
             Phase::Connections(after) => {

@@ -1,5 +1,7 @@
 //! Sums and kept rows are what was recorded, whatever is pruned when.
 
+mod summed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;

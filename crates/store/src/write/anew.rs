@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection as Database, OptionalExtension, Transaction, params};
 
-use super::super::{RUN_SHIFT, StoreError, blocks};
+use super::super::{RUN_SHIFT, StoreError, blocks, stretches};
 use super::Writer;
 
 /// How the gap before a recording is told, that the store itself notes.
@@ -80,7 +80,8 @@ fn delete_rows(db: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
     ] {
         db.execute(&format!("DELETE FROM {table} WHERE {id} BETWEEN ?1 AND ?2"), ids)?;
     }
-    let (first, last) = (blocks::number(ids[0]), blocks::number(ids[1]));
+    stretches::forget_all(db, (ids[0], ids[1]))?;
+    let (first, last) = (blocks::number_of(ids[0]), blocks::number_of(ids[1]));
     for table in ["block", "block_remotes"] {
         db.execute(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2"), [first, last])?;
     }
