@@ -95,6 +95,13 @@ fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Forgets the sums of all connections in a range of ids, which are a recording's.
+pub(super) fn forget_all(db: &Database, (first, last): IdRange) -> rusqlite::Result<()> {
+    let mut all = db.prepare_cached("SELECT id FROM stretch WHERE id BETWEEN ?1 AND ?2")?;
+    let all = all.query_map([of_connection(first), of_connection(last)], |row| row.get(0))?;
+    all.collect::<rusqlite::Result<Vec<i64>>>()?.into_iter().try_for_each(|stretch| forget(db, stretch))
+}
+
 /// Forgets the sums of the stretches of these connections, which have been deleted, for good.
 pub(super) fn give_up(db: &Database, connections: &[i64]) -> rusqlite::Result<()> {
     let stretches: BTreeSet<i64> = connections.iter().map(|id| of_connection(*id)).collect();

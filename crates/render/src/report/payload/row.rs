@@ -80,7 +80,7 @@ impl PayloadRow {
         Self {
             id: connection.id,
             opened: connection.opened.0,
-            lasted_us: u64::try_from(until.0.saturating_sub(connection.opened.0)).unwrap_or(0) / 1_000,
+            lasted_us: connection.lasted_ns(until) / 1_000,
             tx,
             rx,
             tx_calls: traffic.iter().map(|share| share.tx_calls).sum(),
