@@ -13,6 +13,7 @@ use super::processes::ProcessReader;
 use super::reading::{Along, Reading, ends};
 use super::remotes::RemoteReader;
 use super::runs;
+use super::totals::Shares;
 use connmon_record::{Connection, STEP_NS, Step, Timestamp};
 
 /// Connections whose ids are not further apart are neighbours: to pass over what lies between costs less than to look up.
@@ -92,6 +93,19 @@ impl<'db> Completer<'db> {
             self.hits.read(self.db, near)?;
         }
         Ok(())
+    }
+
+    /// Completes a connection of which it is known what it has moved.
+    pub(super) fn complete_one(&mut self, one: &mut Reading, shares: &Shares) -> rusqlite::Result<()> {
+        for (process, figures) in shares {
+            if let Some(process) = self.processes.get(*process)? {
+                one.connection.add_share(&process, *figures);
+            }
+        }
+        let near = std::slice::from_mut(one);
+        self.names(near)?;
+        self.observed(near)?;
+        self.hits.read(self.db, near)
     }
 
     fn traffic(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {

@@ -33,6 +33,7 @@ mod stretches;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod write;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use super::labels::{self, Hits};
 use super::reading::Reading;
 use super::row::json;
 use super::stretches::Instead;
+use super::totals::Shares;
 use super::{Store, StoreError, filter, runs};
 use connmon_filter::{Condition, Filter, KNOWN_END};
 use connmon_record::{Connection, Matching, Run, Timestamp};
@@ -203,6 +204,23 @@ pub(super) fn connection_with_run(
     id: i64,
 ) -> rusqlite::Result<Option<(i64, Connection)>> {
     read_one(db, hits, (id, None), |_| None)
+}
+
+/// The same, of a connection of which it is known what it has moved.
+pub(super) fn connection_with_shares(
+    db: &Database,
+    hits: &Hits,
+    id: i64,
+    shares: &Shares,
+) -> rusqlite::Result<Option<Connection>> {
+    let mut found = db.prepare_cached("SELECT * FROM connection WHERE id = ?1")?;
+    let columns = StoreColumns::of_statement(&found)?;
+    let mut completer = Completer::new(db, hits, None)?;
+    let Some(mut one) = found.query_row([id], |row| completer.begin(row, &columns)).optional()? else {
+        return Ok(None);
+    };
+    completer.complete_one(&mut one, shares)?;
+    Ok(Some(one.connection))
 }
 
 /// A connection, with those of its steps that are wanted; `end` tells when a recording ended.

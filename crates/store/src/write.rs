@@ -222,6 +222,7 @@ impl Writer {
         // The transaction is undone, and with it new endpoints and blocks.
         self.endpoints.clear();
         self.blocks = BlockWriter::default();
+        self.classify.after_failure();
         let error = StoreError::from_sqlite(&self.path, &self.db, source);
         // Where undoing it failed as well, it is still open, and the next one could not begin.
         if !self.db.is_autocommit() {
