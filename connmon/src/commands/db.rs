@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod merge;
 mod prune;
+mod rebuild;
 mod reset;
 mod restore;
 mod stats;
@@ -25,6 +26,7 @@ pub fn run(args: Args) -> Result<Outcome, CommandError> {
         DbCommand::Stats(args) => stats::run(&args),
         DbCommand::Check(args) => check::run(&args),
         DbCommand::Prune(args) => prune::run(args),
+        DbCommand::Rebuild(args) => rebuild::run(&args),
         DbCommand::Vacuum(args) => vacuum::run(&args),
         DbCommand::Reset(args) => reset::run(&args),
         DbCommand::Backup(args) => backup::run(&args),

@@ -86,7 +86,7 @@ impl Sources {
 fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandError> {
     let sources = Sources::read(typed.clone())?;
     let Lists { indicators, .. } = sources.lists()?;
-    let Sources { settings, said: now, rules, secrets, .. } = sources;
+    let Sources { settings, said: now, rules, secrets, keep, .. } = sources;
     let geo = super::geo::open_databases(&settings.places)?;
     let value = |of: &[Setting], name: &str| {
         of.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone())
@@ -108,7 +108,9 @@ fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandE
         words.push_str(&restart.join(", "));
     }
     let location = settings.places.location;
-    Ok(Reloaded { secrets, judgement: Judgement { rules, lists: indicators, geo, location }, words })
+    let retention = Policy { keep, ..settings.retention };
+    let judgement = Judgement { rules, lists: indicators, geo, location, retention };
+    Ok(Reloaded { secrets, judgement, words })
 }
 
 /// Records, and makes a report if one is wanted.
@@ -132,7 +134,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     let Lists { filter, indicators } = sources.lists()?;
     let Sources { settings, said, rules, secrets, keep, .. } = sources;
     let geo = super::geo::open_databases(&settings.places)?;
-    let retention = Policy { max_age: settings.max_age, max_bytes: settings.max_bytes, keep };
+    let retention = Policy { keep, ..settings.retention.clone() };
     let store = Writer::open(&settings.db)?
         .with_recording_filter(filter)
         .with_classifier(rules, indicators)

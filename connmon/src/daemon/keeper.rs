@@ -313,6 +313,8 @@ async fn run(
             (more, flushed) = (false, Instant::now());
             continue;
         }
+        // Before what happens from now on is handed on.
+        host.clock.look().into_iter().for_each(|frame| told.frame(frame));
         more = capture.drain(DRAIN, |event| told.event(event)) == DRAIN;
         let period = if is_watched { (cost.max(pace) * LIVE_SHARE).clamp(LIVE_FLUSH, FLUSH) } else { FLUSH };
         let is_due = flushed.elapsed() >= period || host.sweeps.is_new_step(host.clock.now());
@@ -321,9 +323,8 @@ async fn run(
             // Under a load that never lets the ring become empty as well.
             capture.drain_all(|event| told.event(event));
             let swept = capture.sweep(|event| told.event(event));
-            host.sweeps.took(swept, host.clock.now());
+            host.sweeps.took(swept, (host.clock.now(), host.clock.now_ns()));
             told.resume(host.clock.now_ns());
-            host.clock.look().into_iter().for_each(|frame| told.frame(frame));
         }
         if sampled.elapsed() >= SAMPLE {
             sample_interfaces(told);

@@ -95,6 +95,12 @@ impl Connection {
         self.closed.or(self.cut_off)
     }
 
+    /// How long it lasted up to a time, nanoseconds, whatever the clock was set to meanwhile.
+    pub fn lasted_ns(&self, until: Timestamp) -> u64 {
+        let lasted = until.0.saturating_sub(self.opened.0).saturating_sub(self.clock_set_ns);
+        u64::try_from(lasted).unwrap_or(0)
+    }
+
     /// Whether it lasts, as far as its recording, which goes on, knows.
     pub fn is_open(&self) -> bool {
         self.known_end().is_none()
@@ -164,17 +170,29 @@ impl Connection {
             && until.is_none_or(|until| self.known_end().is_some_and(|end| end < until))
     }
 
+    /// Whether it was open at some moment of an interval, or moved bytes in it, which it can before it was opened and after it ended
+    /// where the clock was set back.
+    pub fn was_within(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
+        let lasted = since.is_none_or(|since| self.known_end().is_none_or(|end| end >= since));
+        let moved = |step: &Step| {
+            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
+        };
+        lasted && until.is_none_or(|until| self.opened < until) || self.steps.iter().any(moved)
+    }
+
     /// Leaves what was moved between two times, which begin and end steps. What the kernel and the wire counted is not known
     /// of a part, so a connection that reaches beyond them has neither.
     #[must_use]
     pub fn between(mut self, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
-        if self.lies_within(since, until) {
+        let is_in = |step: &Step| {
+            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
+        };
+        // Where the clock was set back, it can have moved bytes before it was opened.
+        if self.lies_within(since, until) && self.steps.iter().all(is_in) {
             return self;
         }
         let before = self.bytes();
-        self.steps.retain(|step| {
-            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
-        });
+        self.steps.retain(is_in);
         let whole = std::mem::take(&mut self.traffic);
         for (place, share) in whole.into_iter().enumerate() {
             let mut part = Share { tx_bytes: 0, rx_bytes: 0, tx_calls: 0, rx_calls: 0, ..share };

@@ -102,7 +102,8 @@ impl Batch {
         self.completeness = completeness.or(self.completeness.take());
         self.clock_steps.extend(clock_steps);
         self.gaps.extend(gaps);
-        self.time = self.time.max(time);
+        // The clock may have been set back.
+        self.time = time;
         self.ended |= ended;
         self.segment = segment.or(self.segment);
         self.checkpoint = checkpoint;

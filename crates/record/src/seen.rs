@@ -38,6 +38,8 @@ pub struct Facts {
     pub wire: Option<Wire>,
     /// Inode number of the network namespace.
     pub netns: u32,
+    /// By how much the clock was set between `opened` and `closed`, nanoseconds.
+    pub clock_set_ns: i64,
 }
 
 /// A connection of which nothing is known.
@@ -58,6 +60,7 @@ impl Default for Facts {
             kernel: None,
             wire: None,
             netns: 0,
+            clock_set_ns: 0,
         }
     }
 }

@@ -8,8 +8,8 @@ use connmon_record::{Interface, InterfaceSample, Timestamp};
 /// Writes a sample, as a part of its batch.
 pub(super) fn put(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> rusqlite::Result<()> {
     for interface in &sample.interfaces {
-        db.prepare_cached("INSERT INTO interface VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-            params![
+        db.prepare_cached("INSERT OR REPLACE INTO interface VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
                 run,
                 sample.time.0,
                 interface.name.raw(),
@@ -18,8 +18,7 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> r
                 interface.rx_packets as i64,
                 interface.tx_bytes as i64,
                 interface.tx_packets as i64
-            ],
-        )?;
+            ])?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod before;
 mod blocks;
+mod candidates;
 mod classify;
 mod columns;
 mod complete;
@@ -33,6 +34,7 @@ mod stretches;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -42,7 +44,7 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
-pub use maintenance::{Merged, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
+pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};

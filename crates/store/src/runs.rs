@@ -1,12 +1,14 @@
 //! Recordings, read back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection as Database, Row};
 
 use super::labels;
 use super::row::{from_json, newer, text};
-use connmon_record::{ClockStep, Gap, LeftOut, LossCounters, Pruned, Reconciliation, Run, Timestamp};
+use connmon_record::{
+    ClockEffect, ClockStep, Gap, LeftOut, LossCounters, Pruned, Reconciliation, Run, Timestamp,
+};
 
 /// All recordings, oldest first. One without an end goes on if the newest does.
 pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> {
@@ -52,18 +54,29 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
     runs.collect()
 }
 
+/// Recordings whose times follow the clock, which was set while they were running.
+pub(super) fn following(db: &Database) -> rusqlite::Result<HashSet<i64>> {
+    let is_followed = |steps: &Vec<ClockStep>| steps.iter().any(|step| step.effect == ClockEffect::Followed);
+    Ok(clock_steps(db)?.into_iter().filter(|(_, steps)| is_followed(steps)).map(|(run, _)| run).collect())
+}
+
 /// When the clock was set, by recording. A store from before that was told has none.
 fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> {
     let mut steps: HashMap<i64, Vec<ClockStep>> = HashMap::new();
     if !db.table_exists(None, "clock_step")? {
         return Ok(steps);
     }
-    let mut statement =
-        db.prepare("SELECT run_id, time, clock_before, clock_after FROM clock_step ORDER BY id")?;
+    let mut statement = db.prepare("SELECT * FROM clock_step ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let at = |column| row.get(column).map(Timestamp);
-        steps.entry(row.get(0)?).or_default().push(ClockStep { time: at(1)?, from: at(2)?, to: at(3)? });
+        let effect: Option<String> = newer(row, "effect")?;
+        steps.entry(row.get("run_id")?).or_default().push(ClockStep {
+            time: at("time")?,
+            from: at("clock_before")?,
+            to: at("clock_after")?,
+            effect: effect.and_then(|name| ClockEffect::from_name(&name)).unwrap_or_default(),
+        });
     }
     Ok(steps)
 }

@@ -36,6 +36,11 @@ impl Debt {
     pub fn is_some(&self) -> bool {
         self.sealed > self.indexed
     }
+
+    /// How many segments have no rows.
+    pub fn segments(&self) -> u64 {
+        self.sealed.saturating_sub(self.indexed)
+    }
 }
 
 impl Store {

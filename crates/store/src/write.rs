@@ -1,5 +1,6 @@
 //! Writing: one recorder at a time.
 
+mod anew;
 mod moved;
 mod segments;
 
@@ -21,6 +22,7 @@ use super::stretches::{self, Summer};
 use super::{
     RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
+use anew::LOST_END;
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
@@ -206,11 +208,21 @@ impl Writer {
         result.map_err(|source| self.after_failure(source))
     }
 
+    /// What the batches before have told does not hold any more.
+    pub(super) fn forget_batches(&mut self) {
+        self.endpoints.clear();
+        self.blocks = BlockWriter::default();
+        self.fresh = NewConnections::default();
+        self.living.clear();
+        self.left_out = 0;
+    }
+
     /// What failed, once all is as it was before.
     pub(super) fn after_failure(&mut self, source: rusqlite::Error) -> StoreError {
         // The transaction is undone, and with it new endpoints and blocks.
         self.endpoints.clear();
         self.blocks = BlockWriter::default();
+        self.classify.after_failure();
         let error = StoreError::from_sqlite(&self.path, &self.db, source);
         // Where undoing it failed as well, it is still open, and the next one could not begin.
         if !self.db.is_autocommit() {
@@ -314,7 +326,7 @@ impl Writer {
         }
         transaction
             .prepare_cached(
-                "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended),
+                "UPDATE run SET last_flush = ?2, ended = iif(?3, ?2, ended),
                     indexed = coalesce(?4, indexed) WHERE id = ?1",
             )?
             .execute(params![run, time.0, batch.ended, batch.segment.map(|number| number as i64)])?;
@@ -396,10 +408,12 @@ pub(super) fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result
     let run = db.last_insert_rowid();
     if let Some((previous, last_flush)) = unfinished {
         let reason = format!(
-            "the end of recording {previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
+            "{LOST_END}{previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
              written"
         );
-        put_gap(db, run, &Gap { from: Timestamp(last_flush), to: time, reason: reason.into() })?;
+        // Where the clock is not right yet it may seem to be over before it begins.
+        let from = Timestamp(last_flush);
+        put_gap(db, run, &Gap { from, to: time.max(from), reason: reason.into() })?;
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }
     Ok(run)
@@ -413,9 +427,9 @@ fn put_gap(db: &Transaction<'_>, run: i64, gap: &Gap) -> rusqlite::Result<()> {
 
 fn put_clock_step(db: &Transaction<'_>, run: i64, step: &ClockStep) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO clock_step (run_id, time, clock_before, clock_after) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO clock_step (run_id, time, clock_before, clock_after, effect) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![run, step.time.0, step.from.0, step.to.0])?;
+    .execute(params![run, step.time.0, step.from.0, step.to.0, step.effect.name()])?;
     Ok(())
 }
 

@@ -188,8 +188,6 @@ const NOT_KEEPING: &[i64] = &[
     libc::SYS_swapoff,
     libc::SYS_settimeofday,
     libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
     libc::SYS_sethostname,
     libc::SYS_add_key,
     libc::SYS_request_key,

@@ -15,6 +15,8 @@ pub struct Merged {
     pub recordings: u64,
     /// Connections, without those whose details had been pruned.
     pub connections: u64,
+    /// Segments of the other store, which are not added.
+    pub segments: u64,
 }
 
 /// A table, columns that are not as they were with what they become, and the columns whose value the store gives itself.
@@ -98,6 +100,8 @@ fn add(db: &Transaction<'_>) -> rusqlite::Result<Merged> {
             _ => {}
         }
     }
+    merged.segments =
+        db.query_row("SELECT count(*) FROM other.segment", [], |row| row.get::<_, i64>(0))?.cast_unsigned();
     blocks::make(db)?;
     db.execute_batch("DROP TABLE run_map")?;
     Ok(merged)

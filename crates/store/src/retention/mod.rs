@@ -28,6 +28,8 @@ const MAX_ROWS: usize = 4_096;
 const ROUNDS: i64 = 100;
 const SHORTEST: i64 = 1_000_000_000;
 const LONGEST: i64 = 3_600_000_000_000;
+/// At most so much, where it is to be looked how large all segments are.
+const SIZE_PAUSE: i64 = 600_000_000_000;
 /// How much older the oldest that is kept becomes in one round that makes room, as a part of the time that is kept.
 const PARTS: i64 = 256;
 /// Room is made until so much of the limit is free, as a part of it.
@@ -37,14 +39,20 @@ const DAYS: i64 = 400;
 const DAY_NS: i64 = 86_400_000_000_000;
 /// Pages that are handed back to the file system in a step, where the store can do that.
 const PAGES: u32 = 256;
+/// Segments whose size is looked at for each row of a step.
+const SIZES: usize = 16;
 
 /// What is kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Details of connections that ended longer ago are pruned.
+    /// Details of connections that ended longer ago are pruned, and segments as old.
     pub max_age: Option<Duration>,
-    /// The oldest details are pruned while the store has more than so many bytes.
+    /// The oldest details and segments are pruned while the store has more than so many bytes.
     pub max_bytes: Option<u64>,
+    /// Segments are pruned at this age instead.
+    pub segments_max_age: Option<Duration>,
+    /// The oldest segments are pruned while all of them have more than so many bytes.
+    pub segments_max_bytes: Option<u64>,
     /// Connections that match one of these stay.
     pub keep: Vec<Filter>,
 }
@@ -52,7 +60,8 @@ pub struct Policy {
 impl Policy {
     /// Whether nothing is pruned.
     pub fn is_everything(&self) -> bool {
-        self.max_age.is_none() && self.max_bytes.is_none()
+        let Self { max_age, max_bytes, segments_max_age, segments_max_bytes, keep: _ } = self;
+        max_age.or(*segments_max_age).is_none() && max_bytes.or(*segments_max_bytes).is_none()
     }
 }
 
@@ -74,6 +83,8 @@ enum Phase {
     Rest,
     Connections(i64),
     Lookups,
+    /// Up to which it was looked for those that are too many, from the youngest on, and what was found so far.
+    Size(segments::Size),
     Segments(i64),
     Unused(Unused),
     Months,
@@ -86,6 +97,8 @@ pub(super) struct Pruner {
     phase: Phase,
     /// What ended before this is pruned in this round.
     limit: Timestamp,
+    /// The same of segments, and up to which of them there are too many.
+    segment_limit: (Timestamp, i64),
     /// The same, as far as room was to be made.
     for_room: Option<Timestamp>,
     /// When the next round is due.
@@ -119,6 +132,13 @@ impl Writer {
             self.pruner.phase = Phase::Rest;
             self.after_failure(source)
         })
+    }
+
+    /// Keeps what another policy wants from now on.
+    pub fn keep_by(&mut self, policy: Policy) {
+        self.policy = policy;
+        // A round that goes on ends by what it began with, but for what is to be kept; the next one is due.
+        self.pruner.next = Timestamp::default();
     }
 
     /// Does one small step of what is due and not urgent: what the policy wants that it was opened with, and sums of what there is.
@@ -222,10 +242,17 @@ impl Pruner {
                 let pruned = connections::prune_lookups(writer, rows, self.limit)?;
                 self.pruned = self.pruned.saturating_add(pruned);
                 if pruned < rows as u64 {
-                    self.phase = Phase::Segments(0);
+                    self.phase = Phase::Size(segments::Size::default());
                 }
             }
-            Phase::Segments(after) => match segments::prune(writer, (*after, rows), self.limit)? {
+            Phase::Size(size) => match policy.segments_max_bytes {
+                Some(most) if !size.look(&writer.db, most, rows * SIZES)? => {}
+                _ => {
+                    self.segment_limit.1 = size.too_many();
+                    self.phase = Phase::Segments(0);
+                }
+            },
+            Phase::Segments(after) => match segments::prune(writer, (*after, rows), self.segment_limit)? {
                 Some(next) => *after = next,
                 None => {
                     // To look through all that refers to something pays once there is much to find.
@@ -261,8 +288,9 @@ impl Pruner {
 
     /// Begins a round if one is due.
     fn begin(&mut self, writer: &Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
-        let age = policy.max_age.map(|age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
-        let of_age = age.map(|age| Timestamp(now.0.saturating_sub(age)));
+        let nanos = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        let before = |age: Duration| Timestamp(now.0.saturating_sub(nanos(age)));
+        let of_age = policy.max_age.map(before);
         let mut full = false;
         self.for_room = match policy.max_bytes {
             Some(most) => {
@@ -288,12 +316,17 @@ impl Pruner {
             self.next = Timestamp(now.0.saturating_add(SHORTEST * 60));
             return Ok(Progress::Full);
         }
-        let limit = self.for_room.max(of_age);
-        let (Some(limit), true) = (limit, self.for_room.is_some() || now >= self.next) else {
+        if self.for_room.is_none() && (now < self.next || policy.is_everything()) {
             return Ok(Progress::Done);
-        };
-        self.limit = limit;
-        let pause = age.map_or(LONGEST, |age| (age / ROUNDS).clamp(SHORTEST, LONGEST));
+        }
+        // Nothing is that old.
+        let never = Timestamp(i64::MIN);
+        self.limit = self.for_room.max(of_age).unwrap_or(never);
+        let segments = policy.segments_max_age.map(before).or(of_age);
+        self.segment_limit = (self.for_room.max(segments).unwrap_or(never), 0);
+        let shortest = policy.max_age.into_iter().chain(policy.segments_max_age).min();
+        let pause = shortest.map_or(LONGEST, |age| (nanos(age) / ROUNDS).clamp(SHORTEST, LONGEST));
+        let pause = if policy.segments_max_bytes.is_some() { pause.min(SIZE_PAUSE) } else { pause };
         self.next = Timestamp(now.0.saturating_add(pause));
         let going_on = writer.run() != 0;
         self.ends = runs::runs(&writer.db, going_on)?.into_iter().map(|run| (run.id, run.cut())).collect();

@@ -167,8 +167,8 @@ fn policy(seconds: i64, keep: &str) -> Policy {
     let keep = (!keep.is_empty()).then(|| Filter::parse(keep, at(0)).unwrap());
     Policy {
         max_age: Some(Duration::from_secs(seconds as u64)),
-        max_bytes: None,
         keep: keep.into_iter().collect(),
+        ..Policy::default()
     }
 }
 

@@ -203,6 +203,13 @@ impl UnderWay {
             }
             let end = connection.known_end().unwrap_or(connection.opened);
             self.time = (self.time.0.min(connection.opened.0), self.time.1.max(end.0));
+            // Where the clock was set back, it can have moved bytes before it was opened, and after it ended.
+            for step in &connection.steps {
+                if step.start < connection.opened.step() {
+                    self.time.0 = self.time.0.min(step.start.0);
+                }
+                self.time.1 = self.time.1.max(step.start.0);
+            }
             self.next = connection.id + 1;
             sums_of(connection, &self.here, |key, figures| {
                 // All of a stretch is in an answer, or none of it.

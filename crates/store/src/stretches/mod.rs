@@ -31,7 +31,7 @@ enum State {
     Summed = 1,
     /// It gets none any more: details were pruned, or it has too many owners.
     GivenUp = 2,
-    // 3: something else is known of a process, so they are not right any more (see schema.rs).
+    // 3: something else is known of a process, so they are not right any more (see schema/migrations.rs).
 }
 
 /// The stretch of a connection.
@@ -93,6 +93,13 @@ fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
         .execute([first, last])?;
     db.prepare_cached("DELETE FROM stretch WHERE id = ?1")?.execute([stretch])?;
     Ok(())
+}
+
+/// Forgets the sums of all connections in a range of ids, which are a recording's.
+pub(super) fn forget_all(db: &Database, (first, last): IdRange) -> rusqlite::Result<()> {
+    let mut all = db.prepare_cached("SELECT id FROM stretch WHERE id BETWEEN ?1 AND ?2")?;
+    let all = all.query_map([of_connection(first), of_connection(last)], |row| row.get(0))?;
+    all.collect::<rusqlite::Result<Vec<i64>>>()?.into_iter().try_for_each(|stretch| forget(db, stretch))
 }
 
 /// Forgets the sums of the stretches of these connections, which have been deleted, for good.

@@ -6,7 +6,7 @@ use connmon_filter::Filter;
 use connmon_filter::ioc::{Lists, read};
 use connmon_filter::rules::Rules;
 use connmon_record::frame::Frame;
-use connmon_record::rows::{Batch, ConnectionRow, NameRow, ProcessRow};
+use connmon_record::rows::{Batch, ConnectionRow, NameRow, ProcessRow, TrafficRow};
 use connmon_record::{
     Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
     Timestamp,
@@ -114,7 +114,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
         let process = Process { id: ProcessId { pid, start_ns: 1 }, comm: comm.into(), ..Process::default() };
         ProcessRow { row, parent: None, process }
     };
-    let traffic = |connection: i64, process: i64, bucket: i64| connmon_record::rows::TrafficRow {
+    let traffic = |connection: i64, process: i64, bucket: i64| TrafficRow {
         connection,
         process,
         bucket,
@@ -203,4 +203,97 @@ fn what_was_read_again_judges_what_changes_from_then_on() {
         (0, 1),
         "the rules in force, and every list that was compared"
     );
+}
+
+#[test]
+fn a_connection_that_goes_on_is_judged_by_all_that_it_has_moved_without_adding_it_up_again() {
+    let rule = |expression: &str| {
+        let rule = Rule { label: expression.into(), color: None, expression: expression.into(), text: true };
+        (rule, Filter::parse(expression, at(0)).unwrap())
+    };
+    let rules = ["bytes:300", "bytes:600", "bytes:900"].map(rule).into();
+    let mut writer = in_memory().with_classifier(Rules::new(rules), Lists::default());
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let open =
+        ConnectionRow { facts: Facts { closed: None, end: None, ..closed().facts }, owner: None, ..closed() };
+    let processes = [1, 2].map(|row| connmon_fixtures::rows::process(row, "curl")).to_vec();
+    writer.write(&Batch { processes, connections: vec![open], time: at(11), ..Batch::default() }).unwrap();
+    let mut label = |time: i64, sent: u64| {
+        let moved = |process| TrafficRow {
+            bucket: time * 10,
+            ..connmon_fixtures::rows::traffic(1, process, sent / 2, 0)
+        };
+        let traffic = vec![moved(1), moved(2)];
+        writer.write(&Batch { traffic, time: at(time), ..Batch::default() }).unwrap();
+        writer
+            .db
+            .query_row("SELECT label FROM connection", [], |row| row.get::<_, Option<String>>(0))
+            .unwrap()
+    };
+    let labels: Vec<_> =
+        [(12, 100), (13, 200), (14, 100), (15, 200)].map(|(time, sent)| label(time, sent)).into();
+    assert_eq!(labels, [None, Some("bytes:300".into()), None, Some("bytes:600".into())]);
+    // What it moved in the four steps before is known, and not read once more.
+    writer.db.execute("DELETE FROM traffic WHERE bucket < 160", []).unwrap();
+    let traffic = vec![TrafficRow { bucket: 160, ..connmon_fixtures::rows::traffic(1, 1, 300, 0) }];
+    writer.write(&Batch { traffic, time: at(16), ..Batch::default() }).unwrap();
+    let last: Option<String> =
+        writer.db.query_row("SELECT label FROM connection", [], |row| row.get(0)).unwrap();
+    assert_eq!(last.as_deref(), Some("bytes:900"));
+}
+
+#[test]
+fn what_can_match_lists_is_told_without_reading_every_connection() {
+    let (mut writer, ips) = (in_memory(), ["192.0.2.1", "192.0.2.2", "198.51.100.7", "::ffff:203.0.113.9"]);
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let connections = (1..=3_000).map(|row| {
+        let remote = Endpoint::new(ips[row as usize / 1_000 % 4].parse().unwrap(), 443);
+        let facts = Facts { remote, opened: at(10 + row), closed: Some(at(11 + row)), ..closed().facts };
+        ConnectionRow { row, facts, owner: None, ..closed() }
+    });
+    let mut batch = Batch { connections: connections.collect(), time: at(4_000), ..Batch::default() };
+    for (row, name) in [(7, "a.evil.example"), (2_000, "evil.example"), (2_500, "example")] {
+        let name = NameRow {
+            connection: row,
+            name: name.into(),
+            source: NameSource::Sni,
+            process: None,
+            time: at(20),
+        };
+        batch.names.push(name);
+    }
+    writer.write(&batch).unwrap();
+    let store = reader(writer);
+    let count = |list: &[u8]| {
+        let lists = Lists::new(vec![read("list.txt", list, None).unwrap()]).unwrap();
+        let (mut all, mut met, mut matches) = (Vec::new(), 0, Vec::new());
+        let of = |connection: &connmon_record::Connection| {
+            let row = connmon_filter::FilterRow::from_connection(connection, at(4_000));
+            !lists.matches(&row, connection.remote.port).is_empty()
+        };
+        let everything = |_, connection: connmon_record::Connection| {
+            all.extend(of(&connection).then_some(connection.id));
+            Ok::<_, crate::StoreError>(())
+        };
+        store.for_each(None, None, &Filter::default(), everything).unwrap();
+        let some = |_, connection: connmon_record::Connection| {
+            met += 1;
+            matches.extend(of(&connection).then_some(connection.id));
+            Ok::<_, crate::StoreError>(())
+        };
+        let instead = store.unmatched(&lists).unwrap();
+        store.for_each_but(&instead, None, None, &Filter::default(), some).unwrap();
+        assert_eq!(matches, all);
+        (met, matches.len())
+    };
+    assert_eq!(count(b"192.0.2.2\n"), (1_000, 1_000));
+    assert_eq!(count(b"192.0.2.2:80\n"), (1_000, 0), "which port is not looked at before");
+    assert_eq!(count(b"evil.example\n203.0.113.0/24\n"), (3, 3));
+    assert_eq!(count(b"10.0.0.1\n"), (0, 0));
 }
