@@ -18,6 +18,8 @@ pub struct Programs {
     pub traffic: PathBuf,
     /// The end-to-end test.
     pub e2e: PathBuf,
+    /// The test of the service, for the guest with systemd.
+    pub systemd: PathBuf,
 }
 
 /// Builds them.
@@ -25,12 +27,14 @@ pub fn build() -> Result<Programs> {
     let common = ["--release", "--target", TARGET];
     let mut bins = cargo::cargo(&["build", "-p", "connmon", "-p", "connmon-tests", "--bins"]);
     let bins = cargo::executables(statically(bins.args(common)))?;
-    let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e"]);
+    let mut tests =
+        cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e", "--test", "systemd"]);
     let tests = cargo::executables(statically(tests.args(common)))?;
     Ok(Programs {
         connmon: cargo::find(&bins, "connmon")?,
         traffic: cargo::find(&bins, "traffic")?,
         e2e: cargo::find(&tests, "e2e")?,
+        systemd: cargo::find(&tests, "systemd")?,
     })
 }
 
@@ -41,7 +45,12 @@ pub fn to_hand_out(target_dir: &Path) -> Result<PathBuf> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let places = [(Some(workspace::root().to_owned()), "/connmon"), (home, "/cargo")];
+    // The last that fits wins.
+    let places = [
+        (home, "/cargo"),
+        (Some(workspace::root().to_owned()), "/connmon"),
+        (Some(target_dir.to_owned()), "/target"),
+    ];
     let places = places.into_iter().filter_map(|(path, name)| Some((path?.display().to_string(), name)));
     let (mut rust, mut c) = ("-C target-feature=+crt-static".to_owned(), String::new());
     for (path, name) in places {

@@ -12,6 +12,7 @@ use connmon_filter::Filter;
 use connmon_filter::rules::Rules;
 use connmon_record::Run;
 use connmon_store::{Debt, Store, StoreError, Writer};
+use connmon_system::owner;
 
 /// Opens a store for reading. What is sealed in it and not in its tables is made into rows first; where that cannot be done, that
 /// is told, and the answer is without it.
@@ -26,7 +27,9 @@ pub(super) fn open(path: &Path) -> Result<Store, CommandError> {
     let Some(debt) = store.debts()?.into_iter().next_back() else { return Ok(store) };
     let runs = store.runs()?;
     drop(store);
-    if let Err(error) = settle_of(path, debt, &runs) {
+    if let Err(error) =
+        owner::act(path, || settle_of(path, debt, &runs)).map_err(CommandError::from).flatten()
+    {
         tracing::warn!(
             "the last part of recording {} is sealed in {} segments and not in the tables that this answer is from: {error}",
             debt.run,
