@@ -88,7 +88,13 @@ impl Handout {
     fn make(build: &Path, out: &Path) -> Result<Self> {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         let connmon = programs::to_hand_out(build)?;
-        ensure!(!mentions(&connmon, workspace::root())?, "the program names this machine's folders");
+        for (place, _) in programs::places(build)? {
+            ensure!(
+                !mentions(&connmon, &place)?,
+                "the program names {}, a folder of this machine",
+                place.display()
+            );
+        }
         let version = version()?;
         let made = Tree::new(&out.join("tree"), &connmon, &version)?;
         let files = vec![

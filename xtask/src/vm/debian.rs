@@ -30,8 +30,8 @@ const PACKAGES: [&str; 15] = [
     "tar",
     "util-linux",
 ];
-/// Folders that are links since /usr holds everything; none of these packages has the links.
-const MERGED: [&str; 5] = ["bin", "sbin", "lib", "lib32", "lib64"];
+/// Folders that are links into /usr on every system, but not in these packages.
+const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 /// Of no use in a guest, and half of it all.
 const LEFT_OUT: [&str; 5] =
     ["usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/i18n", "usr/lib/udev/hwdb.d"];
@@ -61,11 +61,7 @@ pub fn image() -> Result<PathBuf> {
     if root.exists() {
         std::fs::remove_dir_all(&root).context("cannot remove what is left of an attempt")?;
     }
-    std::fs::create_dir_all(root.join("usr"))?;
-    for name in MERGED {
-        std::fs::create_dir(root.join("usr").join(name))?;
-        symlink(Path::new("usr").join(name), root.join(name))?;
-    }
+    std::fs::create_dir_all(&root)?;
     Archive::open()?.unpack(SUITE, &PACKAGES, &root)?;
     settle(&root)?;
     let mut mke2fs = Command::new(sh::which("mke2fs").context("there is no mke2fs")?);
@@ -81,6 +77,13 @@ pub fn image() -> Result<PathBuf> {
 fn settle(root: &Path) -> Result<()> {
     for folder in LEFT_OUT.iter().map(|folder| root.join(folder)).filter(|folder| folder.exists()) {
         std::fs::remove_dir_all(folder)?;
+    }
+    for name in MERGED {
+        let (from, to) = (root.join(name), root.join("usr").join(name));
+        std::fs::create_dir_all(&to)?;
+        sh::run(Command::new("cp").arg("-a").arg(from.join(".")).arg(&to))?;
+        std::fs::remove_dir_all(&from)?;
+        symlink(Path::new("usr").join(name), from)?;
     }
     for name in ["passwd", "group"] {
         let of = root.join("usr/share/base-passwd").join(format!("{name}.master"));
