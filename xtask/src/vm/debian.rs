@@ -13,11 +13,12 @@ use crate::{sh, workspace};
 /// Debian 12: systemd 252.
 const SUITE: &str = "bookworm";
 /// What is installed, with whatever these need.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 16] = [
     "base-files",
     "base-passwd",
     "coreutils",
     "dash",
+    "diffutils",
     "dpkg",
     "findutils",
     "grep",
@@ -36,16 +37,19 @@ const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 const LEFT_OUT: [&str; 5] =
     ["usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/i18n", "usr/lib/udev/hwdb.d"];
 /// What it would do at each start without use.
-const MASKED: [&str; 9] = [
+const MASKED: [&str; 12] = [
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
     "getty.target",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount",
     "systemd-logind.service",
     "systemd-networkd.service",
     "systemd-pstore.service",
     "systemd-random-seed.service",
     "systemd-timesyncd.service",
     "systemd-update-utmp.service",
-    "modprobe@.service",
-    "apt-daily.timer",
+    "systemd-update-utmp-runlevel.service",
 ];
 /// Bytes of the disk: little beside what is on it, so that it can be filled soon.
 const SIZE: &str = "420M";
@@ -53,8 +57,9 @@ const SIZE: &str = "420M";
 /// The image, from the cache if it is there.
 pub fn image() -> Result<PathBuf> {
     let dir = workspace::vm_dir().join("debian");
-    let image = dir.join(format!("{SUITE}-{SIZE}.img"));
-    if image.is_file() {
+    let (image, contents) = (dir.join("disk.img"), dir.join("contents"));
+    let wanted = [&[SUITE, SIZE][..], &PACKAGES, &MASKED, &LEFT_OUT].concat().join("\n");
+    if image.is_file() && std::fs::read_to_string(&contents).is_ok_and(|text| text == wanted) {
         return Ok(image);
     }
     let (root, partial) = (dir.join("root"), dir.join("partial.img"));
@@ -70,6 +75,7 @@ pub fn image() -> Result<PathBuf> {
     sh::run(mke2fs.arg(&root).arg(&partial).arg(SIZE))?;
     std::fs::remove_dir_all(&root)?;
     std::fs::rename(partial, &image)?;
+    std::fs::write(contents, wanted)?;
     Ok(image)
 }
 
