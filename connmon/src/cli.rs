@@ -9,6 +9,7 @@ mod geo;
 mod live;
 mod reading;
 mod report;
+mod retention;
 mod serve;
 mod service;
 mod verify;
@@ -32,6 +33,7 @@ pub use geo::{
 pub use live::{Live, ScrollFormat};
 pub use reading::When;
 pub use report::{Redact, ReportArgs, ReportFormat};
+pub use retention::RetentionArgs;
 pub use serve::Serve;
 pub use service::{Reload, ServiceCommand, ServiceCommands, ServiceFiles, ServiceStatus, Uninstall};
 pub use verify::Verify;
@@ -198,12 +200,9 @@ pub struct RecordArgs {
     /// Write an HTML report of this store when done
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Prune details of connections that ended longer ago than this, such as 30d; their sums by day stay, for `connmon audit`
-    #[arg(long, value_name = "TIME")]
-    pub max_age: Option<String>,
-    /// Prune the oldest details while the store is larger than this, such as 20G; their sums stay
-    #[arg(long, value_name = "SIZE")]
-    pub max_size: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub retention: RetentionArgs,
     /// Where `connmon live` and `connmon serve` attach [default: /run/connmon/live.sock; for another store, its name and .sock]
     #[arg(long, value_name = "PATH", conflicts_with = "no_socket")]
     pub socket: Option<PathBuf>,

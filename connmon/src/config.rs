@@ -14,7 +14,7 @@ use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
 
 pub use classification::lists;
 pub use file::{DEFAULT, File, FileError};
-pub use recording::{Recording, max_age, max_bytes};
+pub use recording::{Recording, retention};
 pub use settings::{Origin, Setting};
 
 /// An option that cannot be.

@@ -326,6 +326,8 @@ async fn run(
             _ = tick.tick() => {}
             () = sleep(host.clock.to_next_step()) => {}
         }
+        // Before what happens from now on is taken in.
+        host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
         if let Some(read) = host.reloads.take() {
             reload(read, pipeline, writing, progress);
         }
@@ -349,9 +351,8 @@ async fn run(
             // Under a load that never lets the ring become empty as well.
             capture.drain_all(|frame| pipeline.feed(frame));
             let swept = capture.sweep(|frame| pipeline.feed(frame));
-            host.sweeps.took(swept, host.clock.now());
+            host.sweeps.took(swept, (host.clock.now(), host.clock.now_ns()));
             pipeline.resume(host.clock.now_ns());
-            host.clock.look().into_iter().for_each(|frame| pipeline.feed(frame));
         }
         if sampled.elapsed() >= SAMPLE {
             sample_interfaces(pipeline);

@@ -99,7 +99,7 @@ impl Indexer {
     fn take_in(&mut self, run: i64, last: u64) -> Result<(), IndexError> {
         while self.taken < last {
             let number = self.taken + 1;
-            let mut batch = self.read(run, number)?;
+            let Some(mut batch) = self.read(run, number)? else { continue };
             batch.segment = Some(number);
             self.enricher.complete(&mut batch);
             let is_due = number.is_multiple_of(CHECKPOINT);
@@ -115,13 +115,40 @@ impl Indexer {
         Ok(())
     }
 
-    /// Feeds the tracker a segment. Its rows depend on nothing but the segments before it, however many make a transaction.
-    fn read(&mut self, run: i64, number: u64) -> Result<Batch, IndexError> {
+    /// Feeds the tracker a segment. Its rows depend on nothing but the segments before it, however many make a transaction. `None` if
+    /// the clock has turned out to be right there, and not before: then all begins anew.
+    fn read(&mut self, run: i64, number: u64) -> Result<Option<Batch>, IndexError> {
         let sealed = self.store.segment(run, number)?;
         let packed = sealed.and_then(|sealed| sealed.packed).ok_or(IndexError::Missing { run, number })?;
         packed.read(number, |frame| self.tracker.feed(frame))?;
         self.taken = number;
-        Ok(self.tracker.take())
+        if let Some(right) = self.tracker.take_found()
+            && self.store.begin_anew(run, Some(right))?
+        {
+            self.go_on(run, 0)?;
+            return Ok(None);
+        }
+        Ok(Some(self.tracker.take()))
+    }
+
+    /// Takes up a recording of which there are rows up to a segment: from the checkpoint before, or else from its beginning.
+    fn go_on(&mut self, run: i64, indexed: u64) -> Result<(), IndexError> {
+        self.pending = None;
+        let checkpoint = self.store.checkpoint(run, indexed)?;
+        let known =
+            checkpoint.and_then(|(number, state)| Some((number, Tracker::from_checkpoint(&state).ok()?)));
+        (self.taken, self.tracker) = known.unwrap_or_default();
+        if self.taken > 0 {
+            return Ok(());
+        }
+        if let Some(right) = self.store.clock_right(run)? {
+            self.tracker.correct(right);
+        }
+        if self.tracker.connections() > 0 {
+            // It goes on from another store, and what that one knew is told once more.
+            self.tracker.begin_again();
+        }
+        Ok(())
     }
 
     /// Makes the rows that a recording which did not end in order left to be made.
@@ -130,18 +157,9 @@ impl Indexer {
     /// A segment cannot be read, or the store cannot be written.
     pub fn settle(&mut self, debt: Debt) -> Result<(), IndexError> {
         self.store.resume(debt.run);
-        self.pending = None;
-        let checkpoint = self.store.checkpoint(debt.run, debt.indexed)?;
-        let known =
-            checkpoint.and_then(|(number, state)| Some((number, Tracker::from_checkpoint(&state).ok()?)));
-        (self.taken, self.tracker) = known.unwrap_or_default();
-        if self.taken == 0 && self.tracker.connections() > 0 {
-            // It goes on from another store, and what that one knew is told once more.
-            self.tracker.begin_again();
-        }
-        while self.taken < debt.indexed {
+        self.go_on(debt.run, debt.indexed)?;
+        while self.taken < debt.indexed && self.read(debt.run, self.taken + 1)?.is_some() {
             // There are rows of these: only what is known after them is wanted.
-            self.read(debt.run, self.taken + 1)?;
         }
         while self.taken < debt.sealed {
             self.take_in(debt.run, debt.sealed)?;

@@ -74,6 +74,7 @@ fn capture(path: &Path, names: &[(String, String)]) {
         names: true,
         idle_ns: 0,
         clock_offset_ns: 1_750_000_000 * SECOND as i64,
+        follows_clock: true,
         started_ns: SECOND,
         users: (1000..).zip(names).map(|(uid, (name, _))| (uid, Untrusted::from(name.clone()))).collect(),
     })));

@@ -148,3 +148,57 @@ fn a_limit_on_the_size_of_files_is_told() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.lines().count() == 1 && said.contains("a.db"), "{said}");
 }
+
+#[test]
+fn segments_and_rows_are_pruned_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, segments, rows] = ["whole.db", "segments.db", "rows.db"].map(|name| folder.path().join(name));
+    assert!(connmon(&["replay", CAPTURE, "--db", text(&whole)]).status.success());
+    let count = |db: &Path, sql: &str| -> i64 {
+        rusqlite::Connection::open(db).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let payloads = "SELECT count(payload) FROM segment";
+    let connections = "SELECT count(*) FROM connection";
+    let verified = |db: &Path| {
+        let output = connmon(&["verify", text(db)]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    // Segments alone: every reader answers as before, the chain holds, and what cannot be made again is told.
+    std::fs::copy(&whole, &segments).unwrap();
+    let pruned = connmon(&["db", "prune", "--segments-max-age", "1s", "--yes", "--db", text(&segments)]);
+    assert!(pruned.status.success(), "{}", String::from_utf8_lossy(&pruned.stderr));
+    assert_eq!((count(&segments, payloads), count(&segments, connections)), (0, count(&whole, connections)));
+    assert_eq!(told(&segments), told(&whole));
+    let (code, said) = verified(&segments);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("chain   ✓ unbroken") && said.contains("lost their events on purpose"), "{said}");
+    let again = connmon(&["replay", text(&segments), "--db", text(&folder.path().join("again.db"))]);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(!again.status.success() && said.contains("segment 1"), "{said}");
+    // Rows alone: sums answer, and the segments are all there.
+    std::fs::copy(&whole, &rows).unwrap();
+    let pruned = connmon(&[
+        "db",
+        "prune",
+        "--max-age",
+        "1s",
+        "--segments-max-age",
+        "9999d",
+        "--yes",
+        "--db",
+        text(&rows),
+    ]);
+    assert!(pruned.status.success(), "{}", String::from_utf8_lossy(&pruned.stderr));
+    assert_eq!(count(&rows, payloads), count(&whole, payloads));
+    assert!(count(&rows, connections) < count(&whole, connections));
+    let (code, said) = verified(&rows);
+    assert_eq!(code, Some(0), "{said}");
+    let totals = |db: &Path| {
+        let output = connmon(&["audit", "--by", "exe", "--format", "csv", "--db", text(db)]).stdout;
+        String::from_utf8(output).unwrap()
+    };
+    let bytes = |csv: &str| -> Vec<String> { csv.lines().map(str::to_owned).collect() };
+    assert_eq!(bytes(&totals(&rows)), bytes(&totals(&whole)));
+    assert!(connmon(&["replay", text(&rows), "--db", text(&folder.path().join("more.db"))]).status.success());
+    assert_eq!(told(&folder.path().join("more.db")), told(&whole));
+}

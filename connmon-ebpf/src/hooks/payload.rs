@@ -206,12 +206,12 @@ fn look(
         }
         Opening::Request(_) if way == Direction::Tx => (MAX_TEXT, REQUESTS),
         _ if seen >= REQUESTS => return if is_left(until, payload.seq) { requested(seen) } else { seen },
-        _ if seen >= TEXT => return if seen + 1 >= REQUESTS { DONE } else { seen + 1 },
+        _ if seen >= TEXT => return step(seen, REQUESTS),
         Opening::Ssh | Opening::Request(true) if seen == 0 => (MAX_TEXT, DONE),
         Opening::Ssh | Opening::Request(_) | Opening::Prelude => (MAX_TEXT, TEXT),
         Opening::Unknown => {
             payload.class = 0;
-            return if seen + 1 >= MAX_UNKNOWN { DONE } else { seen + 1 };
+            return step(seen, MAX_UNKNOWN);
         }
     };
     payload.class = class::OPENING;
@@ -224,17 +224,23 @@ fn look(
     next
 }
 
+/// The state after one more packet of a series, whose states end before `end`.
+#[inline(always)]
+fn step(seen: u8, end: u8) -> u8 {
+    if seen + 1 < end { seen + 1 } else { DONE }
+}
+
 /// The state after another packet with requests was copied.
 #[inline(always)]
 fn requested(seen: u8) -> u8 {
     if seen < REQUESTS {
         return REQUESTS;
     }
-    if seen + 1 < TAKING {
-        return seen + 1;
+    let next = step(seen, TAKING);
+    if next == DONE {
+        count(stat::PAYLOADS_LOST, 1);
     }
-    count(stat::PAYLOADS_LOST, 1);
-    DONE
+    next
 }
 
 /// Whether what begins there is to be copied.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
-use super::{DEFAULT_DB, TextFormat};
+use super::{DEFAULT_DB, RetentionArgs, TextFormat};
 
 /// Shown below the help of `connmon db`.
 pub const HELP: &str = "Examples:
@@ -73,16 +73,15 @@ pub struct DbChange {
 
 /// `connmon db prune`
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("limits").args(["max_age", "max_size", "segments_max_age", "segments_max_size"])
+    .required(true).multiple(true))]
 pub struct DbPrune {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub change: DbChange,
-    /// Prune details of connections that ended longer ago than this, such as 30d
-    #[arg(long, value_name = "TIME", required_unless_present = "max_size")]
-    pub max_age: Option<String>,
-    /// Prune the oldest details while the store is larger than this, such as 20G
-    #[arg(long, value_name = "SIZE")]
-    pub max_size: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub retention: RetentionArgs,
     /// Keep connections that match, such as label:evidence; repeatable
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub keep: Vec<String>,

@@ -12,7 +12,7 @@ use connmon_filter::Filter;
 use connmon_record::Connection;
 use connmon_render::export::audit::{self, Audit, Builder, GroupBy};
 use connmon_render::export::completeness::write_words;
-use connmon_store::StoreError;
+use connmon_store::{Instead, StoreError};
 
 /// Prints bytes and connections per process, or per something else.
 ///
@@ -58,10 +58,22 @@ fn read(args: &cli::AuditArgs, selection: &Selection, filter: &Filter) -> Result
         return Err(CommandError::By);
     }
     let mut builder = Builder::new(&store.runs()?, selection, &by);
-    store.for_each(selection.since, selection.until, filter, |run, connection: Connection| {
-        builder.add(run, connection);
-        Ok::<(), StoreError>(())
-    })?;
+    let mut instead = Instead::default();
+    if builder.has_sums() {
+        let summed;
+        (summed, instead) = store.summed(selection.since, selection.until)?;
+        builder.add_summed(&summed);
+    }
+    store.for_each_but(
+        &instead,
+        selection.since,
+        selection.until,
+        filter,
+        |run, connection: Connection| {
+            builder.add(run, connection);
+            Ok::<(), StoreError>(())
+        },
+    )?;
     store.for_each_sum(|key, figures| builder.add_sum(key, figures))?;
     store.for_each_sample(selection.since, selection.until, |run, sample| builder.add_sample(run, sample))?;
     let sort = args.sort.map_or(audit::GroupSort::usual(by[0]), Into::into);

@@ -13,7 +13,7 @@ use connmon_analysis::format::count;
 use connmon_analysis::{Completeness, Indicators, Selection};
 use connmon_record::display_safe;
 use connmon_render::export::completeness::{self, write_words};
-use connmon_store::Store;
+use connmon_store::{Debt, Store};
 
 #[derive(Serialize)]
 struct Findings {
@@ -32,6 +32,8 @@ struct StoreFinding {
     backends: Vec<String>,
     /// All recordings together.
     complete: bool,
+    /// Segments that have no rows yet.
+    debt: u64,
     /// How many connections match lists of indicators; nothing where no list was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     indicators: Option<String>,
@@ -67,6 +69,7 @@ pub fn run(args: cli::Doctor) -> Result<Outcome, CommandError> {
                 recordings: runs.len(),
                 backends: runs.iter().map(|run| display_safe(&run.backend).into_owned()).collect(),
                 complete: all.is_complete(),
+                debt: store.debts()?.iter().map(Debt::segments).sum(),
                 indicators: indicators.words(),
                 last: Completeness::of_last(&runs).map(|(run, words)| LastRecording {
                     run: run.id,
@@ -127,6 +130,10 @@ fn write_store(store: &StoreFinding, out: &mut impl Write) -> std::io::Result<()
     write_words(&last.words, terminal_width(), out)?;
     if let Some(sentence) = &store.indicators {
         writeln!(out, "{sentence}")?;
+    }
+    if store.debt > 0 {
+        let segments = count(store.debt, "segment has", "segments have");
+        writeln!(out, "{segments} no rows yet: who reads the store next has them made first")?;
     }
     if !store.complete && last.words.is_complete() {
         writeln!(out, "earlier recordings are incomplete: see `connmon audit`")?;

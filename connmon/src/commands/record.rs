@@ -56,7 +56,7 @@ impl Sources {
 
 /// Reads everything again that was `typed` or is in files, of a recording that began with what was `said`.
 fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandError> {
-    let Sources { settings, said: now, rules, secrets, lists, .. } = Sources::read(typed.clone())?;
+    let Sources { settings, said: now, rules, secrets, keep, lists, .. } = Sources::read(typed.clone())?;
     let geo = super::geo::open_databases(&settings.places)?;
     let value = |of: &[Setting], name: &str| {
         of.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone())
@@ -78,7 +78,8 @@ fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandE
         words.push_str(&restart.join(", "));
     }
     let location = settings.places.location;
-    Ok(Reloaded { secrets, judgement: Judgement { rules, lists, geo, location }, words })
+    let retention = Policy { keep, ..settings.retention };
+    Ok(Reloaded { secrets, judgement: Judgement { rules, lists, geo, location, retention }, words })
 }
 
 /// Records, and makes a report if one is wanted.
@@ -92,7 +93,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     limits::check().map_err(RecordError::from)?;
     let geo = super::geo::open_databases(&settings.places)?;
     settings.make_folder()?;
-    let retention = Policy { max_age: settings.max_age, max_bytes: settings.max_bytes, keep };
+    let retention = Policy { keep, ..settings.retention.clone() };
     let store = Writer::open(&settings.db)?
         .with_recording_filter(filter)
         .with_classifier(rules, lists)

@@ -139,7 +139,9 @@ impl Replay {
                     clock_offset_ns: start.clock_offset_ns,
                 };
             }
-            Frame::Clock(_, offset_ns) => self.span.clock_offset_ns = *offset_ns,
+            Frame::Clock(_, offset_ns) | Frame::ClockRight(_, offset_ns) => {
+                self.span.clock_offset_ns = *offset_ns
+            }
             Frame::SweepEnd(time_ns) => self.span.last_ns = *time_ns,
             Frame::End(time_ns) => (self.span.last_ns, self.state) = (*time_ns, State::Over),
             _ => {}

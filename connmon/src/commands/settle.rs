@@ -1,18 +1,26 @@
 //! Rows that a recording left to be made: one that was killed, or lost its power, between sealing a segment and making its rows.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::CommandError;
 use super::geo::open_databases;
-use crate::cli::GeoArgs;
+use crate::cli::{DEFAULT_DB, GeoArgs};
 use crate::config::GeoConfig;
 use crate::indexer::{IndexError, Indexer};
 use connmon_enrich::Enricher;
 use connmon_filter::Filter;
 use connmon_filter::rules::Rules;
+use connmon_live::attach::connect;
+use connmon_live::socket_of;
 use connmon_record::Run;
 use connmon_store::{Debt, Store, StoreError, Writer};
 use connmon_system::owner;
+
+/// How long a reader waits for the rows of a recording that goes on, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Opens a store for reading. What is sealed in it and not in its tables is made into rows first; where that cannot be done, that
 /// is told, and the answer is without it.
@@ -22,6 +30,7 @@ use connmon_system::owner;
 pub(super) fn open(path: &Path) -> Result<Store, CommandError> {
     let store = Store::open(path)?;
     if store.is_recorded_into() {
+        wait_for_rows(path, &store)?;
         return Ok(store);
     }
     let Some(debt) = store.debts()?.into_iter().next_back() else { return Ok(store) };
@@ -37,6 +46,29 @@ pub(super) fn open(path: &Path) -> Result<Store, CommandError> {
         );
     }
     Ok(Store::open(path)?)
+}
+
+/// Waits until a recorder has made rows of all that it had sealed when it was asked. It has them made at once while a viewer watches.
+fn wait_for_rows(path: &Path, store: &Store) -> Result<(), CommandError> {
+    let of = |debts: Vec<Debt>| debts.into_iter().next_back();
+    let Some(wanted) = of(store.debts()?) else { return Ok(()) };
+    let hurried = connect(&socket_of(path, Path::new(DEFAULT_DB))).ok();
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let debt = of(store.debts()?).filter(|debt| debt.run == wanted.run && debt.indexed < wanted.sealed);
+        let Some(debt) = debt else { return Ok(()) };
+        if Instant::now() >= patience {
+            tracing::warn!(
+                "recording {} goes on, and {} segments of it are not in the tables that this answer is from",
+                debt.run,
+                wanted.sealed - debt.indexed
+            );
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+        // A viewer that keeps up.
+        hurried.iter().for_each(|updates| while updates.try_recv().is_ok() {});
+    }
 }
 
 /// By the rules of the recording itself.

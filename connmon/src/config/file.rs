@@ -131,11 +131,13 @@ const OF_REDACT: [&str; 3] = ["options", "names", "patterns"];
 struct RawRetention {
     max_age: Option<Spanned<String>>,
     max_size: Option<Spanned<String>>,
+    segments_max_age: Option<Spanned<String>>,
+    segments_max_size: Option<Spanned<String>>,
     keep: Vec<Spanned<String>>,
 }
 
 /// What `[retention]` has, for suggestions.
-const OF_RETENTION: [&str; 3] = ["max-age", "max-size", "keep"];
+const OF_RETENTION: [&str; 5] = ["max-age", "max-size", "segments-max-age", "segments-max-size", "keep"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -245,8 +247,15 @@ impl File {
             args.udp_idle.take().or(record.udp_idle.as_ref().map(|pause| pause.get_ref().clone()));
         let retention = &record.retention;
         let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
-        args.max_age = args.max_age.take().or_else(|| text(&retention.max_age));
-        args.max_size = args.max_size.take().or_else(|| text(&retention.max_size));
+        let limits = &mut args.retention;
+        for (limit, here) in [
+            (&mut limits.max_age, &retention.max_age),
+            (&mut limits.max_size, &retention.max_size),
+            (&mut limits.segments_max_age, &retention.segments_max_age),
+            (&mut limits.segments_max_size, &retention.segments_max_size),
+        ] {
+            *limit = limit.take().or_else(|| text(here));
+        }
         args.metrics = args.metrics.or_else(|| record.metrics.as_ref()?.get_ref().parse().ok());
         args.no_wire = args.no_wire.or(record.no_wire);
         args.no_names = args.no_names.or(record.no_names);
@@ -341,10 +350,11 @@ impl Reader<'_> {
         if let Some(pause) = &record.udp_idle {
             idle_ns(pause.get_ref()).map_err(|error| self.wrong(pause.span(), error.to_string()))?;
         }
-        if let Some(age) = &record.retention.max_age {
+        let limits = &record.retention;
+        for age in [&limits.max_age, &limits.segments_max_age].into_iter().flatten() {
             max_age(age.get_ref()).map_err(|error| self.wrong(age.span(), error.to_string()))?;
         }
-        if let Some(size) = &record.retention.max_size {
+        for size in [&limits.max_size, &limits.segments_max_size].into_iter().flatten() {
             max_bytes(size.get_ref()).map_err(|error| self.wrong(size.span(), error.to_string()))?;
         }
         if let Some(address) = &record.metrics {

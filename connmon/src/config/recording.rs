@@ -9,6 +9,7 @@ use crate::cli;
 use connmon_filter::bytes_of;
 use connmon_live::socket_of;
 use connmon_record::{Backend, CaptureOptions, length};
+use connmon_store::Policy;
 
 /// A recording to be made.
 #[derive(Debug)]
@@ -25,10 +26,8 @@ pub struct Recording {
     pub socket: Option<PathBuf>,
     /// The report to be made when done.
     pub report: Option<PathBuf>,
-    /// Details of connections that ended longer ago are pruned.
-    pub max_age: Option<Duration>,
-    /// The oldest are pruned while the store has more bytes.
-    pub max_bytes: Option<u64>,
+    /// How long what is kept. Which connections are kept longer is not in it.
+    pub retention: Policy,
     /// What the kernel side is to do.
     pub options: CaptureOptions,
     /// Where places come from.
@@ -57,8 +56,7 @@ impl TryFrom<cli::RecordArgs> for Recording {
             length,
             capture: args.capture,
             report: args.report,
-            max_age: args.max_age.as_deref().map(max_age).transpose()?,
-            max_bytes: args.max_size.as_deref().map(max_bytes).transpose()?,
+            retention: retention(&args.retention)?,
             options: CaptureOptions {
                 ring_bytes,
                 max_connections,
@@ -92,14 +90,28 @@ pub(super) fn idle_ns(text: &str) -> Result<u64, ConfigError> {
     nanoseconds.ok_or_else(|| ConfigError::Idle(text.to_owned()))
 }
 
+/// What the options about retention say.
+///
+/// # Errors
+/// One of them cannot be read.
+pub fn retention(args: &cli::RetentionArgs) -> Result<Policy, ConfigError> {
+    Ok(Policy {
+        max_age: args.max_age.as_deref().map(max_age).transpose()?,
+        max_bytes: args.max_size.as_deref().map(max_bytes).transpose()?,
+        segments_max_age: args.segments_max_age.as_deref().map(max_age).transpose()?,
+        segments_max_bytes: args.segments_max_size.as_deref().map(max_bytes).transpose()?,
+        keep: Vec::new(),
+    })
+}
+
 /// What `--max-age` names.
-pub fn max_age(text: &str) -> Result<Duration, ConfigError> {
+pub(super) fn max_age(text: &str) -> Result<Duration, ConfigError> {
     let age = length(text).filter(|age| *age >= Duration::from_secs(1));
     age.ok_or_else(|| ConfigError::MaxAge(text.to_owned()))
 }
 
 /// What `--max-size` names, in bytes.
-pub fn max_bytes(text: &str) -> Result<u64, ConfigError> {
+pub(super) fn max_bytes(text: &str) -> Result<u64, ConfigError> {
     let bytes =
         bytes_of(text).and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes >= 1_000_000);
     bytes.ok_or_else(|| ConfigError::MaxSize(text.to_owned()))

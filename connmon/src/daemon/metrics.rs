@@ -32,6 +32,8 @@ pub(super) struct Recorded {
     pub(super) left_out: u64,
     /// Bytes of memory that wait for the store.
     pub(super) waiting: u64,
+    /// Segments that have no rows yet.
+    pub(super) debt: u64,
     /// The store cannot be written at present: the memory for what waits is used up.
     pub(super) full: bool,
 }
@@ -102,6 +104,12 @@ impl Figures for Board {
         for (kind, count) in kinds(&recorded.losses) {
             out.sample("_total", &format!("{{kind=\"{kind}\"}}"), count as f64);
         }
+        out.gauge(
+            "connmon_debt_segments",
+            "",
+            "Sealed segments of which no rows have been made yet.",
+            recorded.debt as f64,
+        );
         out.gauge(
             "connmon_waiting_bytes",
             "bytes",

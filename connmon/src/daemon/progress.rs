@@ -19,6 +19,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 /// What waits for the store is told from so many bytes on: less is a batch on its way.
 const WORTH_TELLING: usize = 1 << 20;
 
+/// Segments without rows are told from so many on: a few are always on their way.
+const WORTH_TELLING_DEBT: u64 = 5;
+
 /// Sums for the progress line and the final summary.
 pub struct Progress {
     terminal: bool,
@@ -106,6 +109,7 @@ impl Progress {
                 losses: written.completeness.clone(),
                 left_out: written.left_out,
                 waiting: self.waiting as u64,
+                debt: written.debt,
                 full,
             });
         }
@@ -127,10 +131,14 @@ impl Progress {
     }
 
     fn line(&self, pipeline: &Pipeline) -> String {
-        let Written { tx_bytes, rx_bytes, completeness, left_out, connections } = &self.written;
+        let Written { tx_bytes, rx_bytes, completeness, left_out, connections, debt } = &self.written;
         let left_out = match *left_out {
             0 => String::new(),
             n => format!(" · {} excluded by the filter", grouped(n)),
+        };
+        let debt = match *debt {
+            0..WORTH_TELLING_DEBT => String::new(),
+            debt => format!(" · {} without rows", count(debt, "segment", "segments")),
         };
         let waiting = match self.waiting {
             0..WORTH_TELLING => String::new(),
@@ -138,7 +146,7 @@ impl Progress {
         };
         let unattributed = completeness.unattributed_tx_bytes + completeness.unattributed_rx_bytes;
         format!(
-            "{} · {} sent · {} received · {} · {} lost · {} unattributed{left_out}{waiting}",
+            "{} · {} sent · {} received · {} · {} lost · {} unattributed{left_out}{debt}{waiting}",
             count(*connections, "connection", "connections"),
             bytes(*tx_bytes),
             bytes(*rx_bytes),

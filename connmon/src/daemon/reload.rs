@@ -11,6 +11,7 @@ use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
 use connmon_record::HostLocation;
 use connmon_record::secrets::Secrets;
+use connmon_store::Policy;
 
 /// What takes effect without a restart.
 pub struct Reloaded {
@@ -32,6 +33,8 @@ pub struct Judgement {
     pub geo: Geo,
     /// Where this host stands, if it was told.
     pub location: Option<HostLocation>,
+    /// How long what is kept.
+    pub retention: Policy,
 }
 
 /// Reads everything again; the error is a sentence.

@@ -32,7 +32,7 @@ impl Retention {
     /// Does a step. What cannot be pruned now is tried again later: nothing of the recording depends on it.
     pub(super) fn step(&mut self, store: &mut Writer) {
         let began = Instant::now();
-        let done = store.retain(self.took.take());
+        let done = store.tidy(self.took.take());
         self.took = Some(began.elapsed()).filter(|_| matches!(done, Ok(Progress::More)));
         self.rest = match done {
             Ok(Progress::More) => Duration::ZERO,

@@ -13,8 +13,8 @@ const REMIND: Duration = Duration::from_secs(60);
 /// How the sweeps go.
 #[derive(Default)]
 pub(super) struct Sweeps {
-    /// When the last one was that read everything.
-    whole: Option<Timestamp>,
+    /// When the last one was that read everything, nanoseconds of CLOCK_BOOTTIME.
+    whole: Option<u64>,
     /// When it was last told that they fail.
     told: Option<Instant>,
     /// The step of traffic that the last one was in.
@@ -29,11 +29,11 @@ impl Sweeps {
     }
 
     /// One is over.
-    pub(super) fn took(&mut self, swept: Result<(), CaptureError>, now: Timestamp) {
+    pub(super) fn took(&mut self, swept: Result<(), CaptureError>, (now, now_ns): (Timestamp, u64)) {
         self.step = Some(now.step());
         match swept {
             Ok(()) => {
-                self.whole = Some(now);
+                self.whole = Some(now_ns);
                 if self.told.take().is_some() {
                     tracing::warn!("the kernel's maps can be read again; nothing in them was lost");
                 }
@@ -51,7 +51,7 @@ impl Sweeps {
         let reason = format!("what was last counted could not be read: {error}");
         tracing::warn!("{reason}");
         let to = clock.now_ns();
-        let from = self.whole.map_or(to, |whole| clock.boot_ns(whole));
+        let from = self.whole.unwrap_or(to);
         pipeline.feed(Frame::Gap(from, to, reason));
     }
 }
@@ -66,10 +66,10 @@ mod tests {
         let mut sweeps = Sweeps::default();
         let at = |ns: i64| Timestamp(7 * STEP_NS + ns);
         assert!(sweeps.is_new_step(at(1)));
-        sweeps.took(Ok(()), at(1));
+        sweeps.took(Ok(()), (at(1), 1));
         assert!(!sweeps.is_new_step(at(STEP_NS - 1)));
         assert!(sweeps.is_new_step(at(STEP_NS)));
-        sweeps.took(Err(CaptureError::Map("SOCKS", std::io::Error::other("x"))), at(STEP_NS));
+        sweeps.took(Err(CaptureError::Map("SOCKS", std::io::Error::other("x"))), (at(STEP_NS), 2));
         assert!(!sweeps.is_new_step(at(STEP_NS + 1)), "one that failed is tried again when the next is due");
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Written {
     pub(super) left_out: u64,
     /// Connections met.
     pub(super) connections: u64,
+    /// Segments that have no rows yet.
+    pub(super) debt: u64,
 }
 
 impl Written {
@@ -67,6 +69,7 @@ impl Written {
         }
         self.left_out = indexer.store().left_out();
         self.connections = u64::try_from(indexer.connections()).unwrap_or(0);
+        self.debt = indexer.debt();
     }
 }
 
@@ -266,8 +269,9 @@ impl Thread {
     fn reload(&mut self) {
         let reload = self.state.reload.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((judgement, note)) = reload else { return };
-        if let Some(Judgement { rules, lists, geo, location }) = judgement {
+        if let Some(Judgement { rules, lists, geo, location, retention }) = judgement {
             self.indexer.judge_by((rules, lists), (geo, location));
+            self.indexer.store().keep_by(retention);
         }
         self.viewers.note_reload(note);
     }
@@ -350,6 +354,7 @@ impl Thread {
     /// Makes rows of what is sealed, one transaction; whether there was something to be done.
     fn make_rows(&mut self, over: bool) -> Result<bool, IndexError> {
         let debt = self.indexer.debt();
+        self.state.written().debt = debt;
         if debt == 0 {
             return Ok(false);
         }

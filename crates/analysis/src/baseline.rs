@@ -44,7 +44,9 @@ impl Baseline {
         let (mut recorded, mut gaps) = (Spans::default(), Spans::default());
         if let Some(window) = Window::covering(runs, selection) {
             for run in runs {
-                recorded.add(run.started.max(window.from).0, run.known_end().min(window.to).0);
+                for (from, to) in run.spans(run.known_end()) {
+                    recorded.add(from.max(window.from).0, to.min(window.to).0);
+                }
                 run.gaps.iter().for_each(|gap| gaps.add(gap.from.0, gap.to.0));
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::HostInternal;
 use super::selection::{Selection, Window};
-use connmon_record::{ClockStep, Pruned, Run, Timestamp};
+use connmon_record::{ClockEffect, ClockStep, Pruned, Run, Timestamp};
 
 pub use coverage::Coverage;
 pub use words::clock as clock_words;
@@ -92,11 +92,17 @@ pub struct ClockStepRow {
     time: String,
     from: String,
     to: String,
+    effect: &'static str,
 }
 
 impl From<&ClockStep> for ClockStepRow {
     fn from(step: &ClockStep) -> Self {
-        Self { time: step.time.to_string(), from: step.from.to_string(), to: step.to.to_string() }
+        Self {
+            time: step.time.to_string(),
+            from: step.from.to_string(),
+            to: step.to.to_string(),
+            effect: step.effect.name(),
+        }
     }
 }
 
@@ -130,7 +136,7 @@ pub fn pruned_until(runs: &[Run]) -> Timestamp {
 fn pruned(runs: &[&Run], selection: &Selection) -> Option<Pruned> {
     let reaches = |run: &Run, pruned: &Pruned| {
         selection.since.is_none_or(|since| since < pruned.until)
-            && selection.until.is_none_or(|until| until > run.started)
+            && selection.until.is_none_or(|until| until > run.earliest())
     };
     let each = runs.iter().filter_map(|run| run.pruned.filter(|pruned| reaches(run, pruned)));
     each.reduce(|sum, one| Pruned {
@@ -152,7 +158,7 @@ impl Completeness {
         // What a recording lost is no matter of a time that it does not reach.
         let reached = |run: &&Run| {
             let is_in =
-                |window: Window| run.started <= window.to && (run.going_on || run.known_end() >= window.from);
+                |window: Window| run.earliest() <= window.to && (run.going_on || run.latest() >= window.from);
             !selection.is_interval() || asked.is_some_and(is_in)
         };
         let of_time: Vec<&Run> = runs.iter().filter(reached).collect();
@@ -167,8 +173,10 @@ impl Completeness {
             Verdict::Nothing
         } else if words::losses(&counters).next().is_some() || words::left_out(&of_time).next().is_some() {
             Verdict::Incomplete
-        } else if !coverage.gaps.is_empty() || (selection.is_interval() && !clock_steps.is_empty()) {
-            // Where the clock was set, the times that were asked for are not the record's.
+        } else if !coverage.gaps.is_empty()
+            || (selection.is_interval() && clock_steps.iter().any(|step| step.effect == ClockEffect::Told))
+        {
+            // Where times do not follow the clock, those that were asked for are not the record's.
             Verdict::Partial
         } else if of_time.iter().any(|run| run.ended.is_none() && !run.going_on) {
             Verdict::CutOff

@@ -38,6 +38,11 @@ impl HostInternalFinder {
         *self.remotes.row(remote, |_| GroupFigures::default()) += GroupFigures::of(connection);
     }
 
+    /// Takes addresses that are this host's.
+    pub fn add_locals(&mut self, locals: &HashSet<IpAddr>) {
+        self.locals.extend(locals);
+    }
+
     /// Takes connections that were pruned, of which it was known that both ends were here.
     pub fn add_pruned(&mut self, figures: GroupFigures) {
         self.pruned += figures;

@@ -42,6 +42,14 @@ impl Indicators {
         }
     }
 
+    /// Counts connections of which it is known how many match any list, and how many each.
+    pub fn add_counted(&mut self, (connections, by_list): &(u64, Matching)) {
+        self.connections += connections;
+        for (list, count) in by_list {
+            *self.by_list.entry(list.clone()).or_default() += count;
+        }
+    }
+
     /// Takes how many connections match, as a store counts them.
     #[must_use]
     pub fn counted(self, (connections, by_list): (u64, Matching)) -> Self {

@@ -29,8 +29,7 @@ impl Selection {
 
     /// Whether a connection overlaps the interval.
     pub fn overlaps(&self, connection: &Connection) -> bool {
-        let lasted = self.since.is_none_or(|since| connection.known_end().is_none_or(|end| end >= since));
-        lasted && self.until.is_none_or(|until| connection.opened < until)
+        connection.was_within(self.since, self.until)
     }
 
     /// A connection with what it moved in the interval.
@@ -51,8 +50,8 @@ impl Selection {
     /// The time that was asked for. Without a beginning it begins with the first recording; without an end it goes to the last
     /// one's, or up to now if it has a beginning. `None` without any recording.
     pub fn asked(&self, runs: &[Run]) -> Option<Window> {
-        let first = runs.iter().map(|run| run.started).min()?;
-        let last = runs.iter().map(Run::known_end).max()?;
+        let first = runs.iter().map(Run::earliest).min()?;
+        let last = runs.iter().map(Run::latest).max()?;
         let from = self.since.unwrap_or_else(|| self.until.map_or(first, |until| until.min(first)));
         let last = match (self.since, self.now) {
             // What is asked of the future is its first step at least.
@@ -91,8 +90,8 @@ impl Serialize for Window {
 impl Window {
     /// From the first recording to the last, cut to the selection.
     pub fn covering(runs: &[Run], selection: &Selection) -> Option<Self> {
-        let first = runs.iter().map(|run| run.started).min()?;
-        let last = runs.iter().map(Run::known_end).max()?;
+        let first = runs.iter().map(Run::earliest).min()?;
+        let last = runs.iter().map(Run::latest).max()?;
         let from = selection.since.map_or(first, |since| since.max(first));
         Some(Self { from, to: selection.until.map_or(last, |until| until.min(last)).max(from) })
     }

@@ -452,6 +452,7 @@ fn start(probes: &Probes, options: CaptureOptions, started_ns: u64) -> Start {
         names: probes.names,
         idle_ns: options.idle_ns,
         clock_offset_ns: sys::clock_offset_ns(),
+        follows_clock: true,
         started_ns,
         users: users(),
     }

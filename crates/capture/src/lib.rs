@@ -21,7 +21,7 @@ pub mod surroundings;
 mod switch;
 mod sys;
 
-pub use sys::{boot_time_ns, clock_offset_ns};
+pub use sys::{boot_time_ns, clock_is_synchronised, clock_offset_ns};
 
 /// The eBPF object, built by `build.rs`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/connmon-ebpf.o"));

@@ -349,6 +349,15 @@ pub fn clock_offset_ns() -> i64 {
     best.1
 }
 
+/// Whether the kernel says that CLOCK_REALTIME follows a server's clock.
+pub fn clock_is_synchronised() -> bool {
+    // SAFETY: plain numbers, for which zero is a value; nothing is to be changed.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `state` is valid for writing.
+    let clock = unsafe { libc::adjtimex(&raw mut state) };
+    clock >= 0 && clock != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0
+}
+
 fn clock(id: libc::clockid_t) -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writing.

@@ -65,6 +65,21 @@ impl DerefMut for Connection {
 }
 
 impl Connection {
+    /// A connection as its own row tells it, to which traffic, names and the rest are added: the only way in which one is put together,
+    /// whether its rows are a store's, a batch's or an update's.
+    pub fn new(
+        id: i64,
+        facts: Facts,
+        owner: Option<Arc<Process>>,
+        country: Option<String>,
+        place: Option<Arc<Location>>,
+    ) -> Self {
+        let mut connection = Self { id, facts, owner, country, place, ..Self::default() };
+        // Where the last record of a connection was lost, it has a time and no reason.
+        connection.end = connection.end.or(connection.closed.map(|_| End::Unseen));
+        connection
+    }
+
     /// Application bytes sent, by all processes.
     pub fn tx_bytes(&self) -> u64 {
         self.traffic.iter().fold(0, |sum, share| sum.saturating_add(share.tx_bytes))
@@ -78,6 +93,12 @@ impl Connection {
     /// Up to when it was open, or is known to have been; `None` while it lasts.
     pub fn known_end(&self) -> Option<Timestamp> {
         self.closed.or(self.cut_off)
+    }
+
+    /// How long it lasted up to a time, nanoseconds, whatever the clock was set to meanwhile.
+    pub fn lasted_ns(&self, until: Timestamp) -> u64 {
+        let lasted = until.0.saturating_sub(self.opened.0).saturating_sub(self.clock_set_ns);
+        u64::try_from(lasted).unwrap_or(0)
     }
 
     /// Whether it lasts, as far as its recording, which goes on, knows.
@@ -149,17 +170,29 @@ impl Connection {
             && until.is_none_or(|until| self.known_end().is_some_and(|end| end < until))
     }
 
+    /// Whether it was open at some moment of an interval, or moved bytes in it, which it can before it was opened and after it ended
+    /// where the clock was set back.
+    pub fn was_within(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
+        let lasted = since.is_none_or(|since| self.known_end().is_none_or(|end| end >= since));
+        let moved = |step: &Step| {
+            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
+        };
+        lasted && until.is_none_or(|until| self.opened < until) || self.steps.iter().any(moved)
+    }
+
     /// Leaves what was moved between two times, which begin and end steps. What the kernel and the wire counted is not known
     /// of a part, so a connection that reaches beyond them has neither.
     #[must_use]
     pub fn between(mut self, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
-        if self.lies_within(since, until) {
+        let is_in = |step: &Step| {
+            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
+        };
+        // Where the clock was set back, it can have moved bytes before it was opened.
+        if self.lies_within(since, until) && self.steps.iter().all(is_in) {
             return self;
         }
         let before = self.bytes();
-        self.steps.retain(|step| {
-            since.is_none_or(|since| step.start >= since) && until.is_none_or(|until| step.start < until)
-        });
+        self.steps.retain(is_in);
         let whole = std::mem::take(&mut self.traffic);
         for (place, share) in whole.into_iter().enumerate() {
             let mut part = Share { tx_bytes: 0, rx_bytes: 0, tx_calls: 0, rx_calls: 0, ..share };

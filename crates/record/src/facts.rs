@@ -162,6 +162,8 @@ pub const FACTS: &[Fact] = &[
         Seen::Count(|f| f.asked.map(|asked| asked.port.into()), |f, port| asked(f).port = narrow(port))).since(10).csv("asked_port").unit(Port).field("asked_port").page("askedPort", Group::Asked),
     seen("netns", "connection.netns", "inode number of its network namespace, as `/proc/PID/ns/net` shows it",
         Seen::Count(|f| Some(f.netns.into()), |f, n| f.netns = narrow(n))).csv("netns"),
+    seen("clock_set_ns", "connection.clock_set_ns", "by how much the clock was set between its opening and its end, nanoseconds: it lasted for the rest of the time between them",
+        Seen::Count(|f| (f.clock_set_ns != 0).then_some(f.clock_set_ns as u64), |f, ns| f.clock_set_ns = ns as i64)).since(16),
 ];
 
 fn kernel(facts: &mut Facts) -> &mut KernelTotals {

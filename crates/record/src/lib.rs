@@ -46,7 +46,8 @@ pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, ObservedSer
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
 pub use run::{
-    ClockStep, Gap, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, Pruned, Reconciliation, Run, lacks,
+    ClockEffect, ClockStep, Gap, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, Pruned, Reconciliation, Run,
+    lacks,
 };
 pub use seen::{Facts, KernelTotals, Wire};
 pub use service::{Service, service_of, service_port};

@@ -114,6 +114,16 @@ pub struct ObservedService {
     pub alpn: Vec<Untrusted>,
 }
 
+impl ObservedService {
+    /// Takes over what was seen later; an earlier offer of protocols stays where the later one has none.
+    pub fn renew(&mut self, later: &Self) {
+        self.service.clone_from(&later.service);
+        if !later.alpn.is_empty() {
+            self.alpn.clone_from(&later.alpn);
+        }
+    }
+}
+
 /// A question to DNS that this host asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {

@@ -9,7 +9,7 @@ use crate::frame::Start;
 use crate::untrusted::exact;
 use crate::{
     AddressNames, ClockStep, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample, Location,
-    LookupAnswer, LossCounters, NameSource, ObservedService, Proto, Timestamp, Untrusted,
+    LookupAnswer, LossCounters, Name, NameSource, ObservedService, Process, Proto, Timestamp, Untrusted,
 };
 
 /// Rows to be written in one transaction.
@@ -102,7 +102,8 @@ impl Batch {
         self.completeness = completeness.or(self.completeness.take());
         self.clock_steps.extend(clock_steps);
         self.gaps.extend(gaps);
-        self.time = self.time.max(time);
+        // The clock may have been set back.
+        self.time = time;
         self.ended |= ended;
         self.segment = segment.or(self.segment);
         self.checkpoint = checkpoint;
@@ -137,7 +138,7 @@ pub struct ProcessRow {
     /// Row of the process that started it; `None` also where the row is written again.
     pub parent: Option<i64>,
     /// What is known.
-    pub process: crate::Process,
+    pub process: Process,
 }
 
 /// A connection as a row.
@@ -205,6 +206,18 @@ pub struct NameRow {
     pub process: Option<i64>,
     /// When it was seen.
     pub time: Timestamp,
+}
+
+impl NameRow {
+    /// The name itself, where its process is this one.
+    pub fn told_by(&self, process: Option<Arc<Process>>) -> Name {
+        Name { name: self.name.map(str::to_owned), source: self.source, process, time: self.time }
+    }
+
+    /// Whether it tells `name`, be it of another process or time.
+    pub fn tells(&self, name: &Name) -> bool {
+        self.source == name.source && self.name.borrowed() == name.name.borrowed()
+    }
 }
 
 /// A question to DNS as a row.

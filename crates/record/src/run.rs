@@ -75,9 +75,37 @@ impl Run {
         self.backend_notes.iter().filter(|note| is_lack(note.raw()))
     }
 
-    /// Up to when it says something.
+    /// Up to when it says something, by the clock as it was then.
     pub fn known_end(&self) -> Timestamp {
-        self.ended.unwrap_or(self.last_flush).max(self.started)
+        let since = self.followed().last().map_or(self.started, |step| step.to);
+        self.ended.unwrap_or(self.last_flush).max(since)
+    }
+
+    /// The intervals of time that it covers up to `end`: one, or as many as the clock was set, which its times follow.
+    pub fn spans(&self, end: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        let starts = std::iter::once(self.started).chain(self.followed().map(|step| step.to));
+        starts.zip(self.followed().map(|step| step.from).chain([end]))
+    }
+
+    /// How far times of a connection can lie before its beginning or after its end, because the clock was set back: nanoseconds.
+    pub fn set_back_ns(&self) -> i64 {
+        let is_set_back = self.followed().any(|step| step.by() < 0);
+        let set = self.followed().fold(0_i64, |sum, step| sum.saturating_add(step.by().saturating_abs()));
+        if is_set_back { set } else { 0 }
+    }
+
+    /// The earliest time that it covers, which is not that of its start where the clock was set back.
+    pub fn earliest(&self) -> Timestamp {
+        self.spans(self.known_end()).map(|(from, _)| from).fold(self.started, Ord::min)
+    }
+
+    /// The latest time that it covers.
+    pub fn latest(&self) -> Timestamp {
+        self.spans(self.known_end()).map(|(_, to)| to).fold(self.known_end(), Ord::max)
+    }
+
+    fn followed(&self) -> impl Iterator<Item = &ClockStep> {
+        self.clock_steps.iter().filter(|step| step.effect == ClockEffect::Followed)
     }
 
     /// Where it cuts off connections that have no end: nowhere while it goes on.
@@ -95,7 +123,38 @@ fn is_lack(note: &str) -> bool {
     note.starts_with(NO_PACKETS) || note.starts_with(NO_NAMES)
 }
 
-/// The host's clock was set while a recording was running, whose times go on by the clock as it was when the recording began.
+/// What it means for the times of a recording that the clock was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockEffect {
+    /// Nothing: they go on by the clock as it was when the recording began. So it is in recordings of earlier versions.
+    #[default]
+    Told,
+    /// They are by the clock as it was: from then on by the clock as it was set.
+    Followed,
+    /// All are by a clock that became right then or later: what it had said before was no time.
+    Corrected,
+}
+
+impl ClockEffect {
+    const ALL: [Self; 3] = [Self::Told, Self::Followed, Self::Corrected];
+
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Told => "told",
+            Self::Followed => "followed",
+            Self::Corrected => "corrected",
+        }
+    }
+
+    /// The effect of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effect| effect.name() == name)
+    }
+}
+
+/// The host's clock was set while a recording was running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockStep {
     /// When, as the recording's times go.
@@ -104,6 +163,9 @@ pub struct ClockStep {
     pub from: Timestamp,
     /// What it said after.
     pub to: Timestamp,
+    /// What it means for the recording's times.
+    #[serde(default)]
+    pub effect: ClockEffect,
 }
 
 impl ClockStep {

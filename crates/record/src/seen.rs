@@ -38,6 +38,8 @@ pub struct Facts {
     pub wire: Option<Wire>,
     /// Inode number of the network namespace.
     pub netns: u32,
+    /// By how much the clock was set between `opened` and `closed`, nanoseconds.
+    pub clock_set_ns: i64,
 }
 
 /// A connection of which nothing is known.
@@ -58,6 +60,7 @@ impl Default for Facts {
             kernel: None,
             wire: None,
             netns: 0,
+            clock_set_ns: 0,
         }
     }
 }
@@ -89,11 +92,4 @@ pub struct Wire {
     pub tx_packets: u64,
     /// Packets received.
     pub rx_packets: u64,
-}
-
-impl Facts {
-    /// Of what has closed and nobody said why, no probe saw the end.
-    pub fn settle_end(&mut self) {
-        self.end = self.end.or(self.closed.map(|_| End::Unseen));
-    }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use rusqlite::Connection as Database;
 
 use super::blocks::{self, Block, IdRange};
-use super::{RUN_SHIFT, Store, StoreError, recording_filter};
+use super::{RUN_SHIFT, Store, StoreError, runs};
 use connmon_record::Timestamp;
 
 impl Store {
@@ -57,7 +57,7 @@ impl Search {
             return self.look(db, time, (i64::MIN, i64::MAX));
         }
         // Connections that a recording's filter has taken out are in the blocks still.
-        let filtered = recording_filter::left_out(db)?;
+        let filtered = runs::left_out(db)?;
         for number in blocks::numbers(db)? {
             if self.any && self.wanted.is_empty() {
                 break;

@@ -180,6 +180,11 @@ pub(super) fn delete_empty(db: &Database, connections: &[i64]) -> rusqlite::Resu
 /// Ids from the first to the last.
 pub(super) type IdRange = (i64, i64);
 
+/// The block of a connection.
+pub(super) fn number_of(id: i64) -> i64 {
+    id >> SHIFT
+}
+
 /// The ids of a block.
 pub(super) fn ids(number: i64) -> IdRange {
     (number << SHIFT, (number << SHIFT) | ((1 << SHIFT) - 1))
@@ -223,12 +228,7 @@ impl Wanted {
     }
 
     fn has_remote(&self, db: &Database, block: i64) -> rusqlite::Result<bool> {
-        let Some(wanted) = &self.remotes else { return Ok(true) };
-        let mut find = db.prepare_cached("SELECT remotes FROM block_remotes WHERE id = ?1")?;
-        let has = |row: &rusqlite::Row<'_>| {
-            Ok(unpacked(row.get_ref(0)?.as_blob()?).any(|remote| wanted.contains(&remote)))
-        };
-        Ok(find.query_row([block], has).optional()?.unwrap_or(true))
+        self.remotes.as_ref().map_or(Ok(true), |wanted| has_remote(db, block, wanted))
     }
 
     /// Adds those that were opened before, and lasted.
@@ -299,6 +299,15 @@ fn few(ranges: Vec<IdRange>) -> Vec<IdRange> {
         }
     }
     fewer
+}
+
+/// Whether connections of a block can lead to one of these addresses.
+pub(super) fn has_remote(db: &Database, block: i64, wanted: &HashSet<i64>) -> rusqlite::Result<bool> {
+    let mut find = db.prepare_cached("SELECT remotes FROM block_remotes WHERE id = ?1")?;
+    let has = |row: &rusqlite::Row<'_>| {
+        Ok(unpacked(row.get_ref(0)?.as_blob()?).any(|remote| wanted.contains(&remote)))
+    };
+    Ok(find.query_row([block], has).optional()?.unwrap_or(true))
 }
 
 /// Whether a store has blocks.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::labels::Hits;
+use super::totals::Totals;
 use super::{RUN_SHIFT, labels, read};
 use connmon_filter::FilterRow;
 use connmon_filter::ioc::Lists;
@@ -62,6 +63,7 @@ pub(super) struct Classifier {
     pairs: usize,
     /// There were more than can be remembered: at the end everything is classified once more.
     forgot: bool,
+    totals: Totals,
 }
 
 impl Classifier {
@@ -77,11 +79,18 @@ impl Classifier {
     /// Classifies by something else from now on. Connections that wait for a hash go on to wait.
     pub(super) fn replace(&mut self, rules: Rules, lists: Lists) {
         (self.rules, self.lists) = (rules, lists);
+        self.totals = Totals::default();
+    }
+
+    /// Forgets what a transaction that was undone may have added.
+    pub(super) fn after_failure(&mut self) {
+        self.totals = Totals::default();
     }
 
     /// Notes by what a recording classifies.
     pub(super) fn begin(&mut self, db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {
         self.waiting.clear();
+        self.totals = Totals::default();
         (self.pairs, self.forgot) = (0, false);
         self.note(db, run, batch)
     }
@@ -110,6 +119,7 @@ impl Classifier {
         let (base, known) = (run << RUN_SHIFT, Hits::new(db)?);
         let mut news = Vec::new();
         let mut changed = self.changed(batch);
+        self.totals.take(base, batch);
         changed.extend(renamed(db, base, batch)?);
         for row in changed {
             // What was told for the first time need not be read back, unless the end of the recording is its end.
@@ -130,12 +140,13 @@ impl Classifier {
                 self.classify_stored(db, &known, id, batch, &mut news, verdicts)?;
             }
         }
+        self.totals.forget(base, batch);
         Ok(news)
     }
 
     /// Classifies a connection by what the store has of it.
     fn classify_stored(
-        &self,
+        &mut self,
         db: &Transaction<'_>,
         known: &Hits,
         id: i64,
@@ -143,7 +154,10 @@ impl Classifier {
         news: &mut Vec<NewHit>,
         verdicts: &mut Classification,
     ) -> rusqlite::Result<()> {
-        let Some((_, mut connection)) = read::connection_with_run(db, known, id)? else { return Ok(()) };
+        let shares = self.totals.of(db, id)?;
+        let Some(mut connection) = read::connection_with_shares(db, known, id, shares)? else {
+            return Ok(());
+        };
         self.classify_connection(db, known, batch, &mut connection, news, verdicts)
     }
 

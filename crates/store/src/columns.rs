@@ -142,8 +142,6 @@ impl StoreColumns {
                 Seen::Time(_, set) => set(&mut facts, Timestamp(value.as_i64()?)),
             }
         }
-        // Where its last record was lost, the store has a time and no reason.
-        facts.settle_end();
         Ok(facts)
     }
 }

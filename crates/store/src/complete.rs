@@ -4,12 +4,16 @@
 
 use rusqlite::{CachedStatement, Connection as Database, Row};
 
+use std::collections::HashSet;
+
 use super::columns::StoreColumns;
 use super::labels::Hits;
 use super::names::{name, observed};
 use super::processes::ProcessReader;
 use super::reading::{Along, Reading, ends};
 use super::remotes::RemoteReader;
+use super::runs;
+use super::totals::Shares;
 use connmon_record::{Connection, STEP_NS, Step, Timestamp};
 
 /// Connections whose ids are not further apart are neighbours: to pass over what lies between costs less than to look up.
@@ -24,6 +28,8 @@ pub(super) struct Completer<'db> {
     observed: CachedStatement<'db>,
     hits: &'db Hits,
     db: &'db Database,
+    /// Recordings whose times follow the clock: what was set back may come before what it follows.
+    following: HashSet<i64>,
     /// From when to when the steps are wanted, if any are.
     steps: Option<[Option<Timestamp>; 2]>,
 }
@@ -62,6 +68,7 @@ impl<'db> Completer<'db> {
             )?,
             hits,
             db,
+            following: runs::following(db)?,
             steps,
         })
     }
@@ -69,15 +76,10 @@ impl<'db> Completer<'db> {
     /// A connection with what its row has.
     pub(super) fn begin(&mut self, row: &Row<'_>, of: &StoreColumns) -> rusqlite::Result<Reading> {
         let remote = self.remotes.get(of.remote_id.get(row)?)?;
-        let mut connection = Connection {
-            id: of.id.get(row)?,
-            facts: of.facts(row)?,
-            owner: self.processes.maybe(of.owner_id.get(row)?)?,
-            country: remote.country.clone(),
-            place: remote.place.clone(),
-            label: of.label.newer::<String>(row)?.map(Into::into),
-            ..Connection::default()
-        };
+        let owner = self.processes.maybe(of.owner_id.get(row)?)?;
+        let (country, place) = (remote.country.clone(), remote.place.clone());
+        let mut connection = Connection::new(of.id.get(row)?, of.facts(row)?, owner, country, place);
+        connection.label = of.label.newer::<String>(row)?.map(Into::into);
         connection.remote.ip = remote.ip;
         Ok(Reading { run: of.run_id.get(row)?, remote, connection })
     }
@@ -93,18 +95,32 @@ impl<'db> Completer<'db> {
         Ok(())
     }
 
+    /// Completes a connection of which it is known what it has moved.
+    pub(super) fn complete_one(&mut self, one: &mut Reading, shares: &Shares) -> rusqlite::Result<()> {
+        for (process, figures) in shares {
+            if let Some(process) = self.processes.get(*process)? {
+                one.connection.add_share(&process, *figures);
+            }
+        }
+        let near = std::slice::from_mut(one);
+        self.names(near)?;
+        self.observed(near)?;
+        self.hits.read(self.db, near)
+    }
+
     fn traffic(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {
         let mut rows = self.traffic.query(ends(near))?;
         let mut along = Along(near);
         while let Some(row) = rows.next()? {
-            let Some(connection) = along.find(row.get(0)?) else { continue };
+            let Some((run, connection)) = along.find_with_run(row.get(0)?) else { continue };
             let Some(process) = self.processes.get(row.get(1)?)? else { continue };
             let start = Timestamp(row.get::<_, i64>(2)?.saturating_mul(1_000_000_000));
             let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
             let figures = [figure(3)?, figure(4)?, figure(5)?, figure(6)?];
             let share = connection.add_share(&process, figures);
             let Some([since, until]) = self.steps else { continue };
-            let start = step_of(connection, start);
+            // What is told of a recording that follows the clock has the right step.
+            let start = if self.following.contains(&run) { start } else { step_of(connection, start) };
             if since.is_none_or(|since| start >= since) && until.is_none_or(|until| start < until) {
                 let [tx_bytes, rx_bytes, tx_calls, rx_calls] = figures;
                 connection.steps.push(Step {

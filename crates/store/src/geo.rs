@@ -1,12 +1,8 @@
 //! Where addresses are: writing and reading what the geo databases said.
 
-use std::sync::Arc;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use rusqlite::{Row, Transaction, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use super::processes::newer;
+use super::row::{json, newer};
 use connmon_record::rows::{Batch, ConnectionRow};
 use connmon_record::{Coordinates, Location, Untrusted};
 
@@ -24,13 +20,15 @@ pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite
     Ok(())
 }
 
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-/// Writes a remote address and gives its id. An answer that knows less than an earlier one does not replace it.
-pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<i64> {
+/// Writes a remote address; gives its id, and whether it was in another country until now. An answer that knows less than an
+/// earlier one does not replace it.
+pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlite::Result<(i64, bool)> {
     let ip = row.remote.ip.to_string();
+    let mut find = db.prepare_cached("SELECT id, country FROM endpoint WHERE ip = ?1")?;
+    let mut known = || {
+        find.query_row([&ip], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))).optional()
+    };
+    let before = known()?;
     let place = row.place.as_deref();
     let at = place.and_then(|place| place.coordinates);
     db.prepare_cached(
@@ -53,16 +51,9 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
         place.and_then(|place| place.org.as_ref()).map(Untrusted::raw),
         place.map(|place| &*place.source),
     ])?;
-    db.prepare_cached("SELECT id FROM endpoint WHERE ip = ?1")?.query_row([ip], |row| row.get(0))
-}
-
-/// The country of a remote address and what else is stored of it.
-pub(super) fn of_endpoint(
-    db: &Transaction<'_>,
-    id: i64,
-) -> rusqlite::Result<(Option<String>, Option<Arc<Location>>)> {
-    let mut find = db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1")?;
-    find.query_row([id], |row| Ok((row.get("country")?, place(row)?.map(Arc::new))))
+    let Some(before) = before else { return Ok((db.last_insert_rowid(), false)) };
+    let after = known()?;
+    Ok((before.0, after.as_ref() != Some(&before)))
 }
 
 /// What is stored of a remote address besides its country.
@@ -78,10 +69,4 @@ pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
         org: text("org")?,
         source: source.into(),
     }))
-}
-
-/// A column of JSON; the default where it is empty, or written by something else.
-pub(super) fn from_json<T: DeserializeOwned + Default>(row: &Row<'_>, name: &str) -> rusqlite::Result<T> {
-    let text: Option<String> = newer(row, name)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }

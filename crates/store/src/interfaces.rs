@@ -2,14 +2,14 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{Store, StoreError, names};
+use super::{Store, StoreError, row};
 use connmon_record::{Interface, InterfaceSample, Timestamp};
 
 /// Writes a sample, as a part of its batch.
 pub(super) fn put(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> rusqlite::Result<()> {
     for interface in &sample.interfaces {
-        db.prepare_cached("INSERT INTO interface VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-            params![
+        db.prepare_cached("INSERT OR REPLACE INTO interface VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
                 run,
                 sample.time.0,
                 interface.name.raw(),
@@ -18,8 +18,7 @@ pub(super) fn put(db: &Transaction<'_>, run: i64, sample: &InterfaceSample) -> r
                 interface.rx_packets as i64,
                 interface.tx_bytes as i64,
                 interface.tx_packets as i64
-            ],
-        )?;
+            ])?;
     }
     Ok(())
 }
@@ -89,7 +88,7 @@ impl Store {
 fn interface(row: &Row<'_>) -> rusqlite::Result<Interface> {
     let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
     Ok(Interface {
-        name: names::text(row, 1)?,
+        name: row::text(row, 1)?,
         index: row.get(2)?,
         rx_bytes: count(3)?,
         rx_packets: count(4)?,

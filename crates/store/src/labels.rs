@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::names;
 use super::reading::{Along, Reading, ends};
+use super::row;
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
 /// Writes the rules of a recording in place of those that it had.
@@ -110,11 +110,11 @@ pub(super) fn lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Vec<Arc<In
     Ok(lists)
 }
 
-fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorList>>> {
+pub(super) fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<IndicatorList>>> {
     let mut statement = db.prepare_cached("SELECT id, name, sha256, date, indicators FROM indicator_list")?;
     let rows = statement.query_map([], |row| {
         let list = IndicatorList {
-            name: names::text(row, 1)?,
+            name: row::text(row, 1)?,
             sha256: row.get(2)?,
             date: row.get::<_, Option<i64>>(3)?.map(Timestamp),
             indicators: row.get::<_, i64>(4)? as u64,
@@ -145,6 +145,11 @@ pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
 pub(super) struct Hits(HashMap<i64, Arc<IndicatorList>>);
 
 impl Hits {
+    /// None, whatever a store has.
+    pub(super) fn none() -> Self {
+        Self(HashMap::new())
+    }
+
     /// Of a store.
     pub(super) fn new(db: &Connection) -> rusqlite::Result<Self> {
         Ok(Self(if db.table_exists(None, "hit")? { known_lists(db)? } else { HashMap::new() }))
@@ -169,7 +174,7 @@ impl Hits {
                 continue;
             };
             connection.hits.push(Hit {
-                indicator: names::text(row, 3)?,
+                indicator: row::text(row, 3)?,
                 kind,
                 list: list.clone(),
                 time: Timestamp(row.get(4)?),

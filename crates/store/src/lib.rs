@@ -25,11 +25,15 @@ mod reading;
 mod recording_filter;
 mod remotes;
 mod retention;
+mod row;
 mod runs;
 mod schema;
 mod segments;
+mod stretches;
+mod sums;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +47,7 @@ pub use maintenance::{Merged, StoreStats, TableStats, backup, merge, open_alone,
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};
+pub use stretches::Instead;
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

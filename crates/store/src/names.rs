@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rusqlite::{Connection as Database, OptionalExtension, Row, RowIndex, Transaction, params};
+use rusqlite::{Connection as Database, OptionalExtension, Row, Transaction, params};
 
-use super::geo::json;
 use super::processes::ProcessReader;
+use super::row::{json, maybe, text};
 use super::{Store, StoreError};
 use connmon_record::rows::{Batch, LookupRow};
 use connmon_record::untrusted::Exactly;
@@ -168,16 +168,6 @@ pub(super) fn stand_in(db: &Database) -> rusqlite::Result<()> {
 pub(super) fn observed(service: String, alpn: Option<String>) -> ObservedService {
     let alpn = alpn.and_then(|alpn| serde_json::from_str(&alpn).ok()).unwrap_or_default();
     ObservedService { service: service.into(), alpn }
-}
-
-/// Text that was captured.
-pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Untrusted> {
-    row.get::<_, String>(column).map(Into::into)
-}
-
-/// Text that was captured, if any.
-pub(super) fn maybe(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<Untrusted>> {
-    Ok(row.get::<_, Option<String>>(column)?.map(Into::into))
 }
 
 /// A row of `connection_name` or `endpoint_name`.

@@ -2,15 +2,15 @@
 //! then the same as in the store, and nothing has to be read back. Most connections are over within a batch.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::Transaction;
 
-use super::{RUN_SHIFT, geo, names, processes};
+use super::remotes::{Remote, RemoteReader};
+use super::{RUN_SHIFT, processes};
 use connmon_record::rows::{Batch, ConnectionRow};
-use connmon_record::{Connection, Location, Name, Process};
+use connmon_record::{Connection, Process};
 
 /// Processes, and remote addresses, that are remembered; beyond, the store is asked again.
 const MOST: usize = 65_536;
@@ -22,15 +22,7 @@ pub(super) struct NewConnections {
     /// The highest row of a connection so far.
     last: i64,
     processes: HashMap<i64, Arc<Process>>,
-    remotes: HashMap<IpAddr, NewRemote>,
-}
-
-/// What the store says of an address.
-#[derive(Clone, Default)]
-struct NewRemote {
-    country: Option<String>,
-    place: Option<Arc<Location>>,
-    names: Vec<Name>,
+    remotes: HashMap<IpAddr, Arc<Remote>>,
 }
 
 impl NewConnections {
@@ -65,13 +57,12 @@ impl NewConnections {
                 Some(owner) => self.process(db, owner)?,
                 None => None,
             };
-            match fresh.entry(row.row) {
-                Entry::Occupied(mut known) => update(known.get_mut(), row, owner),
-                Entry::Vacant(new) => {
-                    let remote = self.remote(db, row, endpoints)?;
-                    new.insert(connection(run, row, owner, remote));
-                }
-            }
+            let remote = self.remote(db, row, endpoints)?;
+            let (country, place) = (remote.country.clone(), remote.place.clone());
+            let connection =
+                Connection::new(run << RUN_SHIFT | row.row, row.facts.clone(), owner, country, place);
+            // What a later row of a connection tells takes the place of what an earlier one told.
+            fresh.insert(row.row, connection);
         }
         self.last = batch.connections.iter().map(|row| row.row).max().unwrap_or(0).max(self.last);
         if !fresh.is_empty() {
@@ -104,26 +95,17 @@ impl NewConnections {
                 None => None,
             };
             let Some(connection) = fresh.get_mut(&row.connection) else { continue };
-            let is = |name: &Name| name.source == row.source && name.name.borrowed() == row.name.borrowed();
-            if !connection.names.iter().any(is) {
-                let name = Name { name: row.name.raw().into(), source: row.source, process, time: row.time };
-                connection.names.push(name);
+            if !connection.names.iter().any(|name| row.tells(name)) {
+                connection.names.push(row.told_by(process));
             }
         }
         for (row, observed) in &batch.observed {
             let Some(connection) = fresh.get_mut(row) else { continue };
-            let mut observed = observed.clone();
-            if observed.alpn.is_empty()
-                && let Some(before) = connection.observed.take()
-            {
-                observed.alpn = before.alpn;
-            }
-            connection.observed = Some(observed);
+            connection.observed.get_or_insert_default().renew(observed);
         }
         for connection in fresh.values_mut() {
-            connection.add_names(
-                self.remotes.get(&connection.remote.ip).into_iter().flat_map(|remote| &remote.names),
-            );
+            let remote = self.remotes.get(&connection.remote.ip);
+            connection.add_names(remote.into_iter().flat_map(|remote| &remote.names));
         }
         Ok(())
     }
@@ -167,14 +149,13 @@ impl NewConnections {
         db: &Transaction<'_>,
         row: &ConnectionRow,
         endpoints: &HashMap<IpAddr, i64>,
-    ) -> rusqlite::Result<NewRemote> {
+    ) -> rusqlite::Result<Arc<Remote>> {
         let ip = row.remote.ip;
         if let Some(remote) = self.remotes.get(&ip) {
-            return Ok(NewRemote { names: Vec::new(), ..remote.clone() });
+            return Ok(remote.clone());
         }
-        let Some(id) = endpoints.get(&ip) else { return Ok(NewRemote::default()) };
-        let (country, place) = geo::of_endpoint(db, *id)?;
-        let remote = NewRemote { country, place, names: names::of_endpoint(db, *id)? };
+        let Some(id) = endpoints.get(&ip) else { return Ok(Arc::default()) };
+        let remote = RemoteReader::new(db)?.get(*id)?;
         self.remotes.insert(ip, remote.clone());
         Ok(remote)
     }
@@ -195,22 +176,4 @@ pub(super) fn check(db: &Transaction<'_>, fresh: &HashMap<i64, Connection>) -> r
         assert_eq!(stored.as_ref().map(shown), Some(shown(connection)));
     }
     Ok(())
-}
-
-fn connection(run: i64, row: &ConnectionRow, owner: Option<Arc<Process>>, remote: NewRemote) -> Connection {
-    let mut connection = Connection {
-        id: run << RUN_SHIFT | row.row,
-        country: remote.country,
-        place: remote.place,
-        ..Connection::default()
-    };
-    update(&mut connection, row, owner);
-    connection
-}
-
-/// What a later row of a connection changes.
-fn update(connection: &mut Connection, row: &ConnectionRow, owner: Option<Arc<Process>>) {
-    connection.facts = row.facts.clone();
-    connection.settle_end();
-    connection.owner = owner;
 }

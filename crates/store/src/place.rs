@@ -1,4 +1,4 @@
-//! Where a store is: whose files are written to, and a store that is not at its path any more while it is recorded into.
+//! Where a store is, and whose files are written to.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, Writer};
+use super::StoreError;
 use connmon_system::files;
 
 /// Opens or creates the file of a store that is to be written to.
@@ -47,54 +47,9 @@ pub(super) fn connect(path: &Path, file: &File) -> Result<Connection, StoreError
     }
 }
 
-impl Writer {
-    /// What became of the file, in words, if it is not at its path any more.
-    pub fn moved(&self) -> Option<String> {
-        let file = self.alone.as_ref().filter(|file| !is_at(file, &self.path))?;
-        let path = self.path.display();
-        Some(match now_at(file) {
-            Some(place) => format!("{path} was moved to {}", place.display()),
-            None => format!("{path} was deleted"),
-        })
-    }
-
-    /// Leaves the file, whole in itself, and begins another one at the path. May be called again if it fails.
-    ///
-    /// # Errors
-    /// What stands at the path is no store, or there can be none.
-    pub fn begin_again(&mut self) -> Result<(), StoreError> {
-        let whole = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        let memory = Connection::open_in_memory();
-        let memory = memory.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })?;
-        drop(std::mem::replace(&mut self.db, memory));
-        // Nothing is there, or a link.
-        let left = match fs::symlink_metadata(&self.path) {
-            Ok(there) => there.is_symlink(),
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        };
-        if let Some(file) = self.alone.take()
-            && left
-        {
-            // What SQLite keeps beside the file was not moved with it, and must not be taken for the next one's.
-            let log = beside(&self.path, "-wal");
-            match now_at(&file) {
-                Some(place) if !matches!(whole, Ok(0)) => drop(fs::rename(&log, beside(&place, "-wal"))),
-                _ => drop(fs::remove_file(&log)),
-            }
-            let _ = fs::remove_file(beside(&self.path, "-shm"));
-        }
-        let fresh = Self::open(&self.path)?;
-        (self.db, self.alone, self.path) = (fresh.db, fresh.alone, fresh.path);
-        (self.begun, self.chain) = (false, None);
-        self.endpoints.clear();
-        self.pruner = Default::default();
-        Ok(())
-    }
-}
-
 /// Whether the path still names this file, and not by a link, beside which SQLite would not keep its log; where that cannot be
 /// told, it does.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |data: fs::Metadata| (data.dev(), data.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(own), Ok(there)) => identity(own) == identity(there),
@@ -104,7 +59,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Where a file that was moved is now; `None` if it was deleted.
-fn now_at(file: &File) -> Option<PathBuf> {
+pub(super) fn now_at(file: &File) -> Option<PathBuf> {
     let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     is_at(file, &place).then_some(place).filter(|place| place.exists())
 }

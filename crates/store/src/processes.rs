@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Row, Transaction, params};
 
-use super::names;
+use super::row::{self, newer};
 use connmon_record::rows::ProcessRow;
 use connmon_record::{Container, ExeHash, ExeState, Process, ProcessId, Timestamp, Untrusted, Workload};
 
@@ -128,9 +128,9 @@ fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
         id: ProcessId { pid: row.get("pid")?, start_ns: row.get::<_, i64>("start_ns")? as u64 },
         started: Timestamp(row.get("started")?),
         ppid: row.get("ppid")?,
-        comm: names::text(row, "comm")?,
-        exe: names::text(row, "exe")?,
-        cmdline: names::text(row, "cmdline")?,
+        comm: row::text(row, "comm")?,
+        exe: row::text(row, "exe")?,
+        cmdline: row::text(row, "cmdline")?,
         uid,
         user: captured("user")?,
         kernel_thread: row.get("kernel_thread")?,
@@ -153,12 +153,4 @@ fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
         },
         parent: None,
     })
-}
-
-/// A column that stores of earlier versions lack until something is recorded into them.
-pub(super) fn newer<T: rusqlite::types::FromSql>(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<T>> {
-    match row.get(name) {
-        Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
-        value => value,
-    }
 }

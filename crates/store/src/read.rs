@@ -8,9 +8,11 @@ use rusqlite::{Connection as Database, OptionalExtension, params_from_iter};
 use super::blocks::{self, IdRange, Wanted};
 use super::columns::StoreColumns;
 use super::complete::Completer;
-use super::geo::json;
 use super::labels::{self, Hits};
 use super::reading::Reading;
+use super::row::json;
+use super::stretches::Instead;
+use super::totals::Shares;
 use super::{Store, StoreError, filter, runs};
 use connmon_filter::{Condition, Filter, KNOWN_END};
 use connmon_record::{Connection, Matching, Run, Timestamp};
@@ -41,12 +43,33 @@ impl Store {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         filter: &Filter,
+        each: impl FnMut(i64, Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_but(&Instead::default(), since, until, filter, each)
+    }
+
+    /// The same, without connections that the answer has in sums.
+    ///
+    /// # Errors
+    /// As [`Store::for_each`].
+    pub fn for_each_but<E: From<StoreError>>(
+        &self,
+        instead: &Instead,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        filter: &Filter,
         mut each: impl FnMut(i64, Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = |source| E::from(self.error(source));
         let condition = filter::condition(&self.db, filter, FIRST).map_err(error)?;
-        let ranges = self.ranges(since, until, filter, &condition).map_err(error)?;
-        let mut ranges = ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]);
+        let runs = self.runs()?;
+        let back = runs.iter().map(Run::set_back_ns).max().unwrap_or(0);
+        let [first, end] = [
+            since.map(|since| Timestamp(since.0.saturating_sub(back))),
+            until.map(|until| Timestamp(until.0.saturating_add(back))),
+        ];
+        let ranges = self.ranges(first, end, filter, &condition).map_err(error)?;
+        let mut ranges = instead.rest_of(ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]));
         // The ranges are in order, and so are the connections of each.
         let mut connections = self
             .db
@@ -59,10 +82,8 @@ impl Store {
                 condition.text
             ))
             .map_err(error)?;
-        let ends: HashMap<i64, Option<Timestamp>> =
-            self.runs()?.into_iter().map(|run| (run.id, run.cut())).collect();
-        let interval =
-            [since, until].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
+        let ends: HashMap<i64, Option<Timestamp>> = runs.into_iter().map(|run| (run.id, run.cut())).collect();
+        let interval = [first, end].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let columns = StoreColumns::of_statement(&connections).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
         let mut completer = Completer::new(&self.db, &hits, Some([since, until])).map_err(error)?;
@@ -88,7 +109,9 @@ impl Store {
                 count += some.len();
                 completer.complete(&mut some).map_err(error)?;
                 for Reading { run, connection, .. } in some.drain(..) {
-                    each(run, connection)?;
+                    if back == 0 || connection.was_within(since, until) {
+                        each(run, connection)?;
+                    }
                 }
             }
             if count < PIECE {
@@ -181,6 +204,23 @@ pub(super) fn connection_with_run(
     id: i64,
 ) -> rusqlite::Result<Option<(i64, Connection)>> {
     read_one(db, hits, (id, None), |_| None)
+}
+
+/// The same, of a connection of which it is known what it has moved.
+pub(super) fn connection_with_shares(
+    db: &Database,
+    hits: &Hits,
+    id: i64,
+    shares: &Shares,
+) -> rusqlite::Result<Option<Connection>> {
+    let mut found = db.prepare_cached("SELECT * FROM connection WHERE id = ?1")?;
+    let columns = StoreColumns::of_statement(&found)?;
+    let mut completer = Completer::new(db, hits, None)?;
+    let Some(mut one) = found.query_row([id], |row| completer.begin(row, &columns)).optional()? else {
+        return Ok(None);
+    };
+    completer.complete_one(&mut one, shares)?;
+    Ok(Some(one.connection))
 }
 
 /// A connection, with those of its steps that are wanted; `end` tells when a recording ended.

@@ -24,8 +24,14 @@ pub(super) struct Along<'a>(pub(super) &'a mut [Reading]);
 impl Along<'_> {
     /// The connection of this id, if it is among them. Those before it are not met again.
     pub(super) fn find(&mut self, id: i64) -> Option<&mut Connection> {
+        self.find_with_run(id).map(|(_, connection)| connection)
+    }
+
+    /// The same, with the number of its run.
+    pub(super) fn find_with_run(&mut self, id: i64) -> Option<(i64, &mut Connection)> {
         let before = self.0.iter().take_while(|reading| reading.connection.id < id).count();
         self.0 = &mut std::mem::take(&mut self.0)[before..];
-        self.0.first_mut().map(|reading| &mut reading.connection).filter(|connection| connection.id == id)
+        let first = self.0.first_mut().filter(|reading| reading.connection.id == id);
+        first.map(|reading| (reading.run, &mut reading.connection))
     }
 }

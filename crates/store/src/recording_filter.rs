@@ -7,8 +7,8 @@ use rusqlite::{Transaction, params};
 
 use super::{RUN_SHIFT, labels, names, read};
 use connmon_filter::{Filter, FilterRow};
+use connmon_record::Connection;
 use connmon_record::rows::Batch;
-use connmon_record::{Connection, LeftOut};
 
 /// Notes that a recording has a filter.
 pub(super) fn begin(db: &Transaction<'_>, run: i64, filter: &Filter) -> rusqlite::Result<()> {
@@ -53,19 +53,4 @@ pub(super) fn remove_unwanted(
     )?
     .execute(params![run, left_out.len() as i64, tx_bytes as i64, rx_bytes as i64])?;
     Ok(left_out)
-}
-
-/// What each recording with a filter left out. A store from before there were such recordings has none.
-pub(super) fn left_out(db: &rusqlite::Connection) -> rusqlite::Result<HashMap<i64, LeftOut>> {
-    if !db.table_exists(None, "left_out")? {
-        return Ok(HashMap::new());
-    }
-    let mut statement = db.prepare("SELECT run_id, filter, connections, tx_bytes, rx_bytes FROM left_out")?;
-    let rows = statement.query_map([], |row| {
-        let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-        let left_out =
-            LeftOut { filter: row.get(1)?, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
-        Ok((row.get(0)?, left_out))
-    })?;
-    rows.collect()
 }

@@ -1,12 +1,14 @@
 //! Recordings, read back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection as Database, Row};
 
-use super::geo::from_json;
-use super::{labels, names, processes, recording_filter, retention};
-use connmon_record::{ClockStep, Gap, LossCounters, Reconciliation, Run, Timestamp};
+use super::labels;
+use super::row::{from_json, newer, text};
+use connmon_record::{
+    ClockEffect, ClockStep, Gap, LeftOut, LossCounters, Pruned, Reconciliation, Run, Timestamp,
+};
 
 /// All recordings, oldest first. One without an end goes on if the newest does.
 pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> {
@@ -14,13 +16,12 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
     let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let gap =
-            Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: names::text(row, 3)? };
+        let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: text(row, 3)? };
         gaps.entry(row.get(0)?).or_default().push(gap);
     }
     let mut clock_steps = clock_steps(db)?;
-    let mut left_out = recording_filter::left_out(db)?;
-    let mut pruned = retention::pruned(db)?;
+    let mut left_out = left_out(db)?;
+    let mut pruned = pruned(db)?;
     let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
     let mut statement = db.prepare("SELECT * FROM run ORDER BY id")?;
     let runs = statement.query_map([], |row| {
@@ -28,12 +29,12 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
         let notes: String = row.get("backend_notes")?;
         Ok(Run {
             id,
-            host: names::text(row, "host")?,
-            boot_id: names::text(row, "boot_id")?,
-            kernel: names::text(row, "kernel")?,
-            tool_version: names::text(row, "tool_version")?,
-            object_sha256: names::text(row, "object_sha256")?,
-            backend: names::text(row, "backend")?,
+            host: text(row, "host")?,
+            boot_id: text(row, "boot_id")?,
+            kernel: text(row, "kernel")?,
+            tool_version: text(row, "tool_version")?,
+            object_sha256: text(row, "object_sha256")?,
+            backend: text(row, "backend")?,
             backend_notes: serde_json::from_str(&notes).unwrap_or_default(),
             started: Timestamp(row.get("started")?),
             ended: row.get::<_, Option<i64>>("ended")?.map(Timestamp),
@@ -53,18 +54,29 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
     runs.collect()
 }
 
+/// Recordings whose times follow the clock, which was set while they were running.
+pub(super) fn following(db: &Database) -> rusqlite::Result<HashSet<i64>> {
+    let is_followed = |steps: &Vec<ClockStep>| steps.iter().any(|step| step.effect == ClockEffect::Followed);
+    Ok(clock_steps(db)?.into_iter().filter(|(_, steps)| is_followed(steps)).map(|(run, _)| run).collect())
+}
+
 /// When the clock was set, by recording. A store from before that was told has none.
 fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> {
     let mut steps: HashMap<i64, Vec<ClockStep>> = HashMap::new();
     if !db.table_exists(None, "clock_step")? {
         return Ok(steps);
     }
-    let mut statement =
-        db.prepare("SELECT run_id, time, clock_before, clock_after FROM clock_step ORDER BY id")?;
+    let mut statement = db.prepare("SELECT * FROM clock_step ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let at = |column| row.get(column).map(Timestamp);
-        steps.entry(row.get(0)?).or_default().push(ClockStep { time: at(1)?, from: at(2)?, to: at(3)? });
+        let effect: Option<String> = newer(row, "effect")?;
+        steps.entry(row.get("run_id")?).or_default().push(ClockStep {
+            time: at("time")?,
+            from: at("clock_before")?,
+            to: at("clock_after")?,
+            effect: effect.and_then(|name| ClockEffect::from_name(&name)).unwrap_or_default(),
+        });
     }
     Ok(steps)
 }
@@ -81,9 +93,9 @@ fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {
         read_errors: count("read_errors")?,
         malformed: count("malformed")?,
         probe_misses: count("probe_misses")?,
-        names_missed: processes::newer::<i64>(row, "names_missed")?.unwrap_or(0) as u64,
-        evicted: processes::newer::<i64>(row, "evicted")?.unwrap_or(0) as u64,
-        aggregated_sockets: processes::newer::<i64>(row, "aggregated_sockets")?.unwrap_or(0) as u64,
+        names_missed: newer::<i64>(row, "names_missed")?.unwrap_or(0) as u64,
+        evicted: newer::<i64>(row, "evicted")?.unwrap_or(0) as u64,
+        aggregated_sockets: newer::<i64>(row, "aggregated_sockets")?.unwrap_or(0) as u64,
         reconciliation: Reconciliation {
             compared: count("rec_compared")?,
             equal: count("rec_equal")?,
@@ -92,4 +104,34 @@ fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {
             unexplained: count("rec_unexplained")?,
         },
     })
+}
+
+/// What each recording with a filter left out. A store from before there were such recordings has none.
+pub(super) fn left_out(db: &Database) -> rusqlite::Result<HashMap<i64, LeftOut>> {
+    if !db.table_exists(None, "left_out")? {
+        return Ok(HashMap::new());
+    }
+    let mut statement = db.prepare("SELECT run_id, filter, connections, tx_bytes, rx_bytes FROM left_out")?;
+    let rows = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+        let left_out =
+            LeftOut { filter: row.get(1)?, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
+        Ok((row.get(0)?, left_out))
+    })?;
+    rows.collect()
+}
+
+/// What was pruned of each recording. A store from before there was retention has none.
+pub(super) fn pruned(db: &Database) -> rusqlite::Result<HashMap<i64, Pruned>> {
+    if !db.table_exists(None, "pruned")? {
+        return Ok(HashMap::new());
+    }
+    let mut statement = db.prepare("SELECT run_id, until, connections, tx_bytes, rx_bytes FROM pruned")?;
+    let rows = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let until = Timestamp(row.get(1)?);
+        let pruned = Pruned { until, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
+        Ok((row.get(0)?, pruned))
+    })?;
+    rows.collect()
 }

@@ -1,9 +1,8 @@
-//! The chain of segments: written before anything is made of it, and read again to make rows.
+//! The chain of segments, read again to make rows.
 
 use rusqlite::{Connection as Database, OptionalExtension, Row, params};
 
-use super::{Store, StoreError, Writer, write};
-use connmon_record::frame::Start;
+use super::{Store, StoreError};
 use connmon_record::segment::{Hash, Link, Packed, Span};
 
 /// A segment as the store has it.
@@ -17,12 +16,6 @@ pub struct Sealed {
     pub hash: Hash,
     /// What it consists of; `None` where the frames have been pruned.
     pub packed: Option<Packed>,
-}
-
-/// Where the chain of a store ends.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ChainEnd {
-    next: Link,
 }
 
 /// What is made of a run's segments so far.
@@ -43,107 +36,10 @@ impl Debt {
     pub fn is_some(&self) -> bool {
         self.sealed > self.indexed
     }
-}
 
-impl Writer {
-    /// Begins a recording: from here on segments are sealed as part of it.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn begin_segments(&mut self, start: &Start) -> Result<(), StoreError> {
-        let begun = begin(&mut self.db, start);
-        let (run, previous) = begun.map_err(|source| self.path_error(source))?;
-        self.run = run;
-        self.begun = true;
-        self.chain = Some(ChainEnd { next: Link { boot_id: start.boot_id.clone(), number: 1, previous } });
-        Ok(())
-    }
-
-    /// Seals a segment: after this it is in the store, whatever happens.
-    ///
-    /// # Errors
-    /// The store cannot be written, or no recording has begun; nothing has changed then, and it can be tried again.
-    pub fn seal(&mut self, packed: &Packed) -> Result<(), StoreError> {
-        let Some(chain) = &self.chain else {
-            return Err(self.path_error(rusqlite::Error::InvalidQuery));
-        };
-        let hash = packed.hash(&chain.next);
-        self.insert_segment(packed, &chain.next, &hash).map_err(|source| self.path_error(source))?;
-        if let Some(chain) = &mut self.chain {
-            chain.next.number += 1;
-            chain.next.previous = hash;
-        }
-        Ok(())
-    }
-
-    fn insert_segment(&self, packed: &Packed, link: &Link, hash: &Hash) -> rusqlite::Result<()> {
-        self.db
-            .prepare_cached(
-                "INSERT INTO segment (run_id, number, first_ns, last_ns, clock_offset_ns, frames, length, payload_sha256,
-                    previous, sha256, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            )?
-            .execute(params![
-                self.run,
-                link.number as i64,
-                packed.span.first_ns as i64,
-                packed.span.last_ns as i64,
-                packed.span.clock_offset_ns,
-                packed.frames as i64,
-                packed.len as i64,
-                packed.payload_hash,
-                link.previous,
-                hash,
-                packed.payload,
-            ])?;
-        Ok(())
-    }
-
-    /// The number of the last segment that was sealed.
-    pub fn sealed(&self) -> u64 {
-        self.chain.as_ref().map_or(0, |chain| chain.next.number - 1)
-    }
-
-    /// A segment of a run; `None` if it has none of this number.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn segment(&self, run: i64, number: u64) -> Result<Option<Sealed>, StoreError> {
-        segment(&self.db, run, number).map_err(|source| self.path_error(source))
-    }
-
-    /// Runs that ended, in order or not, before there were rows of all their segments.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn debts(&self) -> Result<Vec<Debt>, StoreError> {
-        debts(&self.db).map_err(|source| self.path_error(source))
-    }
-
-    /// The newest checkpoint of a run after none of the segments behind `number`, and the number of its segment.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn checkpoint(&self, run: i64, number: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        let read = || {
-            self.db
-                .prepare_cached(
-                    "SELECT number, state FROM checkpoint WHERE run_id = ?1 AND number <= ?2 ORDER BY number DESC LIMIT 1",
-                )?
-                .query_row(params![run, number as i64], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))
-                .optional()
-        };
-        read().map_err(|source| self.path_error(source))
-    }
-
-    /// From here on rows of this run are written, which began earlier.
-    pub fn resume(&mut self, run: i64) {
-        self.run = run;
-        self.begun = true;
-        self.chain = None;
-    }
-
-    pub(super) fn path_error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite(&self.path, &self.db, source)
+    /// How many segments have no rows.
+    pub fn segments(&self) -> u64 {
+        self.sealed.saturating_sub(self.indexed)
     }
 }
 
@@ -177,18 +73,6 @@ impl Store {
     }
 }
 
-/// A run of segments, and the hash of the last segment before it.
-fn begin(db: &mut Database, start: &Start) -> rusqlite::Result<(i64, Hash)> {
-    let transaction = db.transaction()?;
-    let run = write::begin_run(&transaction, start)?;
-    transaction.execute("UPDATE run SET indexed = 0 WHERE id = ?1", [run])?;
-    let last = transaction
-        .query_row("SELECT sha256 FROM segment ORDER BY id DESC LIMIT 1", [], |row| row.get::<_, Hash>(0))
-        .optional()?;
-    transaction.commit()?;
-    Ok((run, last.unwrap_or_default()))
-}
-
 /// Segments of which one checkpoint stays: an hour of them, as a rule.
 const KEPT: i64 = 3600;
 
@@ -196,7 +80,8 @@ const SELECT: &str =
     "SELECT s.run_id, r.boot_id, s.number, s.previous, s.sha256, s.first_ns, s.last_ns, s.clock_offset_ns,
     s.frames, s.length, s.payload_sha256, s.payload FROM segment s JOIN run r ON r.id = s.run_id";
 
-fn segment(db: &Database, run: i64, number: u64) -> rusqlite::Result<Option<Sealed>> {
+/// A segment of a run.
+pub(super) fn segment(db: &Database, run: i64, number: u64) -> rusqlite::Result<Option<Sealed>> {
     db.prepare_cached(&format!("{SELECT} WHERE s.run_id = ?1 AND s.number = ?2"))?
         .query_row(params![run, number as i64], sealed)
         .optional()

@@ -77,7 +77,7 @@ fn a_clock_that_was_set_is_told_with_the_recording() {
     let path = folder.path().join("a.db");
     let mut writer = Writer::open(&path).unwrap();
     let mut tracker = Tracker::default();
-    start(&mut tracker, 10);
+    tracker.feed(Frame::Start(Box::new(Start { follows_clock: false, ..connmon_fixtures::rows::start(10) })));
     tracker.feed(Frame::Clock(12_000_000_000, HOUR));
     tracker.feed(Frame::Clock(14_000_000_000, -HOUR));
     tracker.feed(Frame::End(16_000_000_000));
@@ -99,6 +99,39 @@ fn a_clock_that_was_set_is_told_with_the_recording() {
     );
     let since = Selection { since: Some(Timestamp(12_000_000_000)), ..Selection::default() };
     assert_eq!(of(since).verdict, Verdict::Partial, "what was asked for may be elsewhere");
+}
+
+#[test]
+fn times_that_follow_the_clock_cover_what_it_said() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut writer = Writer::open(&path).unwrap();
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::Clock(12_000_000_000, -HOUR));
+    tracker.feed(Frame::Clock(14_000_000_000, HOUR));
+    tracker.feed(Frame::End(16_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let runs = Store::open(&path).unwrap().runs().unwrap();
+    let whole = Completeness::from_runs(&runs, &Selection::default());
+    let recorded: Vec<_> = whole.coverage.recorded.iter().map(|part| (part.from.0, part.to.0)).collect();
+    let at = |seconds: i64, by: i64| seconds * 1_000_000_000 + by;
+    assert_eq!(
+        recorded,
+        [(at(12, -HOUR), at(14, -HOUR)), (at(10, 0), at(12, 0)), (at(14, HOUR), at(16, HOUR))]
+    );
+    let of = |from: i64, to: i64| {
+        let selection =
+            Selection { since: Some(Timestamp(from)), until: Some(Timestamp(to)), ..Selection::default() };
+        Completeness::from_runs(&runs, &selection).verdict
+    };
+    assert_eq!(of(at(12, -HOUR), at(14, -HOUR)), Verdict::Complete);
+    assert_eq!(of(at(10, 0), at(12, 0)), Verdict::Complete);
+    assert_eq!(of(at(14, HOUR), at(16, HOUR)), Verdict::Complete);
+    assert_eq!(of(at(20, 0), at(30, 0)), Verdict::Nothing);
+    let words = whole.statements.iter().map(Statement::words).find(|words| words.contains("was set 2 times"));
+    assert!(words.is_some_and(|words| words.ends_with("its times are by the clock as it was at the time.")));
 }
 
 #[test]
@@ -132,5 +165,5 @@ fn migrations_bring_an_empty_file_to_the_newest_schema() {
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(tables, 24);
+    assert_eq!(tables, 28);
 }

@@ -1,5 +1,9 @@
 //! Writing: one recorder at a time.
 
+mod anew;
+mod moved;
+mod segments;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
@@ -14,10 +18,11 @@ use super::columns::{self, PUT_CONNECTION};
 use super::names::AddressNameWriter;
 use super::new_connections::NewConnections;
 use super::retention::{Policy, Pruner};
-use super::segments::ChainEnd;
+use super::stretches::{self, Summer};
 use super::{
-    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema, segments,
+    RUN_SHIFT, StoreError, geo, interfaces, names, place, processes, recording_filter, runs, schema,
 };
+use anew::LOST_END;
 use connmon_filter::Filter;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
@@ -25,6 +30,7 @@ use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
 use connmon_record::{ClockStep, Gap, LossCounters, Run, Timestamp};
 use connmon_system::files;
+use segments::ChainEnd;
 
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
@@ -77,6 +83,7 @@ pub struct Writer {
     /// The processes of the run that later batches may refer to, by their rows.
     pub(super) living: HashSet<i64>,
     pub(super) pruner: Pruner,
+    pub(super) summer: Summer,
     pub(super) policy: Policy,
     /// The time of what was written last.
     pub(super) latest: Timestamp,
@@ -135,6 +142,7 @@ impl Writer {
             verdicts: Classification::default(),
             living: HashSet::new(),
             pruner: Pruner::default(),
+            summer: Summer::default(),
             policy: Policy::default(),
             latest: Timestamp::default(),
             alone: None,
@@ -200,11 +208,21 @@ impl Writer {
         result.map_err(|source| self.after_failure(source))
     }
 
+    /// What the batches before have told does not hold any more.
+    pub(super) fn forget_batches(&mut self) {
+        self.endpoints.clear();
+        self.blocks = BlockWriter::default();
+        self.fresh = NewConnections::default();
+        self.living.clear();
+        self.left_out = 0;
+    }
+
     /// What failed, once all is as it was before.
     pub(super) fn after_failure(&mut self, source: rusqlite::Error) -> StoreError {
         // The transaction is undone, and with it new endpoints and blocks.
         self.endpoints.clear();
         self.blocks = BlockWriter::default();
+        self.classify.after_failure();
         let error = StoreError::from_sqlite(&self.path, &self.db, source);
         // Where undoing it failed as well, it is still open, and the next one could not begin.
         if !self.db.is_autocommit() {
@@ -255,6 +273,7 @@ impl Writer {
         }
         // Once a batch: to find a statement again by its text costs a tenth of running it.
         let mut connection = transaction.prepare_cached(&PUT_CONNECTION)?;
+        let mut relocated = Vec::new();
         for row in &batch.connections {
             let remote = match self.endpoints.get(&row.remote.ip) {
                 Some(id) => *id,
@@ -262,7 +281,8 @@ impl Writer {
                     if self.endpoints.len() >= MAX_ENDPOINTS {
                         self.endpoints.clear();
                     }
-                    let id = geo::put_endpoint(&transaction, row)?;
+                    let (id, changed) = geo::put_endpoint(&transaction, row)?;
+                    relocated.extend(changed.then_some(id));
                     self.of_addresses.put(&transaction, id, row.remote.ip)?;
                     let names = names::of_endpoint(&transaction, id)?;
                     verdicts.names.extend(names.into_iter().map(|name| (row.remote.ip, name)));
@@ -274,6 +294,7 @@ impl Writer {
             self.blocks.note(base | row.row, row.opened.0, remote, row.closed.is_none());
         }
         drop(connection);
+        stretches::note_remotes(&transaction, &relocated)?;
         batch.over.iter().for_each(|row| self.blocks.forget(base | row));
         self.blocks.write(&transaction)?;
         let mut traffic = transaction.prepare_cached(PUT_TRAFFIC)?;
@@ -281,6 +302,14 @@ impl Writer {
             put_traffic(&mut traffic, base, row)?;
         }
         drop(traffic);
+        let changed = batch.connections.iter().map(|row| row.row);
+        let changed =
+            changed.chain(batch.traffic.iter().map(|row| row.connection)).chain(batch.over.iter().copied());
+        stretches::note_changes(
+            &transaction,
+            (base, base | ((1 << RUN_SHIFT) - 1)),
+            changed.map(|row| base | row),
+        )?;
         names::put(&transaction, run, base, batch)?;
         verdicts.names.extend(names::told(batch));
         for sample in &batch.interfaces {
@@ -297,12 +326,12 @@ impl Writer {
         }
         transaction
             .prepare_cached(
-                "UPDATE run SET last_flush = max(last_flush, ?2), ended = iif(?3, ?2, ended),
+                "UPDATE run SET last_flush = ?2, ended = iif(?3, ?2, ended),
                     indexed = coalesce(?4, indexed) WHERE id = ?1",
             )?
             .execute(params![run, time.0, batch.ended, batch.segment.map(|number| number as i64)])?;
         if let Some(state) = &batch.checkpoint {
-            segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
+            super::segments::put_checkpoint(&transaction, run, batch.segment.unwrap_or(0), state)?;
         }
         // Before the filter, which can ask for labels and indicators.
         let mut news = Vec::new();
@@ -319,7 +348,7 @@ impl Writer {
             }
         }
         if !self.filter.is_everything() {
-            segments::forget_excluded(&transaction, run, batch.ended)?;
+            super::segments::forget_excluded(&transaction, run, batch.ended)?;
         }
         transaction.commit()?;
         if batch.start.is_some() {
@@ -379,10 +408,12 @@ pub(super) fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result
     let run = db.last_insert_rowid();
     if let Some((previous, last_flush)) = unfinished {
         let reason = format!(
-            "the end of recording {previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
+            "{LOST_END}{previous} is not in the store: a crash, a kill, a power loss, or a store that could not be \
              written"
         );
-        put_gap(db, run, &Gap { from: Timestamp(last_flush), to: time, reason: reason.into() })?;
+        // Where the clock is not right yet it may seem to be over before it begins.
+        let from = Timestamp(last_flush);
+        put_gap(db, run, &Gap { from, to: time.max(from), reason: reason.into() })?;
         db.execute("UPDATE run SET ended = last_flush WHERE ended IS NULL AND id < ?1", [run])?;
     }
     Ok(run)
@@ -396,9 +427,9 @@ fn put_gap(db: &Transaction<'_>, run: i64, gap: &Gap) -> rusqlite::Result<()> {
 
 fn put_clock_step(db: &Transaction<'_>, run: i64, step: &ClockStep) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO clock_step (run_id, time, clock_before, clock_after) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO clock_step (run_id, time, clock_before, clock_after, effect) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![run, step.time.0, step.from.0, step.to.0])?;
+    .execute(params![run, step.time.0, step.from.0, step.to.0, step.effect.name()])?;
     Ok(())
 }
 

@@ -269,7 +269,7 @@ impl Tracker {
             self.named(&whole);
         }
         self.name_from_observations(row, &whole);
-        let time = if is_end { self.time(entry.closed_ns) } else { self.now };
+        let time = if is_end { entry.closed_ns } else { self.now_ns };
         // What it moves is told of the row by which the connection has it.
         self.owner(&whole);
         for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {

@@ -24,13 +24,10 @@ use serde::{Deserialize, Serialize};
 use connmon_ebpf::{AcctKey, Addr, Share, SockEntry, flag};
 
 pub use checkpoint::CheckpointError;
-use clock::wall_clock;
+pub use clock::ClockRight;
 use connmon_record::frame::{Counters, Frame, Start};
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
-use connmon_record::{
-    Backend, ClockStep, Direction, Endpoint, Facts, Gap, InterfaceSample, ProcessId, Proto, STEP_NS,
-    Timestamp,
-};
+use connmon_record::{Backend, Direction, Endpoint, Facts, Gap, InterfaceSample, ProcessId, Proto, STEP_NS};
 use figures::{Counted, ShareFigures, ShareSlot, sum};
 use flows::{FlowChain, Flows};
 use names::Names;
@@ -79,9 +76,6 @@ pub fn lost(counters: &Counters) -> u64 {
 /// Connections and processes of one recording.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Tracker {
-    clock_offset_ns: i64,
-    /// When the clock was set since.
-    clock_steps: Vec<ClockStep>,
     /// Whether the backend sees each call's result on a socket, whatever protocol rides on it.
     sees_calls: bool,
     /// Whether packets are counted.
@@ -90,8 +84,8 @@ pub struct Tracker {
     start: Option<Box<Start>>,
     /// When the store was begun that rows go into, CLOCK_BOOTTIME; 0 where it has the whole recording.
     began_ns: u64,
-    /// The latest time that a frame told.
-    now: Timestamp,
+    /// The latest time that a frame told, CLOCK_BOOTTIME.
+    now_ns: u64,
     processes: Processes,
     names: Names,
     open: HashMap<u64, OpenConnection>,
@@ -110,10 +104,10 @@ impl Tracker {
     /// Takes in a frame.
     pub fn feed(&mut self, frame: Frame) {
         match frame {
-            Frame::Start(start) => {
-                self.clock_offset_ns = start.clock_offset_ns;
+            Frame::Start(mut start) => {
+                self.clock_begins(&mut start);
                 self.processes.begin(&start);
-                self.now = start.started();
+                self.now_ns = start.started_ns;
                 self.wire = start.wire;
                 self.flows.begin(start.idle_ns);
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
@@ -146,7 +140,8 @@ impl Tracker {
                 let (from, to) = (self.time(from), self.time(to));
                 self.batch.gaps.push(Gap { from, to, reason: reason.into() });
             }
-            Frame::Clock(time, offset) => self.clock_set(time, offset),
+            Frame::Clock(time, offset) => self.clock_set(time, offset, false),
+            Frame::ClockRight(time, offset) => self.clock_set(time, offset, true),
             Frame::SweepEnd(time) => self.sweep_end(time),
             Frame::End(time) => self.end(time),
         }
@@ -160,7 +155,7 @@ impl Tracker {
         batch.past_processes = std::mem::take(&mut self.processes.past_rows);
         // A replay has nothing to look at.
         self.processes.take_subjects();
-        batch.time = self.now;
+        batch.time = self.time(self.now_ns);
         let mut completeness = self.completeness.total();
         completeness.evicted = self.processes.evicted() + self.names.evicted();
         batch.completeness = Some(completeness);
@@ -177,12 +172,8 @@ impl Tracker {
         self.connections
     }
 
-    fn time(&self, boot_ns: u64) -> Timestamp {
-        wall_clock(boot_ns, self.clock_offset_ns)
-    }
-
     fn update_live(&mut self, entry: &SockEntry) {
-        let time = self.now;
+        let time = self.now_ns;
         // Met before.
         self.named(entry);
         let known = self.open.get_mut(&entry.id);
@@ -220,8 +211,7 @@ impl Tracker {
         if !self.open.contains_key(&entry.id) {
             self.begin(&entry);
         }
-        let time = self.time(entry.closed_ns);
-        self.inline_shares(&entry, time);
+        self.inline_shares(&entry, entry.closed_ns);
         self.named(&entry);
         if let Some(row) = self.open.get(&entry.id).map(|open| open.row) {
             self.name_from_observations(row, &entry);
@@ -303,7 +293,7 @@ impl Tracker {
         let Some(at) = self.open.get(&entry.id).map(|open| open.row) else { return };
         let mut row = self.row(at, entry);
         if let Some(open) = self.remove(entry.id) {
-            row.closed = Some(self.time(entry.closed_ns));
+            self.ends(&mut row, entry.opened_ns, entry.closed_ns);
             row.end = Some(end::reason(entry));
             let moved = sum(&open.counted);
             if self.completeness.reconcile(entry, &moved) && row.inexact.is_none() {
@@ -318,7 +308,7 @@ impl Tracker {
         }
     }
 
-    fn inline_shares(&mut self, entry: &SockEntry, time: Timestamp) {
+    fn inline_shares(&mut self, entry: &SockEntry, time: u64) {
         // What it moves is told of the row by which the connection has it.
         self.owner(entry);
         for (slot, share) in entry.shares.iter().enumerate().filter(|(_, share)| share.tgid != 0) {
@@ -335,12 +325,12 @@ impl Tracker {
             return self.orphans.wait(key, *share);
         }
         let share = Share { tgid: key.tgid, start_ns: key.start_ns, uid: key.uid, ..*share };
-        let time = self.now;
+        let time = self.now_ns;
         self.count(id, &share, ShareSlot::Acct(key.id, key.uid), time);
     }
 
     /// Hands on what a share grew by.
-    fn count(&mut self, id: u64, share: &Share, place: ShareSlot, time: Timestamp) {
+    fn count(&mut self, id: u64, share: &Share, place: ShareSlot, time: u64) {
         let Some(open) = self.open.get_mut(&id) else { return };
         let process = ProcessId { pid: share.tgid, start_ns: share.start_ns };
         let now = ShareFigures {
@@ -365,9 +355,8 @@ impl Tracker {
         let connection = open.row;
         let owner = open.owner;
         // What a sweep finds was moved since the one before; but never before the connection began, nor after it ended.
-        let began = wall_clock(open.entry.opened_ns, self.clock_offset_ns);
-        let over = open.last.as_ref().map(|last| wall_clock(last.closed_ns, self.clock_offset_ns));
-        let time = over.map_or(time, |over| time.min(over)).max(began);
+        let over = open.last.as_ref().map_or(time, |last| time.min(last.closed_ns));
+        let time = self.processes.clock.at(over.max(open.entry.opened_ns));
         let id = process;
         let process = self.processes.latest_row(id, share.uid, owner);
         if before.is_none() {
@@ -385,7 +374,7 @@ impl Tracker {
     }
 
     fn sweep_end(&mut self, time: u64) {
-        self.now = self.time(time);
+        self.now_ns = time;
         self.processes.forget(time);
         self.names.forget(time);
         self.asked.retain(|_, (_, sweeps)| {
@@ -418,7 +407,7 @@ impl Tracker {
         let Some((at, entry)) = self.open.get(&id).map(|open| (open.row, open.entry)) else { return };
         let mut row = self.row(at, &entry);
         if let Some(open) = self.remove(id) {
-            row.closed = Some(self.time(time));
+            self.ends(&mut row, entry.opened_ns, time);
             row.end = None;
             row.inexact = Some("its end was not recorded".into());
             // Those in `ACCT` it has not counted: they are still there to be read.
@@ -430,7 +419,7 @@ impl Tracker {
     }
 
     fn end(&mut self, time: u64) {
-        self.now = self.time(time);
+        self.now_ns = time;
         let mut ids: Vec<u64> = self.open.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -461,6 +450,11 @@ impl Tracker {
         self.batch.over.push(row);
     }
 
+    fn ends(&self, row: &mut ConnectionRow, opened_ns: u64, closed_ns: u64) {
+        row.closed = Some(self.time(closed_ns));
+        row.clock_set_ns = self.processes.clock.set_between(opened_ns, closed_ns);
+    }
+
     fn row(&mut self, row: i64, entry: &SockEntry) -> ConnectionRow {
         let owner = self.owner(entry);
         let has = |bit: u32| entry.flags & bit != 0;
@@ -484,6 +478,7 @@ impl Tracker {
             kernel: totals::kernel(entry),
             wire: totals::wire(entry).filter(|_| self.wire),
             netns: entry.netns,
+            clock_set_ns: 0,
         };
         ConnectionRow {
             row,

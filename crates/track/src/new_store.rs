@@ -5,13 +5,13 @@ use super::Tracker;
 impl Tracker {
     /// Begins a further recording at the latest time that a frame told. To be called when everything before has been taken.
     pub fn begin_again(&mut self) {
-        let now = self.now.0.wrapping_sub(self.clock_offset_ns);
-        self.began_ns = u64::try_from(now).unwrap_or(0);
+        self.began_ns = self.now_ns;
+        let began = self.time(self.began_ns);
         if let Some(start) = &mut self.start {
             start.started_ns = self.began_ns;
+            start.clock_offset_ns = began.0.wrapping_sub(self.began_ns as i64);
             self.batch.start = Some((**start).clone());
         }
-        self.batch.clock_steps.clone_from(&self.clock_steps);
         self.completeness.begin_again();
         self.processes.begin_again();
         let mut open: Vec<u64> = self.open.keys().copied().collect();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use connmon_ebpf::{COMM_LEN, CgroupRecord, TaskRecord, kind};
 use connmon_record::untrusted::exact;
 
-use super::wall_clock;
+use super::clock::Clock;
 use cgroups::Cgroups;
 use connmon_record::frame::{CommandLine, Exec, Executable, ProcessFacts, ProgramFacts, Start, Subject};
 
@@ -40,7 +40,8 @@ const MAX_ANCESTORS: u32 = 64;
 pub struct Processes {
     #[serde(serialize_with = "exact")]
     users: HashMap<u32, Untrusted>,
-    clock_offset_ns: i64,
+    /// The wall clock.
+    pub clock: Clock,
     known: HashMap<ProcessId, ProcessHistory>,
     cgroups: Cgroups,
     ended: VecDeque<(u64, ProcessId)>,
@@ -63,10 +64,9 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Takes the names of user ids and the clock.
+    /// Takes the names of user ids.
     pub fn begin(&mut self, start: &Start) {
         self.users = start.users.iter().cloned().collect();
-        self.clock_offset_ns = start.clock_offset_ns;
     }
 
     /// From here on rows go into another store, which has none yet.
@@ -111,7 +111,7 @@ impl Processes {
         let (cgroup, place) = self.cgroups.get(task.cgroup);
         Process {
             id,
-            started: wall_clock(id.start_ns, self.clock_offset_ns),
+            started: self.clock.at(id.start_ns),
             ppid: task.ppid,
             comm: comm(&task.comm),
             uid: task.uid,
@@ -166,7 +166,7 @@ impl Processes {
         let (cgroup, place) = self.cgroups.get(exec.cgroup);
         let process = Process {
             id,
-            started: wall_clock(id.start_ns, self.clock_offset_ns),
+            started: self.clock.at(id.start_ns),
             ppid: exec.ppid,
             comm: comm(&exec.comm),
             exe: exe.into(),
@@ -307,7 +307,7 @@ impl Processes {
             None => {
                 let process = Process {
                     id,
-                    started: wall_clock(id.start_ns, self.clock_offset_ns),
+                    started: self.clock.at(id.start_ns),
                     comm: comm.clone().unwrap_or_default(),
                     uid,
                     euid: uid,

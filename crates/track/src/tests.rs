@@ -1,6 +1,7 @@
 //! The tracker against hand-made and random frames.
 
 mod checkpoint;
+mod clock;
 mod flows;
 mod names;
 mod processes;
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 
 use super::*;
 use connmon_record::frame::{Counters, ProgramFacts, Start};
-use connmon_record::{End, ExeHash, ExeState, KernelTotals, Untrusted};
+use connmon_record::{End, ExeHash, ExeState, KernelTotals, Timestamp, Untrusted};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -32,6 +33,7 @@ fn start() -> Frame {
         names: true,
         idle_ns: 0,
         clock_offset_ns: 1_000 * SECOND as i64,
+        follows_clock: true,
         started_ns: SECOND,
         users: vec![(1000, "ada".into())],
     }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use connmon_tests::stage::{Hold, play, run_child};
+use connmon_tests::stage::{Hold, run_child};
 use connmon_tests::storm::Storm;
 use connmon_tests::truth::{Truth, disagreements};
 use connmon_tests::visit::Visit;
@@ -207,7 +207,7 @@ fn run_cases(args: &CaseArgs) -> Result<()> {
             truths.push(truth);
             Ok(())
         };
-        let mut problems = match play(case, family, &hold, &mut publish) {
+        let mut problems = match case.play(family, &hold, &mut publish) {
             Ok(()) => Vec::new(),
             Err(error) => vec![format!("{error:#}")],
         };

@@ -34,7 +34,7 @@ pub fn case() -> Case {
 /// Runs the demonstration.
 pub fn run(publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let case = case();
-    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let mut stage = case.stage(Family::V4, &Hold::Never, publish);
     let mut disguises = BTreeMap::new();
     for name in
         WORLD.iter().chain(LOCAL).map(|habit| habit.name).chain(["web-server", "name-server", "database"])

@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 
-use super::{Family, Role, Stage};
+use super::{Family, Hold, Role, Script, Stage, Unsupported};
+use crate::sys::netns::Netns;
+use crate::truth::Truth;
 
 /// One kind of traffic: its roles and who directs them.
 pub struct Case {
@@ -92,5 +94,32 @@ impl Case {
     /// The role called `name`.
     pub fn find_role(&self, name: &str) -> Option<Role> {
         self.roles.iter().find(|(known, _)| *known == name).map(|&(_, role)| role)
+    }
+
+    /// A stage for it on which nothing has happened so far.
+    pub fn stage<'a>(
+        &self,
+        family: Family,
+        hold: &'a Hold,
+        publish: &'a mut (dyn FnMut(Truth) -> Result<()> + 'a),
+    ) -> Stage<'a> {
+        let roles = self.roles.iter().map(|(name, _)| *name).collect();
+        let script = Script { id: self.id(family), roles, hold: self.hold, lossy: self.lossy };
+        Stage::new(script, family, hold, publish)
+    }
+
+    /// Plays it and publishes its truth.
+    pub fn play(
+        &self,
+        family: Family,
+        hold: &Hold,
+        publish: &mut dyn FnMut(Truth) -> Result<()>,
+    ) -> Result<()> {
+        let _netns = if self.netns { Some(Netns::enter()?) } else { None };
+        let mut stage = self.stage(family, hold, publish);
+        match (self.drive)(&mut stage).and_then(|()| stage.finish()) {
+            Err(error) => stage.skip(error.downcast::<Unsupported>()?.0),
+            Ok(()) => Ok(()),
+        }
     }
 }

@@ -15,7 +15,7 @@ mod worker;
 pub use case::Case;
 pub use conn::Conn;
 pub use family::Family;
-pub use play::{Cast, Hold, Stage, play};
+pub use play::{Cast, Hold, Script, Stage};
 pub use settle::{NOTE, settle, settle_where};
 pub use tally::{Ledger, Tally};
 pub use udp::Udp;

@@ -13,8 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::control::{Control, Message};
-use super::{Case, Family, Unsupported, settle};
-use crate::sys::netns::Netns;
+use super::{Family, settle};
 use crate::sys::process;
 use crate::truth::{Process, Truth};
 
@@ -53,11 +52,23 @@ struct Player {
     control: Option<Control>,
 }
 
+/// What the stage has to know of the case that is played.
+pub struct Script {
+    /// The name of this run of it.
+    pub id: String,
+    /// Its roles, in the order in which they start.
+    pub roles: Vec<&'static str>,
+    /// Waits in the middle until it is told to go on.
+    pub hold: bool,
+    /// What is sent need not arrive.
+    pub lossy: bool,
+}
+
 /// The coordinator's view of a running case.
 pub struct Stage<'a> {
     /// IP version of this run.
     pub family: Family,
-    case: &'a Case,
+    script: Script,
     hold: &'a Hold,
     publish: &'a mut (dyn FnMut(Truth) -> Result<()> + 'a),
     players: Vec<Player>,
@@ -67,41 +78,23 @@ pub struct Stage<'a> {
     disguises: Vec<TempDir>,
 }
 
-/// Runs one case and publishes its truth.
-pub fn play(
-    case: &Case,
-    family: Family,
-    hold: &Hold,
-    publish: &mut dyn FnMut(Truth) -> Result<()>,
-) -> Result<()> {
-    let _netns = if case.netns { Some(Netns::enter()?) } else { None };
-    let mut stage = Stage::new(case, family, hold, publish);
-    let skipped = match (case.drive)(&mut stage).and_then(|()| stage.finish()) {
-        Err(error) => error.downcast::<Unsupported>()?,
-        Ok(()) => return Ok(()),
-    };
-    stage.processes.clear();
-    stage.skipped = Some(skipped.0);
-    stage.publish(None)
-}
-
 impl<'a> Stage<'a> {
     /// An empty stage.
     pub fn new(
-        case: &'a Case,
+        script: Script,
         family: Family,
         hold: &'a Hold,
         publish: &'a mut (dyn FnMut(Truth) -> Result<()> + 'a),
     ) -> Self {
         let (players, processes, disguises) = (Vec::new(), Vec::new(), Vec::new());
         let (skipped, started) = (None, process::now());
-        Self { family, case, hold, publish, players, processes, skipped, started, disguises }
+        Self { family, script, hold, publish, players, processes, skipped, started, disguises }
     }
 
     /// The default director: each role starts when the one before is ready, and knows where.
     pub fn in_order(&mut self) -> Result<()> {
         let mut peers = Vec::new();
-        let roles: Vec<_> = self.case.roles.iter().map(|(name, _)| *name).collect();
+        let roles = self.script.roles.clone();
         for (n, role) in roles.iter().enumerate() {
             let player = self.start(role, &peers)?;
             if n + 1 < roles.len() {
@@ -149,7 +142,7 @@ impl<'a> Stage<'a> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(SILENCE))?;
         let mut command = Command::new(cast.exe.unwrap_or_else(|| "/proc/self/exe".into()));
-        command.args(["child", &self.case.id(self.family), &cast.role]).args(&cast.args);
+        command.args(["child", &self.script.id, &cast.role]).args(&cast.args);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
         if let Some(uid) = cast.uid {
             command.uid(uid);
@@ -237,7 +230,7 @@ impl<'a> Stage<'a> {
             self.end(player)?;
         }
         settle(&mut self.processes)?;
-        let phase = if self.case.hold { Some("after") } else { None };
+        let phase = if self.script.hold { Some("after") } else { None };
         self.publish(phase)
     }
 
@@ -255,14 +248,21 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Tells, instead of what was done, why the case cannot be played here.
+    pub fn skip(&mut self, why: String) -> Result<()> {
+        self.processes.clear();
+        self.skipped = Some(why);
+        self.publish(None)
+    }
+
     /// Publishes what is known and starts anew.
     fn publish(&mut self, phase: Option<&str>) -> Result<()> {
         let mut processes = std::mem::take(&mut self.processes);
         processes.push(process::identity("coordinator"));
         (self.publish)(Truth {
-            case: self.case.id(self.family),
+            case: self.script.id.clone(),
             phase: phase.map(ToOwned::to_owned),
-            lossy: self.case.lossy,
+            lossy: self.script.lossy,
             skipped: self.skipped.take(),
             started: std::mem::replace(&mut self.started, process::now()),
             ended: process::now(),

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::stage::{Case, Cast, Conn, Family, Hold, Stage, Worker, settle_where};
+use crate::stage::{Case, Cast, Conn, Family, Hold, Worker, settle_where};
 use crate::sys::netns::Netns;
 use crate::sys::{socket, stream};
 use crate::truth::{Connection, Direction, End, Proto, Totals, Truth};
@@ -41,7 +41,7 @@ pub fn case() -> Case {
 pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let _netns = Netns::enter()?;
     let case = case();
-    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let mut stage = case.stage(Family::V4, &Hold::Never, publish);
     let pairs = connections.div_ceil(files()?.saturating_sub(OTHER_FILES).max(1));
     let (mut holders, mut callers, mut ports) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..pairs {
@@ -69,7 +69,7 @@ pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) ->
 pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let _netns = Netns::enter()?;
     let case = case();
-    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let mut stage = case.stage(Family::V4, &Hold::Never, publish);
     let (many, few) = (connections.to_string(), (connections / MANY).max(1).to_string());
     let mut start = |role: &str, args: &[&str], uid| {
         let args = args.iter().map(ToString::to_string).collect();
@@ -116,7 +116,7 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
 /// One UDP socket sends a datagram to each of so many addresses.
 pub fn spray(remotes: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let case = case();
-    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let mut stage = case.stage(Family::V4, &Hold::Never, publish);
     let sprayer = stage.start("sprayer", &[remotes.to_string()])?;
     stage.end(sprayer)?;
     stage.finish()

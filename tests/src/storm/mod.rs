@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::stage::{Case, Conn, Family, Hold, Stage, Worker, settle_where};
+use crate::stage::{Case, Conn, Family, Hold, Worker, settle_where};
 use crate::sys::netns::Netns;
 use crate::truth::{End, Totals, Truth};
 
@@ -50,7 +50,7 @@ pub fn run(storm: &Storm, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Resul
     ensure!(storm.processes > 0 && storm.servers > 0 && storm.parallel > 0, "a storm needs processes");
     let _netns = if storm.netns { Some(Netns::enter()?) } else { None };
     let case = case();
-    let mut stage = Stage::new(&case, Family::V4, &Hold::Never, publish);
+    let mut stage = case.stage(Family::V4, &Hold::Never, publish);
     let list = u8::from(storm.list).to_string();
     let mut addresses = Vec::new();
     for number in 0..storm.servers {

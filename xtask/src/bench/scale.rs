@@ -65,10 +65,11 @@ pub fn run(connections: Option<u64>) -> Result<()> {
     let about: Value = serde_json::from_str(&said).context("made_store printed no JSON")?;
     let figure = |name: &str| about[name].as_f64().unwrap_or(f64::NAN);
     println!(
-        "made: {connections} connections in {:.0} s, {:.1} µs and {:.0} bytes each\n",
+        "made: {connections} connections in {:.0} s, {:.1} µs and {:.0} bytes each; their sums in {:.0} s\n",
         figure("seconds"),
         1e6 * figure("seconds") / connections as f64,
-        figure("bytes") / connections as f64
+        figure("bytes") / connections as f64,
+        figure("sums")
     );
     let (list, rules) = (beside(&db, "ioc"), beside(&db, "toml"));
     std::fs::write(&rules, RULES).with_context(|| format!("cannot write {}", rules.display()))?;

@@ -10,21 +10,8 @@ use super::imports::{self, Module};
 use crate::workspace;
 
 /// Uses that are let be: the crate's folder, who uses whom, and why that cannot be otherwise.
-const TOLERATED: [(&str, &str, &str, &str); 8] = [
-    ("tests", "stage::play", "stage::case", "a case directs the stage on which it is played"),
-    ("crates/store", "names", "processes", "cells of rows are read in both"),
-    ("crates/store", "names", "geo", "cells of rows are read in both"),
-    ("crates/store", "place", "write", "a method of `Writer` is beside what it uses"),
-    (
-        "crates/store",
-        "segments",
-        "write",
-        "a method of `Writer` is beside what it writes, whose state the writer has",
-    ),
-    ("crates/store", "runs", "recording_filter", "what a filter left out is part of a run"),
-    ("crates/store", "write", "retention", "the writer has the state of what prunes its rows"),
-    ("crates/store", "runs", "retention", "what was pruned is part of a run"),
-];
+const TOLERATED: [(&str, &str, &str, &str); 1] =
+    [("crates/store", "write", "retention", "the writer has the state of what prunes its rows")];
 
 /// Fails if modules of a crate use each other in a circle.
 pub fn check() -> Result<()> {

@@ -23,5 +23,14 @@ pub fn run(args: &DbMerge) -> Result<Outcome, CommandError> {
         count(merged.connections, "connection", "connections"),
         shown(to)
     ));
+    if merged.segments > 0 {
+        // Each segment says which one it follows, and there is one chain in a store.
+        say(&format!(
+            "{} of {} stay there: keep it for `connmon verify` and `connmon replay`, which have nothing of it in {}",
+            count(merged.segments, "segment", "segments"),
+            shown(other),
+            shown(to)
+        ));
+    }
     Ok(Outcome::Done)
 }

@@ -18,11 +18,8 @@ use connmon_store::{Policy, Progress, open_alone};
 pub fn run(args: DbPrune) -> Result<Outcome, CommandError> {
     let now = now();
     let keep = args.keep.iter().map(|keep| Filter::parse(keep, now)).collect::<Result<_, _>>();
-    let policy = Policy {
-        max_age: args.max_age.as_deref().map(config::max_age).transpose()?,
-        max_bytes: args.max_size.as_deref().map(config::max_bytes).transpose()?,
-        keep: keep.map_err(ConfigError::from)?,
-    };
+    let keep = keep.map_err(ConfigError::from)?;
+    let policy = Policy { keep, ..config::retention(&args.retention)? };
     // What is sealed and has no rows yet is pruned as well.
     drop(settle::open(&args.change.store.db)?);
     let mut store = open_alone(&args.change.store.db)?;

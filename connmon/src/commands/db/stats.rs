@@ -8,7 +8,7 @@ use super::super::{CommandError, Outcome, done, stdout};
 use crate::cli::{DbShow, TextFormat};
 use connmon_analysis::format::{bytes, count, grouped};
 use connmon_record::{Run, display_safe};
-use connmon_store::{Store, StoreStats};
+use connmon_store::{Debt, Store, StoreStats};
 
 #[derive(Serialize)]
 struct Output {
@@ -21,8 +21,16 @@ struct Output {
     recorded_into: bool,
     oldest: Option<String>,
     newest: Option<String>,
+    /// Segments that have no rows yet, and their bytes.
+    debt: DebtFields,
     tables: Vec<TableRow>,
     recordings: Vec<RunRow>,
+}
+
+#[derive(Serialize)]
+struct DebtFields {
+    segments: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -48,20 +56,20 @@ struct RunRow {
 /// It cannot be read.
 pub fn run(args: &DbShow) -> Result<Outcome, CommandError> {
     let store = Store::open(&args.store.db)?;
-    let (stats, runs) = (store.stats()?, store.runs()?);
+    let (stats, runs, debts) = (store.stats()?, store.runs()?, store.debts()?);
+    let output = output(&super::shown(&args.store.db), &stats, &runs, &debts);
     let mut out = stdout();
     match args.format {
         TextFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, &output(&super::shown(&args.store.db), &stats, &runs))
-                .map_err(std::io::Error::from)?;
+            serde_json::to_writer_pretty(&mut out, &output).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
-        TextFormat::Text => write_text(&output(&super::shown(&args.store.db), &stats, &runs), &mut out)?,
+        TextFormat::Text => write_text(&output, &mut out)?,
     }
     done(out, None)
 }
 
-fn output(path: &str, stats: &StoreStats, runs: &[Run]) -> Output {
+fn output(path: &str, stats: &StoreStats, runs: &[Run], debts: &[Debt]) -> Output {
     let table = |table: &connmon_store::TableStats| TableRow {
         name: display_safe(&table.name).into_owned(),
         rows: table.rows,
@@ -85,6 +93,10 @@ fn output(path: &str, stats: &StoreStats, runs: &[Run]) -> Output {
         recorded_into: stats.recorded_into,
         oldest: stats.oldest.map(|time| time.to_string()),
         newest: stats.newest.map(|time| time.to_string()),
+        debt: DebtFields {
+            segments: debts.iter().map(Debt::segments).sum(),
+            bytes: debts.iter().map(|debt| debt.bytes).sum(),
+        },
         tables: stats.tables.iter().map(table).collect(),
         recordings: runs.iter().map(run).collect(),
     }
@@ -98,6 +110,8 @@ fn write_text(output: &Output, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "file      {}, of which {} free", bytes(output.file_bytes), bytes(free))?;
     writeln!(out, "log       {}", bytes(output.log_bytes))?;
     writeln!(out, "details   from {} to {}", time(&output.oldest), time(&output.newest))?;
+    let DebtFields { segments, bytes: of } = output.debt;
+    writeln!(out, "debt      {} without rows, {}", count(segments, "segment", "segments"), bytes(of))?;
     if !output.hands_back {
         writeln!(out, "freed space is used again, but handed back only by `connmon db vacuum`")?;
     }

@@ -29,6 +29,7 @@ no-wire = true
 [retention]
 max-age = "30d"
 max-size = "20G"
+segments-max-age = "7d"
 keep = ["label:evidence", "ip:192.0.2.1"]
 
 [[rule]]
@@ -58,7 +59,9 @@ text = false
     assert_eq!((args.ring_bytes, args.max_connections), (Some(4096), Some(10)), "the command line wins");
     assert_eq!((args.backend, args.no_wire), (Some(cli::BackendArg::Kprobe), Some(true)));
     assert_eq!(args.places.location.as_deref(), Some("53.55,9.99"));
-    assert_eq!((args.max_age.as_deref(), args.max_size.as_deref()), (Some("30d"), Some("20G")));
+    let limits = &args.retention;
+    assert_eq!((limits.max_age.as_deref(), limits.max_size.as_deref()), (Some("30d"), Some("20G")));
+    assert_eq!(limits.segments_max_age.as_deref(), Some("7d"));
     assert_eq!(file.keep.len(), 2);
     let mut untouched = cli::plain_recording();
     read("").unwrap().fill(&mut untouched);

@@ -42,7 +42,7 @@ impl Coverage {
                 (from < to).then(|| Gap { from, to, reason: of_host(gap.reason.raw()) })
             }));
             reported().for_each(|gap| lost.add(gap.from.0, gap.to.0));
-            let spans = || runs.iter().map(|run| (run.started, reach(run, selection)));
+            let spans = || runs.iter().flat_map(|run| run.spans(reach(run, selection)));
             spans().for_each(|(from, to)| recorded.add(from.max(window.from).0, to.min(window.to).0));
             let known = spans().chain(reported().map(|gap| (gap.from, gap.to)));
             gaps.extend(uncovered(known, window.from, window.to.min(now)).map(|(from, to)| Gap {

@@ -5,7 +5,7 @@ use super::{Completeness, Coverage, Level, Statement, Verdict};
 use crate::HostInternal;
 use crate::format::{self, grouped};
 use crate::selection::Selection;
-use connmon_record::{Gap, Pruned, Run};
+use connmon_record::{ClockEffect, ClockStep, Gap, Pruned, Run};
 
 /// So many intervals are named one by one.
 const LISTED: usize = 3;
@@ -192,11 +192,25 @@ pub fn clock(run: &Run) -> Option<Statement> {
         n if n > LISTED => format!(" {n} times, first"),
         n => format!(" {n} times,"),
     };
-    let text = format!(
-        "The clock of this host was set{times} {each}, while recording {} was running; the times of that recording follow the \
-         clock as it was when the recording began.",
-        run.id
-    );
+    let told = |meaning: &str| {
+        format!(
+            "The clock of this host was set{times} {each}, while recording {} was running; {meaning}.",
+            run.id
+        )
+    };
+    if last.effect != ClockEffect::Told {
+        let is_corrected = |step: &&ClockStep| step.effect == ClockEffect::Corrected;
+        let corrected = run.clock_steps.iter().filter(is_corrected).count();
+        let meaning = match run.clock_steps.len() - corrected {
+            0 => "it was not right before, and all times of that recording are by the clock as it was set",
+            _ if corrected > 0 => {
+                "its times are by the clock as it was at the time, but those from before it was right, which are by the right clock"
+            }
+            _ => "its times are by the clock as it was at the time",
+        };
+        return Some(statement(Level::Loss, told(meaning), None));
+    }
+    let text = told("the times of that recording follow the clock as it was when the recording began");
     let ahead = format::duration(last.ahead().unsigned_abs());
     let advice = match last.ahead().signum() {
         0 => "From then on they agree with the clock again.".to_owned(),

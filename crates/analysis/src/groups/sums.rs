@@ -2,9 +2,11 @@
 //! of a whole connection, and what [`audit`](crate::groups::parts) would have counted of it can be told from them: a connection
 //! itself on the day when it was opened, its bytes on the days when they were moved.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use connmon_record::{Connection, Process, Proto, Timestamp};
+use connmon_record::{Connection, Matching, Process, Proto, Timestamp};
 
 use super::key::{self, GroupBy, GroupKey, Member};
 use super::{GroupFigures, parts};
@@ -25,8 +27,40 @@ pub struct SumOwner {
     pub container: String,
     /// The country of the remote address, or its kind.
     pub country: String,
-    /// The remote address is this host's.
-    pub own: bool,
+    /// Where its other end is.
+    pub other_end: OtherEnd,
+}
+
+/// Where the other end of a connection is, as far as it was known when the sum was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OtherEnd {
+    /// On another host, as far as is known.
+    #[default]
+    Elsewhere = 0,
+    /// At the very address that it comes from, see [`is_own`].
+    Same = 1,
+    /// At another address of this host.
+    Here = 2,
+}
+
+impl OtherEnd {
+    /// Of a connection of a host that has these addresses.
+    pub fn of_connection(connection: &Connection, here: &HashSet<IpAddr>) -> Self {
+        match () {
+            () if is_own(connection) => Self::Same,
+            () if here.contains(&connection.remote.ip) => Self::Here,
+            () => Self::Elsewhere,
+        }
+    }
+
+    /// What a number means that a store has.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::Same,
+            2 => Self::Here,
+            _ => Self::Elsewhere,
+        }
+    }
 }
 
 /// Which part of connections a sum has.
@@ -196,10 +230,10 @@ impl std::ops::AddAssign for SumFigures {
     }
 }
 
-/// What a connection that is over, with all its steps, adds to which sum.
-pub fn sums_of(connection: &Connection, mut each: impl FnMut(SumKey, SumFigures)) {
+/// What a connection that is over, with all its steps, adds to which sum, on a host that has the addresses `here`.
+pub fn sums_of(connection: &Connection, here: &HashSet<IpAddr>, mut each: impl FnMut(SumKey, SumFigures)) {
     let country = key::group_key(GroupBy::Country, &member(connection, None));
-    let own = is_own(connection);
+    let other_end = OtherEnd::of_connection(connection, here);
     let owner = |process: Option<&Arc<Process>>| {
         let text = |by| match process.map(|_| key::group_key(by, &member(connection, process))) {
             Some(GroupKey::Text(text)) => text,
@@ -214,7 +248,7 @@ pub fn sums_of(connection: &Connection, mut each: impl FnMut(SumKey, SumFigures)
                 GroupKey::Text(text) => text.clone(),
                 _ => String::new(),
             },
-            own,
+            other_end,
         })
     };
     let key = |period, part, process: Option<&Arc<Process>>| SumKey {
@@ -307,6 +341,38 @@ impl SumSelection {
             SumPart::Carried if self.since.is_some() && first => SumMeaning::Counts(false),
             SumPart::Carried => SumMeaning::None,
         }
+    }
+}
+
+/// Connections that are known by their sums, all of which lie within the time that was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Summed {
+    /// The sums, by day.
+    pub sums: Vec<TrafficSum>,
+    /// The addresses of their host.
+    pub locals: HashSet<IpAddr>,
+    /// How many match lists of indicators.
+    pub matching: (u64, Matching),
+}
+
+/// Whether sums of days tell what connections are grouped by.
+pub fn tells(by: GroupBy) -> bool {
+    match by {
+        GroupBy::Exe
+        | GroupBy::User
+        | GroupBy::Unit
+        | GroupBy::Container
+        | GroupBy::Country
+        | GroupBy::Month
+        | GroupBy::Day => true,
+        GroupBy::Process
+        | GroupBy::Host
+        | GroupBy::Remote
+        | GroupBy::Asn
+        | GroupBy::Org
+        | GroupBy::Label
+        | GroupBy::Port
+        | GroupBy::Hour => false,
     }
 }
 

@@ -6,7 +6,7 @@ use super::LiveState;
 use super::traffic::TrafficSteps;
 use crate::rate_window::RateWindow;
 use connmon_record::rows::{ConnectionRow, NameRow};
-use connmon_record::{Connection, Hit, Name, ObservedService};
+use connmon_record::{Connection, Hit, ObservedService};
 
 /// A connection and all that was told of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,26 +41,20 @@ impl LiveState {
     /// A connection as the store would give it.
     pub(super) fn whole(&self, row: i64, entry: &LiveConnection) -> Connection {
         let process = |row: i64| self.processes.get(&row).cloned();
-        let row_names = entry.names.iter().map(|name| Name {
-            name: name.name.map(str::to_owned),
-            source: name.source,
-            process: name.process.and_then(process),
-            time: name.time,
-        });
-        let mut connection = Connection {
-            id: self.id(row),
-            facts: entry.row.facts.clone(),
-            owner: entry.row.owner.and_then(process),
-            country: entry.row.country.clone(),
-            place: entry.row.place.clone(),
-            names: row_names.collect(),
-            observed: entry.observed.clone(),
-            label: entry.label.clone(),
-            hits: entry.hits.clone(),
-            ..Connection::default()
-        };
-        connection.settle_end();
+        let ConnectionRow { facts, owner, country, place, .. } = &entry.row;
+        let mut connection = Connection::new(
+            self.id(row),
+            facts.clone(),
+            owner.and_then(process),
+            country.clone(),
+            place.clone(),
+        );
         connection.cut_off_at(self.cut);
+        connection.observed.clone_from(&entry.observed);
+        connection.label.clone_from(&entry.label);
+        connection.hits.clone_from(&entry.hits);
+        connection.names =
+            entry.names.iter().map(|name| name.told_by(name.process.and_then(process))).collect();
         connection.add_names(self.of_addresses.get(&entry.row.remote.ip).into_iter().flatten());
         entry.moved.put_into(&mut connection, process, self.step);
         connection

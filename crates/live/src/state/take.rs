@@ -7,7 +7,7 @@ use super::{LiveConnection, LiveState, MAX_STEPS};
 use crate::Update;
 use crate::event::{Event, EventKind};
 use connmon_record::rows::{ConnectionRow, ProcessRow};
-use connmon_record::{ObservedService, Process, Timestamp};
+use connmon_record::{Process, Timestamp};
 
 impl LiveState {
     /// Takes in processes; gives the rows that are new.
@@ -78,9 +78,7 @@ impl LiveState {
         }
         for (row, observed) in &update.observed {
             let Some(entry) = self.kept.get_mut(*row) else { continue };
-            let before = entry.observed.take().unwrap_or_default();
-            let alpn = if observed.alpn.is_empty() { before.alpn } else { observed.alpn.clone() };
-            entry.observed = Some(ObservedService { service: observed.service.clone(), alpn });
+            entry.observed.get_or_insert_default().renew(observed);
             changed.insert(*row);
         }
         for (row, label) in &update.labels {

@@ -163,14 +163,14 @@ fn connections(view: &View, ids: &[i64], lines: &mut Vec<String>) {
             connection.proto,
             size(item.figures.tx_bytes),
             size(item.figures.rx_bytes),
-            lasted(connection.opened, until),
+            lasted(connection, until),
             End::words_of(connection.end),
         ));
     }
 }
 
-fn lasted(from: Timestamp, to: Timestamp) -> String {
-    duration(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0)).replace('\u{a0}', " ")
+fn lasted(connection: &Connection, until: Timestamp) -> String {
+    duration(connection.lasted_ns(until)).replace('\u{a0}', " ")
 }
 
 /// The row in two lines, below the table.
@@ -206,7 +206,7 @@ pub(super) fn strip(view: &View) -> [String; 2] {
         connection.remote,
         End::words_of(connection.end),
         if !connection.is_open() { "after" } else { "for" },
-        lasted(connection.opened, until),
+        lasted(connection, until),
     );
     let command = connection.owner.as_ref().map_or_else(String::new, |owner| {
         let command = if owner.cmdline.is_empty() { &owner.comm } else { &owner.cmdline };

@@ -48,6 +48,9 @@ pub struct Start {
     pub idle_ns: u64,
     /// CLOCK_REALTIME − CLOCK_BOOTTIME at the start, nanoseconds.
     pub clock_offset_ns: i64,
+    /// Whether times follow the clock when it is set. In recordings of earlier versions all go by the clock as it was at the start.
+    #[serde(default)]
+    pub follows_clock: bool,
     /// When the probes were attached, CLOCK_BOOTTIME.
     pub started_ns: u64,
     /// Names of user ids.
@@ -159,6 +162,9 @@ pub enum Frame {
     Gap(u64, u64, String),
     /// The wall clock has been set: when, as time of CLOCK_BOOTTIME, and CLOCK_REALTIME − CLOCK_BOOTTIME from then on, nanoseconds.
     Clock(u64, i64),
+    /// The wall clock is right, and nobody knew that before: all times of the recording go by it, also those before. The same as
+    /// [`Frame::Clock`] otherwise.
+    ClockRight(u64, i64),
     /// A sweep is complete, and all that happened before this time of CLOCK_BOOTTIME is told. What it did not meet is gone.
     SweepEnd(u64),
     /// The recording ends, in order; time of CLOCK_BOOTTIME.
@@ -188,6 +194,7 @@ const HOSTS: u32 = 110;
 const REVERSE: u32 = 111;
 const CLOCK: u32 = 112;
 const GAP: u32 = 113;
+const CLOCK_RIGHT: u32 = 115;
 /// A program, with a command line without secrets instead of arguments.
 const COMMAND: u32 = 114;
 
@@ -250,9 +257,10 @@ impl Frame {
                         let (time, interfaces) = serde_json::from_slice(bytes).ok()?;
                         Self::Interfaces(time, interfaces)
                     }
-                    CLOCK => {
+                    CLOCK | CLOCK_RIGHT => {
                         let (time, offset) = bytes.split_at_checked(size_of::<u64>())?;
-                        Self::Clock(pod(time)?, pod(offset)?)
+                        let clock = if kind == CLOCK { Self::Clock } else { Self::ClockRight };
+                        clock(pod(time)?, pod(offset)?)
                     }
                     GAP => {
                         let (from, to, reason) = serde_json::from_slice(bytes).ok()?;
@@ -301,6 +309,7 @@ impl Frame {
             Self::Interfaces(time, all) => put(INTERFACES, &[&json(serde_json::to_vec(&(time, all)))]),
             Self::Gap(from, to, reason) => put(GAP, &[&json(serde_json::to_vec(&(from, to, reason)))]),
             Self::Clock(time, offset) => put(CLOCK, &[bytes_of(time), bytes_of(offset)]),
+            Self::ClockRight(time, offset) => put(CLOCK_RIGHT, &[bytes_of(time), bytes_of(offset)]),
             Self::SweepEnd(time) => put(SWEEP_END, &[bytes_of(time)]),
             Self::End(time) => put(END, &[bytes_of(time)]),
         }

@@ -58,6 +58,8 @@ pub(super) struct ConnectionObject<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ioc: Vec<HitFields<'a>>,
     netns: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_set_ns: Option<i64>,
 }
 
 /// The port of the side that was called, what it was seen to speak or is usual for, and what was seen.
@@ -204,6 +206,7 @@ pub(super) fn record(connection: &Connection) -> ConnectionObject<'_> {
         label: connection.label.as_deref().map(display_safe),
         ioc: connection.hits.iter().map(HitFields::from).collect(),
         netns: connection.netns,
+        clock_set_ns: Some(connection.clock_set_ns).filter(|ns| *ns != 0),
     }
 }
 

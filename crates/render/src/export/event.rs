@@ -31,8 +31,7 @@ pub(super) fn ended(connection: &Connection) -> Option<Timestamp> {
 
 /// How long it lasted in nanoseconds, if both its beginning and its end were seen.
 pub(super) fn lasted(connection: &Connection) -> Option<u64> {
-    let end = ended(connection).filter(|_| !connection.preexisting)?;
-    u64::try_from(end.0.saturating_sub(connection.opened.0)).ok()
+    ended(connection).filter(|_| !connection.preexisting).map(|end| connection.lasted_ns(end))
 }
 
 /// When the recordings last wrote: the time of what is said of all of them.

@@ -12,8 +12,8 @@ use connmon_analysis::groups::key::process_name;
 use connmon_analysis::{ClockStepRow, clock_words};
 use connmon_record::facts::NOT_MEASURED;
 use connmon_record::{
-    Connection, ConnectionId, ExeHash, PREEXISTING, Process, REDIRECTED, Run, SUBFLOW, Timestamp, Untrusted,
-    Zone, community_id, display_safe, service_of,
+    Connection, ConnectionId, ExeHash, PREEXISTING, Process, REDIRECTED, Run, SUBFLOW, Untrusted, Zone,
+    community_id, display_safe, service_of,
 };
 
 /// The object of an export, with what an export of many connections would only repeat.
@@ -130,11 +130,11 @@ pub fn write_text(
     line("opened", &zone.show(c.opened))?;
     line("closed", &c.closed.map_or("end not seen".into(), |time| zone.show(time)))?;
     match (c.closed, c.cut_off) {
-        (Some(closed), _) => line("lasted", &lasted(c.opened, closed))?,
+        (Some(closed), _) => line("lasted", &duration(c.lasted_ns(closed)))?,
         (None, Some(cut)) => {
             line(
                 "watched",
-                &format!("{}, until the recording ended at {}", lasted(c.opened, cut), zone.show(cut)),
+                &format!("{}, until the recording ended at {}", duration(c.lasted_ns(cut)), zone.show(cut)),
             )?;
         }
         (None, None) => {}
@@ -256,10 +256,6 @@ fn service(connection: &Connection) -> String {
         Some(name) => format!("port {}, usually {name}", service.port),
         None => format!("port {}", service.port),
     }
-}
-
-fn lasted(opened: Timestamp, closed: Timestamp) -> String {
-    duration(u64::try_from(closed.0.saturating_sub(opened.0)).unwrap_or(0))
 }
 
 fn exactness(connection: &Connection) -> String {

@@ -36,13 +36,16 @@ fn main() -> Result<(), Failure> {
     let begun = Instant::now();
     make(&host, connections, &mut writer)?;
     let run = writer.run();
-    drop(writer);
     let seconds = begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    writer.sum_up()?;
+    let sums = begun.elapsed().as_secs_f64();
+    drop(writer);
     put_hits(&path, run, connections)?;
     let bytes = std::fs::metadata(&path)?.len();
     let end = Timestamp(START + LENGTH * SECOND);
     println!(
-        "{{\"end\":\"{end}\",\"since\":\"{}\",\"remote\":\"{}\",\"seconds\":{seconds:.1},\"bytes\":{bytes}}}",
+        "{{\"end\":\"{end}\",\"since\":\"{}\",\"remote\":\"{}\",\"seconds\":{seconds:.1},\"sums\":{sums:.1},\"bytes\":{bytes}}}",
         Timestamp(end.0 - 3_600 * SECOND),
         host.remote_of_rank(host.remotes / 2),
     );

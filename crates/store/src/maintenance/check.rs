@@ -1,6 +1,6 @@
 //! Whether a store is what it should be.
 
-use super::super::{Store, StoreError};
+use super::super::{Store, StoreError, stretches};
 
 /// So many faults of one kind are told one by one.
 const MOST: usize = 20;
@@ -55,6 +55,7 @@ impl Store {
             faults.extend(found.into_iter().take(MOST).map(|which| format!("{which} {what}")));
             faults.extend(more.then(|| format!("and more that {what}")));
         }
+        faults.extend(stretches::faults(&self.db)?);
         Ok(faults)
     }
 }

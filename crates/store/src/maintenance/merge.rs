@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection as Database, Transaction};
 
-use super::super::{RUN_SHIFT, Store, StoreError, blocks, retention};
+use super::super::{RUN_SHIFT, Store, StoreError, blocks, sums};
 use super::copy::{self, Copy};
 
 /// What was added.
@@ -15,6 +15,8 @@ pub struct Merged {
     pub recordings: u64,
     /// Connections, without those whose details had been pruned.
     pub connections: u64,
+    /// Segments of the other store, which are not added.
+    pub segments: u64,
 }
 
 /// A table, columns that are not as they were with what they become, and the columns whose value the store gives itself.
@@ -58,7 +60,7 @@ pub fn merge(path: &Path, other: &Path) -> Result<Merged, StoreError> {
     let copy = Copy::new(other, &writer.path)?;
     copy::migrate(&copy)?;
     let theirs = Store::open(copy.path())?;
-    let (sums, runs) = (theirs.sums()?, theirs.runs()?);
+    let (pruned, runs) = (theirs.sums()?, theirs.runs()?);
     drop(theirs);
     let known = Store::open(&writer.path)?.runs()?;
     let same = runs.iter().find(|one| {
@@ -73,8 +75,7 @@ pub fn merge(path: &Path, other: &Path) -> Result<Merged, StoreError> {
         writer.db.execute("ATTACH ?1 AS other", [copy.path().to_string_lossy()])?;
         let transaction = writer.db.transaction()?;
         let merged = add(&transaction)?;
-        let sums = sums.into_iter().collect();
-        retention::add_sums(&transaction, &sums)?;
+        sums::add(&transaction, &pruned.into_iter().collect())?;
         transaction.commit()?;
         Ok(merged)
     };
@@ -99,6 +100,8 @@ fn add(db: &Transaction<'_>) -> rusqlite::Result<Merged> {
             _ => {}
         }
     }
+    merged.segments =
+        db.query_row("SELECT count(*) FROM other.segment", [], |row| row.get::<_, i64>(0))?.cast_unsigned();
     blocks::make(db)?;
     db.execute_batch("DROP TABLE run_map")?;
     Ok(merged)

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection as Database, Transaction, params};
 
-use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read};
-use super::{Policy, sums};
+use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read, runs, stretches, sums};
+use super::Policy;
 use connmon_analysis::groups::sums::sums_of;
 use connmon_filter::FilterRow;
 use connmon_record::{Connection, Pruned, Timestamp};
@@ -47,7 +47,8 @@ pub(super) fn prune(
             }
         }
     }
-    let mut sums = BTreeMap::new();
+    let mut pruned_sums = sums::Sums::new();
+    let here = stretches::locals(&transaction)?;
     let mut runs: BTreeMap<i64, Pruned> = BTreeMap::new();
     let hits = labels::Hits::new(&transaction)?;
     let mut gone = Vec::new();
@@ -60,13 +61,14 @@ pub(super) fn prune(
             continue;
         }
         drop(row);
-        sums_of(&connection, |key, figures| *sums.entry(key).or_default() += figures);
+        sums_of(&connection, &here, |key, figures| *pruned_sums.entry(key).or_default() += figures);
         count(runs.entry(run).or_default(), &connection);
         delete(&transaction, id)?;
         gone.push(id);
     }
     blocks::delete_empty(&transaction, &gone)?;
-    sums::add(&transaction, &sums)?;
+    stretches::give_up(&transaction, &gone)?;
+    sums::add(&transaction, &pruned_sums)?;
     let pruned = runs.values().map(|run| run.connections).sum();
     for (run, pruned) in runs {
         note(&transaction, run, &pruned)?;
@@ -92,7 +94,7 @@ fn delete(db: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
 
 /// Adds to what is told of a recording.
 fn note(db: &Transaction<'_>, run: i64, pruned: &Pruned) -> rusqlite::Result<()> {
-    let known = super::pruned(db)?.remove(&run).unwrap_or_default();
+    let known = runs::pruned(db)?.remove(&run).unwrap_or_default();
     let sum = |a: u64, b: u64| i64::try_from(a.saturating_add(b)).unwrap_or(i64::MAX);
     db.prepare_cached(
         "INSERT OR REPLACE INTO pruned (run_id, until, connections, tx_bytes, rx_bytes) VALUES (?1, ?2, ?3, ?4, ?5)",

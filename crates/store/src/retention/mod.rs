@@ -3,7 +3,6 @@
 
 mod connections;
 mod segments;
-mod sums;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -13,10 +12,10 @@ use std::time::Duration;
 
 use rusqlite::Connection as Database;
 
-use super::{StoreError, Writer, runs};
+use super::stretches::Summer;
+use super::{StoreError, Writer, runs, sums};
 use connmon_filter::Filter;
-use connmon_record::{Pruned, Timestamp};
-pub(super) use sums::add as add_sums;
+use connmon_record::Timestamp;
 use unused::Unused;
 
 /// How long a step may take; it has as many rows as those before took about half of it for.
@@ -29,6 +28,8 @@ const MAX_ROWS: usize = 4_096;
 const ROUNDS: i64 = 100;
 const SHORTEST: i64 = 1_000_000_000;
 const LONGEST: i64 = 3_600_000_000_000;
+/// At most so much, where it is to be looked how large all segments are.
+const SIZE_PAUSE: i64 = 600_000_000_000;
 /// How much older the oldest that is kept becomes in one round that makes room, as a part of the time that is kept.
 const PARTS: i64 = 256;
 /// Room is made until so much of the limit is free, as a part of it.
@@ -38,14 +39,20 @@ const DAYS: i64 = 400;
 const DAY_NS: i64 = 86_400_000_000_000;
 /// Pages that are handed back to the file system in a step, where the store can do that.
 const PAGES: u32 = 256;
+/// Segments whose size is looked at for each row of a step.
+const SIZES: usize = 16;
 
 /// What is kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Details of connections that ended longer ago are pruned.
+    /// Details of connections that ended longer ago are pruned, and segments as old.
     pub max_age: Option<Duration>,
-    /// The oldest details are pruned while the store has more than so many bytes.
+    /// The oldest details and segments are pruned while the store has more than so many bytes.
     pub max_bytes: Option<u64>,
+    /// Segments are pruned at this age instead.
+    pub segments_max_age: Option<Duration>,
+    /// The oldest segments are pruned while all of them have more than so many bytes.
+    pub segments_max_bytes: Option<u64>,
     /// Connections that match one of these stay.
     pub keep: Vec<Filter>,
 }
@@ -53,7 +60,8 @@ pub struct Policy {
 impl Policy {
     /// Whether nothing is pruned.
     pub fn is_everything(&self) -> bool {
-        self.max_age.is_none() && self.max_bytes.is_none()
+        let Self { max_age, max_bytes, segments_max_age, segments_max_bytes, keep: _ } = self;
+        max_age.or(*segments_max_age).is_none() && max_bytes.or(*segments_max_bytes).is_none()
     }
 }
 
@@ -75,6 +83,8 @@ enum Phase {
     Rest,
     Connections(i64),
     Lookups,
+    /// Up to which it was looked for those that are too many, from the youngest on, and what was found so far.
+    Size(segments::Size),
     Segments(i64),
     Unused(Unused),
     Months,
@@ -87,13 +97,15 @@ pub(super) struct Pruner {
     phase: Phase,
     /// What ended before this is pruned in this round.
     limit: Timestamp,
+    /// The same of segments, and up to which of them there are too many.
+    segment_limit: (Timestamp, i64),
     /// The same, as far as room was to be made.
     for_room: Option<Timestamp>,
     /// When the next round is due.
     next: Timestamp,
     /// When recordings that are over ended.
     ends: HashMap<i64, Option<Timestamp>>,
-    rows: Option<usize>,
+    pace: Pace,
     /// Connections and lookups that were pruned since it was last looked for what nothing refers to any more.
     pruned: u64,
     pruned_in_round: u64,
@@ -112,7 +124,7 @@ impl Writer {
         took: Option<Duration>,
     ) -> Result<Progress, StoreError> {
         let mut pruner = std::mem::take(&mut self.pruner);
-        took.into_iter().for_each(|took| pruner.adapt(took));
+        took.into_iter().for_each(|took| pruner.pace.adapt(took));
         let done = pruner.step(self, policy, now);
         self.pruner = pruner;
         done.map_err(|source| {
@@ -122,18 +134,54 @@ impl Writer {
         })
     }
 
-    /// Does one small step of what the policy that it was opened with wants; the time is that of what was written last.
+    /// Keeps what another policy wants from now on.
+    pub fn keep_by(&mut self, policy: Policy) {
+        self.policy = policy;
+        // A round that goes on ends by what it began with, but for what is to be kept; the next one is due.
+        self.pruner.next = Timestamp::default();
+    }
+
+    /// Does one small step of what is due and not urgent: what the policy wants that it was opened with, and sums of what there is.
+    /// The time is that of what was written last; how long the step before `took` says how large this one is.
     ///
     /// # Errors
     /// As [`Writer::prune_step`].
-    pub fn retain(&mut self, took: Option<Duration>) -> Result<Progress, StoreError> {
+    pub fn tidy(&mut self, took: Option<Duration>) -> Result<Progress, StoreError> {
+        if self.latest == Timestamp::default() {
+            return Ok(Progress::Done);
+        }
         let policy = std::mem::take(&mut self.policy);
-        let done = match policy.is_everything() || self.latest == Timestamp::default() {
+        let done = match policy.is_everything() {
             true => Ok(Progress::Done),
             false => self.prune_step(&policy, self.latest, took),
         };
         self.policy = policy;
-        done
+        match done? {
+            Progress::More => Ok(Progress::More),
+            _ if self.sum_step(took)? => Ok(Progress::More),
+            end => Ok(end),
+        }
+    }
+
+    /// Does one small step of summing up what is in the store; whether there is more to do.
+    fn sum_step(&mut self, took: Option<Duration>) -> Result<bool, StoreError> {
+        took.into_iter().for_each(|took| self.pruner.pace.adapt(took));
+        let mut summer = std::mem::take(&mut self.summer);
+        let done = summer.step(&mut self.db, (self.run, self.latest), self.pruner.pace.0);
+        // What one that failed knew is not in the store.
+        self.summer = if done.is_ok() { summer } else { Summer::default() };
+        done.map_err(|source| self.after_failure(source))
+    }
+
+    /// Sums up all that can be.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn sum_up(&mut self) -> Result<(), StoreError> {
+        self.pruner.pace = Pace(MAX_ROWS);
+        self.summer.look_again();
+        while self.sum_step(None)? {}
+        Ok(())
     }
 
     /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned, and tells how
@@ -158,21 +206,27 @@ impl Writer {
     }
 }
 
-impl Pruner {
+/// How many rows a step has.
+struct Pace(usize);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(ROWS)
+    }
+}
+
+impl Pace {
     /// As many rows as take about half of the time that a step may take.
     fn adapt(&mut self, took: Duration) {
-        let rows = self.rows();
-        let fitting = rows as u128 * (STEP.as_micros() / 2) / took.as_micros().max(1);
+        let fitting = self.0 as u128 * (STEP.as_micros() / 2) / took.as_micros().max(1);
         let fitting = usize::try_from(fitting).unwrap_or(MAX_ROWS);
-        self.rows = Some(fitting.min(rows * 2).clamp(MIN_ROWS, MAX_ROWS));
+        self.0 = fitting.min(self.0 * 2).clamp(MIN_ROWS, MAX_ROWS);
     }
+}
 
-    fn rows(&self) -> usize {
-        self.rows.unwrap_or(ROWS)
-    }
-
+impl Pruner {
     fn step(&mut self, writer: &mut Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
-        let rows = self.rows();
+        let rows = self.pace.0;
         match &mut self.phase {
             Phase::Rest => return self.begin(writer, policy, now),
             Phase::Connections(after) => {
@@ -188,10 +242,17 @@ impl Pruner {
                 let pruned = connections::prune_lookups(writer, rows, self.limit)?;
                 self.pruned = self.pruned.saturating_add(pruned);
                 if pruned < rows as u64 {
-                    self.phase = Phase::Segments(0);
+                    self.phase = Phase::Size(segments::Size::default());
                 }
             }
-            Phase::Segments(after) => match segments::prune(writer, (*after, rows), self.limit)? {
+            Phase::Size(size) => match policy.segments_max_bytes {
+                Some(most) if !size.look(&writer.db, most, rows * SIZES)? => {}
+                _ => {
+                    self.segment_limit.1 = size.too_many();
+                    self.phase = Phase::Segments(0);
+                }
+            },
+            Phase::Segments(after) => match segments::prune(writer, (*after, rows), self.segment_limit)? {
                 Some(next) => *after = next,
                 None => {
                     // To look through all that refers to something pays once there is much to find.
@@ -227,8 +288,9 @@ impl Pruner {
 
     /// Begins a round if one is due.
     fn begin(&mut self, writer: &Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
-        let age = policy.max_age.map(|age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
-        let of_age = age.map(|age| Timestamp(now.0.saturating_sub(age)));
+        let nanos = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        let before = |age: Duration| Timestamp(now.0.saturating_sub(nanos(age)));
+        let of_age = policy.max_age.map(before);
         let mut full = false;
         self.for_room = match policy.max_bytes {
             Some(most) => {
@@ -254,12 +316,17 @@ impl Pruner {
             self.next = Timestamp(now.0.saturating_add(SHORTEST * 60));
             return Ok(Progress::Full);
         }
-        let limit = self.for_room.max(of_age);
-        let (Some(limit), true) = (limit, self.for_room.is_some() || now >= self.next) else {
+        if self.for_room.is_none() && (now < self.next || policy.is_everything()) {
             return Ok(Progress::Done);
-        };
-        self.limit = limit;
-        let pause = age.map_or(LONGEST, |age| (age / ROUNDS).clamp(SHORTEST, LONGEST));
+        }
+        // Nothing is that old.
+        let never = Timestamp(i64::MIN);
+        self.limit = self.for_room.max(of_age).unwrap_or(never);
+        let segments = policy.segments_max_age.map(before).or(of_age);
+        self.segment_limit = (self.for_room.max(segments).unwrap_or(never), 0);
+        let shortest = policy.max_age.into_iter().chain(policy.segments_max_age).min();
+        let pause = shortest.map_or(LONGEST, |age| (nanos(age) / ROUNDS).clamp(SHORTEST, LONGEST));
+        let pause = if policy.segments_max_bytes.is_some() { pause.min(SIZE_PAUSE) } else { pause };
         self.next = Timestamp(now.0.saturating_add(pause));
         let going_on = writer.run() != 0;
         self.ends = runs::runs(&writer.db, going_on)?.into_iter().map(|run| (run.id, run.cut())).collect();
@@ -283,19 +350,4 @@ pub(super) fn used(db: &Database) -> rusqlite::Result<(u64, u64)> {
 fn pages(db: &Database, which: &str) -> rusqlite::Result<(u64, u64)> {
     let of = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     Ok((of(which)?.cast_unsigned(), of("page_size")?.cast_unsigned()))
-}
-
-/// What was pruned of each recording. A store from before there was retention has none.
-pub(super) fn pruned(db: &Database) -> rusqlite::Result<HashMap<i64, Pruned>> {
-    if !db.table_exists(None, "pruned")? {
-        return Ok(HashMap::new());
-    }
-    let mut statement = db.prepare("SELECT run_id, until, connections, tx_bytes, rx_bytes FROM pruned")?;
-    let rows = statement.query_map([], |row| {
-        let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-        let until = Timestamp(row.get(1)?);
-        let pruned = Pruned { until, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
-        Ok((row.get(0)?, pruned))
-    })?;
-    rows.collect()
 }

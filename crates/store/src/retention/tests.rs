@@ -1,5 +1,7 @@
 //! Sums and kept rows are what was recorded, whatever is pruned when.
 
+mod summed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -165,8 +167,8 @@ fn policy(seconds: i64, keep: &str) -> Policy {
     let keep = (!keep.is_empty()).then(|| Filter::parse(keep, at(0)).unwrap());
     Policy {
         max_age: Some(Duration::from_secs(seconds as u64)),
-        max_bytes: None,
         keep: keep.into_iter().collect(),
+        ..Policy::default()
     }
 }
 

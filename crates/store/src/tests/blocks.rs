@@ -77,7 +77,7 @@ fn filled(mut writer: Writer) -> Writer {
             });
             let traffic = traffic.collect();
             let processes = vec![connmon_fixtures::rows::process(1, "curl")];
-            let time = Timestamp(last);
+            let time = some.last().or(rows.last()).map_or_else(Timestamp::default, |last| last.opened);
             writer.write(&Batch { processes, connections, traffic, time, ..Batch::default() }).unwrap();
             if some.is_empty() {
                 break;
@@ -186,7 +186,10 @@ fn an_older_store_is_read_as_it_is_and_gets_blocks() {
     assert_eq!(written.len(), 2 * 5);
     db.execute_batch(
         "DROP TABLE block; DROP TABLE block_remotes; DROP INDEX connection_long; DROP INDEX lookup_time;
-            DROP TABLE traffic_sum; DROP TABLE sum_owner; DROP TABLE pruned; PRAGMA user_version = 12",
+            DROP TRIGGER stretch_process; DROP TRIGGER stretch_connection; DROP TABLE stretch_rest; DROP TABLE stretch_local; DROP TABLE stretch_sum;
+            DROP TABLE stretch; DROP TABLE traffic_sum; DROP TABLE sum_owner; DROP TABLE pruned;
+            ALTER TABLE clock_step DROP COLUMN effect; ALTER TABLE run DROP COLUMN clock_right_ns;
+            ALTER TABLE connection DROP COLUMN clock_set_ns; PRAGMA user_version = 12",
     )
     .unwrap();
     check(&Store::open(&path).unwrap());

@@ -6,7 +6,7 @@ use connmon_filter::Filter;
 use connmon_filter::ioc::{Lists, read};
 use connmon_filter::rules::Rules;
 use connmon_record::frame::Frame;
-use connmon_record::rows::{Batch, ConnectionRow, NameRow, ProcessRow};
+use connmon_record::rows::{Batch, ConnectionRow, NameRow, ProcessRow, TrafficRow};
 use connmon_record::{
     Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
     Timestamp,
@@ -114,7 +114,7 @@ fn what_is_new_is_judged_as_it_is_stored() {
         let process = Process { id: ProcessId { pid, start_ns: 1 }, comm: comm.into(), ..Process::default() };
         ProcessRow { row, parent: None, process }
     };
-    let traffic = |connection: i64, process: i64, bucket: i64| connmon_record::rows::TrafficRow {
+    let traffic = |connection: i64, process: i64, bucket: i64| TrafficRow {
         connection,
         process,
         bucket,
@@ -203,4 +203,44 @@ fn what_was_read_again_judges_what_changes_from_then_on() {
         (0, 1),
         "the rules in force, and every list that was compared"
     );
+}
+
+#[test]
+fn a_connection_that_goes_on_is_judged_by_all_that_it_has_moved_without_adding_it_up_again() {
+    let rule = |expression: &str| {
+        let rule = Rule { label: expression.into(), color: None, expression: expression.into(), text: true };
+        (rule, Filter::parse(expression, at(0)).unwrap())
+    };
+    let rules = ["bytes:300", "bytes:600", "bytes:900"].map(rule).into();
+    let mut writer = in_memory().with_classifier(Rules::new(rules), Lists::default());
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let open =
+        ConnectionRow { facts: Facts { closed: None, end: None, ..closed().facts }, owner: None, ..closed() };
+    let processes = [1, 2].map(|row| connmon_fixtures::rows::process(row, "curl")).to_vec();
+    writer.write(&Batch { processes, connections: vec![open], time: at(11), ..Batch::default() }).unwrap();
+    let mut label = |time: i64, sent: u64| {
+        let moved = |process| TrafficRow {
+            bucket: time * 10,
+            ..connmon_fixtures::rows::traffic(1, process, sent / 2, 0)
+        };
+        let traffic = vec![moved(1), moved(2)];
+        writer.write(&Batch { traffic, time: at(time), ..Batch::default() }).unwrap();
+        writer
+            .db
+            .query_row("SELECT label FROM connection", [], |row| row.get::<_, Option<String>>(0))
+            .unwrap()
+    };
+    let labels: Vec<_> =
+        [(12, 100), (13, 200), (14, 100), (15, 200)].map(|(time, sent)| label(time, sent)).into();
+    assert_eq!(labels, [None, Some("bytes:300".into()), None, Some("bytes:600".into())]);
+    // What it moved in the four steps before is known, and not read once more.
+    writer.db.execute("DELETE FROM traffic WHERE bucket < 160", []).unwrap();
+    let traffic = vec![TrafficRow { bucket: 160, ..connmon_fixtures::rows::traffic(1, 1, 300, 0) }];
+    writer.write(&Batch { traffic, time: at(16), ..Batch::default() }).unwrap();
+    let last: Option<String> =
+        writer.db.query_row("SELECT label FROM connection", [], |row| row.get(0)).unwrap();
+    assert_eq!(last.as_deref(), Some("bytes:900"));
 }

@@ -116,11 +116,15 @@ fn populated(path: &Path) {
         .unwrap()
         .execute_batch(
             "INSERT INTO gap (run_id, started, ended, reason) VALUES (1, 1, 2, 'a test');
-             INSERT INTO clock_step VALUES (1, 1, 5, 5, 9);
+             INSERT INTO clock_step (id, run_id, time, clock_before, clock_after) VALUES (1, 1, 5, 5, 9);
              INSERT INTO left_out VALUES (1, 'dir:in', 1, 2, 3);
              INSERT INTO pruned VALUES (1, 5, 1, 2, 3);
              INSERT INTO sum_owner VALUES (1, '/usr/bin/curl', 'root', '(no unit)', '(the host)', 'DE', 0);
              INSERT INTO traffic_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
+             INSERT INTO stretch VALUES (0, 2, 0, 0, 0, 0);
+             INSERT INTO stretch_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
+             INSERT INTO stretch_rest VALUES (1);
+             INSERT INTO stretch_local VALUES (1, '192.0.2.1');
              INSERT OR IGNORE INTO interface VALUES (1, 5, 'eth0', 2, 1, 2, 3, 4);
              INSERT INTO observed SELECT min(id), 'tls', '[\"h2\"]' FROM connection WHERE true ON CONFLICT DO NOTHING;
              INSERT INTO connection_name SELECT min(id), 'sni', 'example.org', NULL, 7 FROM connection;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::interfaces::{InterfaceComparer, InterfaceComparison};
 use super::{Audit, Group, GroupBy, GroupKey, GroupSort};
 use connmon_analysis::groups::key::{self, Boots, Member};
-use connmon_analysis::groups::sums::{self, SumFigures, SumKey, SumMeaning, SumSelection, is_own};
+use connmon_analysis::groups::sums::{
+    self, OtherEnd, SumFigures, SumKey, SumMeaning, SumSelection, Summed, is_own,
+};
 use connmon_analysis::groups::{self, FiguresByProtocol, GroupFigures, Groups, Newest};
 use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder, Indicators, Selection, pruned_until};
 use connmon_record::{Connection, InterfaceSample, Process, Run, Untrusted};
@@ -100,18 +102,37 @@ impl Builder {
 
     /// Counts sums of connections that were pruned, in the order of their periods. What a filter asks for they cannot tell.
     pub fn add_sum(&mut self, key: &SumKey, sum: &SumFigures) {
-        let whole = match self.sums.meaning(key) {
-            _ if self.filtered => return,
-            SumMeaning::None => return,
-            SumMeaning::Part => return self.parts_of_sums = true,
-            SumMeaning::Counts(whole) => whole,
-        };
+        match self.sums.meaning(key) {
+            _ if self.filtered => {}
+            SumMeaning::None => {}
+            SumMeaning::Part => self.parts_of_sums = true,
+            SumMeaning::Counts(whole) => self.count_sum(key, sum, whole),
+        }
+    }
+
+    /// Counts sums of connections that all lie within the interval, in place of these. What was asked for must be such that
+    /// [`has_sums`](Self::has_sums).
+    pub fn add_summed(&mut self, summed: &Summed) {
+        for (key, sum) in &summed.sums {
+            self.count_sum(key, sum, true);
+        }
+        self.own.add_locals(&summed.locals);
+        self.indicators.add_counted(&summed.matching);
+    }
+
+    /// Whether what is asked for can be told from sums of days.
+    pub fn has_sums(&self) -> bool {
+        !self.filtered && self.by.iter().all(|by| sums::tells(*by))
+    }
+
+    /// Counts a sum; `whole` where what is known of the wire counts as well.
+    fn count_sum(&mut self, key: &SumKey, sum: &SumFigures, whole: bool) {
         let figures = sum.of_wire(whole);
         self.totals.count(key.proto, figures);
         self.unmeasured += sum.figures.wire_unknown;
         self.preexisting += sum.preexisting;
-        self.meter.add_figures(key.owner.own, figures);
-        if key.owner.own {
+        self.meter.add_figures(key.owner.other_end == OtherEnd::Same, figures);
+        if key.owner.other_end != OtherEnd::Elsewhere {
             self.own.add_pruned(figures);
         }
         let keys: Vec<(GroupKey, bool)> = self.by.iter().map(|by| sums::key_of_sum(*by, key)).collect();

@@ -120,9 +120,7 @@ fn line(kept: &SelectedConnection) -> Line {
         network: network(c.place.as_deref()),
         tx: Amount::new(c.tx_bytes()),
         rx: Amount::new(c.rx_bytes()),
-        lasted: c.known_end().map_or_else(String::new, |end| {
-            format::duration(u64::try_from(end.0.saturating_sub(c.opened.0)).unwrap_or(0))
-        }),
+        lasted: c.known_end().map_or_else(String::new, |end| format::duration(c.lasted_ns(end))),
         end: End::words_of(c.end),
         end_class: if c.has_failed() { "bad" } else { "" },
         remarks: remarks(c),

@@ -11,13 +11,21 @@ use connmon_record::{
 
 /// Entries in the order in which they came, each once.
 pub(super) struct Dictionary<K, V = K> {
-    places: HashMap<K, u32>,
+    pub(super) places: HashMap<K, u32>,
     pub(super) entries: Vec<V>,
 }
 
 impl<K, V> Default for Dictionary<K, V> {
     fn default() -> Self {
         Self { places: HashMap::new(), entries: Vec::new() }
+    }
+}
+
+impl<K: Eq + Hash + Clone> Dictionary<K> {
+    /// Of entries that are their own keys.
+    pub(super) fn of_entries(entries: Vec<K>) -> Self {
+        let places = entries.iter().cloned().zip(0..).collect();
+        Self { places, entries }
     }
 }
 
@@ -51,20 +59,23 @@ pub(super) struct NameEntry {
     pub(super) process: Option<u32>,
 }
 
+/// What tells sets of hits apart.
+pub(super) type HitKey = Vec<(Untrusted, Untrusted)>;
+
 /// All dictionaries of a page. Of texts, sets and labels the first entry stands for none.
 pub(super) struct Dictionaries {
     runs: Vec<i64>,
-    processes: Dictionary<usize, Entry>,
+    pub(super) processes: Dictionary<usize, Entry>,
     pub(super) locals: Dictionary<IpAddr>,
     /// The entries of each address: one, unless what was known of it changed.
-    remote_places: HashMap<IpAddr, Vec<u32>>,
-    remotes: Vec<Remote>,
+    pub(super) remote_places: HashMap<IpAddr, Vec<u32>>,
+    pub(super) remotes: Vec<Remote>,
     pub(super) protos: Dictionary<Proto>,
     pub(super) services: Dictionary<&'static str>,
     pub(super) labels: Dictionary<String>,
     pub(super) inexact: Dictionary<String>,
-    hits: Dictionary<Vec<(Untrusted, Untrusted)>, Vec<Hit>>,
-    names: Dictionary<Vec<NameEntry>>,
+    pub(super) hits: Dictionary<HitKey, Vec<Hit>>,
+    pub(super) names: Dictionary<Vec<NameEntry>>,
 }
 
 impl Dictionaries {

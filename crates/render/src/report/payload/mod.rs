@@ -12,6 +12,7 @@
 //! before. `templates/js/payload.js` is the reader.
 
 mod column;
+mod compact;
 mod dictionary;
 mod header;
 mod row;
@@ -109,6 +110,15 @@ impl Payload {
             self.steps.remove(row.id);
             self.more_names.remove(&row.id);
         }
+        // What only those used would be most of the page, and of the memory.
+        let mut kept = self.dictionaries.compact();
+        for row in &mut self.rows {
+            row.move_to(&mut kept);
+        }
+        for share in self.shares.values_mut().flatten() {
+            share.process = kept.process(share.process);
+        }
+        self.dictionaries = kept.finish();
     }
 
     /// What the page will have.

@@ -1,7 +1,8 @@
 //! A connection in a fixed number of bytes.
 
+use super::compact::Compacted;
 use super::dictionary::Dictionaries;
-use connmon_record::facts::{Cell, Group, PAGED, PageColumn, paged};
+use connmon_record::facts::{Cell, Group, PAGED, PageColumn, Unit, paged};
 use connmon_record::{Connection, Direction, End, Name, Timestamp};
 
 /// What `end` is while a connection lasts: after the last of [`End::ALL`].
@@ -79,7 +80,7 @@ impl PayloadRow {
         Self {
             id: connection.id,
             opened: connection.opened.0,
-            lasted_us: u64::try_from(until.0.saturating_sub(connection.opened.0)).unwrap_or(0) / 1_000,
+            lasted_us: connection.lasted_ns(until) / 1_000,
             tx,
             rx,
             tx_calls: traffic.iter().map(|share| share.tx_calls).sum(),
@@ -105,6 +106,23 @@ impl PayloadRow {
                 .map_or(OPEN, |place| place as u8),
             flags: (0..).zip(FLAGS).map(|(bit, (_, is))| u8::from(is(connection)) << bit).sum(),
             is_shared: traffic.iter().any(|share| Some(share.process.id) != owner_id),
+        }
+    }
+
+    /// Refers to the entries that these have become.
+    pub(super) fn move_to(&mut self, kept: &mut Compacted) {
+        if self.owner > 0 {
+            self.owner = kept.process(self.owner - 1) + 1;
+        }
+        (self.local, self.remote) = (kept.local(self.local), kept.remote(self.remote));
+        (self.names, self.hits) = (kept.names(self.names), kept.hits(self.hits));
+        // These are few: see `Compacted`.
+        let asked = FLAGS.iter().position(|(name, _)| *name == Group::Asked.name());
+        let has_asked = asked.is_some_and(|bit| self.flags >> bit & 1 == 1);
+        for (figure, (fact, _)) in self.figures.iter_mut().zip(paged()) {
+            if has_asked && fact.unit == Unit::Address {
+                *figure = kept.local(*figure as u32).into();
+            }
         }
     }
 

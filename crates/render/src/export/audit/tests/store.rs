@@ -48,6 +48,7 @@ impl Fixture {
             backend_notes: vec![],
             idle_ns: 0,
             clock_offset_ns: START,
+            follows_clock: true,
             started_ns: 0,
             users: vec![],
         })));
@@ -104,6 +105,7 @@ impl Fixture {
             backend_notes: vec![],
             idle_ns: 0,
             clock_offset_ns: START,
+            follows_clock: true,
             started_ns: (26 * 3_600 * SECOND) as u64,
             users: vec![],
         })));
