@@ -151,11 +151,12 @@ impl Indexer {
         Ok(())
     }
 
-    /// Makes the rows that a recording which did not end in order left to be made.
+    /// Makes the rows that a recording which did not end in order left to be made; calls `each` with the number of the last segment that
+    /// has them.
     ///
     /// # Errors
     /// A segment cannot be read, or the store cannot be written.
-    pub fn settle(&mut self, debt: Debt) -> Result<(), IndexError> {
+    pub fn settle(&mut self, debt: Debt, mut each: impl FnMut(u64)) -> Result<(), IndexError> {
         self.store.resume(debt.run);
         self.go_on(debt.run, debt.indexed)?;
         while self.taken < debt.indexed && self.read(debt.run, self.taken + 1)?.is_some() {
@@ -164,6 +165,7 @@ impl Indexer {
         while self.taken < debt.sealed {
             self.take_in(debt.run, debt.sealed)?;
             self.index()?;
+            each(self.taken);
         }
         Ok(())
     }
@@ -205,6 +207,11 @@ impl Indexer {
     pub fn judge_by(&mut self, (rules, lists): (Rules, Lists), (geo, location): (Geo, Option<HostLocation>)) {
         self.enricher.replace(geo, location);
         self.store.judge_by(rules, lists);
+    }
+
+    /// The store, when nothing is to be made any more.
+    pub fn into_store(self) -> Writer {
+        self.store
     }
 
     /// The store.

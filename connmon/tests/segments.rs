@@ -150,6 +150,54 @@ fn a_limit_on_the_size_of_files_is_told() {
 }
 
 #[test]
+fn damaged_rows_are_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("a.db");
+    // Two recordings: the segments of the second one are not all there.
+    for _ in 0..2 {
+        assert!(connmon(&["replay", CAPTURE, "--db", text(&db)]).status.success());
+    }
+    // What only the store knows.
+    query(
+        &db,
+        "UPDATE connection SET label = 'evidence' WHERE id % 3 = 0;
+            INSERT INTO indicator_list (id, name, sha256, indicators) VALUES (1, 'a.txt', 'ab', 1);
+            INSERT INTO hit SELECT id, 1, 'address', 'x', 5 FROM connection WHERE id % 5 = 0;
+            INSERT INTO gap (run_id, started, ended, reason) VALUES (1, 1, 2, 'the end of recording 0 is not in the store');
+            UPDATE endpoint SET country = 'DE', city = 'Jena', geo_source = 'x';
+            UPDATE segment SET payload = NULL WHERE run_id = 2 AND number = 1",
+    );
+    let before = told(&db);
+    query(
+        &db,
+        "UPDATE traffic SET tx_bytes = tx_bytes + 1 WHERE connection_id >> 40 = 1;
+            DELETE FROM connection_name WHERE connection_id >> 40 = 1;
+            UPDATE connection SET closed = closed - 1, remote_port = 1 WHERE run_id = 1 AND id % 2 = 0;
+            UPDATE process SET comm = 'other' WHERE run_id = 1;
+            DELETE FROM lookup WHERE run_id = 1",
+    );
+    assert_ne!(told(&db), before);
+    let refused = connmon(&["db", "rebuild", "--db", text(&db)]);
+    assert_eq!(refused.status.code(), Some(2), "nobody said that it is wanted");
+    let output = connmon(&["db", "rebuild", "--yes", "--db", text(&db)]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("rows of 1 recording made anew") && said.contains("the rows of recording 2"),
+        "{said}"
+    );
+    assert_eq!(told(&db), before);
+    assert!(connmon(&["verify", text(&db)]).status.success());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    // One that cannot be rebuilt is as it was.
+    query(&db, "UPDATE segment SET payload = zeroblob(length(payload)) WHERE run_id = 1 AND number = 2");
+    let output = connmon(&["db", "rebuild", "--yes", "--db", text(&db)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(told(&db), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
 fn segments_and_rows_are_pruned_apart() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, segments, rows] = ["whole.db", "segments.db", "rows.db"].map(|name| folder.path().join(name));

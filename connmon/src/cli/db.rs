@@ -29,6 +29,8 @@ pub enum DbCommand {
     Check(DbShow),
     /// Prune details of a store that nobody records into; their sums stay
     Prune(DbPrune),
+    /// Make the rows of a store anew from its segments, in a copy that then takes its place; labels and matches of indicators stay
+    Rebuild(DbChange),
     /// Make the file of a store as small as it can be
     Vacuum(DbStore),
     /// Delete everything that is in a store

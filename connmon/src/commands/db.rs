@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod merge;
 mod prune;
+mod rebuild;
 mod reset;
 mod restore;
 mod stats;
@@ -26,6 +27,7 @@ pub fn run(args: Args) -> Result<Outcome, CommandError> {
         DbCommand::Stats(args) => stats::run(&args),
         DbCommand::Check(args) => check::run(&args),
         DbCommand::Prune(args) => owner::act(&args.change.store.db.clone(), || prune::run(args))?,
+        DbCommand::Rebuild(args) => owner::act(&args.store.db, || rebuild::run(&args))?,
         DbCommand::Vacuum(args) => owner::act(&args.db, || vacuum::run(&args))?,
         DbCommand::Reset(args) => owner::act(&args.store.db, || reset::run(&args))?,
         DbCommand::Backup(args) => backup::run(&args),

@@ -76,7 +76,7 @@ fn settle_of(path: &Path, debt: Debt, runs: &[Run]) -> Result<(), CommandError> 
     let store = Writer::open(path)?.with_classifier(rules_of(runs, debt.run), Default::default());
     let places = GeoConfig::try_from(GeoArgs::default())?;
     let mut indexer = Indexer::new(Enricher::new(open_databases(&places)?, places.location), store);
-    Ok(indexer.settle(debt)?)
+    Ok(indexer.settle(debt, |_| ())?)
 }
 
 /// The rules of a recording, as its store has them.
@@ -94,7 +94,7 @@ fn rules_of(runs: &[Run], run: i64) -> Rules {
 pub(super) fn settle(indexer: &mut Indexer) -> Result<(), StoreError> {
     for debt in indexer.store().debts()? {
         let segments = debt.sealed - debt.indexed;
-        match indexer.settle(debt) {
+        match indexer.settle(debt, |_| ()) {
             Ok(()) => tracing::info!("{segments} segments of recording {} have rows now", debt.run),
             Err(IndexError::Store(error)) => return Err(error),
             Err(error) => tracing::warn!(

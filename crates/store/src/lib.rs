@@ -43,7 +43,7 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
-pub use maintenance::{Merged, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
+pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};

@@ -40,7 +40,7 @@ impl Copy {
     }
 
     /// Gives it its name, in place of what is there.
-    fn rename(mut self, to: &Path) -> Result<(), StoreError> {
+    pub(super) fn rename(mut self, to: &Path) -> Result<(), StoreError> {
         let failed = |error| StoreError::Disk(to.into(), error);
         fs::rename(&self.path, to).map_err(failed)?;
         self.kept = true;
@@ -109,7 +109,7 @@ pub fn reset(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Closes a database that nobody records into, without its log, and gives what keeps others from recording.
-fn leave(writer: Writer) -> Result<Option<fs::File>, StoreError> {
+pub(super) fn leave(writer: Writer) -> Result<Option<fs::File>, StoreError> {
     let Writer { db, path, alone, .. } = writer;
     let closed = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     let busy = match closed {

@@ -3,6 +3,7 @@
 mod check;
 mod copy;
 mod merge;
+mod rebuild;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use super::{StoreError, Writer};
 
 pub use copy::{backup, reset, restore};
 pub use merge::{Merged, merge};
+pub use rebuild::Rebuild;
 pub use stats::{StoreStats, TableStats};
 
 /// Opens an existing store alone, so that nobody records into it meanwhile, and brings it to the newest schema.

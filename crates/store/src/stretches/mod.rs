@@ -31,7 +31,7 @@ enum State {
     Summed = 1,
     /// It gets none any more: details were pruned, or it has too many owners.
     GivenUp = 2,
-    // 3: something else is known of a process, so they are not right any more (see schema.rs).
+    // 3: something else is known of a process, so they are not right any more (see schema/migrations.rs).
 }
 
 /// The stretch of a connection.

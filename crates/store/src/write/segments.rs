@@ -111,7 +111,7 @@ impl Writer {
         self.chain = None;
     }
 
-    pub(super) fn path_error(&self, source: rusqlite::Error) -> StoreError {
+    pub(in super::super) fn path_error(&self, source: rusqlite::Error) -> StoreError {
         StoreError::from_sqlite(&self.path, &self.db, source)
     }
 }
