@@ -129,6 +129,9 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
         }
         Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
         Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::default() })?,
+        Step::Systemd if !all => {
+            return Ok(Outcome::Absent("only with --all, or as `cargo xtask vm --systemd`"));
+        }
         Step::Systemd => vm::run(&vm::Args::systemd(all))?,
         Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),
