@@ -68,12 +68,6 @@ fn late(key: u64) -> Option<*mut Call> {
     LATE_CALLS.get_ptr_mut(key).map(|late| unsafe { &raw mut (*late).call })
 }
 
-/// Leaves a note if half of the room is not taken, where programs are long: it costs the verifier no more than the insert.
-#[inline(always)]
-pub fn put_early(key: u64, call: &Call) {
-    let _ = CALLS.insert(key, call, 0);
-}
-
 /// Leaves a note; false if there is no room.
 #[inline(always)]
 pub fn put(key: u64, call: &Call) -> bool {

@@ -11,7 +11,7 @@ use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
 
 use super::header::Header;
-use super::payload;
+use super::{message, payload};
 use crate::calls::{self, Call};
 use crate::ledger::direction::Direction;
 use crate::ledger::entry::is_current;
@@ -69,8 +69,11 @@ fn packet(ctx: &SkBuffContext, way: Direction) {
     };
     let (packets, bytes) = segments.on_wire(len, &header);
     let is_counted = matches!(header.proto, proto::TCP | proto::UDP);
-    if !is_counted && way == Direction::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
-        name(sk, header.remote);
+    if way == Direction::Tx && setting(|s| unsafe { &raw const (*s).notes_egress }) != 0 {
+        let is_message = entry.map_or_else(|| message::is_message(sock::class(sk)), has_messages);
+        if is_message {
+            note_remote(skb);
+        }
     }
     let entry = match entry {
         Some(entry) if !is_stream => of_datagram(entry, &header),
@@ -148,29 +151,50 @@ impl Ends {
     }
 }
 
-/// Raw and ping sockets name their remote nowhere else in the tracepoint backend; they send in the context of the call.
+/// Whether an entry is of a raw or ping socket.
 #[inline(always)]
-fn name(sk: u64, remote: Addr) {
-    if !matches!(sock::class(sk), 0 | proto::TCP | proto::UDP) {
-        // bpf_get_current_pid_tgid() is not there for these programs before Linux 6.10.
-        // SAFETY: the helper only returns a number.
-        let task = unsafe { bpf_get_current_task() };
-        let thread = u64::from(get::<u32>(task, offset!(task_pid)));
-        // The first packet of a call is its own; the kernel's answers may follow in the same context.
-        match calls::get(thread) {
-            // SAFETY: a valid pointer into a map value that only this thread uses.
-            Some(note) => unsafe {
-                if (*note).remote.family == 0 {
-                    (*note).sk = sk;
-                    (*note).arg = 0;
-                    (*note).remote = remote;
-                }
-            },
-            None => {
-                calls::put_early(thread, &Call { sk, arg: 0, remote, extra: 0 });
+fn has_messages(entry: *mut SockEntry) -> bool {
+    // SAFETY: a valid pointer into a map value; `proto` never changes.
+    message::is_message(unsafe { (*entry).proto })
+}
+
+/// Notes where a packet of a raw or ping socket goes, for the end of the call in whose context it is sent: in the tracepoint backend
+/// nothing else tells. A global function, which the verifier follows once, and not once for each way to it.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn note_remote(skb: *mut __sk_buff) -> u64 {
+    let ctx = SkBuffContext::new(skb);
+    let Some(remote) = destination(&ctx) else { return 0 };
+    // SAFETY: a field of the context; the verifier checks the access.
+    let sk = number(unsafe { (*skb).__bindgen_anon_2.sk as u64 });
+    // bpf_get_current_pid_tgid() is not there for these programs before Linux 6.10.
+    // SAFETY: the helper only returns a number.
+    let task = unsafe { bpf_get_current_task() };
+    let thread = u64::from(get::<u32>(task, offset!(task_pid)));
+    // The first packet of a call is its own; the kernel's answers may follow in the same context.
+    match calls::get(thread) {
+        // SAFETY: a valid pointer into a map value that only this thread uses.
+        Some(note) => unsafe {
+            if (*note).remote.family == 0 {
+                (*note).sk = sk;
+                (*note).arg = 0;
+                (*note).remote = remote;
             }
-        }
+        },
+        // Without it the record says itself that the remote is unknown.
+        None => drop(calls::put(thread, &Call { sk, arg: 0, remote, extra: 0 })),
     }
+    0
+}
+
+/// Where a packet goes, without a port.
+#[inline(always)]
+fn destination(ctx: &SkBuffContext) -> Option<Addr> {
+    if ctx.load::<u8>(0).ok()? >> 4 == 4 {
+        let ip: u32 = ctx.load(16).ok()?;
+        return Some(Addr { ip: [ip, 0, 0, 0], port: 0, family: sock::AF_INET });
+    }
+    Some(Addr { ip: ctx.load(24).ok()?, port: 0, family: sock::AF_INET6 })
 }
 
 /// How a large packet is cut into segments behind these hooks, or how it was put together before them: "GSO" and "GRO" of

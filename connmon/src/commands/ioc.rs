@@ -82,7 +82,8 @@ fn compare(args: &cli::Ioc, lists: &Lists) -> Result<Outcome, CommandError> {
     if json {
         write!(out, "{{\"matches\":[")?;
     }
-    store.for_each(None, None, &Filter::default(), |run, mut connection| {
+    let instead = store.unmatched(&lists)?;
+    store.for_each_but(&instead, None, None, &Filter::default(), |run, mut connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
         let known = std::mem::take(&mut connection.hits);
         for found in lists.matches(&FilterRow::from_connection(&connection, watched), connection.remote.port)

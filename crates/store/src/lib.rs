@@ -5,6 +5,7 @@
 
 mod before;
 mod blocks;
+mod candidates;
 mod classify;
 mod columns;
 mod complete;

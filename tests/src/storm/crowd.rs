@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Barrier;
 
 use anyhow::{Context, Result, ensure};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::stage::{Case, Cast, Conn, Family, Hold, Worker, settle_where};
 use crate::sys::netns::Netns;
@@ -33,6 +34,7 @@ pub fn case() -> Case {
         .role("scatterer", scatterer)
         .role("sharer", sharer)
         .role("throng", throng)
+        .role("pinger", pinger)
         .v4()
 }
 
@@ -65,7 +67,7 @@ pub fn open(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) ->
 }
 
 /// A user has so many connections open, both ends of each, some sockets of datagrams, one that half as many processes use, and as
-/// many threads that have sent; beside him another user makes a few of all but threads.
+/// many threads that have sent; beside him another user makes a few of all but threads, and root sends on a raw socket.
 pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) -> Result<()> {
     let _netns = Netns::enter()?;
     let case = case();
@@ -83,6 +85,7 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
     let half = (connections / 2).to_string();
     let sharers = [start("sharer", &[&half], Some(GREEDY))?, start("sharer", &[&few], Some(MODEST))?];
     let throng = start("throng", &[&many], Some(GREEDY))?;
+    let pinger = start("pinger", &[], None)?;
     for sharer in sharers {
         stage.tell(sharer, "go")?;
         stage.end(sharer)?;
@@ -99,6 +102,8 @@ pub fn greedy(connections: usize, publish: &mut dyn FnMut(Truth) -> Result<()>) 
         if number == 0 {
             stage.tell(throng, "go")?;
             stage.note(throng)?;
+            stage.tell(pinger, "go")?;
+            stage.end(pinger)?;
         }
     }
     // The greedy one's are open until the other's are closed.
@@ -283,6 +288,17 @@ fn throng(w: &mut Worker) -> Result<()> {
     receiver.close(End::Fin);
     let (tx_bytes, tx_calls) = (3 * (1 + count as u64), 1 + count as u64);
     w.list(Connection { tx_bytes, tx_calls, open: false, ..datagrams });
+    Ok(())
+}
+
+/// A process that has never sent anything sends one packet on a raw socket.
+fn pinger(w: &mut Worker) -> Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+    let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+    w.hear()?;
+    let sent = socket.send_to(&[8, 0, 0xf7, 0xff, 0, 0, 0, 0], &remote.into())?;
+    let connection = Connection::new(Proto::Icmp, Direction::Out, None, remote);
+    w.list(Connection { tx_bytes: sent as u64, tx_calls: 1, open: false, ..connection });
     Ok(())
 }
 

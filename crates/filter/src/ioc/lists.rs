@@ -55,6 +55,14 @@ impl<K> Default for IndicatorTable<K> {
 }
 
 impl<K: Hash + Eq> IndicatorTable<K> {
+    /// Whether there is a key, for whatever port.
+    fn has<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.any.contains_key(key) || self.by_port.values().any(|table| table.contains_key(key))
+    }
+
     fn is_empty(&self) -> bool {
         self.any.is_empty() && self.by_port.is_empty()
     }
@@ -161,6 +169,31 @@ impl Lists {
             lengths.push(network.prefix_len());
         }
         self.networks.add(entries, network, entry);
+    }
+
+    /// Whether an address can be one that [`Lists::matches`] finds, whatever its port.
+    pub fn has_address(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let lengths = if ip.is_ipv4() { &self.lengths_v4 } else { &self.lengths_v6 };
+        let mut networks = lengths.iter().filter_map(|length| IpNet::new(ip, *length).ok());
+        networks.any(|network| self.networks.has(&network.trunc()))
+    }
+
+    /// Whether there are names at all.
+    pub fn has_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// The same for a name: it, or a domain above it.
+    pub fn has_name(&self, host: &str) -> bool {
+        let Some(host) = name(host).filter(|_| self.has_names()) else { return false };
+        let mut domains = std::iter::successors(Some(&*host), |domain| Some(domain.split_once('.')?.1));
+        domains.any(|domain| self.names.has(domain))
+    }
+
+    /// The same for the hash of an executable.
+    pub fn has_hash(&self, text: &str) -> bool {
+        !self.hashes.is_empty() && sha256(text).is_some_and(|hash| self.hashes.has(&hash))
     }
 
     /// The indicators that a connection fits: by its remote address and port, by the remote's names, and by the

@@ -1,19 +1,19 @@
 //! A store of thirty made-up days, for measuring what it costs to read it: `made_store STORE CONNECTIONS`. The same number
-//! makes the same store. What a benchmark needs to ask questions of it is printed as one JSON object; a list of 100 000
+//! makes the same store. `made_store STORE prune` prunes the older half of it. What a benchmark needs to ask questions of it is printed as one JSON object; a list of 100 000
 //! indicators is written beside it, as `STORE.ioc`.
 
 mod host;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use connmon_fixtures::rows::start;
 use connmon_fixtures::{Random, SECOND, START};
 use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, TrafficRow};
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Timestamp};
-use connmon_store::{Editor, RUN_SHIFT, Writer};
+use connmon_store::{Editor, Policy, RUN_SHIFT, Writer};
 
 use host::{Host, Plan};
 
@@ -28,7 +28,12 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [path, connections] = args.as_slice() else { return Err("made_store STORE CONNECTIONS".into()) };
+    let [path, connections] = args.as_slice() else {
+        return Err("made_store STORE CONNECTIONS|prune".into());
+    };
+    if connections == "prune" {
+        return prune(Path::new(path));
+    }
     let (path, connections) = (PathBuf::from(path), connections.parse()?);
     let host = Host::of_size(connections);
     write_list(&path, &host)?;
@@ -48,6 +53,32 @@ fn main() -> Result<(), Failure> {
         "{{\"end\":\"{end}\",\"since\":\"{}\",\"remote\":\"{}\",\"seconds\":{seconds:.1},\"sums\":{sums:.1},\"bytes\":{bytes}}}",
         Timestamp(end.0 - 3_600 * SECOND),
         host.remote_of_rank(host.remotes / 2),
+    );
+    Ok(())
+}
+
+/// Prunes the older half, and prints how long the steps took: for so long a recording waits for the store.
+fn prune(path: &Path) -> Result<(), Failure> {
+    let mut writer = Writer::open(path)?;
+    let age = Duration::from_secs(LENGTH.unsigned_abs() / 2);
+    let policy = Policy { max_age: Some(age), ..Policy::default() };
+    let now = Timestamp(START + LENGTH * SECOND);
+    let mut began = Instant::now();
+    let mut steps = Vec::new();
+    writer.prune_all(&policy, now, |_| {
+        let took = began.elapsed();
+        steps.push(took);
+        began = Instant::now();
+        took
+    })?;
+    steps.sort_unstable();
+    let at = |part: usize| steps.get(steps.len() * part / 1_000).copied().unwrap_or_default().as_secs_f64();
+    let longest = steps.last().copied().unwrap_or_default().as_secs_f64();
+    println!(
+        "{{\"steps\":{},\"median\":{:.4},\"most\":{:.4},\"longest\":{longest:.4}}}",
+        steps.len(),
+        at(500),
+        at(999)
     );
     Ok(())
 }

@@ -12,18 +12,28 @@ use super::{State, has_remote, ids};
 use connmon_analysis::groups::sums::Summed;
 use connmon_record::{IndicatorList, Matching, Timestamp};
 
-/// Connections that an answer has in sums, and need not be read.
+/// Connections that an answer need not read: it has them in sums, or they cannot be in it.
 #[derive(Default)]
 pub struct Instead {
     /// Their stretches, in ascending order.
     stretches: Vec<i64>,
     /// Connections of these that are in no sum, in ascending order.
     rest: Vec<i64>,
+    /// All but these, in ascending order.
+    only: Option<Vec<i64>>,
 }
 
 impl Instead {
+    /// All but these, which are in ascending order.
+    pub(crate) fn all_but(only: Vec<i64>) -> Self {
+        Self { only: Some(only), ..Self::default() }
+    }
+
     /// The ids that are left of these ranges, which are in ascending order.
     pub(crate) fn rest_of(&self, ranges: Vec<IdRange>) -> Vec<IdRange> {
+        if let Some(only) = &self.only {
+            return only.iter().map(|id| (*id, *id)).collect();
+        }
         if self.stretches.is_empty() {
             return ranges;
         }
@@ -84,7 +94,7 @@ impl Store {
                 }
             }
             let locals = if stretches.is_empty() { HashSet::new() } else { super::locals(&transaction)? };
-            let instead = Instead { stretches, rest };
+            let instead = Instead { stretches, rest, only: None };
             let summed = Summed {
                 sums: sums::of_stretches(&transaction, &instead.stretches)?,
                 locals,

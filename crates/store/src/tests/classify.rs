@@ -244,3 +244,56 @@ fn a_connection_that_goes_on_is_judged_by_all_that_it_has_moved_without_adding_i
         writer.db.query_row("SELECT label FROM connection", [], |row| row.get(0)).unwrap();
     assert_eq!(last.as_deref(), Some("bytes:900"));
 }
+
+#[test]
+fn what_can_match_lists_is_told_without_reading_every_connection() {
+    let (mut writer, ips) = (in_memory(), ["192.0.2.1", "192.0.2.2", "198.51.100.7", "::ffff:203.0.113.9"]);
+    let mut tracker = Tracker::default();
+    start(&mut tracker, 10);
+    tracker.feed(Frame::SweepEnd(10_000_000_000));
+    writer.write(&tracker.take()).unwrap();
+    let connections = (1..=3_000).map(|row| {
+        let remote = Endpoint::new(ips[row as usize / 1_000 % 4].parse().unwrap(), 443);
+        let facts = Facts { remote, opened: at(10 + row), closed: Some(at(11 + row)), ..closed().facts };
+        ConnectionRow { row, facts, owner: None, ..closed() }
+    });
+    let mut batch = Batch { connections: connections.collect(), time: at(4_000), ..Batch::default() };
+    for (row, name) in [(7, "a.evil.example"), (2_000, "evil.example"), (2_500, "example")] {
+        let name = NameRow {
+            connection: row,
+            name: name.into(),
+            source: NameSource::Sni,
+            process: None,
+            time: at(20),
+        };
+        batch.names.push(name);
+    }
+    writer.write(&batch).unwrap();
+    let store = reader(writer);
+    let count = |list: &[u8]| {
+        let lists = Lists::new(vec![read("list.txt", list, None).unwrap()]).unwrap();
+        let (mut all, mut met, mut matches) = (Vec::new(), 0, Vec::new());
+        let of = |connection: &connmon_record::Connection| {
+            let row = connmon_filter::FilterRow::from_connection(connection, at(4_000));
+            !lists.matches(&row, connection.remote.port).is_empty()
+        };
+        let everything = |_, connection: connmon_record::Connection| {
+            all.extend(of(&connection).then_some(connection.id));
+            Ok::<_, crate::StoreError>(())
+        };
+        store.for_each(None, None, &Filter::default(), everything).unwrap();
+        let some = |_, connection: connmon_record::Connection| {
+            met += 1;
+            matches.extend(of(&connection).then_some(connection.id));
+            Ok::<_, crate::StoreError>(())
+        };
+        let instead = store.unmatched(&lists).unwrap();
+        store.for_each_but(&instead, None, None, &Filter::default(), some).unwrap();
+        assert_eq!(matches, all);
+        (met, matches.len())
+    };
+    assert_eq!(count(b"192.0.2.2\n"), (1_000, 1_000));
+    assert_eq!(count(b"192.0.2.2:80\n"), (1_000, 0), "which port is not looked at before");
+    assert_eq!(count(b"evil.example\n203.0.113.0/24\n"), (3, 3));
+    assert_eq!(count(b"10.0.0.1\n"), (0, 0));
+}
