@@ -82,7 +82,7 @@ fn compare(args: &cli::Ioc, lists: &Lists) -> Result<Outcome, CommandError> {
     if json {
         write!(out, "{{\"matches\":[")?;
     }
-    let instead = store.unmatched(&lists)?;
+    let instead = store.unmatched(lists)?;
     store.for_each_but(&instead, None, None, &Filter::default(), |run, mut connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
         let known = std::mem::take(&mut connection.hits);
