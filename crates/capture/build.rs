@@ -60,12 +60,7 @@ fn build(root: &Path) -> Result<(), String> {
         .arg(out.join("ebpf"))
         // aya-ebpf uses the unstable asm_experimental_arch.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env(
-            "CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS",
-            format!(
-                "-C linker={linker} -C link-arg=--btf -C debuginfo=2 -C panic=abort --cfg=bpf_target_arch=\"{arch}\""
-            ),
-        );
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(root, linker, &arch).join("\u{1f}"));
     if setting("build_std") == "true" {
         cargo.args(["-Z", "build-std=core"]);
     }
@@ -81,6 +76,22 @@ fn build(root: &Path) -> Result<(), String> {
     let bytes = without_debug(&bytes).map_err(|error| format!("{}: {error}", object.display()))?;
     let small = out.join("connmon-ebpf.o");
     fs::write(&small, bytes).map_err(|error| format!("{}: {error}", small.display()))
+}
+
+/// What rustc is told. The names of files, which the kernel shows with a refused program, are the same wherever that is built.
+fn flags(root: &Path, linker: &str, arch: &str) -> Vec<String> {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    // The last that fits wins.
+    let places = [(home, "/cargo"), (root.canonicalize().ok(), "/connmon")];
+    let named = places
+        .into_iter()
+        .filter_map(|(path, name)| Some(format!("--remap-path-prefix={}={name}", path?.display())));
+    let options =
+        [format!("linker={linker}"), "link-arg=--btf".into(), "debuginfo=2".into(), "panic=abort".into()];
+    let options = options.into_iter().flat_map(|option| ["-C".to_owned(), option]);
+    options.chain([format!("--cfg=bpf_target_arch=\"{arch}\"")]).chain(named).collect()
 }
 
 /// The object without its DWARF sections, from which the linker has made BTF: they are most of it.

@@ -83,11 +83,15 @@ pub fn extract(debs: &Path, root: &Path) -> Result<()> {
 fn planned(names: &[&str]) -> Result<Vec<(String, String)>> {
     let simulate = ["install", "-s", "-qq", "-y", "--no-install-recommends"];
     let plan = sh::output(Command::new("apt-get").args(simulate).args(names).env("LC_ALL", "C"))?;
-    let steps = plan.lines().filter_map(|line| {
+    Ok(steps(&plan).collect())
+}
+
+/// What apt says that it would do: `Inst`, `Conf` or `Remv`, and the package.
+pub fn steps(plan: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    plan.lines().filter_map(|line| {
         let mut words = line.split(' ').map(str::to_owned);
         Some((words.next()?, words.next()?))
-    });
-    Ok(steps.collect())
+    })
 }
 
 /// Installs packages as root. The package lists are fetched only if these packages are not in them, or if what

@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: what is handed out: a `.deb`, a tarball for any distribution, an SBOM and their digests. With
-//! `--twice` it shows that the same commit, built in the same place with the same tools, gives the same bytes.
+//! `--twice` it shows that the same commit, built with the same tools in another folder, gives the same bytes.
 
 mod deb;
 mod sbom;
@@ -11,15 +11,48 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::apt::{self, Need};
-use crate::{programs, setup, sh, table, workspace};
+use crate::{cargo, programs, setup, sh, table, workspace};
 use tree::Tree;
 
 /// What to check.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Build everything a second time, from nothing, and compare the digests
+    /// Build the commit a second time, from nothing in another folder, and compare the digests
     #[arg(long)]
     twice: bool,
+}
+
+/// The package of a connmon that is built already, as one of a version.
+pub fn package(connmon: &Path, version: &str, out: &Path) -> Result<PathBuf> {
+    let made = Tree::new(&out.join("tree"), connmon, version)?;
+    deb::write(&made.package, version, &made.epoch, &out.join("connmon.deb"))
+}
+
+/// The digests of what is handed out, beside it.
+const SUMS: &str = "SHA256SUMS";
+
+/// Builds the commit in a clone of its own, which is gone afterwards, and returns the digests.
+fn elsewhere(folder: &Path) -> Result<String> {
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.current_dir(workspace::root()).args(args);
+        git
+    };
+    let changes = sh::output(&mut git(&["status", "--porcelain", "--untracked-files=no"]))?;
+    ensure!(
+        changes.is_empty(),
+        "a second build is one of a commit, and these files differ from it:\n{changes}"
+    );
+    remove(folder)?;
+    sh::run(git(&["clone", "--quiet", "--shared", "."]).arg(folder))?;
+    let tools = folder.join("target/tools");
+    std::fs::create_dir_all(folder.join("target")).context("cannot make a folder to build in")?;
+    std::os::unix::fs::symlink(workspace::tools(), &tools).context("cannot link the tools")?;
+    sh::run(cargo::cargo(&["xtask", "dist"]).current_dir(folder).env_remove("CARGO_TARGET_DIR"))?;
+    let sums = folder.join("target/dist").join(SUMS);
+    let sums = std::fs::read_to_string(&sums).with_context(|| format!("cannot read {}", sums.display()))?;
+    remove(folder)?;
+    Ok(sums)
 }
 
 /// What is handed out of one build.
@@ -34,14 +67,12 @@ pub fn run(args: &Args) -> Result<()> {
     let dir = workspace::dist_dir();
     let first = Handout::make(&dir.join("build"), &dir)?;
     let digests = first.digests()?;
+    std::fs::write(dir.join(SUMS), &digests).with_context(|| format!("cannot write {SUMS}"))?;
     if args.twice {
-        let again = dir.join("again");
-        remove(&again)?;
-        let second = Handout::make(&again.join("build"), &again)?.digests()?;
+        let second = elsewhere(&dir.join("again"))?;
         ensure!(digests == second, "two builds differ:\n{digests}\n{second}");
-        eprintln!("two builds, the same bytes");
+        eprintln!("two builds in two folders, the same bytes");
     }
-    std::fs::write(dir.join("SHA256SUMS"), &digests).context("cannot write SHA256SUMS")?;
     let mut rows = vec![["file", "bytes", "sha256"].map(str::to_owned).to_vec()];
     for (file, line) in first.files.iter().zip(digests.lines()) {
         let size = std::fs::metadata(file)?.len().to_string();
@@ -57,7 +88,13 @@ impl Handout {
     fn make(build: &Path, out: &Path) -> Result<Self> {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         let connmon = programs::to_hand_out(build)?;
-        ensure!(!mentions(&connmon, workspace::root())?, "the program names this machine's folders");
+        for (place, _) in programs::places(build)? {
+            ensure!(
+                !mentions(&connmon, &place)?,
+                "the program names {}, a folder of this machine",
+                place.display()
+            );
+        }
         let version = version()?;
         let made = Tree::new(&out.join("tree"), &connmon, &version)?;
         let files = vec![

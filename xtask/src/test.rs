@@ -40,13 +40,15 @@ enum Step {
     Busy,
     /// The same in QEMU, on every kernel and backend
     Vm,
+    /// The service, from its package, in a guest with systemd
+    Systemd,
     /// What was run is what docs/coverage.md says
     Coverage,
     /// The pages, in a real browser
     Browser,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Tidy,
     Step::Reader,
     Step::Unit,
@@ -55,6 +57,7 @@ const STEPS: [Step; 10] = [
     Step::E2e,
     Step::Busy,
     Step::Vm,
+    Step::Systemd,
     Step::Coverage,
     Step::Browser,
 ];
@@ -126,6 +129,10 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
         }
         Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
         Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::default() })?,
+        Step::Systemd if !all => {
+            return Ok(Outcome::Absent("only with --all, or as `cargo xtask vm --systemd`"));
+        }
+        Step::Systemd => vm::run(&vm::Args::systemd(all))?,
         Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),
     }
@@ -136,7 +143,10 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
 fn unit() -> Result<()> {
     sh::run_kept(&mut cargo::cargo(&["test", "--workspace", "--exclude", TESTS]))?;
     let mut rest = cargo::cargo(&["test", "-p", TESTS, "--lib", "--bins"]);
-    for target in cargo::test_targets(TESTS)?.iter().filter(|name| *name != "e2e" && *name != "browser") {
+    for target in cargo::test_targets(TESTS)?
+        .iter()
+        .filter(|name| !["e2e", "systemd", "browser"].contains(&name.as_str()))
+    {
         rest.args(["--test", target]);
     }
     sh::run_kept(&mut rest).map(drop)

@@ -1,17 +1,22 @@
 //! `cargo xtask vm`: the end-to-end test inside QEMU, on Debian kernels from 5.10 on, with each backend that a
 //! kernel allows.
 //!
+//! With `--systemd`, the service in a guest with systemd instead.
+//!
 //! [`archive`] fetches kernels, [`modules`] picks the modules, [`initramfs`] packs the guest, [`guest`] is what
-//! runs inside and how its output reads, [`qemu`] runs it.
+//! runs inside and how its output reads, [`qemu`] runs it. [`debian`] makes the
+//! disk of the guest with systemd, [`systemd`] plays what happens to a service.
 
 mod archive;
 mod cpio;
+mod debian;
 mod guest;
 mod initramfs;
 mod kernels;
 mod modules;
 mod qemu;
 mod series;
+mod systemd;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -43,12 +48,20 @@ pub struct Args {
     /// Every test with every backend on every kernel, and not only where it can make a difference
     #[arg(long)]
     all: bool,
+    /// The service, installed from its package, in a guest with systemd, instead of the matrix
+    #[arg(long, conflicts_with_all = ["backend", "times", "timeout", "e2e"])]
+    systemd: bool,
     /// Arguments for the end-to-end test
     #[arg(last = true)]
     e2e: Vec<String>,
 }
 
 impl Args {
+    /// The service in a guest with systemd; `all`: at its full length.
+    pub fn systemd(all: bool) -> Self {
+        Self { systemd: true, all, ..Self::default() }
+    }
+
     /// Everything, however long it takes.
     pub fn all() -> Self {
         Self { all: true, timeout: Some(180), ..Self::default() }
@@ -69,12 +82,22 @@ pub fn run(args: &Args) -> Result<()> {
 
     let wanted: Vec<Series> = Series::ALL
         .into_iter()
-        .filter(|series| args.kernel.is_empty() || args.kernel.contains(series))
+        .filter(|series| {
+            let default = args.kernel.is_empty() && (!args.systemd || *series == Series::V6_12);
+            default || args.kernel.contains(series)
+        })
         .collect();
     let (kernels, untested) = kernels::fetch(&wanted)?;
+    if args.systemd {
+        apt::programs(&[Need { program: "mke2fs", package: "e2fsprogs" }], "the guest with systemd")?;
+    }
     let programs = initramfs::Programs::build()?;
     if let Some(newest) = kernels.last() {
         try_kvm(newest, &programs, &qemu)?;
+    }
+    if args.systemd {
+        let kernel = kernels.first().context("there is no kernel for the guest with systemd")?;
+        return systemd::run(kernel, &programs, &qemu, args.all);
     }
     eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel());
 
@@ -242,7 +265,7 @@ impl Run<'_> {
         initramfs::pack(kernel, &init, programs, &initrd)?;
         eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
         let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
-        let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log };
+        let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log, disk: None };
         let mut ended = qemu.run(&guest, limit);
         if let Err(Stopped::Kvm(why)) = &ended {
             eprintln!(
@@ -270,7 +293,7 @@ fn try_kvm(kernel: &Kernel, programs: &initramfs::Programs, qemu: &Qemu) -> Resu
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let (initrd, log) = (dir.join("probe.cpio"), dir.join("probe.log"));
     initramfs::pack_probe(&guest::probe(), programs, &initrd)?;
-    let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log };
+    let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log, disk: None };
     qemu.prefer_kvm(&guest, guest::MARK, &accel_memory());
     Ok(())
 }

@@ -16,6 +16,7 @@ use std::path::Path;
 use super::{CommandError, Outcome};
 use crate::cli::{DbCommand, DbCommands as Args};
 use connmon_record::display_safe;
+use connmon_system::owner;
 
 /// A store as a whole: what it consists of, copies of it, less of it.
 ///
@@ -25,13 +26,13 @@ pub fn run(args: Args) -> Result<Outcome, CommandError> {
     match args.command {
         DbCommand::Stats(args) => stats::run(&args),
         DbCommand::Check(args) => check::run(&args),
-        DbCommand::Prune(args) => prune::run(args),
-        DbCommand::Rebuild(args) => rebuild::run(&args),
-        DbCommand::Vacuum(args) => vacuum::run(&args),
-        DbCommand::Reset(args) => reset::run(&args),
+        DbCommand::Prune(args) => owner::act(&args.change.store.db.clone(), || prune::run(args))?,
+        DbCommand::Rebuild(args) => owner::act(&args.store.db, || rebuild::run(&args))?,
+        DbCommand::Vacuum(args) => owner::act(&args.db, || vacuum::run(&args))?,
+        DbCommand::Reset(args) => owner::act(&args.store.db, || reset::run(&args))?,
         DbCommand::Backup(args) => backup::run(&args),
-        DbCommand::Restore(args) => restore::run(&args),
-        DbCommand::Merge(args) => merge::run(&args),
+        DbCommand::Restore(args) => owner::act(&args.change.store.db, || restore::run(&args))?,
+        DbCommand::Merge(args) => owner::act(&args.change.store.db, || merge::run(&args))?,
     }
 }
 

@@ -15,6 +15,7 @@ use connmon_filter::{Filter, FilterRow};
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Timestamp, Untrusted, display_safe};
 use connmon_render::export::indicators::{write_json, write_json_lists, write_text};
 use connmon_store::{Editor, Store, StoreError};
+use connmon_system::owner;
 
 /// Hits that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;
@@ -64,20 +65,24 @@ fn say(line: &str) {
 /// A list cannot be read, or the store cannot be read or written.
 pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
     let lists = read(&args.ioc, args.explain)?;
+    if args.keep { owner::act(&args.db, || compare(args, &lists))? } else { compare(args, &lists) }
+}
+
+fn compare(args: &cli::Ioc, lists: &Lists) -> Result<Outcome, CommandError> {
     let editor = args.keep.then(|| Editor::open(&args.db)).transpose()?;
     let store = Store::open(&args.db)?;
     let time = now();
     let flushed: HashMap<i64, Timestamp> =
         store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
     let mut keeper =
-        editor.map(|editor| HitWriter::begin(editor, &lists, flushed.keys(), time)).transpose()?;
+        editor.map(|editor| HitWriter::begin(editor, lists, flushed.keys(), time)).transpose()?;
     let mut indicators = Indicators::of_lists(lists.abouts());
     let (mut out, json) = (stdout(), args.format == TextFormat::Json);
     let room = terminal_width();
     if json {
         write!(out, "{{\"matches\":[")?;
     }
-    let instead = store.unmatched(&lists)?;
+    let instead = store.unmatched(lists)?;
     store.for_each_but(&instead, None, None, &Filter::default(), |run, mut connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
         let known = std::mem::take(&mut connection.hits);

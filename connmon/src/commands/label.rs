@@ -8,9 +8,11 @@ use crate::cli;
 use crate::clock::now;
 use crate::config::{ConfigError, File, FileError};
 use connmon_analysis::format::{count, grouped};
+use connmon_filter::rules::Rules;
 use connmon_filter::{Filter, FilterRow};
 use connmon_record::Timestamp;
 use connmon_store::{Editor, Store};
+use connmon_system::owner;
 
 /// Labels that are written in one transaction, so that a recording that goes on meanwhile has its turn.
 const AT_ONCE: usize = 4096;
@@ -25,6 +27,11 @@ pub fn run(args: &cli::LabelArgs) -> Result<Outcome, CommandError> {
         let error = path.map_or(FileError::None, FileError::NoRules);
         return Err(ConfigError::from(error).into());
     }
+    owner::act(&args.db, || label(args, &rules))?
+}
+
+/// By these rules.
+fn label(args: &cli::LabelArgs, rules: &Rules) -> Result<Outcome, CommandError> {
     let mut editor = Editor::open(&args.db)?;
     let store = Store::open(&args.db)?;
     let flushed: HashMap<i64, Timestamp> =

@@ -16,6 +16,7 @@ use connmon_live::attach::connect;
 use connmon_live::socket_of;
 use connmon_record::Run;
 use connmon_store::{Debt, Store, StoreError, Writer};
+use connmon_system::owner;
 
 /// How long a reader waits for the rows of a recording that goes on, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +36,9 @@ pub(super) fn open(path: &Path) -> Result<Store, CommandError> {
     let Some(debt) = store.debts()?.into_iter().next_back() else { return Ok(store) };
     let runs = store.runs()?;
     drop(store);
-    if let Err(error) = settle_of(path, debt, &runs) {
+    if let Err(error) =
+        owner::act(path, || settle_of(path, debt, &runs)).map_err(CommandError::from).flatten()
+    {
         tracing::warn!(
             "the last part of recording {} is sealed in {} segments and not in the tables that this answer is from: {error}",
             debt.run,

@@ -191,6 +191,17 @@ fn times_without_a_recording_are_gaps() {
 }
 
 #[test]
+fn what_was_recorded_is_not_in_the_future() {
+    let mut going_on = run(1, 0);
+    (going_on.ended, going_on.going_on) = (None, true);
+    // Flushed a moment after it was asked, as it can be while a store is opened.
+    let asked = Timestamp(going_on.last_flush.0 - 1);
+    let selection = Selection::new(None, None, String::new(), asked);
+    let coverage = Builder::new(vec![going_on], selection, 1).finish().completeness.coverage;
+    assert_eq!((coverage.gaps, coverage.recorded.len()), (Vec::new(), 1));
+}
+
+#[test]
 fn time_that_was_not_recorded_is_never_called_complete() {
     use Verdict::{Complete, Nothing, Partial};
 

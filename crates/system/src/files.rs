@@ -65,7 +65,7 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
 }
 
 /// The user as whom this thread uses files: mostly its effective one (setfsuid(2)).
-fn user() -> u32 {
+pub(super) fn user() -> u32 {
     // SAFETY: a user that there cannot be changes nothing, and the one that is set is returned.
     unsafe { libc::setfsuid(libc::uid_t::MAX) }.cast_unsigned()
 }

@@ -1,4 +1,4 @@
-//! Kernels out of Debian's archive, through an apt that is configured apart from the system's: its own sources,
+//! Kernels and whole systems out of Debian's archive, through an apt that is configured apart from the system's: its own sources,
 //! its own lists, its own cache, an empty package database. The system's own apt is only read.
 
 use std::path::{Path, PathBuf};
@@ -78,7 +78,9 @@ impl Archive {
         std::fs::rename(vmlinuz, partial.join("vmlinuz"))?;
         let places = [format!("lib/modules/{release}"), format!("usr/lib/modules/{release}")];
         let tree = places.iter().map(|place| root.join(place)).find(|path| path.is_dir());
-        modules::extract(&tree.context("its packages have no modules")?, &partial.join("modules"))?;
+        let tree = tree.context("its packages have no modules")?;
+        modules::extract(&tree, &modules::TESTED, &partial.join("modules"))?;
+        modules::extract(&tree, &modules::DISK, &partial.join("disk"))?;
         for rest in ["debs", "root"] {
             std::fs::remove_dir_all(partial.join(rest))?;
         }
@@ -88,6 +90,19 @@ impl Archive {
         }
         std::fs::rename(&partial, &place)?;
         Ok(release.clone())
+    }
+
+    /// Unpacks packages of a suite, and whatever they need, into a folder. None of their scripts runs.
+    pub fn unpack(&self, suite: &str, names: &[&str], root: &Path) -> Result<()> {
+        let plan = ["-t", suite, "install", "-s", "-qq", "-y", "--no-install-recommends"];
+        let plan = sh::output(self.apt("apt-get").args(plan).args(names).env("LC_ALL", "C"))?;
+        let wanted = apt::steps(&plan).filter_map(|(step, name)| (step == "Inst").then_some(name));
+        let debs = root.with_extension("debs");
+        std::fs::create_dir_all(&debs)?;
+        let mut download = self.apt("apt-get");
+        sh::run(download.current_dir(&debs).args(["-q", "-t", suite, "download"]).args(wanted))?;
+        apt::extract(&debs, root)?;
+        Ok(std::fs::remove_dir_all(debs)?)
     }
 
     /// One of apt's programs, with our configuration on top of the system's.

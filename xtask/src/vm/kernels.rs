@@ -18,6 +18,8 @@ pub struct Kernel {
     pub vmlinuz: PathBuf,
     /// The folder of its modules, in the order of loading (see [`modules`]).
     pub modules: PathBuf,
+    /// The folder of those that a disk needs.
+    pub disk: PathBuf,
 }
 
 /// Kernels that are not tested, and why.
@@ -53,7 +55,13 @@ pub fn fetch(wanted: &[Series]) -> Result<(Vec<Kernel>, Untested)> {
 /// A kernel in the cache.
 fn at(series: Series, release: String) -> Kernel {
     let dir = cache().join(&release);
-    Kernel { series, release, vmlinuz: dir.join("vmlinuz"), modules: dir.join("modules") }
+    Kernel {
+        series,
+        release,
+        vmlinuz: dir.join("vmlinuz"),
+        modules: dir.join("modules"),
+        disk: dir.join("disk"),
+    }
 }
 
 /// The newest usable kernel of this series in the cache.
@@ -61,7 +69,10 @@ fn cached(series: Series) -> Option<Kernel> {
     let entries = std::fs::read_dir(cache()).ok()?;
     let releases = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let usable = releases.map(|release| at(series, release)).filter(|kernel| {
-        series.has(&kernel.release) && kernel.vmlinuz.is_file() && modules::are_complete(&kernel.modules)
+        series.has(&kernel.release)
+            && kernel.vmlinuz.is_file()
+            && modules::are_complete(&kernel.modules, &modules::TESTED)
+            && modules::are_complete(&kernel.disk, &modules::DISK)
     });
     usable.max_by_key(|kernel| version(&kernel.release))
 }

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::sh;
 
-/// Modules that are loaded in the guest, where the kernel has them as modules. Those that they depend on come
+/// Modules that are loaded in a guest of the matrix, where the kernel has them as modules. Those that they depend on come
 /// along by themselves.
-const WANTED: [&str; 11] = [
+pub const TESTED: [&str; 11] = [
     "veth",
     "dummy",
     "tls",
@@ -23,25 +23,27 @@ const WANTED: [&str; 11] = [
     "nft_chain_nat",
     "nft_nat",
 ];
+/// What a guest needs that has a disk.
+pub const DISK: [&str; 4] = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 /// Says, beside the modules, which were looked for. Written last.
 const DONE: &str = "wanted";
 
 /// Whether a folder has all that is wanted today.
-pub fn are_complete(dir: &Path) -> bool {
-    std::fs::read_to_string(dir.join(DONE)).is_ok_and(|text| text == WANTED.join("\n"))
+pub fn are_complete(dir: &Path, wanted: &[&str]) -> bool {
+    std::fs::read_to_string(dir.join(DONE)).is_ok_and(|text| text == wanted.join("\n"))
 }
 
 /// Copies the wanted modules and what they depend on out of a kernel's module tree, uncompressed, numbered in
 /// the order of loading.
-pub fn extract(tree: &Path, to: &Path) -> Result<()> {
+pub fn extract(tree: &Path, wanted: &[&str], to: &Path) -> Result<()> {
     let mut all = BTreeMap::new();
     index(&tree.join("kernel"), &mut all)?;
     std::fs::create_dir_all(to)?;
     let mut loaded = Vec::new();
-    for name in WANTED {
+    for name in wanted {
         add(name, &all, to, &mut loaded)?;
     }
-    std::fs::write(to.join(DONE), WANTED.join("\n"))?;
+    std::fs::write(to.join(DONE), wanted.join("\n"))?;
     Ok(())
 }
 

@@ -78,6 +78,8 @@ pub struct Guest<'a> {
     pub initrd: &'a Path,
     /// What it prints. QEMU's own messages go beside it, into a file that ends with `.qemu`.
     pub log: &'a Path,
+    /// A disk, which it keeps, and the time that its clock has when it is switched on.
+    pub disk: Option<(&'a Path, &'a str)>,
 }
 
 impl Qemu {
@@ -173,6 +175,10 @@ impl Qemu {
         cmd.args(["-append", "console=ttyS0 quiet panic=-1 init_on_alloc=0"]);
         cmd.arg("-kernel").arg(guest.kernel).arg("-initrd").arg(guest.initrd);
         cmd.arg("-serial").arg(format!("file:{}", guest.log.display()));
+        if let Some((disk, clock)) = guest.disk {
+            cmd.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=unsafe", disk.display()));
+            cmd.args(["-rtc", &format!("base={clock}")]);
+        }
         File::create(guest.log)?;
         let mut child = cmd.stderr(File::create(&messages)?).spawn()?;
         let ended = follow(&mut child, guest.log, &messages, limit);

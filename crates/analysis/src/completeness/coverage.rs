@@ -24,7 +24,9 @@ impl Coverage {
     /// What these recordings cover of `asked`.
     pub(super) fn from_runs(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
         let Some(window) = asked else { return Self::default() };
-        let now = selection.now.unwrap_or(Timestamp(i64::MAX));
+        // What is recorded is not in the future, though it may have been recorded after this was asked, or by a clock that was ahead.
+        let known = runs.iter().map(Run::known_end).max();
+        let now = selection.now.unwrap_or(Timestamp(i64::MAX)).max(known.unwrap_or(Timestamp(i64::MIN)));
         let mut hosts: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
         for run in runs {
             hosts.entry(run.host.raw()).or_default().push(run);
