@@ -154,8 +154,9 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
             }
             return false;
         }
-        // Neither its beginning nor any of its calls was seen.
-        made = create(&fresh(flag::BEGIN_UNSEEN)).is_some();
+        // Neither its beginning nor any of its calls was seen. One that was tried did begin.
+        let direction = if attempt::sent(sk) { flag::OUTBOUND } else { 0 };
+        made = create(&fresh(flag::BEGIN_UNSEEN | direction)).is_some();
     }
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; the socket is locked here.

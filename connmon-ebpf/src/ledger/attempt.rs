@@ -28,10 +28,12 @@ const MAX: u32 = 16_384;
 #[map]
 static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(MAX, 0);
 
-/// connect() begins on a TCP socket. An earlier attempt on it that came to nothing is over.
+/// connect() begins on a TCP socket. An earlier attempt on it that came to nothing is over, and so is an earlier connection: what is
+/// there is not added to, even if no hook should see how this one begins.
 #[inline(always)]
 pub fn begin(sk: u64, remote: Addr) {
     failed(sk, 0);
+    displace(sk);
     let user = user(sk);
     if may_have(quota::ATTEMPTS, user, u64::from(MAX))
         && ATTEMPTS.insert(sk, Attempt { remote, user }, 0).is_ok()
