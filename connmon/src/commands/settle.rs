@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::CommandError;
 use super::geo::open_databases;
@@ -18,9 +18,9 @@ use connmon_record::Run;
 use connmon_store::{Debt, Store, StoreError, Writer};
 use connmon_system::owner;
 
-/// How long a reader waits for the rows of a recording that goes on, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a reader looks for the rows of a recording that goes on, and the pause between two looks: ten seconds.
+const LOOKS: usize = 500;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens a store for reading. What is sealed in it and not in its tables is made into rows first; where that cannot be done, that
 /// is told, and the answer is without it.
@@ -53,22 +53,26 @@ fn wait_for_rows(path: &Path, store: &Store) -> Result<(), CommandError> {
     let of = |debts: Vec<Debt>| debts.into_iter().next_back();
     let Some(wanted) = of(store.debts()?) else { return Ok(()) };
     let hurried = connect(&socket_of(path, Path::new(DEFAULT_DB))).ok();
-    let patience = Instant::now() + PATIENCE;
-    loop {
-        let debt = of(store.debts()?).filter(|debt| debt.run == wanted.run && debt.indexed < wanted.sealed);
-        let Some(debt) = debt else { return Ok(()) };
-        if Instant::now() >= patience {
-            tracing::warn!(
-                "recording {} goes on, and {} segments of it are not in the tables that this answer is from",
-                debt.run,
-                wanted.sealed - debt.indexed
-            );
+    let missing = || -> Result<u64, StoreError> {
+        let debt = of(store.debts()?).filter(|debt| debt.run == wanted.run);
+        Ok(debt.map_or(0, |debt| wanted.sealed.saturating_sub(debt.indexed)))
+    };
+    for _ in 0..LOOKS {
+        if missing()? == 0 {
             return Ok(());
         }
-        thread::sleep(LOOK);
+        thread::sleep(PAUSE);
         // A viewer that keeps up.
         hurried.iter().for_each(|updates| while updates.try_recv().is_ok() {});
     }
+    let missing = missing()?;
+    if missing > 0 {
+        tracing::warn!(
+            "recording {} goes on, and {missing} segments of it are not in the tables that this answer is from",
+            wanted.run
+        );
+    }
+    Ok(())
 }
 
 /// By the rules of the recording itself.
