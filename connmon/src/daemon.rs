@@ -172,7 +172,10 @@ pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> R
         offset_ns: at.offset_ns,
     };
     let done = runtime.block_on(recorder.run(settings, &mut heard));
-    recorder.flush(Moment { boot_ns: boot_time_ns(), offset_ns: recorder.offset_ns });
+    // What came last, also of a keeper that did not come to its end.
+    if recorder.pipeline.has_frames() {
+        recorder.flush(Moment { boot_ns: boot_time_ns(), offset_ns: recorder.offset_ns });
+    }
     let Recorder { mut pipeline, writing, mut progress, .. } = recorder;
     let written = finish(&runtime, &mut heard, writing).map_err(RecordError::Unwritten);
     progress.ends(written?);

@@ -61,6 +61,11 @@ pub fn confine(access: &Access) -> Result<(), ConfineError> {
         return Err(io::Error::last_os_error().into());
     }
     let written: Vec<&Path> = access.written.iter().map(|path| folder_of(path)).collect();
+    if let Some(folder) = written.first().and_then(|folder| folder.canonicalize().ok()) {
+        // SAFETY: there is no other thread that could read the environment. Where SQLite puts what does not fit into memory
+        // (sqlite.org/tempfiles.html): any other folder is out of reach from here on.
+        unsafe { std::env::set_var("SQLITE_TMPDIR", folder) };
+    }
     match Identity::choose(access) {
         Identity::Own => privileges::none(),
         Identity::Caller(caller) => {

@@ -317,7 +317,9 @@ async fn run(
         host.clock.look().into_iter().for_each(|frame| told.frame(frame));
         more = capture.drain(DRAIN, |event| told.event(event)) == DRAIN;
         let period = if is_watched { (cost.max(pace) * LIVE_SHARE).clamp(LIVE_FLUSH, FLUSH) } else { FLUSH };
-        let is_due = flushed.elapsed() >= period || host.sweeps.is_new_step(host.clock.now());
+        // A recorder that is behind is not given more of what has not changed for good; the ring goes on being read.
+        let is_taken = told.link.waiting() < PIECE;
+        let is_due = flushed.elapsed() >= period && is_taken || host.sweeps.is_new_step(host.clock.now());
         let began = Instant::now();
         if is_due {
             // Under a load that never lets the ring become empty as well.

@@ -149,6 +149,11 @@ impl Pipeline {
         self.columns.is_full()
     }
 
+    /// Whether something has come since the last segment.
+    pub(super) fn has_frames(&self) -> bool {
+        self.columns.frames() > 0
+    }
+
     /// Frames taken in so far.
     pub fn frames(&self) -> u64 {
         self.frames
