@@ -87,6 +87,11 @@ impl Run {
         starts.zip(self.followed().map(|step| step.from).chain([end]))
     }
 
+    /// The times that its clock passed over, because it was set forward: they are not missing, since there were none.
+    pub fn skipped(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        self.followed().filter(|step| step.by() > 0).map(|step| (step.from, step.to))
+    }
+
     /// How far times of a connection can lie before its beginning or after its end, because the clock was set back: nanoseconds.
     pub fn set_back_ns(&self) -> i64 {
         let is_set_back = self.followed().any(|step| step.by() < 0);

@@ -121,6 +121,8 @@ fn times_that_follow_the_clock_cover_what_it_said() {
         recorded,
         [(at(12, -HOUR), at(14, -HOUR)), (at(10, 0), at(12, 0)), (at(14, HOUR), at(16, HOUR))]
     );
+    let gaps: Vec<_> = whole.coverage.gaps.iter().map(|gap| (gap.from.0, gap.to.0)).collect();
+    assert_eq!(gaps, [], "what the clock passed over is not missing");
     let of = |from: i64, to: i64| {
         let selection =
             Selection { since: Some(Timestamp(from)), until: Some(Timestamp(to)), ..Selection::default() };

@@ -46,7 +46,8 @@ impl Coverage {
             reported().for_each(|gap| lost.add(gap.from.0, gap.to.0));
             let spans = || runs.iter().flat_map(|run| run.spans(reach(run, selection)));
             spans().for_each(|(from, to)| recorded.add(from.max(window.from).0, to.min(window.to).0));
-            let known = spans().chain(reported().map(|gap| (gap.from, gap.to)));
+            let skipped = runs.iter().flat_map(|run| run.skipped());
+            let known = spans().chain(reported().map(|gap| (gap.from, gap.to))).chain(skipped);
             gaps.extend(uncovered(known, window.from, window.to.min(now)).map(|(from, to)| Gap {
                 from,
                 to,
