@@ -39,7 +39,7 @@ pub struct Args {
     /// Only this backend (may be given more than once)
     #[arg(long, value_name = "BACKEND")]
     backend: Vec<Backend>,
-    /// Minutes after which a guest is stopped [default: 25]
+    /// Minutes after which a guest is stopped [default: 35]
     #[arg(long, value_name = "MINUTES")]
     timeout: Option<u64>,
     /// How often each case of the traffic zoo is played [default: 1]
@@ -264,7 +264,7 @@ impl Run<'_> {
         let init = guest::init(&kernel.release, backends, parts, args.times.unwrap_or(1), &args.e2e);
         initramfs::pack(kernel, &init, programs, &initrd)?;
         eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
-        let limit = Duration::from_secs(60 * args.timeout.unwrap_or(25));
+        let limit = Duration::from_secs(60 * args.timeout.unwrap_or(35));
         let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log, disk: None };
         let mut ended = qemu.run(&guest, limit);
         if let Err(Stopped::Kvm(why)) = &ended {
