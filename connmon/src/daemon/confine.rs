@@ -56,10 +56,7 @@ pub struct Access {
 /// # Errors
 /// The kernel has a way to confine a process, and refuses it.
 pub fn confine(access: &Access) -> Result<(), ConfineError> {
-    // SAFETY: plain flags of this process (prctl(2)); the unused arguments must be 0.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-        return Err(io::Error::last_os_error().into());
-    }
+    privileges::take_no_more()?;
     let written: Vec<&Path> = access.written.iter().map(|path| folder_of(path)).collect();
     if let Some(folder) = written.first().and_then(|folder| folder.canonicalize().ok()) {
         // SAFETY: there is no other thread that could read the environment. Where SQLite puts what does not fit into memory
@@ -91,6 +88,7 @@ pub fn confine(access: &Access) -> Result<(), ConfineError> {
 /// # Errors
 /// As [`confine`].
 pub(super) fn confine_keeper() -> Result<(), ConfineError> {
+    privileges::take_no_more()?;
     privileges::only_keep();
     syscalls::confine_keeper()
 }

@@ -18,6 +18,7 @@ use super::RecordError;
 use super::confine::{self, attempts};
 use super::cost::Cost;
 use super::link::{self, KeeperEnd, Moment, RecorderEnd, Request, Told};
+use super::signals;
 use crate::config::Recording;
 use crate::stderr::{self, Stderr};
 use clock::Clock;
@@ -46,8 +47,6 @@ const COST: Duration = Duration::from_secs(5);
 const DRAIN: usize = 4096;
 /// Bytes that wait for the recorder; beyond, the kernel's buffers are not read.
 const ROOM: usize = 32 << 20;
-/// Bytes from which on it is tried to hand them on.
-const PIECE: usize = 256 << 10;
 /// How long the end of a recording waits for the hash of an executable.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -126,24 +125,13 @@ fn keep(settings: &Recording, mut link: KeeperEnd) {
 
 /// Gives this process its name, has it end with the recorder, and leaves signals from a terminal to that one.
 fn become_keeper() {
-    const ENDING: [i32; 7] = [
-        libc::SIGINT,
-        libc::SIGTERM,
-        libc::SIGHUP,
-        libc::SIGQUIT,
-        libc::SIGUSR1,
-        libc::SIGPIPE,
-        libc::SIGTSTP,
-    ];
     // Opened now, so that something can be said when there are no more descriptors.
     let _ = Stderr.flush();
-    // SAFETY: plain settings of this process (prctl(2), signal(2)); no handler, so nothing of ours runs within a signal.
+    signals::ignore_all();
+    // SAFETY: plain settings of this process (prctl(2)).
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"keeper".as_ptr());
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        for number in ENDING {
-            libc::signal(number, libc::SIG_IGN);
-        }
     }
 }
 
@@ -165,10 +153,8 @@ impl Telling {
             Event::Payload(bytes) => self.link.tell(&Told::Payload(bytes)),
             Event::PayloadsUntil(time) => self.link.tell(&Told::PayloadsUntil(time)),
         }
-        if self.link.waiting() >= PIECE {
-            // A recorder that has gone is noticed when it is heard.
-            let _ = self.link.push();
-        }
+        // A recorder that has gone is noticed when it is heard.
+        let _ = self.link.push_piece();
     }
 
     fn frame(&mut self, frame: Frame) {
@@ -318,7 +304,7 @@ async fn run(
         more = capture.drain(DRAIN, |event| told.event(event)) == DRAIN;
         let period = if is_watched { (cost.max(pace) * LIVE_SHARE).clamp(LIVE_FLUSH, FLUSH) } else { FLUSH };
         // A recorder that is behind is not given more of what has not changed for good; the ring goes on being read.
-        let is_taken = told.link.waiting() < PIECE;
+        let is_taken = told.link.waiting() < link::PIECE;
         let is_due = flushed.elapsed() >= period && is_taken || host.sweeps.is_new_step(host.clock.now());
         let began = Instant::now();
         if is_due {

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::cost::Cost;
 
-/// Bytes that are read at once.
-const PIECE: usize = 256 << 10;
+/// Bytes that are read at once, or come together before they are written.
+pub(super) const PIECE: usize = 256 << 10;
 /// A longer message is damage.
 const LONGEST: usize = 64 << 20;
 const HEAD: usize = 8;
@@ -111,14 +111,17 @@ pub(super) fn pair() -> io::Result<(RecorderEnd, KeeperEnd)> {
     recorder.set_nonblocking(true)?;
     keeper.set_nonblocking(true)?;
     Ok((
-        RecorderEnd { stream: recorder, buffer: Vec::new(), at: 0, over: false },
-        KeeperEnd { stream: keeper, waiting: Vec::new(), sent: 0, asked: Vec::new() },
+        RecorderEnd { stream: recorder, piece: vec![0; PIECE], buffer: Vec::new(), at: 0, over: false },
+        KeeperEnd { stream: keeper, waiting: Vec::new(), sent: 0, refused: 0, asked: Vec::new() },
     ))
 }
 
 /// The recorder's end.
 pub(super) struct RecorderEnd {
     stream: UnixStream,
+    /// Where the next piece is read to.
+    piece: Vec<u8>,
+    /// What has been read and is not taken yet, from `at` on.
     buffer: Vec<u8>,
     at: usize,
     over: bool,
@@ -134,13 +137,9 @@ impl RecorderEnd {
     /// Reads what there is, up to a piece of it; whether there was something, or the end.
     pub(super) fn fill(&mut self) -> io::Result<bool> {
         self.buffer.drain(..std::mem::take(&mut self.at));
-        let had = self.buffer.len();
-        self.buffer.resize(had + PIECE, 0);
-        let read = self.stream.read(&mut self.buffer[had..]);
-        self.buffer.truncate(had + *read.as_ref().unwrap_or(&0));
-        match read {
+        match self.stream.read(&mut self.piece) {
             Ok(0) => self.over = true,
-            Ok(_) => {}
+            Ok(read) => self.buffer.extend(&self.piece[..read]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 return Ok(false);
             }
@@ -210,6 +209,8 @@ pub(super) struct KeeperEnd {
     stream: UnixStream,
     waiting: Vec<u8>,
     sent: usize,
+    /// Bytes that the recorder did not take when that was last tried.
+    refused: usize,
     asked: Vec<u8>,
 }
 
@@ -254,6 +255,14 @@ impl KeeperEnd {
         self.waiting.len() - self.sent
     }
 
+    /// Hands on what has come together, once that is a piece more than the recorder would not take when that was last tried.
+    ///
+    /// # Errors
+    /// It has gone.
+    pub(super) fn push_piece(&mut self) -> io::Result<()> {
+        if self.waiting() >= self.refused + PIECE { self.push() } else { Ok(()) }
+    }
+
     /// Hands the recorder as much as it takes now.
     ///
     /// # Errors
@@ -267,6 +276,7 @@ impl KeeperEnd {
                 Err(error) => return Err(error),
             }
         }
+        self.refused = self.waiting();
         // What was sent is dropped when it is most of the queue, so that no byte is moved often.
         if self.sent * 2 >= self.waiting.len() {
             self.waiting.drain(..self.sent);

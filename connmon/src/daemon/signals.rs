@@ -16,6 +16,19 @@ const IGNORED: [i32; 5] = [libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::
 /// Has the configuration read again, whoever started the recording: `connmon reload` sends it.
 pub const RELOAD: i32 = libc::SIGUSR1;
 
+/// Has signals do nothing.
+fn ignore(numbers: impl IntoIterator<Item = i32>) {
+    for number in numbers {
+        // SAFETY: no handler, so nothing of ours runs within a signal.
+        unsafe { libc::signal(number, libc::SIG_IGN) };
+    }
+}
+
+/// Leaves all of them to another process of the recording, and those by which a terminal stops one.
+pub(super) fn ignore_all() {
+    ignore(ENDING.into_iter().chain(IGNORED).chain([RELOAD, libc::SIGTSTP]));
+}
+
 /// What a signal wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
@@ -32,10 +45,7 @@ impl Signals {
     /// From here on these signals are requests to the recording. SIGHUP says that a terminal has gone, but to a service that its
     /// configuration has changed. To be called within a runtime.
     pub(super) fn new(service: bool) -> io::Result<Self> {
-        for number in IGNORED {
-            // SAFETY: no handler, so nothing of ours runs within a signal.
-            unsafe { libc::signal(number, libc::SIG_IGN) };
-        }
+        ignore(IGNORED);
         let ending =
             ENDING.into_iter().filter(|number| *number != libc::SIGHUP || service || !is_ignored(*number));
         let request = |number| match number {

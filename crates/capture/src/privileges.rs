@@ -1,6 +1,8 @@
 //! Least privilege: the keeper loads the probes, then each of its threads gives up what its work does not need. Rights are a
 //! thread's own, and a thread begins with those of the one that starts it.
 
+use std::io;
+
 use caps::{CapSet, Capability, CapsHashSet};
 
 /// What the thread that reads the kernel's buffers keeps: maps and iterators, and `/proc/PID` of others.
@@ -62,14 +64,19 @@ pub fn check() -> Result<(), RightsError> {
     }
 }
 
-/// Gives up for good what the keeper does not need once its probes are attached, also for programs that might be started. To be
-/// called before there is another thread.
+/// From here on no program that this process might start has more rights than it has itself.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn take_no_more() -> io::Result<()> {
+    // SAFETY: a plain flag of this process (prctl(2)); the unused arguments must be 0.
+    let done = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives up for good what the keeper does not need once its probes are attached. To be called before there is another thread.
 pub fn only_keep() {
     keep(KEEPING);
-    // SAFETY: a plain flag of this process (prctl(2)); the unused arguments must be 0.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-        tracing::warn!("no_new_privs cannot be set: {}", std::io::Error::last_os_error());
-    }
 }
 
 /// For a thread that looks at processes of others.
