@@ -18,8 +18,10 @@ use identity::Identity;
 
 /// The newest of Landlock's versions that is asked for; an older kernel has less of it (landlock(7)).
 const NEWEST: ABI = ABI::V6;
-/// What the C library, SQLite and the rules may read besides: zones of time, and where temporary files are put.
-const READ_BY_LIBRARIES: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/dev/null"];
+/// What libraries and the rules may read besides: zones of time, figures of the process itself, and random numbers, for which a program
+/// that is linked statically opens a file.
+const READ_BY_LIBRARIES: [&str; 6] =
+    ["/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/dev/null", "/dev/urandom", "/dev/random"];
 /// The host's servers of names.
 const READ_BY_RESOLVER: [&str; 3] = ["/etc/resolv.conf", "/etc/hosts", "/run/systemd/resolve"];
 
