@@ -177,6 +177,9 @@ pub struct Control {
     pub deleted: u64,
 }
 
+/// Sockets that are looked at in one run of the program that finds ends which no hook saw.
+pub const SOCKETS_AT_ONCE: usize = 256;
+
 /// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
 /// it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
 pub const STRADDLE_NS: u64 = 130_000_000_000;

@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use connmon_ebpf::{
-    AcctKey, Control, FlowKey, Offsets, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
+    AcctKey, Control, FlowKey, Offsets, SOCKETS_AT_ONCE, STRADDLE_NS, Settings, Share, SockEntry, phase, stat,
 };
 
 use crate::probe_log;
@@ -39,6 +39,10 @@ pub static OLDER: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 /// Records for user space.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// Sockets that `ends` is to look at.
+#[map]
+pub static LOOKED_AT: Array<[u64; SOCKETS_AT_ONCE]> = Array::with_max_entries(1, 0);
 
 /// Counters, see [`stat`].
 #[map]

@@ -13,6 +13,10 @@ pub const MSG_ERRQUEUE: i32 = 0x2000;
 pub const AF_INET: u16 = 2;
 /// AF_INET6.
 pub const AF_INET6: u16 = 10;
+/// TCP_CLOSE, include/net/tcp_states.h.
+pub const CLOSE: u8 = 7;
+/// TCP_LISTEN.
+pub const LISTEN: u8 = 10;
 /// AF_PACKET.
 const AF_PACKET: u16 = 17;
 // Socket types, include/linux/net.h.
@@ -287,7 +291,7 @@ pub fn is_open(sk: u64) -> bool {
 /// Whether a TCP socket is in TCP_CLOSE, in which it begins and ends.
 #[inline(always)]
 pub fn is_closed(sk: u64) -> bool {
-    get::<u8>(sk, offset!(skc_state)) == 7
+    get::<u8>(sk, offset!(skc_state)) == CLOSE
 }
 
 /// Whether a TCP socket is in TCP_SYN_RECV.

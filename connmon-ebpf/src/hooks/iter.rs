@@ -1,18 +1,15 @@
-//! Iterators. Two make the snapshot: a walk over all tasks lists the processes, one over all their open files finds each
-//! socket from before the probes, in every network namespace, with the process that holds it. The third walks over our
-//! own sockets, and lets go those that ended without any hook seeing it.
+//! Iterators, which make the snapshot: a walk over all tasks lists the processes, one over all their open files finds each
+//! socket from before the probes, in every network namespace, with the process that holds it.
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use connmon_ebpf::{SockEntry, TaskRecord, flag, kind, proto};
+use connmon_ebpf::{TaskRecord, flag, kind, proto};
 
 use super::process::describe;
 
 use crate::ledger::account::create;
 use crate::ledger::entry::NewEntry;
-use crate::ledger::identity::is_at;
-use crate::ledger::release::{id_of, retire};
 use crate::maps::{OLDER, SOCKS, offset};
-use crate::sock::{self, get, peek};
+use crate::sock::{self, CLOSE, LISTEN, get};
 use crate::task::{name_of, parent_of, start_of, tgid_of, uid_of};
 
 /// `struct bpf_iter_meta`, kernel/bpf/bpf_iter.c.
@@ -56,10 +53,6 @@ pub struct TaskFile {
 /// The part of an inode's mode that tells its type, and sockets' value (include/uapi/linux/stat.h).
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
-/// TCP_LISTEN, include/net/tcp_states.h.
-const LISTEN: u8 = 10;
-/// TCP_CLOSE.
-const CLOSE: u8 = 7;
 
 /// Called for each open file.
 #[unsafe(no_mangle)]
@@ -122,63 +115,4 @@ fn take(sk: u64, proto: u16, task: u64) {
             core::ptr::write_volatile(&raw mut (*share).tgid, tgid_of(task));
         }
     }
-}
-
-/// `struct bpf_iter__bpf_map_elem`, kernel/bpf/map_iter.c.
-#[repr(C)]
-pub struct MapElem {
-    meta: u64,
-    map: u64,
-    key: *const u64,
-    value: *mut SockEntry,
-}
-
-/// Called for each entry of `SOCKS`. Some kernels, seen on a 6.18 with heavy softirq load, now and then run no program for
-/// the tracepoints of a whole burst and count no miss: what ended in it would stay open for ever.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "iter/bpf_map_elem")]
-pub fn ends(ctx: *mut MapElem) -> i32 {
-    // SAFETY: a field of the context; the verifier checks the access.
-    let key = unsafe { (*ctx).key };
-    if key.is_null() {
-        return 0;
-    }
-    // SAFETY: the kernel gives a key of the map.
-    let sk = unsafe { *key };
-    let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 0 };
-    let id = id_of(entry);
-    // SAFETY: a valid pointer into a map value; only this program writes `stale`.
-    unsafe {
-        if core::ptr::read_volatile(&raw const (*entry).flags) & flag::RELEASED != 0 {
-            return 0;
-        }
-        let stale = match (*entry).proto {
-            proto::TCP => is_stale(sk, entry),
-            // Made anew at the same address, it would have another inode.
-            _ => (*entry).mark != 0 && sock::inode(sk) != (*entry).mark,
-        };
-        // Once may be the moment before a new socket's first step.
-        if stale && core::ptr::read_volatile(&raw const (*entry).stale) != 0 {
-            // Of packet sockets no hook may see the end: then this does.
-            retire(sk, id, u64::from((*entry).proto != proto::PACKET));
-        } else if id_of(entry) == id {
-            core::ptr::write_volatile(&raw mut (*entry).stale, u8::from(stale));
-        }
-    }
-    0
-}
-
-/// Whether the memory of a TCP socket is a closed one's that was not seen to close, or another one's. The states are set
-/// after the tracepoint (inet_sk_state_store(), net/ipv4/af_inet.c), and the memory of sockets is only ever used for sockets
-/// while it is not given back (SLAB_TYPESAFE_BY_RCU, net/ipv4/tcp_ipv4.c).
-#[inline(always)]
-unsafe fn is_stale(sk: u64, entry: *mut SockEntry) -> bool {
-    if sock::is_free(sk) || !is_at(entry, sk, sock::peek_common(sk)) {
-        return true;
-    }
-    // SAFETY: as the caller promises, a valid pointer into a map value.
-    let is_over = unsafe { (*entry).closed_ns } != 0;
-    let state: u8 = peek(sk, offset!(skc_state));
-    // One that is over stays closed until it is gone.
-    if is_over { state != CLOSE } else { matches!(state, CLOSE | LISTEN) }
 }

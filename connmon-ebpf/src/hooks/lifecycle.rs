@@ -22,8 +22,8 @@ use crate::sock;
 const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
-const CLOSE: i32 = 7;
-const LISTEN: i32 = 10;
+const CLOSE: i32 = sock::CLOSE as i32;
+const LISTEN: i32 = sock::LISTEN as i32;
 const NEW_SYN_RECV: i32 = 12;
 
 // Sockets are aligned to words: each hook has marks of its own.

@@ -1,6 +1,7 @@
 //! Entry points: each turns its arguments into one call of `account`.
 
 mod cgroup;
+mod ends;
 mod fentry;
 mod fentry_message;
 mod header;

@@ -10,6 +10,7 @@ use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, 
 use sha2::{Digest, Sha256};
 
 use super::deleted::Deleted;
+use super::ends::UnseenEnds;
 use super::epochs::Epochs;
 use super::probe_log::ProbeLog;
 use super::probes::{self, ProbeError, Probes};
@@ -71,8 +72,7 @@ pub struct Capture {
     ring: RingBuf<MapData>,
     /// Records that can wait in the ring at most.
     ring_records: usize,
-    /// The iterator that lets go what ended unseen.
-    ends: OwnedFd,
+    ends: UnseenEnds,
     socks: MapData,
     flows: MapData,
     acct: MapData,
@@ -88,8 +88,6 @@ pub struct Capture {
     /// The counters that the last sweep acted on.
     swept: [u64; stat::COUNT as usize],
     malformed: u64,
-    /// When sockets that ended unseen were last looked for, CLOCK_BOOTTIME.
-    ends_at: Option<u64>,
     /// Entries that have been deleted from `FLOWS`, and from others: with as many made, the walk can be spared.
     deleted_flows: u64,
     deleted: Deleted,
@@ -97,9 +95,6 @@ pub struct Capture {
 
 /// Bytes of the smallest record in the ring, with the ring's own header (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
 const MIN_RECORD: usize = size_of::<PayloadHead>() + 8;
-
-/// How often sockets are looked for that ended unseen, nanoseconds, however often the maps are swept.
-const ENDS_EVERY: u64 = 10_000_000_000;
 
 impl Capture {
     /// Attaches the probes and takes the snapshot; the frames of both go to `emit`.
@@ -151,7 +146,7 @@ impl Capture {
             acct: hash(take("ACCT")?)?,
             overflow: hash(take("OVERFLOW")?)?,
             stats: PerCpuArray::try_from(take("STATS")?)?,
-            ends: probes.iterator("ends", socks.fd().as_fd())?,
+            ends: UnseenEnds::from_object(&mut probes.ebpf)?,
             socks,
             watched,
             probes: Some(probes),
@@ -166,7 +161,6 @@ impl Capture {
             last: [0; stat::COUNT as usize],
             swept: [0; stat::COUNT as usize],
             malformed: 0,
-            ends_at: None,
             drained_ns: 0,
             deleted_flows: 0,
             deleted,
@@ -239,13 +233,9 @@ impl Capture {
         self.swept = self.last;
         let now = sys::boot_time_ns();
         // What ends when nothing counts any more has not ended unseen.
-        let is_due =
-            self.ended.is_none() && self.ends_at.is_none_or(|at| now.saturating_sub(at) >= ENDS_EVERY);
-        // What it would have found is met by the sweep until it is tried again.
-        let ends = if is_due { self.find_ends() } else { Ok(()) };
-        if is_due && ends.is_ok() {
-            self.ends_at = Some(now);
-        }
+        let is_due = self.ended.is_none() && self.ends.are_due(now);
+        // What it would find is met by the sweep until it is tried again.
+        let ends = if is_due { self.find_ends(now) } else { Ok(()) };
         if self.ended.is_none() {
             let flows = self.last[stat::FLOWS_MADE as usize].saturating_sub(self.deleted_flows);
             self.epochs.advance(&mut self.switch, flows).map_err(CaptureError::Grace)?;
@@ -360,8 +350,13 @@ impl Capture {
     }
 
     /// Lets go of sockets that ended unseen, where the last call found them as well.
-    fn find_ends(&self) -> Result<(), CaptureError> {
-        sys::iterate(self.ends.as_fd()).map_err(|error| CaptureError::Map("SOCKS", error))
+    fn find_ends(&mut self, now_ns: u64) -> Result<(), CaptureError> {
+        let mut sockets = Vec::new();
+        sys::for_each::<u64, SockEntry>(self.socks.fd().as_fd(), &mut self.scratch, |socket, _| {
+            sockets.push(*socket);
+        })
+        .and_then(|()| self.ends.look_at(&sockets, now_ns))
+        .map_err(|error| CaptureError::Map("SOCKS", error))
     }
 
     /// Stops counting, detaches the probes, and hands on everything that is left. The last frame is the end, whatever fails.
@@ -370,7 +365,7 @@ impl Capture {
     /// A map cannot be read: what only it had is not handed on.
     pub fn finish(mut self, mut emit: impl FnMut(Event<'_>)) -> Result<(), CaptureError> {
         for _ in 0..2 {
-            if let Err(error) = self.find_ends() {
+            if let Err(error) = self.find_ends(sys::boot_time_ns()) {
                 tracing::warn!("ends of connections that no probe saw are not looked for: {error}");
             }
             while self.drain(usize::MAX, &mut emit) > 0 {}

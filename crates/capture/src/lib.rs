@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod btf;
 mod deleted;
+mod ends;
 mod epochs;
 pub mod executable;
 pub mod foreign;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry,
-    FExit, Iter, KProbe, ProgramError,
+    FExit, Iter, KProbe, ProgramError, RawTracePoint,
 };
 use aya::{Ebpf, EbpfLoader};
 use connmon_ebpf::{MAX_CALLS, MAX_COPIES, Settings};
@@ -83,20 +83,6 @@ pub struct Probes {
     pub wire: bool,
     /// Whether DNS messages and the first bytes of connections are looked at.
     pub names: bool,
-}
-
-impl Probes {
-    /// Binds an iterator program to a map.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn iterator(&self, name: &str, map: BorrowedFd<'_>) -> Result<OwnedFd, ProbeError> {
-        let refused =
-            |reason: String| ProbeError::Program { program: name.into(), reason, log: String::new() };
-        let program = self.ebpf.program(name).ok_or_else(|| refused("it is not there".into()))?;
-        let fd = program.fd().map_err(|error| refused(reason(&error)))?;
-        sys::bind_iterator(fd.as_fd(), map).map_err(|error| refused(error.to_string()))
-    }
 }
 
 /// Attaches `wanted`, or the first backend that works.
@@ -383,6 +369,10 @@ fn place_one(
         AttachPoint::Iter => {
             let program: &mut Iter = program.try_into()?;
             program.load(target, types)?;
+        }
+        AttachPoint::Nowhere => {
+            let program: &mut RawTracePoint = program.try_into()?;
+            program.load()?;
         }
         AttachPoint::Sock => {
             let program: &mut CgroupSock = program.try_into()?;

@@ -1,7 +1,6 @@
-//! The few calls that aya 0.14 does not offer: batched map look-ups, iterators over a map, and the kernel's count of missed
-//! program runs.
+//! The few calls that aya 0.14 does not offer: batched map look-ups, runs of a program that is attached nowhere, and the kernel's
+//! count of missed program runs.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -11,15 +10,13 @@ use bytemuck::{Pod, Zeroable, bytes_of_mut};
 const BPF_MAP_CREATE: i64 = 0;
 const BPF_MAP_UPDATE_ELEM: i64 = 2;
 const BPF_MAP_DELETE_ELEM: i64 = 3;
+const BPF_PROG_TEST_RUN: i64 = 10;
 const BPF_OBJ_GET_INFO_BY_FD: i64 = 15;
 const BPF_MAP_LOOKUP_BATCH: i64 = 24;
 const BPF_LINK_CREATE: i64 = 28;
-const BPF_ITER_CREATE: i64 = 33;
 /// enum bpf_map_type.
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
-/// enum bpf_attach_type.
-const BPF_TRACE_ITER: u32 = 28;
 
 /// `union bpf_attr` for BPF_MAP_*_BATCH.
 #[repr(C)]
@@ -82,10 +79,10 @@ pub const CGROUP_UDP4_RECVMSG: u32 = 19;
 /// BPF_CGROUP_UDP6_RECVMSG (the same).
 pub const CGROUP_UDP6_RECVMSG: u32 = 20;
 
-/// `union bpf_attr` for BPF_LINK_CREATE, of an iterator or a cgroup.
+/// `union bpf_attr` for BPF_LINK_CREATE, of a cgroup.
 #[repr(C)]
 #[derive(Clone, Copy, Zeroable, Pod)]
-struct IterLinkAttr {
+struct LinkAttr {
     prog_fd: u32,
     target_fd: u32,
     attach_type: u32,
@@ -96,12 +93,22 @@ struct IterLinkAttr {
     pad: u32,
 }
 
-/// `union bpf_attr` for BPF_ITER_CREATE.
+/// `union bpf_attr` for BPF_PROG_TEST_RUN.
 #[repr(C)]
 #[derive(Clone, Copy, Zeroable, Pod)]
-struct IterCreateAttr {
-    link_fd: u32,
-    flags: u32,
+struct RunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    ctx_size_in: u32,
+    ctx_size_out: u32,
+    ctx_in: u64,
+    ctx_out: u64,
 }
 
 /// `struct bpf_prog_info` up to `recursion_misses`, which Linux 5.12 added.
@@ -236,24 +243,6 @@ impl Grace {
     }
 }
 
-/// Binds an iterator program to a map.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn bind_iterator(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let map = map.as_raw_fd() as u32;
-    bpf_descriptor(
-        BPF_LINK_CREATE,
-        &mut IterLinkAttr {
-            prog_fd: program.as_raw_fd() as u32,
-            attach_type: BPF_TRACE_ITER,
-            iter_info: &raw const map as u64,
-            iter_info_len: size_of_val(&map) as u32,
-            ..Zeroable::zeroed()
-        },
-    )
-}
-
 /// Attaches a program to a cgroup, before those of the cgroups below it; it stays as long as what is returned is open.
 ///
 /// # Errors
@@ -265,7 +254,7 @@ pub fn attach_first(
 ) -> io::Result<OwnedFd> {
     bpf_descriptor(
         BPF_LINK_CREATE,
-        &mut IterLinkAttr {
+        &mut LinkAttr {
             prog_fd: program.as_raw_fd() as u32,
             target_fd: cgroup.as_raw_fd() as u32,
             attach_type,
@@ -275,14 +264,18 @@ pub fn attach_first(
     )
 }
 
-/// Runs a bound iterator over its map; what it writes is thrown away.
+/// Runs a program of a raw tracepoint that is attached nowhere, with one argument.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn iterate(link: BorrowedFd<'_>) -> io::Result<()> {
-    let iterator =
-        bpf_descriptor(BPF_ITER_CREATE, &mut IterCreateAttr { link_fd: link.as_raw_fd() as u32, flags: 0 })?;
-    io::copy(&mut File::from(iterator), &mut io::sink()).map(drop)
+pub fn run(program: BorrowedFd<'_>, argument: u64) -> io::Result<()> {
+    let mut attr = RunAttr {
+        prog_fd: program.as_raw_fd() as u32,
+        ctx_size_in: size_of_val(&argument) as u32,
+        ctx_in: &raw const argument as u64,
+        ..Zeroable::zeroed()
+    };
+    bpf(BPF_PROG_TEST_RUN, &mut attr).map(drop)
 }
 
 /// A command that answers with a new descriptor.

@@ -279,7 +279,7 @@ impl Tracker {
             if entry.parent == 0 {
                 self.socket_over(entry);
             } else {
-                self.settle(id, false);
+                self.settle(id, None);
             }
         }
         if changed && self.open.contains_key(&id) {
@@ -347,16 +347,17 @@ impl Tracker {
             }
             // The next sweep may meet further entries.
             if socket.extra_flows == 0 {
-                self.settle(id, false);
+                self.settle(id, None);
             }
         }
     }
 
-    /// Puts aside what is complete of a connection, and ends it if nothing more can come.
-    fn settle(&mut self, id: u64, swept: bool) {
+    /// Puts aside what is complete of a connection, and ends it if nothing more can come. `swept_ns`: a sweep is complete that
+    /// began at this time.
+    fn settle(&mut self, id: u64, swept_ns: Option<u64>) {
         let Some(open) = self.open.get_mut(&id) else { return };
         let Some(chain) = &mut open.chain else { return };
-        for part in chain.parts.extract_if(.., |part| part.is_complete(swept)) {
+        for part in chain.parts.extract_if(.., |part| part.is_complete(swept_ns.is_some())) {
             chain.wire = added(chain.wire, &part.wire);
             chain.sockets = chain.sockets.saturating_add(part.sockets);
             self.flows.later.remove(&part.id);
@@ -369,6 +370,10 @@ impl Tracker {
             }
         }
         if let (true, Some(closed_ns)) = (chain.parts.is_empty(), chain.closed_ns) {
+            // A sweep tells of the socket's end too, which may have come after it had read what else the socket had.
+            if swept_ns.is_some_and(|began_ns| closed_ns >= began_ns) {
+                return;
+            }
             let entry = SockEntry { closed_ns, ..open.entry };
             self.finish(&entry);
         }
@@ -403,11 +408,11 @@ impl Tracker {
         ids.sort_unstable();
         let mut paused: Vec<(u64, u64)> = Vec::new();
         for id in ids {
-            self.settle(id, true);
+            self.settle(id, Some(time));
             let Some(chain) = self.open.get(&id).and_then(|open| open.chain.as_ref()) else { continue };
             if chain.parts.iter().any(|part| !part.over && part.sweeps > PATIENCE) {
                 self.close_lost(id, time);
-            } else if chain.parts.is_empty() {
+            } else if chain.parts.is_empty() && chain.closed_ns.is_none() {
                 paused.push((chain.used_ns, id));
             }
         }

@@ -16,6 +16,8 @@ pub(super) enum AttachPoint {
     Egress,
     Ingress,
     Iter,
+    /// User space runs it.
+    Nowhere,
 }
 
 /// One program: its name in the object, where it goes, and whether the kernel may lack that place.
@@ -50,7 +52,7 @@ pub(super) const COMMON: &[Probe] = &[
     needed("tcp_rcv_space_adjust", AttachPoint::TpBtf, "tcp_rcv_space_adjust"),
     needed("snapshot", AttachPoint::Iter, "task_file"),
     needed("processes", AttachPoint::Iter, "task"),
-    needed("ends", AttachPoint::Iter, "bpf_map_elem"),
+    needed("ends", AttachPoint::Nowhere, ""),
 ];
 
 /// A socket is made, where there is a hierarchy of cgroups.

@@ -264,6 +264,22 @@ fn what_is_read_of_an_unknown_remote_blurs_the_others_of_its_socket_and_no_other
 }
 
 #[test]
+fn a_socket_that_ends_during_a_sweep_waits_for_one_that_reads_all_it_had() {
+    let mut unknown = part(2, 1, 5, 10);
+    (unknown.remote.ip, unknown.remote.port) = ([0; 4], 0);
+    unknown.flags |= flag::REMOTE_UNKNOWN;
+    let first = SockEntry { extra_flows: 1, ..part(1, 0, 5, 10) };
+    // The sweep that began at 6 had read the flows already when the ring told what happened at 7.
+    let (tracker, batch) =
+        tracked([gone(first, 7), swept(6), live(unknown), swept(8), gone(unknown, 7), swept(9)]);
+    let last = |row| batch.connections.iter().rfind(|one| one.row == row).unwrap();
+    assert_eq!((last(1).end, last(2).end), (Some(End::Closed), Some(End::Closed)));
+    let reason = last(1).inexact.as_deref();
+    assert!(reason.is_some_and(|why| why.contains("of an unknown remote")), "{reason:?}");
+    assert!(tracker.flows.is_empty_after_the_next_sweeps());
+}
+
+#[test]
 fn entries_that_are_met_after_their_socket_went_end_with_it() {
     let mut flow = part(2, 1, 6, 20);
     flow.remote.port = 54;
