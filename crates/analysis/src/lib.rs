@@ -38,7 +38,7 @@ pub use completeness::{
 };
 pub use connmon_record::AddressKind;
 pub use connmon_record::{Service, service_of};
-pub use geo::GeoNotes;
+pub use geo::{GeoNotes, ShownDatabase};
 pub use groups::GroupFigures;
 pub use host_internal::{HostInternal, HostInternalFinder};
 pub use indicators::Indicators;

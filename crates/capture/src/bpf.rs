@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::maps::{Array, Map, MapData, MapError, PerCpuArray, RingBuf};
+use aya::programs::Program;
 use connmon_ebpf::{AcctKey, FlowKey, PayloadHead, Share, SockEntry, flag, kind, phase, quota, stat};
 use sha2::{Digest, Sha256};
 
@@ -130,6 +131,8 @@ impl Capture {
         connmon_system::memory::give_back();
         let log = options.probe_log.then(|| ProbeLog::from_object(&mut probes.ebpf)).transpose();
         let log = log.map_err(CaptureError::ProbeLog)?;
+        let ends = probes.ebpf.program("ends").and_then(descriptor);
+        let ends = ends.ok_or(CaptureError::Descriptor(io::ErrorKind::NotFound.into()))??;
         let mut take = |name: &'static str| {
             probes.ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.into() })
         };
@@ -146,7 +149,7 @@ impl Capture {
             acct: hash(take("ACCT")?)?,
             overflow: hash(take("OVERFLOW")?)?,
             stats: PerCpuArray::try_from(take("STATS")?)?,
-            ends: UnseenEnds::from_object(&mut probes.ebpf)?,
+            ends: UnseenEnds::new(ends, Array::try_from(take("LOOKED_AT")?)?),
             socks,
             watched,
             probes: Some(probes),
@@ -413,8 +416,13 @@ fn skipped(watched: &[OwnedFd]) -> u64 {
 /// Descriptors of the programs whose misses count; they outlive detaching.
 fn watched(probes: &Probes) -> Result<Vec<OwnedFd>, CaptureError> {
     let programs = probes.ebpf.programs().filter(|(name, _)| probes::misses_count(name));
-    let loaded = programs.filter_map(|(_, program)| program.fd().ok());
-    loaded.map(|fd| fd.as_fd().try_clone_to_owned().map_err(CaptureError::Descriptor)).collect()
+    programs.filter_map(|(_, program)| descriptor(program)).collect()
+}
+
+/// A descriptor of a program; none where it is not loaded.
+fn descriptor(program: &Program) -> Option<Result<OwnedFd, CaptureError>> {
+    let fd = program.fd().ok()?;
+    Some(fd.as_fd().try_clone_to_owned().map_err(CaptureError::Descriptor))
 }
 
 fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(

@@ -4,11 +4,9 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use aya::Ebpf;
-use aya::maps::{Array, MapData, MapError};
+use aya::maps::{Array, MapData};
 use connmon_ebpf::SOCKETS_AT_ONCE;
 
-use super::bpf::CaptureError;
 use super::sys;
 
 /// How often sockets are looked at, nanoseconds, however often the maps are swept.
@@ -23,20 +21,9 @@ pub struct UnseenEnds {
 }
 
 impl UnseenEnds {
-    /// The object's program and map.
-    ///
-    /// # Errors
-    /// A descriptor cannot be duplicated, or the map is not as it should be.
-    pub fn from_object(ebpf: &mut Ebpf) -> Result<Self, CaptureError> {
-        let program = ebpf.program("ends").and_then(|program| program.fd().ok());
-        let program = program.ok_or(io::ErrorKind::NotFound.into());
-        let program = program.and_then(|program| program.as_fd().try_clone_to_owned());
-        let shown = ebpf.take_map("LOOKED_AT").ok_or(MapError::InvalidName { name: "LOOKED_AT".into() })?;
-        Ok(Self {
-            program: program.map_err(CaptureError::Descriptor)?,
-            shown: Array::try_from(shown)?,
-            looked_ns: None,
-        })
+    /// A program that has not run yet.
+    pub fn new(program: OwnedFd, shown: Array<MapData, [u64; SOCKETS_AT_ONCE]>) -> Self {
+        Self { program, shown, looked_ns: None }
     }
 
     /// Whether it is time to look at all sockets again.

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connmon_record::{AddressKind, GeoDatabase, Location, country_of, effective_address};
+use connmon_record::{AddressKind, GeoDatabase, Location, Untrusted, country_of, effective_address};
 pub use database::{Database, Flaws};
 pub use import::{Imported, import};
 pub use licence::{is_of_registrations, usual_terms};
@@ -175,7 +175,7 @@ impl<'a> Answer<'a> {
     }
 
     /// The fields besides the country; `source` names the databases that answered.
-    pub fn place(&self, source: Arc<str>) -> Location {
+    pub fn place(&self, source: Untrusted<Arc<str>>) -> Location {
         let record = self.record;
         let text =
             |text: Option<&str>| text.map(|text| text.chars().take(LONGEST).collect::<String>().into());

@@ -15,20 +15,20 @@ pub(super) fn locate(geo: &Geo, own: impl Iterator<Item = IpAddr>) -> Option<Hos
 fn place_of(geo: &Geo, ip: IpAddr) -> Option<HostLocation> {
     let answer = geo.lookup(ip);
     let record = answer.record;
-    let name = |nth: Option<usize>| {
-        nth.and_then(|nth| geo.databases().get(nth))
-            .map(|database| database.about().dated())
-            .unwrap_or_default()
+    let source = |nth: Option<usize>| {
+        let database = nth.and_then(|nth| geo.databases().get(nth));
+        let name = database.map(|database| database.about().dated()).unwrap_or_default();
+        name.map(|name| format!("{name} for this host’s address {ip}"))
     };
     if let (Some(city), Some(at)) = (record.city, record.coordinates) {
-        let source = format!("{} for this host’s address {ip}", name(answer.from.coordinates));
-        return Some(HostLocation { label: city.to_owned(), at, source, country_only: false });
+        let source = source(answer.from.coordinates);
+        return Some(HostLocation { label: city.into(), at, source, country_only: false });
     }
     let country = country_of(record.country?)?;
     Some(HostLocation {
-        label: country.name.to_owned(),
+        label: country.name.into(),
         at: Coordinates { latitude: country.latitude, longitude: country.longitude },
-        source: format!("{} for this host’s address {ip}", name(answer.from.country)),
+        source: source(answer.from.country),
         country_only: true,
     })
 }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use connmon_record::rows::Batch;
-use connmon_record::{GeoDatabase, HostLocation, Location};
+use connmon_record::{GeoDatabase, HostLocation, Location, Untrusted};
 use geo::{Answer, Geo};
 
 /// Addresses of which the answer is remembered.
@@ -21,7 +21,7 @@ pub struct Enricher {
     geo: Geo,
     known: HashMap<IpAddr, StoredLocation>,
     /// The names of the databases that answered together, by their numbers.
-    sources: HashMap<Vec<usize>, Arc<str>>,
+    sources: HashMap<Vec<usize>, Untrusted<Arc<str>>>,
     configured: Option<HostLocation>,
     /// Where this host stands has been told in this recording.
     located: bool,
@@ -98,14 +98,15 @@ impl Enricher {
 }
 
 impl StoredLocation {
-    fn new(geo: &Geo, answer: &Answer<'_>, names: &mut HashMap<Vec<usize>, Arc<str>>) -> Self {
+    fn new(geo: &Geo, answer: &Answer<'_>, names: &mut HashMap<Vec<usize>, Untrusted<Arc<str>>>) -> Self {
         let sources = answer.sources();
         if sources.is_empty() {
             return Self::default();
         }
         let name = || {
-            let names = sources.iter().filter_map(|nth| geo.databases().get(*nth));
-            names.map(|database| database.about().dated()).collect::<Vec<_>>().join("; ").into()
+            let databases = sources.iter().filter_map(|nth| geo.databases().get(*nth));
+            let names: Vec<Untrusted> = databases.map(|database| database.about().dated()).collect();
+            Untrusted::joined(&names, "; ").shared()
         };
         let source = match names.get(&sources) {
             Some(name) => name.clone(),

@@ -36,10 +36,10 @@ fn else_where_its_own_public_address_is() {
     let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
     let own = ips(&["127.0.0.1", "192.168.1.2", "193.0.6.139"]);
     let found = home::locate(&cities, own.iter().copied()).unwrap();
-    assert_eq!((found.label.as_str(), found.country_only), ("Amsterdam", false));
+    assert_eq!((found.label.raw(), found.country_only), ("Amsterdam", false));
     assert_eq!(found.source, "cities 2026-06-01 for this host’s address 193.0.6.139");
     let found = home::locate(&Geo::embedded(), own.into_iter()).unwrap();
-    assert_eq!((found.label.as_str(), found.country_only), ("Netherlands", true));
+    assert_eq!((found.label.raw(), found.country_only), ("Netherlands", true));
     assert_eq!(home::locate(&cities, ips(&["10.0.0.1", "fe80::1", "0.0.0.0"]).into_iter()), None);
 }
 
@@ -54,11 +54,11 @@ fn an_address_is_looked_up_once_and_its_sources_are_named() {
         (one.country.as_deref(), place.city.as_ref().map(|city| city.raw())),
         (Some("US"), Some("Mountain View"))
     );
-    assert_eq!(&*place.source, "cities 2026-06-01");
-    assert!(Arc::ptr_eq(&place.source, &other.place.unwrap().source));
+    assert_eq!(place.source, "cities 2026-06-01");
+    assert!(std::ptr::eq(place.source.raw(), other.place.unwrap().source.raw()));
     let embedded = known("9.9.9.9", &mut names).place.unwrap();
     assert!(embedded.is_country_only());
-    assert_eq!(&*embedded.source, "IPtoASN country 2026-06-17");
+    assert_eq!(embedded.source, "IPtoASN country 2026-06-17");
     assert!(known("10.0.0.1", &mut names).place.is_none());
 }
 
@@ -123,10 +123,10 @@ fn places_go_through_the_store_into_the_export() {
         [city.clone(), json!({"country": Geo::embedded().country("9.9.9.9".parse().unwrap())}), Value::Null]
     );
     assert_eq!(
-        runs[0].geo.iter().map(|database| database.name.as_str()).collect::<Vec<_>>(),
+        runs[0].geo.iter().map(|database| database.name.raw()).collect::<Vec<_>>(),
         ["cities", "IPtoASN country"]
     );
-    assert_eq!(runs[0].location.as_ref().map(|home| home.label.as_str()), Some("Amsterdam"));
+    assert_eq!(runs[0].location.as_ref().map(|home| home.label.raw()), Some("Amsterdam"));
 
     // A later recording without that database knows less, and does not take away what is known.
     let (lines, runs) = stored(&path, Geo::embedded(), rows);
@@ -145,7 +145,7 @@ fn databases_that_take_the_place_of_others_are_named_beside_them() {
     let mut batch = Batch::default();
     enricher.complete(&mut batch);
     assert_eq!(
-        (batch.geo.len(), &batch.geo[0].name[..]),
+        (batch.geo.len(), batch.geo[0].name.raw()),
         (2, "cities"),
         "what was built in is asked as well"
     );

@@ -132,7 +132,7 @@ pub const FACTS: &[Fact] = &[
     known("geo.org", "endpoint.org", "organisation that runs the network",
         Read::Text(|c| raw(&location(c)?.org))).csv("org").field("org"),
     known("geo.source", "endpoint.geo_source", "databases that answered",
-        Read::Text(|c| text(&location(c)?.source))).csv("geo_source"),
+        Read::Text(|c| Some(Cow::Borrowed(location(c)?.source.raw())))).csv("geo_source"),
     // What it speaks, and with whom.
     structured("service.port", "", "port of the side that was called").unit(Port).field("port"),
     known("service.name", "", "observed protocol, else the usual name of that port",

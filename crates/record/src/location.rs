@@ -25,7 +25,8 @@ pub struct Location {
     #[serde(serialize_with = "exact")]
     pub org: Option<Untrusted>,
     /// The databases that answered, each with its date.
-    pub source: Arc<str>,
+    #[serde(serialize_with = "exact")]
+    pub source: Untrusted<Arc<str>>,
 }
 
 impl Location {
@@ -70,19 +71,23 @@ impl Coordinates {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GeoDatabase {
     /// What it is called.
-    pub name: String,
+    #[serde(serialize_with = "exact")]
+    pub name: Untrusted,
     /// What it knows: `country`, `city`, `asn`, or several of these.
-    pub kind: String,
+    #[serde(serialize_with = "exact")]
+    pub kind: Untrusted,
     /// When it was made, as `2026-01-31`; empty where that is not known.
-    pub date: String,
+    #[serde(serialize_with = "exact")]
+    pub date: Untrusted,
     /// Where it comes from: connmon itself, or a file's name.
-    pub source: String,
+    #[serde(serialize_with = "exact")]
+    pub source: Untrusted,
     /// Its licence, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "exact")]
+    pub licence: Option<Untrusted>,
     /// What has to be said where its data are shown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribution: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "exact")]
+    pub attribution: Option<Untrusted>,
     /// It knows the country in which a network is registered, not the location of a host.
     #[serde(default)]
     pub registered_only: bool,
@@ -90,8 +95,12 @@ pub struct GeoDatabase {
 
 impl GeoDatabase {
     /// Its name with its date.
-    pub fn dated(&self) -> String {
-        if self.date.is_empty() { self.name.clone() } else { format!("{} {}", self.name, self.date) }
+    pub fn dated(&self) -> Untrusted {
+        if self.date.is_empty() {
+            self.name.clone()
+        } else {
+            Untrusted::joined([&self.name, &self.date], " ")
+        }
     }
 }
 
@@ -99,12 +108,14 @@ impl GeoDatabase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostLocation {
     /// What to call it.
-    pub label: String,
+    #[serde(serialize_with = "exact")]
+    pub label: Untrusted,
     /// Where it is.
     #[serde(flatten)]
     pub at: Coordinates,
     /// How that is known.
-    pub source: String,
+    #[serde(serialize_with = "exact")]
+    pub source: Untrusted,
     /// Only the country is known: the point is the middle of it.
     #[serde(default)]
     pub country_only: bool,

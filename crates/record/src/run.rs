@@ -202,7 +202,8 @@ pub struct Pruned {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// What it kept instead, in the query language.
-    pub filter: String,
+    #[serde(serialize_with = "exact")]
+    pub filter: Untrusted,
     /// How many they were.
     pub connections: u64,
     /// Application bytes that they sent.

@@ -49,7 +49,7 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
         at.map(|at| at.longitude),
         place.and_then(|place| place.asn),
         place.and_then(|place| place.org.as_ref()).map(Untrusted::raw),
-        place.map(|place| &*place.source),
+        place.map(|place| place.source.raw()),
     ])?;
     let Some(before) = before else { return Ok((db.last_insert_rowid(), false)) };
     let after = known()?;
@@ -67,6 +67,6 @@ pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
         coordinates: Option::zip(latitude, longitude).and_then(|(lat, lon)| Coordinates::new(lat, lon)),
         asn: newer(row, "asn")?,
         org: text("org")?,
-        source: source.into(),
+        source: Untrusted::from(source.as_str()),
     }))
 }

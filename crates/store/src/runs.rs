@@ -114,8 +114,12 @@ pub(super) fn left_out(db: &Database) -> rusqlite::Result<HashMap<i64, LeftOut>>
     let mut statement = db.prepare("SELECT run_id, filter, connections, tx_bytes, rx_bytes FROM left_out")?;
     let rows = statement.query_map([], |row| {
         let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-        let left_out =
-            LeftOut { filter: row.get(1)?, connections: count(2)?, tx_bytes: count(3)?, rx_bytes: count(4)? };
+        let left_out = LeftOut {
+            filter: text(row, 1)?,
+            connections: count(2)?,
+            tx_bytes: count(3)?,
+            rx_bytes: count(4)?,
+        };
         Ok((row.get(0)?, left_out))
     })?;
     rows.collect()

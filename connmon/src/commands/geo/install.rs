@@ -13,7 +13,7 @@ use connmon_analysis::format::{bytes, count, grouped};
 use connmon_enrich::geo::{
     Database, Flaws, GeoError, ImportError, Imported, Ranges, import as convert, usual_terms,
 };
-use connmon_record::{GeoDatabase, Timestamp, display_safe};
+use connmon_record::{GeoDatabase, Timestamp, Untrusted, display_safe};
 use connmon_system::files;
 
 /// Bytes that an unpacked file may have.
@@ -103,8 +103,8 @@ pub(super) fn install(
     let kept = put(&folder, &path, &content)?;
     let about = database.about();
     let mut out = stderr().lock();
-    let date = if about.date.is_empty() { "no date" } else { &about.date };
-    let _ = writeln!(out, "{}: {}, {date}, {what}", path.display(), about.kind);
+    let date = if about.date.is_empty() { "no date".into() } else { about.date.shown() };
+    let _ = writeln!(out, "{}: {}, {date}, {what}", path.display(), about.kind.shown());
     if let Some((overlaps, line)) = overlaps {
         let rows = count(overlaps, "row overlaps", "rows overlap");
         let _ = writeln!(
@@ -116,11 +116,10 @@ pub(super) fn install(
     if let Some(kept) = kept {
         let _ = writeln!(out, "the previous file is kept as {}", kept.display());
     }
-    let terms: Vec<&str> =
-        [&about.licence, &about.attribution].into_iter().flatten().map(String::as_str).collect();
-    let _ = match terms.as_slice() {
-        [] => writeln!(out, "its licence is unknown: see the file's source"),
-        terms => writeln!(out, "licence: {}", display_safe(&terms.join("; "))),
+    let terms = Untrusted::joined([&about.licence, &about.attribution].into_iter().flatten(), "; ");
+    let _ = match terms.is_empty() {
+        true => writeln!(out, "its licence is unknown: see the file's source"),
+        false => writeln!(out, "licence: {}", terms.shown()),
     };
     Ok(Outcome::Done)
 }
@@ -187,11 +186,11 @@ fn from_csv(
         None => date_in(shown).unwrap_or_else(|| day.to_owned()),
     };
     let about = GeoDatabase {
-        name: name.to_owned(),
-        date,
-        source: Path::new(shown).file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        licence: options.licence.clone().or(licence),
-        attribution: options.attribution.clone().or(attribution),
+        name: name.into(),
+        date: date.into(),
+        source: Path::new(shown).file_name().unwrap_or_default().to_string_lossy().into(),
+        licence: options.licence.clone().or(licence).map(Untrusted::from),
+        attribution: options.attribution.clone().or(attribution).map(Untrusted::from),
         ..GeoDatabase::default()
     };
     convert(content, about).map_err(|error| InstallError::Import(shown.to_owned(), error))

@@ -66,7 +66,7 @@ fn fields(geo: &Geo, ip: IpAddr) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut add = |name, value: Value, shown: String, from: Option<usize>| {
         let database = from.and_then(|nth| geo.databases().get(nth)).map(|database| database.about().dated());
-        let from = display_safe(&database.unwrap_or_default()).into_owned();
+        let from = database.unwrap_or_default().shown().into_owned();
         fields.push(Field { name, value, shown, from });
     };
     if let Some(code) = record.country {

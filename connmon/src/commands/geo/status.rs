@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::open;
 use crate::cli::{self, TextFormat};
 use crate::commands::{CommandError, Outcome, done, stdout, terminal_width};
-use connmon_analysis::GeoNotes;
+use connmon_analysis::{GeoNotes, ShownDatabase};
 use connmon_enrich::geo::{Database, GeoError};
-use connmon_record::{GeoDatabase, display_safe};
+use connmon_record::display_safe;
 use connmon_render::export::text::write_wrapped;
 
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct Status {
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]
-    about: GeoDatabase,
+    about: ShownDatabase,
     file: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub fn run(args: cli::StatusArgs) -> Result<Outcome, CommandError> {
         geo.databases().iter().try_for_each(verify)?;
     }
     let notes = GeoNotes::of_databases(&geo.about());
-    let line = |(database, about): (&Database, GeoDatabase)| {
+    let line = |(database, about): (&Database, ShownDatabase)| {
         let file = database.file().map(|file| display_safe(&file.display().to_string()).into_owned());
         Line { about, file }
     };

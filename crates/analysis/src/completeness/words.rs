@@ -138,7 +138,7 @@ pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> 
         let text = format!(
             "Recording {run} kept only connections that match “{}”: {} with {} sent and {} received did not and {} not \
              recorded.",
-            connmon_record::display_safe(&left_out.filter),
+            left_out.filter.shown(),
             count(left_out.connections, "connection"),
             count(left_out.tx_bytes, "byte"),
             count(left_out.rx_bytes, "byte"),

@@ -72,7 +72,7 @@ impl Database {
         let about = GeoDatabase {
             name: "IPtoASN country".into(),
             kind: "country".into(),
-            date: day(reader.metadata().build_epoch),
+            date: day(reader.metadata().build_epoch).into(),
             source: "part of connmon".into(),
             licence: Some("PDDL 1.0".into()),
             attribution: Some("IPtoASN (iptoasn.com), packaged by ip-location-db".into()),
@@ -111,13 +111,13 @@ impl Database {
             metadata.description.values().fold(metadata.database_type.clone(), |all, d| all + " " + d);
         let terms = terms(&name).or_else(|| terms(&described));
         let about = GeoDatabase {
-            date: day(metadata.build_epoch),
-            source: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            licence: terms.map(|terms| terms.licence.to_owned()),
-            attribution: terms.map(|terms| terms.attribution.to_owned()),
+            date: day(metadata.build_epoch).into(),
+            source: file.file_name().unwrap_or_default().to_string_lossy().into(),
+            licence: terms.map(|terms| terms.licence.into()),
+            attribution: terms.map(|terms| terms.attribution.into()),
             registered_only: kind == "country" && is_of_registrations(&name),
-            kind,
-            name,
+            kind: kind.into(),
+            name: name.into(),
         };
         Ok(Self { content: Content::MaxMind(Box::new(reader)), about, file: Some(file.into()), flaws })
     }

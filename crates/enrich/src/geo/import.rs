@@ -69,8 +69,8 @@ pub fn import(csv: impl Read, mut about: GeoDatabase) -> Result<(Vec<u8>, Import
         builder.add(&row, known, line).map_err(wrong)?;
     }
     let columns = columns.filter(|_| builder.rows > 0).ok_or(ImportError::Empty)?;
-    about.kind = columns.kind();
-    about.registered_only = about.kind == "country" && is_of_registrations(&about.name);
+    about.kind = columns.kind().into();
+    about.registered_only = about.kind == "country" && is_of_registrations(about.name.raw());
     let (bytes, imported) = builder.finish(&about)?;
     Ok((bytes, Imported { unused: columns.unused, ..imported }))
 }

@@ -84,7 +84,7 @@ fn well_known_addresses() {
         assert_eq!(geo.country(ip(text)), country, "{text}");
     }
     let about = &geo.about()[0];
-    assert_eq!((about.date.as_str(), about.registered_only), ("2026-06-17", true));
+    assert_eq!((about.date.raw(), about.registered_only), ("2026-06-17", true));
 }
 
 #[test]
@@ -119,9 +119,9 @@ fn fields_come_from_the_first_database_that_knows_them() {
     assert_eq!(geo.lookup(ip("2001:4860:4860::8888")).from.country, Some(2));
     assert_eq!(geo.lookup(ip("10.0.0.1")), Answer::default());
     let about = geo.about();
-    let kinds: Vec<&str> = about.iter().map(|database| database.kind.as_str()).collect();
+    let kinds: Vec<&str> = about.iter().map(|database| database.kind.raw()).collect();
     assert_eq!(kinds, ["asn", "city", "country"]);
-    assert_eq!((about[0].name.as_str(), about[0].date.as_str()), ("a-asn", "2026-05-28"));
+    assert_eq!((about[0].name.raw(), about[0].date.raw()), ("a-asn", "2026-05-28"));
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn bad_rows_are_named_by_their_line() {
 fn ranges_need_no_order_and_gaps_know_nothing() {
     let text = "9.0.0.0,9.0.0.9,DE\n1.0.0.0,1.0.0.0,AU\n1.0.0.1,1.0.0.1,AU\n255.255.255.0,255.255.255.255,US\n0.0.0.0,0.0.0.1,FR\n";
     let (ranges, about) = Ranges::new(csv(text).unwrap().0).unwrap();
-    assert_eq!((about.kind.as_str(), ranges.count()), ("country", 7));
+    assert_eq!((about.kind.raw(), ranges.count()), ("country", 7));
     for (address, country) in [
         ("0.0.0.1", Some("FR")),
         ("0.0.0.2", None),

@@ -193,7 +193,7 @@ fn lines_and_places(view: &View, places: &[MapPlace], map: Rect, buffer: &mut Bu
     let (x, y) = cell(map, from);
     put(buffer, x, y, 1, "◆", theme.good().patch(theme.bold()));
     taken.push(Rect::new(x, y, 1, 1));
-    let label = match (home.map(|home| home.label.as_str()), at) {
+    let label = match (home.map(|home| &home.label), at) {
         (Some(label), _) => format!("this host: {}", sanitized(label)),
         (None, Some(_)) => "this host".into(),
         (None, None) => "this host (location unknown)".into(),

@@ -246,7 +246,7 @@ fn geo(connection: &Connection) -> Option<Geo<'_>> {
         longitude: at.map(|at| at.longitude),
         asn: place.and_then(|place| place.asn),
         org: text(|place| place.org.as_ref()),
-        source: place.map(|place| display_safe(&place.source)),
+        source: place.map(|place| place.source.shown()),
     })
 }
 

@@ -217,7 +217,7 @@ fn remote(event: &mut Event, side: &str, c: &Connection) {
     event.set(&at("geo.location"), point);
     event.set(&at("as.number"), place.asn);
     event.text(&at("as.organization.name"), place.org.as_ref());
-    event.text("connmon.geo.source", Some(&*place.source));
+    event.text("connmon.geo.source", Some(&place.source));
 }
 
 fn owner_of(event: &mut Event, run: Option<&Run>, owner: &Process) {

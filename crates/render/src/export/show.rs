@@ -109,7 +109,7 @@ pub fn write_text(
                 line(name, &value.shown())?;
             }
         }
-        line("known from", &place.source)?;
+        line("known from", &place.source.shown())?;
     }
     line("label", c.label.as_deref().unwrap_or("none"))?;
     for hit in &c.hits {

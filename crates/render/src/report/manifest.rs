@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::PictureOptions;
 use super::payload::Written;
-use connmon_analysis::Summary;
-use connmon_record::{GeoDatabase, LossCounters, Run, Timestamp, hex};
+use connmon_analysis::{ShownDatabase, Summary};
+use connmon_record::{LossCounters, Run, Timestamp, hex};
 
 /// The name of this form of manifest.
 const FORMAT: &str = "connmon-manifest-1";
@@ -42,7 +42,7 @@ pub struct Manifest {
     /// Of these, the connections in the data.
     pub rows: u64,
     /// The geo databases, with their dates.
-    pub geo: Vec<GeoDatabase>,
+    pub geo: Vec<ShownDatabase>,
     /// The bytes of the data, after base64 was undone.
     pub data: Part,
     /// The bytes of the file before this manifest's element.
@@ -94,7 +94,8 @@ impl Manifest {
         data: Part,
         page: Part,
     ) -> Self {
-        let mut geo: Vec<GeoDatabase> = summary.runs.iter().flat_map(|run| run.geo.clone()).collect();
+        let mut geo: Vec<ShownDatabase> =
+            summary.runs.iter().flat_map(|run| &run.geo).map(ShownDatabase::new).collect();
         geo.sort_unstable();
         geo.dedup();
         Self {

@@ -34,10 +34,15 @@ pub(super) fn home_note(home: Option<&HostLocation>) -> Shown {
         None => "This host's location is unknown, so lines start below the map.".into(),
         Some(home) if home.country_only => format!(
             "Only this host’s country is known, so lines start at the centre of {} ({}).",
-            home.label, home.source
+            home.label.shown(),
+            home.source.shown()
         ),
         Some(home) => {
-            format!("Lines are great circles from this host’s location: {} ({}).", home.label, home.source)
+            format!(
+                "Lines are great circles from this host’s location: {} ({}).",
+                home.label.shown(),
+                home.source.shown()
+            )
         }
     })
 }

@@ -158,7 +158,7 @@ fn labels(places: &[MapMark], home: Option<&HostLocation>, class: &str, size: f6
     let mut taken = vec![Area::around(x, y, 14.0)];
     if let Some(home) = home {
         // The host's own label, above its place.
-        let half = home.label.chars().count() as f64 * size * 0.29;
+        let half = home.label.shown().chars().count() as f64 * size * 0.29;
         taken.push(Area { left: x - half, top: y - 14.0 - size, right: x + half, bottom: y - 9.0 });
     }
     if class == "wide" {
