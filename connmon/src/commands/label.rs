@@ -10,7 +10,7 @@ use crate::config::{ConfigError, File, FileError};
 use connmon_analysis::format::{count, grouped};
 use connmon_filter::rules::Rules;
 use connmon_filter::{Filter, FilterRow};
-use connmon_record::Timestamp;
+use connmon_record::{Timestamp, Untrusted};
 use connmon_store::{Editor, Store};
 use connmon_system::owner;
 
@@ -38,16 +38,16 @@ fn label(args: &cli::LabelArgs, rules: &Rules) -> Result<Outcome, CommandError> 
         store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
     let runs: Vec<i64> = flushed.keys().copied().collect();
     editor.put_rules(&runs, rules.iter())?;
-    let labels: Vec<&str> = rules.iter().map(|rule| &*rule.label).collect();
+    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.raw()).collect();
     // Kept until everything is read: while it reads, SQLite could not use its log anew, and that would grow by all that is written.
     let mut changes: Vec<(i64, Option<u32>)> = Vec::new();
     let (mut connections, mut labelled) = (0, 0);
     store.for_each(None, None, &Filter::default(), |run, connection| {
         let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
-        let label = rules.label(&FilterRow::from_connection(&connection, watched));
+        let label = rules.label(&FilterRow::from_connection(&connection, watched)).map(Untrusted::raw);
         connections += 1;
         labelled += u64::from(label.is_some());
-        if label != connection.label.as_deref() {
+        if label != connection.label.as_ref().map(Untrusted::raw) {
             let place = label.and_then(|label| labels.iter().position(|one| *one == label));
             changes.push((connection.id, place.and_then(|place| u32::try_from(place).ok())));
         }

@@ -87,7 +87,8 @@ fn settle_of(path: &Path, debt: Debt, runs: &[Run]) -> Result<(), CommandError> 
 fn rules_of(runs: &[Run], run: i64) -> Rules {
     let rules = runs.iter().find(|one| one.id == run).into_iter().flat_map(|run| &run.rules);
     let now = crate::clock::now();
-    let parsed = rules.filter_map(|rule| Some((rule.clone(), Filter::parse(&rule.expression, now).ok()?)));
+    let parsed =
+        rules.filter_map(|rule| Some((rule.clone(), Filter::parse(rule.expression.raw(), now).ok()?)));
     Rules::new(parsed.collect())
 }
 

@@ -407,8 +407,8 @@ impl Reader<'_> {
             ),
             None => None,
         };
-        let expression = raw.r#match.into_inner();
-        Ok((Rule { label: raw.label.into_inner(), color, expression, text: raw.text }, filter))
+        let expression = raw.r#match.into_inner().into();
+        Ok((Rule { label: raw.label.into_inner().into(), color, expression, text: raw.text }, filter))
     }
 }
 

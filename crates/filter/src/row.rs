@@ -139,7 +139,7 @@ impl<'a> FilterRow<'a> {
             org: place.and_then(|place| place.org.as_ref()).map(|org| org.raw().into()),
             city: place.and_then(|place| place.city.as_ref()).map(|city| city.raw().into()),
             hosts: connection.names.iter().map(|name| name.name.raw().into()).collect(),
-            label: connection.label.as_deref().map(Into::into),
+            label: connection.label.as_ref().map(|label| label.raw().into()),
             ioc: connection
                 .hits
                 .iter()

@@ -1,7 +1,7 @@
 //! Rules that label connections: the first that fits gives its label.
 
 use crate::{Filter, FilterRow};
-use connmon_record::Rule;
+use connmon_record::{Rule, Untrusted};
 
 /// Rules in their order, ready to classify.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ impl Rules {
     }
 
     /// The label of a row; `None` if no rule fits.
-    pub fn label(&self, row: &FilterRow<'_>) -> Option<&str> {
-        self.0.iter().find(|(_, filter)| filter.fits(row)).map(|(rule, _)| rule.label.as_str())
+    pub fn label(&self, row: &FilterRow<'_>) -> Option<&Untrusted> {
+        self.0.iter().find(|(_, filter)| filter.fits(row)).map(|(rule, _)| &rule.label)
     }
 }

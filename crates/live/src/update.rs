@@ -55,8 +55,8 @@ pub struct Update {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub address_names: Vec<(IpAddr, Name)>,
     /// Labels that changed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<(i64, Option<Arc<str>>)>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "exact")]
+    pub labels: Vec<(i64, Option<Untrusted<Arc<str>>>)>,
     /// Matches of indicators.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<(i64, Hit)>,

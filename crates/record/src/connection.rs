@@ -45,7 +45,7 @@ pub struct Connection {
     /// What its first bytes showed that it speaks.
     pub observed: Option<ObservedService>,
     /// The label of the first rule that fits.
-    pub label: Option<Arc<str>>,
+    pub label: Option<Untrusted<Arc<str>>>,
     /// The indicators that it matches.
     pub hits: Vec<Hit>,
 }

@@ -145,7 +145,7 @@ pub const FACTS: &[Fact] = &[
     known("community_id", "", "Community ID, version 1, seed 0",
         Read::Text(|c| community_id(c).map(Cow::Owned))).csv("community_id"),
     known("label", "connection.label", "label of the first rule that matches",
-        Read::Text(|c| c.label.as_deref().map(Cow::Borrowed))).csv("label").field("label"),
+        Read::Text(|c| Some(Cow::Borrowed(c.label.as_ref()?.raw())))).csv("label").field("label"),
     known("ioc", "hit.indicator", "indicators that it matches, with their lists",
         Read::Text(|c| Some(indicators(c).into()))).csv("ioc").field("ioc"),
     // Of a chosen interval.

@@ -5,15 +5,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Untrusted;
+use super::untrusted::exact;
+
 /// A rule as it was written: connections that fit get its label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// What connections are called that fit.
-    pub label: String,
+    #[serde(serialize_with = "exact")]
+    pub label: Untrusted,
     /// The colour in which the label is drawn; `None` for no particular one.
     pub color: Option<Color>,
     /// Which connections fit, in the query language.
-    pub expression: String,
+    #[serde(serialize_with = "exact")]
+    pub expression: Untrusted,
     /// Whether a report writes the label out; else its colour alone is shown.
     pub text: bool,
 }

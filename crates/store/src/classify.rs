@@ -14,7 +14,7 @@ use connmon_filter::FilterRow;
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
 use connmon_record::rows::Batch;
-use connmon_record::{Connection, ExeHash, Hit, Name};
+use connmon_record::{Connection, ExeHash, Hit, Name, Untrusted};
 
 /// Processes that wait for their hash, and connections that wait for those of their processes, at most.
 const MOST_WAITING: usize = 65_536;
@@ -32,7 +32,7 @@ pub struct NewHit {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Classification {
     /// Labels that changed; `None` where one was taken away.
-    pub labels: Vec<(i64, Option<Arc<str>>)>,
+    pub labels: Vec<(i64, Option<Untrusted<Arc<str>>>)>,
     /// Matches of indicators.
     pub hits: Vec<(i64, Hit)>,
     /// Connections that the recording's filter did not keep.
@@ -199,9 +199,10 @@ impl Classifier {
             }
         }
         if !self.rules.is_empty() {
-            let label = self.rules.label(&FilterRow::from_connection(connection, batch.time)).map(Arc::from);
+            let label =
+                self.rules.label(&FilterRow::from_connection(connection, batch.time)).map(Untrusted::shared);
             if label != connection.label {
-                labels::put_label(db, id, label.as_deref())?;
+                labels::put_label(db, id, label.as_ref().map(Untrusted::raw))?;
                 verdicts.labels.push((row, label.clone()));
                 connection.label = label;
             }

@@ -14,7 +14,7 @@ use super::reading::{Along, Reading, ends};
 use super::remotes::RemoteReader;
 use super::runs;
 use super::totals::Shares;
-use connmon_record::{Connection, STEP_NS, Step, Timestamp};
+use connmon_record::{Connection, STEP_NS, Step, Timestamp, Untrusted};
 
 /// Connections whose ids are not further apart are neighbours: to pass over what lies between costs less than to look up.
 const NEAR: i64 = 16;
@@ -79,7 +79,7 @@ impl<'db> Completer<'db> {
         let owner = self.processes.maybe(of.owner_id.get(row)?)?;
         let (country, place) = (remote.country.clone(), remote.place.clone());
         let mut connection = Connection::new(of.id.get(row)?, of.facts(row)?, owner, country, place);
-        connection.label = of.label.newer::<String>(row)?.map(Into::into);
+        connection.label = of.label.newer::<String>(row)?.map(|label| Untrusted::from(label.as_str()));
         connection.remote.ip = remote.ip;
         Ok(Reading { run: of.run_id.get(row)?, remote, connection })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::reading::{Along, Reading, ends};
-use super::row;
+use super::row::text;
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Matching, Rule, Timestamp};
 
 /// Writes the rules of a recording in place of those that it had.
@@ -19,7 +19,7 @@ pub(super) fn put_rules<'a>(
     let mut put = db.prepare_cached("INSERT INTO rule VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for (number, rule) in (1..).zip(rules) {
         let color = rule.color.map(|color| color.to_string());
-        put.execute(params![run, number, rule.label, color, rule.expression, rule.text])?;
+        put.execute(params![run, number, rule.label.raw(), color, rule.expression.raw(), rule.text])?;
     }
     Ok(())
 }
@@ -85,9 +85,9 @@ pub(super) fn rules(db: &Connection) -> rusqlite::Result<HashMap<i64, Vec<Rule>>
     while let Some(row) = rows.next()? {
         let color: Option<String> = row.get(2)?;
         let rule = Rule {
-            label: row.get(1)?,
+            label: text(row, 1)?,
             color: color.and_then(|color| color.parse().ok()),
-            expression: row.get(3)?,
+            expression: text(row, 3)?,
             text: row.get(4)?,
         };
         rules.entry(row.get(0)?).or_default().push(rule);
@@ -114,7 +114,7 @@ pub(super) fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<
     let mut statement = db.prepare_cached("SELECT id, name, sha256, date, indicators FROM indicator_list")?;
     let rows = statement.query_map([], |row| {
         let list = IndicatorList {
-            name: row::text(row, 1)?,
+            name: text(row, 1)?,
             sha256: row.get(2)?,
             date: row.get::<_, Option<i64>>(3)?.map(Timestamp),
             indicators: row.get::<_, i64>(4)? as u64,
@@ -174,7 +174,7 @@ impl Hits {
                 continue;
             };
             connection.hits.push(Hit {
-                indicator: row::text(row, 3)?,
+                indicator: text(row, 3)?,
                 kind,
                 list: list.clone(),
                 time: Timestamp(row.get(4)?),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection as Database};
 
 use super::{geo, names};
-use connmon_record::{Endpoint, Location, Name};
+use connmon_record::{Endpoint, Location, Name, country_of};
 
 /// Addresses that are remembered; beyond, the store is asked again.
 const MOST: usize = 65_536;
@@ -54,7 +54,8 @@ impl<'db> RemoteReader<'db> {
         if let Some(row) = rows.next()? {
             let ip: String = row.get("ip")?;
             remote.ip = ip.parse().map_or(remote.ip, |ip: IpAddr| ip.to_canonical());
-            remote.country = row.get("country")?;
+            remote.country =
+                row.get::<_, Option<String>>("country")?.filter(|code| country_of(code).is_some());
             remote.place = geo::place(row)?.map(Arc::new);
             remote.names = names::of_endpoint(self.db, id)?;
         }

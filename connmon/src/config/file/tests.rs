@@ -46,10 +46,10 @@ text = false
     .unwrap();
     let rules: Vec<&Rule> = file.rules.iter().collect();
     assert_eq!(
-        (rules[0].label.as_str(), rules[0].color, rules[0].text),
+        (rules[0].label.raw(), rules[0].color, rules[0].text),
         ("ssh", Some(Color(255, 136, 0)), true)
     );
-    assert_eq!((rules[1].expression.as_str(), rules[1].color, rules[1].text), ("bytes>1G", None, false));
+    assert_eq!((rules[1].expression.raw(), rules[1].color, rules[1].text), ("bytes>1G", None, false));
     let mut args = cli::plain_recording();
     args.ring_bytes = Some(4096);
     file.fill(&mut args);

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use connmon_record::{
-    AddressKind, Connection, Container, Process, ProcessId, Run, Timestamp, Untrusted, display_safe,
-    service_of,
+    AddressKind, Connection, Container, Process, ProcessId, Run, Timestamp, Untrusted, service_of,
 };
 
 /// What connections are grouped by.
@@ -144,8 +143,8 @@ pub fn group_key(by: GroupBy, member: &Member<'_>) -> GroupKey {
             let org = connection.place.as_ref().and_then(|place| place.org.as_ref());
             GroupKey::Text(known_or_kind(org.map(Untrusted::borrowed), connection))
         }
-        GroupBy::Label => GroupKey::Text(match connection.label.as_deref() {
-            Some(label) => display_safe(label).into_owned(),
+        GroupBy::Label => GroupKey::Text(match &connection.label {
+            Some(label) => label.shown().into_owned(),
             None => "(no label)".into(),
         }),
         GroupBy::Port => GroupKey::Port(service_of(connection).port),

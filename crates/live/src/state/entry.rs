@@ -6,7 +6,7 @@ use super::LiveState;
 use super::traffic::TrafficSteps;
 use crate::rate_window::RateWindow;
 use connmon_record::rows::{ConnectionRow, NameRow};
-use connmon_record::{Connection, Hit, ObservedService};
+use connmon_record::{Connection, Hit, ObservedService, Untrusted};
 
 /// A connection and all that was told of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct LiveConnection {
     pub(super) moved: TrafficSteps,
     pub(super) names: Vec<NameRow>,
     pub(super) observed: Option<ObservedService>,
-    pub(super) label: Option<Arc<str>>,
+    pub(super) label: Option<Untrusted<Arc<str>>>,
     pub(super) hits: Vec<Hit>,
     pub(super) meter: RateWindow,
 }

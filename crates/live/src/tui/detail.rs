@@ -195,7 +195,7 @@ pub(super) fn strip(view: &View) -> [String; 2] {
     let name = connection.host().map(|name| format!(" {}", sanitized(name))).unwrap_or_default();
     let place = connection.place.as_deref().map(|place| place.network()).unwrap_or_default();
     let label =
-        connection.label.as_deref().map(|label| format!(" · label {}", sanitized(label))).unwrap_or_default();
+        connection.label.as_ref().map(|label| format!(" · label {}", sanitized(label))).unwrap_or_default();
     let hits = if connection.hits.is_empty() { "" } else { " · MATCHES AN INDICATOR" };
     let until = connection.known_end().unwrap_or(view.live().now());
     let first = format!(

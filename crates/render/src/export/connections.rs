@@ -203,7 +203,7 @@ pub(super) fn record(connection: &Connection) -> ConnectionObject<'_> {
         service: service(connection),
         names: connection.names.iter().map(name).collect(),
         community_id: community_id(connection),
-        label: connection.label.as_deref().map(display_safe),
+        label: connection.label.as_ref().map(Untrusted::shown),
         ioc: connection.hits.iter().map(HitFields::from).collect(),
         netns: connection.netns,
         clock_set_ns: Some(connection.clock_set_ns).filter(|ns| *ns != 0),

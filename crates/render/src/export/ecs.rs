@@ -272,7 +272,7 @@ fn own(event: &mut Event, c: &Connection) {
     event.set("connmon.subflow", c.subflow.then_some(true));
     event.set("connmon.exact", c.inexact.is_none());
     event.text("connmon.inexact_reason", c.inexact.as_deref());
-    event.text("connmon.label", c.label.as_deref());
+    event.text("connmon.label", c.label.as_ref());
     let hits: Vec<Value> = c.hits.iter().map(|hit| json!(HitFields::from(hit))).collect();
     event.set("connmon.ioc", (!hits.is_empty()).then_some(hits));
     event.set("connmon.tx_bytes", c.tx_bytes());

@@ -111,7 +111,7 @@ pub fn write_text(
         }
         line("known from", &place.source.shown())?;
     }
-    line("label", c.label.as_deref().unwrap_or("none"))?;
+    line("label", &c.label.as_ref().map_or("none".into(), Untrusted::shown))?;
     for hit in &c.hits {
         let list = &hit.list;
         let of = list.date.map(|date| format!(" of {date}")).unwrap_or_default();

@@ -431,7 +431,7 @@ fn no_hit_and_no_label_is_lost_where_there_are_many() {
     let mut payload = Payload::new(&[run(1, 0)], 100_000);
     for id in 0..70_000 {
         let mut one = connection(1 + id, 0, &curl, "8.8.8.8:443", 1, 1);
-        one.label = Some(format!("label {id}").into());
+        one.label = Some(format!("label {id}").as_str().into());
         payload.add(1, &one);
     }
     let (header, _) = data(payload, None);

@@ -9,7 +9,7 @@ use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow, NameRow, ProcessRow, TrafficRow};
 use connmon_record::{
     Direction, End, Endpoint, ExeHash, Facts, IndicatorKind, NameSource, Process, ProcessId, Proto, Rule,
-    Timestamp,
+    Timestamp, Untrusted,
 };
 use connmon_track::Tracker;
 
@@ -92,9 +92,9 @@ fn names_and_hashes_that_come_later_count() {
     );
     let store = reader(writer);
     let (_, connection) = store.connection(1 << 40 | 1).unwrap().unwrap();
-    assert_eq!((connection.label.as_deref(), connection.hits.len()), (Some("evil"), 3));
+    assert_eq!((connection.label.as_ref().map(Untrusted::raw), connection.hits.len()), (Some("evil"), 3));
     let run = store.runs().unwrap().remove(0);
-    assert_eq!((run.rules[0].expression.as_str(), run.lists[0].indicators), (expression, 3));
+    assert_eq!((run.rules[0].expression.raw(), run.lists[0].indicators), (expression, 3));
 }
 
 /// What a batch tells for the first time is classified without being read back: the writer compares both in tests.
@@ -168,14 +168,14 @@ fn what_is_new_is_judged_as_it_is_stored() {
     assert_eq!(writer.left_out(), 1);
     let store = reader(writer);
     let (_, connection) = store.connection(1 << 40 | 1).unwrap().unwrap();
-    assert_eq!(connection.label.as_deref(), Some("all"));
+    assert_eq!(connection.label.as_ref().map(Untrusted::raw), Some("all"));
     assert!(store.connection(1 << 40 | 2).unwrap().is_none());
 }
 
 #[test]
 fn what_was_read_again_judges_what_changes_from_then_on() {
     let rules = |label: &str| {
-        let rule = Rule { label: label.into(), color: None, expression: String::new(), text: true };
+        let rule = Rule { label: label.into(), color: None, expression: Untrusted::default(), text: true };
         Rules::new(vec![(rule, Filter::default())])
     };
     let list = |name: &str| Lists::new(vec![read(name, b"192.0.2.1\n", None).unwrap()]).unwrap();
@@ -194,7 +194,7 @@ fn what_was_read_again_judges_what_changes_from_then_on() {
     let store = reader(writer);
     let judged: Vec<_> = (1..=3)
         .map(|row| store.connection(1 << 40 | row).unwrap().unwrap().1)
-        .map(|connection| (connection.label.map(|label| label.to_string()), connection.hits.len()))
+        .map(|connection| (connection.label.map(|label| label.raw().to_owned()), connection.hits.len()))
         .collect();
     assert_eq!(judged, [(Some("before".into()), 0), (Some("after".into()), 1), (None, 0)]);
     let run = store.runs().unwrap().remove(0);

@@ -82,7 +82,7 @@ fn what_is_seen_is_kept_and_can_change() {
 /// A store of the newest schema in which every table has rows.
 fn populated(path: &Path) {
     let rule = Rule { label: "long".into(), color: None, expression: "bytes>0".into(), text: true };
-    let filter = Filter::parse(&rule.expression, Timestamp(0)).unwrap();
+    let filter = Filter::parse(rule.expression.raw(), Timestamp(0)).unwrap();
     let list = connmon_filter::ioc::read("list.txt", b"127.0.0.1\n", None).unwrap();
     let mut writer = Writer::open(path)
         .unwrap()

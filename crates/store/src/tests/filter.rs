@@ -19,7 +19,7 @@ use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow, ProcessRow, TrafficRow};
 use connmon_record::{
     Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Location, Process, ProcessId, Proto,
-    Rule, Timestamp, Workload,
+    Rule, Timestamp, Untrusted, Workload,
 };
 use connmon_track::Tracker;
 
@@ -250,7 +250,7 @@ proptest! {
         let alone = |id: i64| store.connection(id).unwrap();
         store.for_each(None, None, &Filter::default(), |run, connection| {
             let row = FilterRow::from_connection(&connection, Timestamp(130_000_000_000));
-            assert_eq!(rules.label(&row), connection.label.as_deref());
+            assert_eq!(rules.label(&row).map(Untrusted::raw), connection.label.as_ref().map(Untrusted::raw));
             assert_eq!(row.remote.to_string() == "8.8.8.8", !connection.hits.is_empty());
             // Read alone, it does not say when it moved its bytes.
             let id = connection.id;

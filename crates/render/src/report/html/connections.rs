@@ -56,12 +56,12 @@ pub(super) fn list(summary: &Summary) -> List {
     for run in &summary.runs {
         // Of several rules with one label, the first says how it looks.
         run.rules.iter().rev().for_each(|rule| {
-            rules.insert((run.id, &rule.label), rule);
+            rules.insert((run.id, rule.label.raw()), rule);
         });
     }
     let rows = summary.connections.rows.iter().map(|kept| {
-        let label = kept.connection.label.as_deref();
-        let label = label.map(|label| Label::new(label, rules.get(&(kept.run, label)).copied()));
+        let label = kept.connection.label.as_ref();
+        let label = label.map(|label| Label::new(label, rules.get(&(kept.run, label.raw())).copied()));
         Line { label, ..line(kept) }
     });
     List { note, rows: rows.collect() }

@@ -1,6 +1,7 @@
 //! What the templates print: figures, times, and captured text that has been made safe to show.
 
 use std::fmt;
+use std::sync::Arc;
 
 use connmon_analysis::GroupFigures;
 use connmon_analysis::format;
@@ -59,11 +60,16 @@ pub(super) struct Label {
 }
 
 impl Label {
-    pub(super) fn new(label: &str, rule: Option<&Rule>) -> Self {
+    pub(super) fn new(label: &Untrusted<Arc<str>>, rule: Option<&Rule>) -> Self {
         let color = rule.and_then(|rule| rule.color);
         Self {
             name: Shown::new(label),
-            title: Shown::new(&rule.map_or(label.into(), |rule| format!("{label}: {}", rule.expression))),
+            title: match rule {
+                Some(rule) => {
+                    Shown::new(&Untrusted::joined([&label.map(str::to_owned), &rule.expression], ": "))
+                }
+                None => Shown::new(label),
+            },
             color: color.map_or_else(String::new, |color| color.to_string()),
             text: rule.is_none_or(|rule| rule.text),
         }

@@ -72,7 +72,7 @@ pub(super) struct Dictionaries {
     pub(super) remotes: Vec<Remote>,
     pub(super) protos: Dictionary<Proto>,
     pub(super) services: Dictionary<&'static str>,
-    pub(super) labels: Dictionary<String>,
+    pub(super) labels: Dictionary<Untrusted<Arc<str>>>,
     pub(super) inexact: Dictionary<String>,
     pub(super) hits: Dictionary<HitKey, Vec<Hit>>,
     pub(super) names: Dictionary<Vec<NameEntry>>,
@@ -94,7 +94,7 @@ impl Dictionaries {
             names: Dictionary::default(),
         };
         all.services.place("", || "");
-        all.labels.place(String::new(), String::new);
+        all.labels.place("".into(), || "".into());
         all.inexact.place(String::new(), String::new);
         all.hits.place(Vec::new(), Vec::new);
         all.names.place(Vec::new(), Vec::new);
@@ -180,9 +180,9 @@ impl Dictionaries {
         self.services.place(name, || name)
     }
 
-    pub(super) fn label(&mut self, label: Option<&str>) -> u32 {
-        let label = label.unwrap_or_default();
-        self.labels.place(label.to_owned(), || label.to_owned())
+    pub(super) fn label(&mut self, label: Option<&Untrusted<Arc<str>>>) -> u32 {
+        let label = label.cloned().unwrap_or_else(|| "".into());
+        self.labels.place(label.clone(), || label)
     }
 
     pub(super) fn inexact(&mut self, reason: Option<&str>) -> u32 {

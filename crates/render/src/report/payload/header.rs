@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::dictionary::{Dictionaries, Entry, NameEntry, Remote};
 use super::row::{OPEN, PayloadRow};
 use connmon_analysis::Window;
 use connmon_record::untrusted::Exactly;
-use connmon_record::{AddressKind, End, ExeHash, HostLocation, country_of};
+use connmon_record::{AddressKind, End, ExeHash, HostLocation, Untrusted, country_of};
 
 /// The name of this form of data. A change that a reader must know of gets another one.
 pub const FORMAT: &str = "connmon-report-1";
@@ -99,10 +100,10 @@ impl Payload {
     }
 
     /// A label, its colour, and whether it is shown in words.
-    fn label(&self, label: &str) -> Value {
-        let rule = self.rules.iter().rev().find(|rule| rule.label == label);
+    fn label(&self, label: &Untrusted<Arc<str>>) -> Value {
+        let rule = self.rules.iter().rev().find(|rule| rule.label.raw() == label.raw());
         let color = rule.and_then(|rule| rule.color).map(|color| color.to_string());
-        json!([label, color, rule.is_none_or(|rule| rule.text)])
+        json!([Exactly(label), color, rule.is_none_or(|rule| rule.text)])
     }
 
     /// Of the rows with more than one name: when the others were seen, microseconds after the row was opened.

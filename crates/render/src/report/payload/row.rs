@@ -96,7 +96,7 @@ impl PayloadRow {
             remote_port: connection.remote.port,
             proto: dictionaries.proto(connection.proto),
             service: dictionaries.service(connection),
-            label: dictionaries.label(connection.label.as_deref()),
+            label: dictionaries.label(connection.label.as_ref()),
             hits: dictionaries.hits(&connection.hits),
             inexact: dictionaries.inexact(connection.inexact.as_deref()),
             direction: Direction::ALL.iter().position(|one| *one == connection.direction).unwrap_or(0) as u8,
