@@ -261,6 +261,44 @@ fn hostile_names_do_nothing_in_any_sink() {
     );
 }
 
+/// A store that somebody else made: what a recorder would never have written there.
+#[test]
+fn a_strangers_store_does_nothing_in_any_sink() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // No names of processes are needed here, and one is enough of each text.
+    let all: String = names().into_iter().map(|(name, _)| name).collect();
+    let plain: Vec<(String, String)> = vec![("plain".into(), "plain".into())];
+    capture(&folder.join("h.cap"), &plain);
+    connmon(&["replay", "h.cap", "--db", "h.db"], folder);
+    let place = serde_json::json!({"label": all, "latitude": 1.0, "longitude": 1.0, "source": all});
+    let database = serde_json::json!([{"name": all, "kind": all, "date": all, "source": all, "licence": all, "attribution": all}]);
+    let db = rusqlite::Connection::open(folder.join("h.db")).unwrap();
+    let put = |sql: &str| assert!(db.execute(sql, [&all]).unwrap() > 0, "{sql}");
+    put("UPDATE connection SET label = ?1, inexact = ?1");
+    put("UPDATE endpoint SET country = ?1, region = ?1, city = ?1, asn = 1, org = ?1, geo_source = ?1");
+    put("INSERT INTO rule VALUES (1, 1, ?1, NULL, ?1, 1)");
+    put("INSERT INTO left_out VALUES (1, ?1, 1, 1, 1)");
+    put(
+        "INSERT INTO gap (run_id, started, ended, reason) VALUES (1, 1750000011000000000, 1750000012000000000, ?1)",
+    );
+    put("INSERT INTO indicator_list (name, sha256, date, indicators) VALUES (?1, ?1, 0, 1)");
+    put("INSERT INTO hit SELECT c.id, l.id, 'address', ?1, 0 FROM connection c, indicator_list l");
+    db.execute("UPDATE run SET geo_databases = ?1, location = ?2", [database.to_string(), place.to_string()])
+        .unwrap();
+    drop(db);
+    for (args, is_csv) in SINKS {
+        let text = connmon(&[*args, &["--db", "h.db"]].concat(), folder);
+        if *is_csv {
+            cells_are_text(args, &text);
+        }
+    }
+    let shown = connmon(&["show", &(1_i64 << 40 | 1).to_string(), "--db", "h.db"], folder);
+    for (name, mark) in names() {
+        assert!(shown.contains(&mark), "{name:?}: {shown}");
+    }
+}
+
 /// No cell begins with what a spreadsheet takes for a formula.
 fn cells_are_text(args: &[&str], text: &str) {
     let mut cell = String::new();
