@@ -38,7 +38,7 @@ pub use serve::Serve;
 pub use service::{Reload, ServiceCommand, ServiceCommands, ServiceFiles, ServiceStatus, Uninstall};
 pub use verify::Verify;
 
-/// Where recordings go unless `--db` says otherwise.
+/// The default store.
 pub const DEFAULT_DB: &str = "/var/lib/connmon/connmon.db";
 
 /// Flight recorder for a Linux host's network: which process talked to whom, when, and how much.
@@ -51,7 +51,7 @@ pub struct Cli {
     /// Log more to stderr; repeat for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Use colours: where standard error or the screen is a terminal and NO_COLOR is not set, always, or never
+    /// When to use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub color: When,
     /// Do not show long output in a pager
@@ -129,15 +129,15 @@ pub enum Command {
   connmon geo lookup 8.8.8.8"
     )]
     Geo(GeoCommands),
-    /// Look after a store: what is in it, pruning, copies, merging
+    /// Maintain a store: statistics, checks, pruning, copies, merging
     #[command(subcommand_required = true, arg_required_else_help = true, after_help = db::HELP)]
     Db(DbCommands),
-    /// Check this kernel and a store
+    /// Check which backends this kernel allows, what could make figures wrong, and what a store lacks
     #[command(after_help = "Examples:
   sudo connmon doctor       which backend works on this kernel, and why the others do not
   connmon doctor --db a.db  also what the store holds and what it lacks")]
     Doctor(Doctor),
-    /// Install connmon as a service, or say how it is
+    /// Install connmon as a service, remove the service, or show its state
     #[command(
         subcommand_required = true,
         arg_required_else_help = true,
@@ -146,11 +146,11 @@ pub enum Command {
   sudo connmon service status"
     )]
     Service(ServiceCommands),
-    /// Have a recorder read its rules, lists, geo databases and redactions again
+    /// Make a recorder read its rules, lists, geo databases and redactions again
     #[command(after_help = "Example:
   connmon config check && sudo connmon reload")]
     Reload(Reload),
-    /// Check the configuration, or print what is in force
+    /// Check the configuration, or print the options in force
     #[command(
         subcommand_required = true,
         arg_required_else_help = true,
@@ -188,7 +188,7 @@ pub struct RecordArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub classification: ClassificationArgs,
-    /// How to observe; `auto`, the default, takes the first backend that the kernel allows
+    /// How to observe calls; `auto`, the default, takes the first backend that the kernel allows
     #[arg(long, value_enum)]
     pub backend: Option<BackendArg>,
     /// Stop after this time, such as 30s, 10m or 2h
@@ -203,7 +203,8 @@ pub struct RecordArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub retention: RetentionArgs,
-    /// Where `connmon live` and `connmon serve` attach [default: /run/connmon/live.sock; for another store, its name and .sock]
+    /// The socket to which `connmon live` and `connmon serve` attach [default: /run/connmon/live.sock; for another store, its name
+    /// and .sock]
     #[arg(long, value_name = "PATH", conflicts_with = "no_socket")]
     pub socket: Option<PathBuf>,
     /// Offer no socket to viewers
@@ -215,7 +216,7 @@ pub struct RecordArgs {
     /// Connections that can be open at once; the kernel reserves about 1100 bytes for each [default: 131072]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
-    /// End a UDP connection, or another one of datagrams, after a pause of this length; what follows is a new one [default: 120s]
+    /// End a UDP (or other datagram) connection after a pause of this length; later datagrams begin a new one [default: 120s]
     #[arg(long, value_name = "TIME")]
     pub udp_idle: Option<String>,
     /// Do not count packets, only the bytes that processes send and receive
@@ -228,10 +229,11 @@ pub struct RecordArgs {
     /// sends nothing to the network
     #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, require_equals = true)]
     pub resolve: Option<Option<String>>,
-    /// Offer figures about the recorder at this address: OpenMetrics at /metrics, and /healthz; they name no process and no address
+    /// Offer figures about the recorder at this address: OpenMetrics at /metrics, and /healthz; the figures name no process and no
+    /// address
     #[arg(long, value_name = "IP:PORT")]
     pub metrics: Option<SocketAddr>,
-    /// Let the probes log what they could not record, as it happens: such as a table that was full
+    /// Let the probes log each failure to record, such as a full table, as it happens
     #[arg(long)]
     pub probe_log: bool,
     /// Record nothing: the probes return at once, which shows what calling them costs
@@ -253,7 +255,7 @@ pub struct Replay {
     /// The store to write into; created if missing
     #[arg(long, value_name = "FILE")]
     pub db: PathBuf,
-    /// Options and rules, as for `connmon record`; none are read unless this names them
+    /// Configuration file, as for `connmon record`; without this option none is read
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
@@ -270,18 +272,18 @@ pub struct Replay {
     pub places: GeoArgs,
 }
 
-/// Which connections.
+/// The connections that a command is about.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Choice {
     /// Only connections that match, such as 'proc:curl country:DE,HK bytes>1M -org:google'; docs/queries.md describes the language
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub filter: Option<String>,
-    /// Only connections with the addresses and networks in this file, one per line; '!FILE' takes all others
+    /// Only connections with the addresses and networks in this file, one per line; '!FILE' selects all others
     #[arg(long, value_name = "FILE")]
     pub filter_file: Vec<String>,
 }
 
-/// Which part of which store.
+/// A store, and the part of it that a command reads.
 #[derive(Debug, Args)]
 pub struct Source {
     /// The store
@@ -297,7 +299,7 @@ pub struct Source {
     /// Connections that were opened before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Read times of --since and --until that name no zone in this host's time zone; filters and what is printed stay in UTC
+    /// Read --since and --until in this host's time zone if they name no zone; filters and output stay in UTC
     #[arg(long)]
     pub local: bool,
 }

@@ -75,7 +75,7 @@ pub enum RecordError {
     #[error("{0}")]
     Keeper(String),
     /// The keeper is not there any more.
-    #[error("the process that reads the kernel's buffers is not there any more: {0}; what it told is stored")]
+    #[error("the process that reads the kernel's buffers has ended: {0}; everything that it reported is stored")]
     Gone(String),
     /// Rights cannot be given up.
     #[error(transparent)]
@@ -88,7 +88,7 @@ pub enum RecordError {
     Index(#[from] IndexError),
     /// The store, at the end of a recording.
     #[error(
-        "{0}; what was recorded since it was last written is not in it, and the recording has no end in it"
+        "{0}; the store lacks everything recorded since it was last written, and the end of the recording"
     )]
     Unwritten(IndexError),
     /// The capture file.

@@ -11,7 +11,7 @@ pub struct AuditArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub source: Source,
-    /// Group by this, or by two things, as in user,day [default: exe; process for csv and json]
+    /// Group by one key, or by two, as in user,day [default: exe; process for csv and json]
     #[arg(long, value_enum, value_name = "KEY[,KEY]", value_delimiter = ',')]
     pub by: Vec<GroupByArg>,
     /// Show the first N groups; the others are summed into one row
@@ -23,7 +23,7 @@ pub struct AuditArgs {
     /// Output format
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
-    /// Below the table, say everything about completeness, and compare with the counters of the network interfaces
+    /// Below the table, explain completeness in full and compare the bytes with the counters of the network interfaces
     #[arg(long)]
     pub explain: bool,
 }
@@ -31,7 +31,7 @@ pub struct AuditArgs {
 /// `--by`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GroupByArg {
-    /// Each process; of a connection that several use, each has the bytes that it moved, and the owner the connection
+    /// Each process: if several use a connection, each has the bytes that it moved itself; the connection counts for the owner
     Process,
     /// Each executable
     Exe,
@@ -41,13 +41,13 @@ pub enum GroupByArg {
     Unit,
     /// Each container
     Container,
-    /// Each name of the other end, the best that is known; the address where none is
+    /// Each remote host, by its best known name, or by its address if no name is known
     Host,
     /// Each remote address
     Remote,
     /// Each country in which remote addresses are registered
     Country,
-    /// Each autonomous system, where a database knew it: see `connmon geo`
+    /// Each autonomous system, if a geo database knew it: see `connmon geo`
     Asn,
     /// Each organisation that runs autonomous systems
     Org,
@@ -55,11 +55,11 @@ pub enum GroupByArg {
     Label,
     /// Each port of a service: the remote port of outbound connections, the local one of inbound ones
     Port,
-    /// Each month, in UTC: bytes count when they were moved, a connection when it was opened
+    /// Each month, in UTC: bytes count in the month in which they were moved, a connection in the one in which it was opened
     Month,
-    /// Each day, in UTC: bytes count when they were moved, a connection when it was opened
+    /// Each day, in UTC: bytes count on the day on which they were moved, a connection on the day on which it was opened
     Day,
-    /// Each hour, in UTC: bytes count when they were moved, a connection when it was opened
+    /// Each hour, in UTC: bytes count in the hour in which they were moved, a connection in the one in which it was opened
     Hour,
 }
 

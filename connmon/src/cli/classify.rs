@@ -31,7 +31,7 @@ Examples:
   connmon ioc --db a.db --ioc feed.csv --ioc bundle.json
   connmon ioc --db a.db --ioc feed.csv --keep && connmon audit --db a.db --filter 'ioc:feed.csv'";
 
-/// What connections are compared with.
+/// Lists of indicators with which connections are compared.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ClassificationArgs {
     /// Warn of connections that match this list of indicators, and store the hits; repeatable
@@ -53,7 +53,7 @@ pub struct LabelArgs {
 /// `connmon baseline`
 #[derive(Debug, Args)]
 pub struct BaselineArgs {
-    /// The least share of the recorded time for which an address was connected
+    /// List addresses that were connected for at least this share of the recorded time
     #[arg(long, value_name = "PERCENT", default_value = "50%")]
     pub at_least: String,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub struct Ioc {
     /// Write the hits into the store, with each list's name, SHA-256 and date, for `ioc:` in filters and for reports
     #[arg(long)]
     pub keep: bool,
-    /// List every entry that is not matched, with its place and the reason
+    /// List every entry that cannot be matched, with its line and the reason
     #[arg(long)]
     pub explain: bool,
     /// Output format

@@ -23,7 +23,7 @@ pub enum ConfigCommand {
     Show(ConfigShow),
 }
 
-/// Which configuration.
+/// The configuration file of a subcommand.
 #[derive(Debug, Args)]
 pub struct ConfigFile {
     /// The configuration file [default: /etc/connmon/config.toml, if there is one]
@@ -42,7 +42,7 @@ pub struct ConfigShow {
     pub format: TextFormat,
 }
 
-/// A recording of which nothing was typed: what the environment says is in it.
+/// The options of a recording without a command line: only values from the environment are set.
 ///
 /// # Panics
 /// Never: the words are a valid command line.

@@ -25,25 +25,25 @@ pub struct DbCommands {
 pub enum DbCommand {
     /// Show what a store consists of: tables, rows, bytes, recordings, what was pruned
     Stats(DbShow),
-    /// Check a store: the file, the references between its rows, and what its rows say
+    /// Check a store: the file, the references between its rows, and the values in its rows
     Check(DbShow),
     /// Prune details of a store that nobody records into; their sums stay
     Prune(DbPrune),
-    /// Make the rows of a store anew from its segments, in a copy that then takes its place; labels and matches of indicators stay
+    /// Make the rows of a store anew from its segments, in a copy that then replaces it; labels and matches of indicators stay
     Rebuild(DbChange),
-    /// Make the file of a store as small as it can be
+    /// Make the file of a store as small as possible
     Vacuum(DbStore),
-    /// Delete everything that is in a store
+    /// Delete everything in a store
     Reset(DbChange),
     /// Copy a store, also while it is recorded into
     Backup(DbBackup),
-    /// Put a copy of a store in its place
+    /// Replace a store by a copy
     Restore(DbRestore),
     /// Add another host's store to a store
     Merge(DbMerge),
 }
 
-/// Which store.
+/// The store of a subcommand.
 #[derive(Debug, Args)]
 pub struct DbStore {
     /// The store
@@ -62,13 +62,13 @@ pub struct DbShow {
     pub format: TextFormat,
 }
 
-/// What cannot be undone.
+/// Arguments of a subcommand that cannot be undone.
 #[derive(Debug, Args)]
 pub struct DbChange {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub store: DbStore,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
@@ -92,7 +92,7 @@ pub struct DbPrune {
 /// `connmon db backup`
 #[derive(Debug, Args)]
 pub struct DbBackup {
-    /// The copy; nothing may be there yet
+    /// Where to write the copy; the file must not exist yet
     pub to: PathBuf,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
@@ -112,7 +112,7 @@ pub struct DbRestore {
 /// `connmon db merge`
 #[derive(Debug, Args)]
 pub struct DbMerge {
-    /// The store that is added; it stays as it is
+    /// The store to add; it is not changed
     pub other: PathBuf,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]

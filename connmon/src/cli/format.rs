@@ -6,18 +6,18 @@ use clap::ValueEnum;
 
 use super::{ExportFormat, ReportFormat};
 
-/// A file would hold something else than its name says.
+/// The name of an output file contradicts its format.
 #[derive(Debug, thiserror::Error)]
 pub enum OtherFormat {
-    /// It is named like another format than the one that was asked for.
-    #[error("--out {out} is named like another format than --format {said}; leave out one of the two")]
+    /// The name suggests another format than the requested one.
+    #[error("the name of --out {out} suggests another format than --format {said}; leave out one of the two")]
     Said {
         /// The file.
         out: String,
         /// The format.
         said: String,
     },
-    /// It is named like a format that there is not.
+    /// The name suggests a format that connmon does not write.
     #[error("--out {out}: connmon writes no .{extension} files; end the name with .{known}")]
     Unknown {
         /// The file.
@@ -29,19 +29,19 @@ pub enum OtherFormat {
     },
 }
 
-/// Endings of what nothing here is, whatever format is asked for: compressed, or for other programs.
+/// File name endings that no format of connmon has: those of compressed files and of other programs' files.
 const FOREIGN: [&str; 12] = ["gz", "bz2", "xz", "zst", "zip", "7z", "pdf", "png", "xls", "xlsx", "ods", "db"];
 
 /// A format of files.
 pub trait Format: ValueEnum + PartialEq + 'static {
-    /// What is written where nothing says otherwise.
+    /// The format that is written by default.
     const USUAL: Self;
 
-    /// How names of files end, and the formats of such files; the first is meant where nothing else is said.
+    /// Endings of file names with their formats; the first format of an ending is its default.
     const BY_EXTENSION: &'static [(&'static str, &'static [Self])];
 }
 
-/// Those that write one object of JSON a line.
+/// Formats that write one JSON object per line.
 const LINES: &[ExportFormat] =
     &[ExportFormat::Jsonl, ExportFormat::Ecs, ExportFormat::ZeekJson, ExportFormat::Timesketch];
 
@@ -71,10 +71,10 @@ impl Format for ReportFormat {
     ];
 }
 
-/// The format that was said, else the one that goes with the name of the file. A name without an ending says nothing.
+/// The requested format, else the one that the ending of the file's name suggests. A name without an ending suggests none.
 ///
 /// # Errors
-/// The name says that the file is something else, or of a format that there is not.
+/// The name suggests another format, or one that connmon does not write.
 pub fn chosen<F: Format>(said: Option<F>, out: Option<&Path>) -> Result<F, OtherFormat> {
     let extension = out.and_then(Path::extension).map(|extension| extension.to_string_lossy().to_lowercase());
     let shown = || out.map(|out| out.display().to_string()).unwrap_or_default();

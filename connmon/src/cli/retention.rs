@@ -11,7 +11,7 @@ pub struct RetentionArgs {
     /// Prune the oldest details while the store is larger than this, such as 20G; their sums stay
     #[arg(long, value_name = "SIZE")]
     pub max_size: Option<String>,
-    /// Prune segments, from which everything can be made again, at another age than details
+    /// Prune segments, from which details can be made again, at this age instead of --max-age
     #[arg(long, value_name = "TIME")]
     pub segments_max_age: Option<String>,
     /// Prune the oldest segments while all segments are larger than this

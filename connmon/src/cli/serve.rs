@@ -20,13 +20,13 @@ pub struct Serve {
     /// The recorder's socket [default: /run/connmon/live.sock; for another store, its name and .sock]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Address to listen on; port 0 takes a free one. Beyond loopback it needs a certificate
+    /// Address to listen on; port 0 takes a free one. An address beyond loopback needs a certificate
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT")]
     pub listen: SocketAddr,
     /// A host name under which other hosts may open the page
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
-    /// A file with the token that browsers need, created if missing; without it each start has a new token
+    /// A file with the token that browsers need, created if missing; without this option each start has a new token
     #[arg(long, value_name = "FILE")]
     pub token: Option<PathBuf>,
     /// The certificate and its chain, as PEM

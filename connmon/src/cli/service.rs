@@ -36,10 +36,10 @@ pub enum ServiceCommand {
     Uninstall(Uninstall),
 }
 
-/// Where the files of the service go.
+/// The place of the files of the service.
 #[derive(Debug, Args)]
 pub struct ServiceFiles {
-    /// Write below this folder, as for an image, and start nothing
+    /// Write the files below this folder, as for a disk image, and start nothing
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }

@@ -136,18 +136,18 @@ pub enum CommandError {
     #[error("the recorder at {0} does not answer: it may be another version, or be stopped")]
     NoReload(String),
     /// A recorder that may not be asked.
-    #[error("the recorder, process {0}, cannot be asked: {1}; try it as root")]
+    #[error("the recorder, process {0}, cannot be contacted: {1}; try again as root")]
     Signal(i32, io::Error),
     /// A configuration that the recorder cannot use.
-    #[error("{0}; the recorder goes on with the configuration that it has")]
+    #[error("{0}; the recorder keeps its configuration")]
     NotReloaded(String),
     /// A store that would be added to by looking.
     #[error(
-        "nobody records into {0}; `--record` adds a recording to what is in it, `connmon report` shows what is"
+        "nobody records into {0}; `--record` adds a recording to this store, `connmon report` shows its content"
     )]
     RecordsNothing(String),
     /// What cannot be undone was not asked for clearly.
-    #[error("{0}; add --yes to do it without being asked")]
+    #[error("{0}; add --yes to do it without confirmation")]
     Unconfirmed(String),
     /// It was asked, and the answer was no.
     #[error("nothing was done")]

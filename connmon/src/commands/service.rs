@@ -38,14 +38,14 @@ const KEPT: [&str; 3] = ["/etc/connmon", "/var/lib/connmon", "/run/connmon"];
 pub enum ServiceError {
     /// A package brings it.
     #[error(
-        "connmon was installed from a package, which brings the service ({0}): use `systemctl`, or remove the package"
+        "connmon was installed from a package, which includes the service ({0}): use `systemctl`, or remove the package"
     )]
     Packaged(String),
     /// Nothing can be written there.
-    #[error("{0} cannot be written: {1}; the service is installed by root")]
+    #[error("{0} cannot be written: {1}; install the service as root")]
     File(String, io::Error),
     /// There is no systemd.
-    #[error("systemd does not run here: the service needs it; `connmon record` records without it")]
+    #[error("systemd does not run here, and the service needs it; `connmon record` records without systemd")]
     NoSystemd,
     /// One of systemd's programs failed.
     #[error("`{0}` failed: {1}")]

@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path) -> Result<Store, CommandError> {
         owner::act(path, || settle_of(path, debt, &runs)).map_err(CommandError::from).flatten()
     {
         tracing::warn!(
-            "the last part of recording {} is sealed in {} segments and not in the tables that this answer is from: {error}",
+            "the last part of recording {} is in {} sealed segments, but not in the tables from which this answer comes: {error}",
             debt.run,
             debt.sealed - debt.indexed
         );
@@ -68,7 +68,7 @@ fn wait_for_rows(path: &Path, store: &Store) -> Result<(), CommandError> {
     let missing = missing()?;
     if missing > 0 {
         tracing::warn!(
-            "recording {} goes on, and {missing} segments of it are not in the tables that this answer is from",
+            "recording {} goes on, and {missing} of its segments are not in the tables from which this answer comes",
             wanted.run
         );
     }

@@ -33,7 +33,7 @@ impl Notifier {
         let watchdog = number("WATCHDOG_USEC").filter(|_| ours).map(Duration::from_micros);
         let notifier = Self::new(address.as_bytes(), watchdog);
         notifier
-            .inspect_err(|error| tracing::warn!("the service manager cannot be told anything: {error}"))
+            .inspect_err(|error| tracing::warn!("the service manager cannot be notified: {error}"))
             .ok()
     }
 

@@ -71,7 +71,7 @@ impl Progress {
     pub(super) fn is_full(&mut self, full: bool) {
         if full && !self.full {
             tracing::warn!(
-                "the memory for what waits to be stored is used up: from here on events may be lost"
+                "the memory for data that waits to be stored is used up: from here on events may be lost"
             );
         }
         self.full = full;
@@ -97,7 +97,7 @@ impl Progress {
         let words = display_safe(&note.words);
         if note.failed {
             tracing::warn!(
-                "the configuration could not be read again, and the one before stays in force: {words}"
+                "the configuration could not be read again, and the previous one stays in force: {words}"
             );
         } else {
             let _ = writeln!(Stderr, "{words}");

@@ -66,7 +66,7 @@ impl Reloads {
         // Without a thread the sender has gone, which `take` tells.
         self.under_way = Some(receiver);
         if let Err(error) = begun {
-            tracing::warn!("no thread to read the configuration: {error}");
+            tracing::warn!("the thread that reads the configuration cannot be started: {error}");
         }
     }
 

@@ -43,7 +43,7 @@ impl Retention {
         match done {
             Err(error) => tracing::warn!("nothing can be pruned now: {}", display_safe(&error.to_string())),
             Ok(Progress::Full) if !self.told => tracing::warn!(
-                "the store is larger than it may be, and the rest is of open connections, or is to be kept: it goes on growing"
+                "the store exceeds its limit, and the rest belongs to open connections or is to be kept: the store goes on growing"
             ),
             Ok(_) => {}
         }

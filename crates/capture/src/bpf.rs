@@ -51,7 +51,7 @@ pub enum CaptureError {
     #[error("a program's descriptor cannot be duplicated: {0}")]
     Descriptor(io::Error),
     /// It cannot be told that programs have ended.
-    #[error("the kernel does not tell that programs have ended: {0}")]
+    #[error("the kernel does not report that programs have ended: {0}")]
     Grace(io::Error),
     /// A map cannot be opened, or written.
     #[error(transparent)]
@@ -121,7 +121,7 @@ impl Capture {
             switch.set(phase::ON)?;
         } else {
             tracing::warn!(
-                "there are too many sockets to remember which are older than the recording: figures of their first \
+                "more sockets than connmon can remember are older than the recording: figures of their first \
                  datagrams are marked as inexact"
             );
         }
@@ -369,7 +369,7 @@ impl Capture {
     pub fn finish(mut self, mut emit: impl FnMut(Event<'_>)) -> Result<(), CaptureError> {
         for _ in 0..2 {
             if let Err(error) = self.find_ends(sys::boot_time_ns()) {
-                tracing::warn!("ends of connections that no probe saw are not looked for: {error}");
+                tracing::warn!("connmon cannot look for connections whose end no probe saw: {error}");
             }
             while self.drain(usize::MAX, &mut emit) > 0 {}
         }

@@ -42,10 +42,10 @@ pub enum BtfError {
     #[error("this kernel's type information has no field {1} in struct {0}")]
     NoField(String, String),
     /// A field lies elsewhere than the programs expect.
-    #[error("field {1} of struct {0} lies at another place in this kernel")]
+    #[error("field {1} of struct {0} is at an unexpected place in this kernel")]
     Place(String, String),
     /// A field is of another kind than the programs expect.
-    #[error("field {field} of struct {name} is {found} in this kernel, and {expected} is expected")]
+    #[error("field {field} of struct {name} is {found} in this kernel, but connmon expects {expected}")]
     Kind {
         /// The struct.
         name: String,
@@ -57,7 +57,7 @@ pub enum BtfError {
         expected: Kind,
     },
     /// A field has another size than the programs expect.
-    #[error("field {field} of struct {name} has {found} bytes in this kernel, and {expected} are expected")]
+    #[error("field {field} of struct {name} has {found} bytes in this kernel, but connmon expects {expected}")]
     Size {
         /// The struct.
         name: String,

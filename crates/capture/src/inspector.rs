@@ -176,7 +176,7 @@ impl ExecutableInspector {
         self.given_up += 1;
         tracing::warn!("{}: {SILENT}", display_safe(&subject.exe));
         if self.given_up > MOST_GIVEN_UP {
-            tracing::warn!("so many files do not answer that no more executables are hashed");
+            tracing::warn!("no more executables are hashed, because too many files do not answer");
         } else if let Ok(worker) = Self::spawn(&self.shared, number) {
             self.worker = worker;
         }

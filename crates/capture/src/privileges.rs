@@ -35,7 +35,7 @@ pub enum RightsError {
     NotRoot(String),
     /// Capabilities are missing.
     #[error(
-        "recording needs the capabilities {0}, which this root lacks: if this is a container, allow it to have them"
+        "recording needs the capabilities {0}, which root lacks here: if this is a container, grant them to it"
     )]
     Capabilities(String),
 }

@@ -94,7 +94,7 @@ pub enum StoreError {
     #[error("{} is damaged: {}", .0.display(), .1)]
     Faulty(PathBuf, String),
     /// Two stores with the same recordings.
-    #[error("{} has the recording of {} that began at {started} already", path.display(), other.display())]
+    #[error("{} already has the recording of {} that began at {started}", path.display(), other.display())]
     Merged {
         /// The store.
         path: PathBuf,

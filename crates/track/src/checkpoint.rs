@@ -17,7 +17,7 @@ const FORM: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// It was made by another version.
-    #[error("a checkpoint of another version")]
+    #[error("the checkpoint is of another version")]
     Form,
     /// It cannot be compressed or decompressed.
     #[error("a checkpoint cannot be decompressed: {0}")]

@@ -90,7 +90,7 @@ pub fn like_the_unit() -> Result<()> {
     let said = String::from_utf8_lossy(&refused.stderr);
     ensure!(refused.status.code() == Some(2) && said.contains("did you mean `port:`?"), "{said}");
     recorder.signal(libc::SIGHUP)?;
-    recorder.wait_until_said("the one before stays in force")?;
+    recorder.wait_until_said("the previous one stays in force")?;
     truths.extend(traffic_truth(&["case", "tcp-simple-v4"])?);
     recorder.stop_by(libc::SIGTERM)?;
     manager.says("STOPPING=1")?;

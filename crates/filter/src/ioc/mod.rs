@@ -41,11 +41,11 @@ pub enum IocError {
     #[error("it has more than {0} indicators")]
     TooMany(usize),
     /// JSON that cannot be read.
-    #[error("it begins like JSON but cannot be parsed: {0}")]
+    #[error("it begins like JSON, but cannot be parsed: {0}")]
     Json(String),
     /// JSON of another kind.
     #[error(
-        "it is JSON, but neither a STIX 2.1 bundle nor a MISP event, and nothing in it is named as an indicator is"
+        "it is JSON, but neither a STIX 2.1 bundle nor a MISP event, and no key in it has a name by which connmon knows indicators"
     )]
     OtherJson,
     /// Nothing in it could be used.

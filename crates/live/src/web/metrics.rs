@@ -70,7 +70,7 @@ impl Metrics {
             };
             match listener {
                 Ok(listener) => runtime.block_on(net::accept(listener, None, app)),
-                Err(error) => tracing::warn!("no metrics at {}: {error}", self.address),
+                Err(error) => tracing::warn!("metrics cannot be served at {}: {error}", self.address),
             }
         })?;
         Ok(())

@@ -112,7 +112,7 @@ pub enum ReadError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It does not begin like one.
-    #[error("this is no connmon capture")]
+    #[error("this is not a connmon capture")]
     Foreign,
     /// A frame cannot be decoded.
     #[error(transparent)]

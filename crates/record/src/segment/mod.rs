@@ -44,7 +44,7 @@ pub struct Span {
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     /// It is not what its hash says.
-    #[error("segment {0} is not what was sealed: its hash is another one")]
+    #[error("segment {0} was changed after it was sealed: its hash differs")]
     Hash(u64),
     /// It cannot be decompressed.
     #[error("a segment cannot be decompressed: {0}")]
