@@ -26,7 +26,7 @@ impl Activity {
     }
 }
 
-/// What was opened in one step of time.
+/// The connections opened in one step of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// Connections.

@@ -10,7 +10,7 @@ const TIMES: u64 = 2;
 /// and at least so many bytes more.
 const MORE: u64 = 1 << 20;
 
-/// What became of something between the first and the second.
+/// The change of something from the first summary to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Only in the second.
@@ -35,9 +35,9 @@ impl Change {
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What became of it.
+    /// The change.
     pub change: Change,
-    /// What it is called. It can be captured text.
+    /// The name of the thing compared. It can be captured text.
     pub name: String,
     /// In the first.
     pub before: GroupFigures,
@@ -48,11 +48,11 @@ pub struct Difference {
 /// The differences of one kind of thing.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// What they are.
+    /// The kind of the things compared.
     pub title: &'static str,
     /// New ones first, then what has grown, then what is gone; most bytes first.
     pub differences: Vec<Difference>,
-    /// How many are in both and have not grown.
+    /// The number of things that are in both summaries and have not grown.
     pub same: usize,
 }
 
@@ -63,16 +63,16 @@ pub struct SummaryComparison {
     pub windows: [Option<Window>; 2],
     /// The figures of each.
     pub totals: [GroupFigures; 2],
-    /// What is in these figures twice.
+    /// Traffic that these figures contain twice.
     pub own: [HostInternal; 2],
-    /// What is missing from each: whether what is not in it did not happen.
+    /// The parts that each summary lacks, which tell whether absence from it proves anything.
     pub completeness: [Completeness; 2],
     /// The differences.
     pub sections: Vec<Section>,
 }
 
 impl SummaryComparison {
-    /// What changed from the first to the second.
+    /// The changes from the first summary to the second.
     pub fn between(before: &Summary, after: &Summary) -> Self {
         let section =
             |title, of: &dyn Fn(&Summary) -> NamedTotals| Section::new(title, of(before), of(after));

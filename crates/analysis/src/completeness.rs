@@ -54,7 +54,7 @@ impl Verdict {
     }
 }
 
-/// How much a statement matters.
+/// The weight of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something is missing or wrong.
@@ -68,11 +68,11 @@ pub enum Level {
 /// One sentence about the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// How much it matters.
+    /// The weight of the statement.
     pub level: Level,
-    /// What is the case, and what follows from it.
+    /// The fact, and its consequence.
     pub text: String,
-    /// What to do about it.
+    /// The advice on what to do.
     pub advice: Option<String>,
 }
 
@@ -106,20 +106,20 @@ impl From<&ClockStep> for ClockStepRow {
     }
 }
 
-/// What is missing from a selection of recordings.
+/// The parts that are missing from a selection of recordings.
 #[derive(Clone, Debug)]
 pub struct Completeness {
     /// The answer in one word.
     pub verdict: Verdict,
     /// The sums of all recordings' counters, over their whole length.
     pub counters: connmon_record::LossCounters,
-    /// Which parts of the time that was asked for were recorded, and which were not.
+    /// The parts of the requested time that were recorded, and those that were not.
     pub coverage: Coverage,
     /// When the clock was set while something was recorded.
     pub clock_steps: Vec<ClockStep>,
     /// Recordings without an end.
     pub unfinished: Vec<i64>,
-    /// What was pruned of the time that was asked for.
+    /// The details that were pruned from the requested time.
     pub pruned: Option<Pruned>,
     /// The verdict if nothing had been pruned.
     with_details: Verdict,
@@ -132,7 +132,7 @@ pub fn pruned_until(runs: &[Run]) -> Timestamp {
     runs.iter().filter_map(|run| Some(run.pruned?.until)).max().unwrap_or(Timestamp(i64::MIN))
 }
 
-/// What was pruned of these recordings, where their details reached into the time that is asked for.
+/// The pruned details of these recordings, if they reached into the requested time.
 fn pruned(runs: &[&Run], selection: &Selection) -> Option<Pruned> {
     let reaches = |run: &Run, pruned: &Pruned| {
         selection.since.is_none_or(|since| since < pruned.until)
@@ -253,12 +253,12 @@ impl Completeness {
         self.statements.sort_by_key(|statement| statement.level);
     }
 
-    /// Which parts of the time that was asked for were recorded, and which were not, in words.
+    /// Says in words which parts of the requested time were recorded, and which were not.
     pub fn coverage_words(&self) -> Vec<Statement> {
         words::coverage(&self.coverage, self.verdict == Verdict::Nothing)
     }
 
-    /// What is missing, and what was recorded: what has to be known of a list that has no room for more.
+    /// Says what is missing and what was recorded, for a list that has no room for more.
     pub fn essentials(&self) -> Vec<Statement> {
         let losses = self.statements.iter().filter(|one| one.level == Level::Loss).cloned();
         let recorded = self.coverage_words().into_iter().filter(|one| one.level != Level::Loss);

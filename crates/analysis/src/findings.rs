@@ -25,9 +25,9 @@ const NAMES: usize = 4;
 /// Something worth a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
+    /// The kind of the finding.
     pub title: &'static str,
-    /// How many connections it is about.
+    /// The number of connections that the finding is about.
     pub connections: u64,
     /// Why it is listed, with captured text in it.
     pub reason: Untrusted,
@@ -66,7 +66,7 @@ impl FindingsBuilder {
         found
     }
 
-    /// How many connections lasted long, and how long the longest did.
+    /// The number of long-lived connections, and the duration of the longest.
     pub(super) fn long(&self) -> (u64, i64) {
         (self.long, self.longest_ns)
     }

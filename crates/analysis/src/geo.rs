@@ -1,4 +1,4 @@
-//! Which geo databases the places come from, how far they can be trusted, and what their licences want to be said.
+//! Geo databases of an answer: which ones it used, how far they can be trusted, and their attributions.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ pub struct GeoNotes {
 }
 
 impl GeoNotes {
-    /// What the recordings say of their databases. Those of an earlier version say nothing.
+    /// Reads the databases of the recordings. Recordings of an earlier version list none.
     pub fn from_runs(runs: &[Run]) -> Self {
         let mut databases: Vec<ShownDatabase> = Vec::new();
         for database in runs.iter().flat_map(|run| &run.geo).map(ShownDatabase::new) {
@@ -105,7 +105,7 @@ impl GeoNotes {
 
 const REGISTERED: &str = "{} knows the country in which a network is registered, not the location of a host.";
 
-/// Where the host stands, as its newest recording that knows it says.
+/// The location of the host, from the newest recording that knows it.
 pub fn location_of(runs: &[Run]) -> Option<&HostLocation> {
     runs.iter()
         .filter(|run| run.location.is_some())

@@ -1,4 +1,4 @@
-//! How many connections match lists of indicators.
+//! Counts of the connections that match lists of indicators.
 
 use std::sync::Arc;
 

@@ -47,7 +47,7 @@ pub use rows::{
 };
 pub use selection::{Selection, Window};
 
-/// How many single connections a summary keeps unless told otherwise.
+/// The number of single connections that a summary keeps by default.
 pub const DEFAULT_CONNECTION_CAP: usize = 60;
 
 /// Summarises all of some connections, each with the number of its recording.
@@ -60,15 +60,15 @@ pub fn summarize(runs: Vec<Run>, connections: impl IntoIterator<Item = (i64, Con
 /// Everything that views show of a selection of connections.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// What was asked for.
+    /// The selection that the summary answers.
     pub selection: Selection,
     /// The recordings it comes from, by start.
     pub runs: Vec<Run>,
     /// The time that the answer covers; `None` without any recording.
     pub window: Option<Window>,
-    /// What is missing, and whether absence can be trusted.
+    /// The completeness of the answer: what is missing, and whether absence can be trusted.
     pub completeness: Completeness,
-    /// How many connections match lists of indicators.
+    /// The number of connections that match lists of indicators.
     pub indicators: Indicators,
     /// Figures over everything selected.
     pub totals: SelectionTotals,
@@ -86,7 +86,7 @@ pub struct Summary {
     pub services: Vec<ServiceRow>,
     /// Protocols, most bytes first.
     pub protocols: Vec<ProtocolRow>,
-    /// How connections ended, most frequent first.
+    /// The end reasons of connections, most frequent first.
     pub ends: Vec<EndRow>,
     /// When connections were opened.
     pub activity: Activity,
@@ -115,7 +115,7 @@ impl Summary {
 pub struct Connections {
     /// The connections kept, by time of opening.
     pub rows: Vec<SelectedConnection>,
-    /// How many there are in all.
+    /// The total number.
     pub total: u64,
     /// Of the rows kept, how many were chosen for their bytes; the others are the newest of the rest.
     pub by_bytes: usize,

@@ -13,7 +13,7 @@ use super::Selection;
 /// Stands for a filter. It is whole: whether a word in it is a user's name, only the reader knows.
 const FILTER: &str = "withheld: it may name what is taken out";
 
-/// What is taken out.
+/// The kinds of data to redact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
     /// Names and numbers of users, and their names in paths.
@@ -50,7 +50,7 @@ pub struct Redactor {
     hosts: Pseudonyms<Untrusted>,
     names: Pseudonyms<Untrusted>,
     addresses: HashMap<AddressKind, Pseudonyms<IpAddr>>,
-    /// What became of each process; the original is kept, so that its place in memory stays its own.
+    /// The redacted form of each process; the original is kept, so that its place in memory is not reused.
     processes: HashMap<usize, (Arc<Process>, Arc<Process>)>,
 }
 
@@ -60,7 +60,7 @@ impl Redaction {
         self != Self::default()
     }
 
-    /// What is taken out, in words.
+    /// The redacted kinds of data, in words.
     pub fn words(self) -> String {
         let all =
             [(self.users, "users"), (self.cmdline, "command lines"), (self.internal, "internal addresses")];
@@ -88,7 +88,7 @@ impl Redactor {
         run
     }
 
-    /// What was asked for, without the words.
+    /// The selection without the text of its filter.
     pub fn selection(&self, mut selection: Selection) -> Selection {
         if self.what.is_anything() && !selection.filter.is_empty() {
             selection.filter = FILTER.into();

@@ -30,16 +30,16 @@ pub struct SelectionTotals {
 pub struct ProcessKey {
     /// The boot that the process lived in.
     pub boot: Arc<str>,
-    /// Which process of that boot.
+    /// The process within that boot.
     pub id: ProcessId,
 }
 
-/// What one process did.
+/// The traffic of one process.
 #[derive(Clone, Debug)]
 pub struct ProcessRow {
-    /// Which one.
+    /// The identity of the process.
     pub key: ProcessKey,
-    /// What is known of it, as of its newest connection.
+    /// The facts about the process, as of its newest connection.
     pub process: Arc<Process>,
     /// Other executables that the same process ran before or after, at most eight.
     pub other_exes: BTreeSet<Untrusted>,
@@ -59,7 +59,7 @@ pub struct ProcessRow {
     pub last_seen: Timestamp,
 }
 
-/// What was exchanged with one address.
+/// The traffic with one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoteRow {
     /// The address.
@@ -70,7 +70,7 @@ pub struct RemoteRow {
     pub names: BTreeSet<Untrusted>,
     /// Its country, if known: an ISO 3166-1 alpha-2 code.
     pub country: Option<String>,
-    /// What else is known of it.
+    /// Further facts about the address.
     pub place: Option<Arc<Location>>,
     /// Connections and bytes.
     pub figures: GroupFigures,
@@ -84,7 +84,7 @@ pub struct RemoteRow {
     pub last_seen: Timestamp,
 }
 
-/// What was exchanged with the public addresses of one country.
+/// The traffic with the public addresses of one country.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CountryRow {
     /// ISO 3166-1 alpha-2; `None` for public addresses whose country is not known.
@@ -97,7 +97,7 @@ pub struct CountryRow {
     pub processes: u64,
 }
 
-/// What was exchanged with addresses of one kind.
+/// The traffic with addresses of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KindRow {
     /// The kind.
@@ -108,7 +108,7 @@ pub struct KindRow {
     pub remotes: u64,
 }
 
-/// What was exchanged over one service port.
+/// The traffic over one service port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceRow {
     /// The protocol.
@@ -123,7 +123,7 @@ pub struct ServiceRow {
     pub remotes: u64,
 }
 
-/// What was exchanged over one protocol.
+/// The traffic over one protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProtocolRow {
     /// The protocol.
@@ -132,11 +132,11 @@ pub struct ProtocolRow {
     pub figures: GroupFigures,
 }
 
-/// How often connections ended in one way.
+/// The number of connections with one end reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndRow {
     /// `None`: they last.
     pub end: Option<End>,
-    /// How many.
+    /// The number of connections.
     pub connections: u64,
 }

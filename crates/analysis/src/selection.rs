@@ -1,4 +1,4 @@
-//! What was asked for, and the time that the answer covers.
+//! The selection of a question, and the time that the answer covers.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 

@@ -4,7 +4,7 @@
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     spans: Vec<(i64, i64)>,
-    /// How many there were when they were last put in order.
+    /// The number of spans when they were last sorted.
     ordered: usize,
 }
 
@@ -49,7 +49,7 @@ impl Spans {
         left
     }
 
-    /// What is in both. Both are in order.
+    /// The intersection of two sorted lists of spans.
     pub(super) fn common(&self, other: &Self) -> u64 {
         let (mut length, mut rest) = (0_u64, other.spans.as_slice());
         for &(from, to) in &self.spans {
@@ -64,7 +64,7 @@ impl Spans {
         length
     }
 
-    /// How long they are together.
+    /// The total length of the spans.
     pub(super) fn length(&self) -> u64 {
         self.spans.iter().map(|(from, to)| to.abs_diff(*from)).sum()
     }

@@ -6,7 +6,7 @@ use super::Window;
 use super::groups::{GroupFigures, Groups};
 use connmon_record::{Connection, Direction, End, Timestamp};
 
-/// What happened in a cell, most telling last: a cell shows the greatest.
+/// The state of a cell, most telling last: a cell shows the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimelineCell {
     /// Nothing.
@@ -40,7 +40,7 @@ impl TimelineCell {
 pub struct TimelineRow {
     /// The address.
     pub ip: IpAddr,
-    /// What happened, from the window's start.
+    /// The states of the cells, from the window's start.
     pub cells: Vec<TimelineCell>,
     /// Connections and bytes.
     pub figures: GroupFigures,
@@ -49,7 +49,7 @@ pub struct TimelineRow {
 }
 
 impl TimelineRow {
-    /// How much of the time something was open, from 0 to 1.
+    /// The part of the time during which a connection was open, from 0 to 1.
     pub fn share(&self) -> f64 {
         let busy = self.cells.iter().filter(|cell| **cell != TimelineCell::Empty).count();
         busy as f64 / self.cells.len().max(1) as f64

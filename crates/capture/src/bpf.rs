@@ -22,7 +22,7 @@ use super::{OBJECT, surroundings};
 use connmon_record::frame::{Counters, Frame, Start};
 use connmon_record::{Backend, CaptureOptions};
 
-/// What the kernel side tells.
+/// The messages of the kernel side.
 pub enum Event<'a> {
     /// Of one of its fixed forms.
     Frame(Frame),
@@ -67,7 +67,7 @@ pub struct Capture {
     /// When the programs stopped to count.
     ended: Option<u64>,
     watched: Vec<OwnedFd>,
-    /// What the kernel had skipped before the programs began to count.
+    /// The number of runs that the kernel had skipped before the programs began to count.
     missed_before: u64,
     misses: u64,
     ring: RingBuf<MapData>,
@@ -408,7 +408,7 @@ impl Capture {
     }
 }
 
-/// How often the kernel skipped one of these programs.
+/// The number of runs of these programs that the kernel skipped.
 fn skipped(watched: &[OwnedFd]) -> u64 {
     watched.iter().map(|program| sys::recursion_misses(program.as_fd())).sum()
 }

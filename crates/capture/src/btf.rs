@@ -51,9 +51,9 @@ pub enum BtfError {
         name: String,
         /// The field.
         field: String,
-        /// What it is in this kernel.
+        /// The type or size of the field in this kernel.
         found: Kind,
-        /// What the programs read.
+        /// The type or size that the programs expect.
         expected: Kind,
     },
     /// A field has another size than the programs expect.
@@ -65,7 +65,7 @@ pub enum BtfError {
         field: String,
         /// Its size in this kernel.
         found: u32,
-        /// What the programs read.
+        /// The type or size that the programs expect.
         expected: u32,
     },
 }
@@ -78,14 +78,14 @@ pub struct Btf {
     names: HashMap<(u32, Vec<u8>), Vec<u32>>,
 }
 
-/// Where a field lies.
+/// The position of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Bytes from the start of the struct.
     pub offset: u32,
     /// Its size in bytes.
     pub size: u32,
-    /// What it is.
+    /// The type of the field.
     pub kind: Kind,
 }
 
@@ -97,7 +97,7 @@ struct Member {
     is_bits: bool,
 }
 
-/// What a field is, through typedefs and qualifiers.
+/// The type of a field, resolved through typedefs and qualifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An integer or an enumeration.
@@ -195,7 +195,7 @@ impl Btf {
         }
     }
 
-    /// What a type is.
+    /// The kind of a type.
     fn kind(&self, id: u32) -> Result<Kind, BtfError> {
         let (at, kind, _) = self.at(self.resolve(id)?)?;
         Ok(match kind {

@@ -19,7 +19,7 @@ impl Deleted {
         Self { map, counts: HashMap::new(), changed: BTreeSet::new() }
     }
 
-    /// How many have been deleted from a map.
+    /// The number of entries that have been deleted from a map.
     pub fn total(&self, map: u32) -> u64 {
         self.counts.get(&quota::deleted(map, USERS)).copied().unwrap_or(0)
     }

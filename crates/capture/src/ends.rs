@@ -9,7 +9,7 @@ use connmon_ebpf::SOCKETS_AT_ONCE;
 
 use super::sys;
 
-/// How often sockets are looked at, nanoseconds, however often the maps are swept.
+/// The interval at which sockets are examined, nanoseconds, however often the maps are swept.
 const EVERY_NS: u64 = 10_000_000_000;
 
 /// The program, and the map that shows it sockets.

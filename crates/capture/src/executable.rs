@@ -54,7 +54,7 @@ fn status(folder: RawFd, path: &CString, flags: i32) -> io::Result<(Executable, 
     Ok((file, if found.stx_mask & libc::STATX_MNT_ID == 0 { 0 } else { found.stx_mnt_id }))
 }
 
-/// How a file compares with one that was noted earlier.
+/// The result of comparing a file with one that was noted earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Likeness {
     /// The very same, in the very same state.

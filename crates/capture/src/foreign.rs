@@ -12,14 +12,14 @@ use connmon_record::display_safe;
 pub struct Foreign {
     /// `program` or `map`.
     pub kind: &'static str,
-    /// What it is, as tools of BPF call it.
+    /// The kind of the program, as BPF tools call it.
     #[serde(rename = "type")]
     pub class: &'static str,
     /// The kernel's number of it, for `bpftool prog show id N` or `bpftool map show id N`.
     pub id: u32,
     /// Its name, if its maker gave one.
     pub name: String,
-    /// What it means for the record.
+    /// The effect on the record.
     pub meaning: &'static str,
 }
 

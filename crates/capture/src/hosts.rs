@@ -10,7 +10,7 @@ use super::sys;
 use connmon_record::frame::Frame;
 use connmon_record::{AddressNames, Untrusted, from_bytes};
 
-/// Where it is.
+/// The path of the file.
 const PATH: &str = "/etc/hosts";
 /// Bytes that are read; what some put there to block advertisements is longer, and names nothing.
 const MAX_BYTES: u64 = 4 << 20;

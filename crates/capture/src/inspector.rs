@@ -32,9 +32,9 @@ const WAITING: usize = 16_384;
 const SILENCE: Duration = Duration::from_secs(10);
 /// Threads that may wait for such files for ever.
 const MOST_GIVEN_UP: u32 = 8;
-/// What is said of such a file.
+/// The note about such a file.
 const SILENT: &str = "its file system did not answer in time";
-/// What is said of what the end of a recording did not wait for.
+/// The note about a file for which the end of a recording did not wait.
 const ENDED: &str = "the recording ended before its executable was read";
 
 /// A thread that looks, and the ways to it and back. It ends with its owner.
@@ -47,7 +47,7 @@ pub struct ExecutableInspector {
     given_up: u32,
 }
 
-/// What the owner and the thread both know.
+/// The state that the owner and the thread share.
 struct InspectorState {
     to_look_at: Mutex<Receiver<Subject>>,
     found: Mutex<Sender<ProgramFacts>>,
@@ -83,7 +83,7 @@ impl InspectorState {
         }
     }
 
-    /// What a thread does.
+    /// Does the work of a thread.
     fn work(&self, thread: u32) {
         let mut hashes = Hashes::default();
         loop {

@@ -5,19 +5,20 @@ use std::io;
 
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What the thread that reads the kernel's buffers keeps: maps and iterators, and `/proc/PID` of others.
+/// The capabilities that the thread that reads the kernel's buffers keeps: for maps and iterators, and `/proc/PID` of other
+/// users.
 const KEEPING: &[Capability] = &[
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
     Capability::CAP_SYS_PTRACE,
     Capability::CAP_DAC_READ_SEARCH,
 ];
-/// What looking at processes of others needs: `/proc/PID/exe` and `/proc/PID/fd`.
+/// The capabilities for looking at processes of other users: `/proc/PID/exe` and `/proc/PID/fd`.
 const LOOKING: &[Capability] = &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH];
-/// What passes over the permissions of files.
+/// The capability that overrides the permissions of files.
 const PASSING_OVER: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
 
-/// What loading and attaching takes, unless there is CAP_SYS_ADMIN.
+/// The capabilities for loading and attaching, unless there is CAP_SYS_ADMIN.
 const LOADING: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
 
 /// Why this root cannot record.

@@ -1,4 +1,4 @@
-//! What the probes say themselves (`record --probe-log`): aya-log's records, as lines of this program's log.
+//! The log of the probes themselves (`record --probe-log`): aya-log's records, as lines of this program's log.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
@@ -20,7 +20,7 @@ impl ProbeLog {
     }
 }
 
-/// Where aya-log's records go.
+/// The destination of aya-log's records.
 struct ToTracing;
 
 impl Log for ToTracing {
@@ -35,7 +35,7 @@ impl Log for ToTracing {
     fn flush(&self) {}
 }
 
-/// What a line of `connmon-ebpf/src/probe_log.rs` means: a counter of [`stat`] and what it has come to on a CPU.
+/// The meaning of a line of `connmon-ebpf/src/probe_log.rs`: a counter of [`stat`] and its value on a CPU.
 fn in_words(line: &str) -> String {
     let named = line.split_once(' ').and_then(|(stat, total)| {
         let name = stat::NAMES.get(stat.parse::<usize>().ok()?)?;

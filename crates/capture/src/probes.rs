@@ -25,11 +25,11 @@ mod programs;
 /// Notes of calls in each half of their room, at least.
 const MIN_CALLS: u32 = 128;
 
-/// What is lacking before Linux 6.17.
+/// The note about what is missing before Linux 6.17.
 const NOT_ASKED: &str = "where BPF programs lead a connect or a datagram to another address, the one that was asked for is not seen: this kernel runs \
                          no program before them";
 
-/// What a kernel without types of connection tracking lacks.
+/// The note about what is missing on a kernel without types of connection tracking.
 const NOT_TRANSLATED: &str = "this kernel does not describe its connection tracking: where addresses of this host's packets are \
                               translated (NAT), UDP flows lack packets, and DNS questions their process";
 
@@ -75,7 +75,7 @@ pub struct Probes {
     pub ebpf: Ebpf,
     /// Programs that are attached as long as these are open.
     _links: Vec<OwnedFd>,
-    /// Which backend runs.
+    /// The backend that runs.
     pub backend: Backend,
     /// Why those tried before do not run, and what this one does without.
     pub notes: Vec<String>,

@@ -1,4 +1,4 @@
-//! What exists when the probes are attached: sockets and processes, by BPF iterators and procfs, and cgroups.
+//! Sockets, processes and cgroups that exist when the probes are attached, by BPF iterators and procfs.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -86,7 +86,7 @@ fn run(probes: &mut Probes, program: &str, target: &'static str) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// What procfs says of a process; `None` if it has gone or the PID has a new owner.
+/// The facts of procfs about a process; `None` if it has gone or the PID has a new owner.
 pub fn facts(tgid: u32, start_ns: u64) -> Option<ProcessFacts> {
     let process = Process::new(i32::try_from(tgid).ok()?).ok()?;
     let at = executable::seen_at(&format!("/proc/{tgid}"));

@@ -1,8 +1,8 @@
-//! What around the recorder changes what it sees: the namespaces that it is in, and BPF programs of others.
+//! Surroundings of the recorder that change what it sees: its namespaces, and BPF programs of others.
 
 use super::{foreign, namespaces};
 
-/// What a recording lacks because of them, in sentences.
+/// Sentences about what a recording lacks because of them.
 pub fn notes() -> Vec<String> {
     let nested = "connmon runs in a PID namespace of its own: executables and command lines of processes that began before the \
                   recording are unknown, and few executables can be hashed; run it in the host's PID namespace (docker run --pid=host)";

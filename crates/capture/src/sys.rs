@@ -298,7 +298,7 @@ impl Default for Scratch {
     }
 }
 
-/// How often the kernel skipped a program because it was already running on that CPU; 0 before Linux 5.12.
+/// The number of times that the kernel skipped a program because it was already running on that CPU; 0 before Linux 5.12.
 pub fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
     let mut info = [0_u8; PROG_INFO_LEN];
     let mut attr = InfoAttr {

@@ -30,7 +30,7 @@ pub use rows::ImportError;
 
 /// Characters of a text that are kept.
 const LONGEST: usize = 200;
-/// How the names of the files end that are taken from a data folder.
+/// The endings of the names of files that are read from a data folder.
 pub const ENDINGS: [&str; 2] = ["mmdb", "cgeo"];
 
 /// Geo data that cannot be used.
@@ -66,16 +66,16 @@ pub struct Geo {
     databases: Vec<Database>,
 }
 
-/// What the databases say of an address, field by field from the first that knows it.
+/// The answer of the databases about an address, each field from the first database that knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Answer<'a> {
     /// The fields.
     pub record: GeoRecord<'a>,
-    /// Which database each field is from, by its place in [`Geo::databases`].
+    /// The database of each field, as an index in [`Geo::databases`].
     pub from: Sources,
 }
 
-/// Which database a field is from.
+/// The database of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[expect(missing_docs, reason = "each is named after its field")]
 pub struct Sources {
@@ -118,12 +118,12 @@ impl Geo {
         &self.databases
     }
 
-    /// What every database says of itself.
+    /// The description of every database.
     pub fn about(&self) -> Vec<GeoDatabase> {
         self.databases.iter().map(|database| database.about().clone()).collect()
     }
 
-    /// What is known of an address. Only public ones are looked up.
+    /// The known facts about an address. Only public addresses are looked up.
     ///
     /// The first database that knows a field wins. What belongs together stays together: region, city and coordinates are
     /// only taken from a database that agrees about the country, an organisation from one that agrees about the ASN.

@@ -1,4 +1,4 @@
-//! Where this host stands.
+//! The location of this host.
 
 use std::net::IpAddr;
 

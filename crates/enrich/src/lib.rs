@@ -1,4 +1,4 @@
-//! What is added to the records: where an address is and whose, where this host stands.
+//! Additions to the records: the location and the owner of an address, and the location of this host.
 
 pub mod geo;
 mod home;
@@ -23,14 +23,14 @@ pub struct Enricher {
     /// The names of the databases that answered together, by their numbers.
     sources: HashMap<Vec<usize>, Untrusted<Arc<str>>>,
     configured: Option<HostLocation>,
-    /// Where this host stands has been told in this recording.
+    /// Whether this recording already has the location of this host.
     located: bool,
     /// Databases that were asked before, and whether the recording is still to be told of those that are now.
     former: Vec<GeoDatabase>,
     changed: bool,
 }
 
-/// What is stored of an address.
+/// The stored facts about an address.
 #[derive(Clone, Default)]
 struct StoredLocation {
     country: Option<String>,

@@ -1,4 +1,4 @@
-//! What is wrong with an expression, and where.
+//! The error in an expression, and its position.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,9 +12,9 @@ use connmon_record::display_safe;
 pub(super) struct Fault {
     /// The bytes of the expression that are meant.
     pub span: Range<usize>,
-    /// What is wrong with them.
+    /// The error.
     pub message: String,
-    /// What to write instead.
+    /// The advice on what to write instead.
     pub hint: Option<String>,
 }
 

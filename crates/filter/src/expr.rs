@@ -43,7 +43,7 @@ pub enum Test {
     Until(Timestamp),
 }
 
-/// How numbers are compared.
+/// The comparisons of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     /// Equal.

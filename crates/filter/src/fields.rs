@@ -15,9 +15,9 @@ use connmon_record::facts::{self, Cell, FACTS, Fact, Seen};
 
 /// A field.
 pub struct Field {
-    /// What is written before the colon.
+    /// The name, which is written before the colon.
     pub name: &'static str,
-    /// What it is.
+    /// The description of the field.
     pub about: &'static str,
     /// Its data.
     pub data: Data,
@@ -25,7 +25,7 @@ pub struct Field {
     pub words: &'static [&'static str],
 }
 
-/// What kind of data a field is.
+/// The kinds of data of a field.
 pub enum Data {
     /// Text.
     Text(TextField),
@@ -41,15 +41,15 @@ pub enum Data {
 
 /// A field with text.
 pub struct TextField {
-    /// What a plain word means.
+    /// The meaning of a plain word.
     pub shape: Shape,
     /// Whether free text looks here too.
     pub free: bool,
-    /// Where the text is.
+    /// The source of the text.
     pub from: TextFrom,
 }
 
-/// Where text is: columns or expressions of the store, and the same in a row.
+/// Sources of text: columns or expressions of the store, and the same in a row.
 pub enum TextFrom {
     /// Columns of `process`; one process that fits is enough.
     Process(&'static [&'static str], fn(&FilterProcess<'_>, &Pattern) -> bool),
@@ -65,13 +65,13 @@ pub enum TextFrom {
 
 /// A field with a number.
 pub struct NumberField {
-    /// How it is written.
+    /// The notation of the number.
     pub unit: FieldUnit,
-    /// Where it is.
+    /// The source of the number.
     pub from: NumberFrom,
 }
 
-/// Where a number is: as for [`TextFrom`].
+/// Sources of a number: as for [`TextFrom`].
 pub enum NumberFrom {
     /// A column of `process`.
     Process(&'static str, fn(&FilterProcess<'_>) -> Option<i64>),
@@ -83,7 +83,7 @@ pub enum NumberFrom {
     Fact(&'static Fact),
 }
 
-/// Where an address is.
+/// Sources of an address.
 #[derive(Clone, Copy)]
 pub enum NetworkFrom {
     /// The remote one.
@@ -92,7 +92,7 @@ pub enum NetworkFrom {
     Fact(&'static Fact),
 }
 
-/// How a number is written.
+/// Notations of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldUnit {
     /// Digits, of at most this number.
@@ -126,7 +126,7 @@ const LIST_NAME: &str = "(SELECT name FROM indicator_list WHERE id = list_id)";
 
 const PROTOS: &[&str] = &["tcp", "udp", "icmp", "icmp6", "mptcp", "sctp", "udplite", "packet", "raw"];
 const DIRECTIONS: &[&str] = &["out", "in", "unknown"];
-/// What `end` is while a connection lasts.
+/// The value of `end` while a connection lasts.
 pub(super) const OPEN: &str = "open";
 const ENDS: [&str; End::ALL.len() + 1] = {
     let (mut ends, mut place) = ([OPEN; End::ALL.len() + 1], 0);
@@ -344,7 +344,7 @@ pub fn find(name: &str) -> Option<&'static Field> {
     FIELDS.iter().copied().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
-/// What free text looks at.
+/// The fields that are searched for free text.
 pub fn free() -> impl Iterator<Item = &'static TextField> {
     let texts = FIELDS.iter().filter_map(|field| match &field.data {
         Data::Text(text) => Some(text),
@@ -358,7 +358,7 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// What a fact of a connection says, as a number.
+/// The value of a connection's fact, as a number.
 pub(super) fn number_of(fact: &Fact, row: &FilterRow<'_>) -> Option<i64> {
     match fact.seen()?.cell(&row.facts) {
         Cell::Count(count) => count.map(figure),

@@ -61,7 +61,7 @@ impl Filter {
         Self { text, expr: if inside { test } else { Expr::Not(Box::new(test)) } }
     }
 
-    /// What both choose.
+    /// The filter that selects what both select.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self.is_everything(), other.is_everything()) {
@@ -79,7 +79,7 @@ impl Filter {
         matches!(&self.expr, Expr::All(parts) if parts.is_empty())
     }
 
-    /// What was typed.
+    /// The text as it was typed.
     pub fn text(&self) -> &str {
         &self.text
     }

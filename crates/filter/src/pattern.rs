@@ -5,7 +5,7 @@ use regex::{Regex, RegexBuilder};
 use super::error::Fault;
 use super::value::{Form, ValueSyntax};
 
-/// What a plain word without wildcards means for a field.
+/// The meaning of a plain word without wildcards for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// The whole value.

@@ -37,7 +37,7 @@ pub struct FilterRow<'a> {
     pub tx: u64,
     /// Application bytes received.
     pub rx: u64,
-    /// Where the remote address is registered.
+    /// The country in which the remote address is registered.
     pub country: Option<Cow<'a, str>>,
     /// The number of the network that the remote address belongs to.
     pub asn: Option<u32>,
@@ -51,7 +51,7 @@ pub struct FilterRow<'a> {
     pub label: Option<Cow<'a, str>>,
     /// Indicators that it matches, and the names of their lists.
     pub ioc: Vec<Cow<'a, str>>,
-    /// What was seen of it: fields that follow from facts are asked of these.
+    /// The facts that the recorder saw on the connection; fields that follow from facts read these.
     pub facts: Cow<'a, Facts>,
 }
 

@@ -11,7 +11,7 @@ use super::pattern::Pattern;
 pub struct Condition {
     /// The SQL.
     pub text: String,
-    /// What its parameters stand for, in the order of their numbers.
+    /// The values of the parameters, in the order of their numbers.
     pub values: Vec<SqlParameter>,
     /// A condition on `endpoint` that every remote address fits of what fits all of it, if there is one, with the same parameters.
     pub remotes: Option<String>,
@@ -124,7 +124,7 @@ impl Sql<'_> {
         }
     }
 
-    /// That a column `ip` is one of these addresses. The store may have IPv4 within IPv6.
+    /// The condition that a column `ip` is one of these addresses. The store may have IPv4 within IPv6.
     fn one_of(&mut self, addresses: &[IpAddr]) -> String {
         let texts = addresses.iter().flat_map(|ip| match ip {
             IpAddr::V4(ip) => vec![ip.to_string(), ip.to_ipv6_mapped().to_string()],
@@ -222,7 +222,7 @@ impl Sql<'_> {
 /// Addresses that are asked for one by one.
 const FEW: usize = 64;
 
-/// How a test of the remote address begins.
+/// The beginning of a test of the remote address.
 const ENDPOINT: &str = "c.remote_id IN (SELECT id FROM endpoint WHERE ";
 
 /// A test of the remote address, asked once an address.

@@ -44,7 +44,7 @@ pub(super) struct Term<'a> {
     pub name: &'a str,
     pub operator: &'a str,
     pub values: Vec<ValueSyntax<'a>>,
-    /// Where the name is.
+    /// The position of the name.
     pub span: Range<usize>,
 }
 
@@ -116,7 +116,7 @@ fn spaces(input: &mut Input<'_>) -> Parsed<()> {
     take_while(0.., char::is_whitespace).void().parse_next(input)
 }
 
-/// What a word must be followed by.
+/// The token that must follow a word.
 fn boundary(input: &mut Input<'_>) -> Parsed<()> {
     peek(alt((eof.void(), one_of(|c: char| c.is_whitespace() || c == '(' || c == ')').void())))
         .parse_next(input)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What a field is compared with, or free text.
+/// The value with which a field is compared, or free text.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ValueSyntax<'a> {
     pub text: Cow<'a, str>,
@@ -11,7 +11,7 @@ pub(super) struct ValueSyntax<'a> {
     pub span: Range<usize>,
 }
 
-/// How a value was written.
+/// The notation of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Plain,

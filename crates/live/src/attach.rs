@@ -40,7 +40,7 @@ pub enum AttachError {
     Format(u32),
 }
 
-/// What a recorder tells, update by update; the last item says why there are no more.
+/// The updates of a recorder; the last item says why there are no more.
 pub type Updates = Receiver<Result<Update, AttachError>>;
 
 /// Attaches to a recorder. A thread reads the socket until the receiver is dropped or the recorder is gone.

@@ -30,16 +30,16 @@ const MAX_UNREAD: u64 = 8 << 20;
 const MAX_VIEWERS: usize = 64;
 /// Connections that are over and still told to new viewers.
 const KEPT: usize = 5_000;
-/// How often slow viewers are looked after.
+/// The interval at which slow viewers are checked.
 const CATCH_UP: Duration = Duration::from_millis(250);
-/// How often sockets that listen are looked for while somebody looks.
+/// The interval at which listening sockets are looked for while a viewer is attached.
 const LISTENERS: Duration = Duration::from_secs(5);
 /// How long the end of a recording waits for viewers that take nothing of its last word, and for those that do.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LAST_WORD: Duration = Duration::from_secs(10);
 /// How often it is looked for that.
 const LOOK: Duration = Duration::from_millis(10);
-/// What is written to a viewer at once, bytes.
+/// The number of bytes written to a viewer at once.
 const PIECE: usize = 1 << 16;
 
 /// Why there is no live socket; the recording is none the worse.
@@ -146,7 +146,7 @@ impl Socket {
     }
 }
 
-/// Where a recorder hands on what it has stored.
+/// The channel through which a recorder passes on what it has stored.
 pub struct Broadcaster {
     _path: SocketPath,
     sender: Option<Sender<Update>>,
@@ -225,7 +225,7 @@ impl Viewer {
     }
 }
 
-/// How a viewer keeps up.
+/// The progress of a viewer.
 #[derive(Clone, Copy, PartialEq)]
 enum ViewerPace {
     /// It has had nothing yet.

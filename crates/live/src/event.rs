@@ -1,4 +1,4 @@
-//! What happened, one thing at a time.
+//! Events: things that happened, one at a time.
 
 use connmon_record::Timestamp;
 use connmon_record::rows::LookupRow;
@@ -8,7 +8,7 @@ use connmon_record::rows::LookupRow;
 pub struct Event {
     /// When.
     pub time: Timestamp,
-    /// What.
+    /// The kind of the event.
     pub kind: EventKind,
 }
 

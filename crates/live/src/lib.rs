@@ -28,7 +28,7 @@ pub use update::{Listener, LiveTotals, Update};
 
 use std::path::{Path, PathBuf};
 
-/// Where the recorder of the usual store offers its socket.
+/// The place of the recorder's socket for the default store.
 pub const DEFAULT_SOCKET: &str = "/run/connmon/live.sock";
 
 /// Where the recorder of a store offers its socket: beside it, but for the usual store, whose folder only root may enter.

@@ -29,7 +29,7 @@ struct InetSocket {
     inode: u32,
 }
 
-/// What was found at the last look.
+/// The sockets found at the last look.
 #[derive(Debug, Default)]
 pub struct ListenerScan {
     found: Option<Vec<InetSocket>>,
@@ -66,11 +66,11 @@ impl ListenerScan {
 /// How the broadcaster asks for a look: whoever may look at processes of others has the other ends, see [`Asked`].
 pub struct Listening {
     due: SyncSender<()>,
-    /// What there is, each time that it is not as before.
+    /// The listening sockets, each time that they have changed.
     pub(super) found: Receiver<Vec<Listener>>,
 }
 
-/// What the broadcaster asks for, and where the answers go.
+/// The requests of the broadcaster, and the channel for the answers.
 pub struct Asked {
     due: std::sync::mpsc::Receiver<()>,
     found: Sender<Vec<Listener>>,

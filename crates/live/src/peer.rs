@@ -1,4 +1,4 @@
-//! Who may look: root, who records, and members of the group `connmon`.
+//! Decides who may watch: root, the user who records, and members of the group `connmon`.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;

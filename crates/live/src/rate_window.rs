@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use connmon_record::Timestamp;
 
-/// What is remembered, nanoseconds.
+/// The time for which samples are remembered, nanoseconds.
 const MEMORY: i64 = 60_000_000_000;
-/// What comes within this time is one sample, nanoseconds.
+/// Traffic within this time makes one sample, nanoseconds.
 const GRAIN: i64 = 250_000_000;
 /// The window of a rate, nanoseconds.
 pub const WINDOW: i64 = 5_000_000_000;

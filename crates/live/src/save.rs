@@ -9,7 +9,7 @@ use connmon_record::{Connection, Run};
 use connmon_render::report::payload::Payload;
 use connmon_render::report::{PictureOptions, html};
 
-/// What a page shows of these connections, and the data that it carries, of so many rows.
+/// The parts of a page about these connections, and the data that it carries, limited to a number of rows.
 pub fn collect(
     runs: Vec<Run>,
     selection: Selection,

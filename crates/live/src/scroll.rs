@@ -137,7 +137,7 @@ impl<W: Write> Scroll<W> {
     }
 }
 
-/// What `write` writes, without the end of its line.
+/// The text that `write` writes, without the end of its line.
 fn line(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<String> {
     let mut bytes = Vec::new();
     write(&mut bytes)?;

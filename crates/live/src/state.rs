@@ -27,7 +27,7 @@ const MAX_LOOKUPS: usize = 200;
 /// Steps of all connections that are remembered: beyond, they become longer.
 const MAX_STEPS: usize = 400_000;
 
-/// What an update has changed. Connections are named by their ids in the store.
+/// The changes of an update. Connections are named by their ids in the store.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     /// Everything is new: a snapshot has begun.
@@ -36,7 +36,7 @@ pub struct Changes {
     pub connections: Vec<i64>,
     /// Connections that are not there any more: left out, or pushed out by newer ones.
     pub gone: Vec<i64>,
-    /// What happened, in the order of time. A snapshot tells of nothing that happened.
+    /// The events, in the order of time. A snapshot has no events.
     pub events: Vec<Event>,
 }
 
@@ -141,7 +141,7 @@ impl LiveState {
         self.kept.iter().map(move |(row, entry)| (run, self.whole(*row, entry)))
     }
 
-    /// What is remembered of a connection.
+    /// The remembered connection.
     pub fn entry(&self, id: i64) -> Option<&LiveConnection> {
         self.kept.get(&row_of(id)).map(Box::as_ref)
     }
@@ -157,12 +157,12 @@ impl LiveState {
         self.entry(id).map_or((0, 0), |entry| entry.moved.bytes())
     }
 
-    /// How fast a connection is.
+    /// The rate of a connection.
     pub fn rate(&self, id: i64) -> Rate {
         self.entry(id).map(|entry| entry.meter.rate(self.now)).unwrap_or_default()
     }
 
-    /// How fast all of them are, whether they are still remembered or not.
+    /// The rate of all connections, whether they are still remembered or not.
     pub fn rate_of_all(&self) -> Rate {
         self.meter.rate(self.now)
     }

@@ -1,4 +1,4 @@
-//! What a recorder tells its viewers: the rows of a batch as they were stored.
+//! The message of a recorder to its viewers: the rows of a batch as they were stored.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub const FORMAT: u32 = 2;
 /// A line longer than this is no update, bytes.
 pub const MAX_LINE: usize = 64 << 20;
 
-/// What has changed since the update before, or, as a snapshot, everything that is known.
+/// The changes since the previous update, or, in a snapshot, everything that is known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Update {
@@ -37,15 +37,15 @@ pub struct Update {
     /// New or changed connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionRow>,
-    /// How long the steps of `traffic` are: a place in [`STEP_LENGTHS`](connmon_record::STEP_LENGTHS).
+    /// The length of the steps of `traffic`: an index in [`STEP_LENGTHS`](connmon_record::STEP_LENGTHS).
     pub step: usize,
-    /// What was moved; in a snapshot, in all.
+    /// The bytes that were moved; in a snapshot, all bytes so far.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficRow>,
     /// New names of connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<NameRow>,
-    /// What connections were seen to speak.
+    /// Protocols that were observed on connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<(i64, ObservedService)>,
     /// Questions to DNS that were answered, or given up.
@@ -75,16 +75,16 @@ pub struct Update {
     pub reload: Option<ReloadNote>,
 }
 
-/// What became of reading the configuration again.
+/// The result of reading the configuration again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadNote {
     /// It could not be read, and the one before stays in force.
     pub failed: bool,
-    /// What was read and what needs a restart; or why it could not be read.
+    /// The parts that were read and those that need a restart; or the reason why it could not be read.
     pub words: String,
 }
 
-/// Which part of a snapshot.
+/// The part of a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Everything that was known before is to be forgotten.
@@ -102,7 +102,7 @@ pub struct Snapshot {
 pub struct LiveTotals {
     /// Connections.
     pub connections: u64,
-    /// Those that are open.
+    /// The open connections.
     pub open: u64,
     /// Application bytes sent.
     pub tx_bytes: u64,
@@ -117,7 +117,7 @@ pub struct LiveTotals {
 pub struct Listener {
     /// The protocol.
     pub proto: Proto,
-    /// Where it listens.
+    /// The address on which the socket listens.
     pub local: Endpoint,
     /// The process that has it, if that could be found; 0 otherwise.
     pub pid: u32,
@@ -127,7 +127,7 @@ pub struct Listener {
 }
 
 impl Update {
-    /// What a batch tells that was just stored.
+    /// The update about a batch that was just stored.
     pub fn from_batch(batch: Batch, verdicts: Classification, run: Option<Run>) -> Self {
         Self {
             format: FORMAT,
@@ -177,7 +177,7 @@ impl Update {
         self.reload = later.reload.or(self.reload.take());
     }
 
-    /// How much it tells, in rows.
+    /// The number of rows in the update.
     pub fn rows(&self) -> usize {
         self.processes.len()
             + self.connections.len()

@@ -1,4 +1,4 @@
-//! What kind of address an address is, after the IANA special-purpose registries for IPv4 and IPv6.
+//! Kinds of addresses, after the IANA special-purpose registries for IPv4 and IPv6.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,8 +1,8 @@
-//! What a recorder can be told: the way in which it observes, and how much.
+//! Settings of a recorder: the backend and the limits.
 
 use std::fmt;
 
-/// How calls that move bytes are observed.
+/// The ways in which calls that move bytes are observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// Trampolines on the protocols' functions: the cheapest, Linux 5.8 and later.
@@ -33,7 +33,7 @@ impl fmt::Display for Backend {
     }
 }
 
-/// What the kernel side is to do, and how much it keeps.
+/// The tasks and the limits of the kernel side.
 #[derive(Clone, Copy, Debug)]
 pub struct CaptureOptions {
     /// Bytes of the ring buffer: a power of two, at least a page.

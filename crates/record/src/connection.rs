@@ -8,13 +8,13 @@ use super::{End, Facts, Hit, Location, Name, ObservedService, Process, Timestamp
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
 
-/// How a connection from before the recording is described.
+/// The remark on a connection that existed before the recording.
 pub const PREEXISTING: &str = "open before the recording began";
 
-/// How a subflow of MPTCP is described.
+/// The remark on a subflow of MPTCP.
 pub const SUBFLOW: &str = "a subflow of an MPTCP connection, which has the application bytes";
 
-/// How a connection is described that has another remote address than the process asked for; it follows that address.
+/// The remark on a connection whose remote address is not the one that the process asked for; that address follows the text.
 pub const REDIRECTED: &str = "which a BPF program led to the remote";
 
 /// One TCP connection, or the datagrams between one socket and one remote address.
@@ -22,9 +22,9 @@ pub const REDIRECTED: &str = "which a BPF program led to the remote";
 pub struct Connection {
     /// Unique in its store.
     pub id: i64,
-    /// What was seen of it.
+    /// The facts that the recorder saw on the connection itself.
     pub facts: Facts,
-    /// Where its recording ended first: when that was. Nothing is known of it from then on.
+    /// The end of the recording, if the connection was still open then. Nothing later is known.
     pub cut_off: Option<Timestamp>,
     /// The process that connected or accepted; `None` where process unknown.
     pub owner: Option<Arc<Process>>,
@@ -38,11 +38,11 @@ pub struct Connection {
     pub beyond: u64,
     /// ISO 3166-1 alpha-2 code of the remote address, where the database knows one.
     pub country: Option<String>,
-    /// What else the databases know of the remote address.
+    /// Further facts of the databases about the remote address.
     pub place: Option<Arc<Location>>,
     /// Names of the other end, what tells most first.
     pub names: Vec<Name>,
-    /// What its first bytes showed that it speaks.
+    /// The protocol that the first bytes showed.
     pub observed: Option<ObservedService>,
     /// The label of the first rule that fits.
     pub label: Option<Untrusted<Arc<str>>>,
@@ -95,7 +95,7 @@ impl Connection {
         self.closed.or(self.cut_off)
     }
 
-    /// How long it lasted up to a time, nanoseconds, whatever the clock was set to meanwhile.
+    /// The duration up to a time, in nanoseconds, unaffected by changes of the clock.
     pub fn lasted_ns(&self, until: Timestamp) -> u64 {
         let lasted = until.0.saturating_sub(self.opened.0).saturating_sub(self.clock_set_ns);
         u64::try_from(lasted).unwrap_or(0)
@@ -231,7 +231,7 @@ impl Connection {
     }
 }
 
-/// What one process moved on one connection.
+/// The bytes that one process moved on one connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
     /// The process.
@@ -246,12 +246,12 @@ pub struct Share {
     pub rx_calls: u64,
 }
 
-/// What one process moved on one connection in one step of time.
+/// The bytes that one process moved on one connection in one step of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// When the step began.
     pub start: Timestamp,
-    /// How long it is, nanoseconds; a multiple of [`STEP_NS`](super::STEP_NS).
+    /// The length of the step in nanoseconds; a multiple of [`STEP_NS`](super::STEP_NS).
     pub length: i64,
     /// The place of the process's share in [`Connection::traffic`].
     pub share: usize,

@@ -1,8 +1,8 @@
-//! Which side opened a connection.
+//! The direction of a connection.
 
 use serde::{Deserialize, Serialize};
 
-/// Who opened a connection.
+/// The side that opened a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// This host did.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is said in place of [`End::words`] while a connection lasts.
+/// The text in place of [`End::words`] while a connection lasts.
 pub const STILL_OPEN: &str = "still open";
 
 /// Why a connection ended.
@@ -84,7 +84,7 @@ impl End {
         }
     }
 
-    /// How a connection ended, in these words, or that it lasts.
+    /// Says in these words how a connection ended, or that it is open.
     pub fn words_of(end: Option<Self>) -> &'static str {
         end.map_or(STILL_OPEN, Self::words)
     }

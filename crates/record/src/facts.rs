@@ -17,7 +17,7 @@ use fact::{known, owner, seen, structured};
 
 pub use fact::{Cell, Fact, Group, PageColumn, Read, Seen, Source, Unit};
 
-/// What is said of a round-trip time of 0.
+/// The text in place of a round-trip time of 0.
 pub const NOT_MEASURED: &str = "not measured";
 
 /// The table.
@@ -228,7 +228,7 @@ pub fn paged() -> impl Iterator<Item = (&'static Fact, PageColumn)> {
     FACTS.iter().filter_map(|fact| Some((fact, fact.page?)))
 }
 
-/// How many [`paged`] gives.
+/// The number of facts that [`paged`] returns.
 pub const PAGED: usize = {
     let (mut count, mut place) = (0, 0);
     while place < FACTS.len() {

@@ -1,4 +1,4 @@
-//! How connections are named.
+//! Ids of connections, as people read and write them.
 
 use std::fmt;
 use std::str::FromStr;

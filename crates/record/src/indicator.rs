@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::untrusted::exact;
 use super::{Timestamp, Untrusted};
 
-/// What an indicator names.
+/// The kinds of things that an indicator names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IndicatorKind {
     /// One remote address.
@@ -54,7 +54,7 @@ pub struct IndicatorList {
     pub sha256: String,
     /// When it was made, as it says itself, else when its file was last changed.
     pub date: Option<Timestamp>,
-    /// How many indicators it has.
+    /// The number of indicators in the list.
     pub indicators: u64,
 }
 
@@ -64,7 +64,7 @@ pub struct Hit {
     /// The indicator as its list has it, without what made it harmless.
     #[serde(serialize_with = "exact")]
     pub indicator: Untrusted,
-    /// What it names.
+    /// The thing that the indicator names.
     pub kind: IndicatorKind,
     /// The list.
     pub list: Arc<IndicatorList>,
@@ -72,5 +72,5 @@ pub struct Hit {
     pub time: Timestamp,
 }
 
-/// How many connections match each list.
+/// The number of connections that match each list.
 pub type Matching = HashMap<Arc<IndicatorList>, u64>;

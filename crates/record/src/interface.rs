@@ -1,4 +1,4 @@
-//! What the kernel counts on the interfaces themselves, whoever caused it.
+//! Counters that the kernel keeps for network interfaces, whoever caused the traffic.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What the kernel side's layout (`connmon-ebpf`) means in the words of the model, which knows nothing of it.
+//! Converts the kernel side's layout (`connmon-ebpf`) to types of the model, which does not depend on that layout.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! Where an address is and whose it is, as geo databases tell.
+//! Locations and owners of addresses, from geo databases.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ pub struct Location {
     /// City.
     #[serde(serialize_with = "exact")]
     pub city: Option<Untrusted>,
-    /// Where that is.
+    /// The coordinates of the city.
     pub coordinates: Option<Coordinates>,
     /// Number of the autonomous system that announces the address.
     pub asn: Option<u32>,
-    /// Who runs that system.
+    /// The organisation that runs the autonomous system.
     #[serde(serialize_with = "exact")]
     pub org: Option<Untrusted>,
     /// The databases that answered, each with its date.
@@ -104,7 +104,7 @@ impl GeoDatabase {
     }
 }
 
-/// Where the recording host stands.
+/// The location of the recording host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostLocation {
     /// What to call it.

@@ -14,7 +14,7 @@ pub struct Name {
     /// In lower case, without the last dot.
     #[serde(serialize_with = "exact")]
     pub name: Untrusted,
-    /// Where it comes from.
+    /// The source of the name.
     pub source: NameSource,
     /// The process that asked for it, where that is known.
     pub process: Option<Arc<Process>>,
@@ -29,7 +29,7 @@ impl Name {
     }
 }
 
-/// Where a name comes from, what tells most first.
+/// Sources of names, the most telling first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NameSource {
     /// The server that a TLS client asked for on this very connection.
@@ -103,7 +103,7 @@ impl NameSource {
     }
 }
 
-/// What the first bytes of a connection showed that it speaks.
+/// The protocol that the first bytes of a connection showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedService {
     /// `tls`, `quic`, `http`, `dns`, `ssh` or `socks`.
@@ -135,7 +135,7 @@ pub struct Lookup {
     pub process: Option<Arc<Process>>,
     /// The server.
     pub server: super::Endpoint,
-    /// How: UDP or TCP.
+    /// The transport: UDP or TCP.
     pub proto: super::Proto,
     /// The name that was asked for.
     pub name: Untrusted,
@@ -143,7 +143,7 @@ pub struct Lookup {
     pub kind: Untrusted,
     /// `NoError`, `NXDomain` and so on; `None` without an answer.
     pub code: Option<Untrusted>,
-    /// What was answered, aliases first.
+    /// The answer, aliases first.
     pub answers: Vec<LookupAnswer>,
 }
 
@@ -156,7 +156,7 @@ pub struct LookupAnswer {
     /// Its type.
     #[serde(serialize_with = "exact")]
     pub kind: Untrusted,
-    /// How long it may be kept, seconds.
+    /// The time to live in seconds.
     pub ttl: u32,
     /// An address, a name, or other data as text.
     #[serde(serialize_with = "exact")]

@@ -16,10 +16,10 @@ pub struct ProcessId {
     pub start_ns: u64,
 }
 
-/// What is known of a process.
+/// All facts about a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Which one.
+    /// The identity of the process.
     pub id: ProcessId,
     /// When it started, by the clock of the recording.
     pub started: Timestamp,
@@ -45,7 +45,7 @@ pub struct Process {
     pub euid: u32,
     /// The audit system's login session.
     pub session: Option<u32>,
-    /// What became of the executable's name.
+    /// The state of the executable's name.
     pub exe_state: ExeState,
     /// SHA-256 of the executable.
     pub exe_hash: ExeHash,
@@ -57,7 +57,7 @@ pub struct Process {
     /// Path of its cgroup, empty where unknown.
     #[serde(serialize_with = "exact")]
     pub cgroup: Untrusted,
-    /// What the cgroup tells.
+    /// The workload from the cgroup's path.
     pub place: Workload,
     /// The process that started it, as it was then.
     #[serde(skip)]
@@ -71,7 +71,7 @@ impl Process {
     }
 }
 
-/// What became of an executable's name, when last seen.
+/// The state of an executable's name when it was last seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExeState {
     /// It is where the path says, as far as is known.

@@ -1,4 +1,4 @@
-//! What the tracker makes of frames, and the store keeps: rows.
+//! Rows: the tracker makes them from frames, and the store keeps them.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Batch {
     pub start: Option<Start>,
     /// With `start`: the geo databases; filled in by `enrich`.
     pub geo: Vec<GeoDatabase>,
-    /// Where this host stands, once that is known; filled in by `enrich`.
+    /// The location of this host, once it is known; `enrich` fills it in.
     pub location: Option<HostLocation>,
     /// New processes, each before its first use.
     pub processes: Vec<ProcessRow>,
@@ -29,13 +29,13 @@ pub struct Batch {
     pub traffic: Vec<TrafficRow>,
     /// New names of connections.
     pub names: Vec<NameRow>,
-    /// What connections were seen to speak.
+    /// Protocols that were observed on connections.
     pub observed: Vec<(i64, ObservedService)>,
     /// Questions to DNS that were answered, or given up.
     pub lookups: Vec<LookupRow>,
     /// The host's own list of names, if it was told.
     pub hosts: Option<(Timestamp, AddressNames)>,
-    /// What reverse DNS said.
+    /// Answers of reverse DNS.
     pub reverse: Vec<(Timestamp, AddressNames)>,
     /// Rows of connections that nothing more will be told of, in this recording.
     pub over: Vec<i64>,
@@ -55,7 +55,7 @@ pub struct Batch {
     pub ended: bool,
     /// The last segment that is in it, where it was made of segments.
     pub segment: Option<u64>,
-    /// What the tracker knows after that segment, where that is to be kept.
+    /// The state of the tracker after that segment, if it is to be kept.
     pub checkpoint: Option<Vec<u8>>,
 }
 
@@ -137,7 +137,7 @@ pub struct ProcessRow {
     pub row: i64,
     /// Row of the process that started it; `None` also where the row is written again.
     pub parent: Option<i64>,
-    /// What is known.
+    /// The facts about the process.
     pub process: Process,
 }
 
@@ -146,7 +146,7 @@ pub struct ProcessRow {
 pub struct ConnectionRow {
     /// Counted from 1 within the recording.
     pub row: i64,
-    /// What was seen of it.
+    /// The facts that the recorder saw on the connection.
     #[serde(flatten)]
     pub facts: Facts,
     /// When the handshake was over; of TCP only, and not stored.
@@ -155,7 +155,7 @@ pub struct ConnectionRow {
     pub owner: Option<i64>,
     /// Country of the remote; filled in by `enrich`.
     pub country: Option<String>,
-    /// What else the databases know of the remote; filled in by `enrich`.
+    /// Further facts of the databases about the remote address; `enrich` fills them in.
     pub place: Option<Arc<Location>>,
 }
 
@@ -173,7 +173,7 @@ impl DerefMut for ConnectionRow {
     }
 }
 
-/// What one process moved on one connection in one interval.
+/// The bytes that one process moved on one connection in one interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficRow {
     /// Row of the connection.
@@ -200,7 +200,7 @@ pub struct NameRow {
     /// The name.
     #[serde(serialize_with = "exact")]
     pub name: Untrusted<Arc<str>>,
-    /// Where it comes from.
+    /// The source of the name.
     pub source: NameSource,
     /// Row of the process that asked for it.
     pub process: Option<i64>,
@@ -242,6 +242,6 @@ pub struct LookupRow {
     /// The answer's code.
     #[serde(serialize_with = "exact")]
     pub code: Option<Untrusted>,
-    /// What was answered.
+    /// The answer.
     pub answers: Vec<LookupAnswer>,
 }

@@ -35,7 +35,7 @@ pub struct Run {
     pub backend_notes: Vec<Untrusted>,
     /// The geo databases that were asked, in that order; empty where a store does not say.
     pub geo: Vec<GeoDatabase>,
-    /// Where the host stands, where that is known.
+    /// The location of the host, if it is known.
     pub location: Option<HostLocation>,
     /// When the probes were attached.
     pub started: Timestamp,
@@ -46,14 +46,14 @@ pub struct Run {
     /// Whether a recorder is still writing it: then its end is open.
     #[serde(default)]
     pub going_on: bool,
-    /// What was lost.
+    /// The losses of the recording.
     pub completeness: LossCounters,
     /// Intervals without a record.
     pub gaps: Vec<Gap>,
     /// When the host's clock was set meanwhile.
     #[serde(default)]
     pub clock_steps: Vec<ClockStep>,
-    /// What its filter kept out, if it had one.
+    /// The connections that the recording's filter excluded, if it had a filter.
     pub left_out: Option<LeftOut>,
     /// Connections whose details were pruned.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub struct Run {
     pub lists: Vec<Arc<IndicatorList>>,
 }
 
-/// How a backend's note begins that says that a recording has no packets; the reason follows.
+/// The beginning of a backend's note that a recording has no packets; the reason follows.
 pub const NO_PACKETS: &str = "packets are not counted: ";
 /// The same of names.
 pub const NO_NAMES: &str = "names are not looked for: ";
@@ -113,13 +113,13 @@ impl Run {
         self.clock_steps.iter().filter(|step| step.effect == ClockEffect::Followed)
     }
 
-    /// Where it cuts off connections that have no end: nowhere while it goes on.
+    /// The time at which the recording cuts off connections without an end; none while the recording goes on.
     pub fn cut(&self) -> Option<Timestamp> {
         (!self.going_on).then(|| self.known_end())
     }
 }
 
-/// Those of a backend's notes that say what a recording lacks.
+/// The backend's notes that say what a recording lacks.
 pub fn lacks(notes: &[String]) -> impl Iterator<Item = &str> {
     notes.iter().map(String::as_str).filter(|note| is_lack(note))
 }
@@ -128,7 +128,7 @@ fn is_lack(note: &str) -> bool {
     note.starts_with(NO_PACKETS) || note.starts_with(NO_NAMES)
 }
 
-/// What it means for the times of a recording that the clock was set.
+/// The effect of a clock change on the times of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClockEffect {
@@ -164,11 +164,11 @@ impl ClockEffect {
 pub struct ClockStep {
     /// When, as the recording's times go.
     pub time: Timestamp,
-    /// What the clock said before.
+    /// The time of the clock before the change.
     pub from: Timestamp,
-    /// What it said after.
+    /// The time of the clock after the change.
     pub to: Timestamp,
-    /// What it means for the recording's times.
+    /// The effect on the recording's times.
     #[serde(default)]
     pub effect: ClockEffect,
 }
@@ -179,7 +179,7 @@ impl ClockStep {
         self.to.0.saturating_sub(self.from.0)
     }
 
-    /// How far the clock is ahead of the recording's times from then on, nanoseconds.
+    /// How far the clock is ahead of the recording's times from then on, in nanoseconds.
     pub fn ahead(&self) -> i64 {
         self.to.0.saturating_sub(self.time.0)
     }
@@ -190,7 +190,7 @@ impl ClockStep {
 pub struct Pruned {
     /// They all had ended by then.
     pub until: Timestamp,
-    /// How many they are.
+    /// The number of connections.
     pub connections: u64,
     /// Application bytes that they sent.
     pub tx_bytes: u64,

@@ -1,4 +1,4 @@
-//! What was seen of one connection itself.
+//! Facts that the recorder itself saw on one connection.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, End, Endpoint, Proto, Timestamp};
 
-/// What was seen of one connection itself: all that neither a name, a process nor a database has to be asked for.
+/// Facts that the recorder itself saw on one connection: those that depend on no name, no process and no database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
     /// The protocol.
     pub proto: Proto,
-    /// Who opened it.
+    /// The side that opened the connection.
     pub direction: Direction,
     /// This host's end.
     pub local: Endpoint,

@@ -10,7 +10,7 @@ use super::{Connection, Direction, ObservedService, Proto};
 pub struct Service {
     /// The port; 0 where there is none.
     pub port: u16,
-    /// What it was seen to speak, else the customary name of the port, a convention.
+    /// The observed protocol, else the customary name of the port, which is only a convention.
     pub name: Option<&'static str>,
 }
 

@@ -24,7 +24,7 @@ impl Zone {
     /// UTC, in which everything is that does not ask for another.
     pub const UTC: Self = Self(TimeZone::UTC);
 
-    /// That of this host.
+    /// The time zone of this host.
     pub fn local() -> Self {
         Self(TimeZone::system())
     }

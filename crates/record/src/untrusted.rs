@@ -30,7 +30,7 @@ impl<T: AsRef<str>> Untrusted<T> {
         display_safe(self)
     }
 
-    /// What it is the text of: an address, a number. No text is left of it.
+    /// The value that the text represents: an address, a number. The value contains no text.
     ///
     /// # Errors
     /// It is none.
@@ -168,7 +168,7 @@ pub fn exact<S: Serializer>(text: &impl Exact, serializer: S) -> Result<S::Ok, S
     text.exact(serializer)
 }
 
-/// What [`exact`] writes.
+/// The output of [`exact`].
 pub trait Exact {
     /// Writes it.
     ///
@@ -177,7 +177,7 @@ pub trait Exact {
     fn exact<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
-/// What is written [exactly](exact), where it is no field.
+/// A value that is written [exactly](exact) but is not a field.
 pub struct Exactly<'a, T>(pub &'a T);
 
 impl<T: Exact> Serialize for Exactly<'_, T> {

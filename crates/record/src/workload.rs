@@ -1,11 +1,11 @@
-//! Where a process runs: what the path of its cgroup tells of systemd units, containers and pods.
+//! Workloads: the systemd unit, container and pod of a process, from the path of its cgroup.
 
 use serde::{Deserialize, Serialize};
 
 use super::untrusted::exact;
 use super::{Untrusted, from_bytes};
 
-/// Where a process runs, as the path of its cgroup tells.
+/// The workload to which a process belongs, from the path of its cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// The systemd unit, such as `ssh.service`.
@@ -39,7 +39,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// How it is called among others: `docker:web`, or the beginning of its id instead of a name.
+    /// The short name of the workload: `docker:web`, or the beginning of its id if it has no name.
     pub fn title(&self) -> Untrusted {
         let id = self.id.raw();
         let short = id.get(..12).unwrap_or(id);

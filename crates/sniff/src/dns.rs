@@ -23,7 +23,7 @@ const MAX_DATA: usize = 255;
 const IN: u16 = 1;
 const CLASS: u16 = 0x7fff;
 
-/// What is in a message.
+/// The content of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     /// One for each question.
@@ -112,12 +112,12 @@ fn read(bytes: &[u8], parsed: &mut Parsed) -> Option<()> {
     Some(())
 }
 
-/// What stands before a record's data.
+/// The header of a record before its data.
 struct RecordHead {
     kind: u16,
     class: u16,
     ttl: u32,
-    /// Where the data begins and ends.
+    /// The bounds of the data.
     data: (usize, usize),
 }
 
@@ -200,7 +200,7 @@ fn short(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes)
 }
 
-/// Where a name ends that may go on elsewhere (RFC 1035, section 4.1.4).
+/// The end of a name, which may continue elsewhere (RFC 1035, section 4.1.4).
 fn name_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *bytes.get(at)? {

@@ -97,7 +97,7 @@ pub fn chunk(bytes: &[u8]) -> Chunk {
     }
 }
 
-/// What is behind the fields of a request.
+/// The data after the fields of a request.
 #[derive(Clone, Copy)]
 enum Body {
     /// So many bytes.
@@ -112,7 +112,7 @@ enum Body {
 struct Head {
     /// The first Host, if all of it is there.
     host: Option<Vec<u8>>,
-    /// What follows.
+    /// The data that follows.
     body: Body,
     /// All of its bytes that are there.
     len: usize,

@@ -5,7 +5,7 @@ use super::address::{host_name, without_port};
 use super::hpack;
 use super::outcome::ParseOutcome;
 
-/// What a client begins with (RFC 9113, section 3.4).
+/// The bytes with which a client begins (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes of a frame's head (RFC 9113, section 4.1).
 const HEAD: usize = 9;

@@ -1,6 +1,6 @@
-//! What a parser says of the beginning of a stream.
+//! The result of a parser for the beginning of a stream.
 
-/// What the beginning of a stream holds.
+/// The content of the beginning of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParseOutcome<T> {
     /// This, in so many bytes, of which the last may be still to come; more can follow.

@@ -33,7 +33,7 @@ pub struct CryptoFragment {
     pub connection: u64,
     /// Bytes before it.
     pub offset: u32,
-    /// What it says.
+    /// The data of the fragment.
     pub data: Vec<u8>,
 }
 
@@ -95,7 +95,7 @@ struct Initial<'a> {
     destination: &'a [u8],
     /// All of it.
     bytes: &'a [u8],
-    /// Where the packet number begins.
+    /// The position of the packet number.
     number: usize,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Initial<'a> {
         Some((Self { version, destination, bytes: &bytes[..reader.at], number }, &bytes[reader.at..]))
     }
 
-    /// What the client protected with the keys of a connection id; none if it was not the client, or another id.
+    /// The data that the client protected with the keys of a connection id; none if it was not the client, or another id.
     fn decrypt(&self, id: &[u8]) -> Option<Vec<u8>> {
         let keys = self.keys(id)?;
         let mut bytes = self.bytes.to_vec();

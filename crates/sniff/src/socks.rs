@@ -1,4 +1,4 @@
-//! What a client of SOCKS asks for.
+//! The destination that a client asks a SOCKS proxy for.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -10,7 +10,7 @@ use super::outcome::ParseOutcome;
 const MAX_STREAMS: usize = 1024;
 /// Bytes of a stream that wait for what is missing.
 const MAX_BYTES: usize = 256 * 1024;
-/// How long a stream waits for what is missing, nanoseconds.
+/// The time that a stream waits for missing data, nanoseconds.
 const WAIT_NS: u64 = 60_000_000_000;
 
 /// One direction of a connection.
@@ -20,7 +20,7 @@ pub struct StreamDirection {
     pub connection: u64,
     /// Its ends.
     pub flow: FlowId,
-    /// What this host sends.
+    /// The data that this host sends.
     pub outbound: bool,
 }
 
@@ -183,7 +183,7 @@ impl Streams {
 }
 
 impl Stream {
-    /// How many bytes are before what is missing.
+    /// The number of bytes before the first missing one.
     fn end(&self) -> u32 {
         // Sequence numbers wrap as well.
         self.taken.wrapping_add(self.ready.len() as u32)

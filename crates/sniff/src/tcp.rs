@@ -1,4 +1,4 @@
-//! What a client begins a TCP stream with: a prelude or several, then TLS, HTTP or SSH.
+//! The beginning of a client's TCP stream: one or more preludes, then TLS, HTTP or SSH.
 
 use super::outcome::ParseOutcome;
 use super::{Message, http, http2, socks, tls};
@@ -8,7 +8,7 @@ const PROXY2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Bytes of the longest header of its first version.
 const PROXY1_LEN: usize = 107;
 
-/// What the beginning of a stream says.
+/// The result of parsing the beginning of a stream.
 pub fn opening(stream: &[u8]) -> ParseOutcome<Message> {
     let Some(first) = stream.first() else { return ParseOutcome::Undecided };
     if *first == 22 {
@@ -23,7 +23,7 @@ pub fn opening(stream: &[u8]) -> ParseOutcome<Message> {
     }
 }
 
-/// What goes before.
+/// The preludes.
 fn prelude(stream: &[u8]) -> Option<ParseOutcome<Message>> {
     let skip = |len: usize| {
         Some(if stream.len() < len { ParseOutcome::Incomplete } else { ParseOutcome::Skip(len) })

@@ -1,4 +1,4 @@
-//! Which remote addresses are not new.
+//! Remote addresses that earlier recordings have.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

@@ -16,7 +16,7 @@ const LONG: i64 = 60_000_000_000;
 /// Ranges of ids that a reader is given at most.
 const MOST_RANGES: usize = 65_536;
 
-/// What is known of a block. It may say more than the connections have by now, never less.
+/// The summary of a block. It may claim more than its connections have by now, never less.
 #[derive(Default)]
 pub(super) struct Block {
     /// When the first and the last of its connections were opened.
@@ -106,7 +106,7 @@ fn unpacked(bytes: &[u8]) -> impl Iterator<Item = i64> {
 /// Keeps the blocks of what is written.
 #[derive(Default)]
 pub(super) struct BlockWriter {
-    /// What the blocks say of connections that are open, and may be written again.
+    /// The block values of connections that are open and may be written again.
     open: HashMap<i64, (i64, i64)>,
     changed: BTreeMap<i64, Block>,
     /// The block that is added to: it need not be read back.
@@ -190,7 +190,7 @@ pub(super) fn ids(number: i64) -> IdRange {
     (number << SHIFT, (number << SHIFT) | ((1 << SHIFT) - 1))
 }
 
-/// What the connections of an answer have in common.
+/// The conditions that all connections of an answer meet.
 pub(super) struct Wanted {
     pub(super) since: Option<Timestamp>,
     pub(super) until: Option<Timestamp>,

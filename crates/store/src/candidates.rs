@@ -15,7 +15,7 @@ const PIECE: i64 = 1_000_000;
 const MOST: usize = 65_536;
 
 impl Store {
-    /// Which connections need not be read for an answer to what matches lists.
+    /// The connections that need not be read to find the matches of lists.
     ///
     /// # Errors
     /// The store cannot be read.

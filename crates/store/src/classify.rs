@@ -24,7 +24,7 @@ const MOST_WAITING: usize = 65_536;
 pub struct NewHit {
     /// The connection, as it is now.
     pub connection: Connection,
-    /// What it matches.
+    /// The indicators that it matches.
     pub hit: Hit,
 }
 
@@ -52,7 +52,7 @@ impl Classification {
     }
 }
 
-/// What classifies the connections of a recording.
+/// Classifies the connections of a recording.
 #[derive(Default)]
 pub(super) struct Classifier {
     rules: Rules,

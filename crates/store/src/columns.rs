@@ -98,7 +98,7 @@ pub(super) struct StoreColumns {
 }
 
 impl StoreColumns {
-    /// Where they are in the rows of this query.
+    /// The positions of the columns in the rows of this query.
     ///
     /// # Errors
     /// The store lacks a column that its schema has.

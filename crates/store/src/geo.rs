@@ -1,4 +1,4 @@
-//! Where addresses are: writing and reading what the geo databases said.
+//! Locations of addresses: writes and reads what the geo databases said.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -56,7 +56,7 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
     Ok((before.0, after.as_ref() != Some(&before)))
 }
 
-/// What is stored of a remote address besides its country.
+/// The stored facts about a remote address besides its country.
 pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
     let Some(source) = newer::<String>(row, "geo_source")? else { return Ok(None) };
     let text = |name: &str| newer::<String>(row, name).map(|text| text.map(Untrusted::from));

@@ -124,7 +124,7 @@ pub(super) fn known_lists(db: &Connection) -> rusqlite::Result<HashMap<i64, Arc<
     rows.collect()
 }
 
-/// How many connections match each list, and how many match any. Of connections nothing is read.
+/// The number of connections that match each list, and that match any. No connection is read for that.
 pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
     if !db.table_exists(None, "hit")? {
         return Ok((0, Matching::new()));
@@ -141,7 +141,7 @@ pub(super) fn matching(db: &Connection) -> rusqlite::Result<(u64, Matching)> {
     Ok((any as u64, named.collect()))
 }
 
-/// What reads the hits of connections: the lists that they can be of.
+/// Reads the hits of connections; it has the lists to which they can belong.
 pub(super) struct Hits(HashMap<i64, Arc<IndicatorList>>);
 
 impl Hits {

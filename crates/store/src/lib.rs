@@ -75,7 +75,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Its schema.
         found: i32,
-        /// What this program knows.
+        /// The schema of this program.
         known: i32,
     },
     /// Another recorder writes into it.
@@ -98,7 +98,7 @@ pub enum StoreError {
     Merged {
         /// The store.
         path: PathBuf,
-        /// The one that was to be added to it.
+        /// The store that was to be added.
         other: PathBuf,
         /// When that began.
         started: connmon_record::Timestamp,
@@ -114,13 +114,13 @@ pub enum StoreError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
 }
 
 impl StoreError {
-    /// What SQLite says of a file, and where it was the operating system that failed, what that says.
+    /// The message of SQLite about a file, with that of the operating system if the operating system failed.
     fn from_sqlite(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
         use rusqlite::ffi;
         let last = std::io::Error::last_os_error();

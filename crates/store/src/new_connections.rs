@@ -15,7 +15,7 @@ use connmon_record::{Connection, Process};
 /// Processes, and remote addresses, that are remembered; beyond, the store is asked again.
 const MOST: usize = 65_536;
 
-/// What the batches before have told that later ones refer to.
+/// Facts from earlier batches to which later batches refer.
 #[derive(Default)]
 pub(super) struct NewConnections {
     run: i64,
@@ -143,7 +143,7 @@ impl NewConnections {
         Ok(found)
     }
 
-    /// What the store says of the remote of a connection.
+    /// The stored facts about the remote address of a connection.
     fn remote(
         &mut self,
         db: &Transaction<'_>,

@@ -1,4 +1,4 @@
-//! Where a store is, and whose files are written to.
+//! The place of a store, and the owner of its files.
 
 use std::fs::{self, File};
 use std::io;
@@ -58,7 +58,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Where a file that was moved is now; `None` if it was deleted.
+/// The present place of a file that was moved; `None` if it was deleted.
 pub(super) fn now_at(file: &File) -> Option<PathBuf> {
     let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     is_at(file, &place).then_some(place).filter(|place| place.exists())

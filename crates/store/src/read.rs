@@ -145,7 +145,7 @@ impl Store {
         wanted.ranges(&self.db)
     }
 
-    /// How many connections match any list of indicators, and how many each.
+    /// The number of connections that match any list of indicators, and the number for each list.
     ///
     /// # Errors
     /// The store cannot be read.

@@ -14,17 +14,18 @@ pub struct Store {
     pub(super) path: PathBuf,
     /// A recorder was writing into it when it was opened.
     pub(super) going_on: bool,
-    /// What the file was like, where SQLite takes it for one that nobody changes.
+    /// The state of the file, if SQLite opened it as a file that nobody changes.
     pub(super) as_it_was: Option<Stamp>,
     /// What was asked whether there is a recorder; after `db`, as in [`super::Writer`].
     pub(super) _file: Option<File>,
 }
 
 impl Store {
-    /// What was read is worth nothing where somebody wrote into a file that SQLite took for one that nobody changes.
+    /// Checks that nobody wrote into a file that SQLite took for one that nobody changes: otherwise the rows that were read
+    /// are worthless.
     ///
     /// # Errors
-    /// That is so.
+    /// The file has been changed.
     pub(super) fn is_as_it_was(&self) -> Result<(), StoreError> {
         match &self.as_it_was {
             Some(stamp) if Stamp::of_file(&self.path).as_ref() != Some(stamp) => {

@@ -18,7 +18,7 @@ pub(super) struct Remote {
     pub(super) ip: IpAddr,
     pub(super) country: Option<String>,
     pub(super) place: Option<Arc<Location>>,
-    /// What it is called whatever the connection.
+    /// The names of the address that do not depend on the connection.
     pub(super) names: Vec<Name>,
 }
 

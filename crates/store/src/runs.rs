@@ -106,7 +106,7 @@ fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {
     })
 }
 
-/// What each recording with a filter left out. A store from before there were such recordings has none.
+/// The connections that each recording left out. A store from before there were filtered recordings has none.
 pub(super) fn left_out(db: &Database) -> rusqlite::Result<HashMap<i64, LeftOut>> {
     if !db.table_exists(None, "left_out")? {
         return Ok(HashMap::new());
@@ -125,7 +125,7 @@ pub(super) fn left_out(db: &Database) -> rusqlite::Result<HashMap<i64, LeftOut>>
     rows.collect()
 }
 
-/// What was pruned of each recording. A store from before there was retention has none.
+/// The details that were pruned from each recording. A store from before there was retention has none.
 pub(super) fn pruned(db: &Database) -> rusqlite::Result<HashMap<i64, Pruned>> {
     if !db.table_exists(None, "pruned")? {
         return Ok(HashMap::new());

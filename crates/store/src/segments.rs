@@ -14,11 +14,11 @@ pub struct Sealed {
     pub link: Link,
     /// The hash that it was sealed with.
     pub hash: Hash,
-    /// What it consists of; `None` where the frames have been pruned.
+    /// The content of the segment; `None` if its frames have been pruned.
     pub packed: Option<Packed>,
 }
 
-/// What is made of a run's segments so far.
+/// The progress of making rows from a run's segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Debt {
     /// The run.
@@ -37,14 +37,14 @@ impl Debt {
         self.sealed > self.indexed
     }
 
-    /// How many segments have no rows.
+    /// The number of segments without rows.
     pub fn segments(&self) -> u64 {
         self.sealed.saturating_sub(self.indexed)
     }
 }
 
 impl Store {
-    /// What is not in the tables yet, by run.
+    /// The segments that are not in the tables yet, by run.
     ///
     /// # Errors
     /// The store cannot be read.

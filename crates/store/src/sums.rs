@@ -14,7 +14,7 @@ use connmon_record::{Proto, display_safe};
 
 /// So many different owners have sums of their own; later ones are summed up by user and country.
 const MAX_OWNERS: i64 = 100_000;
-/// What stands for the others.
+/// The value that stands for the remaining combinations.
 const OTHERS: &str = "(others)";
 
 /// The columns of figures.
@@ -23,7 +23,7 @@ static FIGURES: LazyLock<String> = LazyLock::new(|| SUM_COLUMNS.join(", "));
 static VALUES: LazyLock<String> =
     LazyLock::new(|| (0..SUM_COLUMNS.len()).map(|column| format!(", ?{}", column + 6)).collect());
 
-/// What connections that were summed up add to which sum.
+/// The contributions of pruned connections to each sum.
 pub(super) type Sums = BTreeMap<SumKey, SumFigures>;
 
 /// Adds sums to those that are there. Sums stop at the highest number that the store can keep.

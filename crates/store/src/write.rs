@@ -35,7 +35,7 @@ use segments::ChainEnd;
 /// Remote addresses whose ids are remembered; beyond, the table is asked again.
 const MAX_ENDPOINTS: usize = 262_144;
 
-/// How often it is tried to be the only recorder, and how long after each other.
+/// The number of attempts to become the only recorder, and the pause between them.
 const LOOKS: u32 = 10;
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -67,14 +67,14 @@ pub struct Writer {
     pub(super) run: i64,
     /// The run is in the store already, because its segments are.
     pub(super) begun: bool,
-    /// Where the chain of segments ends; `None` where none are written.
+    /// The end of the chain of segments; `None` if no segments are written.
     pub(super) chain: Option<ChainEnd>,
     pub(super) endpoints: HashMap<IpAddr, i64>,
     of_addresses: AddressNameWriter,
     filter: Filter,
     left_out: u64,
     classify: Classifier,
-    /// What classifies has changed, which the store does not say yet.
+    /// Whether rules or lists have changed and the store does not have them yet.
     changed: bool,
     fresh: NewConnections,
     blocks: BlockWriter,
@@ -175,12 +175,12 @@ impl Writer {
         self.changed = true;
     }
 
-    /// What was found to match indicators since the last call.
+    /// The matches of indicators that were found since the last call.
     pub fn take_news(&mut self) -> Vec<NewHit> {
         std::mem::take(&mut self.news)
     }
 
-    /// What was found out while writing since the last call.
+    /// The labels and hits found while writing since the last call.
     pub fn take_verdicts(&mut self) -> Classification {
         std::mem::take(&mut self.verdicts)
     }
@@ -208,7 +208,7 @@ impl Writer {
         result.map_err(|source| self.after_failure(source))
     }
 
-    /// What the batches before have told does not hold any more.
+    /// Forgets the facts from earlier batches.
     pub(super) fn forget_batches(&mut self) {
         self.endpoints.clear();
         self.blocks = BlockWriter::default();

@@ -1,4 +1,4 @@
-//! What the tracker knows after a segment, so that rows of later segments can be made without those before.
+//! The state of the tracker after a segment, so that rows of later segments can be made without the segments before.
 
 use std::io::Read;
 
@@ -31,7 +31,7 @@ pub enum CheckpointError {
 }
 
 impl Tracker {
-    /// What is known now, to be called when rows have been taken out.
+    /// The present state; to be called after rows have been taken out.
     ///
     /// # Errors
     /// There is no memory.

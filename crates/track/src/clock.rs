@@ -19,7 +19,7 @@ pub struct Clock {
     follows: bool,
     /// From when on it was how far ahead of CLOCK_BOOTTIME, in order; the first is that of all times before the second as well.
     offsets: Vec<(u64, i64)>,
-    /// What was last told of it.
+    /// The offset that was last reported.
     told_ns: i64,
     /// When it became right: whatever was told of it before is no time.
     right: Option<ClockRight>,

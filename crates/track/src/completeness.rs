@@ -1,4 +1,4 @@
-//! What was lost, and how the two planes compare.
+//! The losses of a recording, and the comparison of application bytes with the kernel's totals.
 
 use std::net::IpAddr;
 
@@ -47,7 +47,7 @@ pub fn comparable(entry: &SockEntry) -> Option<(u64, u64)> {
 #[derive(Default, Serialize, Deserialize)]
 pub struct Tally {
     counters: Counters,
-    /// What the counters were when the store was begun that they are for.
+    /// The counters at the time when their store was begun.
     before: Counters,
     reconciliation: Reconciliation,
     /// Bytes of lost connections that had been recorded before they were lost.

@@ -1,10 +1,10 @@
-//! What processes moved, and where the kernel side keeps it.
+//! The bytes that processes moved, and the place where the kernel side keeps them.
 
 use serde::{Deserialize, Serialize};
 
 use connmon_record::ProcessId;
 
-/// Where the kernel side keeps a share.
+/// The place where the kernel side keeps a share.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum ShareSlot {
     /// Inside the entry of this id, by number.

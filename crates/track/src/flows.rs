@@ -42,7 +42,7 @@ impl FlowEntry {
     }
 }
 
-/// What a connection of datagrams consists of.
+/// The entries of which a connection of datagrams consists.
 #[derive(Serialize, Deserialize)]
 pub struct FlowChain {
     /// Id of the socket's entry.
@@ -91,14 +91,14 @@ impl FlowChain {
 /// The entry of a socket that lives while its own connection is over, or goes on in other entries.
 #[derive(Serialize, Deserialize)]
 struct EndedSocket {
-    /// What is inside it.
+    /// The shares that the entry itself contains.
     inline: ShareFigures,
     /// Its final record was met.
     closed: bool,
     sweeps: u8,
 }
 
-/// Which entries make up which connection.
+/// Assigns entries to connections.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Flows {
     /// The pause after which a connection is over; 0 where none ends by that.
@@ -129,7 +129,7 @@ impl Flows {
                 || !matches!(entry.proto, proto::TCP | proto::MPTCP | proto::PACKET))
     }
 
-    /// What a new connection consists of.
+    /// The entries of which a new connection consists.
     pub fn chain(&self, entry: &SockEntry) -> Option<Box<FlowChain>> {
         let closed_ns = self.gone.get(&socket_of(entry)).map(|(closed_ns, _)| *closed_ns);
         self.keep(entry).then(|| Box::new(FlowChain::new(entry, closed_ns)))

@@ -45,7 +45,7 @@ pub fn reason(entry: &SockEntry, preexisting: bool, sees_calls: bool) -> Option<
     }
 }
 
-/// What a connection is that stands for many.
+/// The description of a connection that stands for many.
 fn pool(entry: &SockEntry) -> String {
     let sockets = match entry.extra_flows {
         // They came to it in its past.

@@ -80,7 +80,7 @@ pub struct Tracker {
     sees_calls: bool,
     /// Whether packets are counted.
     wire: bool,
-    /// What the recording began with.
+    /// The frame with which the recording began.
     start: Option<Box<Start>>,
     /// When the store was begun that rows go into, CLOCK_BOOTTIME; 0 where it has the whole recording.
     began_ns: u64,

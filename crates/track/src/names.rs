@@ -18,14 +18,14 @@ use connmon_sniff::addresses;
 
 /// Things said on connections that are not met yet, at most.
 const MAX_WAITING: usize = 16_384;
-/// How long they wait, nanoseconds.
+/// The time that observations wait, nanoseconds.
 const WAIT_NS: u64 = 30_000_000_000;
 /// A connection's first packet comes before the moment that counts as its beginning by this much at most: a datagram passes
 /// before the call that sends it returns.
 const EARLY_NS: u64 = 1_000_000_000;
 /// Questions without an answer, at most.
 const MAX_QUESTIONS: usize = 8_192;
-/// How long an answer is waited for, nanoseconds; resolvers give up sooner.
+/// The time that a question waits for its answer, nanoseconds; resolvers give up sooner.
 const ANSWER_NS: u64 = 10_000_000_000;
 /// Addresses whose names are remembered.
 const MAX_ADDRESSES: usize = 65_536;
@@ -45,7 +45,7 @@ const MAX_ALIASES: usize = 16;
 pub struct ConnectionName {
     /// The name.
     pub name: Untrusted<Arc<str>>,
-    /// Where it comes from.
+    /// The source of the name.
     pub source: NameSource,
     /// When it was seen, CLOCK_BOOTTIME.
     pub time_ns: u64,
@@ -60,11 +60,11 @@ pub struct DnsQuery {
     pub time_ns: u64,
     /// When it was answered.
     pub answered_ns: Option<u64>,
-    /// Who asked.
+    /// The process that asked.
     pub process: Option<ProcessId>,
     /// Whom.
     pub flow: FlowId,
-    /// What, or the answer to it.
+    /// The question, or the answer to it.
     pub message: DnsMessage,
 }
 
@@ -78,7 +78,7 @@ struct AddressName {
     until_ns: u64,
 }
 
-/// What tells questions apart.
+/// The values that distinguish questions.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct QuestionKey {
     flow: FlowId,
@@ -116,7 +116,7 @@ pub struct Names {
     waiting: HashMap<ObservationKey, Vec<Observation>>,
     waiting_count: usize,
     questions: BTreeMap<QuestionKey, (u64, Option<ProcessId>)>,
-    /// How many of them each process asked.
+    /// The number of open questions of each process.
     askers: HashMap<Option<ProcessId>, usize>,
     known: HashMap<Address, Vec<AddressName>>,
     /// Addresses in the order in which they were first named, by who asked.
@@ -349,7 +349,7 @@ impl Names {
         (names, observed)
     }
 
-    /// What was said on a connection.
+    /// The observations on a connection.
     fn take_observations(&mut self, entry: &SockEntry) -> Vec<Observation> {
         if self.waiting.is_empty() {
             return Vec::new();
@@ -384,17 +384,17 @@ impl Names {
         wanted
     }
 
-    /// What was dropped early, for want of room.
+    /// The number of observations dropped early for want of room.
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// What became of questions since the last call.
+    /// The questions that were answered or given up since the last call.
     pub fn take_queries(&mut self) -> Vec<DnsQuery> {
         std::mem::take(&mut self.asked)
     }
 
-    /// What waits: things said, and questions.
+    /// The number of waiting observations and questions.
     #[cfg(test)]
     pub fn sizes(&self) -> (usize, usize) {
         (self.waiting_count, self.questions.len())
@@ -447,7 +447,7 @@ fn unanswered(question: &QuestionKey) -> DnsMessage {
     }
 }
 
-/// How an entry of a question's flow is written.
+/// The notation of an entry of a question's flow.
 pub fn server(flow: &FlowId) -> (Proto, Endpoint) {
     (Proto(flow.proto), Endpoint::new(flow.remote.ip(), flow.remote.port()))
 }

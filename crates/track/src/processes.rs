@@ -428,7 +428,7 @@ impl Processes {
         self.known.values().map(|known| known.images.len()).sum()
     }
 
-    /// What had to be forgotten early, for want of room.
+    /// The number of processes that were forgotten early for want of room.
     pub fn evicted(&self) -> u64 {
         self.evicted + self.cgroups.evicted
     }

@@ -16,7 +16,7 @@ pub(super) fn kernel(entry: &SockEntry) -> Option<KernelTotals> {
     })
 }
 
-/// What an entry put on the wire, where packets of its protocol are counted and all were understood.
+/// The packets of an entry on the wire, if packets of its protocol are counted and all were understood.
 pub(super) fn wire(entry: &SockEntry) -> Option<Wire> {
     let is_counted = matches!(Proto(entry.proto), Proto::TCP | Proto::UDP) && entry.wire_unknown == 0;
     is_counted.then_some(Wire {

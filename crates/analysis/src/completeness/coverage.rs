@@ -1,4 +1,4 @@
-//! Which parts of the time that was asked for were recorded.
+//! The parts of the requested time that were recorded.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ pub(super) const AHEAD: &str = "that time was still in the future when this was 
 pub struct Coverage {
     /// All of it; `None` without any recording.
     pub asked: Option<Window>,
-    /// What was recorded, oldest first.
+    /// The recorded parts, oldest first.
     pub recorded: Vec<Window>,
-    /// What was not, and why, oldest first.
+    /// The parts that were not recorded, with the reasons, oldest first.
     pub gaps: Vec<Gap>,
 }
 
 impl Coverage {
-    /// What these recordings cover of `asked`.
+    /// The parts of `asked` that these recordings cover.
     pub(super) fn from_runs(runs: &[Run], asked: Option<Window>, selection: &Selection) -> Self {
         let Some(window) = asked else { return Self::default() };
         // What is recorded is not in the future, though it may have been recorded after this was asked, or by a clock that was ahead.

@@ -9,22 +9,22 @@ use connmon_record::{ClockEffect, ClockStep, Gap, Pruned, Run};
 
 /// So many intervals are named one by one.
 const LISTED: usize = 3;
-/// What follows from lost process records.
+/// The consequence of lost process records.
 const NAMELESS: &str =
     " A process without its record may be shown without its program, or as what it or its parent ran before.";
-/// What to do about a full ring.
+/// The advice for a full ring.
 const RING: &str =
     "Record again with a larger “--ring-bytes”, a power of two; 8388608 unless told otherwise.";
-/// What to do about a full table.
+/// The advice for a full table.
 const TABLE: &str =
     "Record again with a larger “--max-connections”; the kernel reserves about 1100 bytes for each.";
-/// What to do where both may have been full.
+/// The advice if both may have been full.
 const BOTH: &str = "Record again with a larger “--max-connections” (about 1100 bytes of kernel memory each), and with a \
                     larger “--ring-bytes” (a power of two).";
-/// What to do about skipped probes.
+/// The advice for skipped probes.
 const SKIPPED: &str = "Record with “--backend fentry” where the kernel allows it: it is skipped least. From Linux 6.19 on the \
                        kernel can skip any probe while many processes use the network at once.";
-/// What to do about what should not be.
+/// The advice for losses that should not occur.
 const REPORT: &str = "This is a fault: report it with the output of “connmon doctor”.";
 
 /// Every statement, what matters most first.
@@ -50,7 +50,7 @@ fn statement(level: Level, text: String, advice: Option<&str>) -> Statement {
     Statement { level, text, advice: advice.map(str::to_owned) }
 }
 
-/// What the counters say is missing.
+/// The losses that the counters show.
 pub(super) fn losses(c: &connmon_record::LossCounters) -> impl Iterator<Item = Statement> + use<> {
     // Those that arrived and made no sense have a sentence of their own.
     let lost = c.lost_events.saturating_sub(c.malformed);
@@ -131,7 +131,7 @@ pub(super) fn losses(c: &connmon_record::LossCounters) -> impl Iterator<Item = S
     .map(|(_, text, advice)| statement(Level::Loss, text, Some(advice)))
 }
 
-/// What recordings did not keep on purpose.
+/// The data that recordings left out on purpose.
 pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> + use<'a> {
     let each = runs.iter().filter_map(|run| Some((run.id, run.left_out.as_ref()?)));
     each.filter(|(_, left_out)| left_out.connections > 0).map(|(run, left_out)| {
@@ -148,14 +148,14 @@ pub(super) fn left_out<'a>(runs: &'a [&Run]) -> impl Iterator<Item = Statement> 
     })
 }
 
-/// What was pruned, and is not here.
+/// The details that were pruned and are not in this answer.
 pub(super) fn pruned(pruned: &Pruned) -> Statement {
     let text = format!("Details of {} were pruned, and are not in this answer.", which(pruned));
     let advice = "“connmon audit --by month” or “--by day”, without a filter, has their sums.";
     statement(Level::Loss, text, Some(advice))
 }
 
-/// What was pruned, and is in the sums; or not, where a `part` of the time of some sums is asked for.
+/// The details that were pruned and are in the sums, or are not, if only a `part` of the time of some sums is requested.
 pub(super) fn sums(pruned: &Pruned, part: bool) -> Statement {
     if part {
         let text = format!(
@@ -177,7 +177,7 @@ fn which(pruned: &Pruned) -> String {
     format!("{} that had ended by {}", count(pruned.connections, "connection"), short(pruned.until))
 }
 
-/// That the clock was set while a recording was running.
+/// Says that the clock was set while a recording was running.
 pub fn clock(run: &Run) -> Option<Statement> {
     let last = run.clock_steps.last()?;
     let way = |ns: i64| if ns < 0 { "back" } else { "forward" };
@@ -224,12 +224,12 @@ pub fn clock(run: &Run) -> Option<Statement> {
     Some(statement(Level::Loss, text, Some(&advice)))
 }
 
-/// What was recorded, and what was not.
+/// Says which time was recorded, and which was not.
 pub(super) fn coverage(coverage: &Coverage, is_interval: bool) -> Vec<Statement> {
     gaps(&coverage.gaps).into_iter().chain(recorded(coverage, is_interval)).collect()
 }
 
-/// What was not recorded. That the future was not is no loss.
+/// Says which time was not recorded. The future counts as no loss.
 fn gaps(gaps: &[Gap]) -> Option<Statement> {
     let first = gaps.first()?;
     let each = gaps
@@ -248,7 +248,7 @@ fn gaps(gaps: &[Gap]) -> Option<Statement> {
     Some(statement(Level::Loss, text, Some(advice).filter(|_| gaps.len() > 1 || first.reason != AHEAD)))
 }
 
-/// What was recorded.
+/// Says which time was recorded.
 fn recorded(coverage: &Coverage, is_interval: bool) -> Option<Statement> {
     let asked = coverage.asked?;
     let each = coverage.recorded.iter().take(LISTED);
@@ -355,7 +355,7 @@ fn notes(this: &Completeness, runs: &[&Run], selection: &Selection) -> Vec<State
     notes
 }
 
-/// What is to be known of the connections selected.
+/// Notes on the selected connections.
 pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
     let mut notes = Vec::new();
     if inexact > 0 {
@@ -381,7 +381,7 @@ pub(super) fn connections(inexact: u64, preexisting: u64) -> Vec<Statement> {
     notes
 }
 
-/// What is in the sums twice.
+/// Says which traffic the sums contain twice.
 pub(super) fn own(own: HostInternal) -> Option<Statement> {
     let text = format!(
         "{} {} an address of this host at the other end too: where both ends were recorded, each counts, so what passed between \
@@ -394,7 +394,7 @@ pub(super) fn own(own: HostInternal) -> Option<Statement> {
     (own.connections > 0).then(|| statement(Level::Note, text, None))
 }
 
-/// What a live view does not have.
+/// Says what a live view lacks.
 pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
     let text = format!(
         "{} of this recording {} not shown here: only the store has {}.",
@@ -405,7 +405,7 @@ pub(super) fn forgotten(forgotten: u64) -> Option<Statement> {
     (forgotten > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
 }
 
-/// What a live view was never told.
+/// Says what a live view never received.
 pub(super) fn unseen(unseen: u64) -> Option<Statement> {
     let text = format!(
         "{} did not reach this view in time: it may show too few connections and bytes; the store has them all.",
@@ -414,10 +414,10 @@ pub(super) fn unseen(unseen: u64) -> Option<Statement> {
     (unseen > 0).then(|| statement(Level::Loss, text, Some(EVERYTHING)))
 }
 
-/// What to do about what only the store has.
+/// The advice for data that only the store has.
 const EVERYTHING: &str = "“connmon report” shows everything.";
 
-/// What the figures of the wire lack.
+/// Says what the figures of the wire lack.
 pub(super) fn wire(parts: u64, unmeasured: u64) -> impl Iterator<Item = Statement> {
     let of_parts = format!(
         "Packets are counted for whole connections, not by time: the figures of the wire leave out {} with only a part in the \

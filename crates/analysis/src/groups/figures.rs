@@ -1,4 +1,4 @@
-//! What connections add up to.
+//! Sums of the figures of connections.
 
 use std::cmp::Reverse;
 use std::iter::Sum;
@@ -51,7 +51,8 @@ impl GroupFigures {
         }
     }
 
-    /// What a connection put on the wire; of one that is not `whole` that is not known, and of some never.
+    /// The figures of a connection on the wire. They are unknown if the connection is not `whole`, and for some connections
+    /// always.
     pub fn of_wire(connection: &Connection, whole: bool) -> Self {
         let known = connection.wire.filter(|_| whole);
         let wire = known.unwrap_or_default();

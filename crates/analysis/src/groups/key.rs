@@ -1,4 +1,4 @@
-//! What connections are grouped by.
+//! Keys by which connections are grouped.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use connmon_record::{
     AddressKind, Connection, Container, Process, ProcessId, Run, Timestamp, Untrusted, service_of,
 };
 
-/// What connections are grouped by.
+/// A kind of key by which connections are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named after what it groups by")]
 pub enum GroupBy {
@@ -74,7 +74,7 @@ impl GroupBy {
     }
 }
 
-/// What the connections of a group have in common. The order is that of `--sort name`.
+/// The value that the connections of a group have in common. Values are ordered as by `--sort name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GroupKey {
     /// A process of a boot; its name comes first, so that it is sorted by it.
@@ -97,7 +97,7 @@ pub enum GroupKey {
 pub struct Boots(HashMap<i64, Arc<str>>);
 
 impl Boots {
-    /// Those of these recordings.
+    /// Reads the boots of these recordings.
     pub fn new(runs: &[Run]) -> Self {
         Self(runs.iter().map(|run| (run.id, run.boot_id.raw().into())).collect())
     }
@@ -108,13 +108,13 @@ impl Boots {
     }
 }
 
-/// What a key is made of: a connection, a process that owns or used it, if one is known, and a moment.
+/// The values from which a key is made: a connection, a process that owns or used it, if one is known, and a moment.
 pub struct Member<'a> {
     /// The boot tells apart processes of different boots.
     pub boot: &'a Arc<str>,
     /// The connection.
     pub connection: &'a Connection,
-    /// Who owns it, or moved the bytes.
+    /// The process that owns the connection, or moved the bytes.
     pub process: Option<&'a Arc<Process>>,
     /// When it was opened, or the bytes were moved.
     pub time: Timestamp,
@@ -169,7 +169,7 @@ fn of_process(by: GroupBy, boot: &Arc<str>, process: &Process) -> GroupKey {
     }
 }
 
-/// What is known of the remote, or why nothing is, in brackets.
+/// The known fact about the remote address, or in brackets the reason why there is none.
 fn known_or_kind(known: Option<Untrusted<&str>>, connection: &Connection) -> String {
     match (known, AddressKind::of_address(connection.remote.ip)) {
         (Some(known), _) => known.shown().into_owned(),

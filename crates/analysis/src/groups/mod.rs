@@ -91,16 +91,16 @@ impl<K: Eq + Hash, R> Groups<K, R> {
     }
 }
 
-/// What the newest connection of a group says; of those that were opened at once, the one with the highest id.
+/// The values of a group's newest connection; of several opened at once, the one with the highest id.
 #[derive(Clone, Debug, Default)]
 pub struct Newest<T> {
     rank: Option<(Timestamp, i64)>,
-    /// What it says.
+    /// The values of that connection.
     pub value: T,
 }
 
 impl<T> Newest<T> {
-    /// What is to be said until a connection says something.
+    /// The value until a connection provides one.
     pub fn new(value: T) -> Self {
         Self { rank: None, value }
     }

@@ -27,11 +27,11 @@ pub struct SumOwner {
     pub container: String,
     /// The country of the remote address, or its kind.
     pub country: String,
-    /// Where its other end is.
+    /// The place of the remote end.
     pub other_end: OtherEnd,
 }
 
-/// Where the other end of a connection is, as far as it was known when the sum was made.
+/// The place of the remote end of a connection, as it was known when the sum was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OtherEnd {
     /// On another host, as far as is known.
@@ -53,7 +53,7 @@ impl OtherEnd {
         }
     }
 
-    /// What a number means that a store has.
+    /// The meaning of a number in the store.
     pub fn from_number(number: i64) -> Self {
         match number {
             1 => Self::Same,
@@ -63,7 +63,7 @@ impl OtherEnd {
     }
 }
 
-/// Which part of connections a sum has.
+/// The part of the connections that a sum covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SumPart {
     /// Bytes moved in the period, and connections that lie within it.
@@ -116,12 +116,12 @@ impl SumPeriod {
     }
 }
 
-/// What is summed up by itself.
+/// The key of a sum.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SumKey {
     /// When.
     pub period: SumPeriod,
-    /// Which part of the connections.
+    /// The part of the connections.
     pub part: SumPart,
     /// The protocol.
     pub proto: Proto,
@@ -129,7 +129,7 @@ pub struct SumKey {
     pub owner: Arc<SumOwner>,
 }
 
-/// What stays of connections.
+/// The sums that are kept of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SumFigures {
     /// Connections and bytes.
@@ -230,7 +230,8 @@ impl std::ops::AddAssign for SumFigures {
     }
 }
 
-/// What a connection that is over, with all its steps, adds to which sum, on a host that has the addresses `here`.
+/// The contribution of a connection that has ended, with all its steps, to each sum, on a host that has the addresses
+/// `here`.
 pub fn sums_of(connection: &Connection, here: &HashSet<IpAddr>, mut each: impl FnMut(SumKey, SumFigures)) {
     let country = key::group_key(GroupBy::Country, &member(connection, None));
     let other_end = OtherEnd::of_connection(connection, here);
@@ -292,7 +293,7 @@ pub fn is_own(connection: &Connection) -> bool {
     remote.is_loopback() || (remote == local && !remote.is_unspecified())
 }
 
-/// What is asked of sums.
+/// A question to the sums.
 #[derive(Clone, Debug, Default)]
 pub struct SumSelection {
     /// From when on; a part of a period is not known.
@@ -305,7 +306,7 @@ pub struct SumSelection {
     first: Option<Timestamp>,
 }
 
-/// What a sum means to an answer.
+/// The use of a sum in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SumMeaning {
     /// It is of another time.
@@ -322,7 +323,7 @@ impl SumSelection {
         Self { since, until, pruned_until, first: None }
     }
 
-    /// What a sum means; they come in the order of their periods.
+    /// The use of a sum in the answer; the sums come in the order of their periods.
     pub fn meaning(&mut self, key: &SumKey) -> SumMeaning {
         let (start, end) = (key.period.start(), key.period.end().min(self.pruned_until));
         let begins = self.since.is_none_or(|since| since <= start);
@@ -351,7 +352,7 @@ pub struct Summed {
     pub sums: Vec<TrafficSum>,
     /// The addresses of their host.
     pub locals: HashSet<IpAddr>,
-    /// How many match lists of indicators.
+    /// The number of connections that match lists of indicators.
     pub matching: (u64, Matching),
 }
 

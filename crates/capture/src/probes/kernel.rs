@@ -1,4 +1,4 @@
-//! What has to be known of the running kernel before programs are attached.
+//! Properties of the running kernel that must be known before programs are attached.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use connmon_ebpf::RECEIVE_FUNCTIONS;
 
 use super::ProbeError;
 
-/// What the kernel can preempt, so that it skips a program for the next task on that CPU.
+/// The tasks that the kernel can preempt, so that it skips a program for the next task on that CPU.
 #[derive(Clone, Copy)]
 pub(super) struct Preemption {
     /// Code in the kernel, and with it programs behind trampolines (migrate_disable() in __bpf_prog_enter(),
@@ -45,7 +45,7 @@ pub(super) fn cgroup_root() -> Result<File, ProbeError> {
     File::open(root).map_err(|error| unsupported(&error))
 }
 
-/// Where the cgroup2 hierarchy is mounted.
+/// The mount point of the cgroup2 hierarchy.
 pub fn cgroup_mount() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     mounts.lines().find_map(|line| {

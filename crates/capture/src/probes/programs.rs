@@ -1,6 +1,6 @@
-//! Which programs each backend consists of, and where they go.
+//! The programs of each backend, and the places where they are attached.
 
-/// How a program gets its place.
+/// The ways of attaching a program.
 #[derive(Clone, Copy)]
 pub(super) enum AttachPoint {
     TpBtf,

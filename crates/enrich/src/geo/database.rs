@@ -29,7 +29,7 @@ pub struct Database {
     flaws: Flaws,
 }
 
-/// What of a database cannot be used, among the records that were looked at.
+/// Records of a database that cannot be used, among those that were examined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flaws {
     /// Records that cannot be decoded or have coordinates that are nowhere.
@@ -48,7 +48,7 @@ impl Flaws {
         }
     }
 
-    /// What is wrong in a few words; `None` if nothing is.
+    /// The faults in a few words; `None` if there are none.
     pub fn words(&self) -> Option<String> {
         let first = self.each.first()?;
         let records = if self.records == 1 { "record is" } else { "records are" };
@@ -122,22 +122,22 @@ impl Database {
         Ok(Self { content: Content::MaxMind(Box::new(reader)), about, file: Some(file.into()), flaws })
     }
 
-    /// What it is called, and so on.
+    /// The description of the database: its name and so on.
     pub fn about(&self) -> &GeoDatabase {
         &self.about
     }
 
-    /// What was wrong with the first records.
+    /// The faults of the first records.
     pub fn flaws(&self) -> &Flaws {
         &self.flaws
     }
 
-    /// Where it was read from; `None` for the one that is part of connmon.
+    /// The path from which it was read; `None` for the database that is part of connmon.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// What it says of an address; nothing where its record cannot be decoded.
+    /// The database's answer about an address; empty if its record cannot be decoded.
     pub(super) fn lookup(&self, ip: IpAddr) -> GeoRecord<'_> {
         match &self.content {
             Content::MaxMind(reader) => {
@@ -170,7 +170,7 @@ impl Database {
     }
 }
 
-/// Which fields the first records have: `country`, `city`, `asn`, or several of these; `None` for none.
+/// The fields of the first records: `country`, `city`, `asn`, or several of these; `None` if there are none.
 fn kind(reader: &Reader<Cow<'static, [u8]>>, flaws: &mut Flaws) -> Option<String> {
     // A made-up tree can have more empty leaves than anybody can walk past; so these count too.
     let all = WithinOptions::default().include_networks_without_data();

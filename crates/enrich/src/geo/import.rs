@@ -22,7 +22,7 @@ use super::record::{asn, non_empty};
 use super::rows::{CsvRow, ImportError, Lines};
 use connmon_record::{Coordinates, GeoDatabase, country_named, from_bytes};
 
-/// What was imported.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     /// Rows of the CSV.
@@ -41,7 +41,7 @@ pub struct Imported {
     pub unused: Vec<(usize, String)>,
 }
 
-/// What IPtoASN has in place of an organisation where nobody announces a network.
+/// The text of IPtoASN in place of an organisation if nobody announces a network.
 const NOT_ROUTED: &str = "Not routed";
 /// Cells that are listed; beyond, they are only counted.
 const MOST_LISTED: usize = 100_000;

@@ -4,7 +4,7 @@ use super::record::asn;
 use super::rows::CsvRow;
 use connmon_record::from_bytes;
 
-/// Where a row has its addresses.
+/// The columns of a row that have its addresses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Addresses {
     /// The first and the last one.
@@ -148,7 +148,7 @@ impl CsvLayout {
         })
     }
 
-    /// What such a table is about.
+    /// The subject of such a table.
     pub fn kind(&self) -> String {
         let is_city = !self.city.is_empty() || !self.region.is_empty() || self.degrees.is_some();
         let kinds = [
@@ -170,7 +170,7 @@ fn plain(row: &CsvRow<'_>, nth: usize) -> String {
     title(row, nth).chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-/// What a first row is.
+/// The kinds of first rows.
 pub(super) enum FirstRow {
     /// It names the columns.
     Names(CsvLayout),
@@ -180,7 +180,7 @@ pub(super) enum FirstRow {
     Head,
 }
 
-/// What a first row is, and so the columns of those that follow.
+/// The kind of a first row, and so the columns of the rows that follow.
 ///
 /// # Errors
 /// It is of a layout that is not known.

@@ -1,4 +1,4 @@
-//! What is known of the usual sources of geo data: their licences, and what these want to be said.
+//! The licences of the usual sources of geo data, and the attributions that they require.
 
 /// A licence, and the words that it wants where data are shown.
 pub(super) struct Terms {

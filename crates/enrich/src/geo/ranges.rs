@@ -31,7 +31,7 @@ pub struct Ranges {
     texts: usize,
 }
 
-/// Where the ranges of one family are: their first addresses, then their records.
+/// The place of the ranges of one family: their first addresses, then their records.
 #[derive(Clone, Copy, Debug)]
 struct Table {
     at: usize,
@@ -40,7 +40,7 @@ struct Table {
 }
 
 impl Ranges {
-    /// How such a file begins.
+    /// The first bytes of such a file.
     pub const MAGIC: &[u8] = MAGIC;
 
     /// Takes a file's bytes.
@@ -85,12 +85,12 @@ impl Ranges {
         Ok((Self { v4, v6, records: record_table, offsets, texts: text_table, bytes }, about))
     }
 
-    /// How many ranges there are, those without a record among them.
+    /// The number of ranges, including those without a record.
     pub fn count(&self) -> usize {
         self.v4.count + self.v6.count
     }
 
-    /// What is known of an address.
+    /// The known facts about an address.
     pub fn lookup(&self, ip: IpAddr) -> GeoRecord<'_> {
         let (table, key) = match ip {
             IpAddr::V4(ip) => (self.v4, u128::from(u32::from(ip))),

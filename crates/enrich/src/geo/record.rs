@@ -1,4 +1,4 @@
-//! What a database says of an address: the fields of its record, whichever layout it has.
+//! A database's answer about an address: the fields of its record, whatever its layout.
 //!
 //! Flat records name their fields (`country_code`, `city`, `latitude`, `autonomous_system_number`); those of MaxMind and
 //! DB-IP nest them (`country.iso_code`, `city.names.en`, `location.latitude`). Both are read in one pass, and what is of
@@ -20,11 +20,11 @@ pub struct GeoRecord<'a> {
     pub region: Option<&'a str>,
     /// City.
     pub city: Option<&'a str>,
-    /// Where that is.
+    /// The coordinates of the city.
     pub coordinates: Option<Coordinates>,
     /// Autonomous system.
     pub asn: Option<u32>,
-    /// Who runs it.
+    /// The organisation that runs the autonomous system.
     pub org: Option<&'a str>,
 }
 
@@ -253,7 +253,7 @@ pub(super) const FIELDS: [&str; 35] = [
     "mcc",
 ];
 
-/// What of a record's names and places was found so far: what is written out counts more than a code.
+/// The names and places of a record that were found so far: a name in full takes precedence over a code.
 #[derive(Default)]
 struct RecordParts<'a> {
     region_name: Option<&'a str>,
@@ -339,7 +339,7 @@ impl<'de> Visitor<'de> for RecordVisitor {
 }
 
 impl<'a> GeoRecord<'a> {
-    /// What another record says where this one says nothing.
+    /// Takes the fields that this record lacks from another record.
     fn or(self, other: GeoRecord<'a>) -> Self {
         Self {
             country: self.country.or(other.country),

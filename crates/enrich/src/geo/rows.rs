@@ -13,9 +13,9 @@ pub enum ImportError {
     /// A row cannot be understood.
     #[error("line {line}: {what}")]
     Row {
-        /// Which line, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault of the line.
         what: String,
     },
     /// The file cannot be read.

@@ -3,7 +3,7 @@
 use super::indicator::bare;
 use super::{Indicator, IndicatorValue, ListContent, ListPosition};
 
-/// What separates several values in a cell.
+/// The separators between several values in a cell.
 const SEPARATORS: [char; 4] = [',', ';', '|', '\u{a0}'];
 /// Lengths of other hashes in hexadecimal: MD5, SHA-1, SHA-224, SHA-384, SHA-512.
 const OTHER_HASHES: [usize; 5] = [32, 40, 56, 96, 128];

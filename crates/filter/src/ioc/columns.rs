@@ -1,4 +1,4 @@
-//! Which columns of a table, or keys of JSON, hold indicators: known by their names.
+//! Recognises by their names the columns of a table, or keys of JSON, that hold indicators.
 
 use csv::StringRecord;
 
@@ -126,9 +126,9 @@ const OTHER_KINDS: [&str; 24] = [
 /// The columns of a table.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Columns {
-    /// Those with indicators.
+    /// The columns with indicators.
     pub values: Vec<usize>,
-    /// Those with the first and the last address of a range.
+    /// The columns with the first and the last address of a range.
     pub range: Option<(usize, usize)>,
     /// Says of which kind the values are.
     pub kind: Option<usize>,

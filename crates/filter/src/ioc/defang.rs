@@ -72,7 +72,7 @@ fn unbracketed(text: &str) -> String {
     plain.replace(":\\\\", "://")
 }
 
-/// What a bracket and what follows it mean, and what is behind both.
+/// The meaning of a bracket and the text after it, and the rest behind both.
 fn bracketed(first: char, after: &str) -> Option<(&'static str, &str)> {
     let (_, close) = BRACKETS.iter().find(|(open, _)| *open == first)?;
     WITHIN.iter().find_map(|(within, meant)| {

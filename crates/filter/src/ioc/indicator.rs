@@ -33,13 +33,13 @@ const FILES_TOO: [&str; 10] = ["sh", "so", "py", "pl", "zip", "mov", "app", "cab
 /// Something that tells a connection from others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Indicator {
-    /// What is looked for.
+    /// The thing to look for.
     pub value: IndicatorValue,
     /// Only connections to this port of the remote.
     pub port: Option<u16>,
 }
 
-/// What an indicator names.
+/// The kinds of things that an indicator names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum IndicatorValue {
     /// An address is a network of one.

@@ -19,7 +19,7 @@ const MOST: usize = 20_000_000;
 
 /// One indicator of one list, below its key in a table. Those of one key are a chain.
 struct IndicatorEntry {
-    /// Which of the lists.
+    /// The index of the list.
     list: u32,
     port: Option<u16>,
     /// A URL, of which the key is the host.
@@ -110,11 +110,11 @@ impl<K: Hash + Eq> IndicatorTable<K> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match<'a> {
-    /// Which of [`Lists::abouts`].
+    /// The index in [`Lists::abouts`].
     pub list: usize,
     /// The list.
     pub about: &'a Arc<IndicatorList>,
-    /// What it names.
+    /// The thing that the indicator names.
     pub kind: IndicatorKind,
     /// The indicator.
     pub indicator: Untrusted,

@@ -58,17 +58,17 @@ pub enum IocError {
 /// A list that has been read.
 #[derive(Clone, Debug)]
 pub struct List {
-    /// Which one.
+    /// The name, digest and date of the list.
     pub about: Arc<IndicatorList>,
-    /// How it was written.
+    /// The format of the list.
     pub format: Format,
-    /// What it has.
+    /// The indicators of the list.
     pub indicators: Vec<Indicator>,
-    /// What it has besides, by the reason why it is not matched.
+    /// The entries that are not matched, by the reason.
     pub skipped: Skipped,
 }
 
-/// What a reader of a format finds.
+/// The results of reading a format.
 #[derive(Debug, Default)]
 struct ListContent {
     indicators: Vec<Indicator>,

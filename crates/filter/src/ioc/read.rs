@@ -15,7 +15,7 @@ pub const LARGEST: u64 = 256 << 20;
 /// Indicators of a list at most.
 const MOST: usize = 10_000_000;
 
-/// How a list is written.
+/// The formats of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One indicator a line.

@@ -1,4 +1,4 @@
-//! What of a list is not matched: how much for each reason, and where it is.
+//! Entries of a list that are not matched: their number for each reason, and their places.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ const MOST: usize = 100_000;
 /// Characters of a text that are remembered.
 const LONGEST: usize = 200;
 
-/// Where in a list something is, each number from 1.
+/// A place in a list; each number counts from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListPosition {
     /// A line of text.
@@ -32,7 +32,7 @@ impl fmt::Display for ListPosition {
 /// A text that is not matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmatched {
-    /// Where it is.
+    /// The place of the entry.
     pub place: ListPosition,
     /// Its beginning, as the list has it: hostile.
     pub text: String,
@@ -78,7 +78,7 @@ impl Skipped {
         &self.each
     }
 
-    /// How many are counted and not among [`Self::each`].
+    /// The number of entries that are counted but are not among [`Self::each`].
     pub fn more(&self) -> u64 {
         self.reasons.values().sum::<u64>().saturating_sub(self.each.len() as u64)
     }

@@ -65,7 +65,7 @@ fn before_mark(line: &str) -> &str {
         .unwrap_or(line)
 }
 
-/// How often a line has a delimiter outside quotes.
+/// The number of delimiters in a line outside quotes.
 fn unquoted(line: &str, delimiter: u8) -> usize {
     // Lists for browsers begin so.
     if delimiter == b'|' && (line.starts_with("||") || line.starts_with("@@")) {

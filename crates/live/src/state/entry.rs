@@ -1,4 +1,4 @@
-//! What is remembered of a connection, and the same as the store would give it.
+//! A remembered connection, and its conversion to the form in which the store gives it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use connmon_record::{Connection, Hit, ObservedService, Untrusted};
 pub struct LiveConnection {
     /// Its row.
     pub row: ConnectionRow,
-    /// What was moved.
+    /// The bytes that were moved.
     pub(super) moved: TrafficSteps,
     pub(super) names: Vec<NameRow>,
     pub(super) observed: Option<ObservedService>,

@@ -53,14 +53,14 @@ impl LiveState {
     }
 }
 
-/// How many processes and addresses were needed when that was last looked at.
+/// The number of processes and addresses that were needed at the last check.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NeededCounts {
     processes: usize,
     addresses: usize,
 }
 
-/// How much is remembered.
+/// The amount of remembered data.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
@@ -74,7 +74,7 @@ pub(crate) struct Sizes {
 
 #[cfg(test)]
 impl LiveState {
-    /// How much of each kind is remembered.
+    /// The amount of remembered data of each kind.
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes {
             connections: self.kept.len(),

@@ -1,4 +1,4 @@
-//! Which connections are remembered: those that are open, and the last of those that ended.
+//! The remembered connections: all open ones, and the last of those that ended.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
@@ -14,13 +14,13 @@ const SLACK: usize = 1_000;
 pub(super) struct RememberedConnections {
     /// Each in a place of its own, for the nodes of a map that only grows at its end are half empty.
     entries: BTreeMap<i64, Box<LiveConnection>>,
-    /// Those that are over, in the order in which they ended, and some that are not here any more.
+    /// The ended connections in the order of their ends, and some that are no longer remembered.
     over: VecDeque<i64>,
     open: usize,
     forgotten: u64,
 }
 
-/// What was known of a connection before a row of it came.
+/// The known facts about a connection before a row of it came.
 pub(super) struct PreviousPhase {
     pub established: bool,
     pub closed: bool,
@@ -40,28 +40,28 @@ impl RememberedConnections {
         Self { forgotten, ..Self::default() }
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub(super) fn open(&self) -> usize {
         self.open
     }
 
-    /// Those that are open.
+    /// The open connections.
     pub(super) fn open_rows(&self) -> impl Iterator<Item = i64> + '_ {
         self.entries.iter().filter(|(_, entry)| entry.row.closed.is_none()).map(|(row, _)| *row)
     }
 
-    /// How many are over.
+    /// The number of ended connections.
     pub(super) fn closed(&self) -> usize {
         self.entries.len().saturating_sub(self.open)
     }
 
-    /// How many the queue of those that are over has.
+    /// The length of the queue of ended connections.
     #[cfg(test)]
     pub(super) fn over(&self) -> usize {
         self.over.len()
     }
 
-    /// How many were here and were pushed out by newer ones.
+    /// The number of connections that were remembered and then replaced by newer ones.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten
     }

@@ -10,7 +10,7 @@ use connmon_record::rows::ProcessRow;
 const PART: usize = 2_000;
 /// Bytes of the line of a part, roughly: one of [`MAX_LINE`] no viewer takes.
 const ROOM: usize = MAX_LINE / 4;
-/// What a row takes without its text, and what a character can become in a line.
+/// The size of a row without its text, and the largest size of a character in a line.
 const ROW: usize = 1024;
 const ESCAPED: usize = 6;
 

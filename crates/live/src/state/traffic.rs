@@ -1,4 +1,4 @@
-//! What a connection moved, by process and time.
+//! The bytes that a connection moved, by process and time.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use connmon_record::{Connection, Process, STEP_LENGTHS, STEP_NS, Step, Timestamp
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct TrafficSteps(Vec<TrafficRow>);
 
-/// How long a step is, seconds.
+/// The length of a step, seconds.
 fn seconds(step: usize) -> i64 {
     STEP_LENGTHS[step] * (STEP_NS / 1_000_000_000)
 }

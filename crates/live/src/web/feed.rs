@@ -74,7 +74,7 @@ struct Message {
     dropped: u64,
 }
 
-/// What came since the last message.
+/// The changes since the last message.
 #[derive(Default)]
 struct PendingChanges {
     reset: bool,
@@ -137,7 +137,7 @@ pub(super) struct View {
     pub(super) unseen: u64,
 }
 
-/// How a browser begins: messages at once, and all that come later.
+/// The beginning of a browser's feed: messages to send at once, and the stream of later ones.
 pub(super) struct Subscription {
     pub(super) ticks: broadcast::Receiver<Arc<FeedMessage>>,
     pub(super) first: Vec<Bytes>,
@@ -423,7 +423,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// How much is remembered beside the live state.
+/// The amount of memory used beside the live state.
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Sizes {

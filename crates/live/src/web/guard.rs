@@ -1,4 +1,4 @@
-//! Who gets an answer: requests for this host, from the page itself or from a person, by GET, with the token.
+//! Decides who gets an answer: requests for this host, from the page itself or from a person, by GET, with the token.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -138,7 +138,7 @@ pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
     (status, kind, Body::from(format!("{text}\n"))).into_response()
 }
 
-/// What there is where nothing is.
+/// The answer for a path that does not exist.
 pub(super) async fn nothing() -> Response {
     plain(StatusCode::NOT_FOUND, "Not found.")
 }

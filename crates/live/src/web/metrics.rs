@@ -14,10 +14,10 @@ use axum::routing::get;
 
 use super::{ServeError, guard, net};
 
-/// What OpenMetrics calls itself (OpenMetrics 1.0, Exposition).
+/// The content type of OpenMetrics (OpenMetrics 1.0, Exposition).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What is asked for.
+/// The source of the figures.
 pub trait Figures: Send + Sync + 'static {
     /// All figures, as OpenMetrics has them.
     fn metrics(&self) -> String;
@@ -25,7 +25,7 @@ pub trait Figures: Send + Sync + 'static {
     /// Whether everything goes as it should.
     ///
     /// # Errors
-    /// What does not.
+    /// The part that is not in order, and why.
     fn health(&self) -> Result<(), String>;
 }
 
@@ -47,7 +47,7 @@ impl Metrics {
         Ok(Self { listener, address })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

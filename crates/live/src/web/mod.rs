@@ -61,17 +61,17 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// How the page is served.
+/// Settings of the server.
 pub struct Settings {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// Names under which browsers may ask, besides those of the loopback.
     pub hosts: Vec<String>,
-    /// What a browser must know.
+    /// The token that a browser needs.
     pub token: Token,
     /// Files with a certificate and its key.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Where this host stands, if not where its recording says.
+    /// The location of this host, if it is not the recorded one.
     pub home: Option<HostLocation>,
 }
 
@@ -102,12 +102,12 @@ impl Server {
         Ok(Self { listener, address, tls, guard, home })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What is to be opened in a browser, with the token.
+    /// The URL to open in a browser, with the token.
     pub fn url(&self) -> String {
         self.guard.url()
     }

@@ -21,11 +21,11 @@ use tokio_rustls::TlsAcceptor;
 const MAX_CONNECTIONS: usize = 64;
 /// Connections at once of which that is not known yet.
 const MAX_STRANGERS: usize = 64;
-/// What a request may take until its headers are there, and a connection until the next request.
+/// The time limit for the headers of a request, and for a connection until its next request.
 const HEADERS: Duration = Duration::from_secs(5);
-/// What headers may be long, bytes.
+/// The size limit of headers, bytes.
 const MAX_HEADERS: usize = 16 << 10;
-/// What a handshake of TLS may take.
+/// The time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A browser that takes nothing for so long has gone.
 const STALLED: Duration = Duration::from_secs(30);
@@ -117,7 +117,7 @@ struct Impatient<S> {
 }
 
 impl<S> Impatient<S> {
-    /// What a write says, or that it took too long.
+    /// The result of a write, or an error that it took too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.waiting = None;

@@ -17,7 +17,7 @@ use connmon_render::report::payload::DEFAULT_ROWS;
 use connmon_render::report::{PictureOptions, html};
 use connmon_system::memory;
 
-/// What is asked for.
+/// The requested path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     /// A page that goes on.

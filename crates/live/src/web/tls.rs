@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
 
-/// What makes TLS of connections, with this certificate.
+/// Makes TLS connections with this certificate.
 pub(super) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, ServeError> {
     let error = |path: &Path, error: &dyn ToString| ServeError::Tls(path.into(), error.to_string());
     let chain: Vec<CertificateDer<'_>> =

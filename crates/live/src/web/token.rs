@@ -1,4 +1,4 @@
-//! What a browser must know: a random number, which becomes a cookie.
+//! The token that a browser needs: a random number, which becomes a cookie.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};

@@ -1,4 +1,4 @@
-//! What an entry of the table of facts says.
+//! An entry of the table of facts.
 
 use std::borrow::Cow;
 
@@ -20,15 +20,15 @@ pub struct Fact {
     pub field: &'static str,
     /// Its column in the data of the page.
     pub page: Option<PageColumn>,
-    /// What a number counts.
+    /// The unit of a number.
     pub unit: Unit,
-    /// What it is.
+    /// The meaning of the fact, in a sentence.
     pub about: &'static str,
-    /// Where its value is.
+    /// The place of the fact's value.
     pub source: Source,
 }
 
-/// Where the value of a fact is.
+/// The place of a fact's value.
 #[derive(Clone, Copy)]
 pub enum Source {
     /// In what was seen of the connection: the store keeps it in a column of `connection`, and viewers are told.
@@ -41,7 +41,7 @@ pub enum Source {
     Structured,
 }
 
-/// How a value of `T` is read.
+/// The function that reads a value of `T`.
 pub enum Read<T: 'static> {
     /// A text, as it was captured: it leaves the table as untrusted.
     Text(for<'a> fn(&'a T) -> Option<Cow<'a, str>>),
@@ -55,7 +55,7 @@ pub enum Read<T: 'static> {
     Time(fn(&T) -> Option<Timestamp>),
 }
 
-/// How a value of [`Facts`] is read, and put there.
+/// The functions that read a value of [`Facts`] and write it.
 #[derive(Clone, Copy)]
 pub enum Seen {
     /// A text.
@@ -91,7 +91,7 @@ pub struct PageColumn {
     /// The column that it is mostly near to, and the one of the packets whose headers it has besides: only the difference is
     /// written, and no value is the same as none. Empty where there is none.
     pub beside: [&'static str; 2],
-    /// What the row has to have for the value to mean anything.
+    /// The condition under which the value of a row means anything.
     pub group: Group,
 }
 
@@ -113,7 +113,7 @@ pub enum Group {
     Asked,
 }
 
-/// What a number counts, or how a text is written.
+/// The unit of a number, or the notation of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Nothing: a text, a yes or no, or a number that is a name.
@@ -187,7 +187,7 @@ impl Fact {
         }
     }
 
-    /// How it is kept, if it was seen of the connection itself.
+    /// How the fact is stored, if the recorder itself saw it on the connection.
     pub fn seen(&self) -> Option<Seen> {
         match self.source {
             Source::Seen(seen) => Some(seen),

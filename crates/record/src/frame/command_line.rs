@@ -9,7 +9,7 @@ use crate::secrets::Secrets;
 use crate::untrusted::exact;
 use crate::{Untrusted, split_args};
 
-/// Where the arguments begin in an [`ExecRecord`].
+/// The offset of the arguments in an [`ExecRecord`].
 const ARGS_AT: usize = core::mem::offset_of!(ExecRecord, args);
 
 /// A command line without secrets.
@@ -22,7 +22,7 @@ pub struct CommandLine {
     pub redacted: bool,
 }
 
-/// What a process executed.
+/// The command line that a process executed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exec {
     /// As the kernel side told it; without arguments once they are in `command_line`.
@@ -60,7 +60,7 @@ impl Exec {
         }
     }
 
-    /// What a record without arguments consists of.
+    /// The fields of a record without its arguments.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let bytes = bytes_of(&self.record);
         [&bytes[..ARGS_AT], &bytes[EXEC_LEN_0..]]

@@ -65,7 +65,7 @@ impl Start {
     }
 }
 
-/// What procfs says of a process, to complete what the kernel side could not tell.
+/// Facts about a process from procfs, which complete those of the kernel side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessFacts {
     /// Thread group id.
@@ -152,7 +152,7 @@ pub enum Frame {
     Observation(Box<Observation>),
     /// Names of addresses that the host keeps, /etc/hosts, and when they were read; time of CLOCK_BOOTTIME.
     Hosts(u64, AddressNames),
-    /// What reverse DNS said of addresses, and when; time of CLOCK_BOOTTIME.
+    /// Answers of reverse DNS about addresses, with their time (CLOCK_BOOTTIME).
     Reverse(u64, AddressNames),
     /// Everything that was lost so far.
     Counters(Counters),

@@ -1,4 +1,4 @@
-//! What was said on a connection that names its other end, without the payload in which it was found.
+//! Names of the other end that were seen on a connection, without the payload in which they were found.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::untrusted::exact;
 use crate::{LookupAnswer, ProcessId, Untrusted};
 
-/// What two ends of a connection are known by.
+/// The addresses and ports by which a connection is identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FlowId {
     /// IPPROTO_*.
@@ -31,13 +31,13 @@ pub struct Observation {
     /// The id of the connection's entry; 0 where there was none yet.
     #[serde(default)]
     pub connection: u64,
-    /// Where.
+    /// The connection or flow on which it was seen.
     pub flow: FlowId,
     /// Whether this host said it.
     pub outbound: bool,
     /// The process that said it, where the kernel side knew: PID and start.
     pub process: Option<(u32, u64)>,
-    /// What.
+    /// The content of the observation.
     pub message: Message,
 }
 
@@ -48,7 +48,7 @@ impl Observation {
     }
 }
 
-/// What was said.
+/// The content of an observation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// A question of DNS, or the answer.
@@ -70,7 +70,7 @@ pub enum Message {
 /// A question, or the answer to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsMessage {
-    /// What an answer is told from others by.
+    /// The id of the message, which matches an answer to its question.
     pub id: u16,
     /// It is an answer.
     pub response: bool,
@@ -83,11 +83,11 @@ pub struct DnsMessage {
     /// Of an answer: `NoError`, `NXDomain` and so on.
     #[serde(serialize_with = "exact")]
     pub code: Untrusted,
-    /// What answers the question, first the aliases.
+    /// The records that answer the question, aliases first.
     pub answers: Vec<LookupAnswer>,
 }
 
-/// What a client's first message tells of whom it calls.
+/// The names in a client's first message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The host that it wants (SNI).

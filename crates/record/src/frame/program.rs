@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::untrusted::exact;
 use crate::{Container, Untrusted};
 
-/// What tells a file from every other one.
+/// The identity of a file: no other file has the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executable {
     /// Its inode number, which a file of another file system can have as well.
@@ -43,7 +43,7 @@ pub struct Subject {
     pub container: Option<Container>,
 }
 
-/// What is found out about a program after it began, while others go on.
+/// Facts about a program that were found out after it began, while other events were recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramFacts {
     /// Thread group id.
@@ -56,10 +56,10 @@ pub struct ProgramFacts {
     pub deleted: bool,
     /// SHA-256 of the executable, in hexadecimal; else the reason why it could not be had.
     pub sha256: Result<String, String>,
-    /// What the runtime's files call its container.
+    /// The name of the container in the runtime's files.
     #[serde(serialize_with = "exact")]
     pub container_name: Option<Untrusted>,
-    /// What they say that it was made from.
+    /// The image of the container in the runtime's files.
     #[serde(serialize_with = "exact")]
     pub container_image: Option<Untrusted>,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// How an option is followed by its secret.
+/// The ways in which a secret follows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
     /// The next argument, or what is behind `=`.
@@ -18,11 +18,11 @@ pub(super) enum How {
     Rest,
     /// The next two arguments.
     Two,
-    /// What each `NAME=VALUE` behind this bare word gives.
+    /// The value of each `NAME=VALUE` after this bare word.
     Values,
     /// Either, where it has this character.
     Pair(char),
-    /// What follows this beginning, also in a list with commas.
+    /// The text after this beginning, also within a comma-separated list.
     Prefix,
     /// The argument behind the one that begins so.
     Behind,
@@ -109,7 +109,7 @@ pub(super) struct Wrapper {
     pub shell: bool,
 }
 
-/// What is known of a program that runs others.
+/// Facts about a program that runs other programs.
 pub(super) fn wrapper(program: &str) -> Option<Wrapper> {
     let of = |values, shell| Some(Wrapper { values, shell });
     match program {

@@ -34,7 +34,7 @@ static QUOTED: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"\\?["']([A-Za-z0-9_.$ -]{1,80})\\?["']\s*(?:=>|:)\s*"#));
 /// A name before its value: in a form, a query, a list, a command.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| regex(r"([A-Za-z0-9_.$%{}\[\]-]{1,120})(=|:=)"));
-/// What separates one name and value from the next.
+/// The separator between one pair of name and value and the next.
 static NEXT: LazyLock<Regex> = LazyLock::new(|| regex(r#"[&;,\s#"'|]+-{0,2}[A-Za-z0-9_.$%\[\]-]{1,80}="#));
 /// Schemes of addresses whose name is the secret that lets one in.
 const NAMELESS: [&str; 12] = [
@@ -214,14 +214,14 @@ fn quoted(text: &str, more: &[String]) -> String {
     out
 }
 
-/// What stands before a value, and in its place the blot, in the quotes that the value had.
+/// The text before a value, and in place of the value the replacement, in the value's quotes.
 fn blot(out: &mut String, before: &str, quote: &str) {
     for part in [before, quote, BLOT, quote] {
         out.push_str(part);
     }
 }
 
-/// How long a value is: to the end of its quotes, or what `bare` says.
+/// The length of a value: up to the end of its quotes, or as far as `bare` says.
 fn value_length(value: &str, bare: impl Fn(&str) -> usize) -> usize {
     let escaped = value.starts_with("\\\"") || value.starts_with("\\'");
     let quote = value[usize::from(escaped)..].chars().next().filter(|c| matches!(c, '"' | '\''));

@@ -1,4 +1,4 @@
-//! What an option of a program says of the arguments behind it, and of the rest of its own.
+//! The meaning of a program's option for the arguments after it and for the rest of its own argument.
 
 use super::BLOT;
 use super::clients::{How, Secret};
@@ -7,7 +7,7 @@ use super::clients::{How, Secret};
 const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
 /// Options of one dash that are words.
 const WORDS: [&str; 7] = ["-password", "-passwd", "-pass", "-passphrase", "-pwd", "-token", "-secret"];
-/// What the next arguments are.
+/// The meaning of the next arguments.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Pending {
     None,
@@ -33,7 +33,7 @@ pub(super) enum Pending {
     Plain,
 }
 
-/// What an argument is to a program.
+/// The meaning of an argument to a program.
 pub(super) enum Meaning {
     /// It says what follows.
     Next(Pending),
@@ -55,7 +55,7 @@ pub(super) fn with_value<'a>(arg: &'a str, option: &str) -> Option<&'a str> {
     }
 }
 
-/// What an argument is, if it is this option.
+/// The meaning of an argument, if it is this option.
 pub(super) fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
     let option = secret.option;
     let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));

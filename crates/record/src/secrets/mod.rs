@@ -21,7 +21,7 @@ use clients::{How, is_known, secrets_of, wrapper};
 use meaning::{Meaning, Pending, by, of_bundle, with_value};
 use names::{Promise, is_path, is_reference, looks_made, may_be_path, promise};
 
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 const BLOT: &str = "‹redacted›";
 /// Lines for a shell within lines for a shell at most.
 const DEEPEST: u8 = 4;
@@ -46,7 +46,7 @@ const ARGS: [&str; 4] = ["--arg", "--argjson", "--argstr", "--stringparam"];
 const FLAGS: [&str; 6] =
     ["--stdinpass", "--password-stdin", "--prompt-password", "--ask-pass", "--askpass", "--ask-vault-pass"];
 
-/// What is redacted besides what connmon knows of itself.
+/// Secrets that are redacted in addition to those that connmon knows itself.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     options: Vec<(Option<String>, String)>,
@@ -87,7 +87,7 @@ impl Secrets {
         (shown.join(" "), redacted)
     }
 
-    /// What takes the place of each argument; `None` where it stays.
+    /// The replacement of each argument; `None` if the argument stays.
     fn line(&self, args: &[&str], depth: u8) -> Vec<Option<String>> {
         let user = |pair: &[&str]| USERS.contains(&pair[0]) && !pair[1].starts_with('-');
         let logs_in = |arg: &&str| arg.starts_with("--user") || LOGINS.contains(arg);
@@ -136,7 +136,7 @@ struct Line<'a> {
     /// The program that the arguments are for.
     program: &'a str,
     pending: Pending,
-    /// What is awaited once that has come.
+    /// The state that follows the pending one.
     awaits: Pending,
     before: &'a str,
     /// The argument before the one that is looked at.
@@ -228,7 +228,7 @@ impl<'a> Line<'a> {
         (self.pending, self.awaits) = (Pending::None, Pending::None);
     }
 
-    /// What becomes of an argument that an earlier one is about; `None` if none is.
+    /// The replacement of an argument that an earlier argument is about; `None` if there is no such argument.
     fn awaited(&mut self, arg: &str) -> Option<Option<String>> {
         let awaits = std::mem::replace(&mut self.awaits, Pending::None);
         let pending = std::mem::replace(&mut self.pending, awaits);
@@ -280,7 +280,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What an argument is by what is known of its program.
+    /// The meaning of an argument to the program in question.
     fn of_client(&self, arg: &str) -> Meaning {
         if self.program == "curl"
             && let Some((letter @ ('u' | 'U' | 'b' | 'E'), at, value)) = of_bundle(arg)
@@ -318,7 +318,7 @@ impl<'a> Line<'a> {
         Meaning::Other
     }
 
-    /// What an argument is to any program.
+    /// The meaning of an argument to any program.
     fn of_any(&self, arg: &str) -> Meaning {
         let name = arg.split_once('=').map_or(arg, |(name, _)| name);
         let last = name.rsplit('-').next().unwrap_or_default();

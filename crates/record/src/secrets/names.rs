@@ -1,4 +1,4 @@
-//! What a name promises: whether the value of an option, a variable, a header or a field is a secret.
+//! Judges by a name whether the value of an option, a variable, a header or a field is a secret.
 
 /// Parts of names whose values are secrets, without what is no letter or digit.
 const TELLING: [&str; 30] = [
@@ -53,7 +53,7 @@ const LAST: [&str; 15] = [
 ];
 /// Words that promise a secret only if the value looks like one: `key=…`, `auth=…`.
 const PERHAPS: [&str; 7] = ["key", "auth", "signature", "code", "session", "sessionid", "sid"];
-/// What a name ends with that is about a secret, and none.
+/// Endings of names that are about a secret, but whose value is none.
 const ABOUT: [&str; 53] = [
     "file",
     "path",
@@ -126,7 +126,7 @@ const OTHERS: [&str; 11] = [
     "tokenization",
 ];
 
-/// How much a name promises.
+/// How surely a name denotes a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Promise {
     /// Its value is a secret.
@@ -137,7 +137,7 @@ pub(super) enum Promise {
     Nothing,
 }
 
-/// What a name promises. `more` are parts of names that the configuration adds.
+/// How surely a name denotes a secret. `more` are parts of names from the configuration.
 pub(super) fn promise(name: &str, more: &[String]) -> Promise {
     let words = words(name);
     let Some(last) = words.last() else { return Promise::Nothing };

@@ -5,9 +5,9 @@ use std::ops::Range;
 /// A word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Where it is, with its quotes.
+    /// The position of the word, with its quotes.
     pub at: Range<usize>,
-    /// What it means.
+    /// The meaning of the word.
     pub text: String,
     /// The quote that is around all of it.
     pub quote: Option<char>,
@@ -69,7 +69,7 @@ pub(super) fn words(line: &str) -> Vec<Word> {
 pub(super) struct Command<'a> {
     /// Its words.
     pub args: Vec<&'a str>,
-    /// What it prints is read by the next one.
+    /// The next command reads the output of this one.
     pub pipes: bool,
 }
 

@@ -12,13 +12,13 @@ pub use columns::Columns;
 const LEVEL: i32 = 1;
 /// Bytes that the columns of a segment have at most; a longer one is not read.
 pub const MAX_LEN: usize = 64 << 20;
-/// What the hash of a segment begins with, so that it is the hash of nothing else.
+/// The prefix of the hashed data of a segment, which makes the hash differ from the hash of anything else.
 const DOMAIN: &[u8] = b"connmon segment 1\0";
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
-/// What a segment is a part of, and where in it.
+/// The chain to which a segment belongs, and its place in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// `/proc/sys/kernel/random/boot_id` of the recording.
@@ -62,7 +62,7 @@ pub enum SegmentError {
 pub struct Packed {
     /// When its frames came.
     pub span: Span,
-    /// How many frames it has.
+    /// The number of frames.
     pub frames: u64,
     /// Bytes before compression.
     pub len: u64,

@@ -34,7 +34,7 @@ impl Copy {
         Ok(copy)
     }
 
-    /// Where it is.
+    /// The path of the copy.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -8,7 +8,7 @@ use rusqlite::{Connection as Database, Transaction};
 use super::super::{RUN_SHIFT, Store, StoreError, blocks, sums};
 use super::copy::{self, Copy};
 
-/// What was added.
+/// The rows that were added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// Recordings.

@@ -1,4 +1,4 @@
-//! What is done to a store as a whole: what `connmon db` asks for.
+//! Operations on a whole store, for `connmon db`.
 
 mod check;
 mod copy;

@@ -1,4 +1,4 @@
-//! What a store consists of.
+//! Statistics of a store.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use connmon_analysis::groups::sums::sums_of;
 use connmon_filter::FilterRow;
 use connmon_record::{Connection, Pruned, Timestamp};
 
-/// What a step did.
+/// The result of a step.
 pub(super) struct Step {
     /// Connections that were pruned.
     pub pruned: u64,

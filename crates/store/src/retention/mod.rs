@@ -42,7 +42,7 @@ const PAGES: u32 = 256;
 /// Segments whose size is looked at for each row of a step.
 const SIZES: usize = 16;
 
-/// What is kept.
+/// The limits in force.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// Details of connections that ended longer ago are pruned, and segments as old.
@@ -65,7 +65,7 @@ impl Policy {
     }
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// There is more to do at once.
@@ -76,7 +76,7 @@ pub enum Progress {
     Full,
 }
 
-/// Where in a round it is.
+/// The place within a round.
 #[derive(Default)]
 enum Phase {
     #[default]
@@ -91,11 +91,11 @@ enum Phase {
     Pages,
 }
 
-/// What prunes a store.
+/// Prunes a store.
 #[derive(Default)]
 pub(super) struct Pruner {
     phase: Phase,
-    /// What ended before this is pruned in this round.
+    /// This round prunes details that ended before this time.
     limit: Timestamp,
     /// The same of segments, and up to which of them there are too many.
     segment_limit: (Timestamp, i64),
@@ -206,7 +206,7 @@ impl Writer {
     }
 }
 
-/// How many rows a step has.
+/// The number of rows of a step.
 struct Pace(usize);
 
 impl Default for Pace {

@@ -5,10 +5,10 @@ use rusqlite::{Connection as Database, params};
 use super::super::Writer;
 use connmon_record::Timestamp;
 
-/// How large segments are, from the youngest on.
+/// The sizes of segments, from the youngest on.
 #[derive(Default)]
 pub(super) struct Size {
-    /// The one that was looked at last.
+    /// The segment that was examined last.
     before: Option<i64>,
     bytes: u64,
     too_many: i64,

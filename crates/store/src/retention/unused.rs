@@ -33,7 +33,7 @@ struct Referrer {
     query: &'static str,
     /// The ids of its rows.
     last: &'static str,
-    /// What each column refers to.
+    /// The column with remote addresses, if the table has one.
     remotes: Option<usize>,
 }
 

@@ -14,16 +14,16 @@ use super::{LEAST, State, ids, of_connection, time};
 use connmon_analysis::groups::sums::{SumPart, sums_of};
 use connmon_record::Timestamp;
 
-/// How long ago the last connection of a stretch was opened, at least: most of them are over by then.
+/// The minimum age of the last connection of a stretch: by then most of its connections have ended.
 const SETTLED: i64 = 600_000_000_000;
-/// How long a connection has been over, at least, that is added to the sums of its stretch.
+/// The minimum time since the end of a connection that is added to the sums of its stretch.
 const OVER: i64 = 60_000_000_000;
 /// After so long it is looked again for what there is to do.
 const PAUSE: i64 = 60_000_000_000;
 /// Of the connections that are in no sum, so many are looked at for each that may be added in a step.
 const LOOKS: usize = 16;
 
-/// What makes the sums of a store's stretches.
+/// Makes the sums of a store's stretches.
 #[derive(Default)]
 pub(crate) struct Summer {
     under_way: Option<UnderWay>,
@@ -70,7 +70,7 @@ impl Summer {
         Ok(true)
     }
 
-    /// What is due is looked for at once.
+    /// Looks for stretches that are due at once.
     pub(crate) fn look_again(&mut self) {
         self.next = Timestamp::default();
     }

@@ -22,7 +22,7 @@ const SHIFT: u32 = if cfg!(test) { 4 } else { 16 };
 /// Connections of a stretch from which on its sums are worth their room.
 const LEAST: i64 = if cfg!(test) { 1 } else { 4_096 };
 
-/// What `state` of a stretch says.
+/// The values of `state` of a stretch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Its sums are being made.

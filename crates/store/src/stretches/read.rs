@@ -1,4 +1,4 @@
-//! What an answer takes from the sums of stretches, and what is left to be read.
+//! Reads the sums of stretches for an answer, and says which connections must be read besides.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -140,7 +140,7 @@ fn usable(db: &Database, since: Option<Timestamp>, until: Option<Timestamp>) -> 
     Ok(usable)
 }
 
-/// How many connections that are in sums match any list of indicators, and how many each.
+/// The number of connections in sums that match any list of indicators, and the number for each list.
 fn matching(db: &Database, instead: &Instead) -> rusqlite::Result<(u64, Matching)> {
     let known: HashMap<i64, Arc<IndicatorList>> = labels::known_lists(db)?;
     let mut find = db.prepare(

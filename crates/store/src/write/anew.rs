@@ -6,7 +6,7 @@ use rusqlite::{Connection as Database, OptionalExtension, Transaction, params};
 use super::super::{RUN_SHIFT, StoreError, blocks, stretches};
 use super::Writer;
 
-/// How the gap before a recording is told, that the store itself notes.
+/// The wording of a gap before a recording that the store itself finds.
 pub(super) const LOST_END: &str = "the end of recording ";
 
 impl Writer {

@@ -9,7 +9,7 @@ use super::super::place::{beside, is_at, now_at};
 use super::Writer;
 
 impl Writer {
-    /// What became of the file, in words, if it is not at its path any more.
+    /// Says in words what happened to the file, if it is not at its path any more.
     pub fn moved(&self) -> Option<String> {
         let file = self.alone.as_ref().filter(|file| !is_at(file, &self.path))?;
         let path = self.path.display();
@@ -22,7 +22,7 @@ impl Writer {
     /// Leaves the file, whole in itself, and begins another one at the path. May be called again if it fails.
     ///
     /// # Errors
-    /// What stands at the path is no store, or there can be none.
+    /// The file at the path is not a store, or no store can be created there.
     pub fn begin_again(&mut self) -> Result<(), StoreError> {
         let whole = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         let memory = Connection::open_in_memory();

@@ -8,7 +8,7 @@ use super::{Writer, begin_run};
 use connmon_record::frame::Start;
 use connmon_record::segment::{Hash, Link, Packed};
 
-/// Where the chain of a store ends.
+/// The end of a store's chain.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct ChainEnd {
     next: Link,

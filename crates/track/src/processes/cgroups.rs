@@ -24,7 +24,7 @@ struct Cgroup {
 #[derive(Default, Serialize, Deserialize)]
 pub struct Cgroups {
     known: HashMap<u64, Cgroup>,
-    /// What had to be forgotten early, for want of room.
+    /// The number of cgroups that were forgotten early for want of room.
     pub evicted: u64,
 }
 

@@ -17,7 +17,7 @@ pub struct Image {
     pub until_ns: u64,
     /// The executable, where that was seen.
     pub file: Option<Executable>,
-    /// What is known.
+    /// The known facts.
     pub process: Process,
     /// Its row, if it has one.
     pub row: Option<i64>,
@@ -35,7 +35,7 @@ impl Image {
 /// A process and the programs it ran, in order. Some may have been forgotten.
 #[derive(Default, Serialize, Deserialize)]
 pub struct ProcessHistory {
-    /// Who started it, where known.
+    /// The process that started this one, if known.
     pub parent: Option<ProcessId>,
     /// Open connections that it has a part in.
     pub connections: u32,

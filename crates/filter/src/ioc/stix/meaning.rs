@@ -1,4 +1,4 @@
-//! What a pattern means for connections.
+//! The meaning of a pattern for connections.
 
 use super::pattern::{Pattern, PatternComparison};
 use crate::ioc::indicator::sha256;

@@ -14,7 +14,7 @@ const DEEPEST: u8 = 32;
 
 type Result<T> = ModalResult<T, ContextError>;
 
-/// What a pattern asks for.
+/// The condition of a pattern.
 #[derive(Debug, PartialEq)]
 pub(super) enum Pattern {
     /// One of these.
@@ -45,7 +45,7 @@ pub(super) struct PatternComparison {
     pub path: String,
     /// In upper case: `=`, `IN`, `LIKE`, `NOT IN`, `EXISTS` and so on.
     pub operator: String,
-    /// What the property is compared with, without quotes.
+    /// The value with which the property is compared, without quotes.
     pub values: Vec<String>,
 }
 
