@@ -75,7 +75,9 @@ pub enum RecordError {
     #[error("{0}")]
     Keeper(String),
     /// The keeper is not there any more.
-    #[error("the process that reads the kernel's buffers has ended: {0}; everything that it reported is stored")]
+    #[error(
+        "the process that reads the kernel's buffers has ended: {0}; everything that it reported is stored"
+    )]
     Gone(String),
     /// Rights cannot be given up.
     #[error(transparent)]

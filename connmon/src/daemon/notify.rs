@@ -32,9 +32,7 @@ impl Notifier {
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|_| ours).map(Duration::from_micros);
         let notifier = Self::new(address.as_bytes(), watchdog);
-        notifier
-            .inspect_err(|error| tracing::warn!("the service manager cannot be notified: {error}"))
-            .ok()
+        notifier.inspect_err(|error| tracing::warn!("the service manager cannot be notified: {error}")).ok()
     }
 
     /// The manager at an address, where `@` begins the name of an abstract one.

@@ -57,7 +57,9 @@ pub enum BtfError {
         expected: Kind,
     },
     /// A field has another size than the programs expect.
-    #[error("field {field} of struct {name} has {found} bytes in this kernel, but connmon expects {expected}")]
+    #[error(
+        "field {field} of struct {name} has {found} bytes in this kernel, but connmon expects {expected}"
+    )]
     Size {
         /// The struct.
         name: String,
