@@ -24,8 +24,16 @@ pub struct Args {
 
 /// The package of a connmon that is built already, as one of a version.
 pub fn package(connmon: &Path, version: &str, out: &Path) -> Result<PathBuf> {
-    let made = Tree::new(&out.join("tree"), connmon, version)?;
+    let made = tree(connmon, version, out)?;
     deb::write(&made.package, version, &made.epoch, &out.join("connmon.deb"))
+}
+
+/// The files of the packages, below `out`: the program is the one that is given, without its symbols.
+fn tree(connmon: &Path, version: &str, out: &Path) -> Result<Tree> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let small = out.join("connmon");
+    programs::strip(connmon, &small)?;
+    Tree::new(&out.join("tree"), &small, version)
 }
 
 /// The digests of what is handed out, beside it.
@@ -65,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
     apt::programs(&[Need { program: "xz", package: "xz-utils" }], "packaging")?;
     let dir = workspace::dist_dir();
-    let first = Handout::make(&dir.join("build"), &dir)?;
+    let first = Handout::make(&dir)?;
     let digests = first.digests()?;
     std::fs::write(dir.join(SUMS), &digests).with_context(|| format!("cannot write {SUMS}"))?;
     if args.twice {
@@ -84,11 +92,10 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Handout {
-    /// Builds in one folder, and puts what is handed out into another.
-    fn make(build: &Path, out: &Path) -> Result<Self> {
-        std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-        let connmon = programs::to_hand_out(build)?;
-        for (place, _) in programs::places(build)? {
+    /// Builds, and puts what is handed out into a folder.
+    fn make(out: &Path) -> Result<Self> {
+        let connmon = programs::connmon()?;
+        for (place, _) in programs::places()? {
             ensure!(
                 !mentions(&connmon, &place)?,
                 "the program names {}, a folder of this machine",
@@ -96,7 +103,7 @@ impl Handout {
             );
         }
         let version = version()?;
-        let made = Tree::new(&out.join("tree"), &connmon, &version)?;
+        let made = tree(&connmon, &version, out)?;
         let files = vec![
             deb::write(
                 &made.package,

@@ -24,39 +24,33 @@ pub struct Programs {
 
 /// Builds them.
 pub fn build() -> Result<Programs> {
-    let common = ["--release", "--target", TARGET];
-    let mut bins = cargo::cargo(&["build", "-p", "connmon", "-p", "connmon-tests", "--bins"]);
-    let bins = cargo::executables(statically(bins.args(common)))?;
+    let mut bins = cargo::cargo(&["build", "-p", "connmon-tests", "--bin", "traffic"]);
     let mut tests =
         cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e", "--test", "systemd"]);
-    let tests = cargo::executables(statically(tests.args(common)))?;
+    let connmon = connmon()?;
+    let bins = cargo::executables(statically(&mut bins)?)?;
+    let tests = cargo::executables(statically(&mut tests)?)?;
     Ok(Programs {
-        connmon: cargo::find(&bins, "connmon")?,
+        connmon,
         traffic: cargo::find(&bins, "traffic")?,
         e2e: cargo::find(&tests, "e2e")?,
         systemd: cargo::find(&tests, "systemd")?,
     })
 }
 
-/// Builds the connmon that is handed out, in a folder of its own: without symbols, and without this machine's paths.
-pub fn to_hand_out(target_dir: &Path) -> Result<PathBuf> {
-    let mut cmd = cargo::cargo(&["build", "--locked", "--release", "-p", "connmon", "--bin", "connmon"]);
-    cmd.args(["--target", TARGET, "--target-dir"]).arg(target_dir);
-    let (mut rust, mut c) = ("-C target-feature=+crt-static".to_owned(), String::new());
-    for (path, name) in places(target_dir)? {
-        let path = path.display();
-        rust.push_str(&format!(" --remap-path-prefix={path}={name}"));
-        c.push_str(&format!(" -ffile-prefix-map={path}={name}"));
-    }
-    statically(&mut cmd)
-        .env(FLAGS, rust)
-        .env("CFLAGS", c.trim())
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    cargo::find(&cargo::executables(&mut cmd)?, "connmon")
+/// Builds connmon as it is handed out, but for its symbols: what is tested is what is packaged.
+pub fn connmon() -> Result<PathBuf> {
+    let mut cmd = cargo::cargo(&["build", "--locked", "-p", "connmon", "--bin", "connmon"]);
+    cargo::find(&cargo::executables(statically(&mut cmd)?)?, "connmon")
+}
+
+/// Writes a program without its symbols.
+pub fn strip(program: &Path, to: &Path) -> Result<()> {
+    sh::output(Command::new("strip").arg("--strip-all").arg("-o").arg(to).arg(program)).map(drop)
 }
 
 /// Folders of this machine, and the names that they have in what is handed out. The last that fits wins.
-pub fn places(target_dir: &Path) -> Result<Vec<(PathBuf, String)>> {
+pub fn places() -> Result<Vec<(PathBuf, String)>> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
@@ -68,7 +62,7 @@ pub fn places(target_dir: &Path) -> Result<Vec<(PathBuf, String)>> {
     let mut places = vec![
         (library, format!("/rustc/{commit}")),
         (workspace::root().to_owned(), "/connmon".to_owned()),
-        (target_dir.to_owned(), "/target".to_owned()),
+        (workspace::target_dir(), "/target".to_owned()),
     ];
     places.extend(home.map(|home| (home, "/cargo".to_owned())));
     Ok(places)
@@ -77,10 +71,17 @@ pub fn places(target_dir: &Path) -> Result<Vec<(PathBuf, String)>> {
 /// What rustc is told for our target only.
 const FLAGS: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS";
 
-/// Static linking for our target only: a plain `RUSTFLAGS` would reach the compilation of the eBPF object as well.
-/// Without debug information, which here only takes time.
-fn statically(cmd: &mut Command) -> &mut Command {
+/// Linked statically, with optimizations, without this machine's folders, and without debug information, which here only takes
+/// time. For our target only: a plain `RUSTFLAGS` would reach the compilation of the eBPF object as well.
+fn statically(cmd: &mut Command) -> Result<&mut Command> {
+    let (mut rust, mut c) = ("-C target-feature=+crt-static".to_owned(), String::new());
+    for (path, name) in places()? {
+        let path = path.display();
+        rust.push_str(&format!(" --remap-path-prefix={path}={name}"));
+        c.push_str(&format!(" -ffile-prefix-map={path}={name}"));
+    }
+    cmd.args(["--release", "--target", TARGET]);
     cmd.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cmd.env(FLAGS, "-C target-feature=+crt-static");
-    cmd.env("CARGO_PROFILE_RELEASE_DEBUG", "none")
+    cmd.env(FLAGS, rust).env("CFLAGS", c.trim());
+    Ok(cmd.env("CARGO_PROFILE_RELEASE_DEBUG", "none"))
 }

@@ -128,11 +128,11 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
             coverage::keep(&e2e::run(part, times, &[])?)?;
         }
         Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
-        Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::default() })?,
+        Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::with_service() })?,
         Step::Systemd if !all => {
-            return Ok(Outcome::Absent("only with --all, or as `cargo xtask vm --systemd`"));
+            return Ok(Outcome::Absent("in short beside the kernels; all of it with --all"));
         }
-        Step::Systemd => vm::run(&vm::Args::systemd(all))?,
+        Step::Systemd => vm::run(&vm::Args::systemd())?,
         Step::Coverage => coverage::check()?,
         Step::Browser => return browser(),
     }

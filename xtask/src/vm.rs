@@ -49,17 +49,25 @@ pub struct Args {
     #[arg(long)]
     all: bool,
     /// The service, installed from its package, in a guest with systemd, instead of the matrix
-    #[arg(long, conflicts_with_all = ["backend", "times", "timeout", "e2e"])]
+    #[arg(long, conflicts_with_all = ["backend", "times", "timeout"])]
     systemd: bool,
-    /// Arguments for the end-to-end test
+    /// The service in short beside the matrix, as a guest of its own
+    #[arg(long, conflicts_with = "systemd")]
+    with_service: bool,
+    /// Arguments for the end-to-end test; with `--systemd`, the steps to play (install is the first)
     #[arg(last = true)]
     e2e: Vec<String>,
 }
 
 impl Args {
-    /// The service in a guest with systemd; `all`: at its full length.
-    pub fn systemd(all: bool) -> Self {
-        Self { systemd: true, all, ..Self::default() }
+    /// The matrix, and the service in short.
+    pub fn with_service() -> Self {
+        Self { with_service: true, ..Self::default() }
+    }
+
+    /// The service in a guest with systemd, through everything.
+    pub fn systemd() -> Self {
+        Self { systemd: true, ..Self::default() }
     }
 
     /// Everything, however long it takes.
@@ -88,16 +96,17 @@ pub fn run(args: &Args) -> Result<()> {
         })
         .collect();
     let (kernels, untested) = kernels::fetch(&wanted)?;
-    if args.systemd {
+    if args.systemd || args.with_service {
         apt::programs(&[Need { program: "mke2fs", package: "e2fsprogs" }], "the guest with systemd")?;
+        debian::image()?;
     }
     let programs = initramfs::Programs::build()?;
     if let Some(newest) = kernels.last() {
         try_kvm(newest, &programs, &qemu)?;
     }
     if args.systemd {
-        let kernel = kernels.first().context("there is no kernel for the guest with systemd")?;
-        return systemd::run(kernel, &programs, &qemu, args.all);
+        let kernel = kernels.first().context(NO_KERNEL)?;
+        return systemd::run(kernel, &programs, &qemu, &args.e2e);
     }
     eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel());
 
@@ -106,11 +115,21 @@ pub fn run(args: &Args) -> Result<()> {
     let oldest = kernels.first().map(|kernel| kernel.series);
     // The longest first: the oldest runs what no kernel changes as well, and a kernel that preempts programs gets several copies
     // of each.
-    let queue = Mutex::new(kernels.iter().take(1).chain(kernels.iter().skip(1).rev()));
+    let service = args.with_service.then_some(Job::Service);
+    let queue = kernels.iter().take(1).chain(kernels.iter().skip(1).rev()).map(Job::Matrix).chain(service);
+    let queue = Mutex::new(queue);
+    let of_service = Mutex::new(Ok(()));
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while let Some(kernel) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                while let Some(job) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                    let Job::Matrix(kernel) = job else {
+                        let ended = service_in_short(&kernels, &programs, &qemu);
+                        if let Ok(mut result) = of_service.lock() {
+                            *result = ended;
+                        }
+                        continue;
+                    };
                     let run = Run {
                         kernel,
                         whole: oldest == Some(kernel.series),
@@ -140,13 +159,37 @@ pub fn run(args: &Args) -> Result<()> {
 
     let failed = reports.iter().flat_map(|(_, rows)| rows).filter(|row| row.failure.is_some()).count();
     let why = reports.iter().flat_map(|(_, rows)| rows).map(|row| row.told.as_str()).collect::<String>();
-    ensure!(failed == 0, "{failed} of the kernel matrix's runs failed\n{why}");
+    let service = of_service.into_inner().unwrap_or_else(|_| Ok(())).context("the service in short failed");
+    ensure!(failed == 0, "{failed} of the kernel matrix's runs failed\n{why}{}", wrong(&service));
+    service?;
     let tested = reports.iter().filter(|(_, rows)| !rows.is_empty()).count();
     if args.kernel.is_empty() && args.backend.is_empty() && tested < ENOUGH {
         bail!("only {tested} kernels were tested, at least {ENOUGH} are needed");
     }
     ensure!(tested > 0, "nothing was tested: no kernel of the matrix has what was asked for");
     Ok(())
+}
+
+/// What a guest is started for.
+enum Job<'a> {
+    /// The end-to-end test.
+    Matrix(&'a Kernel),
+    /// The service, in short.
+    Service,
+}
+
+/// Why there can be no service.
+const NO_KERNEL: &str = "there is no kernel for the guest with systemd";
+
+/// The service through what happens first and what happens last.
+fn service_in_short(kernels: &[Kernel], programs: &initramfs::Programs, qemu: &Qemu) -> Result<()> {
+    let kernel = kernels.iter().find(|kernel| kernel.series == Series::V6_12).context(NO_KERNEL)?;
+    systemd::run(kernel, programs, qemu, &systemd::SHORT.map(str::to_owned))
+}
+
+/// What went wrong, if anything did.
+fn wrong(result: &Result<()>) -> String {
+    result.as_ref().err().map_or_else(String::new, |error| format!("{error:#}\n"))
 }
 
 /// A line of the table: one backend on one kernel.

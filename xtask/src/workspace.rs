@@ -8,6 +8,11 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
+/// Where cargo builds.
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
 /// Tools installed for this workspace only: bpf-linker, cargo-deny and `bpf-toolchain`. Always in the same
 /// place, whatever `CARGO_TARGET_DIR` is, because connmon's build script looks there.
 pub fn tools() -> PathBuf {

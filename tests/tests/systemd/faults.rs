@@ -54,7 +54,6 @@ pub fn killed(story: &mut Story) -> Result<()> {
 
 /// No room for a minute: everything waits, and is stored when there is room again.
 pub fn full(story: &mut Story) -> Result<()> {
-    let long = std::env::var_os("E2E_LONG").is_some();
     let fill = format!(
         "umask 077; : > {FILLER}; for size in 33554432 4194304 1048576 65536 4096; do \
          while fallocate -o $(stat -c %s {FILLER}) -l $size {FILLER} 2> /dev/null; do :; done; done"
@@ -63,7 +62,7 @@ pub fn full(story: &mut Story) -> Result<()> {
     run(&["setpriv", &ids[0], &ids[1], "--clear-groups", "sh", "-c", &fill])?;
     let mut truths = traffic_truth(&["storm", "--list", "--connections", "3000", "--processes", "4"])?;
     until("the disk is full", || Ok(journal()?.contains("the disk is full")))?;
-    std::thread::sleep(Duration::from_secs(if long { 60 } else { 10 }));
+    std::thread::sleep(Duration::from_secs(60));
     truths.extend(traffic_truth(&["case", "tcp-many"])?);
     ensure!(is_active(), "it did not outlive a full disk");
     fs::remove_file(FILLER)?;

@@ -10,7 +10,7 @@ use super::MARK;
 use super::story::Story;
 
 /// How long something may take that is bound to happen, in a guest that is emulated.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Restarts the guest in order.
 pub fn reboot(story: &mut Story) -> Result<()> {

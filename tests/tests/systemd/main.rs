@@ -9,7 +9,7 @@ mod guest;
 mod package;
 mod story;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use story::Story;
 
 /// Begins each line for whoever started the guest.
@@ -54,10 +54,20 @@ fn main() {
     guest::switch_off();
 }
 
+/// The steps to play: those that `E2E_STEPS` names, between commas, or all.
+fn steps() -> Result<Vec<Step>> {
+    let Ok(wanted) = std::env::var("E2E_STEPS") else { return Ok(STEPS.to_vec()) };
+    let names: Vec<&str> = wanted.split(',').collect();
+    for name in &names {
+        ensure!(STEPS.iter().any(|(known, _)| known == name), "there is no step \"{name}\"");
+    }
+    Ok(STEPS.iter().filter(|(name, _)| names.contains(name)).copied().collect())
+}
+
 /// Plays what is not done yet.
 fn play() -> Result<()> {
     let mut story = Story::read()?;
-    for (name, step) in STEPS.iter().skip(story.done()) {
+    for (name, step) in steps()?.iter().skip(story.done()) {
         println!("{MARK} {name}");
         let seconds = guest::uptime()?;
         step(&mut story).map_err(|error| error.context(*name))?;

@@ -36,7 +36,7 @@ impl Programs {
             traffic: stripped(&ours.traffic)?,
             e2e: stripped(&ours.e2e)?,
             systemd: stripped(&ours.systemd)?,
-            service: folder().join("connmon"),
+            service: ours.connmon,
         })
     }
 }
@@ -77,7 +77,7 @@ pub fn pack_system(
     kernel: &Kernel,
     init: &str,
     programs: &Programs,
-    packages: &[(&str, &[u8])],
+    packages: &[(&str, Vec<u8>)],
     to: &Path,
 ) -> Result<()> {
     let mut archive = bare(init, programs);

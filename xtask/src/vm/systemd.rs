@@ -18,19 +18,27 @@ use crate::{dist, workspace};
 const CLOCKS: [&str; 3] = ["2030-05-17T10:05:00", "2030-05-17T10:20:00", "2030-05-17T12:05:00"];
 /// How long one time may take.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
-/// The version before, and the one that is tested.
-const VERSIONS: [&str; 2] = ["0.0.1", "9.0.0"];
+/// The packages of the version before and of the one after.
+const PACKAGES: [(&str, &str); 2] = [("old.deb", "0.0.1"), ("new.deb", "9.0.0")];
 
-/// Plays it all.
-pub fn run(kernel: &Kernel, programs: &Programs, qemu: &Qemu, long: bool) -> Result<()> {
+/// The steps that fit into a few minutes.
+pub const SHORT: [&str; 6] = ["install", "confined", "kill -9", "whole", "remove", "purge"];
+
+/// Plays these steps, or all.
+pub fn run(kernel: &Kernel, programs: &Programs, qemu: &Qemu, steps: &[String]) -> Result<()> {
     let started = Instant::now();
     let dir = workspace::vm_dir().join("systemd");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let packages = VERSIONS.map(|version| dist::package(&programs.service, version, &dir.join(version)));
-    let [old, new] = packages;
-    let (old, new) = (std::fs::read(old?)?, std::fs::read(new?)?);
+    // The version after is of use only to whoever upgrades.
+    let upgrades = steps.is_empty() || steps.iter().any(|step| step == "upgrade");
+    let wanted = PACKAGES.iter().take(if upgrades { 2 } else { 1 });
+    let packages = wanted.map(|(name, version)| {
+        let package = dist::package(&programs.service, version, &dir.join(version))?;
+        Ok((*name, std::fs::read(package)?))
+    });
+    let packages: Vec<_> = packages.collect::<Result<_>>()?;
     let (initrd, disk) = (dir.join("guest.cpio"), dir.join("disk.img"));
-    initramfs::pack_system(kernel, &init(long), programs, &[("old.deb", &old), ("new.deb", &new)], &initrd)?;
+    initramfs::pack_system(kernel, &init(steps), programs, &packages, &initrd)?;
     std::fs::copy(debian::image()?, &disk).context("cannot copy the disk")?;
     for (time, clock) in CLOCKS.iter().enumerate() {
         let log = dir.join(format!("{}.log", time + 1));
@@ -60,8 +68,11 @@ fn end_of(said: &str) -> String {
 }
 
 /// The first program: brings the disk, puts the test on it, and hands over to systemd.
-fn init(long: bool) -> String {
-    let long = if long { "Environment=E2E_LONG=1\n" } else { "" };
+fn init(steps: &[String]) -> String {
+    let steps = match steps {
+        [] => String::new(),
+        named => format!("Environment=\"E2E_STEPS={}\"\n", named.join(",")),
+    };
     format!(
         r#"#!/bin/busybox sh
 # Written by `cargo xtask vm --systemd`.
@@ -86,7 +97,7 @@ Description=Test
 [Service]
 ExecStart=/opt/test/systemd
 Environment=VM=1 NO_COLOR=1 CONNMON_BIN=/usr/bin/connmon TRAFFIC_BIN=/opt/test/traffic
-{long}WorkingDirectory=/opt/test
+{steps}WorkingDirectory=/opt/test
 StandardOutput=file:/dev/ttyS0
 StandardError=inherit
 LimitNOFILE=65536
