@@ -32,6 +32,8 @@ pub struct Story {
     pub begun: usize,
     /// Gaps in which something may be missing.
     pub gaps: usize,
+    /// How often the clock was set forward: that divides the time that was recorded, and what it passed over is no gap.
+    pub steps: usize,
 }
 
 impl Story {
@@ -57,11 +59,13 @@ impl Story {
     /// The service has begun to record, so there is one gap more, unless it is the first time.
     pub fn begins(&mut self) -> Result<()> {
         self.begun += 1;
-        let gaps = self.begun - 1;
+        let (gaps, parts) = (self.begun - 1, self.begun + self.steps);
+        let mut recorded = Value::Null;
         until("the store tells that recording began", || {
-            Ok(completeness()?["recorded"].as_array().map_or(0, Vec::len) == self.begun)
+            recorded = completeness()?["recorded"].take();
+            Ok(recorded.as_array().map_or(0, Vec::len) == parts)
         })
-        .with_context(|| format!("{} recordings and {gaps} gaps are wanted", self.begun))?;
+        .with_context(|| format!("{parts} parts of the time are wanted: {recorded}"))?;
         self.gaps = gaps;
         Ok(())
     }
