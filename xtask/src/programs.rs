@@ -24,15 +24,14 @@ pub struct Programs {
 
 /// Builds them.
 pub fn build() -> Result<Programs> {
-    let mut bins = cargo::cargo(&["build", "-p", "connmon-tests", "--bin", "traffic"]);
+    let connmon = connmon()?;
+    // The generator is built with the tests, by the same features: by itself it would want its dependencies once more.
     let mut tests =
         cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e", "--test", "systemd"]);
-    let connmon = connmon()?;
-    let bins = cargo::executables(statically(&mut bins)?)?;
     let tests = cargo::executables(statically(&mut tests)?)?;
     Ok(Programs {
         connmon,
-        traffic: cargo::find(&bins, "traffic")?,
+        traffic: cargo::find(&tests, "traffic")?,
         e2e: cargo::find(&tests, "e2e")?,
         systemd: cargo::find(&tests, "systemd")?,
     })

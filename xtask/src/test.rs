@@ -128,9 +128,9 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
             coverage::keep(&e2e::run(part, times, &[])?)?;
         }
         Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
-        Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::with_service() })?,
+        Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::default() })?,
         Step::Systemd if !all => {
-            return Ok(Outcome::Absent("in short beside the kernels; all of it with --all"));
+            return Ok(Outcome::Absent("only with --all, or as `cargo xtask vm --systemd`"));
         }
         Step::Systemd => vm::run(&vm::Args::systemd())?,
         Step::Coverage => coverage::check()?,

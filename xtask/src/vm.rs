@@ -60,11 +60,6 @@ pub struct Args {
 }
 
 impl Args {
-    /// The matrix, and the service in short.
-    pub fn with_service() -> Self {
-        Self { with_service: true, ..Self::default() }
-    }
-
     /// The service in a guest with systemd, through everything.
     pub fn systemd() -> Self {
         Self { systemd: true, ..Self::default() }

@@ -155,15 +155,18 @@ pub fn whole(story: &mut Story) -> Result<()> {
     let report: Value = json(&["report", "--format", "json", "--out", "-", "--db", DB])?;
     let page = String::from_utf8(connmon_prints(&["report", "--out", "-", "--db", DB])?)?;
     ensure!(page.trim_end().ends_with("</html>"), "half a page");
-    for said in [&audit["completeness"], &report["completeness"]] {
-        ensure!(said["gaps"].as_array().map(Vec::len) == Some(story.gaps), "{} gaps: {said}", story.gaps);
-        for counter in
-            ["lost_events", "lost_connections", "map_full", "read_errors", "malformed", "probe_misses"]
-        {
-            ensure!(said[counter] == 0, "{counter} is {}", said[counter]);
+    let said = &audit["completeness"];
+    let parts = story.begun + story.steps;
+    for (name, wanted) in [("gaps", story.gaps), ("clock_steps", story.steps), ("recorded", parts)] {
+        for (of, list) in [("audit", &said[name]), ("report", &report[name])] {
+            ensure!(list.as_array().map(Vec::len) == Some(wanted), "{of}: {wanted} {name}: {list}");
         }
-        ensure!(said["reconciliation"]["unexplained"] == 0, "{said}");
     }
+    for counter in ["lost_events", "lost_connections", "map_full", "read_errors", "malformed", "probe_misses"]
+    {
+        ensure!(said[counter] == 0, "{counter} is {}", said[counter]);
+    }
+    ensure!(said["reconciliation"]["unexplained"] == 0, "{said}");
     Ok(())
 }
 
