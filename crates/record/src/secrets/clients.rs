@@ -24,8 +24,10 @@ pub(super) enum How {
     Pair(char),
     /// The text after this beginning, also within a comma-separated list.
     Prefix,
-    /// The argument behind the one that begins so.
-    Behind,
+    /// The argument behind the one that begins so, the first or second.
+    Behind(usize),
+    /// `name:secret`, wherever it stands.
+    Colon,
     /// An argument that is a number and words, as `7-crossover-clockwork`.
     Code,
     /// `scheme://place#name:secret`.
@@ -75,7 +77,9 @@ fn line(line: &'static str) -> Option<(&'static str, Secret)> {
         "two" => How::Two,
         "values" => How::Values,
         "prefix" => How::Prefix,
-        "behind" => How::Behind,
+        "behind" => How::Behind(1),
+        "second behind" => How::Behind(2),
+        "colon" => How::Colon,
         "code" => How::Code,
         "fragment" => How::Fragment,
         "login" => How::Login,

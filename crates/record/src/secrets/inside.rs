@@ -24,7 +24,7 @@ static HOOKS: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?i)(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks/"#,
         r#"|api\.telegram\.org/(?:file/)?bot|webhook\.office\.com/webhookb2/|outlook\.office(?:365)?\.com/webhook/"#,
         r#"|hooks\.zapier\.com/hooks/catch/|/with/key/|hc-ping\.com/(?:ping/)?|hook\.[a-z0-9]+\.make\.com/|logic\.azure\.com[^?]*/triggers/"#,
-        r#"|rtmps?://[^/\s]+/[^/\s]+/|webhook\.site/|maker\.ifttt\.com/use/|/webhooks?/(?:incoming/)?|//[^/?#\s]*mattermost[^/?#\s]*/hooks/"#,
+        r#"|rtmps?://[^/\s]+/[^/\s]+/|webhook\.site/|maker\.ifttt\.com/use/|/webhooks?/(?:incoming/)?|//[^/?#\s]*(?:mattermost|rocket|chat)[^/?#\s]*/hooks/|pagerduty\.com/integration/|(?:vmess|ssr)://"#,
         r#"|oapi\.dingtalk\.com/robot/send\?access_token=|open\.feishu\.cn/open-apis/bot/v2/hook/|qyapi\.weixin\.qq\.com/[^?]*\?key="#,
         r#"|jdbc:oracle:(?:thin|oci8?):[^/@\s"']+/|sentry\.io/api/hooks/|pushcut\.io/)([^\s"'?#]{6,})"#
     ))
@@ -37,7 +37,11 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| regex(r"([A-Za-z0-9_.$%{}\[\]-]
 /// The separator between one pair of name and value and the next.
 static NEXT: LazyLock<Regex> = LazyLock::new(|| regex(r#"[&;,\s#"'|]+-{0,2}[A-Za-z0-9_.$%\[\]-]{1,80}="#));
 /// Schemes of addresses whose name is the secret that lets one in.
-const NAMELESS: [&str; 12] = [
+const NAMELESS: [&str; 16] = [
+    "redis",
+    "rediss",
+    "valkey",
+    "valkeys",
     "nats",
     "trojan",
     "trojan-go",
@@ -50,6 +54,20 @@ const NAMELESS: [&str; 12] = [
     "hy2",
     "tuic",
     "snell",
+];
+/// Schemes of addresses whose name is a token, unless it reads like a person's.
+const TOKEN_USERS: [&str; 4] = ["http", "https", "ws", "wss"];
+/// Names that are no tokens, though they have digits: what services want before a token, and users of databases.
+const PLAIN_USERS: [&str; 3] = ["oauth2", "default", "user1"];
+/// Fields of forms and queries that let one in, by the end of their names.
+const FIELDS: [&str; 3] = ["assertion", "samlresponse", "samlart"];
+/// The same, in queries of addresses.
+const QUERY_FIELDS: [&str; 7] =
+    ["ticket", "sid", "sessionid", "session_id", "jsessionid", "phpsessid", "sessid"];
+/// Values of `AUTH=` that say how, and not with what.
+const KINDS: [&str; 16] = [
+    "basic", "bearer", "digest", "ldap", "oidc", "oauth", "oauth2", "saml", "pam", "kerberos", "gssapi",
+    "plain", "login", "enabled", "disabled", "required",
 ];
 /// `name:secret@host` without a scheme, also behind `domain/` and CVS's `:method:`.
 static USER: LazyLock<Regex> = LazyLock::new(|| {
@@ -108,8 +126,19 @@ fn header(arg: &str, more: &[String]) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let usual = matches!(
         lower.as_str(),
-        "authorization" | "proxy-authorization" | "cookie" | "set-cookie" | "x-auth-email"
-    );
+        "authorization"
+            | "proxy-authorization"
+            | "cookie"
+            | "cookie2"
+            | "set-cookie"
+            | "x-auth-email"
+            | "auth"
+            | "x-session-id"
+            | "session-id"
+            | "x-session"
+            | "x-hub-signature-256"
+    ) || lower == "signature" && value.contains('=')
+        || lower == "sec-websocket-protocol" && value.to_ascii_lowercase().contains("bearer");
     let ends = [
         "-key",
         "-token",
@@ -165,9 +194,17 @@ fn without_userinfo(arg: &str) -> String {
                     Some((name, "")) if looks_made(name) => out.push_str(BLOT),
                     Some((_, "")) => out.push_str(user),
                     // `TOKEN:x-oauth-basic@`
-                    Some((name, _)) if looks_made(name) => out.push_str(&format!("{BLOT}:{BLOT}")),
+                    Some((name, password)) if looks_made(name) || password == "x-oauth-basic" => {
+                        out.push_str(&format!("{BLOT}:{BLOT}"))
+                    }
                     Some((name, _)) => out.push_str(&format!("{name}:{BLOT}")),
-                    None if looks_made(user) || NAMELESS.iter().any(|scheme| is_scheme(before, scheme)) => {
+                    None if looks_made(user) && !is_plain_user(user)
+                        || TOKEN_USERS.iter().any(|scheme| is_scheme(before, scheme))
+                            && !is_plain_user(user)
+                        || !matches!(user, "" | "default")
+                            && !is_reference(user)
+                            && NAMELESS.iter().any(|scheme| is_scheme(before, scheme)) =>
+                    {
                         out.push_str(BLOT)
                     }
                     None => out.push_str(user),
@@ -181,6 +218,16 @@ fn without_userinfo(arg: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Whether a name before `@` in an address of the web reads like a user's: small letters, an e-mail address, or a variable.
+/// What has digits or capitals is taken for a token.
+fn is_plain_user(user: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || matches!(c, '.' | '_' | '-');
+    user.len() <= 24 && user.chars().all(letter)
+        || user.contains("%40")
+        || user.contains(['{', '<', '$', '%'])
+        || PLAIN_USERS.contains(&user)
 }
 
 /// Whether what stands before `://` ends with this scheme.
@@ -253,6 +300,21 @@ fn is_word(value: &str) -> bool {
     WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
+/// Whether a name that promises nothing by itself has a secret where it stands.
+fn is_field(name: &str, value: &str, text: &str, at: usize) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let last = lower.rsplit(['_', '-', '.']).next().unwrap_or_default();
+    let number = value.bytes().all(|c| c.is_ascii_digit());
+    let in_query = text.contains("://") && text[..at].ends_with(['?', '&', ';']);
+    // Variables of the environment.
+    let variable = name.trim_start_matches("-e").bytes().all(|c| c.is_ascii_uppercase() || c == b'_');
+    let ends = ["AUTH", "SALT"].iter().any(|end| name.ends_with(end));
+    FIELDS.contains(&last)
+        || lower.trim_start_matches("-d") == "code" && text.contains("grant_type=")
+        || in_query && QUERY_FIELDS.contains(&lower.as_str()) && !number
+        || variable && ends && !number && !KINDS.iter().any(|kind| value.eq_ignore_ascii_case(kind))
+}
+
 /// Values behind names and an equals sign.
 fn named(text: &str, more: &[String]) -> String {
     let mut out = String::with_capacity(text.len());
@@ -262,10 +324,17 @@ fn named(text: &str, more: &[String]) -> String {
         search = whole.end();
         let value = &text[whole.end()..];
         let mut promised = promise(name.as_str(), more);
+        // `-dpin=…`, `-Fpin=…`, `-epin=…`
+        if let Some(rest) =
+            name.as_str().strip_prefix('-').and_then(|rest| rest.strip_prefix(['d', 'F', 'e']))
+            && promised == Promise::Nothing
+        {
+            promised = promise(rest, more);
+        }
         // `-o user=NAME:SECRET`
         let word = value.split([',', '&', ';', ' ']).next().unwrap_or_default();
         if let Some((user, _)) = word.split_once(':').filter(|(user, _)| !user.is_empty() && is_pair(word))
-            && PAIRS.iter().any(|end| name.as_str().ends_with(end))
+            && PAIRS.iter().any(|end| name.as_str().to_ascii_lowercase().ends_with(end))
             && !text.starts_with('-')
         {
             out.push_str(&text[from..whole.end()]);
@@ -273,6 +342,9 @@ fn named(text: &str, more: &[String]) -> String {
             from = whole.end() + word.len();
             search = from;
             continue;
+        }
+        if is_field(name.as_str(), word, text, whole.start()) {
+            promised = Promise::Secret;
         }
         if promised == Promise::Nothing
             || value.is_empty()

@@ -1,7 +1,8 @@
 //! The meaning of a program's option for the arguments after it and for the rest of its own argument.
 
-use super::BLOT;
 use super::clients::{How, Secret};
+use super::names::is_reference;
+use super::{BLOT, is_pair};
 
 /// curl's options of one letter that take no value.
 const CURL_FLAGS: &str = "0123456789#aBfGgIiJjkLlMNnOpqRSsVvZ";
@@ -70,12 +71,16 @@ pub(super) fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
         How::Two => (arg == option).then_some(Meaning::Next(Pending::Two)),
         How::Values => (arg == option).then_some(Meaning::Next(Pending::Values)),
         How::Prefix => {
-            let at =
-                arg.find(option).filter(|at| *at == 0 || arg[..*at].ends_with([',', ':']))? + option.len();
+            let begins = |at: &usize| *at == 0 || arg[..*at].ends_with([',', ':', '=', ' ']);
+            let at = arg.match_indices(option).map(|(at, _)| at).find(begins)? + option.len();
             let end = arg[at..].find(',').map_or(arg.len(), |end| at + end);
             (end > at).then(|| Meaning::Blotted(format!("{}{BLOT}{}", &arg[..at], &arg[end..])))
         }
-        How::Behind => arg.starts_with(option).then_some(Meaning::Next(Pending::After(0))),
+        How::Behind(nth) => arg.starts_with(option).then_some(Meaning::Next(Pending::After(nth - 1))),
+        How::Colon => {
+            let (name, secret) = arg.split_once(':').filter(|_| !arg.starts_with('-') && is_pair(arg))?;
+            (!name.is_empty() && !secret.is_empty()).then(|| Meaning::Blotted(format!("{name}:{BLOT}")))
+        }
         How::Code => is_code(arg).then(|| Meaning::Blotted(BLOT.to_owned())),
         How::Fragment => {
             let (_, fragment) = arg.split_once('#').filter(|(before, _)| before.contains("://"))?;
@@ -138,4 +143,33 @@ pub(super) fn of_bundle(arg: &str) -> Option<(char, usize, &str)> {
     let (at, letter) = letters.char_indices().find(|(_, letter)| !CURL_FLAGS.contains(*letter))?;
     let value = at + letter.len_utf8();
     Some((letter, value + 1, &letters[value..]))
+}
+
+/// `PASS …` of FTP, as curl sends it for `-Q` and `--quote`; without what follows.
+pub(super) fn ftp_password(arg: &str) -> Option<String> {
+    let line = arg.strip_prefix("--quote=").or_else(|| arg.strip_prefix("-Q")).unwrap_or(arg);
+    let word = line.trim_start_matches(['-', '+', '*']).split_whitespace().next()?;
+    let rest = line.split_once(word)?.1.trim_start();
+    let some = word.eq_ignore_ascii_case("pass") && !rest.is_empty();
+    some.then(|| format!("{}{BLOT}", &arg[..arg.len() - rest.len()]))
+}
+
+/// What a command prints that an option says prints a password, in the same argument or behind it; without that.
+pub(super) fn printed(arg: &str, last: &str) -> Option<String> {
+    let (option, line) = match arg.split_once('=').filter(|(name, _)| !name.contains(char::is_whitespace)) {
+        Some(named) => named,
+        None => (last, arg),
+    };
+    let plain: String = option.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_lowercase();
+    let secret = ["pass", "token", "secret"].iter().any(|part| plain.contains(part));
+    let prints = ["command", "cmd", "eval", "program"].iter().any(|end| plain.ends_with(end));
+    let words = ["echo ", "printf "].iter().find_map(|start| line.strip_prefix(start))?.trim();
+    let some = secret && prints && !words.is_empty() && !is_reference(words);
+    some.then(|| {
+        format!(
+            "{}{BLOT}",
+            &arg[..arg.len() - line.trim_start().len() + line.find(words).unwrap_or_default()]
+        )
+    })
 }

@@ -18,8 +18,8 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use clients::{How, is_known, secrets_of, wrapper};
-use meaning::{Meaning, Pending, by, of_bundle, with_value};
-use names::{Promise, is_path, is_reference, looks_made, may_be_path, promise};
+use meaning::{Meaning, Pending, by, ftp_password, of_bundle, printed, with_value};
+use names::{Promise, is_path, is_reference, is_variables, looks_made, may_be_path, promise};
 
 /// The text that replaces a secret.
 const BLOT: &str = "‹redacted›";
@@ -33,6 +33,8 @@ const LOGINS: [&str; 3] = ["login", "signin", "logon"];
 const USERS: [&str; 6] = ["-u", "-U", "-user", "-username", "--user", "--username"];
 /// Words before the name and the value of a setting.
 const SETTING: [&str; 6] = ["config", "configure", "set", "+set", "setenv", "setx"];
+/// Programs that keep values by name, behind the word `put`.
+const KEEPERS: [&str; 2] = ["consul", "etcdctl"];
 /// Programs that look for words: the name of a secret is what they look for.
 const SEARCHING: [&str; 9] = ["grep", "egrep", "fgrep", "rg", "ag", "ack", "git", "find", "locate"];
 /// Programs whose `--password` has its value only behind `=`: alone it asks for the password.
@@ -71,7 +73,7 @@ impl Secrets {
     /// Joins arguments by spaces; true if a secret among them was redacted.
     pub fn cmdline(&self, args: &[String]) -> (String, bool) {
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
-        let instead = self.line(&words, 0);
+        let instead = self.line(&words, &[], 0);
         let mut redacted = false;
         let mut shown: Vec<Cow<'_, str>> = Vec::with_capacity(args.len());
         for (arg, new) in words.into_iter().zip(instead) {
@@ -87,8 +89,8 @@ impl Secrets {
         (shown.join(" "), redacted)
     }
 
-    /// The replacement of each argument; `None` if the argument stays.
-    fn line(&self, args: &[&str], depth: u8) -> Vec<Option<String>> {
+    /// The replacement of each argument; `None` if the argument stays. `expands`: into which a shell puts something.
+    fn line(&self, args: &[&str], expands: &[bool], depth: u8) -> Vec<Option<String>> {
         let user = |pair: &[&str]| USERS.contains(&pair[0]) && !pair[1].starts_with('-');
         let logs_in = |arg: &&str| arg.starts_with("--user") || LOGINS.contains(arg);
         let has_user = args.windows(2).any(user) || args.iter().skip(1).any(logs_in);
@@ -103,29 +105,59 @@ impl Secrets {
             words: Vec::new(),
             places: 0,
             has_user,
+            expands: false,
         };
-        args.iter().enumerate().map(|(at, arg)| reader.argument(at == 0, arg)).collect()
+        let mut shown = Vec::with_capacity(args.len());
+        for (at, arg) in args.iter().enumerate() {
+            reader.expands = expands.get(at).copied().unwrap_or_default();
+            shown.push(reader.argument(at == 0, arg));
+        }
+        shown
     }
 
     /// A line for a shell, or for a program that takes a line of commands of its own, without its secrets, if it has any.
     fn shell(&self, line: &str, depth: u8, console: Option<&str>) -> Option<String> {
-        let words = shell::words(line);
-        let mut instead = Vec::with_capacity(words.len());
-        let mut commands = shell::commands(line, &words).into_iter().peekable();
-        while let Some(command) = commands.next() {
-            match commands.peek() {
-                Some(next) if command.pipes && shell::answers(&command, next) => {
-                    instead.extend(shell::without_answer(&command, next, BLOT));
-                }
+        let plain = self.quoted_commands(line, depth);
+        let words = shell::words(&plain);
+        let mut instead = vec![None; words.len()];
+        let commands = shell::commands(&words);
+        for (number, command) in commands.iter().enumerate() {
+            let next = commands.iter().find(|next| next.reads == Some(number));
+            let shown = match next {
+                Some(next) if shell::answers(command, next) => shell::without_answer(command, next, BLOT),
                 _ => {
-                    let args: Vec<&str> = console.into_iter().chain(command.args).collect();
-                    let shown = self.line(&args, depth + 1).into_iter();
-                    instead.extend(shown.skip(usize::from(console.is_some())));
+                    let args: Vec<&str> = console.into_iter().chain(command.args.iter().copied()).collect();
+                    let expands: Vec<bool> =
+                        console.map(|_| false).into_iter().chain(command.expands.iter().copied()).collect();
+                    let shown = self.line(&args, &expands, depth + 1);
+                    shown.into_iter().skip(usize::from(console.is_some())).collect()
+                }
+            };
+            for (at, new) in command.at.iter().zip(shown) {
+                instead[*at] = new;
+            }
+            if shell::asks(command) {
+                for at in command.texts.iter().filter(|at| !is_reference(&words[**at].text)) {
+                    instead[*at] = Some(BLOT.to_owned());
                 }
             }
         }
-        let some = instead.iter().any(Option::is_some);
-        some.then(|| shell::replaced(line, &words, &instead))
+        let some = plain != line || instead.iter().any(Option::is_some);
+        some.then(|| shell::replaced(&plain, &words, &instead))
+    }
+
+    /// The line, without the secrets of the commands that stand in double quotes.
+    fn quoted_commands<'a>(&self, line: &'a str, depth: u8) -> Cow<'a, str> {
+        if depth >= DEEPEST || !line.contains('"') {
+            return line.into();
+        }
+        let mut out = Cow::Borrowed(line);
+        for at in shell::quoted_commands(line).into_iter().rev() {
+            if let Some(text) = self.shell(&line[at.clone()], depth + 1, None) {
+                out.to_mut().replace_range(at, &text);
+            }
+        }
+        out
     }
 }
 
@@ -147,6 +179,8 @@ struct Line<'a> {
     places: usize,
     /// Some argument names a user, or says that one logs in.
     has_user: bool,
+    /// The argument that is looked at is a word into which a shell puts something.
+    expands: bool,
 }
 
 impl<'a> Line<'a> {
@@ -195,6 +229,15 @@ impl<'a> Line<'a> {
         }
         let meaning = match self.of_client(arg) {
             Meaning::Other => self.of_any(arg),
+            // `-p$PASSWORD`: the name of a variable is no secret.
+            Meaning::Blotted(text)
+                if self.expands
+                    && text
+                        .strip_suffix(BLOT)
+                        .is_some_and(|start| arg.get(start.len()..).is_some_and(is_variables)) =>
+            {
+                Meaning::Kept
+            }
             meaning => meaning,
         };
         match meaning {
@@ -237,7 +280,7 @@ impl<'a> Line<'a> {
             Pending::None => None,
             Pending::Secret | Pending::NoPath | Pending::NoNumber
                 if is_option(arg)
-                    || is_reference(arg)
+                    || is_reference(arg) && (is_variables(arg) || !begins_with_variable(arg))
                     || arg.is_empty()
                     || arg.starts_with('@') && is_path(arg) =>
             {
@@ -298,6 +341,11 @@ impl<'a> Line<'a> {
                 _ => Meaning::Other,
             };
         }
+        if self.program == "curl"
+            && let Some(text) = ftp_password(arg)
+        {
+            return Meaning::Blotted(text);
+        }
         let given = self.secrets.options.iter();
         let given =
             given.filter(|(program, _)| program.as_deref().is_none_or(|program| program == self.program));
@@ -346,7 +394,8 @@ impl<'a> Line<'a> {
         // `npm config set //registry.npmjs.org/:_authToken VALUE`
         if !arg.starts_with('-')
             && !arg.contains(['=', ' '])
-            && self.words.iter().chain([&self.program]).any(|word| SETTING.contains(word))
+            && (self.words.iter().chain([&self.program]).any(|word| SETTING.contains(word))
+                || KEEPERS.contains(&self.program) && self.words.contains(&"put"))
             && self.words.last().is_some_and(|word| !SETTING.contains(word))
             && promise(arg.rsplit([':', '/']).next().unwrap_or(arg), &self.secrets.names) == Promise::Secret
         {
@@ -361,6 +410,10 @@ impl<'a> Line<'a> {
             && promise(arg, &self.secrets.names) == Promise::Secret
         {
             return Meaning::Next(Pending::NoPath);
+        }
+        // `--password-command 'echo VALUE'`
+        if let Some(text) = printed(arg, self.last) {
+            return Meaning::Blotted(text);
         }
         let own = || secrets_of(self.program).iter().any(|secret| secret.option == arg);
         if matches!(arg, "-p" | "-P") && self.has_user && wrapper(self.program).is_none() && !own() {
@@ -387,6 +440,12 @@ impl<'a> Line<'a> {
 /// The last part of the path of a program.
 fn base(arg: &str) -> &str {
     arg.rsplit('/').next().unwrap_or(arg)
+}
+
+/// `$USER:PASSWORD`: only the name is one of a variable.
+fn begins_with_variable(arg: &str) -> bool {
+    arg.split_once(':')
+        .is_some_and(|(name, rest)| is_variables(name) && !rest.is_empty() && !rest.starts_with('$'))
 }
 
 /// `NAME=value` before a command.

@@ -146,8 +146,10 @@ pub(super) fn promise(name: &str, more: &[String]) -> Promise {
         return Promise::Secret;
     }
     let other = words.iter().any(|word| OTHERS.contains(&word.as_str()));
+    // `AWS_ACCESS_KEY_ID` names the key.
+    let named = last == "id" && plain.ends_with("accesskeyid");
     let without = words.len() > 1 && WITHOUT.contains(&words[0].as_str());
-    if other || without || ABOUT.contains(&last.as_str()) || is_about(last) {
+    if other || without || named || ABOUT.contains(&last.as_str()) || is_about(last) {
         return Promise::Nothing;
     }
     let suffix = ["pass", "pwd", "passwd"].iter().any(|end| last.len() > end.len() && last.ends_with(end));
@@ -198,6 +200,18 @@ pub(super) fn is_reference(value: &str) -> bool {
         name.is_empty() || name.starts_with(|c: char| c.is_ascii_alphabetic() || "_{(".contains(c))
     });
     variable || ["env:", "file:", "fd:"].iter().any(|start| value.starts_with(start)) || value == "stdin"
+}
+
+/// Whether a word of a shell only names variables: `$NAME`, `${NAME}`, `$USER:$PASSWORD`, and the `$` before a bracket.
+pub(super) fn is_variables(value: &str) -> bool {
+    let name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let braces =
+        |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')).is_some_and(name);
+    let variable = |part: &str| part.strip_prefix('$').is_some_and(|part| name(part) || braces(part));
+    value == "$" || value.starts_with("$(") && value.ends_with(')') || value.split(':').all(variable)
 }
 
 /// Whether a value is a pattern of a search, as in `s/password=.*//`.

@@ -30,8 +30,9 @@ static PHRASES: LazyLock<[Regex; 8]> = LazyLock::new(|| {
     .map(regex)
 });
 /// A name without quotes before a value in quotes, as in JavaScript, Ruby and configurations.
-static BARE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"(\b[A-Za-z_][A-Za-z0-9_.$-]{0,80})(\s*(?:=>|:)\s*)(?:"([^"]+)|'([^']+))"#));
+static BARE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"(\b[A-Za-z_][A-Za-z0-9_.$-]{0,80})(\s*(?:=>|:)\s*)(?:\\?"([^"\\]+)|'([^']+))"#)
+});
 /// `set NAME VALUE`, as consoles take it.
 static SET: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"(?i)(\bsetg?\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+["']?)([^\s;"']+)"#));
@@ -39,7 +40,18 @@ static SET: LazyLock<Regex> =
 static SLASH: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"((?:^|[\s"'])(?:/|--?))([A-Za-z0-9_-]{1,40})(:["']?)([^\s"']+)"#));
 /// `<name>value</name>`, as in XML.
-static MARKED: LazyLock<Regex> = LazyLock::new(|| regex(r"(<)([A-Za-z0-9_:.-]{1,60})(>\s*)([^<>\s][^<>]*)"));
+static MARKED: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(<)([A-Za-z0-9_:.-]{1,60})((?:\s[^<>]*)?>\s*)([^<>\s][^<>]*)"));
+/// A name, an equals sign with a space beside it, and a value: in connection strings.
+static SPACED: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"()(\b[A-Za-z][A-Za-z_]{1,40})(\s+=\s*["']?|=\s+["']?)([^\s;"'>=~][^\s;"']*)"#));
+/// What says that a text is a connection string.
+static PLACE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(concat!(
+        r"(?i)(?:^|[\s;])(?:host|hostaddr|server|data source|address|dsn|driver|provider|uid|user id|user|username",
+        r"|dbname|database|initial catalog|service)\s*=\s*[^\s;]"
+    ))
+});
 /// Names of keys and hashes that let one in as a password does.
 const HASHES: [&str; 7] = ["rc4", "ntlm", "lmhash", "nthash", "aes128", "aes256", "des"];
 
@@ -64,6 +76,11 @@ pub(super) fn redacted(mut text: String, more: &[String]) -> String {
     if !text.contains([' ', '\n', '\t', '(', '{']) {
         return text;
     }
+    if text.contains('=') && PLACE.is_match(&text) {
+        text = replaced(&SPACED, &text, |found| {
+            secret(&found[2]) && !found[4].starts_with(['?', '%', ':', '(', '='])
+        });
+    }
     for phrase in PHRASES.iter() {
         text = phrase.replace_all(&text, |found: &Captures<'_>| format!("{}{BLOT}", &found[1])).into_owned();
     }
@@ -73,8 +90,10 @@ pub(super) fn redacted(mut text: String, more: &[String]) -> String {
                 (Some(value), _) => ('"', value.as_str()),
                 (_, value) => ('\'', value.map_or("", |value| value.as_str())),
             };
+            let escape =
+                if found[0][found[1].len() + found[2].len()..].starts_with('\\') { "\\" } else { "" };
             match secret(&found[1]) && !is_reference(value) {
-                true => format!("{}{}{quote}{BLOT}", &found[1], &found[2]),
+                true => format!("{}{}{escape}{quote}{BLOT}", &found[1], &found[2]),
                 false => found[0].to_owned(),
             }
         })
@@ -99,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_expression_is_one() {
-        for expression in PHRASES.iter().chain([&*BARE, &*SET, &*SLASH, &*MARKED]) {
+        for expression in PHRASES.iter().chain([&*SPACED, &*PLACE, &*BARE, &*SET, &*SLASH, &*MARKED]) {
             assert!(!expression.as_str().is_empty());
         }
     }
