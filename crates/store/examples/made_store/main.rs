@@ -1,6 +1,6 @@
 //! A store of thirty made-up days, for measuring what it costs to read it: `made_store STORE CONNECTIONS`. The same number
-//! makes the same store. `made_store STORE prune` prunes the older half of it. What a benchmark needs to ask questions of it is printed as one JSON object; a list of 100 000
-//! indicators is written beside it, as `STORE.ioc`.
+//! makes the same store. `made_store STORE prune` prunes the older half of it. What a benchmark needs to ask questions of it is printed as
+//! one JSON object; a list of 100 000 indicators is written beside it, as `STORE.ioc`.
 
 mod host;
 
@@ -13,16 +13,21 @@ use connmon_fixtures::{Random, SECOND, START};
 use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, TrafficRow};
 use connmon_record::{Hit, IndicatorKind, IndicatorList, Timestamp};
-use connmon_store::{Editor, Policy, RUN_SHIFT, Writer};
+use connmon_store::{Editor, Policy, Progress, RUN_SHIFT, Writer};
 
 use host::{Host, Plan};
 
 /// How long the recording is, and how often it writes, seconds.
 const LENGTH: i64 = 30 * 86_400;
 const FLUSH: i64 = 600;
+/// How long it is pruned at most.
+const LONG: Duration = Duration::from_secs(300);
 /// Indicators in the list; one in so many is an address that the store has.
 const INDICATORS: u64 = 100_000;
 const ONE_IN: u64 = 5_000;
+
+/// The connection that is never quiet is the first of all.
+const BUSY: i64 = 1;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -57,30 +62,39 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prunes the older half, and prints how long the steps took: for so long a recording waits for the store.
+/// Prunes the older half, or as much of it as can be in five minutes, and prints how long the steps took: for so long a recording
+/// waits for the store.
 fn prune(path: &Path) -> Result<(), Failure> {
     let mut writer = Writer::open(path)?;
     let age = Duration::from_secs(LENGTH.unsigned_abs() / 2);
     let policy = Policy { max_age: Some(age), ..Policy::default() };
     let now = Timestamp(START + LENGTH * SECOND);
-    let mut began = Instant::now();
-    let mut steps = Vec::new();
-    writer.prune_all(&policy, now, |_| {
-        let took = began.elapsed();
-        steps.push(took);
-        began = Instant::now();
-        took
-    })?;
-    steps.sort_unstable();
-    let at = |part: usize| steps.get(steps.len() * part / 1_000).copied().unwrap_or_default().as_secs_f64();
-    let longest = steps.last().copied().unwrap_or_default().as_secs_f64();
-    println!(
-        "{{\"steps\":{},\"median\":{:.4},\"most\":{:.4},\"longest\":{longest:.4}}}",
-        steps.len(),
-        at(500),
-        at(999)
-    );
+    let (begun, mut took, mut steps, mut cpu) = (Instant::now(), None, Vec::new(), Vec::new());
+    let mut done = false;
+    while !done && begun.elapsed() < LONG {
+        let (began, used) = (Instant::now(), cpu_time());
+        done = writer.prune_step(&policy, now, took)? != Progress::More;
+        took = Some(began.elapsed());
+        steps.extend(took);
+        cpu.push(cpu_time() - used);
+    }
+    let of = |mut steps: Vec<Duration>| {
+        steps.sort_unstable();
+        [500, 999, 1_000].map(|part| {
+            let place = (steps.len() * part / 1_000).min(steps.len().saturating_sub(1));
+            steps.get(place).copied().unwrap_or_default().as_secs_f64()
+        })
+    };
+    println!("{{\"steps\":{},\"done\":{done},\"clock\":{:?},\"cpu\":{:?}}}", steps.len(), of(steps), of(cpu));
     Ok(())
+}
+
+/// What this thread has used of a processor.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid for writing.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Writes the list of indicators.
@@ -137,7 +151,10 @@ fn make(host: &Host, connections: u64, writer: &mut Writer) -> Result<(), Failur
             (0..count).map(|_| from + random.below((to - from) as u64) as i64).collect();
         times.sort_unstable();
         for opened in times {
-            let plan = Plan::drawn(host, opened, flush, flushes, &mut random);
+            let mut plan = Plan::drawn(host, opened, flush, flushes, &mut random);
+            if rows == BUSY {
+                plan.ends = i64::MAX;
+            }
             plan.begins(host, rows, to, &mut batch, &mut random);
             if plan.ends > to {
                 open.push((rows, plan));
@@ -152,11 +169,11 @@ fn make(host: &Host, connections: u64, writer: &mut Writer) -> Result<(), Failur
     Ok(())
 }
 
-/// The connection that is never quiet is the first of all.
+/// Makes the traffic of the connection that is never quiet.
 fn busy(from: i64, batch: &mut Batch) {
     for step in 0..FLUSH / 10 {
         batch.traffic.push(TrafficRow {
-            connection: 1,
+            connection: BUSY,
             process: 1,
             bucket: from / SECOND + 10 * step,
             tx_bytes: 4_000,
