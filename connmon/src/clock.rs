@@ -10,3 +10,8 @@ pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
+
+/// A moment, for telling how long something takes.
+pub fn moment() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -250,3 +250,30 @@ fn segments_and_rows_are_pruned_apart() {
     assert!(connmon(&["replay", text(&rows), "--db", text(&folder.path().join("more.db"))]).status.success());
     assert_eq!(told(&folder.path().join("more.db")), told(&whole));
 }
+
+#[test]
+fn what_is_kept_by_the_hour_is_compared_by_the_hour() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("a.db");
+    assert!(connmon(&["replay", CAPTURE, "--db", text(&db)]).status.success());
+    // As the recorder does it with what is a week old.
+    let store = rusqlite::Connection::open(&db).unwrap();
+    store
+        .execute_batch(
+            "CREATE TEMP TABLE hours AS SELECT connection_id, process_id, bucket / 3600 * 3600 + 1 AS bucket, sum(tx_bytes) AS tx,
+                sum(rx_bytes) AS rx, sum(tx_calls) AS txc, sum(rx_calls) AS rxc FROM traffic GROUP BY 1, 2, 3;
+            DELETE FROM traffic;
+            INSERT INTO traffic SELECT * FROM hours",
+        )
+        .unwrap();
+    drop(store);
+    let verified = || {
+        let output = connmon(&["verify", text(&db)]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = verified();
+    assert_eq!(code, Some(0), "{said}");
+    query(&db, "UPDATE traffic SET tx_bytes = tx_bytes + 1 WHERE bucket % 10 = 1");
+    let (code, said) = verified();
+    assert!(code == Some(1) && said.contains("is not what the segments say"), "{said}");
+}

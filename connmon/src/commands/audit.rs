@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::progress_line::ProgressLine;
 use super::{CommandError, NO_CONNECTION, Outcome, done, settle, stdout, terminal_width};
 use crate::cli::{self, TableFormat};
 use crate::clock::now;
@@ -48,7 +49,7 @@ pub fn run(args: cli::AuditArgs) -> Result<Outcome, CommandError> {
 }
 
 fn read(args: &cli::AuditArgs, selection: &Selection, filter: &Filter) -> Result<Audit, CommandError> {
-    let store = settle::open(&args.source.db)?;
+    let store = settle::open(&args.source.db)?.watched_by(ProgressLine::new("adding up").watch());
     let usual = if args.format == TableFormat::Table { GroupBy::Exe } else { GroupBy::Process };
     let by: Vec<GroupBy> = match args.by.as_slice() {
         [] => vec![usual],

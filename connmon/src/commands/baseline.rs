@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, done, outcome, settle, stdout, write_file};
 use crate::cli;
 use crate::clock::now;
@@ -9,6 +10,7 @@ use crate::config::{Choice, choice, share};
 use connmon_analysis::Completeness;
 use connmon_analysis::baseline::{Baseline, SteadyRemote};
 use connmon_analysis::format::{count, duration};
+use connmon_filter::{Filter, Networks};
 use connmon_record::display_safe;
 use connmon_store::StoreError;
 
@@ -19,9 +21,22 @@ use connmon_store::StoreError;
 pub fn run(args: &cli::BaselineArgs) -> Result<Outcome, CommandError> {
     let at_least = share(&args.at_least)?;
     let Choice { selection, filter } = choice(&args.source, now())?;
-    let store = settle::open(&args.source.db)?;
+    let store =
+        settle::open(&args.source.db)?.watched_by(ProgressLine::new("looking for what is steady").watch());
     let runs = store.runs()?;
     let mut baseline = Baseline::new(&runs, &selection);
+    let filter = if runs.iter().all(|run| run.set_back_ns() == 0) {
+        // Names and networks are read of those only that can be in the answer.
+        let mut candidates = baseline.candidates(at_least);
+        store.for_each_time([selection.since, selection.until], &filter, |time| {
+            candidates.add(time.run, time.remote, time.opened, time.end);
+        })?;
+        let remotes = candidates.finish().into_iter().map(|number| store.remote(number));
+        let remotes = Networks::of_addresses(remotes.collect::<Result<Vec<_>, _>>()?);
+        filter.and(Filter::of_remotes(remotes, true, "steady".into()))
+    } else {
+        filter
+    };
     store.for_each(selection.since, selection.until, &filter, |run, connection| {
         let names = connection.names.iter().filter(|name| name.is_of_remote());
         baseline.add(run, &connection, names.map(|name| &name.name));

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use super::progress_line::ProgressLine;
 use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, settle, terminal_width, write_file_with};
 use crate::cli::{self, ExportFormat, chosen};
 use crate::clock::now;
@@ -30,6 +31,8 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
         return Err(CommandError::Terminal("parquet"));
     }
     let store = settle::open(&args.source.db)?;
+    let line = if args.out.is_some() { ProgressLine::new } else { ProgressLine::beside_output };
+    let store = store.watched_by(line("exporting").watch());
     let nothing = |count| (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION);
     match &args.out {
         Some(path) => {

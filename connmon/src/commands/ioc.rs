@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Write, stderr};
 use std::path::PathBuf;
 
+use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, done, stdout, terminal_width};
 use crate::cli::{self, TextFormat};
 use crate::clock::now;
@@ -70,7 +71,7 @@ pub fn run(args: &cli::Ioc) -> Result<Outcome, CommandError> {
 
 fn compare(args: &cli::Ioc, lists: &Lists) -> Result<Outcome, CommandError> {
     let editor = args.keep.then(|| Editor::open(&args.db)).transpose()?;
-    let store = Store::open(&args.db)?;
+    let store = Store::open(&args.db)?.watched_by(ProgressLine::beside_output("comparing").watch());
     let time = now();
     let flushed: HashMap<i64, Timestamp> =
         store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();

@@ -1,16 +1,14 @@
 //! `connmon label`
 
-use std::collections::HashMap;
 use std::io::{Write, stderr};
 
+use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, outcome};
 use crate::cli;
 use crate::clock::now;
 use crate::config::{ConfigError, File, FileError};
 use connmon_analysis::format::{count, grouped};
 use connmon_filter::rules::Rules;
-use connmon_filter::{Filter, FilterRow};
-use connmon_record::{Timestamp, Untrusted};
 use connmon_store::{Editor, Store};
 use connmon_system::owner;
 
@@ -33,31 +31,24 @@ pub fn run(args: &cli::LabelArgs) -> Result<Outcome, CommandError> {
 /// By these rules.
 fn label(args: &cli::LabelArgs, rules: &Rules) -> Result<Outcome, CommandError> {
     let mut editor = Editor::open(&args.db)?;
-    let store = Store::open(&args.db)?;
-    let flushed: HashMap<i64, Timestamp> =
-        store.runs()?.into_iter().map(|run| (run.id, run.last_flush)).collect();
-    let runs: Vec<i64> = flushed.keys().copied().collect();
+    let store = Store::open(&args.db)?.watched_by(ProgressLine::new("labelling").watch());
+    let runs: Vec<i64> = store.runs()?.into_iter().map(|run| run.id).collect();
     editor.put_rules(&runs, rules.iter())?;
-    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.raw()).collect();
-    // Kept until everything is read: while it reads, SQLite could not use its log anew, and that would grow by all that is written.
-    let mut changes: Vec<(i64, Option<u32>)> = Vec::new();
+    let labels: Vec<&str> = rules.iter().map(|rule| &*rule.label).collect();
     let (mut connections, mut labelled) = (0, 0);
-    store.for_each(None, None, &Filter::default(), |run, connection| {
-        let watched = flushed.get(&run).copied().unwrap_or(connection.opened);
-        let label = rules.label(&FilterRow::from_connection(&connection, watched)).map(Untrusted::raw);
-        connections += 1;
-        labelled += u64::from(label.is_some());
-        if label != connection.label.as_ref().map(Untrusted::raw) {
-            let place = label.and_then(|label| labels.iter().position(|one| *one == label));
-            changes.push((connection.id, place.and_then(|place| u32::try_from(place).ok())));
+    // Some are read, and then written: while it reads, SQLite could not use its log anew, and that would grow by all that is written.
+    store.for_each_label(rules, |some| {
+        connections += some.len() as u64;
+        labelled += some.iter().filter(|one| one.rule.is_some()).count() as u64;
+        let changes: Vec<_> = some.iter().filter(|one| !one.is_known).collect();
+        for piece in changes.chunks(AT_ONCE) {
+            let name = |place: usize| labels.get(place).map(|label| (*label).to_owned());
+            let piece: Vec<_> = piece.iter().map(|one| (one.id, one.rule.and_then(name))).collect();
+            editor.put_labels(&piece)?;
         }
         Ok::<(), CommandError>(())
     })?;
-    for piece in changes.chunks(AT_ONCE) {
-        let name = |place: u32| labels.get(place as usize).map(|label| (*label).to_owned());
-        let piece: Vec<_> = piece.iter().map(|(id, place)| (*id, place.and_then(name))).collect();
-        editor.put_labels(&piece)?;
-    }
+    drop(store);
     let of = count(connections, "connection", "connections");
     let _ = writeln!(
         stderr(),

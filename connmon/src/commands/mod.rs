@@ -12,6 +12,7 @@ mod ioc;
 mod label;
 mod live;
 mod man;
+mod progress_line;
 #[cfg(feature = "record")]
 mod record;
 #[cfg(feature = "record")]

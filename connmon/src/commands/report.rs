@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::progress_line::ProgressLine;
 use super::{
     CommandError, NO_CONNECTION, Outcome, done, export, outcome, settle, stdout, write_file, write_file_with,
 };
@@ -40,7 +41,7 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
         choice.selection.filter = format!("{filter} SQL: {sql}").trim_start().to_owned();
     }
     let home = args.location.as_deref().map(location).transpose()?;
-    let store = settle::open(&args.source.db)?;
+    let store = settle::open(&args.source.db)?.watched_by(ProgressLine::new("reading").watch());
     let only = args.sql.as_deref().map(|sql| store.ids_of(sql)).transpose()?;
     let everything = choice.selection.is_everything() && only.is_none();
     let what = what(&args.redact);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::spans::Spans;
 use super::{Selection, Window};
-use connmon_record::{Connection, Run, Untrusted};
+use connmon_record::{Connection, Run, Timestamp, Untrusted};
 
 /// Names of an address that are kept.
 const NAMES: usize = 3;
@@ -29,6 +29,29 @@ struct RemoteSpans {
     spans: Spans,
     connections: u64,
     names: BTreeSet<Untrusted>,
+}
+
+/// Tells which addresses can be always there, from when connections were open alone: those whose connections lasted long enough all
+/// together. Memory grows with the addresses.
+pub struct BaselineCandidates {
+    least: u64,
+    lasted: HashMap<i64, u64>,
+    ends: HashMap<i64, i64>,
+}
+
+impl BaselineCandidates {
+    /// Takes how long a connection to the address of this number was open. One without an end was so to the end of its recording.
+    pub fn add(&mut self, run: i64, remote: i64, opened: Timestamp, end: Option<Timestamp>) {
+        let end = end.map_or_else(|| self.ends.get(&run).copied().unwrap_or(opened.0), |end| end.0);
+        let lasted = self.lasted.entry(remote).or_default();
+        *lasted = lasted.saturating_add(u64::try_from(end.saturating_sub(opened.0)).unwrap_or(0));
+    }
+
+    /// The numbers of the addresses.
+    pub fn finish(self) -> Vec<i64> {
+        let long = self.lasted.into_iter().filter(|(_, lasted)| *lasted >= self.least);
+        long.map(|(remote, _)| remote).collect()
+    }
 }
 
 /// Takes connections, in any number, and tells which addresses are always there.
@@ -57,6 +80,13 @@ impl Baseline {
             ends: runs.iter().map(|run| (run.id, run.known_end().0)).collect(),
             remotes: HashMap::new(),
         }
+    }
+
+    /// What finds the addresses that can be connected for at least this share of the recorded time.
+    pub fn candidates(&self, at_least: f64) -> BaselineCandidates {
+        // Rounded down, and a little less: what is looked at in vain is left out later.
+        let least = (at_least * self.recorded.length() as f64 * 0.999_999) as u64;
+        BaselineCandidates { least, lasted: HashMap::new(), ends: self.ends.clone() }
     }
 
     /// The time that was recorded, in nanoseconds.

@@ -23,6 +23,11 @@ impl Networks {
         Self(networks)
     }
 
+    /// The set of these addresses.
+    pub fn of_addresses(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self::new(&addresses.into_iter().map(IpNet::from).collect::<Vec<_>>())
+    }
+
     /// The networks of a list with one address or network a line; `#` begins a comment.
     ///
     /// # Errors

@@ -23,6 +23,11 @@ impl Rules {
         self.0.iter().map(|(rule, _)| rule)
     }
 
+    /// The rules with what each asks for.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Rule, &Filter)> {
+        self.0.iter().map(|(rule, filter)| (rule, filter))
+    }
+
     /// The label of a row; `None` if no rule fits.
     pub fn label(&self, row: &FilterRow<'_>) -> Option<&Untrusted> {
         self.0.iter().find(|(_, filter)| filter.fits(row)).map(|(rule, _)| &rule.label)

@@ -3,10 +3,15 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use super::{End, Facts, Hit, Location, Name, ObservedService, Process, Timestamp, Untrusted};
+use super::{
+    End, Facts, HOUR_NS, Hit, Location, Name, ObservedService, Process, STEP_NS, Timestamp, Untrusted,
+};
 
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
 pub const CUT_OFF: &str = "open when the recording ended";
+/// Why the figures of a part of its time can be wrong.
+pub const BY_THE_HOUR: &str =
+    "long ago: what it moved is known by the hour only, and the interval begins or ends within one";
 
 /// The remark on a connection that existed before the recording.
 pub const PREEXISTING: &str = "open before the recording began";
@@ -192,6 +197,13 @@ impl Connection {
             return self;
         }
         let before = self.bytes();
+        let is_cut = |step: &Step| {
+            let within = |time: Timestamp| step.start < time && time < step.end();
+            since.is_some_and(within) || until.is_some_and(within)
+        };
+        if self.steps.iter().any(is_cut) {
+            self.inexact.get_or_insert_with(|| BY_THE_HOUR.into());
+        }
         self.steps.retain(is_in);
         let whole = std::mem::take(&mut self.traffic);
         for (place, share) in whole.into_iter().enumerate() {
@@ -211,6 +223,27 @@ impl Connection {
         let beside = self.beside();
         self.beyond = self.beyond.saturating_add(before.saturating_sub(self.bytes())).max(beside);
         (self.kernel, self.wire) = (None, None);
+        self
+    }
+
+    /// With what was moved by the hour, as the store keeps it once it is old.
+    #[must_use]
+    pub fn by_the_hour(mut self) -> Self {
+        let mut hours: Vec<Step> = Vec::new();
+        for step in std::mem::take(&mut self.steps) {
+            let start = Timestamp(step.start.0.div_euclid(HOUR_NS).saturating_mul(HOUR_NS));
+            let whole = Step { start, length: HOUR_NS, ..step };
+            match hours.iter_mut().rev().find(|hour| (hour.share, hour.start) == (step.share, start)) {
+                Some(hour) => {
+                    hour.tx_bytes = hour.tx_bytes.saturating_add(step.tx_bytes);
+                    hour.rx_bytes = hour.rx_bytes.saturating_add(step.rx_bytes);
+                    hour.tx_calls = hour.tx_calls.saturating_add(step.tx_calls);
+                    hour.rx_calls = hour.rx_calls.saturating_add(step.rx_calls);
+                }
+                None => hours.push(whole),
+            }
+        }
+        self.steps = hours;
         self
     }
 
@@ -263,4 +296,16 @@ pub struct Step {
     pub tx_calls: u64,
     /// Calls that received.
     pub rx_calls: u64,
+}
+
+impl Step {
+    /// When it is over.
+    pub fn end(&self) -> Timestamp {
+        Timestamp(self.start.0.saturating_add(self.length))
+    }
+
+    /// Whether it is longer than those in which it is recorded.
+    pub fn is_merged(&self) -> bool {
+        self.length > STEP_NS
+    }
 }

@@ -34,7 +34,7 @@ pub use address::{Endpoint, Proto};
 pub use address_kind::{AddressKind, effective_address};
 pub use capture::{Backend, CaptureOptions};
 pub use community::community_id;
-pub use connection::{CUT_OFF, Connection, PREEXISTING, REDIRECTED, SUBFLOW, Share, Step};
+pub use connection::{BY_THE_HOUR, CUT_OFF, Connection, PREEXISTING, REDIRECTED, SUBFLOW, Share, Step};
 pub use country::{Country, countries, country_named, country_names, country_of};
 pub use direction::Direction;
 pub use end::{End, STILL_OPEN};
@@ -52,6 +52,6 @@ pub use run::{
 pub use seen::{Facts, KernelTotals, Wire};
 pub use service::{Service, service_of, service_port};
 pub use text::{from_bytes, hex, json_safe, split_args};
-pub use time::{ParseTimeError, STEP_LENGTHS, STEP_NS, Timestamp, Zone, length};
+pub use time::{HOUR_NS, ParseTimeError, STEP_LENGTHS, STEP_NS, Timestamp, Zone, length};
 pub use untrusted::{Untrusted, display_safe};
 pub use workload::{Container, Workload};

@@ -9,6 +9,8 @@ use jiff::{SpanRelativeTo, tz::TimeZone};
 
 /// Traffic is kept by time in steps of so many nanoseconds, which begin at 1970.
 pub const STEP_NS: i64 = 10_000_000_000;
+/// An hour: of what was moved long ago, only the sum of each is kept.
+pub const HOUR_NS: i64 = 3_600_000_000_000;
 /// How long steps become where there are too many, in those of [`STEP_NS`]: each is a multiple of the one before. The last is a day.
 pub const STEP_LENGTHS: [i64; 9] = [1, 3, 6, 30, 60, 180, 360, 1_080, 8_640];
 

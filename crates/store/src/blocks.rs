@@ -317,6 +317,12 @@ pub(super) fn has_blocks(db: &Database) -> rusqlite::Result<bool> {
 
 /// The blocks that there can be, in ascending order.
 pub(super) fn numbers(db: &Database) -> rusqlite::Result<impl Iterator<Item = i64>> {
+    let all = extents(db)?;
+    Ok(all.into_iter().flat_map(|(first, last)| first >> SHIFT..=last >> SHIFT))
+}
+
+/// The first and the last id of each recording that has connections, in ascending order.
+pub(super) fn extents(db: &Database) -> rusqlite::Result<Vec<IdRange>> {
     let mut ends = db.prepare(
         "SELECT (SELECT min(id) FROM connection WHERE id BETWEEN ?1 AND ?2),
             (SELECT max(id) FROM connection WHERE id BETWEEN ?1 AND ?2)",
@@ -329,7 +335,7 @@ pub(super) fn numbers(db: &Database) -> rusqlite::Result<impl Iterator<Item = i6
         let ends = ends.query_row([base, base | ((1 << super::RUN_SHIFT) - 1)], |row| {
             Ok(Option::zip(row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
         })?;
-        all.extend(ends.map(|(first, last)| first >> SHIFT..=last >> SHIFT));
+        all.extend(ends);
     }
-    Ok(all.into_iter().flatten())
+    Ok(all)
 }

@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection as Database, Row};
 
 use std::collections::HashSet;
 
+use super::buckets::step_of_bucket;
 use super::columns::StoreColumns;
 use super::labels::Hits;
 use super::names::{name, observed};
@@ -114,24 +115,24 @@ impl<'db> Completer<'db> {
         while let Some(row) = rows.next()? {
             let Some((run, connection)) = along.find_with_run(row.get(0)?) else { continue };
             let Some(process) = self.processes.get(row.get(1)?)? else { continue };
-            let start = Timestamp(row.get::<_, i64>(2)?.saturating_mul(1_000_000_000));
+            let (start, length) = step_of_bucket(row.get(2)?);
             let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
             let figures = [figure(3)?, figure(4)?, figure(5)?, figure(6)?];
             let share = connection.add_share(&process, figures);
             let Some([since, until]) = self.steps else { continue };
             // What is told of a recording that follows the clock has the right step.
-            let start = if self.following.contains(&run) { start } else { step_of(connection, start) };
-            if since.is_none_or(|since| start >= since) && until.is_none_or(|until| start < until) {
+            let first = if self.following.contains(&run) { start } else { step_of(connection, start) };
+            // An hour in which a connection was opened begins with it.
+            let opened = connection.opened.step();
+            let first =
+                if first < opened && opened.0 < first.0.saturating_add(length) { opened } else { first };
+            let length = length.saturating_sub(first.0.saturating_sub(start.0)).max(STEP_NS);
+            let start = first;
+            // One that reaches into the interval says that a part of it may be in it.
+            let end = Timestamp(start.0.saturating_add(length));
+            if since.is_none_or(|since| end > since) && until.is_none_or(|until| start < until) {
                 let [tx_bytes, rx_bytes, tx_calls, rx_calls] = figures;
-                connection.steps.push(Step {
-                    start,
-                    length: STEP_NS,
-                    share,
-                    tx_bytes,
-                    rx_bytes,
-                    tx_calls,
-                    rx_calls,
-                });
+                connection.steps.push(Step { start, length, share, tx_bytes, rx_bytes, tx_calls, rx_calls });
             }
         }
         Ok(())

@@ -3,8 +3,10 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod bare;
 mod before;
 mod blocks;
+mod buckets;
 mod candidates;
 mod classify;
 mod columns;
@@ -42,6 +44,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
+pub use bare::{Judged, OpenTime};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
 pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, open_alone, reset, restore};

@@ -33,7 +33,7 @@ impl Store {
             .and_then(|()| filter::provide(&db, going_on))
             .and_then(|()| set_up(&db))
             .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-        Ok(Self { db, path: path.into(), going_on, as_it_was, _file: file })
+        Ok(Self { db, path: path.into(), going_on, as_it_was, watch: None, _file: file })
     }
 
     /// Whether a recorder was writing into it when it was opened.

@@ -24,6 +24,71 @@ const PIECE: usize = if cfg!(test) { 2 * AT_ONCE } else { 1024 * AT_ONCE };
 /// Connections that are read before what they have in other tables is.
 const AT_ONCE: usize = 1024;
 
+/// Which rows of connections an answer is made of.
+pub(super) struct Chosen {
+    /// What follows `SELECT c.*`.
+    pub(super) from: String,
+    values: Vec<SqlValue>,
+    ranges: Vec<IdRange>,
+    /// How far times can lie outside of the interval, because the clock was set back.
+    pub(super) back: i64,
+    /// The ids that there can be, for telling how far it is.
+    wide: Option<Extent>,
+}
+
+/// How many ids there are, and how many have been passed.
+struct Extent {
+    ranges: Vec<IdRange>,
+    all: i64,
+    passed: i64,
+}
+
+impl Chosen {
+    /// The values of the parameters.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = SqlValue> {
+        self.values.iter().cloned().chain([SqlValue::Text(json(&self.ranges))])
+    }
+
+    /// Leaves what is behind an id.
+    pub(super) fn go_on_after(&mut self, last: i64) {
+        self.ranges.retain_mut(|(first, end)| {
+            *first = (*first).max(last.saturating_add(1));
+            *first <= *end
+        });
+    }
+}
+
+impl Extent {
+    fn length(ranges: &[IdRange]) -> i64 {
+        ranges.iter().fold(0, |all: i64, (first, last)| all.saturating_add(last - first).saturating_add(1))
+    }
+
+    /// Of these ranges, what lies within the others. Both are in ascending order.
+    fn new(ranges: &[IdRange], within: &[IdRange]) -> Self {
+        let mut both = Vec::new();
+        let mut rest = within;
+        for &(first, last) in ranges {
+            while rest.first().is_some_and(|one| one.1 < first) {
+                rest = &rest[1..];
+            }
+            let met = rest.iter().take_while(|one| one.0 <= last);
+            both.extend(met.map(|one| (first.max(one.0), last.min(one.1))));
+        }
+        // From the last to the first, so that those that are passed are taken off at the end.
+        both.reverse();
+        Self { all: Self::length(&both), ranges: both, passed: 0 }
+    }
+
+    /// The part that is passed with this id.
+    fn at(&mut self, id: i64) -> f64 {
+        while let Some(range) = self.ranges.pop_if(|range| range.1 <= id) {
+            self.passed += range.1 - range.0 + 1;
+        }
+        let within = self.ranges.last().map_or(0, |range| (id - range.0 + 1).max(0));
+        (self.passed + within) as f64 / self.all.max(1) as f64
+    }
+}
+
 impl Store {
     /// All recordings, oldest first.
     ///
@@ -61,39 +126,18 @@ impl Store {
         mut each: impl FnMut(i64, Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let error = |source| E::from(self.error(source));
-        let condition = filter::condition(&self.db, filter, FIRST).map_err(error)?;
         let runs = self.runs()?;
-        let back = runs.iter().map(Run::set_back_ns).max().unwrap_or(0);
-        let [first, end] = [
-            since.map(|since| Timestamp(since.0.saturating_sub(back))),
-            until.map(|until| Timestamp(until.0.saturating_add(back))),
-        ];
-        let ranges = self.ranges(first, end, filter, &condition).map_err(error)?;
-        let mut ranges = instead.rest_of(ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]));
+        let mut chosen = self.choose(instead, [since, until], filter, &runs).map_err(error)?;
         // The ranges are in order, and so are the connections of each.
-        let mut connections = self
-            .db
-            .prepare(&format!(
-                "SELECT c.* FROM json_each(?{}) range
-                    CROSS JOIN connection c ON c.id BETWEEN range.value ->> 0 AND range.value ->> 1
-                    WHERE (?1 IS NULL OR coalesce({KNOWN_END}, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
-                    AND {}",
-                FIRST + condition.values.len(),
-                condition.text
-            ))
-            .map_err(error)?;
+        let mut connections = self.db.prepare(&format!("SELECT c.* {}", chosen.from)).map_err(error)?;
         let ends: HashMap<i64, Option<Timestamp>> = runs.into_iter().map(|run| (run.id, run.cut())).collect();
-        let interval = [first, end].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
         let columns = StoreColumns::of_statement(&connections).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
         let mut completer = Completer::new(&self.db, &hits, Some([since, until])).map_err(error)?;
         let mut some = Vec::with_capacity(AT_ONCE);
         // While one statement goes on, SQLite cannot use its log anew, and that grows by all that is recorded meanwhile.
         loop {
-            let parameters = filter::values(&condition).chain([SqlValue::Text(json(&ranges))]);
-            let mut rows = connections
-                .query(params_from_iter(interval.iter().cloned().chain(parameters)))
-                .map_err(error)?;
+            let mut rows = connections.query(params_from_iter(chosen.parameters())).map_err(error)?;
             let (mut count, mut last) = (0, i64::MAX);
             while count < PIECE {
                 while let Some(row) = rows.next().map_err(error)? {
@@ -109,20 +153,64 @@ impl Store {
                 count += some.len();
                 completer.complete(&mut some).map_err(error)?;
                 for Reading { run, connection, .. } in some.drain(..) {
-                    if back == 0 || connection.was_within(since, until) {
+                    if chosen.back == 0 || connection.was_within(since, until) {
                         each(run, connection)?;
                     }
                 }
+                self.tell(&mut chosen, last);
             }
             if count < PIECE {
                 break;
             }
-            ranges.retain_mut(|(first, end)| {
-                *first = (*first).max(last.saturating_add(1));
-                *first <= *end
-            });
+            chosen.go_on_after(last);
         }
+        self.tell_end();
         Ok(self.is_as_it_was()?)
+    }
+
+    /// Which rows an answer is made of.
+    pub(super) fn choose(
+        &self,
+        instead: &Instead,
+        [since, until]: [Option<Timestamp>; 2],
+        filter: &Filter,
+        runs: &[Run],
+    ) -> rusqlite::Result<Chosen> {
+        let condition = filter::condition(&self.db, filter, FIRST)?;
+        let back = runs.iter().map(Run::set_back_ns).max().unwrap_or(0);
+        let [first, end] = [
+            since.map(|since| Timestamp(since.0.saturating_sub(back))),
+            until.map(|until| Timestamp(until.0.saturating_add(back))),
+        ];
+        let ranges = self.ranges(first, end, filter, &condition)?;
+        let ranges = instead.rest_of(ranges.unwrap_or_else(|| vec![(i64::MIN, i64::MAX)]));
+        let from = format!(
+            "FROM json_each(?{}) range
+                CROSS JOIN connection c ON c.id BETWEEN range.value ->> 0 AND range.value ->> 1
+                WHERE (?1 IS NULL OR coalesce({KNOWN_END}, ?1) >= ?1) AND (?2 IS NULL OR c.opened < ?2)
+                AND {}",
+            FIRST + condition.values.len(),
+            condition.text
+        );
+        let interval = [first, end].map(|time| time.map_or(SqlValue::Null, |time| SqlValue::Integer(time.0)));
+        let values = interval.into_iter().chain(filter::values(&condition)).collect();
+        let wide = match &self.watch {
+            Some(_) => Some(Extent::new(&ranges, &blocks::extents(&self.db)?)),
+            None => None,
+        };
+        Ok(Chosen { from, values, ranges, back, wide })
+    }
+
+    /// Tells whoever watches that it has been read up to this id.
+    pub(super) fn tell(&self, chosen: &mut Chosen, last: i64) {
+        if let (Some(watch), Some(wide)) = (&self.watch, &mut chosen.wide) {
+            watch(wide.at(last));
+        }
+    }
+
+    /// Tells whoever watches that all has been read.
+    pub(super) fn tell_end(&self) {
+        self.watch.iter().for_each(|watch| watch(1.0));
     }
 
     /// The ids among which the connections of an answer are; `None` for all.

@@ -8,6 +8,9 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
+/// Who is told how much of what is being read has been, from 0 to 1.
+pub(super) type Watch = Box<dyn Fn(f64) + Send>;
+
 /// A store opened for reading.
 pub struct Store {
     pub(super) db: Connection,
@@ -16,13 +19,20 @@ pub struct Store {
     pub(super) going_on: bool,
     /// The state of the file, if SQLite opened it as a file that nobody changes.
     pub(super) as_it_was: Option<Stamp>,
+    /// Is told how much of what is being read has been.
+    pub(super) watch: Option<Watch>,
     /// What was asked whether there is a recorder; after `db`, as in [`super::Writer`].
     pub(super) _file: Option<File>,
 }
 
 impl Store {
-    /// Checks that nobody wrote into a file that SQLite took for one that nobody changes: otherwise the rows that were read
-    /// are worthless.
+    /// The same, but while connections are read, `watch` is told how much of it is done, from 0 to 1.
+    #[must_use]
+    pub fn watched_by(self, watch: impl Fn(f64) + Send + 'static) -> Self {
+        Self { watch: Some(Box::new(watch)), ..self }
+    }
+
+    /// What was read is worth nothing where somebody wrote into a file that SQLite took for one that nobody changes.
     ///
     /// # Errors
     /// The file has been changed.

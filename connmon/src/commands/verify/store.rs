@@ -1,7 +1,7 @@
 //! Whether a store is what was recorded: its segments are a chain in which nothing was changed, left out or put in, and its rows are what
 //! the segments say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ use connmon_enrich::Enricher;
 use connmon_filter::Filter;
 use connmon_record::frame::Frame;
 use connmon_record::segment::{Hash, Packed};
-use connmon_record::{Connection, ConnectionId, hex};
+use connmon_record::{Connection, ConnectionId, Step, hex};
 use connmon_store::{RUN_SHIFT, Sealed, Store, Writer};
 use sha2::{Digest, Sha256};
 
@@ -133,9 +133,25 @@ fn write_rows(store: &Store, chain: &Chain, out: &mut impl Write) -> Result<usiz
     let folder = tempfile::tempdir()?;
     let fresh = folder.path().join("rows.db");
     let made = make_rows(store, &fresh, &whole)?;
-    let mut expected = digests(&Store::open(&fresh)?, |run| made.get(&run).copied())?;
+    let mut by_the_hour = HashSet::new();
+    let found = digests(
+        store,
+        |run| whole.contains(&run).then_some(run),
+        |connection| {
+            let is_merged = connection.steps.iter().any(Step::is_merged);
+            if is_merged {
+                by_the_hour.insert(connection.id);
+            }
+            is_merged
+        },
+    )?;
+    let mut expected = digests(
+        &Store::open(&fresh)?,
+        |run| made.get(&run).copied(),
+        |connection| by_the_hour.contains(&connection.id),
+    )?;
     let (mut equal, mut faults) = (0_u64, Vec::new());
-    for (id, digest) in digests(store, |run| whole.contains(&run).then_some(run))? {
+    for (id, digest) in found {
         match expected.remove(&id) {
             Some(should) if should == digest => equal += 1,
             Some(_) => faults.push((id, "is not what the segments say")),
@@ -187,14 +203,19 @@ fn begin(indexer: &mut Indexer, packed: &Packed) -> Result<(), CommandError> {
 }
 
 /// A digest of each connection of some runs, by its id as the run is numbered here. What was found out by other means than recording
-/// does not count: places, labels, indicators.
-fn digests(store: &Store, run_here: impl Fn(i64) -> Option<i64>) -> Result<HashMap<i64, u64>, CommandError> {
+/// does not count: places, labels, indicators. Of some only what they moved by the hour does, since their rows say no more.
+fn digests(
+    store: &Store,
+    run_here: impl Fn(i64) -> Option<i64>,
+    mut is_by_the_hour: impl FnMut(&Connection) -> bool,
+) -> Result<HashMap<i64, u64>, CommandError> {
     let mut found = HashMap::new();
     store.for_each(None, None, &Filter::default(), |run, connection| {
         let Some(here) = run_here(run) else { return Ok(()) };
         let id = connection.id & ((1 << RUN_SHIFT) - 1) | here << RUN_SHIFT;
         let known =
             Connection { id, country: None, place: None, label: None, hits: Vec::new(), ..connection };
+        let known = if is_by_the_hour(&known) { known.by_the_hour() } else { known };
         let mut hasher = DefaultHasher::new();
         format!("{known:?}").hash(&mut hasher);
         found.insert(id, hasher.finish());

@@ -2,6 +2,7 @@
 //! A sum is made in the transaction that deletes what it is made of, so that everything is in exactly one of both.
 
 mod connections;
+mod hours;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use rusqlite::Connection as Database;
 use super::stretches::Summer;
 use super::{StoreError, Writer, runs, sums};
 use connmon_filter::Filter;
-use connmon_record::Timestamp;
+use connmon_record::{Run, Timestamp};
+use hours::HourMaker;
 use unused::Unused;
 
 /// How long a step may take; it has as many rows as those before took about half of it for.
@@ -34,6 +36,10 @@ const SIZE_PAUSE: i64 = 600_000_000_000;
 const PARTS: i64 = 256;
 /// Room is made until so much of the limit is free, as a part of it.
 const FREE: u64 = 20;
+/// How far the time of a recording goes forward at once, at least, that ages wait until it is known to be right, and for how long
+/// it is recorded until then; nanoseconds.
+const LEAP: i64 = 3_600_000_000_000;
+const DOUBT: i64 = DAY_NS;
 /// Sums of days are kept for so many days; older ones become sums of months.
 const DAYS: i64 = 400;
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -103,6 +109,10 @@ pub(super) struct Pruner {
     for_room: Option<Timestamp>,
     /// When the next round is due.
     next: Timestamp,
+    /// By which time something is old: the latest that is not in doubt.
+    certain: Timestamp,
+    /// What makes hours of what was moved long ago.
+    hours: HourMaker,
     /// When recordings that are over ended.
     ends: HashMap<i64, Option<Timestamp>>,
     pace: Pace,
@@ -158,9 +168,19 @@ impl Writer {
         self.policy = policy;
         match done? {
             Progress::More => Ok(Progress::More),
-            _ if self.sum_step(took)? => Ok(Progress::More),
+            _ if self.sum_step(took)? || self.hour_step(took)? => Ok(Progress::More),
             end => Ok(end),
         }
+    }
+
+    /// Does one small step of making hours of what was moved long ago; whether there is more to do.
+    fn hour_step(&mut self, took: Option<Duration>) -> Result<bool, StoreError> {
+        took.into_iter().for_each(|took| self.pruner.pace.adapt(took));
+        let mut hours = std::mem::take(&mut self.pruner.hours);
+        let done = hours.step(&mut self.db, self.latest, self.pruner.pace.0);
+        // What one that failed knew is not in the store.
+        self.pruner.hours = if done.is_ok() { hours } else { HourMaker::default() };
+        done.map_err(|source| self.after_failure(source))
     }
 
     /// Does one small step of summing up what is in the store; whether there is more to do.
@@ -267,7 +287,7 @@ impl Pruner {
             }
             Phase::Months => {
                 let transaction = writer.db.transaction()?;
-                let more = sums::fold(&transaction, now.0.div_euclid(DAY_NS) - DAYS)?;
+                let more = sums::fold(&transaction, self.certain.0.div_euclid(DAY_NS) - DAYS)?;
                 transaction.commit()?;
                 if !more {
                     self.phase = Phase::Pages;
@@ -288,37 +308,48 @@ impl Pruner {
 
     /// Begins a round if one is due.
     fn begin(&mut self, writer: &Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
-        let nanos = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
-        let before = |age: Duration| Timestamp(now.0.saturating_sub(nanos(age)));
-        let of_age = policy.max_age.map(before);
-        let mut full = false;
-        self.for_room = match policy.max_bytes {
+        let most = policy.max_bytes.map(|most| {
+            // Else each new row would begin a round.
+            if self.for_room.is_some() { most - most / FREE } else { most }
+        });
+        let is_too_large = match most {
             Some(most) => {
                 let (used, page) = used(&writer.db)?;
-                // Else each new row would begin a round.
-                let most = if self.for_room.is_some() { most - most / FREE } else { most };
-                if used * page <= most {
-                    None
-                } else {
-                    let oldest = match self.for_room {
-                        Some(limit) => limit,
-                        None => connections::oldest(&writer.db)?.unwrap_or(now),
-                    };
-                    full = oldest >= now;
-                    let more = (now.0.saturating_sub(oldest.0) / PARTS).max(SHORTEST);
-                    Some(Timestamp(oldest.0.saturating_add(more)).min(now))
-                }
+                used * page > most
             }
-            None => None,
+            None => false,
         };
-        if full {
+        // Where the clock was set back, what was due by it can be far off.
+        let is_due = now >= self.next || self.next.0.saturating_sub(now.0) > LONGEST;
+        if !is_too_large && (!is_due || policy.is_everything()) {
             self.for_room = None;
-            self.next = Timestamp(now.0.saturating_add(SHORTEST * 60));
-            return Ok(Progress::Full);
-        }
-        if self.for_room.is_none() && (now < self.next || policy.is_everything()) {
             return Ok(Progress::Done);
         }
+        let nanos = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        let going_on = writer.run() != 0;
+        let runs = runs::runs(&writer.db, going_on)?;
+        // Whoever prunes by hand says how old is old.
+        self.certain = before_leap(&runs, now).filter(|_| going_on).unwrap_or(now);
+        let certain = self.certain.0;
+        let before = |age: Duration| Timestamp(certain.saturating_sub(nanos(age)));
+        let of_age = policy.max_age.map(before);
+        self.for_room = match is_too_large {
+            true => {
+                let oldest = match self.for_room {
+                    Some(limit) => limit,
+                    None => connections::oldest(&writer.db)?.unwrap_or(now),
+                };
+                if oldest >= now {
+                    self.for_room = None;
+                    self.next = Timestamp(now.0.saturating_add(SHORTEST * 60));
+                    return Ok(Progress::Full);
+                }
+                let newest = if oldest.0 < certain { certain } else { now.0 };
+                let more = (newest.saturating_sub(oldest.0) / PARTS).max(SHORTEST);
+                Some(Timestamp(oldest.0.saturating_add(more)).min(now))
+            }
+            false => None,
+        };
         // Nothing is that old.
         let never = Timestamp(i64::MIN);
         self.limit = self.for_room.max(of_age).unwrap_or(never);
@@ -328,8 +359,7 @@ impl Pruner {
         let pause = shortest.map_or(LONGEST, |age| (nanos(age) / ROUNDS).clamp(SHORTEST, LONGEST));
         let pause = if policy.segments_max_bytes.is_some() { pause.min(SIZE_PAUSE) } else { pause };
         self.next = Timestamp(now.0.saturating_add(pause));
-        let going_on = writer.run() != 0;
-        self.ends = runs::runs(&writer.db, going_on)?.into_iter().map(|run| (run.id, run.cut())).collect();
+        self.ends = runs.into_iter().map(|run| (run.id, run.cut())).collect();
         // What is known of these is not all in the rows yet.
         for debt in super::segments::debts(&writer.db)? {
             self.ends.insert(debt.run, None);
@@ -337,6 +367,28 @@ impl Pruner {
         self.phase = Phase::Connections(0);
         Ok(Progress::More)
     }
+}
+
+/// What the time of these recordings was before it went far forward at once, if it is not known yet that this is right: the clock
+/// may have been set wrongly, or the host began with a wrong one. It is known once it has been recorded for a day since.
+fn before_leap(runs: &[Run], now: Timestamp) -> Option<Timestamp> {
+    let mut last: Option<Timestamp> = None;
+    let mut doubt: Option<(Timestamp, i64)> = None;
+    for (place, run) in runs.iter().enumerate() {
+        let is_last = place + 1 == runs.len();
+        let end = if is_last { run.known_end().max(now) } else { run.known_end() };
+        for (from, to) in run.spans(end) {
+            if let Some(last) = last.filter(|last| from.0.saturating_sub(last.0) > LEAP) {
+                doubt = Some((doubt.map_or(last, |(before, _)| before), 0));
+            }
+            if let Some((_, recorded)) = &mut doubt {
+                *recorded = recorded.saturating_add(to.0.saturating_sub(from.0).max(0));
+            }
+            doubt = doubt.filter(|(_, recorded)| *recorded < DOUBT);
+            last = Some(to);
+        }
+    }
+    doubt.map(|(before, _)| before)
 }
 
 /// Pages of the store that hold something, and bytes of a page.

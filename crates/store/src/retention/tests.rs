@@ -1,5 +1,6 @@
 //! Sums and kept rows are what was recorded, whatever is pruned when.
 
+mod hours;
 mod summed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,8 @@ use connmon_filter::Filter;
 use connmon_fixtures::rows::{connection, process};
 use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow, LookupRow, NameRow, TrafficRow};
-use connmon_record::{End, NameSource, Proto, Timestamp, Wire};
+use connmon_record::segment::{Hash, Packed, Span};
+use connmon_record::{ClockEffect, ClockStep, End, NameSource, Proto, Timestamp, Wire};
 use connmon_render::export::audit::{Audit, Builder, GroupBy, GroupSort};
 use connmon_track::Tracker;
 
@@ -325,4 +327,91 @@ fn a_store_gets_no_larger_than_it_may() {
         end = writer.prune_step(&none, at(41_000), None).unwrap();
     }
     assert_eq!((end, rows(&writer, "connection")), (Progress::Full, 0));
+}
+
+/// Goes on recording, and prunes what is due.
+fn go_on(writer: &mut Writer, time: i64) {
+    writer.write(&Batch { time: at(time), ..Batch::default() }).unwrap();
+    while writer.tidy(None).unwrap() == Progress::More {}
+}
+
+#[test]
+fn nothing_is_old_by_a_clock_that_leapt_until_it_has_been_recorded_for_a_day() {
+    const YEARS: i64 = 4_000 * DAY;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut writer = record(&path, &[(0, 100, 1, 0, 0), (2 * DAY, 10, 2, 1, 0)], 2 * DAY + 100);
+    writer.keep_by(policy(DAY, ""));
+    let leap = |from: i64, to: i64| ClockStep {
+        time: at(from),
+        from: at(from),
+        to: at(to),
+        effect: ClockEffect::Followed,
+    };
+    let (before, after) = (2 * DAY + 200, 2 * DAY + 200 + YEARS);
+    let clock_steps = vec![leap(before, after)];
+    writer.write(&Batch { time: at(after + 1), clock_steps, ..Batch::default() }).unwrap();
+    while writer.tidy(None).unwrap() == Progress::More {}
+    // The first was old before.
+    assert_eq!(rows(&writer, "connection"), 1);
+    go_on(&mut writer, after + DAY - 10);
+    assert_eq!(rows(&writer, "connection"), 1, "the clock may be wrong");
+    drop(writer);
+    // Nor does it become certain because a recorder begins anew.
+    let mut writer = Writer::open(&path).unwrap();
+    let mut tracker = Tracker::default();
+    let start = connmon_record::frame::Start {
+        clock_offset_ns: (after + DAY - 5) * SECOND,
+        ..connmon_fixtures::rows::start(0)
+    };
+    tracker.feed(Frame::Start(Box::new(start)));
+    writer.keep_by(policy(DAY, ""));
+    writer.write(&Batch { time: at(after + DAY - 4), ended: false, ..tracker.take() }).unwrap();
+    while writer.tidy(None).unwrap() == Progress::More {}
+    assert_eq!(rows(&writer, "connection"), 1, "it may still be wrong");
+    go_on(&mut writer, after + DAY + 1_000);
+    assert_eq!(rows(&writer, "connection"), 0, "it has been right for a day");
+}
+
+#[test]
+fn a_round_is_due_again_once_a_clock_that_leapt_is_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut writer = record(&path, &[(0, 100, 1, 0, 0)], 200);
+    writer.keep_by(policy(DAY, ""));
+    go_on(&mut writer, 4_000 * DAY);
+    writer.write(&Batch { time: at(300), ..Batch::default() }).unwrap();
+    go_on(&mut writer, 2 * DAY);
+    assert_eq!(rows(&writer, "connection"), 0);
+}
+
+#[test]
+fn the_oldest_segments_go_while_all_of_them_are_too_large() {
+    const BYTES: usize = 10_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&folder.path().join("a.db")).unwrap();
+    let start = connmon_fixtures::rows::start(0);
+    writer.begin_segments(&start).unwrap();
+    for number in 1..=20 {
+        let time = number * SECOND as u64;
+        let span = Span { first_ns: time - 1, last_ns: time, clock_offset_ns: 0 };
+        let payload = vec![number as u8; BYTES];
+        writer.seal(&Packed { span, frames: 1, len: 1, payload_hash: Hash::default(), payload }).unwrap();
+    }
+    let kept = |writer: &Writer| -> Vec<i64> {
+        let mut kept =
+            writer.db.prepare("SELECT number FROM segment WHERE payload IS NOT NULL ORDER BY id").unwrap();
+        kept.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    writer.keep_by(Policy { segments_max_bytes: Some(65_000), ..Policy::default() });
+    // Of what has no rows yet nothing goes.
+    let mut tracker = Tracker::default();
+    tracker.feed(Frame::Start(Box::new(start)));
+    writer.write(&Batch { time: at(20), segment: Some(3), ended: false, ..tracker.take() }).unwrap();
+    while writer.tidy(None).unwrap() == Progress::More {}
+    assert_eq!(kept(&writer), (4..=20).collect::<Vec<_>>());
+    writer.write(&Batch { time: at(3_000), segment: Some(20), ..Batch::default() }).unwrap();
+    while writer.tidy(None).unwrap() == Progress::More {}
+    assert_eq!(kept(&writer), (15..=20).collect::<Vec<_>>());
+    assert_eq!(rows(&writer, "segment"), 20, "their hashes stay");
 }

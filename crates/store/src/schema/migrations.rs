@@ -404,4 +404,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
         UPDATE stretch SET state = 3 WHERE id = OLD.id >> 16 AND state < 2;
     END;
 ",
+    "
+    -- traffic.bucket: what was moved long ago is kept by the hour, in a row whose bucket is one second after the hour's start;
+    -- all others have a multiple of ten, and are of ten seconds.
+",
 ];

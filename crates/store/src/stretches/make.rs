@@ -58,7 +58,7 @@ impl Summer {
             self.under_way = under_way.go_on(&transaction, rows)?;
         } else if let Some(after) = self.after {
             self.after = add_rest(&transaction, after, now, rows)?;
-        } else if now < self.next {
+        } else if now < self.next && self.next.0.saturating_sub(now.0) <= PAUSE {
             return Ok(false);
         } else if let Some(stretch) = candidate(&transaction, run, now)? {
             self.under_way = Some(UnderWay::begin(&transaction, stretch)?);

@@ -167,7 +167,7 @@ fn where_blocks_are_missing_nothing_is_passed_over() {
     let db = writer.into_database();
     db.execute("DELETE FROM block WHERE id % 2 = 0", []).unwrap();
     crate::filter::provide(&db, false).unwrap();
-    check(&Store { db, path: ":memory:".into(), going_on: false, as_it_was: None, _file: None });
+    check(&Store { db, path: ":memory:".into(), going_on: false, as_it_was: None, watch: None, _file: None });
 }
 
 #[test]

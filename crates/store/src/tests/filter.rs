@@ -11,7 +11,7 @@ use proptest::sample::select;
 use rusqlite::Connection as Database;
 
 use super::start;
-use crate::{Store, StoreError, Writer};
+use crate::{Judged, Store, StoreError, Writer};
 use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
 use connmon_filter::{Filter, FilterRow};
@@ -208,7 +208,7 @@ pub(super) fn in_memory() -> Writer {
 pub(super) fn reader(writer: Writer) -> Store {
     let db = writer.into_database();
     crate::filter::provide(&db, false).unwrap();
-    Store { db, path: ":memory:".into(), going_on: false, as_it_was: None, _file: None }
+    Store { db, path: ":memory:".into(), going_on: false, as_it_was: None, watch: None, _file: None }
 }
 
 /// The ids of what a filter chooses in SQL and in memory.
@@ -227,6 +227,45 @@ fn chosen(store: &Store, filter: &Filter) -> (Vec<i64>, Vec<i64>) {
         ids
     };
     (ids(filter, &Filter::default()), ids(&Filter::default(), filter))
+}
+
+/// The label that rules give each connection, and whether it has it already.
+fn judged(store: &Store, rules: &Rules) -> Vec<(i64, Option<String>, bool)> {
+    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.as_str()).collect();
+    let mut all = Vec::new();
+    let each = |some: &[Judged]| {
+        all.extend(
+            some.iter().map(|one| (one.id, one.rule.map(|place| labels[place].to_owned()), one.is_known)),
+        );
+        Ok::<_, StoreError>(())
+    };
+    store.for_each_label(rules, each).unwrap();
+    all
+}
+
+/// When connections were open, by their recording: from their own rows, and from all that is known of them.
+fn times(
+    store: &Store,
+    interval: [Option<Timestamp>; 2],
+    filter: &Filter,
+) -> Vec<(i64, IpAddr, Timestamp, Option<Timestamp>)> {
+    let mut all = Vec::new();
+    store.for_each_time(interval, filter, |one| all.push(one)).unwrap();
+    all.into_iter().map(|one| (one.run, store.remote(one.remote).unwrap(), one.opened, one.end)).collect()
+}
+
+fn times_of_all(
+    store: &Store,
+    [since, until]: [Option<Timestamp>; 2],
+    filter: &Filter,
+) -> Vec<(i64, IpAddr, Timestamp, Option<Timestamp>)> {
+    let mut all = Vec::new();
+    let each = |run, one: Connection| {
+        all.push((run, one.remote.ip, one.opened, one.known_end()));
+        Ok::<_, StoreError>(())
+    };
+    store.for_each(since, until, filter, each).unwrap();
+    all
 }
 
 proptest! {
@@ -257,10 +296,30 @@ proptest! {
             assert_eq!(alone(id), Some((run, Connection { steps: Vec::new(), ..connection })));
             Ok::<_, StoreError>(())
         }).unwrap();
+        let mut filters = Vec::new();
         for text in expressions {
             let Ok(filter) = Filter::parse(&text, NOW) else { continue };
             let (sql, memory) = chosen(&store, &filter);
             prop_assert_eq!(sql, memory, "{}", text);
+            filters.push((Rule { label: text.clone(), color: None, expression: text, text: true }, filter));
+        }
+        filters.truncate(6);
+        for (_, filter) in filters.iter().take(2) {
+            for interval in [[None, None], [Some(Timestamp(105_000_000_000)), Some(Timestamp(115_000_000_000))]] {
+                prop_assert_eq!(times(&store, interval, filter), times_of_all(&store, interval, filter), "{:?}", filter);
+            }
+        }
+        prop_assert!(judged(&store, &rules).iter().all(|(_, _, is_known)| *is_known));
+        for some in filters.chunks(3) {
+            let rules = Rules::new(some.to_vec());
+            let judged: Vec<_> = judged(&store, &rules).into_iter().map(|(id, label, _)| (id, label)).collect();
+            let mut expected = Vec::new();
+            store.for_each(None, None, &Filter::default(), |_, connection| {
+                let row = FilterRow::from_connection(&connection, Timestamp(130_000_000_000));
+                expected.push((connection.id, rules.label(&row).map(str::to_owned)));
+                Ok::<_, StoreError>(())
+            }).unwrap();
+            prop_assert_eq!(judged, expected);
         }
     }
 }
