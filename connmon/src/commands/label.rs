@@ -34,7 +34,7 @@ fn label(args: &cli::LabelArgs, rules: &Rules) -> Result<Outcome, CommandError> 
     let store = Store::open(&args.db)?.watched_by(ProgressLine::new("labelling").watch());
     let runs: Vec<i64> = store.runs()?.into_iter().map(|run| run.id).collect();
     editor.put_rules(&runs, rules.iter())?;
-    let labels: Vec<&str> = rules.iter().map(|rule| &*rule.label).collect();
+    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.raw()).collect();
     let (mut connections, mut labelled) = (0, 0);
     // Some are read, and then written: while it reads, SQLite could not use its log anew, and that would grow by all that is written.
     store.for_each_label(rules, |some| {

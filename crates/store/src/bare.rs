@@ -122,7 +122,7 @@ impl Store {
             let condition = filter::condition(&self.db, filter, values.len() + 1).map_err(error)?;
             cases += &format!(" WHEN {} THEN {place}", condition.text);
             values.extend(filter::values(&condition));
-            names.push(rule.label.as_str());
+            names.push(rule.label.raw());
         }
         let query = format!("SELECT c.id, CASE{cases} END, c.label {}", chosen.from);
         let mut labels = self.db.prepare(&query).map_err(error)?;

@@ -231,7 +231,7 @@ fn chosen(store: &Store, filter: &Filter) -> (Vec<i64>, Vec<i64>) {
 
 /// The label that rules give each connection, and whether it has it already.
 fn judged(store: &Store, rules: &Rules) -> Vec<(i64, Option<String>, bool)> {
-    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.as_str()).collect();
+    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.raw()).collect();
     let mut all = Vec::new();
     let each = |some: &[Judged]| {
         all.extend(
@@ -301,7 +301,7 @@ proptest! {
             let Ok(filter) = Filter::parse(&text, NOW) else { continue };
             let (sql, memory) = chosen(&store, &filter);
             prop_assert_eq!(sql, memory, "{}", text);
-            filters.push((Rule { label: text.clone(), color: None, expression: text, text: true }, filter));
+            filters.push((Rule { label: text.as_str().into(), color: None, expression: text.into(), text: true }, filter));
         }
         filters.truncate(6);
         for (_, filter) in filters.iter().take(2) {
@@ -316,7 +316,7 @@ proptest! {
             let mut expected = Vec::new();
             store.for_each(None, None, &Filter::default(), |_, connection| {
                 let row = FilterRow::from_connection(&connection, Timestamp(130_000_000_000));
-                expected.push((connection.id, rules.label(&row).map(str::to_owned)));
+                expected.push((connection.id, rules.label(&row).map(|label| label.raw().to_owned())));
                 Ok::<_, StoreError>(())
             }).unwrap();
             prop_assert_eq!(judged, expected);
