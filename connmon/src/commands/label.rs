@@ -9,6 +9,7 @@ use crate::clock::now;
 use crate::config::{ConfigError, File, FileError};
 use connmon_analysis::format::{count, grouped};
 use connmon_filter::rules::Rules;
+use connmon_record::Untrusted;
 use connmon_store::{Editor, Store};
 use connmon_system::owner;
 
@@ -34,7 +35,7 @@ fn label(args: &cli::LabelArgs, rules: &Rules) -> Result<Outcome, CommandError> 
     let store = Store::open(&args.db)?.watched_by(ProgressLine::new("labelling").watch());
     let runs: Vec<i64> = store.runs()?.into_iter().map(|run| run.id).collect();
     editor.put_rules(&runs, rules.iter())?;
-    let labels: Vec<&str> = rules.iter().map(|rule| rule.label.raw()).collect();
+    let labels: Vec<&Untrusted> = rules.iter().map(|rule| &rule.label).collect();
     let (mut connections, mut labelled) = (0, 0);
     // Some are read, and then written: while it reads, SQLite could not use its log anew, and that would grow by all that is written.
     store.for_each_label(rules, |some| {
@@ -42,7 +43,7 @@ fn label(args: &cli::LabelArgs, rules: &Rules) -> Result<Outcome, CommandError> 
         labelled += some.iter().filter(|one| one.rule.is_some()).count() as u64;
         let changes: Vec<_> = some.iter().filter(|one| !one.is_known).collect();
         for piece in changes.chunks(AT_ONCE) {
-            let name = |place: usize| labels.get(place).map(|label| (*label).to_owned());
+            let name = |place: usize| labels.get(place).map(|label| (*label).clone());
             let piece: Vec<_> = piece.iter().map(|one| (one.id, one.rule.and_then(name))).collect();
             editor.put_labels(&piece)?;
         }

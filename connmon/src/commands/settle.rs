@@ -10,7 +10,6 @@ use crate::cli::{DEFAULT_DB, GeoArgs};
 use crate::config::GeoConfig;
 use crate::indexer::{IndexError, Indexer};
 use connmon_enrich::Enricher;
-use connmon_filter::Filter;
 use connmon_filter::rules::Rules;
 use connmon_live::attach::connect;
 use connmon_live::socket_of;
@@ -86,10 +85,7 @@ fn settle_of(path: &Path, debt: Debt, runs: &[Run]) -> Result<(), CommandError> 
 /// The rules of a recording, as its store has them.
 fn rules_of(runs: &[Run], run: i64) -> Rules {
     let rules = runs.iter().find(|one| one.id == run).into_iter().flat_map(|run| &run.rules);
-    let now = crate::clock::now();
-    let parsed =
-        rules.filter_map(|rule| Some((rule.clone(), Filter::parse(rule.expression.raw(), now).ok()?)));
-    Rules::new(parsed.collect())
+    Rules::from_stored(rules, crate::clock::now())
 }
 
 /// Makes the rows before a recording begins. Of a damaged segment there are none, and that is told.

@@ -42,7 +42,7 @@ fn look_ups(c: &mut Criterion) {
         for file in &files {
             let about = Database::open(file).unwrap().about().clone();
             let one = Geo::open(std::slice::from_ref(file), None).unwrap();
-            c.bench_function(&about.name, |b| b.iter(|| black_box(one.lookup(next()))));
+            c.bench_function(&about.name.shown(), |b| b.iter(|| black_box(one.lookup(next()))));
         }
         let all = Geo::open(&files, None).unwrap();
         c.bench_function("all of them", |b| b.iter(|| black_box(all.lookup(next()))));

@@ -1,7 +1,7 @@
 //! Rules that label connections: the first that fits gives its label.
 
 use crate::{Filter, FilterRow};
-use connmon_record::{Rule, Untrusted};
+use connmon_record::{Rule, Timestamp, Untrusted};
 
 /// Rules in their order, ready to classify.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,12 @@ impl Rules {
     /// Rules with what each asks for.
     pub fn new(rules: Vec<(Rule, Filter)>) -> Self {
         Self(rules)
+    }
+
+    /// The rules of a recording, as its store has them; those that this version cannot read are left out.
+    pub fn from_stored<'a>(rules: impl IntoIterator<Item = &'a Rule>, now: Timestamp) -> Self {
+        let parsed = |rule: &Rule| Some((rule.clone(), Filter::parse(rule.expression.raw(), now).ok()?));
+        Self(rules.into_iter().filter_map(parsed).collect())
     }
 
     /// Whether there is none.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::{StoreError, labels, place, schema, write};
-use connmon_record::{Hit, IndicatorList, Rule, Timestamp};
+use connmon_record::{Hit, IndicatorList, Rule, Timestamp, Untrusted};
 use connmon_system::files;
 
 /// A store opened for changing what is said about its connections, never the connections themselves.
@@ -61,9 +61,11 @@ impl Editor {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn put_labels(&mut self, labels: &[(i64, Option<String>)]) -> Result<(), StoreError> {
+    pub fn put_labels(&mut self, labels: &[(i64, Option<Untrusted>)]) -> Result<(), StoreError> {
         self.change(|db| {
-            labels.iter().try_for_each(|(id, label)| labels::put_label(db, *id, label.as_deref()))
+            labels
+                .iter()
+                .try_for_each(|(id, label)| labels::put_label(db, *id, label.as_ref().map(Untrusted::raw)))
         })
     }
 

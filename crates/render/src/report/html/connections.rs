@@ -8,7 +8,7 @@ use super::view::{Amount, Label, Shown, When};
 use crate::report::payload::Written;
 use connmon_analysis::format;
 use connmon_analysis::{SelectedConnection, Summary};
-use connmon_record::{AddressKind, Connection, End, Rule};
+use connmon_record::{AddressKind, Connection, End, Rule, Untrusted};
 
 pub(super) struct List {
     pub(super) note: String,
@@ -52,16 +52,16 @@ pub(super) fn list(summary: &Summary) -> List {
     } else {
         "All connections, oldest first.".to_owned()
     };
-    let mut rules: HashMap<(i64, &str), &Rule> = HashMap::new();
+    let mut rules: HashMap<(i64, Untrusted<&str>), &Rule> = HashMap::new();
     for run in &summary.runs {
         // Of several rules with one label, the first says how it looks.
         run.rules.iter().rev().for_each(|rule| {
-            rules.insert((run.id, rule.label.raw()), rule);
+            rules.insert((run.id, rule.label.borrowed()), rule);
         });
     }
     let rows = summary.connections.rows.iter().map(|kept| {
         let label = kept.connection.label.as_ref();
-        let label = label.map(|label| Label::new(label, rules.get(&(kept.run, label.raw())).copied()));
+        let label = label.map(|label| Label::new(label, rules.get(&(kept.run, label.borrowed())).copied()));
         Line { label, ..line(kept) }
     });
     List { note, rows: rows.collect() }

@@ -101,7 +101,7 @@ impl Payload {
 
     /// A label, its colour, and whether it is shown in words.
     fn label(&self, label: &Untrusted<Arc<str>>) -> Value {
-        let rule = self.rules.iter().rev().find(|rule| rule.label.raw() == label.raw());
+        let rule = self.rules.iter().rev().find(|rule| rule.label.borrowed() == label.borrowed());
         let color = rule.and_then(|rule| rule.color).map(|color| color.to_string());
         json!([Exactly(label), color, rule.is_none_or(|rule| rule.text)])
     }
