@@ -16,7 +16,7 @@ use rusqlite::Connection as Database;
 use super::stretches::Summer;
 use super::{StoreError, Writer, runs, sums};
 use connmon_filter::Filter;
-use connmon_record::{Run, Timestamp};
+use connmon_record::{HOUR_NS, Run, Timestamp};
 use hours::HourMaker;
 use unused::Unused;
 
@@ -38,7 +38,7 @@ const PARTS: i64 = 256;
 const FREE: u64 = 20;
 /// How far the time of a recording goes forward at once, at least, that ages wait until it is known to be right, and for how long
 /// it is recorded until then; nanoseconds.
-const LEAP: i64 = 3_600_000_000_000;
+const LEAP: i64 = HOUR_NS;
 const DOUBT: i64 = DAY_NS;
 /// Sums of days are kept for so many days; older ones become sums of months.
 const DAYS: i64 = 400;
