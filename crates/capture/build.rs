@@ -20,6 +20,8 @@ fn variable(name: &str) -> Result<PathBuf, String> {
 /// Builds it; the reason in one sentence if that cannot be.
 fn build(root: &Path) -> Result<(), String> {
     let out = variable("OUT_DIR")?;
+    // One for all profiles and targets of the host's side: to link the programs takes minutes, and they are the same.
+    let built = root.join("target/ebpf");
     let toolchain = root.join("target/tools/bpf-toolchain");
     println!("cargo::rerun-if-changed={}", toolchain.display());
     println!("cargo::rerun-if-changed={}", root.join("connmon-ebpf").display());
@@ -57,7 +59,7 @@ fn build(root: &Path) -> Result<(), String> {
         .current_dir(root.join("connmon-ebpf"))
         .args(["build", "--quiet", "--release", "--locked", "--features", "bpf", "--bin", "connmon-ebpf"])
         .args(["--target", "bpfel-unknown-none", "--target-dir"])
-        .arg(out.join("ebpf"))
+        .arg(&built)
         // aya-ebpf uses the unstable asm_experimental_arch.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags(root, linker, &arch).join("\u{1f}"));
@@ -71,7 +73,7 @@ fn build(root: &Path) -> Result<(), String> {
         }
         return Err("the eBPF object does not build; the lines above say why".into());
     }
-    let object = out.join("ebpf/bpfel-unknown-none/release/connmon-ebpf");
+    let object = built.join("bpfel-unknown-none/release/connmon-ebpf");
     let bytes = fs::read(&object).map_err(|error| format!("{}: {error}", object.display()))?;
     let bytes = without_debug(&bytes).map_err(|error| format!("{}: {error}", object.display()))?;
     let small = out.join("connmon-ebpf.o");

@@ -7,8 +7,8 @@ export const FLAGS = {"asked":32,"failed":16,"kernel":4,"preexisting":1,"subflow
  * @typedef {object} FactColumns facts that some rows have
  * @property {ArrayLike<number>} kernelTx payload bytes that the kernel sent once, without SYN and FIN
  * @property {ArrayLike<number>} kernelRx payload bytes that the kernel received in order, without the peer's FIN
- * @property {ArrayLike<number>} retransmits segments sent again
- * @property {ArrayLike<number>} retransmitted payload bytes sent again
+ * @property {ArrayLike<number>} retransmits retransmitted segments
+ * @property {ArrayLike<number>} retransmitted retransmitted payload bytes
  * @property {ArrayLike<number>} rtt smoothed round-trip time at the end; 0 where it was not measured
  * @property {ArrayLike<number>} wireTx bytes of packets sent, from the IP header on
  * @property {ArrayLike<number>} wireRx bytes of packets received, from the IP header on

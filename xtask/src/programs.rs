@@ -25,10 +25,8 @@ pub struct Programs {
 /// Builds them.
 pub fn build() -> Result<Programs> {
     let connmon = connmon()?;
-    // The generator is built with the tests, and both beside connmon: by themselves they would want other features of their
-    // dependencies, and so most of these once more.
-    let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon", "-p", "connmon-tests"]);
-    tests.args(["--test", "e2e", "--test", "systemd"]);
+    let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e"]);
+    tests.args(["--test", "systemd"]);
     let tests = cargo::executables(statically(&mut tests)?)?;
     Ok(Programs {
         connmon,

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::workspace::TESTS;
 use crate::{cargo, sh, workspace};
 
 /// What brings programs into the kernel: none of it may be needed.
@@ -33,7 +34,11 @@ pub fn run() -> Result<()> {
     let mut fuzz =
         cargo::cargo(&["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features"]);
     sh::run(fuzz.arg("--target-dir").arg(workspace::root().join("target")))?;
-    let made = cargo::executables(&mut cargo::cargo(&["build", "-p", "connmon", "--no-default-features"]))?;
+    // That it builds by itself: its own part of what was just checked, and its program.
+    sh::run(&mut cargo::cargo(&["check", "--quiet", "-p", "connmon", "--no-default-features"]))?;
+    // To be run it is built beside the others, with whose features its dependencies are built for all other tests.
+    let build = ["build", "-p", "connmon", "--no-default-features", "-p", "connmon-capture", "-p", TESTS];
+    let made = cargo::executables(&mut cargo::cargo(&build))?;
     let built = cargo::find(&made, "connmon")?;
     let folder = std::env::temp_dir().join(format!("connmon-reader-{}", std::process::id()));
     fs::create_dir(&folder)?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
+use crate::workspace::TESTS;
 use crate::{cargo, coverage, e2e, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
@@ -70,8 +71,6 @@ const PROGRAMS: &[Need] = &[
     Need { program: "ssh", package: "openssh-client" },
     Need { program: "python3", package: "python3" },
 ];
-/// The package of the tests that need more than `cargo test`.
-const TESTS: &str = "connmon-tests";
 
 /// `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {

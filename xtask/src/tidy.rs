@@ -44,16 +44,18 @@ pub fn run() -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("tidy failed: {}", failed.join(", ")) }
 }
 
+/// Clippy, on everything: with the same dependencies, and features of them, whoever asks.
+const CLIPPY: [&str; 3] = ["clippy", "--workspace", "--all-targets"];
+
 fn clippy() -> Result<()> {
     crate::setup::ensure()?;
-    sh::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    sh::run(cargo::cargo(&CLIPPY).args(["--", "-D", "warnings"]))
 }
 
 /// The stack that the programs in the eBPF object use, which was built a moment ago.
 fn kernel_stack() -> Result<()> {
     crate::setup::ensure()?;
-    let object =
-        cargo::built_by_script("capture", &["check", "-p", "connmon-capture"])?.join("connmon-ebpf.o");
+    let object = cargo::built_by_script("capture", &CLIPPY)?.join("connmon-ebpf.o");
     let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     eprintln!("the longest chain of calls in the kernel side has {}", stack::check(&bytes)?);
     Ok(())

@@ -18,6 +18,7 @@ mod qemu;
 mod series;
 mod systemd;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt::{self, Need};
 use crate::{coverage, setup, sh, table, timing, workspace};
-use guest::Backend;
+use guest::{Backend, Part};
 use kernels::Kernel;
 use qemu::{Accel, Guest, Qemu, Stopped};
 use series::Series;
@@ -105,70 +106,93 @@ pub fn run(args: &Args) -> Result<()> {
     }
     eprintln!("{} kernels, QEMU with {}", kernels.len(), qemu.accel());
 
-    let reports = Mutex::new(Vec::new());
-    // What no backend makes a difference to runs on this host too; the kernel that differs most from it is enough beside it.
-    let oldest = kernels.first().map(|kernel| kernel.series);
-    // The longest first: the oldest runs what no kernel changes as well, and a kernel that preempts programs gets several copies
-    // of each.
-    let service = args.with_service.then_some(Job::Service);
-    let queue = kernels.iter().take(1).chain(kernels.iter().skip(1).rev()).map(Job::Matrix).chain(service);
-    let queue = Mutex::new(queue);
-    let of_service = Mutex::new(Ok(()));
+    let jobs = Mutex::new(jobs(args, &kernels).into_iter());
+    let (reports, of_service) = (Mutex::new(Vec::new()), Mutex::new(Ok(())));
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while let Some(job) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-                    let Job::Matrix(kernel) = job else {
-                        let ended = service_in_short(&kernels, &programs, &qemu);
-                        if let Ok(mut result) = of_service.lock() {
-                            *result = ended;
+                while let Some(job) = jobs.lock().ok().and_then(|mut jobs| jobs.next()) {
+                    match job {
+                        Job::Service => {
+                            let ended = service_in_short(&kernels, &programs, &qemu);
+                            if let Ok(mut result) = of_service.lock() {
+                                *result = ended;
+                            }
                         }
-                        continue;
-                    };
-                    let run = Run {
-                        kernel,
-                        whole: oldest == Some(kernel.series),
-                        args,
-                        programs: &programs,
-                        qemu: &qemu,
-                    };
-                    let rows = run.test();
-                    if let Ok(mut reports) = reports.lock() {
-                        reports.push((kernel.series, rows));
+                        Job::Matrix(unit) => {
+                            let row = Run { unit, args, programs: &programs, qemu: &qemu }.test();
+                            if let Ok(mut reports) = reports.lock() {
+                                reports.push(row);
+                            }
+                        }
                     }
                 }
             });
         }
     });
     let mut reports = reports.into_inner().unwrap_or_default();
-    reports.sort_by_key(|(series, _)| *series);
+    reports.sort_by_key(|row| row.unit);
 
-    let mut rows = vec![["kernel", "backend", "result", "tests", "time"].map(str::to_owned).to_vec()];
-    rows.extend(reports.iter().flat_map(|(_, rows)| rows.iter().map(Row::cells)));
+    let mut rows =
+        vec![["kernel", "backend", "tests", "result", "passed", "time"].map(str::to_owned).to_vec()];
+    rows.extend(reports.iter().map(Row::cells));
     rows.extend(untested.iter().map(|(series, why)| {
-        vec![series.to_string(), "-".to_owned(), format!("untested: {why}"), String::new(), String::new()]
+        let untested = format!("untested: {why}");
+        vec![series.to_string(), "-".to_owned(), String::new(), untested, String::new(), String::new()]
     }));
     println!("\n{}", table::render(&rows));
-    let outputs = reports.iter().flat_map(|(_, rows)| rows).map(|row| row.output.as_str());
+    let outputs = reports.iter().map(|row| row.output.as_str());
     println!("all guests together, by test:\n{}", timing::slowest(outputs));
 
-    let failed = reports.iter().flat_map(|(_, rows)| rows).filter(|row| row.failure.is_some()).count();
-    let why = reports.iter().flat_map(|(_, rows)| rows).map(|row| row.told.as_str()).collect::<String>();
+    let failed = reports.iter().filter(|row| row.failure.is_some()).count();
+    let why = reports.iter().map(|row| row.told.as_str()).collect::<String>();
     let service = of_service.into_inner().unwrap_or_else(|_| Ok(())).context("the service in short failed");
     ensure!(failed == 0, "{failed} of the kernel matrix's runs failed\n{why}{}", wrong(&service));
     service?;
-    let tested = reports.iter().filter(|(_, rows)| !rows.is_empty()).count();
-    if args.kernel.is_empty() && args.backend.is_empty() && tested < ENOUGH {
-        bail!("only {tested} kernels were tested, at least {ENOUGH} are needed");
+    let tested: BTreeSet<Series> = reports.iter().map(|row| row.unit.series).collect();
+    if args.kernel.is_empty() && args.backend.is_empty() && tested.len() < ENOUGH {
+        bail!("only {} kernels were tested, at least {ENOUGH} are needed", tested.len());
     }
-    ensure!(tested > 0, "nothing was tested: no kernel of the matrix has what was asked for");
+    ensure!(!tested.is_empty(), "nothing was tested: no kernel of the matrix has what was asked for");
     Ok(())
+}
+
+/// What is to be run, the longest first.
+fn jobs<'a>(args: &Args, kernels: &'a [Kernel]) -> Vec<Job<'a>> {
+    let mut units = Vec::new();
+    for (place, kernel) in kernels.iter().enumerate() {
+        let is_wanted = |backend: &&Backend| args.backend.is_empty() || args.backend.contains(backend);
+        for (at, &backend) in kernel.series.backends().iter().filter(is_wanted).enumerate() {
+            let unit = |part| Unit { series: kernel.series, backend, part };
+            // Who names tests wants them everywhere.
+            if args.all || !args.e2e.is_empty() {
+                units.push((unit(Part::All), kernel));
+                continue;
+            }
+            units.push((unit(if at == 0 { Part::Kernel } else { Part::Backend }), kernel));
+            // What no backend makes a difference to runs on this host too; the kernel that differs most from it is enough beside it.
+            if (place, at) == (0, 0) {
+                units.push((unit(Part::Same), kernel));
+            }
+        }
+    }
+    units.sort_by_key(|(unit, _)| unit.part);
+    let service = args.with_service.then_some(Job::Service);
+    units.into_iter().map(|(unit, kernel)| Job::Matrix((unit, kernel))).chain(service).collect()
+}
+
+/// What one guest runs: a part of the end-to-end test with one backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Unit {
+    series: Series,
+    backend: Backend,
+    part: Part,
 }
 
 /// What a guest is started for.
 enum Job<'a> {
     /// The end-to-end test.
-    Matrix(&'a Kernel),
+    Matrix((Unit, &'a Kernel)),
     /// The service, in short.
     Service,
 }
@@ -187,10 +211,10 @@ fn wrong(result: &Result<()>) -> String {
     result.as_ref().err().map_or_else(String::new, |error| format!("{error:#}\n"))
 }
 
-/// A line of the table: one backend on one kernel.
+/// A line of the table: one guest.
 struct Row {
+    unit: Unit,
     kernel: String,
-    backend: Backend,
     failure: Option<String>,
     /// What the test program said of its failures.
     told: String,
@@ -207,112 +231,81 @@ impl Row {
         let ok = if self.again { "ok at the second try, after a double fault" } else { "ok" };
         let result = self.failure.as_ref().map_or(ok.to_owned(), |why| format!("FAILED: {why}"));
         let (passed, time) = (self.passed.to_string(), format!("{} s", self.seconds));
-        vec![self.kernel.clone(), self.backend.to_string(), result, passed, time]
+        let Unit { backend, part, .. } = self.unit;
+        vec![self.kernel.clone(), backend.to_string(), part.name().to_owned(), result, passed, time]
     }
 }
 
-/// One kernel's part of the matrix.
+/// One guest of the matrix.
 struct Run<'a> {
-    kernel: &'a Kernel,
-    /// Whether what no backend makes a difference to is tested here.
-    whole: bool,
+    unit: (Unit, &'a Kernel),
     args: &'a Args,
     programs: &'a initramfs::Programs,
     qemu: &'a Qemu,
 }
 
 impl Run<'_> {
-    /// Boots one kernel, runs each backend in it, and prints what failed.
-    fn test(&self) -> Vec<Row> {
-        let Self { kernel, args, qemu, .. } = self;
-        let allowed = kernel.series.backends().iter().copied();
-        let backends: Vec<_> =
-            allowed.filter(|backend| args.backend.is_empty() || args.backend.contains(backend)).collect();
-        if backends.is_empty() {
-            return Vec::new();
+    /// Boots the kernel, runs the part in it, and prints what failed.
+    fn test(&self) -> Row {
+        let (unit, kernel) = self.unit;
+        let (outcome, again) = self.outcome().unwrap_or_else(|error| {
+            eprintln!("{}: {error:#}", self.name());
+            (guest::Outcome::failed(format!("{error:#}")), false)
+        });
+        let guest::Outcome { failure, passed, seconds, output, .. } = outcome;
+        if failure.is_none()
+            && self.args.e2e.is_empty()
+            && let Err(error) = coverage::keep(&output)
+        {
+            eprintln!("{}: {error:#}", self.name());
         }
-        let row = |backend, outcome: guest::Outcome, told, again| {
-            let kernel = kernel.release.clone();
-            let guest::Outcome { failure, passed, seconds, output, .. } = outcome;
-            Row { kernel, backend, failure, told, output, passed, seconds, again }
-        };
-        let unbooted = |error: anyhow::Error| {
-            eprintln!("{}: {error:#}", kernel.release);
-            let why = format!("{error:#}");
-            backends
-                .iter()
-                .map(|&backend| row(backend, guest::Outcome::failed(why.clone()), String::new(), false))
-                .collect()
-        };
-        let first = match self.boot(&backends) {
-            Ok(log) => log,
-            Err(error) => return unbooted(error),
-        };
-        let mut results: Vec<_> =
-            backends.iter().map(|&backend| (backend, guest::result(&first, backend), false)).collect();
-        // Emulation has faults of its own, rarely: once more, said loudly. Any other panic is a failure, and so is a second one.
-        if let (Accel::Tcg, Some(panic)) = (qemu.accel(), guest::double_fault(&first)) {
-            eprintln!("{}: a double fault under emulation, a second try:\n{panic}", kernel.release);
-            let unended = results.iter_mut().filter(|(_, result, _)| !result.ended);
-            let unended: Vec<_> = unended.collect();
-            let left: Vec<Backend> = unended.iter().map(|(backend, ..)| *backend).collect();
-            let second = match self.boot(&left) {
-                Ok(log) => log,
-                Err(error) => return unbooted(error),
-            };
-            for one in unended {
-                (one.1, one.2) = (guest::result(&second, one.0), true);
-            }
-        }
-        for (_, result, _) in results.iter().filter(|(_, r, _)| r.failure.is_none() && args.e2e.is_empty()) {
-            if let Err(error) = coverage::keep(&result.output) {
-                eprintln!("{}: {error:#}", kernel.release);
-            }
-        }
-        let told = |backend, result: &guest::Outcome| match result.failure {
-            Some(_) => format!("--- {} {backend}: output\n{}\n", kernel.release, sh::told(&result.output)),
+        let told = match failure {
+            Some(_) => format!("--- {}: output\n{}\n", self.name(), sh::told(&output)),
             None => String::new(),
         };
-        let rows = results.into_iter().map(|(backend, result, again)| {
-            let told = told(backend, &result);
-            let (passed, time) = (result.passed, result.seconds);
-            let verdict = result.failure.as_deref().unwrap_or("ok");
-            eprintln!("{told}{} {backend}: {verdict}, {passed} tests passed, {time} s", kernel.release);
-            row(backend, result, told, again)
-        });
-        rows.collect()
+        let verdict = failure.as_deref().unwrap_or("ok");
+        eprintln!("{told}{}: {verdict}, {passed} tests passed, {seconds} s", self.name());
+        Row { unit, kernel: kernel.release.clone(), failure, told, output, passed, seconds, again }
+    }
+
+    /// What became of it, and whether only at the second try.
+    fn outcome(&self) -> Result<(guest::Outcome, bool)> {
+        let backend = self.unit.0.backend;
+        let first = self.boot()?;
+        let outcome = guest::result(&first, backend);
+        // Emulation has faults of its own, rarely: once more, said loudly. Any other panic is a failure, and so is a second one.
+        match (self.qemu.accel(), guest::double_fault(&first)) {
+            (Accel::Tcg, Some(panic)) if !outcome.ended => {
+                eprintln!("{}: a double fault under emulation, a second try:\n{panic}", self.name());
+                Ok((guest::result(&self.boot()?, backend), true))
+            }
+            _ => Ok((outcome, false)),
+        }
     }
 
     /// Runs the guest to its end, and returns what it printed.
-    fn boot(&self, backends: &[Backend]) -> Result<String> {
-        let Self { kernel, args, programs, qemu, .. } = self;
+    fn boot(&self) -> Result<String> {
+        let Self { unit: (unit, kernel), args, programs, qemu } = self;
         let dir = workspace::vm_dir();
         let (guests, logs) = (dir.join("guests"), dir.join("logs"));
         for folder in [&guests, &logs] {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        let initrd = guests.join(format!("{}.cpio", kernel.release));
-        let log = logs.join(format!("{}.log", kernel.release));
-        // Who names tests wants them everywhere.
-        let parts = match (args.all || !args.e2e.is_empty(), self.whole) {
-            (true, _) => guest::Parts { first: "all", rest: "all" },
-            (false, true) => guest::Parts { first: "all", rest: "backend" },
-            (false, false) => guest::Parts { first: "kernel", rest: "backend" },
-        };
-        let init = guest::init(&kernel.release, backends, parts, args.times.unwrap_or(1), &args.e2e);
+        let name = format!("{}-{}-{}", kernel.release, unit.backend, unit.part.name());
+        let (initrd, log) = (guests.join(format!("{name}.cpio")), logs.join(format!("{name}.log")));
+        let init = guest::init(&kernel.release, unit.backend, unit.part, args.times.unwrap_or(1), &args.e2e);
         initramfs::pack(kernel, &init, programs, &initrd)?;
-        eprintln!("{}: booting, output in {}", kernel.release, workspace::shown(&log));
+        eprintln!("{}: booting, output in {}", self.name(), workspace::shown(&log));
         let limit = Duration::from_secs(60 * args.timeout.unwrap_or(35));
         let guest = Guest { kernel: &kernel.vmlinuz, initrd: &initrd, log: &log, disk: None };
         let mut ended = qemu.run(&guest, limit);
         if let Err(Stopped::Kvm(why)) = &ended {
-            eprintln!(
-                "{}: KVM FAILED, this guest begins again and all are emulated now: {why}",
-                kernel.release
-            );
+            eprintln!("{}: KVM FAILED, this guest begins again and all are emulated now: {why}", self.name());
             qemu.give_kvm_up(&accel_memory());
             ended = qemu.run(&guest, limit);
         }
+        // Each has the programs in it.
+        let _ = std::fs::remove_file(&initrd);
         if let Err(Stopped::Io(error)) = ended {
             return Err(error).context("QEMU cannot be run");
         }
@@ -322,6 +315,11 @@ impl Run<'_> {
             text.push_str(&format!("\n{}{error}\n", guest::STOPPED));
         }
         Ok(text)
+    }
+
+    fn name(&self) -> String {
+        let (Unit { backend, part, .. }, kernel) = self.unit;
+        format!("{} {backend}, {}", kernel.release, part.name())
     }
 }
 

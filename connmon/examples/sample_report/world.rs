@@ -215,6 +215,7 @@ pub fn run(lossy: bool, geo: &Geo) -> Run {
         completeness: LossCounters { reconciliation, ..if lossy { lost } else { LossCounters::default() } },
         gaps: if lossy { vec![gap] } else { Vec::new() },
         clock_steps: Vec::new(),
+        late_reads: Vec::new(),
         left_out: None,
         pruned: None,
         rules: Vec::new(),

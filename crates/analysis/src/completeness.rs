@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::HostInternal;
 use super::selection::{Selection, Window};
-use connmon_record::{ClockEffect, ClockStep, Pruned, Run, Timestamp};
+use connmon_record::{ClockEffect, ClockStep, LateRead, Pruned, Run, Timestamp};
 
 pub use coverage::Coverage;
 pub use words::clock as clock_words;
@@ -117,6 +117,8 @@ pub struct Completeness {
     pub coverage: Coverage,
     /// When the clock was set while something was recorded.
     pub clock_steps: Vec<ClockStep>,
+    /// When the kernel's counters were read late.
+    late_reads: Vec<LateRead>,
     /// Recordings without an end.
     pub unfinished: Vec<i64>,
     /// The details that were pruned from the requested time.
@@ -169,6 +171,7 @@ impl Completeness {
             of_time.iter().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
         let clock_steps: Vec<ClockStep> =
             of_time.iter().flat_map(|run| run.clock_steps.iter().copied()).collect();
+        let late_reads = of_time.iter().flat_map(|run| run.late_reads.iter().copied()).collect();
         let verdict = if runs.is_empty() || (selection.is_interval() && coverage.recorded.is_empty()) {
             Verdict::Nothing
         } else if words::losses(&counters).next().is_some() || words::left_out(&of_time).next().is_some() {
@@ -194,6 +197,7 @@ impl Completeness {
             counters,
             coverage,
             clock_steps,
+            late_reads,
             unfinished,
             pruned,
             with_details,
@@ -228,6 +232,12 @@ impl Completeness {
         if !part && self.verdict == Verdict::Pruned {
             self.verdict = self.with_details;
         }
+        self.statements.sort_by_key(|statement| statement.level);
+    }
+
+    /// Adds which bounds between periods are blurred, where the figures are by periods: those `next` after a time.
+    pub fn note_periods(&mut self, next: impl Fn(Timestamp) -> Option<Timestamp>) {
+        self.statements.extend(words::late_periods(&self.late_reads, next));
         self.statements.sort_by_key(|statement| statement.level);
     }
 

@@ -6,7 +6,7 @@ use crate::summarize as summary;
 use connmon_fixtures::groups::{Golden, Told};
 use connmon_fixtures::{SECOND, START, connection, process, run, share};
 use connmon_record::AddressKind;
-use connmon_record::{End, Gap, KernelTotals, LeftOut, LossCounters as Counters, Proto, Timestamp};
+use connmon_record::{End, Gap, KernelTotals, LateRead, LeftOut, LossCounters as Counters, Proto, Timestamp};
 
 /// A little of everything.
 fn varied() -> Summary {
@@ -237,6 +237,27 @@ fn time_that_was_not_recorded_is_never_called_complete() {
     ] {
         assert_eq!(asked(since, until), found, "{since:?} {until:?}");
     }
+}
+
+#[test]
+fn counters_that_were_read_late_are_told_where_a_bound_is_blurred() {
+    let at = |s: i64| Timestamp(START + s * SECOND);
+    let mut late = run(1, 0);
+    late.late_reads = vec![LateRead { from: at(9), to: at(12) }];
+    let runs = [late];
+    let told = |since: Option<i64>, until: Option<i64>| {
+        let selection = Selection::new(since.map(at), until.map(at), String::new(), at(100));
+        let completeness = Completeness::from_runs(&runs, &selection);
+        completeness.statements.iter().any(|statement| statement.text.contains("read late"))
+    };
+    assert!(told(Some(10), None) && told(None, Some(10)));
+    assert!(!told(None, None) && !told(Some(0), Some(20)), "wholly inside, or no matter");
+
+    let mut whole = Completeness::from_runs(&runs, &Selection::default());
+    whole.note_periods(|_| Some(at(20)));
+    assert!(!whole.statements.iter().any(|statement| statement.text.contains("read late")));
+    whole.note_periods(|_| Some(at(10)));
+    assert!(whole.statements.iter().any(|statement| statement.text.contains("the period before or after")));
 }
 
 #[test]

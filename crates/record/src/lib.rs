@@ -46,8 +46,8 @@ pub use name::{AddressNames, Lookup, LookupAnswer, Name, NameSource, ObservedSer
 pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
 pub use run::{
-    ClockEffect, ClockStep, Gap, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, Pruned, Reconciliation, Run,
-    lacks,
+    ClockEffect, ClockStep, Gap, LateRead, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, NO_PROCESSES, Pruned,
+    Reconciliation, Run, lacks,
 };
 pub use seen::{Facts, KernelTotals, Wire};
 pub use service::{Service, service_of, service_port};

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::frame::Start;
 use crate::untrusted::exact;
 use crate::{
-    AddressNames, ClockStep, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample, Location,
-    LookupAnswer, LossCounters, Name, NameSource, ObservedService, Process, Proto, Timestamp, Untrusted,
+    AddressNames, ClockStep, Endpoint, Facts, Gap, GeoDatabase, HostLocation, InterfaceSample, LateRead,
+    Location, LookupAnswer, LossCounters, Name, NameSource, ObservedService, Process, Proto, Timestamp,
+    Untrusted,
 };
 
 /// Rows to be written in one transaction.
@@ -47,6 +48,8 @@ pub struct Batch {
     pub completeness: Option<LossCounters>,
     /// When the clock was set.
     pub clock_steps: Vec<ClockStep>,
+    /// When the counters were read late.
+    pub late_reads: Vec<LateRead>,
     /// Intervals without a record.
     pub gaps: Vec<Gap>,
     /// The latest time that a frame told.
@@ -79,6 +82,7 @@ impl Batch {
             interfaces,
             completeness,
             clock_steps,
+            late_reads,
             gaps,
             time,
             ended,
@@ -101,6 +105,7 @@ impl Batch {
         self.interfaces.extend(interfaces);
         self.completeness = completeness.or(self.completeness.take());
         self.clock_steps.extend(clock_steps);
+        self.late_reads.extend(late_reads);
         self.gaps.extend(gaps);
         // The clock may have been set back.
         self.time = time;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::untrusted::exact;
-use super::{GeoDatabase, HostLocation, IndicatorList, Rule, Timestamp, Untrusted};
+use super::{GeoDatabase, HostLocation, IndicatorList, Rule, STEP_NS, Timestamp, Untrusted};
 
 /// One recording: from attaching the probes to the final sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct Run {
     /// When the host's clock was set meanwhile.
     #[serde(default)]
     pub clock_steps: Vec<ClockStep>,
+    /// When the kernel's counters were read late for the step of traffic that had begun.
+    #[serde(default)]
+    pub late_reads: Vec<LateRead>,
     /// The connections that the recording's filter excluded, if it had a filter.
     pub left_out: Option<LeftOut>,
     /// Connections whose details were pruned.
@@ -68,6 +71,8 @@ pub struct Run {
 pub const NO_PACKETS: &str = "packets are not counted: ";
 /// The same of names.
 pub const NO_NAMES: &str = "names are not looked for: ";
+/// The same of what processes run.
+pub const NO_PROCESSES: &str = "not every process is identified: ";
 
 impl Run {
     /// Sentences on what all of it lacks.
@@ -125,7 +130,7 @@ pub fn lacks(notes: &[String]) -> impl Iterator<Item = &str> {
 }
 
 fn is_lack(note: &str) -> bool {
-    note.starts_with(NO_PACKETS) || note.starts_with(NO_NAMES)
+    [NO_PACKETS, NO_NAMES, NO_PROCESSES].iter().any(|lack| note.starts_with(lack))
 }
 
 /// The effect of a clock change on the times of a recording.
@@ -182,6 +187,33 @@ impl ClockStep {
     /// How far the clock is ahead of the recording's times from then on, in nanoseconds.
     pub fn ahead(&self) -> i64 {
         self.to.0.saturating_sub(self.time.0)
+    }
+}
+
+/// Counters that were read late: what was moved between two readings is in the step of one of them, whichever of the steps in between
+/// it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateRead {
+    /// The reading before.
+    pub from: Timestamp,
+    /// The late one.
+    pub to: Timestamp,
+}
+
+impl LateRead {
+    /// How late a reading may be, nanoseconds, to count as one at the beginning of the step.
+    pub const TOLERANCE_NS: i64 = 100_000_000;
+
+    /// The reading at `to`, if it was late; the one before was so many nanoseconds earlier.
+    pub fn of(to: Timestamp, elapsed_ns: u64) -> Option<Self> {
+        let from = Timestamp(to.0.saturating_sub_unsigned(elapsed_ns));
+        let next_step = from.step().0.saturating_add(STEP_NS);
+        (next_step < to.0.saturating_sub(Self::TOLERANCE_NS)).then_some(Self { from, to })
+    }
+
+    /// Whether it is not known on which side of this time something was moved.
+    pub fn blurs(&self, time: Timestamp) -> bool {
+        self.from < time && time < self.to
     }
 }
 

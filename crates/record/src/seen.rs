@@ -72,9 +72,9 @@ pub struct KernelTotals {
     pub tx_bytes: u64,
     /// Payload bytes received in order, without the peer's FIN.
     pub rx_bytes: u64,
-    /// Segments sent again.
+    /// Retransmitted segments.
     pub retransmits: u32,
-    /// Payload bytes sent again.
+    /// Retransmitted payload bytes.
     pub retransmitted_bytes: u64,
     /// The smoothed round-trip time at the end, microseconds.
     pub rtt_us: u32,

@@ -7,7 +7,7 @@ use rusqlite::{Connection as Database, Row};
 use super::labels;
 use super::row::{from_json, newer, text};
 use connmon_record::{
-    ClockEffect, ClockStep, Gap, LeftOut, LossCounters, Pruned, Reconciliation, Run, Timestamp,
+    ClockEffect, ClockStep, Gap, LateRead, LeftOut, LossCounters, Pruned, Reconciliation, Run, Timestamp,
 };
 
 /// All recordings, oldest first. One without an end goes on if the newest does.
@@ -20,6 +20,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
         gaps.entry(row.get(0)?).or_default().push(gap);
     }
     let mut clock_steps = clock_steps(db)?;
+    let mut late_reads = late_reads(db)?;
     let mut left_out = left_out(db)?;
     let mut pruned = pruned(db)?;
     let (mut rules, mut lists) = (labels::rules(db)?, labels::lists(db)?);
@@ -43,6 +44,7 @@ pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> 
             completeness: completeness(row)?,
             gaps: gaps.remove(&id).unwrap_or_default(),
             clock_steps: clock_steps.remove(&id).unwrap_or_default(),
+            late_reads: late_reads.remove(&id).unwrap_or_default(),
             left_out: left_out.remove(&id),
             pruned: pruned.remove(&id),
             rules: rules.remove(&id).unwrap_or_default(),
@@ -79,6 +81,21 @@ fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> 
         });
     }
     Ok(steps)
+}
+
+/// When counters were read late, by recording. A store from before that was told has none.
+fn late_reads(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<LateRead>>> {
+    let mut reads: HashMap<i64, Vec<LateRead>> = HashMap::new();
+    if !db.table_exists(None, "late_read")? {
+        return Ok(reads);
+    }
+    let mut statement = db.prepare("SELECT run_id, started, ended FROM late_read ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let late = LateRead { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?) };
+        reads.entry(row.get(0)?).or_default().push(late);
+    }
+    Ok(reads)
 }
 
 fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {

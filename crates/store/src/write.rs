@@ -28,7 +28,7 @@ use connmon_filter::ioc::Lists;
 use connmon_filter::rules::Rules;
 use connmon_record::frame::Start;
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
-use connmon_record::{ClockStep, Gap, LossCounters, Run, Timestamp};
+use connmon_record::{ClockStep, Gap, LateRead, LossCounters, Run, Timestamp};
 use connmon_system::files;
 use segments::ChainEnd;
 
@@ -318,6 +318,9 @@ impl Writer {
         for step in &batch.clock_steps {
             put_clock_step(&transaction, run, step)?;
         }
+        for late in &batch.late_reads {
+            put_late_read(&transaction, run, late)?;
+        }
         for gap in &batch.gaps {
             put_gap(&transaction, run, gap)?;
         }
@@ -430,6 +433,12 @@ fn put_clock_step(db: &Transaction<'_>, run: i64, step: &ClockStep) -> rusqlite:
         "INSERT INTO clock_step (run_id, time, clock_before, clock_after, effect) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![run, step.time.0, step.from.0, step.to.0, step.effect.name()])?;
+    Ok(())
+}
+
+fn put_late_read(db: &Transaction<'_>, run: i64, late: &LateRead) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO late_read (run_id, started, ended) VALUES (?1, ?2, ?3)")?
+        .execute(params![run, late.from.0, late.to.0])?;
     Ok(())
 }
 

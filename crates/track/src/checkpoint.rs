@@ -11,7 +11,7 @@ const LEVEL: i32 = 1;
 /// Bytes that a state has at most; a longer one is not read.
 const MAX_LEN: u64 = 1 << 30;
 /// The form of the state. Raised when a tracker could not go on from what an earlier one knew.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -27,7 +27,9 @@ pub use checkpoint::CheckpointError;
 pub use clock::ClockRight;
 use connmon_record::frame::{Counters, Frame, Start};
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
-use connmon_record::{Backend, Direction, Endpoint, Facts, Gap, InterfaceSample, ProcessId, Proto, STEP_NS};
+use connmon_record::{
+    Backend, Direction, Endpoint, Facts, Gap, InterfaceSample, LateRead, ProcessId, Proto, STEP_NS,
+};
 use figures::{Counted, ShareFigures, ShareSlot, sum};
 use flows::{FlowChain, Flows};
 use names::Names;
@@ -86,6 +88,8 @@ pub struct Tracker {
     began_ns: u64,
     /// The latest time that a frame told, CLOCK_BOOTTIME.
     now_ns: u64,
+    /// When the last sweep was over, or the recording began, CLOCK_BOOTTIME.
+    swept_ns: u64,
     processes: Processes,
     names: Names,
     open: HashMap<u64, OpenConnection>,
@@ -108,6 +112,7 @@ impl Tracker {
                 self.clock_begins(&mut start);
                 self.processes.begin(&start);
                 self.now_ns = start.started_ns;
+                self.swept_ns = start.started_ns;
                 self.wire = start.wire;
                 self.flows.begin(start.idle_ns);
                 self.sees_calls = start.backend == Backend::Tracepoint.name();
@@ -375,6 +380,8 @@ impl Tracker {
 
     fn sweep_end(&mut self, time: u64) {
         self.now_ns = time;
+        let elapsed = time.saturating_sub(std::mem::replace(&mut self.swept_ns, time));
+        self.batch.late_reads.extend(LateRead::of(self.time(time), elapsed));
         self.processes.forget(time);
         self.names.forget(time);
         self.asked.retain(|_, (_, sweeps)| {

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Error, Result};
 use connmon_tests::harness::programs::{audit, export, in_vm};
@@ -117,12 +118,17 @@ fn record(scenes: &[(String, Play)]) -> Result<Recorded> {
     let recorder = Recorder::start(&db, &[])?;
     let (mut truths, mut ours, mut judges) = (Vec::new(), HashSet::new(), HashMap::new());
     for (name, play) in scenes {
+        let began = Instant::now();
         let judge = play().map_err(sentence_of).map(|played| {
             ours.extend(played.pids);
             truths.extend(played.truths);
             played.judge
         });
         judges.insert(name.clone(), judge);
+        // Many of them take minutes, and a guest that says nothing is taken for hung.
+        if in_vm() {
+            println!("played {name} in {} s", began.elapsed().as_secs());
+        }
     }
     recorder.stop()?;
     ours.extend(pids(&truths));

@@ -71,7 +71,7 @@ pub(super) fn write_text(processes: &[RecordingProcess], out: &mut impl Write) -
     if processes.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nrecordings that go on, and the rights of their processes")?;
+    writeln!(out, "\nrecordings in progress, and the rights of their processes")?;
     for RecordingProcess { pid, role, uid, capabilities, seccomp, no_new_privs } in processes {
         let capabilities =
             if capabilities.is_empty() { "no capability".to_owned() } else { capabilities.join(" ") };

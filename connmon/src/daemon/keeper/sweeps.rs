@@ -70,5 +70,9 @@ mod tests {
         assert!(sweeps.is_new_step(at(STEP_NS)));
         sweeps.took(Err(CaptureError::Map("SOCKS", std::io::Error::other("x"))), (at(STEP_NS), 2));
         assert!(!sweeps.is_new_step(at(STEP_NS + 1)), "one that failed is tried again when the next is due");
+        assert_eq!(sweeps.whole, Some(1), "what is missing is so since the last that read everything");
+        assert!(sweeps.told.is_some());
+        sweeps.took(Ok(()), (at(STEP_NS + 2), 3));
+        assert_eq!((sweeps.whole, sweeps.told), (Some(3), None));
     }
 }

@@ -5,7 +5,7 @@ use super::{Completeness, Coverage, Level, Statement, Verdict};
 use crate::HostInternal;
 use crate::format::{self, grouped};
 use crate::selection::Selection;
-use connmon_record::{ClockEffect, ClockStep, Gap, Pruned, Run};
+use connmon_record::{ClockEffect, ClockStep, Gap, LateRead, Pruned, Run, Timestamp};
 
 /// So many intervals are named one by one.
 const LISTED: usize = 3;
@@ -33,6 +33,7 @@ pub(super) fn statements(this: &Completeness, runs: &[&Run], selection: &Selecti
     all.extend(left_out(runs));
     all.extend(this.pruned.as_ref().map(pruned));
     all.extend(runs.iter().filter_map(|run| clock(run)));
+    all.extend(late(this, selection));
     all.extend(coverage(&this.coverage, selection.is_interval()));
     all.extend(notes(this, runs, selection));
     if this.coverage.asked.is_none() {
@@ -222,6 +223,47 @@ pub fn clock(run: &Run) -> Option<Statement> {
         ),
     };
     Some(statement(Level::Loss, text, Some(&advice)))
+}
+
+/// Says that a bound of the requested time is blurred, because the counters were read late then.
+fn late(this: &Completeness, selection: &Selection) -> Option<Statement> {
+    let bounds = || [selection.since, selection.until].into_iter().flatten();
+    let is_blurred = |read: &LateRead| bounds().any(|bound| read.blurs(bound));
+    let advice = "Choose a time that is longer by that, to have all of it.";
+    late_statement(
+        &this.late_reads,
+        is_blurred,
+        "outside the requested time, or the other way around",
+        Some(advice),
+    )
+}
+
+/// Says which bounds between periods are blurred: those `next` after a time.
+pub(super) fn late_periods(
+    reads: &[LateRead],
+    next: impl Fn(Timestamp) -> Option<Timestamp>,
+) -> Option<Statement> {
+    let is_blurred = |read: &LateRead| next(read.from).is_some_and(|bound| read.blurs(bound));
+    late_statement(reads, is_blurred, "in the period before or after its own", None)
+}
+
+fn late_statement(
+    reads: &[LateRead],
+    is_blurred: impl Fn(&LateRead) -> bool,
+    place: &str,
+    advice: Option<&str>,
+) -> Option<Statement> {
+    let blurred = || reads.iter().filter(|read| is_blurred(read));
+    let times =
+        blurred().take(LISTED).map(|read| format!("from {} to {}", exactly(read.from), exactly(read.to)));
+    let times = times.collect::<Vec<_>>().join(", ");
+    let more = match blurred().count().saturating_sub(LISTED) {
+        0 => String::new(),
+        n => format!(", and {n} more times"),
+    };
+    let text =
+        format!("The kernel's counters were read late: what was moved {times}{more} may be counted {place}.");
+    (!times.is_empty()).then(|| statement(Level::Note, text, advice))
 }
 
 /// Says which time was recorded, and which was not.
@@ -436,9 +478,15 @@ pub(super) fn wire(parts: u64, unmeasured: u64) -> impl Iterator<Item = Statemen
 }
 
 /// To the second, in UTC.
-fn short(time: connmon_record::Timestamp) -> String {
+fn short(time: Timestamp) -> String {
     let text = time.to_string();
     format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
+}
+
+/// To the tenth of a second, in UTC.
+fn exactly(time: Timestamp) -> String {
+    let text = time.to_string();
+    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..21).unwrap_or_default())
 }
 
 /// A number with its noun.

@@ -29,7 +29,7 @@ const LIST: &str = "(SELECT l.id FROM main.indicator_list l JOIN other.indicator
     WHERE o.id = x.list_id)";
 
 /// In the order in which each refers only to those before.
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 17] = [
     ("run", &[("id", "(SELECT new FROM run_map WHERE old = x.id)"), ("indexed", "NULL")], &[]),
     ("process", &[("id", "row"), ("run_id", RUN), ("parent_id", "row")], &[]),
     ("endpoint", &[], &["id"]),
@@ -46,6 +46,7 @@ const TABLES: [Table; 16] = [
     ("indicator_list", &[], &["id"]),
     ("checked", &[("run_id", RUN), ("list_id", LIST)], &[]),
     ("clock_step", &[("run_id", RUN)], &["id"]),
+    ("late_read", &[("run_id", RUN)], &["id"]),
 ];
 /// The same, behind those.
 const MORE: [Table; 2] =

@@ -188,7 +188,7 @@ fn an_older_store_is_read_as_it_is_and_gets_blocks() {
         "DROP TABLE block; DROP TABLE block_remotes; DROP INDEX connection_long; DROP INDEX lookup_time;
             DROP TRIGGER stretch_process; DROP TRIGGER stretch_connection; DROP TABLE stretch_rest; DROP TABLE stretch_local; DROP TABLE stretch_sum;
             DROP TABLE stretch; DROP TABLE traffic_sum; DROP TABLE sum_owner; DROP TABLE pruned;
-            ALTER TABLE clock_step DROP COLUMN effect; ALTER TABLE run DROP COLUMN clock_right_ns;
+            DROP TABLE late_read; ALTER TABLE clock_step DROP COLUMN effect; ALTER TABLE run DROP COLUMN clock_right_ns;
             ALTER TABLE connection DROP COLUMN clock_set_ns; PRAGMA user_version = 12",
     )
     .unwrap();

@@ -85,7 +85,7 @@ fn delete_rows(db: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
     for table in ["block", "block_remotes"] {
         db.execute(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2"), [first, last])?;
     }
-    for table in ["lookup", "interface", "clock_step", "left_out"] {
+    for table in ["lookup", "interface", "clock_step", "late_read", "left_out"] {
         db.execute(&format!("DELETE FROM {table} WHERE run_id = ?1"), [run])?;
     }
     db.execute(

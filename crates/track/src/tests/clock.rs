@@ -105,3 +105,19 @@ fn all_times_are_by_a_clock_that_became_right() {
         ]
     );
 }
+
+/// Sweeps that end at these milliseconds after the recording began at 1000 s: what was late, as milliseconds.
+fn late_reads(sweeps: &[u64]) -> Vec<(i64, i64)> {
+    let mut tracker = Tracker::default();
+    tracker.feed(start());
+    sweeps.iter().for_each(|ms| tracker.feed(Frame::SweepEnd(ms * 1_000_000)));
+    let since = |time: Timestamp| (time.0 - OFFSET) / 1_000_000;
+    tracker.take().late_reads.iter().map(|read| (since(read.from), since(read.to))).collect()
+}
+
+#[test]
+fn a_sweep_that_comes_late_for_its_step_is_told() {
+    assert_eq!(late_reads(&[9_000, 10_000, 10_090, 20_050]), [], "on time");
+    assert_eq!(late_reads(&[9_000, 11_500, 12_000]), [(9_000, 11_500)]);
+    assert_eq!(late_reads(&[9_000, 75_000]), [(9_000, 75_000)], "as long as the host slept");
+}

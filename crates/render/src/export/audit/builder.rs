@@ -155,6 +155,8 @@ impl Builder {
         if !self.filtered {
             completeness.note_sums(self.parts_of_sums);
         }
+        completeness
+            .note_periods(|time| self.by.iter().filter_map(|by| by.period(time)).map(|(_, end)| end).min());
         let own = self.own.finish();
         completeness.note_own(own);
         let groups = self.groups.finish();
