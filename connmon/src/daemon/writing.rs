@@ -257,7 +257,7 @@ impl Thread {
                     }
                 }
                 Err(error) => {
-                    self.failed(&error);
+                    self.failed(&error, began);
                     if self.state.give_up.load(Ordering::Relaxed) {
                         return Some(error);
                     }
@@ -380,9 +380,11 @@ impl Thread {
         Ok(true)
     }
 
-    fn failed(&mut self, error: &IndexError) {
+    /// What was tried at `began` did not succeed.
+    fn failed(&mut self, error: &IndexError, began: Instant) {
         let now = Instant::now();
-        let failing = self.failing.get_or_insert(Failing { since: now, told: None, pause: FIRST_PAUSE / 2 });
+        let failing =
+            self.failing.get_or_insert(Failing { since: began, told: None, pause: FIRST_PAUSE / 2 });
         failing.pause = (failing.pause * 2).min(LONGEST_PAUSE);
         if failing.told.is_none_or(|told| now - told >= REMIND) {
             failing.told = Some(now);

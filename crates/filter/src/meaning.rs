@@ -131,9 +131,16 @@ fn country<'a>(value: &ValueSyntax<'a>) -> Result<ValueSyntax<'a>, Fault> {
     if let Some(code) = country_named(&value.text) {
         return Ok(ValueSyntax { text: code.into(), ..value.clone() });
     }
-    Err(no_value(value, "country").hint(match alike(&value.text.to_lowercase(), country_names()) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None => "a country is a two-letter code, such as DE, or a name, such as Germany".into(),
+    let word = value.text.to_lowercase();
+    // The first word of a name that ended at its blank.
+    let is_first = |name: &&str| name.strip_prefix(&word).is_some_and(|rest| rest.starts_with(' '));
+    let mut longer: Vec<String> =
+        country_names().filter(is_first).map(|name| format!("`\"{name}\"`")).collect();
+    longer.sort_unstable();
+    Err(no_value(value, "country").hint(match (longer.is_empty(), alike(&word, country_names())) {
+        (false, _) => format!("a name of several words is written in quotes: {}", longer.join(", ")),
+        (true, Some(known)) => format!("did you mean `{known}`?"),
+        (true, None) => "a country is a two-letter code, such as DE, or a name, such as Germany".into(),
     }))
 }
 

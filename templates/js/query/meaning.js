@@ -183,7 +183,11 @@ function country(value) {
   const name = value.text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "").replace(/’/g, "'");
   const code = COUNTRIES_BY_NAME.get(name);
   if (code) return { ...value, text: code };
-  const known = alike(name, [...COUNTRIES_BY_NAME.keys()]);
+  const names = [...COUNTRIES_BY_NAME.keys()];
+  // The first word of a name that ended at its blank.
+  const longer = names.filter((one) => one.startsWith(`${name} `)).map((one) => `\`"${one}"\``).sort();
+  if (longer.length > 0) throw noValue(value, "country", `a name of several words is written in quotes: ${longer.join(", ")}`);
+  const known = alike(name, names);
   throw noValue(value, "country", known ? `did you mean \`${known}\`?` : "a country is a two-letter code, such as DE, or a name, such as Germany");
 }
 

@@ -27,8 +27,8 @@ struct Inside {
 pub fn exact_or_labelled() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("edges.db");
-    // An emulated processor that has nothing left takes twice as long to attach the probes.
-    let load = Load::start(Duration::from_micros(if in_vm() { 20_000 } else { 250 }))?;
+    // An emulated processor that has nothing left takes minutes to attach the probes.
+    let load = Load::start(Duration::from_micros(if in_vm() { 100_000 } else { 250 }))?;
     let mut inside = Vec::new();
     pause();
     record(&db, libc::SIGHUP, &mut inside)?;

@@ -197,6 +197,36 @@ pub fn twins() -> Result<()> {
     Ok(())
 }
 
+/// Programs on an overlay that only they see, as those of a container are: one from its lower layer, and one that was copied up.
+pub fn overlay() -> Result<()> {
+    for copied_up in [false, true] {
+        let owner = Scene::new()?.greet(
+            |folder, at| {
+                let script = "mkdir lower upper work merged && cp \"$0\" lower/prog \
+                    && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged \
+                    && { [ \"$2\" = false ] || printf more >> merged/prog; } && exec merged/prog hello \"$1\"";
+                let mut command = Command::new("unshare");
+                command.args(["-m", "sh", "-c", script]).arg(traffic_program()?).arg(at.to_string());
+                command.arg(copied_up.to_string()).current_dir(folder);
+                quiet(&mut command).spawn().context("unshare")?;
+                Ok(())
+            },
+            || {},
+        )?;
+        let mut program = fs::read(traffic_program()?)?;
+        program.extend(if copied_up { &b"more"[..] } else { b"" });
+        let hash: String = Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect();
+        ensure!(
+            owner.sha256 == Some(hash),
+            "copied up: {copied_up}, {:?}, {:?}",
+            owner.sha256,
+            owner.not_hashed
+        );
+        ensure!(owner.exe.as_ref().is_some_and(|exe| exe.ends_with("/merged/prog")), "exe {:?}", owner.exe);
+    }
+    Ok(())
+}
+
 /// What the record tells of the process that has a connection.
 fn owner_of(db: &Path, from: SocketAddr, at: SocketAddr) -> Result<Owner> {
     let records = export(db)?;

@@ -113,6 +113,9 @@ fn main() {
         of("audit::interfaces", Session::interfaces_count),
         of("export::complete", Session::export_is_complete),
         of("report::self-contained", report::self_contained),
+    ]);
+    // How each backend counts is seen in the cases above. Each backend is the first of some kernel.
+    let once_per_kernel = vec![
         scene("wire::counted", wire::counted),
         scene("diverted::sockmap", diverted::sockmap),
         scene("diverted::detour", diverted::detour),
@@ -126,9 +129,6 @@ fn main() {
         scene("storm::processes", storms::processes),
         trial("edges", edges::exact_or_labelled),
         trial("missed::both", missed::both),
-    ]);
-    // Who may have how much room, and what is counted where there is none, is decided behind the hooks of all backends.
-    let once_per_kernel = vec![
         trial("names::without-wire", names::without_wire),
         trial("missed::ends", missed::ends),
         trial("missed::beginnings", missed::beginnings),
@@ -187,6 +187,7 @@ fn main() {
         // A guest has no programs but the tests' own.
         trials.push(trial("service", service::like_the_unit));
         trials.push(trial("programs::real", programs::real));
+        trials.push(trial("identity::overlay", identity::overlay));
         trials.push(trial("live::screen", screen::screen));
         trials.push(trial("faults::store", faults::store));
         trials.push(trial("faults::full", faults::full));

@@ -42,12 +42,12 @@ pub fn probe() -> String {
 pub enum Part {
     /// Everything.
     All,
-    /// What a kernel makes a difference to, or a backend.
+    /// What a kernel makes a difference to.
     Kernel,
-    /// What a backend makes a difference to.
-    Backend,
     /// What neither does.
     Same,
+    /// What every backend makes a difference to.
+    Backend,
 }
 
 impl Part {
