@@ -168,7 +168,7 @@ export class Bar {
       return `${text}M${bin} ${HEIGHT}v-${height.toFixed(1)}h.8v${height.toFixed(1)}z`;
     }, "");
     replace(this.bars, svg("path", { class: "opened", d: path(opened) }), svg("path", { class: "failed", d: path(bad) }), this.shade);
-    replace(this.legend, html("span", { class: "top" }, `highest bar: ${count(Math.max(0, ...opened), "connection", "connections")} opened in ${durationText(((to - from) / BINS) * 1e6)}`), html("span", { class: "key" }, html("i", { class: "k-opened" }), "opened"), html("span", { class: "key" }, html("i", { class: "k-failed" }), "of these failed"), html("span", { class: "ends" }, ...[from, (from + to) / 2, to].map((ms) => html("time", {}, axisText(ms, to - from)))));
+    replace(this.legend, html("span", { class: "top" }, `highest bar: ${count(Math.max(0, ...opened), "connection", "connections")} opened in ${durationText(((to - from) / BINS) * 1e6)}`), html("span", { class: "key" }, html("i", { class: "k-opened" }), "opened"), html("span", { class: "key" }, html("i", { class: "k-failed" }), "of these failed"), html("span", { class: "ends" }, ...[from, (from + to) / 2, to].map((ms) => html("time", {}, axisText(ms, from, to)))));
     this.drawWindow(app.time);
   }
 

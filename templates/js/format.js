@@ -46,8 +46,14 @@ export const dateText = (ms) => new Date(ms).toISOString().slice(0, 10);
 /** `14:02:07` @param {number} ms */
 export const clockText = (ms) => new Date(ms).toISOString().slice(11, 19);
 
-/** A time on an axis: with its day where the axis is longer than one. @param {number} ms @param {number} span milliseconds */
-export const axisText = (ms, span) => (span > 86_400_000 ? `${dateText(ms)} ${clockText(ms).slice(0, 5)}` : clockText(ms));
+/**
+ * A time on an axis: with its day where the axis has several, to the second where it is shorter than a day.
+ * @param {number} ms @param {number} from @param {number} to
+ */
+export const axisText = (ms, from, to) => {
+  const clock = to - from > 86_400_000 ? clockText(ms).slice(0, 5) : clockText(ms);
+  return dateText(from) === dateText(to) ? clock : `${dateText(ms)} ${clock}`;
+};
 
 /** RFC 3339 with microseconds. @param {number} base milliseconds since 1970 @param {number} ns since then */
 export function stamp(base, ns) {

@@ -102,12 +102,13 @@ export class Timeline {
     const x = (/** @type {number} */ ns) => left + ((ns - from) / (to - from)) * (width - left - 10);
     pen.font = `12px ${style.getPropertyValue("--sans")}`;
     pen.textBaseline = "middle";
-    for (const tick of ticks(model.base + from / 1e6, model.base + to / 1e6, Math.max(2, Math.floor((width - left) / 110)))) {
+    const [begin, end] = [model.base + from / 1e6, model.base + to / 1e6];
+    for (const tick of ticks(begin, end, Math.max(2, Math.floor((width - left) / 130)))) {
       const at = x((tick - model.base) * 1e6);
       pen.fillStyle = line;
       pen.fillRect(at, AXIS, 1, height);
       pen.fillStyle = soft;
-      const words = to - from > 86_400e9 * 4 ? dateText(tick) : axisText(tick, (to - from) / 1e6);
+      const words = to - from > 86_400e9 * 4 ? dateText(tick) : axisText(tick, begin, end);
       draw(pen, words, Math.min(at - 4, width - pen.measureText(words).width - 6), AXIS / 2);
     }
     const first = Math.floor(this.box.scrollTop / LANE);

@@ -193,6 +193,29 @@ test("keys act on what has the focus, and the focus stays", async () => {
   await close();
 });
 
+test("a marker of the map and a connection of the timeline are reached and opened by keys", async () => {
+  const { page, complaints, close } = await open("sample.html");
+  const place = page.locator(".cm-map .place").first();
+  await place.scrollIntoViewIfNeeded();
+  await place.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash !== "" || document.querySelector(".world")?.hasAttribute("transform"));
+  const lanes = page.locator(".lanes");
+  await lanes.scrollIntoViewIfNeeded();
+  await page.waitForTimeout(300);
+  await lanes.focus();
+  const told = page.locator(".lanes .tip");
+  await page.keyboard.press("ArrowDown");
+  const first = await told.innerText();
+  assert.match(first, /^\d{4}-\d\d-\d\d .* UTC, .* sent, .* received$/);
+  for (let presses = 0; presses < 5 && (await told.innerText()) === first; presses += 1) await page.keyboard.press("ArrowDown");
+  assert.notEqual(await told.innerText(), first, "the next lane has another connection");
+  await page.keyboard.press("Enter");
+  assert.ok(await page.locator(".drawer").isVisible());
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("the table shows any row of many, sorts, and opens by keys", async () => {
   const { page, close } = await open("sample.html");
   const grid = page.locator(".grid");

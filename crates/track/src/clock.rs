@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tracker;
 use connmon_record::frame::Start;
-use connmon_record::{ClockEffect, ClockStep, Timestamp};
+use connmon_record::{ClockEffect, ClockStep, LateRead, Timestamp};
 
 /// Settings of the clock that are remembered; of more, the oldest but the first is forgotten.
 const MOST: usize = 4096;
@@ -100,6 +100,12 @@ impl Tracker {
         if step.by() != 0 {
             self.batch.clock_steps.push(step);
         }
+    }
+
+    /// A sweep is over, which was late for its step if none was at the step's beginning.
+    pub(super) fn swept(&mut self, time_ns: u64) {
+        let elapsed = time_ns.saturating_sub(std::mem::replace(&mut self.swept_ns, time_ns));
+        self.batch.late_reads.extend(LateRead::of(self.time(time_ns), elapsed));
     }
 
     /// Has all times be by the clock as it was when it had become right. To be called before the first frame.

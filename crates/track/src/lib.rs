@@ -27,9 +27,7 @@ pub use checkpoint::CheckpointError;
 pub use clock::ClockRight;
 use connmon_record::frame::{Counters, Frame, Start};
 use connmon_record::rows::{Batch, ConnectionRow, TrafficRow};
-use connmon_record::{
-    Backend, Direction, Endpoint, Facts, Gap, InterfaceSample, LateRead, ProcessId, Proto, STEP_NS,
-};
+use connmon_record::{Backend, Direction, Endpoint, Facts, Gap, InterfaceSample, ProcessId, Proto, STEP_NS};
 use figures::{Counted, ShareFigures, ShareSlot, sum};
 use flows::{FlowChain, Flows};
 use names::Names;
@@ -380,8 +378,7 @@ impl Tracker {
 
     fn sweep_end(&mut self, time: u64) {
         self.now_ns = time;
-        let elapsed = time.saturating_sub(std::mem::replace(&mut self.swept_ns, time));
-        self.batch.late_reads.extend(LateRead::of(self.time(time), elapsed));
+        self.swept(time);
         self.processes.forget(time);
         self.names.forget(time);
         self.asked.retain(|_, (_, sweeps)| {

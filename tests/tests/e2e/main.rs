@@ -115,7 +115,7 @@ fn main() {
         of("report::self-contained", report::self_contained),
     ]);
     // How each backend counts is seen in the cases above. Each backend is the first of some kernel.
-    let once_per_kernel = vec![
+    let mut once_per_kernel = vec![
         scene("wire::counted", wire::counted),
         scene("diverted::sockmap", diverted::sockmap),
         scene("diverted::detour", diverted::detour),
@@ -139,6 +139,10 @@ fn main() {
         trial("fairness", fairness::only_the_greedy_are_aggregated),
         trial("storm::churn", storms::churn),
     ];
+    if in_vm() {
+        // It changes how sockets belong to control groups for good.
+        once_per_kernel.insert(0, scene("wire::net_cls", wire::net_cls));
+    }
     let mut same_for_all = vec![
         trial("report::hostile-names", report::hostile_names),
         of("bad-input::store", bad_input::store),

@@ -1,8 +1,10 @@
 //! The wire plane: packets and their bytes beside what the processes sent and received.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
@@ -90,6 +92,36 @@ pub fn counted() -> Result<Played> {
         Ok(())
     };
     Ok(Played { truths: Vec::new(), pids, judge: Box::new(judge) })
+}
+
+/// Processes in a class of the `net_cls` controller (control groups, version 1): before Linux 5.15 their sockets, and all later ones of
+/// the host, belong to the root of version 2 (`cgroup_sk_alloc_disable`, kernel/cgroup/cgroup.c), where the packets are counted.
+pub fn net_cls() -> Result<Played> {
+    if !fs::read_to_string("/proc/cgroups")?.lines().any(|line| line.starts_with("net_cls\t")) {
+        println!("wire::net_cls is skipped: this kernel has no net_cls");
+        return Ok(Played::by_us(|_| Ok(())));
+    }
+    let hierarchy = std::env::temp_dir().join("net_cls");
+    let class = hierarchy.join("class");
+    fs::create_dir(&hierarchy)?;
+    let mut mount = Command::new("mount");
+    let status = mount.args(["-t", "cgroup", "-o", "net_cls", "net_cls"]).arg(&hierarchy).status()?;
+    ensure!(status.success(), "mount: {status}");
+    fs::create_dir(&class)?;
+    fs::write(class.join("net_cls.classid"), "0x100001")?;
+    let us = std::process::id().to_string();
+    fs::write(class.join("cgroup.procs"), &us)?;
+    let truths = traffic_truth(&CASES);
+    fs::write(hierarchy.join("cgroup.procs"), &us)?;
+    let truths = truths?;
+    let ours = pids(&truths);
+    let judge = move |recording: &Recording| {
+        recording.ensure_exact()?;
+        let is_ours = |record: &&Record| record.pid().is_some_and(|pid| ours.contains(&pid));
+        let records: Vec<_> = recording.records()?.iter().filter(is_ours).collect();
+        ensure_counted(&records, 0)
+    };
+    Ok(Played { truths, pids: Vec::new(), judge: Box::new(judge) })
 }
 
 /// The same of some records, whose packets have so many bytes more in headers of IPv6.
