@@ -10,7 +10,7 @@ use super::update::{FORMAT, MAX_LINE, Update};
 /// Updates that wait for the viewer at most, for one can tell of tens of thousands of connections; the socket makes the recorder see
 /// that it is slow.
 const WAITING: usize = 4;
-/// Room for a line that is kept for the next one, bytes.
+/// Bytes of the line buffer that are kept for the next line.
 const USUAL_LINE: usize = 1 << 20;
 
 /// Why a viewer sees nothing.
@@ -57,7 +57,7 @@ pub fn connect(socket: &Path) -> Result<Updates, AttachError> {
         let mut begun = false;
         loop {
             let update = match next(&mut reader, &mut line) {
-                // It closes what it does not let look, without a word.
+                // A recorder closes the connection to a viewer that it does not permit, without a message.
                 Err(AttachError::Gone) if !begun => Err(AttachError::NotAllowed(name.clone())),
                 update => update,
             };

@@ -20,29 +20,29 @@ use super::{DEFAULT_SOCKET, LiveState, peer};
 
 /// Updates that wait for the broadcaster at most. It does less with each than the store did.
 const WAITING: usize = 64;
-/// Rows that wait before they could even be handed to the broadcaster, at most: about as many as a line of [`MAX_LINE`] has.
+/// The largest number of rows that wait while the broadcaster's queue is full: about as many as a line of [`MAX_LINE`] has.
 const MAX_PENDING: usize = 150_000;
-/// Lines that wait for a viewer at most; one that has more to come is slow.
+/// The largest number of lines that wait for a viewer; a viewer for which there are more is slow.
 const LINES: usize = 16;
 /// Bytes that wait for a viewer at most before it counts as slow.
 const MAX_UNREAD: u64 = 8 << 20;
 /// Viewers at most.
 const MAX_VIEWERS: usize = 64;
-/// Connections that are over and still told to new viewers.
+/// The number of ended connections that are still sent to new viewers.
 const KEPT: usize = 5_000;
 /// The interval at which slow viewers are checked.
 const CATCH_UP: Duration = Duration::from_millis(250);
 /// The interval at which listening sockets are looked for while a viewer is attached.
 const LISTENERS: Duration = Duration::from_secs(5);
-/// How long the end of a recording waits for viewers that take nothing of its last word, and for those that do.
+/// How long the end of a recording waits for viewers: while none of them reads anything, and in all.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LAST_WORD: Duration = Duration::from_secs(10);
-/// How often it is looked for that.
+/// The interval at which their progress is checked.
 const LOOK: Duration = Duration::from_millis(10);
 /// The number of bytes written to a viewer at once.
 const PIECE: usize = 1 << 16;
 
-/// Why there is no live socket; the recording is none the worse.
+/// Why there is no live socket; the recording goes on without it.
 #[derive(Debug, thiserror::Error)]
 pub enum BroadcasterError {
     /// Another recorder has it.
@@ -60,7 +60,7 @@ pub struct Socket {
     group: Option<u32>,
 }
 
-/// A socket's place in the file system, which goes with its owner.
+/// The path of a socket, which is removed when this is dropped.
 struct SocketPath(PathBuf);
 
 impl Drop for SocketPath {
@@ -76,7 +76,7 @@ impl Socket {
     /// Another recorder has it, or the path cannot be used.
     pub fn bind(path: &Path) -> Result<Self, BroadcasterError> {
         let error = |error| BroadcasterError::Socket(path.into(), error);
-        // Another folder that is not there is a path mistyped.
+        // Only the default folder is made: any other folder that is missing is a mistyped path.
         let folder =
             Path::new(DEFAULT_SOCKET).parent().filter(|own| path.parent() == Some(own) && !own.exists());
         if let Some(folder) = folder {
@@ -111,10 +111,10 @@ impl Socket {
         Ok(Self { path: made, listener, group })
     }
 
-    /// Begins to serve viewers, on a thread of its own; who may look for sockets that listen is asked by `listeners`.
+    /// Serves viewers, on a thread of its own; it asks for the listening sockets through `listeners`.
     ///
     /// # Errors
-    /// There can be no thread.
+    /// The thread or its runtime cannot be created.
     pub fn serve(self, listeners: Listening) -> io::Result<Broadcaster> {
         let (sender, receiver) = channel(WAITING);
         let watched = Arc::new(AtomicUsize::new(0));
@@ -138,7 +138,7 @@ impl Socket {
                 Ok(listener) => runtime.block_on(run(state, receiver, &listener, group, listeners)),
                 Err(error) => tracing::warn!("{}: {error}", shown.display()),
             }
-            // What a viewer does not take any more is left.
+            // What viewers have not read by now is dropped.
             runtime.shutdown_timeout(Duration::ZERO);
         })?;
         let (sender, thread) = (Some(sender), Some(thread));
@@ -157,7 +157,7 @@ pub struct Broadcaster {
 }
 
 impl Broadcaster {
-    /// Whether somebody looks who keeps up; to be asked from anywhere.
+    /// A function that says, on any thread, whether there is a viewer that keeps up.
     pub fn watched(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
         let watched = self.watched.clone();
         Box::new(move || watched.load(Ordering::Relaxed) > 0)
@@ -186,7 +186,7 @@ impl Broadcaster {
 
 impl Drop for Broadcaster {
     fn drop(&mut self) {
-        // The broadcaster ends with what it is told.
+        // The broadcaster takes in this last update, and ends when the channel is closed.
         if let Some((sender, update)) = self.sender.take().zip(self.pending.take()) {
             let _ = sender.blocking_send(update);
         }
@@ -200,7 +200,7 @@ impl Drop for Broadcaster {
 struct Viewer {
     lines: Sender<Arc<str>>,
     pace: ViewerPace,
-    /// Bytes that are for it, and those of them that it has taken.
+    /// The bytes that were queued for it, and those of them that were written to it.
     given: u64,
     taken: Arc<AtomicU64>,
 }
@@ -232,7 +232,7 @@ enum ViewerPace {
     New,
     /// It has had everything.
     Up,
-    /// It was slow and has missed so many updates.
+    /// It was slow and has missed this number of updates.
     Missed(u64),
 }
 
@@ -316,13 +316,13 @@ impl BroadcasterState {
                     return !viewer.lines.is_closed();
                 }
             }
-            // Before a line is made that nobody would take.
+            // Checked before the line is made, because nobody might take it.
             if viewer.waiting() > MAX_UNREAD {
                 viewer.pace = ViewerPace::Missed(1);
                 return !viewer.lines.is_closed();
             }
             let line = line.get_or_insert_with(|| update.to_line().into());
-            // One that no viewer takes: a snapshot tells the same in pieces.
+            // No viewer accepts a line that is too long: a snapshot has the same in parts.
             let is_too_long = line.len() > MAX_LINE;
             let sent = if is_too_long { Ok(()) } else { viewer.enqueue(line.clone()) };
             if is_too_long || matches!(sent, Err(TrySendError::Full(_))) {
@@ -333,7 +333,8 @@ impl BroadcasterState {
         self.note_watched();
     }
 
-    /// Gives those that have missed updates and have taken everything since a snapshot. Several that have missed as much share its text.
+    /// Sends a snapshot to viewers that are new or have missed updates, once they have read all that was queued. Viewers that have missed
+    /// the same number share its text.
     fn catch_up(&mut self) {
         // Nothing has been stored yet: there is nothing to show.
         if self.live.run().is_none() {
@@ -359,7 +360,7 @@ impl BroadcasterState {
         self.note_watched();
     }
 
-    /// Somebody who keeps up is a reason to look more often.
+    /// Notes how many viewers keep up: while there are any, the recorder looks for changes more often.
     fn note_watched(&self) {
         let keeping_up = self.viewers.iter().filter(|viewer| viewer.pace == ViewerPace::Up).count();
         self.watched.store(keeping_up, Ordering::Relaxed);
@@ -377,7 +378,7 @@ impl BroadcasterState {
         }
     }
 
-    /// Takes in a viewer that may look; it begins with a snapshot.
+    /// Takes in a viewer, if it is permitted, and sends it a snapshot; returns whether it was taken in.
     fn admit(&mut self, stream: UnixStream, group: Option<u32>) -> bool {
         let allowed = stream
             .peer_cred()

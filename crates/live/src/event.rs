@@ -21,11 +21,11 @@ pub enum EventKind {
     Established(i64),
     /// It ended.
     Closed(i64),
-    /// It ended before there was one.
+    /// It failed: see [`Connection::has_failed`](connmon_record::Connection::has_failed).
     Failed(i64),
     /// DNS answered, or did not; with the row of the process that asked.
     Dns(Box<LookupRow>),
-    /// A process that began after the recording has a socket: its row.
+    /// A process that started during the recording uses its first connection: the row of the process.
     Exec(i64),
 }
 
@@ -42,7 +42,7 @@ impl EventKind {
         }
     }
 
-    /// The connection that it is of.
+    /// The connection to which the event belongs, if any.
     pub fn connection(&self) -> Option<i64> {
         match self {
             Self::New(id) | Self::Established(id) | Self::Closed(id) | Self::Failed(id) => Some(*id),

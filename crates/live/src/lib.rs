@@ -1,7 +1,8 @@
-//! What is happening now: the recorder tells viewers what it has just stored, and each viewer keeps a live state of it.
+//! What is happening now: the recorder sends viewers what it has just stored, and each viewer builds a live state from it.
 //!
 //! ```text
-//! recorder: batch → store → Update ─(never waits)→ Hub ─ UNIX socket, a line of JSON an update → viewer: Board → terminal, lines, page
+//! recorder: batch → store → Update ─(never waits)→ Broadcaster ─ UNIX socket, one line of JSON for each update →
+//! viewer:   LiveState → terminal, lines, page
 //! ```
 //!
 //! A viewer that does not keep up gets a snapshot instead of what it missed, and is told so. Figures are the store's own; nothing
@@ -31,7 +32,7 @@ use std::path::{Path, PathBuf};
 /// The place of the recorder's socket for the default store.
 pub const DEFAULT_SOCKET: &str = "/run/connmon/live.sock";
 
-/// Where the recorder of a store offers its socket: beside it, but for the usual store, whose folder only root may enter.
+/// The path of the socket of a store's recorder: beside the store, except for the default store, whose folder only root may enter.
 pub fn socket_of(db: &Path, default_db: &Path) -> PathBuf {
     if db == default_db {
         return DEFAULT_SOCKET.into();

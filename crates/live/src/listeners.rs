@@ -1,5 +1,5 @@
-//! Sockets that listen, from the kernel's socket diagnosis (sock_diag(7)): they move nothing, so no connection tells of them.
-//! procfs would print every connection to find them.
+//! Listening sockets, from the kernel's socket diagnosis (sock_diag(7)): they move no bytes, so no connection shows them. To find them in
+//! procfs, all connections would have to be read.
 
 use std::collections::HashMap;
 use std::io;
@@ -36,7 +36,8 @@ pub struct ListenerScan {
 }
 
 impl ListenerScan {
-    /// All of them in this network namespace, in order, if there are others than at the last look. What cannot be read is not in it.
+    /// All listening sockets in this network namespace, in order; `None` if they are the same as at the last look. Sockets that cannot be
+    /// read are left out.
     pub fn scan(&mut self) -> Option<Vec<Listener>> {
         let mut found: Vec<InetSocket> = Vec::new();
         for (proto, states) in WANTED {
@@ -63,7 +64,7 @@ impl ListenerScan {
     }
 }
 
-/// How the broadcaster asks for a look: whoever may look at processes of others has the other ends, see [`Asked`].
+/// The broadcaster's end, which asks for a look. The other end, [`Asked`], belongs to whoever may look at other users' processes.
 pub struct Listening {
     due: SyncSender<()>,
     /// The listening sockets, each time that they have changed.
@@ -96,7 +97,7 @@ impl Asked {
         self.due.try_recv().is_ok()
     }
 
-    /// Hands on what was found, unless the broadcaster is still busy with what was found before: there will be another look.
+    /// Sends what was found, unless the broadcaster has not taken the previous answer yet: there will be another look.
     pub fn answer(&self, listeners: Vec<Listener>) {
         let _ = self.found.try_send(listeners);
     }
@@ -120,7 +121,7 @@ fn sockets(proto: Proto, family: u8, states: u32) -> io::Result<Vec<InetSocket>>
     request[HEADER] = family;
     request[HEADER + 1] = proto.0 as u8;
     request[HEADER + 4..HEADER + 8].copy_from_slice(&states.to_ne_bytes());
-    // SAFETY: the buffer outlives the call and is as long as told.
+    // SAFETY: the buffer outlives the call, and the length is that of the buffer.
     let sent = unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
     if sent < 0 {
         return Err(io::Error::last_os_error());

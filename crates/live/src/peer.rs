@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 /// The group whose members may look.
 const GROUP: &str = "connmon";
 
-/// The number of the group `connmon`, if there is such a group on this host. Read from its own list: a statically linked program has
-/// no name service to ask (getgrnam(3) crashes there).
+/// The id of the group `connmon`, if this host has one. It is read from /etc/group, because a statically linked program has no name service
+/// to ask (getgrnam(3) crashes there).
 pub(super) fn group() -> Option<u32> {
     number_of(GROUP, &std::fs::read_to_string("/etc/group").ok()?)
 }
@@ -30,7 +30,7 @@ fn groups(socket: BorrowedFd<'_>) -> Vec<u32> {
     // As many as Linux lets a process have (NGROUPS_MAX).
     let mut groups = vec![0_u32; 65_536];
     let mut length = libc::socklen_t::try_from(size_of_val(groups.as_slice())).unwrap_or(0);
-    // SAFETY: the buffer outlives the call and is as long as told.
+    // SAFETY: the buffer outlives the call, and the length is that of the buffer.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
@@ -48,7 +48,7 @@ fn groups(socket: BorrowedFd<'_>) -> Vec<u32> {
 pub(super) fn listening_process(stream: &UnixStream) -> Option<i32> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = libc::socklen_t::try_from(size_of_val(&peer)).unwrap_or(0);
-    // SAFETY: the buffer outlives the call and is as long as told.
+    // SAFETY: the buffer outlives the call, and the length is that of the buffer.
     let result = unsafe {
         libc::getsockopt(
             stream.as_raw_fd(),

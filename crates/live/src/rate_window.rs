@@ -11,7 +11,7 @@ const GRAIN: i64 = 250_000_000;
 /// The window of a rate, nanoseconds.
 pub const WINDOW: i64 = 5_000_000_000;
 
-/// Bytes by the time at which they were told, of the last minute.
+/// The bytes of the last minute, by the time at which they were reported.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RateWindow {
     samples: VecDeque<(i64, u64, u64)>,
@@ -65,7 +65,7 @@ impl RateWindow {
         Rate { tx: tx as f64 / seconds, rx: rx as f64 / seconds }
     }
 
-    /// Adds what was moved in each of so many equal steps of the last minute, oldest first.
+    /// Divides the last minute into as many equal steps as `steps` has, oldest first, and adds the bytes moved in each.
     pub fn history(&self, now: Timestamp, steps: &mut [u64]) {
         let step = (MEMORY / i64::try_from(steps.len().max(1)).unwrap_or(MEMORY)).max(1);
         for (time, tx, rx) in &self.samples {

@@ -9,7 +9,7 @@ use connmon_record::{Connection, Run};
 use connmon_render::report::payload::Payload;
 use connmon_render::report::{PictureOptions, html};
 
-/// The parts of a page about these connections, and the data that it carries, limited to a number of rows.
+/// The summary of these connections, and the data of a page about them, limited to `rows` of them.
 pub fn collect(
     runs: Vec<Run>,
     selection: Selection,
@@ -25,7 +25,7 @@ pub fn collect(
     (builder.finish(), payload)
 }
 
-/// The same without data.
+/// The summary alone.
 pub fn summarise(runs: Vec<Run>, connections: impl Iterator<Item = (i64, Connection)>) -> Summary {
     let mut builder = Builder::new(runs, Selection::default(), DEFAULT_CONNECTION_CAP);
     connections.for_each(|(run, connection)| builder.add(run, connection));

@@ -36,7 +36,7 @@ impl<W: Write> Scroll<W> {
         Self { out, json, filter, day: String::new() }
     }
 
-    /// Writes what an update told. `live state` has taken it in.
+    /// Writes the events of an update, which `live` has already taken in.
     ///
     /// # Errors
     /// The writer's.
@@ -158,7 +158,7 @@ fn of_connection(connection: &Connection, what: &EventKind, live: &LiveState) ->
     match what {
         EventKind::Established(_) => {
             let time = entry.and_then(|entry| entry.row.established).unwrap_or(connection.opened);
-            // How long the handshake of a socket that was called took, nobody sees.
+            // How long the handshake took is not observed for a connection that this host accepted.
             if time > connection.opened {
                 words.push(format::duration(nanos(connection.opened, time)));
             }
@@ -192,7 +192,7 @@ fn of_lookup(lookup: &Lookup) -> String {
     plain(&words.join("  "))
 }
 
-/// With no spaces but those that every program knows as such.
+/// `text` with plain spaces in place of no-break spaces, and with none at its end.
 fn plain(text: &str) -> String {
     text.replace(['\u{a0}', '\u{202f}'], " ").trim_end().to_owned()
 }

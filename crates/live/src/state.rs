@@ -34,7 +34,7 @@ pub struct Changes {
     pub reset: bool,
     /// New or changed connections, in the order of their ids.
     pub connections: Vec<i64>,
-    /// Connections that are not there any more: left out, or pushed out by newer ones.
+    /// Connections that are no longer there: not kept by the recording's filter, or pushed out by newer ones.
     pub gone: Vec<i64>,
     /// The events, in the order of time. A snapshot has no events.
     pub events: Vec<Event>,
@@ -51,7 +51,7 @@ pub struct LiveState {
     processes: HashMap<i64, Arc<Process>>,
     parents: HashMap<i64, i64>,
     kept: RememberedConnections,
-    /// What all connections moved, those that are pushed out too; and when one last was, or was missed.
+    /// The bytes that all connections moved, including those that were pushed out; and when one was last pushed out, or missed.
     meter: RateWindow,
     pushed_out: Option<Timestamp>,
     of_addresses: HashMap<IpAddr, Vec<Name>>,
@@ -62,7 +62,7 @@ pub struct LiveState {
     missed: u64,
     complete: bool,
     ended: bool,
-    /// How long the steps are in which is kept what was moved, a place in [`STEP_LENGTHS`], and how many there are of all connections.
+    /// The length of the steps in which traffic is kept, an index in [`STEP_LENGTHS`], and the number of steps of all connections.
     step: usize,
     steps: usize,
     /// When the recording ended, which cuts off what is open.
@@ -70,7 +70,7 @@ pub struct LiveState {
 }
 
 impl LiveState {
-    /// An empty live state that remembers so many connections beside those that are open, and their rates if somebody looks at them.
+    /// An empty live state that remembers `keep` ended connections besides the open ones, and with `rates` their rates.
     pub fn new(keep: usize, rates: bool) -> Self {
         Self { keep, rates, ..Self::default() }
     }
@@ -115,7 +115,7 @@ impl LiveState {
         self.kept.forgotten()
     }
 
-    /// Whether as many are remembered that are over as there may be: one more pushes out the oldest.
+    /// Whether as many ended connections are remembered as allowed: one more pushes out the oldest.
     pub fn is_full(&self) -> bool {
         self.kept.closed() >= self.keep
     }
@@ -167,12 +167,12 @@ impl LiveState {
         self.meter.rate(self.now)
     }
 
-    /// Whether the rates of those that are remembered add up to what all of them have.
+    /// Whether the rates of the remembered connections add up to the rate of all.
     pub fn has_all_rates(&self) -> bool {
         self.pushed_out.is_none_or(|time| self.now.0.saturating_sub(time.0) >= WINDOW)
     }
 
-    /// Adds what a connection moved in the steps of the last minute: see [`Meter::history`].
+    /// Adds what a connection moved in the steps of the last minute: see [`RateWindow::history`].
     pub fn history(&self, id: i64, steps: &mut [u64]) {
         if let Some(entry) = self.entry(id) {
             entry.meter.history(self.now, steps);
@@ -247,7 +247,7 @@ impl LiveState {
             changed.insert(row.row);
         }
         self.take_facts(update, &mut changed);
-        // What a connection moved tells whether it failed.
+        // Whether a connection failed depends on the bytes that it moved, which are known only now.
         for event in &mut changes.events {
             if let EventKind::Closed(id) = event.kind
                 && self.connection(id).is_some_and(|one| one.has_failed())
@@ -275,7 +275,7 @@ impl LiveState {
         changes
     }
 
-    /// The live state that a snapshot begins. What was missed has been moved all the same.
+    /// The live state at the start of a snapshot. The bytes that missed updates reported count for the rate all the same.
     fn after(&mut self, snapshot: Snapshot, update: &Update) -> Self {
         let mut meter = std::mem::take(&mut self.meter);
         let again = self.rates && snapshot.missed > 0;
@@ -299,7 +299,7 @@ impl LiveState {
         }
     }
 
-    /// The recorder has gone without the last word: the recording goes on no more, and what is open is known up to here.
+    /// The recorder is gone without having ended the recording: the recording stops now, and open connections are known up to here.
     pub fn cut_off(&mut self) -> Changes {
         if self.ended || self.cut.is_some() {
             return Changes::default();

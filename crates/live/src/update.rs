@@ -51,7 +51,7 @@ pub struct Update {
     /// Questions to DNS that were answered, or given up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupRow>,
-    /// Names of remote addresses whatever the connection.
+    /// Names of remote addresses that hold for all their connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub address_names: Vec<(IpAddr, Name)>,
     /// Labels that changed.
@@ -108,7 +108,7 @@ pub struct LiveTotals {
     pub tx_bytes: u64,
     /// Application bytes received.
     pub rx_bytes: u64,
-    /// Rows that the recorder could not hand on: what viewers see is too little by them. The store has everything.
+    /// Rows that the recorder could not pass on: viewers see less by this number. The store has everything.
     pub unseen: u64,
 }
 
@@ -131,7 +131,7 @@ impl Update {
     pub fn from_batch(batch: Batch, verdicts: Classification, run: Option<Run>) -> Self {
         Self {
             format: FORMAT,
-            // A store has its own numbers, and nothing of the one before: so have those who look.
+            // A store has numbers of its own and nothing of the store before, so viewers start over as well.
             snapshot: batch.start.is_some().then_some(Snapshot {
                 first: true,
                 last: true,

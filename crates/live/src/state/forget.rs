@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use super::LiveState;
 
-/// Processes and addresses that nobody needs are looked for when there are so many more than twice as many as were needed last.
+/// Unneeded processes and addresses are removed when there are this many more than twice the number needed at the last check.
 const SLACK: usize = 1_000;
 
 impl LiveState {
-    /// Forgets what was pushed out by newer connections, and processes and names that nobody needs any more. This comes before the
-    /// next update is taken in: what an update tells of can be looked at until then, however much that is.
+    /// Forgets connections that newer ones pushed out, and processes and names that nothing refers to any more. This comes before the next
+    /// update is taken in: until then, everything in the last update can be looked up, however much that is.
     pub(super) fn forget(&mut self, gone: &mut Vec<i64>) {
         for (row, entry) in self.kept.push_out(self.keep) {
             self.steps -= entry.moved.rows().len();

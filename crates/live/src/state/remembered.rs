@@ -6,13 +6,13 @@ use std::ops::Deref;
 use super::LiveConnection;
 use connmon_record::rows::ConnectionRow;
 
-/// Rows that may be in `over` and not here, beside as many as are here.
+/// Rows that are no longer remembered are removed from `over` when it has this many more than twice the ended connections.
 const SLACK: usize = 1_000;
 
 /// Connections by their rows, and how many there were.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RememberedConnections {
-    /// Each in a place of its own, for the nodes of a map that only grows at its end are half empty.
+    /// Boxed, because the nodes of a map that only grows at its end are half empty.
     entries: BTreeMap<i64, Box<LiveConnection>>,
     /// The ended connections in the order of their ends, and some that are no longer remembered.
     over: VecDeque<i64>,
@@ -35,7 +35,7 @@ impl Deref for RememberedConnections {
 }
 
 impl RememberedConnections {
-    /// Nothing, of a recording of which so many were pushed out before.
+    /// No connections yet, of a recording that has already pushed out `forgotten` of them.
     pub(super) fn after(forgotten: u64) -> Self {
         Self { forgotten, ..Self::default() }
     }
@@ -114,7 +114,7 @@ impl RememberedConnections {
                 out.extend(self.remove(row).map(|entry| (row, entry)));
             }
         }
-        // What was left out is still in there.
+        // Connections that `remove` has taken out are still in the queue.
         if self.over.len() > 2 * self.closed() + SLACK {
             self.over.retain(|row| self.entries.contains_key(row));
         }

@@ -8,7 +8,7 @@ use connmon_record::rows::ProcessRow;
 
 /// Connections, or processes, in a part.
 const PART: usize = 2_000;
-/// Bytes of the line of a part, roughly: one of [`MAX_LINE`] no viewer takes.
+/// The largest size of the line of a part in bytes, roughly: no viewer accepts a line longer than [`MAX_LINE`].
 const ROOM: usize = MAX_LINE / 4;
 /// The size of a row without its text, and the largest size of a character in a line.
 const ROW: usize = 1024;
@@ -75,7 +75,7 @@ impl LiveState {
         ROW + ESCAPED * text
     }
 
-    /// The processes of some connections, and those that led to them, but for what was told before.
+    /// The processes of some connections and their ancestors, except those that were sent before.
     fn processes_of(&self, rows: &[&i64], told: &mut HashSet<i64>) -> Vec<ProcessRow> {
         let mut found = Vec::new();
         for entry in rows.iter().filter_map(|row| self.kept.get(row)) {
@@ -136,7 +136,7 @@ impl LiveState {
     }
 }
 
-/// Parts of rows that take no more than [`ROOM`] together, unless one alone does.
+/// Splits rows into parts of at most [`PART`] rows and [`ROOM`] bytes; a single row may be larger.
 fn chunks<T>(rows: &[T], weight: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut left = rows;
     std::iter::from_fn(move || {

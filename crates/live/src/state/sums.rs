@@ -23,7 +23,7 @@ impl LiveState {
             rx_bytes = rx_bytes.saturating_sub(rx);
         }
         self.apply(update);
-        // A row can be told more than once in an update: what counts is what became of it here.
+        // An update can have a row more than once: its final state here is what counts.
         update.totals = LiveTotals {
             connections: self.kept.len() as u64 + self.kept.forgotten(),
             open: self.kept.open() as u64,

@@ -117,7 +117,7 @@ impl LiveState {
                 .filter(|(_, started)| *started >= began)
                 .map(|(row, time)| Event { time, kind: EventKind::Exec(row) }),
         );
-        // What is told of one moment keeps the order of what can follow from what.
+        // The sort is stable: events of the same moment keep their causal order.
         events.sort_by_key(|event| event.time);
     }
 }

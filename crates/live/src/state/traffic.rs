@@ -5,7 +5,7 @@ use std::sync::Arc;
 use connmon_record::rows::TrafficRow;
 use connmon_record::{Connection, Process, STEP_LENGTHS, STEP_NS, Step, Timestamp};
 
-/// A row a process and step, in their order.
+/// One row for each process and step, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct TrafficSteps(Vec<TrafficRow>);
 
@@ -34,7 +34,7 @@ impl TrafficSteps {
             .fold((0, 0), |(tx, rx), row| (tx.saturating_add(row.tx_bytes), rx.saturating_add(row.rx_bytes)))
     }
 
-    /// Adds what was moved; whether it is in a step of its own. `step` is a place in [`STEP_LENGTHS`].
+    /// Adds a row; returns whether it needed an entry of its own. `step` is an index in [`STEP_LENGTHS`].
     pub(super) fn add(&mut self, row: &TrafficRow, step: usize) -> bool {
         let length = seconds(step);
         let row = TrafficRow { bucket: row.bucket.div_euclid(length).saturating_mul(length), ..*row };

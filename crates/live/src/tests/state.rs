@@ -308,7 +308,7 @@ fn a_board_does_not_grow_with_what_there_was() {
     let sizes = live.sizes();
     assert!(sizes.connections <= KEEP + 3, "{sizes:?}");
     assert!(sizes.over <= 2 * KEEP + 1_001, "{sizes:?}");
-    // As many as connections name, and as many again and a thousand before it is looked.
+    // Twice as many as the connections refer to, and a thousand more, before unneeded ones are removed.
     assert!(sizes.processes <= 4 * KEEP + 1_010 && sizes.parents <= sizes.processes, "{sizes:?}");
     assert!(sizes.addresses <= 2 * KEEP + 1_010, "{sizes:?}");
     assert_eq!(sizes.steps, sizes.connections, "{sizes:?}");

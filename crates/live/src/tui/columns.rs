@@ -49,15 +49,15 @@ pub(super) enum ColumnKind {
 pub(super) struct ScreenColumn {
     pub kind: ColumnKind,
     pub title: &'static str,
-    /// Narrower than this it is left out.
+    /// The smallest width at which it is shown.
     pub least: u16,
     /// It never needs more.
     pub most: u16,
-    /// How it shares in what is left.
+    /// Its share of the width that is left.
     pub weight: u16,
     /// Figures stand at the right.
     pub right: bool,
-    /// The greatest is left out first.
+    /// The column with the highest rank is left out first.
     pub rank: u8,
     /// What orders by it.
     pub sort: Option<SortKey>,
@@ -194,7 +194,7 @@ pub(super) fn cells(view: &View, row: &ListRow, wanted: CellSpec) -> Cell {
     }
 }
 
-/// The symbol of a state; [`State::Failed`] has its own.
+/// The symbol of a state; [`ItemState::Failed`] has its own.
 pub(super) fn symbol(state: ItemState) -> char {
     match state {
         ItemState::New => timeline_rows::TimelineCell::New.symbol(),

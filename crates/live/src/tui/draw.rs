@@ -219,7 +219,7 @@ fn column_left(column: usize, key: &str) -> usize {
     column.saturating_sub(key.width())
 }
 
-/// A line as so many as it takes; those after the first begin under its text.
+/// A line split into as many as it needs; those after the first are indented.
 fn wrapped(line: &str, width: u16) -> Vec<String> {
     let width = usize::from(width).max(16);
     let mut lines = Vec::new();
@@ -249,7 +249,7 @@ fn wrapped(line: &str, width: u16) -> Vec<String> {
     lines
 }
 
-/// Draws lines from one on; which one that really is.
+/// Draws the lines from `first` on; returns the first line that is really shown.
 fn text(view: &View, lines: &[String], first: usize, area: Rect, buffer: &mut Buffer) -> usize {
     let page = usize::from(area.height);
     let first = first.min(lines.len().saturating_sub(page));

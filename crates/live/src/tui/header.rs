@@ -151,7 +151,7 @@ pub(super) fn third(view: &View, area: Rect, buffer: &mut Buffer) {
     if view.items.open_only {
         left.push(Span::styled("  open only", theme.note()));
     }
-    // Sums of the tabs are those of what is remembered.
+    // The sums on the tabs cover the remembered connections only.
     let forgotten = view.live().forgotten();
     if forgotten > 0 && view.live().is_complete() {
         let why = if view.live().is_full() { "hidden (--keep)" } else { "only in the store" };

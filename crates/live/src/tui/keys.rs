@@ -15,7 +15,7 @@ impl View {
         }
         self.message = None;
         if key.modifiers.contains(KeyModifiers::ALT) {
-            // Terminals send the same for this as for Escape and then the key, which is what was meant if they came at once.
+            // Terminals send the same for Alt with a key as for Escape followed by the key; the latter is assumed.
             self.key(KeyCode::Esc.into());
             return self.key(KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key });
         }
@@ -128,7 +128,7 @@ impl View {
         }
     }
 
-    /// In what is only read.
+    /// Handles a key while the help or the details are shown.
     fn key_of_text(&mut self, key: KeyCode) -> Action {
         let page = self.page.max(1);
         let (Mode::Help(line) | Mode::Detail(line)) = &mut self.mode else { return Action::Nothing };
@@ -140,7 +140,7 @@ impl View {
             KeyCode::Home | KeyCode::Char('g') => *line = 0,
             KeyCode::End | KeyCode::Char('G') => *line = usize::MAX,
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?') => self.mode = Mode::Table,
-            // The rest does what it does without a text before it.
+            // These keys leave the text, and do what they do in the table.
             KeyCode::Tab | KeyCode::BackTab | KeyCode::Char('1'..='5' | 'l' | 'm' | '/') => {
                 self.mode = Mode::Table;
                 return self.key_of_table(key, false);

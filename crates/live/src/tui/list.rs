@@ -9,7 +9,7 @@ use crate::Listener;
 use connmon_analysis::timeline_rows::TimelineRow;
 use connmon_record::{Endpoint, ProcessId, Proto};
 
-/// What a row is of: it stays the same wherever the row goes.
+/// What a row stands for; this stays the same wherever the row moves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RowKey {
     Connection(i64),
@@ -89,7 +89,7 @@ impl SortKey {
     }
 }
 
-/// The order of a tab's rows: the place in what it can be ordered by, and whether it is turned round.
+/// The order of a tab's rows: an index in what the tab can be sorted by, and whether the order is reversed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SortOrder {
     place: usize,
@@ -170,14 +170,14 @@ impl ListCursor {
         self.offset
     }
 
-    /// Finds the row again, and shows it. What is not there is gone, unless not all of them are there yet.
+    /// Finds the chosen row again, and scrolls to it. A row that is not found is gone, unless `all` is false: then it may still come.
     pub fn follow(&mut self, rows: &[ListRow], page: usize, all: bool) {
         if let Some(key) = &self.key {
             match rows.get(self.index).filter(|row| row.key == *key) {
                 Some(_) => {}
                 None => match rows.iter().position(|row| row.key == *key) {
                     Some(index) => self.index = index,
-                    // It is gone: what has its place.
+                    // It is gone: the row that is now in its place is chosen.
                     None if all => self.key = None,
                     None => {}
                 },
@@ -195,7 +195,7 @@ impl ListCursor {
         self.key = rows.get(self.index).map(|row| row.key.clone());
     }
 
-    /// Nothing is chosen: the first row, whatever it is.
+    /// Drops the choice: the first row is shown as chosen, whichever it is.
     pub fn home(&mut self) {
         *self = Self::default();
     }

@@ -80,7 +80,7 @@ impl Theme {
     }
 }
 
-/// What a line of bars shows, the greatest as the highest.
+/// A line of bars; the highest bar stands for the greatest step.
 pub(super) fn bars(theme: Theme, steps: &[u64]) -> String {
     let bars = theme.bars();
     let most = steps.iter().copied().max().unwrap_or(0).max(1);

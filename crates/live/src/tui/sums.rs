@@ -9,7 +9,7 @@ use crate::rate_window::Rate;
 use connmon_analysis::groups::{self, GroupFigures, Groups};
 use connmon_record::{AddressKind, Process, ProcessId, Proto, Untrusted, country_of};
 
-/// Names, addresses and processes of a row that are kept.
+/// The largest number of names, processes and services that are kept for a row.
 const FEW: usize = 8;
 
 /// Figures of several connections.
@@ -52,7 +52,7 @@ impl ProcessSum {
 /// In the place of a process that could not be named.
 pub(super) const NOBODY: &str = "(unknown)";
 
-/// By process. Bytes are each process's own; a rate is counted where the connection belongs.
+/// The sums by process. Bytes are each process's own; a connection's rate counts for its owner, or else for the first process.
 pub(super) fn by_process(items: &Items) -> Vec<(Option<ProcessId>, ProcessSum)> {
     let mut sums: Groups<Option<ProcessId>, ProcessSum> = Groups::default();
     for (id, item) in items.fitting() {

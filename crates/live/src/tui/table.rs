@@ -10,7 +10,7 @@ use super::tab::Tab;
 use super::text::cut;
 use super::view::View;
 
-/// Writes a text within so many columns.
+/// Writes a text in at most `width` columns.
 pub(super) fn put(buffer: &mut Buffer, x: u16, y: u16, width: u16, text: &str, style: Style) {
     if buffer.area.contains((x, y).into()) {
         buffer.set_stringn(x, y, text, width.into(), style);
@@ -55,7 +55,7 @@ fn fit(columns: Vec<ScreenColumn>, width: u16) -> Vec<(ScreenColumn, u16)> {
     }
     let mut left = (width + 1).saturating_sub(least(&columns));
     let mut widths: Vec<u16> = columns.iter().map(|column| column.least).collect();
-    // What is left goes to those who can use it, a column at a time.
+    // The width that is left goes to the columns that can use it, a little to each in turn.
     while left > 0 {
         let before = left;
         for (column, width) in columns.iter().zip(&mut widths) {

@@ -24,7 +24,7 @@ use crate::attach::{AttachError, Updates};
 
 /// How long is waited for a key before updates and signals are looked at again.
 const LOOK: Duration = Duration::from_millis(50);
-/// Updates and keys that are taken before the others have their turn.
+/// The number of updates, or of keys, that are taken before the other kind has its turn.
 const AT_ONCE: usize = 64;
 
 /// Shows what the updates tell until a key, or a signal, ends it. When the recorder is gone, what it told stays on the screen.
@@ -49,7 +49,7 @@ pub fn has_terminal() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
-/// Whether the locale is one of UTF-8, and the terminal has more than the letters of one.
+/// Whether the locale is UTF-8, and the terminal can draw more than letters.
 pub(super) fn draws_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(&variable).unwrap_or_default();
     let locale = locale.to_ascii_lowercase().replace('-', "");
@@ -107,14 +107,14 @@ fn show(
         if touched {
             draw(app, terminal)?;
         }
-        // Only full waits are counted: what they are short of makes drawings rarer, never more frequent.
+        // Only full waits are counted: waits that were cut short make drawings rarer, never more frequent.
         if !wait.is_zero() {
             waited = waited.saturating_add(LOOK);
         }
     }
 }
 
-/// Waits until there may be an event; whether the terminal has gone. On one that has, crossterm would read for ever.
+/// Waits until there may be an event; returns whether the terminal is gone. On a terminal that is gone, crossterm would read for ever.
 fn is_gone(wait: Duration) -> io::Result<bool> {
     let mut keys = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
     let wait = libc::c_int::try_from(wait.as_millis()).unwrap_or(libc::c_int::MAX);
@@ -177,7 +177,7 @@ type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Sync + Send + 'static>;
 
 /// The terminal while it is ours.
 struct Screen {
-    /// What panics were told to before.
+    /// The panic hook that was set before.
     hook: Option<Arc<Hook>>,
 }
 
@@ -212,7 +212,7 @@ impl Drop for Screen {
     }
 }
 
-/// The terminal as it was. What fails here has nobody to be told to.
+/// Restores the terminal. An error here has nobody to be reported to.
 fn give_back() {
     let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();

@@ -21,7 +21,7 @@ pub(super) fn sanitized<'a>(captured: impl Into<Untrusted<&'a str>>) -> Cow<'a, 
     let kept = |c: char| {
         let mark = c.width() == Some(0);
         marks = if mark { marks + 1 } else { 0 };
-        // Selectors of variants make terminals disagree about the width.
+        // Variation selectors make terminals disagree about the width.
         !matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}') && marks <= MARKS
     };
     Cow::Owned(

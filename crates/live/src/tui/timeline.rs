@@ -156,7 +156,7 @@ impl AddressFacts {
         }
     }
 
-    /// `ACTIVE Port:443 US Example dns.example`, the address instead of the name where that is already there.
+    /// `ACTIVE Port:443 US Example dns.example`; the address replaces the name where the name is already shown.
     fn words(&self, view: &View, timeline_row: &TimelineRow, named: bool) -> String {
         let state = match self.state(timeline_row) {
             TimelineCell::New => "NEW",

@@ -27,7 +27,7 @@ pub(super) struct View {
     /// Updates since then.
     pub waiting: u64,
     pub items: Items,
-    /// What the command line chose, where that is no text that could be typed.
+    /// The filter of the command line, if it is not a text that could be typed.
     base: Filter,
     /// What was typed.
     pub typed: Filter,
@@ -48,7 +48,7 @@ pub(super) struct View {
     pub grouped: bool,
     pub by: DestinationGrouping,
     refresh: usize,
-    /// Counts drawings: what moves goes by it.
+    /// Counts drawings; moving dots follow it.
     pub beat: u64,
     /// What was done, and whether it went well; until the next key.
     pub message: Option<Result<String, String>>,

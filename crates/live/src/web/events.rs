@@ -70,7 +70,7 @@ async fn tell(feed: Arc<Feed>, after: Option<String>, to: &Sender<Item>) -> Opti
 
 /// Sends everything; gives the number of the last message that is in it.
 async fn snapshot(feed: &Arc<Feed>, missed: u64, to: &Sender<Item>) -> Option<u64> {
-    // Closed never: the feed keeps it.
+    // Never closed: the feed keeps the semaphore.
     let _turn = feed.renders.acquire().await.ok()?;
     let feed = feed.clone();
     let made = tokio::task::spawn_blocking(move || {

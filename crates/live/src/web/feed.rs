@@ -23,16 +23,16 @@ use connmon_system::memory;
 const PERIOD: Duration = Duration::from_millis(250);
 /// A message comes this often even if no connection changes, for open ones last longer.
 const QUIET: Duration = Duration::from_secs(2);
-/// Messages that a browser which was away can still get, and their bytes: the last one whatever its size.
+/// The messages kept for browsers that were away, and their bytes; the last one is kept whatever its size.
 const RECENT: usize = 64;
 const RECENT_BYTES: usize = 8 << 20;
-/// Rows after which memory that was freed is handed back; after fewer, once nothing comes any more.
+/// Freed memory is handed back after this number of rows; after fewer, once nothing more comes.
 const GIVE_BACK: usize = 10_000;
 /// Messages that wait for a browser at most, before it is told to begin anew.
 const WAITING: usize = 16;
 /// Pages and snapshots that are made at once.
 const RENDERS: usize = 2;
-/// How often it is seen whether the recorder has told everything, and how often at most.
+/// How often it is checked whether the first snapshot is complete, and the largest number of checks.
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: usize = 100;
 /// Before the next try to attach.
@@ -91,7 +91,7 @@ struct FeedState {
     recent: VecDeque<Arc<FeedMessage>>,
     /// The time and the recorder as they were last told.
     said: (Timestamp, RecorderStatus),
-    /// Updates that were missed and told of.
+    /// Missed updates that browsers have been told about.
     missed: u64,
     /// The parts of a snapshot that has not come whole.
     parts: Vec<Update>,
@@ -115,7 +115,7 @@ impl FeedState {
 /// The live state and what browsers are told of it.
 pub(super) struct Feed {
     pub(super) home: Option<HostLocation>,
-    /// Its own port: what it tells browsers changes the connections to it.
+    /// The page's own port: every message to a browser changes the connections to this port.
     port: u16,
     epoch: String,
     state: Mutex<FeedState>,
@@ -199,7 +199,7 @@ impl Feed {
         self.changed.notify_one();
     }
 
-    /// Takes in an update. Of a snapshot in parts nothing is shown before the last one: half of it would look like all.
+    /// Takes in an update. A snapshot in parts is not shown before its last part has come: half of it would look like all.
     pub(super) fn apply(&self, update: Update) {
         let mut state = self.lock();
         let part = update.snapshot;
@@ -261,7 +261,7 @@ impl Feed {
     /// Makes a message of what changed, if anything did; gives how many rows it tells of. There is one publisher.
     pub(super) fn publish(&self, quiet: bool) -> Option<usize> {
         let mut state = self.lock();
-        // Messages about the way of messages would never end.
+        // Messages about the connections that carry messages would never end.
         let own = |id: &i64| {
             let row = state.live.entry(*id).map(|entry| &entry.row);
             row.is_some_and(|row| {
@@ -372,7 +372,7 @@ impl Feed {
 }
 
 impl View {
-    /// Lets the recording last until now.
+    /// Extends the recording until now.
     pub(super) fn until_now(mut self) -> Self {
         for run in &mut self.runs {
             run.last_flush = run.last_flush.max(self.now);

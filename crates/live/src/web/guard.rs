@@ -33,7 +33,8 @@ pub(super) struct Guard {
     hosts: Vec<String>,
     token: Token,
     scheme: &'static str,
-    /// The name of the cookie: browsers keep one for all ports of a host, and there can be two servers.
+    /// The name of the cookie. It has the port in it, because browsers share cookies between all ports of a host, and there can be two
+    /// servers.
     cookie: String,
 }
 
@@ -82,7 +83,7 @@ impl Guard {
         (!self.has_cookie(headers)).then(|| self.unknown())
     }
 
-    /// Exactly one `Host`, which is one of ours; the same for a request that names its host in its first line.
+    /// Whether there is exactly one `Host`, which is one of ours; a host in the request line must be one of ours too.
     fn is_for_us(&self, request: &Request) -> bool {
         let known = |host: &str| self.hosts.iter().any(|one| one.eq_ignore_ascii_case(host));
         let mut found = request.headers().get_all(header::HOST).iter();
@@ -91,7 +92,7 @@ impl Guard {
         one.is_some_and(known) && found.next().is_none() && in_line
     }
 
-    /// Browsers say who makes them ask: a person or this page, not another site. Pages of other ports of this host are others.
+    /// Whether a person or this page made the browser ask, and not another site. Pages on other ports of this host are other sites.
     fn is_from_here(&self, headers: &HeaderMap) -> bool {
         let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
         let site = headers.get("sec-fetch-site").map(text);

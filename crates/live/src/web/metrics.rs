@@ -39,7 +39,7 @@ impl Metrics {
     /// Listens.
     ///
     /// # Errors
-    /// Nobody can listen there.
+    /// The address cannot be listened on.
     pub fn bind(listen: SocketAddr) -> Result<Self, ServeError> {
         let listener = TcpListener::bind(listen).map_err(|error| ServeError::Listen(listen, error))?;
         listener.set_nonblocking(true)?;
@@ -55,7 +55,7 @@ impl Metrics {
     /// Answers for ever, on a thread of its own.
     ///
     /// # Errors
-    /// There can be no thread.
+    /// The thread or its runtime cannot be created.
     pub fn serve(self, figures: Arc<dyn Figures>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let app = Router::new()

@@ -1,12 +1,12 @@
 //! The page of a recording that goes on: the report's own page, fed by server-sent events.
 //!
 //! ```text
-//! recorder → attach → Feed (a Board, what changed) ─ at most 4 times a second ─→ one message → every browser
+//! recorder → attach → Feed (a LiveState, what changed) ─ at most 4 times a second ─→ one message → every browser
 //!                      └ GET /, GET /top and GET /report.html: the report of the live state as it is
 //! ```
 //!
-//! The figures of a host's network are nobody else's: only requests for this host with the token get an answer (`guard`),
-//! there are limits on all that a stranger can keep busy (`net`), and nothing can be changed here.
+//! What a host's network does is private: only requests for this host with the token get an answer (`guard`), everything that strangers can
+//! occupy is limited (`net`), and nothing can be changed here.
 
 mod events;
 mod feed;
@@ -112,7 +112,7 @@ impl Server {
         self.guard.url()
     }
 
-    /// Serves until `stop`. `updates` feed the page; when they end, `again` is asked for others, once a second.
+    /// Serves until `stop`. `updates` feed the page; when they end, `again` is asked for new ones, once a second.
     ///
     /// # Errors
     /// Threads or sockets.

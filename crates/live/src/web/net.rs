@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// Connections at once of browsers that know the token.
 const MAX_CONNECTIONS: usize = 64;
-/// Connections at once of which that is not known yet.
+/// The largest number of simultaneous connections of which that is not known yet.
 const MAX_STRANGERS: usize = 64;
 /// The time limit for the headers of a request, and for a connection until its next request.
 const HEADERS: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const STALLED: Duration = Duration::from_secs(30);
 /// Before the next try when the system has no more files to give.
 const PAUSE: Duration = Duration::from_millis(50);
-/// One connection. A stranger's gives way to newer ones; it has a place of its own once a request on it had what it must have.
+/// One connection. A stranger's gives way to newer ones; once a request on it has passed the checks, it has a place of its own.
 pub(super) struct Visitor {
     room: Arc<Semaphore>,
     place: OnceLock<OwnedSemaphorePermit>,
@@ -43,7 +43,7 @@ impl Visitor {
         Arc::new(Self { room: room.clone(), place: OnceLock::new(), away: Notify::new() })
     }
 
-    /// Gives it a place; whether there is one.
+    /// Gives it a place of its own; returns whether there was one.
     pub(super) fn admit(&self) -> bool {
         if self.is_admitted() {
             return true;

@@ -50,12 +50,12 @@ pub(super) async fn report(State(feed): State<Arc<Feed>>) -> Response {
 
 async fn answer(feed: Arc<Feed>, part: Route) -> Response {
     feed.ready().await;
-    // Closed never: the feed keeps it.
+    // Never closed: the feed keeps the semaphore.
     let Ok(_turn) = feed.renders.acquire().await else { return failed() };
     let shown = feed.clone();
     let made = tokio::task::spawn_blocking(move || {
         let made = render(shown.view(), shown.home.as_ref(), part);
-        // All connections, and what was made of them, once more.
+        // Hands back the memory of a second copy of all connections, and of what was made of them.
         memory::give_back();
         made
     });

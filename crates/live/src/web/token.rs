@@ -12,7 +12,7 @@ use connmon_record::hex;
 
 /// Random bytes of a token.
 const BYTES: usize = 32;
-/// Fewer characters can be guessed.
+/// The smallest number of characters: a shorter token can be guessed.
 const LEAST: usize = 32;
 
 /// A token, and the cookie that stands for it.
@@ -92,7 +92,7 @@ impl Token {
     }
 }
 
-/// Compares without telling by its time where two texts differ. How long they are is no secret.
+/// Compares in a time that does not reveal where two texts differ. Their length is no secret.
 fn same(a: &str, b: &str) -> bool {
     let differences = a.bytes().zip(b.bytes()).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
     a.len() == b.len() && differences == 0

@@ -32,7 +32,7 @@ pub(super) struct ConnectionObject<'a> {
     asked: Option<Members<'a>>,
     opened: String,
     closed: Option<String>,
-    /// Where its recording ended first: up to when it was watched.
+    /// Until when the connection was watched, if the recording ended first.
     #[serde(skip_serializing_if = "Option::is_none")]
     watched_until: Option<String>,
     end: Option<&'a str>,
@@ -62,7 +62,7 @@ pub(super) struct ConnectionObject<'a> {
     clock_set_ns: Option<i64>,
 }
 
-/// The port of the side that was called, what it was seen to speak or is usual for, and what was seen.
+/// The port of the side that was called, its service (the observed one, or else the usual one of the port), and what was observed.
 #[derive(Serialize)]
 struct Service<'a> {
     port: u16,

@@ -51,11 +51,11 @@ pub(super) fn fact(value: &Cell<'_>) -> String {
     }
 }
 
-/// What makes a spreadsheet take a cell for a formula. Tab, carriage return and line feed, of which some say the same, are
-/// never the first: they are written visibly.
+/// Characters that make a spreadsheet take a cell for a formula. Some sources also name tab, carriage return and line feed, but those never
+/// come first: they are written visibly.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// What makes a cell be quoted, wherever it is; so does a blank at its start.
+/// Characters that require a cell to be quoted, wherever they are; so does a space at its start.
 const QUOTED: [char; 5] = [',', '"', '\'', ';', '\t'];
 
 /// A cell from captured text: made visible, kept from being a formula, and quoted where needed.
@@ -68,8 +68,8 @@ pub fn cell<'a>(text: impl Into<Untrusted<&'a str>>) -> String {
     }
 }
 
-/// With an apostrophe in front of what would begin a formula: at the start, blanks or not, and behind each semicolon, at which
-/// spreadsheets of many languages split a line whatever its quotes.
+/// The text with an apostrophe before everything that would begin a formula: at the start, even after blanks, and after each semicolon,
+/// where spreadsheets in many languages split a line even within quotes.
 fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains(FORMULA) {
         return text;

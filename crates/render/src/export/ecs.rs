@@ -113,7 +113,7 @@ fn what(event: &mut Event, run: Option<&Run>, c: &Connection) {
     event.set("event.start", (!c.preexisting).then(|| c.opened.to_string()));
     event.set("event.end", ended.map(|time| time.to_string()));
     event.set("event.duration", event::lasted(c));
-    // A connection that broke may have done what it was for, and of datagrams nobody knows.
+    // A connection that broke may still have served its purpose, and the outcome of datagrams is not known.
     let outcome = match c.end {
         Some(End::Fin) => Some("success"),
         Some(End::Refused | End::Unreachable | End::Error) => Some("failure"),

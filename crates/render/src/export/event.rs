@@ -6,7 +6,7 @@ use connmon_analysis::format::bytes;
 use connmon_analysis::groups::key::process_name;
 use connmon_record::{Connection, End, Facts, Process, Run, Timestamp, hex};
 
-/// A name for a connection that is its own, and the same in every export of its store.
+/// A name that no other connection has, the same in every export of its store.
 pub(super) fn uid(run: Option<&Run>, connection: &Connection) -> String {
     let (boot, started) = run.map_or(("".into(), 0), |run| (run.boot_id.shown(), run.started.0));
     named("C", &format!("{boot} {started} {}", connection.id))
@@ -18,7 +18,7 @@ pub(super) fn process_id(run: Option<&Run>, process: &Process) -> String {
     named("P", &format!("{boot} {} {}", process.id.pid, process.id.start_ns))
 }
 
-/// 96 bits of a digest: too many to meet by chance.
+/// 96 bits of a digest: enough that two names never collide by chance.
 fn named(prefix: &str, of: &str) -> String {
     format!("{prefix}{}", hex(&Sha256::digest(of)[..12]))
 }
@@ -34,7 +34,7 @@ pub(super) fn lasted(connection: &Connection) -> Option<u64> {
     ended(connection).filter(|_| !connection.preexisting).map(|end| connection.lasted_ns(end))
 }
 
-/// When the recordings last wrote: the time of what is said of all of them.
+/// When the recordings last wrote to the store: the time of statements about all of them.
 pub(super) fn last_written(runs: &[Run]) -> Option<Timestamp> {
     runs.iter().map(|run| run.last_flush).max()
 }

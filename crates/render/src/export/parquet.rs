@@ -18,9 +18,9 @@ use super::{Closing, Sink};
 use connmon_record::facts::Cell;
 use connmon_record::{Connection, Run, display_safe};
 
-/// A row group is written when it has so many rows,
+/// A row group is written when it has this number of rows,
 const MOST_ROWS: usize = 1 << 16;
-/// or so many bytes of text, whichever comes first: this bounds the memory.
+/// or this number of bytes of text, whichever comes first: this bounds the memory.
 const MOST_TEXT: usize = 16 << 20;
 
 /// The export. Every column may be empty.
@@ -137,7 +137,7 @@ impl ColumnBuffer {
                 values.push(safe.into_bytes().into());
                 (true, length)
             }
-            // The bits of an unsigned number, as Parquet wants them.
+            // Parquet stores an unsigned number as the signed number with the same bits.
             (Values::Whole(values), Cell::Count(Some(count))) => (push(values, count.cast_signed()), 0),
             (Values::Whole(values), Cell::Time(Some(time))) => (push(values, time.0), 0),
             (Values::Number(values), Cell::Number(Some(number))) => (push(values, number), 0),
@@ -176,7 +176,7 @@ fn write<T: DataType, W: Write + Send>(
     column.close()
 }
 
-/// A failure of the file underneath as itself, others as they say.
+/// An I/O error from the file underneath is passed on as it is; any other error is wrapped.
 fn error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(inner) => match inner.downcast::<io::Error>() {

@@ -36,8 +36,8 @@ const FIELDS: [(&str, &str); 23] = [
     ("ip_proto", "count"),
 ];
 
-/// What a field holds. All text is connmon's own; a name that was captured has to pass `display_safe` first, and then have
-/// its backslashes doubled.
+/// The value of a field. All text here is connmon's own; a captured name would have to pass `display_safe` first, and then have its
+/// backslashes doubled.
 enum Field {
     Unset,
     Text(String),
@@ -227,7 +227,7 @@ impl<W: Write> Sink for Tsv<W> {
         writeln!(self.out, "{}", cells.join("\t"))
     }
 
-    /// A line that readers pass over has the completeness; it comes after `#close`, where none looks for rows.
+    /// Writes the completeness in a line that readers skip: it comes after `#close`, where none looks for rows.
     fn finish(mut self: Box<Self>, closing: &Closing<'_>) -> io::Result<()> {
         writeln!(self.out, "#close\t{}", stamp(event::last_written(closing.runs)))?;
         self.out.write_all(b"#connmon\t")?;
@@ -261,7 +261,7 @@ impl<W: Write> Sink for Json<W> {
         self.0.write_all(b"\n")
     }
 
-    /// A line that is no connection would be read as one.
+    /// Writes nothing: readers would take any other line for a connection.
     fn finish(self: Box<Self>, _: &Closing<'_>) -> io::Result<()> {
         Ok(())
     }

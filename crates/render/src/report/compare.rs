@@ -15,7 +15,7 @@ use connmon_analysis::format::{bytes, clock, count, date, grouped};
 use connmon_analysis::{Completeness, Statement, Verdict};
 use connmon_record::{display_safe, json_safe};
 
-/// So many differences of a kind are listed on a page.
+/// The largest number of differences of a kind that a page lists.
 const ROWS: usize = 200;
 
 #[derive(Template)]

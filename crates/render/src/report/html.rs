@@ -62,8 +62,8 @@ pub fn write(
     write_page(summary, payload, options, None, out)
 }
 
-/// Writes the same page as one that goes on: after the event `last`, which is the last that its data knows of, it
-/// listens to the server that it came from.
+/// Writes the same page as a live one: it listens to the server that it came from for events after `last`, the last event that its data
+/// includes.
 ///
 /// # Errors
 /// The writer's.

@@ -27,9 +27,9 @@ pub struct Manifest {
     pub commit: String,
     /// The recordings.
     pub recordings: Vec<Recording>,
-    /// The interval asked for, RFC 3339; what is absent is not bounded.
+    /// The start of the interval asked for, RFC 3339; absent if it is not bounded.
     pub since: Option<String>,
-    /// The end of it.
+    /// The end of the interval asked for, likewise.
     pub until: Option<String>,
     /// The filter, as it was typed.
     pub query: String,
@@ -70,7 +70,7 @@ pub struct Recording {
     pub started: String,
     /// When it ended; absent if it did not end in order.
     pub ended: Option<String>,
-    /// Records lost for which something is missing: events, connections and processes.
+    /// Records that were lost, so that something is missing: events, and of these connections and processes.
     pub lost: [u64; 3],
     /// Bytes sent and received of which no connection is known.
     pub unattributed: [u64; 2],

@@ -44,7 +44,7 @@ pub struct PictureOptions {
 }
 
 impl PictureOptions {
-    /// Options for a summary: the host stands where its recordings say, and nothing is known of the time before.
+    /// Options for a summary: the host's location is the recorded one, and it is not known which addresses were seen before.
     pub fn for_summary(summary: &Summary) -> Self {
         Self {
             home: location_of(&summary.runs).cloned(),

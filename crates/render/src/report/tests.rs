@@ -336,7 +336,7 @@ fn whatever_is_altered_is_found() {
     let mut altered = whole.clone();
     altered[data] = if altered[data] == b'A' { b'B' } else { b'A' };
     assert!(!verify(&altered).unwrap().data_is_whole());
-    // What was added beside the parts is told as that, and the parts are as they were written.
+    // Additions outside the parts are reported as such, and the parts themselves are still whole.
     let manifest = text.find(html::MANIFEST).unwrap();
     let script = manifest + text[manifest..].find("<script type=\"module\">").unwrap();
     for (place, added) in [(whole.len(), [0, 11]), (script, [11, 0])] {

@@ -69,12 +69,12 @@ impl Verified {
         self.page_is_whole() && self.data_is_whole() && self.script && self.added == [0, 0] && !self.cut
     }
 
-    /// Whether the page is.
+    /// Whether the page is as it was written.
     pub fn page_is_whole(&self) -> bool {
         self.page == self.manifest.page
     }
 
-    /// Whether the data is, and has as many connections as the manifest says.
+    /// Whether the data is as it was written, and has as many connections as the manifest says.
     pub fn data_is_whole(&self) -> bool {
         self.data == self.manifest.data && self.rows == Some(self.manifest.rows)
     }

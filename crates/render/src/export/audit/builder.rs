@@ -23,14 +23,14 @@ pub struct Builder {
     groups: Groups<Vec<GroupKey>, GroupInProgress>,
     totals: FiguresByProtocol,
     preexisting: u64,
-    /// Connections of which it was never known what they put on the wire.
+    /// Connections whose bytes on the wire were never counted.
     unmeasured: u64,
     own: HostInternalFinder,
     meter: InterfaceComparer,
     sums: SumSelection,
-    /// There are sums of a time of which only a part was asked for.
+    /// Whether some sums are of a period of which only a part was asked for.
     parts_of_sums: bool,
-    /// A filter is set: the interfaces, which count everything, are no match for the rest.
+    /// Whether a filter is set: the interfaces count all traffic, so they cannot be compared with a part of the connections.
     filtered: bool,
 }
 
@@ -77,7 +77,7 @@ impl Builder {
         self.preexisting += u64::from(connection.preexisting);
         self.meter.add_figures(is_own(connection), figures);
         let opened = self.selection.since.map_or(connection.opened, |since| since.max(connection.opened));
-        // What it put on the wire is known of all its time only, which must be within the group's.
+        // The bytes on the wire are known only for the connection's whole lifetime, which must lie within the group's period.
         let lies_in = |(from, to)| connection.lies_within(Some(from), Some(to));
         let whole = whole && self.by.iter().filter_map(|by| by.period(opened)).all(lies_in);
         let boot = self.boots.of_run(run);
@@ -100,7 +100,8 @@ impl Builder {
         &mut open.figures
     }
 
-    /// Counts sums of connections that were pruned, in the order of their periods. What a filter asks for they cannot tell.
+    /// Adds a sum of pruned connections; sums come in the order of their periods. They are ignored if there is a filter, which cannot be
+    /// applied to them.
     pub fn add_sum(&mut self, key: &SumKey, sum: &SumFigures) {
         match self.sums.meaning(key) {
             _ if self.filtered => {}
@@ -110,7 +111,7 @@ impl Builder {
         }
     }
 
-    /// Counts sums of connections that all lie within the interval, in place of these. What was asked for must be such that
+    /// Adds the sums of connections that all lie within the interval, instead of the connections themselves. Requires
     /// [`has_sums`](Self::has_sums).
     pub fn add_summed(&mut self, summed: &Summed) {
         for (key, sum) in &summed.sums {
@@ -120,12 +121,12 @@ impl Builder {
         self.indicators.add_counted(&summed.matching);
     }
 
-    /// Whether what is asked for can be told from sums of days.
+    /// Whether sums of days are enough for this audit: there is no filter, and they contain everything that is grouped by.
     pub fn has_sums(&self) -> bool {
         !self.filtered && self.by.iter().all(|by| sums::tells(*by))
     }
 
-    /// Counts a sum; `whole` where what is known of the wire counts as well.
+    /// Adds a sum; `whole` says whether its figures on the wire count as well.
     fn count_sum(&mut self, key: &SumKey, sum: &SumFigures, whole: bool) {
         let figures = sum.of_wire(whole);
         self.totals.count(key.proto, figures);
@@ -141,7 +142,7 @@ impl Builder {
         self.groups.row(keys, |_| GroupInProgress::default()).figures.count(key.proto, figures);
     }
 
-    /// Takes what the interfaces had counted at a moment of the recording `run`; the samples of a run one after another.
+    /// Adds what the interfaces had counted at one moment of the recording `run`. The samples of a run must follow one another.
     pub fn add_sample(&mut self, run: i64, sample: InterfaceSample) {
         if !self.filtered {
             self.meter.add_sample(run, sample);

@@ -18,7 +18,7 @@ pub struct InterfaceTraffic {
     pub from: Timestamp,
     /// The last sample.
     pub to: Timestamp,
-    /// How often its counters began again: what they lost by that is not in here.
+    /// How often its counters restarted; what was counted between the last sample and a restart is lost.
     pub restarts: u64,
     /// It came in the meantime; all that it ever counted is in here.
     pub appeared: bool,
@@ -26,10 +26,10 @@ pub struct InterfaceTraffic {
     pub vanished: bool,
 }
 
-/// Both sides.
+/// The traffic of the interfaces beside the application bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceComparison {
-    /// Only a part of the connections was asked for, so that there is nothing to compare.
+    /// Whether a filter chose only a part of the connections, so that the two cannot be compared.
     pub filtered: bool,
     /// The first and the last sample; `None` without two samples of the same recording.
     pub covers: Option<(Timestamp, Timestamp)>,
@@ -54,7 +54,7 @@ pub(super) struct InterfaceComparer {
 }
 
 impl InterfaceComparer {
-    /// Counts what passed on connections whose other end is this host itself, or is not.
+    /// Counts application bytes; `own` says whether the other end of the connection is this host itself.
     pub(super) fn add_figures(&mut self, own: bool, figures: GroupFigures) {
         let InterfaceComparison { loopback, elsewhere, .. } = &mut self.comparison;
         *(if own { loopback } else { elsewhere }) += figures;
@@ -116,8 +116,7 @@ impl InterfaceComparer {
     }
 }
 
-/// What makes two samples be of the same interface: its number, which survives another name; where it is not known,
-/// the name.
+/// What identifies an interface across samples: its number, which a renamed interface keeps; its name if the number is not known.
 type Identity<'a> = (u32, Untrusted<&'a str>);
 
 fn by_identity(sample: &InterfaceSample) -> HashMap<Identity<'_>, &Interface> {

@@ -109,7 +109,7 @@ impl Group {
     }
 }
 
-/// The answer.
+/// The result of an audit.
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// What was grouped by.

@@ -19,8 +19,8 @@ const USER: usize = 12;
 /// The second of two names is cut here.
 const SECOND: usize = 24;
 
-/// Writes a table in lines of at most `room` columns, and below it in one line how complete it is; with `explain`
-/// everything else that is to be known.
+/// Writes a table in lines of at most `room` columns, and below it one line on how complete it is; with `explain`, the interfaces and all
+/// notes instead.
 ///
 /// # Errors
 /// The writer's.
@@ -36,7 +36,7 @@ pub fn write(audit: &Audit, room: usize, explain: bool, out: &mut impl Write) ->
             write_wrapped("· ", &sentence, room, out)?;
         }
     }
-    // Licences ask for these.
+    // The licences of the databases require these notes.
     if audit.by.iter().any(|by| by.is_place()) {
         for sentence in &audit.geo.words {
             write_wrapped("· ", sentence, room, out)?;

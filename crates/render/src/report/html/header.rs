@@ -113,7 +113,7 @@ pub(super) fn facts(summary: &Summary, geo: &GeoNotes) -> Vec<HeaderFact> {
     facts
 }
 
-/// What the one who makes the report says of it, and the host where the title does not say it.
+/// What the person who makes the report states about it, and the host if the title does not name it.
 pub(super) fn case(options: &PictureOptions, summary: &Summary) -> Vec<HeaderFact> {
     let host = options.title.as_ref().map(|_| hosts(summary).to_string());
     let taken_out = Some(&options.redacted).filter(|words| !words.is_empty());

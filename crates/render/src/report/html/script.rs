@@ -83,7 +83,7 @@ fn joined<'a>(modules: impl Iterator<Item = &'a (&'static str, &'static str)>) -
     script
 }
 
-/// Imports are lines of their own.
+/// Whether a line is left out: an import, which has a line of its own, or the mark for the type checker.
 fn is_import(line: &str) -> bool {
     line.starts_with("import ") || line == "// @ts-check"
 }
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// The names that a module gives to something for all to see.
+    /// The names that a module declares at its top level.
     fn names(text: &str) -> impl Iterator<Item = &str> {
         let words = ["async function ", "function ", "const ", "let ", "class "];
         text.lines().filter_map(move |line| {

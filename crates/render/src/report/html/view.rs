@@ -39,12 +39,12 @@ impl Amount {
         Self { exact, text }
     }
 
-    /// Below a figure that is rounded.
+    /// The exact number in groups of three digits, shown below a rounded figure; empty if the figure is exact.
     pub(super) fn grouped(&self) -> String {
         if self.exact < 1000 { String::new() } else { format::grouped(self.exact) }
     }
 
-    /// In a tooltip.
+    /// The exact number in words, for a tooltip.
     pub(super) fn spelled(&self) -> String {
         format::count(self.exact, "byte", "bytes")
     }

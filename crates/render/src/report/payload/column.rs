@@ -13,7 +13,7 @@ pub(super) enum Coding {
     Plain,
     /// As the difference from the row before, zigzag: 0, -1, 1, -2, 2 … are 0, 1, 2, 3, 4 …
     Delta,
-    /// As the difference from another column, and from the usual headers of the packets in a second one, zigzag.
+    /// As the zigzag difference from a prediction: another column, plus the usual headers of the packets in a second one.
     Beside(&'static str, &'static str),
 }
 
@@ -31,9 +31,9 @@ pub(super) struct PayloadColumn<T> {
     pub(super) name: &'static str,
     pub(super) coding: Coding,
     of: ValueFunction<T>,
-    /// What [`Coding::Beside`] takes off.
+    /// The prediction that [`Coding::Beside`] subtracts.
     near: ValueFunction<T>,
-    /// So many bytes hold the largest value.
+    /// The number of bytes that hold the largest value.
     pub(super) width: usize,
 }
 
@@ -135,7 +135,7 @@ impl<T> PayloadColumn<T> {
         matches!(self.coding, Coding::Delta).then(|| rows.first().map(&self.of)).flatten()
     }
 
-    /// Writes the bytes, by their weight.
+    /// Writes the bytes by significance: the lowest byte of every row first.
     pub(super) fn write(&self, rows: &[T], out: &mut impl Write) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(1 << 16);
         for weight in 0..self.width {
@@ -151,7 +151,7 @@ impl<T> PayloadColumn<T> {
     }
 }
 
-/// A difference as a number that is small if the difference is, whichever its sign.
+/// A difference as a number that is small if the difference is small, whatever its sign.
 fn zigzag(difference: u64) -> u64 {
     let signed = difference as i64;
     ((signed << 1) ^ (signed >> 63)) as u64

@@ -1,5 +1,5 @@
-//! Dictionaries without what no row refers to any more. What is few however many connections there are (protocols, services,
-//! labels, reasons) stays.
+//! Removes dictionary entries that no row refers to any more. Dictionaries that stay small however many connections there are (protocols,
+//! services, labels, reasons) are kept whole.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -98,7 +98,7 @@ impl Compacted {
         self.remotes.place(old).0
     }
 
-    /// The new place of a set of names; who asked for them has one as well.
+    /// The new place of a set of names; the processes that asked for them get places as well.
     pub(super) fn names(&mut self, old: u32) -> u32 {
         let (new, first) = self.names.place(old);
         if first {

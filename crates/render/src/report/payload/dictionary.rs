@@ -51,7 +51,7 @@ pub(super) struct Entry {
     pub(super) parent: Option<u32>,
 }
 
-/// A name, where it comes from, and the place of the process that said or asked it. When that was is the row's.
+/// A name, where it comes from, and the place of the process that stated or asked for it. The time is in the row.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct NameEntry {
     pub(super) name: Untrusted,
@@ -119,7 +119,7 @@ impl Dictionaries {
 
     /// The place of a process; its ancestors get one too.
     pub(super) fn process(&mut self, process: &Arc<Process>) -> u32 {
-        // The entry keeps the process, so that its place in memory is its own.
+        // The entry keeps the process alive, so that no other process gets its address in memory.
         let key = Arc::as_ptr(process) as usize;
         if let Some(place) = self.processes.places.get(&key) {
             return *place;

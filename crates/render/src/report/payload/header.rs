@@ -15,13 +15,13 @@ use connmon_analysis::Window;
 use connmon_record::untrusted::Exactly;
 use connmon_record::{AddressKind, End, ExeHash, HostLocation, Untrusted, country_of};
 
-/// The name of this form of data. A change that a reader must know of gets another one.
+/// The name of this data format. A change that a reader must know of gets a new name.
 pub const FORMAT: &str = "connmon-report-1";
 
 /// What is said of the columns of what was moved by time.
 #[derive(Serialize)]
 pub(super) struct StepsHeader {
-    /// How long a step is.
+    /// The length of a step in seconds.
     pub(super) seconds: i64,
     pub(super) rows: usize,
     pub(super) columns: Vec<Value>,
@@ -112,7 +112,7 @@ impl Payload {
         rows.filter_map(|(place, row)| Some(json!([place, self.more_names.get(&row.id)?]))).collect()
     }
 
-    /// Of the rows that are not their owner's alone: who moved what.
+    /// For rows whose bytes are not all the owner's: who moved what.
     fn shares(&self) -> Vec<Value> {
         let shared = self.rows.iter().enumerate().filter(|(_, row)| row.is_shared);
         let all = shared.map(|(place, row)| {

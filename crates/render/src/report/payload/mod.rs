@@ -35,7 +35,7 @@ use steps::Steps;
 
 /// How hard gzip tries: beyond, the time doubles for half a percent.
 const LEVEL: u32 = 7;
-/// So many connections are put into a page unless told otherwise.
+/// The number of connections that are put into a page by default.
 pub const DEFAULT_ROWS: usize = 100_000;
 
 /// Collects the connections of a page, one by one. Memory grows with the rows kept, not with the rows added: a row has
@@ -62,8 +62,8 @@ pub struct Written {
 }
 
 impl Payload {
-    /// No connection yet, of these recordings; of more than `cap` connections, half are kept for their bytes, and
-    /// of the others the newest.
+    /// An empty payload for connections of these recordings. Of more than `cap` connections, half are kept for their bytes, and of the
+    /// others the newest.
     pub fn new(runs: &[Run], cap: usize) -> Self {
         Self {
             cap,
@@ -110,7 +110,7 @@ impl Payload {
             self.steps.remove(row.id);
             self.more_names.remove(&row.id);
         }
-        // What only those used would be most of the page, and of the memory.
+        // Entries that only the removed rows used would otherwise be most of the page, and of the memory.
         let mut kept = self.dictionaries.compact();
         for row in &mut self.rows {
             row.move_to(&mut kept);

@@ -24,7 +24,7 @@ pub(super) const FLAGS: [Flag; 6] = [
 /// A connection. What is an index refers to [`Dictionaries`].
 pub(super) struct PayloadRow {
     pub(super) id: i64,
-    /// Nanoseconds since 1970. The page has microseconds: the digits beyond would be a tenth of it.
+    /// Nanoseconds since 1970. The page gets microseconds: the remaining digits would be a tenth of its size.
     pub(super) opened: i64,
     /// Microseconds, up to the end or the recording's last word.
     pub(super) lasted_us: u64,
@@ -36,7 +36,7 @@ pub(super) struct PayloadRow {
     pub(super) figures: [u64; PAGED],
     /// When its first name was seen, microseconds after it was opened; before it, less than 0.
     pub(super) named_us: i64,
-    /// 0 for none, else the place of its process and one.
+    /// 0 for none, else the place of its process plus 1.
     pub(super) owner: u32,
     pub(super) local: u32,
     pub(super) remote: u32,
@@ -53,7 +53,7 @@ pub(super) struct PayloadRow {
     pub(super) end: u8,
     /// One bit for each of [`FLAGS`].
     pub(super) flags: u8,
-    /// Others than its owner moved bytes, or more than one did.
+    /// Whether processes other than its owner moved bytes.
     pub(super) is_shared: bool,
 }
 
@@ -72,7 +72,7 @@ impl PayloadRow {
             *figure = match fact.value_of(connection) {
                 Cell::Count(Some(count)) => count,
                 Cell::Text(Some(ip)) => ip.parse().map_or(0, |ip| dictionaries.local(ip).into()),
-                // What takes the least room: the flags say that it means nothing.
+                // The value that takes the least room: the flags say that it has no meaning.
                 _ => predicted(page, tx, rx),
             };
         }

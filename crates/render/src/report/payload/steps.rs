@@ -6,9 +6,9 @@ use super::row::PayloadRow;
 use connmon_analysis::Window;
 use connmon_record::{Connection, STEP_LENGTHS, STEP_NS};
 
-/// So many entries are kept at most: beyond, steps get longer.
+/// The largest number of entries: beyond it, steps get longer.
 const MOST: usize = 500_000;
-/// So many steps are enough for the time that a page covers.
+/// The number of steps that is enough for the time that a page covers.
 const ENOUGH: i64 = 2_000;
 /// What a process moved on a connection in one step.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) struct StepRow {
     pub(super) share: u64,
 }
 
-/// What the connections of a page moved by time: exact sums, in steps that are as long as their number demands.
+/// The bytes that the connections of a page moved over time: exact sums, in steps that get longer as their number grows.
 #[derive(Default)]
 pub(super) struct Steps {
     /// A place in [`STEP_LENGTHS`].

@@ -11,7 +11,7 @@ use connmon_record::{HostLocation, Untrusted};
 
 /// Where lines begin if the host's place is not known: off the map, below its southern edge.
 pub(super) const DOCK: (f64, f64) = (WIDTH / 2.0, 452.0);
-/// How far the lines begin apart there, as a part of how far they end apart.
+/// The distance between the starts of two lines there, as a fraction of the distance between their ends.
 pub(super) const DOCK_SPREAD: f64 = 0.3;
 
 /// The sea, with meridians and parallels.
@@ -126,7 +126,7 @@ pub(super) fn heading(summary: &Summary) -> Group {
         let all: Vec<String> = lacks.iter().map(|statement| text_safe(&statement.words())).collect();
         let sentence = Text::new(completeness.verdict.sentence()).set("class", "figures");
         let sentence = sentence.set("x", unit(WIDTH - 14.0)).set("y", 26).set("text-anchor", "end");
-        // A picture has no room for more than a sentence; the rest is told where it is pointed at, and to who cannot see it.
+        // A picture has room for one sentence only; the rest is in its title, for the pointer and for screen readers.
         group = group.add(Group::new().add(Title::new(all.join(" "))).add(sentence));
     }
     group

@@ -52,7 +52,7 @@ pub fn hilbert(summary: &Summary) -> String {
         .to_string()
 }
 
-/// What each /16 has.
+/// The figures and the number of addresses of each /16.
 fn blocks(summary: &Summary) -> BTreeMap<u32, (GroupFigures, u64)> {
     let mut blocks: BTreeMap<u32, (GroupFigures, u64)> = BTreeMap::new();
     for row in &summary.remotes {

@@ -15,7 +15,7 @@ use connmon_analysis::format::{bytes, count};
 use connmon_record::HostLocation;
 use connmon_record::country_of;
 
-/// Lines beyond so many are left out; their countries are still shaded and ringed.
+/// The largest number of lines; the other countries are still shaded and ringed.
 const MOST_LINES: usize = 2_000;
 /// Shades of the countries.
 const SHADES: f64 = 6.0;

@@ -30,7 +30,7 @@ impl MapMark {
         format!("{} {}", self.name, bytes(self.figures.bytes()))
     }
 
-    /// The label, and what the mark is not.
+    /// The label, and a remark if only the country is known.
     pub(super) fn title(&self) -> String {
         if self.is_city { self.label() } else { format!("{} (only the country is known)", self.label()) }
     }

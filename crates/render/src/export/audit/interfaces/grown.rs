@@ -7,8 +7,8 @@ const WRAP: u64 = 1 << 32;
 /// No packet is larger, however many segments the kernel has put together.
 const LARGEST_PACKET: u64 = 1 << 20;
 
-/// What an interface counted from one sample to the next, and whether its counters began again. Then all that they show
-/// is new.
+/// What an interface counted from one sample to the next, and whether its counters restarted. After a restart, everything that they show is
+/// new.
 pub(super) fn grown(before: &Interface, after: &Interface) -> (Interface, bool) {
     let rx = direction((before.rx_bytes, before.rx_packets), (after.rx_bytes, after.rx_packets));
     let tx = direction((before.tx_bytes, before.tx_packets), (after.tx_bytes, after.tx_packets));
@@ -20,8 +20,8 @@ pub(super) fn grown(before: &Interface, after: &Interface) -> (Interface, bool) 
     }
 }
 
-/// The growth of bytes and packets; `None` if they began again. When one of the two went back alone, and what it would
-/// have grown by fits the other, it wrapped around.
+/// The growth of bytes and packets; `None` if the counters restarted. A counter has wrapped around at 32 bits if it alone went back, and
+/// its growth across the wrap is plausible beside that of the other.
 fn direction((bytes_0, packets_0): (u64, u64), (bytes_1, packets_1): (u64, u64)) -> Option<(u64, u64)> {
     let wrapped = |before: u64, after: u64| (before < WRAP).then(|| after.wrapping_add(WRAP - before));
     match (bytes_1.checked_sub(bytes_0), packets_1.checked_sub(packets_0)) {

@@ -14,7 +14,7 @@ const LEAST: usize = 12;
 pub(super) struct TableColumn {
     head: String,
     number: bool,
-    /// What is too long is cut here; a table has one such column.
+    /// Whether text that is too long is shortened; a table has one such column.
     name: bool,
 }
 

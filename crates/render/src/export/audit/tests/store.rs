@@ -78,7 +78,7 @@ impl Fixture {
     pub fn forget_samples(&self) {
         let db = rusqlite::Connection::open(self.path()).unwrap();
         db.execute_batch("DROP TABLE interface; PRAGMA user_version = 1").unwrap();
-        // The schema after those without samples.
+        // Later versions of the schema added these columns.
         for column in FACTS.iter().filter(|fact| fact.since == 3).map(Fact::column) {
             db.execute_batch(&format!("ALTER TABLE connection DROP COLUMN {column}")).unwrap();
         }
