@@ -140,7 +140,7 @@ fn main() {
         trial("storm::churn", storms::churn),
     ];
     if in_vm() {
-        // It changes how sockets belong to control groups for good.
+        // Played after the others, as it is the last to be wanted: it changes for good how sockets belong to control groups.
         once_per_kernel.insert(0, scene("wire::net_cls", wire::net_cls));
     }
     let mut same_for_all = vec![
