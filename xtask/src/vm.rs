@@ -163,17 +163,14 @@ fn jobs<'a>(args: &Args, kernels: &'a [Kernel]) -> Vec<Job<'a>> {
     for (place, kernel) in kernels.iter().enumerate() {
         let is_wanted = |backend: &&Backend| args.backend.is_empty() || args.backend.contains(backend);
         for (at, &backend) in kernel.series.backends().iter().filter(is_wanted).enumerate() {
-            let unit = |part| Unit { series: kernel.series, backend, part };
             // Who names tests wants them everywhere.
-            if args.all || !args.e2e.is_empty() {
-                units.push((unit(Part::All), kernel));
-                continue;
-            }
-            units.push((unit(if at == 0 { Part::Kernel } else { Part::Backend }), kernel));
-            // What no backend makes a difference to runs on this host too; the kernel that differs most from it is enough beside it.
-            if (place, at) == (0, 0) {
-                units.push((unit(Part::Same), kernel));
-            }
+            let part = match (place, at) {
+                _ if args.all || !args.e2e.is_empty() => Part::All,
+                (0, 0) => Part::Oldest,
+                (_, 0) => Part::Kernel,
+                _ => Part::Backend,
+            };
+            units.push((Unit { series: kernel.series, backend, part }, kernel));
         }
     }
     units.sort_by_key(|(unit, _)| unit.part);

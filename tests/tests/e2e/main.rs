@@ -2,10 +2,10 @@
 //!
 //! One recorder sees all the plain cases; each of them is a test of its own that looks at its part of the export.
 //! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller,
-//! `ZOO_TIMES` plays each case more than once, `E2E_LONG` makes storms three times as large. `E2E_PART=backend` leaves out what no
-//! backend makes a difference to, `E2E_PART=kernel` what no kernel does either, `E2E_PART=same` plays only that, and `E2E_PART=busy` what
-//! others on the host can disturb, beside a neighbour with traffic and a recorder of its own. At the end, one line a case says how well
-//! it is covered.
+//! `ZOO_TIMES` plays each case more than once, `E2E_LONG` makes storms three times as large. In a guest, `E2E_PART=backend` plays the
+//! cases only, `E2E_PART=kernel` what a kernel makes a difference to as well, and `E2E_PART=oldest` also what only a guest can be asked
+//! for. `E2E_PART=busy` plays what others on the host can disturb, beside a neighbour with traffic and a recorder of its own. At the end,
+//! one line a case says how well it is covered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,7 +65,6 @@ fn main() {
     {
         eprintln!("e2e: cannot bring lo up: {error}"); // nobody else does in an initramfs
     }
-    let (is_same, is_rest) = (part_is("same"), part_is("backend"));
     let mut wanted = Vec::new();
     let mut trials = Vec::new();
     let shared = Arc::new(Session::default());
@@ -76,8 +75,7 @@ fn main() {
     for case in connmon_tests::cases::all() {
         for id in case.families.iter().map(|&family| case.id(family)) {
             let name = format!("{}::{id}", if case.hold { "held" } else { "case" });
-            // What no kernel makes a difference to needs some recording, not that of all cases.
-            if selected(&args, &name) && (!is_same || id.starts_with("tcp-simple")) {
+            if selected(&args, &name) {
                 wanted.push((id.clone(), case.hold));
             }
             if case.hold {
@@ -115,7 +113,7 @@ fn main() {
         of("report::self-contained", report::self_contained),
     ]);
     // How each backend counts is seen in the cases above. Each backend is the first of some kernel.
-    let mut once_per_kernel = vec![
+    let once_per_kernel = vec![
         scene("wire::counted", wire::counted),
         scene("diverted::sockmap", diverted::sockmap),
         scene("diverted::detour", diverted::detour),
@@ -129,6 +127,9 @@ fn main() {
         scene("storm::processes", storms::processes),
         trial("edges", edges::exact_or_labelled),
         trial("missed::both", missed::both),
+    ];
+    let same_for_all = vec![
+        // Who may have how much room, and what is counted where there is none, is decided behind the hooks of all backends.
         trial("names::without-wire", names::without_wire),
         trial("missed::ends", missed::ends),
         trial("missed::beginnings", missed::beginnings),
@@ -138,12 +139,6 @@ fn main() {
         trial("datagrams::greedy", datagrams::greedy),
         trial("fairness", fairness::only_the_greedy_are_aggregated),
         trial("storm::churn", storms::churn),
-    ];
-    if in_vm() {
-        // Played after the others, as it is the last to be wanted: it changes for good how sockets belong to control groups.
-        once_per_kernel.insert(0, scene("wire::net_cls", wire::net_cls));
-    }
-    let mut same_for_all = vec![
         trial("report::hostile-names", report::hostile_names),
         of("bad-input::store", bad_input::store),
         of("bad-input::arguments", bad_input::arguments),
@@ -171,15 +166,22 @@ fn main() {
         trial("retention", retention::sums_stay),
         trial("crash", crash::loses_only_the_last_moment),
     ];
-    if in_vm() {
-        // the clock of a host is not ours to set
-        same_for_all.extend([trial("clock::set", clock::set), trial("clock::unset", clock::unset)]);
-    }
-    let each = if is_same { Vec::new() } else { std::mem::take(&mut trials) };
+    // What cannot be done to a host: its clock is not ours to set, nor how its sockets belong to control groups, for good. Played after
+    // the other scenes, as it is wanted last.
+    let only_in_guests = if in_vm() {
+        vec![
+            scene("wire::net_cls", wire::net_cls),
+            trial("clock::set", clock::set),
+            trial("clock::unset", clock::unset),
+        ]
+    } else {
+        Vec::new()
+    };
+    let (is_all, is_oldest) = (!in_vm() || part_is("all"), part_is("oldest"));
     for (tests, runs, with) in [
-        (each, !is_same, "each backend of each kernel"),
-        (once_per_kernel, !is_rest && !is_same, "the first backend of each kernel"),
-        (same_for_all, !is_rest && !part_is("kernel"), "the oldest kernel, and on the host"),
+        (once_per_kernel, is_all || is_oldest || part_is("kernel"), "the first backend of each kernel"),
+        (only_in_guests, is_all || is_oldest, "the first backend of the oldest kernel"),
+        (same_for_all, is_all, "the kernel of this host, and in guests with --all"),
     ] {
         if runs {
             trials.extend(tests);

@@ -42,10 +42,10 @@ pub fn probe() -> String {
 pub enum Part {
     /// Everything.
     All,
+    /// What a kernel makes a difference to, and what only a guest can be asked for.
+    Oldest,
     /// What a kernel makes a difference to.
     Kernel,
-    /// What neither does.
-    Same,
     /// What every backend makes a difference to.
     Backend,
 }
@@ -57,7 +57,7 @@ impl Part {
             Self::All => "all",
             Self::Kernel => "kernel",
             Self::Backend => "backend",
-            Self::Same => "same",
+            Self::Oldest => "oldest",
         }
     }
 }
