@@ -140,6 +140,8 @@ pub fn descriptors() -> Result<()> {
     std::thread::sleep(Duration::from_secs(11));
     truths.extend(traffic_truth(&["case", "tcp-simple-v4"])?);
     until("what was recorded later", || told(&truths))?;
+    // To finish the store takes one.
+    recorder.limit(libc::RLIMIT_NOFILE, None)?;
     let said = recorder.stop()?;
     ensure!(!said.contains("try again"), "{said}");
     if let Some(problems) = summary(&compare(&truths, &export(&db)?)) {

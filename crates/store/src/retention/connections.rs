@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection as Database, Transaction, params};
 
 use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read, runs, stretches, sums};
-use super::Policy;
+use super::{DAY_NS, Policy};
 use connmon_analysis::groups::sums::sums_of;
 use connmon_filter::FilterRow;
 use connmon_record::{Connection, Pruned, Timestamp};
@@ -109,7 +109,8 @@ fn note(db: &Transaction<'_>, run: i64, pruned: &Pruned) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Prunes so many lookups at most that were made before `limit`, the oldest first; gives how many those were.
+/// Prunes at most this number of lookups that were made before `limit`, the oldest first, and of late readings of that time; returns how
+/// many lookups they were.
 pub(super) fn prune_lookups(writer: &mut Writer, rows: usize, limit: Timestamp) -> rusqlite::Result<u64> {
     let transaction = writer.db.transaction()?;
     let mut look = transaction.prepare_cached("SELECT id, time FROM lookup ORDER BY id LIMIT ?1")?;
@@ -121,6 +122,13 @@ pub(super) fn prune_lookups(writer: &mut Writer, rows: usize, limit: Timestamp) 
         transaction.prepare_cached("DELETE FROM lookup WHERE id = ?1")?.execute([id])?;
         pruned += 1;
     }
+    // There are far fewer of these: at most one in ten seconds. One over the bound of a day matters to the sums that stay.
+    transaction
+        .prepare_cached(
+            "DELETE FROM late_read WHERE id IN (SELECT id FROM late_read
+                WHERE ended < ?1 AND started / ?3 = ended / ?3 ORDER BY id LIMIT ?2)",
+        )?
+        .execute(params![limit.0, rows as i64, DAY_NS])?;
     transaction.commit()?;
     Ok(pruned)
 }

@@ -18,7 +18,7 @@ use connmon_fixtures::rows::{connection, process};
 use connmon_record::frame::Frame;
 use connmon_record::rows::{Batch, ConnectionRow, LookupRow, NameRow, TrafficRow};
 use connmon_record::segment::{Hash, Packed, Span};
-use connmon_record::{ClockEffect, ClockStep, End, NameSource, Proto, Timestamp, Wire};
+use connmon_record::{ClockEffect, ClockStep, End, LateRead, NameSource, Proto, Timestamp, Wire};
 use connmon_render::export::audit::{Audit, Builder, GroupBy, GroupSort};
 use connmon_track::Tracker;
 
@@ -239,7 +239,9 @@ fn what_ended_long_ago_is_pruned_with_all_that_only_it_needed() {
     let mut writer = record(&path, &[(0, 100, 1, 0, 0), (50, 5_000, 2, 1, 0), (4_000, 10, 3, 2, 0)], 6_000);
     // The recorder has forgotten all processes.
     let past_processes = vec![1, 2, 3];
-    writer.write(&Batch { time: at(6_000), past_processes, ..Batch::default() }).unwrap();
+    let late_reads = [90, 3 * DAY].map(|second| LateRead { from: at(second), to: at(second + 5) }).to_vec();
+    writer.write(&Batch { time: at(6_000), past_processes, late_reads, ..Batch::default() }).unwrap();
+    let late = rows(&writer, "late_read");
     assert_eq!(
         writer.prune_all(&policy(5_000, ""), at(6_000), |_| Duration::from_millis(50)).unwrap(),
         Progress::Done
@@ -248,6 +250,7 @@ fn what_ended_long_ago_is_pruned_with_all_that_only_it_needed() {
         .map(|t| rows(&writer, t));
     // The first process is the parent of the second one.
     assert_eq!(left, [2, 2, 2, 1, 2, 3]);
+    assert_eq!(rows(&writer, "late_read"), late - 1);
     assert_eq!(
         writer.prune_all(&policy(10, ""), at(6_000), |_| Duration::from_millis(50)).unwrap(),
         Progress::Done
