@@ -211,7 +211,7 @@ test("a marker of the map and a connection of the timeline are reached and opene
   for (let presses = 0; presses < 5 && (await told.innerText()) === first; presses += 1) await page.keyboard.press("ArrowDown");
   assert.notEqual(await told.innerText(), first, "the next lane has another connection");
   await page.keyboard.press("Enter");
-  assert.ok(await page.locator(".drawer").isVisible());
+  await page.locator(".drawer").waitFor({ timeout: 5000 });
   assert.deepEqual(complaints, []);
   await close();
 });
