@@ -161,6 +161,15 @@ impl Recorder {
         self.signal(if paused { libc::SIGSTOP } else { libc::SIGCONT })
     }
 
+    /// Stops the process that reads the kernel's buffers, or lets it go on.
+    pub fn pause_keeper(&self, paused: bool) -> Result<()> {
+        let keeper = libc::pid_t::try_from(self.keeper()?)?;
+        let signal = if paused { libc::SIGSTOP } else { libc::SIGCONT };
+        // SAFETY: the child of our own child, which ends after it.
+        ensure!(unsafe { libc::kill(keeper, signal) } == 0, "the keeper is gone already");
+        Ok(())
+    }
+
     /// Ends it as a power loss would.
     pub fn kill(mut self) -> Result<()> {
         self.signal(libc::SIGKILL)?;

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use connmon_record::Timestamp;
-use connmon_tests::harness::programs::{audit, export, in_vm};
+use connmon_tests::harness::programs::{audit, connmon_program, export, in_vm};
 use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::storm::edges::{ConnectionKey, Load, Made, NETWORK};
@@ -49,6 +50,29 @@ pub fn exact_or_labelled() -> Result<()> {
     );
     let unseen = records.iter().filter(|record| record.end.as_deref() == Some("unseen")).count();
     audit(&db)?.ensure_nothing_lost_but(unseen as u64)
+}
+
+/// A recorder that gets no time when a step of traffic begins: an answer with that bound says so, and one without it does not.
+pub fn late() -> Result<()> {
+    const STEP: u64 = 10;
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("late.db");
+    let recorder = Recorder::start(&db, &[])?;
+    recorder.pause_keeper(true)?;
+    let paused = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let bound = (paused / STEP + 1) * STEP;
+    std::thread::sleep(Duration::from_secs(bound - paused + 1));
+    recorder.pause_keeper(false)?;
+    recorder.stop()?;
+    let is_told = |since: u64| -> Result<bool> {
+        let since = Timestamp(i64::try_from(since)? * 1_000_000_000).to_string();
+        let mut audit = Command::new(connmon_program()?);
+        let said = audit.args(["audit", "--explain", "--since", &since, "--db"]).arg(&db).output()?.stdout;
+        Ok(String::from_utf8_lossy(&said).contains("read late"))
+    };
+    ensure!(is_told(bound)?, "a late reading was not told");
+    ensure!(!is_told(bound - 6 * STEP)?, "it is told of a time with another bound");
+    Ok(())
 }
 
 /// Records for a moment, in which signals come that end nothing.

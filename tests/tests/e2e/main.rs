@@ -130,6 +130,7 @@ fn main() {
     ];
     let same_for_all = vec![
         // Who may have how much room, and what is counted where there is none, is decided behind the hooks of all backends.
+        trial("edges::late", edges::late),
         trial("names::without-wire", names::without_wire),
         trial("missed::ends", missed::ends),
         trial("missed::beginnings", missed::beginnings),
