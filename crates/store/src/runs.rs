@@ -12,13 +12,10 @@ use connmon_record::{
 
 /// All recordings, oldest first. One without an end goes on if the newest does.
 pub(super) fn runs(db: &Database, going_on: bool) -> rusqlite::Result<Vec<Run>> {
-    let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
-    let mut statement = db.prepare("SELECT run_id, started, ended, reason FROM gap ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let gap = Gap { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?), reason: text(row, 3)? };
-        gaps.entry(row.get(0)?).or_default().push(gap);
-    }
+    let mut gaps = by_run(db, "gap", |row| {
+        let at = |column| row.get(column).map(Timestamp);
+        Ok(Gap { from: at("started")?, to: at("ended")?, reason: text(row, "reason")? })
+    })?;
     let mut clock_steps = clock_steps(db)?;
     let mut late_reads = late_reads(db)?;
     let mut left_out = left_out(db)?;
@@ -62,40 +59,44 @@ pub(super) fn following(db: &Database) -> rusqlite::Result<HashSet<i64>> {
     Ok(clock_steps(db)?.into_iter().filter(|(_, steps)| is_followed(steps)).map(|(run, _)| run).collect())
 }
 
-/// When the clock was set, by recording. A store from before that was told has none.
+/// When the clock was set, by recording.
 fn clock_steps(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<ClockStep>>> {
-    let mut steps: HashMap<i64, Vec<ClockStep>> = HashMap::new();
-    if !db.table_exists(None, "clock_step")? {
-        return Ok(steps);
-    }
-    let mut statement = db.prepare("SELECT * FROM clock_step ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    by_run(db, "clock_step", |row| {
         let at = |column| row.get(column).map(Timestamp);
         let effect: Option<String> = newer(row, "effect")?;
-        steps.entry(row.get("run_id")?).or_default().push(ClockStep {
+        Ok(ClockStep {
             time: at("time")?,
             from: at("clock_before")?,
             to: at("clock_after")?,
             effect: effect.and_then(|name| ClockEffect::from_name(&name)).unwrap_or_default(),
-        });
-    }
-    Ok(steps)
+        })
+    })
 }
 
-/// When counters were read late, by recording. A store from before that was told has none.
+/// When counters were read late, by recording.
 fn late_reads(db: &Database) -> rusqlite::Result<HashMap<i64, Vec<LateRead>>> {
-    let mut reads: HashMap<i64, Vec<LateRead>> = HashMap::new();
-    if !db.table_exists(None, "late_read")? {
-        return Ok(reads);
+    by_run(db, "late_read", |row| {
+        let at = |column| row.get(column).map(Timestamp);
+        Ok(LateRead { from: at("started")?, to: at("ended")? })
+    })
+}
+
+/// The rows of a table by their recordings, in their order. A store from before there was that table has none.
+fn by_run<T>(
+    db: &Database,
+    table: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<HashMap<i64, Vec<T>>> {
+    let mut found: HashMap<i64, Vec<T>> = HashMap::new();
+    if !db.table_exists(None, table)? {
+        return Ok(found);
     }
-    let mut statement = db.prepare("SELECT run_id, started, ended FROM late_read ORDER BY id")?;
+    let mut statement = db.prepare(&format!("SELECT * FROM {table} ORDER BY id"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let late = LateRead { from: Timestamp(row.get(1)?), to: Timestamp(row.get(2)?) };
-        reads.entry(row.get(0)?).or_default().push(late);
+        found.entry(row.get("run_id")?).or_default().push(read(row)?);
     }
-    Ok(reads)
+    Ok(found)
 }
 
 fn completeness(row: &Row<'_>) -> rusqlite::Result<LossCounters> {

@@ -158,16 +158,12 @@ impl Recorder {
 
     /// Stops it in its tracks, or lets it go on.
     pub fn pause(&self, paused: bool) -> Result<()> {
-        self.signal(if paused { libc::SIGSTOP } else { libc::SIGCONT })
+        send(self.pid(), pausing(paused))
     }
 
     /// Stops the process that reads the kernel's buffers, or lets it go on.
     pub fn pause_keeper(&self, paused: bool) -> Result<()> {
-        let keeper = libc::pid_t::try_from(self.keeper()?)?;
-        let signal = if paused { libc::SIGSTOP } else { libc::SIGCONT };
-        // SAFETY: the child of our own child, which ends after it.
-        ensure!(unsafe { libc::kill(keeper, signal) } == 0, "the keeper is gone already");
-        Ok(())
+        send(self.keeper()?, pausing(paused))
     }
 
     /// Ends it as a power loss would.
@@ -202,11 +198,21 @@ impl Recorder {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: libc::c_int) -> Result<()> {
-        let pid = libc::pid_t::try_from(self.child.id())?;
-        // SAFETY: our own child, which we have not waited for.
-        ensure!(unsafe { libc::kill(pid, signal) } == 0, "connmon is gone already");
-        Ok(())
+        send(self.pid(), signal)
     }
+}
+
+/// Sends a signal to a recorder or its keeper.
+fn send(pid: u32, signal: libc::c_int) -> Result<()> {
+    let pid = libc::pid_t::try_from(pid)?;
+    // SAFETY: our own child, which we have not waited for, or its child, which ends with it.
+    ensure!(unsafe { libc::kill(pid, signal) } == 0, "connmon is gone already");
+    Ok(())
+}
+
+/// What stops a process, or lets it go on.
+fn pausing(paused: bool) -> libc::c_int {
+    if paused { libc::SIGSTOP } else { libc::SIGCONT }
 }
 
 impl Drop for Recorder {

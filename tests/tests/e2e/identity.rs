@@ -78,7 +78,11 @@ fn quiet(command: &mut Command) -> &mut Command {
 }
 
 fn sha256(file: &Path) -> Result<String> {
-    Ok(Sha256::digest(fs::read(file)?).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_of(&fs::read(file)?))
+}
+
+fn sha256_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A program that was deleted while it ran, in a folder of its own, with a secret on its command line.
@@ -215,9 +219,8 @@ pub fn overlay() -> Result<()> {
         )?;
         let mut program = fs::read(traffic_program()?)?;
         program.extend(if copied_up { &b"more"[..] } else { b"" });
-        let hash: String = Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect();
         ensure!(
-            owner.sha256 == Some(hash),
+            owner.sha256 == Some(sha256_of(&program)),
             "copied up: {copied_up}, {:?}, {:?}",
             owner.sha256,
             owner.not_hashed
