@@ -151,6 +151,13 @@ pub mod flag {
     pub const UNKNOWN_BESIDE: u32 = 1 << 18;
 }
 
+/// An id that no other entry of a recording has: the CPU (Linux has 8192 at most: `NR_CPUS`, arch/x86/Kconfig), a count on that CPU,
+/// and bits of the clock, because an interrupt between the add and the read can make two entries see the same count.
+#[inline(always)]
+pub const fn entry_id(cpu: u64, count: u64, time_ns: u64) -> u64 {
+    (cpu << 51) | ((count & ((1 << 35) - 1)) << 16) | (time_ns & ((1 << 16) - 1))
+}
+
 /// Values of [`Control::phase`].
 pub mod phase {
     /// Programs return at once: they are being attached, or detached.
@@ -458,6 +465,7 @@ pub struct ExecRecord {
 pub const EXEC_LEN_0: usize = core::mem::offset_of!(ExecRecord, changed_s);
 
 const _: () = {
+    assert!(entry_id(8191, u64::MAX, u64::MAX) == u64::MAX);
     assert!(size_of::<Addr>() == 20);
     assert!(size_of::<Share>() == 56);
     assert!(size_of::<SockEntry>() == 328);

@@ -301,6 +301,34 @@ test("without scripts the page is complete", async () => {
   await close();
 });
 
+test("the histogram is in proportion and high enough on a phone, and the largest place has its name", async () => {
+  for (const width of [360, 1280]) {
+    const { page, close } = await open("sample.html", { width });
+    const { height, path, legend } = await page.evaluate(() => ({
+      height: document.querySelector(".histogram .brush").getBoundingClientRect().height,
+      path: document.querySelector(".histogram .opened").getAttribute("d"),
+      legend: document.querySelector(".legend-bars .top").textContent,
+    }));
+    assert.ok(height >= 28, `${height} pixels high at ${width}`);
+    const most = Number(/highest bar: ([\d,]+) /.exec(legend)?.[1].replaceAll(",", ""));
+    const heights = [...path.matchAll(/v-([\d.]+)h/g)].map((found) => Number(found[1]));
+    const highest = Math.max(...heights);
+    for (const one of heights.filter((one) => one > 1.5)) {
+      const connections = (one / highest) * most;
+      assert.ok(Math.abs(connections - Math.round(connections)) <= (0.06 / highest) * most + 1e-6, `${one} of ${highest} is ${connections} of ${most}`);
+    }
+    const { markers, labels } = await page.evaluate(() => ({
+      markers: [...document.querySelectorAll("#map .place")].map((marker) => marker.getAttribute("aria-label") ?? ""),
+      labels: [...document.querySelectorAll("#map .labels text")].map((text) => text.textContent ?? ""),
+    }));
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    const bytes = (/** @type {string} */ title) => [...title.matchAll(/([\d.,]+) (B|[KMGT]iB) (?:sent|received)/g)].reduce((sum, [, n, unit]) => sum + Number(n.replaceAll(",", "")) * 1024 ** units.indexOf(unit), 0);
+    const largest = markers.reduce((best, one) => (bytes(one) > bytes(best) ? one : best));
+    assert.ok(labels.some((text) => text !== "" && largest.includes(text.split(/[ ·,]/)[0])), `${largest} has no label at ${width}: ${labels}`);
+    await close();
+  }
+});
+
 test("nothing is wider than a phone, a notebook or a large screen", async () => {
   for (const [width, dark] of /** @type {[number, boolean][]} */ ([[360, false], [768, true], [1280, false], [2560, true]])) {
     const { page, close } = await open("sample.html", { width, dark });

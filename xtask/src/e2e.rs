@@ -41,7 +41,8 @@ pub enum Part {
 /// Plays each case `times` times; what the test printed.
 pub fn run(part: Part, times: usize, args: &[&str]) -> Result<String> {
     sh::can_be_root("this test")?;
-    apt::programs(&[Need { program: "tmux", package: "tmux" }], "the end-to-end test")?;
+    let needs = ["tmux", "strace"].map(|name| Need { program: name, package: name });
+    apt::programs(&needs, "the end-to-end test")?;
     let programs = programs::build()?;
     let (connmon, traffic) = (programs.connmon.display().to_string(), programs.traffic.display().to_string());
     let (part, long) = match part {

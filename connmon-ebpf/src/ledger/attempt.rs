@@ -11,6 +11,7 @@ use super::quota::{gave_back, may_have, took, user};
 use super::release::{STUCK, release};
 use super::shares::own;
 use crate::maps::count;
+use crate::sock;
 
 /// What is known of an attempt.
 #[repr(C)]
@@ -19,6 +20,9 @@ struct Attempt {
     remote: Addr,
     /// The place of the socket's user.
     user: u32,
+    /// The number of the socket's next byte. It changes when a SYN is made (tcp_v4_connect(), tcp_connect()), and again when the
+    /// socket is disconnected (tcp_disconnect(), net/ipv4/tcp.c).
+    write_seq: u32,
 }
 
 /// Attempts under way at once, and those that have failed where no hook sees that, until their sockets are used again or closed.
@@ -36,7 +40,7 @@ pub fn begin(sk: u64, remote: Addr) {
     displace(sk);
     let user = user(sk);
     if may_have(quota::ATTEMPTS, user, u64::from(MAX))
-        && ATTEMPTS.insert(sk, Attempt { remote, user }, 0).is_ok()
+        && ATTEMPTS.insert(sk, Attempt { remote, user, write_seq: sock::write_seq(sk) }, 0).is_ok()
     {
         took(quota::ATTEMPTS, user);
     } else {
@@ -62,7 +66,9 @@ pub fn sent(sk: u64) -> bool {
 pub fn failed(sk: u64, err: u32) -> u64 {
     let Some(attempt) = ATTEMPTS.get_ptr(sk) else { return 0 };
     // SAFETY: a valid pointer into a map value.
-    let remote = unsafe { (*attempt).remote };
+    let (remote, write_seq) = unsafe { ((*attempt).remote, (*attempt).write_seq) };
+    // Without an errno it may have gone well, though no hook saw that the state moved.
+    let went_on = err == 0 && write_seq != sock::write_seq(sk);
     let _ = sent(sk);
     // What an earlier connection on the same socket left is over as well.
     if displace(sk) == STUCK {
@@ -70,7 +76,8 @@ pub fn failed(sk: u64, err: u32) -> u64 {
         return 0;
     }
     // It leaves at once, so it takes no room from others.
-    let flags = flag::OUTBOUND | flag::NEVER_SENT;
+    let outcome = if went_on { flag::BEGIN_UNSEEN | flag::END_UNSEEN } else { flag::NEVER_SENT };
+    let flags = flag::OUTBOUND | outcome;
     if let Some(entry) =
         create_own(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 })
     {

@@ -13,8 +13,7 @@ use crate::maps::{FLOWS, OLDER, SOCKS, STATS, add_to, count, epoch, in_snapshot,
 use crate::requested;
 use crate::sock;
 
-/// An id that no other entry of this recording has: CPU (Linux has 8192 at most), a count on that CPU, and bits of the clock,
-/// because an interrupt between the add and the read can make two entries see the same count.
+/// An id that no other entry of this recording has.
 #[inline(always)]
 fn next_id(time: u64) -> u64 {
     // SAFETY: the helper only returns a number.
@@ -23,7 +22,7 @@ fn next_id(time: u64) -> u64 {
     add_to(counter, 1);
     // SAFETY: a valid pointer into a map value.
     let n = unsafe { core::ptr::read_volatile(counter) };
-    (cpu << 51) | ((n & ((1 << 35) - 1)) << 16) | (time & ((1 << 16) - 1))
+    connmon_ebpf::entry_id(cpu, n, time)
 }
 
 /// What a new entry starts with.

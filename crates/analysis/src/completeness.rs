@@ -3,6 +3,8 @@
 mod coverage;
 mod words;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::HostInternal;
@@ -40,7 +42,7 @@ impl Verdict {
     }
 
     /// In a sentence.
-    pub fn sentence(self) -> &'static str {
+    fn sentence(self) -> &'static str {
         match self {
             Self::Complete => "This record is complete.",
             Self::Unfinished => "This record is complete so far; a recording has not ended.",
@@ -125,6 +127,8 @@ pub struct Completeness {
     pub pruned: Option<Pruned>,
     /// The verdict if nothing had been pruned.
     with_details: Verdict,
+    /// The selected connections whose byte counts may be incomplete.
+    pub inexact: u64,
     /// The sentences, what matters most first.
     pub statements: Vec<Statement>,
 }
@@ -201,6 +205,7 @@ impl Completeness {
             unfinished,
             pruned,
             with_details,
+            inexact: 0,
             statements: Vec::new(),
         };
         this.statements = words::statements(&this, &of_time, selection);
@@ -217,8 +222,24 @@ impl Completeness {
         Some((last, Self::of_time(alone, Some(asked), &everything)))
     }
 
+    /// The answer in a sentence.
+    pub fn sentence(&self) -> Cow<'static, str> {
+        match self.verdict {
+            Verdict::Complete | Verdict::Unfinished if self.inexact > 0 => {
+                let so_far = if self.verdict == Verdict::Complete { "" } else { " so far" };
+                let those = words::count(self.inexact, "connection");
+                format!(
+                    "Every connection is in this record{so_far}; the byte counts of {those} may be too low."
+                )
+                .into()
+            }
+            verdict => verdict.sentence().into(),
+        }
+    }
+
     /// Adds what only the connections can tell.
     pub fn note_connections(&mut self, inexact: u64, preexisting: u64) {
+        self.inexact = self.inexact.saturating_add(inexact);
         self.statements.extend(words::connections(inexact, preexisting));
         self.statements.sort_by_key(|statement| statement.level);
     }

@@ -220,6 +220,12 @@ fn time_that_was_not_recorded_is_never_called_complete() {
         let told = words.join(" ");
         assert_eq!(told.contains("othing was recorded"), !gaps.is_empty(), "{words:#?}");
         assert_eq!(told.contains("No part of the time"), c.verdict == Nothing, "{words:#?}");
+        let begins_later = since.is_some_and(|since| since > 10);
+        let on = format!(
+            "from {} UTC on: that time was still in the future",
+            at(20).to_string()[..19].replace('T', " ")
+        );
+        assert_eq!(told.contains(&on), begins_later, "{words:#?}");
         (c.verdict, recorded, gaps)
     };
     for (since, until, found) in [
@@ -237,6 +243,28 @@ fn time_that_was_not_recorded_is_never_called_complete() {
     ] {
         assert_eq!(asked(since, until), found, "{since:?} {until:?}");
     }
+}
+
+#[test]
+fn a_record_with_counts_that_may_be_too_low_is_not_called_complete() {
+    let sentence = |run: Run, inexact: u64| {
+        let mut completeness = Completeness::from_runs(&[run], &Selection::default());
+        completeness.note_connections(inexact, 0);
+        completeness.sentence().into_owned()
+    };
+    assert_eq!(sentence(run(1, 0), 0), "This record is complete.");
+    assert_eq!(
+        sentence(run(1, 0), 2),
+        "Every connection is in this record; the byte counts of 2 connections may be too low."
+    );
+    let mut going_on = run(1, 0);
+    (going_on.ended, going_on.going_on) = (None, true);
+    assert!(
+        sentence(going_on, 1).starts_with("Every connection is in this record so far; the byte counts of 1")
+    );
+    let mut lossy = run(1, 0);
+    lossy.completeness.lost_events = 1;
+    assert_eq!(sentence(lossy, 1), "This record is incomplete.");
 }
 
 #[test]

@@ -34,6 +34,8 @@ const MAX_ENDED: usize = 65_536;
 const MAX_PAST: usize = 8_192;
 /// Generations that are put on record at most.
 const MAX_ANCESTORS: u32 = 64;
+/// Why there is no hash of a process of which only its connection tells.
+const NOTHING_KNOWN: &str = "the recorder neither saw this process begin nor could look it up in procfs";
 
 /// All processes of a recording that may still matter.
 #[derive(Default, Serialize, Deserialize)]
@@ -312,6 +314,7 @@ impl Processes {
                     uid,
                     euid: uid,
                     user: user.clone(),
+                    exe_hash: ExeHash::Refused(NOTHING_KNOWN.into()),
                     ..Process::default()
                 };
                 // How it ends may never be told.

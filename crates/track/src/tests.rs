@@ -7,7 +7,7 @@ mod names;
 mod processes;
 mod shares;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use connmon_ebpf::{
     AcctKey, Addr, AskedRecord, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind, proto, stat,
@@ -79,6 +79,14 @@ fn feed(frames: impl IntoIterator<Item = Frame>) -> (Tracker, Batch) {
     frames.into_iter().for_each(|frame| tracker.feed(frame));
     let batch = tracker.take();
     (tracker, batch)
+}
+
+#[test]
+fn ids_differ_on_each_processor() {
+    let ids: HashSet<u64> =
+        (0..8192).map(|cpu| connmon_ebpf::entry_id(cpu, u64::MAX - cpu, cpu << 7)).collect();
+    assert_eq!(ids.len(), 8192);
+    assert_ne!(connmon_ebpf::entry_id(1024, 1, 1), connmon_ebpf::entry_id(0, 1, 1));
 }
 
 #[test]
@@ -277,6 +285,13 @@ fn cgroup(id: u64, path: &str) -> Frame {
     };
     record.path[..path.len()].copy_from_slice(path.as_bytes());
     Frame::Cgroup(Box::new(record))
+}
+
+#[test]
+fn a_process_of_which_nothing_is_known_says_why_it_has_no_hash() {
+    let (_, batch) = feed([closed(entry(1, 1, 1), 1, 1)]);
+    let ExeHash::Refused(why) = &batch.processes[0].process.exe_hash else { panic!("{:?}", batch.processes) };
+    assert!(batch.processes[0].process.exe.is_empty() && why.contains("neither saw this process begin"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::tcp_basic::echo_once;
 use super::udp::echo;
 use crate::stage::{Case, Worker};
 use crate::sys::datagram;
+use crate::sys::in_vm;
 use crate::sys::netns::Netns;
 use crate::sys::stream::{read, write};
 use crate::truth::End;
@@ -27,8 +28,33 @@ pub(super) fn cases() -> Vec<Case> {
             socket.send_to(datagram::sendto, 1, peer)
         })
         .netns(),
+        Case::new("netns-many", "connections in many network namespaces at once").role("settler", settler),
         Case::new("netns-left", "a process goes elsewhere, its sockets stay").role("traveller", traveller),
     ]
+}
+
+/// Has a connection in each of many namespaces, each with other bytes, and ends them all.
+fn settler(w: &mut Worker) -> Result<()> {
+    let mut open = Vec::new();
+    for nth in 0..if in_vm() { 20 } else { 300 } {
+        let _there = Netns::enter()?;
+        let listener = w.listen_at(std::net::SocketAddr::new(w.family.loopback(), 0))?;
+        let mut caller = w.connect_to(listener.local)?;
+        let mut called = w.accept(&listener)?;
+        caller.tx(write, 100 + nth)?;
+        called.rx(read, 100 + nth)?;
+        open.push((caller, called));
+    }
+    for (mut caller, mut called) in open {
+        called.tx(write, 7)?;
+        caller.rx(read, 7)?;
+        caller.finish_sending()?;
+        called.rx_fin()?;
+        called.close(End::Fin);
+        caller.rx_fin()?;
+        caller.close(End::Fin);
+    }
+    Ok(())
 }
 
 /// Opens both ends at home and uses them from elsewhere.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
-use connmon_tests::harness::programs::{connmon_prints, path};
+use connmon_tests::harness::programs::{connmon, connmon_prints, path};
 use connmon_tests::harness::record::{self, Record};
 use connmon_tests::sys::bpf::{Detour, Rewrites, Sockmap};
 use connmon_tests::truth::Proto;
@@ -41,6 +41,7 @@ pub fn sockmap() -> Result<Played> {
     map.put(1, server.as_fd())?;
     say(&mut client, &mut server)?;
     say(&mut client, &mut server)?;
+    doctor_names(&["sockmap"])?;
     drop(client);
     ensure!(server.read(&mut [0])? == 0, "bytes behind the end");
     drop(server);
@@ -62,6 +63,16 @@ fn both_are_labelled(records: &[Record], ports: (u16, u16)) -> Result<()> {
         ensure!(!record.exact && reason.contains("sockmap"), "not labelled: {record}");
     }
     Ok(())
+}
+
+/// `connmon doctor` tells that these are loaded on this host.
+fn doctor_names(kinds: &[&str]) -> Result<()> {
+    let said = connmon(&["doctor"])?.stdout;
+    let said = String::from_utf8_lossy(&said);
+    kinds.iter().try_for_each(|kind| {
+        ensure!(said.contains(kind), "doctor does not name {kind}:\n{said}");
+        Ok(())
+    })
 }
 
 /// A cgroup of its own, with this process in it.
@@ -146,6 +157,7 @@ fn lead(to: IpAddr, from: IpAddr) -> Result<Led> {
         lead(Rewrites::Send, asked, at)?,
         lead(Rewrites::Receive, at, asked)?,
     ];
+    doctor_names(&["cgroup/sock_addr"])?;
     let stream = TcpStream::connect(asked)?;
     let plain = TcpStream::connect(at)?;
     let datagrams = UdpSocket::bind((to, 0))?;

@@ -44,11 +44,18 @@ pub fn store() -> Result<()> {
     std::fs::rename(&db, &old)?;
     until("another store", || begun(&db))?;
     let later = traffic_truth(&["case", "tcp-simple-v4"])?;
+    until("the rows of the other store", || Ok(summary(&compare(&later, &export(&db)?)).is_none()))?;
+
+    let kept = file("kept.db");
+    connmon_prints(&["db", "backup", path(&kept)?, "--db", path(&db)?])?;
+    std::fs::remove_file(&db)?;
+    until("a third store", || begun(&db))?;
+    let last = traffic_truth(&["case", "udp-many-remotes"])?;
     let said = recorder.stop_by(libc::SIGHUP)?;
-    for words in ["connmon will try again", "can be written again", "was moved to"] {
+    for words in ["connmon will try again", "can be written again", "was moved to", "was deleted"] {
         ensure!(said.contains(words), "not said: {words}\n{said}");
     }
-    for (store, truths) in [(&old, &truths), (&db, &later)] {
+    for (store, truths) in [(&old, &truths), (&kept, &later), (&db, &last)] {
         if let Some(problems) = summary(&compare(truths, &export(store)?)) {
             bail!("{}: {problems}", store.display());
         }
@@ -58,10 +65,42 @@ pub fn store() -> Result<()> {
     let replayed = file("replayed.db");
     connmon_prints(&["replay", path(&capture)?, "--db", path(&replayed)?])?;
     truths.extend(later);
+    truths.extend(last);
     match summary(&compare(&truths, &export(&replayed)?)) {
         None => Ok(()),
         Some(problems) => bail!("replayed: {problems}"),
     }
+}
+
+/// A disk that answers each write with an error for some seconds: strace(1) puts EIO into the recorder's system calls. What was
+/// recorded waits in memory, why is said once, and nothing is lost.
+pub fn io_errors() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let db = folder.path().join("a.db");
+    let recorder = Recorder::start(&db, &[])?;
+    let mut truths = traffic_truth(&["case", "tcp-simple-v4"])?;
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EIO"]);
+    let strace = Killed(strace.args(["-p", &recorder.pid().to_string()]).spawn().context("strace")?);
+    until("a tracer", || is_traced(recorder.pid()))?;
+    truths.extend(traffic_truth(&["case", "tcp-many"])?);
+    std::thread::sleep(Duration::from_secs(3));
+    truths.extend(traffic_truth(&["case", "udp-many-remotes"])?);
+    drop(strace);
+    until("the rows that waited", || Ok(summary(&compare(&truths, &export(&db)?)).is_none()))?;
+    let said = recorder.stop()?;
+    for words in ["connmon will try again", "can be written again"] {
+        ensure!(said.matches(words).count() == 1, "not said once: {words}\n{said}");
+    }
+    ensure!(said.contains("I/O error") && !said.contains("damaged"), "{said}");
+    let audit = audit(&db)?;
+    ensure!(audit.gaps()?.is_empty(), "a gap");
+    audit.ensure_nothing_lost_but(0)
+}
+
+fn is_traced(pid: u32) -> Result<bool> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0")))
 }
 
 /// A disk that is full: what was recorded waits in memory until there is room.

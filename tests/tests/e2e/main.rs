@@ -197,6 +197,7 @@ fn main() {
         trials.push(trial("identity::overlay", identity::overlay));
         trials.push(trial("live::screen", screen::screen));
         trials.push(trial("faults::store", faults::store));
+        trials.push(trial("faults::io-errors", faults::io_errors));
         trials.push(trial("faults::full", faults::full));
         trials.push(trial("faults::stderr", faults::stderr));
         trials.push(trial("faults::limits", faults::limits));

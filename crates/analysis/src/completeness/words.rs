@@ -274,10 +274,10 @@ pub(super) fn coverage(coverage: &Coverage, is_interval: bool) -> Vec<Statement>
 /// Says which time was not recorded. The future counts as no loss.
 fn gaps(gaps: &[Gap]) -> Option<Statement> {
     let first = gaps.first()?;
-    let each = gaps
-        .iter()
-        .take(LISTED)
-        .map(|gap| format!("from {} to {}: {}", short(gap.from), short(gap.to), gap.reason.shown()));
+    let each = gaps.iter().take(LISTED).map(|gap| match gap.reason == AHEAD {
+        true => format!("from {} on: {AHEAD}", short(gap.from)),
+        false => format!("from {} to {}: {}", short(gap.from), short(gap.to), gap.reason.shown()),
+    });
     let each = each.collect::<Vec<_>>().join("; ");
     let text = match gaps.len() {
         1 => format!("Nothing was recorded {each}."),
@@ -490,6 +490,6 @@ fn exactly(time: Timestamp) -> String {
 }
 
 /// A number with its noun.
-fn count(n: u64, noun: &str) -> String {
+pub(super) fn count(n: u64, noun: &str) -> String {
     format::count(n, noun, &format!("{noun}s"))
 }

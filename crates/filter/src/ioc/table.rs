@@ -189,6 +189,18 @@ fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut List
     }
 }
 
+/// Reads a line of a text that is no table, if each of its cells is an indicator; false if it is not.
+pub(super) fn take_line(line: &str, place: ListPosition, found: &mut ListContent) -> bool {
+    let ListPosition::Line(number) = place else { return false };
+    let is_indicator = |cell: &str| Indicator::parse(cell).is_some();
+    let row = |delimiter: u8| rows(line, delimiter).next().and_then(Result::ok);
+    let row = [b',', b';', b'|']
+        .into_iter()
+        .filter_map(row)
+        .find(|row| row.len() > 1 && row.iter().all(is_indicator));
+    row.inspect(|row| by_itself(row, number, found)).is_some()
+}
+
 /// A row of which nobody says what is in it: the first cell with an indicator, rather one that cannot be a file's name.
 fn by_itself(row: &StringRecord, line: u64, found: &mut ListContent) {
     let whole = row.iter().map(Indicator::parse_with_ranges).collect::<Vec<_>>();

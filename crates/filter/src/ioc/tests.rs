@@ -83,6 +83,11 @@ fn text_and_tables() {
         parts("a;b;192.0.2.1\nc;evil.example;d\ne;f;g\n"),
         ("csv", "192.0.2.1 evil.example".into(), "rows without an indicator (1)".into())
     );
+    // A table's line in a text: what cannot be a file's name.
+    assert_eq!(
+        parts("evil.example\nevil.zip,203.0.113.1\n192.0.2.1\nsome words, see bad.example\n"),
+        ("text", "evil.example 203.0.113.1 192.0.2.1".into(), "lines that are not an indicator (1)".into())
+    );
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let wide = read("x", &utf16("\u{feff}ip\tnote\r\n192.0.2.1\tä\r\n"), None).unwrap();
     assert_eq!((wide.format, wide.about.indicators), (Format::Csv, 1));

@@ -1,6 +1,6 @@
 //! Plain text: one indicator a line; what follows it on the line is a comment, as in hosts files and block lists.
 
-use super::{Indicator, IndicatorValue, ListContent, ListPosition, cell, range};
+use super::{Indicator, IndicatorValue, ListContent, ListPosition, cell, range, table};
 
 const NO_INDICATOR: &str = "lines that are not an indicator";
 /// Lines that are looked at to see in which of their words the indicators are.
@@ -88,6 +88,7 @@ fn take(line: &str, nth: usize, place: ListPosition, found: &mut ListContent) {
     };
     match plain(usual).or_else(|| plain(first)) {
         Some(all) => found.indicators.extend(all),
+        None if table::take_line(line, place, found) => {}
         None => found.skip(place, line, cell::reason(line, NO_INDICATOR)),
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum How {
     Word(usize),
     /// All arguments behind this bare word.
     Rest,
+    /// All arguments behind this option up to the next one, or what is behind it in the same argument.
+    Many,
     /// The next two arguments.
     Two,
     /// The value of each `NAME=VALUE` after this bare word.
@@ -68,6 +70,7 @@ fn line(line: &'static str) -> Option<(&'static str, Secret)> {
         "next" => How::Next,
         "attached" => How::Attached,
         "both" => How::Both,
+        "many" => How::Many,
         "word" => How::Word(1),
         "second" => How::Word(2),
         "third" => How::Word(3),

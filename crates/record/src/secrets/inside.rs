@@ -26,7 +26,7 @@ static HOOKS: LazyLock<Regex> = LazyLock::new(|| {
         r#"|hooks\.zapier\.com/hooks/catch/|/with/key/|hc-ping\.com/(?:ping/)?|hook\.[a-z0-9]+\.make\.com/|logic\.azure\.com[^?]*/triggers/"#,
         r#"|rtmps?://[^/\s]+/[^/\s]+/|webhook\.site/|maker\.ifttt\.com/use/|/webhooks?/(?:incoming/)?|//[^/?#\s]*(?:mattermost|rocket|chat)[^/?#\s]*/hooks/|pagerduty\.com/integration/|(?:vmess|ssr)://"#,
         r#"|oapi\.dingtalk\.com/robot/send\?access_token=|open\.feishu\.cn/open-apis/bot/v2/hook/|qyapi\.weixin\.qq\.com/[^?]*\?key="#,
-        r#"|jdbc:oracle:(?:thin|oci8?):[^/@\s"']+/|sentry\.io/api/hooks/|pushcut\.io/)([^\s"'?#]{6,})"#
+        r#"|jdbc:oracle:(?:thin|oci8?):[^/@\s"']+/|sentry\.io/api/hooks/|//[^/?#\s]*conda[^?#\s]*/t/|pushcut\.io/)([^\s"'?#]{6,})"#
     ))
 });
 /// A name in quotes, as in JSON, before its value.

@@ -20,6 +20,8 @@ pub(super) enum Pending {
     After(usize),
     /// Secrets, all of them.
     Rest,
+    /// Secrets up to the next option.
+    Many,
     /// Two secrets.
     Two,
     /// Names, each with a value that is a secret.
@@ -68,6 +70,10 @@ pub(super) fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
         How::Flag => (arg == option).then_some(Meaning::Next(Pending::None)),
         How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
         How::Rest => (arg == option).then_some(Meaning::Next(Pending::Rest)),
+        How::Many => match with_value(arg, option)? {
+            "" => Some(Meaning::Next(Pending::Many)),
+            value => (!value.starts_with('-')).then(|| blotted(value)),
+        },
         How::Two => (arg == option).then_some(Meaning::Next(Pending::Two)),
         How::Values => (arg == option).then_some(Meaning::Next(Pending::Values)),
         How::Prefix => {

@@ -134,7 +134,8 @@ impl Secrets {
                 }
             };
             for (at, new) in command.at.iter().zip(shown) {
-                instead[*at] = new;
+                // A word that an earlier command reads may have gone already.
+                instead[*at] = instead[*at].take().or(new);
             }
             if shell::asks(command) {
                 for at in command.texts.iter().filter(|at| !is_reference(&words[**at].text)) {
@@ -278,7 +279,7 @@ impl<'a> Line<'a> {
         let blot = Some(Some(BLOT.to_owned()));
         match pending {
             Pending::None => None,
-            Pending::Secret | Pending::NoPath | Pending::NoNumber
+            Pending::Secret | Pending::Many | Pending::NoPath | Pending::NoNumber
                 if is_option(arg)
                     || is_reference(arg) && (is_variables(arg) || !begins_with_variable(arg))
                     || arg.is_empty()
@@ -301,7 +302,7 @@ impl<'a> Line<'a> {
                 self.pending = pending;
                 None
             }
-            Pending::Rest => {
+            Pending::Rest | Pending::Many => {
                 self.pending = pending;
                 blot
             }

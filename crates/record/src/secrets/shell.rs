@@ -17,6 +17,8 @@ pub(super) struct Word {
     reads: Option<usize>,
     /// It is no argument: a file, or a text behind `<<<`.
     target: Option<Target>,
+    /// The command that reads it as a part of the lines below it: `<<END`.
+    read_by: Option<usize>,
     /// The shell puts the value of a variable, or what a command prints, into it.
     pub expands: bool,
 }
@@ -46,11 +48,18 @@ pub(super) fn words(line: &str) -> Vec<Word> {
     let mut chars = line.char_indices().peekable();
     let (mut first, mut command, mut count, mut cases) = (true, 0, 0, 0_usize);
     let (mut reads, mut target) = (None, None);
+    let (mut ends_with, mut document) = (None::<(usize, String)>, None::<(usize, usize)>);
+    let mut is_document = false;
     let mut levels: Vec<Level> = Vec::new();
     while let Some((start, c)) = chars.peek().copied() {
         if c.is_whitespace() {
             chars.next();
             first |= c == '\n';
+            if c == '\n'
+                && let Some((reader, end)) = ends_with.take()
+            {
+                document = Some((reader, end_of_document(line, start + 1, &end)));
+            }
             continue;
         }
         if is_end(c) {
@@ -62,6 +71,7 @@ pub(super) fn words(line: &str) -> Vec<Word> {
                     let end = chars.peek().map_or(line.len(), |(at, _)| *at);
                     if &line[start..end] == "<<" {
                         chars.next_if(|(_, c)| *c == '-');
+                        is_document = true;
                     }
                     if chars.next_if(|(_, c)| *c == '(').is_some() {
                         levels.push(level(false, first));
@@ -152,9 +162,13 @@ pub(super) fn words(line: &str) -> Vec<Word> {
         } else if target.is_none() && plain && text == "{" {
             first = true;
         }
+        if std::mem::take(&mut is_document) {
+            ends_with = Some((command, text.clone()));
+        }
         words.push(Word {
             at: start..end,
             text,
+            read_by: document.filter(|(_, stop)| start < *stop).map(|(reader, _)| reader),
             quote: outer.filter(|_| whole),
             command,
             reads: if begins { reads.take() } else { None },
@@ -163,6 +177,18 @@ pub(super) fn words(line: &str) -> Vec<Word> {
         });
     }
     words
+}
+
+/// Where the line is that ends what a command reads from the lines below it.
+fn end_of_document(text: &str, from: usize, end: &str) -> usize {
+    let mut at = from;
+    for line in text[from..].split_inclusive('\n') {
+        if line.trim() == end {
+            return at;
+        }
+        at += line.len();
+    }
+    text.len()
 }
 
 /// Where the command is that begins with `$(` or a backquote here, without these and what closes it.
@@ -233,7 +259,7 @@ pub(super) struct Command<'a> {
     pub expands: Vec<bool>,
     /// It reads what the command with this number prints.
     pub reads: Option<usize>,
-    /// The numbers of the words that it reads: `<<< TEXT`.
+    /// The numbers of the words that it reads: `<<< TEXT`, or the lines below `<<END`.
     pub texts: Vec<usize>,
 }
 
@@ -243,6 +269,9 @@ pub(super) fn commands(words: &[Word]) -> Vec<Command<'_>> {
     for (at, word) in words.iter().enumerate() {
         if word.target.is_none() && word.command == commands.len() {
             commands.push(Command { reads: word.reads, ..Command::default() });
+        }
+        if let Some(reader) = word.read_by.and_then(|reader| commands.get_mut(reader)) {
+            reader.texts.push(at);
         }
         let Some(command) = commands.get_mut(word.command) else { continue };
         match word.target {
@@ -258,7 +287,7 @@ pub(super) fn commands(words: &[Word]) -> Vec<Command<'_>> {
     commands
 }
 
-/// Whether a command reads a password: from what another one prints, or from `<<< TEXT`.
+/// Whether a command reads a password: from what another one prints, from `<<< TEXT`, or from the lines below it.
 pub(super) fn asks(command: &Command<'_>) -> bool {
     const ASK: [&str; 7] = ["passwd", "chpasswd", "chgpasswd", "smbpasswd", "kinit", "su", "cryptsetup"];
     let base = |arg: &str| arg.rsplit('/').next().unwrap_or_default().to_owned();

@@ -91,6 +91,20 @@ fn what_is_shown_instead() {
         (&["bash", "-c", r#"echo "$(mysql -pX)" >f"#], r#"bash -c echo "$(mysql -p*)" >f"#),
         (&["bash", "-c", r#"mysql -u $(id -un) -pX -p"$Y""#], r#"bash -c mysql -u $(id -un) -p* -p"$Y""#),
         (&["sh", "-c", "chpasswd <<< u:X"], "sh -c chpasswd <<< *"),
+        (&["sh", "-c", "chpasswd <<E\nu:X\nE\nls a"], "sh -c chpasswd <<E\n*\nE\nls a"),
+        (
+            &["sh", "-c", "gh auth login --with-token <<-'E'\n\tX\n\tE"],
+            "sh -c gh auth login --with-token <<-'E'\n\t*\n\tE",
+        ),
+        (&["sh", "-c", "cat <<E\nmysql -pX\nE\necho y"], "sh -c cat <<E\nmysql -p*\nE\necho y"),
+        (
+            &["nxc", "smb", "h", "-u", "a", "b", "-p", "X", "Y", "--shares"],
+            "nxc smb h -u a b -p * * --shares",
+        ),
+        (
+            &["conda", "config", "--add", "channels", "https://conda.anaconda.org/t/ab-X-123/c"],
+            "conda config --add channels https://conda.anaconda.org/t/*",
+        ),
         (&["mc", "alias", "set", "x", "u", "--api", "s3v4", "A", "X"], "mc alias set x u --api s3v4 A *"),
         (&["psql", "host=h password = X user=u"], "psql host=h password = * user=u"),
         (&["curl", "https://t0ken@h/a", "https://me@h/a"], "curl https://*@h/a https://me@h/a"),

@@ -137,7 +137,7 @@ pub fn write_verdict(
             "! "
         }
     };
-    let words = completeness.verdict.sentence();
+    let words = completeness.sentence();
     let first = losses.first().map(|loss| format!(" {}", loss.text)).unwrap_or_default();
     let more = completeness.statements.len() - losses.len().min(1);
     let rest = match more {

@@ -145,6 +145,13 @@ pub(super) fn backend_notes(summary: &Summary) -> Vec<Shown> {
 
 pub(super) fn verdict(summary: &Summary) -> VerdictLine {
     let (class, sign, answer, meaning) = match summary.completeness.verdict {
+        connmon_analysis::Verdict::Complete if summary.completeness.inexact > 0 => (
+            "good",
+            "✓",
+            "Yes, but some byte counts may be too low.",
+            "Connections of this period that are not in this report did not happen, within the limits under Method; those whose bytes \
+             may be incomplete say why.",
+        ),
         connmon_analysis::Verdict::Complete => (
             "good",
             "✓",

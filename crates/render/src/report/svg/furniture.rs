@@ -124,7 +124,7 @@ pub(super) fn heading(summary: &Summary) -> Group {
     let lacks = completeness.essentials();
     if lacks.iter().any(|statement| statement.level == Level::Loss) {
         let all: Vec<String> = lacks.iter().map(|statement| text_safe(&statement.words())).collect();
-        let sentence = Text::new(completeness.verdict.sentence()).set("class", "figures");
+        let sentence = Text::new(completeness.sentence()).set("class", "figures");
         let sentence = sentence.set("x", unit(WIDTH - 14.0)).set("y", 26).set("text-anchor", "end");
         // A picture has room for one sentence only; the rest is in its title, for the pointer and for screen readers.
         group = group.add(Group::new().add(Title::new(all.join(" "))).add(sentence));
