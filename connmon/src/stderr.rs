@@ -26,7 +26,7 @@ pub struct Stderr;
 impl Write for Stderr {
     /// Takes all of it, and never fails: what nobody reads is counted.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        with(|queue| queue.put(bytes));
+        with_queue(|queue| queue.put(bytes));
         Ok(bytes.len())
     }
 
@@ -36,7 +36,7 @@ impl Write for Stderr {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        with(Queue::push);
+        with_queue(Queue::push);
         Ok(())
     }
 }
@@ -67,7 +67,7 @@ pub fn has_colours() -> bool {
 
 /// Shows what the next call replaces; nothing while the reader has not taken what came before.
 pub fn refresh(text: &str) {
-    with(|queue| {
+    with_queue(|queue| {
         queue.push();
         if queue.waiting.is_empty() {
             queue.put(text.as_bytes());
@@ -77,7 +77,7 @@ pub fn refresh(text: &str) {
 
 /// Gives a reader that still reads the time to take the rest.
 pub fn finish() {
-    with(|queue| {
+    with_queue(|queue| {
         loop {
             queue.push();
             queue.tell_missed();
@@ -88,7 +88,7 @@ pub fn finish() {
     });
 }
 
-fn with(act: impl FnOnce(&mut Queue)) {
+fn with_queue(act: impl FnOnce(&mut Queue)) {
     let queue = OUT.get_or_init(|| {
         // SAFETY: standard error stays open as long as the program.
         let fd = unsafe { BorrowedFd::borrow_raw(libc::STDERR_FILENO) };

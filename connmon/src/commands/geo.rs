@@ -29,11 +29,11 @@ pub fn run(args: Args) -> Result<Outcome, CommandError> {
 
 /// The databases that these options name.
 fn open(databases: Databases) -> Result<Geo, CommandError> {
-    Ok(told(Geo::open(&databases.geo_db, geo_folder(databases.geo_dir).as_deref())?))
+    Ok(warn_of_flaws(Geo::open(&databases.geo_db, geo_folder(databases.geo_dir).as_deref())?))
 }
 
 /// Warns of what is wrong with databases that can be used all the same.
-fn told(geo: Geo) -> Geo {
+fn warn_of_flaws(geo: Geo) -> Geo {
     for database in geo.databases() {
         if let (Some(file), Some(words)) = (database.file(), database.flaws().words()) {
             let line = format!("{}: {words}; `connmon geo status --verify` reads all of it", file.display());
@@ -45,5 +45,5 @@ fn told(geo: Geo) -> Geo {
 
 /// The databases of a recording or a replay.
 pub(super) fn open_databases(places: &GeoConfig) -> Result<Geo, CommandError> {
-    Ok(told(Geo::open(&places.files, places.folder.as_deref())?))
+    Ok(warn_of_flaws(Geo::open(&places.files, places.folder.as_deref())?))
 }

@@ -44,7 +44,7 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
     let store = settle::open(&args.source.db)?.watched_by(ProgressLine::new("reading").watch());
     let only = args.sql.as_deref().map(|sql| store.ids_of(sql)).transpose()?;
     let everything = choice.selection.is_everything() && only.is_none();
-    let what = what(&args.redact);
+    let what = redaction(&args.redact);
     let format = chosen(args.format, args.out.as_deref())?;
     let out = target(&args, format);
     if format == ReportFormat::Csv {
@@ -114,7 +114,7 @@ fn to<T>(
 }
 
 /// What is to be taken out.
-fn what(redact: &[Redact]) -> Redaction {
+fn redaction(redact: &[Redact]) -> Redaction {
     let has = |one| redact.contains(&one);
     Redaction { users: has(Redact::Users), cmdline: has(Redact::Cmdline), internal: has(Redact::Internal) }
 }

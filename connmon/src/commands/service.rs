@@ -65,7 +65,7 @@ pub fn run(args: ServiceCommands) -> Result<Outcome, CommandError> {
 }
 
 fn install(target: &ServiceFiles) -> Result<Outcome, CommandError> {
-    let place = Place::of(target)?;
+    let place = Place::for_target(target)?;
     let own = std::env::current_exe()?;
     let program = place.at(PROGRAM);
     if !files::same(&own, &program) {
@@ -95,7 +95,7 @@ fn install(target: &ServiceFiles) -> Result<Outcome, CommandError> {
 }
 
 fn uninstall(args: &Uninstall) -> Result<Outcome, CommandError> {
-    let place = Place::of(&args.files)?;
+    let place = Place::for_target(&args.files)?;
     if place.starts && place.at(FILES[0].0).exists() {
         call("systemctl", &["disable", "--now", "--quiet", UNIT])?;
     }
@@ -126,7 +126,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(target: &ServiceFiles) -> Result<Self, ServiceError> {
+    fn for_target(target: &ServiceFiles) -> Result<Self, ServiceError> {
         let place =
             Self { root: target.root.clone().unwrap_or_else(|| "/".into()), starts: target.root.is_none() };
         if let Some(unit) = UNITS_OF_PACKAGES.iter().find(|unit| place.at(unit).exists()) {
@@ -205,10 +205,10 @@ mod tests {
     }
 
     /// Every file below a folder.
-    fn all(folder: &Path) -> Vec<PathBuf> {
+    fn files_below(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
-            entries.flat_map(|path| if path.is_dir() { all(&path) } else { vec![path] }).collect();
+            entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect();
         files.sort();
         files
     }
@@ -228,9 +228,9 @@ mod tests {
         install(&on(root.path())).unwrap();
         assert_eq!(fs::read_to_string(&config).unwrap(), "db = 'mine.db'\n", "an administrator's stays");
         uninstall(&Uninstall { files: on(root.path()), purge: false }).unwrap();
-        assert_eq!(all(root.path()), [config]);
+        assert_eq!(files_below(root.path()), [config]);
         uninstall(&Uninstall { files: on(root.path()), purge: true }).unwrap();
-        assert!(all(root.path()).is_empty());
+        assert!(files_below(root.path()).is_empty());
     }
 
     #[test]
@@ -242,6 +242,6 @@ mod tests {
         let refused = install(&on(root.path())).unwrap_err().to_string();
         assert!(refused.contains("installed from a package"), "{refused}");
         assert!(uninstall(&Uninstall { files: on(root.path()), purge: true }).is_err());
-        assert_eq!(all(root.path()), [unit]);
+        assert_eq!(files_below(root.path()), [unit]);
     }
 }

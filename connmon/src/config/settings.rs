@@ -50,7 +50,7 @@ impl Serialize for Origin {
 impl File {
     /// Every option of the file with the value that a recording takes. `args` is a recording of which nothing was typed.
     pub fn settings(&self, mut args: cli::RecordArgs) -> Vec<Setting> {
-        let lines = Lines::of(&self.text);
+        let lines = Lines::parse(&self.text);
         let databases = &args.places.databases;
         let environment = [
             ("geo-dir", "CONNMON_GEO_DIR", databases.geo_dir.is_some()),
@@ -115,7 +115,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// Of a text that has been read without an error.
-    fn of(text: &'a str) -> Self {
+    fn parse(text: &'a str) -> Self {
         let table = DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
         Self { text, table }
     }

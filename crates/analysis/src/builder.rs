@@ -88,7 +88,7 @@ impl Builder {
 
     /// Counts a connection of the recording `run`.
     pub fn add(&mut self, run: i64, connection: Connection) {
-        let figures = GroupFigures::of(&connection);
+        let figures = GroupFigures::from_connection(&connection);
         self.totals.figures += figures;
         self.totals.preexisting += u64::from(connection.preexisting);
         self.indicators.add(&connection);

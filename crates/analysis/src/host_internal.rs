@@ -35,7 +35,7 @@ impl HostInternalFinder {
         if !local.is_unspecified() && !local.is_multicast() {
             self.locals.insert(local);
         }
-        *self.remotes.row(remote, |_| GroupFigures::default()) += GroupFigures::of(connection);
+        *self.remotes.row(remote, |_| GroupFigures::default()) += GroupFigures::from_connection(connection);
     }
 
     /// Takes addresses that are this host's.

@@ -80,7 +80,7 @@ impl TimelineRows {
         let first = self.cell(connection.opened);
         let last = self.cell(connection.known_end().unwrap_or(self.window.to)).max(first);
         let within = connection.opened >= self.window.from;
-        let figures = GroupFigures::of(connection);
+        let figures = GroupFigures::from_connection(connection);
         let silent = connection.direction == Direction::In && figures.bytes() == 0;
         let cells = self.cells;
         let timeline_row = self.timeline_rows.row(connection.remote.ip, |&ip| TimelineRow {

@@ -94,13 +94,14 @@ impl Run {
 
     /// The times that its clock passed over, because it was set forward: they are not missing, since there were none.
     pub fn skipped(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-        self.followed().filter(|step| step.by() > 0).map(|step| (step.from, step.to))
+        self.followed().filter(|step| step.shift_ns() > 0).map(|step| (step.from, step.to))
     }
 
     /// How far times of a connection can lie before its beginning or after its end, because the clock was set back: nanoseconds.
     pub fn set_back_ns(&self) -> i64 {
-        let is_set_back = self.followed().any(|step| step.by() < 0);
-        let set = self.followed().fold(0_i64, |sum, step| sum.saturating_add(step.by().saturating_abs()));
+        let is_set_back = self.followed().any(|step| step.shift_ns() < 0);
+        let set =
+            self.followed().fold(0_i64, |sum, step| sum.saturating_add(step.shift_ns().saturating_abs()));
         if is_set_back { set } else { 0 }
     }
 
@@ -180,7 +181,7 @@ pub struct ClockStep {
 
 impl ClockStep {
     /// By how much the clock was set forward, nanoseconds; negative where it was set back.
-    pub fn by(&self) -> i64 {
+    pub fn shift_ns(&self) -> i64 {
         self.to.0.saturating_sub(self.from.0)
     }
 

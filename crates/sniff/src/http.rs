@@ -27,7 +27,7 @@ pub fn request(stream: &[u8]) -> ParseOutcome<Message> {
         };
     };
     let Some((method, uri)) = parts(line) else { return ParseOutcome::Nothing };
-    let head = Head::of(&stream[blank + first.len()..]);
+    let head = Head::parse(&stream[blank + first.len()..]);
     let len = blank + first.len() + head.len;
     let message = if method == b"CONNECT" {
         // What follows is for another host.
@@ -121,7 +121,7 @@ struct Head {
 }
 
 impl Head {
-    fn of(bytes: &[u8]) -> Self {
+    fn parse(bytes: &[u8]) -> Self {
         let mut head = Self { host: None, body: Body::Of(0), len: 0, is_whole: false };
         let mut fields: Vec<Vec<u8>> = Vec::new();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {

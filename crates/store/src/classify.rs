@@ -154,7 +154,7 @@ impl Classifier {
         news: &mut Vec<NewHit>,
         verdicts: &mut Classification,
     ) -> rusqlite::Result<()> {
-        let shares = self.totals.of(db, id)?;
+        let shares = self.totals.shares_of(db, id)?;
         let Some(mut connection) = read::connection_with_shares(db, known, id, shares)? else {
             return Ok(());
         };

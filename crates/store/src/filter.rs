@@ -50,7 +50,7 @@ pub(super) fn provide(db: &Connection, going_on: bool) -> Result<()> {
     db.create_scalar_function(functions::GOING_ON, 0, flags, move |_| Ok(going_on))?;
     scalar::<2, bool>(db, functions::FITS, |context| {
         let pattern =
-            context.get_or_create_aux(0, |value| Pattern::from_source(value.as_str()?).map_err(other))?;
+            context.get_or_create_aux(0, |value| Pattern::from_source(value.as_str()?).map_err(boxed))?;
         Ok(match context.get_raw(1) {
             ValueRef::Null => false,
             ValueRef::Integer(number) => pattern.fits(&number.to_string()),
@@ -59,7 +59,7 @@ pub(super) fn provide(db: &Connection, going_on: bool) -> Result<()> {
     })?;
     scalar::<2, bool>(db, functions::WITHIN, |context| {
         let networks =
-            context.get_or_create_aux(0, |value| value.as_str()?.parse::<Networks>().map_err(other))?;
+            context.get_or_create_aux(0, |value| value.as_str()?.parse::<Networks>().map_err(boxed))?;
         Ok(address(context, 1)?.is_some_and(|ip| networks.contains(ip)))
     })?;
     scalar::<1, bool>(db, functions::IS_PUBLIC, |context| Ok(address(context, 0)?.is_some_and(is_public)))?;
@@ -96,6 +96,6 @@ fn address(context: &Context<'_>, index: usize) -> Result<Option<IpAddr>> {
     Ok(context.get_raw(index).as_str()?.parse().ok())
 }
 
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> Box<dyn std::error::Error + Send + Sync> {
+fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> Box<dyn std::error::Error + Send + Sync> {
     Box::new(error)
 }

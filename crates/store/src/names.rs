@@ -112,7 +112,7 @@ impl AddressNameWriter {
 }
 
 /// The names that reverse DNS has told.
-pub(super) fn told(batch: &Batch) -> impl Iterator<Item = (IpAddr, Name)> {
+pub(super) fn reverse_names(batch: &Batch) -> impl Iterator<Item = (IpAddr, Name)> {
     let answers = batch.reverse.iter().flat_map(|(time, all)| all.iter().map(move |answer| (*time, answer)));
     answers.flat_map(|(time, (ip, names))| {
         names.iter().map(move |name| {

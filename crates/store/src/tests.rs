@@ -84,7 +84,7 @@ fn a_clock_that_was_set_is_told_with_the_recording() {
     writer.write(&tracker.take()).unwrap();
     let runs = Store::open(&path).unwrap().runs().unwrap();
     let steps: Vec<_> =
-        runs[0].clock_steps.iter().map(|step| (step.time.0, step.by(), step.ahead())).collect();
+        runs[0].clock_steps.iter().map(|step| (step.time.0, step.shift_ns(), step.ahead())).collect();
     assert_eq!(steps, [(12_000_000_000, HOUR, HOUR), (14_000_000_000, -2 * HOUR, -HOUR)]);
     let of = |selection| Completeness::from_runs(&runs, &selection);
     let whole = of(Selection::default());

@@ -41,7 +41,7 @@ impl Totals {
     }
 
     /// The bytes that a connection has moved.
-    pub(super) fn of(&mut self, db: &Database, id: i64) -> rusqlite::Result<&Shares> {
+    pub(super) fn shares_of(&mut self, db: &Database, id: i64) -> rusqlite::Result<&Shares> {
         if self.0.len() >= MOST && !self.0.contains_key(&id) {
             self.0.clear();
         }

@@ -311,7 +311,7 @@ impl Writer {
             changed.map(|row| base | row),
         )?;
         names::put(&transaction, run, base, batch)?;
-        verdicts.names.extend(names::told(batch));
+        verdicts.names.extend(names::reverse_names(batch));
         for sample in &batch.interfaces {
             interfaces::put(&transaction, run, sample)?;
         }

@@ -97,7 +97,7 @@ impl Tracker {
     /// The clock was set: from this time on the offset is another one.
     pub(super) fn clock_set(&mut self, time_ns: u64, offset_ns: i64, is_right: bool) {
         let step = self.processes.clock.set(time_ns, offset_ns, is_right);
-        if step.by() != 0 {
+        if step.shift_ns() != 0 {
             self.batch.clock_steps.push(step);
         }
     }

@@ -40,7 +40,7 @@ pub struct ShareFigures {
 
 impl ShareFigures {
     /// Both, figure by figure.
-    pub fn with(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
+    pub fn combined(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
         Self {
             tx_bytes: both(self.tx_bytes, other.tx_bytes),
             rx_bytes: both(self.rx_bytes, other.rx_bytes),
@@ -56,7 +56,7 @@ pub fn sum<'a>(
 ) -> ShareFigures {
     counted
         .into_iter()
-        .fold(ShareFigures::default(), |sum, (_, figures)| sum.with(*figures, u64::saturating_add))
+        .fold(ShareFigures::default(), |sum, (_, figures)| sum.combined(*figures, u64::saturating_add))
 }
 
 /// The sum of what is inside the entry of this id.

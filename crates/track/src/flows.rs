@@ -175,7 +175,7 @@ impl Flows {
         self.spent.retain(|_, spent| {
             spent.sweeps += 1;
             if spent.sweeps > PATIENCE && !spent.closed {
-                lost = lost.with(spent.inline, u64::saturating_add);
+                lost = lost.combined(spent.inline, u64::saturating_add);
             }
             spent.sweeps <= PATIENCE
         });
@@ -444,7 +444,7 @@ fn put_aside(counted: &mut Counted, entry: u64) -> Vec<connmon_record::ProcessId
         let key = (process, ShareSlot::Before);
         match others.iter_mut().find(|(known, _)| *known == key) {
             Some((_, before)) => {
-                *before = before.with(figures, u64::saturating_add);
+                *before = before.combined(figures, u64::saturating_add);
                 less.push(process);
             }
             None => others.push((key, figures)),

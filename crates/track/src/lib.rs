@@ -345,13 +345,13 @@ impl Tracker {
         let known = open.counted.iter_mut().find(|(known, _)| *known == (process, place));
         let before = known.as_ref().map(|(_, before)| *before);
         // Counters of the kernel side only grow; those of a capture file may be anything.
-        let now = now.with(before.unwrap_or_default(), u64::max);
+        let now = now.combined(before.unwrap_or_default(), u64::max);
         match known {
             Some((_, before)) if *before == now => return,
             Some((_, before)) => *before = now,
             None => open.counted.push(((process, place), now)),
         }
-        let grown = now.with(before.unwrap_or_default(), u64::wrapping_sub);
+        let grown = now.combined(before.unwrap_or_default(), u64::wrapping_sub);
         if let Some(chain) = &mut open.chain {
             chain.grows();
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Read, target, to, what};
+use super::{Read, redaction, target, to};
 use crate::cli::{self, ReportFormat, chosen};
 use crate::clock::now;
 use crate::commands::{CommandError, Outcome, settle};
@@ -43,7 +43,7 @@ fn summary(args: &cli::ReportArgs, side: &str) -> Result<Summary, CommandError> 
         }
         None => side.into(),
     };
-    let read = Read { only: None, what: what(&args.redact), rows: 0, cells: None };
+    let read = Read { only: None, what: redaction(&args.redact), rows: 0, cells: None };
     let (summary, ..) = read.all(&settle::open(&db)?, chosen)?;
     Ok(summary)
 }

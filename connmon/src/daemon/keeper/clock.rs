@@ -25,7 +25,7 @@ enum Trust {
 }
 
 impl Trust {
-    fn of(now: Timestamp, is_synchronised: impl FnOnce() -> bool) -> Self {
+    fn in_time(now: Timestamp, is_synchronised: impl FnOnce() -> bool) -> Self {
         match now {
             now if now < EARLIEST => Self::Unset,
             _ if is_synchronised() => Self::Synchronised,
@@ -44,7 +44,7 @@ pub(super) struct Clock {
 impl Clock {
     /// As it was when the recording began.
     pub(super) fn new(offset_ns: i64) -> Self {
-        let trust = Trust::of(wall_clock(offset_ns), clock_is_synchronised);
+        let trust = Trust::in_time(wall_clock(offset_ns), clock_is_synchronised);
         Self { began_ns: offset_ns, offset_ns, trust }
     }
 
@@ -75,7 +75,7 @@ impl Clock {
         let offset_ns = clock_offset_ns();
         let trust = match self.trust {
             Trust::Synchronised => self.trust,
-            _ => Trust::of(wall_clock(offset_ns), clock_is_synchronised),
+            _ => Trust::in_time(wall_clock(offset_ns), clock_is_synchronised),
         };
         let (by, is_right) = self.step(offset_ns, trust)?;
         let set = match by {
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(unset.step(3 * HOUR, Trust::Synchronised), Some((HOUR, false)));
         let mut right = clock(Trust::Plausible);
         assert_eq!(right.step(1_010 * MS, Trust::Synchronised), None, "it was right all the time");
-        assert!(Trust::of(Timestamp(HOUR), || true) == Trust::Unset);
-        assert!(Trust::of(EARLIEST, || false) == Trust::Plausible);
+        assert!(Trust::in_time(Timestamp(HOUR), || true) == Trust::Unset);
+        assert!(Trust::in_time(EARLIEST, || false) == Trust::Plausible);
     }
 }

@@ -184,8 +184,8 @@ pub fn clock(run: &Run) -> Option<Statement> {
     let way = |ns: i64| if ns < 0 { "back" } else { "forward" };
     let each = run.clock_steps.iter().take(LISTED);
     let each = each.map(|step| {
-        let length = format::duration(step.by().unsigned_abs());
-        format!("{} by {length} at {}, to {}", way(step.by()), short(step.from), short(step.to))
+        let length = format::duration(step.shift_ns().unsigned_abs());
+        format!("{} by {length} at {}, to {}", way(step.shift_ns()), short(step.from), short(step.to))
     });
     let each = each.collect::<Vec<_>>().join("; ");
     let times = match run.clock_steps.len() {

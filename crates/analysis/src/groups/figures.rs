@@ -34,7 +34,7 @@ pub struct GroupFigures {
 
 impl GroupFigures {
     /// A connection with all its bytes.
-    pub fn of(connection: &Connection) -> Self {
+    pub fn from_connection(connection: &Connection) -> Self {
         connection.traffic.iter().map(Self::of_bytes).fold(Self::of_connection(connection), Self::add)
     }
 

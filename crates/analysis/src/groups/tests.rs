@@ -56,7 +56,7 @@ fn of_connection(by: &str, connection: &Connection) -> String {
 fn groups_are_those_of_the_contract() {
     let golden = Golden::read();
     let connections = golden.connections();
-    assert_eq!(told_of(None, &connections.iter().map(GroupFigures::of).sum()), golden.all);
+    assert_eq!(told_of(None, &connections.iter().map(GroupFigures::from_connection).sum()), golden.all);
     for (by, groups) in &golden.groups {
         let who = |process: &Arc<Process>| match by.as_str() {
             "process" => golden.name(process),
@@ -65,10 +65,13 @@ fn groups_are_those_of_the_contract() {
         let is_who = groups.iter().any(|group| group.is_who());
         let used = |connection: &Connection| -> Parts {
             if !is_who {
-                return vec![(Some(of_connection(by, connection)), GroupFigures::of(connection))];
+                return vec![(
+                    Some(of_connection(by, connection)),
+                    GroupFigures::from_connection(connection),
+                )];
             }
             let users = users(connection, |process| Some(who(process)));
-            if users.is_empty() { vec![(None, GroupFigures::of(connection))] } else { users }
+            if users.is_empty() { vec![(None, GroupFigures::from_connection(connection))] } else { users }
         };
         assert_eq!(told(connections.iter().flat_map(used).collect()), golden.told(by), "{by}");
         if is_who {
@@ -113,8 +116,8 @@ fn sums_stop_at_the_highest_number() {
     let mut one = connection(1, 0, &curl, "8.8.8.8:443", u64::MAX - 1, 7);
     one.traffic.push(share(&process(2, 1, "wget"), 5, 5));
     let mut split = FiguresByProtocol::default();
-    split.count(Proto::UDP, GroupFigures::of(&one));
-    split.count(Proto::UDP, GroupFigures::of(&one));
+    split.count(Proto::UDP, GroupFigures::from_connection(&one));
+    split.count(Proto::UDP, GroupFigures::from_connection(&one));
     assert_eq!((split.all.tx_bytes, split.udp.rx_bytes, split.tcp.connections), (u64::MAX, 24, 0));
     assert_eq!(split.all.bytes(), u64::MAX);
 }

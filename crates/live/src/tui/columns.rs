@@ -71,7 +71,7 @@ const fn figure(what: ColumnKind, title: &'static str, width: u16, rank: u8) -> 
     ScreenColumn { kind: what, title, least: width, most: width, weight: 0, right: true, rank, sort: None }
 }
 
-const fn by(column: ScreenColumn, sort: SortKey) -> ScreenColumn {
+const fn sorted_by(column: ScreenColumn, sort: SortKey) -> ScreenColumn {
     ScreenColumn { sort: Some(sort), ..column }
 }
 
@@ -79,9 +79,9 @@ const fn much(column: ScreenColumn) -> ScreenColumn {
     ScreenColumn { weight: 3, ..column }
 }
 
-const SENT: ScreenColumn = by(figure(ColumnKind::Sent, "Sent", 8, 2), SortKey::Sent);
-const RECEIVED: ScreenColumn = by(figure(ColumnKind::Received, "Received", 9, 1), SortKey::Received);
-const RATE: ScreenColumn = by(figure(ColumnKind::Rate, "Now", 10, 3), SortKey::Rate);
+const SENT: ScreenColumn = sorted_by(figure(ColumnKind::Sent, "Sent", 8, 2), SortKey::Sent);
+const RECEIVED: ScreenColumn = sorted_by(figure(ColumnKind::Received, "Received", 9, 1), SortKey::Received);
+const RATE: ScreenColumn = sorted_by(figure(ColumnKind::Rate, "Now", 10, 3), SortKey::Rate);
 const COUNTRY: ScreenColumn = text(ColumnKind::Country, "Country", 7, 14, 7);
 
 /// The columns of the tab.
@@ -91,8 +91,11 @@ pub(super) fn columns(view: &View) -> Vec<ScreenColumn> {
         Tab::Connections => {
             let mut columns = vec![
                 text(ColumnKind::State, "", 3, 3, 0),
-                by(text(ColumnKind::Process, "Process", if small { 10 } else { 12 }, 22, 0), SortKey::Name),
-                by(
+                sorted_by(
+                    text(ColumnKind::Process, "Process", if small { 10 } else { 12 }, 22, 0),
+                    SortKey::Name,
+                ),
+                sorted_by(
                     much(text(ColumnKind::Remote, "Remote", if small { 12 } else { 20 }, 60, 0)),
                     SortKey::Remote,
                 ),
@@ -102,21 +105,21 @@ pub(super) fn columns(view: &View) -> Vec<ScreenColumn> {
                 RECEIVED,
             ];
             if wide {
-                columns.push(by(figure(ColumnKind::RateUp, "Up now", 10, 5), SortKey::Rate));
+                columns.push(sorted_by(figure(ColumnKind::RateUp, "Up now", 10, 5), SortKey::Rate));
                 columns.push(figure(ColumnKind::RateDown, "Down now", 10, 3));
-                columns.push(by(figure(ColumnKind::Age, "Age", 5, 8), SortKey::Newest));
+                columns.push(sorted_by(figure(ColumnKind::Age, "Age", 5, 8), SortKey::Newest));
             } else {
                 columns.push(RATE);
-                columns.push(by(figure(ColumnKind::Age, "Age", 5, 9), SortKey::Newest));
+                columns.push(sorted_by(figure(ColumnKind::Age, "Age", 5, 9), SortKey::Newest));
             }
             columns
         }
         Tab::Processes => vec![
-            by(text(ColumnKind::Process, "Process", 12, 24, 0), SortKey::Name),
+            sorted_by(text(ColumnKind::Process, "Process", 12, 24, 0), SortKey::Name),
             figure(ColumnKind::Pid, "PID", 7, 5),
             text(ColumnKind::User, "User", 6, 12, 7),
             figure(ColumnKind::Open, "Open", 5, 4),
-            by(figure(ColumnKind::Connections, "All", 8, 6), SortKey::Count),
+            sorted_by(figure(ColumnKind::Connections, "All", 8, 6), SortKey::Count),
             SENT,
             RECEIVED,
             RATE,
@@ -124,11 +127,11 @@ pub(super) fn columns(view: &View) -> Vec<ScreenColumn> {
             much(text(ColumnKind::Command, "Command", 20, 200, 9)),
         ],
         Tab::Destinations => vec![
-            by(much(text(ColumnKind::Title, title_of_places(view.by), 16, 50, 0)), SortKey::Name),
+            sorted_by(much(text(ColumnKind::Title, title_of_places(view.by), 16, 50, 0)), SortKey::Name),
             COUNTRY,
             much(text(ColumnKind::Names, "Names", 12, 50, 6)),
             figure(ColumnKind::Remotes, "Addrs", 5, 8),
-            by(figure(ColumnKind::Connections, "Conns", 8, 4), SortKey::Count),
+            sorted_by(figure(ColumnKind::Connections, "Conns", 8, 4), SortKey::Count),
             SENT,
             RECEIVED,
             RATE,
@@ -136,11 +139,11 @@ pub(super) fn columns(view: &View) -> Vec<ScreenColumn> {
         ],
         Tab::Listening => vec![
             text(ColumnKind::Proto, "Proto", 5, 5, 2),
-            by(figure(ColumnKind::Port, "Port", 6, 0), SortKey::Remote),
+            sorted_by(figure(ColumnKind::Port, "Port", 6, 0), SortKey::Remote),
             text(ColumnKind::Service, "Service", 8, 14, 3),
             text(ColumnKind::Address, "Address", 12, 40, 1),
             text(ColumnKind::Reach, "Reachable from", 16, 34, 4),
-            by(text(ColumnKind::Process, "Process", 12, 30, 0), SortKey::Name),
+            sorted_by(text(ColumnKind::Process, "Process", 12, 30, 0), SortKey::Name),
             figure(ColumnKind::Pid, "PID", 7, 5),
         ],
         Tab::Map | Tab::Timeline => Vec::new(),

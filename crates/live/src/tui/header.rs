@@ -162,7 +162,7 @@ pub(super) fn third(view: &View, area: Rect, buffer: &mut Buffer) {
     } else if view.tab == Tab::Map {
         Vec::new()
     } else {
-        vec![Span::styled(format!("by {} ", view.sort().by(view.tab).words(view.tab)), theme.dim())]
+        vec![Span::styled(format!("by {} ", view.sort().key_in(view.tab).words(view.tab)), theme.dim())]
     };
     // The symbols of the table are said where there is room for them.
     let symbols = if view.tab == Tab::Connections { symbols(view) } else { Vec::new() };

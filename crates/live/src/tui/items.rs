@@ -35,7 +35,7 @@ impl Item {
         let connection = live.connection(id)?;
         let fits = fits(filter, &connection, live.now());
         Some(Self {
-            figures: GroupFigures::of(&connection),
+            figures: GroupFigures::from_connection(&connection),
             rate: Rate::default(),
             service: service_of(&connection),
             kind: AddressKind::of_address(connection.remote.ip),

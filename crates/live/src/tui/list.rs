@@ -98,14 +98,14 @@ pub(super) struct SortOrder {
 
 impl SortOrder {
     /// By what.
-    pub fn by(self, tab: Tab) -> SortKey {
+    pub fn key_in(self, tab: Tab) -> SortKey {
         let all = SortKey::available_in(tab);
         all[self.place % all.len()]
     }
 
     /// Whether the greatest comes first.
     pub fn falls(self, tab: Tab) -> bool {
-        self.by(tab).falls() != self.reverse
+        self.key_in(tab).falls() != self.reverse
     }
 
     /// By the next.

@@ -54,7 +54,7 @@ fn tenths(rate: f64) -> u64 {
 
 /// The rows of the tab, in their order.
 pub(super) fn collect(view: &View) -> Vec<ListRow> {
-    let (by, falls) = (view.sort().by(view.tab), view.sort().falls(view.tab));
+    let (by, falls) = (view.sort().key_in(view.tab), view.sort().falls(view.tab));
     match view.tab {
         Tab::Connections if view.grouped => grouped(view, by, falls),
         Tab::Connections => {

@@ -74,7 +74,7 @@ fn fit(columns: Vec<ScreenColumn>, width: u16) -> Vec<(ScreenColumn, u16)> {
 pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer) {
     let theme = view.theme;
     let columns = fit(columns(view), area.width);
-    let sorted = view.sort().by(view.tab);
+    let sorted = view.sort().key_in(view.tab);
     let mark = if view.sort().falls(view.tab) { "▼" } else { "▲" };
     let mut x = area.x;
     for (column, width) in &columns {

@@ -59,7 +59,7 @@ pub(super) fn with_value<'a>(arg: &'a str, option: &str) -> Option<&'a str> {
 }
 
 /// The meaning of an argument, if it is this option.
-pub(super) fn by(secret: &Secret, arg: &str) -> Option<Meaning> {
+pub(super) fn meaning_of(secret: &Secret, arg: &str) -> Option<Meaning> {
     let option = secret.option;
     let blotted = |value: &str| Meaning::Blotted(format!("{}{BLOT}", &arg[..arg.len() - value.len()]));
     match secret.how {

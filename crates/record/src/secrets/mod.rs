@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use clients::{How, is_known, secrets_of, wrapper};
-use meaning::{Meaning, Pending, by, ftp_password, of_bundle, printed, with_value};
+use meaning::{Meaning, Pending, ftp_password, meaning_of, of_bundle, printed, with_value};
 use names::{Promise, is_path, is_reference, is_variables, looks_made, may_be_path, promise};
 
 /// The text that replaces a secret.
@@ -359,7 +359,7 @@ impl<'a> Line<'a> {
         }
         for secret in secrets_of(self.program) {
             if secret.after.is_none_or(|word| self.words.contains(&word))
-                && let Some(meaning) = by(secret, arg)
+                && let Some(meaning) = meaning_of(secret, arg)
             {
                 return meaning;
             }

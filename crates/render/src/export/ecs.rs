@@ -72,7 +72,7 @@ impl<W: Write> Sink for Ecs<W> {
         if let Some(run) = run {
             host(&mut event, run);
         }
-        what(&mut event, run, connection);
+        set_event(&mut event, run, connection);
         network(&mut event, connection);
         if let Some(owner) = connection.owner.as_deref() {
             owner_of(&mut event, run, owner);
@@ -103,7 +103,7 @@ fn host(event: &mut Event, run: &Run) {
     event.set("host.os.type", "linux");
 }
 
-fn what(event: &mut Event, run: Option<&Run>, c: &Connection) {
+fn set_event(event: &mut Event, run: Option<&Run>, c: &Connection) {
     let ended = event::ended(c);
     let types = [Some("connection"), (!c.preexisting).then_some("start"), ended.map(|_| "end")];
     event.set("event.id", event::uid(run, c));

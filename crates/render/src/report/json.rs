@@ -38,10 +38,10 @@ pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write 
         })).collect::<Vec<_>>(),
         "processes": processes(summary),
         "remotes": remotes(summary),
-        "countries": summary.countries.iter().map(|row| with(&row.figures, json!({
+        "countries": summary.countries.iter().map(|row| with_figures(&row.figures, json!({
             "country": row.code, "remotes": row.remotes, "processes": row.processes,
         }))).collect::<Vec<_>>(),
-        "services": summary.services.iter().map(|row| with(&row.figures, json!({
+        "services": summary.services.iter().map(|row| with_figures(&row.figures, json!({
             "proto": row.proto.to_string(), "port": row.port, "name": Service::name_of(row.proto, row.port),
             "processes": row.processes, "remotes": row.remotes,
         }))).collect::<Vec<_>>(),
@@ -60,7 +60,7 @@ pub(super) fn gaps(completeness: &Completeness) -> Vec<Value> {
 
 fn processes(summary: &Summary) -> Vec<Value> {
     let each = |row: &connmon_analysis::ProcessRow| {
-        with(
+        with_figures(
             &row.figures,
             json!({
                 "pid": row.process.id.pid, "started": row.process.started.to_string(), "comm": Exactly(&row.process.comm),
@@ -76,7 +76,7 @@ fn processes(summary: &Summary) -> Vec<Value> {
 fn remotes(summary: &Summary) -> Vec<Value> {
     let each = |row: &connmon_analysis::RemoteRow| {
         let place = row.place.as_deref();
-        with(
+        with_figures(
             &row.figures,
             json!({
                 "ip": row.ip.to_string(), "kind": row.kind.name(), "names": Exactly(&row.names), "country": row.country,
@@ -98,7 +98,7 @@ pub(super) fn figures(of: &GroupFigures) -> Value {
 }
 
 /// An object with figures.
-fn with(of: &GroupFigures, mut object: Value) -> Value {
+fn with_figures(of: &GroupFigures, mut object: Value) -> Value {
     if let (Some(object), Value::Object(figures)) = (object.as_object_mut(), figures(of)) {
         object.extend(figures);
     }

@@ -40,7 +40,7 @@ fn times_are_by_the_clock_as_it_was() {
         assert_eq!(buckets, [(1_000, 10), (1_000 + by / SECOND as i64, 90)]);
         assert_eq!(batch.time, Timestamp(at(11).0 + by));
         let step = batch.clock_steps[0];
-        assert_eq!((step.by(), step.from, step.effect), (by, at(7), ClockEffect::Followed));
+        assert_eq!((step.shift_ns(), step.from, step.effect), (by, at(7), ClockEffect::Followed));
     }
 }
 
@@ -95,7 +95,8 @@ fn all_times_are_by_a_clock_that_became_right() {
         (later(5), Some(later(9)), 0)
     );
     assert_eq!(batch.time, at(13), "from then on it is followed");
-    let steps: Vec<_> = batch.clock_steps.iter().map(|step| (step.from, step.by(), step.effect)).collect();
+    let steps: Vec<_> =
+        batch.clock_steps.iter().map(|step| (step.from, step.shift_ns(), step.effect)).collect();
     assert_eq!(
         steps,
         [

@@ -68,7 +68,7 @@ impl Builder {
     pub fn add(&mut self, run: i64, connection: Connection) {
         let whole = connection.lies_within(self.selection.since, self.selection.until);
         let connection = &self.selection.part_of(connection);
-        let (proto, figures) = (connection.proto, GroupFigures::of(connection));
+        let (proto, figures) = (connection.proto, GroupFigures::from_connection(connection));
         let one = GroupFigures { tx_bytes: 0, rx_bytes: 0, ..figures };
         self.totals.count(proto, figures + GroupFigures::of_wire(connection, whole));
         self.unmeasured += GroupFigures::of_wire(connection, true).wire_unknown;
