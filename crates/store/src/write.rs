@@ -2,6 +2,7 @@
 
 mod anew;
 mod moved;
+mod prune;
 mod segments;
 
 use std::collections::{HashMap, HashSet};
@@ -159,12 +160,6 @@ impl Writer {
     #[must_use]
     pub fn with_classifier(self, rules: Rules, lists: Lists) -> Self {
         Self { classify: Classifier::new(rules, lists), ..self }
-    }
-
-    /// The same, but details are pruned as the policy wants, whenever [`Writer::retain`] is called.
-    #[must_use]
-    pub fn with_retention(self, policy: Policy) -> Self {
-        Self { policy, ..self }
     }
 
     /// Connections are labelled by `rules` and compared with `lists` from the next batch on: each one when something of it changes.

@@ -19,7 +19,7 @@ use connmon_record::rows::ProcessRow;
 
 use connmon_record::{ExeHash, ExeState, Process, ProcessId, Untrusted};
 
-use fields::{comm, folder, path, session};
+use fields::{NOTHING_KNOWN, comm, folder, path, session};
 use history::{Image, ProcessHistory};
 
 /// procfs writes so behind the path of what has been deleted (proc_pid_exe(5)).
@@ -34,8 +34,6 @@ const MAX_ENDED: usize = 65_536;
 const MAX_PAST: usize = 8_192;
 /// Generations that are put on record at most.
 const MAX_ANCESTORS: u32 = 64;
-/// Why there is no hash of a process of which only its connection tells.
-const NOTHING_KNOWN: &str = "the recorder neither saw this process begin nor could look it up in procfs";
 
 /// All processes of a recording that may still matter.
 #[derive(Default, Serialize, Deserialize)]

@@ -92,7 +92,7 @@ pub fn io_errors() -> Result<()> {
     for words in ["connmon will try again", "can be written again"] {
         ensure!(said.matches(words).count() == 1, "not said once: {words}\n{said}");
     }
-    ensure!(said.contains("I/O error") && !said.contains("damaged"), "{said}");
+    ensure!(said.contains("Input/output error") && !said.contains("damaged"), "{said}");
     let audit = audit(&db)?;
     ensure!(audit.gaps()?.is_empty(), "a gap");
     audit.ensure_nothing_lost_but(0)

@@ -9,10 +9,6 @@ use anyhow::{Context, Result, ensure};
 use super::imports::{self, Module};
 use crate::workspace;
 
-/// Uses that are let be: the crate's folder, who uses whom, and why that cannot be otherwise.
-const TOLERATED: [(&str, &str, &str, &str); 1] =
-    [("crates/store", "write", "retention", "the writer has the state of what prunes its rows")];
-
 /// Fails if modules of a crate use each other in a circle.
 pub fn check() -> Result<()> {
     let mut folders: Vec<String> = ["connmon", "connmon-ebpf", "xtask", "tests"].map(str::to_owned).into();
@@ -25,7 +21,7 @@ pub fn check() -> Result<()> {
     for folder in &folders {
         let mut sources = BTreeMap::new();
         read(&workspace::root().join(folder).join("src"), &mut Vec::new(), &mut sources)?;
-        for circle in circles(folder, sources) {
+        for circle in circles(sources) {
             found += 1;
             eprintln!("{folder}: {circle}");
         }
@@ -55,7 +51,7 @@ fn read(folder: &Path, module: &mut Module, sources: &mut BTreeMap<Module, Strin
 }
 
 /// The circles of a crate, each told with what uses what.
-fn circles(folder: &str, sources: BTreeMap<Module, String>) -> Vec<String> {
+fn circles(sources: BTreeMap<Module, String>) -> Vec<String> {
     let uses = imports::uses(sources);
     let mut found = Vec::new();
     // Each folder's children are compared with one another, with all that is below them.
@@ -69,10 +65,7 @@ fn circles(folder: &str, sources: BTreeMap<Module, String>) -> Vec<String> {
                 continue;
             }
             let (from, to) = (edge.from[parent.len()].as_str(), edge.to[parent.len()].as_str());
-            let is_tolerated = TOLERATED.iter().any(|(place, user, used, _)| {
-                (*place, *user, *used) == (folder, &edge.from.join("::"), &edge.to.join("::"))
-            });
-            if from != to && !is_tolerated {
+            if from != to {
                 graph.entry(from).or_default().entry(to).or_insert(&edge.path);
             }
         }
@@ -130,7 +123,7 @@ mod tests {
     fn found(sources: &[(&str, &str)]) -> Vec<String> {
         let module =
             |path: &str| path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        circles("x", sources.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect())
+        circles(sources.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect())
     }
 
     #[test]

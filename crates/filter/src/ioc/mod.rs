@@ -11,6 +11,7 @@ mod defang;
 mod indicator;
 mod json;
 mod lenient;
+mod line;
 mod lists;
 mod misp;
 mod range;

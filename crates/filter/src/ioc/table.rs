@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, StringRecord, StringRecordsIntoIter, Trim};
 
 use super::columns::{Columns, is_other_kind};
 use super::indicator::bare;
-use super::text::content;
+use super::line::content;
 use super::{Indicator, ListContent, ListPosition, cell, misp, range};
 
 /// Lines that are looked at to see whether a text is a table.

@@ -1,5 +1,6 @@
 //! Plain text: one indicator a line; what follows it on the line is a comment, as in hosts files and block lists.
 
+use super::line::content;
 use super::{Indicator, IndicatorValue, ListContent, ListPosition, cell, range, table};
 
 const NO_INDICATOR: &str = "lines that are not an indicator";
@@ -20,22 +21,6 @@ pub(super) fn read(text: &str) -> ListContent {
         }
     }
     found
-}
-
-/// A line without comments; `None` if nothing is left.
-pub(super) fn content(line: &str) -> Option<&str> {
-    let line = line.trim();
-    if line.starts_with(['#', ';', '!']) || line.starts_with("//") {
-        return None;
-    }
-    let comment = |mark: char| move |at: &(usize, char)| at.1 == mark && line[..at.0].ends_with([' ', '\t']);
-    let end = ['#', ';']
-        .into_iter()
-        .filter_map(|mark| line.char_indices().find(comment(mark)))
-        .map(|at| at.0)
-        .min();
-    let line = line[..end.unwrap_or(line.len())].trim();
-    (!line.is_empty()).then_some(line)
 }
 
 /// In which word most lines have their indicator, if they have one: `2026-01-01 00:00 192.0.2.1`, `deny from 192.0.2.1`.

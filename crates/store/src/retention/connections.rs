@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection as Database, Transaction, params};
 
-use super::super::{RUN_SHIFT, Writer, blocks, labels, names, read, runs, stretches, sums};
-use super::{DAY_NS, Policy};
+use super::super::{RUN_SHIFT, blocks, labels, names, read, runs, stretches, sums};
+use super::{DAY_NS, Policy, PruneTarget};
 use connmon_analysis::groups::sums::sums_of;
 use connmon_filter::FilterRow;
 use connmon_record::{Connection, Pruned, Timestamp};
@@ -20,13 +20,13 @@ pub(super) struct Step {
 
 /// Looks at so many connections after an id, and prunes those that ended before `limit` and are not to be kept.
 pub(super) fn prune(
-    writer: &mut Writer,
+    target: &mut PruneTarget<'_>,
     policy: &Policy,
     (after, rows): (i64, usize),
     limit: Timestamp,
     ends: &HashMap<i64, Option<Timestamp>>,
 ) -> rusqlite::Result<Step> {
-    let transaction = writer.db.transaction()?;
+    let transaction = target.db.transaction()?;
     let (mut next, mut over) = (None, Vec::new());
     {
         let mut look = transaction.prepare_cached(
@@ -111,8 +111,12 @@ fn note(db: &Transaction<'_>, run: i64, pruned: &Pruned) -> rusqlite::Result<()>
 
 /// Prunes at most this number of lookups that were made before `limit`, the oldest first, and of late readings of that time; returns how
 /// many lookups they were.
-pub(super) fn prune_lookups(writer: &mut Writer, rows: usize, limit: Timestamp) -> rusqlite::Result<u64> {
-    let transaction = writer.db.transaction()?;
+pub(super) fn prune_lookups(
+    target: &mut PruneTarget<'_>,
+    rows: usize,
+    limit: Timestamp,
+) -> rusqlite::Result<u64> {
+    let transaction = target.db.transaction()?;
     let mut look = transaction.prepare_cached("SELECT id, time FROM lookup ORDER BY id LIMIT ?1")?;
     let found = look.query_map([rows as i64], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     let found = found.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -8,16 +8,16 @@ mod segments;
 mod tests;
 mod unused;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rusqlite::Connection as Database;
 
-use super::stretches::Summer;
-use super::{StoreError, Writer, runs, sums};
+use super::{runs, sums};
 use connmon_filter::Filter;
 use connmon_record::{HOUR_NS, Run, Timestamp};
-use hours::HourMaker;
+pub(super) use hours::HourMaker;
 use unused::Unused;
 
 /// How long a step may take; it has as many rows as those before took about half of it for.
@@ -112,7 +112,7 @@ pub(super) struct Pruner {
     /// By which time something is old: the latest that is not in doubt.
     certain: Timestamp,
     /// What makes hours of what was moved long ago.
-    hours: HourMaker,
+    pub(super) hours: HourMaker,
     /// When recordings that are over ended.
     ends: HashMap<i64, Option<Timestamp>>,
     pace: Pace,
@@ -121,109 +121,13 @@ pub(super) struct Pruner {
     pruned_in_round: u64,
 }
 
-impl Writer {
-    /// Does one small step of what the policy wants, in one transaction. Times are compared with `now`; how long the step before
-    /// `took` says how large this one is.
-    ///
-    /// # Errors
-    /// The store cannot be written; nothing of the step is done then.
-    pub fn prune_step(
-        &mut self,
-        policy: &Policy,
-        now: Timestamp,
-        took: Option<Duration>,
-    ) -> Result<Progress, StoreError> {
-        let mut pruner = std::mem::take(&mut self.pruner);
-        took.into_iter().for_each(|took| pruner.pace.adapt(took));
-        let done = pruner.step(self, policy, now);
-        self.pruner = pruner;
-        done.map_err(|source| {
-            // What a round has found out may have been undone.
-            self.pruner.phase = Phase::Rest;
-            self.after_failure(source)
-        })
-    }
-
-    /// Keeps what another policy wants from now on.
-    pub fn keep_by(&mut self, policy: Policy) {
-        self.policy = policy;
-        // A round that goes on ends by what it began with, but for what is to be kept; the next one is due.
-        self.pruner.next = Timestamp::default();
-    }
-
-    /// Does one small step of what is due and not urgent: what the policy wants that it was opened with, and sums of what there is.
-    /// The time is that of what was written last; how long the step before `took` says how large this one is.
-    ///
-    /// # Errors
-    /// As [`Writer::prune_step`].
-    pub fn tidy(&mut self, took: Option<Duration>) -> Result<Progress, StoreError> {
-        if self.latest == Timestamp::default() {
-            return Ok(Progress::Done);
-        }
-        let policy = std::mem::take(&mut self.policy);
-        let done = match policy.is_everything() {
-            true => Ok(Progress::Done),
-            false => self.prune_step(&policy, self.latest, took),
-        };
-        self.policy = policy;
-        match done? {
-            Progress::More => Ok(Progress::More),
-            _ if self.sum_step(took)? || self.hour_step(took)? => Ok(Progress::More),
-            end => Ok(end),
-        }
-    }
-
-    /// Does one small step of making hours of what was moved long ago; whether there is more to do.
-    fn hour_step(&mut self, took: Option<Duration>) -> Result<bool, StoreError> {
-        took.into_iter().for_each(|took| self.pruner.pace.adapt(took));
-        let mut hours = std::mem::take(&mut self.pruner.hours);
-        let done = hours.step(&mut self.db, self.latest, self.pruner.pace.0);
-        // What one that failed knew is not in the store.
-        self.pruner.hours = if done.is_ok() { hours } else { HourMaker::default() };
-        done.map_err(|source| self.after_failure(source))
-    }
-
-    /// Does one small step of summing up what is in the store; whether there is more to do.
-    fn sum_step(&mut self, took: Option<Duration>) -> Result<bool, StoreError> {
-        took.into_iter().for_each(|took| self.pruner.pace.adapt(took));
-        let mut summer = std::mem::take(&mut self.summer);
-        let done = summer.step(&mut self.db, (self.run, self.latest), self.pruner.pace.0);
-        // What one that failed knew is not in the store.
-        self.summer = if done.is_ok() { summer } else { Summer::default() };
-        done.map_err(|source| self.after_failure(source))
-    }
-
-    /// Sums up all that can be.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn sum_up(&mut self) -> Result<(), StoreError> {
-        self.pruner.pace = Pace(MAX_ROWS);
-        self.summer.look_again();
-        while self.sum_step(None)? {}
-        Ok(())
-    }
-
-    /// Does everything that the policy wants; `each` is told after every step how many connections have been pruned, and tells how
-    /// long the step took.
-    ///
-    /// # Errors
-    /// As [`Writer::prune_step`].
-    pub fn prune_all(
-        &mut self,
-        policy: &Policy,
-        now: Timestamp,
-        mut each: impl FnMut(u64) -> Duration,
-    ) -> Result<Progress, StoreError> {
-        self.pruner = Pruner { pruned: u64::MAX / 2, ..Pruner::default() };
-        let mut took = None;
-        loop {
-            match self.prune_step(policy, now, took)? {
-                Progress::More => took = Some(each(self.pruner.pruned_in_round)),
-                end => return Ok(end),
-            }
-        }
-    }
+/// What is pruned: a store, the recording that is written to it, if one is, and what its writer remembers of rows.
+pub(super) struct PruneTarget<'a> {
+    pub(super) db: &'a mut Database,
+    /// Zero without a recording.
+    pub(super) run: i64,
+    pub(super) living: &'a HashSet<i64>,
+    pub(super) endpoints: &'a mut HashMap<IpAddr, i64>,
 }
 
 /// The number of rows of a step.
@@ -245,12 +149,53 @@ impl Pace {
 }
 
 impl Pruner {
-    fn step(&mut self, writer: &mut Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
+    /// One that looks at everything, also for what nothing refers to any more.
+    pub(super) fn thorough() -> Self {
+        Self { pruned: u64::MAX / 2, ..Self::default() }
+    }
+
+    /// Steps become as long as they may be, by how long one took.
+    pub(super) fn adapt(&mut self, took: Option<Duration>) {
+        took.into_iter().for_each(|took| self.pace.adapt(took));
+    }
+
+    /// Nobody waits: steps are as long as they can be.
+    pub(super) fn hurry(&mut self) {
+        self.pace = Pace(MAX_ROWS);
+    }
+
+    /// The number of rows of a step.
+    pub(super) fn rows(&self) -> usize {
+        self.pace.0
+    }
+
+    /// The next round is due.
+    pub(super) fn be_due(&mut self) {
+        self.next = Timestamp::default();
+    }
+
+    /// A step failed, and what the round has found out may have been undone.
+    pub(super) fn begin_anew(&mut self) {
+        self.phase = Phase::Rest;
+    }
+
+    /// The connections that this round has pruned.
+    pub(super) fn pruned_in_round(&self) -> u64 {
+        self.pruned_in_round
+    }
+
+    /// One step of the round, in one transaction.
+    pub(super) fn step(
+        &mut self,
+        target: &mut PruneTarget<'_>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> rusqlite::Result<Progress> {
         let rows = self.pace.0;
         match &mut self.phase {
-            Phase::Rest => return self.begin(writer, policy, now),
+            Phase::Rest => return self.begin(target, policy, now),
             Phase::Connections(after) => {
-                let done = connections::prune(writer, policy, (*after, rows), self.limit, &self.ends)?;
+                let done = connections::prune(target, policy, (*after, rows), self.limit, &self.ends)?;
                 self.pruned = self.pruned.saturating_add(done.pruned);
                 self.pruned_in_round += done.pruned;
                 match done.next {
@@ -259,34 +204,34 @@ impl Pruner {
                 }
             }
             Phase::Lookups => {
-                let pruned = connections::prune_lookups(writer, rows, self.limit)?;
+                let pruned = connections::prune_lookups(target, rows, self.limit)?;
                 self.pruned = self.pruned.saturating_add(pruned);
                 if pruned < rows as u64 {
                     self.phase = Phase::Size(segments::Size::default());
                 }
             }
             Phase::Size(size) => match policy.segments_max_bytes {
-                Some(most) if !size.look(&writer.db, most, rows * SIZES)? => {}
+                Some(most) if !size.look(target.db, most, rows * SIZES)? => {}
                 _ => {
                     self.segment_limit.1 = size.too_many();
                     self.phase = Phase::Segments(0);
                 }
             },
-            Phase::Segments(after) => match segments::prune(writer, (*after, rows), self.segment_limit)? {
+            Phase::Segments(after) => match segments::prune(target, (*after, rows), self.segment_limit)? {
                 Some(next) => *after = next,
                 None => {
                     // To look through all that refers to something pays once there is much to find.
-                    let pays = self.pruned > connections::count_about(&writer.db)? / 10;
+                    let pays = self.pruned > connections::count_about(target.db)? / 10;
                     self.phase = if pays { Phase::Unused(Unused::default()) } else { Phase::Months };
                 }
             },
             Phase::Unused(unused) => {
-                if unused.step(writer, rows)? {
+                if unused.step(target, rows)? {
                     (self.pruned, self.phase) = (0, Phase::Months);
                 }
             }
             Phase::Months => {
-                let transaction = writer.db.transaction()?;
+                let transaction = target.db.transaction()?;
                 let more = sums::fold(&transaction, self.certain.0.div_euclid(DAY_NS) - DAYS)?;
                 transaction.commit()?;
                 if !more {
@@ -294,9 +239,9 @@ impl Pruner {
                 }
             }
             Phase::Pages => {
-                let (before, _) = pages(&writer.db, "freelist_count")?;
-                writer.db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-                let (after, _) = pages(&writer.db, "freelist_count")?;
+                let (before, _) = pages(target.db, "freelist_count")?;
+                target.db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+                let (after, _) = pages(target.db, "freelist_count")?;
                 // What is written next finds room in what is left.
                 if after == before || after < u64::from(4 * PAGES) {
                     self.phase = Phase::Rest;
@@ -307,14 +252,19 @@ impl Pruner {
     }
 
     /// Begins a round if one is due.
-    fn begin(&mut self, writer: &Writer, policy: &Policy, now: Timestamp) -> rusqlite::Result<Progress> {
+    fn begin(
+        &mut self,
+        target: &PruneTarget<'_>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> rusqlite::Result<Progress> {
         let most = policy.max_bytes.map(|most| {
             // Else each new row would begin a round.
             if self.for_room.is_some() { most - most / FREE } else { most }
         });
         let is_too_large = match most {
             Some(most) => {
-                let (used, page) = used(&writer.db)?;
+                let (used, page) = used(target.db)?;
                 used * page > most
             }
             None => false,
@@ -326,8 +276,8 @@ impl Pruner {
             return Ok(Progress::Done);
         }
         let nanos = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
-        let going_on = writer.run() != 0;
-        let runs = runs::runs(&writer.db, going_on)?;
+        let going_on = target.run != 0;
+        let runs = runs::runs(target.db, going_on)?;
         // Whoever prunes by hand says how old is old.
         self.certain = before_leap(&runs, now).filter(|_| going_on).unwrap_or(now);
         let certain = self.certain.0;
@@ -337,7 +287,7 @@ impl Pruner {
             true => {
                 let oldest = match self.for_room {
                     Some(limit) => limit,
-                    None => connections::oldest(&writer.db)?.unwrap_or(now),
+                    None => connections::oldest(target.db)?.unwrap_or(now),
                 };
                 if oldest >= now {
                     self.for_room = None;
@@ -361,7 +311,7 @@ impl Pruner {
         self.next = Timestamp(now.0.saturating_add(pause));
         self.ends = runs.into_iter().map(|run| (run.id, run.cut())).collect();
         // What is known of these is not all in the rows yet.
-        for debt in super::segments::debts(&writer.db)? {
+        for debt in super::segments::debts(target.db)? {
             self.ends.insert(debt.run, None);
         }
         self.phase = Phase::Connections(0);

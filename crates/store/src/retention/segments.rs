@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection as Database, params};
 
-use super::super::Writer;
+use super::PruneTarget;
 use connmon_record::Timestamp;
 
 /// The sizes of segments, from the youngest on.
@@ -45,11 +45,11 @@ impl Size {
 /// Looks at so many segments after an id, and prunes those that have rows and ended before `limit`, or are not after the other
 /// `limit`; gives the id after which the next step looks, if there is more to look at.
 pub(super) fn prune(
-    writer: &mut Writer,
+    target: &mut PruneTarget<'_>,
     (after, rows): (i64, usize),
     (limit, too_many): (Timestamp, i64),
 ) -> rusqlite::Result<Option<i64>> {
-    let transaction = writer.db.transaction()?;
+    let transaction = target.db.transaction()?;
     let mut look = transaction.prepare_cached(
         "SELECT s.id, s.run_id, s.number, s.payload IS NULL, s.number <= r.indexed AND (s.last_ns + s.clock_offset_ns < ?3 OR s.id <= ?4)
             FROM segment s JOIN run r ON r.id = s.run_id WHERE s.id > ?1 ORDER BY s.id LIMIT ?2",

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection as Database, Transaction, params};
 
-use super::super::{RUN_SHIFT, Writer, segments};
+use super::super::{RUN_SHIFT, segments};
+use super::PruneTarget;
 
 /// Rows that are looked through for each row that may be deleted: that is how much faster it is.
 const FASTER: usize = 16;
@@ -80,17 +81,17 @@ pub(super) struct Unused {
 
 impl Unused {
     /// Does a step; whether it was the last one.
-    pub(super) fn step(&mut self, writer: &mut Writer, rows: usize) -> rusqlite::Result<bool> {
+    pub(super) fn step(&mut self, target: &mut PruneTarget<'_>, rows: usize) -> rusqlite::Result<bool> {
         if !self.deleting {
-            self.deleting = self.meet(&writer.db, rows * FASTER)?;
+            self.deleting = self.meet(target.db, rows * FASTER)?;
             return Ok(false);
         }
         // What comes while it is recorded: none of it refers to a process that the recorder has forgotten.
-        while !self.meet(&writer.db, rows * FASTER)? {}
+        while !self.meet(target.db, rows * FASTER)? {}
         // To look whether anything refers to a row is what was just done, and the other way takes a look at everything for each row.
-        writer.db.pragma_update(None, "foreign_keys", false)?;
-        let done = self.delete(writer, rows);
-        writer.db.pragma_update(None, "foreign_keys", true)?;
+        target.db.pragma_update(None, "foreign_keys", false)?;
+        let done = self.delete(target, rows);
+        target.db.pragma_update(None, "foreign_keys", true)?;
         done
     }
 
@@ -126,13 +127,12 @@ impl Unused {
         Ok(true)
     }
 
-    fn delete(&mut self, writer: &mut Writer, rows: usize) -> rusqlite::Result<bool> {
-        let base = writer.run() << RUN_SHIFT;
+    fn delete(&mut self, target: &mut PruneTarget<'_>, rows: usize) -> rusqlite::Result<bool> {
+        let base = target.run << RUN_SHIFT;
         // What segments without rows refer to is not known yet.
-        let debts = segments::debts(&writer.db)?;
-        let indebted: Vec<i64> =
-            debts.iter().map(|debt| debt.run).filter(|run| *run != writer.run()).collect();
-        let Writer { db, living, endpoints, .. } = writer;
+        let debts = segments::debts(target.db)?;
+        let indebted: Vec<i64> = debts.iter().map(|debt| debt.run).filter(|run| *run != target.run).collect();
+        let PruneTarget { db, living, endpoints, .. } = target;
         let transaction = db.transaction()?;
         if !self.processes_done {
             // From the youngest on: a parent is older than its children, and stays with them.

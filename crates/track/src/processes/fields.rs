@@ -4,6 +4,9 @@ use connmon_ebpf::{COMM_LEN, NO_SESSION};
 
 use connmon_record::{Untrusted, from_bytes};
 
+/// Why there is no hash of a process of which only its connection tells.
+pub const NOTHING_KNOWN: &str = "the recorder neither saw this process begin nor could look it up in procfs";
+
 /// The root has no components.
 pub fn folder(path: String) -> String {
     if path.is_empty() { "/".into() } else { path }
