@@ -6,6 +6,7 @@ mod live;
 mod machine;
 mod recorder;
 mod scale;
+mod soak;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -28,12 +29,15 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: usize,
     /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, live, replay (and the
-    /// report of what was replayed); only if it is named: scale, which reads a made store
+    /// report of what was replayed); only if it is named: scale, which reads a made store, and soak, which shows whether memory grows
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Connections of the storm [default: 100000], or of the made store [default: 1000000]
     #[arg(long, value_name = "N")]
     connections: Option<u64>,
+    /// Rounds of the soak, of 50 000 connections, 20 000 remotes, 2000 executions and 500 network namespaces each
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    rounds: usize,
     /// Further options for the recorder, such as --no-wire
     #[arg(last = true)]
     record: Vec<String>,
@@ -64,6 +68,10 @@ pub fn run(args: &Args) -> Result<()> {
         dir,
         options: args.record.clone(),
     };
+    if args.only.iter().any(|only| only == "soak") {
+        ensure!(args.only.len() == 1, "the soak is measured by itself");
+        return soak::run(&bench, args.rounds);
+    }
     let connections = args.connections.unwrap_or(STORM);
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     let mut rows = vec![Row::head()];

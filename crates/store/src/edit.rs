@@ -29,7 +29,7 @@ impl Editor {
         if !path.is_file() {
             return Err(StoreError::Foreign(path.into()));
         }
-        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let sqlite = |source| StoreError::sqlite(path, source);
         let place = files::place_of(path).map_err(|error| StoreError::Untrusted(path.into(), error))?;
         let mut file = place::open(&place)?;
         let mut db = place::connect(&place, &file)?;
@@ -118,6 +118,7 @@ impl Editor {
             transaction.commit()?;
             Ok(done)
         };
-        run().map_err(|source| StoreError::Sqlite { path: path.clone(), source })
+        let done = run();
+        done.map_err(|source| StoreError::from_sqlite(path, &self.db, source))
     }
 }

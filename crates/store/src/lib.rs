@@ -123,23 +123,31 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The message of SQLite about a file, with that of the operating system if the operating system failed.
-    fn from_sqlite(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
-        use rusqlite::ffi;
-        let last = std::io::Error::last_os_error();
+    /// The message of SQLite about a file, with that of the operating system if the operating system failed. To be called at once:
+    /// the next system call that fails has another reason.
+    fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let system = match source.sqlite_error_code() {
-            Some(ErrorCode::SystemIoFailure) => {
-                // SAFETY: the handle is used only in this call, while the connection lives.
-                let number = unsafe { ffi::sqlite3_system_errno(db.handle()) };
-                (number != 0).then(|| std::io::Error::from_raw_os_error(number))
-            }
             // SQLite calls a file damaged that the disk does not give back (unixRead and SQLITE_IOERR_CORRUPTFS).
-            Some(ErrorCode::DatabaseCorrupt) => Some(last).filter(|e| e.raw_os_error() == Some(libc::EIO)),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt) => {
+                Some(std::io::Error::last_os_error()).filter(|error| error.raw_os_error() == Some(libc::EIO))
+            }
             _ => None,
         };
         match system {
             Some(error) => Self::Disk(path.into(), error),
             None => Self::Sqlite { path: path.into(), source },
+        }
+    }
+
+    /// The same, where the connection that failed is at hand, which knows each reason of a failure to read or to write.
+    fn from_sqlite(path: &Path, db: &Connection, source: rusqlite::Error) -> Self {
+        if source.sqlite_error_code() != Some(ErrorCode::SystemIoFailure) {
+            return Self::sqlite(path, source);
+        }
+        // SAFETY: the handle is used only in this call, while the connection lives.
+        match unsafe { rusqlite::ffi::sqlite3_system_errno(db.handle()) } {
+            0 => Self::sqlite(path, source),
+            number => Self::Disk(path.into(), std::io::Error::from_raw_os_error(number)),
         }
     }
 }

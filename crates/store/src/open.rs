@@ -32,7 +32,7 @@ impl Store {
             .and_then(|()| db.pragma_update(None, "query_only", true))
             .and_then(|()| filter::provide(&db, going_on))
             .and_then(|()| set_up(&db))
-            .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+            .map_err(|source| StoreError::sqlite(path, source))?;
         Ok(Self { db, path: path.into(), going_on, as_it_was, watch: None, _file: file })
     }
 
@@ -54,7 +54,7 @@ fn connect(path: &Path, going_on: bool) -> Result<(Connection, Option<Stamp>), S
     let place = path.canonicalize().unwrap_or_else(|_| path.into());
     let log = place::beside(&place, "-wal").metadata().is_ok_and(|log| log.len() > 0);
     let alone = !going_on && !log;
-    let error = |source| StoreError::Sqlite { path: path.into(), source };
+    let error = |source| StoreError::sqlite(path, source);
     if let Ok(db) = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         && db.is_readonly(MAIN_DB).is_ok_and(|is| !is)
         && (!alone || readable(&db))

@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path) -> Result<File, StoreError> {
 pub(super) fn connect(path: &Path, file: &File) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
-        .map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+        .map_err(|source| StoreError::sqlite(path, source))?;
     match is_at(file, path) {
         true => Ok(db),
         false => {

@@ -53,7 +53,7 @@ pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
 
 /// Brings a store to a schema, unless it has a newer one.
 pub(super) fn migrate_to(db: &mut Connection, path: &Path, newest: i32) -> Result<(), StoreError> {
-    let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+    let sqlite = |source| StoreError::sqlite(path, source);
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| foreign_or(error, path))?;
@@ -85,7 +85,7 @@ pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     if id != APPLICATION_ID {
         return Err(StoreError::Foreign(path.into()));
     }
-    let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    let found = version(db).map_err(|source| StoreError::sqlite(path, source))?;
     let known = newest();
     if found > known {
         return Err(StoreError::Newer { path: path.into(), found, known });
@@ -98,7 +98,7 @@ pub fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// It cannot be read.
 pub fn is_old(db: &Connection, path: &Path) -> Result<bool, StoreError> {
-    let found = version(db).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    let found = version(db).map_err(|source| StoreError::sqlite(path, source))?;
     Ok(found < newest())
 }
 
@@ -109,6 +109,6 @@ fn version(db: &Connection) -> rusqlite::Result<i32> {
 fn foreign_or(source: rusqlite::Error, path: &Path) -> StoreError {
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign(path.into()),
-        _ => StoreError::Sqlite { path: path.into(), source },
+        _ => StoreError::sqlite(path, source),
     }
 }

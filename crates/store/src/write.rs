@@ -112,7 +112,7 @@ impl Writer {
 
     /// A writer into a database that is open.
     pub(super) fn begin(mut db: Connection, path: &Path) -> Result<Self, StoreError> {
-        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let sqlite = |source| StoreError::sqlite(path, source);
         if db.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).is_ok_and(|pages| pages == 0) {
             // Only an empty file can be made so: pages that are freed can be handed back.
             db.pragma_update(None, "auto_vacuum", "incremental").map_err(sqlite)?;
@@ -186,7 +186,7 @@ impl Writer {
     /// The store cannot be read.
     pub fn about(&self) -> Result<Option<Run>, StoreError> {
         let found = runs::runs(&self.db, true).map(|runs| runs.into_iter().find(|run| run.id == self.run));
-        found.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
+        found.map_err(|source| StoreError::sqlite(&self.path, source))
     }
 
     /// Connections that the filter did not keep.

@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
 /// Has a connection in each of many namespaces, each with other bytes, and ends them all.
 fn settler(w: &mut Worker) -> Result<()> {
     let mut open = Vec::new();
-    for nth in 0..if in_vm() { 20 } else { 300 } {
+    for nth in 0..if in_vm() { 20 } else { 500 } {
         let _there = Netns::enter()?;
         let listener = w.listen_at(std::net::SocketAddr::new(w.family.loopback(), 0))?;
         let mut caller = w.connect_to(listener.local)?;

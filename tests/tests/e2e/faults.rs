@@ -73,7 +73,7 @@ pub fn store() -> Result<()> {
 }
 
 /// A disk that answers each write with an error for some seconds: strace(1) puts EIO into the recorder's system calls. What was
-/// recorded waits in memory, why is said once, and nothing is lost.
+/// recorded waits in memory, why is said once, and nothing is lost. What cannot be read is not called damaged.
 pub fn io_errors() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("a.db");
@@ -93,9 +93,20 @@ pub fn io_errors() -> Result<()> {
         ensure!(said.matches(words).count() == 1, "not said once: {words}\n{said}");
     }
     ensure!(said.contains("Input/output error") && !said.contains("damaged"), "{said}");
-    let audit = audit(&db)?;
-    ensure!(audit.gaps()?.is_empty(), "a gap");
-    audit.ensure_nothing_lost_but(0)
+    let whole = audit(&db)?;
+    ensure!(whole.gaps()?.is_empty(), "a gap");
+    whole.ensure_nothing_lost_but(0)?;
+    // A reader whose file the disk does not give back, from its first page on, and later.
+    for nth in ["1+", "2+", "3+", "6+"] {
+        let inject = format!("inject=pread64:error=EIO:when={nth}");
+        let mut reader = Command::new("strace");
+        reader.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pread64", "-e", &inject]);
+        let output = reader.arg(connmon_program()?).args(["audit", "--db", path(&db)?]).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(2), "{nth}: {}: {said}", output.status);
+        ensure!(said.contains("Input/output error") && !said.contains("damaged"), "{nth}: {said}");
+    }
+    Ok(())
 }
 
 fn is_traced(pid: u32) -> Result<bool> {

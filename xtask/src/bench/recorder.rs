@@ -37,6 +37,18 @@ impl Recorder {
         Ok(Usage { cpu, peak_kib })
     }
 
+    /// The process that captures for it.
+    pub fn keeper(&self) -> Result<u32> {
+        let pid = self.0.id();
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        children
+            .split_whitespace()
+            .next()
+            .and_then(|first| first.parse().ok())
+            .context("the recorder has no keeper")
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) -> Result<()> {
         let pid = self.0.id().to_string();

@@ -130,6 +130,6 @@ pub(super) fn leave(writer: Writer) -> Result<Option<fs::File>, StoreError> {
 /// Brings a copy to the newest schema.
 pub(super) fn migrate(copy: &Copy) -> Result<(), StoreError> {
     let path = copy.path();
-    let mut db = Database::open(path).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+    let mut db = Database::open(path).map_err(|source| StoreError::sqlite(path, source))?;
     schema::migrate(&mut db, path)
 }

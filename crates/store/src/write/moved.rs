@@ -26,7 +26,7 @@ impl Writer {
     pub fn begin_again(&mut self) -> Result<(), StoreError> {
         let whole = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         let memory = Connection::open_in_memory();
-        let memory = memory.map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })?;
+        let memory = memory.map_err(|source| StoreError::sqlite(&self.path, source))?;
         drop(std::mem::replace(&mut self.db, memory));
         // Nothing is there, or a link.
         let left = match fs::symlink_metadata(&self.path) {
