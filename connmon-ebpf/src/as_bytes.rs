@@ -1,4 +1,4 @@
-//! Records of the kernel side as serde writes them: the bytes that they are.
+//! Serialises records of the kernel side as the bytes that they consist of.
 
 use core::fmt::{Formatter, Result as Written};
 use core::marker::PhantomData;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AcctKey, Addr, Share, SockEntry, Wire};
 
-/// Reads bytes that are as long as the record is.
+/// Accepts exactly as many bytes as the record has.
 struct Bytes<T>(PhantomData<T>);
 
 impl<T: bytemuck::AnyBitPattern> Visitor<'_> for Bytes<T> {

@@ -1,6 +1,6 @@
-//! What an earlier hook of a call leaves for a later one, by thread. A user can have as many threads as he likes, and each may have a
-//! note as long as it lives; so half of the room is for whoever comes, at no cost but the insert, and once that is full, the other half
-//! is given out by the rules of `quota`. Calls that then find no room are their own user's loss, counted, and told on the connection.
+//! Notes that an earlier hook of a call leaves for a later one, by thread. A user can have any number of threads, and each may keep a note
+//! as long as it lives. So half of the room is for all comers, at no cost but the insert; once that is full, the other half is given out
+//! by the rules of `quota`. A call that then finds no room is a loss of its own user, which is counted, and told on the connection.
 
 use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::macros::map;
@@ -11,7 +11,7 @@ use crate::ledger::quota::{gave_back, may_have, place, took};
 use crate::maps::{SOCKS, add_to_half, count, setting};
 use crate::task::uid_of;
 
-/// A note.
+/// A note of a call.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Call {
@@ -25,25 +25,25 @@ pub struct Call {
     pub extra: u32,
 }
 
-/// Notes by thread, and where it matters by call.
+/// Notes by thread and, where a thread can have several, by kind of call.
 #[map]
 static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(MAX_CALLS, 0);
 
-/// A note that found no room there.
+/// A note that found no room in `CALLS`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Late {
     call: Call,
-    /// The place of its user, see `quota`.
+    /// The place of the thread's user, see `quota`.
     user: u32,
     pad: u32,
 }
 
-/// These. A key is in one of both maps.
+/// These late notes. A key is in only one of the two maps.
 #[map]
 static LATE_CALLS: HashMap<u64, Late> = HashMap::with_max_entries(MAX_CALLS, 0);
 
-/// Index 0: not 0 once there was such a note.
+/// Index 0: not 0 once there has been a late note.
 #[map]
 static ARE_LATE: Array<u32> = Array::with_max_entries(1, 0);
 
@@ -53,7 +53,7 @@ fn are_late() -> bool {
     ARE_LATE.get_ptr(0).is_some_and(|are| unsafe { core::ptr::read_volatile(are) } != 0)
 }
 
-/// The note of a key, which only its thread uses.
+/// The note under a key, which only one thread uses.
 #[inline(always)]
 pub fn get(key: u64) -> Option<*mut Call> {
     match CALLS.get_ptr_mut(key) {
@@ -68,7 +68,7 @@ fn late(key: u64) -> Option<*mut Call> {
     LATE_CALLS.get_ptr_mut(key).map(|late| unsafe { &raw mut (*late).call })
 }
 
-/// Leaves a note; false if there is no room.
+/// Leaves a note, or overwrites it; false if there is no room.
 #[inline(always)]
 pub fn put(key: u64, call: &Call) -> bool {
     if are_late() {
@@ -81,14 +81,14 @@ pub fn put(key: u64, call: &Call) -> bool {
     CALLS.insert(key, call, 0).is_ok() || put_late(key, call) != 0
 }
 
-/// As a function of its own: seldom.
+/// Leaves a late note; 0 if there is no room. Not inlined, because this is rare.
 #[inline(never)]
 fn put_late(key: u64, call: &Call) -> u64 {
     if let Some(are) = ARE_LATE.get_ptr_mut(0) {
         // SAFETY: a valid pointer into a map value; it only ever becomes 1.
         unsafe { core::ptr::write_volatile(are, 1) };
     }
-    // SAFETY: the helper only returns a number. Not the one of the user's id, which programs for packets do not have.
+    // SAFETY: the helper only returns a number. The user id is not taken from its own helper, which cgroup_skb programs do not have.
     let user = place(uid_of(unsafe { bpf_get_current_task() }));
     if may_have(quota::CALLS, user, setting(|s| unsafe { &raw const (*s).max_calls }))
         && LATE_CALLS.insert(key, Late { call: *call, user, pad: 0 }, 0).is_ok()
@@ -100,7 +100,7 @@ fn put_late(key: u64, call: &Call) -> u64 {
     0
 }
 
-/// The call on a socket had no room for its note, without which nobody will see what it moves.
+/// Counts, in the socket's entry, a call whose note found no room: nothing will see the bytes that it moves.
 #[inline(always)]
 pub fn missed(sk: u64) {
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
@@ -109,7 +109,7 @@ pub fn missed(sk: u64) {
     }
 }
 
-/// A note is not wanted any more.
+/// Removes a note that is no longer needed.
 #[inline(always)]
 pub fn forget(key: u64) {
     if CALLS.remove(key).is_ok() || !are_late() {

@@ -28,14 +28,14 @@ pub const CGROUP_PATH_LEN: usize = 1024;
 /// Bytes of the argument area that an exec record carries.
 pub const ARGS_LEN: usize = 4096;
 
-/// Places for users, by the lowest bits of their ids: a power of two.
+/// Number of users' places (see `quota` in the kernel side): the lowest bits of a user id select its place, so a power of two.
 pub const USERS: u32 = 8_192;
 const _: () = assert!(USERS.is_power_of_two() && USERS <= 1 << 16, "a place fits into `SockEntry::user`");
 
-/// Room for notes of calls, in either half, see `calls` in the kernel side.
+/// Most notes of calls in each of `CALLS` and `LATE_CALLS`, see `calls` in the kernel side.
 pub const MAX_CALLS: u32 = 8_192;
 
-/// Maps of which each user may have a part only, see `quota` in the kernel side.
+/// Maps of which each user may fill only a part, see `quota` in the kernel side.
 pub mod quota {
     /// `SOCKS`.
     pub const SOCKS: u32 = 0;
@@ -47,21 +47,21 @@ pub mod quota {
     pub const OVERFLOW: u32 = 3;
     /// `LATE_CALLS`.
     pub const CALLS: u32 = 4;
-    /// How many there are.
+    /// The number of these maps.
     pub const MAPS: u32 = 5;
 
-    /// Whether entries leave a map by user space, and by it alone.
+    /// Whether only user space deletes entries from a map.
     pub const fn is_deleted_by_user_space(map: u32) -> bool {
         matches!(map, ACCT | OVERFLOW)
     }
 
-    /// The index into the map `DELETED` where user space counts those of the user at `place`, or at [`USERS`](super::USERS) their sum.
+    /// Index in `DELETED` of the count of what user space deleted for the user at `place`, or for all users ([`USERS`](super::USERS)).
     pub const fn deleted(map: u32, place: u32) -> u32 {
         map * (super::USERS + 1) + place
     }
 }
 
-/// Copies that there are of each program that the kernel may skip.
+/// Copies of each program that the kernel may skip, see `redundant` in the kernel side.
 pub const MAX_COPIES: u32 = 6;
 
 /// Functions that [`Settings::receive`] has room for.
@@ -77,15 +77,15 @@ pub mod kind {
     pub const FORK: u32 = 3;
     /// A [`super::TaskRecord`]: a process whose last thread ended.
     pub const EXIT: u32 = 4;
-    /// A [`super::TaskRecord`]: a process from before the probes, from the snapshot.
+    /// A [`super::TaskRecord`]: a process that the snapshot found, older than the probes.
     pub const EXISTS: u32 = 5;
-    /// A [`super::TaskRecord`]: a process came into another cgroup.
+    /// A [`super::TaskRecord`]: a process moved to another cgroup.
     pub const MOVED: u32 = 6;
     /// A [`super::CgroupRecord`]: a new cgroup.
     pub const CGROUP: u32 = 7;
     /// A [`super::PayloadHead`] and the bytes behind it.
     pub const PAYLOAD: u32 = 8;
-    /// A [`super::TaskRecord`]: a process began a new program, and its [`super::ExecRecord`] found no room.
+    /// A [`super::TaskRecord`]: a process executed a new program, but its [`super::ExecRecord`] found no room in the ring.
     pub const EXEC_LOST: u32 = 9;
     /// A [`super::AskedRecord`].
     pub const ASKED: u32 = 10;
@@ -103,13 +103,13 @@ pub mod proto {
     pub const ICMPV6: u16 = 58;
     /// Multipath TCP: what the process talks to; its subflows are TCP sockets.
     pub const MPTCP: u16 = 262;
-    /// Set beside the number of another IP protocol that a raw socket speaks: not to be taken for that protocol's sockets.
+    /// Added to the protocol number of a raw socket of any other IP protocol, to tell it from that protocol's own sockets.
     pub const RAW: u16 = 0x200;
     /// A packet socket (AF_PACKET): whole frames, without addresses.
     pub const PACKET: u16 = 0x300;
 }
 
-/// Bits of [`SockEntry::flags`]. After an entry was made only hooks that hold its socket write them, and who lets it go.
+/// Bits of [`SockEntry::flags`]. Once the entry is in its map, only hooks that hold the socket's lock, or remove the entry, write them.
 pub mod flag {
     /// The socket existed before the probes did.
     pub const PREEXISTING: u32 = 1 << 0;
@@ -129,25 +129,25 @@ pub mod flag {
     pub const NEVER_SENT: u32 = 1 << 7;
     /// The remote address of a datagram could not be had.
     pub const REMOTE_UNKNOWN: u32 = 1 << 8;
-    /// Another protocol rides on this TCP socket (`icsk_ulp_ops`, include/net/inet_connection_sock.h): kernel TLS, MPTCP.
+    /// An upper-layer protocol (ULP) runs on this TCP socket (`icsk_ulp_ops`, include/net/inet_connection_sock.h): kernel TLS, MPTCP.
     pub const LAYERED: u32 = 1 << 9;
-    /// It did so from the start: a subflow of an MPTCP connection.
+    /// The ULP was there from the start: this is a subflow of an MPTCP connection.
     pub const SUBFLOW: u32 = 1 << 10;
-    /// Two sweeps in a row met the socket closed, or another one at its address, though no hook has seen its end: the time of closing is
-    /// when that was noticed.
+    /// No hook saw the socket's end. Another socket was found at its address, or two sweeps in a row found that or the socket closed; the
+    /// time of closing is when that was noticed.
     pub const END_UNSEEN: u32 = 1 << 12;
-    /// The socket of datagrams is, or may be, older than the recording, and may have talked to this remote before.
+    /// The datagram socket is, or may be, older than the recording, and may have exchanged datagrams with this remote before it.
     pub const SOCKET_OLDER: u32 = 1 << 13;
-    /// The socket was met in use, though no hook has seen its beginning.
+    /// The socket was found in use, and no hook saw its beginning.
     pub const BEGIN_UNSEEN: u32 = 1 << 15;
-    /// Set by user space: of a flow of datagrams, whose next ones go to an entry of the next epoch. Nothing is added to this one.
+    /// Set by user space: the epoch of this flow of datagrams is over. Nothing is added to this entry; later datagrams go to another.
     pub const RETIRED: u32 = 1 << 14;
-    /// Further remotes of a datagram socket together: there was no room to tell so many apart.
+    /// The entry stands for several further remotes of a datagram socket, because there was no room for an entry each.
     pub const AGGREGATE: u32 = 1 << 16;
-    /// With [`AGGREGATE`], in `FLOWS` too: not a socket's remotes but sockets of one user and protocol, for each of which there was no
-    /// room. Nothing is known of their ends.
+    /// With [`AGGREGATE`], also in `FLOWS`: the entry stands not for remotes of one socket but for sockets of one user and protocol, for
+    /// which there was no room for an entry each. Nothing is known of their ends.
     pub const POOL: u32 = 1 << 17;
-    /// Set by user space: its socket has also read datagrams of which the remote is unknown, and some may have been of this one.
+    /// Set by user space: the socket has also read datagrams whose remote is unknown, and some may have come from this remote.
     pub const UNKNOWN_BESIDE: u32 = 1 << 18;
 }
 
@@ -162,14 +162,14 @@ pub const fn entry_id(cpu: u64, count: u64, time_ns: u64) -> u64 {
 pub mod phase {
     /// Programs return at once: they are being attached, or detached.
     pub const OFF: u32 = 0;
-    /// Everything counts; which sockets are older than that is still being found out.
+    /// Everything is counted, and the snapshot is still finding out which sockets are older than the recording.
     pub const SNAPSHOT: u32 = 1;
-    /// Everything counts.
+    /// Everything is counted.
     pub const ON: u32 = 2;
 }
 
-/// What user space tells the programs while they run. All count from one instant to another, however long it takes to attach
-/// and to detach them.
+/// What user space tells the programs while they run. It lets all of them start and stop counting at the same instants, however long it
+/// takes to attach and detach them.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,17 +178,17 @@ pub struct Control {
     pub phase: u32,
     /// See [`FlowKey::epoch`]; the first is 1.
     pub epoch: u32,
-    /// Just before counting began.
+    /// The time just before counting began.
     pub since_ns: u64,
     /// Entries that user space has deleted from `FLOWS`.
     pub deleted: u64,
 }
 
-/// Sockets that are looked at in one run of the program that finds ends which no hook saw.
+/// Most sockets that one run of `ends`, the program that finds ends that no hook saw, examines.
 pub const SOCKETS_AT_ONCE: usize = 256;
 
-/// How long a handshake can take; a connection that comes to be seen later after the start of a recording has no part before
-/// it. Nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl).
+/// The longest time that a handshake can take, in nanoseconds: somewhat more than all retries of a SYN (`tcp_syn_retries`, ip-sysctl). A
+/// connection that is first seen later than this after a recording's start did not begin before it.
 pub const STRADDLE_NS: u64 = 130_000_000_000;
 
 /// An address and port. IPv4 lies in the first four bytes. The port is in host byte order.
@@ -204,12 +204,12 @@ pub struct Addr {
     pub family: u16,
 }
 
-/// What one process moved on one connection. Counters only grow. In `ACCT` only they count: the key tells the process.
+/// What one process sent and received on one connection. Counters only grow. `ACCT` uses only them: its key identifies the process.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
-    /// The task that used it last: a hint that saves looking up the start time.
+    /// Address of the `struct task_struct` that used the share last: a hint that saves looking up the start time.
     pub task: u64,
     /// Start of the process.
     pub start_ns: u64,
@@ -253,13 +253,13 @@ pub struct SockEntry {
     pub flags: u32,
     /// Unique within a recording.
     pub id: u64,
-    /// For a flow, the id of its socket; else 0.
+    /// For a flow, the id of its socket's entry; else 0.
     pub parent: u64,
-    /// First seen.
+    /// When the connection was first seen.
     pub opened_ns: u64,
-    /// TCP_ESTABLISHED was reached; 0 if never.
+    /// When TCP_ESTABLISHED was reached; 0 if never.
     pub established_ns: u64,
-    /// TCP_CLOSE was reached, or the socket released; 0 before.
+    /// When TCP_CLOSE was reached, or the socket released; 0 before.
     pub closed_ns: u64,
     /// This host's end.
     pub local: Addr,
@@ -269,8 +269,8 @@ pub struct SockEntry {
     pub proto: u16,
     /// TCP state before TCP_CLOSE.
     pub old_state: u8,
-    /// 1 once a packet was met of which it is not known what it was on the wire. A byte of its own, since softirqs write it while
-    /// others write `flags`.
+    /// 1 once the size on the wire of some packet is not known, and for a [`flag::POOL`]. A byte of its own, because softirqs write it
+    /// while others write `flags`.
     pub wire_unknown: u8,
     /// `sk_err` at TCP_CLOSE, or the errno of a failed connect, positive.
     pub err: u32,
@@ -282,42 +282,42 @@ pub struct SockEntry {
     pub kernel_tx: u64,
     /// `bytes_received` at TCP_CLOSE; counts the peer's FIN.
     pub kernel_rx: u64,
-    /// `bytes_retrans` at TCP_CLOSE. Datagrams, in `SOCKS`: flows begun in an epoch, see `quota` in the kernel side.
+    /// TCP: `bytes_retrans` at TCP_CLOSE. Datagrams, in `SOCKS`: flows begun in an epoch, see `quota` in the kernel side.
     pub retransmitted: u64,
     /// `srtt_us` at TCP_CLOSE: the smoothed round-trip time in eighths of a microsecond.
     pub srtt: u32,
-    /// The last event of the TCP life cycle, see `copies` in the kernel side; of sockets of datagrams the inode's number.
+    /// TCP: the last event of the life cycle, see `redundant` in the kernel side. Other sockets: the number of the inode.
     pub mark: u32,
-    /// Packets, where they are counted.
+    /// Packets and their bytes, if they are counted.
     pub wire: Wire,
     /// TCP: bytes delivered so far, `bytes_received − (rcv_nxt − copied_seq)`.
     pub delivered: u64,
-    /// TCP: `write_seq` up to which what was sent is counted (kprobe backend). Datagrams, in `SOCKS`: the epoch of the entry,
-    /// see [`FlowKey::epoch`].
+    /// TCP: the `write_seq` up to which sent bytes have been counted (kprobe backend). Datagrams, in `SOCKS`: the epoch of the entry, see
+    /// [`FlowKey::epoch`].
     pub write_seq: u32,
     /// 1 once `write_seq` has been set.
     pub has_write_seq: u8,
-    /// 1 once it was seen that BPF programs may move the socket's bytes past its protocol (a sockmap). A byte of its own, as
-    /// `wire_unknown`.
+    /// 1 once the socket was found in a sockmap, whose BPF programs may move its bytes past its protocol. A byte of its own, for the
+    /// reason given at `wire_unknown`.
     pub diverted: u8,
-    /// How far the payload sent and received has been looked at, see `hooks::payload` in the kernel side.
+    /// How far the payload sent (0) and received (1) has been examined, see `hooks::payload` in the kernel side.
     pub looked: [u8; 2],
-    /// Shares of further processes in `ACCT`.
+    /// Number of shares of further processes in `ACCT`.
     pub extra_shares: u32,
-    /// Calls of further processes that found no room there: their bytes are counted as unattributed.
+    /// Calls that found no room in `ACCT`, whose bytes count as unattributed, or none for their note, see `calls` in the kernel side.
     pub lost_calls: u32,
-    /// Further remotes in `FLOWS`; of a [`flag::POOL`] the sockets that came to it.
+    /// Number of further remotes in `FLOWS`; for a [`flag::POOL`], of the sockets that it stands for.
     pub extra_flows: u32,
-    /// In `SOCKS`: the place of the user whose it is, see [`USERS`].
+    /// In `SOCKS`: the place of the socket's user, see [`USERS`].
     pub user: u16,
-    /// 1 where the last sweep met the socket closed, or another one at its address, though no hook has seen its end. A byte of its
-    /// own, since the sweep writes it while others write `flags`.
+    /// 1 if the last sweep found the socket closed, or another one at its address, though no hook saw its end. A byte of its own, because
+    /// the sweep writes it while others write `flags`.
     pub stale: u8,
     /// Explicit padding.
     pub pad: u8,
     /// Name of the first process.
     pub comm: [u8; COMM_LEN],
-    /// The first is the owner: who connected or accepted, else who used the socket first.
+    /// The first is the owner's: the process that connected or accepted, else the first that used the socket.
     pub shares: [Share; INLINE_SHARES],
 }
 
@@ -328,12 +328,12 @@ pub struct SockEntry {
 pub struct FlowKey {
     /// Id of the socket's entry.
     pub parent: u64,
-    /// The remote; all zero for those that are not told apart. Of a [`flag::POOL`] the protocol, and the parent is its user's place.
+    /// The remote; all zero for an aggregate. For a [`flag::POOL`], the protocol, and the parent is its user's place plus 1.
     pub remote: Addr,
-    /// [`Control::epoch`] when the datagram passed. So a flow that goes on moves by itself to an entry of its own as soon as user
-    /// space raises the epoch, and user space has to mark nothing, which it could not do beside programs that add: once all
-    /// programs have ended that began before, entries of earlier epochs stand still, and leave. User space puts the entries of a
-    /// flow together, and tells by their times whether it paused.
+    /// [`Control::epoch`] when the datagram passed. When user space raises the epoch, a flow that goes on moves to a new entry by itself.
+    /// Once all programs that began before that have ended, entries of earlier epochs no longer change and can be deleted, so user space
+    /// need not mark them, which it could not do safely while programs add to them. User space joins the entries of a flow, and their
+    /// times tell it whether the flow paused.
     pub epoch: u32,
 }
 
@@ -352,12 +352,12 @@ pub struct AcctKey {
     pub uid: u32,
 }
 
-/// A process was born or ended.
+/// An event of a process, or its state in the snapshot.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskRecord {
-    /// [`kind::FORK`] or [`kind::EXIT`].
+    /// [`kind::FORK`], [`kind::EXIT`], [`kind::EXISTS`], [`kind::MOVED`] or [`kind::EXEC_LOST`].
     pub kind: u32,
     /// Thread group id.
     pub tgid: u32,
@@ -377,7 +377,7 @@ pub struct TaskRecord {
     pub task_flags: u32,
     /// Effective user id.
     pub euid: u32,
-    /// Id of its cgroup in the cgroup v2 hierarchy, the inode number of its folder.
+    /// Id of its cgroup in the cgroup v2 hierarchy, which is the inode number of the cgroup's directory.
     pub cgroup: u64,
     /// The audit system's login session; [`NO_SESSION`] for none.
     pub session: u32,
@@ -388,7 +388,7 @@ pub struct TaskRecord {
 /// Outside of any login session (`AUDIT_SID_UNSET`, include/linux/audit.h), or the kernel keeps none.
 pub const NO_SESSION: u32 = u32::MAX;
 
-/// A cgroup came to be.
+/// A cgroup was created.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -403,7 +403,7 @@ pub struct CgroupRecord {
     pub path: [u8; CGROUP_PATH_LEN],
 }
 
-/// A process began a new program.
+/// A process executed a new program.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -426,9 +426,9 @@ pub struct ExecRecord {
     pub path_len: u32,
     /// Bytes used in `args`.
     pub args_len: u32,
-    /// Bytes that the arguments have in all.
+    /// Bytes of all arguments, of which `args` may hold only the first.
     pub args_total: u32,
-    /// 1 where the walk to the root did not end within its bound.
+    /// 1 if the walk did not reach the root, so that `path` is incomplete.
     pub path_truncated: u32,
     /// Effective user id.
     pub euid: u32,
@@ -440,7 +440,7 @@ pub struct ExecRecord {
     pub inode: u64,
     /// The kernel's number of its file system's device.
     pub device: u32,
-    /// Links to it: 0 where it has been deleted, or never had a name.
+    /// Hard links to the executable; 0 if it has been deleted, or never had a name.
     pub links: u32,
     /// Bytes used in `cwd`.
     pub cwd_len: u32,
@@ -448,14 +448,14 @@ pub struct ExecRecord {
     pub cwd_truncated: u32,
     /// Path components from the file up to the root, each ended by NUL.
     pub path: [u8; PATH_LEN + NAME_LEN],
-    /// The same of the folder that it is in.
+    /// Path components of the process's working directory, in the same form.
     pub cwd: [u8; PATH_LEN + NAME_LEN],
     /// The arguments, each ended by NUL.
     pub args: [u8; ARGS_LEN],
-    /// When the executable's inode was last changed, seconds since 1970. This and what follows are not in the records of
+    /// When the executable's inode was last changed, in seconds since 1970. This field and those after it are missing from the records of
     /// earlier versions, see [`EXEC_LEN_0`].
     pub changed_s: i64,
-    /// The nanoseconds of that.
+    /// Nanoseconds within that second.
     pub changed_ns: u32,
     /// Explicit padding.
     pub pad: u32,

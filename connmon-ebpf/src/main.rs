@@ -1,5 +1,5 @@
-//! The kernel side of connmon: thin entry points in `hooks`, the accounting they share in `ledger`, what
-//! they read from kernel structs in `sock` and `task`, and every map in `maps`.
+//! The kernel side of connmon: thin entry points in `hooks`, the accounting that they share in `ledger`, what they read from kernel
+//! structs in `sock` and `task`, and the maps that several files use in `maps`.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]

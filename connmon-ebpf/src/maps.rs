@@ -1,4 +1,4 @@
-//! Every map, and the read-only data that user space fills in before loading.
+//! The maps that several files use, the read-only data that user space fills in before loading, and what it changes while programs run.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
@@ -12,7 +12,7 @@ use crate::probe_log;
 #[map]
 pub static SOCKS: HashMap<u64, SockEntry> = HashMap::with_max_entries(131_072, 0);
 
-/// One empty share, to insert.
+/// A share with all counters at zero, from which entries of `ACCT` are made.
 #[map]
 pub static EMPTY_SHARE: Array<Share> = Array::with_max_entries(1, 0);
 
@@ -24,7 +24,8 @@ pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_07
 #[map]
 pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
 
-/// Entries of which an inline share is being taken, by their id; and entries that are on their way out, by the complement of theirs.
+/// Locks. The key is the id of an entry while an inline share of it is being claimed, and the complement of the id while the entry is
+/// being removed.
 #[map]
 pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
 
@@ -32,7 +33,7 @@ pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);
 
-/// Sockets of datagrams that the snapshot met, until they end.
+/// Sockets other than TCP that the snapshot found, until they end.
 #[map]
 pub static OLDER: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 
@@ -40,7 +41,7 @@ pub static OLDER: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
-/// Sockets that `ends` is to look at.
+/// Sockets that the program `ends` is to examine.
 #[map]
 pub static LOOKED_AT: Array<[u64; SOCKETS_AT_ONCE]> = Array::with_max_entries(1, 0);
 
@@ -61,7 +62,7 @@ const ZERO_OFFSETS: Offsets = unsafe { core::mem::zeroed() };
 // SAFETY: as above.
 const ZERO_SETTINGS: Settings = unsafe { core::mem::zeroed() };
 
-/// One field of [`Offsets`].
+/// The kernel offset in one field of [`Offsets`].
 macro_rules! offset {
     ($field:ident) => {
         $crate::maps::offset_at(core::mem::offset_of!(connmon_ebpf::Offsets, $field))
@@ -77,7 +78,7 @@ pub fn offset_at(position: usize) -> usize {
     unsafe { core::ptr::read_volatile((&raw const OFFSETS).cast::<u32>().byte_add(position)) as usize }
 }
 
-/// A copy of the settings' field that `field` points out.
+/// A copy of the field of [`Settings`] that `field` selects.
 #[inline(always)]
 pub fn setting<T: Copy>(field: impl FnOnce(*const Settings) -> *const T) -> T {
     // SAFETY: as above.
@@ -88,8 +89,9 @@ pub fn setting<T: Copy>(field: impl FnOnce(*const Settings) -> *const T) -> T {
 #[unsafe(no_mangle)]
 static mut CONTROL: Control = Control { phase: phase::OFF, epoch: 0, since_ns: 0, deleted: 0 };
 
-/// Whether a program is to return at once: outside of the recording, or for measurements, where the verifier knows the answer and
-/// leaves out the rest. Each program asks first and once, so that all begin and stop to count at the same instant.
+/// Whether a program is to return at once: outside of the recording, or in measurements, where the verifier knows the answer
+/// (`Settings::empty`) and removes the rest. Each program asks this first, and only once, so that all start and stop counting at the same
+/// instant.
 #[inline(always)]
 pub fn is_off() -> bool {
     setting(|s| unsafe { &raw const (*s).empty }) != 0 || phase() == phase::OFF
@@ -101,32 +103,32 @@ fn phase() -> u32 {
     unsafe { core::ptr::read_volatile(&raw const CONTROL.phase) }
 }
 
-/// Whether it is still being found out which sockets are older than the recording.
+/// Whether the snapshot is still finding out which sockets are older than the recording.
 #[inline(always)]
 pub fn in_snapshot() -> bool {
     phase() == phase::SNAPSHOT
 }
 
-/// Whether something was before the recording.
+/// Whether a time is before the recording.
 #[inline(always)]
 pub fn is_before(time: u64) -> bool {
     // SAFETY: as above.
     time < unsafe { core::ptr::read_volatile(&raw const CONTROL.since_ns) }
 }
 
-/// Whether the recording began so recently that the TCP connection that comes to be seen at `now` may have begun before it.
+/// Whether the recording began so recently that a TCP connection first seen at `now` may have begun before it.
 #[inline(always)]
 pub fn may_straddle(now: u64) -> bool {
     is_before(now.saturating_sub(STRADDLE_NS))
 }
 
-/// The same of a flow of datagrams.
+/// Whether the recording began so recently that a flow of datagrams seen at `now` may have begun before it.
 #[inline(always)]
 pub fn may_go_on(now: u64) -> bool {
     is_before(now.saturating_sub(setting(|s| unsafe { &raw const (*s).idle_ns })))
 }
 
-/// The epoch of what passes now, see [`connmon_ebpf::FlowKey`].
+/// The current epoch, see [`connmon_ebpf::FlowKey`].
 #[inline(always)]
 pub fn epoch() -> u32 {
     // SAFETY: as above.
@@ -150,7 +152,8 @@ pub fn count(stat: u32, n: u64) {
     }
 }
 
-/// The same of what should not be. A global function, which the verifier follows once: it is called in many places, and seldom.
+/// Adds to a counter of trouble, and logs it. A global function, which the verifier checks once: it is called from many places, but
+/// seldom.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn count_trouble(stat: u32, n: u64) -> u64 {
@@ -161,7 +164,7 @@ pub extern "C" fn count_trouble(stat: u32, n: u64) -> u64 {
     n
 }
 
-/// The same without a call and a log, where the stack is short.
+/// Adds to a counter inline and without logging: for callers that have little stack left.
 #[inline(always)]
 pub fn count_only(stat: u32, n: u64) {
     if let Some(counter) = STATS.get_ptr_mut(stat) {
@@ -178,7 +181,7 @@ pub fn add_to(counter: *mut u64, n: u64) {
     }
 }
 
-/// The same of a counter of 32 bits.
+/// Like [`add_to`], for a 32-bit counter.
 #[inline(always)]
 pub fn add_to_half(counter: *mut u32, n: u32) {
     // SAFETY: the callers pass pointers into map values, 4-byte aligned.

@@ -1,5 +1,5 @@
-//! Addresses that the kernel puts into a packet instead of the socket's (NAT): looked up where the kernel keeps both, in what
-//! connection tracking hangs on the packet.
+//! A packet whose addresses the kernel has translated (NAT) no longer has those of its socket. The socket's are read from where the kernel
+//! keeps both: the connection tracking entry that the packet refers to.
 
 use connmon_ebpf::Addr;
 
@@ -8,13 +8,13 @@ use crate::sock::{AF_INET6, peek};
 
 /// `NFCT_INFOMASK` (include/linux/netfilter/nf_conntrack_common.h): these bits of `sk_buff._nfct` are the state.
 const STATE: u64 = 7;
-/// `IP_CT_IS_REPLY` (include/uapi/linux/netfilter/nf_conntrack_common.h): from this state on, packets are answers.
+/// `IP_CT_IS_REPLY` (include/uapi/linux/netfilter/nf_conntrack_common.h): from this state on, packets are replies.
 const ANSWERS: u64 = 3;
 /// `IPS_NAT_MASK` (the same file).
 const IS_TRANSLATED: u64 = 0x30;
 
-/// `struct nf_conntrack_tuple` (include/net/netfilter/nf_conntrack_tuple.h): the ends of one direction before they are
-/// translated. Addresses and ports in network byte order.
+/// `struct nf_conntrack_tuple` (include/net/netfilter/nf_conntrack_tuple.h): the source and destination of one direction, before
+/// translation. Addresses and ports are in network byte order.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Tuple {
@@ -27,14 +27,14 @@ struct Tuple {
     direction: u8,
 }
 
-/// Whether this kernel can be asked.
+/// Whether the layout of this kernel's connection tracking is known.
 #[inline(always)]
 pub fn is_known() -> bool {
     offset!(ct_tuples) != u32::MAX as usize
 }
 
-/// Gives the ends of a packet that leaves a socket back as they were before they were translated. The state of an error that belongs
-/// to another flow is not met here: those are no TCP and no UDP.
+/// Replaces the ends of a packet that leaves a socket by those that it had before NAT translated them. The conntrack states of ICMP
+/// errors, which belong to another flow, do not occur here, because only TCP and UDP packets get here.
 #[inline(always)]
 pub fn undo(skb: u64, local: &mut Addr, remote: &mut Addr) {
     let at = tuple_of(skb);
@@ -56,8 +56,8 @@ pub fn undo(skb: u64, local: &mut Addr, remote: &mut Addr) {
     }
 }
 
-/// Where the kernel keeps the ends of a packet that it translated; 0 if it did not. A global function, which the verifier follows
-/// once.
+/// Address of the tuple in which the kernel keeps the untranslated ends of a packet; 0 if it did not translate the packet. A global
+/// function, which the verifier checks once.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tuple_of(skb: u64) -> u64 {

@@ -92,9 +92,9 @@ offsets! {
     skb_nfct,
     /// nf_conn.status
     ct_status,
-    /// nf_conn.tuplehash[0].tuple; `u32::MAX` where this kernel's connection tracking is not described
+    /// nf_conn.tuplehash[0].tuple; `u32::MAX` where the kernel's BTF does not describe connection tracking
     ct_tuples,
-    /// Bytes from there to nf_conn.tuplehash[1].tuple
+    /// Bytes from nf_conn.tuplehash[0].tuple to nf_conn.tuplehash[1].tuple
     ct_direction,
     /// msghdr.msg_name
     msg_name,

@@ -1,30 +1,30 @@
-//! First bytes of a connection, and DNS messages: what names the other end. Parsed in user space and then forgotten.
+//! Payload that can name the other end: first bytes of connections, and DNS messages. User space parses it and then forgets it.
 
 use crate::Addr;
 
-/// Rooms for the bytes of a copy, of which the smallest is taken that has enough; what is beyond the largest is left out.
+/// Sizes of the buffer for a copy, of which the smallest that suffices is taken; bytes beyond the largest are left out.
 pub const PAYLOAD_SIZES: [usize; 4] = [512, 4096, 16_384, 65_536];
 
 /// The port of DNS (RFC 1035, section 4.2).
 pub const DNS_PORT: u16 = 53;
-/// What is DNS over UDP: with the ports of its multicasts (RFC 6762, section 2) and of LLMNR (RFC 4795, section 2).
+/// Ports of DNS over UDP: also those of multicast DNS (RFC 6762, section 2) and of LLMNR (RFC 4795, section 2).
 pub const DNS_PORTS: [u16; 3] = [DNS_PORT, 5353, 5355];
 
 /// What the bytes are: values of [`PayloadHead::class`].
 pub mod class {
-    /// A DNS message, or over TCP a part of some.
+    /// A DNS message; over TCP, a part of a stream of them.
     pub const DNS: u8 = 1;
-    /// What a TCP stream begins with, or goes on with after a prelude such as STARTTLS: it may be TLS, HTTP, SSH or SOCKS.
+    /// The beginning of a TCP stream, or what follows a prelude such as STARTTLS: it may be TLS, HTTP, SSH or SOCKS.
     pub const OPENING: u8 = 2;
     /// A QUIC Initial packet.
     pub const QUIC: u8 = 3;
-    /// What follows an opening.
+    /// What follows an opening in its stream.
     pub const MORE: u8 = 4;
     /// The first part of a TCP stream of DNS messages.
     pub const DNS_OPENING: u8 = 5;
 }
 
-/// A record of kind [`kind::PAYLOAD`](crate::kind::PAYLOAD) begins so; `len` bytes of payload follow.
+/// The head of a record of kind [`kind::PAYLOAD`](crate::kind::PAYLOAD); `len` bytes of payload follow it.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,11 +33,11 @@ pub struct PayloadHead {
     pub kind: u32,
     /// Bytes that follow.
     pub len: u32,
-    /// Bytes of payload that the packet has.
+    /// Bytes of payload in the whole packet.
     pub total: u32,
     /// TCP: the sequence number of the first byte.
     pub seq: u32,
-    /// When it passed.
+    /// When the packet passed.
     pub time_ns: u64,
     /// Start of the process that sent it; 0 where that is not known.
     pub start_ns: u64,
@@ -53,7 +53,7 @@ pub struct PayloadHead {
     pub local: Addr,
     /// IPPROTO_*.
     pub proto: u16,
-    /// Bytes of each datagram but the last, where the packet holds several; else 0.
+    /// If the packet holds several datagrams, the bytes of each but the last; else 0.
     pub segment: u16,
     /// A value of [`class`].
     pub class: u8,

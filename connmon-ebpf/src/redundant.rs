@@ -1,15 +1,15 @@
 //! Several copies of a program on the same hook, of which one handles the event.
 //!
-//! The kernel skips a program that is already running on the CPU (prog->active, kernel/trace/bpf_trace.c since Linux 6.2,
-//! and kernel/bpf/trampoline.c since 5.12). So a softirq that interrupts a program in process context is not seen by it;
-//! and where hooks can be preempted, a task that is preempted inside a program makes it blind for every other task on
-//! that CPU, until it goes on. Then the next copy still sees the event. An event is lost only if as many tasks are
-//! preempted at once, each in another copy.
+//! The kernel skips a program that is already running on the CPU (prog->active, kernel/trace/bpf_trace.c since Linux 6.2, and
+//! kernel/bpf/trampoline.c since 5.12). So a program in process context does not see the events of a softirq that interrupts it; and where
+//! hooks can be preempted, a program whose task is preempted misses the events of every other task on that CPU until its task goes on. The
+//! next copy still sees these events. An event is lost only if as many tasks as there are copies are preempted at once, each in another
+//! copy.
 //!
-//! The copies of one event run in rising order, and each leaves its number in a mark. So a number that does not rise
-//! begins another event, and needs no removal of the mark that a skipped copy would not do. That fails where copies are
-//! skipped in two events in a row, as happens in the bursts of a softirq: for what softirqs reach, the mark tells the event
-//! as well. Which events no copy saw is the first one's misses less `RESCUED`.
+//! The copies of one event run in rising order, and each writes its number to a mark. So a number that does not rise belongs to another
+//! event, and the mark need not be cleared at the end of an event, by a copy that may be skipped. That fails if copies are skipped in two
+//! events in a row, as happens in bursts of a softirq: so, for events that occur in softirqs, the mark also holds the event. The number of
+//! events that no copy saw is the number that the first copy missed, minus `RESCUED`.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
@@ -17,14 +17,14 @@ use connmon_ebpf::{MAX_COPIES, stat};
 
 use crate::maps::{count, setting};
 
-/// The number of the last copy that ran, by thread or socket. One that is pushed out between two copies of one event
-/// would let both handle it: that takes as many new threads and sockets in between as the map has room for.
+/// The number of the last copy that ran, by thread or socket. If a mark is evicted between two copies of one event, both handle it; that
+/// takes as many new threads and sockets in between as the map has room for.
 #[map]
 static MARKS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65_536, 0);
 
-/// Whether an earlier copy has seen this event of a socket: then it has handled it. `mark` is in the socket's entry, and holds
-/// the last event and copy. `event` is never 0, and never the same twice in a row on one socket, so that a mark that a
-/// skipped copy left behind is not taken for this event's.
+/// Whether an earlier copy has seen this event of a socket, and so has handled it. `mark` is in the socket's entry, and holds the last
+/// event and copy. `event` is never 0, and never the same twice in a row on one socket, so that a mark that a skipped copy did not update
+/// is not taken for this event's.
 ///
 /// # Safety
 /// `mark` is valid, and the socket is locked.
@@ -45,8 +45,8 @@ pub unsafe fn seen(mark: *mut u32, event: u32, copy: u32) -> bool {
     false
 }
 
-/// Marks an entry that this event may have made, or made anew; `fresh` tells that there was none before, so that no earlier copy
-/// can have seen it.
+/// Marks an entry that this event may have created or replaced. `fresh` says that there was no entry before, so that no earlier copy can
+/// have handled the event.
 ///
 /// # Safety
 /// As for [`seen`].
@@ -54,13 +54,13 @@ pub unsafe fn seen(mark: *mut u32, event: u32, copy: u32) -> bool {
 pub unsafe fn mark_made(mark: *mut u32, event: u32, copy: u32, fresh: bool) {
     // SAFETY: as the caller promises.
     unsafe { core::ptr::write_volatile(mark, event << 8 | copy) };
-    // Else `mine` has counted it.
+    // With redundant programs, `claims_event` has counted it.
     if fresh && copy > 1 && !has_redundant_programs() {
         count(stat::RESCUED, 1);
     }
 }
 
-/// Whichever copy comes next under this key, it is of another event.
+/// Resets the mark of a key, so that whichever copy comes next under it begins another event.
 #[inline(always)]
 pub fn begin_anew(key: u64) {
     if !has_redundant_programs() {
@@ -78,10 +78,9 @@ pub fn has_redundant_programs() -> bool {
     setting(|s| unsafe { &raw const (*s).copies }) > 1
 }
 
-/// Whether copy number `copy` is to handle the event of a hook in process context. `key` must be the same for all copies,
-/// and no other event may come between them under it: the thread for hooks in process context, the socket for hooks that
-/// hold its lock. To be asked before anything else is looked at, so that `RESCUED` counts by the same measure as the
-/// kernel's misses.
+/// Whether copy number `copy` is to handle this event. `key` must be the same for all copies, and no other event may use it in between:
+/// the thread for hooks in process context, the socket for hooks that hold its lock. Must be asked before anything else is examined, so
+/// that `RESCUED` and the kernel's misses count the same events.
 #[inline(always)]
 pub fn claims_event(copy: u32, key: u64) -> bool {
     let copies = setting(|s| unsafe { &raw const (*s).copies });
@@ -95,7 +94,7 @@ pub fn claims_event(copy: u32, key: u64) -> bool {
             core::ptr::write_volatile(mark, copy);
             copy <= last
         },
-        // Without room for the mark, the last copy takes it.
+        // Without room for the mark, the last copy handles the event.
         None => MARKS.insert(key, copy, 0).is_ok() || copy == copies,
     };
     if ours && copy > 1 {

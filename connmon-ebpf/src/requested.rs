@@ -1,11 +1,11 @@
-//! The address that a process asked for, where a BPF program of somebody else leads a connect or a datagram to another one
-//! (cgroup/connect4, connect6, sendmsg4, sendmsg6): service meshes and load balancers do.
+//! The address that a process asked for, if somebody else's BPF program redirects its connect or datagram (cgroup/connect4, connect6,
+//! sendmsg4, sendmsg6), as service meshes and load balancers do.
 //!
-//! The programs that lead elsewhere change the kernel's copy of the address, so it is noted before the first of them runs: of connects at the
-//! entry of the protocol's `pre_connect`, of datagrams where the programs are run, both of which the kernel calls only if there are such
-//! programs; or, where functions cannot be hooked, in
-//! a program of our own that the kernel runs before those of the cgroups below (BPF_F_PREORDER, Linux 6.17, and some before). A tracepoint of the system
-//! call would not see what io_uring connects, and one of all system calls costs every one of them. Without either nothing is told.
+//! Such programs change the kernel's copy of the address, so it is noted before the first of them runs. For a connect that is at the entry
+//! of the protocol's `pre_connect`, for a datagram at the function that runs the programs; the kernel calls both only if there are such
+//! programs. Where functions cannot be hooked, a program of our own notes it, which the kernel runs before those of the cgroups below
+//! (BPF_F_PREORDER, Linux 6.17, and some before). A tracepoint of the one system call would not see connects by io_uring, and one of all
+//! system calls would slow down each of them. Where neither is possible, redirections are not reported.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
@@ -16,20 +16,20 @@ use crate::ring::wakeup;
 use crate::sock;
 use crate::task::thread;
 
-/// The last address that was asked for on a socket.
+/// The last address that was requested on a socket.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct RequestedAddress {
     address: Addr,
-    /// Of the socket, so that one that comes to its address later is told apart.
+    /// Inode of the socket, to recognise another socket that gets its address later.
     inode: u32,
 }
 
-/// By socket, until it has its entry. What has been pushed out is not told.
+/// By socket, until the socket has its entry. What the LRU map evicts is not reported.
 #[map]
 static ASKED: LruHashMap<u64, RequestedAddress> = LruHashMap::with_max_entries(8_192, 0);
 
-/// Where the last datagram went that a thread sent and a program led elsewhere.
+/// The last datagram of a thread that a program redirected.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Led {
@@ -37,7 +37,7 @@ struct Led {
     /// The address that the call named.
     address: Addr,
     to: Addr,
-    /// As above.
+    /// As in [`RequestedAddress`].
     inode: u32,
 }
 
@@ -45,7 +45,7 @@ struct Led {
 #[map]
 static LED: LruHashMap<u64, Led> = LruHashMap::with_max_entries(4_096, 0);
 
-/// A send of the current thread named `address`, and goes `to` another one.
+/// Notes that a send of the current thread named `address`, but goes `to` another one.
 #[inline(always)]
 pub fn led(sk: u64, address: Addr, to: Addr) {
     if address != to {
@@ -53,13 +53,14 @@ pub fn led(sk: u64, address: Addr, to: Addr) {
     }
 }
 
-/// connect() begins, before any program could lead it elsewhere.
+/// Notes the `address` of a connect() that begins, before any program could redirect it.
 #[inline(always)]
 pub fn remember(sk: u64, address: Addr) {
     let _ = ASKED.insert(sk, RequestedAddress { address, inode: sock::inode(sk) }, 0);
 }
 
-/// A socket that connected has its entry, or the flow of a datagram: if it leads elsewhere, a record says where it was to lead.
+/// To be called when a connected socket, or the flow of a datagram, has got its entry: if it was redirected, a record says which address
+/// was requested.
 #[inline(never)]
 pub fn report_if_diverted(sk: u64, entry: *mut SockEntry) -> u64 {
     // SAFETY: a valid pointer into a map value; neither field of it changes.

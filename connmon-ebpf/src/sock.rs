@@ -26,8 +26,8 @@ const SOCK_RAW: u16 = 3;
 /// `SOCK_DONE`: tcp_fin() sets it (enum sock_flags, include/net/sock.h).
 const SOCK_DONE: u64 = 1 << 1;
 
-/// Reads a kernel field; zero if that fails, which is counted. Not an `Option`: that leaves the value unset on one path,
-/// and the verifier of Linux 5.10 takes offence when the compiler moves it about.
+/// Reads a kernel field; zero if that fails, which is counted. Not an `Option`, whose value is unset on one path: the verifier of Linux
+/// 5.10 rejects the program when the compiler moves such a value about.
 #[inline(always)]
 pub fn get<T: Copy>(base: u64, offset: usize) -> T {
     let (value, result) = read(base, offset);
@@ -35,7 +35,7 @@ pub fn get<T: Copy>(base: u64, offset: usize) -> T {
     value
 }
 
-/// The same of memory that may have been given back, where a failure is an answer.
+/// Like [`get`], for memory that may have been freed: a read that fails gives zero and is not counted.
 #[inline(always)]
 pub fn peek<T: Copy>(base: u64, offset: usize) -> T {
     read(base, offset).0
@@ -52,8 +52,8 @@ fn read<T: Copy>(base: u64, offset: usize) -> (T, i64) {
     (unsafe { value.assume_init() }, result)
 }
 
-/// Counts a read that failed. A global function, which the verifier follows once and not at each of the calls: without a branch
-/// after every read, its work is less than half.
+/// Counts a read that failed. A global function, which the verifier checks once and not at each call: without a branch after every read,
+/// it has less than half the work.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn note_read(result: i64) -> u64 {
@@ -63,7 +63,7 @@ pub extern "C" fn note_read(result: i64) -> u64 {
     0
 }
 
-/// The number behind a pointer that the verifier types: read back from the stack by a helper, it is only a number.
+/// The address in a pointer whose type the verifier tracks. A helper reads it back from the stack, which makes it a plain number.
 #[inline(always)]
 pub fn number(pointer: u64) -> u64 {
     let mut slot = core::mem::MaybeUninit::<u64>::uninit();
@@ -72,7 +72,7 @@ pub fn number(pointer: u64) -> u64 {
     get(slot.as_ptr() as u64, 0)
 }
 
-/// AF_INET, AF_INET6 or another.
+/// The address family of the socket: AF_INET, AF_INET6 or another.
 #[inline(always)]
 pub fn family(sk: u64) -> u16 {
     get(sk, offset!(skc_family))
@@ -84,7 +84,7 @@ pub fn protocol(sk: u64) -> u16 {
     get(sk, offset!(sk_protocol))
 }
 
-/// What connmon counts the socket as, a value of [`proto`], or 0 if it does not.
+/// The class that connmon counts the socket in, a value of [`proto`]; 0 if it does not count it.
 #[inline(always)]
 pub fn class(sk: u64) -> u16 {
     let family = family(sk);
@@ -104,21 +104,21 @@ pub fn class(sk: u64) -> u16 {
     }
 }
 
-/// Whether what the socket receives begins with the IPv4 header.
+/// Whether data received from the socket begins with the IPv4 header.
 #[inline(always)]
 pub fn shows_header(sk: u64) -> bool {
     family(sk) == AF_INET && get::<u16>(sk, offset!(sk_type)) == SOCK_RAW
 }
 
-/// Whether another protocol rides on a TCP socket.
+/// Whether an upper-layer protocol (ULP: kernel TLS, MPTCP) runs on a TCP socket.
 #[inline(always)]
 pub fn layered(sk: u64) -> bool {
     get::<u64>(sk, offset!(icsk_ulp_ops)) != 0
 }
 
-/// Whether a socket is in a sockmap, whose programs may move its bytes past its protocol. The kernel then hangs a `struct sk_psock`
-/// on it, which points back (include/linux/skmsg.h); the lowest bits beside the address are flags. KCM does alike, and takes a
-/// socket's bytes as well.
+/// Whether a socket is in a sockmap, whose programs may move its bytes past its protocol. Its `sk_user_data` then points to a `struct
+/// sk_psock` that points back to the socket (include/linux/skmsg.h); the lowest bits of that pointer are flags. KCM does the same, and
+/// also takes over the bytes of a socket.
 #[inline(always)]
 pub fn is_diverted(sk: u64) -> bool {
     let back = offset!(psock_sk);
@@ -138,39 +138,39 @@ pub fn normalise(addr: &mut Addr) {
     }
 }
 
-/// The beginning of `struct sock_common` (include/net/sock.h), in one read; user space checks that it lies like this.
+/// The beginning of `struct sock_common` (include/net/sock.h), read at once; user space checks that the kernel has this layout.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Common {
-    /// Network byte order; of IPv6 too where the remote is IPv4-mapped.
+    /// The IPv4 remote, in network byte order; also set for an IPv6 socket whose remote is IPv4-mapped.
     pub daddr: u32,
     rcv_saddr: u32,
     hash: u32,
     /// Network byte order.
     pub dport: u16,
-    /// The local port, 0 once it has been given back.
+    /// The local port; 0 once the socket has given it up.
     pub num: u16,
 }
 
-/// Reads it.
+/// Reads the [`Common`] of a socket.
 #[inline(always)]
 pub fn common(sk: u64) -> Common {
     get(sk, offset!(skc_daddr))
 }
 
-/// The same of memory that may have been given back.
+/// Like [`common`], for memory that may have been freed.
 #[inline(always)]
 pub fn peek_common(sk: u64) -> Common {
     peek(sk, offset!(skc_daddr))
 }
 
-/// Whether nothing refers to a socket any more: its memory has been given back.
+/// Whether the reference count of a socket is zero, which means that its memory has been freed.
 #[inline(always)]
 pub fn is_free(sk: u64) -> bool {
     peek::<u32>(sk, offset!(skc_refcnt)) == 0
 }
 
-/// Whether a socket's remote address over IPv6 is this one.
+/// Whether the IPv6 remote address of a socket is that of `remote`.
 ///
 /// # Safety
 /// `remote` is valid.
@@ -180,8 +180,8 @@ pub unsafe fn is_remote_v6(sk: u64, remote: *const Addr) -> bool {
     peek::<[u32; 4]>(sk, offset!(skc_v6_daddr)) == unsafe { (*remote).ip }
 }
 
-/// The bound end of the socket. The port is `inet_sport`, since `skc_num` is 0 again by the time that TCP_CLOSE is
-/// announced (tcp_set_state() calls inet_put_port(), net/ipv4/tcp.c).
+/// The local end of the socket. The port is `inet_sport`, because `skc_num` is 0 again by the time TCP_CLOSE is announced (tcp_set_state()
+/// calls inet_put_port(), net/ipv4/tcp.c).
 #[inline(always)]
 pub fn local(sk: u64, family: u16) -> Addr {
     let mut addr = Addr { ip: [0; 4], port: local_port(sk), family };
@@ -194,14 +194,14 @@ pub fn local(sk: u64, family: u16) -> Addr {
     addr
 }
 
-/// The number of the inode of the file that is the socket, which no socket after it gets soon; 0 where no process has it any
-/// more (sock_orphan(), include/net/sock.h).
+/// Inode number of the socket's file, which the kernel does not soon give to another socket; 0 once no process has the socket any more
+/// (sock_orphan(), include/net/sock.h).
 #[inline(always)]
 pub fn inode(sk: u64) -> u32 {
     inode_of(sk) as u32
 }
 
-/// As a function of its own: the stack is short.
+/// Not inlined, because BPF programs have little stack.
 #[inline(never)]
 fn inode_of(sk: u64) -> u64 {
     match peek::<u64>(sk, offset!(sk_socket)) {
@@ -216,7 +216,7 @@ pub fn local_port(sk: u64) -> u16 {
     u16::from_be(get(sk, offset!(inet_sport)))
 }
 
-/// The connected end of the socket; all zero where it is not connected.
+/// The remote end of the socket; address and port are zero if the socket is not connected.
 #[inline(always)]
 pub fn remote(sk: u64, family: u16) -> Addr {
     let mut addr = Addr { ip: [0; 4], port: u16::from_be(get(sk, offset!(skc_dport))), family };
@@ -229,7 +229,7 @@ pub fn remote(sk: u64, family: u16) -> Addr {
     addr
 }
 
-/// Where the corked datagram of a UDP socket goes, or went last (`cork`, include/net/inet_sock.h).
+/// The destination of a UDP socket's corked datagram, or of the last one that it had (`cork`, include/net/inet_sock.h).
 #[inline(always)]
 pub fn corked(sk: u64, family: u16) -> Addr {
     let port: u16;
@@ -246,7 +246,7 @@ pub fn corked(sk: u64, family: u16) -> Addr {
     addr
 }
 
-/// The other end of a UDP socket for a send that names none: the connected one, else the one of the datagram that it
+/// The remote of a UDP send that names none: the one that the socket is connected to, else that of the corked datagram that the send
 /// continues.
 #[inline(always)]
 pub fn implied(sk: u64, family: u16) -> Addr {
@@ -265,8 +265,8 @@ pub fn netns(sk: u64) -> u32 {
 
 /// Bytes that a TCP socket has delivered to its readers so far, without the peer's FIN.
 ///
-/// `bytes_received` and `rcv_nxt` both count the FIN as one, so it cancels out (tcp_rcv_nxt_update(),
-/// net/ipv4/tcp_input.c), until `copied_seq` passes it, which only tcp_read_sock() does before the last call here.
+/// `bytes_received` and `rcv_nxt` both count the FIN as one, so it cancels out (tcp_rcv_nxt_update(), net/ipv4/tcp_input.c) until
+/// `copied_seq` passes it. Before the last call of this function, only tcp_read_sock() lets it pass.
 #[inline(always)]
 pub fn delivered(sk: u64) -> u64 {
     let received: u64 = get(sk, offset!(bytes_received));
@@ -288,7 +288,7 @@ pub fn is_open(sk: u64) -> bool {
     matches!(get::<u8>(sk, offset!(skc_state)), 1 | 3 | 8)
 }
 
-/// Whether a TCP socket is in TCP_CLOSE, in which it begins and ends.
+/// Whether a TCP socket is in TCP_CLOSE, the state in which it begins and ends.
 #[inline(always)]
 pub fn is_closed(sk: u64) -> bool {
     get::<u8>(sk, offset!(skc_state)) == CLOSE
@@ -300,13 +300,13 @@ pub fn is_answering(sk: u64) -> bool {
     get::<u8>(sk, offset!(skc_state)) == 3
 }
 
-/// When the SYN came to a TCP socket whose handshake is over at `now`, no later than that: the first round trip of a server
-/// is that of its answer (tcp_synack_rtt_meas(), net/ipv4/tcp_input.c). 0 where it was not measured.
+/// When the SYN reached a TCP socket whose handshake is over at `now`, or a little earlier: the first round trip that a server measures is
+/// that of its SYN-ACK (tcp_synack_rtt_meas(), net/ipv4/tcp_input.c). 0 if it was not measured.
 #[inline(always)]
 pub fn syn_received(sk: u64, now: u64) -> u64 {
     match get::<u32>(sk, offset!(srtt_us)) {
         0 => 0,
-        // In eighths; the answer is stamped a little after the SYN was seen.
+        // `srtt_us` is in eighths of a microsecond; the SYN-ACK is stamped a little after the SYN arrived.
         eighths => now.saturating_sub((u64::from(eighths) / 8 + 100) * 1000),
     }
 }
@@ -317,14 +317,14 @@ pub fn is_connecting(sk: u64) -> bool {
     get::<u8>(sk, offset!(skc_state)) == 2
 }
 
-/// Bytes that went with the SYN of a socket that is still in TCP_SYN_SENT: behind the SYN itself, from which nothing has been
+/// Bytes that went with the SYN of a socket that is still in TCP_SYN_SENT: those behind the SYN itself, since nothing has been
 /// acknowledged yet (tcp_connect_init(), net/ipv4/tcp_output.c).
 #[inline(always)]
 pub fn sent_with_syn(sk: u64) -> u32 {
     let una: u32 = get(sk, offset!(snd_una));
     if una == 0 {
-        // connect() with TCP_FASTOPEN_CONNECT leaves the SYN to the first send; until then the socket has a sequence number,
-        // and nothing that was sent (tcp_fastopen_defer_connect(), net/ipv4/tcp_fastopen.c).
+        // connect() with TCP_FASTOPEN_CONNECT leaves the SYN to the first send; until then the socket has a sequence number but has sent
+        // nothing (tcp_fastopen_defer_connect(), net/ipv4/tcp_fastopen.c).
         return 0;
     }
     write_seq(sk).wrapping_sub(una).saturating_sub(1)
@@ -336,8 +336,8 @@ pub fn write_seq(sk: u64) -> u32 {
     get(sk, offset!(write_seq))
 }
 
-/// Copies the kernel's totals of a TCP socket into its entry. To be called at the transition to TCP_CLOSE:
-/// before it data is still queued, at tcp_destroy_sock the counters of an aborted socket are zero.
+/// Copies the kernel's totals of a TCP socket into its entry. Must be called at the transition to TCP_CLOSE: earlier, data is still
+/// queued; later, at tcp_destroy_sock, the counters of an aborted socket are zero.
 #[inline(always)]
 pub fn read_totals(sk: u64, entry: &mut SockEntry) {
     let sent: u64 = get(sk, offset!(bytes_sent));

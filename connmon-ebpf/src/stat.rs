@@ -2,17 +2,17 @@
 
 /// Connections whose final record found neither room in the ring nor in `OVERFLOW`.
 pub const LOST_CONNECTIONS: u32 = 0;
-/// Application bytes sent on those.
+/// Application bytes sent on those connections.
 pub const LOST_TX: u32 = 1;
-/// Application bytes received on those.
+/// Application bytes received on those connections.
 pub const LOST_RX: u32 = 2;
-/// Process records that found the ring full.
+/// Records of processes and cgroups that found no room in the ring.
 pub const LOST_PROCESSES: u32 = 3;
-/// TCP sockets that got no entry and of which nothing is remembered; before `POOLED` came, those that found `SOCKS` full.
+/// TCP sockets that got neither an entry nor a note in the pool; in versions before `POOLED`, those that found `SOCKS` full.
 pub const SOCKS_FULL: u32 = 4;
 /// Datagrams that found `SOCKS` or `FLOWS` full.
 pub const FLOWS_FULL: u32 = 5;
-/// Times that `ACCT` was full.
+/// Times that a process's share found no room in `ACCT`.
 pub const ACCT_FULL: u32 = 6;
 /// Application bytes sent that no entry could take.
 pub const UNATTRIBUTED_TX: u32 = 7;
@@ -20,13 +20,13 @@ pub const UNATTRIBUTED_TX: u32 = 7;
 pub const UNATTRIBUTED_RX: u32 = 8;
 /// Failed reads of kernel memory.
 pub const READ_ERRORS: u32 = 9;
-/// Final records that took the way through `OVERFLOW`.
+/// Final records that went to `OVERFLOW`.
 pub const OVERFLOWED: u32 = 10;
 /// Calls whose entry-side note found no room (kprobe and tracepoint backends).
 pub const CALLS_FULL: u32 = 11;
 /// The last id handed out on this CPU; not an error.
 pub const IDS: u32 = 12;
-/// Events that only a further copy of a program saw; not an error.
+/// Events that only a copy after the first saw; not an error.
 pub const RESCUED: u32 = 13;
 /// Sockets whose end no hook has seen.
 pub const ENDS_UNSEEN: u32 = 14;
@@ -34,18 +34,18 @@ pub const ENDS_UNSEEN: u32 = 14;
 pub const FLOWS_MADE: u32 = 15;
 /// Entries made in `ACCT`; not an error.
 pub const SHARES_MADE: u32 = 16;
-/// First bytes of connections and DNS messages that were not copied.
+/// Copies of payload (first bytes of connections, DNS messages) and [`AskedRecord`](super::AskedRecord)s that could not be made.
 pub const PAYLOADS_LOST: u32 = 17;
-/// TCP sockets counted in `SOCKS_FULL` that have an entry after all; not counted any more.
+/// TCP sockets counted in `SOCKS_FULL` that got an entry after all; no longer counted.
 pub const SOCKS_FOUND: u32 = 18;
 /// Sockets that got no entry of their own, see [`flag::POOL`](super::flag::POOL).
 pub const POOLED: u32 = 19;
-/// Of these, those that have one after all, of another CPU's making.
+/// Those of `POOLED` that have an entry after all, because another CPU made it.
 pub const POOL_LEFT: u32 = 20;
-/// How many there are.
+/// The number of these counters.
 pub const COUNT: u32 = 21;
 
-/// Their names, in this order.
+/// The names of the counters, in the order of their indices.
 pub const NAMES: [&str; COUNT as usize] = [
     "LOST_CONNECTIONS",
     "LOST_TX",
@@ -70,7 +70,7 @@ pub const NAMES: [&str; COUNT as usize] = [
     "POOL_LEFT",
 ];
 
-/// Whether it counts what should not be: something is lost or not known.
+/// Whether a counter counts what should not happen: something is lost or not known.
 pub const fn is_trouble(stat: u32) -> bool {
     !matches!(stat, IDS | RESCUED | FLOWS_MADE | SHARES_MADE | SOCKS_FOUND | POOLED | POOL_LEFT)
 }

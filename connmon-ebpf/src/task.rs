@@ -7,7 +7,7 @@ use connmon_ebpf::{COMM_LEN, NO_SESSION};
 use crate::maps::offset;
 use crate::sock::get;
 
-/// The process that runs.
+/// The current task and its process.
 #[derive(Clone, Copy)]
 pub struct Current {
     /// Address of its task_struct.
@@ -17,7 +17,7 @@ pub struct Current {
 }
 
 impl Current {
-    /// Who runs now. Right only in process context.
+    /// The task that runs now. Meaningful only in process context.
     #[inline(always)]
     pub fn get() -> Self {
         // SAFETY: the helper only returns a number.
@@ -44,7 +44,7 @@ pub fn start_of(task: u64) -> u64 {
     get(leader, offset!(start_boottime))
 }
 
-/// What the process that a task belongs to is called: its program's name, or the one that it gave itself.
+/// Name of the process that a task belongs to: that of its program, or one that it gave itself.
 #[inline(always)]
 pub fn name_of(task: u64) -> [u8; COMM_LEN] {
     get(get(task, offset!(group_leader)), offset!(task_comm))
@@ -74,7 +74,7 @@ pub fn euid_of(task: u64) -> u32 {
     }
 }
 
-/// Id of a task's cgroup in the cgroup v2 hierarchy, the root's where cgroup v1 is in use; 0 if unreadable.
+/// Id of a task's cgroup in the cgroup v2 hierarchy, which is the root's id where cgroup v1 is in use; 0 if unreadable.
 #[inline(always)]
 pub fn cgroup_of(task: u64) -> u64 {
     match get::<u64>(task, offset!(task_cgroups)) {
@@ -89,13 +89,13 @@ pub fn cgroup_id(cgroup: u64) -> u64 {
     get(get(cgroup, offset!(cgroup_kn)), offset!(kernfs_id))
 }
 
-/// Whether a `struct cgroup` is of the cgroup v2 hierarchy, whose number is 0 (cgroup_init(), kernel/cgroup/cgroup.c).
+/// Whether a `struct cgroup` belongs to the cgroup v2 hierarchy, whose id is 0 (cgroup_init(), kernel/cgroup/cgroup.c).
 #[inline(always)]
 pub fn is_cgroup2(cgroup: u64) -> bool {
     get::<u32>(get(cgroup, offset!(cgroup_root)), offset!(hierarchy_id)) == 0
 }
 
-/// Login session of a task.
+/// Login session of a task, or [`NO_SESSION`].
 #[inline(always)]
 pub fn session_of(task: u64) -> u32 {
     let at = offset!(task_sessionid);

@@ -1,4 +1,5 @@
-//! Programs at the root of the cgroup hierarchy, for the `tracepoint` backend. They never deny anything: 1 lets pass.
+//! Programs at the root of the cgroup hierarchy, most of them for the `tracepoint` backend. They never deny anything: all return 1, which
+//! allows it.
 
 use aya_ebpf::bindings::bpf_sock_addr;
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
@@ -44,13 +45,13 @@ pub fn cgroup_recvmsg6(ctx: SockAddrContext) -> i32 {
     named(address_v6(ctx.sock_addr))
 }
 
-/// An unconnected UDP send over IPv4 names its remote, before programs of others: see `asked`.
+/// An unconnected UDP send over IPv4 names its remote; runs before the programs of others, see `requested`.
 #[cgroup_sock_addr(sendmsg4)]
 pub fn cgroup_named4(ctx: SockAddrContext) -> i32 {
     names(ctx.sock_addr, address_v4(ctx.sock_addr))
 }
 
-/// An unconnected UDP send over IPv6 names its remote, before programs of others.
+/// An unconnected UDP send over IPv6 names its remote; runs before the programs of others.
 #[cgroup_sock_addr(sendmsg6)]
 pub fn cgroup_named6(ctx: SockAddrContext) -> i32 {
     names(ctx.sock_addr, address_v6(ctx.sock_addr))
@@ -68,19 +69,19 @@ pub fn cgroup_connect6(ctx: SockAddrContext) -> i32 {
     connecting(ctx.sock_addr, address_v6(ctx.sock_addr))
 }
 
-/// connect() over IPv4, before programs of others: see `asked`.
+/// connect() over IPv4; runs before the programs of others, see `requested`.
 #[cgroup_sock_addr(connect4)]
 pub fn cgroup_asked4(ctx: SockAddrContext) -> i32 {
     asks(ctx.sock_addr, address_v4(ctx.sock_addr))
 }
 
-/// connect() over IPv6, before programs of others.
+/// connect() over IPv6; runs before the programs of others.
 #[cgroup_sock_addr(connect6)]
 pub fn cgroup_asked6(ctx: SockAddrContext) -> i32 {
     asks(ctx.sock_addr, address_v6(ctx.sock_addr))
 }
 
-/// The number of the context's socket.
+/// Address of the context's socket, as a plain number.
 #[inline(always)]
 fn socket(addr: *mut bpf_sock_addr) -> u64 {
     // SAFETY: a field of the context; the verifier checks the access.
@@ -104,7 +105,7 @@ fn connecting(addr: *mut bpf_sock_addr, remote: Addr) -> i32 {
     1
 }
 
-/// What stands in a note instead of the length of a header while programs of others may still change the address.
+/// In a note, takes the place of the header's length while programs of others may still change the address.
 const NAMED: u64 = u64::MAX;
 
 #[inline(always)]
@@ -188,20 +189,20 @@ pub fn cgroup_getpeername6(ctx: SockAddrContext) -> i32 {
     named_peer(ctx.sock_addr)
 }
 
-/// The last file that refers to a socket was closed, in the closer's context. A datagram socket is gone; an inbound
-/// TCP socket that nobody owned belongs to who closed it.
+/// The last file that refers to a socket was closed, in the closer's context. A datagram socket is gone; an inbound TCP socket without an
+/// owner becomes that of the process that closed it.
 #[cgroup_sock(sock_release)]
 pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     if is_off() {
         return 1;
     }
     let sk = number(ctx.sock as u64);
-    // The last moment to see it: to close takes a socket out of its sockmaps.
+    // This is the last chance to see it, because closing takes a socket out of its sockmaps.
     diverted(sk);
     if sock::is_closed(sk) {
         attempt::failed(sk, 0);
     } else {
-        // It went on, although the step to SYN_SENT was missed.
+        // The attempt got past TCP_CLOSE, although the step to SYN_SENT was missed.
         let _ = attempt::sent(sk);
     }
     match SOCKS.get_ptr_mut(sk) {
@@ -215,8 +216,8 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     1
 }
 
-/// A process makes an IP socket; those that accept() returns are made in another way. The kernel never skips a program like this,
-/// so what an earlier socket left at this address leaves here, where no hook has seen its end. For all backends.
+/// A process creates an IP socket; those that accept() returns are created in another way. The kernel never skips such a program, so
+/// whatever an earlier socket left at this address, because no hook saw its end, is removed here. For all backends.
 #[cgroup_sock(sock_create)]
 pub fn cgroup_sock_create(ctx: SockContext) -> i32 {
     if is_off() {

@@ -1,8 +1,8 @@
-//! Lets go of sockets that ended without any hook seeing it. Some kernels, seen on a 6.18 with heavy softirq load, now and then run no
-//! program for the tracepoints of a whole burst and count no miss: what ended in it would stay open for ever.
+//! Removes the entries of sockets whose end no hook saw. Some kernels, as seen on a 6.18 with heavy softirq load, sometimes run no program
+//! for the tracepoints of a whole burst, and count no miss: what ended in it would stay open for ever.
 //!
-//! The program is attached nowhere: user space, which walks over `SOCKS` anyway, runs it for the sockets that it has met. An iterator
-//! over the map would do the same, but some kernels refuse those that hand out a map's values to be written.
+//! The program is attached nowhere: user space, which walks over `SOCKS` anyway, runs it for the sockets that it has met. An iterator over
+//! the map could do the same, but some kernels refuse iterators that make a map's values writable.
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::raw_tracepoint;
@@ -30,8 +30,8 @@ pub fn ends(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Lets go of a socket that had ended when it was last looked at as well. A global function, which the verifier follows once, and not
-/// once for each place.
+/// Removes the entry of a socket that was found ended both now and when it was last examined. A global function, which the verifier checks
+/// once and not once for each socket.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn look_at(sk: u64) -> u64 {
@@ -44,12 +44,12 @@ pub extern "C" fn look_at(sk: u64) -> u64 {
         }
         let stale = match (*entry).proto {
             proto::TCP => is_stale(sk, entry),
-            // Made anew at the same address, it would have another inode.
+            // A new socket at the same address would have another inode.
             _ => (*entry).mark != 0 && sock::inode(sk) != (*entry).mark,
         };
-        // Once may be the moment before a new socket's first step.
+        // What is found only once may be the moment before a new socket's first change of state.
         if stale && core::ptr::read_volatile(&raw const (*entry).stale) != 0 {
-            // Of packet sockets no hook may see the end: then this does.
+            // There may be no hook for the end of a packet socket, which then counts as seen here.
             retire(sk, id, u64::from((*entry).proto != proto::PACKET));
         } else if id_of(entry) == id {
             core::ptr::write_volatile(&raw mut (*entry).stale, u8::from(stale));
@@ -58,9 +58,9 @@ pub extern "C" fn look_at(sk: u64) -> u64 {
     0
 }
 
-/// Whether the memory of a TCP socket is a closed one's that was not seen to close, or another one's. The states are set
-/// after the tracepoint (inet_sk_state_store(), net/ipv4/af_inet.c), and the memory of sockets is only ever used for sockets
-/// while it is not given back (SLAB_TYPESAFE_BY_RCU, net/ipv4/tcp_ipv4.c).
+/// Whether a TCP socket was closed without any hook seeing it, or its memory is another socket's by now. The kernel sets a state after its
+/// tracepoint (inet_sk_state_store(), net/ipv4/af_inet.c), and uses the memory of sockets only for sockets until it is given back
+/// (SLAB_TYPESAFE_BY_RCU, net/ipv4/tcp_ipv4.c).
 #[inline(always)]
 unsafe fn is_stale(sk: u64, entry: *mut SockEntry) -> bool {
     if sock::is_free(sk) || !is_at(entry, sk, sock::peek_common(sk)) {
@@ -69,6 +69,6 @@ unsafe fn is_stale(sk: u64, entry: *mut SockEntry) -> bool {
     // SAFETY: as the caller promises, a valid pointer into a map value.
     let is_over = unsafe { (*entry).closed_ns } != 0;
     let state: u8 = peek(sk, offset!(skc_state));
-    // One that is over stays closed until it is gone.
+    // A socket that is over stays in TCP_CLOSE until it is gone.
     if is_over { state != CLOSE } else { matches!(state, CLOSE | LISTEN) }
 }

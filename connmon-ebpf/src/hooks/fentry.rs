@@ -110,10 +110,11 @@ copies! {
     }
 }
 
-/// Defines the programs on functions like `int tcp_v4_pre_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`, see `asked`.
+/// Defines the programs on functions like `int tcp_v4_pre_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`, see
+/// `requested`.
 macro_rules! pre_connect {
     ($function:tt, $name:ident) => {
-        /// connect() begins, and there are programs that may lead it elsewhere.
+        /// connect() begins, and there are programs that may redirect it.
         #[fentry(function = $function)]
         pub fn $name(ctx: FEntryContext) -> i32 {
             if !is_off() {
@@ -130,7 +131,7 @@ pre_connect!("udp_pre_connect", fentry_udp_pre_connect);
 pre_connect!("udpv6_pre_connect", fentry_udpv6_pre_connect);
 
 /// `int __cgroup_bpf_run_filter_sock_addr(struct sock *sk, struct sockaddr *uaddr, enum … type, void *t_ctx, …)`, since Linux 6.6 with
-/// `int *uaddrlen` behind `uaddr`: runs what others attached to cgroups for an address.
+/// `int *uaddrlen` after `uaddr`: runs others' cgroup programs for an address.
 #[fentry(function = "__cgroup_bpf_run_filter_sock_addr")]
 pub fn fentry_sock_addr(ctx: FEntryContext) -> i32 {
     if !is_off() {

@@ -1,5 +1,5 @@
-//! Backend `fentry`: sockets that are neither TCP nor UDP: raw, ping, MPTCP, packet; and TCP sockets in sockmaps. Rare enough to do without copies: what
-//! the kernel does not show is counted.
+//! Backend `fentry`: sockets that are neither TCP nor UDP (raw, ping, MPTCP, packet), and TCP sockets in sockmaps. They are rare enough to
+//! need no redundant copies; runs that the kernel skips are counted.
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::{fentry, fexit};
@@ -32,8 +32,8 @@ send!("ping_v6_sendmsg", fexit_ping_v6_sendmsg, |sk, msg, ret| sent(sk, msg, ret
 send!("mptcp_sendmsg", fexit_mptcp_sendmsg, |sk, msg, ret| sent(sk, msg, ret));
 send!("tcp_bpf_sendmsg", fexit_tcp_bpf_sendmsg, |sk, _msg, ret| diverted_sent(sk, ret));
 
-/// The argument at a byte position of the context. The compiler would make one load of several with a computed position,
-/// which the verifier does not allow.
+/// The argument at a byte position of the context. Plain loads would be merged by the compiler into one from a computed position, which
+/// the verifier does not allow.
 #[inline(always)]
 fn argument<const AT: usize>(ctx: &FExitContext) -> i32 {
     let value: u64;
@@ -44,8 +44,8 @@ fn argument<const AT: usize>(ctx: &FExitContext) -> i32 {
     value as i32
 }
 
-/// Defines the programs on functions like `int raw_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int
-/// *addr_len)`, with one parameter more before `flags` up to Linux 5.18.
+/// Defines the programs on functions like `int raw_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len)`,
+/// with one more parameter before `flags` up to Linux 5.18.
 macro_rules! receive {
     ($function:tt, $name:ident, |$sk:ident, $msg:ident, $flags:ident, $ret:ident| $received:expr) => {
         /// A call received, or failed.

@@ -1,4 +1,4 @@
-//! What a packet's headers tell, as its socket sees it.
+//! Reads the headers of a packet as its socket sees them.
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::programs::SkBuffContext;
@@ -21,20 +21,20 @@ struct PlainHeaders {
     destination_port: u16,
 }
 
-// Headers of IPv6 behind which comes another one (RFC 8200, section 4; RFC 4302, section 2).
+// IPv6 headers that are followed by another header (RFC 8200, section 4; RFC 4302, section 2).
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
-/// So many of them are passed: the six that RFC 8200 has, of which one may come twice, and one more.
+/// Most of these headers that are skipped: the six of RFC 8200, of which one may occur twice, and one more.
 const MAX_EXTENSIONS: u32 = 8;
 
 /// What is behind IPv6's own header.
 struct UpperLayer {
-    /// IPPROTO_* of the transport; [`FRAGMENT`] in a fragment without its header.
+    /// IPPROTO_* of the transport; [`FRAGMENT`] for a fragment that does not contain the transport header.
     proto: u8,
-    /// Where that begins.
+    /// Offset at which that header begins.
     at: u32,
     /// Bytes of the hop-by-hop header that the kernel puts in front of packets of more than 64 KiB (`hop_jumbo_hdr`,
     /// include/net/ipv6.h).
@@ -42,7 +42,7 @@ struct UpperLayer {
 }
 
 impl UpperLayer {
-    /// Passes the extension headers; nothing if there are too many, or if the packet ends among them.
+    /// Skips the extension headers; `None` if there are too many, or if the packet ends among them.
     #[inline(always)]
     fn of(skb: *mut __sk_buff, first: u8) -> Option<Self> {
         let mut behind = Self { proto: first, at: 40, jumbo: 0 };
@@ -64,8 +64,8 @@ fn is_extension(proto: u8) -> bool {
     matches!(proto, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
 }
 
-/// The walk of [`UpperLayer::of`], packed: a byte each for protocol and jumbogram, then where it ended; 0 for nothing. A global function,
-/// which the verifier follows once, and not once for each number of headers.
+/// The walk of [`UpperLayer::of`], with its result packed: a byte each for protocol and jumbogram, then the offset; 0 for `None`. A global
+/// function, which the verifier checks once and not once for each number of headers.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn pass_extensions(skb: *mut __sk_buff, first: u32) -> u64 {
@@ -75,13 +75,13 @@ pub extern "C" fn pass_extensions(skb: *mut __sk_buff, first: u32) -> u64 {
         let Ok([next, len, a, b]) = ctx.load::<[u8; 4]>(at as usize) else { return 0 };
         let len = u32::from(len);
         let bytes = match proto {
-            // Not the first of its packet.
+            // Not the first fragment of its packet.
             FRAGMENT if u16::from_be_bytes([a, b]) & 0xfff8 != 0 => return packed(proto, jumbo, at),
             FRAGMENT => 8,
             AUTHENTICATION => (len + 2) * 4,
             _ => (len + 1) * 8,
         };
-        // One option of four bytes, the length (RFC 2675).
+        // A hop-by-hop header with one option, the four bytes of the jumbo payload length (RFC 2675).
         if (proto, len, a, b) == (HOP_BY_HOP, 0, 0xc2, 4) {
             jumbo = 8;
         }
@@ -106,11 +106,11 @@ pub struct Header {
     pub local: Addr,
     /// IPPROTO_*.
     pub proto: u16,
-    /// Bytes of the IP header.
+    /// Bytes of the IP header and its extension headers.
     pub transport: u32,
     /// Bytes of all headers, from the IP header on.
     pub len: u32,
-    /// Bytes of them that no segment of a large packet has.
+    /// Bytes of these headers that the segments of a large packet do not have.
     pub jumbo: u32,
 }
 
@@ -119,7 +119,7 @@ impl Header {
     #[inline(always)]
     pub fn read(ctx: &SkBuffContext, way: Direction) -> Option<Self> {
         let mut header = Self::on_wire(ctx, way)?;
-        // What comes in has been translated back by now.
+        // The addresses of incoming packets have already been translated back.
         if way == Direction::Tx && nat::is_known() && matches!(header.proto, proto::TCP | proto::UDP) {
             nat::undo(number(ctx.skb.skb as u64), &mut header.local, &mut header.remote);
         }
@@ -128,7 +128,7 @@ impl Header {
 
     #[inline(always)]
     fn on_wire(ctx: &SkBuffContext, way: Direction) -> Option<Self> {
-        // The usual: IPv4 without options, and UDP. One call instead of four.
+        // The usual case, UDP over IPv4 without options: one call instead of four.
         if let Ok(head) = ctx.load::<PlainHeaders>(0) {
             if head.first == 0x45 && head.proto == proto::UDP as u8 {
                 let (ip, own, local, other) = match way {

@@ -1,5 +1,5 @@
-//! Iterators, which make the snapshot: a walk over all tasks lists the processes, one over all their open files finds each
-//! socket from before the probes, in every network namespace, with the process that holds it.
+//! Iterators that make the snapshot. A walk over all tasks lists the processes, and one over all their open files finds each socket from
+//! before the probes, in every network namespace, with the process that holds it.
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use connmon_ebpf::{TaskRecord, flag, kind, proto};
@@ -50,7 +50,7 @@ pub struct TaskFile {
     file: u64,
 }
 
-/// The part of an inode's mode that tells its type, and sockets' value (include/uapi/linux/stat.h).
+/// The bits of an inode's mode that hold its type, and their value for a socket (include/uapi/linux/stat.h).
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
@@ -74,7 +74,7 @@ pub fn snapshot(ctx: *mut TaskFile) -> i32 {
     }
     let class = sock::class(sk);
     if !matches!(class, 0 | proto::TCP) && OLDER.insert(sk, 1, 0).is_err() {
-        // A byte in the iterator's file says so.
+        // A byte in the iterator's file tells user space that the map is full.
         let full = 1_u8;
         // SAFETY: a field of the context; one byte is read.
         unsafe { bpf_seq_write((*(*ctx).meta).seq.cast(), (&raw const full).cast(), 1) };

@@ -1,6 +1,6 @@
-//! Backend `kprobe`: the same functions where the kernel refuses trampolines.
+//! Backend `kprobe`: hooks the same functions as `fentry` does, for kernels that refuse trampolines.
 //!
-//! A return probe does not see the arguments any more, so the entry probe notes them by thread.
+//! A return probe no longer sees the arguments, so the entry probe notes them by thread.
 
 use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
@@ -15,8 +15,8 @@ use crate::maps::{is_off, setting};
 use crate::sock;
 use crate::task::thread;
 
-/// Tells the calls of one thread apart that can be nested: udpv6_sendmsg() calls udp_sendmsg(). Thread ids are
-/// below 2^22 (`PID_MAX_LIMIT`), so the upper bits are free.
+/// Key of a note: the thread and the kind of call, because the calls of one thread can be nested: udpv6_sendmsg() calls udp_sendmsg().
+/// Thread ids are below 2^22 (`PID_MAX_LIMIT`), so the upper bits are free.
 #[inline(always)]
 fn key(call: u64) -> u64 {
     thread() | call << 32
@@ -36,7 +36,7 @@ pub fn note(ctx: &ProbeContext, call: u64, extra: u32) {
     leave(call, &note);
 }
 
-/// Leaves a note for the return of a call, or for what follows in it; without it the call's bytes are missing.
+/// Leaves a note for the return of a call, or for later hooks within it; without it, the call's bytes are missing.
 #[inline(always)]
 fn leave(call: u64, note: &Call) {
     if !calls::put(key(call), note) {
@@ -102,9 +102,9 @@ pub fn kprobe_tcp_sendpage(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// Notes that this thread sends on a socket, and from where on. It stays noted until the thread ends: a call can let go
-/// of the socket several times, and a return probe, which would tell that it is over, can be missed when many threads
-/// wait in the call (`maxactive`, Documentation/trace/kprobes.rst).
+/// Notes that this thread sends on a socket, and from which `write_seq` on. The note stays until the thread ends: a call can release the
+/// socket several times, and a return probe, which would tell that the call is over, can be missed when many threads wait in the call
+/// (`maxactive`, Documentation/trace/kprobes.rst).
 #[inline(always)]
 fn sending_tcp(ctx: &ProbeContext) {
     let Some(sk) = ctx.arg::<u64>(0) else { return };
@@ -114,16 +114,16 @@ fn sending_tcp(ctx: &ProbeContext) {
     leave(TCP_SENDMSG, &note);
 }
 
-/// The thread ends, and with it what is noted of its sends. Harmless with other backends, which note none.
+/// The thread ends: removes its notes. Harmless with backends that leave none.
 #[inline(always)]
 pub fn forget_thread() {
     calls::forget(key(TCP_SENDMSG));
-    // What `message` noted.
+    // The note of `message`.
     calls::forget(thread());
 }
 
-/// `void release_sock(struct sock *sk)`: the sender lets go of the socket, which it still holds here, so what
-/// `write_seq` has grown by is its own.
+/// `void release_sock(struct sock *sk)`: the sender is about to release the socket, but still holds it here, so the growth of `write_seq`
+/// is its own.
 #[kprobe]
 pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     if is_off() {
@@ -134,8 +134,8 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
     // SAFETY: a valid pointer into a map value that only this thread uses.
     let (noted, from) = unsafe { ((*note).sk, (*note).arg as u32) };
     if noted == sk && sock::is_connecting(sk) {
-        // The call opens the connection too (TCP Fast Open): only now it has addresses. Or the note is of an earlier socket at
-        // this address, whose numbers say nothing of this one.
+        // The call also opens the connection (TCP Fast Open), which has addresses only now. Or the note is of an earlier socket at this
+        // address, whose numbers say nothing about this one.
         // SAFETY: as above.
         unsafe {
             (*note).arg = u64::from(sock::write_seq(sk));
@@ -144,11 +144,11 @@ pub fn kprobe_release_sock(ctx: ProbeContext) -> u32 {
         }
         sent_with_syn(sk, sock::sent_with_syn(sk));
     }
-    // A FIN counts as well, but the state moves on before it is queued (tcp_shutdown(), __tcp_close()).
+    // A FIN would advance `write_seq` as well, but the state changes before it is queued (tcp_shutdown(), __tcp_close()).
     if noted != sk || !sock::is_open(sk) {
         return 0;
     }
-    // The address may have come back with another socket since this thread sent.
+    // Since this thread sent, the address may have become that of another socket.
     // SAFETY: as above.
     let same = unsafe {
         (*note).extra == u32::from(sock::local_port(sk))
@@ -204,10 +204,10 @@ macro_rules! connect {
 connect!(TCP_V4_CONNECT, kprobe_tcp_v4_connect, kretprobe_tcp_v4_connect, "tcp_v4_connect", false);
 connect!(TCP_V6_CONNECT, kprobe_tcp_v6_connect, kretprobe_tcp_v6_connect, "tcp_v6_connect", true);
 
-/// Defines the probes on functions like `int tcp_v4_pre_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`, see `asked`.
+/// Defines the probes on functions like `int tcp_v4_pre_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`, see `requested`.
 macro_rules! pre_connect {
     ($name:ident) => {
-        /// connect() begins, and there are programs that may lead it elsewhere.
+        /// connect() begins, and there are programs that may redirect it.
         #[kprobe]
         pub fn $name(ctx: ProbeContext) -> u32 {
             if is_off() {
@@ -226,16 +226,16 @@ pre_connect!(kprobe_tcp_v6_pre_connect);
 pre_connect!(kprobe_udp_pre_connect);
 pre_connect!(kprobe_udpv6_pre_connect);
 
-/// Runs what others attached to cgroups for an address: see the fentry backend.
+/// Entry of the function that runs others' cgroup programs for an address: see the fentry backend.
 #[kprobe]
 pub fn kprobe_sock_addr(ctx: ProbeContext) -> u32 {
     if is_off() {
         return 0;
     }
     let (Some(sk), Some(name)) = (ctx.arg(0), ctx.arg(1)) else { return 0 };
-    // Both are loaded: the verifier does not allow one load from a computed position.
+    // Both are loaded here: the verifier does not allow a single load from a computed position.
     let (mut fourth, mut fifth) = (ctx.arg::<u64>(3).unwrap_or(0), ctx.arg::<u64>(4).unwrap_or(0));
-    // SAFETY: nothing but a place where both are.
+    // SAFETY: does nothing but force both values to be loaded.
     unsafe { core::arch::asm!("{0} = {0}", "{1} = {1}", inout(reg) fourth, inout(reg) fifth) };
     let six = setting(|s| unsafe { &raw const (*s).filter_parameters }) == 6;
     names(sk, name, if six { fifth } else { fourth });

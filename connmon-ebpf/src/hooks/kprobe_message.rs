@@ -1,4 +1,4 @@
-//! Backend `kprobe`: sockets that are neither TCP nor UDP, and those in sockmaps, as in `fentry_message`.
+//! Backend `kprobe`: sockets that are neither TCP nor UDP, and TCP sockets in sockmaps, as in `fentry_message`.
 
 use aya_ebpf::macros::{kprobe, kretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
@@ -8,7 +8,7 @@ use super::message::{closed, ends_receive, packet_received, packet_sent, receive
 use super::transfer::{diverted_received, diverted_sent};
 use crate::maps::{is_off, setting};
 
-// Which call a note is of, after those of `kprobe`. A thread is in one of each kind at most.
+// Kinds of calls in the keys of notes, continuing those of `kprobe`. A thread is in at most one call of each kind.
 const SEND: u64 = 16;
 const RECEIVE: u64 = 17;
 const PACKET_SEND: u64 = 18;
@@ -63,8 +63,7 @@ macro_rules! receive {
                 return 0;
             }
             let (mut fourth, mut fifth) = (ctx.arg::<u32>(3).unwrap_or(0), ctx.arg::<u32>(4).unwrap_or(0));
-            // SAFETY: nothing but a place where both are loaded: the verifier does not allow one load from a computed
-            // position.
+            // SAFETY: does nothing but force both values to be loaded: the verifier does not allow a single load from a computed position.
             unsafe { core::arch::asm!("{0} = {0}", "{1} = {1}", inout(reg) fourth, inout(reg) fifth) };
             let six = setting(|s| unsafe { &raw const (*s).recvmsg_parameters }) == 6;
             note(&ctx, RECEIVE, if six { fifth } else { fourth });

@@ -1,4 +1,4 @@
-//! The life of a TCP socket, and what it delivers. Tracepoints with BTF, the same for all backends.
+//! The life of a TCP socket, and the bytes that it delivers, from BTF tracepoints that all backends share.
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -26,13 +26,13 @@ const CLOSE: i32 = sock::CLOSE as i32;
 const LISTEN: i32 = sock::LISTEN as i32;
 const NEW_SYN_RECV: i32 = 12;
 
-// Sockets are aligned to words: each hook has marks of its own.
+// Added to a socket's address, which is aligned to words, so that each hook has marks of its own.
 const STATE: u64 = 1;
 const DESTROY: u64 = 2;
 
 copies! {
-    /// `inet_sock_set_state(sk, oldstate, newstate)`. Often in softirq: only the step to SYN_SENT is certain to run in
-    /// the process that connects.
+    /// `inet_sock_set_state(sk, oldstate, newstate)`. Often runs in softirq context: only the step to SYN_SENT certainly runs in the
+    /// process that connects.
     btf_tracepoint("inet_sock_set_state") inet_sock_set_state (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         let old: i32 = ctx.arg(1);
@@ -55,10 +55,10 @@ copies! {
             return 0;
         }
         if matches!((old, new), (_, SYN_SENT) | (SYN_RECV, ESTABLISHED) | (SYN_SENT, ESTABLISHED) | (_, CLOSE))
-            // MPTCP's master sockets come by as well; they are no tcp_sock.
+            // MPTCP's master sockets pass here as well, but are no `struct tcp_sock`.
             && sock::class(sk) == proto::TCP
         {
-            // Without an entry each copy does this: it does no harm twice.
+            // Without an entry, each copy does this; doing it twice does no harm.
             if set_state(sk, old, new) {
                 if let Some(made) = SOCKS.get_ptr_mut(sk) {
                     // SAFETY: as above.
@@ -71,7 +71,7 @@ copies! {
     }
 }
 
-/// Whether it may have made the entry, or made it anew.
+/// Handles a change of state; returns whether it may have created or replaced the entry.
 #[inline(always)]
 fn set_state(sk: u64, old: i32, new: i32) -> bool {
     let family = sock::family(sk);
@@ -79,7 +79,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
         sk,
         parent: 0,
         proto: proto::TCP,
-        // Kernel TLS comes later, when the process asks for it.
+        // Kernel TLS is set up later, when the process asks for it, so a ULP now means a subflow.
         flags: direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 },
         remote: sock::remote(sk, family),
         delivered: 0,
@@ -103,7 +103,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
             // SAFETY: a valid pointer into a map value.
             let over = unsafe { (*entry).established_ns != 0 || (*entry).closed_ns != 0 };
             if over || !is_stream(entry, sk) {
-                // Of an earlier socket at the same address, whose end was not seen.
+                // The entry is of an earlier socket at the same address, whose end was not seen.
                 is_new = retire(sk, id, 1) == LEFT;
             }
         }
@@ -137,7 +137,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
         entry.remote = sock::remote(sk, family);
         return true;
     }
-    // One that is over, and leaves another state than TCP_CLOSE once more, is another socket.
+    // A socket that is over cannot leave a state other than TCP_CLOSE once more, so such an entry is an earlier socket's.
     let over = if old == CLOSE { None } else { SOCKS.get_ptr_mut(sk) };
     let over = over.map(|entry| (id_of(entry), entry));
     // SAFETY: a valid pointer into a map value.
@@ -154,7 +154,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
             }
             return false;
         }
-        // Neither its beginning nor any of its calls was seen. One that was tried did begin.
+        // Neither its beginning nor any of its calls was seen. If there was an attempt, this host opened it.
         let direction = if attempt::sent(sk) { flag::OUTBOUND } else { 0 };
         made = create(&fresh(flag::BEGIN_UNSEEN | direction)).is_some();
     }
@@ -164,7 +164,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
         entry.old_state = old as u8;
         entry.closed_ns = now();
         sock::read_totals(sk, entry);
-        // An address that was bound for connect() is given back by now; a port is still told.
+        // An address that was bound for connect() has been given up by now, but the port can still be read.
         if entry.local.port == 0 {
             entry.local.port = sock::local_port(sk);
         }
@@ -173,7 +173,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
 }
 
 copies! {
-    /// `tcp_destroy_sock(sk)`: the last that is heard of a TCP socket.
+    /// `tcp_destroy_sock(sk)`: the last event of a TCP socket.
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         if is_blind(blind::ENDS, sk, 4) {
@@ -184,7 +184,7 @@ copies! {
                 return 0;
             }
         } else if copy > 1 && SOCKS.get_ptr(sk).is_some() {
-            // What the first copy lets go is not there any more for the second.
+            // The first copy would have removed the entry, so it did not see this event.
             count(stat::RESCUED, 1);
         }
         if !release(sk) {
@@ -194,8 +194,8 @@ copies! {
 }
 
 copies! {
-    /// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by every way of
-    /// reading; a peek delivers nothing.
+    /// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by whatever call it is read; a
+    /// peek delivers nothing.
     btf_tracepoint("tcp_rcv_space_adjust") tcp_rcv_space_adjust (ctx: BtfTracePointContext, copy) {
         let sk: u64 = ctx.arg(0);
         if claims_event(copy, sk) {
@@ -207,11 +207,12 @@ copies! {
 #[inline(always)]
 fn received(sk: u64) {
     if sock::layered(sk) {
-        // Who reads here may be the kernel, in anybody's context, and the bytes are not what the process gets.
+        // The reader may be the kernel, in the context of any process, and these bytes are not those that the process gets.
         return;
     }
     let delivered = sock::delivered(sk);
-    // What BPF put into a queue of its own is counted with the call, and so is the rest, which may go through that queue too.
+    // Bytes that a sockmap's programs put into a queue of their own are counted at the call, and so are all others, which may pass through
+    // that queue too.
     let by_call = diverted(sk);
     let Some(entry) = tcp_entry(sk) else {
         if pool::is_in_use() {

@@ -1,6 +1,6 @@
 //! Sockets that are neither TCP nor UDP: raw, ping, MPTCP, packet.
 //!
-//! The remote is filled in where it will be used, without `Option`s and copies: the stack is short, and see
+//! The remote is written directly to where it will be used, without `Option`s and copies, because BPF programs have little stack; see also
 //! [`sock::get`].
 
 use connmon_ebpf::{Addr, flag, proto};
@@ -21,17 +21,17 @@ pub fn is_message(class: u16) -> bool {
     !matches!(class, 0 | proto::TCP | proto::UDP)
 }
 
-/// A call with `struct msghdr *msg`, or 0 where that is not known, sent `bytes`, or failed.
+/// A call sent `bytes`, or failed; `msg` is its `struct msghdr *`, or 0 if that is not known.
 #[inline(always)]
 pub fn sent(sk: u64, msg: u64, bytes: i64) {
     let class = sock::class(sk);
-    // A raw socket's functions never see TCP or UDP; MPTCP hands over to TCP when the other side does not know it.
+    // The functions of raw sockets never see TCP or UDP; MPTCP falls back to TCP if the peer does not support it.
     if is_message(class) {
         sent_as(class, sk, msg, bytes);
     }
 }
 
-/// The same for a socket of a known class, UDP too.
+/// Like [`sent`], for a socket whose class is known; UDP too.
 #[inline(always)]
 pub fn sent_as(class: u16, sk: u64, msg: u64, bytes: i64) {
     let mut new = new(sk, class, Direction::Tx);
@@ -48,7 +48,7 @@ pub fn sent_as(class: u16, sk: u64, msg: u64, bytes: i64) {
     finish(&mut new, Direction::Tx, bytes as u64);
 }
 
-/// A call with `struct msghdr *msg`, or 0 where that is not known, received `bytes`, or failed.
+/// A call received `bytes`, or failed; `msg` is its `struct msghdr *`, or 0 if that is not known.
 #[inline(always)]
 pub fn received(sk: u64, msg: u64, flags: i32, bytes: i64) {
     let class = sock::class(sk);
@@ -57,7 +57,7 @@ pub fn received(sk: u64, msg: u64, flags: i32, bytes: i64) {
     }
 }
 
-/// The same for a socket of a known class, UDP too.
+/// Like [`received`], for a socket whose class is known; UDP too.
 #[inline(always)]
 pub fn received_as(class: u16, sk: u64, msg: u64, flags: i32, bytes: i64) {
     let mut new = new(sk, class, Direction::Rx);
@@ -98,8 +98,8 @@ pub fn ends_receive(sk: u64, skb: u64) {
     }
 }
 
-/// Notes the remote and the length of the IP header for the call that this thread is in; `sk` is 0 where it is not known.
-/// The note is used again and again, so that a call costs neither an insert nor a removal.
+/// Notes the remote and the length of the IP header for the call that this thread is in; `sk` is 0 if it is not known. The note stays and
+/// is overwritten by later calls, so that a call costs neither an insert nor a removal.
 #[inline(always)]
 pub fn note(sk: u64, remote: Addr, header: u64) {
     let key = thread();
@@ -111,16 +111,16 @@ pub fn note(sk: u64, remote: Addr, header: u64) {
             (*note).remote = remote;
         }
     } else {
-        // Without it the record says itself that the remote is unknown.
+        // Without the note, the entry is marked as one whose remote is unknown.
         let _ = calls::put(key, &Call { sk, arg: header, remote, extra: 0 });
     }
 }
 
-/// Nothing refers to the socket (`struct socket`) any more. TCP and UDP have their own ends.
+/// Nothing refers to the socket (`struct socket`) any more. Other hooks see the ends of TCP and UDP sockets.
 #[inline(always)]
 pub fn closed(socket: u64) {
     let sk: u64 = get(socket, offset!(socket_sk));
-    // The last moment to see it: to close takes a socket out of its sockmaps.
+    // This is the last chance to see it, because closing takes a socket out of its sockmaps.
     diverted(sk);
     // SAFETY: a valid pointer into a map value; `proto` never changes.
     if SOCKS.get_ptr(sk).is_none_or(|entry| is_message(unsafe { (*entry).proto })) {
@@ -148,7 +148,7 @@ fn finish(new: &mut NewEntry, way: Direction, bytes: u64) {
                 sock::remote(new.sk, family)
             };
         }
-        // Nothing is sent to port 0: the hook that names the remote has not run.
+        // Nothing is sent to port 0, so the hook that notes the remote has not run.
         if new.remote.port == 0 {
             new.remote = Addr { ip: [0; 4], port: 0, family: sock::family(new.sk) };
             new.flags |= flag::REMOTE_UNKNOWN;
@@ -173,7 +173,7 @@ fn finish(new: &mut NewEntry, way: Direction, bytes: u64) {
     datagram_slow(new, way as u64, bytes);
 }
 
-/// What an earlier hook of this thread's call noted goes into `remote`; returns the length of the IP header.
+/// Moves the remote that an earlier hook of this thread's call noted into `remote`; returns the length of the IP header.
 #[inline(always)]
 fn take_noted_remote(sk: u64, remote: &mut Addr) -> u64 {
     let key = thread();
@@ -182,10 +182,10 @@ fn take_noted_remote(sk: u64, remote: &mut Addr) -> u64 {
     // SAFETY: a valid pointer into a map value that only this thread uses.
     unsafe {
         if (*note).remote.family == 0 {
-            // Used already.
+            // The note has been used already.
             return 20;
         }
-        // Else it is of a packet that the kernel sent in answer, on a socket of its own.
+        // Otherwise the note is of a packet that the kernel sent in answer, on a socket of its own.
         if (*note).sk == 0 || (*note).sk == sk {
             *remote = (*note).remote;
             header = (*note).arg;

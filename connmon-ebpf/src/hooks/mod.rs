@@ -1,4 +1,4 @@
-//! Entry points: each turns its arguments into one call of `account`.
+//! Entry points: each program turns its arguments into calls of `ledger`, or into a record.
 
 mod cgroup;
 mod ends;

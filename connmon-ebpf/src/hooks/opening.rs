@@ -9,27 +9,27 @@ use crate::maps::count;
 
 /// Bytes that are looked at, a power of two.
 const HEAD: usize = 32;
-/// Bytes of a longest ClientHello that is taken.
+/// Most bytes of a ClientHello that are copied.
 const MAX_HELLO: u32 = 128 * 1024;
-/// What is taken of a ClientHello whose first bytes do not tell how long it is.
+/// Bytes that are copied of a ClientHello whose first bytes do not tell its length.
 const SHORT_HELLO: u32 = 16 * 1024;
 
-/// What they look like.
+/// What the first bytes of a segment look like.
 pub enum Opening {
-    /// A ClientHello of TLS, within so many bytes from here.
+    /// A TLS ClientHello, which ends within this many bytes from here.
     Hello(u32),
-    /// The banner of SSH.
+    /// The SSH banner.
     Ssh,
-    /// A request of HTTP, which others may follow, and whether that is all of it.
+    /// An HTTP request, which others may follow, and whether its head ends with the segment.
     Request(bool),
-    /// Text, of HTTP or of something that TLS may follow; or another protocol's wish to begin TLS or to be connected.
+    /// Text, of HTTP or of a protocol that may switch to TLS; or another protocol's request to begin TLS, or to be connected elsewhere.
     Prelude,
     /// Nothing that is known.
     Unknown,
 }
 
 impl Opening {
-    /// The opening and its number in one word.
+    /// Packs the opening and its value into one word.
     #[inline(always)]
     fn packed(self) -> u64 {
         match self {
@@ -53,13 +53,13 @@ impl Opening {
     }
 }
 
-/// Looks at the first bytes of `len` at a place.
+/// Classifies the `len` bytes at the offset `at` by the first of them.
 #[inline(always)]
 pub fn classify(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     Opening::unpacked(opening(ctx.skb.skb, at, len))
 }
 
-/// The same, packed. A global function, which the verifier follows once, and not once for each way that leads here.
+/// The same, packed. A global function, which the verifier checks once and not once for each way that leads here.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn opening(skb: *mut __sk_buff, at: u32, len: u32) -> u64 {
@@ -70,7 +70,7 @@ pub extern "C" fn opening(skb: *mut __sk_buff, at: u32, len: u32) -> u64 {
 fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     let mut head = [0_u8; HEAD];
     let known = if len > HEAD as u32 { HEAD as u32 } else { len };
-    // In this form the verifier sees that it is 1 to HEAD.
+    // In this form the verifier sees that `size` is 1 to HEAD.
     let size = ((known - 1) & (HEAD as u32 - 1)) + 1;
     // SAFETY: `head` has room for HEAD bytes.
     if unsafe { bpf_skb_load_bytes(ctx.skb.skb.cast(), at, head.as_mut_ptr().cast(), size) } != 0 {
@@ -96,24 +96,24 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
                 || head[0] == 0x30 && (head[5] == 0x77 || head[9] == 0x77 || head[6] == 0x77)
         }
     };
-    // SOCKS: a greeting of version 5 and nothing else or a request behind it, or a request of version 4.
+    // SOCKS: a greeting of version 5, alone or with a request behind it, or a request of version 4.
     let is_socks =
         head[0] == 5 && head[1] != 0 && (len == 2 + u32::from(head[1]) || len >= 10 && head[1] < 8)
             || head[0] == 4 && (head[1] == 1 || head[1] == 2) && len >= 9;
-    // The first bytes of any of these, too few to tell.
+    // What may be the first bytes of any of these, but is too short to tell.
     let may_become = len < 10 && matches!(head[0], 0 | 3 | 4 | 5 | 0x12 | 0x20 | 0x30);
     if is_request || is_socks || may_become {
         return Opening::Prelude;
     }
-    // A word, and what separates it from the next. What was not read is zero.
+    // Looks for a word, and for the separator behind it. Bytes that were not read are zero.
     let mut separators = 0;
     let mut is_request = 0;
     let mut last = 0;
     for byte in head {
-        // 1 for all up to the blank.
+        // 1 for each byte up to the space character.
         separators |= (i32::from(byte) - 0x21) as u32 >> 31;
         last = last << 8 | u32::from(byte);
-        // A path; or the address of something behind a proxy, or the version.
+        // A space and a path; or a space and `http`, as before the address in a request to a proxy and before the version.
         is_request |= u32::from(last as u16 == u16::from_be_bytes(*b" /"));
         is_request |= u32::from(last | 0x2020_2020 == u32::from_be_bytes(*b" htt"));
     }
@@ -121,7 +121,7 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     if !is_word || separators == 0 {
         return Opening::Unknown;
     }
-    // These lead to something else, or are followed by fields in frames.
+    // After these comes another protocol, or header fields in frames (HTTP/2).
     let prelude = first == u32::from_be_bytes(*b"CONN")
         || first == u32::from_be_bytes(*b"PROX")
         || first == u32::from_be_bytes(*b"PRI ");
@@ -138,7 +138,7 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
 #[inline(always)]
 fn hello(head: &[u8; HEAD], len: u32) -> Opening {
     let record = u32::from(head[3]) << 8 | u32::from(head[4]);
-    // An empty record has another one's head behind it.
+    // Behind an empty record comes the header of the next record.
     let kind = if record == 0 { 22 } else { 1 };
     if len > 1 && head[1] != 3 || len > 5 && head[5] != kind {
         return Opening::Unknown;
@@ -146,7 +146,7 @@ fn hello(head: &[u8; HEAD], len: u32) -> Opening {
     if len < 9 {
         return Opening::Hello(SHORT_HELLO);
     }
-    // What follows a record that is shorter than that is another record's head.
+    // A record shorter than the header of a message is followed by the header of another record.
     if record < 4 {
         return Opening::Hello(MAX_HELLO);
     }
@@ -155,7 +155,7 @@ fn hello(head: &[u8; HEAD], len: u32) -> Opening {
         count(stat::PAYLOADS_LOST, 1);
         return Opening::Unknown;
     }
-    // In how many records it comes is not known: each byte could have a head of five.
+    // It is not known in how many records the message comes: at worst, each byte has a record header of five bytes.
     let longest = if 6 * message > MAX_HELLO { MAX_HELLO } else { 6 * message };
     Opening::Hello(if record >= message { 5 + message } else { longest })
 }

@@ -1,6 +1,6 @@
-//! Copies of what tells the name of the other end: DNS messages, and the first bytes of a connection if they look like TLS,
-//! QUIC, HTTP or SSH, or like what goes before those. Everything else is only looked at, never copied, and later packets of a
-//! connection not even that.
+//! Copies payload that can name the other end: DNS messages, and the first bytes of a connection if they look like TLS, QUIC, HTTP or SSH,
+//! or like what comes before those. Everything else is only examined, never copied, and later packets of a connection are not even
+//! examined.
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_get_current_task;
@@ -20,31 +20,31 @@ use crate::ring::{is_half_full, wakeup};
 use crate::sock::{self, AF_INET};
 use crate::task::{start_of, tgid_of};
 
-// Values of `SockEntry::looked`. Below `TEXT`: so many packets were looked at, and nothing was known.
-/// From here on: as many packets were copied as it is more.
+// Values of `SockEntry::looked`. Below `TEXT`: the number of packets that were examined without anything being recognised.
+/// From here on: the excess over this is the number of packets copied since.
 const TEXT: u8 = 16;
-/// The same of requests of HTTP, each of which may be for another host.
+/// The same for HTTP requests, each of which may be for another host.
 const REQUESTS: u8 = 160;
-/// Everything up to the end in `UNTIL` is copied.
+/// Everything up to the sequence number in `UNTIL` is copied.
 const TAKING: u8 = 254;
 /// Nothing more is of interest in that direction.
 const DONE: u8 = 255;
 
-/// Packets of an unknown protocol that are looked at: TLS may begin behind them.
+/// Most packets of an unknown protocol that are examined: TLS may begin behind them.
 const MAX_UNKNOWN: u8 = 8;
-/// Bytes of a stream that are copied while it is not known what it is.
+/// Bytes of a stream that are copied while its protocol is not known.
 const MAX_TEXT: u32 = 16 * 1024;
-/// Bytes of DNS over TCP that are copied, each way.
+/// Most bytes of DNS over TCP that are copied, each way.
 const MAX_DNS: u32 = 64 << 20;
-/// QUIC Initial packets that are copied of a flow, each way.
+/// Most QUIC Initial packets of a flow that are copied, each way.
 const MAX_INITIALS: u8 = 250;
 /// A client's first QUIC datagram has at least so many bytes (RFC 9000, section 14.1).
 const INITIAL_LEN: u32 = 1200;
 /// Most bytes of a packet that are copied.
 const MAX_COPY: u32 = PAYLOAD_SIZES[3] as u32;
 
-/// Where what is copied of a stream ends, of those of which more than a packet is: a sequence number by the entry's id, twice, and
-/// 1 more for what is received. What has been pushed out ends at once.
+/// The sequence number at which copying ends, for streams of which more than one packet is copied. The key is twice the entry's id, plus 1
+/// for the received direction. If it is evicted, copying ends at once.
 #[map]
 static UNTIL: LruHashMap<u64, u32> = LruHashMap::with_max_entries(8_192, 0);
 
@@ -68,7 +68,7 @@ pub fn may_tell(ctx: &SkBuffContext, entry: *mut SockEntry, way: Direction, len:
     if !is_wanted() || unsafe { core::ptr::read_volatile(looked(entry, way)) } == DONE {
         return false;
     }
-    // Most of the packets of a direction in which little is said are acknowledgements. With IP options the length is another.
+    // In a direction that carries little data, most packets are acknowledgements without payload. With IP options the length differs.
     // SAFETY: as above.
     let transport = if unsafe { (*entry).remote.family } == AF_INET { 20 } else { 40 };
     ctx.load::<u8>(transport + 12).is_ok_and(|offset| len != transport as u32 + u32::from(offset >> 4) * 4)
@@ -85,22 +85,22 @@ fn looked(entry: *mut SockEntry, way: Direction) -> *mut u8 {
     }
 }
 
-/// What a packet holds.
+/// The payload of a packet.
 #[derive(Clone, Copy)]
 struct Payload {
     /// Where it begins.
     at: u32,
     /// Its bytes.
     len: u32,
-    /// Those that are of interest.
+    /// How many of them are to be copied.
     wanted: u32,
-    /// TCP: the sequence number of the first.
+    /// TCP: the sequence number of the first byte.
     seq: u32,
     /// A value of [`class`].
     class: u8,
 }
 
-/// Looks at a packet, of which `entry` is the connection's if it is there yet, and sends a copy of what tells a name.
+/// Examines a packet, and sends a copy of what can give a name. `entry` is that of its connection, if there is one yet.
 #[inline(always)]
 pub fn look_at(
     ctx: &SkBuffContext,
@@ -125,7 +125,7 @@ pub fn look_at(
     }
 }
 
-/// Looks at a packet of a TCP connection.
+/// Examines a packet of a TCP connection.
 #[inline(always)]
 fn segment(
     ctx: &SkBuffContext,
@@ -142,7 +142,7 @@ fn segment(
     }
     let at = header.transport as usize;
     let (Ok(seq), Ok(flags)) = (ctx.load::<u32>(at + 4), ctx.load::<u8>(at + 13)) else { return };
-    // A SYN has a number of its own; data can come with it (RFC 7413).
+    // A SYN takes up a sequence number; data can come with it (RFC 7413).
     let seq = u32::from_be(seq).wrapping_add(u32::from(flags & 2 != 0));
     (payload.seq, payload.class) = (seq, class::MORE);
     // SAFETY: a valid pointer into a map value; an id never changes.
@@ -181,7 +181,7 @@ fn segment(
     unsafe { core::ptr::write_volatile(state, next) };
 }
 
-/// Looks at a packet of a stream that is not known yet. Returns the state after it.
+/// Examines a packet of a stream whose protocol is not known yet. Returns the state after it.
 #[inline(always)]
 fn look(
     ctx: &SkBuffContext,
@@ -193,13 +193,13 @@ fn look(
 ) -> u8 {
     let opening = opening::classify(ctx, payload.at, payload.len);
     if is_server {
-        // All that a server may begin with is the banner of SSH.
+        // Of what a server begins with, only the SSH banner is of interest.
         payload.class = if matches!(opening, Opening::Ssh) { class::OPENING } else { 0 };
         return DONE;
     }
     let (want, next) = match opening {
         Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
-        // What is behind the body of the request before is of interest too. Whom others call here is not.
+        // What follows the body of the previous request is of interest too. What others request from this host is not.
         Opening::Request(_) if seen >= TEXT && way == Direction::Tx => {
             let _ = UNTIL.insert(until, payload.seq.wrapping_add(MAX_TEXT), 0);
             return requested(seen);
@@ -243,7 +243,7 @@ fn requested(seen: u8) -> u8 {
     next
 }
 
-/// Whether what begins there is to be copied.
+/// Whether the bytes from `seq` on are to be copied.
 #[inline(always)]
 fn is_left(until: u64, seq: u32) -> bool {
     // SAFETY: the value is a number, and nobody deletes it.
@@ -251,8 +251,9 @@ fn is_left(until: u64, seq: u32) -> bool {
     left != 0 && left <= MAX_TEXT
 }
 
-/// Who asks a question of DNS. A datagram leaves in the context of the call that sends it. What is sent on a stream is asked by the
-/// sender if the connection is its own: what the kernel sends later on, it sends in anybody's context.
+/// The process that asks a DNS question; zeros if it is not known. A datagram leaves in the context of the call that sends it. On a
+/// stream, the current process is the one that asks only if it owns the connection, because the kernel sends delayed data in the context
+/// of any process.
 #[inline(always)]
 fn asker(entry: Option<*mut SockEntry>, is_stream: bool, class: u8, way: Direction) -> (u32, u64) {
     if class != class::DNS && class != class::DNS_OPENING || way != Direction::Tx {
@@ -269,7 +270,7 @@ fn asker(entry: Option<*mut SockEntry>, is_stream: bool, class: u8, way: Directi
     if is_own { (tgid, start_ns) } else { (0, 0) }
 }
 
-/// The current process. bpf_get_current_pid_tgid() is not there for these programs before Linux 6.10.
+/// The current process. bpf_get_current_pid_tgid() is not available to these programs before Linux 6.10.
 #[inline(always)]
 fn sender() -> (u32, u64) {
     // SAFETY: the helper only returns a number.
@@ -277,7 +278,7 @@ fn sender() -> (u32, u64) {
     (tgid_of(task), start_of(task))
 }
 
-/// Looks at a datagram, whose entry may not be there yet.
+/// Examines a datagram, whose entry may not exist yet.
 #[inline(always)]
 fn datagram(
     ctx: &SkBuffContext,
@@ -293,7 +294,7 @@ fn datagram(
         payload.class = class::DNS;
         return;
     }
-    // A socket can begin another connection at any time.
+    // A socket can begin another QUIC connection at any time.
     if payload.len < INITIAL_LEN || !is_initial(ctx, header.len) {
         return;
     }
@@ -377,7 +378,7 @@ fn put<const N: usize>(ctx: &SkBuffContext, head: &PayloadHead, at: u32) {
         count(stat::PAYLOADS_LOST, 1);
         return;
     };
-    // In this form the verifier sees that it is 1 to N, which is a power of two.
+    // In this form the verifier sees that `len` is 1 to N, which is a power of two.
     let len = ((head.len - 1) & (N as u32 - 1)) + 1;
     let record = reserved.as_mut_ptr();
     // SAFETY: the record is valid for writing; user space reads only the bytes of `data` that were written.

@@ -1,4 +1,4 @@
-//! Birth, programs and end of processes, in their own context.
+//! Start, exec and end of processes, and their cgroups.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::btf_tracepoint;
@@ -18,10 +18,10 @@ use crate::task::{
 
 use super::kprobe::forget_thread;
 
-/// Path components and mounts that the walk to the root passes at most.
+/// Most path components and mounts that the walk to the root passes.
 const MAX_STEPS: u32 = 48;
 
-/// A task as a record.
+/// Describes a task in a record.
 #[inline(always)]
 pub fn describe(kind: u32, task: u64, parent: u64) -> TaskRecord {
     TaskRecord {
@@ -54,7 +54,7 @@ fn output(record: &TaskRecord) {
 }
 
 copies! {
-    /// `sched_process_fork(parent, child)`; threads come by too and are passed over.
+    /// `sched_process_fork(parent, child)`; it also fires for threads, which are ignored.
     btf_tracepoint("sched_process_fork") sched_process_fork (ctx: BtfTracePointContext, copy) {
         let child: u64 = ctx.arg(1);
         if claims_event(copy, child) && get::<u32>(child, offset!(task_pid)) == tgid_of(child) {
@@ -64,7 +64,7 @@ copies! {
 }
 
 copies! {
-    /// `sched_process_exit(task)`: once for each thread; the last one counts.
+    /// `sched_process_exit(task)`: fires once for each thread; only that of the last one is recorded.
     btf_tracepoint("sched_process_exit") sched_process_exit (ctx: BtfTracePointContext, copy) {
         let task: u64 = ctx.arg(0);
         forget_thread();
@@ -90,7 +90,7 @@ copies! {
     btf_tracepoint("cgroup_attach_task") cgroup_attach_task (ctx: BtfTracePointContext, copy) {
         let (cgroup, task): (u64, u64) = (ctx.arg(0), ctx.arg(2));
         if claims_event(copy, task) && is_cgroup2(cgroup) && get::<u32>(task, offset!(task_pid)) == tgid_of(task) {
-            // The task is not there yet.
+            // The task is not in its new cgroup yet.
             let mut record = describe(kind::MOVED, task, parent_of(task));
             record.cgroup = cgroup_id(cgroup);
             output(&record);
@@ -134,7 +134,7 @@ fn record_cgroup(id: u64, path: u64) {
 fn record_exec(task: u64, bprm: u64) {
     let Some(mut reserved) = EVENTS.reserve::<ExecRecord>(0) else {
         count(stat::LOST_PROCESSES, 1);
-        // A small record may still find room: that it is another program now.
+        // A small record, which says only that the process runs another program now, may still find room.
         let record = describe(kind::EXEC_LOST, task, parent_of(task));
         let _ = EVENTS.output::<TaskRecord>(&record, wakeup());
         return;
@@ -158,9 +158,10 @@ fn record_exec(task: u64, bprm: u64) {
         (*record).links = get(inode, offset!(inode_nlink));
         (*record).device = get(get(inode, offset!(inode_sb)), offset!(sb_dev));
         (*record).changed_s = get(inode, offset!(inode_ctime_s));
-        // The topmost bit tells that somebody has asked (I_CTIME_QUERIED, include/linux/fs.h).
+        // The topmost bit says that the time has been queried (I_CTIME_QUERIED, include/linux/fs.h).
         (*record).changed_ns = get::<u32>(inode, offset!(inode_ctime_ns)) & (u32::MAX >> 1);
-        // Straight into the record: by way of the stack, Linux 5.10 sees a read of what a failure leaves unset.
+        // Read straight into the record: with a copy on the stack, the verifier of Linux 5.10 sees a use of what a failed read leaves
+        // unset.
         let comm = (task as usize).wrapping_add(offset!(task_comm));
         if bpf_probe_read_kernel((&raw mut (*record).comm).cast(), COMM_LEN as u32, comm as *const _) < 0 {
             count(stat::READ_ERRORS, 1);
@@ -175,7 +176,7 @@ fn record_exec(task: u64, bprm: u64) {
     reserved.submit(wakeup());
 }
 
-/// `n & MASK`, done even where the compiler knows that it changes nothing: verifiers up to Linux 6.1 do not.
+/// `n & MASK`, emitted even where the compiler knows that it changes nothing, because verifiers up to Linux 6.1 do not know it.
 #[inline(always)]
 fn masked<const MASK: usize>(n: usize) -> usize {
     let mut n = n;
@@ -184,12 +185,11 @@ fn masked<const MASK: usize>(n: usize) -> usize {
     n
 }
 
-/// Walks from a `struct path` to the root of its mount namespace, as prepend_path() does (fs/d_path.c). The components go to
-/// `to`, which has room for `PATH_LEN + NAME_LEN` bytes, and the number of bytes used to `len`. Returns 1 where the root was
-/// not reached.
+/// Walks from a `struct path` to the root of its mount namespace, as prepend_path() does (fs/d_path.c). The components go to `to`, which
+/// has room for `PATH_LEN + NAME_LEN` bytes, and the number of bytes used to `len`. Returns 1 if the root was not reached.
 ///
-/// The number is kept in the record and not in a register: a verifier knows nothing of what it reads back, and so takes every
-/// step as the same, where it would else follow each sum of lengths on its own (200 000 instructions instead of 20 000).
+/// The number is kept in the record and not in a register. The verifier knows nothing of a value that is read back from there, so all
+/// steps look the same to it; otherwise it would follow each sum of lengths separately (200 000 instructions instead of 20 000).
 #[inline(always)]
 unsafe fn read_path(to: *mut u8, len: *mut u32, path: u64) -> u32 {
     let mut done = false;
@@ -201,7 +201,7 @@ unsafe fn read_path(to: *mut u8, len: *mut u32, path: u64) -> u32 {
         let root: u64 = get(mnt, offset!(mnt_root));
         let parent: u64 = get(dentry, offset!(dentry_parent));
         if dentry == root || parent == 0 {
-            // The root of this mount: go on where it is mounted, unless it is the topmost.
+            // The root of this mount: go on where it is mounted, unless this is the topmost mount.
             let mount = mnt.wrapping_sub(offset!(mount_mnt) as u64);
             let above: u64 = get(mount, offset!(mount_parent));
             if above == mount || above == 0 {
@@ -230,7 +230,7 @@ unsafe fn read_path(to: *mut u8, len: *mut u32, path: u64) -> u32 {
         // SAFETY: as above.
         unsafe { core::ptr::write_volatile(len, used as u32) };
         if dentry == parent {
-            // It is in no folder: memfd_create(2).
+            // The file is in no directory, as after memfd_create(2).
             done = true;
             break;
         }

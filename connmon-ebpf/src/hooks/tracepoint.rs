@@ -1,8 +1,8 @@
 //! Backend `tracepoint`: for kernels with neither trampolines nor kprobes, from Linux 6.3.
 //!
-//! `sock_send_length` and `sock_recv_length` (include/trace/events/sock.h) tell socket and result of each call, but
-//! not the remote address of a datagram. For sending, a cgroup program notes it (see `cgroup`); for receiving,
-//! `consume_skb` does, which udp_recvmsg() fires for the datagram it delivers.
+//! `sock_send_length` and `sock_recv_length` (include/trace/events/sock.h) tell the socket and the result of each call, but not the remote
+//! address of a datagram. A cgroup program notes it for a send (see `cgroup`), and `consume_skb` for a receive: udp_recvmsg() fires that
+//! tracepoint for the datagram that it delivers.
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -16,10 +16,10 @@ use crate::redundant::{claims_event, copies};
 use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK};
 use crate::task::thread;
 
-/// The bits of [`proto`]'s values that are the protocol's number, but for packet sockets.
+/// The bits of a value of [`proto`] that hold the protocol number; packet sockets have none.
 const NUMBER: u16 = proto::RAW - 1;
 
-/// What a socket counts as, or 0.
+/// The class that a socket is counted in, a value of [`proto`], or 0.
 #[inline(always)]
 fn counted(sk: u64) -> u16 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return sock::class(sk) };
@@ -27,11 +27,11 @@ fn counted(sk: u64) -> u16 {
     // SAFETY: a valid pointer into a map value; `proto` is set once.
     let (proto, inode) = unsafe { ((*entry).proto, (*entry).mark) };
     if proto == proto::PACKET && sock::inode(sk) != inode {
-        // Of an earlier packet socket at this address, whose end this backend has not seen.
+        // The entry is of an earlier packet socket at this address, whose end this backend has not seen.
         retire(sk, id, 0);
         return sock::class(sk);
     }
-    // Or one of a socket of another kind that was at this address before.
+    // The entry may also be that of an earlier socket of another kind at this address.
     let is_stale = proto != proto::PACKET && proto & NUMBER != sock::protocol(sk);
     if is_stale { sock::class(sk) } else { proto }
 }
@@ -83,8 +83,8 @@ copies! {
 }
 
 copies! {
-    /// `consume_skb(skb, location)`: `location` is the code that consumed, and tells the end of a UDP receive from
-    /// everything else. Each copy may leave the same note; without one, the record says that the remote is unknown.
+    /// `consume_skb(skb, location)`: `location` is the code that consumed the packet, and tells the end of a UDP receive from everything
+    /// else. Each copy may leave the same note; without one, the entry is marked as one whose remote is unknown.
     btf_tracepoint("consume_skb") consume_skb (ctx: BtfTracePointContext, _copy) {
         if ends_a_receive(ctx.arg(1)) {
             let skb: u64 = ctx.arg(0);

@@ -1,4 +1,4 @@
-//! What the backends have in common: a call moved bytes, a process accepted.
+//! What the backends share: calls that move bytes, accept() and connect().
 
 use connmon_ebpf::{Addr, blind, flag, proto};
 
@@ -25,13 +25,13 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
     }
     match tcp_entry(sk) {
         Some(entry) => add(entry, Direction::Tx, bytes as u64, 1),
-        // MPTCP's master socket comes by here as well, and is not a TCP socket.
+        // MPTCP's master socket passes here as well, and is not a TCP socket.
         None if sock::class(sk) == proto::TCP => pool::moved(sk, Direction::Tx, bytes as u64),
         None => {}
     }
 }
 
-/// Whether a socket is in a sockmap; its entry says so from then on.
+/// Whether a socket is in a sockmap; if so, its entry is marked for good.
 #[inline(always)]
 pub fn diverted(sk: u64) -> bool {
     if !sock::is_diverted(sk) {
@@ -44,7 +44,7 @@ pub fn diverted(sk: u64) -> bool {
     true
 }
 
-/// A call on a sockmap's own functions handed `bytes` to a TCP socket. Those that are not in one any more go the usual way.
+/// A call on a sockmap's own functions handed `bytes` to a TCP socket. Sockets that have left the sockmap are counted the usual way.
 #[inline(always)]
 pub fn diverted_sent(sk: u64, bytes: i64) {
     if diverted(sk) {
@@ -52,7 +52,7 @@ pub fn diverted_sent(sk: u64, bytes: i64) {
     }
 }
 
-/// The same, for bytes that a call took.
+/// Like [`diverted_sent`], for bytes that a call received.
 #[inline(always)]
 pub fn diverted_received(sk: u64, flags: i32, bytes: i64) {
     if flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 && diverted(sk) {
@@ -60,8 +60,7 @@ pub fn diverted_received(sk: u64, flags: i32, bytes: i64) {
     }
 }
 
-/// A call took `bytes` from a TCP socket which tcp_recvmsg() does not tell of: another protocol rides on it, or BPF filled a
-/// queue of its own.
+/// A call took `bytes` from a TCP socket that tcp_recvmsg() does not tell of: a ULP runs on the socket, or BPF filled a queue of its own.
 #[inline(always)]
 pub fn layered_received(sk: u64, bytes: i64) {
     if bytes <= 0 {
@@ -73,8 +72,8 @@ pub fn layered_received(sk: u64, bytes: i64) {
     }
 }
 
-/// The current thread moved `write_seq` of a TCP socket that it holds on to `to`; `from` is where it was when the call
-/// began, for sockets without an entry.
+/// The current thread, which holds a TCP socket, advanced its `write_seq` to `to`. `from` is where it was when the call began, for sockets
+/// without an entry.
 #[inline(always)]
 pub fn written(sk: u64, from: u32, to: u32) {
     let Some(entry) = tcp_entry(sk) else {
@@ -90,13 +89,13 @@ pub fn written(sk: u64, from: u32, to: u32) {
         (*entry).has_write_seq = 1;
         from
     };
-    // What a sockmap's programs let pass is counted with the call (`diverted_sent`).
+    // The bytes of a socket in a sockmap are counted at the call (`diverted_sent`).
     if to != from && !diverted(sk) {
         add(entry, Direction::Tx, u64::from(to.wrapping_sub(from)), 1);
     }
 }
 
-/// The current thread sent `bytes` with the SYN (TCP Fast Open). Counted once, however often the socket is let go.
+/// The current thread sent `bytes` with the SYN (TCP Fast Open). They are counted once, however often the socket is released.
 #[inline(always)]
 pub fn sent_with_syn(sk: u64, bytes: u32) {
     if bytes == 0 {
@@ -119,8 +118,8 @@ pub fn sent_with_syn(sk: u64, bytes: u32) {
     add(entry, Direction::Tx, u64::from(bytes), 1);
 }
 
-/// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` tells
-/// udpv6_sendmsg() from udp_sendmsg(), which it calls for IPv4-mapped addresses: those are counted there.
+/// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` distinguishes udpv6_sendmsg() from
+/// udp_sendmsg(), which it calls for IPv4-mapped addresses: those are counted there.
 #[inline(always)]
 pub fn udp_sent(sk: u64, msg: u64, bytes: i64, v6: bool) {
     let name: u64 = sock::get(msg, offset!(msg_name));
@@ -156,8 +155,8 @@ fn unknown(sk: u64) -> Addr {
     Addr { ip: [0; 4], port: 0, family: sock::family(sk) }
 }
 
-/// The current process got `sk` from accept(), for certain or probably. It may come before the step to ESTABLISHED: the child is
-/// in the queue before that (tcp_v4_rcv(), net/ipv4/tcp_ipv4.c).
+/// The current process got `sk` from accept(), certainly or probably. That can be before the step to ESTABLISHED, because the child is
+/// queued earlier (tcp_v4_rcv(), net/ipv4/tcp_ipv4.c).
 #[inline(always)]
 pub fn accepted(sk: u64, is_certain: bool) {
     if sk == 0 || sock::class(sk) != proto::TCP || is_blind(blind::BEGINNINGS, sk, 4) {
@@ -171,7 +170,7 @@ pub fn accepted(sk: u64, is_certain: bool) {
     let mut flags = flag::INBOUND;
     if !sock::is_answering(sk) {
         if evicted != LEFT && may_straddle(now()) {
-            // It has waited since before the recording.
+            // It may have been waiting since before the recording.
             flags |= flag::PREEXISTING;
         } else if !is_certain {
             flags = flag::BEGIN_UNSEEN;
@@ -193,7 +192,7 @@ pub fn connecting(sk: u64, name: u64, v6: bool) {
     }
 }
 
-/// connect() begins on a socket, and programs may lead it elsewhere; `name` is the kernel's copy of the address.
+/// connect() begins on a socket, and programs may redirect it; `name` is the kernel's copy of the address.
 #[inline(always)]
 pub fn asks(sk: u64, name: u64) {
     if let Some(address) = sock::sockaddr(name) {
@@ -201,14 +200,14 @@ pub fn asks(sk: u64, name: u64) {
     }
 }
 
-/// What a note of [`names`] is kept under, beside those of `kprobe` and `kprobe_message`.
+/// Key of a note of [`names`], which differs from the keys of `kprobe` and `kprobe_message`.
 #[inline(always)]
 fn naming() -> u64 {
     thread() | 32 << 32
 }
 
-/// Programs of a cgroup are about to see the address that a call names, and may change it; `name` is the kernel's copy of it, and
-/// `answer` where a program may choose the address to send from, which only sends of datagrams have.
+/// Cgroup programs are about to see the address that a call names, and may change it. `name` is the kernel's copy of it; `answer` is where
+/// a program may choose the address to send from, which only sends of datagrams have.
 #[inline(always)]
 pub fn names(sk: u64, name: u64, answer: u64) {
     if answer == 0 || name == 0 {
@@ -219,7 +218,7 @@ pub fn names(sk: u64, name: u64, answer: u64) {
     }
 }
 
-/// They have.
+/// The cgroup programs that [`names`] waited for have run: notes where they redirected the datagram, if they did.
 #[inline(always)]
 pub fn named() {
     let Some(note) = calls::get(naming()) else { return };

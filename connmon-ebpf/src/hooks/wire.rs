@@ -1,8 +1,8 @@
-//! The wire plane: packets and their bytes from the IP header on, both ways, by cgroup programs. They never drop anything: 1
-//! lets pass.
+//! Counts packets and their bytes from the IP header on, in both directions, with cgroup programs. They never drop anything: all return 1,
+//! which lets the packet pass.
 //!
-//! A packet can come before its connection has an entry: the first datagram of a flow, the handshake that a listening
-//! socket takes in. It waits for the entry in `pending`.
+//! A packet can come before its connection has an entry: the first datagram of a flow, or the handshake that a listening socket accepts.
+//! It waits for the entry in `pending`.
 
 use aya_ebpf::bindings::{__sk_buff, bpf_sock};
 use aya_ebpf::helpers::bpf_get_current_task;
@@ -83,7 +83,7 @@ fn packet(ctx: &SkBuffContext, way: Direction) {
     match entry {
         // SAFETY: a valid pointer into a map value.
         Some(entry) => pending::add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
-        // Those of a socket that gets no entry would wait for ever.
+        // Packets of a socket that gets no entry would wait for ever.
         None if is_counted && !pool::is_noted(sk) => {
             pending::keep(&header.remote, header.local.port, header.proto, way, packets, bytes)
         }
@@ -104,12 +104,12 @@ fn of_datagram(entry: *mut SockEntry, header: &Header) -> Option<*mut SockEntry>
     if flow.is_some() {
         return flow;
     }
-    // Of a socket with more remotes than are told apart.
+    // If the socket has too many remotes, one entry stands for all further ones.
     key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
     FLOWS.get_ptr_mut(&key)
 }
 
-/// What a packet's socket says of its ends, at the cost of a load each: the verifier knows what these are.
+/// The ends of a packet's socket. Each is read with a single load, because the verifier knows the type of the context's socket.
 struct Ends {
     /// 0 where it is not connected.
     remote_port: u16,
@@ -143,7 +143,7 @@ impl Ends {
                 return false;
             }
             let remote = &raw const (*entry).remote;
-            // Those of datagrams are told by the packet's own ends.
+            // For datagrams, the remote is told by the packet itself.
             (*entry).proto != proto::TCP
                 || ((*remote).port == self.remote_port
                     && ((*remote).family != sock::AF_INET || (*remote).ip[0] == self.remote))
@@ -159,7 +159,7 @@ fn has_messages(entry: *mut SockEntry) -> bool {
 }
 
 /// Notes where a packet of a raw or ping socket goes, for the end of the call in whose context it is sent: in the tracepoint backend
-/// nothing else tells. A global function, which the verifier follows once, and not once for each way to it.
+/// nothing else tells the remote. A global function, which the verifier checks once and not once for each way to it.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn note_remote(skb: *mut __sk_buff) -> u64 {
@@ -167,11 +167,11 @@ pub extern "C" fn note_remote(skb: *mut __sk_buff) -> u64 {
     let Some(remote) = destination(&ctx) else { return 0 };
     // SAFETY: a field of the context; the verifier checks the access.
     let sk = number(unsafe { (*skb).__bindgen_anon_2.sk as u64 });
-    // bpf_get_current_pid_tgid() is not there for these programs before Linux 6.10.
+    // bpf_get_current_pid_tgid() is not available to these programs before Linux 6.10.
     // SAFETY: the helper only returns a number.
     let task = unsafe { bpf_get_current_task() };
     let thread = u64::from(get::<u32>(task, offset!(task_pid)));
-    // The first packet of a call is its own; the kernel's answers may follow in the same context.
+    // The first packet of a call is its own; packets with which the kernel answers may follow in the same context.
     match calls::get(thread) {
         // SAFETY: a valid pointer into a map value that only this thread uses.
         Some(note) => unsafe {
@@ -181,7 +181,7 @@ pub extern "C" fn note_remote(skb: *mut __sk_buff) -> u64 {
                 (*note).remote = remote;
             }
         },
-        // Without it the record says itself that the remote is unknown.
+        // Without the note, the entry is marked as one whose remote is unknown.
         None => drop(calls::put(thread, &Call { sk, arg: 0, remote, extra: 0 })),
     }
     0
@@ -197,12 +197,12 @@ fn destination(ctx: &SkBuffContext) -> Option<Addr> {
     Some(Addr { ip: ctx.load(24).ok()?, port: 0, family: sock::AF_INET6 })
 }
 
-/// How a large packet is cut into segments behind these hooks, or how it was put together before them: "GSO" and "GRO" of
+/// How a large packet is split into segments after these hooks, or how it was merged before them: "GSO" and "GRO" of
 /// Documentation/networking/segmentation-offloads.rst.
 struct Segments {
-    /// How many; 0 where what handed the packet in did not count them, as virtual network cards do.
+    /// How many segments; 0 if the device that handed the packet in did not count them, as with virtual network cards.
     count: u32,
-    /// Payload of each but the last; 0 for a packet that is one.
+    /// Payload bytes of each segment but the last; 0 if the packet is not segmented.
     size: u32,
 }
 
@@ -212,7 +212,7 @@ impl Segments {
         self.count <= 1 && self.size == 0
     }
 
-    /// Packets and bytes of a packet of `len` bytes on the wire, where each segment has headers of its own.
+    /// Packets and bytes on the wire of a packet of `len` bytes, where each segment has headers of its own.
     #[inline(always)]
     fn on_wire(&self, len: u32, header: &Header) -> (u64, u64) {
         if self.is_one() {
@@ -222,7 +222,7 @@ impl Segments {
             size if self.count <= 1 && size != 0 => len.saturating_sub(header.len).div_ceil(size).max(1),
             _ => self.count,
         };
-        // The header of a jumbogram is in front of a large packet only.
+        // Only the large packet has the header of a jumbogram, its segments do not.
         let (len, each) = match count {
             ..=1 => (len, header.len),
             _ => (len.wrapping_sub(header.jumbo), header.len.wrapping_sub(header.jumbo)),

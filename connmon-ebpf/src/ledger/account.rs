@@ -1,9 +1,9 @@
-//! Find or create an entry and add bytes to it (through `shares`). Sockets that get none are in the `pool`.
+//! Finds or creates an entry and adds bytes to it (through `shares`). Sockets that get no entry are in the `pool`.
 //!
-//! The rule that makes this lossless: an entry is changed only while its socket lives, and once it leaves
-//! (through the ring, else through `OVERFLOW`) nothing touches it again. The way out is: mark RELEASED, output,
-//! delete. A sweep that meets a RELEASED entry leaves it alone, since its final form is on its way. What fits
-//! nowhere is added to a counter, so that Σ entries + counters = everything that the hooks saw.
+//! The rule that makes this lossless: an entry changes only while its socket lives, and nothing touches it once it has left (through the
+//! ring, else through `OVERFLOW`). To leave, it is marked RELEASED, output, and deleted. A sweep that meets a RELEASED entry leaves it
+//! alone, since its final form is on its way. What fits nowhere is added to a counter, so that Σ entries + counters = everything that the
+//! hooks saw.
 
 use connmon_ebpf::{Addr, FlowKey, SockEntry, blind, flag, proto, quota, stat};
 
@@ -20,7 +20,7 @@ use crate::maps::{FLOWS, OLDER, SOCKS, add_to_half, epoch, may_straddle, setting
 use crate::requested;
 use crate::sock;
 
-/// A socket of datagrams is gone. As [`release`].
+/// A socket other than TCP is gone: its entry leaves, see [`release`], or it leaves the pool.
 #[inline(always)]
 pub fn datagrams_end(sk: u64) {
     if is_blind(blind::ENDS, sk, 2) {
@@ -32,7 +32,7 @@ pub fn datagrams_end(sk: u64) {
     }
 }
 
-/// What is known of an earlier socket at a new one's address is of no use any more.
+/// Forgets that the socket at this address was older than the recording: it has ended, or a new one is there.
 #[inline(always)]
 pub fn forget(sk: u64) {
     if OLDER.get_ptr(sk).is_some() {
@@ -40,7 +40,8 @@ pub fn forget(sk: u64) {
     }
 }
 
-/// The entry of a socket that has none yet, unless another CPU makes it at the same time. None: the socket is in the `pool`.
+/// Creates the entry of a socket that has none, unless another CPU does so at the same time, and returns it. `None`: the socket is in the
+/// `pool`.
 #[inline(always)]
 pub fn create(new: &NewEntry) -> Option<*mut SockEntry> {
     if pool::is_noted(new.sk) {
@@ -55,8 +56,8 @@ pub fn create(new: &NewEntry) -> Option<*mut SockEntry> {
     SOCKS.get_ptr_mut(new.sk)
 }
 
-/// The entry of a TCP socket. One that has none, although it was not turned away, is from before the
-/// probes and out of the snapshot's sight (no file refers to it), or no hook saw it begin; it is taken in now.
+/// The entry of a TCP socket. One that has none and is not in the pool is older than the probes and was invisible to the snapshot (no file
+/// refers to it), or no hook saw it begin; its entry is created now.
 #[inline(always)]
 pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
     match SOCKS.get_ptr_mut(sk) {
@@ -66,13 +67,13 @@ pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
     }
 }
 
-/// [`sock::delivered`] as a function of its own: the stack is short.
+/// [`sock::delivered`], not inlined, because BPF programs have little stack.
 #[inline(never)]
 fn delivered_before(sk: u64) -> u64 {
     sock::delivered(sk)
 }
 
-/// The flag of a TCP socket that is met in use: unless it `is_new`, it may be older than the recording.
+/// The flag of a TCP socket that is found in use: unless it `is_new`, it may be older than the recording.
 #[inline(always)]
 pub fn unseen(is_new: bool) -> u32 {
     if !is_new && may_straddle(now()) { flag::PREEXISTING } else { flag::BEGIN_UNSEEN }
@@ -89,7 +90,7 @@ fn adopt(sk: u64) -> Option<*mut SockEntry> {
     }
     // An attempt without an entry means that the step to SYN_SENT was missed.
     let missed = attempt::sent(sk);
-    // Where another socket was before it, it began after that one.
+    // If there was an entry of an earlier socket at its address, it began after that socket.
     let is_new = missed || evicted == LEFT;
     create(&NewEntry {
         sk,
@@ -118,10 +119,10 @@ pub fn datagram(sk: u64, proto: u16, way: Direction, remote: &Addr, flags: u32, 
     );
 }
 
-/// Whether an entry is not the one of a socket of this class: another socket was at its address before, or the socket has another
-/// local port than when its entry was made: it was disconnected by connect() to AF_UNSPEC, which gives a port back that was not
-/// bound (udp_disconnect(), net/ipv4/udp.c), and got a new one. A socket with the port of the one before it is told when it is
-/// made (see `hooks::cgroup`), and by the sweep.
+/// Whether an entry does not belong to this socket, whose class is `class`: it may be of an earlier socket at the same address, or the
+/// socket may have got another local port since its entry was made. The latter happens after connect() to AF_UNSPEC, which gives up a port
+/// that was not bound (udp_disconnect(), net/ipv4/udp.c). A new socket with the port of the one before it is recognised when it is made
+/// (see `hooks::cgroup`), or by the sweep.
 #[inline(always)]
 pub fn moved(entry: *mut SockEntry, sk: u64, class: u16) -> bool {
     // SAFETY: a valid pointer into a map value; both are set once.
@@ -136,27 +137,27 @@ pub fn moved(entry: *mut SockEntry, sk: u64, class: u16) -> bool {
     now != 0 && now != known
 }
 
-/// The flag of who opened an entry whose first bytes go this way.
+/// The flag that says who opened a connection whose first bytes go this way.
 #[inline(always)]
 pub fn direction(proto: u16, way: Direction) -> u32 {
     match way {
-        // A stream does not tell by its first bytes.
+        // For these, the first bytes do not tell who opened.
         _ if matches!(proto, proto::MPTCP | proto::PACKET) => 0,
         Direction::Tx => flag::OUTBOUND,
         Direction::Rx => flag::INBOUND,
     }
 }
 
-/// The first datagram of a socket, and those to further remotes.
+/// Adds the first datagram of a socket, or one of a further remote.
 #[inline(always)]
 pub fn datagram_slow(new: &mut NewEntry, way: u64, bytes: u64) {
-    // Not from within: the stack is short.
+    // Not called by `datagram_beyond`, because BPF programs have little stack.
     if datagram_beyond(new, way, bytes) != 0 {
         pool::add(new.sk, new.proto, way, bytes, 1);
     }
 }
 
-/// 1 if the socket is in the pool, and nothing was added.
+/// Adds the datagram to an entry; 1 if the socket is in the pool, and nothing was added.
 #[inline(never)]
 fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
     let is_tx = way == Direction::Tx as u64;
@@ -206,10 +207,10 @@ fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
     0
 }
 
-/// A send of a datagram failed: a packet of it may have been counted all the same, and the flow says so by its errno.
+/// A send of a datagram failed. A packet of it may have been counted all the same, so the entry of the flow keeps the errno.
 #[inline(never)]
 pub fn send_failed(sk: u64, remote: &Addr, ret: i64) -> u64 {
-    // include/uapi/asm-generic/errno-base.h: there was no room to begin with.
+    // include/uapi/asm-generic/errno-base.h: there was no room to begin with, so there was no packet.
     const EAGAIN: i64 = 11;
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return 0 };
     // SAFETY: valid pointers into map values; neither field changes for sockets of datagrams.

@@ -1,5 +1,5 @@
-//! connect() calls that fail before a SYN is sent, for example without a route: the TCP state never moves, so there is
-//! nothing for `lifecycle` to see. A hook before the attempt notes it; if no SYN follows, a record of its own is made.
+//! connect() calls that fail before a SYN is sent, for example without a route: the TCP state does not change, so `lifecycle` sees
+//! nothing. A hook notes the attempt before it is made; if no SYN follows, the attempt gets a record of its own.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
@@ -20,20 +20,20 @@ struct Attempt {
     remote: Addr,
     /// The place of the socket's user.
     user: u32,
-    /// The number of the socket's next byte. It changes when a SYN is made (tcp_v4_connect(), tcp_connect()), and again when the
-    /// socket is disconnected (tcp_disconnect(), net/ipv4/tcp.c).
+    /// `write_seq` of the socket, the sequence number of its next byte. It changes when a SYN is made (tcp_v4_connect(), tcp_connect()),
+    /// and again when the socket is disconnected (tcp_disconnect(), net/ipv4/tcp.c).
     write_seq: u32,
 }
 
-/// Attempts under way at once, and those that have failed where no hook sees that, until their sockets are used again or closed.
+/// Most attempts that are kept: those under way, and those whose failure no hook saw, until their sockets are used again or closed.
 const MAX: u32 = 16_384;
 
 /// connect() calls by socket, until a SYN is sent.
 #[map]
 static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(MAX, 0);
 
-/// connect() begins on a TCP socket. An earlier attempt on it that came to nothing is over, and so is an earlier connection: what is
-/// there is not added to, even if no hook should see how this one begins.
+/// connect() begins on a TCP socket. An earlier attempt on it has failed, and an earlier connection is over: its entry is removed, so that
+/// nothing is added to it even if no hook sees how this connection begins.
 #[inline(always)]
 pub fn begin(sk: u64, remote: Addr) {
     failed(sk, 0);
@@ -48,7 +48,7 @@ pub fn begin(sk: u64, remote: Addr) {
     }
 }
 
-/// A SYN is on its way: from here on the state tells. True if there was an attempt.
+/// A SYN is being sent: from here on the TCP state tells the rest. Removes the attempt, and returns whether there was one.
 #[inline(always)]
 pub fn sent(sk: u64) -> bool {
     let Some(attempt) = ATTEMPTS.get_ptr(sk) else { return false };
@@ -61,21 +61,21 @@ pub fn sent(sk: u64) -> bool {
     removed
 }
 
-/// The attempt came to nothing, with the errno `err`, or 0 where it is not known.
+/// The attempt failed with the errno `err`, or 0 if that is not known.
 #[inline(never)]
 pub fn failed(sk: u64, err: u32) -> u64 {
     let Some(attempt) = ATTEMPTS.get_ptr(sk) else { return 0 };
     // SAFETY: a valid pointer into a map value.
     let (remote, write_seq) = unsafe { ((*attempt).remote, (*attempt).write_seq) };
-    // Without an errno it may have gone well, though no hook saw that the state moved.
+    // Without an errno, the attempt may have succeeded without any hook seeing the state change.
     let went_on = err == 0 && write_seq != sock::write_seq(sk);
     let _ = sent(sk);
-    // What an earlier connection on the same socket left is over as well.
+    // An earlier connection on the same socket is over as well.
     if displace(sk) == STUCK {
         count(stat::CALLS_FULL, 1);
         return 0;
     }
-    // It leaves at once, so it takes no room from others.
+    // The new entry is released at once, so it takes no room from others.
     let outcome = if went_on { flag::BEGIN_UNSEEN | flag::END_UNSEEN } else { flag::NEVER_SENT };
     let flags = flag::OUTBOUND | outcome;
     if let Some(entry) =

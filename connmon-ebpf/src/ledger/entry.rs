@@ -1,4 +1,4 @@
-//! How an entry begins.
+//! How an entry is created.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
@@ -37,11 +37,12 @@ pub struct NewEntry {
     pub flags: u32,
     /// The other end.
     pub remote: Addr,
-    /// Bytes delivered before (TCP).
+    /// TCP: bytes that were delivered before the entry was made.
     pub delivered: u64,
 }
 
-/// Describes a connection as it begins, in a template. Every field that any of them sets is set; the rest is zero for all.
+/// Fills a template with the initial values of a connection. It sets every field that is set for any connection, because the template may
+/// still hold another one's values; the other fields are zero in all.
 #[inline(always)]
 fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
     let is_pool = new.flags & flag::POOL != 0;
@@ -52,20 +53,20 @@ fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
         (*entry).parent = new.parent;
         (*entry).opened_ns = now();
         (*entry).remote = new.remote;
-        // Of many sockets. Where their packets would be counted, it is not known yet whose they are.
+        // A pool stands for many sockets; where their packets are counted, it is not known yet that they belong to it.
         (*entry).wire_unknown = u8::from(is_pool);
         (*entry).local = Addr { ip: [0; 4], port: 0, family: 0 };
         if !is_pool {
             (*entry).local = sock::local(new.sk, new.remote.family);
         }
         if !matches!(new.proto, proto::TCP | proto::UDP | proto::MPTCP) {
-            // What stands there is the protocol's number, or an identifier.
+            // With other protocols, the port field of the socket holds the protocol number or an identifier.
             (*entry).local.port = 0;
         }
         (*entry).flags = new.flags | if is_older(new) { flag::SOCKET_OLDER } else { 0 };
         (*entry).user = user(new.sk) as u16;
         if new.parent == 0 && new.proto != proto::TCP && lacks_notes(u32::from((*entry).user)) {
-            // It may have been in the pool, without a note.
+            // The socket may have been in the pool without a note.
             (*entry).flags |= flag::BEGIN_UNSEEN;
         }
         (*entry).mark = 0;
@@ -84,13 +85,14 @@ fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
     }
 }
 
-/// Whether flows of a protocol end by a pause: a TCP or MPTCP socket has one remote and ends with it, and a packet socket has none.
+/// Whether a pause ends the flows of a protocol. A TCP or MPTCP socket has one remote and its connection ends with it, and a packet socket
+/// has no remote.
 #[inline(always)]
 fn ages(proto: u16) -> bool {
     !matches!(proto, proto::TCP | proto::MPTCP | proto::PACKET)
 }
 
-/// Whether what a socket exchanges with the remote of its own entry belongs into that: once the epoch has been raised, it goes
+/// Whether what a socket exchanges with the remote of its own entry is still added to that entry. Once the epoch has been raised, it goes
 /// to `FLOWS` like everything else.
 #[inline(always)]
 pub fn is_current(entry: *mut SockEntry) -> bool {
@@ -98,7 +100,7 @@ pub fn is_current(entry: *mut SockEntry) -> bool {
     unsafe { (*entry).write_seq == epoch() || !ages((*entry).proto) }
 }
 
-/// Whether a socket of datagrams may have talked to the same remote before the recording.
+/// Whether a datagram socket may have talked to the same remote before the recording.
 #[inline(always)]
 fn is_older(new: &NewEntry) -> bool {
     new.proto != proto::TCP
@@ -107,8 +109,8 @@ fn is_older(new: &NewEntry) -> bool {
         && (in_snapshot() || OLDER.get_ptr(new.sk).is_some())
 }
 
-/// Inserts an entry. It is whole from the moment when others can find it: they add to it, let it go and copy it at once, from other
-/// CPUs and from tasks that run while this one is preempted, and nothing that they write is written over.
+/// Inserts an entry, which is complete from the moment when others can find it. They may add to it, copy it and remove it at once, from
+/// other CPUs and from tasks that run while this one is preempted; nothing that they write is overwritten.
 #[inline(always)]
 fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &NewEntry) -> Option<*mut SockEntry> {
     let template = Template::take()?;
@@ -127,7 +129,7 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &NewEntry) -> Option<*mu
     entry
 }
 
-/// Inserts an entry for a socket, whatever its user has already; one that is there stays and is returned.
+/// Inserts an entry for a socket, however many its user already has; if the socket has an entry, that one stays and is returned.
 #[inline(never)]
 pub fn create_own(new: &NewEntry) -> Option<*mut SockEntry> {
     let entry = insert(&SOCKS, &new.sk, new);

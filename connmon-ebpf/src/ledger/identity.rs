@@ -1,6 +1,6 @@
-//! Whose an entry is. `SOCKS` is keyed by the address of a socket, and the kernel gives that to the next socket once one has
-//! gone: where no hook saw the end, the entry is still there. So each use asks whether the entry is this socket's; one that is
-//! not leaves, as a connection whose end was not seen, and nothing of the new socket is added to it.
+//! Which socket an entry belongs to. `SOCKS` is keyed by the address of a socket, which the kernel gives to another socket once the first
+//! has gone; if no hook saw its end, its entry is still there. So each use asks whether the entry is this socket's. If it is not, it
+//! leaves as a connection whose end was not seen, and nothing of the new socket is added to it.
 
 use connmon_ebpf::{SockEntry, proto};
 
@@ -8,14 +8,14 @@ use super::release::{NONE, id_of, retire};
 use crate::maps::SOCKS;
 use crate::sock::{self, AF_INET, Common};
 
-/// Whether an entry is the TCP socket's at this address: both have the same two ends. Consecutive sockets with the same two ends
-/// are told apart when their state moves, see `lifecycle`.
+/// Whether an entry belongs to the TCP socket now at this address: both must have the same remote and local port. Consecutive sockets that
+/// agree in these are told apart when their state changes, see `lifecycle`.
 #[inline(always)]
 pub fn is_stream(entry: *mut SockEntry, sk: u64) -> bool {
     is_stream_of(entry, sk) != 0
 }
 
-/// As a function of its own: the stack is short.
+/// Not inlined, because BPF programs have little stack.
 #[inline(never)]
 fn is_stream_of(entry: *mut SockEntry, sk: u64) -> u64 {
     let now = sock::common(sk);
@@ -23,14 +23,14 @@ fn is_stream_of(entry: *mut SockEntry, sk: u64) -> u64 {
     // SAFETY: a valid pointer into a map value.
     unsafe {
         if is_same && (*entry).local.port == 0 && now.num != 0 {
-            // Chosen after the step to SYN_SENT, and that to ESTABLISHED has been missed, or is to come.
+            // The port was chosen after the step to SYN_SENT, and the step to ESTABLISHED was missed or is still to come.
             (*entry).local = sock::local(sk, (*entry).remote.family);
         }
     }
     u64::from(is_same)
 }
 
-/// The same with what was read of the socket.
+/// Like [`is_stream`], with what has already been read of the socket (`now`), and without completing the entry.
 #[inline(always)]
 pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
     // SAFETY: a valid pointer into a map value.
@@ -39,7 +39,7 @@ pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
             return false;
         }
         if now.dport == 0 {
-            // It is not connected: a new socket, or one that was disconnected after its end.
+            // The socket is not connected: it is new, or was disconnected after its end.
             return (*entry).closed_ns != 0;
         }
         let (remote, port) = (&raw const (*entry).remote, (*entry).local.port);
@@ -53,7 +53,7 @@ pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
     }
 }
 
-/// Lets go of the entry at a TCP socket's address, if it is not this socket's.
+/// Removes the entry at the address of a TCP socket if it belongs to another socket.
 #[inline(never)]
 pub fn evict(sk: u64) -> u64 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return NONE };
@@ -61,7 +61,7 @@ pub fn evict(sk: u64) -> u64 {
     if is_stream(entry, sk) { NONE } else { retire(sk, id, 1) }
 }
 
-/// Lets go of whatever entry is at a socket's address, of which this is the beginning.
+/// Removes whatever entry is at the address of a socket that begins now.
 #[inline(never)]
 pub fn displace(sk: u64) -> u64 {
     match SOCKS.get_ptr_mut(sk) {

@@ -1,4 +1,4 @@
-//! Packets of which the connection has no entry yet: they wait for it, by its two ends.
+//! Packets whose connection has no entry yet: they wait for it under its remote, local port and protocol.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::map;
@@ -8,7 +8,7 @@ use connmon_ebpf::{Addr, SockEntry, Wire};
 use super::direction::Direction;
 use crate::maps::{add_to, setting};
 
-/// What a packet is known by before its connection is.
+/// What identifies the connection of a packet before it has an entry.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct PendingKey {
@@ -17,11 +17,11 @@ struct PendingKey {
     proto: u16,
 }
 
-/// Packets that are waiting for an entry. What nobody ever asks for makes room by itself.
+/// Packets that are waiting for an entry. Those that no entry ever takes are evicted (LRU).
 #[map]
 static PENDING: LruHashMap<PendingKey, Wire> = LruHashMap::with_max_entries(16_384, 0);
 
-/// Takes what waited for a connection.
+/// Adds the packets that waited for a connection to its new entry.
 #[inline(never)]
 pub fn take_pending(entry: *mut SockEntry) -> u64 {
     if !is_counting() {
@@ -42,7 +42,7 @@ pub fn take_pending(entry: *mut SockEntry) -> u64 {
     0
 }
 
-/// Keeps a packet for the connection that it is known by.
+/// Keeps a packet until its connection has an entry.
 #[inline(always)]
 pub fn keep(remote: &Addr, local_port: u16, proto: u16, way: Direction, packets: u64, bytes: u64) {
     if !is_counting() {
@@ -58,12 +58,12 @@ pub fn keep(remote: &Addr, local_port: u16, proto: u16, way: Direction, packets:
     }
 }
 
-/// Whether packets are counted; else they are only looked at for names.
+/// Whether packets are counted; if not, they are only examined for names.
 #[inline(always)]
 pub fn is_counting() -> bool {
     setting(|s| unsafe { &raw const (*s).wire }) != 0
 }
-/// Adds packets to what a connection has.
+/// Adds packets to the figures of a connection, if packets are counted.
 #[inline(always)]
 pub fn add(wire: *mut Wire, way: Direction, packets: u64, bytes: u64) {
     if !is_counting() {

@@ -1,7 +1,6 @@
-//! Sockets without an entry of their own: those of a user who has more than his share of `SOCKS` (see `quota`), and what finds that
-//! map full. What their processes move goes, call by call, to one entry of their user and protocol in `FLOWS` (`flag::POOL`), of
-//! which every byte is right and which tells how many sockets it stands for. A note remembers that they are in it, so that a
-//! socket never is in two places.
+//! Sockets without an entry of their own: those of a user who has used up his share of `SOCKS` (see `quota`), and those that find the map
+//! full. What their processes move is added, call by call, to one entry per user and protocol in `FLOWS` (`flag::POOL`), whose bytes are
+//! exact and which tells how many sockets it stands for. A note remembers each socket of the pool, so that no socket is in two places.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::map;
@@ -19,47 +18,47 @@ use crate::sock;
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct PooledSocket {
-    /// TCP: bytes delivered that are counted.
+    /// TCP: delivered bytes that have been counted.
     delivered: u64,
     /// The place of its user, see [`quota::user`].
     user: u32,
     /// A value of [`proto`].
     proto: u16,
-    /// 1 once what it sent with its SYN is counted.
+    /// 1 once the bytes sent with its SYN have been counted.
     sent_early: u8,
-    /// 1 once it is among those that the entry stands for.
+    /// 1 once it has been counted among the sockets that the entry stands for.
     told: u8,
 }
 
-/// By socket, until its end.
+/// Notes by socket, until the socket ends.
 #[map]
 static NOTES: HashMap<u64, PooledSocket> = HashMap::with_max_entries(131_072, 0);
 
-/// Index 0: not 0 once there was a socket without an entry. Until then an unknown TCP socket is one from before the probes, or
-/// one whose beginning was missed.
+/// Index 0: not 0 once a socket got no entry. Until then, a TCP socket without an entry is older than the probes, or its beginning was
+/// missed.
 #[map]
 static IN_USE: Array<u32> = Array::with_max_entries(1, 0);
 
-/// Whether any socket ever had no entry of its own.
+/// Whether any socket has ever been put into the pool.
 #[inline(always)]
 pub fn is_in_use() -> bool {
     // SAFETY: a valid pointer into a map value.
     IN_USE.get_ptr(0).is_some_and(|in_use| unsafe { core::ptr::read_volatile(in_use) } != 0)
 }
 
-/// Whether it is noted that a socket has no entry of its own.
+/// Whether a socket has a note in the pool.
 #[inline(always)]
 pub fn is_noted(sk: u64) -> bool {
     is_in_use() && NOTES.get_ptr(sk).is_some()
 }
 
-/// Whether a socket without an entry is, or may be, one that was turned away.
+/// Whether a socket without an entry is in the pool, or may be because a socket of its user got no note.
 #[inline(always)]
 pub fn has(sk: u64) -> bool {
     is_in_use() && (NOTES.get_ptr(sk).is_some() || quota::lacks_notes(quota::user(sk)))
 }
 
-/// Takes in a socket that gets no entry.
+/// Puts a socket that gets no entry into the pool.
 #[inline(never)]
 pub fn enter(new: &NewEntry) -> u64 {
     if let Some(in_use) = IN_USE.get_ptr_mut(0) {
@@ -73,7 +72,7 @@ pub fn enter(new: &NewEntry) -> u64 {
     } else if NOTES.get_ptr(new.sk).is_none() {
         quota::lack_note(user);
         if new.proto == proto::TCP {
-            // Datagrams come again and again: how many sockets of them there are cannot be told.
+            // A datagram socket without a note comes here with each datagram, so such sockets cannot be counted.
             count(stat::SOCKS_FULL, 1);
         }
         count(stat::CALLS_FULL, 1);
@@ -81,7 +80,7 @@ pub fn enter(new: &NewEntry) -> u64 {
     0
 }
 
-/// Another CPU made an entry for the same socket at the same time: then it has that.
+/// Takes a socket out of the pool again if another CPU made an entry for it at the same time.
 #[inline(always)]
 pub fn found(sk: u64) {
     if is_in_use() && SOCKS.get_ptr(sk).is_some() && NOTES.remove(sk).is_ok() {
@@ -89,10 +88,10 @@ pub fn found(sk: u64) {
     }
 }
 
-/// The entry of a user's sockets of a protocol that have none of their own.
+/// The pool's entry for a user and protocol, which is made if it does not exist.
 #[inline(always)]
 fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
-    // No id is so small.
+    // Cannot be the id of an entry: no id is so small.
     let parent = u64::from(user) + 1;
     let key = FlowKey {
         parent,
@@ -107,12 +106,12 @@ fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
     create_flow(&key, &NewEntry { sk, parent, proto, flags, remote, delivered: 0 })
 }
 
-/// The current process moved bytes on a socket that has no entry of its own, or uses it.
+/// Adds what the current process moved on a socket in the pool; nothing (0 bytes, 0 calls) if it only begins to use it.
 #[inline(never)]
 pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
     let (user, is_first) = match NOTES.get_ptr_mut(sk) {
-        // SAFETY: a valid pointer into a map value. Two CPUs at once may both be the first: what the entry says of the number of its
-        // sockets is then one too many; `POOLED` counts each once.
+        // SAFETY: a valid pointer into a map value. Two CPUs at once may both take themselves for the first: the entry's number of sockets
+        // is then one too high, but `POOLED` counts each socket once.
         Some(note) => unsafe {
             let is_first = (*note).told == 0;
             (*note).told = 1;
@@ -139,19 +138,19 @@ pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
     0
 }
 
-/// The current process opened, or accepted, a TCP socket that has no entry of its own.
+/// The current process opened, or accepted, a TCP socket that is in the pool.
 #[inline(always)]
 pub fn used(sk: u64) {
     add(sk, proto::TCP, Direction::Tx as u64, 0, 0);
 }
 
-/// A call of the current process moved bytes on one.
+/// A call of the current process moved bytes on a TCP socket that is in the pool.
 #[inline(always)]
 pub fn moved(sk: u64, way: Direction, bytes: u64) {
     add(sk, proto::TCP, way as u64, bytes, 1);
 }
 
-/// A TCP socket without an entry has `delivered` so much; `by_call`: calls count what they take.
+/// A TCP socket without an entry has `delivered` this many bytes so far. If `by_call` is not 0, they are counted at the calls instead.
 #[inline(never)]
 pub fn received(sk: u64, delivered: u64, by_call: u64) -> u64 {
     // Without a note, `closed` counts it.
@@ -168,7 +167,7 @@ pub fn received(sk: u64, delivered: u64, by_call: u64) -> u64 {
     0
 }
 
-/// Whether what a TCP socket without an entry sent with its SYN is to be counted: once.
+/// Whether the bytes that a TCP socket without an entry sent with its SYN are to be counted: true only the first time.
 #[inline(always)]
 pub fn is_first_sent_with_syn(sk: u64) -> bool {
     let Some(note) = NOTES.get_ptr_mut(sk) else { return false };
@@ -180,7 +179,7 @@ pub fn is_first_sent_with_syn(sk: u64) -> bool {
     }
 }
 
-/// A TCP socket without an entry reached TCP_CLOSE: what it delivered and nobody counted belongs to no process.
+/// A TCP socket without an entry reached TCP_CLOSE: bytes that it delivered and that have not been counted belong to no process.
 #[inline(never)]
 pub fn closed(sk: u64) -> u64 {
     let delivered = sock::delivered(sk);
@@ -193,7 +192,7 @@ pub fn closed(sk: u64) -> u64 {
     // SAFETY: a valid pointer into a map value; the socket is locked here.
     unsafe {
         let before = (*note).delivered;
-        // What rides on it is counted call by call.
+        // With a ULP, or in a sockmap, bytes are counted call by call.
         if delivered > before && !sock::layered(sk) && !sock::is_diverted(sk) {
             (*note).delivered = delivered;
             unattributed(Direction::Rx, delivered - before);
@@ -202,7 +201,7 @@ pub fn closed(sk: u64) -> u64 {
     0
 }
 
-/// A socket is gone, or another one is at its address.
+/// Removes the note of a socket that is gone, or whose address another socket has now.
 #[inline(always)]
 pub fn leave(sk: u64) {
     if is_noted(sk) {
@@ -210,7 +209,7 @@ pub fn leave(sk: u64) {
     }
 }
 
-/// The last file that refers to a socket of datagrams is closed. A TCP socket may go on.
+/// Removes the note of a socket other than TCP when the last file that refers to it is closed. A TCP socket may live on.
 #[inline(always)]
 pub fn leave_datagrams(sk: u64) {
     if !is_in_use() {

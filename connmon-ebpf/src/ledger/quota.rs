@@ -1,10 +1,11 @@
-//! Who may have how much of the maps that users fill: of `FLOWS` a socket as many entries as there is room left, all sockets of a
-//! user together twice that; of each map of [`quota`](connmon_ebpf::quota) a user four times what is left, which is four fifths
-//! for one who is alone. So the shares of greedy ones shrink as a map fills, and there is always room for others. What has no room
-//! of its own goes, with all its bytes, to one entry of its socket (`flag::AGGREGATE`), or of its user (`pool`); what fits
-//! nowhere is a loss of that user's alone, and counted.
+//! How much of the maps each user may fill. In `FLOWS`, a socket may have as many entries as there is room left, and all sockets of a user
+//! together twice that. In each map of [`quota`](connmon_ebpf::quota), a user may have four times the room that is left, which is four
+//! fifths of the map for a user who is alone. So the shares of greedy users shrink as a map fills, and there is always room for others.
+//! What gets no entry of its own goes, with all its bytes, to one entry of its socket (`flag::AGGREGATE`) or of its user (`pool`); what
+//! fits nowhere is a loss for that user alone, and counted.
 //!
-//! Flows are counted by the epoch: the entries of earlier ones leave when it is raised, at once where they are many.
+//! Flows are counted per epoch: once the epoch is raised, the entries of earlier ones leave. If there are many entries, it is raised at
+//! once.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
@@ -14,28 +15,28 @@ use crate::maps::{add_to, deleted, epoch, offset, setting};
 use crate::sock::get;
 use crate::task::Current;
 
-/// Flows that a socket may have in any case, while an eighth of the map is free.
+/// Flows that a socket may have regardless of its user's other sockets, while an eighth of the map is free.
 const FEW: u64 = 64;
-/// How many times what is left of a map one user may have.
+/// One user may have this many times the room that is left in a map.
 const PORTION: u64 = 4;
 
-/// What users have. Those whose ids are the same in the lowest bits share a place, and so what they may have.
+/// What a user has in the maps. Users whose ids agree in the lowest bits share a place, and with it their quota.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct User {
-    /// Flows begun in an epoch, see [`one_more`].
+    /// Flows begun in the current epoch, see [`one_more`].
     flows: u64,
     /// Sockets that `pool` could not note.
     unnoted: u64,
-    /// Entries in other maps.
+    /// Entries in each map of [`quota`].
     entries: [u64; quota::MAPS as usize],
 }
 
-/// By the lowest bits of the user's id.
+/// Users by their place, see [`place`].
 #[map]
 static USERS: Array<User> = Array::with_max_entries(SLOTS, 0);
 
-/// The same of all users together; of `FLOWS` the entries made.
+/// The sums of all users; `flows` is the number of entries ever made in `FLOWS`.
 #[map]
 static MADE: Array<User> = Array::with_max_entries(1, 0);
 
@@ -43,7 +44,7 @@ static MADE: Array<User> = Array::with_max_entries(1, 0);
 #[map]
 static DELETED: Array<u64> = Array::with_max_entries(quota::MAPS * (SLOTS + 1), 0);
 
-/// The place of a user.
+/// The place of a user id.
 #[inline(always)]
 pub fn place(uid: u32) -> u32 {
     uid & (SLOTS - 1)
@@ -64,7 +65,7 @@ pub fn made() {
     }
 }
 
-/// Whether the current process's socket, of which `entry` is the own entry, may have one more flow: 1 if so.
+/// Counts one more flow of a socket of the current process; 1 if there is room for it. `entry` is the socket's own entry.
 #[inline(never)]
 pub fn has_room(entry: *mut SockEntry) -> u64 {
     let (Some(made), Some(user)) = (MADE.get_ptr(0), USERS.get_ptr_mut(place(Current::get().uid()))) else {
@@ -128,7 +129,7 @@ fn count(map: u32, user: u32, n: u64) {
     }
 }
 
-/// A socket of a user has neither an entry nor a note.
+/// Notes that a user has a socket with neither an entry nor a note in the pool.
 #[inline(always)]
 pub fn lack_note(user: u32) {
     if let Some(user) = USERS.get_ptr_mut(user) {
@@ -137,7 +138,7 @@ pub fn lack_note(user: u32) {
     }
 }
 
-/// Whether there was such a socket.
+/// Whether the user has had a socket with neither an entry nor a note.
 #[inline(always)]
 pub fn lacks_notes(user: u32) -> bool {
     // SAFETY: a valid pointer into a map value.
@@ -152,8 +153,8 @@ unsafe fn read(word: *const u64) -> u64 {
     unsafe { core::ptr::read_volatile(word) }
 }
 
-/// Adds 1 to a number that begins anew with each epoch, which is its upper half; what it is then. Where CPUs meet at the
-/// beginning, some may be missing.
+/// Adds 1 to a number that starts anew with each epoch, and returns it; the upper half of the word is the epoch. If several CPUs begin an
+/// epoch at once, some of their counts may be lost.
 #[inline(always)]
 fn one_more(word: *mut u64) -> u64 {
     let epoch = u64::from(epoch());

@@ -1,10 +1,10 @@
-//! The way out of an entry. It leaves once, under a lock and under the id by which it was judged: it is marked RELEASED, output (else
-//! put into `OVERFLOW`, else its bytes are added to a counter), and deleted. A sweep that meets a RELEASED entry leaves it alone, since
-//! its final form is on its way.
+//! The way out of an entry. It leaves once, under a lock, and only under the id under which it was examined: it is marked RELEASED, output
+//! (else put into `OVERFLOW`, else its bytes are added to a counter), and deleted. A sweep that meets a RELEASED entry leaves it alone,
+//! since its final form is on its way.
 //!
-//! The lock is a unique insert, since Linux 5.10 has no exchange for BPF. Without it the end of a socket and a sweep, or the next socket at
-//! the address, could both output an entry at the same instant; and one that was interrupted before it did would by then output another
-//! socket's, which had got the memory.
+//! The lock is a unique insert, since Linux 5.10 has no atomic exchange for BPF. Without it, the end of a socket and a sweep, or the next
+//! socket at the address, could output an entry twice at the same instant; and a program that was interrupted before its output could then
+//! output the entry of another socket, which has got the memory.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{INLINE_SHARES, SockEntry, flag, quota, stat};
@@ -18,11 +18,11 @@ use crate::ring::{is_reserved, wakeup};
 pub const NONE: u64 = 1;
 /// The entry has left.
 pub const LEFT: u64 = 0;
-/// Another CPU is letting it go, and was interrupted.
+/// The entry is still there: the CPU that is removing it was interrupted, or it could not be deleted.
 pub const STUCK: u64 = 2;
 
-/// The id of an entry that is about to be judged, to be read first. An entry is only let go under the id by which it was judged:
-/// meanwhile others may have let it go and made another one, at this address, and in the same memory.
+/// The id of an entry, which must be read before the entry is examined. An entry is removed only under the id under which it was examined:
+/// in the meantime others may have removed it and made another one, at this address and in the same memory.
 #[inline(always)]
 pub fn id_of(entry: *mut SockEntry) -> u64 {
     // SAFETY: a valid pointer into a map value; volatile, so that it is read here.
@@ -37,14 +37,14 @@ pub fn release(sk: u64) -> bool {
     true
 }
 
-/// How often to look again whether another CPU has let an entry go.
+/// How often to check whether another CPU has removed an entry.
 const PATIENCE: u32 = 32;
 
-/// Lets go of the entry with this id at a socket's address, once: two CPUs may come upon it at the same time.
-/// `is_unseen`: a hook should have seen its end.
+/// Removes the entry with this id at the address of a socket, once even if two CPUs try it at the same time. `is_unseen` is 1 if a hook
+/// should have seen the socket's end.
 #[inline(never)]
 pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
-    // Another lock than that of an inline share, which somebody may be taking at this moment: an end must not fail for that.
+    // Not the lock of the inline shares, which somebody may hold at this moment: that must not keep an entry from leaving.
     let lock = !id;
     if LOCKS.insert(lock, 0, u64::from(BPF_NOEXIST)).is_err() {
         for _ in 0..PATIENCE {
@@ -57,11 +57,11 @@ pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
     }
     let mut result = LEFT;
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
-        // SAFETY: a valid pointer into a map value; whoever has the lock is the only one to let this entry go.
+        // SAFETY: a valid pointer into a map value; only the holder of the lock removes this entry.
         unsafe {
             if id_of(entry) == id {
                 let user = u32::from((*entry).user);
-                // One that is marked has been output, and could not be deleted.
+                // An entry that is marked already has been output, but could not be deleted.
                 if core::ptr::read_volatile(&raw const (*entry).flags) & flag::RELEASED == 0 {
                     if (*entry).closed_ns == 0 && is_unseen != 0 {
                         (*entry).flags |= flag::END_UNSEEN;

@@ -1,5 +1,5 @@
-//! Who moved bytes on an entry: a share a process, two inside the entry and further ones in `ACCT`. Their sum is what counts;
-//! one process may have shares in several places.
+//! Which process moved how many bytes on an entry. Each process has a share, the first two in the entry itself and further ones in `ACCT`;
+//! one process may even have shares in several places, since only their sum counts.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, quota, stat};
@@ -46,13 +46,13 @@ pub fn add(entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) {
     add_slow(entry, way as u64, bytes, calls);
 }
 
-/// The way of a thread, or process, that was not the last one to use its slot.
+/// Adds bytes for a thread for which the fast path in [`add`] found no share: no inline share was last used by it.
 #[inline(never)]
 fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
     let current = Current::get();
     if current.tgid == 0 {
-        // The idle task: a softirq delivered something, in no process's name. A share without a process is a free one.
+        // The idle task: a softirq delivered something on behalf of no process. A share with thread group id 0 would count as free.
         unattributed(way, bytes);
         return 0;
     }
@@ -67,7 +67,7 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
                 claim(entry, id, share, current, start_ns);
             }
             if !is_taken(share) {
-                // Another thread is taking it, perhaps one of this process, which must not take the next one as well.
+                // Another thread is claiming this slot. It may be one of this process, which must not claim the next slot as well.
                 break;
             }
             if core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
@@ -104,7 +104,7 @@ fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     0
 }
 
-/// Whether an inline share has its process.
+/// Whether an inline share belongs to a process.
 ///
 /// # Safety
 /// `share` is valid.
@@ -114,13 +114,13 @@ unsafe fn is_taken(share: *const Share) -> bool {
     unsafe { core::ptr::read_volatile(&raw const (*share).tgid) != 0 }
 }
 
-/// How often a thread looks again at a slot that another is taking, which takes that one some hundred nanoseconds.
+/// How often a thread checks a slot that another thread is claiming, which takes some hundred nanoseconds.
 const PATIENCE: u32 = 64;
 
-/// Takes a free inline slot for the current process. Two processes may want it at once and Linux 5.10 has no
-/// compare-and-swap for BPF, so the unique insert into `LOCKS` is the lock. `tgid` is written last and read again under the
-/// lock. Who does not get it waits for a moment; if the slot is not taken then (whoever is taking it was interrupted), its
-/// bytes go to `ACCT`, and sums are the same.
+/// Claims a free inline slot for the current process. Two processes may want it at once, and Linux 5.10 has no compare-and-swap for BPF,
+/// so the unique insert into `LOCKS` is the lock. `tgid` is written last, and read again under the lock. A thread that does not get the
+/// lock waits for a moment; if the slot is still free then (the thread with the lock was interrupted), its bytes go to `ACCT`, and the
+/// sums are the same.
 #[inline(always)]
 unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) {
     // SAFETY: as the caller promises, valid pointers into one map value.
@@ -135,7 +135,7 @@ unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Curr
         }
         if !is_taken(share) {
             if share == &raw mut (*entry).shares[0] {
-                // The process's, which is its first thread's: what `ps` shows.
+                // The name of the process, which is that of its first thread: what `ps` shows.
                 (*entry).comm = name_of(current.task);
             }
             core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);

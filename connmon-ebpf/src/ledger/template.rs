@@ -1,5 +1,5 @@
-//! Where an entry is put together before it is inserted: it does not fit on the stack beside its callers, which have 512 bytes for all
-//! their frames, and must be whole when others find it.
+//! Where an entry is put together before it is inserted. It must be complete when others find it, but does not fit on the stack beside its
+//! callers, which have 512 bytes for all their frames.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
@@ -7,13 +7,13 @@ use connmon_ebpf::SockEntry;
 
 use crate::maps::add_to;
 
-/// Programs on one CPU that can be making an entry at the same time: one that was interrupted, and others that were preempted.
+/// Most programs on one CPU that can be making an entry at the same time: one that was interrupted, and others that were preempted.
 const SLOTS: u32 = 8;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Slot {
-    /// How many want it.
+    /// How many programs have claimed the slot, or are trying to.
     users: u64,
     entry: SockEntry,
 }
@@ -21,7 +21,7 @@ struct Slot {
 #[map]
 static TEMPLATES: PerCpuArray<Slot> = PerCpuArray::with_max_entries(SLOTS, 0);
 
-/// A place that only its holder uses, with what its last holder left there.
+/// A slot that only its holder uses. It still contains what its last holder left there.
 pub struct Template {
     /// What to fill.
     pub entry: *mut SockEntry,
@@ -29,7 +29,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// The first place on this CPU that nobody has.
+    /// Claims the first slot on this CPU that is free.
     #[inline(always)]
     pub fn take() -> Option<Self> {
         let slot = TEMPLATES.get_ptr_mut(claim() as u32)?;
@@ -38,16 +38,16 @@ impl Template {
         Some(Self { entry, users })
     }
 
-    /// The holder is done.
+    /// Frees the slot.
     #[inline(always)]
     pub fn give_back(self) {
         add_to(self.users, u64::MAX);
     }
 }
 
-/// Claims a place and returns its number; that of none if all are taken. Whoever makes the number of a place's users 1 has it: who
-/// is interrupted between the claim and the look at it finds more, if at all, and goes on to the next. A global function, which the
-/// verifier follows once, and not once for each place in each program.
+/// Claims a slot and returns its number, or `SLOTS` if all are taken. The program that raises `users` of a slot to 1 has it; one that is
+/// interrupted between the add and the read can only find a higher number, and then goes on to the next slot. A global function, which the
+/// verifier checks once and not once for each slot in each program.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn claim() -> u64 {
