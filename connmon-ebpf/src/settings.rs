@@ -24,7 +24,7 @@ pub struct Settings {
     pub copies: u32,
     /// 1 where first bytes and DNS messages are copied.
     pub names: u32,
-    /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since.
+    /// Parameters of the protocols' recvmsg functions, whose return value follows them: 6 before Linux 5.19, 5 since; 4 if they lack `addr_len`.
     pub recvmsg_parameters: u32,
     /// 1 where packets are counted.
     pub wire: u32,
@@ -34,7 +34,7 @@ pub struct Settings {
     pub empty: u32,
     /// For tests, bits of [`blind`]: events that programs do not see on some sockets, as if the kernel had skipped the programs.
     pub blind: u32,
-    /// Parameters of `__cgroup_bpf_run_filter_sock_addr()`: 4 up to Linux 5.11, 6 since 6.6; 0 if the kernel does not have it.
+    /// Parameters of `__cgroup_bpf_run_filter_sock_addr()`: 4 up to Linux 5.11, 5 in between, 6 since 6.6; 0 if the kernel does not have it.
     pub filter_parameters: u32,
     /// The pause after which a flow of datagrams is over, nanoseconds.
     pub idle_ns: u64,

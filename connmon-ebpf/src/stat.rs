@@ -10,7 +10,7 @@ pub const LOST_RX: u32 = 2;
 pub const LOST_PROCESSES: u32 = 3;
 /// TCP sockets that got neither an entry nor a note in the pool; in versions before `POOLED`, those that found `SOCKS` full.
 pub const SOCKS_FULL: u32 = 4;
-/// Datagrams that found `SOCKS` or `FLOWS` full.
+/// Datagrams, and pools, that found `FLOWS` full.
 pub const FLOWS_FULL: u32 = 5;
 /// Times that a process's share found no room in `ACCT`.
 pub const ACCT_FULL: u32 = 6;
@@ -22,7 +22,7 @@ pub const UNATTRIBUTED_RX: u32 = 8;
 pub const READ_ERRORS: u32 = 9;
 /// Final records that went to `OVERFLOW`.
 pub const OVERFLOWED: u32 = 10;
-/// Calls whose entry-side note found no room (kprobe and tracepoint backends).
+/// Calls, connects and pooled sockets whose note found no room.
 pub const CALLS_FULL: u32 = 11;
 /// The last id handed out on this CPU; not an error.
 pub const IDS: u32 = 12;
@@ -70,7 +70,7 @@ pub const NAMES: [&str; COUNT as usize] = [
     "POOL_LEFT",
 ];
 
-/// Whether a counter counts what should not happen: something is lost or not known.
+/// Whether a counter counts what should not happen: something is lost, not known, or had to take the long way (`OVERFLOWED`).
 pub const fn is_trouble(stat: u32) -> bool {
     !matches!(stat, IDS | RESCUED | FLOWS_MADE | SHARES_MADE | SOCKS_FOUND | POOLED | POOL_LEFT)
 }

@@ -139,7 +139,7 @@ fn record_exec(task: u64, bprm: u64) {
         let _ = EVENTS.output::<TaskRecord>(&record, wakeup());
         return;
     };
-    // SAFETY: each field is written before the record is submitted, but for the tails of `path` and `args`, whose
+    // SAFETY: each field is written before the record is submitted, but for the tails of `path`, `cwd` and `args`, whose
     // used lengths the record tells.
     unsafe {
         let record = reserved.as_mut_ptr();
@@ -157,6 +157,7 @@ fn record_exec(task: u64, bprm: u64) {
         (*record).inode = get(inode, offset!(inode_ino));
         (*record).links = get(inode, offset!(inode_nlink));
         (*record).device = get(get(inode, offset!(inode_sb)), offset!(sb_dev));
+        (*record).pad = 0;
         (*record).changed_s = get(inode, offset!(inode_ctime_s));
         // The topmost bit says that the time has been queried (I_CTIME_QUERIED, include/linux/fs.h).
         (*record).changed_ns = get::<u32>(inode, offset!(inode_ctime_ns)) & (u32::MAX >> 1);

@@ -128,12 +128,8 @@ pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
             }
             shares::add(entry, way, bytes, calls)
         }
-        None => {
-            if is_first {
-                count(stat::FLOWS_FULL, 1);
-            }
-            unattributed(way, bytes)
-        }
+        // That there was no room has been counted.
+        None => unattributed(way, bytes),
     }
     0
 }
