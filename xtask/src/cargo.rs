@@ -32,21 +32,22 @@ pub struct Executable {
 
 /// Runs a `cargo build` or `cargo test --no-run` and returns the executables that it made.
 pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
-    Ok(parse_executables(&messages(cmd)?))
+    Ok(parse_executables(&messages(cmd, &[])?))
 }
 
-/// Runs cargo, and returns the folder that a package's build script filled.
-pub fn built_by_script(package: &str, args: &[&str]) -> Result<PathBuf> {
-    let messages = messages(&mut cargo(args))?;
+/// Runs cargo, and returns the folder that a package's build script filled; `last` are arguments behind all others.
+pub fn built_by_script(package: &str, args: &[&str], last: &[&str]) -> Result<PathBuf> {
+    let messages = messages(&mut cargo(args), last)?;
     let found = parse_script_folder(&messages, package);
     found.with_context(|| format!("cargo ran no build script of {package}"))
 }
 
 /// Runs cargo with its messages for programs.
-fn messages(cmd: &mut Command) -> Result<String> {
-    eprintln!("$ {}", sh::shown(cmd));
+fn messages(cmd: &mut Command, last: &[&str]) -> Result<String> {
+    eprintln!("$ {} {}", sh::shown(cmd), last.join(" "));
     let out = cmd
         .arg("--message-format=json-render-diagnostics")
+        .args(last)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -2,13 +2,14 @@
 //! others from running; the table at the end says what failed.
 
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
 use crate::workspace::TESTS;
-use crate::{cargo, coverage, e2e, reader, readers, scripts, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, programs, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -49,19 +50,12 @@ enum Step {
     Browser,
 }
 
-const STEPS: [Step; 11] = [
-    Step::Tidy,
-    Step::Reader,
-    Step::Unit,
-    Step::Scripts,
-    Step::Readers,
-    Step::E2e,
-    Step::Busy,
-    Step::Vm,
-    Step::Systemd,
-    Step::Coverage,
-    Step::Browser,
-];
+/// What keeps the processors busy by itself.
+const FIRST: [Step; 5] = [Step::Tidy, Step::Reader, Step::Unit, Step::Scripts, Step::Readers];
+/// What waits for most of its time, beside the guests, which take what is left.
+const BESIDE_GUESTS: [Step; 3] = [Step::E2e, Step::Busy, Step::Browser];
+/// What needs the others, or the machine for itself.
+const LAST: [Step; 2] = [Step::Systemd, Step::Coverage];
 /// How often each case is played on this host: a second time must end as the first; and so often with `--all`.
 const TIMES: usize = 2;
 const ALL_TIMES: usize = 20;
@@ -80,24 +74,38 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut rows = vec![["step", "result", "time"].map(str::to_owned).to_vec()];
     let mut failed = Vec::new();
-    for step in STEPS.into_iter().filter(|step| args.only.is_empty() || args.only.contains(step)) {
-        let name = format!("{step:?}").to_lowercase();
-        eprintln!("\n=== {name}");
-        let started = Instant::now();
-        let done = run_step(step, args.all);
-        let time = format!("{} s", started.elapsed().as_secs());
-        let result = match done {
-            Ok(Outcome::Passed) => "ok".to_owned(),
-            Ok(Outcome::Absent(why)) => format!("none: {why}"),
+    let is_wanted = |step: &Step| args.only.is_empty() || args.only.contains(step);
+    let run_all = |steps: &[Step]| -> Vec<Done> {
+        steps.iter().filter(|step| is_wanted(step)).map(|step| run_one(*step, args.all)).collect()
+    };
+    let started = Instant::now();
+    let mut done = run_all(&FIRST);
+    if is_wanted(&Step::Vm) && BESIDE_GUESTS.iter().any(is_wanted) {
+        programs::build()?;
+        thread::scope(|scope| {
+            let guests = scope.spawn(|| run_one(Step::Vm, args.all));
+            done.extend(run_all(&BESIDE_GUESTS));
+            match guests.join() {
+                Ok(guests) => done.push(guests),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+    } else {
+        done.extend(run_all(&BESIDE_GUESTS));
+        done.extend(run_all(&[Step::Vm]));
+    }
+    done.extend(run_all(&LAST));
+    for Done { name, outcome, time } in done {
+        let result = match outcome {
+            Ok(outcome) => outcome.shown(),
             Err(error) => {
-                eprintln!("error: {error:#}");
                 failed.push((name.clone(), error));
                 "FAILED".to_owned()
             }
         };
-        eprintln!("=== {name}: {result} ({time})");
-        rows.push(vec![name, result, time]);
+        rows.push(vec![name, result, format!("{} s", time.as_secs())]);
     }
+    rows.push(vec!["all".to_owned(), String::new(), format!("{} s", started.elapsed().as_secs())]);
     println!("\n{}", table::render(&rows));
     // Again, at the end, where one looks first.
     for (name, error) in &failed {
@@ -107,11 +115,42 @@ pub fn run(args: &Args) -> Result<()> {
     if names.is_empty() { Ok(()) } else { bail!("failed: {}", names.join(", ")) }
 }
 
+/// A step that is over.
+struct Done {
+    name: String,
+    outcome: Result<Outcome>,
+    time: Duration,
+}
+
 /// What became of a step that did not fail.
 enum Outcome {
     Passed,
     /// There is nothing to run.
     Absent(&'static str),
+}
+
+impl Outcome {
+    fn shown(&self) -> String {
+        match self {
+            Self::Passed => "ok".to_owned(),
+            Self::Absent(why) => format!("none: {why}"),
+        }
+    }
+}
+
+/// Runs a step, and says when it begins and how it ends.
+fn run_one(step: Step, all: bool) -> Done {
+    let name = format!("{step:?}").to_lowercase();
+    eprintln!("\n=== {name}");
+    let started = Instant::now();
+    let outcome = run_step(step, all);
+    let time = started.elapsed();
+    let result = match &outcome {
+        Ok(outcome) => outcome.shown(),
+        Err(error) => format!("FAILED: {error:#}"),
+    };
+    eprintln!("=== {name}: {result} ({} s)", time.as_secs());
+    Done { name, outcome, time }
 }
 
 fn run_step(step: Step, all: bool) -> Result<Outcome> {

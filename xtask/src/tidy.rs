@@ -25,13 +25,12 @@ type Check = fn() -> Result<()>;
 
 /// `cargo xtask tidy`: every check runs, whatever the others said.
 pub fn run() -> Result<()> {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 6] = [
         ("source rules", source),
         ("crates", crates::check),
         ("circles", circles::check),
         ("formatting", || sh::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))),
-        ("clippy", clippy),
-        ("stack of the kernel side", kernel_stack),
+        ("clippy, and the stack of the kernel side", clippy),
         ("dependencies", dependencies),
     ];
     let mut failed = Vec::new();
@@ -44,18 +43,11 @@ pub fn run() -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("tidy failed: {}", failed.join(", ")) }
 }
 
-/// Clippy, on everything: with the same dependencies, and features of them, whoever asks.
-const CLIPPY: [&str; 3] = ["clippy", "--workspace", "--all-targets"];
-
+/// Clippy, on everything, and the stack that the programs in the eBPF object use, which is built for it.
 fn clippy() -> Result<()> {
     crate::setup::ensure()?;
-    sh::run(cargo::cargo(&CLIPPY).args(["--", "-D", "warnings"]))
-}
-
-/// The stack that the programs in the eBPF object use, which was built a moment ago.
-fn kernel_stack() -> Result<()> {
-    crate::setup::ensure()?;
-    let object = cargo::built_by_script("capture", &CLIPPY)?.join("connmon-ebpf.o");
+    let (command, lints) = (["clippy", "--workspace", "--all-targets"], ["--", "-D", "warnings"]);
+    let object = cargo::built_by_script("capture", &command, &lints)?.join("connmon-ebpf.o");
     let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     eprintln!("the longest chain of calls in the kernel side has {}", stack::check(&bytes)?);
     Ok(())

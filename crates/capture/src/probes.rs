@@ -92,13 +92,15 @@ pub struct Probes {
 pub fn attach(wanted: Option<Backend>, options: CaptureOptions) -> Result<Probes, ProbeError> {
     let btf = Btf::of_kernel()?;
     let offsets = offsets::resolve(&btf)?;
+    let types = aya::Btf::from_sys_fs().map_err(|error| ProbeError::Maps(one_line(&error.to_string())))?;
+    let kernel = KernelTypes { btf, types, offsets };
     let mut notes = Vec::new();
     for backend in Backend::ALL {
         if wanted.is_some_and(|wanted| wanted != backend) {
             notes.push(format!("{backend}: not asked for"));
             continue;
         }
-        match attach_one(backend, options, &btf, &offsets) {
+        match attach_one(backend, options, &kernel) {
             Ok((ebpf, packets, links)) => {
                 let off = |is_on: bool| {
                     if is_on { packets.as_ref().err().cloned() } else { Some(SWITCHED_OFF.into()) }
@@ -106,7 +108,7 @@ pub fn attach(wanted: Option<Backend>, options: CaptureOptions) -> Result<Probes
                 let (wire, names) = (off(options.wire), off(options.names));
                 notes.extend(wire.as_ref().map(|why| format!("{NO_PACKETS}{why}")));
                 notes.extend(names.as_ref().map(|why| format!("{NO_NAMES}{why}")));
-                if offsets.ct_tuples == u32::MAX {
+                if kernel.offsets.ct_tuples == u32::MAX {
                     notes.push(NOT_TRANSLATED.into());
                 }
                 if backend == Backend::Tracepoint && links.is_empty() {
@@ -149,14 +151,21 @@ fn is_memory(error: &(dyn std::error::Error + 'static)) -> bool {
     codes.any(|code| code == libc::ENOMEM || (code == libc::EPERM && sys::locks_little()))
 }
 
+/// What is known of the kernel's types, whatever the backend.
+struct KernelTypes {
+    btf: Btf,
+    /// The same as aya reads it.
+    types: aya::Btf,
+    offsets: connmon_ebpf::Offsets,
+}
+
 /// The object; whether packets are seen, or why not; links that aya does not keep.
 type Attached = (Ebpf, Result<(), String>, Vec<OwnedFd>);
 
 fn attach_one(
     backend: Backend,
     options: CaptureOptions,
-    btf: &Btf,
-    offsets: &connmon_ebpf::Offsets,
+    KernelTypes { btf, types, offsets }: &KernelTypes,
 ) -> Result<Attached, ProbeError> {
     let preemption = Preemption::of_kernel();
     if backend == Backend::Kprobe && preemption.kernel {
@@ -198,9 +207,8 @@ fn attach_one(
         false => (0, procfs::page_size() as u32),
     };
     let maps = |error: &dyn fmt::Display| ProbeError::Maps(one_line(&error.to_string()));
-    let types = aya::Btf::from_sys_fs().map_err(|error| maps(&error))?;
     let mut ebpf = EbpfLoader::new()
-        .btf(Some(&types))
+        .btf(Some(types))
         .override_global("OFFSETS", bytemuck::bytes_of(offsets), true)
         .override_global("SETTINGS", bytemuck::bytes_of(&settings), true)
         .override_global(aya_log::LEVEL, &log_level, true)
@@ -235,17 +243,18 @@ fn attach_one(
             _ => settings.copies,
         };
         for program in names(program, *place, copies) {
-            place_one(&mut ebpf, &program, *place, target, &types, cgroup.as_ref().ok(), &mut links)
-                .map_err(|error| {
+            place_one(&mut ebpf, &program, *place, target, types, cgroup.as_ref().ok(), &mut links).map_err(
+                |error| {
                     let log = error.to_string();
                     ProbeError::Program { program: program.clone(), reason: reason(&error), log }
-                })?;
+                },
+            )?;
         }
     }
     // Without a hierarchy of cgroups, other hooks and the sweep have to tell sockets apart.
     if let Ok(cgroup) = &cgroup {
         let Probe(program, place, target, _) = BIRTH;
-        if let Err(error) = place_one(&mut ebpf, program, place, target, &types, Some(cgroup), &mut links) {
+        if let Err(error) = place_one(&mut ebpf, program, place, target, types, Some(cgroup), &mut links) {
             tracing::debug!("{program}: {}", reason(&error));
         }
     }
@@ -253,7 +262,7 @@ fn attach_one(
         _ if !options.wire && !options.names => Err(SWITCHED_OFF.to_owned()),
         Err(why) => Err(why.to_string()),
         Ok(cgroup) => WIRE.iter().try_for_each(|Probe(program, place, target, _)| {
-            place_one(&mut ebpf, program, *place, target, &types, Some(&cgroup), &mut links)
+            place_one(&mut ebpf, program, *place, target, types, Some(&cgroup), &mut links)
                 .map_err(|error| reason(&error))
         }),
     };

@@ -69,33 +69,25 @@ pub(super) fn receive_functions() -> Result<[[u64; 2]; RECEIVE_FUNCTIONS], Probe
         "ping_recvmsg",
     ];
     let unsupported = |why: String| ProbeError::Unsupported(format!("/proc/kallsyms cannot be used: {why}"));
-    // Read twice rather than kept: it has some hundred thousand lines.
-    let each = |see: &mut dyn FnMut(u64, &str)| -> Result<(), ProbeError> {
-        let file = File::open("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
-        for line in BufReader::new(file).lines() {
-            let line = line.map_err(|error| unsupported(error.to_string()))?;
-            let mut fields = line.split_ascii_whitespace();
-            if let (Some(address), Some("t" | "T"), Some(name)) =
-                (fields.next(), fields.next(), fields.next())
-            {
-                see(u64::from_str_radix(address, 16).unwrap_or(0), name);
-            }
-        }
-        Ok(())
-    };
+    let file = File::open("/proc/kallsyms").map_err(|error| unsupported(error.to_string()))?;
+    let (mut file, mut line) = (BufReader::with_capacity(64 << 10, file), String::new());
+    // The kernel writes each line anew for each reader: to keep all addresses, a megabyte, is cheaper than to read twice.
+    let mut addresses = Vec::new();
     let mut ranges = [[0; 2]; RECEIVE_FUNCTIONS];
-    each(&mut |address, name| {
-        if let Some(at) = NAMES.iter().position(|wanted| *wanted == name) {
-            ranges[at] = [address, u64::MAX];
-        }
-    })?;
-    each(&mut |address, _| {
-        for [from, to] in &mut ranges {
-            if address > *from && address < *to {
-                *to = address;
+    while file.read_line(&mut line).map_err(|error| unsupported(error.to_string()))? > 0 {
+        let mut fields = line.split_ascii_whitespace();
+        if let (Some(address), Some("t" | "T"), Some(name)) = (fields.next(), fields.next(), fields.next()) {
+            let address = u64::from_str_radix(address, 16).unwrap_or(0);
+            addresses.push(address);
+            if let Some(at) = NAMES.iter().position(|wanted| *wanted == name) {
+                ranges[at] = [address, u64::MAX];
             }
         }
-    })?;
+        line.clear();
+    }
+    for [from, to] in ranges.iter_mut().filter(|range| range[0] != 0) {
+        *to = addresses.iter().copied().filter(|address| address > from).min().unwrap_or(u64::MAX);
+    }
     if ranges[0][0] == 0 {
         return Err(unsupported("it hides the addresses (kernel.kptr_restrict)".into()));
     }
