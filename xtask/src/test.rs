@@ -1,5 +1,6 @@
-//! `cargo xtask test`: every test there is, one step after the other. A step that fails does not keep the
-//! others from running; the table at the end says what failed.
+//! `cargo xtask test`: every test there is. First what computes, one step after the other; then the guests and, beside them, what
+//! waits on this host for most of its time. A step that fails does not keep the others from running; the table at the end says what
+//! failed.
 
 use std::process::Command;
 use std::thread;

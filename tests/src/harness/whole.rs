@@ -23,7 +23,7 @@ impl Host {
     }
 
     /// The same where more processes than those of a truth are the test's.
-    fn among(audit: &Audit, ours: &HashSet<u32>) -> Self {
+    pub fn among(audit: &Audit, ours: &HashSet<u32>) -> Self {
         let is_ours = |pid: u32| pid == std::process::id() || ours.contains(&pid);
         let others = audit.processes.iter().filter(|row| !is_ours(row.pid));
         match others.map(|row| row.tcp.connections).sum() {

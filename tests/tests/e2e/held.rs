@@ -1,11 +1,15 @@
-//! Cases that begin before the recorder, or outlive it: they share a recorder of their own.
+//! Cases that begin before the recorder, or outlive it: on this host they share a recorder of their own, in a guest that of the session.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
 use connmon_tests::harness::programs::{self, export, times};
+use connmon_tests::harness::record::Record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::harness::results::Results;
+use connmon_tests::harness::whole::pids;
+use connmon_tests::truth::Truth;
 
 /// The recording, made when the first test asks for it.
 #[derive(Default)]
@@ -22,35 +26,71 @@ impl Held {
 
     /// Whether the record of one case equals its truth; the line for the table of what is covered.
     pub fn judge(&self, case: &str) -> Result<String> {
-        let cases = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let results = self.results.get_or_init(|| record(&cases).map_err(|error| format!("{error:#}")));
+        let results = self.results.get_or_init(|| self.record().map_err(|error| format!("{error:#}")));
         let results = results.as_ref().map_err(|error| anyhow::anyhow!("the recording failed: {error}"))?;
         results.line(case, &results.judge(case)?)
     }
+
+    fn record(&self) -> Result<Results> {
+        let mut cases = self.begin()?;
+        let folder = tempfile::tempdir()?;
+        let db = folder.path().join("held.db");
+        let recorder = Recorder::start(&db, &[])?;
+        cases.go_on()?;
+        let said = recorder.stop()?;
+        cases.compare(&export(&db)?, &said)
+    }
+
+    /// Begins the cases that are older than the recorder.
+    pub fn begin(&self) -> Result<HeldCases> {
+        let cases = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        HeldCases::begin(&cases)
+    }
+
+    /// Takes what another recorder has seen of them, which is over; their processes.
+    pub fn end(&self, cases: HeldCases, records: &[Record], said: &str) -> HashSet<u32> {
+        let ours = pids(&cases.truths);
+        let _ = self.results.set(cases.compare(records, said).map_err(|error| format!("{error:#}")));
+        ours
+    }
 }
 
-/// Cases whose first phase is `before` go on under the recorder's eyes, the others stay as they are.
-fn record(cases: &[String]) -> Result<Results> {
-    let times = times()?;
-    let (mut early, mut late) = (Vec::new(), Vec::new());
-    for case in (0..times).flat_map(|_| cases) {
-        if case.starts_with("preexisting") {
-            early.push(programs::Held::start(case)?.0);
-        } else {
-            late.push(case);
+/// The cases on their way.
+pub struct HeldCases {
+    times: usize,
+    /// Those that began before the recorder.
+    early: Vec<programs::Held>,
+    /// Those that are to outlive it, not begun.
+    late: Vec<String>,
+    still_open: Vec<programs::Held>,
+    truths: Vec<Truth>,
+}
+
+impl HeldCases {
+    fn begin(cases: &[String]) -> Result<Self> {
+        let times = times()?;
+        let (early, late): (Vec<String>, Vec<String>) =
+            (0..times).flat_map(|_| cases.iter().cloned()).partition(|case| case.starts_with("preexisting"));
+        let early = early.iter().map(|case| Ok(programs::Held::start(case)?.0)).collect::<Result<_>>()?;
+        Ok(Self { times, early, late, still_open: Vec::new(), truths: Vec::new() })
+    }
+
+    /// The recorder is there: the early ones go on under its eyes, and the late ones begin.
+    pub fn go_on(&mut self) -> Result<()> {
+        for case in self.early.drain(..) {
+            self.truths.push(case.release()?);
         }
+        for case in self.late.drain(..) {
+            let (held, truth) = programs::Held::start(&case)?;
+            self.still_open.push(held);
+            self.truths.push(truth);
+        }
+        Ok(())
     }
-    let folder = tempfile::tempdir()?;
-    let db = folder.path().join("held.db");
-    let recorder = Recorder::start(&db, &[])?;
-    let mut truths = early.into_iter().map(programs::Held::release).collect::<Result<Vec<_>>>()?;
-    let mut still_open = Vec::new();
-    for case in late {
-        let (held, truth) = programs::Held::start(case)?;
-        still_open.push(held);
-        truths.push(truth);
+
+    /// The recorder has gone.
+    fn compare(self, records: &[Record], said: &str) -> Result<Results> {
+        self.still_open.into_iter().try_for_each(|held| held.release().map(drop))?;
+        Results::new(self.truths, records, said, self.times)
     }
-    let said = recorder.stop()?;
-    still_open.into_iter().try_for_each(|held| held.release().map(drop))?;
-    Results::new(truths, &export(&db)?, &said, times)
 }

@@ -67,8 +67,13 @@ fn main() {
     }
     let mut wanted = Vec::new();
     let mut trials = Vec::new();
-    let shared = Arc::new(Session::default());
-    let held = Arc::new(Held::default());
+    let (held, scenes) = (Arc::new(Held::default()), Arc::new(Scenes::default()));
+    let shared = Arc::new(match in_vm() {
+        true => Session::with(Arc::clone(&held), Arc::clone(&scenes)),
+        false => Session::default(),
+    });
+    // In a guest all of them are recorded together.
+    let together = |session: &Session| if in_vm() { session.recorded().map(drop) } else { Ok(()) };
     let coverage = Coverage::default();
     let timing = Timing::default();
     let trial = |name: &str, test: fn() -> Result<()>| timed(name, &timing, test);
@@ -79,8 +84,11 @@ fn main() {
                 wanted.push((id.clone(), case.hold));
             }
             if case.hold {
-                let held = Arc::clone(&held);
-                trials.push(covering(&name, &coverage, &timing, move || held.judge(&id)));
+                let (held, shared) = (Arc::clone(&held), Arc::clone(&shared));
+                trials.push(covering(&name, &coverage, &timing, move || {
+                    together(&shared)?;
+                    held.judge(&id)
+                }));
             } else {
                 let shared = Arc::clone(&shared);
                 trials.push(covering(&name, &coverage, &timing, move || shared.judge(&id)));
@@ -94,13 +102,15 @@ fn main() {
         let shared = Arc::clone(&shared);
         timed(name, &timing, move || test(&shared))
     };
-    let scenes = Arc::new(Scenes::default());
     let scene = |name: &'static str, play: Play| {
         if selected(&args, name) {
             scenes.want(name, play);
         }
-        let scenes = Arc::clone(&scenes);
-        timed(name, &timing, move || scenes.judge(name, play))
+        let (scenes, shared) = (Arc::clone(&scenes), Arc::clone(&shared));
+        timed(name, &timing, move || {
+            together(&shared)?;
+            scenes.judge(name, play)
+        })
     };
     trials.extend([
         of("audit::bytes", Session::audit_equals_truth),
@@ -187,6 +197,7 @@ fn main() {
         if runs {
             trials.extend(tests);
         } else {
+            tests.iter().for_each(|test| scenes.forget(test.name()));
             println!("{} tests run with {with}", tests.len());
         }
     }
@@ -213,7 +224,7 @@ fn main() {
     }
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
     timing.print();
-    drop((shared, held)); // `exit` runs no destructors, and the shared recording has a folder
+    drop((shared, held, scenes)); // `exit` runs no destructors, and the shared recording has a folder
     conclusion.exit()
 }
 

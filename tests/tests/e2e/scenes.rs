@@ -1,5 +1,5 @@
 //! Scenes that need a recorder, but none of their own. On this host each has one all the same, so that it is judged alone; in a
-//! guest, where a recorder takes long to get ready, all of them share one.
+//! guest, where a recorder takes long to get ready, all of them share that of the session.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -43,8 +43,8 @@ pub struct Recording {
     ours: HashSet<u32>,
     records: OnceLock<Result<Vec<Record>, String>>,
     exact: OnceLock<Result<(), String>>,
-    /// Goes when the recording goes.
-    _folder: TempDir,
+    /// Goes when the recording goes, where it is a scene's own.
+    _folder: Option<TempDir>,
 }
 
 impl Recording {
@@ -77,7 +77,7 @@ fn sentence_of(error: Error) -> String {
 #[derive(Default)]
 pub struct Scenes {
     wanted: Mutex<Vec<(String, Play)>>,
-    shared: OnceLock<Result<Recorded, String>>,
+    shared: OnceLock<Recorded>,
 }
 
 struct Recorded {
@@ -91,15 +91,30 @@ impl Scenes {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).push((name.into(), play));
     }
 
-    /// Whether the record of a scene is right.
+    /// Nobody asks for this scene after all.
+    pub fn forget(&self, name: &str) {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).retain(|(wanted, _)| wanted != name);
+    }
+
+    /// Plays all of them under the eyes of whichever recorder is there.
+    pub fn play(&self) -> PlayedScenes {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        PlayedScenes::play(&wanted)
+    }
+
+    /// Takes the store of that recorder, which is over; the scenes' processes.
+    pub fn end(&self, played: PlayedScenes, db: &Path) -> HashSet<u32> {
+        let recorded = played.recorded(db.to_owned(), None);
+        let ours = recorded.recording.ours.clone();
+        let _ = self.shared.set(recorded);
+        ours
+    }
+
+    /// Whether the record of a scene is right: of one that was played beside others, or is played now.
     pub fn judge(&self, name: &str, play: Play) -> Result<()> {
-        if !in_vm() {
-            return record(&[(name.into(), play)])?.judge(name);
-        }
-        let wanted = || self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match self.shared.get_or_init(|| record(&wanted()).map_err(sentence_of)) {
-            Ok(recorded) => recorded.judge(name),
-            Err(said) => Err(Error::msg(format!("the recording of the scenes failed: {said}"))),
+        match self.shared.get() {
+            Some(recorded) => recorded.judge(name),
+            None => record(&[(name.into(), play)])?.judge(name),
         }
     }
 }
@@ -112,27 +127,46 @@ impl Recorded {
     }
 }
 
+/// Scenes of which the recording is not over.
+pub struct PlayedScenes {
+    truths: Vec<Truth>,
+    ours: HashSet<u32>,
+    judges: HashMap<String, Result<Judge, String>>,
+}
+
+impl PlayedScenes {
+    fn play(scenes: &[(String, Play)]) -> Self {
+        let (mut truths, mut ours, mut judges) = (Vec::new(), HashSet::new(), HashMap::new());
+        for (name, play) in scenes {
+            let began = Instant::now();
+            let judge = play().map_err(sentence_of).map(|played| {
+                ours.extend(played.pids);
+                truths.extend(played.truths);
+                played.judge
+            });
+            judges.insert(name.clone(), judge);
+            // Many of them take minutes, and a guest that says nothing is taken for hung.
+            if in_vm() {
+                println!("played {name} in {} s", began.elapsed().as_secs());
+            }
+        }
+        ours.extend(pids(&truths));
+        Self { truths, ours, judges }
+    }
+
+    fn recorded(self, db: PathBuf, folder: Option<TempDir>) -> Recorded {
+        let (records, exact) = Default::default();
+        let recording =
+            Recording { db, truths: self.truths, ours: self.ours, records, exact, _folder: folder };
+        Recorded { recording, judges: Mutex::new(self.judges) }
+    }
+}
+
 fn record(scenes: &[(String, Play)]) -> Result<Recorded> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("scenes.db");
     let recorder = Recorder::start(&db, &[])?;
-    let (mut truths, mut ours, mut judges) = (Vec::new(), HashSet::new(), HashMap::new());
-    for (name, play) in scenes {
-        let began = Instant::now();
-        let judge = play().map_err(sentence_of).map(|played| {
-            ours.extend(played.pids);
-            truths.extend(played.truths);
-            played.judge
-        });
-        judges.insert(name.clone(), judge);
-        // Many of them take minutes, and a guest that says nothing is taken for hung.
-        if in_vm() {
-            println!("played {name} in {} s", began.elapsed().as_secs());
-        }
-    }
+    let played = PlayedScenes::play(scenes);
     recorder.stop()?;
-    ours.extend(pids(&truths));
-    let (records, exact) = Default::default();
-    let recording = Recording { db, truths, ours, records, exact, _folder: folder };
-    Ok(Recorded { recording, judges: Mutex::new(judges) })
+    Ok(played.recorded(db, Some(folder)))
 }

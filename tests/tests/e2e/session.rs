@@ -1,7 +1,8 @@
-//! One recorder for all the plain cases.
+//! One recorder for all the plain cases, and in a guest for what is held and the scenes too.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use connmon_tests::harness::audit::Audit;
@@ -13,9 +14,12 @@ use connmon_tests::harness::programs::{
 use connmon_tests::harness::record;
 use connmon_tests::harness::recorder::Recorder;
 use connmon_tests::harness::results::Results;
-use connmon_tests::harness::whole::Host;
+use connmon_tests::harness::whole::{Host, pids};
 use connmon_tests::truth::{Truth, disagreements};
 use tempfile::TempDir;
+
+use super::held::{Held, HeldCases};
+use super::scenes::Scenes;
 
 /// Always recorded, for the tests that look at the store as a whole.
 const ALWAYS: [&str; 2] = ["tcp-simple-v4", "hostile-v4"];
@@ -25,6 +29,7 @@ const ALWAYS: [&str; 2] = ["tcp-simple-v4", "hostile-v4"];
 pub struct Session {
     wanted: Mutex<Vec<String>>,
     recorded: OnceLock<Result<Recorded, String>>,
+    beside: Option<(Arc<Held>, Arc<Scenes>)>,
 }
 
 /// A store and what should be in it.
@@ -34,11 +39,18 @@ pub struct Recorded {
     /// What really happened.
     pub truths: Vec<Truth>,
     results: Results,
+    /// The processes of all that was played.
+    ours: HashSet<u32>,
     complaints: String,
     folder: TempDir,
 }
 
 impl Session {
+    /// One whose recorder sees what is held and the scenes as well: in a guest a recorder takes a minute to start.
+    pub fn with(held: Arc<Held>, scenes: Arc<Scenes>) -> Self {
+        Self { beside: Some((held, scenes)), ..Self::default() }
+    }
+
     /// Chooses the cases.
     pub fn want(&self, mut cases: Vec<String>) {
         cases.extend(ALWAYS.iter().map(|&case| case.to_owned()));
@@ -50,7 +62,9 @@ impl Session {
     /// The recording.
     pub fn recorded(&self) -> Result<&Recorded> {
         let cases = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let recorded = self.recorded.get_or_init(|| record(&cases).map_err(|error| format!("{error:#}")));
+        let recorded = self
+            .recorded
+            .get_or_init(|| record(&cases, self.beside.as_ref()).map_err(|error| format!("{error:#}")));
         recorded.as_ref().map_err(|error| anyhow::anyhow!("the shared recording failed: {error}"))
     }
 
@@ -104,7 +118,7 @@ impl Session {
     pub fn nothing_lost(&self) -> Result<()> {
         let recorded = self.recorded()?;
         let audit = recorded.audit()?;
-        audit.ensure_complete(Host::of(&audit, &recorded.truths))
+        audit.ensure_complete(Host::among(&audit, &recorded.ours))
     }
 }
 
@@ -119,24 +133,32 @@ impl Recorded {
     }
 }
 
-fn record(cases: &[String]) -> Result<Recorded> {
+fn record(cases: &[String], beside: Option<&(Arc<Held>, Arc<Scenes>)>) -> Result<Recorded> {
     let folder = tempfile::tempdir()?;
     let db = folder.path().join("shared.db");
+    let mut held = beside.map(|(held, _)| held.begin()).transpose()?;
     let recorder = Recorder::start(&db, &[])?;
+    held.iter_mut().try_for_each(HeldCases::go_on)?;
     let times = times()?;
     let repeat = times.to_string();
     let mut args = vec!["case", "--repeat", &repeat];
     args.extend(cases.iter().map(String::as_str));
     let (truths, complaints) = traffic(&args)?;
+    let scenes = beside.map(|(_, scenes)| scenes.play());
     let said = recorder.stop()?;
     for truth in &truths {
         let problems = disagreements(truth);
         ensure!(problems.is_empty(), "the truth of {} is none: {}", truth.case, problems.join("\n"));
     }
     let mut records = export(&db)?;
+    let mut ours = pids(&truths);
+    if let Some((keeper, stage)) = beside {
+        ours.extend(held.into_iter().flat_map(|held| keeper.end(held, &records, &said)));
+        ours.extend(scenes.into_iter().flat_map(|scenes| stage.end(scenes, &db)));
+    }
     if inexact::tracepoint(&said) {
         inexact::fold_unknown_remotes(&mut records);
     }
     let results = Results::new(truths.clone(), &records, &said, times)?;
-    Ok(Recorded { db, truths, results, complaints, folder })
+    Ok(Recorded { db, truths, results, ours, complaints, folder })
 }
