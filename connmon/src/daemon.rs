@@ -157,7 +157,7 @@ pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> R
     }
     let writing = Writing::start(indexer, viewers, written)?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
-    begun(&start.backend);
+    begun(&start.backend.shown());
     if let Some(metrics) = metrics {
         let board = Arc::new(Board::new(settings.db.clone(), start.started()));
         progress.note_to(board.clone());
@@ -260,8 +260,10 @@ fn warn_of_lacks(settings: &Recording, start: &Start) {
         (connmon_record::NO_PACKETS, settings.options.wire && !start.wire),
         (connmon_record::NO_NAMES, settings.options.names && !start.names),
     ];
-    let is_wanted = |note: &&str| lacks.iter().any(|(begins, lacks)| *lacks && note.starts_with(begins));
-    connmon_record::lacks(&start.backend_notes).filter(is_wanted).for_each(|note| tracing::warn!("{note}"));
+    let is_wanted = |note: &&connmon_record::Untrusted| {
+        lacks.iter().any(|(begins, lacks)| *lacks && note.raw().starts_with(begins))
+    };
+    start.backend_notes.iter().filter(is_wanted).for_each(|note| tracing::warn!("{}", note.shown()));
 }
 
 /// What goes on while a recording does.

@@ -20,7 +20,7 @@ use super::switch::CountingSwitch;
 use super::sys::{self, Scratch};
 use super::{OBJECT, surroundings};
 use connmon_record::frame::{Counters, Frame, Start};
-use connmon_record::{Backend, CaptureOptions};
+use connmon_record::{Backend, CaptureOptions, Untrusted};
 
 /// The messages of the kernel side.
 pub enum Event<'a> {
@@ -438,15 +438,21 @@ fn collect<K: bytemuck::Pod, V: bytemuck::Pod>(
 
 /// The facts of this recording.
 fn start(probes: &Probes, options: CaptureOptions, started_ns: u64) -> Start {
-    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().into();
     Start {
         host: line("/proc/sys/kernel/hostname"),
         boot_id: line("/proc/sys/kernel/random/boot_id"),
         kernel: line("/proc/sys/kernel/osrelease"),
         tool_version: env!("CARGO_PKG_VERSION").into(),
-        object_sha256: object_sha256(),
+        object_sha256: object_sha256().into(),
         backend: probes.backend.name().into(),
-        backend_notes: probes.notes.iter().cloned().chain(surroundings::notes()).collect(),
+        backend_notes: probes
+            .notes
+            .iter()
+            .cloned()
+            .chain(surroundings::notes())
+            .map(Untrusted::from)
+            .collect(),
         wire: probes.wire,
         names: probes.names,
         idle_ns: options.idle_ns,
@@ -463,7 +469,7 @@ pub fn object_sha256() -> String {
 }
 
 /// User names from /etc/passwd (passwd(5)).
-fn users() -> Vec<(u32, connmon_record::Untrusted)> {
+fn users() -> Vec<(u32, Untrusted)> {
     let text = fs::read("/etc/passwd").map(|bytes| connmon_record::from_bytes(&bytes)).unwrap_or_default();
     text.lines()
         .filter_map(|line| {

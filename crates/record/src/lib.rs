@@ -47,11 +47,11 @@ pub use process::{ExeHash, ExeState, Process, ProcessId};
 pub use rule::{Color, ParseColorError, Rule};
 pub use run::{
     ClockEffect, ClockStep, Gap, LateRead, LeftOut, LossCounters, NO_NAMES, NO_PACKETS, NO_PROCESSES, Pruned,
-    Reconciliation, Run, lacks,
+    Reconciliation, Run, is_lack,
 };
 pub use seen::{Facts, KernelTotals, Wire};
 pub use service::{Service, service_of, service_port};
 pub use text::{from_bytes, hex, json_safe, split_args};
 pub use time::{HOUR_NS, ParseTimeError, STEP_LENGTHS, STEP_NS, Timestamp, Zone, length};
-pub use untrusted::{Untrusted, display_safe};
+pub use untrusted::{Exactly, Untrusted, display_safe};
 pub use workload::{Container, Workload};

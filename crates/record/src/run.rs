@@ -125,12 +125,8 @@ impl Run {
     }
 }
 
-/// The backend's notes that say what a recording lacks.
-pub fn lacks(notes: &[String]) -> impl Iterator<Item = &str> {
-    notes.iter().map(String::as_str).filter(|note| is_lack(note))
-}
-
-fn is_lack(note: &str) -> bool {
+/// Whether a note of a backend says what a recording lacks.
+pub fn is_lack(note: &str) -> bool {
     [NO_PACKETS, NO_NAMES, NO_PROCESSES].iter().any(|lack| note.starts_with(lack))
 }
 

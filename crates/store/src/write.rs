@@ -387,17 +387,17 @@ pub(super) fn begin_run(db: &Transaction<'_>, start: &Start) -> rusqlite::Result
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
-    let notes = serde_json::to_string(&start.backend_notes).unwrap_or_default();
+    let notes = serde_json::to_string(&connmon_record::Exactly(&start.backend_notes)).unwrap_or_default();
     db.execute(
         "INSERT INTO run (host, boot_id, kernel, tool_version, object_sha256, backend, backend_notes, clock_offset_ns,
             started, last_flush) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
         params![
-            start.host,
-            start.boot_id,
-            start.kernel,
-            start.tool_version,
-            start.object_sha256,
-            start.backend,
+            start.host.raw(),
+            start.boot_id.raw(),
+            start.kernel.raw(),
+            start.tool_version.raw(),
+            start.object_sha256.raw(),
+            start.backend.raw(),
             notes,
             start.clock_offset_ns,
             time.0

@@ -113,7 +113,7 @@ impl Tracker {
                 self.swept_ns = start.started_ns;
                 self.wire = start.wire;
                 self.flows.begin(start.idle_ns);
-                self.sees_calls = start.backend == Backend::Tracepoint.name();
+                self.sees_calls = start.backend.raw() == Backend::Tracepoint.name();
                 self.start = Some(start.clone());
                 self.batch.start = Some(*start);
             }

@@ -50,8 +50,9 @@ pub(super) fn look() -> Findings {
         } else {
             Err("not tried: loading programs needs root".into())
         };
-        let lacks =
-            tried.as_ref().map(|probes| connmon_record::lacks(&probes.notes).map(str::to_owned).collect());
+        let lacks = tried.as_ref().map(|probes| {
+            probes.notes.iter().filter(|note| connmon_record::is_lack(note)).cloned().collect()
+        });
         BackendFinding {
             name: backend.to_string(),
             works: tried.is_ok(),

@@ -25,19 +25,26 @@ pub use program::{Executable, ProgramFacts, Subject};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// Host name.
-    pub host: String,
+    #[serde(serialize_with = "exact")]
+    pub host: Untrusted,
     /// `/proc/sys/kernel/random/boot_id`.
-    pub boot_id: String,
+    #[serde(serialize_with = "exact")]
+    pub boot_id: Untrusted,
     /// Kernel release.
-    pub kernel: String,
+    #[serde(serialize_with = "exact")]
+    pub kernel: Untrusted,
     /// connmon's version.
-    pub tool_version: String,
+    #[serde(serialize_with = "exact")]
+    pub tool_version: Untrusted,
     /// SHA-256 of the BPF object.
-    pub object_sha256: String,
+    #[serde(serialize_with = "exact")]
+    pub object_sha256: Untrusted,
     /// The backend that records.
-    pub backend: String,
+    #[serde(serialize_with = "exact")]
+    pub backend: Untrusted,
     /// Why the others do not.
-    pub backend_notes: Vec<String>,
+    #[serde(serialize_with = "exact")]
+    pub backend_notes: Vec<Untrusted>,
     /// Whether packets are counted.
     pub wire: bool,
     /// Whether names are looked for.

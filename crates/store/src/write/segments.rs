@@ -24,7 +24,8 @@ impl Writer {
         let (run, previous) = begun.map_err(|source| self.path_error(source))?;
         self.run = run;
         self.begun = true;
-        self.chain = Some(ChainEnd { next: Link { boot_id: start.boot_id.clone(), number: 1, previous } });
+        self.chain =
+            Some(ChainEnd { next: Link { boot_id: start.boot_id.raw().to_owned(), number: 1, previous } });
         Ok(())
     }
 
