@@ -322,7 +322,7 @@ test("the histogram is in proportion and high enough on a phone, and the largest
       labels: [...document.querySelectorAll("#map .labels text")].map((text) => text.textContent ?? ""),
     }));
     const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    const bytes = (/** @type {string} */ title) => [...title.matchAll(/([\d.,]+) (B|[KMGT]iB) (?:sent|received)/g)].reduce((sum, [, n, unit]) => sum + Number(n.replaceAll(",", "")) * 1024 ** units.indexOf(unit), 0);
+    const bytes = (/** @type {string} */ title) => [...title.matchAll(/([\d.\u202f]+)\s(B|[KMGT]iB)\s(?:sent|received)/g)].reduce((sum, [, n, unit]) => sum + Number(n.replaceAll("\u202f", "")) * 1024 ** units.indexOf(unit), 0);
     const largest = markers.reduce((best, one) => (bytes(one) > bytes(best) ? one : best));
     assert.ok(labels.some((text) => text !== "" && largest.includes(text.split(/[ ·,]/)[0])), `${largest} has no label at ${width}: ${labels}`);
     await close();

@@ -9,7 +9,7 @@ use connmon_tests::harness::audit::Audit;
 use connmon_tests::harness::groups::{GroupKind, received_over_loopback};
 use connmon_tests::harness::inexact;
 use connmon_tests::harness::programs::{
-    audit, connmon, connmon_prints, export, groups, path, times, traffic,
+    audit, connmon, connmon_prints, export, groups, in_vm, path, times, traffic,
 };
 use connmon_tests::harness::record;
 use connmon_tests::harness::recorder::Recorder;
@@ -139,13 +139,22 @@ fn record(cases: &[String], beside: Option<&(Arc<Held>, Arc<Scenes>)>) -> Result
     let mut held = beside.map(|(held, _)| held.begin()).transpose()?;
     let recorder = Recorder::start(&db, &[])?;
     held.iter_mut().try_for_each(HeldCases::go_on)?;
+    // A guest that says nothing for long is taken for hung.
+    let say = |what: &str| {
+        if in_vm() {
+            println!("{what}")
+        }
+    };
+    say("the recorder is there");
     let times = times()?;
     let repeat = times.to_string();
     let mut args = vec!["case", "--repeat", &repeat];
     args.extend(cases.iter().map(String::as_str));
     let (truths, complaints) = traffic(&args)?;
+    say("played the cases");
     let scenes = beside.map(|(_, scenes)| scenes.play());
     let said = recorder.stop()?;
+    say("recorded");
     for truth in &truths {
         let problems = disagreements(truth);
         ensure!(problems.is_empty(), "the truth of {} is none: {}", truth.case, problems.join("\n"));
