@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -17,12 +16,8 @@ pub struct Need {
     pub package: &'static str,
 }
 
-/// One at a time: dpkg refuses a second one.
-static INSTALLING: Mutex<()> = Mutex::new(());
-
 /// Makes sure that these programs are there.
 pub fn programs(needs: &[Need], why: &str) -> Result<()> {
-    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<_> = needs.iter().filter(|need| sh::which(need.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
@@ -41,7 +36,6 @@ pub fn available() -> bool {
 
 /// Installs those of these packages that are not installed yet.
 pub fn packages(names: &[&str], why: &str) -> Result<()> {
-    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&str> = names.iter().copied().filter(|name| !is_installed(name)).collect();
     if missing.is_empty() { Ok(()) } else { install(&missing, why) }
 }

@@ -1,16 +1,14 @@
-//! `cargo xtask test`: every test there is. First what computes, one step after the other; then the guests and, beside them, what
-//! waits on this host for most of its time. A step that fails does not keep the others from running; the table at the end says what
-//! failed.
+//! `cargo xtask test`: every test there is, one step after the other. A step that fails does not keep the
+//! others from running; the table at the end says what failed.
 
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
 use crate::workspace::TESTS;
-use crate::{cargo, coverage, e2e, programs, reader, readers, scripts, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -51,12 +49,19 @@ enum Step {
     Browser,
 }
 
-/// What keeps the processors busy by itself.
-const FIRST: [Step; 5] = [Step::Tidy, Step::Reader, Step::Unit, Step::Scripts, Step::Readers];
-/// What waits for most of its time, beside the guests, which take what is left.
-const BESIDE_GUESTS: [Step; 3] = [Step::E2e, Step::Busy, Step::Browser];
-/// What needs the others, or the machine for itself.
-const LAST: [Step; 2] = [Step::Systemd, Step::Coverage];
+const STEPS: [Step; 11] = [
+    Step::Tidy,
+    Step::Reader,
+    Step::Unit,
+    Step::Scripts,
+    Step::Readers,
+    Step::E2e,
+    Step::Busy,
+    Step::Vm,
+    Step::Systemd,
+    Step::Coverage,
+    Step::Browser,
+];
 /// How often each case is played on this host: a second time must end as the first; and so often with `--all`.
 const TIMES: usize = 2;
 const ALL_TIMES: usize = 20;
@@ -75,27 +80,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut rows = vec![["step", "result", "time"].map(str::to_owned).to_vec()];
     let mut failed = Vec::new();
-    let is_wanted = |step: &Step| args.only.is_empty() || args.only.contains(step);
-    let run_all = |steps: &[Step]| -> Vec<Done> {
-        steps.iter().filter(|step| is_wanted(step)).map(|step| run_one(*step, args.all)).collect()
-    };
     let started = Instant::now();
-    let mut done = run_all(&FIRST);
-    if is_wanted(&Step::Vm) && BESIDE_GUESTS.iter().any(is_wanted) {
-        programs::build()?;
-        thread::scope(|scope| {
-            let guests = scope.spawn(|| run_one(Step::Vm, args.all));
-            done.extend(run_all(&BESIDE_GUESTS));
-            match guests.join() {
-                Ok(guests) => done.push(guests),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        });
-    } else {
-        done.extend(run_all(&BESIDE_GUESTS));
-        done.extend(run_all(&[Step::Vm]));
-    }
-    done.extend(run_all(&LAST));
+    let wanted = STEPS.into_iter().filter(|step| args.only.is_empty() || args.only.contains(step));
+    let done: Vec<Done> = wanted.map(|step| run_one(step, args.all)).collect();
     for Done { name, outcome, time } in done {
         let result = match outcome {
             Ok(outcome) => outcome.shown(),

@@ -142,20 +142,19 @@ impl Qemu {
 
     /// A machine with two processors and memory.
     fn machine(&self, accel: Accel) -> Command {
-        // Whatever is tested on the host beside it comes first: that waits for most of its time.
-        let mut cmd = Command::new("nice");
-        match &self.unpacked {
-            None => drop(cmd.args(["-n", "10", PROGRAM])),
+        let mut cmd = match &self.unpacked {
+            None => Command::new(PROGRAM),
             Some(root) => {
-                cmd.args(["-n", "10"]).arg(root.join("usr/bin").join(PROGRAM));
+                let mut cmd = Command::new(root.join("usr/bin").join(PROGRAM));
                 let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
                 let path = libraries.map(|dir| root.join(dir).display().to_string()).join(":");
                 cmd.env("LD_LIBRARY_PATH", path);
                 for firmware in ["usr/share/qemu", "usr/share/seabios"] {
                     cmd.arg("-L").arg(root.join(firmware));
                 }
+                cmd
             }
-        }
+        };
         cmd.args(["-no-user-config", "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"]);
         cmd.args(["-accel", &accel.to_string(), "-cpu", "max", "-smp", "2", "-m", "1536"]);
         cmd.stdin(Stdio::null()).stdout(Stdio::null());
