@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::tcp_basic::echo_once;
 use super::udp::echo;
-use crate::stage::{Case, Worker};
+use crate::stage::{Case, Conn, Worker};
 use crate::sys::datagram;
 use crate::sys::in_vm;
 use crate::sys::netns::Netns;
@@ -38,9 +38,7 @@ fn settler(w: &mut Worker) -> Result<()> {
     let mut open = Vec::new();
     for nth in 0..if in_vm() { 20 } else { 500 } {
         let _there = Netns::enter()?;
-        let listener = w.listen_at(std::net::SocketAddr::new(w.family.loopback(), 0))?;
-        let mut caller = w.connect_to(listener.local)?;
-        let mut called = w.accept(&listener)?;
+        let (mut caller, mut called) = both_ends(w)?;
         caller.tx(write, 100 + nth)?;
         called.rx(read, 100 + nth)?;
         open.push((caller, called));
@@ -48,20 +46,31 @@ fn settler(w: &mut Worker) -> Result<()> {
     for (mut caller, mut called) in open {
         called.tx(write, 7)?;
         caller.rx(read, 7)?;
-        caller.finish_sending()?;
-        called.rx_fin()?;
-        called.close(End::Fin);
-        caller.rx_fin()?;
-        caller.close(End::Fin);
+        close_both(caller, called)?;
     }
+    Ok(())
+}
+
+/// A connection of a process with itself.
+fn both_ends(w: &Worker) -> Result<(Conn, Conn)> {
+    let listener = w.listen_at(std::net::SocketAddr::new(w.family.loopback(), 0))?;
+    let caller = w.connect_to(listener.local)?;
+    Ok((caller, w.accept(&listener)?))
+}
+
+/// The caller closes first.
+fn close_both(mut caller: Conn, mut called: Conn) -> Result<()> {
+    caller.finish_sending()?;
+    called.rx_fin()?;
+    called.close(End::Fin);
+    caller.rx_fin()?;
+    caller.close(End::Fin);
     Ok(())
 }
 
 /// Opens both ends at home and uses them from elsewhere.
 fn traveller(w: &mut Worker) -> Result<()> {
-    let listener = w.listen_at(std::net::SocketAddr::new(w.family.loopback(), 0))?;
-    let mut caller = w.connect_to(listener.local)?;
-    let mut called = w.accept(&listener)?;
+    let (mut caller, mut called) = both_ends(w)?;
     let (mut left, mut right) = (w.udp()?, w.udp()?);
     let _elsewhere = Netns::enter()?;
     caller.tx(write, 800)?;
@@ -70,10 +79,5 @@ fn traveller(w: &mut Worker) -> Result<()> {
     caller.rx(read, 300)?;
     left.send_to(datagram::sendto, 60, right.local)?;
     ensure!(right.recv_from(datagram::recvfrom, 2000)? == (left.local, 60), "not the datagram expected");
-    caller.finish_sending()?;
-    called.rx_fin()?;
-    called.close(End::Fin);
-    caller.rx_fin()?;
-    caller.close(End::Fin);
-    Ok(())
+    close_both(caller, called)
 }

@@ -79,9 +79,8 @@ pub fn io_errors() -> Result<()> {
     let db = folder.path().join("a.db");
     let recorder = Recorder::start(&db, &[])?;
     let mut truths = traffic_truth(&["case", "tcp-simple-v4"])?;
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EIO"]);
-    let strace = Killed(strace.args(["-p", &recorder.pid().to_string()]).spawn().context("strace")?);
+    let tracer = failing("pwrite64", "1+").args(["-p", &recorder.pid().to_string()]).spawn();
+    let strace = Killed(tracer.context("strace")?);
     until("a tracer", || is_traced(recorder.pid()))?;
     truths.extend(traffic_truth(&["case", "tcp-many"])?);
     std::thread::sleep(Duration::from_secs(3));
@@ -98,15 +97,21 @@ pub fn io_errors() -> Result<()> {
     whole.ensure_nothing_lost_but(0)?;
     // A reader whose file the disk does not give back, from its first page on, and later.
     for nth in ["1+", "2+", "3+", "6+"] {
-        let inject = format!("inject=pread64:error=EIO:when={nth}");
-        let mut reader = Command::new("strace");
-        reader.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pread64", "-e", &inject]);
+        let mut reader = failing("pread64", nth);
         let output = reader.arg(connmon_program()?).args(["audit", "--db", path(&db)?]).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.code() == Some(2), "{nth}: {}: {said}", output.status);
         ensure!(said.contains("Input/output error") && !said.contains("damaged"), "{nth}: {said}");
     }
     Ok(())
+}
+
+/// strace(1), which lets these calls of a system call fail with EIO.
+fn failing(call: &str, when: &str) -> Command {
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error=EIO:when={when}"));
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    strace
 }
 
 fn is_traced(pid: u32) -> Result<bool> {

@@ -70,10 +70,6 @@ pub(super) fn meaning_of(secret: &Secret, arg: &str) -> Option<Meaning> {
         How::Flag => (arg == option).then_some(Meaning::Next(Pending::None)),
         How::Word(nth) => (arg == option).then_some(Meaning::Next(Pending::After(nth - 1))),
         How::Rest => (arg == option).then_some(Meaning::Next(Pending::Rest)),
-        How::Many => match with_value(arg, option)? {
-            "" => Some(Meaning::Next(Pending::Many)),
-            value => (!value.starts_with('-')).then(|| blotted(value)),
-        },
         How::Two => (arg == option).then_some(Meaning::Next(Pending::Two)),
         How::Values => (arg == option).then_some(Meaning::Next(Pending::Values)),
         How::Prefix => {
@@ -124,8 +120,9 @@ pub(super) fn meaning_of(secret: &Secret, arg: &str) -> Option<Meaning> {
             value => (!value.starts_with('-')).then(|| blotted(value)),
         },
         // A word behind one dash is an option of its own.
-        How::Both if WORDS.contains(&arg) => None,
-        How::Both => match with_value(arg, option)? {
+        How::Both | How::Many if WORDS.contains(&arg) => None,
+        How::Both | How::Many => match with_value(arg, option)? {
+            "" if secret.how == How::Many => Some(Meaning::Next(Pending::Many)),
             "" => Some(Meaning::Next(Pending::Secret)),
             value => (!value.starts_with('-')).then(|| blotted(value)),
         },
