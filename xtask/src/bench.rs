@@ -3,7 +3,6 @@
 //! Not a test: the figures are for people, and go into docs/performance.md by hand with their reasons.
 
 mod live;
-mod machine;
 mod recorder;
 mod scale;
 mod soak;
@@ -14,8 +13,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::machine::median;
 use crate::{cargo, setup, sh, table, workspace};
-use machine::median;
 use recorder::Recorder;
 use work::{Sample, Work};
 

@@ -12,6 +12,7 @@ mod demo;
 mod dist;
 mod e2e;
 mod linker;
+mod machine;
 mod npm;
 mod programs;
 mod reader;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
 use crate::workspace::TESTS;
-use crate::{cargo, coverage, e2e, reader, readers, scripts, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, machine, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -78,12 +78,12 @@ pub fn run(args: &Args) -> Result<()> {
     if args.only.is_empty() {
         coverage::clear()?;
     }
-    let mut rows = vec![["step", "result", "time"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["step", "result", "time", "CPU"].map(str::to_owned).to_vec()];
     let mut failed = Vec::new();
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), machine::busy()?);
     let wanted = STEPS.into_iter().filter(|step| args.only.is_empty() || args.only.contains(step));
     let done: Vec<Done> = wanted.map(|step| run_one(step, args.all)).collect();
-    for Done { name, outcome, time } in done {
+    for Done { name, outcome, time, cpu } in done {
         let result = match outcome {
             Ok(outcome) => outcome.shown(),
             Err(error) => {
@@ -91,9 +91,10 @@ pub fn run(args: &Args) -> Result<()> {
                 "FAILED".to_owned()
             }
         };
-        rows.push(vec![name, result, format!("{} s", time.as_secs())]);
+        rows.push(vec![name, result, format!("{} s", time.as_secs()), format!("{cpu:.0} s")]);
     }
-    rows.push(vec!["all".to_owned(), String::new(), format!("{} s", started.elapsed().as_secs())]);
+    let (time, cpu) = (started.elapsed().as_secs(), machine::busy()? - cpu);
+    rows.push(vec!["all".to_owned(), String::new(), format!("{time} s"), format!("{cpu:.0} s")]);
     println!("\n{}", table::render(&rows));
     // Again, at the end, where one looks first.
     for (name, error) in &failed {
@@ -108,6 +109,8 @@ struct Done {
     name: String,
     outcome: Result<Outcome>,
     time: Duration,
+    /// Seconds of all processors together, whoever used them.
+    cpu: f64,
 }
 
 /// What became of a step that did not fail.
@@ -130,15 +133,16 @@ impl Outcome {
 fn run_one(step: Step, all: bool) -> Done {
     let name = format!("{step:?}").to_lowercase();
     eprintln!("\n=== {name}");
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), machine::busy());
     let outcome = run_step(step, all);
     let time = started.elapsed();
+    let cpu = before.and_then(|before| Ok(machine::busy()? - before)).unwrap_or(f64::NAN);
     let result = match &outcome {
         Ok(outcome) => outcome.shown(),
         Err(error) => format!("FAILED: {error:#}"),
     };
     eprintln!("=== {name}: {result} ({} s)", time.as_secs());
-    Done { name, outcome, time }
+    Done { name, outcome, time, cpu }
 }
 
 fn run_step(step: Step, all: bool) -> Result<Outcome> {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry,
-    FExit, Iter, KProbe, ProgramError, RawTracePoint,
+    FExit, KProbe, ProgramError,
 };
 use aya::{Ebpf, EbpfLoader};
 use connmon_ebpf::{MAX_CALLS, MAX_COPIES, Settings};
@@ -20,6 +20,7 @@ use kernel::{Preemption, cgroup_root, receive_functions};
 use programs::{AttachPoint, BIRTH, COMMON, FENTRY, KPROBE, NESTED, Probe, TRACEPOINT, WIRE};
 
 mod kernel;
+mod load;
 mod programs;
 
 /// Notes of calls in each half of their room, at least.
@@ -231,40 +232,61 @@ fn attach_one(
     };
     let cgroup = cgroup_root();
     let cgroup = if backend == Backend::Tracepoint { Ok(cgroup?) } else { cgroup };
-    let mut links = Vec::new();
+    let wire = options.wire || options.names;
+    let is_there = |Probe(_, _, target, needed): &&Probe| *needed || btf.parameters(target).is_some();
     // The backend's own first: they are the ones that a kernel may refuse.
-    for Probe(program, place, target, needed) in own.iter().chain(COMMON) {
-        if !needed && btf.parameters(target).is_none() {
-            continue;
-        }
-        let copies = match program {
-            _ if NESTED.contains(program) => settings.copies.max(2),
-            _ if ebpf.program(&format!("{program}_2")).is_none() => 1,
-            _ => settings.copies,
-        };
-        for program in names(program, *place, copies) {
-            place_one(&mut ebpf, &program, *place, target, types, cgroup.as_ref().ok(), &mut links).map_err(
-                |error| {
-                    let log = error.to_string();
-                    ProbeError::Program { program: program.clone(), reason: reason(&error), log }
-                },
-            )?;
-        }
-    }
+    let needed: Vec<Planned> = own
+        .iter()
+        .chain(COMMON)
+        .filter(is_there)
+        .flat_map(|probe| {
+            let copies = match probe.0 {
+                program if NESTED.contains(&program) => settings.copies.max(2),
+                program if ebpf.program(&format!("{program}_2")).is_none() => 1,
+                _ => settings.copies,
+            };
+            planned(probe, copies)
+        })
+        .collect();
     // Without a hierarchy of cgroups, other hooks and the sweep have to tell sockets apart.
-    if let Ok(cgroup) = &cgroup {
-        let Probe(program, place, target, _) = BIRTH;
-        if let Err(error) = place_one(&mut ebpf, program, place, target, types, Some(cgroup), &mut links) {
-            tracing::debug!("{program}: {}", reason(&error));
+    let birth = cgroup.as_ref().ok().map(|_| planned(&BIRTH, 1)).unwrap_or_default();
+    let packets: Vec<Planned> = match &cgroup {
+        Ok(_) if wire => WIRE.iter().flat_map(|probe| planned(probe, 1)).collect(),
+        _ => Vec::new(),
+    };
+    let refused = |(program, error): (&str, ProgramError)| ProbeError::Program {
+        program: program.to_owned(),
+        reason: reason(&error),
+        log: error.to_string(),
+    };
+    let mut links = Vec::new();
+    let mut attach =
+        |ebpf: &mut Ebpf, one: &Planned| attach_program(ebpf, one, cgroup.as_ref().ok(), &mut links);
+    // Whether it is refused is known after the first.
+    if let Some(first) = needed.first() {
+        let loaded = load::all(&mut ebpf, &needed[..1], types).remove(first.name.as_str());
+        loaded
+            .map_or(Ok(()), Err)
+            .and_then(|()| attach(&mut ebpf, first))
+            .map_err(|error| refused((&first.name, error)))?;
+    }
+    let rest = [needed.get(1..).unwrap_or_default(), &birth, &packets].concat();
+    let mut failed = load::all(&mut ebpf, &rest, types);
+    let mut place = |ebpf: &mut Ebpf, one: &Planned| {
+        failed.remove(&one.name).map_or(Ok(()), Err).and_then(|()| attach(ebpf, one))
+    };
+    for one in needed.iter().skip(1) {
+        place(&mut ebpf, one).map_err(|error| refused((&one.name, error)))?;
+    }
+    for one in &birth {
+        if let Err(error) = place(&mut ebpf, one) {
+            tracing::debug!("{}: {}", one.name, reason(&error));
         }
     }
-    let packets = match cgroup {
-        _ if !options.wire && !options.names => Err(SWITCHED_OFF.to_owned()),
+    let packets = match &cgroup {
+        _ if !wire => Err(SWITCHED_OFF.to_owned()),
         Err(why) => Err(why.to_string()),
-        Ok(cgroup) => WIRE.iter().try_for_each(|Probe(program, place, target, _)| {
-            place_one(&mut ebpf, program, *place, target, types, Some(&cgroup), &mut links)
-                .map_err(|error| reason(&error))
-        }),
+        Ok(_) => packets.iter().try_for_each(|one| place(&mut ebpf, one).map_err(|error| reason(&error))),
     };
     Ok((ebpf, packets, links))
 }
@@ -293,59 +315,48 @@ pub fn is_own(name: &[u8]) -> bool {
     [COMMON, WIRE, FENTRY, KPROBE, TRACEPOINT].concat().iter().any(|Probe(program, ..)| cut(program))
 }
 
+/// A program of the object that is to be loaded and attached.
+#[derive(Clone)]
+struct Planned {
+    name: String,
+    place: AttachPoint,
+    target: &'static str,
+}
+
 /// The programs for one hook in the order in which they are to be attached, so that the copies run in rising order: a
 /// tracepoint calls in the order of attaching (tracepoint_add_func(), kernel/tracepoint.c), a trampoline in the reverse
 /// (bpf_trampoline_link_prog() adds at the head, kernel/bpf/trampoline.c).
-fn names(program: &str, place: AttachPoint, copies: u32) -> Vec<String> {
+fn planned(&Probe(program, place, target, _): &Probe, copies: u32) -> Vec<Planned> {
     let further = (2..=copies).map(|number| format!("{program}_{number}"));
     let rising = std::iter::once(program.to_owned()).chain(further);
-    match place {
+    let names: Vec<String> = match place {
         AttachPoint::TpBtf => rising.collect(),
         AttachPoint::FEntry | AttachPoint::FExit => rising.collect::<Vec<_>>().into_iter().rev().collect(),
         _ => vec![program.to_owned()],
-    }
+    };
+    names.into_iter().map(|name| Planned { name, place, target }).collect()
 }
 
-fn place_one(
+/// Attaches a program that is loaded.
+fn attach_program(
     ebpf: &mut Ebpf,
-    name: &str,
-    place: AttachPoint,
-    target: &str,
-    types: &aya::Btf,
+    Planned { name, place, target }: &Planned,
     cgroup: Option<&File>,
     links: &mut Vec<OwnedFd>,
 ) -> Result<(), ProgramError> {
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    let in_cgroup = || cgroup.ok_or(ProgramError::NotAttached);
     match place {
-        AttachPoint::TpBtf => {
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(target, types)?;
-            program.attach()?;
-        }
-        AttachPoint::FEntry => {
-            let program: &mut FEntry = program.try_into()?;
-            program.load(target, types)?;
-            program.attach()?;
-        }
-        AttachPoint::FExit => {
-            let program: &mut FExit = program.try_into()?;
-            program.load(target, types)?;
-            program.attach()?;
-        }
-        AttachPoint::KProbe => {
-            let program: &mut KProbe = program.try_into()?;
-            program.load()?;
-            program.attach(target, 0)?;
-        }
+        AttachPoint::TpBtf => <&mut BtfTracePoint>::try_from(program)?.attach().map(drop),
+        AttachPoint::FEntry => <&mut FEntry>::try_from(program)?.attach().map(drop),
+        AttachPoint::FExit => <&mut FExit>::try_from(program)?.attach().map(drop),
+        AttachPoint::KProbe => <&mut KProbe>::try_from(program)?.attach(target, 0).map(drop),
         AttachPoint::SockAddr => {
-            let program: &mut CgroupSockAddr = program.try_into()?;
-            program.load()?;
-            program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
+            <&mut CgroupSockAddr>::try_from(program)?.attach(in_cgroup()?, CgroupAttachMode::Single).map(drop)
         }
         AttachPoint::SockAddrFirst | AttachPoint::SockAddrEarly => {
             let program: &mut CgroupSockAddr = program.try_into()?;
-            program.load()?;
-            let attach_type = match target {
+            let attach_type = match *target {
                 "connect4" => sys::CGROUP_INET4_CONNECT,
                 "connect6" => sys::CGROUP_INET6_CONNECT,
                 "sendmsg4" => sys::CGROUP_UDP4_SENDMSG,
@@ -353,7 +364,7 @@ fn place_one(
                 "recvmsg4" => sys::CGROUP_UDP4_RECVMSG,
                 _ => sys::CGROUP_UDP6_RECVMSG,
             };
-            let cgroup = cgroup.ok_or(ProgramError::NotAttached)?;
+            let cgroup = in_cgroup()?;
             match (sys::attach_first(program.fd()?.as_fd(), cgroup.as_fd(), attach_type), place) {
                 (Ok(link), _) => links.push(link),
                 (Err(_), AttachPoint::SockAddrEarly) => {
@@ -364,32 +375,21 @@ fn place_one(
                     program.unload()?;
                 }
             }
+            Ok(())
         }
         AttachPoint::Egress | AttachPoint::Ingress => {
-            let program: &mut CgroupSkb = program.try_into()?;
-            program.load()?;
             let way = match place {
                 AttachPoint::Egress => CgroupSkbAttachType::Egress,
                 _ => CgroupSkbAttachType::Ingress,
             };
-            program.attach(cgroup.ok_or(ProgramError::NotAttached)?, way, CgroupAttachMode::Single)?;
+            <&mut CgroupSkb>::try_from(program)?.attach(in_cgroup()?, way, CgroupAttachMode::Single).map(drop)
         }
-        // Attached when it is read.
-        AttachPoint::Iter => {
-            let program: &mut Iter = program.try_into()?;
-            program.load(target, types)?;
-        }
-        AttachPoint::Nowhere => {
-            let program: &mut RawTracePoint = program.try_into()?;
-            program.load()?;
-        }
+        // Attached when it is read, and run by user space.
+        AttachPoint::Iter | AttachPoint::Nowhere => Ok(()),
         AttachPoint::Sock => {
-            let program: &mut CgroupSock = program.try_into()?;
-            program.load()?;
-            program.attach(cgroup.ok_or(ProgramError::NotAttached)?, CgroupAttachMode::Single)?;
+            <&mut CgroupSock>::try_from(program)?.attach(in_cgroup()?, CgroupAttachMode::Single).map(drop)
         }
     }
-    Ok(())
 }
 
 /// The reason in one line: the operating system's error, and for a refused load the verifier's last words.

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::machine::{self, median};
 use super::recorder::Recorder;
 use super::work::Work;
 use super::{Bench, sh};
+use crate::machine::{self, median};
 
 /// Connections a second: each is two of the record, its client's and its server's, each of which begins, is established and ends.
 const RATE: u64 = 1_000;

@@ -4,7 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Bench, machine};
+use super::Bench;
+use crate::machine;
 use crate::run::wait_until_recording;
 use crate::sh;
 

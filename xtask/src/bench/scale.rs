@@ -11,8 +11,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::machine::median;
 use super::{cargo, folder, new_db, sh};
+use crate::machine::median;
 
 /// Connections of the store unless told otherwise.
 const CONNECTIONS: u64 = 1_000_000;

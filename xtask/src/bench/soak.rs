@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::recorder::Recorder;
-use super::{Bench, machine, sh, table};
+use super::{Bench, sh, table};
+use crate::machine;
 
 /// Of each round: connections, the processes that make them, remotes of one socket, and executions of one process.
 const CONNECTIONS: &str = "50000";

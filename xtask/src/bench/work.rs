@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{Bench, machine};
+use super::Bench;
+use crate::machine;
 use crate::sh;
 
 /// A workload: a command of the traffic generator.
