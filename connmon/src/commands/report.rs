@@ -17,11 +17,12 @@ use connmon_analysis::findings::findings;
 use connmon_analysis::redact::{Redaction, Redactor};
 use connmon_analysis::timeline_rows::TimelineRows;
 use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Summary, Window};
+use connmon_filter::Filter;
 use connmon_record::{Connection, HostLocation, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
 use connmon_render::report::svg::{self, Frame};
 use connmon_render::report::{PictureOptions, html, json, text};
-use connmon_store::{Store, StoreError};
+use connmon_store::{InCells, Store, StoreError};
 
 /// Cells of a timeline in text, and in a picture.
 const CELLS: [usize; 2] = [80, 360];
@@ -152,16 +153,33 @@ impl Read {
         let mut timeline_rows = self.cells.map(|cells| TimelineRows::new(window, cells));
         let mut payload = Payload::new(&runs, self.rows);
         let mut builder = Builder::new(runs, redactor.selection(selection), DEFAULT_CONNECTION_CAP);
-        store.for_each(since, until, &filter, |run, connection: Connection| {
+        // Timelines show each connection, and what is left out or written differently is in no sums.
+        let cells = if timeline_rows.is_none() && self.takes_all(&filter) {
+            let most = payload.enough().map(|rows| rows.max(DEFAULT_CONNECTION_CAP));
+            store.add_cells(since, until, &mut builder, most)?
+        } else {
+            InCells::default()
+        };
+        payload.count(cells.rows.saturating_sub(cells.shown.len() as u64));
+        store.for_each_but(&cells.unread, since, until, &filter, |run, connection: Connection| {
             if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
                 let connection = redactor.connection(connection.between(since, until));
                 payload.add(run, &connection);
                 timeline_rows.iter_mut().for_each(|timeline_rows| timeline_rows.add(&connection));
-                builder.add(run, connection);
+                if cells.shown.contains(&connection.id) {
+                    builder.offer(run, connection);
+                } else {
+                    builder.add(run, connection);
+                }
             }
             Ok::<(), StoreError>(())
         })?;
         Ok((builder.finish(), payload, timeline_rows))
+    }
+
+    /// Whether nothing is left out of an interval, and everything shown as it is.
+    fn takes_all(&self, filter: &Filter) -> bool {
+        self.only.is_none() && self.what == Redaction::default() && filter.is_everything()
     }
 }
 

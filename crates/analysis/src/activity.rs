@@ -5,6 +5,8 @@ use super::groups::GroupFigures;
 use connmon_record::Timestamp;
 
 const BUCKETS: u64 = 120;
+/// Nanoseconds of a minute.
+const MINUTE_NS: i64 = 60_000_000_000;
 
 /// Counts of opened connections over the window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,10 +40,21 @@ pub struct Bucket {
 impl Activity {
     pub(super) fn new(window: Option<Window>) -> Self {
         let Some(window) = window else { return Self::default() };
-        let step_ns = window.nanos().div_ceil(BUCKETS).max(1);
-        let count = window.nanos().div_ceil(step_ns).clamp(1, BUCKETS);
+        let of = |nanos: u64| nanos.div_ceil(BUCKETS).max(1);
+        let (mut from, mut step_ns) = (window.from, of(window.nanos()));
+        if step_ns > MINUTE_NS as u64 {
+            // Whole minutes, so that it can be told from counts of minutes.
+            from = Timestamp(from.0.div_euclid(MINUTE_NS).saturating_mul(MINUTE_NS));
+            step_ns = of(window.to.0.abs_diff(from.0)).next_multiple_of(MINUTE_NS as u64);
+        }
+        let count = window.to.0.abs_diff(from.0).div_ceil(step_ns).clamp(1, BUCKETS);
         let buckets = (0..count).map(|_| Bucket::default()).collect();
-        Self { from: window.from, step_ns, buckets, before: 0 }
+        Self { from, step_ns, buckets, before: 0 }
+    }
+
+    /// Whether it can be told from counts of minutes.
+    pub(super) fn is_of_minutes(&self) -> bool {
+        self.step_ns > MINUTE_NS as u64
     }
 
     /// Counts a connection, as its figures do.

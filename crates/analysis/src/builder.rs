@@ -1,20 +1,20 @@
-//! Builds a [`Summary`] from connections, one by one.
+//! Builds a [`Summary`] from connections, one by one, or from the cells of many.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::findings::FindingsBuilder;
+use super::cells::{
+    Cell, CellFigures, CellRemote, CellRest, Counted, cells_of, insert_few, remote_names, service_key,
+};
+use super::findings::{FindingsBuilder, minute_of, start_of};
 use super::groups::key::Boots;
-use super::groups::{FiguresByProtocol, GroupFigures, Groups, Newest, users};
+use super::groups::{FiguresByProtocol, GroupFigures, Groups, Newest};
 use super::rows::{ProcessKey, ProcessRow, RemoteRow, SelectionTotals, ServiceRow};
 use super::top_connections::TopConnections;
-use super::{Activity, HostInternalFinder, Indicators, Selection, Window, service_of};
+use super::{Activity, HostInternalFinder, Indicators, Selection, Window};
 use connmon_record::AddressKind;
-use connmon_record::{Connection, End, Process, ProcessId, Proto, Run, Timestamp};
-
-/// At most so many other executables, or service ports, are listed in a row.
-const FEW: usize = 8;
+use connmon_record::{Connection, End, Matching, Process, ProcessId, Proto, Run, Timestamp, Untrusted};
 
 /// Takes the selected connections, in any number, and gives the summary.
 pub struct Builder {
@@ -34,7 +34,7 @@ pub struct Builder {
     pub(super) remotes: Groups<IpAddr, OpenRemote>,
     pub(super) services: Groups<(Proto, u16), ServiceRow>,
     pub(super) protocols: Groups<Proto, GroupFigures>,
-    pub(super) ends: Groups<Option<End>, GroupFigures>,
+    pub(super) ends: Groups<Option<End>, u64>,
     pub(super) process_remote: HashSet<(usize, usize)>,
     service_process: HashSet<(usize, usize)>,
     service_remote: HashSet<(usize, usize)>,
@@ -88,44 +88,87 @@ impl Builder {
 
     /// Counts a connection of the recording `run`.
     pub fn add(&mut self, run: i64, connection: Connection) {
-        let figures = GroupFigures::from_connection(&connection);
-        self.totals.figures += figures;
-        self.totals.preexisting += u64::from(connection.preexisting);
-        self.indicators.add(&connection);
-        self.own.add(&connection);
-        self.activity.add(connection.opened, figures);
-        *self.protocols.row(connection.proto, |_| GroupFigures::default()) += figures;
-        *self.ends.row(connection.end, |_| GroupFigures::default()) += figures;
-
-        let service = (connection.proto, service_of(&connection).port);
-        let in_services = self.services.place(service, |&(proto, port)| ServiceRow {
-            proto,
-            port,
-            figures: GroupFigures::default(),
-            processes: 0,
-            remotes: 0,
+        let (remote, service) = (CellRemote::of_connection(&connection), service_key(&connection));
+        cells_of(&connection, Arc::clone, |process, counted, figures| {
+            self.add_cell(run, &Cell { process: process.as_ref(), remote, service, counted, figures });
         });
-        self.services.at(in_services).figures += figures;
-
-        let remote = self.remote(&connection, service, figures);
-        if self.service_remote.insert((in_services, remote)) {
-            self.services.at(in_services).remotes += 1;
+        self.add_names(remote.ip, remote_names(&connection));
+        self.indicators.add(&connection);
+        self.own.add_local(connection.local.ip);
+        let one = GroupFigures::of_connection(&connection);
+        self.activity.add(connection.opened, one);
+        self.add_ended(connection.end, one.connections);
+        let until = connection.known_end().or_else(|| self.last_words.get(&run).copied());
+        let lasted = until.unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
+        self.watch.add_lasted(lasted);
+        if connection.has_failed()
+            && let Some(owner) = self.owner(run, &connection)
+        {
+            self.watch.add_failed(owner, minute_of(connection.opened), 1);
         }
-        let users = users(&connection, |process| self.intern(run, &connection, process));
-        if users.is_empty() {
+        self.keeper.add(run, connection);
+    }
+
+    /// Counts the connections of a cell, or what a process moved on them, all of the recording `run`.
+    pub fn add_cell(&mut self, run: i64, cell: &Cell<'_>) {
+        let &Cell { process, remote, service, counted, figures: CellFigures { figures, preexisting, .. } } =
+            cell;
+        let (in_services, in_remotes) = (self.service(service), self.remote(cell));
+        if counted != Counted::Process {
+            self.totals.figures += figures;
+            self.totals.preexisting += preexisting;
+            self.own.add_figures(remote.ip, figures);
+            *self.protocols.row(service.0, |_| GroupFigures::default()) += figures;
+            self.services.at(in_services).figures += figures;
+            self.remotes.at(in_remotes).row.figures += figures;
+            if self.service_remote.insert((in_services, in_remotes)) {
+                self.services.at(in_services).remotes += 1;
+            }
+        }
+        if counted == Counted::Unowned {
             self.unowned += figures;
         }
-        for (process, figures) in users {
-            self.process(process, &connection, figures);
-            self.process_remote.insert((process, remote));
-            if self.service_process.insert((in_services, process)) {
+        if let Some(process) = process {
+            let index = self.process(run, process, cell);
+            self.process_remote.insert((index, in_remotes));
+            if self.service_process.insert((in_services, index)) {
                 self.services.at(in_services).processes += 1;
             }
         }
-        let until = connection.known_end().or_else(|| self.last_words.get(&run).copied());
-        let lasted = until.unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
-        self.watch.add(&connection, self.owner(run, &connection), lasted);
-        self.keeper.add(run, connection);
+    }
+    /// Whether it can be told of cells when connections were opened.
+    pub fn takes_cells(&self) -> bool {
+        self.activity.is_of_minutes()
+    }
+
+    /// Adds what cells do not tell of their connections.
+    pub fn add_rest(&mut self, rest: &CellRest) {
+        self.keeper.count(rest.rows);
+        self.watch.add_long(rest.long_lived, rest.longest_ns);
+    }
+
+    /// Counts connections that were opened in a minute, and those of them that failed.
+    pub fn add_opened(&mut self, minute: i64, connections: u64, failed: u64) {
+        let figures = GroupFigures { connections, failed, ..GroupFigures::default() };
+        self.activity.add(start_of(minute), figures);
+    }
+
+    /// Counts connections of a process that failed in a minute. Its cells have been added.
+    pub fn add_failed(&mut self, run: i64, process: ProcessId, minute: i64, connections: u32) {
+        if let Some(owner) = self.processes.find(&self.key(run, process)) {
+            self.watch.add_failed(owner, minute, connections);
+        }
+    }
+
+    /// Takes addresses that are this host's, and how many connections match lists of indicators.
+    pub fn add_known(&mut self, locals: &HashSet<IpAddr>, matching: &(u64, Matching)) {
+        self.own.add_locals(locals);
+        self.indicators.add_counted(matching);
+    }
+
+    /// Takes a connection whose cells have been added: it may be one of those that are shown.
+    pub fn offer(&mut self, run: i64, connection: Connection) {
+        self.keeper.offer(run, connection);
     }
 
     /// The row of the connection's owner.
@@ -138,10 +181,20 @@ impl Builder {
         ProcessKey { boot: self.boots.of_run(run), id }
     }
 
-    /// The row of a process, as of its newest connection.
-    fn intern(&mut self, run: i64, connection: &Connection, process: &Arc<Process>) -> usize {
-        let key = self.key(run, process.id);
-        let index = self.processes.place(key, |key| OpenProcess {
+    fn service(&mut self, key: (Proto, u16)) -> usize {
+        self.services.place(key, |&(proto, port)| ServiceRow {
+            proto,
+            port,
+            figures: GroupFigures::default(),
+            processes: 0,
+            remotes: 0,
+        })
+    }
+
+    /// The row of a process, as of its newest connection, with the cell's figures.
+    fn process(&mut self, run: i64, process: &Arc<Process>, cell: &Cell<'_>) -> usize {
+        let CellFigures { figures, first, last, newest: rank, .. } = cell.figures;
+        let index = self.processes.place(self.key(run, process.id), |key| OpenProcess {
             row: ProcessRow {
                 key: key.clone(),
                 process: process.clone(),
@@ -151,32 +204,31 @@ impl Builder {
                 udp: GroupFigures::default(),
                 remotes: 0,
                 countries: 0,
-                first_seen: connection.opened,
-                last_seen: connection.opened,
+                first_seen: first,
+                last_seen: last,
             },
             figures: FiguresByProtocol::default(),
             newest: Newest::default(),
         });
-        let OpenProcess { row, newest, .. } = self.processes.at(index);
+        let OpenProcess { row, newest, figures: all } = self.processes.at(index);
         let mut other = process.clone();
-        if newest.offer(connection, || ()) {
+        if newest.offer(rank, || ()) {
             std::mem::swap(&mut row.process, &mut other);
         }
         if row.process.exe != other.exe {
             insert_few(&mut row.other_exes, other.exe.clone());
         }
+        all.count(cell.service.0, figures);
+        row.first_seen = row.first_seen.min(first);
+        row.last_seen = row.last_seen.max(last);
         index
     }
 
-    fn process(&mut self, index: usize, connection: &Connection, figures: GroupFigures) {
-        let OpenProcess { row, figures: all, .. } = self.processes.at(index);
-        all.count(connection.proto, figures);
-        row.first_seen = row.first_seen.min(connection.opened);
-        row.last_seen = row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
-    }
-
-    fn remote(&mut self, connection: &Connection, service: (Proto, u16), figures: GroupFigures) -> usize {
-        let index = self.remotes.place(connection.remote.ip, |&ip| OpenRemote {
+    /// The row of a remote address, without the cell's figures.
+    fn remote(&mut self, cell: &Cell<'_>) -> usize {
+        let &Cell { remote: CellRemote { ip, country, place }, service, .. } = cell;
+        let CellFigures { first, last, newest: rank, .. } = cell.figures;
+        let index = self.remotes.place(ip, |&ip| OpenRemote {
             row: RemoteRow {
                 ip,
                 kind: AddressKind::of_address(ip),
@@ -186,31 +238,33 @@ impl Builder {
                 figures: GroupFigures::default(),
                 processes: Vec::new(),
                 services: BTreeSet::new(),
-                first_seen: connection.opened,
-                last_seen: connection.opened,
+                first_seen: first,
+                last_seen: last,
             },
             newest: Newest::default(),
         });
         let OpenRemote { row, newest } = self.remotes.at(index);
-        let known = connection.country.is_some() || connection.place.is_some();
-        if row.kind == AddressKind::Public && known && newest.offer(connection, || ()) {
-            row.country.clone_from(&connection.country);
-            row.place.clone_from(&connection.place);
+        let known = country.is_some() || place.is_some();
+        if row.kind == AddressKind::Public && known && newest.offer(rank, || ()) {
+            row.country = country.map(str::to_owned);
+            row.place = place.cloned();
         }
-        row.figures += figures;
-        let names = connection.names.iter().filter(|name| name.is_of_remote());
-        names.for_each(|name| insert_few(&mut row.names, name.name.clone()));
         insert_few(&mut row.services, service);
-        row.first_seen = row.first_seen.min(connection.opened);
-        row.last_seen = row.last_seen.max(connection.known_end().unwrap_or(connection.opened));
+        row.first_seen = row.first_seen.min(first);
+        row.last_seen = row.last_seen.max(last);
         index
     }
-}
 
-/// Keeps the few lowest, so that the order of arrival does not matter.
-fn insert_few<T: Ord>(set: &mut BTreeSet<T>, item: T) {
-    set.insert(item);
-    if set.len() > FEW {
-        set.pop_last();
+    /// Adds names of a remote address that has connections.
+    pub fn add_names<'a>(&mut self, ip: IpAddr, names: impl IntoIterator<Item = &'a Untrusted>) {
+        if let Some(place) = self.remotes.find(&ip) {
+            let row = &mut self.remotes.at(place).row;
+            names.into_iter().for_each(|name| insert_few(&mut row.names, name.clone()));
+        }
+    }
+
+    /// Counts so many connections that ended so.
+    pub fn add_ended(&mut self, end: Option<End>, connections: u64) {
+        *self.ends.row(end, |_| 0) += connections;
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::format::{bytes, count, duration, grouped};
 use super::{ProcessRow, RemoteRow, Summary};
-use connmon_record::{AddressKind, Connection, ExeState, Untrusted};
+use connmon_record::{AddressKind, ExeState, Timestamp, Untrusted};
 
 /// A connection that lasts as long is long-lived.
 const LONG_NS: i64 = 3_600_000_000_000;
@@ -21,6 +21,21 @@ const TALKER: f64 = 0.25;
 const TEMPORARY: [&str; 4] = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/user/"];
 /// So many names are listed in a reason.
 const NAMES: usize = 4;
+
+/// The minute of a moment, counted from 1970.
+pub fn minute_of(time: Timestamp) -> i64 {
+    time.0.div_euclid(MINUTE_NS)
+}
+
+/// When a minute begins.
+pub(super) fn start_of(minute: i64) -> Timestamp {
+    Timestamp(minute.saturating_mul(MINUTE_NS))
+}
+
+/// Whether a connection that was watched for so long is long-lived.
+pub fn is_long(lasted_ns: i64) -> bool {
+    lasted_ns >= LONG_NS
+}
 
 /// Something worth a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +60,23 @@ pub(super) struct FindingsBuilder {
 }
 
 impl FindingsBuilder {
-    /// Takes note of a connection. `owner` is its process, `lasted` how long it was watched.
-    pub(super) fn add(&mut self, connection: &Connection, owner: Option<usize>, lasted: i64) {
-        if lasted >= LONG_NS {
-            self.long += 1;
-            self.longest_ns = self.longest_ns.max(lasted);
+    /// Takes note of how long a connection was watched.
+    pub(super) fn add_lasted(&mut self, lasted: i64) {
+        if is_long(lasted) {
+            self.add_long(1, lasted);
         }
-        if let (Some(owner), true) = (owner, connection.has_failed()) {
-            *self.failures.entry((owner, connection.opened.0.div_euclid(MINUTE_NS))).or_default() += 1;
-        }
+    }
+
+    /// Takes note of so many long-lived connections, and of the duration of the longest.
+    pub(super) fn add_long(&mut self, connections: u64, longest_ns: i64) {
+        self.long += connections;
+        self.longest_ns = self.longest_ns.max(longest_ns);
+    }
+
+    /// Takes note of connections of a process that failed in a minute.
+    pub(super) fn add_failed(&mut self, owner: usize, minute: i64, connections: u32) {
+        let failed = self.failures.entry((owner, minute)).or_default();
+        *failed = failed.saturating_add(connections);
     }
 
     /// The processes with a burst, and its size. Their places may have changed since: `place` has the new ones.

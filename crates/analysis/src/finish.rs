@@ -43,9 +43,8 @@ fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
     let services = builder.services.ranked(|row| &row.figures).into_iter().map(|(_, row)| row).collect();
     let protocols = builder.protocols.ranked(|figures| figures).into_iter();
     let protocols = protocols.map(|(proto, figures)| ProtocolRow { proto, figures }).collect();
-    let ends = builder.ends.finish().into_iter().filter(|(_, figures)| figures.connections > 0);
-    let mut ends: Vec<_> =
-        ends.map(|(end, figures)| EndRow { end, connections: figures.connections }).collect();
+    let ends = builder.ends.finish().into_iter().filter(|(_, connections)| *connections > 0);
+    let mut ends: Vec<_> = ends.map(|(end, connections)| EndRow { end, connections }).collect();
     ends.sort_by_key(|row| (Reverse(row.connections), row.end.map(|end| end.name())));
 
     let countries = countries(&remotes);

@@ -31,11 +31,20 @@ pub struct HostInternalFinder {
 impl HostInternalFinder {
     /// Takes a connection, with the bytes that are summed up.
     pub fn add(&mut self, connection: &Connection) {
-        let (local, remote) = (connection.local.ip, connection.remote.ip);
+        self.add_local(connection.local.ip);
+        self.add_figures(connection.remote.ip, GroupFigures::from_connection(connection));
+    }
+
+    /// Takes the local address of a connection.
+    pub fn add_local(&mut self, local: IpAddr) {
         if !local.is_unspecified() && !local.is_multicast() {
             self.locals.insert(local);
         }
-        *self.remotes.row(remote, |_| GroupFigures::default()) += GroupFigures::from_connection(connection);
+    }
+
+    /// Takes the figures of connections to a remote address.
+    pub fn add_figures(&mut self, remote: IpAddr, figures: GroupFigures) {
+        *self.remotes.row(remote, |_| GroupFigures::default()) += figures;
     }
 
     /// Takes addresses that are this host's.

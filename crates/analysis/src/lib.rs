@@ -7,6 +7,7 @@
 mod activity;
 pub mod baseline;
 mod builder;
+pub mod cells;
 pub mod compare;
 mod completeness;
 pub mod findings;

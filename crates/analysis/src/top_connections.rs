@@ -4,11 +4,11 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use connmon_record::{Connection, Timestamp};
+use connmon_record::Connection;
 
 /// A connection with its rank; heaps keep the best ranks.
 struct Ranked {
-    rank: (u64, Timestamp, i64),
+    rank: (u64, i64),
     run: i64,
     connection: Arc<Connection>,
 }
@@ -43,10 +43,21 @@ impl TopConnections {
         Self { cap, total: 0, by_bytes: BinaryHeap::new(), newest: BinaryHeap::new() }
     }
 
+    /// Counts a connection, which may be chosen.
     pub(super) fn add(&mut self, run: i64, connection: Connection) {
-        self.total += 1;
+        self.count(1);
+        self.offer(run, connection);
+    }
+
+    /// Counts connections of which those that may be chosen are offered.
+    pub(super) fn count(&mut self, connections: u64) {
+        self.total += connections;
+    }
+
+    /// Chooses among connections that are counted.
+    pub(super) fn offer(&mut self, run: i64, connection: Connection) {
         let bytes = connection.bytes();
-        let (opened, id) = (connection.opened, connection.id);
+        let id = connection.id;
         let connection = Arc::new(connection);
         let cap = self.cap;
         let offer = |heap: &mut BinaryHeap<Reverse<Ranked>>, rank| {
@@ -56,8 +67,8 @@ impl TopConnections {
                 *least = Reverse(Ranked { rank, run, connection: connection.clone() });
             }
         };
-        offer(&mut self.by_bytes, (bytes, opened, id));
-        offer(&mut self.newest, (0, opened, id));
+        offer(&mut self.by_bytes, (bytes, id));
+        offer(&mut self.newest, (0, id));
     }
 
     /// The choice by time of opening, how many of it were chosen for their bytes, and how many passed by.

@@ -51,7 +51,7 @@ pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, op
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};
-pub use stretches::Instead;
+pub use stretches::{InCells, Instead};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

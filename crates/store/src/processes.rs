@@ -105,6 +105,11 @@ impl<'db> ProcessReader<'db> {
         Ok(parent)
     }
 
+    /// The ids of the processes that are remembered, by their addresses.
+    pub(super) fn ids(&self) -> HashMap<*const Process, i64> {
+        self.known.iter().filter_map(|(id, process)| Some((Arc::as_ptr(process.as_ref()?), *id))).collect()
+    }
+
     /// The process of this id, where there is an id.
     pub fn maybe(&mut self, id: Option<i64>) -> rusqlite::Result<Option<Arc<Process>>> {
         id.map_or(Ok(None), |id| self.get(id))

@@ -15,6 +15,7 @@ const MOST: usize = 65_536;
 /// A remote address as the store has it.
 #[derive(Clone)]
 pub(super) struct Remote {
+    pub(super) id: i64,
     pub(super) ip: IpAddr,
     pub(super) country: Option<String>,
     pub(super) place: Option<Arc<Location>>,
@@ -24,7 +25,7 @@ pub(super) struct Remote {
 
 impl Default for Remote {
     fn default() -> Self {
-        Self { ip: Endpoint::UNSPECIFIED.ip, country: None, place: None, names: Vec::new() }
+        Self { id: 0, ip: Endpoint::UNSPECIFIED.ip, country: None, place: None, names: Vec::new() }
     }
 }
 
@@ -50,7 +51,7 @@ impl<'db> RemoteReader<'db> {
             return Ok(known.clone());
         }
         let mut rows = self.find.query([id])?;
-        let mut remote = Remote::default();
+        let mut remote = Remote { id, ..Remote::default() };
         if let Some(row) = rows.next()? {
             let ip: String = row.get("ip")?;
             remote.ip = ip.parse().map_or(remote.ip, |ip: IpAddr| ip.to_canonical());

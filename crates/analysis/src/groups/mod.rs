@@ -105,12 +105,11 @@ impl<T> Newest<T> {
         Self { rank: None, value }
     }
 
-    /// Takes what a connection says, unless a newer one has spoken; whether it was taken.
-    pub fn offer(&mut self, connection: &Connection, value: impl FnOnce() -> T) -> bool {
-        let rank = Some((connection.opened, connection.id));
-        let newer = rank >= self.rank;
+    /// Takes what a connection says, unless a newer one has spoken; whether it was taken. `rank` is when it was opened, and its id.
+    pub fn offer(&mut self, rank: (Timestamp, i64), value: impl FnOnce() -> T) -> bool {
+        let newer = Some(rank) >= self.rank;
         if newer {
-            (self.rank, self.value) = (rank, value());
+            (self.rank, self.value) = (Some(rank), value());
         }
         newer
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rusqlite::{Connection as Database, OptionalExtension, Transaction, params};
 
@@ -10,6 +11,7 @@ use super::super::complete::Completer;
 use super::super::labels::Hits;
 use super::super::reading::Reading;
 use super::super::{RUN_SHIFT, sums};
+use super::cells::Cells;
 use super::{LEAST, State, ids, of_connection, time};
 use connmon_analysis::groups::sums::{SumPart, sums_of};
 use connmon_record::Timestamp;
@@ -38,6 +40,7 @@ struct UnderWay {
     /// The next connection.
     next: i64,
     sums: sums::Sums,
+    cells: Cells,
     /// When the first of its connections was opened, and the last one ended.
     time: (i64, i64),
     /// The addresses of this host that were known when it began.
@@ -132,6 +135,7 @@ impl UnderWay {
             stretch,
             next: first,
             sums: sums::Sums::new(),
+            cells: Cells::default(),
             time: (i64::MAX, i64::MIN),
             here: super::locals(db)?,
         })
@@ -161,10 +165,11 @@ impl UnderWay {
 
     /// Writes the sums, which are of connections with ids in this range.
     fn write(self, db: &Transaction<'_>, (first, last): (i64, i64)) -> rusqlite::Result<()> {
-        let Self { stretch, sums, time, .. } = self;
+        let Self { stretch, sums, cells, time, .. } = self;
         if !sums::add_to_stretch(db, stretch, &sums)? {
             return super::give_up(db, &[ids(stretch).0]);
         }
+        cells.write(db, stretch)?;
         let mut put = db.prepare_cached(
             "UPDATE stretch SET first = iif(state = ?2, min(first, ?3), ?3), last = iif(state = ?2, max(last, ?4), ?4),
                 processes = max(iif(state = ?2, processes, 0),
@@ -194,9 +199,10 @@ impl UnderWay {
             some.push(completer.begin(row, &columns)?);
         }
         completer.complete(&mut some)?;
+        let processes = completer.processes.ids();
         let mut put = db.prepare_cached("INSERT OR IGNORE INTO stretch_local (ip) VALUES (?1)")?;
         let mut met = HashSet::new();
-        for Reading { connection, .. } in &some {
+        for Reading { connection, remote, .. } in &some {
             let local = connection.local.ip;
             if !local.is_unspecified() && !local.is_multicast() && met.insert(local) {
                 put.execute([local.to_string()])?;
@@ -211,6 +217,9 @@ impl UnderWay {
                 self.time.1 = self.time.1.max(step.start.0);
             }
             self.next = connection.id + 1;
+            self.cells.take(connection, remote.id, |process| {
+                processes.get(&Arc::as_ptr(process)).copied().unwrap_or(0)
+            });
             sums_of(connection, &self.here, |key, figures| {
                 // All of a stretch is in an answer, or none of it.
                 if key.part != SumPart::Carried {
@@ -248,6 +257,7 @@ fn add_rest(db: &Transaction<'_>, after: i64, now: Timestamp, rows: usize) -> ru
             stretch,
             next: *id,
             sums: sums::Sums::new(),
+            cells: Cells::default(),
             time: (i64::MAX, i64::MIN),
             here: here.clone(),
         };

@@ -3,6 +3,7 @@
 //! that are over; the others are in no sum, but are listed (`stretch_rest`), read one by one, and added once they are over. If
 //! anything changes that is in a sum, the sums of its stretch are forgotten and made anew: they are the rows' at any time.
 
+mod cells;
 mod make;
 mod read;
 
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::blocks::{self, IdRange};
+pub use cells::InCells;
 use connmon_record::Timestamp;
 pub(super) use make::Summer;
 pub use read::Instead;
@@ -89,6 +91,7 @@ pub(super) fn note_remotes(db: &Database, remotes: &[i64]) -> rusqlite::Result<(
 fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
     let (first, last) = ids(stretch);
     db.prepare_cached("DELETE FROM stretch_sum WHERE stretch_id = ?1")?.execute([stretch])?;
+    cells::forget(db, stretch)?;
     db.prepare_cached("DELETE FROM stretch_rest WHERE connection_id BETWEEN ?1 AND ?2")?
         .execute([first, last])?;
     db.prepare_cached("DELETE FROM stretch WHERE id = ?1")?.execute([stretch])?;

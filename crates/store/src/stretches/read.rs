@@ -24,6 +24,17 @@ pub struct Instead {
 }
 
 impl Instead {
+    /// Those in sums of these stretches but these, all in ascending order.
+    pub(super) fn of(rest: Vec<i64>, stretches: Vec<i64>) -> Self {
+        Self { stretches, rest, only: None }
+    }
+
+    /// Reads these as well.
+    pub(super) fn read_too(&mut self, some: &HashSet<i64>) {
+        self.rest.extend(some);
+        self.rest.sort_unstable();
+    }
+
     /// All but these, which are in ascending order.
     pub(crate) fn all_but(only: Vec<i64>) -> Self {
         Self { only: Some(only), ..Self::default() }
@@ -32,7 +43,7 @@ impl Instead {
     /// The ids that are left of these ranges, which are in ascending order.
     pub(crate) fn rest_of(&self, ranges: Vec<IdRange>) -> Vec<IdRange> {
         if let Some(only) = &self.only {
-            return only.iter().map(|id| (*id, *id)).collect();
+            return only.chunk_by(|a, b| a + 1 == *b).map(|near| (near[0], near[near.len() - 1])).collect();
         }
         if self.stretches.is_empty() {
             return ranges;
@@ -56,7 +67,10 @@ impl Instead {
                 // Within a stretch.
                 let until = stretches.peek().map_or(last, |stretch| last.min(stretch.1));
                 while let Some(id) = rest.next_if(|id| *id <= until) {
-                    left.push((id, id));
+                    match left.last_mut().filter(|range| range.1.checked_add(1) == Some(id)) {
+                        Some(range) => range.1 = id,
+                        None => left.push((id, id)),
+                    }
                 }
                 first = until + 1;
             }
@@ -83,18 +97,9 @@ impl Store {
             // All of it as it was at one moment.
             let transaction = self.db.unchecked_transaction()?;
             let stretches = usable(&transaction, since, until)?;
-            let mut rest = Vec::new();
-            let mut find = transaction.prepare(
-                "SELECT connection_id FROM stretch_rest WHERE connection_id BETWEEN ?1 AND ?2 ORDER BY connection_id",
-            )?;
-            for stretch in &stretches {
-                let (first, last) = ids(*stretch);
-                for id in find.query_map([first, last], |row| row.get(0))? {
-                    rest.push(id?);
-                }
-            }
+            let rest = rest(&transaction, &stretches)?;
             let locals = if stretches.is_empty() { HashSet::new() } else { super::locals(&transaction)? };
-            let instead = Instead { stretches, rest, only: None };
+            let instead = Instead::of(rest, stretches);
             let summed = Summed {
                 sums: sums::of_stretches(&transaction, &instead.stretches)?,
                 locals,
@@ -106,8 +111,27 @@ impl Store {
     }
 }
 
+/// The connections of stretches that are in no sum.
+pub(super) fn rest(db: &Database, stretches: &[i64]) -> rusqlite::Result<Vec<i64>> {
+    let mut find = db.prepare(
+        "SELECT connection_id FROM stretch_rest WHERE connection_id BETWEEN ?1 AND ?2 ORDER BY connection_id",
+    )?;
+    let mut rest = Vec::new();
+    for stretch in stretches {
+        let (first, last) = ids(*stretch);
+        for id in find.query_map([first, last], |row| row.get(0))? {
+            rest.push(id?);
+        }
+    }
+    Ok(rest)
+}
+
 /// The stretches that lie between two times, and of which it is known where the other ends of their connections are.
-fn usable(db: &Database, since: Option<Timestamp>, until: Option<Timestamp>) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn usable(
+    db: &Database,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> rusqlite::Result<Vec<i64>> {
     let mut all = db.prepare(
         "SELECT id, locals FROM stretch WHERE state = ?1 AND (?2 IS NULL OR first >= ?2) AND (?3 IS NULL OR last < ?3)
             ORDER BY id",
@@ -141,7 +165,7 @@ fn usable(db: &Database, since: Option<Timestamp>, until: Option<Timestamp>) -> 
 }
 
 /// The number of connections in sums that match any list of indicators, and the number for each list.
-fn matching(db: &Database, instead: &Instead) -> rusqlite::Result<(u64, Matching)> {
+pub(super) fn matching(db: &Database, instead: &Instead) -> rusqlite::Result<(u64, Matching)> {
     let known: HashMap<i64, Arc<IndicatorList>> = labels::known_lists(db)?;
     let mut find = db.prepare(
         "SELECT DISTINCT connection_id, list_id FROM hit WHERE connection_id BETWEEN ?1 AND ?2
@@ -173,11 +197,24 @@ pub(crate) fn faults(db: &Database) -> rusqlite::Result<Vec<String>> {
             (SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM traffic
                 WHERE connection_id BETWEEN ?2 AND ?3 AND connection_id NOT IN (SELECT connection_id FROM stretch_rest))",
     )?;
+    let cells = "SELECT id FROM stretch WHERE id = ?1 AND cell_rows IS NOT NULL AND
+            (SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM stretch_sum WHERE stretch_id = ?1) <>
+            (SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM stretch_cell
+                WHERE stretch_id = ?1 AND counted <> 2)";
+    let mut wrong_cells = match db.table_exists(Some("main"), "stretch_cell")? {
+        true => Some(db.prepare(cells)?),
+        false => None,
+    };
     let mut faults = Vec::new();
     for stretch in usable(db, None, None)? {
         let (first, last) = ids(stretch);
         if wrong.exists([stretch, first, last])? {
             faults.push(format!("the sums of connections {first} to {last} are not what these moved"));
+        }
+        if let Some(wrong) = &mut wrong_cells
+            && wrong.exists([stretch])?
+        {
+            faults.push(format!("the cells of connections {first} to {last} are not what their sums say"));
         }
     }
     Ok(faults)

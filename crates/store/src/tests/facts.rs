@@ -122,7 +122,13 @@ fn populated(path: &Path) {
              INSERT INTO pruned VALUES (1, 5, 1, 2, 3);
              INSERT INTO sum_owner VALUES (1, '/usr/bin/curl', 'root', '(no unit)', '(the host)', 'DE', 0);
              INSERT INTO traffic_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
-             INSERT INTO stretch VALUES (0, 2, 0, 0, 0, 0);
+             INSERT INTO stretch VALUES (0, 2, 0, 0, 0, 0, NULL, 0, 0);
+             INSERT INTO stretch_cell VALUES (0, 1, 1, 6, 443, 0, 1, 0, 0, 0, 0, 2, 3, 5, 6, 5, 1);
+             INSERT INTO stretch_end VALUES (0, 'fin', 1);
+             INSERT INTO stretch_minute VALUES (0, 0, 1, 0);
+             INSERT INTO stretch_failed VALUES (0, 1, 0, 1);
+             INSERT INTO stretch_name VALUES (0, 1, 'example.org');
+             INSERT INTO stretch_sizes VALUES (0, 1, x'0005');
              INSERT INTO stretch_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
              INSERT INTO stretch_rest VALUES (1);
              INSERT INTO stretch_local VALUES (1, '192.0.2.1');

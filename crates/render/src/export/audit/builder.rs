@@ -92,7 +92,7 @@ impl Builder {
         let Self { by, groups, .. } = self;
         let keys = by.iter().map(|by| key::group_key(*by, member)).collect();
         let open = groups.row(keys, |_| GroupInProgress::default());
-        open.newest.offer(member.connection, || {
+        open.newest.offer((member.connection.opened, member.connection.id), || {
             let place = member.connection.place.as_ref().filter(|_| by.contains(&GroupBy::Asn));
             let process = member.process.filter(|_| by.contains(&GroupBy::Process));
             (process.cloned(), place.and_then(|place| place.org.clone()))

@@ -78,6 +78,16 @@ impl Payload {
         }
     }
 
+    /// Of so many connections or more, it may be given those with most bytes, and the newest, instead of all of them.
+    pub fn enough(&self) -> [usize; 2] {
+        [self.cap.div_ceil(2), self.cap]
+    }
+
+    /// Counts connections that are not among those with most bytes, nor among the newest; see [`Payload::enough`].
+    pub fn count(&mut self, connections: u64) {
+        self.total += connections;
+    }
+
     /// Adds a connection.
     pub fn add(&mut self, run: i64, connection: &Connection) {
         self.total += 1;
@@ -103,8 +113,8 @@ impl Payload {
             return;
         }
         let for_bytes = self.cap.div_ceil(2);
-        self.rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.bytes(), row.opened, row.id)));
-        self.rows[for_bytes..].sort_unstable_by_key(|row| std::cmp::Reverse((row.opened, row.id)));
+        self.rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.bytes(), row.id)));
+        self.rows[for_bytes..].sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
         for row in self.rows.drain(self.cap..) {
             self.shares.remove(&row.id);
             self.steps.remove(row.id);

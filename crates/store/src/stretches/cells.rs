@@ -1,0 +1,428 @@
+//! What a summary needs of the connections of a stretch (`connmon_analysis::cells`), so that a report of everything reads only those
+//! connections that it shows.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rusqlite::{Connection as Database, params};
+
+use super::super::processes::ProcessReader;
+use super::super::remotes::RemoteReader;
+use super::super::{RUN_SHIFT, Store, StoreError};
+use super::read::{Instead, matching, rest, usable};
+use super::{SHIFT, locals};
+use connmon_analysis::Builder;
+use connmon_analysis::cells::{
+    Cell, CellFigures, CellRemote, CellRest, Counted, cells_of, insert_few, remote_names, service_key,
+};
+use connmon_analysis::findings::{is_long, minute_of};
+use connmon_analysis::groups::GroupFigures;
+use connmon_record::{Connection, End, Process, Proto, Timestamp, Untrusted};
+
+/// What the connections of a cell have in common: remote address, process (0 for none), protocol, service port, what is counted.
+type CellKey = (i64, i64, Proto, u16, Counted);
+
+/// The cells of connections, and what cells do not tell.
+#[derive(Default)]
+pub(super) struct Cells {
+    cells: BTreeMap<CellKey, CellFigures>,
+    rest: CellRest,
+    ends: BTreeMap<&'static str, u64>,
+    /// Connections that were opened in a minute, and those of them that failed.
+    minutes: BTreeMap<i64, (u64, u64)>,
+    /// Failed connections by owner and minute.
+    failed: BTreeMap<(i64, i64), u32>,
+    names: BTreeMap<i64, BTreeSet<Untrusted>>,
+    sizes: Sizes,
+}
+
+impl Cells {
+    /// Takes in a connection that is over. `remote` is the id of its address, and `process` gives that of a process.
+    pub(super) fn take(
+        &mut self,
+        connection: &Connection,
+        remote: i64,
+        process: impl Fn(&Arc<Process>) -> i64,
+    ) {
+        let (proto, port) = service_key(connection);
+        cells_of(connection, &process, |process, counted, figures| {
+            let key = (remote, process.unwrap_or(0), proto, port, counted);
+            self.cells.entry(key).and_modify(|sum| *sum += figures).or_insert(figures);
+        });
+        let one = GroupFigures::of_connection(connection);
+        let opened = minute_of(connection.opened);
+        if let Some(end) = connection.end {
+            *self.ends.entry(end.name()).or_default() += one.connections;
+        }
+        let minute = self.minutes.entry(opened).or_default();
+        *minute = (minute.0 + one.connections, minute.1 + one.failed);
+        if let Some(owner) = connection.owner.as_ref().filter(|_| connection.has_failed()) {
+            *self.failed.entry((process(owner), opened)).or_default() += 1;
+        }
+        for name in remote_names(connection) {
+            insert_few(self.names.entry(remote).or_default(), name.clone());
+        }
+        let lasted =
+            connection.known_end().unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
+        self.rest.rows += 1;
+        if is_long(lasted) {
+            self.rest.long_lived += 1;
+            self.rest.longest_ns = self.rest.longest_ns.max(lasted);
+        }
+        self.sizes.push(connection.id, connection.bytes());
+    }
+
+    /// Whether cells are worth their room: there are far fewer than connections.
+    fn pay(&self) -> bool {
+        (self.cells.len() as u64) < if cfg!(test) { u64::MAX } else { self.rest.rows.max(8) / 2 }
+    }
+
+    /// Adds these to those that a stretch has, or takes those away that it has, if they are too many.
+    pub(super) fn write(self, db: &Database, stretch: i64) -> rusqlite::Result<()> {
+        let has: bool = db
+            .prepare_cached("SELECT state = 1 AND cell_rows IS NULL FROM stretch WHERE id = ?1")?
+            .query_row([stretch], |row| row.get(0))?;
+        // Those that are added later are few.
+        if has || (self.rest.rows > 1 && !self.pay()) {
+            return Ok(());
+        }
+        self.write_cells(db, stretch)?;
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let mut put = db.prepare_cached(
+            "INSERT INTO stretch_end (stretch_id, end, connections) VALUES (?1, ?2, ?3)
+                ON CONFLICT DO UPDATE SET connections = connections + excluded.connections",
+        )?;
+        for (end, connections) in self.ends {
+            put.execute(params![stretch, end, count(connections)])?;
+        }
+        let mut put = db.prepare_cached(
+            "INSERT INTO stretch_minute (stretch_id, minute, connections, failed) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT DO UPDATE SET connections = connections + excluded.connections, failed = failed + excluded.failed",
+        )?;
+        for (minute, (connections, failed)) in self.minutes {
+            put.execute(params![stretch, minute, count(connections), count(failed)])?;
+        }
+        let mut put = db.prepare_cached(
+            "INSERT INTO stretch_failed (stretch_id, process_id, minute, connections) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT DO UPDATE SET connections = connections + excluded.connections",
+        )?;
+        for ((process, minute), connections) in self.failed {
+            put.execute(params![stretch, process, minute, connections])?;
+        }
+        let mut put = db.prepare_cached(
+            "INSERT OR IGNORE INTO stretch_name (stretch_id, remote_id, name) VALUES (?1, ?2, ?3)",
+        )?;
+        for (remote, names) in self.names {
+            for name in names {
+                put.execute(params![stretch, remote, name.raw()])?;
+            }
+        }
+        let mut put = db.prepare_cached(
+            "INSERT OR REPLACE INTO stretch_sizes (stretch_id, first, sizes) VALUES (?1, ?2, ?3)",
+        )?;
+        if let Some(first) = self.sizes.first {
+            put.execute(params![stretch, first, self.sizes.bytes])?;
+        }
+        db.prepare_cached(
+            "UPDATE stretch SET cell_rows = coalesce(cell_rows, 0) + ?2, long_lived = long_lived + ?3,
+                longest = max(longest, ?4) WHERE id = ?1",
+        )?
+        .execute(params![
+            stretch,
+            count(self.rest.rows),
+            count(self.rest.long_lived),
+            self.rest.longest_ns
+        ])?;
+        Ok(())
+    }
+
+    fn write_cells(&self, db: &Database, stretch: i64) -> rusqlite::Result<()> {
+        // Sums stop at the highest number: beyond, SQLite goes on with an inexact one, which is greater.
+        let mut put = db.prepare_cached(
+            "INSERT INTO stretch_cell (stretch_id, remote_id, process_id, proto, port, counted, connections, failed, inbound,
+                inexact, preexisting, tx_bytes, rx_bytes, first, last, newest, newest_id)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                ON CONFLICT DO UPDATE SET connections = connections + excluded.connections, failed = failed + excluded.failed,
+                inbound = inbound + excluded.inbound, inexact = inexact + excluded.inexact,
+                preexisting = preexisting + excluded.preexisting,
+                tx_bytes = min(tx_bytes + excluded.tx_bytes, 9223372036854775807),
+                rx_bytes = min(rx_bytes + excluded.rx_bytes, 9223372036854775807),
+                first = min(first, excluded.first), last = max(last, excluded.last), newest = max(newest, excluded.newest),
+                newest_id = iif((newest, newest_id) > (excluded.newest, excluded.newest_id), newest_id, excluded.newest_id)",
+        )?;
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for (&(remote, process, proto, port, counted), cell) in &self.cells {
+            let CellFigures { figures, preexisting, first, last, newest } = cell;
+            put.execute(params![
+                stretch,
+                remote,
+                process,
+                proto.0,
+                port,
+                counted as i64,
+                count(figures.connections),
+                count(figures.failed),
+                count(figures.inbound),
+                count(figures.inexact),
+                count(*preexisting),
+                count(figures.tx_bytes),
+                count(figures.rx_bytes),
+                first.0,
+                last.0,
+                newest.0.0,
+                newest.1,
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// Forgets the cells of a stretch.
+pub(super) fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
+    const TABLES: [&str; 6] =
+        ["stretch_cell", "stretch_end", "stretch_minute", "stretch_failed", "stretch_name", "stretch_sizes"];
+    TABLES.into_iter().try_for_each(|table| {
+        let delete = format!("DELETE FROM {table} WHERE stretch_id = ?1");
+        db.prepare_cached(&delete)?.execute([stretch]).map(drop)
+    })
+}
+
+/// The bytes of connections, in the order of their ids: of each how much further its id is, and its bytes, seven bits a byte, the
+/// lowest first.
+#[derive(Default)]
+struct Sizes {
+    first: Option<i64>,
+    last: i64,
+    bytes: Vec<u8>,
+}
+
+impl Sizes {
+    fn push(&mut self, id: i64, bytes: u64) {
+        let before = if self.first.is_some() { self.last } else { id };
+        self.first.get_or_insert(id);
+        self.last = id;
+        for mut rest in [id.wrapping_sub(before) as u64, bytes] {
+            while rest > 0x7f {
+                self.bytes.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            self.bytes.push(rest as u8);
+        }
+    }
+
+    /// Calls `each` with the ids and the bytes.
+    fn read(first: i64, bytes: &[u8], mut each: impl FnMut(i64, u64)) {
+        let mut numbers = bytes
+            .split_inclusive(|byte| byte & 0x80 == 0)
+            .map(|bytes| bytes.iter().rev().fold(0_u64, |sum, byte| sum << 7 | u64::from(byte & 0x7f)));
+        let mut id = first;
+        while let (Some(further), Some(size)) = (numbers.next(), numbers.next()) {
+            id = id.wrapping_add(further as i64);
+            each(id, size);
+        }
+    }
+}
+
+/// Connections with most bytes, and the newest.
+struct Shown {
+    most: [usize; 2],
+    by_bytes: BinaryHeap<Reverse<(u64, i64)>>,
+    newest: VecDeque<i64>,
+}
+
+impl Shown {
+    fn add(&mut self, id: i64, bytes: u64) {
+        let [by_bytes, newest] = self.most;
+        if self.by_bytes.len() < by_bytes {
+            self.by_bytes.push(Reverse((bytes, id)));
+        } else if let Some(mut least) = self.by_bytes.peek_mut().filter(|least| least.0 < (bytes, id)) {
+            *least = Reverse((bytes, id));
+        }
+        self.newest.push_back(id);
+        if self.newest.len() > newest {
+            self.newest.pop_front();
+        }
+    }
+
+    fn finish(self) -> HashSet<i64> {
+        self.by_bytes.into_iter().map(|Reverse((_, id))| id).chain(self.newest).collect()
+    }
+}
+
+/// The connections in the cells that a summary has been given.
+#[derive(Default)]
+pub struct InCells {
+    /// Those that need not be read: all but `shown`.
+    pub unread: Instead,
+    /// Those that may be shown by themselves.
+    pub shown: HashSet<i64>,
+    /// All of them.
+    pub rows: u64,
+}
+
+impl Store {
+    /// Gives a summary the cells of connections that lie between two times, and says which connections must be read besides. Of
+    /// those in cells, so many with most bytes may be shown, and so many of the newest.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn add_cells(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        builder: &mut Builder,
+        most: [usize; 2],
+    ) -> Result<InCells, StoreError> {
+        let mut read = || {
+            if !builder.takes_cells() || !self.db.table_exists(Some("main"), "stretch_cell")? {
+                return Ok(InCells::default());
+            }
+            // All of it as it was at one moment.
+            let transaction = self.db.unchecked_transaction()?;
+            let mut stretches = usable(&transaction, since, until)?;
+            let mut find =
+                transaction.prepare("SELECT cell_rows, long_lived, longest FROM stretch WHERE id = ?1")?;
+            let (mut all, mut kept) = (CellRest::default(), HashSet::new());
+            let count = |count: i64| u64::try_from(count).unwrap_or(0);
+            for stretch in &stretches {
+                let (rows, long, longest): (Option<i64>, i64, i64) =
+                    find.query_row([stretch], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                let Some(rows) = rows else { continue };
+                kept.insert(*stretch);
+                all.rows += count(rows);
+                all.long_lived += count(long);
+                all.longest_ns = all.longest_ns.max(longest);
+            }
+            stretches.retain(|stretch| kept.contains(stretch));
+            let mut reader = CellReader::new(&transaction)?;
+            let mut shown = Shown { most, by_bytes: BinaryHeap::new(), newest: VecDeque::new() };
+            for stretch in &stretches {
+                reader.read(*stretch, builder)?;
+                let mut sizes = Vec::new();
+                reader.sizes(*stretch, |id, bytes| sizes.push((id, bytes)))?;
+                sizes.sort_unstable();
+                sizes.into_iter().for_each(|(id, bytes)| shown.add(id, bytes));
+            }
+            builder.add_rest(&all);
+            let here = if all.rows > 0 { locals(&transaction)? } else { HashSet::new() };
+            let shown = shown.finish();
+            let mut unread = Instead::of(rest(&transaction, &stretches)?, stretches);
+            builder.add_known(&here, &matching(&transaction, &unread)?);
+            unread.read_too(&shown);
+            Ok(InCells { unread, shown, rows: all.rows })
+        };
+        read().map_err(|source| self.error(source))
+    }
+}
+
+/// Reads the cells of stretches.
+struct CellReader<'db> {
+    db: &'db Database,
+    processes: ProcessReader<'db>,
+    remotes: RemoteReader<'db>,
+}
+
+impl<'db> CellReader<'db> {
+    fn new(db: &'db Database) -> rusqlite::Result<Self> {
+        Ok(Self { db, processes: ProcessReader::new(db)?, remotes: RemoteReader::new(db)? })
+    }
+
+    /// Gives a summary all that is known of a stretch.
+    fn read(&mut self, stretch: i64, builder: &mut Builder) -> rusqlite::Result<()> {
+        let run = stretch >> (RUN_SHIFT - SHIFT);
+        let mut find = self.db.prepare_cached(
+            "SELECT remote_id, process_id, proto, port, counted, connections, failed, inbound, inexact, tx_bytes, rx_bytes,
+                preexisting, first, last, newest, newest_id FROM stretch_cell WHERE stretch_id = ?1",
+        )?;
+        let mut rows = find.query([stretch])?;
+        let mut named = None;
+        while let Some(row) = rows.next()? {
+            let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+            let time = |column| row.get(column).map(Timestamp);
+            let remote = row.get(0)?;
+            let facts = self.remotes.get(remote)?;
+            let process = row.get(1)?;
+            let process = if process == 0 { None } else { self.processes.get(process)? };
+            let Some(counted) = Counted::from_number(row.get(4)?) else { continue };
+            builder.add_cell(
+                run,
+                &Cell {
+                    process: process.as_ref(),
+                    remote: CellRemote {
+                        ip: facts.ip,
+                        country: facts.country.as_deref(),
+                        place: facts.place.as_ref(),
+                    },
+                    service: (Proto(row.get(2)?), row.get(3)?),
+                    counted,
+                    figures: CellFigures {
+                        figures: GroupFigures {
+                            connections: count(5)?,
+                            failed: count(6)?,
+                            inbound: count(7)?,
+                            inexact: count(8)?,
+                            tx_bytes: count(9)?,
+                            rx_bytes: count(10)?,
+                            ..GroupFigures::default()
+                        },
+                        preexisting: count(11)?,
+                        first: time(12)?,
+                        last: time(13)?,
+                        newest: (time(14)?, row.get(15)?),
+                    },
+                },
+            );
+            if named.replace(remote) != Some(remote) {
+                let names = facts.names.iter().filter(|name| name.is_of_remote()).map(|name| &name.name);
+                builder.add_names(facts.ip, names);
+            }
+        }
+        self.rest(stretch, run, builder)
+    }
+
+    fn rest(&mut self, stretch: i64, run: i64, builder: &mut Builder) -> rusqlite::Result<()> {
+        let db = self.db;
+        let mut find = db.prepare_cached("SELECT remote_id, name FROM stretch_name WHERE stretch_id = ?1")?;
+        let mut rows = find.query([stretch])?;
+        while let Some(row) = rows.next()? {
+            let (remote, name): (i64, String) = (row.get(0)?, row.get(1)?);
+            let ip: IpAddr = self.remotes.get(remote)?.ip;
+            builder.add_names(ip, [&Untrusted::from(name)]);
+        }
+        let mut find = db.prepare_cached("SELECT end, connections FROM stretch_end WHERE stretch_id = ?1")?;
+        let mut rows = find.query([stretch])?;
+        while let Some(row) = rows.next()? {
+            builder.add_ended(End::from_name(&row.get::<_, String>(0)?), row.get::<_, i64>(1)? as u64);
+        }
+        let mut find = db
+            .prepare_cached("SELECT minute, connections, failed FROM stretch_minute WHERE stretch_id = ?1")?;
+        let mut rows = find.query([stretch])?;
+        while let Some(row) = rows.next()? {
+            builder.add_opened(row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64);
+        }
+        let mut find = db.prepare_cached(
+            "SELECT process_id, minute, connections FROM stretch_failed WHERE stretch_id = ?1",
+        )?;
+        let mut rows = find.query([stretch])?;
+        while let Some(row) = rows.next()? {
+            if let Some(process) = self.processes.get(row.get(0)?)? {
+                builder.add_failed(run, process.id, row.get(1)?, row.get(2)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the ids and the bytes of the connections in cells.
+    fn sizes(&self, stretch: i64, mut each: impl FnMut(i64, u64)) -> rusqlite::Result<()> {
+        let mut find = self
+            .db
+            .prepare_cached("SELECT first, sizes FROM stretch_sizes WHERE stretch_id = ?1 ORDER BY first")?;
+        let mut rows = find.query([stretch])?;
+        while let Some(row) = rows.next()? {
+            Sizes::read(row.get(0)?, row.get_ref(1)?.as_blob()?, &mut each);
+        }
+        Ok(())
+    }
+}
