@@ -1,5 +1,4 @@
-//! The connmon that is built without its recorder: it needs no BPF toolchain and no aya, and answers from a store without root. The
-//! fuzz targets are checked with it.
+//! The connmon that is built without its recorder: it needs no BPF toolchain and no aya, and answers from a store without root.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,11 +29,7 @@ pub fn run() -> Result<()> {
     if let Some(name) = needed {
         bail!("without its recorder connmon still needs {name}");
     }
-    // What is fuzzed is all in it; only running the targets takes a nightly compiler.
-    let mut fuzz =
-        cargo::cargo(&["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features"]);
-    sh::run(fuzz.arg("--target-dir").arg(workspace::root().join("target")))?;
-    // That it builds by itself: its own part of what was just checked, and its program.
+    // That it builds by itself.
     sh::run(&mut cargo::cargo(&["check", "--quiet", "-p", "connmon", "--no-default-features"]))?;
     // To be run it is built beside the others, with whose features its dependencies are built for all other tests.
     let build = ["build", "-p", "connmon", "--no-default-features", "-p", "connmon-capture", "-p", TESTS];

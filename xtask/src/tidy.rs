@@ -46,7 +46,8 @@ pub fn run() -> Result<()> {
 /// Clippy, on everything, and the stack that the programs in the eBPF object use, which is built for it.
 fn clippy() -> Result<()> {
     crate::setup::ensure()?;
-    let (command, lints) = (["clippy", "--workspace", "--all-targets"], ["--", "-D", "warnings"]);
+    let command = ["clippy", "--workspace", "--all-targets", "--features", "connmon-fuzz/targets"];
+    let lints = ["--", "-D", "warnings"];
     let object = cargo::built_by_script("capture", &command, &lints)?.join("connmon-ebpf.o");
     let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     eprintln!("the longest chain of calls in the kernel side has {}", stack::check(&bytes)?);
