@@ -43,7 +43,7 @@ fn picture(metadata: &Value) -> String {
     let mut uses: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in list(&metadata["packages"]) {
         let name = text(&package["name"]);
-        if !is_ours(&name) || name == "connmon-fixtures" {
+        if !is_ours(&name) || ["connmon-fixtures", "connmon-fuzz"].contains(&name.as_str()) {
             continue;
         }
         // Of the kinds of dependencies, that of a product has no name.
