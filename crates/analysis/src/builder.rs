@@ -10,6 +10,7 @@ use super::cells::{
 use super::findings::{FindingsBuilder, minute_of, start_of};
 use super::groups::key::Boots;
 use super::groups::{FiguresByProtocol, GroupFigures, Groups, Newest};
+use super::pairs::Pairs;
 use super::rows::{ProcessKey, ProcessRow, RemoteRow, SelectionTotals, ServiceRow};
 use super::top_connections::TopConnections;
 use super::{Activity, HostInternalFinder, Indicators, Selection, Window};
@@ -35,9 +36,9 @@ pub struct Builder {
     pub(super) services: Groups<(Proto, u16), ServiceRow>,
     pub(super) protocols: Groups<Proto, GroupFigures>,
     pub(super) ends: Groups<Option<End>, u64>,
-    pub(super) process_remote: HashSet<(usize, usize)>,
-    service_process: HashSet<(usize, usize)>,
-    service_remote: HashSet<(usize, usize)>,
+    pub(super) process_remote: Pairs,
+    pub(super) service_process: Pairs,
+    pub(super) service_remote: Pairs,
 }
 
 /// A process row in the making.
@@ -80,9 +81,9 @@ impl Builder {
             services: Groups::default(),
             protocols: Groups::default(),
             ends: Groups::default(),
-            process_remote: HashSet::new(),
-            service_process: HashSet::new(),
-            service_remote: HashSet::new(),
+            process_remote: Pairs::default(),
+            service_process: Pairs::default(),
+            service_remote: Pairs::default(),
         }
     }
 
@@ -121,19 +122,15 @@ impl Builder {
             *self.protocols.row(service.0, |_| GroupFigures::default()) += figures;
             self.services.at(in_services).figures += figures;
             self.remotes.at(in_remotes).row.figures += figures;
-            if self.service_remote.insert((in_services, in_remotes)) {
-                self.services.at(in_services).remotes += 1;
-            }
+            self.service_remote.add(in_services, in_remotes);
         }
         if counted == Counted::Unowned {
             self.unowned += figures;
         }
         if let Some(process) = process {
             let index = self.process(run, process, cell);
-            self.process_remote.insert((index, in_remotes));
-            if self.service_process.insert((in_services, index)) {
-                self.services.at(in_services).processes += 1;
-            }
+            self.process_remote.add(index, in_remotes);
+            self.service_process.add(in_services, index);
         }
     }
     /// Whether it can be told of cells when connections were opened.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::builder::{Builder, OpenProcess};
 use super::groups::{FiguresByProtocol, GroupFigures};
+use super::pairs::Pairs;
 use super::rows::{CountryRow, EndRow, KindRow, ProcessRow, ProtocolRow, RemoteRow};
 use super::{Completeness, Connections, SelectedConnection, Summary};
 use connmon_record::AddressKind;
@@ -96,11 +97,19 @@ fn ranks(processes: &[OpenProcess]) -> Vec<usize> {
     ranks
 }
 
-/// Fills what the pairs of process and remote say: who used a remote, and how many remotes a process has.
+/// Fills what the pairs say: who used a remote, how many remotes a process has, and how many of both a service.
 fn count_pairs(builder: &mut Builder) {
-    let Builder { processes, remotes, process_remote, .. } = builder;
+    let take = std::mem::take::<Pairs>;
+    for (service, _) in take(&mut builder.service_process).finish() {
+        builder.services.at(service).processes += 1;
+    }
+    for (service, _) in take(&mut builder.service_remote).finish() {
+        builder.services.at(service).remotes += 1;
+    }
+    let pairs = take(&mut builder.process_remote).finish();
+    let Builder { processes, remotes, .. } = builder;
     let mut countries: BTreeSet<(usize, &str)> = BTreeSet::new();
-    for &(process, remote) in &*process_remote {
+    for &(process, remote) in &pairs {
         processes.at(process).row.remotes += 1;
         if let Some(code) = &remotes.rows()[remote].row.country {
             countries.insert((process, code));
@@ -109,7 +118,7 @@ fn count_pairs(builder: &mut Builder) {
     for (process, _) in countries {
         processes.at(process).row.countries += 1;
     }
-    for &(process, remote) in &*process_remote {
+    for (process, remote) in pairs {
         remotes.at(remote).row.processes.push(process);
     }
 }

@@ -17,6 +17,7 @@ pub mod geo;
 pub mod groups;
 mod host_internal;
 mod indicators;
+mod pairs;
 pub mod redact;
 mod rows;
 mod selection;

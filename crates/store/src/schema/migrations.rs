@@ -438,10 +438,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
         preexisting INTEGER NOT NULL,
         tx_bytes INTEGER NOT NULL,
         rx_bytes INTEGER NOT NULL,
-        first INTEGER NOT NULL,            -- when the first was opened, and when something last happened
-        last INTEGER NOT NULL,
-        newest INTEGER NOT NULL,           -- when the newest connection was opened, and which it is
-        newest_id INTEGER NOT NULL,
+        first INTEGER NOT NULL,            -- when the first was opened
+        last INTEGER NOT NULL,             -- so much later something last happened
+        newest INTEGER NOT NULL,           -- so much later than the first the newest was opened
+        newest_id INTEGER NOT NULL,        -- the lowest bits of its id
         PRIMARY KEY (stretch_id, remote_id, process_id, proto, port, counted)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE stretch_end (

@@ -2,7 +2,7 @@
 //! connections that it shows.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::super::processes::ProcessReader;
 use super::super::remotes::RemoteReader;
 use super::super::{RUN_SHIFT, Store, StoreError};
 use super::read::{Instead, matching, rest, usable};
-use super::{SHIFT, locals};
+use super::{SHIFT, ids, locals};
 use connmon_analysis::Builder;
 use connmon_analysis::cells::{
     Cell, CellFigures, CellRemote, CellRest, Counted, cells_of, insert_few, remote_names, service_key,
@@ -74,9 +74,9 @@ impl Cells {
         self.sizes.push(connection.id, connection.bytes());
     }
 
-    /// Whether cells are worth their room: there are far fewer than connections.
+    /// Whether cells are worth their room: there are fewer than connections.
     fn pay(&self) -> bool {
-        (self.cells.len() as u64) < if cfg!(test) { u64::MAX } else { self.rest.rows.max(8) / 2 }
+        cfg!(test) || (self.cells.len() as u64).saturating_mul(8) < self.rest.rows.saturating_mul(7)
     }
 
     /// Adds these to those that a stretch has, or takes those away that it has, if they are too many.
@@ -149,8 +149,11 @@ impl Cells {
                 preexisting = preexisting + excluded.preexisting,
                 tx_bytes = min(tx_bytes + excluded.tx_bytes, 9223372036854775807),
                 rx_bytes = min(rx_bytes + excluded.rx_bytes, 9223372036854775807),
-                first = min(first, excluded.first), last = max(last, excluded.last), newest = max(newest, excluded.newest),
-                newest_id = iif((newest, newest_id) > (excluded.newest, excluded.newest_id), newest_id, excluded.newest_id)",
+                first = min(first, excluded.first),
+                last = max(first + last, excluded.first + excluded.last) - min(first, excluded.first),
+                newest = max(first + newest, excluded.first + excluded.newest) - min(first, excluded.first),
+                newest_id = iif((first + newest, newest_id) > (excluded.first + excluded.newest, excluded.newest_id),
+                    newest_id, excluded.newest_id)",
         )?;
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for (&(remote, process, proto, port, counted), cell) in &self.cells {
@@ -170,9 +173,9 @@ impl Cells {
                 count(figures.tx_bytes),
                 count(figures.rx_bytes),
                 first.0,
-                last.0,
-                newest.0.0,
-                newest.1,
+                last.0.saturating_sub(first.0),
+                newest.0.0.saturating_sub(first.0),
+                newest.1 - ids(stretch).0,
             ])?;
         }
         Ok(())
@@ -322,11 +325,18 @@ struct CellReader<'db> {
     db: &'db Database,
     processes: ProcessReader<'db>,
     remotes: RemoteReader<'db>,
+    /// The addresses of which the summary knows what is known.
+    told: HashMap<i64, IpAddr>,
 }
 
 impl<'db> CellReader<'db> {
     fn new(db: &'db Database) -> rusqlite::Result<Self> {
-        Ok(Self { db, processes: ProcessReader::new(db)?, remotes: RemoteReader::new(db)? })
+        Ok(Self {
+            db,
+            processes: ProcessReader::new(db)?,
+            remotes: RemoteReader::new(db)?,
+            told: HashMap::new(),
+        })
     }
 
     /// Gives a summary all that is known of a stretch.
@@ -337,12 +347,21 @@ impl<'db> CellReader<'db> {
                 preexisting, first, last, newest, newest_id FROM stretch_cell WHERE stretch_id = ?1",
         )?;
         let mut rows = find.query([stretch])?;
-        let mut named = None;
         while let Some(row) = rows.next()? {
             let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-            let time = |column| row.get(column).map(Timestamp);
+            let first: i64 = row.get(12)?;
+            let after = |column| row.get(column).map(|after: i64| Timestamp(first.saturating_add(after)));
             let remote = row.get(0)?;
-            let facts = self.remotes.get(remote)?;
+            // What is known of an address is told once.
+            let (ip, facts) = match self.told.get(&remote) {
+                Some(ip) => (*ip, None),
+                None => {
+                    let facts = self.remotes.get(remote)?;
+                    self.told.insert(remote, facts.ip);
+                    (facts.ip, Some(facts))
+                }
+            };
+            let known = facts.as_ref();
             let process = row.get(1)?;
             let process = if process == 0 { None } else { self.processes.get(process)? };
             let Some(counted) = Counted::from_number(row.get(4)?) else { continue };
@@ -351,9 +370,9 @@ impl<'db> CellReader<'db> {
                 &Cell {
                     process: process.as_ref(),
                     remote: CellRemote {
-                        ip: facts.ip,
-                        country: facts.country.as_deref(),
-                        place: facts.place.as_ref(),
+                        ip,
+                        country: known.and_then(|known| known.country.as_deref()),
+                        place: known.and_then(|known| known.place.as_ref()),
                     },
                     service: (Proto(row.get(2)?), row.get(3)?),
                     counted,
@@ -368,15 +387,15 @@ impl<'db> CellReader<'db> {
                             ..GroupFigures::default()
                         },
                         preexisting: count(11)?,
-                        first: time(12)?,
-                        last: time(13)?,
-                        newest: (time(14)?, row.get(15)?),
+                        first: Timestamp(first),
+                        last: after(13)?,
+                        newest: (after(14)?, ids(stretch).0 + row.get::<_, i64>(15)?),
                     },
                 },
             );
-            if named.replace(remote) != Some(remote) {
+            if let Some(facts) = facts {
                 let names = facts.names.iter().filter(|name| name.is_of_remote()).map(|name| &name.name);
-                builder.add_names(facts.ip, names);
+                builder.add_names(ip, names);
             }
         }
         self.rest(stretch, run, builder)
@@ -388,8 +407,9 @@ impl<'db> CellReader<'db> {
         let mut rows = find.query([stretch])?;
         while let Some(row) = rows.next()? {
             let (remote, name): (i64, String) = (row.get(0)?, row.get(1)?);
-            let ip: IpAddr = self.remotes.get(remote)?.ip;
-            builder.add_names(ip, [&Untrusted::from(name)]);
+            if let Some(ip) = self.told.get(&remote) {
+                builder.add_names(*ip, [&Untrusted::from(name)]);
+            }
         }
         let mut find = db.prepare_cached("SELECT end, connections FROM stretch_end WHERE stretch_id = ?1")?;
         let mut rows = find.query([stretch])?;
