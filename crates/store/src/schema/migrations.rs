@@ -424,7 +424,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE stretch ADD COLUMN long_lived INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE stretch ADD COLUMN longest INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE stretch_cell (
-        stretch_id INTEGER NOT NULL REFERENCES stretch (id),
+        stretch_id INTEGER NOT NULL,
         remote_id INTEGER NOT NULL,
         process_id INTEGER NOT NULL,       -- 0: none
         proto INTEGER NOT NULL,
@@ -445,36 +445,40 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (stretch_id, remote_id, process_id, proto, port, counted)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE stretch_end (
-        stretch_id INTEGER NOT NULL REFERENCES stretch (id),
+        stretch_id INTEGER NOT NULL,
         end TEXT NOT NULL,
         connections INTEGER NOT NULL,
         PRIMARY KEY (stretch_id, end)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE stretch_minute (
-        stretch_id INTEGER NOT NULL REFERENCES stretch (id),
+        stretch_id INTEGER NOT NULL,
         minute INTEGER NOT NULL,           -- from 1970 on
         connections INTEGER NOT NULL,      -- opened in it
         failed INTEGER NOT NULL,
         PRIMARY KEY (stretch_id, minute)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE stretch_failed (
-        stretch_id INTEGER NOT NULL REFERENCES stretch (id),
+        stretch_id INTEGER NOT NULL,
         process_id INTEGER NOT NULL,       -- the owner
         minute INTEGER NOT NULL,
         connections INTEGER NOT NULL,
         PRIMARY KEY (stretch_id, process_id, minute)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE stretch_name (
-        stretch_id INTEGER NOT NULL REFERENCES stretch (id),
+        stretch_id INTEGER NOT NULL,
         remote_id INTEGER NOT NULL,
         name TEXT NOT NULL,
         PRIMARY KEY (stretch_id, remote_id, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE stretch_sizes (
-        stretch_id INTEGER NOT NULL REFERENCES stretch (id),
+        stretch_id INTEGER NOT NULL,
         first INTEGER NOT NULL,            -- the first connection
         sizes BLOB NOT NULL,               -- of each, how much further its id is, and its bytes
         PRIMARY KEY (stretch_id, first)
+    ) STRICT;
+    -- Stretches whose cells are being deleted.
+    CREATE TABLE stretch_gone (
+        stretch_id INTEGER PRIMARY KEY
     ) STRICT;
     UPDATE stretch SET state = 3 WHERE state < 2;
 ",

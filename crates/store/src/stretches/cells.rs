@@ -36,6 +36,8 @@ pub(super) struct Cells {
     failed: BTreeMap<(i64, i64), u32>,
     names: BTreeMap<i64, BTreeSet<Untrusted>>,
     sizes: Sizes,
+    /// Whether they are written, once that is decided.
+    wanted: Option<bool>,
 }
 
 impl Cells {
@@ -79,16 +81,57 @@ impl Cells {
         cfg!(test) || (self.cells.len() as u64).saturating_mul(8) < self.rest.rows.saturating_mul(7)
     }
 
-    /// Adds these to those that a stretch has, or takes those away that it has, if they are too many.
-    pub(super) fn write(self, db: &Database, stretch: i64) -> rusqlite::Result<()> {
-        let has: bool = db
+    /// Adds so many of these to those that the stretch has, if they pay; whether there are more.
+    pub(super) fn write_some(&mut self, db: &Database, stretch: i64, rows: usize) -> rusqlite::Result<bool> {
+        let wanted = match self.wanted {
+            Some(wanted) => wanted,
+            None => *self.wanted.insert(self.begin(db, stretch)?),
+        };
+        if !wanted {
+            return Ok(false);
+        }
+        let mut some = BTreeMap::new();
+        while some.len() < rows
+            && let Some((key, figures)) = self.cells.pop_first()
+        {
+            some.insert(key, figures);
+        }
+        write_cells(db, stretch, &some)?;
+        let mut put = db.prepare_cached(
+            "INSERT OR IGNORE INTO stretch_name (stretch_id, remote_id, name) VALUES (?1, ?2, ?3)",
+        )?;
+        let mut left = rows.saturating_sub(some.len());
+        while left > 0
+            && let Some((remote, names)) = self.names.pop_first()
+        {
+            left -= 1;
+            for name in names {
+                put.execute(params![stretch, remote, name.raw()])?;
+            }
+        }
+        Ok(!self.cells.is_empty() || !self.names.is_empty())
+    }
+
+    /// Whether the stretch gets these. If so, it is noted that it has some, whatever becomes of the recorder now.
+    fn begin(&self, db: &Database, stretch: i64) -> rusqlite::Result<bool> {
+        let has_none: bool = db
             .prepare_cached("SELECT state = 1 AND cell_rows IS NULL FROM stretch WHERE id = ?1")?
             .query_row([stretch], |row| row.get(0))?;
         // Those that are added later are few.
-        if has || (self.rest.rows > 1 && !self.pay()) {
+        if has_none || (self.rest.rows > 1 && !self.pay()) {
+            return Ok(false);
+        }
+        db.prepare_cached("UPDATE stretch SET cell_rows = coalesce(cell_rows, 0) WHERE id = ?1")?
+            .execute([stretch])?;
+        Ok(true)
+    }
+
+    /// Adds what is left.
+    pub(super) fn write(mut self, db: &Database, stretch: i64) -> rusqlite::Result<()> {
+        while self.write_some(db, stretch, usize::MAX)? {}
+        if self.wanted != Some(true) {
             return Ok(());
         }
-        self.write_cells(db, stretch)?;
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let mut put = db.prepare_cached(
             "INSERT INTO stretch_end (stretch_id, end, connections) VALUES (?1, ?2, ?3)
@@ -112,14 +155,6 @@ impl Cells {
             put.execute(params![stretch, process, minute, connections])?;
         }
         let mut put = db.prepare_cached(
-            "INSERT OR IGNORE INTO stretch_name (stretch_id, remote_id, name) VALUES (?1, ?2, ?3)",
-        )?;
-        for (remote, names) in self.names {
-            for name in names {
-                put.execute(params![stretch, remote, name.raw()])?;
-            }
-        }
-        let mut put = db.prepare_cached(
             "INSERT OR REPLACE INTO stretch_sizes (stretch_id, first, sizes) VALUES (?1, ?2, ?3)",
         )?;
         if let Some(first) = self.sizes.first {
@@ -137,10 +172,11 @@ impl Cells {
         ])?;
         Ok(())
     }
+}
 
-    fn write_cells(&self, db: &Database, stretch: i64) -> rusqlite::Result<()> {
-        // Sums stop at the highest number: beyond, SQLite goes on with an inexact one, which is greater.
-        let mut put = db.prepare_cached(
+fn write_cells(db: &Database, stretch: i64, cells: &BTreeMap<CellKey, CellFigures>) -> rusqlite::Result<()> {
+    // Sums stop at the highest number: beyond, SQLite goes on with an inexact one, which is greater.
+    let mut put = db.prepare_cached(
             "INSERT INTO stretch_cell (stretch_id, remote_id, process_id, proto, port, counted, connections, failed, inbound,
                 inexact, preexisting, tx_bytes, rx_bytes, first, last, newest, newest_id)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
@@ -155,41 +191,67 @@ impl Cells {
                 newest_id = iif((first + newest, newest_id) > (excluded.first + excluded.newest, excluded.newest_id),
                     newest_id, excluded.newest_id)",
         )?;
-        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        for (&(remote, process, proto, port, counted), cell) in &self.cells {
-            let CellFigures { figures, preexisting, first, last, newest } = cell;
-            put.execute(params![
-                stretch,
-                remote,
-                process,
-                proto.0,
-                port,
-                counted as i64,
-                count(figures.connections),
-                count(figures.failed),
-                count(figures.inbound),
-                count(figures.inexact),
-                count(*preexisting),
-                count(figures.tx_bytes),
-                count(figures.rx_bytes),
-                first.0,
-                last.0.saturating_sub(first.0),
-                newest.0.0.saturating_sub(first.0),
-                newest.1 - ids(stretch).0,
-            ])?;
-        }
-        Ok(())
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    for (&(remote, process, proto, port, counted), cell) in cells {
+        let CellFigures { figures, preexisting, first, last, newest } = cell;
+        put.execute(params![
+            stretch,
+            remote,
+            process,
+            proto.0,
+            port,
+            counted as i64,
+            count(figures.connections),
+            count(figures.failed),
+            count(figures.inbound),
+            count(figures.inexact),
+            count(*preexisting),
+            count(figures.tx_bytes),
+            count(figures.rx_bytes),
+            first.0,
+            last.0.saturating_sub(first.0),
+            newest.0.0.saturating_sub(first.0),
+            newest.1 - ids(stretch).0,
+        ])?;
     }
+    Ok(())
 }
 
-/// Forgets the cells of a stretch.
+/// Forgets the cells of a stretch, which itself is about to be forgotten: they are many, so [`sweep`] deletes them.
 pub(super) fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
-    const TABLES: [&str; 6] =
-        ["stretch_cell", "stretch_end", "stretch_minute", "stretch_failed", "stretch_name", "stretch_sizes"];
-    TABLES.into_iter().try_for_each(|table| {
-        let delete = format!("DELETE FROM {table} WHERE stretch_id = ?1");
-        db.prepare_cached(&delete)?.execute([stretch]).map(drop)
-    })
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO stretch_gone (stretch_id) SELECT id FROM stretch WHERE id = ?1 AND cell_rows IS NOT NULL",
+    )?
+    .execute([stretch])
+    .map(drop)
+}
+
+/// Deletes about so many rows of cells that are forgotten; whether there were any.
+pub(super) fn sweep(db: &Database, rows: usize) -> rusqlite::Result<bool> {
+    const TABLES: [(&str, &str); 6] = [
+        ("stretch_cell", "remote_id"),
+        ("stretch_name", "remote_id"),
+        ("stretch_failed", "process_id"),
+        ("stretch_minute", "minute"),
+        ("stretch_end", "end"),
+        ("stretch_sizes", "first"),
+    ];
+    let gone = "SELECT min(stretch_id) FROM stretch_gone";
+    let Some(stretch) = db.prepare_cached(gone)?.query_row([], |row| row.get::<_, Option<i64>>(0))? else {
+        return Ok(false);
+    };
+    for (table, key) in TABLES {
+        let some = format!(
+            "DELETE FROM {table} WHERE stretch_id = ?1 AND {key} <= coalesce((SELECT {key} FROM {table}
+                WHERE stretch_id = ?1 ORDER BY {key} LIMIT 1 OFFSET ?2),
+                (SELECT max({key}) FROM {table} WHERE stretch_id = ?1))"
+        );
+        if db.prepare_cached(&some)?.execute(params![stretch, rows as i64])? > 0 {
+            return Ok(true);
+        }
+    }
+    db.prepare_cached("DELETE FROM stretch_gone WHERE stretch_id = ?1")?.execute([stretch])?;
+    Ok(true)
 }
 
 /// The bytes of connections, in the order of their ids: of each how much further its id is, and its bytes, seven bits a byte, the

@@ -11,7 +11,7 @@ use super::super::complete::Completer;
 use super::super::labels::Hits;
 use super::super::reading::Reading;
 use super::super::{RUN_SHIFT, sums};
-use super::cells::Cells;
+use super::cells::{self, Cells};
 use super::{LEAST, State, ids, of_connection, time};
 use connmon_analysis::groups::sums::{SumPart, sums_of};
 use connmon_record::Timestamp;
@@ -24,6 +24,9 @@ const OVER: i64 = 60_000_000_000;
 const PAUSE: i64 = 60_000_000_000;
 /// Of the connections that are in no sum, so many are looked at for each that may be added in a step.
 const LOOKS: usize = 16;
+
+/// Rows of a step, whatever is asked for: so tests make sums in many steps.
+const MOST_ROWS: usize = if cfg!(test) { 3 } else { usize::MAX };
 
 /// Makes the sums of a store's stretches.
 #[derive(Default)]
@@ -56,6 +59,7 @@ impl Summer {
         (run, now): (i64, Timestamp),
         rows: usize,
     ) -> rusqlite::Result<bool> {
+        let rows = rows.min(MOST_ROWS);
         let transaction = db.transaction()?;
         if let Some(under_way) = self.under_way.take() {
             self.under_way = under_way.go_on(&transaction, rows)?;
@@ -63,6 +67,8 @@ impl Summer {
             self.after = add_rest(&transaction, after, now, rows)?;
         } else if now < self.next && self.next.0.saturating_sub(now.0) <= PAUSE {
             return Ok(false);
+        } else if cells::sweep(&transaction, rows)? || forget_wrong(&transaction)? {
+            // Before the sums are made anew.
         } else if let Some(stretch) = candidate(&transaction, run, now)? {
             self.under_way = Some(UnderWay::begin(&transaction, stretch)?);
         } else {
@@ -77,6 +83,14 @@ impl Summer {
     pub(crate) fn look_again(&mut self) {
         self.next = Timestamp::default();
     }
+}
+
+/// Forgets the sums of a stretch that a recorder left when it ended, or that are not right any more; whether there was one.
+fn forget_wrong(db: &Database) -> rusqlite::Result<bool> {
+    let mut find = db.prepare_cached("SELECT id FROM stretch WHERE state IN (0, 3) LIMIT 1")?;
+    let found: Option<i64> = find.query_row([], |row| row.get(0)).optional()?;
+    found.map_or(Ok(()), |stretch| super::forget(db, stretch))?;
+    Ok(found.is_some())
 }
 
 /// A stretch that has no sums yet and is complete.
@@ -94,10 +108,6 @@ fn candidate(db: &Database, run: i64, now: Timestamp) -> rusqlite::Result<Option
     };
     let mut known = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM stretch WHERE id = ?1)")?;
     let mut opened = db.prepare_cached("SELECT opened FROM connection WHERE id = ?1")?;
-    // What a recorder that ended left, and what is not right any more.
-    let mut begun = db.prepare_cached("SELECT id FROM stretch WHERE state IN (0, 3)")?;
-    let begun = begun.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-    begun.into_iter().try_for_each(|stretch| super::forget(db, stretch))?;
     for one in runs {
         let Some((first, last)) = of((one << RUN_SHIFT, ((one + 1) << RUN_SHIFT) - 1))? else { continue };
         for stretch in of_connection(first)..=of_connection(last) {
@@ -155,7 +165,7 @@ impl UnderWay {
             "id BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM stretch_rest r WHERE r.connection_id = c.id)
             ORDER BY id LIMIT ?3";
         let taken = self.take_in(db, of, params![next, last, rows as i64])?;
-        if taken == rows {
+        if taken == rows || self.cells.write_some(db, self.stretch, rows)? {
             return Ok(Some(self));
         }
         let all = ids(self.stretch);

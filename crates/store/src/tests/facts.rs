@@ -129,6 +129,7 @@ fn populated(path: &Path) {
              INSERT INTO stretch_failed VALUES (0, 1, 0, 1);
              INSERT INTO stretch_name VALUES (0, 1, 'example.org');
              INSERT INTO stretch_sizes VALUES (0, 1, x'0005');
+             INSERT INTO stretch_gone VALUES (0);
              INSERT INTO stretch_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
              INSERT INTO stretch_rest VALUES (1);
              INSERT INTO stretch_local VALUES (1, '192.0.2.1');

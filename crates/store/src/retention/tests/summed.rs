@@ -185,5 +185,10 @@ fn sums_of_stretches_are_those_of_their_rows() {
         let whole = audit(&path, &Selection::default(), by);
         assert_eq!(answer(&whole, true), answer(&summed, true), "{by:?} of pruned ones");
     }
+    let left = "SELECT (SELECT count(*) FROM stretch_gone), (SELECT count(*) FROM stretch_cell
+        WHERE stretch_id NOT IN (SELECT id FROM stretch WHERE state = 1)), (SELECT count(*) FROM stretch_cell) > 0";
+    let left: (i64, i64, bool) =
+        writer.db.query_row(left, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(left, (0, 0, true), "of what is forgotten nothing is left");
     assert_eq!(Store::open(&path).unwrap().check().unwrap(), Vec::<String>::new());
 }
