@@ -290,8 +290,9 @@ impl Sizes {
     }
 }
 
-/// Connections with most bytes, and the newest.
+/// Connections with most bytes, and the newest of the others.
 struct Shown {
+    /// How many of both.
     most: [usize; 2],
     by_bytes: BinaryHeap<Reverse<(u64, i64)>>,
     newest: VecDeque<i64>,
@@ -306,13 +307,18 @@ impl Shown {
             *least = Reverse((bytes, id));
         }
         self.newest.push_back(id);
-        if self.newest.len() > newest {
+        if self.newest.len() > by_bytes + newest {
             self.newest.pop_front();
         }
     }
 
+    /// Their ids. The newest are the newest of those that are not chosen for their bytes.
     fn finish(self) -> HashSet<i64> {
-        self.by_bytes.into_iter().map(|Reverse((_, id))| id).chain(self.newest).collect()
+        let Self { most: [_, newest], by_bytes, newest: ids } = self;
+        let mut all: HashSet<i64> = by_bytes.into_iter().map(|Reverse((_, id))| id).collect();
+        let others: Vec<i64> = ids.into_iter().rev().filter(|id| !all.contains(id)).take(newest).collect();
+        all.extend(others);
+        all
     }
 }
 
@@ -329,7 +335,7 @@ pub struct InCells {
 
 impl Store {
     /// Gives a summary the cells of connections that lie between two times, and says which connections must be read besides. Of
-    /// those in cells, so many with most bytes may be shown, and so many of the newest.
+    /// those in cells, so many with most bytes may be shown, and so many of the newest others.
     ///
     /// # Errors
     /// The store cannot be read.

@@ -78,9 +78,9 @@ impl Payload {
         }
     }
 
-    /// Of so many connections or more, it may be given those with most bytes, and the newest, instead of all of them.
+    /// Of connections it may be given so many with most bytes, and so many of the newest others, instead of all of them.
     pub fn enough(&self) -> [usize; 2] {
-        [self.cap.div_ceil(2), self.cap]
+        [self.cap.div_ceil(2), self.cap / 2]
     }
 
     /// Counts connections that are not among those with most bytes, nor among the newest; see [`Payload::enough`].

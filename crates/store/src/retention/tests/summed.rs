@@ -34,12 +34,12 @@ fn summary(path: &Path, selection: &Selection, with_cells: bool) -> (String, usi
     let (since, until) = (selection.since, selection.until);
     let mut builder = connmon_analysis::Builder::new(store.runs().unwrap(), selection.clone(), SHOWN);
     let cells = match with_cells {
-        true => store.add_cells(since, until, &mut builder, [SHOWN, SHOWN]).unwrap(),
+        true => store.add_cells(since, until, &mut builder, [4, 3]).unwrap(),
         false => Default::default(),
     };
     let mut read = 0;
     let mut payload = Payload::new(&store.runs().unwrap(), SHOWN);
-    assert_eq!(payload.enough(), [SHOWN.div_ceil(2), SHOWN]);
+    assert_eq!(payload.enough(), [4, 3]);
     let each = |run, connection: connmon_record::Connection| {
         let connection = connection.between(since, until);
         payload.add(run, &connection);
