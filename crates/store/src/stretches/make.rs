@@ -25,9 +25,6 @@ const PAUSE: i64 = 60_000_000_000;
 /// Of the connections that are in no sum, so many are looked at for each that may be added in a step.
 const LOOKS: usize = 16;
 
-/// Rows of a step, whatever is asked for: so tests make sums in many steps.
-const MOST_ROWS: usize = if cfg!(test) { 3 } else { usize::MAX };
-
 /// Makes the sums of a store's stretches.
 #[derive(Default)]
 pub(crate) struct Summer {
@@ -59,7 +56,8 @@ impl Summer {
         (run, now): (i64, Timestamp),
         rows: usize,
     ) -> rusqlite::Result<bool> {
-        let rows = rows.min(MOST_ROWS);
+        // Tests make sums in many steps.
+        let rows = if cfg!(test) { rows.min(3) } else { rows };
         let transaction = db.transaction()?;
         if let Some(under_way) = self.under_way.take() {
             self.under_way = under_way.go_on(&transaction, rows)?;

@@ -6,6 +6,7 @@
 mod cells;
 mod make;
 mod read;
+mod read_cells;
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -13,11 +14,11 @@ use std::net::IpAddr;
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::blocks::{self, IdRange};
-pub use cells::InCells;
 use connmon_record::Timestamp;
 pub(super) use make::Summer;
 pub use read::Instead;
 pub(super) use read::faults;
+pub use read_cells::InCells;
 
 /// Bits in which the ids of a stretch differ.
 const SHIFT: u32 = if cfg!(test) { 4 } else { 16 };
