@@ -1,12 +1,11 @@
 //! When connections were opened, in equal steps of time.
 
 use super::Window;
+use super::findings::{MINUTE_NS, minute_of, start_of};
 use super::groups::GroupFigures;
 use connmon_record::Timestamp;
 
 const BUCKETS: u64 = 120;
-/// Nanoseconds of a minute.
-const MINUTE_NS: i64 = 60_000_000_000;
 
 /// Counts of opened connections over the window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +43,7 @@ impl Activity {
         let (mut from, mut step_ns) = (window.from, of(window.nanos()));
         if step_ns > MINUTE_NS as u64 {
             // Whole minutes, so that it can be told from counts of minutes.
-            from = Timestamp(from.0.div_euclid(MINUTE_NS).saturating_mul(MINUTE_NS));
+            from = start_of(minute_of(from));
             step_ns = of(window.to.0.abs_diff(from.0)).next_multiple_of(MINUTE_NS as u64);
         }
         let count = window.to.0.abs_diff(from.0).div_ceil(step_ns).clamp(1, BUCKETS);

@@ -133,6 +133,7 @@ impl Builder {
             self.service_process.add(in_services, index);
         }
     }
+
     /// Whether it can be told of cells when connections were opened.
     pub fn takes_cells(&self) -> bool {
         self.activity.is_of_minutes()

@@ -14,7 +14,7 @@ const LONG_NS: i64 = 3_600_000_000_000;
 /// So many failed connections of one process within a minute are a burst.
 const BURST: u32 = 20;
 /// One minute.
-const MINUTE_NS: i64 = 60_000_000_000;
+pub(super) const MINUTE_NS: i64 = 60_000_000_000;
 /// Whoever has this share of all bytes is a top talker.
 const TALKER: f64 = 0.25;
 /// Folders that everybody can write to, or that are gone after a boot.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
+use super::varint;
 use connmon_record::Timestamp;
 
 /// Bits in which the ids of a block differ.
@@ -78,28 +79,21 @@ impl Block {
     }
 }
 
-/// Numbers in ascending order as bytes: of each the difference to the one before, seven bits a byte, the lowest first.
+/// Numbers in ascending order as bytes: of each the difference to the one before.
 fn packed(numbers: &BTreeSet<i64>) -> Vec<u8> {
     let (mut bytes, mut before) = (Vec::with_capacity(2 * numbers.len()), 0);
     for number in numbers {
-        let mut rest = number.wrapping_sub(before) as u64;
+        varint::push(&mut bytes, number.wrapping_sub(before) as u64);
         before = *number;
-        while rest > 0x7f {
-            bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(rest as u8);
     }
     bytes
 }
 
 /// The inverse of [`packed`].
 fn unpacked(bytes: &[u8]) -> impl Iterator<Item = i64> {
-    let mut before = 0_i64;
-    bytes.split_inclusive(|byte| byte & 0x80 == 0).map(move |bytes| {
-        let step = bytes.iter().rev().fold(0_u64, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
-        before = before.wrapping_add(step as i64);
-        before
+    varint::read(bytes).scan(0_i64, |before, step| {
+        *before = before.wrapping_add(step as i64);
+        Some(*before)
     })
 }
 

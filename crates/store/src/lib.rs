@@ -37,6 +37,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod varint;
 mod write;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection as Database, params};
 
+use super::super::varint;
 use super::ids;
 use connmon_analysis::cells::{
     CellFigures, CellRest, Counted, cells_of, insert_few, remote_names, service_key,
@@ -247,8 +248,7 @@ pub(super) fn sweep(db: &Database, rows: usize) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// The bytes of connections, in the order of their ids: of each how much further its id is, and its bytes, seven bits a byte, the
-/// lowest first.
+/// The bytes of connections, in the order of their ids: of each how much further its id is, and its bytes.
 #[derive(Default)]
 pub(super) struct Sizes {
     first: Option<i64>,
@@ -261,20 +261,14 @@ impl Sizes {
         let before = if self.first.is_some() { self.last } else { id };
         self.first.get_or_insert(id);
         self.last = id;
-        for mut rest in [id.wrapping_sub(before) as u64, bytes] {
-            while rest > 0x7f {
-                self.bytes.push(rest as u8 | 0x80);
-                rest >>= 7;
-            }
-            self.bytes.push(rest as u8);
+        for number in [id.wrapping_sub(before) as u64, bytes] {
+            varint::push(&mut self.bytes, number);
         }
     }
 
     /// Calls `each` with the ids and the bytes.
     pub(super) fn read(first: i64, bytes: &[u8], mut each: impl FnMut(i64, u64)) {
-        let mut numbers = bytes
-            .split_inclusive(|byte| byte & 0x80 == 0)
-            .map(|bytes| bytes.iter().rev().fold(0_u64, |sum, byte| sum << 7 | u64::from(byte & 0x7f)));
+        let mut numbers = varint::read(bytes);
         let mut id = first;
         while let (Some(further), Some(size)) = (numbers.next(), numbers.next()) {
             id = id.wrapping_add(further as i64);
