@@ -172,6 +172,15 @@ pub fn count_only(stat: u32, n: u64) {
     }
 }
 
+/// The remainder of `n` by a power of two, computed even where the compiler knows that it is `n`, because verifiers do not know it.
+#[inline(always)]
+pub fn below<const POWER: usize>(n: usize) -> usize {
+    let mut n = n;
+    // SAFETY: only computes.
+    unsafe { core::arch::asm!("{n} &= {mask}", n = inout(reg) n, mask = const POWER - 1) };
+    n
+}
+
 /// Adds to a counter that other CPUs may be adding to: the plain atomic add, which Linux 5.10 knows.
 #[inline(always)]
 pub fn add_to(counter: *mut u64, n: u64) {

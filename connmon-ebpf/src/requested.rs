@@ -63,14 +63,15 @@ pub fn remember(sk: u64, address: Addr) {
 /// was requested.
 #[inline(never)]
 pub fn report_if_diverted(sk: u64, entry: *mut SockEntry) -> u64 {
+    // Not copied, because BPF programs have little stack.
     // SAFETY: a valid pointer into a map value; neither field of it changes.
-    let (proto, remote) = unsafe { ((*entry).proto, (*entry).remote) };
+    let (proto, remote) = unsafe { ((*entry).proto, &(*entry).remote) };
     if let Some(asked) = ASKED.get_ptr(sk) {
-        if proto == proto::TCP || remote == sock::remote(sk, sock::family(sk)) {
-            // SAFETY: a valid pointer into a map value.
-            let (address, inode) = unsafe { ((*asked).address, (*asked).inode) };
-            if address != remote && inode == sock::inode(sk) {
-                record(entry, address);
+        if proto == proto::TCP || *remote == sock::remote(sk, sock::family(sk)) {
+            // SAFETY: a valid pointer into a map value, which only the connect of this socket writes.
+            let asked = unsafe { &*asked };
+            if asked.address != *remote && asked.inode == sock::inode(sk) {
+                record(entry, &asked.address);
             }
             let _ = ASKED.remove(sk);
             return 0;
@@ -80,12 +81,10 @@ pub fn report_if_diverted(sk: u64, entry: *mut SockEntry) -> u64 {
         return 0;
     }
     if let Some(led) = LED.get_ptr(thread()) {
-        // SAFETY: as above.
-        let (address, is_it) = unsafe {
-            ((*led).address, (*led).sk == sk && (*led).to == remote && (*led).inode == sock::inode(sk))
-        };
-        if is_it {
-            record(entry, address);
+        // SAFETY: a valid pointer into a map value, which only this thread writes.
+        let led = unsafe { &*led };
+        if led.sk == sk && led.to == *remote && led.inode == sock::inode(sk) {
+            record(entry, &led.address);
             let _ = LED.remove(thread());
         }
     }
@@ -93,11 +92,14 @@ pub fn report_if_diverted(sk: u64, entry: *mut SockEntry) -> u64 {
 }
 
 #[inline(always)]
-fn record(entry: *mut SockEntry, address: Addr) {
-    // SAFETY: a valid pointer into a map value; an id never changes.
-    let id = unsafe { (*entry).id };
-    let record = AskedRecord { kind: kind::ASKED, pad: 0, id, address, pad1: 0 };
-    if EVENTS.output::<AskedRecord>(&record, wakeup()).is_err() {
-        count(stat::PAYLOADS_LOST, 1);
+fn record(entry: *mut SockEntry, address: &Addr) {
+    match EVENTS.reserve::<AskedRecord>(0) {
+        Some(mut record) => {
+            // SAFETY: a valid pointer into a map value; an id never changes.
+            let id = unsafe { (*entry).id };
+            record.write(AskedRecord { kind: kind::ASKED, pad: 0, id, address: *address, pad1: 0 });
+            record.submit(wakeup());
+        }
+        None => count(stat::PAYLOADS_LOST, 1),
     }
 }

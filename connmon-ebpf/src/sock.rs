@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use connmon_ebpf::{Addr, SockEntry, flag, proto, stat};
 
-use crate::maps::{count_only, offset};
+use crate::maps::{add_to, count_only, offset};
 
 // include/linux/socket.h
 pub const MSG_PEEK: i32 = 0x2;
@@ -63,13 +63,19 @@ pub extern "C" fn note_read(result: i64) -> u64 {
     0
 }
 
-/// The address in a pointer whose type the verifier tracks. A helper reads it back from the stack, which makes it a plain number.
+/// The address in a pointer whose type the verifier tracks, as a plain number, which is what global functions take. What an atomic add has
+/// written to the stack is a number to the verifier, whatever it was before (check_stack_read_fixed_off(), kernel/bpf/verifier.c); a read
+/// by a helper would give the same and costs more.
 #[inline(always)]
 pub fn number(pointer: u64) -> u64 {
     let mut slot = core::mem::MaybeUninit::<u64>::uninit();
-    // SAFETY: `slot` is on the stack; volatile, so that the pointer really is stored.
-    unsafe { core::ptr::write_volatile(slot.as_mut_ptr(), pointer) };
-    get(slot.as_ptr() as u64, 0)
+    let slot = slot.as_mut_ptr();
+    // SAFETY: on the stack; volatile, so that the pointer really is stored, and read again.
+    unsafe {
+        core::ptr::write_volatile(slot, pointer);
+        add_to(slot, 0);
+        core::ptr::read_volatile(slot)
+    }
 }
 
 /// The address family of the socket: AF_INET, AF_INET6 or another.
@@ -201,9 +207,9 @@ pub fn inode(sk: u64) -> u32 {
     inode_of(sk) as u32
 }
 
-/// Not inlined, because BPF programs have little stack.
 #[inline(never)]
-fn inode_of(sk: u64) -> u64 {
+#[unsafe(no_mangle)]
+extern "C" fn inode_of(sk: u64) -> u64 {
     match peek::<u64>(sk, offset!(sk_socket)) {
         0 => 0,
         socket => peek::<u64>(socket, offset!(socket_inode) + offset!(inode_ino)),

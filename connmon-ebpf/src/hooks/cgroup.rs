@@ -200,13 +200,13 @@ pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     // This is the last chance to see it, because closing takes a socket out of its sockmaps.
     diverted(sk);
     if sock::is_closed(sk) {
-        attempt::failed(sk, 0);
+        attempt::attempt_failed(sk, 0);
     } else {
         // The attempt got past TCP_CLOSE, although the step to SYN_SENT was missed.
         let _ = attempt::sent(sk);
     }
     match SOCKS.get_ptr_mut(sk) {
-        Some(entry) if is_stream(entry, sk) => own(entry),
+        Some(entry) if is_stream(entry, sk) => own(sk, entry),
         // SAFETY: a valid pointer into a map value; `proto` never changes.
         Some(entry) if unsafe { (*entry).proto } == proto::TCP => {
             evict(sk);

@@ -9,14 +9,14 @@ use super::transfer::{
 use crate::ledger::account::datagrams_end;
 use crate::maps::{is_off, setting};
 use crate::redundant::{claims_event, copies};
-use crate::sock;
+use crate::sock::{self, number};
 use crate::task::thread;
 
 copies! {
     /// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`
     fexit("tcp_sendmsg") fexit_tcp_sendmsg (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
-            tcp_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(3)));
+            tcp_sent(number(ctx.arg(0)), i64::from(ctx.arg::<i32>(3)));
         }
     }
 }
@@ -25,7 +25,7 @@ copies! {
     /// `int tcp_sendpage(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, up to Linux 6.4.
     fexit("tcp_sendpage") fexit_tcp_sendpage (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
-            tcp_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(5)));
+            tcp_sent(number(ctx.arg(0)), i64::from(ctx.arg::<i32>(5)));
         }
     }
 }
@@ -34,7 +34,7 @@ copies! {
     /// `int udp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
     fexit("udp_sendmsg") fexit_udp_sendmsg (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
-            udp_sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), false);
+            udp_sent(number(ctx.arg(0)), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), false);
         }
     }
 }
@@ -43,7 +43,7 @@ copies! {
     /// `int udpv6_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
     fexit("udpv6_sendmsg") fexit_udpv6_sendmsg (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
-            udp_sent(ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), true);
+            udp_sent(number(ctx.arg(0)), ctx.arg(1), i64::from(ctx.arg::<i32>(3)), true);
         }
     }
 }
@@ -55,7 +55,7 @@ copies! {
         if claims_event(copy, thread()) {
             let len: i32 = ctx.arg(2);
             if len >= 0 {
-                udp_received(ctx.arg(0), sock::sender(ctx.arg(1)), i64::from(len));
+                udp_received(number(ctx.arg(0)), sock::sender(ctx.arg(1)), i64::from(len));
             }
         }
     }
@@ -66,8 +66,8 @@ copies! {
     fexit("inet_csk_accept") fexit_inet_csk_accept (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
             match setting(|s| unsafe { &raw const (*s).accept_return }) {
-                2 => accepted(ctx.arg(2), true),
-                4 => accepted(ctx.arg(4), true),
+                2 => accepted(number(ctx.arg(2)), true),
+                4 => accepted(number(ctx.arg(4)), true),
                 _ => {}
             }
         }
@@ -78,7 +78,7 @@ copies! {
     /// `int tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
     fentry("tcp_v4_connect") fentry_tcp_v4_connect (ctx: FEntryContext, copy) {
         if claims_event(copy, thread()) {
-            connecting(ctx.arg(0), ctx.arg(1), false);
+            connecting(number(ctx.arg(0)), ctx.arg(1), false);
         }
     }
 }
@@ -87,7 +87,7 @@ copies! {
     /// Its return.
     fexit("tcp_v4_connect") fexit_tcp_v4_connect (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
-            connected(ctx.arg(0), ctx.arg(3));
+            connected(number(ctx.arg(0)), ctx.arg(3));
         }
     }
 }
@@ -96,7 +96,7 @@ copies! {
     /// `int tcp_v6_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)`
     fentry("tcp_v6_connect") fentry_tcp_v6_connect (ctx: FEntryContext, copy) {
         if claims_event(copy, thread()) {
-            connecting(ctx.arg(0), ctx.arg(1), true);
+            connecting(number(ctx.arg(0)), ctx.arg(1), true);
         }
     }
 }
@@ -105,7 +105,7 @@ copies! {
     /// Its return.
     fexit("tcp_v6_connect") fexit_tcp_v6_connect (ctx: FExitContext, copy) {
         if claims_event(copy, thread()) {
-            connected(ctx.arg(0), ctx.arg(3));
+            connected(number(ctx.arg(0)), ctx.arg(3));
         }
     }
 }
@@ -118,7 +118,7 @@ macro_rules! pre_connect {
         #[fentry(function = $function)]
         pub fn $name(ctx: FEntryContext) -> i32 {
             if !is_off() {
-                asks(ctx.arg(0), ctx.arg(1));
+                asks(number(ctx.arg(0)), ctx.arg(1));
             }
             0
         }
@@ -156,7 +156,7 @@ copies! {
     /// `void udp_destroy_sock(struct sock *sk)`
     fentry("udp_destroy_sock") fentry_udp_destroy_sock (ctx: FEntryContext, copy) {
         if claims_event(copy, thread()) {
-            datagrams_end(ctx.arg(0));
+            datagrams_end(number(ctx.arg(0)));
         }
     }
 }
@@ -165,7 +165,7 @@ copies! {
     /// `void udpv6_destroy_sock(struct sock *sk)`
     fentry("udpv6_destroy_sock") fentry_udpv6_destroy_sock (ctx: FEntryContext, copy) {
         if claims_event(copy, thread()) {
-            datagrams_end(ctx.arg(0));
+            datagrams_end(number(ctx.arg(0)));
         }
     }
 }

@@ -8,6 +8,7 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 use super::message::{closed, ends_receive, packet_received, packet_sent, received, sent};
 use super::transfer::{diverted_received, diverted_sent};
 use crate::maps::{is_off, setting};
+use crate::sock::number;
 
 /// Defines the programs on functions like `int raw_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`.
 macro_rules! send {
@@ -18,7 +19,8 @@ macro_rules! send {
             if is_off() {
                 return 0;
             }
-            let ($sk, $msg, $ret): (u64, u64, _) = (ctx.arg(0), ctx.arg(1), i64::from(ctx.arg::<i32>(3)));
+            let ($sk, $msg, $ret): (u64, u64, _) =
+                (number(ctx.arg(0)), ctx.arg(1), i64::from(ctx.arg::<i32>(3)));
             $sent;
             0
         }
@@ -60,7 +62,7 @@ macro_rules! receive {
                 6 => (argument::<32>(&ctx), argument::<48>(&ctx)),
                 _ => return 0,
             };
-            let ($sk, $msg, $ret): (u64, u64, _) = (ctx.arg(0), ctx.arg(1), i64::from(ret));
+            let ($sk, $msg, $ret): (u64, u64, _) = (number(ctx.arg(0)), ctx.arg(1), i64::from(ret));
             $received;
             0
         }
@@ -82,7 +84,7 @@ pub fn fexit_tcp_bpf_sendpage(ctx: FExitContext) -> i32 {
     if is_off() {
         return 0;
     }
-    diverted_sent(ctx.arg(0), i64::from(ctx.arg::<i32>(5)));
+    diverted_sent(number(ctx.arg(0)), i64::from(ctx.arg::<i32>(5)));
     0
 }
 
@@ -112,7 +114,7 @@ pub fn fentry_skb_free_datagram(ctx: FEntryContext) -> i32 {
     if is_off() {
         return 0;
     }
-    ends_receive(ctx.arg(0), ctx.arg(1));
+    ends_receive(number(ctx.arg(0)), ctx.arg(1));
     0
 }
 

@@ -6,17 +6,16 @@ use connmon_ebpf::{SockEntry, blind, flag, proto, stat};
 
 use super::transfer::diverted;
 use crate::blind::is_blind;
-use crate::ledger::account::{create, tcp_entry, unseen};
+use crate::ledger::account::{created, tcp_entry, unseen};
 use crate::ledger::attempt;
 use crate::ledger::direction::{Direction, now};
-use crate::ledger::entry::NewEntry;
 use crate::ledger::identity::{displace, evict, is_stream};
 use crate::ledger::pool;
 use crate::ledger::release::{LEFT, NONE, id_of, release, retire};
 use crate::ledger::shares::{add, own};
 use crate::maps::{SOCKS, count, is_before, may_straddle};
 use crate::redundant::{begin_anew, claims_event, copies, has_redundant_programs, mark_made, seen};
-use crate::sock;
+use crate::sock::{self, number};
 
 // TCP states, include/net/tcp_states.h.
 const ESTABLISHED: i32 = 1;
@@ -34,7 +33,7 @@ copies! {
     /// `inet_sock_set_state(sk, oldstate, newstate)`. Often runs in softirq context: only the step to SYN_SENT certainly runs in the
     /// process that connects.
     btf_tracepoint("inet_sock_set_state") inet_sock_set_state (ctx: BtfTracePointContext, copy) {
-        let sk: u64 = ctx.arg(0);
+        let sk = number(ctx.arg(0));
         let old: i32 = ctx.arg(1);
         let new: i32 = ctx.arg(2);
         if is_blind(blind::ENDS, sk, 2) && new == CLOSE
@@ -75,23 +74,16 @@ copies! {
 #[inline(always)]
 fn set_state(sk: u64, old: i32, new: i32) -> bool {
     let family = sock::family(sk);
-    let fresh = |direction| NewEntry {
-        sk,
-        parent: 0,
-        proto: proto::TCP,
-        // Kernel TLS is set up later, when the process asks for it, so a ULP now means a subflow.
-        flags: direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 },
-        remote: sock::remote(sk, family),
-        delivered: 0,
-    };
+    // Kernel TLS is set up later, when the process asks for it, so a ULP now means a subflow.
+    let fresh = |direction| created(sk, direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 }, 0);
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
         if displace(sk) == NONE {
             pool::leave(sk);
         }
         let _ = attempt::sent(sk);
-        match create(&fresh(flag::OUTBOUND)) {
-            Some(entry) => own(entry),
+        match fresh(flag::OUTBOUND) {
+            Some(entry) => own(sk, entry),
             None => pool::used(sk),
         }
         return true;
@@ -117,7 +109,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
                 if old != SYN_RECV {
                     flags = flag::OUTBOUND | if attempted { 0 } else { unseen(is_new) };
                 }
-                match create(&fresh(flags)) {
+                match fresh(flags) {
                     Some(entry) => entry,
                     None => return true,
                 }
@@ -150,13 +142,13 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
         let was_open = !matches!(old, LISTEN | SYN_RECV | NEW_SYN_RECV | CLOSE);
         if !was_open || pool::has(sk) || (evicted != LEFT && may_straddle(now())) {
             if old != LISTEN {
-                pool::closed(sk);
+                pool::closed_in_pool(sk);
             }
             return false;
         }
         // Neither its beginning nor any of its calls was seen. If there was an attempt, this host opened it.
         let direction = if attempt::sent(sk) { flag::OUTBOUND } else { 0 };
-        made = create(&fresh(flag::BEGIN_UNSEEN | direction)).is_some();
+        made = fresh(flag::BEGIN_UNSEEN | direction).is_some();
     }
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; the socket is locked here.
@@ -175,7 +167,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
 copies! {
     /// `tcp_destroy_sock(sk)`: the last event of a TCP socket.
     btf_tracepoint("tcp_destroy_sock") tcp_destroy_sock (ctx: BtfTracePointContext, copy) {
-        let sk: u64 = ctx.arg(0);
+        let sk = number(ctx.arg(0));
         if is_blind(blind::ENDS, sk, 4) {
             return 0;
         }
@@ -197,7 +189,7 @@ copies! {
     /// `tcp_rcv_space_adjust(sk)`: called in the reader's context after each portion that was delivered, by whatever call it is read; a
     /// peek delivers nothing.
     btf_tracepoint("tcp_rcv_space_adjust") tcp_rcv_space_adjust (ctx: BtfTracePointContext, copy) {
-        let sk: u64 = ctx.arg(0);
+        let sk = number(ctx.arg(0));
         if claims_event(copy, sk) {
             received(sk);
         }
@@ -216,7 +208,7 @@ fn received(sk: u64) {
     let by_call = diverted(sk);
     let Some(entry) = tcp_entry(sk) else {
         if pool::is_in_use() {
-            pool::received(sk, delivered, u64::from(by_call));
+            pool::received_in_pool(sk, delivered, u64::from(by_call));
         }
         return;
     };
@@ -226,7 +218,7 @@ fn received(sk: u64) {
         if delivered > before {
             (*entry).delivered = delivered;
             if !by_call {
-                add(entry, Direction::Rx, delivered - before, 1);
+                add(sk, entry, Direction::Rx, delivered - before, 1);
             }
         }
     }

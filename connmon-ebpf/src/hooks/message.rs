@@ -167,10 +167,11 @@ fn finish(new: &mut NewEntry, way: Direction, bytes: u64) {
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
         if unsafe { (*entry).remote == new.remote } && is_current(entry) && !moved(entry, new.sk, new.proto) {
-            return add(entry, way, bytes, 1);
+            return add(new.sk, entry, way, bytes, 1);
         }
     }
-    datagram_slow(new, way as u64, bytes);
+    let is_unknown = new.flags & flag::REMOTE_UNKNOWN != 0;
+    datagram_slow(new.sk, new.proto, &new.remote, is_unknown, way, bytes);
 }
 
 /// Moves the remote that an earlier hook of this thread's call noted into `remote`; returns the length of the IP header.

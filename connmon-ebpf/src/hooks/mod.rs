@@ -11,6 +11,7 @@ mod kprobe_message;
 mod lifecycle;
 mod message;
 mod opening;
+mod owner;
 mod payload;
 mod process;
 mod tracepoint;

@@ -66,16 +66,21 @@ pub extern "C" fn opening(skb: *mut __sk_buff, at: u32, len: u32) -> u64 {
     look_at(&SkBuffContext::new(skb), at, len).packed()
 }
 
+/// The first bytes, with zeros where there are none.
 #[inline(always)]
-fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
+fn read(ctx: &SkBuffContext, at: u32, len: u32) -> Option<[u8; HEAD]> {
     let mut head = [0_u8; HEAD];
     let known = if len > HEAD as u32 { HEAD as u32 } else { len };
     // In this form the verifier sees that `size` is 1 to HEAD.
     let size = ((known - 1) & (HEAD as u32 - 1)) + 1;
     // SAFETY: `head` has room for HEAD bytes.
-    if unsafe { bpf_skb_load_bytes(ctx.skb.skb.cast(), at, head.as_mut_ptr().cast(), size) } != 0 {
-        return Opening::Unknown;
-    }
+    let result = unsafe { bpf_skb_load_bytes(ctx.skb.skb.cast(), at, head.as_mut_ptr().cast(), size) };
+    if result == 0 { Some(head) } else { None }
+}
+
+#[inline(always)]
+fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
+    let Some(head) = read(ctx, at, len) else { return Opening::Unknown };
     if head[0] == 22 {
         return hello(&head, len);
     }
@@ -105,20 +110,9 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
     if is_request || is_socks || may_become {
         return Opening::Prelude;
     }
-    // Looks for a word, and for the separator behind it. Bytes that were not read are zero.
-    let mut separators = 0;
-    let mut is_request = 0;
-    let mut last = 0;
-    for byte in head {
-        // 1 for each byte up to the space character.
-        separators |= (i32::from(byte) - 0x21) as u32 >> 31;
-        last = last << 8 | u32::from(byte);
-        // A space and a path; or a space and `http`, as before the address in a request to a proxy and before the version.
-        is_request |= u32::from(last as u16 == u16::from_be_bytes(*b" /"));
-        is_request |= u32::from(last | 0x2020_2020 == u32::from_be_bytes(*b" htt"));
-    }
     let is_word = head[0].is_ascii_alphanumeric() || head[0] == b'\r' || head[0] == b'\n';
-    if !is_word || separators == 0 {
+    let found = if is_word { words(ctx.skb.skb, at, len) } else { 0 };
+    if found & HAS_SEPARATOR == 0 {
         return Opening::Unknown;
     }
     // After these comes another protocol, or header fields in frames (HTTP/2).
@@ -127,11 +121,36 @@ fn look_at(ctx: &SkBuffContext, at: u32, len: u32) -> Opening {
         || first == u32::from_be_bytes(*b"PRI ");
     if prelude {
         Opening::Prelude
-    } else if is_request != 0 {
+    } else if found & IS_REQUEST != 0 {
         Opening::Request(len >= 16 && ends_with_empty_line(ctx, at + len))
     } else {
         Opening::Prelude
     }
+}
+
+// What [`words`] finds.
+const HAS_SEPARATOR: u64 = 1;
+const IS_REQUEST: u64 = 2;
+
+/// Looks for a word at the beginning, and for what separates it from the next. A global function, which the verifier checks once and not
+/// with each of the protocols that come before it.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn words(skb: *mut __sk_buff, at: u32, len: u32) -> u64 {
+    let Some(head) = read(&SkBuffContext::new(skb), at, len) else { return 0 };
+    let mut separators = 0;
+    let mut is_request = 0;
+    let mut last = 0;
+    for byte in head {
+        // 1 for each byte up to the space character, and for those that were not read.
+        separators |= (i32::from(byte) - 0x21) as u32 >> 31;
+        last = last << 8 | u32::from(byte);
+        // A space and a path; or a space and `http`, as before the address in a request to a proxy and before the version.
+        is_request |= u32::from(last as u16 == u16::from_be_bytes(*b" /"));
+        is_request |= u32::from(last | 0x2020_2020 == u32::from_be_bytes(*b" htt"));
+    }
+    let separator = if separators == 0 { 0 } else { HAS_SEPARATOR };
+    separator | if is_request == 0 { 0 } else { IS_REQUEST }
 }
 
 /// A handshake record of TLS whose first message is a ClientHello (RFC 8446, sections 4 and 5.1).

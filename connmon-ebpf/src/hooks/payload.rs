@@ -14,8 +14,9 @@ use connmon_ebpf::{
 
 use super::header::Header;
 use super::opening::{self, Opening};
+use super::owner::{Owner, of_datagram};
 use crate::ledger::direction::{Direction, now};
-use crate::maps::{EVENTS, count, setting};
+use crate::maps::{EVENTS, below, count, setting};
 use crate::ring::{is_half_full, wakeup};
 use crate::sock::{self, AF_INET};
 use crate::task::{start_of, tgid_of};
@@ -85,7 +86,7 @@ fn looked(entry: *mut SockEntry, way: Direction) -> *mut u8 {
     }
 }
 
-/// The payload of a packet.
+/// The payload of a TCP segment, or of a datagram.
 #[derive(Clone, Copy)]
 struct Payload {
     /// Where it begins.
@@ -94,35 +95,87 @@ struct Payload {
     len: u32,
     /// How many of them are to be copied.
     wanted: u32,
-    /// TCP: the sequence number of the first byte.
-    seq: u32,
-    /// A value of [`class`].
+    /// A value of [`class`], 0 if nothing is to be copied.
     class: u8,
 }
 
-/// Examines a packet, and sends a copy of what can give a name. `entry` is that of its connection, if there is one yet.
+/// Whether a packet of `len` bytes whose headers have been read may be of interest.
 #[inline(always)]
-pub fn look_at(
-    ctx: &SkBuffContext,
-    sk: u64,
-    entry: Option<*mut SockEntry>,
-    is_stream: bool,
-    header: &Header,
-    way: Direction,
-    len: u32,
-) {
+pub fn is_among(is_stream: bool, header: &Header, len: u32) -> bool {
     if len <= header.len || !is_wanted() {
-        return;
+        return false;
     }
-    let len = len - header.len;
-    let mut payload = Payload { at: header.len, len, wanted: len, seq: 0, class: 0 };
-    match entry {
-        Some(entry) if is_stream => segment(ctx, entry, header, way, &mut payload),
-        entry => datagram(ctx, entry, header, way, &mut payload),
+    let is_large = len - header.len >= INITIAL_LEN;
+    is_stream || (header.proto == proto::UDP && (is_large || DNS_PORTS.contains(&header.remote.port)))
+}
+
+/// Examines a packet, and sends a copy of what can give a name. Each half finds out again whose packet it is and what its headers are,
+/// which only the few packets pay that may be of interest: the verifier checks a global function once, and not with each way that leads to
+/// it.
+#[inline(always)]
+pub fn look_at(skb: *mut __sk_buff, way: Direction) {
+    let found = find_name(skb, way as u64);
+    if found != 0 {
+        copy_payload(skb, way as u64, found);
     }
-    if payload.class != 0 {
-        copy(ctx, sk, entry, is_stream, header, way, &payload);
+}
+
+/// Where a packet's payload is, and whose it is.
+struct Place {
+    owner: Owner,
+    /// The entry of the connection or flow, if it has one yet.
+    entry: Option<*mut SockEntry>,
+    header: Header,
+    way: Direction,
+    /// Bytes behind the headers.
+    len: u32,
+}
+
+impl Place {
+    #[inline(always)]
+    fn of(ctx: &SkBuffContext, way: u64) -> Option<Self> {
+        let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
+        let owner = Owner::of(ctx.skb.skb)?;
+        let header = Header::read(ctx, way)?;
+        // SAFETY: a field of the context; the verifier checks the access.
+        let len = unsafe { (*ctx.skb.skb).len };
+        if !is_among(owner.is_stream, &header, len) {
+            return None;
+        }
+        let entry = match owner.entry {
+            Some(entry) if !owner.is_stream => of_datagram(entry, &header),
+            entry => entry,
+        };
+        let len = len - header.len;
+        Some(Self { owner, entry, header, way, len })
     }
+}
+
+/// What of a packet is to be copied: the class of its payload, and above it how many bytes; 0 if nothing is.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn find_name(skb: *mut __sk_buff, way: u64) -> u64 {
+    let ctx = SkBuffContext::new(skb);
+    let Some(place) = Place::of(&ctx, way) else { return 0 };
+    let mut payload = Payload { at: place.header.len, len: place.len, wanted: place.len, class: 0 };
+    match place.entry {
+        Some(entry) if place.owner.is_stream => segment(&ctx, entry, &place.header, place.way, &mut payload),
+        entry => datagram(&ctx, entry, &place.header, place.way, &mut payload),
+    }
+    if payload.class == 0 {
+        return 0;
+    }
+    let wanted = if payload.wanted > MAX_COPY { MAX_COPY } else { payload.wanted };
+    u64::from(payload.class) | u64::from(wanted) << 8
+}
+
+/// The sequence number of a segment's first byte.
+#[inline(always)]
+fn sequence(ctx: &SkBuffContext, transport: u32) -> Option<u32> {
+    let at = transport as usize;
+    let (seq, flags) = (ctx.load::<u32>(at + 4).ok()?, ctx.load::<u8>(at + 13).ok()?);
+    // A SYN takes up a sequence number; data can come with it (RFC 7413).
+    Some(u32::from_be(seq).wrapping_add(u32::from(flags & 2 != 0)))
 }
 
 /// Examines a packet of a TCP connection.
@@ -140,11 +193,8 @@ fn segment(
     if seen == DONE {
         return;
     }
-    let at = header.transport as usize;
-    let (Ok(seq), Ok(flags)) = (ctx.load::<u32>(at + 4), ctx.load::<u8>(at + 13)) else { return };
-    // A SYN takes up a sequence number; data can come with it (RFC 7413).
-    let seq = u32::from_be(seq).wrapping_add(u32::from(flags & 2 != 0));
-    (payload.seq, payload.class) = (seq, class::MORE);
+    let Some(seq) = sequence(ctx, header.transport) else { return };
+    payload.class = class::MORE;
     // SAFETY: a valid pointer into a map value; an id never changes.
     let until = unsafe { (*entry).id } << 1 | u64::from(way == Direction::Rx);
     let mut next = TAKING;
@@ -161,7 +211,7 @@ fn segment(
             Direction::Tx => flags & flag::INBOUND != 0,
             Direction::Rx => flags & flag::OUTBOUND != 0,
         };
-        next = look(ctx, payload, seen, is_server, way, until);
+        next = look(ctx, payload, seq, seen, is_server, way, until);
     }
     if payload.class == class::MORE || payload.class == class::DNS {
         // SAFETY: the value is a number, and nobody deletes it.
@@ -186,6 +236,7 @@ fn segment(
 fn look(
     ctx: &SkBuffContext,
     payload: &mut Payload,
+    seq: u32,
     seen: u8,
     is_server: bool,
     way: Direction,
@@ -201,11 +252,11 @@ fn look(
         Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
         // What follows the body of the previous request is of interest too. What others request from this host is not.
         Opening::Request(_) if seen >= TEXT && way == Direction::Tx => {
-            let _ = UNTIL.insert(until, payload.seq.wrapping_add(MAX_TEXT), 0);
+            let _ = UNTIL.insert(until, seq.wrapping_add(MAX_TEXT), 0);
             return requested(seen);
         }
         Opening::Request(_) if way == Direction::Tx => (MAX_TEXT, REQUESTS),
-        _ if seen >= REQUESTS => return if is_left(until, payload.seq) { requested(seen) } else { seen },
+        _ if seen >= REQUESTS => return if is_left(until, seq) { requested(seen) } else { seen },
         _ if seen >= TEXT => return step(seen, REQUESTS),
         Opening::Ssh | Opening::Request(true) if seen == 0 => (MAX_TEXT, DONE),
         Opening::Ssh | Opening::Request(_) | Opening::Prelude => (MAX_TEXT, TEXT),
@@ -219,7 +270,7 @@ fn look(
         payload.wanted = want;
     }
     if next != DONE {
-        let _ = UNTIL.insert(until, payload.seq.wrapping_add(want), 0);
+        let _ = UNTIL.insert(until, seq.wrapping_add(want), 0);
     }
     next
 }
@@ -325,65 +376,66 @@ fn is_initial(ctx: &SkBuffContext, at: u32) -> bool {
     }
 }
 
-/// Sends a copy of the payload on its way, unless the ring is needed for more important things.
-#[inline(always)]
-fn copy(
-    ctx: &SkBuffContext,
-    sk: u64,
-    entry: Option<*mut SockEntry>,
-    is_stream: bool,
-    header: &Header,
-    way: Direction,
-    payload: &Payload,
-) {
+/// Sends a copy of what [`find_name`] has found on its way, unless the ring is needed for more important things.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn copy_payload(skb: *mut __sk_buff, way: u64, found: u64) -> u64 {
+    let ctx = SkBuffContext::new(skb);
+    let Some(place) = Place::of(&ctx, way) else { return 0 };
     if is_half_full() {
         count(stat::PAYLOADS_LOST, 1);
-        return;
+        return 0;
     }
-    let (tgid, start_ns) = asker(entry, is_stream, payload.class, way);
-    let skb: *mut __sk_buff = ctx.skb.skb;
+    let Place { owner: Owner { sk, is_stream, .. }, entry, header, way, len: total } = place;
+    let (class, len) = (found as u8, (found >> 8) as u32);
+    let seq = if is_stream { sequence(&ctx, header.transport).unwrap_or(0) } else { 0 };
+    let (tgid, start_ns) = asker(entry, is_stream, class, way);
     // SAFETY: a field of the context; the verifier checks the access.
-    let segment = unsafe { (*skb).gso_size };
-    let head = PayloadHead {
+    let segment = unsafe { (*skb).gso_size } as u16;
+    // SAFETY: a valid pointer into a map value; an id never changes.
+    let connection = entry.map_or(0, |entry| unsafe { (*entry).id });
+    let (time_ns, netns) = (now(), sock::netns(sk));
+    // Put together in the record, because BPF programs have little stack.
+    let head = || PayloadHead {
         kind: kind::PAYLOAD,
-        len: if payload.wanted > MAX_COPY { MAX_COPY } else { payload.wanted },
-        total: payload.len,
-        seq: payload.seq,
-        time_ns: now(),
+        len,
+        total,
+        seq,
+        time_ns,
         start_ns,
-        // SAFETY: a valid pointer into a map value; an id never changes.
-        connection: entry.map_or(0, |entry| unsafe { (*entry).id }),
+        connection,
         tgid,
-        netns: sock::netns(sk),
+        netns,
         remote: header.remote,
         local: header.local,
         proto: header.proto,
-        segment: segment as u16,
-        class: payload.class,
+        segment,
+        class,
         outbound: (way == Direction::Tx) as u8,
         pad: [0; 2],
     };
     const SIZES: [usize; 4] = PAYLOAD_SIZES;
-    match head.len as usize {
-        ..=512 => put::<{ SIZES[0] }>(ctx, &head, payload.at),
-        ..=4096 => put::<{ SIZES[1] }>(ctx, &head, payload.at),
-        ..=16_384 => put::<{ SIZES[2] }>(ctx, &head, payload.at),
-        _ => put::<{ SIZES[3] }>(ctx, &head, payload.at),
+    match len {
+        ..=512 => put::<{ SIZES[0] }>(&ctx, head, len, header.len),
+        ..=4096 => put::<{ SIZES[1] }>(&ctx, head, len, header.len),
+        ..=16_384 => put::<{ SIZES[2] }>(&ctx, head, len, header.len),
+        _ => put::<{ SIZES[3] }>(&ctx, head, len, header.len),
     }
+    0
 }
 
 #[inline(always)]
-fn put<const N: usize>(ctx: &SkBuffContext, head: &PayloadHead, at: u32) {
+fn put<const N: usize>(ctx: &SkBuffContext, head: impl FnOnce() -> PayloadHead, len: u32, at: u32) {
     let Some(mut reserved) = EVENTS.reserve::<Record<N>>(0) else {
         count(stat::PAYLOADS_LOST, 1);
         return;
     };
     // In this form the verifier sees that `len` is 1 to N, which is a power of two.
-    let len = ((head.len - 1) & (N as u32 - 1)) + 1;
+    let len = below::<N>(len as usize - 1) as u32 + 1;
     let record = reserved.as_mut_ptr();
     // SAFETY: the record is valid for writing; user space reads only the bytes of `data` that were written.
     let result = unsafe {
-        (*record).head = *head;
+        (*record).head = head();
         bpf_skb_load_bytes(ctx.skb.skb.cast(), at, (&raw mut (*record).data).cast(), len)
     };
     if result == 0 {

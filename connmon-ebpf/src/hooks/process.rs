@@ -8,7 +8,7 @@ use connmon_ebpf::{
 };
 
 use crate::ledger::direction::now;
-use crate::maps::{EVENTS, count, offset};
+use crate::maps::{EVENTS, below, count, offset};
 use crate::redundant::{claims_event, copies};
 use crate::ring::wakeup;
 use crate::sock::get;
@@ -177,15 +177,6 @@ fn record_exec(task: u64, bprm: u64) {
     reserved.submit(wakeup());
 }
 
-/// `n & MASK`, emitted even where the compiler knows that it changes nothing, because verifiers up to Linux 6.1 do not know it.
-#[inline(always)]
-fn masked<const MASK: usize>(n: usize) -> usize {
-    let mut n = n;
-    // SAFETY: only computes.
-    unsafe { core::arch::asm!("{n} &= {mask}", n = inout(reg) n, mask = const MASK) };
-    n
-}
-
 /// Walks from a `struct path` to the root of its mount namespace, as prepend_path() does (fs/d_path.c). The components go to `to`, which
 /// has room for `PATH_LEN + NAME_LEN` bytes, and the number of bytes used to `len`. Returns 1 if the root was not reached.
 ///
@@ -221,7 +212,7 @@ unsafe fn read_path(to: *mut u8, len: *mut u32, path: u64) -> u32 {
         }
         // SAFETY: `used` is below PATH_LEN and the buffer has room for one more name behind that.
         let n = unsafe {
-            let to = to.add(masked::<{ PATH_LEN - 1 }>(used));
+            let to = to.add(below::<PATH_LEN>(used));
             bpf_probe_read_kernel_str(to.cast(), NAME_LEN as u32, name as *const _)
         };
         if n <= 0 {
@@ -249,7 +240,7 @@ unsafe fn read_args(record: *mut ExecRecord, task: u64) {
     let total = end.wrapping_sub(start);
     let most = ARGS_LEN - 1;
     let len = if total > most as u64 { most } else { total as usize };
-    let len = masked::<{ ARGS_LEN - 1 }>(len) as u32;
+    let len = below::<ARGS_LEN>(len) as u32;
     // SAFETY: `len` is at most the size of `args`.
     let failed = unsafe { bpf_probe_read_user((&raw mut (*record).args).cast(), len, start as *const _) } < 0;
     // SAFETY: a reserved record.

@@ -13,7 +13,7 @@ use super::transfer::{diverted, layered_received, tcp_sent};
 use crate::ledger::release::{id_of, retire};
 use crate::maps::{SOCKS, setting};
 use crate::redundant::{claims_event, copies};
-use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK};
+use crate::sock::{self, MSG_ERRQUEUE, MSG_PEEK, number};
 use crate::task::thread;
 
 /// The bits of a value of [`proto`] that hold the protocol number; packet sockets have none.
@@ -46,7 +46,7 @@ copies! {
     /// `sock_send_length(sk, ret, flags)`
     btf_tracepoint("sock_send_length") sock_send_length (ctx: BtfTracePointContext, copy) {
         if claims_event(copy, thread()) {
-            let sk: u64 = ctx.arg(0);
+            let sk = number(ctx.arg(0));
             let ret = i64::from(ctx.arg::<i32>(1));
             match counted(sk) {
                 0 => {}
@@ -64,7 +64,7 @@ copies! {
     /// `sock_recv_length(sk, ret, flags)`
     btf_tracepoint("sock_recv_length") sock_recv_length (ctx: BtfTracePointContext, copy) {
         if claims_event(copy, thread()) {
-            let sk: u64 = ctx.arg(0);
+            let sk = number(ctx.arg(0));
             let ret = i64::from(ctx.arg::<i32>(1));
             let flags: i32 = ctx.arg(2);
             let class = counted(sk);

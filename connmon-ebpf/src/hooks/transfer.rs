@@ -4,10 +4,9 @@ use connmon_ebpf::{Addr, blind, flag, proto};
 
 use crate::blind::is_blind;
 use crate::calls::{self, Call};
-use crate::ledger::account::{create, datagram, send_failed, tcp_entry};
+use crate::ledger::account::{created, datagram, send_failed, tcp_entry};
 use crate::ledger::attempt;
 use crate::ledger::direction::{Direction, now};
-use crate::ledger::entry::NewEntry;
 use crate::ledger::identity::evict;
 use crate::ledger::pool;
 use crate::ledger::release::LEFT;
@@ -24,7 +23,7 @@ pub fn tcp_sent(sk: u64, bytes: i64) {
         return;
     }
     match tcp_entry(sk) {
-        Some(entry) => add(entry, Direction::Tx, bytes as u64, 1),
+        Some(entry) => add(sk, entry, Direction::Tx, bytes as u64, 1),
         // MPTCP's master socket passes here as well, and is not a TCP socket.
         None if sock::class(sk) == proto::TCP => pool::moved(sk, Direction::Tx, bytes as u64),
         None => {}
@@ -67,7 +66,7 @@ pub fn layered_received(sk: u64, bytes: i64) {
         return;
     }
     match tcp_entry(sk) {
-        Some(entry) => add(entry, Direction::Rx, bytes as u64, 1),
+        Some(entry) => add(sk, entry, Direction::Rx, bytes as u64, 1),
         None => pool::moved(sk, Direction::Rx, bytes as u64),
     }
 }
@@ -91,7 +90,7 @@ pub fn written(sk: u64, from: u32, to: u32) {
     };
     // The bytes of a socket in a sockmap are counted at the call (`diverted_sent`).
     if to != from && !diverted(sk) {
-        add(entry, Direction::Tx, u64::from(to.wrapping_sub(from)), 1);
+        add(sk, entry, Direction::Tx, u64::from(to.wrapping_sub(from)), 1);
     }
 }
 
@@ -115,7 +114,7 @@ pub fn sent_with_syn(sk: u64, bytes: u32) {
         (*entry).write_seq = sock::write_seq(sk);
         (*entry).has_write_seq = 1;
     }
-    add(entry, Direction::Tx, u64::from(bytes), 1);
+    add(sk, entry, Direction::Tx, u64::from(bytes), 1);
 }
 
 /// A call handed a datagram of `bytes` to a UDP socket; `msg` is its `struct msghdr`. `v6` distinguishes udpv6_sendmsg() from
@@ -164,9 +163,8 @@ pub fn accepted(sk: u64, is_certain: bool) {
     }
     let evicted = evict(sk);
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
-        return own(entry);
+        return own(sk, entry);
     }
-    let remote = sock::remote(sk, sock::family(sk));
     let mut flags = flag::INBOUND;
     if !sock::is_answering(sk) {
         if evicted != LEFT && may_straddle(now()) {
@@ -176,8 +174,8 @@ pub fn accepted(sk: u64, is_certain: bool) {
             flags = flag::BEGIN_UNSEEN;
         }
     }
-    match create(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 }) {
-        Some(entry) => own(entry),
+    match created(sk, flags, 0) {
+        Some(entry) => own(sk, entry),
         None => pool::used(sk),
     }
 }
@@ -234,7 +232,7 @@ pub fn named() {
 #[inline(always)]
 pub fn connected(sk: u64, ret: i32) {
     if ret < 0 {
-        attempt::failed(sk, ret.unsigned_abs());
+        attempt::attempt_failed(sk, ret.unsigned_abs());
     } else {
         let _ = attempt::sent(sk);
     }

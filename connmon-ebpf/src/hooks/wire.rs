@@ -4,68 +4,74 @@
 //! A packet can come before its connection has an entry: the first datagram of a flow, or the handshake that a listening socket accepts.
 //! It waits for the entry in `pending`.
 
-use aya_ebpf::bindings::{__sk_buff, bpf_sock};
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
-use connmon_ebpf::{Addr, FlowKey, SockEntry, Wire, proto};
+use connmon_ebpf::{Addr, SockEntry, Wire, proto};
 
 use super::header::Header;
+use super::owner::{Owner, of_datagram};
 use super::{message, payload};
 use crate::calls::{self, Call};
 use crate::ledger::direction::Direction;
-use crate::ledger::entry::is_current;
 use crate::ledger::pending;
 use crate::ledger::pool;
-use crate::maps::{FLOWS, SOCKS, add_to, epoch, is_off, offset, setting};
+use crate::maps::{add_to, is_off, offset, setting};
 use crate::sock::{self, get, number};
 
 /// A packet leaves a socket.
 #[cgroup_skb(egress)]
 pub fn wire_egress(ctx: SkBuffContext) -> i32 {
-    packet(&ctx, Direction::Tx);
+    if count_sent(ctx.skb.skb) != 0 {
+        payload::look_at(ctx.skb.skb, Direction::Tx);
+    }
     1
 }
 
 /// A packet reaches a socket.
 #[cgroup_skb(ingress)]
 pub fn wire_ingress(ctx: SkBuffContext) -> i32 {
-    packet(&ctx, Direction::Rx);
+    if count_received(ctx.skb.skb) != 0 {
+        payload::look_at(ctx.skb.skb, Direction::Rx);
+    }
     1
 }
 
+/// Counts a packet that leaves; 1 if it may be of interest. Not inlined, because BPF programs have little stack, and what looks at the
+/// payload needs much of it.
+#[inline(never)]
+fn count_sent(skb: *mut __sk_buff) -> u64 {
+    u64::from(packet(&SkBuffContext::new(skb), Direction::Tx))
+}
+
+/// The same for one that comes.
+#[inline(never)]
+fn count_received(skb: *mut __sk_buff) -> u64 {
+    u64::from(packet(&SkBuffContext::new(skb), Direction::Rx))
+}
+
 #[inline(always)]
-fn packet(ctx: &SkBuffContext, way: Direction) {
+fn packet(ctx: &SkBuffContext, way: Direction) -> bool {
     if is_off() {
-        return;
+        return false;
     }
     let skb: *mut __sk_buff = ctx.skb.skb;
     // SAFETY: fields of the context; the verifier checks the access.
-    let (sk, len, segments) = unsafe {
-        let segments = Segments { count: (*skb).gso_segs, size: (*skb).gso_size };
-        ((*skb).__bindgen_anon_2.sk as u64, (*skb).len, segments)
-    };
-    if sk == 0 {
-        return;
-    }
-    // SAFETY: as above.
-    let ends = unsafe { Ends::of((*skb).__bindgen_anon_2.sk) };
-    let sk = number(sk);
-    let entry = SOCKS.get_ptr_mut(sk).filter(|entry| ends.are_of(*entry));
-    // SAFETY: a valid pointer into a map value; `proto` never changes.
-    let is_stream = entry.is_some_and(|entry| unsafe { (*entry).proto } == proto::TCP);
+    let (len, segments) = unsafe { ((*skb).len, Segments { count: (*skb).gso_segs, size: (*skb).gso_size }) };
+    let Some(Owner { sk, entry, is_stream }) = Owner::of(skb) else { return false };
     if let (Some(entry), true, true) = (entry, is_stream, segments.is_one()) {
-        if !payload::may_tell(ctx, entry, way, len) {
-            // SAFETY: a valid pointer into a map value.
-            return pending::add(unsafe { &raw mut (*entry).wire }, way, 1, u64::from(len));
-        }
+        let may_tell = payload::may_tell(ctx, entry, way, len);
+        // SAFETY: a valid pointer into a map value.
+        pending::add(unsafe { &raw mut (*entry).wire }, way, 1, u64::from(len));
+        return may_tell;
     }
     let Some(header) = Header::read(ctx, way) else {
         if let Some(entry) = entry {
             // SAFETY: a valid pointer into a map value; a byte that only ever becomes 1.
             unsafe { core::ptr::write_volatile(&raw mut (*entry).wire_unknown, 1) };
         }
-        return;
+        return false;
     };
     let (packets, bytes) = segments.on_wire(len, &header);
     let is_counted = matches!(header.proto, proto::TCP | proto::UDP);
@@ -79,7 +85,6 @@ fn packet(ctx: &SkBuffContext, way: Direction) {
         Some(entry) if !is_stream => of_datagram(entry, &header),
         other => other,
     };
-    payload::look_at(ctx, sk, entry, is_stream, &header, way, len);
     match entry {
         // SAFETY: a valid pointer into a map value.
         Some(entry) => pending::add(unsafe { &raw mut (*entry).wire }, way, packets, bytes),
@@ -89,66 +94,7 @@ fn packet(ctx: &SkBuffContext, way: Direction) {
         }
         None => {}
     }
-}
-
-/// The entry of a datagram's flow; `entry` is that of its socket, whose first remote it may be.
-#[inline(always)]
-fn of_datagram(entry: *mut SockEntry, header: &Header) -> Option<*mut SockEntry> {
-    // SAFETY: a valid pointer into a map value; neither field changes for sockets of datagrams.
-    let (same, parent) = unsafe { ((*entry).remote == header.remote, (*entry).id) };
-    if same && is_current(entry) {
-        return Some(entry);
-    }
-    let mut key = FlowKey { parent, remote: header.remote, epoch: epoch() };
-    let flow = FLOWS.get_ptr_mut(&key);
-    if flow.is_some() {
-        return flow;
-    }
-    // If the socket has too many remotes, one entry stands for all further ones.
-    key.remote = Addr { ip: [0; 4], port: 0, family: 0 };
-    FLOWS.get_ptr_mut(&key)
-}
-
-/// The ends of a packet's socket. Each is read with a single load, because the verifier knows the type of the context's socket.
-struct Ends {
-    /// 0 where it is not connected.
-    remote_port: u16,
-    local_port: u16,
-    /// The remote over IPv4.
-    remote: u32,
-}
-
-impl Ends {
-    /// # Safety
-    /// `sk` is the context's.
-    #[inline(always)]
-    unsafe fn of(sk: *const bpf_sock) -> Self {
-        // SAFETY: fields of the socket; the verifier checks the access. Volatile, so that each is one load.
-        unsafe {
-            Self {
-                remote_port: u16::from_be(core::ptr::read_volatile((&raw const (*sk).dst_port).cast())),
-                local_port: core::ptr::read_volatile(&raw const (*sk).src_port) as u16,
-                remote: core::ptr::read_volatile(&raw const (*sk).dst_ip4),
-            }
-        }
-    }
-
-    /// Whether an entry can be this socket's, and is not one of an earlier socket at its address.
-    #[inline(always)]
-    fn are_of(&self, entry: *mut SockEntry) -> bool {
-        // SAFETY: a valid pointer into a map value.
-        unsafe {
-            let local = (*entry).local.port;
-            if local != 0 && self.local_port != 0 && local != self.local_port {
-                return false;
-            }
-            let remote = &raw const (*entry).remote;
-            // For datagrams, the remote is told by the packet itself.
-            (*entry).proto != proto::TCP
-                || ((*remote).port == self.remote_port
-                    && ((*remote).family != sock::AF_INET || (*remote).ip[0] == self.remote))
-        }
-    }
+    payload::is_among(is_stream, &header, len)
 }
 
 /// Whether an entry is of a raw or ping socket.

@@ -14,7 +14,7 @@ use super::identity::{evict, is_stream};
 use super::pool;
 use super::quota::{has_room, may_have, user};
 use super::release::{LEFT, STUCK, id_of, release, retire};
-use super::shares::add;
+use super::shares::{add, add_to_flow};
 use crate::blind::is_blind;
 use crate::maps::{FLOWS, OLDER, SOCKS, add_to_half, epoch, may_straddle, setting};
 use crate::requested;
@@ -56,6 +56,22 @@ pub fn create(new: &NewEntry) -> Option<*mut SockEntry> {
     SOCKS.get_ptr_mut(new.sk)
 }
 
+/// Like [`create`], for a TCP socket: the entry, once there is one, or `None` if the socket is in the `pool`.
+#[inline(always)]
+pub fn created(sk: u64, flags: u32, delivered: u64) -> Option<*mut SockEntry> {
+    if create_stream(sk, flags, delivered) == 0 { None } else { SOCKS.get_ptr_mut(sk) }
+}
+
+/// Creates the entry of a TCP socket, which has [`flag`] bits and so many `delivered` bytes; 0 if it gets none. A global function, which
+/// the verifier checks once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn create_stream(sk: u64, flags: u32, delivered: u64) -> u64 {
+    let remote = sock::remote(sk, sock::family(sk));
+    let entry = create(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered });
+    u64::from(entry.is_some())
+}
+
 /// The entry of a TCP socket. One that has none and is not in the pool is older than the probes and was invisible to the snapshot (no file
 /// refers to it), or no hook saw it begin; its entry is created now.
 #[inline(always)]
@@ -63,14 +79,9 @@ pub fn tcp_entry(sk: u64) -> Option<*mut SockEntry> {
     match SOCKS.get_ptr_mut(sk) {
         Some(entry) if is_stream(entry, sk) => Some(entry),
         None if pool::is_noted(sk) => None,
-        _ => adopt(sk),
+        _ if adopt(sk) != 0 => SOCKS.get_ptr_mut(sk),
+        _ => None,
     }
-}
-
-/// [`sock::delivered`], not inlined, because BPF programs have little stack.
-#[inline(never)]
-fn delivered_before(sk: u64) -> u64 {
-    sock::delivered(sk)
 }
 
 /// The flag of a TCP socket that is found in use: unless it `is_new`, it may be older than the recording.
@@ -79,27 +90,23 @@ pub fn unseen(is_new: bool) -> u32 {
     if !is_new && may_straddle(now()) { flag::PREEXISTING } else { flag::BEGIN_UNSEEN }
 }
 
+/// Makes the entry of a TCP socket that is found in use; 0 if it gets none.
 #[inline(never)]
-fn adopt(sk: u64) -> Option<*mut SockEntry> {
+#[unsafe(no_mangle)]
+extern "C" fn adopt(sk: u64) -> u64 {
     if sock::class(sk) != proto::TCP {
-        return None;
+        return 0;
     }
     let evicted = evict(sk);
     if evicted == STUCK || pool::has(sk) {
-        return None;
+        return 0;
     }
     // An attempt without an entry means that the step to SYN_SENT was missed.
     let missed = attempt::sent(sk);
     // If there was an entry of an earlier socket at its address, it began after that socket.
     let is_new = missed || evicted == LEFT;
-    create(&NewEntry {
-        sk,
-        parent: 0,
-        proto: proto::TCP,
-        flags: if missed { flag::OUTBOUND } else { unseen(is_new) },
-        remote: sock::remote(sk, sock::family(sk)),
-        delivered: if is_new { 0 } else { delivered_before(sk) },
-    })
+    let flags = if missed { flag::OUTBOUND } else { unseen(is_new) };
+    create_stream(sk, flags, if is_new { 0 } else { sock::delivered(sk) })
 }
 
 /// Adds a datagram to the entry of (socket, remote), creating what is missing.
@@ -108,15 +115,10 @@ pub fn datagram(sk: u64, proto: u16, way: Direction, remote: &Addr, flags: u32, 
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; `remote` never changes.
         if unsafe { (*entry).remote == *remote } && is_current(entry) && !moved(entry, sk, proto) {
-            return add(entry, way, bytes, 1);
+            return add(sk, entry, way, bytes, 1);
         }
     }
-    let flags = flags | direction(proto, way);
-    datagram_slow(
-        &mut NewEntry { sk, parent: 0, proto, flags, remote: *remote, delivered: 0 },
-        way as u64,
-        bytes,
-    );
+    datagram_slow(sk, proto, remote, flags & flag::REMOTE_UNKNOWN != 0, way, bytes);
 }
 
 /// Whether an entry does not belong to this socket, whose class is `class`: it may be of an earlier socket at the same address, or the
@@ -148,20 +150,51 @@ pub fn direction(proto: u16, way: Direction) -> u32 {
     }
 }
 
+// What [`add_datagram`] is told in one word, behind the remote's port and family: the socket's class, and these.
+const CLASS: u32 = 32;
+const IS_RECEIVED: u64 = 1 << 48;
+const IS_UNKNOWN: u64 = 1 << 49;
+
 /// Adds the first datagram of a socket, or one of a further remote.
 #[inline(always)]
-pub fn datagram_slow(new: &mut NewEntry, way: u64, bytes: u64) {
-    // Not called by `datagram_beyond`, because BPF programs have little stack.
-    if datagram_beyond(new, way, bytes) != 0 {
-        pool::add(new.sk, new.proto, way, bytes, 1);
+pub fn datagram_slow(sk: u64, class: u16, remote: &Addr, is_unknown: bool, way: Direction, bytes: u64) {
+    let [a, b, c, d] = remote.ip.map(u64::from);
+    let mut about = u64::from(remote.port) | u64::from(remote.family) << 16 | u64::from(class) << CLASS;
+    if way == Direction::Rx {
+        about |= IS_RECEIVED;
+    }
+    if is_unknown {
+        about |= IS_UNKNOWN;
+    }
+    // Not called by `add_datagram`, because BPF programs have little stack.
+    if add_datagram(sk, a | b << 32, c | d << 32, about, bytes) != 0 {
+        pool::add_to_pool(sk, class, way as u64, bytes, 1);
     }
 }
 
-/// Adds the datagram to an entry; 1 if the socket is in the pool, and nothing was added.
+/// Adds it to an entry, with the remote's address in two words; 1 if the socket is in the pool, and nothing was added. A global function,
+/// which the verifier checks once.
 #[inline(never)]
-fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
-    let is_tx = way == Direction::Tx as u64;
-    let way = if is_tx { Direction::Tx } else { Direction::Rx };
+#[unsafe(no_mangle)]
+extern "C" fn add_datagram(sk: u64, first: u64, second: u64, about: u64, bytes: u64) -> u64 {
+    let ip = [first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u32];
+    let proto = (about >> CLASS) as u16;
+    let way = if about & IS_RECEIVED != 0 { Direction::Rx } else { Direction::Tx };
+    let unknown = if about & IS_UNKNOWN != 0 { flag::REMOTE_UNKNOWN } else { 0 };
+    let mut new = NewEntry {
+        sk,
+        parent: 0,
+        proto,
+        flags: direction(proto, way) | unknown,
+        remote: Addr { ip, port: about as u16, family: (about >> 16) as u16 },
+        delivered: 0,
+    };
+    u64::from(!datagram_beyond(&mut new, way, bytes))
+}
+
+/// Adds the datagram to an entry; false if the socket is in the pool, and nothing was added.
+#[inline(always)]
+fn datagram_beyond(new: &mut NewEntry, way: Direction, bytes: u64) -> bool {
     if let Some(entry) = SOCKS.get_ptr_mut(new.sk) {
         let id = id_of(entry);
         if moved(entry, new.sk, new.proto) {
@@ -171,13 +204,13 @@ fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
         }
     }
     let Some(entry) = SOCKS.get_ptr_mut(new.sk).or_else(|| create(new)) else {
-        return 1;
+        return false;
     };
     // SAFETY: a valid pointer into a map value; `remote` never changes for these sockets, nor does the id.
     let (parent, same) = unsafe { ((*entry).id, (*entry).remote == new.remote) };
     if same && is_current(entry) {
-        add(entry, way, bytes, 1);
-        return 0;
+        add(new.sk, entry, way, bytes, 1);
+        return true;
     }
     let mut key = FlowKey { parent, remote: new.remote, epoch: epoch() };
     let mut flow = FLOWS.get_ptr_mut(&key);
@@ -201,10 +234,10 @@ fn datagram_beyond(new: &mut NewEntry, way: u64, bytes: u64) -> u64 {
         }
     }
     match flow {
-        Some(flow) => add(flow, way, bytes, 1),
+        Some(flow) => add_to_flow(flow, way, bytes, 1),
         None => unattributed(way, bytes),
     }
-    0
+    true
 }
 
 /// A send of a datagram failed. A packet of it may have been counted all the same, so the entry of the flow keeps the errno.

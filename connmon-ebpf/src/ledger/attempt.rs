@@ -36,7 +36,7 @@ static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(MAX, 0);
 /// nothing is added to it even if no hook sees how this connection begins.
 #[inline(always)]
 pub fn begin(sk: u64, remote: Addr) {
-    failed(sk, 0);
+    attempt_failed(sk, 0);
     displace(sk);
     let user = user(sk);
     if may_have(quota::ATTEMPTS, user, u64::from(MAX))
@@ -63,7 +63,8 @@ pub fn sent(sk: u64) -> bool {
 
 /// The attempt failed with the errno `err`, or 0 if that is not known.
 #[inline(never)]
-pub fn failed(sk: u64, err: u32) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn attempt_failed(sk: u64, err: u32) -> u64 {
     let Some(attempt) = ATTEMPTS.get_ptr(sk) else { return 0 };
     // SAFETY: a valid pointer into a map value.
     let (remote, write_seq) = unsafe { ((*attempt).remote, (*attempt).write_seq) };
@@ -81,7 +82,7 @@ pub fn failed(sk: u64, err: u32) -> u64 {
     if let Some(entry) =
         create_own(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered: 0 })
     {
-        own(entry);
+        own(sk, entry);
         // SAFETY: a valid pointer into a map value, made a moment ago by this call.
         unsafe { (*entry).err = err };
         release(sk);

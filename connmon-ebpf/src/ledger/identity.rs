@@ -55,7 +55,8 @@ pub fn is_at(entry: *mut SockEntry, sk: u64, now: Common) -> bool {
 
 /// Removes the entry at the address of a TCP socket if it belongs to another socket.
 #[inline(never)]
-pub fn evict(sk: u64) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn evict(sk: u64) -> u64 {
     let Some(entry) = SOCKS.get_ptr_mut(sk) else { return NONE };
     let id = id_of(entry);
     if is_stream(entry, sk) { NONE } else { retire(sk, id, 1) }
@@ -63,7 +64,8 @@ pub fn evict(sk: u64) -> u64 {
 
 /// Removes whatever entry is at the address of a socket that begins now.
 #[inline(never)]
-pub fn displace(sk: u64) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn displace(sk: u64) -> u64 {
     match SOCKS.get_ptr_mut(sk) {
         Some(entry) => retire(sk, id_of(entry), 1),
         None => NONE,

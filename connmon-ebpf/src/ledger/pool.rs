@@ -108,7 +108,8 @@ fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
 
 /// Adds what the current process moved on a socket in the pool; nothing (0 bytes, 0 calls) if it only begins to use it.
 #[inline(never)]
-pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn add_to_pool(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
     let (user, is_first) = match NOTES.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value. Two CPUs at once may both take themselves for the first: the entry's number of sockets
         // is then one too high, but `POOLED` counts each socket once.
@@ -126,7 +127,7 @@ pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
                 // SAFETY: a valid pointer into a map value.
                 add_to_half(unsafe { &raw mut (*entry).extra_flows }, 1);
             }
-            shares::add(entry, way, bytes, calls)
+            shares::add_to_flow(entry, way, bytes, calls)
         }
         // That there was no room has been counted.
         None => unattributed(way, bytes),
@@ -137,18 +138,19 @@ pub fn add(sk: u64, class: u16, way: u64, bytes: u64, calls: u64) -> u64 {
 /// The current process opened, or accepted, a TCP socket that is in the pool.
 #[inline(always)]
 pub fn used(sk: u64) {
-    add(sk, proto::TCP, Direction::Tx as u64, 0, 0);
+    add_to_pool(sk, proto::TCP, Direction::Tx as u64, 0, 0);
 }
 
 /// A call of the current process moved bytes on a TCP socket that is in the pool.
 #[inline(always)]
 pub fn moved(sk: u64, way: Direction, bytes: u64) {
-    add(sk, proto::TCP, way as u64, bytes, 1);
+    add_to_pool(sk, proto::TCP, way as u64, bytes, 1);
 }
 
 /// A TCP socket without an entry has `delivered` this many bytes so far. If `by_call` is not 0, they are counted at the calls instead.
 #[inline(never)]
-pub fn received(sk: u64, delivered: u64, by_call: u64) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn received_in_pool(sk: u64, delivered: u64, by_call: u64) -> u64 {
     // Without a note, `closed` counts it.
     let Some(note) = NOTES.get_ptr_mut(sk) else { return 0 };
     // SAFETY: a valid pointer into a map value; the socket is locked here, so it has one writer.
@@ -158,7 +160,7 @@ pub fn received(sk: u64, delivered: u64, by_call: u64) -> u64 {
         before
     };
     if delivered > before && by_call == 0 {
-        add(sk, proto::TCP, Direction::Rx as u64, delivered - before, 1);
+        add_to_pool(sk, proto::TCP, Direction::Rx as u64, delivered - before, 1);
     }
     0
 }
@@ -177,7 +179,8 @@ pub fn is_first_sent_with_syn(sk: u64) -> bool {
 
 /// A TCP socket without an entry reached TCP_CLOSE: bytes that it delivered and that have not been counted belong to no process.
 #[inline(never)]
-pub fn closed(sk: u64) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn closed_in_pool(sk: u64) -> u64 {
     let delivered = sock::delivered(sk);
     let Some(note) = NOTES.get_ptr_mut(sk) else {
         if has(sk) {

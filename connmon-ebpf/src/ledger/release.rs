@@ -43,7 +43,8 @@ const PATIENCE: u32 = 32;
 /// Removes the entry with this id at the address of a socket, once even if two CPUs try it at the same time. `is_unseen` is 1 if a hook
 /// should have seen the socket's end.
 #[inline(never)]
-pub fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
+#[unsafe(no_mangle)]
+pub extern "C" fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
     // Not the lock of the inline shares, which somebody may hold at this moment: that must not keep an entry from leaving.
     let lock = !id;
     if LOCKS.insert(lock, 0, u64::from(BPF_NOEXIST)).is_err() {

@@ -6,7 +6,8 @@ use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, quota, stat};
 
 use super::direction::{Direction, unattributed};
 use super::quota::{may_have, place, took};
-use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, add_to, add_to_half, count, setting};
+use super::release::id_of;
+use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, SOCKS, add_to, add_to_half, count, setting};
 use crate::task::{Current, name_of};
 
 /// Adds one call's bytes to a share.
@@ -27,9 +28,25 @@ fn add_to_share(share: *mut Share, way: Direction, bytes: u64, calls: u64) {
     }
 }
 
-/// Adds the current process's bytes to an entry.
+/// Adds the current process's bytes to the entry of a socket.
 #[inline(always)]
-pub fn add(entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) {
+pub fn add(sk: u64, entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) {
+    if !add_to_last(entry, way, bytes, calls) {
+        add_to_socket(sk, id_of(entry), way as u64, bytes, calls);
+    }
+}
+
+/// Adds the current process's bytes to an entry of `FLOWS`.
+#[inline(always)]
+pub fn add_to_flow(entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) {
+    if !add_to_last(entry, way, bytes, calls) {
+        add_slow(entry, way as u64, bytes, calls);
+    }
+}
+
+/// Adds to the inline share that the current thread was the last to use; false if there is none.
+#[inline(always)]
+fn add_to_last(entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) -> bool {
     let current = Current::get();
     for slot in 0..INLINE_SHARES {
         // SAFETY: a valid pointer into a map value.
@@ -40,13 +57,29 @@ pub fn add(entry: *mut SockEntry, way: Direction, bytes: u64, calls: u64) {
                 && core::ptr::read_volatile(&raw const (*share).tgid) == current.tgid
         };
         if hit {
-            return add_to_share(share, way, bytes, calls);
+            add_to_share(share, way, bytes, calls);
+            return true;
         }
     }
-    add_slow(entry, way as u64, bytes, calls);
+    false
 }
 
-/// Adds bytes for a thread for which the fast path in [`add`] found no share: no inline share was last used by it.
+/// [`add_slow`] for the entry with this id at the address of a socket. A global function, which the verifier checks once and not at each
+/// call.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn add_to_socket(sk: u64, id: u64, way: u64, bytes: u64, calls: u64) -> u64 {
+    match SOCKS.get_ptr_mut(sk) {
+        Some(entry) if id_of(entry) == id => add_slow(entry, way, bytes, calls),
+        // It has left in this moment.
+        _ => {
+            unattributed(if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx }, bytes);
+            0
+        }
+    }
+}
+
+/// Adds bytes for a thread for which [`add_to_last`] found no share.
 #[inline(never)]
 fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
     let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
@@ -149,9 +182,9 @@ unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Curr
 
 /// Makes the current process the owner, unless there is one.
 #[inline(always)]
-pub fn own(entry: *mut SockEntry) {
+pub fn own(sk: u64, entry: *mut SockEntry) {
     // SAFETY: a valid pointer into a map value.
     if unsafe { core::ptr::read_volatile(&raw const (*entry).shares[0].tgid) } == 0 {
-        add_slow(entry, Direction::Tx as u64, 0, 0);
+        add_to_socket(sk, id_of(entry), Direction::Tx as u64, 0, 0);
     }
 }

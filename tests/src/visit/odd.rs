@@ -1,7 +1,7 @@
 //! What clients say in unusual pieces, or behind something else; each part is a segment of its own.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use anyhow::{Context, Result, ensure};
 
@@ -177,11 +177,6 @@ impl Pair {
         }
         self.port()
     }
-}
-
-/// The address that an opening goes to.
-pub fn address(opening: &Opening, v4: Ipv4Addr) -> IpAddr {
-    if opening.v6 { Ipv6Addr::LOCALHOST.into() } else { v4.into() }
 }
 
 /// A question for the addresses of a name.

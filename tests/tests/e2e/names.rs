@@ -254,12 +254,19 @@ const ODD: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 3);
 const ODD_SERVER: Ipv4Addr = Ipv4Addr::new(127, 53, 0, 4);
 
 /// Connects to [`ODD`] in a namespace of its own.
-fn elsewhere() -> Result<u16> {
+fn elsewhere() -> Result<Ends> {
     // SAFETY: changes this thread alone.
     ensure!(unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0, "{}", std::io::Error::last_os_error());
     Netlink::open()?.loopback_up()?;
-    let listener = TcpListener::bind((ODD, 0))?;
-    odd::Pair::new(&listener)?.say(&[b"\0".to_vec()])
+    said(&TcpListener::bind((ODD, 0))?, &[b"\0".to_vec()])
+}
+
+/// A client's port, and whom it asked. Other scenes of a recording use some of the addresses too, and may have had the same port.
+type Ends = (u16, SocketAddr);
+
+/// Says it to a listener.
+fn said(listener: &TcpListener, parts: &[Vec<u8>]) -> Result<Ends> {
+    Ok((odd::Pair::new(listener)?.say(parts)?, listener.local_addr()?))
 }
 
 /// Clients on one port of two local addresses, with the name that each says.
@@ -283,11 +290,10 @@ fn on_one_port(listener: &TcpListener) -> Result<Vec<(u16, &'static str)>> {
 /// What was said in odd ways.
 struct Odd {
     openings: Vec<odd::Opening>,
-    /// The clients' ports.
-    ports: Vec<u16>,
-    printer: u16,
-    told: Ipv4Addr,
-    far: u16,
+    /// Those of the openings.
+    ends: Vec<Ends>,
+    printer: Ends,
+    far: Ends,
     same_port: Vec<(u16, &'static str)>,
 }
 
@@ -302,11 +308,11 @@ pub fn odd() -> Result<Played> {
     let far = std::thread::spawn(elsewhere).join().ok().context("the thread panicked")??;
     let told = Ipv4Addr::new(127, 53, 1, 9);
     odd::ask_everybody("printer.local", Ipv4Addr::new(127, 53, 1, 8), told)?;
-    let printer = odd::Pair::new(&TcpListener::bind((told, 0))?)?.say(&[])?;
-    let mut ports = Vec::new();
+    let printer = said(&TcpListener::bind((told, 0))?, &[])?;
+    let mut ends = Vec::new();
     for opening in &openings {
         let listener = if opening.v6 { &listener6 } else { &listener };
-        ports.push(odd::Pair::new(listener)?.say(&opening.parts)?);
+        ends.push(said(listener, &opening.parts)?);
     }
     let same_port = on_one_port(&listener)?;
     // Several questions on one connection, in segments that say nothing alone; and a datagram that is no question.
@@ -318,32 +324,35 @@ pub fn odd() -> Result<Played> {
     let dns = TcpListener::bind(server)?;
     odd::Pair::new(&dns)?.say(&pieces)?;
     odd::ask(server, b"no question", b"no answer")?;
-    let odd = Odd { openings, ports, printer, told, far, same_port };
+    let odd = Odd { openings, ends, printer, far, same_port };
     Ok(Played::by_us(move |recording| odd.judge(recording.records()?, recording.db())))
 }
 
 impl Odd {
     fn judge(self, records: &[Record], db: &Path) -> Result<()> {
-        let Self { openings, ports, printer, told, far, same_port } = self;
-        let of = |port: u16, ip: IpAddr| {
-            let record = records.iter().find(|record| record.local.port == port && record.remote.ip == ip);
+        let Self { openings, ends, printer, far, same_port } = self;
+        let of = |(port, at): Ends| {
+            let is_it = |record: &&Record| {
+                (record.local.port, record.remote.ip, record.remote.port) == (port, at.ip(), at.port())
+            };
+            let record = records.iter().find(is_it);
             record.map(|record| {
                 let known = names(record).into_iter().map(|(source, name, _)| (source, name.to_owned()));
                 known.filter(|(source, _)| *source != "hosts").collect::<Vec<_>>()
             })
         };
-        for (opening, port) in openings.iter().zip(ports) {
-            let ip = odd::address(opening, ODD);
+        for (opening, ends) in openings.iter().zip(ends) {
             let mut expected = opening.names.clone();
             let asked = (!opening.v6).then(|| ("dns", "odd.connmon.test".to_owned()));
             let at = expected.iter().position(|(source, _)| *source == "proxied").unwrap_or(expected.len());
             expected.splice(at..at, asked);
-            let found = of(port, ip).with_context(|| format!("{expected:?} is missing"))?;
-            ensure!(found == expected, "{found:?}, not {expected:?}");
+            let found = of(ends).with_context(|| format!("{expected:?} is missing"))?;
+            let missed = &audit(db)?.completeness["names_missed"];
+            ensure!(found == expected, "{found:?}, not {expected:?}; {missed} names were missed");
         }
-        let found = of(printer, told.into()).context("the connection to the printer is missing")?;
+        let found = of(printer).context("the connection to the printer is missing")?;
         ensure!(found == [("dns", "printer.local".to_owned())], "{found:?}");
-        let found = of(far, ODD.into()).context("the connection in the other namespace is missing")?;
+        let found = of(far).context("the connection in the other namespace is missing")?;
         ensure!(found.is_empty(), "what was asked in one namespace names {found:?} in another");
         for (ip, (port, name)) in
             [[127, 53, 1, 1], [127, 53, 1, 2]].map(IpAddr::from).into_iter().zip(same_port)
