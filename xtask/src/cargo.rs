@@ -21,6 +21,19 @@ pub fn cargo(args: &[&str]) -> Command {
     cmd
 }
 
+/// The program that tests which need no root run, and the example that makes pages up. Like all builds for tests it selects the whole
+/// workspace: the features of a dependency are those that all selected packages want, so another selection would build most dependencies
+/// once more.
+pub const PROGRAM: [&str; 6] = ["build", "--workspace", "--bin", "connmon", "--example", "sample_report"];
+
+/// Builds [`PROGRAM`], and finds these in what is built.
+pub fn programs<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N]> {
+    let made = executables(&mut cargo(&PROGRAM))?;
+    let found = names.map(|name| find(&made, name));
+    let found: Vec<PathBuf> = found.into_iter().collect::<Result<_>>()?;
+    found.try_into().map_err(|_| anyhow::anyhow!("as many programs as names"))
+}
+
 /// Something that can be run, as cargo built it.
 #[derive(Debug)]
 pub struct Executable {
@@ -84,14 +97,13 @@ pub fn find(made: &[Executable], name: &str) -> Result<PathBuf> {
     Ok(found.with_context(|| format!("cargo built no executable named {name}"))?.path.clone())
 }
 
-/// Names of a package's test targets (the files under `tests/`).
-pub fn test_targets(package: &str) -> Result<Vec<String>> {
+/// Names of all test targets (the files under `tests/` of the packages).
+pub fn test_targets() -> Result<Vec<String>> {
     let text = sh::output(&mut cargo(&["metadata", "--no-deps", "--format-version=1"]))?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed no JSON")?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     Ok(list(&metadata["packages"])
         .iter()
-        .filter(|found| found["name"] == package)
         .flat_map(|found| list(&found["targets"]))
         .filter(|target| list(&target["kind"]).iter().any(|kind| kind == "test"))
         .filter_map(|target| target["name"].as_str().map(str::to_owned))

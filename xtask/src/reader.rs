@@ -7,7 +7,6 @@ use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::workspace::TESTS;
 use crate::{cargo, sh, workspace};
 
 /// What brings programs into the kernel: none of it may be needed.
@@ -22,25 +21,25 @@ const ANSWERS: [&[&str]; 5] = [
 ];
 
 /// Builds it and asks it, as a user who is not root.
-pub fn run() -> Result<()> {
+pub fn run(all: bool) -> Result<()> {
     let mut tree = cargo::cargo(&["tree", "-p", "connmon", "--no-default-features", "-e", "normal,build"]);
     let tree = sh::output(tree.args(["--prefix", "none"]))?;
     let needed = tree.lines().filter_map(|line| line.split(' ').next()).find(|name| RECORDER.contains(name));
     if let Some(name) = needed {
         bail!("without its recorder connmon still needs {name}");
     }
-    // That it builds by itself.
-    sh::run(&mut cargo::cargo(&["check", "--quiet", "-p", "connmon", "--no-default-features"]))?;
-    // To be run it is built beside the others, with whose features its dependencies are built for all other tests.
-    let build = ["build", "-p", "connmon", "--no-default-features", "-p", "connmon-capture", "-p", TESTS];
-    let made = cargo::executables(&mut cargo::cargo(&build))?;
+    if all {
+        // With the features of its dependencies that nobody else wants as well.
+        sh::run(&mut cargo::cargo(&["check", "--quiet", "-p", "connmon", "--no-default-features"]))?;
+    }
+    let made = cargo::executables(cargo::cargo(&cargo::PROGRAM).arg("--no-default-features"))?;
     let built = cargo::find(&made, "connmon")?;
     let folder = std::env::temp_dir().join(format!("connmon-reader-{}", std::process::id()));
     fs::create_dir(&folder)?;
     let done = ask(&folder, &built);
     fs::remove_dir_all(&folder)?;
     // It took the place of the whole one, which whoever runs it next expects there.
-    sh::run(&mut cargo::cargo(&["build", "-q", "-p", "connmon"]))?;
+    cargo::programs(["connmon"])?;
     done
 }
 

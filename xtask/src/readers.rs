@@ -16,8 +16,7 @@ const FORMATS: [&str; 7] = ["jsonl", "csv", "ecs", "zeek", "zeek-json", "timeske
 /// Exports and reads them.
 pub fn run() -> Result<()> {
     let tools = install()?;
-    let built = &mut cargo::cargo(&["build", "-p", "connmon", "--bin", "connmon"]);
-    let connmon = cargo::find(&cargo::executables(built)?, "connmon")?;
+    let [connmon] = cargo::programs(["connmon"])?;
     let folder = workspace::readers_dir();
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::workspace::TESTS;
 use crate::{cargo, coverage, e2e, machine, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
@@ -62,6 +61,8 @@ const STEPS: [Step; 11] = [
     Step::Coverage,
     Step::Browser,
 ];
+/// Tests that are steps of their own.
+const OWN: [&str; 3] = ["e2e", "systemd", "browser"];
 /// How often each case is played on this host: a second time must end as the first; and so often with `--all`.
 const TIMES: usize = 2;
 const ALL_TIMES: usize = 20;
@@ -148,7 +149,7 @@ fn run_one(step: Step, all: bool) -> Done {
 fn run_step(step: Step, all: bool) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
-        Step::Reader => reader::run()?,
+        Step::Reader => reader::run(all)?,
         Step::Unit => unit()?,
         Step::Scripts => scripts::unit()?,
         Step::Readers => readers::run()?,
@@ -164,29 +165,23 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
         }
         Step::Systemd => vm::run(&vm::Args::systemd())?,
         Step::Coverage => coverage::check()?,
-        Step::Browser => return browser(),
+        Step::Browser => browser()?,
     }
     Ok(Outcome::Passed)
 }
 
 /// `cargo test` of everything but the steps of their own.
 fn unit() -> Result<()> {
-    sh::run_kept(&mut cargo::cargo(&["test", "--workspace", "--exclude", TESTS]))?;
-    let mut rest = cargo::cargo(&["test", "-p", TESTS, "--lib", "--bins"]);
-    for target in cargo::test_targets(TESTS)?
-        .iter()
-        .filter(|name| !["e2e", "systemd", "browser"].contains(&name.as_str()))
-    {
-        rest.args(["--test", target]);
+    let mut tests = cargo::cargo(&["test", "--workspace", "--lib", "--bins"]);
+    for target in cargo::test_targets()?.iter().filter(|name| !OWN.contains(&name.as_str())) {
+        tests.args(["--test", target]);
     }
-    sh::run_kept(&mut rest).map(drop)
+    sh::run_kept(&mut tests)?;
+    sh::run_kept(&mut cargo::cargo(&["test", "--workspace", "--doc"])).map(drop)
 }
 
 /// The pages, in a real browser.
-fn browser() -> Result<Outcome> {
-    if !cargo::test_targets(TESTS)?.iter().any(|name| name == "browser") {
-        return Ok(Outcome::Absent("there is no browser test yet"));
-    }
+fn browser() -> Result<()> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     if !names.iter().any(|name| sh::which(name).is_some()) {
         apt::programs(&[Need { program: "chromium", package: "chromium" }], "the browser test")?;
@@ -194,8 +189,7 @@ fn browser() -> Result<Outcome> {
     let found = names.iter().find_map(|name| sh::which(name)).context("no Chromium here")?;
     let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
     eprintln!("browser: {} ({})", found.display(), version.trim());
-    let mut cmd = cargo::cargo(&["test", "-p", TESTS, "--test", "browser"]);
+    let mut cmd = cargo::cargo(&["test", "--workspace", "--test", "browser"]);
     sh::run_kept(cmd.env("BROWSER_BIN", &found))?;
-    scripts::browser(&found)?;
-    Ok(Outcome::Passed)
+    scripts::browser(&found)
 }

@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// The package of the tests that need more than `cargo test`.
-pub const TESTS: &str = "connmon-tests";
-
 /// The workspace's root folder.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -193,9 +193,15 @@ fn by_columns(row: &StringRecord, columns: &Columns, line: u64, found: &mut List
 pub(super) fn take_line(line: &str, place: ListPosition, found: &mut ListContent) -> bool {
     let ListPosition::Line(number) = place else { return false };
     let is_indicator = |cell: &str| Indicator::parse(cell).is_some();
+    // To make a reader costs more than to read a line, and most lines need none.
+    let may_be_cells = |delimiter: &u8| {
+        let first = line.split_once(char::from(*delimiter)).map(|(first, _)| first.trim());
+        first.is_some_and(|cell| cell.starts_with('"') || is_indicator(cell))
+    };
     let row = |delimiter: u8| rows(line, delimiter).next().and_then(Result::ok);
     let row = [b',', b';', b'|']
         .into_iter()
+        .filter(may_be_cells)
         .filter_map(row)
         .find(|row| row.len() > 1 && row.iter().all(is_indicator));
     row.inspect(|row| by_itself(row, number, found)).is_some()
