@@ -66,7 +66,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   connmon record                                      until Ctrl-C, into the default store
   connmon record --for 30s --db a.db --report a.html  half a minute, then a report
-  connmon record --capture a.cap                      keep the raw records too, for `connmon replay`
+  connmon record --capture a.cap                      keep the segments in a file too, for `connmon replay`
   connmon record --config a.toml --ioc feed.csv       label connections, and warn of those on a list")]
     Record(RecordArgs),
     /// Rebuild a store from a capture file: the same rows, the same report
@@ -194,7 +194,7 @@ pub struct RecordArgs {
     /// Stop after this time, such as 30s, 10m or 2h
     #[arg(long = "for", value_name = "TIME")]
     pub length: Option<String>,
-    /// Also write the raw records to a capture file, for `connmon replay`
+    /// Also write the segments to a capture file, for `connmon replay`
     #[arg(long, value_name = "FILE")]
     pub capture: Option<PathBuf>,
     /// Write an HTML report of this store when done

@@ -1,5 +1,6 @@
 //! The event loop of a recording. Owns its clock and the shutdown.
 
+mod capture_file;
 mod confine;
 mod cost;
 mod keeper;
@@ -36,6 +37,7 @@ use connmon_record::frame::{Frame, Start};
 use connmon_record::segment::Packed;
 
 use crate::resolve::{ResolveError, Resolver};
+pub use capture_file::CaptureFile;
 use confine::attempts;
 pub use confine::{Access, ConfineError, confine};
 use connmon_store::StoreError;
@@ -50,7 +52,7 @@ pub use reload::{Judgement, ReadAgain, Reloaded};
 pub use signals::RELOAD;
 use signals::{Request, Signals};
 pub use viewers::Viewers;
-use writing::{Writing, Written};
+use writing::{Captured, Writing, Written};
 
 /// How often it is looked whether something else than the keeper has to say something.
 const TICK: Duration = Duration::from_millis(100);
@@ -113,6 +115,8 @@ pub struct Parts {
     pub keeper: Keeper,
     /// From frames to segments.
     pub pipeline: Pipeline,
+    /// Where the segments go besides the store.
+    pub capture: CaptureFile,
     /// From segments to rows.
     pub indexer: Indexer,
     /// Those who look.
@@ -132,7 +136,7 @@ pub struct Parts {
 /// The kernel refuses, the store cannot be written at the start, or not even at the end; what was committed before is safe.
 pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> Result<(), RecordError> {
     attempts::show("recorder");
-    let Parts { keeper, mut pipeline, mut indexer, mut viewers, manager, metrics, read } = parts;
+    let Parts { keeper, mut pipeline, mut capture, mut indexer, mut viewers, manager, metrics, read } = parts;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on Ctrl-C ends the recording in order, also while the probes are still being attached.
     let signals = {
@@ -142,11 +146,12 @@ pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> R
     let mut heard = Heard::new(&runtime, keeper, signals)?;
     heard.keeper.link.ask(link::Request::Begin);
     let (start, at) = runtime.block_on(attach(settings, &mut heard, &mut pipeline))?;
-    pipeline.save_frames();
     // The kernel side begins with it.
     indexer.begin(&start)?;
     let (columns, span) = pipeline.take(at);
-    indexer.seal(&Packed::new(&columns, span).map_err(IndexError::from)?)?;
+    let segment = Packed::new(&columns, span).map_err(IndexError::from)?;
+    capture.add(&segment);
+    indexer.seal(&segment)?;
     let first = indexer.index()?;
     let mut progress = Progress::new(manager);
     let listeners = viewers.serve();
@@ -155,7 +160,7 @@ pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> R
         written.add(&first, &mut indexer);
         viewers.tell(indexer.store(), first);
     }
-    let writing = Writing::start(indexer, viewers, written)?;
+    let writing = Writing::start(indexer, capture, viewers, written)?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
     begun(&start.backend.shown());
     if let Some(metrics) = metrics {
@@ -178,12 +183,13 @@ pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> R
     if recorder.pipeline.has_frames() {
         recorder.flush(Moment { boot_ns: boot_time_ns(), offset_ns: recorder.offset_ns });
     }
-    let Recorder { mut pipeline, writing, mut progress, .. } = recorder;
+    let Recorder { pipeline, writing, mut progress, .. } = recorder;
     let written = finish(&runtime, &mut heard, writing).map_err(RecordError::Unwritten);
-    progress.ends(written?);
+    let (written, captured) = written?;
+    progress.ends(written);
     progress.finish(&pipeline);
     done?;
-    pipeline.capture_is_whole().map_err(|(path, error)| RecordError::File(path, error))
+    captured.map_err(|(path, error)| RecordError::File(path, error))
 }
 
 /// Those who have a say in how long a recording goes on.
@@ -374,7 +380,6 @@ impl Recorder {
 
     /// Hands on what has come together.
     fn flush(&mut self, at: Moment) {
-        self.pipeline.save_frames();
         let (columns, span) = self.pipeline.take(at);
         self.writing.put(columns, span);
     }
@@ -394,7 +399,7 @@ impl Recorder {
 }
 
 /// Waits until the store has everything, but not for ever if it cannot be written, and only until the next signal.
-fn finish(runtime: &Runtime, heard: &mut Heard, writing: Writing) -> Result<Written, IndexError> {
+fn finish(runtime: &Runtime, heard: &mut Heard, writing: Writing) -> Result<(Written, Captured), IndexError> {
     let began = Instant::now();
     writing.finish(|| {
         let signalled = runtime.block_on(async {

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use connmon_ebpf::{Addr, Share, SockEntry, flag, kind};
-use connmon_record::frame::file::Writer;
 use connmon_record::frame::{Frame, Start};
 
 const SECOND: u64 = 1_000_000_000;
@@ -41,7 +40,6 @@ fn connection(id: u64, opened: u64) -> Frame {
 
 /// A recording whose clock is set by these frames at 20 s and 30 s; one connection before each, and one after.
 fn capture(path: &Path, offset_ns: i64, set: [Option<Frame>; 2]) {
-    let mut writer = Writer::create(path).unwrap();
     let [first, second] = set;
     let start = Start { clock_offset_ns: offset_ns, ..connmon_fixtures::rows::start(10) };
     let frames = [
@@ -56,8 +54,7 @@ fn capture(path: &Path, offset_ns: i64, set: [Option<Frame>; 2]) {
         Some(Frame::SweepEnd(35 * SECOND)),
         Some(Frame::End(36 * SECOND)),
     ];
-    frames.iter().flatten().for_each(|frame| writer.write(frame));
-    writer.flush().unwrap();
+    connmon_fixtures::rows::capture(path, &frames.into_iter().flatten().collect::<Vec<_>>());
 }
 
 /// What a store says of all connections, and of an hour.

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::Command;
 
 use connmon_ebpf::{Addr, CGROUP_PATH_LEN, COMM_LEN, CgroupRecord, Share, SockEntry, TaskRecord, flag, kind};
-use connmon_record::frame::file::Writer;
 use connmon_record::frame::{DnsMessage, FlowId, Hello, Message, Observation};
 use connmon_record::frame::{Frame, ProcessFacts, ProgramFacts, Start};
 use connmon_record::{LookupAnswer, Untrusted, display_safe};
@@ -58,8 +57,8 @@ const SINKS: &[(&[&str], bool)] = &[
 
 /// A capture in which each name is that of a process with a connection, wherever it can be; the host has them all.
 fn capture(path: &Path, names: &[(String, String)]) {
-    let mut writer = Writer::create(path).unwrap();
-    let mut put = |frame: Frame| writer.write(&frame);
+    let mut frames = Vec::new();
+    let mut put = |frame: Frame| frames.push(frame);
     let all: String = names.iter().map(|(name, _)| name.as_str()).collect();
     let text = || Untrusted::from(all.clone());
     put(Frame::Start(Box::new(Start {
@@ -83,7 +82,7 @@ fn capture(path: &Path, names: &[(String, String)]) {
     }
     put(Frame::SweepEnd(22 * SECOND));
     put(Frame::End(23 * SECOND));
-    writer.flush().unwrap();
+    connmon_fixtures::rows::capture(path, &frames);
 }
 
 /// What names one process, its connection and its questions to DNS.

@@ -30,12 +30,10 @@ pub fn zoo(args: &Zoo) -> Result<()> {
 /// What a test run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Everything.
-    All,
+    /// Everything, what others can disturb beside a neighbour who uses the host.
+    Disturbed,
     /// Everything, with the storms in their long form.
     Long,
-    /// What others can disturb, beside a neighbour who uses the host.
-    Busy,
 }
 
 /// Plays each case `times` times; what the test printed.
@@ -46,8 +44,7 @@ pub fn run(part: Part, times: usize, args: &[&str]) -> Result<String> {
     let programs = programs::build()?;
     let (connmon, traffic) = (programs.connmon.display().to_string(), programs.traffic.display().to_string());
     let (part, long) = match part {
-        Part::Busy => ("busy", None),
-        Part::All => ("all", None),
+        Part::Disturbed => ("disturbed", None),
         Part::Long => ("all", Some(("E2E_LONG", "1".to_owned()))),
     };
     let vars = [

@@ -50,7 +50,7 @@ enum Command {
     Run(run::Args),
     /// Make a report of a made-up day, without root
     Demo,
-    /// Run every test: tidy, reader, unit, scripts, readers, e2e, busy, vm, systemd, coverage, browser
+    /// Run every test: tidy, reader, unit, scripts, readers, e2e, vm, systemd, coverage, browser
     Test(test::Args),
     /// Run the end-to-end test on the kernel matrix in QEMU
     Vm(vm::Args),

@@ -34,10 +34,9 @@ enum Step {
     Scripts,
     /// The exports, by readers that are not ours
     Readers,
-    /// Recorded against known truth, as root on this host
+    /// Recorded against known truth, as root on this host; what others can disturb, beside a neighbour who makes many connections and
+    /// records as well
     E2e,
-    /// What others can disturb, beside a neighbour who makes many connections and records as well
-    Busy,
     /// The same in QEMU, on every kernel and backend
     Vm,
     /// The service, from its package, in a guest with systemd
@@ -48,14 +47,13 @@ enum Step {
     Browser,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 10] = [
     Step::Tidy,
     Step::Reader,
     Step::Unit,
     Step::Scripts,
     Step::Readers,
     Step::E2e,
-    Step::Busy,
     Step::Vm,
     Step::Systemd,
     Step::Coverage,
@@ -155,10 +153,11 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
         Step::Readers => readers::run()?,
         Step::E2e => {
             apt::programs(PROGRAMS, "the recording of real programs")?;
-            let (part, times) = if all { (e2e::Part::Long, ALL_TIMES) } else { (e2e::Part::All, TIMES) };
-            coverage::keep(&e2e::run(part, times, &[])?)?;
+            coverage::keep(&e2e::run(e2e::Part::Disturbed, TIMES, &[])?)?;
+            if all {
+                e2e::run(e2e::Part::Long, ALL_TIMES, &[])?;
+            }
         }
-        Step::Busy => drop(e2e::run(e2e::Part::Busy, 1, &[])?),
         Step::Vm => vm::run(&if all { vm::Args::all() } else { vm::Args::default() })?,
         Step::Systemd if !all => {
             return Ok(Outcome::Absent("only with --all, or as `cargo xtask vm --systemd`"));

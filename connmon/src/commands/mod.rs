@@ -85,7 +85,7 @@ pub enum CommandError {
     NoStart,
     /// A capture file.
     #[error("{0}: {1}")]
-    Capture(String, connmon_record::frame::file::ReadError),
+    Capture(String, connmon_record::segment::file::ReadError),
     /// A file cannot be written.
     #[error("--compare writes html, txt or json")]
     CompareFormat,

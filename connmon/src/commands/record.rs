@@ -9,7 +9,8 @@ use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Recording, Setting};
 use crate::daemon::{
-    self, Access, Judgement, Keeper, Notifier, Parts, Pipeline, ReadAgain, RecordError, Reloaded, Viewers,
+    self, Access, CaptureFile, Judgement, Keeper, Notifier, Parts, Pipeline, ReadAgain, RecordError,
+    Reloaded, Viewers,
 };
 use crate::indexer::Indexer;
 use crate::stderr::Stderr;
@@ -22,8 +23,8 @@ use connmon_filter::ioc;
 use connmon_filter::rules::Rules;
 use connmon_live::broadcaster::Socket;
 use connmon_live::web::metrics::Metrics;
-use connmon_record::frame::file;
 use connmon_record::secrets::Secrets;
+use connmon_record::segment::file;
 use connmon_render::export::completeness::write_words;
 use connmon_store::{Policy, Writer};
 use connmon_system::{files, priority};
@@ -147,9 +148,9 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
             let name = path.display().to_string();
             let writer =
                 file::Writer::create(path).map_err(|error| CommandError::File(name.clone(), error))?;
-            Some((name, writer))
+            CaptureFile::at(name, writer)
         }
-        None => None,
+        None => CaptureFile::default(),
     };
     if let Some(path) = &settings.report {
         let failed = |error| CommandError::File(path.display().to_string(), error);
@@ -158,10 +159,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
             return Err(failed(std::io::Error::other("the capture is written to that file; name another")));
         }
     }
-    let mut pipeline = Pipeline::default().redacting(secrets);
-    if let Some((name, writer)) = capture {
-        pipeline = pipeline.capturing(name, writer);
-    }
+    let pipeline = Pipeline::default().redacting(secrets);
     let mut indexer = Indexer::new(Enricher::new(geo, settings.places.location.clone()), store);
     settle::settle(&mut indexer)?;
     let read: ReadAgain = Arc::new(move || again(&typed, &said).map_err(|error| error.to_string()));
@@ -172,7 +170,11 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         let _ =
             writeln!(Stderr, "recording into {} with the {backend} backend, {until}", settings.db.display());
     };
-    daemon::record(&settings, Parts { keeper, pipeline, indexer, viewers, manager, metrics, read }, begun)?;
+    daemon::record(
+        &settings,
+        Parts { keeper, pipeline, capture, indexer, viewers, manager, metrics, read },
+        begun,
+    )?;
     let store = settle::open(&settings.db)?;
     if let Some((_, completeness)) = Completeness::of_last(&store.runs()?)
         && !completeness.is_complete()

@@ -10,9 +10,9 @@ use crate::config::{self, GeoConfig};
 use crate::indexer::{IndexError, Indexer};
 use connmon_analysis::format::{count, grouped};
 use connmon_enrich::Enricher;
-use connmon_record::frame::{Frame, file};
+use connmon_record::frame::Frame;
 use connmon_record::secrets::Secrets;
-use connmon_record::segment::{Columns, Packed, Span};
+use connmon_record::segment::{Columns, Packed, Span, file};
 use connmon_store::{Store, StoreError, Writer};
 use connmon_system::files;
 

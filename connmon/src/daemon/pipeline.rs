@@ -1,13 +1,10 @@
-//! From frames to segments, and into the capture file.
-
-use std::io;
+//! From frames to segments.
 
 use super::link::Moment;
 use crate::resolve::Resolver;
 use connmon_capture::boot_time_ns;
 use connmon_ebpf::stat;
 use connmon_record::frame::Frame;
-use connmon_record::frame::file::Writer as CaptureWriter;
 use connmon_record::secrets::Secrets;
 use connmon_record::segment::{Columns, Span};
 use connmon_record::{AddressNames, Endpoint};
@@ -24,16 +21,7 @@ pub struct Pipeline {
     /// The end of the last segment, nanoseconds of CLOCK_BOOTTIME.
     sealed_ns: u64,
     pub(super) resolver: Option<Resolver>,
-    file: Option<File>,
     frames: u64,
-}
-
-/// The capture file.
-struct File {
-    path: String,
-    writer: CaptureWriter,
-    /// It could not be written to when that was last tried.
-    failing: bool,
 }
 
 impl Pipeline {
@@ -46,12 +34,6 @@ impl Pipeline {
     /// Redacts this from command lines from now on, besides what is redacted anyway.
     pub(super) fn redact(&mut self, secrets: Secrets) {
         self.secrets = secrets;
-    }
-
-    /// The same, and the raw frames go into a file.
-    #[must_use]
-    pub fn capturing(self, path: String, writer: CaptureWriter) -> Self {
-        Self { file: Some(File { path, writer, failing: false }), ..self }
     }
 
     /// Takes in a frame.
@@ -74,9 +56,6 @@ impl Pipeline {
             _ => {}
         }
         self.columns.push(&frame);
-        if let Some(file) = &mut self.file {
-            file.writer.write(&frame);
-        }
     }
 
     /// Takes in what was said on a connection, as the kernel side copied it.
@@ -107,41 +86,6 @@ impl Pipeline {
         let first_ns = std::mem::replace(&mut self.sealed_ns, boot_ns);
         let span = Span { first_ns, last_ns: boot_ns, clock_offset_ns: offset_ns };
         (std::mem::take(&mut self.columns), span)
-    }
-
-    /// Hands the capture file what is for it. What it does not take waits in memory, as far as there is room, and is tried
-    /// again: a recording does not end because of it.
-    pub(super) fn save_frames(&mut self) {
-        let Some(file) = &mut self.file else { return };
-        match file.writer.flush() {
-            Ok(()) if file.failing => {
-                file.failing = false;
-                tracing::warn!(
-                    "the capture file {} can be written again; nothing in it is missing",
-                    file.path
-                );
-            }
-            Err(error) if !file.failing && !file.writer.is_over() => {
-                file.failing = true;
-                tracing::warn!(
-                    "the capture file {} cannot be written: {error}; its frames wait in memory, and connmon will try again",
-                    file.path
-                );
-            }
-            _ => {}
-        }
-        if file.writer.ends_now() {
-            tracing::warn!(
-                "the capture file {} ends here: too many frames wait for it; the recording goes on without it",
-                file.path
-            );
-        }
-    }
-
-    /// Whether the capture file is whole.
-    pub(super) fn capture_is_whole(&mut self) -> Result<(), (String, io::Error)> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.writer.flush().map_err(|error| (file.path.clone(), error))
     }
 
     /// Whether a flush is due because of what has come together.

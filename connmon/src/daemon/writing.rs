@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::capture_file::CaptureFile;
 use super::confine::attempts;
 use super::retention::Retention;
 use super::{Judgement, Viewers};
@@ -73,10 +74,13 @@ impl Written {
     }
 }
 
+/// Whether the capture file is whole; else its name, and why it is not.
+pub(super) type Captured = Result<(), (String, io::Error)>;
+
 /// The thread, and what is known of it.
 pub(super) struct Writing {
     jobs: Sender<Job>,
-    thread: JoinHandle<Option<IndexError>>,
+    thread: JoinHandle<(Option<IndexError>, Captured)>,
     state: Arc<WritingState>,
     watched: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -116,7 +120,12 @@ impl Writing {
     ///
     /// # Errors
     /// There is no room for a thread.
-    pub(super) fn start(indexer: Indexer, viewers: Viewers, written: Written) -> io::Result<Self> {
+    pub(super) fn start(
+        indexer: Indexer,
+        capture: CaptureFile,
+        viewers: Viewers,
+        written: Written,
+    ) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
         let state = Arc::new(WritingState { written: Mutex::new(written), ..WritingState::default() });
         let watched: Arc<dyn Fn() -> bool + Send + Sync> = viewers.watched().into();
@@ -124,8 +133,9 @@ impl Writing {
         let thread = thread::Builder::new().name("store".into()).spawn(move || {
             attempts::show("store");
             let urgency = *shared.urgency.get_or_init(Urgency::of_this_thread);
-            Thread {
+            let mut thread = Thread {
                 indexer,
+                capture,
                 viewers,
                 state: shared,
                 is_watched,
@@ -135,8 +145,8 @@ impl Writing {
                 failing: None,
                 passed: 0,
                 retention: Retention::default(),
-            }
-            .run(&receiver)
+            };
+            (thread.run(&receiver), thread.capture.finish())
         })?;
         Ok(Self { jobs, thread, state, watched })
     }
@@ -192,7 +202,10 @@ impl Writing {
     ///
     /// # Errors
     /// Why the rest could not be written.
-    pub(super) fn finish(self, mut impatient: impl FnMut() -> bool) -> Result<Written, IndexError> {
+    pub(super) fn finish(
+        self,
+        mut impatient: impl FnMut() -> bool,
+    ) -> Result<(Written, Captured), IndexError> {
         let Self { jobs, thread, state, .. } = self;
         drop(jobs);
         state.hurry();
@@ -203,8 +216,8 @@ impl Writing {
             thread.thread().unpark();
         }
         match thread.join() {
-            Ok(None) => Ok(state.written().clone()),
-            Ok(Some(error)) => Err(error),
+            Ok((None, captured)) => Ok((state.written().clone(), captured)),
+            Ok((Some(error), _)) => Err(error),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -219,6 +232,7 @@ struct Failing {
 
 struct Thread {
     indexer: Indexer,
+    capture: CaptureFile,
     viewers: Viewers,
     state: Arc<WritingState>,
     is_watched: Arc<dyn Fn() -> bool + Send + Sync>,
@@ -235,10 +249,11 @@ struct Thread {
 
 impl Thread {
     /// Works until the other side has gone; the reason if not everything could be written.
-    fn run(mut self, jobs: &Receiver<Job>) -> Option<IndexError> {
+    fn run(&mut self, jobs: &Receiver<Job>) -> Option<IndexError> {
         let mut over = false;
         loop {
             over |= self.receive(jobs, over);
+            self.capture.save();
             self.reload();
             let began = Instant::now();
             let result = self.seal().and_then(|()| self.make_rows(over));
@@ -310,6 +325,7 @@ impl Thread {
         let weight = columns.weight();
         match Packed::new(&columns, span) {
             Ok(packed) => {
+                self.capture.add(&packed);
                 self.state.waiting.fetch_add(packed.payload.len(), Ordering::Relaxed);
                 self.packed.push_back(packed);
             }

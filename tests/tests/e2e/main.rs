@@ -4,8 +4,8 @@
 //! `CONNMON_BACKEND` chooses the backend, `CONNMON_BIN` and `TRAFFIC_BIN` the programs, `VM` makes the load smaller,
 //! `ZOO_TIMES` plays each case more than once, `E2E_LONG` makes storms three times as large. In a guest, `E2E_PART=backend` plays the
 //! cases only, `E2E_PART=kernel` what a kernel makes a difference to as well, and `E2E_PART=oldest` also what only a guest can be asked
-//! for. `E2E_PART=busy` plays what others on the host can disturb, beside a neighbour with traffic and a recorder of its own. At the end,
-//! one line a case says how well it is covered.
+//! for. `E2E_PART=disturbed` plays what others on the host can disturb beside a neighbour with traffic and a recorder of its own, and then
+//! the rest. At the end, one line a case says how well it is covered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -218,21 +218,24 @@ fn main() {
         trials.push(trial("faults::limits", faults::limits));
         trials.push(trial("faults::descriptors", faults::descriptors));
     }
-    let neighbour = part_is("busy").then(|| {
-        trials.retain(|trial| DISTURBED.iter().any(|name| trial.name().starts_with(name)));
-        Neighbour::start().expect("a neighbour")
-    });
-    let conclusion = libtest_mimic::run(&args, trials);
-    if let Some(neighbour) = neighbour {
+    let is_disturbed = |trial: &Trial| DISTURBED.iter().any(|name| trial.name().starts_with(name));
+    let (first, rest): (Vec<_>, Vec<_>) =
+        trials.into_iter().partition(|trial| part_is("disturbed") && is_disturbed(trial));
+    let disturbed = (!first.is_empty()).then(|| {
+        let neighbour = Neighbour::start().expect("a neighbour");
+        let conclusion = libtest_mimic::run(&args, first);
         println!("the neighbour made {} connections", neighbour.stop().expect("the neighbour"));
-    }
+        conclusion
+    });
+    let conclusion = libtest_mimic::run(&args, rest);
     coverage.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|line| println!("{line}"));
     timing.print();
     drop((shared, held, scenes)); // `exit` runs no destructors, and the shared recording has a folder
+    disturbed.inspect(libtest_mimic::Conclusion::exit_if_failed);
     conclusion.exit()
 }
 
-/// What others on the host can disturb: the counters of losses are the whole host's, and so are the processors.
+/// What others on the host can disturb, or could if it did not allow for them: the counters of losses are the whole host's, and so are the processors.
 const DISTURBED: [&str; 8] = [
     "case::",
     "held::",

@@ -2,7 +2,6 @@
 //! what takes them from the kernel: a recording and a replay are the same to all that comes after.
 
 mod command_line;
-pub mod file;
 mod observation;
 mod program;
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, SockEntry, TaskRecord, kind};
 use proptest::prelude::*;
 
-use super::file::{ReadError, Reader, Writer};
 use super::{Counters, Frame, ProcessFacts, ProgramFacts};
 use crate::Interface;
+use crate::segment::file::{ReadError, Reader, Writer};
+use crate::segment::{Columns, Packed, Span};
 
 fn frames() -> Vec<Frame> {
     let entry = SockEntry { kind: kind::SOCK, id: 7, proto: 6, ..SockEntry::default() };
@@ -52,10 +53,11 @@ fn frames() -> Vec<Frame> {
 fn a_capture_file_gives_back_its_frames() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("capture");
+    let mut columns = Columns::default();
+    frames().iter().for_each(|frame| columns.push(frame));
     let mut writer = Writer::create(&path).unwrap();
-    frames().iter().for_each(|frame| writer.write(frame));
+    writer.write(&Packed::new(&columns, Span::default()).unwrap());
     writer.flush().unwrap();
-    let whole = std::fs::read(&path).unwrap();
     let read = |path: &std::path::Path| {
         let mut reader = Reader::open(path)?;
         let mut frames = Vec::new();
@@ -65,7 +67,11 @@ fn a_capture_file_gives_back_its_frames() {
         Ok::<_, ReadError>(frames)
     };
     assert_eq!(read(&path).unwrap(), frames());
-    // Cut off anywhere, it gives back the frames before the cut.
+    // As it was before captures consisted of segments. Cut off anywhere, it gives back the frames before the cut.
+    let mut whole = b"CONNMON2".to_vec();
+    frames().iter().for_each(|frame| frame.encode(&mut whole));
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(read(&path).unwrap(), frames());
     for length in 8..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
         let cut = read(&path).unwrap();

@@ -2,6 +2,7 @@
 //! Rows are made from segments, by the same code whether a recording goes on or is read again.
 
 mod columns;
+pub mod file;
 
 use sha2::{Digest, Sha256};
 

@@ -88,7 +88,7 @@ fn populated(path: &Path) {
         .unwrap()
         .with_classifier(Rules::new(vec![(rule, filter)]), Lists::new(vec![list]).unwrap());
     let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/mixed.cap");
-    let mut frames = connmon_record::frame::file::Reader::open(Path::new(capture)).unwrap();
+    let mut frames = connmon_record::segment::file::Reader::open(Path::new(capture)).unwrap();
     let (mut tracker, mut columns) = (Tracker::default(), Columns::default());
     let store = |writer: &mut Writer, tracker: &mut Tracker, columns: Columns| {
         let span = Span { first_ns: 1, last_ns: 2, clock_offset_ns: 3 };

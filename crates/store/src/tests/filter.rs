@@ -328,7 +328,7 @@ proptest! {
 fn a_recording_with_a_filter_keeps_what_fits_and_counts_the_rest() {
     let frames = || {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/mixed.cap");
-        let mut reader = connmon_record::frame::file::Reader::open(Path::new(file)).unwrap();
+        let mut reader = connmon_record::segment::file::Reader::open(Path::new(file)).unwrap();
         std::iter::from_fn(move || reader.read().unwrap())
     };
     let record = |filter: &Filter| {
