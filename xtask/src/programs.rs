@@ -25,8 +25,9 @@ pub struct Programs {
 /// Builds them.
 pub fn build() -> Result<Programs> {
     let connmon = connmon()?;
-    let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon-tests", "--test", "e2e"]);
-    tests.args(["--test", "systemd"]);
+    // With connmon, so that its dependencies are not built once more for the features that tests want.
+    let mut tests = cargo::cargo(&["test", "--no-run", "-p", "connmon", "-p", "connmon-tests"]);
+    tests.args(["--test", "e2e", "--test", "systemd"]);
     let tests = cargo::executables(statically(&mut tests)?)?;
     Ok(Programs {
         connmon,
