@@ -51,8 +51,11 @@ fn with_headers(kind: Type) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Large packets of TCP, and datagrams, with extension headers; returns the ports of those who send.
-fn extended() -> Result<[u16; 2]> {
+/// A protocol, the port of who sends, and of who receives. One port alone may be another scene's as well.
+type Ends = (Proto, u16, u16);
+
+/// Large packets of TCP, and datagrams, with extension headers.
+fn extended() -> Result<[Ends; 2]> {
     let port = |socket: &Socket| -> Result<u16> {
         Ok(socket.local_addr()?.as_socket().context("an address of IP")?.port())
     };
@@ -60,7 +63,7 @@ fn extended() -> Result<[u16; 2]> {
     listener.listen(1)?;
     sender.connect(&listener.local_addr()?)?;
     let mut receiver = TcpStream::from(listener.accept()?.0);
-    let tcp = port(&sender)?;
+    let tcp = (Proto::Tcp, port(&sender)?, port(&listener)?);
     let reading = thread::spawn(move || io::copy(&mut receiver, &mut io::sink()));
     TcpStream::from(sender).write_all(&vec![7; AMOUNT])?;
     let read = reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
@@ -69,24 +72,27 @@ fn extended() -> Result<[u16; 2]> {
     for _ in 0..5 {
         sender.send_to(&[7; 100], &target.local_addr()?)?;
     }
-    Ok([tcp, port(&sender)?])
+    Ok([tcp, (Proto::Udp, port(&sender)?, port(&target)?)])
 }
 
 /// Headers and payload make up the packets' bytes, and both ends of a connection saw the same packets.
 pub fn counted() -> Result<Played> {
     let ours = pids(&traffic_truth(&CASES)?);
-    let extended_ports = extended()?;
+    let extended_ends = extended()?;
     let pids = ours.iter().copied().collect();
     let judge = move |recording: &Recording| {
         let is_extended = |record: &&Record| {
             record.local.ip == IpAddr::from(Ipv6Addr::LOCALHOST)
-                && [record.local, record.remote].iter().any(|end| extended_ports.contains(&end.port))
+                && extended_ends.iter().any(|&(proto, from, to)| {
+                    let ports = (record.local.port, record.remote.port);
+                    record.proto == proto && (ports == (from, to) || ports == (to, from))
+                })
         };
         let records = recording.records()?.iter().filter(|record| !record.preexisting);
         let (extended, plain): (Vec<_>, Vec<_>) = records
             .filter(|record| is_extended(record) || record.pid().is_some_and(|pid| ours.contains(&pid)))
             .partition(is_extended);
-        ensure!(extended.len() >= 3, "not all of {extended_ports:?} is there");
+        ensure!(extended.len() >= 3, "not all of {extended_ends:?} is there");
         ensure_counted(&plain, 0)?;
         ensure_counted(&extended, (OPTIONS.len() * PADDING.len()) as u64)?;
         Ok(())
