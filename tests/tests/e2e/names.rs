@@ -341,14 +341,14 @@ impl Odd {
                 known.filter(|(source, _)| *source != "hosts").collect::<Vec<_>>()
             })
         };
+        let missed = || Ok::<_, anyhow::Error>(audit(db)?.completeness["names_missed"].as_u64());
         for (opening, ends) in openings.iter().zip(ends) {
             let mut expected = opening.names.clone();
             let asked = (!opening.v6).then(|| ("dns", "odd.connmon.test".to_owned()));
             let at = expected.iter().position(|(source, _)| *source == "proxied").unwrap_or(expected.len());
             expected.splice(at..at, asked);
             let found = of(ends).with_context(|| format!("{expected:?} is missing"))?;
-            let missed = &audit(db)?.completeness["names_missed"];
-            ensure!(found == expected, "{found:?}, not {expected:?}; {missed} names were missed");
+            ensure!(found == expected, "{found:?}, not {expected:?}; missed: {:?}", missed()?);
         }
         let found = of(printer).context("the connection to the printer is missing")?;
         ensure!(found == [("dns", "printer.local".to_owned())], "{found:?}");
@@ -372,7 +372,7 @@ impl Odd {
                 "{lookups}"
             );
         }
-        let missed = audit(db)?.completeness["names_missed"].as_u64();
+        let missed = missed()?;
         ensure!(missed.is_some_and(|missed| missed >= 2), "what was no question was not counted: {missed:?}");
         Ok(())
     }
