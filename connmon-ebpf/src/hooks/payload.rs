@@ -134,7 +134,7 @@ struct Place {
 impl Place {
     #[inline(always)]
     fn of(ctx: &SkBuffContext, way: u64) -> Option<Self> {
-        let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
+        let way = Direction::of_number(way);
         let owner = Owner::of(ctx.skb.skb)?;
         let header = Header::read(ctx, way)?;
         // SAFETY: a field of the context; the verifier checks the access.

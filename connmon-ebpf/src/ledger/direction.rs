@@ -14,6 +14,14 @@ pub enum Direction {
     Rx,
 }
 
+impl Direction {
+    /// The direction as a global function is told it: a number.
+    #[inline(always)]
+    pub fn of_number(way: u64) -> Self {
+        if way == Self::Tx as u64 { Self::Tx } else { Self::Rx }
+    }
+}
+
 /// Nanoseconds of CLOCK_BOOTTIME.
 #[inline(always)]
 pub fn now() -> u64 {

@@ -120,7 +120,7 @@ pub extern "C" fn add_to_pool(sk: u64, class: u16, way: u64, bytes: u64, calls: 
         },
         None => (quota::user(sk), false),
     };
-    let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
+    let way = Direction::of_number(way);
     match entry(sk, user, class) {
         Some(entry) => {
             if is_first {

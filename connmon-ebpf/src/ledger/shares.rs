@@ -73,7 +73,7 @@ extern "C" fn add_to_socket(sk: u64, id: u64, way: u64, bytes: u64, calls: u64) 
         Some(entry) if id_of(entry) == id => add_slow(entry, way, bytes, calls),
         // It has left in this moment.
         _ => {
-            unattributed(if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx }, bytes);
+            unattributed(Direction::of_number(way), bytes);
             0
         }
     }
@@ -82,7 +82,7 @@ extern "C" fn add_to_socket(sk: u64, id: u64, way: u64, bytes: u64, calls: u64) 
 /// Adds bytes for a thread for which [`add_to_last`] found no share.
 #[inline(never)]
 fn add_slow(entry: *mut SockEntry, way: u64, bytes: u64, calls: u64) -> u64 {
-    let way = if way == Direction::Tx as u64 { Direction::Tx } else { Direction::Rx };
+    let way = Direction::of_number(way);
     let current = Current::get();
     if current.tgid == 0 {
         // The idle task: a softirq delivered something on behalf of no process. A share with thread group id 0 would count as free.
