@@ -38,6 +38,7 @@ use connmon_record::segment::Packed;
 
 use crate::resolve::{ResolveError, Resolver};
 pub use capture_file::CaptureFile;
+use capture_file::Captured;
 use confine::attempts;
 pub use confine::{Access, ConfineError, confine};
 use connmon_store::StoreError;
@@ -52,7 +53,7 @@ pub use reload::{Judgement, ReadAgain, Reloaded};
 pub use signals::RELOAD;
 use signals::{Request, Signals};
 pub use viewers::Viewers;
-use writing::{Captured, Writing, Written};
+use writing::{Writing, Written};
 
 /// How often it is looked whether something else than the keeper has to say something.
 const TICK: Duration = Duration::from_millis(100);

@@ -5,6 +5,9 @@ use std::io;
 use connmon_record::segment::Packed;
 use connmon_record::segment::file::Writer;
 
+/// Whether the file is whole; else its name, and why it is not.
+pub(super) type Captured = Result<(), (String, io::Error)>;
+
 /// It, or nothing if none is wanted.
 #[derive(Default)]
 pub struct CaptureFile(Option<Open>);
@@ -58,8 +61,8 @@ impl CaptureFile {
         }
     }
 
-    /// Whether the file is whole; else its name, and why it is not.
-    pub(super) fn finish(mut self) -> Result<(), (String, io::Error)> {
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> Captured {
         let Some(file) = &mut self.0 else { return Ok(()) };
         file.writer.flush().map_err(|error| (file.path.clone(), error))
     }

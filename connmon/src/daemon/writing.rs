@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::capture_file::CaptureFile;
+use super::capture_file::{CaptureFile, Captured};
 use super::confine::attempts;
 use super::retention::Retention;
 use super::{Judgement, Viewers};
@@ -73,9 +73,6 @@ impl Written {
         self.debt = indexer.debt();
     }
 }
-
-/// Whether the capture file is whole; else its name, and why it is not.
-pub(super) type Captured = Result<(), (String, io::Error)>;
 
 /// The thread, and what is known of it.
 pub(super) struct Writing {
