@@ -26,12 +26,9 @@ pub fn cargo(args: &[&str]) -> Command {
 /// once more.
 pub const PROGRAM: [&str; 6] = ["build", "--workspace", "--bin", "connmon", "--example", "sample_report"];
 
-/// Builds [`PROGRAM`], and finds these in what is built.
-pub fn programs<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N]> {
-    let made = executables(&mut cargo(&PROGRAM))?;
-    let found = names.map(|name| find(&made, name));
-    let found: Vec<PathBuf> = found.into_iter().collect::<Result<_>>()?;
-    found.try_into().map_err(|_| anyhow::anyhow!("as many programs as names"))
+/// Builds [`PROGRAM`].
+pub fn program() -> Result<Vec<Executable>> {
+    executables(&mut cargo(&PROGRAM))
 }
 
 /// Something that can be run, as cargo built it.

@@ -21,17 +21,15 @@ const ANSWERS: [&[&str]; 5] = [
 ];
 
 /// Builds it and asks it, as a user who is not root.
-pub fn run(all: bool) -> Result<()> {
+pub fn run() -> Result<()> {
     let mut tree = cargo::cargo(&["tree", "-p", "connmon", "--no-default-features", "-e", "normal,build"]);
     let tree = sh::output(tree.args(["--prefix", "none"]))?;
     let needed = tree.lines().filter_map(|line| line.split(' ').next()).find(|name| RECORDER.contains(name));
     if let Some(name) = needed {
         bail!("without its recorder connmon still needs {name}");
     }
-    if all {
-        // With the features of its dependencies that nobody else wants as well.
-        sh::run(&mut cargo::cargo(&["check", "--quiet", "-p", "connmon", "--no-default-features"]))?;
-    }
+    // That it builds by itself.
+    sh::run(&mut cargo::cargo(&["check", "--quiet", "-p", "connmon", "--no-default-features"]))?;
     let made = cargo::executables(cargo::cargo(&cargo::PROGRAM).arg("--no-default-features"))?;
     let built = cargo::find(&made, "connmon")?;
     let folder = std::env::temp_dir().join(format!("connmon-reader-{}", std::process::id()));
@@ -39,7 +37,7 @@ pub fn run(all: bool) -> Result<()> {
     let done = ask(&folder, &built);
     fs::remove_dir_all(&folder)?;
     // It took the place of the whole one, which whoever runs it next expects there.
-    cargo::programs(["connmon"])?;
+    cargo::program()?;
     done
 }
 

@@ -16,7 +16,7 @@ const FORMATS: [&str; 7] = ["jsonl", "csv", "ecs", "zeek", "zeek-json", "timeske
 /// Exports and reads them.
 pub fn run() -> Result<()> {
     let tools = install()?;
-    let [connmon] = cargo::programs(["connmon"])?;
+    let connmon = cargo::find(&cargo::program()?, "connmon")?;
     let folder = workspace::readers_dir();
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;

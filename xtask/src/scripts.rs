@@ -31,7 +31,9 @@ pub fn browser(chromium: &Path) -> Result<()> {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let [connmon, sample] = cargo::programs(["connmon", "sample_report"])?;
+    let built = cargo::program()?;
+    let connmon = cargo::find(&built, "connmon")?;
+    let sample = cargo::find(&built, "sample_report")?;
     let db = folder.join("recorded.db");
     // No geo databases of this machine: beside the store there are none.
     sh::run(

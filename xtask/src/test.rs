@@ -147,7 +147,7 @@ fn run_one(step: Step, all: bool) -> Done {
 fn run_step(step: Step, all: bool) -> Result<Outcome> {
     match step {
         Step::Tidy => tidy::run()?,
-        Step::Reader => reader::run(all)?,
+        Step::Reader => reader::run()?,
         Step::Unit => unit()?,
         Step::Scripts => scripts::unit()?,
         Step::Readers => readers::run()?,
