@@ -381,11 +381,12 @@ fn is_initial(ctx: &SkBuffContext, at: u32) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn copy_payload(skb: *mut __sk_buff, way: u64, found: u64) -> u64 {
     let ctx = SkBuffContext::new(skb);
-    let Some(place) = Place::of(&ctx, way) else { return 0 };
-    if is_half_full() {
+    let place = if is_half_full() { None } else { Place::of(&ctx, way) };
+    // Without a place, the connection has left since something was found.
+    let Some(place) = place else {
         count(stat::PAYLOADS_LOST, 1);
         return 0;
-    }
+    };
     let Place { owner: Owner { sk, is_stream, .. }, entry, header, way, len: total } = place;
     let (class, len) = (found as u8, (found >> 8) as u32);
     let seq = if is_stream { sequence(&ctx, header.transport).unwrap_or(0) } else { 0 };
