@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::{sh, workspace};
@@ -21,6 +21,14 @@ pub fn cargo(args: &[&str]) -> Command {
     cmd
 }
 
+/// Cargo for the builds that tests run and nobody is handed: clippy's driver compiles our own crates, so that its lints need no second pass
+/// over everything. They are warnings here; [`lints`] makes them errors.
+pub fn linted(args: &[&str]) -> Command {
+    let mut cmd = cargo(args);
+    cmd.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env_remove("CLIPPY_ARGS");
+    cmd
+}
+
 /// The program that tests which need no root run, and the example that makes pages up. Like all builds for tests it selects the whole
 /// workspace: the features of a dependency are those that all selected packages want, so another selection would build most dependencies
 /// once more.
@@ -28,7 +36,7 @@ pub const PROGRAM: [&str; 6] = ["build", "--workspace", "--bin", "connmon", "--e
 
 /// Builds [`PROGRAM`].
 pub fn program() -> Result<Vec<Executable>> {
-    executables(&mut cargo(&PROGRAM))
+    executables(&mut linted(&PROGRAM))
 }
 
 /// Something that can be run, as cargo built it.
@@ -42,28 +50,43 @@ pub struct Executable {
 
 /// Runs a `cargo build` or `cargo test --no-run` and returns the executables that it made.
 pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
-    Ok(parse_executables(&messages(cmd, &[])?))
+    Ok(parse_executables(&messages(cmd, "json-render-diagnostics")?))
 }
 
-/// Runs cargo, and returns the folder that a package's build script filled; `last` are arguments behind all others.
-pub fn built_by_script(package: &str, args: &[&str], last: &[&str]) -> Result<PathBuf> {
-    let messages = messages(&mut cargo(args), last)?;
-    let found = parse_script_folder(&messages, package);
-    found.with_context(|| format!("cargo ran no build script of {package}"))
+/// Builds all there is but the fuzz targets, as tests will run it, and fails if a lint has anything to say. The folder that a package's build
+/// script filled.
+pub fn lints(package: &str) -> Result<PathBuf> {
+    let messages = messages(&mut linted(&["test", "--no-run", "--workspace", "--all-targets"]), "json")?;
+    let said: Vec<String> = messages.lines().filter_map(parse_warning).collect();
+    for warning in &said {
+        eprintln!("{warning}");
+    }
+    ensure!(said.is_empty(), "clippy has {} warnings", said.len());
+    parse_script_folder(&messages, package).with_context(|| format!("cargo ran no build script of {package}"))
 }
 
-/// Runs cargo with its messages for programs.
-fn messages(cmd: &mut Command, last: &[&str]) -> Result<String> {
-    eprintln!("$ {} {}", sh::shown(cmd), last.join(" "));
+/// Runs cargo with its messages for programs, in this format.
+fn messages(cmd: &mut Command, format: &str) -> Result<String> {
+    eprintln!("$ {}", sh::shown(cmd));
     let out = cmd
-        .arg("--message-format=json-render-diagnostics")
-        .args(last)
+        .arg(format!("--message-format={format}"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(out.status.success(), "`{}` failed ({})", sh::shown(cmd), out.status);
-    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    let messages = String::from_utf8_lossy(&out.stdout).into_owned();
+    if !out.status.success() {
+        messages.lines().filter_map(parse_warning).for_each(|said| eprintln!("{said}"));
+        bail!("`{}` failed ({})", sh::shown(cmd), out.status);
+    }
+    Ok(messages)
+}
+
+/// What the compiler said, as it shows it to people: of our own crates only, because cargo silences the others.
+fn parse_warning(line: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    (message["reason"] == "compiler-message")
+        .then(|| message["message"]["rendered"].as_str().map(str::to_owned))?
 }
 
 /// The last folder that a build script of this package was given, which `package_id` names behind a path: `…/connmon#0.1.0`.
@@ -130,6 +153,13 @@ mod tests {
         assert_eq!(made.len(), 1);
         assert_eq!(find(&made, "e2e").expect("there"), PathBuf::from("/t/e2e-1"));
         assert!(find(&made, "lib").is_err());
+    }
+
+    #[test]
+    fn what_the_compiler_said_is_found() {
+        let said = r#"{"reason":"compiler-message","message":{"level":"warning","rendered":"warning: x\n"}}"#;
+        assert_eq!(parse_warning(said).as_deref(), Some("warning: x\n"));
+        assert_eq!(parse_warning(r#"{"reason":"build-finished","success":true}"#), None);
     }
 
     #[test]

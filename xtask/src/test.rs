@@ -2,12 +2,13 @@
 //! others from running; the table at the end says what failed.
 
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, coverage, e2e, machine, reader, readers, scripts, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, machine, programs, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -34,6 +35,8 @@ enum Step {
     Scripts,
     /// The exports, by readers that are not ours
     Readers,
+    /// The pages, in a real browser
+    Browser,
     /// Recorded against known truth, as root on this host; what others can disturb, beside a neighbour who makes many connections and
     /// records as well
     E2e,
@@ -43,22 +46,24 @@ enum Step {
     Systemd,
     /// What was run is what docs/coverage.md says
     Coverage,
-    /// The pages, in a real browser
-    Browser,
 }
 
+/// The programs under test are built beside the first steps, which leave a processor idle now and then; no step that takes times or makes
+/// much traffic runs meanwhile.
 const STEPS: [Step; 10] = [
     Step::Tidy,
     Step::Reader,
     Step::Unit,
     Step::Scripts,
     Step::Readers,
+    Step::Browser,
     Step::E2e,
     Step::Vm,
     Step::Systemd,
     Step::Coverage,
-    Step::Browser,
 ];
+/// The steps that need the programs under test.
+const RECORDING: [Step; 3] = [Step::E2e, Step::Vm, Step::Systemd];
 /// Tests that are steps of their own.
 const OWN: [&str; 3] = ["e2e", "systemd", "browser"];
 /// How often each case is played on this host: a second time must end as the first; and so often with `--all`.
@@ -80,8 +85,17 @@ pub fn run(args: &Args) -> Result<()> {
     let mut rows = vec![["step", "result", "time", "CPU"].map(str::to_owned).to_vec()];
     let mut failed = Vec::new();
     let (started, cpu) = (Instant::now(), machine::busy()?);
-    let wanted = STEPS.into_iter().filter(|step| args.only.is_empty() || args.only.contains(step));
-    let done: Vec<Done> = wanted.map(|step| run_one(step, args.all)).collect();
+    let wanted = |step: &Step| args.only.is_empty() || args.only.contains(step);
+    let mut ahead = RECORDING.iter().any(wanted).then(|| thread::spawn(build));
+    let mut done = Vec::new();
+    for step in STEPS.into_iter().filter(wanted) {
+        if RECORDING.contains(&step) {
+            if let Some(ahead) = ahead.take() {
+                done.push(ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+        }
+        done.push(run_one(step, args.all));
+    }
     for Done { name, outcome, time, cpu } in done {
         let result = match outcome {
             Ok(outcome) => outcome.shown(),
@@ -90,7 +104,7 @@ pub fn run(args: &Args) -> Result<()> {
                 "FAILED".to_owned()
             }
         };
-        rows.push(vec![name, result, format!("{} s", time.as_secs()), format!("{cpu:.0} s")]);
+        rows.push(vec![name, result, format!("{} s", time.as_secs()), seconds(cpu)]);
     }
     let (time, cpu) = (started.elapsed().as_secs(), machine::busy()? - cpu);
     rows.push(vec!["all".to_owned(), String::new(), format!("{time} s"), format!("{cpu:.0} s")]);
@@ -108,8 +122,20 @@ struct Done {
     name: String,
     outcome: Result<Outcome>,
     time: Duration,
-    /// Seconds of all processors together, whoever used them.
+    /// Seconds of all processors together, whoever used them; not a number where others are to be seen in it.
     cpu: f64,
+}
+
+/// Builds the programs under test, beside the first steps.
+fn build() -> Done {
+    let started = Instant::now();
+    let outcome = programs::build().map(|_| Outcome::Passed);
+    Done { name: "programs, beside these".to_owned(), outcome, time: started.elapsed(), cpu: f64::NAN }
+}
+
+/// Seconds for the table, if they are known.
+fn seconds(cpu: f64) -> String {
+    if cpu.is_nan() { String::new() } else { format!("{cpu:.0} s") }
 }
 
 /// What became of a step that did not fail.
@@ -171,12 +197,12 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
 
 /// `cargo test` of everything but the steps of their own.
 fn unit() -> Result<()> {
-    let mut tests = cargo::cargo(&["test", "--workspace", "--lib", "--bins"]);
+    let mut tests = cargo::linted(&["test", "--workspace", "--lib", "--bins"]);
     for target in cargo::test_targets()?.iter().filter(|name| !OWN.contains(&name.as_str())) {
         tests.args(["--test", target]);
     }
     sh::run_kept(&mut tests)?;
-    sh::run_kept(&mut cargo::cargo(&["test", "--workspace", "--doc"])).map(drop)
+    sh::run_kept(&mut cargo::linted(&["test", "--workspace", "--doc"])).map(drop)
 }
 
 /// The pages, in a real browser.
@@ -188,7 +214,7 @@ fn browser() -> Result<()> {
     let found = names.iter().find_map(|name| sh::which(name)).context("no Chromium here")?;
     let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
     eprintln!("browser: {} ({})", found.display(), version.trim());
-    let mut cmd = cargo::cargo(&["test", "--workspace", "--test", "browser"]);
+    let mut cmd = cargo::linted(&["test", "--workspace", "--test", "browser"]);
     sh::run_kept(cmd.env("BROWSER_BIN", &found))?;
     scripts::browser(&found)
 }

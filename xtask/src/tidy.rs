@@ -43,12 +43,11 @@ pub fn run() -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("tidy failed: {}", failed.join(", ")) }
 }
 
-/// Clippy, on everything, and the stack that the programs in the eBPF object use, which is built for it.
+/// Clippy, on everything, and the stack that the programs in the eBPF object use, which is built for it. The fuzz targets are checked with
+/// connmon without its recorder ([`crate::reader`]), of which they are made.
 fn clippy() -> Result<()> {
     crate::setup::ensure()?;
-    let command = ["clippy", "--workspace", "--all-targets", "--features", "connmon-fuzz/targets"];
-    let lints = ["--", "-D", "warnings"];
-    let object = cargo::built_by_script("capture", &command, &lints)?.join("connmon-ebpf.o");
+    let object = cargo::lints("capture")?.join("connmon-ebpf.o");
     let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     eprintln!("the longest chain of calls in the kernel side has {}", stack::check(&bytes)?);
     Ok(())
