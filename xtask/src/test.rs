@@ -89,10 +89,10 @@ pub fn run(args: &Args) -> Result<()> {
     let mut ahead = RECORDING.iter().any(wanted).then(|| thread::spawn(build));
     let mut done = Vec::new();
     for step in STEPS.into_iter().filter(wanted) {
-        if RECORDING.contains(&step) {
-            if let Some(ahead) = ahead.take() {
-                done.push(ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
+        if RECORDING.contains(&step)
+            && let Some(ahead) = ahead.take()
+        {
+            done.push(ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         done.push(run_one(step, args.all));
     }
