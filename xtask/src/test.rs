@@ -104,7 +104,8 @@ pub fn run(args: &Args) -> Result<()> {
                 "FAILED".to_owned()
             }
         };
-        rows.push(vec![name, result, format!("{} s", time.as_secs()), seconds(cpu)]);
+        let cpu = cpu.map_or_else(String::new, |cpu| format!("{cpu:.0} s"));
+        rows.push(vec![name, result, format!("{} s", time.as_secs()), cpu]);
     }
     let (time, cpu) = (started.elapsed().as_secs(), machine::busy()? - cpu);
     rows.push(vec!["all".to_owned(), String::new(), format!("{time} s"), format!("{cpu:.0} s")]);
@@ -122,20 +123,15 @@ struct Done {
     name: String,
     outcome: Result<Outcome>,
     time: Duration,
-    /// Seconds of all processors together, whoever used them; not a number where others are to be seen in it.
-    cpu: f64,
+    /// Seconds of all processors together, whoever used them; `None` where that is not known.
+    cpu: Option<f64>,
 }
 
 /// Builds the programs under test, beside the first steps.
 fn build() -> Done {
     let started = Instant::now();
     let outcome = programs::build().map(|_| Outcome::Passed);
-    Done { name: "programs, beside these".to_owned(), outcome, time: started.elapsed(), cpu: f64::NAN }
-}
-
-/// Seconds for the table, if they are known.
-fn seconds(cpu: f64) -> String {
-    if cpu.is_nan() { String::new() } else { format!("{cpu:.0} s") }
+    Done { name: "programs, beside these".to_owned(), outcome, time: started.elapsed(), cpu: None }
 }
 
 /// What became of a step that did not fail.
@@ -161,7 +157,7 @@ fn run_one(step: Step, all: bool) -> Done {
     let (started, before) = (Instant::now(), machine::busy());
     let outcome = run_step(step, all);
     let time = started.elapsed();
-    let cpu = before.and_then(|before| Ok(machine::busy()? - before)).unwrap_or(f64::NAN);
+    let cpu = before.and_then(|before| Ok(machine::busy()? - before)).ok();
     let result = match &outcome {
         Ok(outcome) => outcome.shown(),
         Err(error) => format!("FAILED: {error:#}"),
