@@ -1,0 +1,92 @@
+//! The detectors, one file each: its card, its state, and when it finds something. Their scenarios are in `scenarios/`.
+
+pub(crate) mod beacon;
+pub(crate) mod failures;
+pub(crate) mod first_seen;
+pub(crate) mod long;
+pub(crate) mod odd_executable;
+mod per_group;
+
+use connmon_record::{Connection, Lookup, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::card::Card;
+use crate::draft::View;
+use crate::event::Moment;
+use crate::findings::Findings;
+use crate::program::Program;
+use crate::settings::Settings;
+use crate::world::{Group, Moved, Place};
+
+/// The cards of all detectors, in order.
+pub(crate) static CARDS: &[&Card] =
+    &[&beacon::CARD, &long::CARD, &first_seen::CARD, &odd_executable::CARD, &failures::CARD];
+
+/// An event of a connection, as detectors see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) moment: Moment,
+    /// When it happened.
+    pub(crate) time: Timestamp,
+    pub(crate) place: Place,
+    pub(crate) view: View<'a>,
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn group(&self) -> &'a Group {
+        self.view.world.group(self.place.group)
+    }
+
+    pub(crate) fn program(&self) -> &'a Program {
+        self.view.world.program(self.place.program)
+    }
+}
+
+/// A detector: it is told everything in order of time, and puts what it finds among the findings.
+pub(crate) trait Detector {
+    /// A connection was opened, lasts, or ended.
+    fn connection(&mut self, _seen: &Seen<'_>, _findings: &mut Findings) {}
+
+    /// A question to DNS was answered, or given up.
+    fn lookup(&mut self, _lookup: &Lookup, _view: View<'_>, _findings: &mut Findings) {}
+
+    /// Time has passed.
+    fn advance(&mut self, _view: View<'_>, _findings: &mut Findings) {}
+
+    /// Groups, programs and destinations have other places, or none any more.
+    fn forget(&mut self, _moved: &Moved) {}
+}
+
+/// All detectors with their states.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Detectors {
+    beacon: beacon::Beacon,
+    long: long::Long,
+    first_seen: first_seen::FirstSeen,
+    odd_executable: odd_executable::OddExecutable,
+    failures: failures::Failures,
+}
+
+impl Detectors {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            beacon: beacon::Beacon::new(settings.max_samples),
+            long: Default::default(),
+            first_seen: Default::default(),
+            odd_executable: Default::default(),
+            failures: Default::default(),
+        }
+    }
+
+    /// Whether the states go with as many groups.
+    pub(crate) fn is_sound(&self, groups: usize) -> bool {
+        self.beacon.is_sound(groups)
+    }
+
+    /// Each, in the order of their cards.
+    pub(crate) fn all(&mut self) -> [&mut dyn Detector; 5] {
+        let Self { beacon, long, first_seen, odd_executable, failures } = self;
+        [beacon, long, first_seen, odd_executable, failures]
+    }
+}

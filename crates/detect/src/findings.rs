@@ -1,0 +1,122 @@
+//! The findings of an engine: each once, with what changed since somebody took the changes.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::{Acknowledgement, Finding};
+
+/// All findings, in the order in which they were made.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    all: Vec<Kept>,
+    #[serde(skip)]
+    places: HashMap<String, usize>,
+    /// Acknowledgements of findings that are not there yet.
+    waiting: HashMap<String, Acknowledgement>,
+    most: usize,
+    /// Findings that had no room.
+    pub(crate) omitted: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    finding: Finding,
+    changed: bool,
+}
+
+impl Findings {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Adds a finding, or what is known of it now. The first and the last time of what was known before stay.
+    pub(crate) fn put(&mut self, mut finding: Finding) {
+        if let Some(place) = self.places.get(&finding.id) {
+            let kept = &mut self.all[*place];
+            let old = &kept.finding;
+            finding.first = finding.first.min(old.first);
+            finding.last = finding.last.max(old.last);
+            finding.acknowledged = old.acknowledged.clone().filter(|known| !finding.is_beyond(known));
+            let more = finding.severity != old.severity || (finding.score - old.score).abs() > 0.05;
+            kept.changed |= more || finding.acknowledged != old.acknowledged;
+            kept.finding = finding;
+            return;
+        }
+        if self.all.len() >= self.most && !self.make_room(&finding) {
+            self.omitted += 1;
+            return;
+        }
+        let known = self.waiting.remove(&finding.id);
+        finding.acknowledged = known.filter(|known| !finding.is_beyond(known));
+        self.places.insert(finding.id.clone(), self.all.len());
+        self.all.push(Kept { finding, changed: true });
+    }
+
+    /// Takes away the least of all findings if the new one is more.
+    fn make_room(&mut self, finding: &Finding) -> bool {
+        let least = self
+            .all
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| rank(&a.finding).total_cmp(&rank(&b.finding)));
+        let Some((place, least)) = least else { return false };
+        if rank(&least.finding) >= rank(finding) {
+            return false;
+        }
+        self.omitted += 1;
+        self.all.remove(place);
+        self.make_places();
+        true
+    }
+
+    /// Takes back a finding that turned out to be none.
+    pub(crate) fn withdraw(&mut self, id: &str) {
+        if let Some(place) = self.places.get(id).copied() {
+            self.all.remove(place);
+            self.make_places();
+        }
+    }
+
+    /// Says who has seen a finding; whether it is there.
+    pub(crate) fn acknowledge(&mut self, id: &str, known: Acknowledgement) -> bool {
+        let Some(place) = self.places.get(id) else {
+            self.waiting.insert(id.to_owned(), known);
+            return false;
+        };
+        let kept = &mut self.all[*place];
+        kept.changed = true;
+        kept.finding.acknowledged = Some(known).filter(|known| !kept.finding.is_beyond(known));
+        true
+    }
+
+    /// All, the most severe first.
+    pub(crate) fn ranked(&self) -> Vec<&Finding> {
+        let mut all: Vec<&Finding> = self.all.iter().map(|kept| &kept.finding).collect();
+        all.sort_by(|a, b| {
+            let known = a.acknowledged.is_some().cmp(&b.acknowledged.is_some());
+            known.then(rank(b).total_cmp(&rank(a))).then(b.last.cmp(&a.last)).then(a.id.cmp(&b.id))
+        });
+        all
+    }
+
+    /// Those that are new or changed since this was last called.
+    pub(crate) fn take(&mut self) -> Vec<Finding> {
+        let changed = self
+            .all
+            .iter_mut()
+            .filter_map(|kept| std::mem::take(&mut kept.changed).then(|| kept.finding.clone()));
+        changed.collect()
+    }
+
+    /// Notes where each is, which a state does not have.
+    pub(crate) fn make_places(&mut self) {
+        let ids = self.all.iter().map(|kept| kept.finding.id.clone());
+        self.places = ids.zip(0..).collect();
+    }
+}
+
+/// What a finding is sorted by.
+fn rank(finding: &Finding) -> f64 {
+    f64::from(finding.severity as u8) + finding.score.clamp(0.0, 1.0) / 2.0
+}

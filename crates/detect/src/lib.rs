@@ -1,0 +1,28 @@
+//! Findings: connections in, what is worth a look out, each with its figures, its innocent explanations and what would refute it.
+//!
+//! [`Engine`] is fed with [`Event`]s in order of time and reads no clock and no file. It keeps the [`World`] (programs, destinations and
+//! groups: pairs of both), and hands each event to every detector of [`detectors`]. A finding is never a verdict.
+
+mod card;
+mod concern;
+pub mod detectors;
+mod draft;
+mod engine;
+mod event;
+mod evidence;
+mod finding;
+mod findings;
+mod program;
+mod settings;
+mod state;
+mod stats;
+mod world;
+
+pub use card::{Card, card};
+pub use engine::Engine;
+pub use event::{Event, Moment};
+pub use finding::{Acknowledgement, Figure, Finding, Severity, Subject, Unit, Value};
+pub use program::{Home, Owner, Program, Trust};
+pub use settings::Settings;
+pub use state::StateError;
+pub use world::{Destination, Group, World};
