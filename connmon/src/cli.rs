@@ -4,6 +4,8 @@ mod audit;
 mod classify;
 mod config;
 mod db;
+mod dns;
+mod findings;
 mod format;
 mod geo;
 mod live;
@@ -25,6 +27,8 @@ pub use audit::AuditArgs;
 pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
 pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow, plain_recording};
 pub use db::{DbBackup, DbChange, DbCommand, DbCommands, DbMerge, DbPrune, DbRestore, DbShow, DbStore};
+pub use dns::{Dns, LookupFormat};
+pub use findings::{Findings, FindingsCommand, SeverityArg};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
     DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,
@@ -97,6 +101,9 @@ pub enum Command {
     #[command(after_help = "Example:
   connmon dns --db a.db --since 1h --format jsonl")]
     Dns(Dns),
+    /// List what is worth a look, and why: beacons, odd executables, scans and more
+    #[command(after_help = findings::HELP)]
+    Findings(Findings),
     /// Relabel the connections of a store by the rules of a configuration file
     #[command(after_help = classify::LABEL_HELP)]
     Label(LabelArgs),
@@ -334,26 +341,6 @@ pub struct Show {
     pub local: bool,
 }
 
-/// `connmon dns`
-#[derive(Debug, Args)]
-pub struct Dns {
-    /// The store
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
-    pub db: PathBuf,
-    /// Queries at this time or later, as for `connmon export`
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub since: Option<String>,
-    /// Queries before this time
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<String>,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = LookupFormat::Text)]
-    pub format: LookupFormat,
-    /// Read and show times in this host's time zone; JSON stays in UTC
-    #[arg(long)]
-    pub local: bool,
-}
-
 /// `connmon man`
 #[derive(Debug, Args)]
 pub struct Man {
@@ -416,15 +403,6 @@ pub enum ExportFormat {
     Timesketch,
     /// Apache Parquet: the columns of `csv`, with types
     Parquet,
-}
-
-/// `--format` of `dns`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LookupFormat {
-    /// Text for reading
-    Text,
-    /// One JSON object per line
-    Jsonl,
 }
 
 /// `--format` of `doctor` and `show`.

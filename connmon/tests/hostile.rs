@@ -51,6 +51,8 @@ const SINKS: &[(&[&str], bool)] = &[
     (&["report", "--compare", "h.db", "2001-01-01..", "--format", "txt", "--out", "-"], false),
     (&["dns"], false),
     (&["dns", "--format", "jsonl"], false),
+    (&["findings"], false),
+    (&["findings", "--format", "json"], false),
     (&["doctor"], false),
     (&["doctor", "--format", "json"], false),
 ];

@@ -19,9 +19,8 @@ impl Cli {
     /// Whether the output of a command is meant to be read in a pager.
     pub fn is_for_reading(&self) -> bool {
         match &self.command {
-            Command::Audit(_) | Command::Show(_) | Command::Dns(_) | Command::Doctor(_) | Command::Ioc(_) => {
-                true
-            }
+            Command::Audit(_) | Command::Show(_) | Command::Dns(_) | Command::Findings(_) => true,
+            Command::Doctor(_) | Command::Ioc(_) => true,
             Command::Export(args) => args.out.is_none() && args.format != Some(ExportFormat::Parquet),
             Command::Baseline(args) => args.out.is_none(),
             Command::Geo(args) => matches!(args.command, GeoCommand::Status(_) | GeoCommand::Lookup(_)),

@@ -7,6 +7,7 @@ mod db;
 mod dns;
 mod doctor;
 mod export;
+mod findings;
 mod geo;
 mod ioc;
 mod label;
@@ -116,6 +117,9 @@ pub enum CommandError {
     /// Asked for one connection that is not there.
     #[error("{1} has no connection {0}; `connmon export` lists their ids")]
     NoConnection(ConnectionId, String),
+    /// There is no detector.
+    #[error("there is no detector {0}; `connmon findings explain` lists them")]
+    NoDetector(String),
     /// The recorder of something live.
     #[error(transparent)]
     Attach(#[from] connmon_live::attach::AttachError),
@@ -188,6 +192,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Export(args) => export::run(args),
         Command::Show(args) => show::run(&args),
         Command::Dns(args) => dns::run(&args),
+        Command::Findings(args) => findings::run(&args),
         Command::Label(args) => label::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Ioc(args) => ioc::run(&args),

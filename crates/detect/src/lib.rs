@@ -5,7 +5,7 @@
 
 mod card;
 mod concern;
-pub mod detectors;
+mod detectors;
 mod draft;
 mod engine;
 mod event;
@@ -18,7 +18,8 @@ mod state;
 mod stats;
 mod world;
 
-pub use card::{Card, card};
+pub use card::Card;
+pub use detectors::{CARDS, card};
 pub use engine::Engine;
 pub use event::{Event, Moment};
 pub use finding::{Acknowledgement, Figure, Finding, Severity, Subject, Unit, Value};

@@ -108,6 +108,8 @@ pub struct Program {
     pub last: Timestamp,
     /// Different destinations.
     pub destinations: u32,
+    /// Connections.
+    pub connections: u64,
 }
 
 /// What became of the file.
@@ -144,6 +146,7 @@ impl Program {
             first: now,
             last: now,
             destinations: 0,
+            connections: 0,
         }
     }
 

@@ -80,7 +80,7 @@ impl Engine {
         let mut state = Vec::new();
         Decoder::new(packed)?.take(MAX_LEN).read_to_end(&mut state)?;
         let Kept(settings, mut world, detectors, mut findings) = ciborium::from_reader(state.as_slice())?;
-        if !world.is_sound() || !detectors.is_sound(world.groups()) {
+        if !world.is_sound() || !detectors.is_sound(&world) {
             return Err(StateError::Unsound);
         }
         world.make_keys();

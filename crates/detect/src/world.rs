@@ -175,6 +175,11 @@ impl World {
         if trust == Trust::Tool && group.system_script { Trust::Ordinary } else { trust }
     }
 
+    /// The number of programs that are known.
+    pub fn programs(&self) -> usize {
+        self.programs.len()
+    }
+
     /// Finds the place of a connection, or makes it; counts the connection if `counts`.
     pub(crate) fn place(
         &mut self,
@@ -223,6 +228,7 @@ impl World {
         of.first = of.first.min(connection.opened);
         of.last = of.last.max(time);
         if counts {
+            known.connections += 1;
             of.connections += 1;
             of.port = service_port(connection.direction, connection.local.port, connection.remote.port);
             of.system_script &= !known.is_tool() || program::script_home(process) == Home::System;

@@ -16,11 +16,18 @@ use crate::event::Moment;
 use crate::findings::Findings;
 use crate::program::Program;
 use crate::settings::Settings;
-use crate::world::{Group, Moved, Place};
+use crate::world::{Group, Moved, Place, World};
 
 /// The cards of all detectors, in order.
-pub(crate) static CARDS: &[&Card] =
+pub static CARDS: &[&Card] =
     &[&beacon::CARD, &long::CARD, &first_seen::CARD, &odd_executable::CARD, &failures::CARD];
+
+/// The card of a detector, by its number or name; case does not matter.
+pub fn card(name: &str) -> Option<&'static Card> {
+    let is_meant =
+        |card: &&Card| card.code.eq_ignore_ascii_case(name) || card.name.eq_ignore_ascii_case(name);
+    CARDS.iter().copied().find(is_meant)
+}
 
 /// An event of a connection, as detectors see it.
 #[derive(Clone, Copy)]
@@ -79,14 +86,32 @@ impl Detectors {
         }
     }
 
-    /// Whether the states go with as many groups.
-    pub(crate) fn is_sound(&self, groups: usize) -> bool {
-        self.beacon.is_sound(groups)
+    /// Whether the states go with the world.
+    pub(crate) fn is_sound(&self, world: &World) -> bool {
+        self.beacon.is_sound(world.groups()) && self.odd_executable.is_sound(world.programs())
     }
 
     /// Each, in the order of their cards.
     pub(crate) fn all(&mut self) -> [&mut dyn Detector; 5] {
         let Self { beacon, long, first_seen, odd_executable, failures } = self;
         [beacon, long, first_seen, odd_executable, failures]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CARDS, card as card_of};
+
+    #[test]
+    fn every_card_is_filled_in_and_found() {
+        let mut seen = std::collections::BTreeSet::new();
+        for card in CARDS {
+            assert!(seen.insert(card.code) && seen.insert(card.name), "{} is there twice", card.code);
+            assert!(!card.does.is_empty() && !card.formula.is_empty(), "{}", card.code);
+            assert!(!card.innocent.is_empty() && !card.refuted_by.is_empty(), "{}", card.code);
+            assert!(card_of(&card.code.to_lowercase()).is_some_and(|found| found.code == card.code));
+            assert!(card_of(&card.name.to_uppercase()).is_some_and(|found| found.code == card.code));
+        }
+        assert!(card_of("D0").is_none());
     }
 }

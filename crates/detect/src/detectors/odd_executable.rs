@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::per_group::PerPlace;
 use super::{Detector, Seen};
 use crate::card::Card;
+use crate::draft::View;
 use crate::finding::{Figure, Severity};
 use crate::findings::Findings;
 use crate::program::{Gone, Home, Owner, Program, is_build};
-use crate::world::Moved;
+use crate::world::{FORGOTTEN, Moved};
 
 pub(crate) static CARD: Card = Card {
     code: "D4",
@@ -39,6 +40,8 @@ pub(crate) static CARD: Card = Card {
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct OddExecutable {
     programs: PerPlace<Told>,
+    /// Programs that something was told of.
+    found: Vec<u32>,
 }
 
 /// What was told of a program.
@@ -62,27 +65,49 @@ impl Detector for OddExecutable {
         if *told == now {
             return;
         }
-        *told = now;
-        let Some((why, severity, score)) = oddity(seen.program()) else { return };
-        let steps = severity as i32 - i32::from(here);
-        let mut finding = seen.view.about_program(&CARD, "", seen.program());
-        let (program, _) = finding.subject.words();
-        finding.what = format!("{program} is {why}, and uses the network").into();
-        finding.severity = Severity::above_info(steps);
-        finding.score = score;
-        finding.connections = 1;
-        (finding.first, finding.last) = (seen.connection.opened, seen.time);
-        if here {
-            finding.context.push("it only talks to this host".into());
+        if *told == Told::No {
+            self.found.push(seen.place.program);
         }
-        finding.figures =
-            vec![Figure::text("reason", why), Figure::text("path", seen.program().path.clone())];
-        findings.put(finding);
+        *told = now;
+        tell(seen.view, seen.program(), now, findings);
+    }
+
+    /// What goes on is told anew, up to its latest connection.
+    fn advance(&mut self, view: View<'_>, findings: &mut Findings) {
+        for place in &self.found {
+            tell(view, view.world.program(*place), *self.programs.at(*place), findings);
+        }
     }
 
     fn forget(&mut self, moved: &Moved) {
         self.programs.forget(&moved.programs, drop);
+        let places = std::mem::take(&mut self.found).into_iter().map(|place| moved.program(place));
+        self.found = places.filter(|place| *place != FORGOTTEN).collect();
     }
+}
+
+impl OddExecutable {
+    /// Whether there are as many programs as its findings name.
+    pub(super) fn is_sound(&self, programs: usize) -> bool {
+        self.found.iter().all(|place| (*place as usize) < programs)
+    }
+}
+
+fn tell(view: View<'_>, program: &Program, told: Told, findings: &mut Findings) {
+    let Some((why, severity, score)) = oddity(program) else { return };
+    let here = told == Told::Here;
+    let mut finding = view.about_program(&CARD, "", program);
+    let (path, _) = finding.subject.words();
+    finding.what = format!("{path} is {why}, and uses the network").into();
+    finding.severity = Severity::above_info(severity as i32 - i32::from(here));
+    finding.score = score;
+    finding.connections = program.connections;
+    (finding.first, finding.last) = (program.first, program.last);
+    if here {
+        finding.context.push("it only talks to this host".into());
+    }
+    finding.figures = vec![Figure::text("reason", why), Figure::text("path", program.path.clone())];
+    findings.put(finding);
 }
 
 /// Whether there can be anything to tell: the cheap half of [`oddity`].

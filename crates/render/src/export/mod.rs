@@ -7,6 +7,7 @@ pub mod connections;
 pub mod csv;
 pub mod ecs;
 mod event;
+pub mod findings;
 mod hit;
 pub mod indicators;
 pub mod lookups;

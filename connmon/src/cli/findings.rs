@@ -1,0 +1,72 @@
+//! `connmon findings`
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{Source, TextFormat};
+use connmon_detect::Severity;
+
+/// Examples of `connmon findings`.
+pub(super) const HELP: &str = "A finding is never a verdict: it says what was seen and why that is worth a look, which connections \
+show it, what would explain it innocently, and what would refute it. All of the store is read, so that it is known what is new; \
+--since and --until choose the findings that were seen then.
+
+Examples:
+  connmon findings --db a.db
+  connmon findings --db a.db --since 1d --severity low
+  connmon findings --db a.db --format json | jq '.findings[].what'
+  connmon findings explain D1          what the detector does, its formula, and what would refute what it finds";
+
+/// `connmon findings`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Findings {
+    /// What else to do
+    #[command(subcommand)]
+    pub command: Option<FindingsCommand>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub source: Source,
+    /// Show findings of this severity or above
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = SeverityArg::Info)]
+    pub severity: SeverityArg,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum FindingsCommand {
+    /// Print what a detector does, its formula, innocent explanations, and what would refute what it finds
+    #[command(after_help = "Examples:
+  connmon findings explain D1
+  connmon findings explain         all detectors")]
+    Explain {
+        /// The detector's number or name, such as D1 or beacon [default: all]
+        detector: Option<String>,
+    },
+}
+
+/// `--severity`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SeverityArg {
+    /// All
+    Info,
+    /// Worth a look some time
+    Low,
+    /// Worth a look today
+    Medium,
+    /// Worth a look now
+    High,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(severity: SeverityArg) -> Self {
+        match severity {
+            SeverityArg::Info => Self::Info,
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::High => Self::High,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `connmon findings`
+
+mod events;
+
+use super::progress_line::ProgressLine;
+use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
+use crate::cli::{self, FindingsCommand, TextFormat};
+use crate::clock::now;
+use crate::config::{Choice, choice, zone};
+use connmon_analysis::{Completeness, Selection};
+use connmon_detect::{CARDS, Engine, Finding, Settings, Severity, card};
+use connmon_render::export::completeness::write_essentials;
+use connmon_render::export::findings::{Context, write_card, write_json, write_text};
+
+/// Prints what is worth a look, or what a detector does.
+///
+/// # Errors
+/// The store cannot be read, an option not be understood, or there is no such detector.
+pub fn run(args: &cli::Findings) -> Result<Outcome, CommandError> {
+    match &args.command {
+        Some(FindingsCommand::Explain { detector }) => explain(detector.as_deref()),
+        None => list(args),
+    }
+}
+
+fn explain(detector: Option<&str>) -> Result<Outcome, CommandError> {
+    let cards = match detector {
+        None => CARDS.to_vec(),
+        Some(name) => vec![card(name).ok_or_else(|| CommandError::NoDetector(name.to_owned()))?],
+    };
+    let mut out = stdout();
+    for (nth, card) in cards.into_iter().enumerate() {
+        if nth > 0 {
+            std::io::Write::write_all(&mut out, b"\n")?;
+        }
+        write_card(card, terminal_width(), &mut out)?;
+    }
+    done(out, None)
+}
+
+fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
+    let Choice { selection, filter } = choice(&args.source, now())?;
+    let store = settle::open(&args.source.db)?
+        .watched_by(ProgressLine::new("looking for what is worth a look").watch());
+    let runs = store.runs()?;
+    let mut engine = Engine::new(Settings::default());
+    // What came before the interval is read too: what is new is only known by what was there.
+    events::feed(&store, &runs, selection.until, &filter, &mut engine)?;
+    let least = Severity::from(args.severity);
+    let all = engine.findings().into_iter();
+    let chosen: Vec<&Finding> =
+        all.filter(|finding| finding.severity >= least && overlaps(finding, &selection)).collect();
+    let completeness = Completeness::from_runs(&runs, &selection);
+    let context = Context {
+        learning_since: engine.learning_since(),
+        dropped: engine.dropped(),
+        completeness: &completeness,
+    };
+    let mut out = stdout();
+    match args.format {
+        TextFormat::Text => {
+            write_text(&chosen, &context, &zone(args.source.local), terminal_width(), &mut out)?;
+            write_essentials(&completeness, terminal_width(), &mut out)?;
+        }
+        TextFormat::Json => write_json(&chosen, &context, &mut out)?,
+    }
+    done(out, chosen.is_empty().then_some("nothing is worth a look"))
+}
+
+/// Whether a finding was seen within the interval.
+fn overlaps(finding: &Finding, selection: &Selection) -> bool {
+    selection.since.is_none_or(|since| finding.last >= since)
+        && selection.until.is_none_or(|until| finding.first < until)
+}

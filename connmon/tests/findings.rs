@@ -1,0 +1,162 @@
+//! `connmon findings` over a made store: what is printed, for whom, and with which exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use connmon_ebpf::{Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind};
+use connmon_fixtures::golden;
+use connmon_record::frame::{FlowId, Frame, Hello, Message, Observation, ProcessFacts, Start};
+use serde_json::Value;
+
+const SECOND: u64 = 1_000_000_000;
+/// 2026-11-28T00:00:00Z, when the host began.
+const BOOT: i64 = 1_795_824_000 * SECOND as i64;
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
+
+fn connmon(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_connmon")).args(args).env_remove("CONNMON_CONFIG").output().unwrap()
+}
+
+fn printed(args: &[&str]) -> String {
+    let output = connmon(args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A process that runs `exe`.
+fn process(tgid: u32, exe: &str, frames: &mut Vec<Frame>) {
+    let name = exe.rsplit('/').next().unwrap().as_bytes();
+    let mut comm = [0; COMM_LEN];
+    comm[..name.len()].copy_from_slice(name);
+    let start_ns = u64::from(tgid);
+    frames.push(Frame::Task(TaskRecord {
+        kind: kind::EXISTS,
+        tgid,
+        start_ns,
+        comm,
+        ..TaskRecord::default()
+    }));
+    frames.push(Frame::Process(ProcessFacts {
+        tgid,
+        start_ns,
+        exe: exe.into(),
+        args: vec![exe.into()],
+        command_line: None,
+        cwd: "/".into(),
+        file: None,
+    }));
+}
+
+/// A connection of a second to `203.0.114.last:port`, which its process calls `host`.
+fn connection(id: u64, tgid: u32, opened: u64, (last, port): (u8, u16), host: &str, frames: &mut Vec<Frame>) {
+    let ip = [203, 0, 114, last];
+    let address = |ip: [u8; 4], port| Addr { ip: [u32::from_ne_bytes(ip), 0, 0, 0], port, family: 2 };
+    let process = (tgid, u64::from(tgid));
+    if !host.is_empty() {
+        frames.push(Frame::Observation(Box::new(Observation {
+            time_ns: opened * SECOND + 1,
+            connection: id,
+            flow: FlowId { proto: 6, local: None, local_port: 4000, remote: (ip, port).into(), netns: 0 },
+            outbound: true,
+            process: Some(process),
+            message: Message::Tls(Hello { server_name: Some(host.into()), ..Hello::default() }),
+        })));
+    }
+    frames.push(Frame::Closed(Box::new(SockEntry {
+        kind: kind::SOCK,
+        id,
+        flags: flag::OUTBOUND | flag::RELEASED,
+        proto: 6,
+        opened_ns: opened * SECOND,
+        closed_ns: (opened + 1) * SECOND,
+        local: address([10, 0, 0, 1], 4000),
+        remote: address(ip, port),
+        shares: [
+            Share { tgid: process.0, start_ns: process.1, tx_bytes: 300, rx_bytes: 200, ..Share::default() },
+            Share::default(),
+        ],
+        ..SockEntry::default()
+    })));
+}
+
+/// A store with a beacon of an executable in shared memory, one of a time server's client, and one connection of a browser.
+fn store(folder: &Path) -> String {
+    let start = Start { clock_offset_ns: BOOT, ..connmon_fixtures::rows::start(10) };
+    let mut frames = vec![Frame::Start(Box::new(start))];
+    process(7, "/dev/shm/agent", &mut frames);
+    process(8, "/usr/sbin/chronyd", &mut frames);
+    process(9, "/usr/lib/firefox/firefox", &mut frames);
+    connection(1, 9, 15, (1, 443), "news.example", &mut frames);
+    for n in 0..30 {
+        connection(2 + 2 * n, 7, 20 + 60 * n, (9, 443), "c2.example", &mut frames);
+        connection(3 + 2 * n, 8, 50 + 60 * n, (4, 123), "", &mut frames);
+    }
+    frames.push(Frame::SweepEnd(2_000 * SECOND));
+    frames.push(Frame::End(2_001 * SECOND));
+    let [capture, db] = ["a.cap", "a.db"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    connmon_fixtures::rows::capture(Path::new(&capture), &frames);
+    assert!(connmon(&["replay", &capture, "--db", &db]).status.success());
+    db
+}
+
+#[test]
+fn findings_are_listed_the_most_severe_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let text = printed(&["findings", "--db", &db]);
+    golden::compare(Path::new(GOLDEN).join("findings.txt"), &text);
+    let severities: Vec<&str> =
+        text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())).collect();
+    assert!(severities[0].starts_with("HIGH"), "{text}");
+
+    let json: Value = serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "json"])).unwrap();
+    golden::compare(
+        Path::new(GOLDEN).join("findings.json"),
+        &(serde_json::to_string_pretty(&json).unwrap() + "\n"),
+    );
+    let found = json["findings"].as_array().unwrap();
+    let beacon = found.iter().find(|one| one["detector"] == "D1" && one["host"] == "c2.example").unwrap();
+    assert_eq!((&beacon["severity"], &beacon["figures"]["interval_median"]), (&"high".into(), &60.0.into()));
+
+    // The filter of a finding selects its connections.
+    let filter = beacon["filter"].as_str().unwrap();
+    let rows = printed(&["export", "--db", &db, "--filter", filter]);
+    assert_eq!(rows.lines().count() as u64, beacon["connections"].as_u64().unwrap() + 1, "and the last line");
+}
+
+#[test]
+fn options_choose_among_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let count = |args: &[&str]| {
+        let text = printed(&[&["findings", "--db", &db, "--format", "json"], args].concat());
+        serde_json::from_str::<Value>(&text).unwrap()["findings"].as_array().unwrap().len()
+    };
+    let all = count(&[]);
+    assert_eq!(count(&["--severity", "high"]), 2);
+    assert_eq!(all, 3);
+    assert_eq!(count(&["--since", "2026-11-28T00:29:30Z"]), 1, "the others were last seen before");
+    assert_eq!(count(&["--filter", "proc:chronyd"]), 1);
+    // Nothing to show is exit code 1, a mistake 2.
+    let code = |args: &[&str]| connmon(&[&["findings", "--db", &db], args].concat()).status.code();
+    assert_eq!(code(&["--filter", "proc:firefox"]), Some(1));
+    assert_eq!(code(&["--until", "2026-11-28T00:00:12Z"]), Some(1));
+    assert_eq!(code(&["--filter", "proc:("]), Some(2));
+    assert_eq!(connmon(&["findings", "--db", "/nowhere.db"]).status.code(), Some(2));
+}
+
+#[test]
+fn each_detector_explains_itself() {
+    let text = printed(&["findings", "explain", "beacon"]);
+    assert_eq!(text, printed(&["findings", "explain", "d1"]));
+    for part in ["D1  Connections at regular times", "Bowley", "innocent", "refuted"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let all = printed(&["findings", "explain"]);
+    assert!(all.contains(text.lines().next().unwrap()) && all.contains("D11  "), "{all}");
+    let none = connmon(&["findings", "explain", "D99"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("no detector D99"));
+}
