@@ -11,6 +11,7 @@ use connmon_analysis::{Completeness, Selection};
 use connmon_detect::{CARDS, Engine, Finding, Settings, Severity, card};
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{Context, write_card, write_json, write_text};
+use connmon_store::Store;
 
 /// Prints what is worth a look, or what a detector does.
 ///
@@ -44,8 +45,9 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
         .watched_by(ProgressLine::new("looking for what is worth a look").watch());
     let runs = store.runs()?;
     let mut engine = Engine::new(Settings::default());
+    let other = Store::open(&args.source.db)?;
     // What came before the interval is read too: what is new is only known by what was there.
-    events::feed(&store, &runs, selection.until, &filter, &mut engine)?;
+    events::feed(&store, other, &runs, selection.until, &filter, &mut engine)?;
     let least = Severity::from(args.severity);
     let all = engine.findings().into_iter();
     let chosen: Vec<&Finding> =

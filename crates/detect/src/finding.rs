@@ -77,6 +77,8 @@ pub enum Unit {
     Plain,
     /// A number from 0 to 1.
     Score,
+    /// A number with decimals, which can be below 0.
+    Measure,
     /// Bytes.
     Bytes,
     /// Seconds.

@@ -1,7 +1,7 @@
 //! Findings: connections in, what is worth a look out, each with its figures, its innocent explanations and what would refute it.
 //!
 //! [`Engine`] is fed with [`Event`]s in order of time and reads no clock and no file. It keeps the [`World`] (programs, destinations and
-//! groups: pairs of both), and hands each event to every detector of [`detectors`]. A finding is never a verdict.
+//! groups: pairs of both), and hands each event to every detector. A finding is never a verdict.
 
 mod card;
 mod concern;

@@ -22,6 +22,8 @@ struct Scenario {
     learning: Option<String>,
     #[serde(default)]
     connections: Vec<made::Series>,
+    #[serde(default)]
+    lookups: Vec<made::Questions>,
     /// Every finding above "info", and those of "info" that there must be.
     #[serde(default)]
     finding: Vec<Expected>,
@@ -93,7 +95,8 @@ fn faults(scenario: &Scenario) -> Vec<String> {
         connections.extend(series.connections(connections.len() as i64 + 1));
     }
     let mut engine = Engine::new(settings);
-    made::feed(&mut engine, &connections);
+    let lookups: Vec<_> = scenario.lookups.iter().flat_map(made::Questions::lookups).collect();
+    made::feed_with(&mut engine, &connections, &lookups);
     let found = engine.findings();
     let mut faults = Vec::new();
     let mut expected: Vec<&Expected> = scenario.finding.iter().collect();
@@ -103,9 +106,11 @@ fn faults(scenario: &Scenario) -> Vec<String> {
         };
         match expected.iter().position(is_it) {
             Some(place) => drop(expected.remove(place)),
-            None if finding.severity > Severity::Info => faults.push(format!("not expected: {finding:#?}")),
+            None if finding.severity > Severity::Info => {
+                faults.push(format!("not expected: {}", words(finding)))
+            }
             None if scenario.silent.iter().any(|code| *code == finding.detector) => {
-                faults.push(format!("must be silent: {finding:#?}"));
+                faults.push(format!("must be silent: {}", words(finding)));
             }
             None => (),
         }
@@ -117,6 +122,13 @@ fn faults(scenario: &Scenario) -> Vec<String> {
         faults.push(format!("missing: {} {} {}: {why:?}", one.detector, one.aspect, one.severity));
     }
     faults
+}
+
+fn words(finding: &Finding) -> String {
+    let Finding { detector, aspect, severity, what, figures, .. } = finding;
+    let figures: Vec<String> =
+        figures.iter().map(|figure| format!("{}={:?}", figure.name, figure.value)).collect();
+    format!("{detector} {aspect} {}: {what:?} {}", severity.name(), figures.join(" "))
 }
 
 fn files(folder: &Path, all: &mut Vec<PathBuf>) {

@@ -23,6 +23,9 @@ const HOURS: usize = 24;
 /// Hours in total, and the score from there on.
 const STEPS: [(i64, f64); 4] = [(12, 0.8), (8, 0.6), (4, 0.4), (1, 0.2)];
 
+/// Programs for remote logins.
+const LOGINS: [&str; 4] = ["ssh", "sftp", "mosh-client", "telnet"];
+
 pub(crate) static CARD: Card = Card {
     code: "D2",
     name: "long",
@@ -31,7 +34,8 @@ pub(crate) static CARD: Card = Card {
            day. Remote control and tunnels keep connections open.",
     formula: "Durations of connections of a minute or more, within the last 24 hours, all connections of a program to one destination \
               together: 1, 4, 8, 12 hours score 0.2, 0.4, 0.6, 0.8. A single connection of more than 24 hours scores 0.9. Below 4 \
-              hours the severity is info; else it is that of the program and its destination, at most medium.",
+              hours the severity is info; else it is that of the program and its destination, at most medium. ssh, sftp, mosh and \
+              telnet to a destination with a name: info below 0.9.",
     innocent: &[
         "remote logins, VPNs, mail (IMAP IDLE), chat, push notifications, databases and message queues keep connections open",
         "a browser keeps connections to servers that it uses a lot",
@@ -131,7 +135,9 @@ fn tell(seen: &Seen<'_>, group: &Lasted, score: f64, hours: f64, findings: &mut 
     let mut finding = seen.view.about_group(&CARD, "", seen.group());
     let (program, other) = finding.subject.words();
     finding.what = format!("{program} was connected to {other} for {hours:.1} hours within a day").into();
-    let most = if score < 0.4 { Severity::Info } else { Severity::Medium };
+    // What logins are for.
+    let is_login = LOGINS.contains(&seen.program().name().raw()) && finding.subject.host.is_some();
+    let most = if score < 0.4 || is_login && score < 0.9 { Severity::Info } else { Severity::Medium };
     finding.severity = finding.severity.min(most);
     finding.score = score;
     finding.connections = group.connections;

@@ -1,11 +1,20 @@
 //! The detectors, one file each: its card, its state, and when it finds something. Their scenarios are in `scenarios/`.
 
-pub(crate) mod beacon;
-pub(crate) mod failures;
-pub(crate) mod first_seen;
-pub(crate) mod long;
-pub(crate) mod odd_executable;
+mod beacon;
+mod direct;
+mod dns;
+mod dns_tunnel;
+mod failures;
+mod first_seen;
+mod generated_names;
+mod inbound;
+mod list_hits;
+mod long;
+mod masquerade;
+mod odd_executable;
 mod per_group;
+mod shell;
+mod upload;
 
 use connmon_record::{Connection, Lookup, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,8 +28,21 @@ use crate::settings::Settings;
 use crate::world::{Group, Moved, Place, World};
 
 /// The cards of all detectors, in order.
-pub static CARDS: &[&Card] =
-    &[&beacon::CARD, &long::CARD, &first_seen::CARD, &odd_executable::CARD, &failures::CARD];
+pub static CARDS: &[&Card] = &[
+    &beacon::CARD,
+    &long::CARD,
+    &first_seen::CARD,
+    &odd_executable::CARD,
+    &upload::CARD,
+    &direct::CARD,
+    &shell::CARD,
+    &list_hits::CARD,
+    &dns_tunnel::CARD,
+    &generated_names::CARD,
+    &failures::CARD,
+    &masquerade::CARD,
+    &inbound::CARD,
+];
 
 /// The card of a detector, by its number or name; case does not matter.
 pub fn card(name: &str) -> Option<&'static Card> {
@@ -72,7 +94,15 @@ pub(crate) struct Detectors {
     long: long::Long,
     first_seen: first_seen::FirstSeen,
     odd_executable: odd_executable::OddExecutable,
+    upload: upload::Upload,
+    direct: direct::Direct,
+    shell: shell::Shell,
+    list_hits: list_hits::ListHits,
+    dns_tunnel: dns_tunnel::DnsTunnel,
+    generated_names: generated_names::GeneratedNames,
     failures: failures::Failures,
+    masquerade: masquerade::Masquerade,
+    inbound: inbound::Inbound,
 }
 
 impl Detectors {
@@ -82,7 +112,15 @@ impl Detectors {
             long: Default::default(),
             first_seen: Default::default(),
             odd_executable: Default::default(),
+            upload: Default::default(),
+            direct: Default::default(),
+            shell: Default::default(),
+            list_hits: Default::default(),
+            dns_tunnel: Default::default(),
+            generated_names: Default::default(),
             failures: Default::default(),
+            masquerade: Default::default(),
+            inbound: Default::default(),
         }
     }
 
@@ -92,9 +130,22 @@ impl Detectors {
     }
 
     /// Each, in the order of their cards.
-    pub(crate) fn all(&mut self) -> [&mut dyn Detector; 5] {
-        let Self { beacon, long, first_seen, odd_executable, failures } = self;
-        [beacon, long, first_seen, odd_executable, failures]
+    pub(crate) fn all(&mut self) -> [&mut dyn Detector; 13] {
+        [
+            &mut self.beacon,
+            &mut self.long,
+            &mut self.first_seen,
+            &mut self.odd_executable,
+            &mut self.upload,
+            &mut self.direct,
+            &mut self.shell,
+            &mut self.list_hits,
+            &mut self.dns_tunnel,
+            &mut self.generated_names,
+            &mut self.failures,
+            &mut self.masquerade,
+            &mut self.inbound,
+        ]
     }
 }
 

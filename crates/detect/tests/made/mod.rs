@@ -9,8 +9,8 @@ use std::sync::Arc;
 use connmon_detect::{Engine, Event};
 use connmon_fixtures::{Random, SECOND, START};
 use connmon_record::{
-    Connection, Direction, End, Endpoint, ExeHash, ExeState, Facts, Location, Name, NameSource, Process,
-    ProcessId, Proto, Share, Timestamp, length,
+    Connection, Direction, End, Endpoint, ExeHash, ExeState, Facts, Hit, IndicatorKind, IndicatorList,
+    Location, Lookup, Name, NameSource, Process, ProcessId, Proto, Share, Timestamp, length,
 };
 use serde::Deserialize;
 
@@ -56,6 +56,67 @@ pub struct Series {
     pub direction: String,
     pub proto: String,
     pub end: String,
+    /// An indicator that each connection matches, and how many days its list is old.
+    pub indicator: String,
+    pub list_age: i64,
+}
+
+/// Questions of one process to DNS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Questions {
+    pub start: String,
+    pub every: String,
+    pub times: u32,
+    pub exe: String,
+    /// `{n}` is the number of the question, `{hex}` 32 hexadecimal digits and `{dice}` twelve letters that come of it.
+    pub name: String,
+    pub kind: String,
+    pub code: String,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self {
+            start: "0s".into(),
+            every: "1s".into(),
+            times: 1,
+            exe: "/usr/bin/x".into(),
+            name: "{n}.example.org".into(),
+            kind: "A".into(),
+            code: "NoError".into(),
+        }
+    }
+}
+
+impl Questions {
+    /// The questions, in order of time.
+    pub fn lookups(&self) -> Vec<Lookup> {
+        let process = Series { exe: self.exe.clone(), ..Series::default() }.process();
+        let every = ns(&self.every);
+        let lookup = |number: u32| {
+            let mut random = Random((u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+            (0..4).for_each(|_| {
+                random.number();
+            });
+            let hex = format!("{:016x}{:016x}", random.number(), random.number());
+            let dice: String = (0..12).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+            let name =
+                self.name.replace("{n}", &number.to_string()).replace("{hex}", &hex).replace("{dice}", &dice);
+            Lookup {
+                time: Timestamp(START + ns(&self.start) + every * i64::from(number)),
+                answered: None,
+                process: Some(process.clone()),
+                server: Endpoint::new([192, 168, 7, 1].into(), 53),
+                proto: Proto::UDP,
+                name: name.into(),
+                kind: self.kind.as_str().into(),
+                code: Some(self.code.as_str().into()),
+                answers: Vec::new(),
+            }
+        };
+        (0..self.times).map(lookup).collect()
+    }
 }
 
 impl Default for Series {
@@ -89,6 +150,8 @@ impl Default for Series {
             direction: "out".into(),
             proto: "tcp".into(),
             end: "fin".into(),
+            indicator: String::new(),
+            list_age: 1,
         }
     }
 }
@@ -201,14 +264,41 @@ impl Series {
             country: Some(self.country.clone()).filter(|country| !country.is_empty()),
             place: (self.asn > 0).then(|| Arc::new(Location { asn: Some(self.asn), ..Location::default() })),
             names: names.into_iter().collect(),
+            hits: self.hits(opened),
             ..Connection::default()
         }
     }
 }
 
+impl Series {
+    fn hits(&self, opened: Timestamp) -> Vec<Hit> {
+        let list = || IndicatorList {
+            name: "feed.csv".into(),
+            sha256: "ab".repeat(32),
+            date: Some(Timestamp(opened.0 - self.list_age * 86_400 * SECOND)),
+            indicators: 1,
+        };
+        let hit = |indicator: &str| Hit {
+            indicator: indicator.into(),
+            kind: IndicatorKind::Name,
+            list: Arc::new(list()),
+            time: opened,
+        };
+        Some(self.indicator.as_str()).filter(|indicator| !indicator.is_empty()).map(hit).into_iter().collect()
+    }
+}
+
 /// Feeds an engine with connections in order of time: when each is opened, and when it ends or is last seen.
 pub fn feed(engine: &mut Engine, connections: &[Connection]) {
+    feed_with(engine, connections, &[]);
+}
+
+/// The same, with questions to DNS.
+pub fn feed_with(engine: &mut Engine, connections: &[Connection], lookups: &[Lookup]) {
     let mut order = BTreeMap::new();
+    for (place, lookup) in lookups.iter().enumerate() {
+        order.insert((lookup.time, 0, usize::MAX - place), Event::Lookup(lookup));
+    }
     for (place, connection) in connections.iter().enumerate() {
         order.insert((connection.opened, 0, place), Event::Opened(connection));
         let event = match connection.cut_off {

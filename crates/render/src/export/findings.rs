@@ -109,7 +109,7 @@ fn write_one(finding: &Finding, zone: &Zone, room: usize, out: &mut impl Write) 
 fn words_of(figure: &Figure, zone: &Zone) -> String {
     let name = figure.name.replace('_', " ");
     let value = match &figure.value {
-        Value::Number(number, Unit::Score) => format!("{number:.3}"),
+        Value::Number(number, Unit::Score | Unit::Measure) => format!("{number:.3}"),
         Value::Number(number, Unit::Bytes) => bytes(*number as u64),
         Value::Number(number, Unit::Seconds) => duration((*number * 1e9) as u64),
         Value::Number(number, Unit::Plain) => grouped(*number as u64),
@@ -206,7 +206,7 @@ impl<'a> From<&'a Finding> for FindingObject<'a> {
 fn json_of(value: &Value) -> Json {
     match value {
         Value::Number(number, Unit::Plain | Unit::Bytes) => (*number as u64).into(),
-        Value::Number(number, Unit::Score | Unit::Seconds) => (*number).into(),
+        Value::Number(number, Unit::Score | Unit::Measure | Unit::Seconds) => (*number).into(),
         Value::Text(text) => text.shown().into(),
         Value::Time(time) => time.to_string().into(),
     }
