@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{sh, workspace};
+use crate::{portable, sh, workspace};
 
 /// Cargo in the workspace's root, without what cargo told *us* about ourselves: build scripts would see it.
 pub fn cargo(args: &[&str]) -> Command {
@@ -21,22 +21,26 @@ pub fn cargo(args: &[&str]) -> Command {
     cmd
 }
 
-/// Cargo for the builds that tests run and nobody is handed: clippy's driver compiles our own crates, so that its lints need no second pass
-/// over everything. They are warnings here; [`lints`] makes them errors.
-pub fn linted(args: &[&str]) -> Command {
+/// Cargo for the builds that tests run and nobody is handed: everything is compiled once, with one profile, for this host and for guests.
+/// Clippy's driver compiles our own crates, so that its lints need no second pass over everything. They are warnings here; [`lints`] makes
+/// them errors. `args` begins with a subcommand that builds, and does not end the options for cargo.
+pub fn tested(args: &[&str]) -> Result<Command> {
     let mut cmd = cargo(args);
-    cmd.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env_remove("CLIPPY_ARGS");
-    cmd
+    cmd.args(["--profile", "tested"])
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+        .env_remove("CLIPPY_ARGS");
+    portable::statically(&mut cmd)?;
+    Ok(cmd)
 }
 
-/// The program that tests which need no root run, and the example that makes pages up. Like all builds for tests it selects the whole
-/// workspace: the features of a dependency are those that all selected packages want, so another selection would build most dependencies
-/// once more.
-pub const PROGRAM: [&str; 6] = ["build", "--workspace", "--bin", "connmon", "--example", "sample_report"];
+/// The programs under test, and the example that makes pages up. Like all builds for tests it selects the whole workspace: the features of a
+/// dependency are those that all selected packages want, so another selection would build most dependencies once more.
+pub const PROGRAMS: [&str; 8] =
+    ["build", "--workspace", "--bin", "connmon", "--bin", "traffic", "--example", "sample_report"];
 
-/// Builds [`PROGRAM`].
+/// Builds [`PROGRAMS`].
 pub fn program() -> Result<Vec<Executable>> {
-    executables(&mut linted(&PROGRAM))
+    executables(&mut tested(&PROGRAMS)?)
 }
 
 /// Something that can be run, as cargo built it.
@@ -56,7 +60,7 @@ pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
 /// Builds all there is but the fuzz targets, as tests will run it, and fails if a lint has anything to say. The folder that a package's build
 /// script filled.
 pub fn lints(package: &str) -> Result<PathBuf> {
-    let messages = messages(&mut linted(&["test", "--no-run", "--workspace", "--all-targets"]), "json")?;
+    let messages = messages(&mut tested(&["test", "--no-run", "--workspace", "--all-targets"])?, "json")?;
     let said: Vec<String> = messages.lines().filter_map(parse_warning).collect();
     for warning in &said {
         eprintln!("{warning}");

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::apt::{self, Need};
-use crate::{cargo, programs, setup, sh, table, workspace};
+use crate::{cargo, portable, programs, setup, sh, table, workspace};
 use tree::Tree;
 
 /// What to check.
@@ -95,7 +95,7 @@ impl Handout {
     /// Builds, and puts what is handed out into a folder.
     fn make(out: &Path) -> Result<Self> {
         let connmon = programs::connmon()?;
-        for (place, _) in programs::places()? {
+        for (place, _) in portable::places()? {
             ensure!(
                 !mentions(&connmon, &place)?,
                 "the program names {}, a folder of this machine",

@@ -14,6 +14,7 @@ mod e2e;
 mod linker;
 mod machine;
 mod npm;
+mod portable;
 mod programs;
 mod reader;
 mod readers;

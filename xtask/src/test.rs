@@ -2,13 +2,12 @@
 //! others from running; the table at the end says what failed.
 
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::apt::{self, Need};
-use crate::{cargo, coverage, e2e, machine, programs, reader, readers, scripts, setup, sh, table, tidy, vm};
+use crate::{cargo, coverage, e2e, machine, reader, readers, scripts, setup, sh, table, tidy, vm};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -48,8 +47,7 @@ enum Step {
     Coverage,
 }
 
-/// The programs under test are built beside the first steps, which leave a processor idle now and then; no step that takes times or makes
-/// much traffic runs meanwhile.
+/// The first step builds what all others run.
 const STEPS: [Step; 10] = [
     Step::Tidy,
     Step::Reader,
@@ -62,8 +60,6 @@ const STEPS: [Step; 10] = [
     Step::Systemd,
     Step::Coverage,
 ];
-/// The steps that need the programs under test.
-const RECORDING: [Step; 3] = [Step::E2e, Step::Vm, Step::Systemd];
 /// Tests that are steps of their own.
 const OWN: [&str; 3] = ["e2e", "systemd", "browser"];
 /// How often each case is played on this host: a second time must end as the first; and so often with `--all`.
@@ -86,17 +82,8 @@ pub fn run(args: &Args) -> Result<()> {
     let mut failed = Vec::new();
     let (started, cpu) = (Instant::now(), machine::busy()?);
     let wanted = |step: &Step| args.only.is_empty() || args.only.contains(step);
-    let mut ahead = RECORDING.iter().any(wanted).then(|| thread::spawn(build));
-    let mut done = Vec::new();
     for step in STEPS.into_iter().filter(wanted) {
-        if RECORDING.contains(&step)
-            && let Some(ahead) = ahead.take()
-        {
-            done.push(ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done.push(run_one(step, args.all));
-    }
-    for Done { name, outcome, time, cpu } in done {
+        let Done { name, outcome, time, cpu } = run_one(step, args.all);
         let result = match outcome {
             Ok(outcome) => outcome.shown(),
             Err(error) => {
@@ -125,13 +112,6 @@ struct Done {
     time: Duration,
     /// Seconds of all processors together, whoever used them; `None` where that is not known.
     cpu: Option<f64>,
-}
-
-/// Builds the programs under test, beside the first steps.
-fn build() -> Done {
-    let started = Instant::now();
-    let outcome = programs::build().map(|_| Outcome::Passed);
-    Done { name: "programs, beside these".to_owned(), outcome, time: started.elapsed(), cpu: None }
 }
 
 /// What became of a step that did not fail.
@@ -193,12 +173,12 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
 
 /// `cargo test` of everything but the steps of their own.
 fn unit() -> Result<()> {
-    let mut tests = cargo::linted(&["test", "--workspace", "--lib", "--bins"]);
+    let mut tests = cargo::tested(&["test", "--workspace", "--lib", "--bins"])?;
     for target in cargo::test_targets()?.iter().filter(|name| !OWN.contains(&name.as_str())) {
         tests.args(["--test", target]);
     }
     sh::run_kept(&mut tests)?;
-    sh::run_kept(&mut cargo::linted(&["test", "--workspace", "--doc"])).map(drop)
+    sh::run_kept(&mut cargo::tested(&["test", "--workspace", "--doc"])?).map(drop)
 }
 
 /// The pages, in a real browser.
@@ -210,7 +190,7 @@ fn browser() -> Result<()> {
     let found = names.iter().find_map(|name| sh::which(name)).context("no Chromium here")?;
     let version = sh::output(Command::new(&found).arg("--version")).unwrap_or_default();
     eprintln!("browser: {} ({})", found.display(), version.trim());
-    let mut cmd = cargo::linted(&["test", "--workspace", "--test", "browser"]);
+    let mut cmd = cargo::tested(&["test", "--workspace", "--test", "browser"])?;
     sh::run_kept(cmd.env("BROWSER_BIN", &found))?;
     scripts::browser(&found)
 }
