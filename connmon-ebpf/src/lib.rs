@@ -253,7 +253,8 @@ pub struct SockEntry {
     pub flags: u32,
     /// Unique within a recording.
     pub id: u64,
-    /// For a flow, the id of its socket's entry; else 0.
+    /// For a flow, the id of its socket's entry. On the kernel side of a TCP connection, notes of `hooks::payload`, of which user space never
+    /// takes notice ([`SockEntry::without_notes`]); else 0.
     pub parent: u64,
     /// When the connection was first seen.
     pub opened_ns: u64,
@@ -319,6 +320,14 @@ pub struct SockEntry {
     pub comm: [u8; COMM_LEN],
     /// The first is the owner's: the process that connected or accepted, else the first that used the socket.
     pub shares: [Share; INLINE_SHARES],
+}
+
+impl SockEntry {
+    /// The entry as user space is to see it.
+    #[must_use]
+    pub fn without_notes(self) -> Self {
+        Self { parent: if self.flags & flag::FLOW == 0 { 0 } else { self.parent }, ..self }
+    }
 }
 
 /// Key of `FLOWS`.

@@ -24,11 +24,6 @@ pub static FLOWS: HashMap<FlowKey, SockEntry> = HashMap::with_max_entries(131_07
 #[map]
 pub static ACCT: HashMap<AcctKey, Share> = HashMap::with_max_entries(32_768, 0);
 
-/// Locks. The key is the id of an entry while an inline share of it is being claimed, and the complement of the id while the entry is
-/// being removed.
-#[map]
-pub static LOCKS: HashMap<u64, u32> = HashMap::with_max_entries(8_192, 0);
-
 /// Final entries that found the ring full, by their id.
 #[map]
 pub static OVERFLOW: HashMap<u64, SockEntry> = HashMap::with_max_entries(65_536, 0);

@@ -186,6 +186,23 @@ pub unsafe fn is_remote_v6(sk: u64, remote: *const Addr) -> bool {
     peek::<[u32; 4]>(sk, offset!(skc_v6_daddr)) == unsafe { (*remote).ip }
 }
 
+/// Whether the socket is connected to `remote`.
+///
+/// # Safety
+/// `remote` is valid.
+#[inline(always)]
+pub unsafe fn is_remote(sk: u64, remote: *const Addr) -> bool {
+    let now = common(sk);
+    // SAFETY: as the caller promises.
+    unsafe {
+        u16::from_be(now.dport) == (*remote).port
+            && match (*remote).family {
+                AF_INET => now.daddr == (*remote).ip[0],
+                _ => is_remote_v6(sk, remote),
+            }
+    }
+}
+
 /// The local end of the socket. The port is `inet_sport`, because `skc_num` is 0 again by the time TCP_CLOSE is announced (tcp_set_state()
 /// calls inet_put_port(), net/ipv4/tcp.c).
 #[inline(always)]

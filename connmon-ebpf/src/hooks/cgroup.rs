@@ -90,7 +90,13 @@ fn socket(addr: *mut bpf_sock_addr) -> u64 {
 
 #[inline(always)]
 fn asks(addr: *mut bpf_sock_addr, address: Addr) -> i32 {
-    if !is_off() {
+    if is_off() {
+        return 1;
+    }
+    // SAFETY: a field of the context; the verifier checks the access.
+    if unsafe { (*addr).protocol } == u32::from(proto::TCP) {
+        attempt::ask(socket(addr), address);
+    } else {
         requested::remember(socket(addr), address);
     }
     1

@@ -100,10 +100,8 @@ fn take(sk: u64, proto: u16, task: u64) {
     if SOCKS.get_ptr(sk).is_some() {
         return;
     }
-    let Some(entry) = create(&NewEntry { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered })
-    else {
-        return;
-    };
+    let new = NewEntry { sk, parent: 0, proto, flags: flag::PREEXISTING, remote, delivered, is_used: false };
+    let Some(entry) = create(&new) else { return };
     // SAFETY: a valid pointer into a map value. A process that uses the socket at this very moment may have taken
     // the slot; then it stays the owner.
     unsafe {

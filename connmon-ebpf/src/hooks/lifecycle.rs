@@ -42,8 +42,9 @@ copies! {
             return 0;
         }
         let event = (old as u32) << 8 | new as u32;
+        let found = SOCKS.get_ptr_mut(sk);
         // SAFETY: a valid pointer into a map value; `proto` never changes.
-        let entry = SOCKS.get_ptr_mut(sk).filter(|entry| unsafe { (**entry).proto } == proto::TCP);
+        let entry = found.filter(|entry| unsafe { (**entry).proto } == proto::TCP);
         if let Some(entry) = entry {
             // SAFETY: a valid pointer into a map value; the socket is locked here.
             if unsafe { seen(&raw mut (*entry).mark, event, copy) } {
@@ -58,7 +59,7 @@ copies! {
             && sock::class(sk) == proto::TCP
         {
             // Without an entry, each copy does this; doing it twice does no harm.
-            if set_state(sk, old, new) {
+            if set_state(sk, old, new, found.is_some()) {
                 if let Some(made) = SOCKS.get_ptr_mut(sk) {
                     // SAFETY: as above.
                     unsafe { mark_made(&raw mut (*made).mark, event, copy, entry.is_none()) };
@@ -70,19 +71,22 @@ copies! {
     }
 }
 
-/// Handles a change of state; returns whether it may have created or replaced the entry.
+/// Handles a change of state; returns whether it may have created or replaced the entry. `is_known` says whether there is an entry at the
+/// socket's address.
 #[inline(always)]
-fn set_state(sk: u64, old: i32, new: i32) -> bool {
+fn set_state(sk: u64, old: i32, new: i32, is_known: bool) -> bool {
     let family = sock::family(sk);
     // Kernel TLS is set up later, when the process asks for it, so a ULP now means a subflow.
-    let fresh = |direction| created(sk, direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 }, 0);
+    let fresh = |direction, is_used| {
+        created(sk, direction | if sock::layered(sk) { flag::SUBFLOW } else { 0 }, is_used)
+    };
     if new == SYN_SENT {
         // A socket may connect again after a failure, or after connect() to AF_UNSPEC.
-        if displace(sk) == NONE {
+        if !is_known || displace(sk) == NONE {
             pool::leave(sk);
         }
         let _ = attempt::sent(sk);
-        match fresh(flag::OUTBOUND) {
+        match fresh(flag::OUTBOUND, true) {
             Some(entry) => own(sk, entry),
             None => pool::used(sk),
         }
@@ -109,7 +113,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
                 if old != SYN_RECV {
                     flags = flag::OUTBOUND | if attempted { 0 } else { unseen(is_new) };
                 }
-                match fresh(flags) {
+                match fresh(flags, false) {
                     Some(entry) => entry,
                     None => return true,
                 }
@@ -148,7 +152,7 @@ fn set_state(sk: u64, old: i32, new: i32) -> bool {
         }
         // Neither its beginning nor any of its calls was seen. If there was an attempt, this host opened it.
         let direction = if attempt::sent(sk) { flag::OUTBOUND } else { 0 };
-        made = fresh(flag::BEGIN_UNSEEN | direction).is_some();
+        made = fresh(flag::BEGIN_UNSEEN | direction, false).is_some();
     }
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {
         // SAFETY: a valid pointer into a map value; the socket is locked here.

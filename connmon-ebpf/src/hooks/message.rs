@@ -131,7 +131,7 @@ pub fn closed(socket: u64) {
 #[inline(always)]
 fn new(sk: u64, proto: u16, way: Direction) -> NewEntry {
     let remote = Addr { ip: [0; 4], port: 0, family: 0 };
-    NewEntry { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0 }
+    NewEntry { sk, parent: 0, proto, flags: direction(proto, way), remote, delivered: 0, is_used: true }
 }
 
 /// Completes the remote and counts the message.

@@ -5,6 +5,7 @@ mod ends;
 mod fentry;
 mod fentry_message;
 mod header;
+mod in_place;
 mod iter;
 mod kprobe;
 mod kprobe_message;

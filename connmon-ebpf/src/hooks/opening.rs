@@ -69,13 +69,23 @@ pub extern "C" fn opening(skb: *mut __sk_buff, at: u32, len: u32) -> u64 {
 /// The first bytes, with zeros where there are none.
 #[inline(always)]
 fn read(ctx: &SkBuffContext, at: u32, len: u32) -> Option<[u8; HEAD]> {
-    let mut head = [0_u8; HEAD];
+    // In words: the compiler would call a function to fill bytes.
+    let mut head = [0_u64; HEAD / 8];
+    for word in &mut head {
+        // SAFETY: on the stack; volatile, so that the loop stays what it is.
+        unsafe { core::ptr::write_volatile(word, 0) };
+    }
     let known = if len > HEAD as u32 { HEAD as u32 } else { len };
     // In this form the verifier sees that `size` is 1 to HEAD.
     let size = ((known - 1) & (HEAD as u32 - 1)) + 1;
     // SAFETY: `head` has room for HEAD bytes.
     let result = unsafe { bpf_skb_load_bytes(ctx.skb.skb.cast(), at, head.as_mut_ptr().cast(), size) };
-    if result == 0 { Some(head) } else { None }
+    // SAFETY: both are as large, and every byte is a number.
+    if result == 0 {
+        Some(unsafe { core::mem::transmute::<[u64; HEAD / 8], [u8; HEAD]>(head) })
+    } else {
+        None
+    }
 }
 
 #[inline(always)]

@@ -5,14 +5,13 @@
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
-use aya_ebpf::macros::map;
-use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SkBuffContext;
 use connmon_ebpf::{
     DNS_PORT, DNS_PORTS, PAYLOAD_SIZES, PayloadHead, SockEntry, class, flag, kind, proto, stat,
 };
 
 use super::header::Header;
+use super::in_place::byte;
 use super::opening::{self, Opening};
 use super::owner::{Owner, of_datagram};
 use crate::ledger::direction::{Direction, now};
@@ -26,7 +25,7 @@ use crate::task::{start_of, tgid_of};
 const TEXT: u8 = 16;
 /// The same for HTTP requests, each of which may be for another host.
 const REQUESTS: u8 = 160;
-/// Everything up to the sequence number in `UNTIL` is copied.
+/// Everything up to a sequence number is copied, see [`until`].
 const TAKING: u8 = 254;
 /// Nothing more is of interest in that direction.
 const DONE: u8 = 255;
@@ -43,11 +42,6 @@ const MAX_INITIALS: u8 = 250;
 const INITIAL_LEN: u32 = 1200;
 /// Most bytes of a packet that are copied.
 const MAX_COPY: u32 = PAYLOAD_SIZES[3] as u32;
-
-/// The sequence number at which copying ends, for streams of which more than one packet is copied. The key is twice the entry's id, plus 1
-/// for the received direction. If it is evicted, copying ends at once.
-#[map]
-static UNTIL: LruHashMap<u64, u32> = LruHashMap::with_max_entries(8_192, 0);
 
 /// A record in the making. `bpf_ringbuf_reserve()` wants its size to be constant.
 #[repr(C)]
@@ -71,8 +65,18 @@ pub fn may_tell(ctx: &SkBuffContext, entry: *mut SockEntry, way: Direction, len:
     }
     // In a direction that carries little data, most packets are acknowledgements without payload. With IP options the length differs.
     // SAFETY: as above.
-    let transport = if unsafe { (*entry).remote.family } == AF_INET { 20 } else { 40 };
-    ctx.load::<u8>(transport + 12).is_ok_and(|offset| len != transport as u32 + u32::from(offset >> 4) * 4)
+    let (transport, offset) = if unsafe { (*entry).remote.family } == AF_INET {
+        (20, data_offset::<32>(ctx))
+    } else {
+        (40, data_offset::<52>(ctx))
+    };
+    offset.is_some_and(|offset| len != transport + u32::from(offset >> 4) * 4)
+}
+
+/// The byte of a TCP header that tells its length, which is `AT` bytes into the packet.
+#[inline(always)]
+fn data_offset<const AT: usize>(ctx: &SkBuffContext) -> Option<u8> {
+    byte(ctx.skb.skb, AT).or_else(|| ctx.load(AT).ok())
 }
 
 #[inline(always)]
@@ -84,6 +88,19 @@ fn looked(entry: *mut SockEntry, way: Direction) -> *mut u8 {
             Direction::Rx => &raw mut (*entry).looked[1],
         }
     }
+}
+
+/// The sequence number of a stream at which copying ends, where more than one packet is copied; see [`SockEntry::parent`].
+#[inline(always)]
+fn until(entry: *mut SockEntry, way: Direction) -> *mut u32 {
+    // SAFETY: a valid pointer into a map value, whose field has two halves.
+    unsafe { (&raw mut (*entry).parent).cast::<u32>().add((way == Direction::Rx) as usize) }
+}
+
+#[inline(always)]
+fn set(until: *mut u32, seq: u32) {
+    // SAFETY: a valid pointer into a map value; a race costs at most a copy more, or less.
+    unsafe { core::ptr::write_volatile(until, seq) };
 }
 
 /// The payload of a TCP segment, or of a datagram.
@@ -195,14 +212,13 @@ fn segment(
     }
     let Some(seq) = sequence(ctx, header.transport) else { return };
     payload.class = class::MORE;
-    // SAFETY: a valid pointer into a map value; an id never changes.
-    let until = unsafe { (*entry).id } << 1 | u64::from(way == Direction::Rx);
+    let until = until(entry, way);
     let mut next = TAKING;
     if header.remote.port == DNS_PORT {
         payload.class = class::DNS;
         if seen == 0 {
             payload.class = class::DNS_OPENING;
-            let _ = UNTIL.insert(until, seq.wrapping_add(MAX_DNS), 0);
+            set(until, seq.wrapping_add(MAX_DNS));
         }
     } else if seen != TAKING {
         // SAFETY: as above.
@@ -214,8 +230,8 @@ fn segment(
         next = look(ctx, payload, seq, seen, is_server, way, until);
     }
     if payload.class == class::MORE || payload.class == class::DNS {
-        // SAFETY: the value is a number, and nobody deletes it.
-        let left = unsafe { UNTIL.get(until) }.map_or(0, |until| until.wrapping_sub(seq));
+        // SAFETY: a valid pointer into a map value; volatile, because others write.
+        let left = unsafe { core::ptr::read_volatile(until) }.wrapping_sub(seq);
         if left == 0 || left > MAX_DNS {
             if payload.class == class::DNS {
                 count(stat::PAYLOADS_LOST, 1);
@@ -240,7 +256,7 @@ fn look(
     seen: u8,
     is_server: bool,
     way: Direction,
-    until: u64,
+    until: *mut u32,
 ) -> u8 {
     let opening = opening::classify(ctx, payload.at, payload.len);
     if is_server {
@@ -252,7 +268,7 @@ fn look(
         Opening::Hello(want) => (want, if payload.len >= want { DONE } else { TAKING }),
         // What follows the body of the previous request is of interest too. What others request from this host is not.
         Opening::Request(_) if seen >= TEXT && way == Direction::Tx => {
-            let _ = UNTIL.insert(until, seq.wrapping_add(MAX_TEXT), 0);
+            set(until, seq.wrapping_add(MAX_TEXT));
             return requested(seen);
         }
         Opening::Request(_) if way == Direction::Tx => (MAX_TEXT, REQUESTS),
@@ -270,7 +286,7 @@ fn look(
         payload.wanted = want;
     }
     if next != DONE {
-        let _ = UNTIL.insert(until, seq.wrapping_add(want), 0);
+        set(until, seq.wrapping_add(want));
     }
     next
 }
@@ -296,9 +312,9 @@ fn requested(seen: u8) -> u8 {
 
 /// Whether the bytes from `seq` on are to be copied.
 #[inline(always)]
-fn is_left(until: u64, seq: u32) -> bool {
-    // SAFETY: the value is a number, and nobody deletes it.
-    let left = unsafe { UNTIL.get(until) }.map_or(0, |until| until.wrapping_sub(seq));
+fn is_left(until: *const u32, seq: u32) -> bool {
+    // SAFETY: a valid pointer into a map value; volatile, because others write.
+    let left = unsafe { core::ptr::read_volatile(until) }.wrapping_sub(seq);
     left != 0 && left <= MAX_TEXT
 }
 

@@ -174,7 +174,7 @@ pub fn accepted(sk: u64, is_certain: bool) {
             flags = flag::BEGIN_UNSEEN;
         }
     }
-    match created(sk, flags, 0) {
+    match created(sk, flags, true) {
         Some(entry) => own(sk, entry),
         None => pool::used(sk),
     }

@@ -8,7 +8,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
-use connmon_ebpf::{Addr, SockEntry, Wire, proto};
+use connmon_ebpf::{Addr, SockEntry, proto};
 
 use super::header::Header;
 use super::owner::{Owner, of_datagram};
@@ -17,7 +17,7 @@ use crate::calls::{self, Call};
 use crate::ledger::direction::Direction;
 use crate::ledger::pending;
 use crate::ledger::pool;
-use crate::maps::{add_to, is_off, offset, setting};
+use crate::maps::{is_off, offset, setting};
 use crate::sock::{self, get, number};
 
 /// A packet leaves a socket.

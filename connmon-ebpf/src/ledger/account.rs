@@ -5,7 +5,7 @@
 //! alone, since its final form is on its way. What fits nowhere is added to a counter, so that Σ entries + counters = everything that the
 //! hooks saw.
 
-use connmon_ebpf::{Addr, FlowKey, SockEntry, blind, flag, proto, quota, stat};
+use connmon_ebpf::{Addr, FlowKey, SockEntry, blind, flag, proto, quota};
 
 use super::attempt;
 use super::direction::{Direction, now, unattributed};
@@ -56,19 +56,21 @@ pub fn create(new: &NewEntry) -> Option<*mut SockEntry> {
     SOCKS.get_ptr_mut(new.sk)
 }
 
-/// Like [`create`], for a TCP socket: the entry, once there is one, or `None` if the socket is in the `pool`.
+/// Like [`create`], for a TCP socket: the entry, once there is one, or `None` if the socket is in the `pool`. `is_used` says whether the
+/// current process opened or accepted it.
 #[inline(always)]
-pub fn created(sk: u64, flags: u32, delivered: u64) -> Option<*mut SockEntry> {
-    if create_stream(sk, flags, delivered) == 0 { None } else { SOCKS.get_ptr_mut(sk) }
+pub fn created(sk: u64, flags: u32, is_used: bool) -> Option<*mut SockEntry> {
+    if create_stream(sk, flags, 0, u64::from(is_used)) == 0 { None } else { SOCKS.get_ptr_mut(sk) }
 }
 
 /// Creates the entry of a TCP socket, which has [`flag`] bits and so many `delivered` bytes; 0 if it gets none. A global function, which
 /// the verifier checks once.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn create_stream(sk: u64, flags: u32, delivered: u64) -> u64 {
+extern "C" fn create_stream(sk: u64, flags: u32, delivered: u64, is_used: u64) -> u64 {
     let remote = sock::remote(sk, sock::family(sk));
-    let entry = create(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered });
+    let is_used = is_used != 0;
+    let entry = create(&NewEntry { sk, parent: 0, proto: proto::TCP, flags, remote, delivered, is_used });
     u64::from(entry.is_some())
 }
 
@@ -106,7 +108,7 @@ extern "C" fn adopt(sk: u64) -> u64 {
     // If there was an entry of an earlier socket at its address, it began after that socket.
     let is_new = missed || evicted == LEFT;
     let flags = if missed { flag::OUTBOUND } else { unseen(is_new) };
-    create_stream(sk, flags, if is_new { 0 } else { sock::delivered(sk) })
+    create_stream(sk, flags, if is_new { 0 } else { sock::delivered(sk) }, 0)
 }
 
 /// Adds a datagram to the entry of (socket, remote), creating what is missing.
@@ -188,6 +190,7 @@ extern "C" fn add_datagram(sk: u64, first: u64, second: u64, about: u64, bytes: 
         flags: direction(proto, way) | unknown,
         remote: Addr { ip, port: about as u16, family: (about >> 16) as u16 },
         delivered: 0,
+        is_used: true,
     };
     u64::from(!datagram_beyond(&mut new, way, bytes))
 }

@@ -3,15 +3,17 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::maps::HashMap;
-use connmon_ebpf::{Addr, FlowKey, SockEntry, flag, kind, proto, quota, stat};
+use connmon_ebpf::{Addr, COMM_LEN, FlowKey, Share, SockEntry, flag, kind, proto, quota, stat};
 
 use super::direction::now;
 use super::pending::take_pending;
 use super::quota::{lacks_notes, made, took, user};
+use super::shares::write_owner;
 use super::template::Template;
 use crate::maps::{FLOWS, OLDER, SOCKS, STATS, add_to, count, epoch, in_snapshot, may_go_on};
 use crate::requested;
 use crate::sock;
+use crate::task::{Current, name_of};
 
 /// An id that no other entry of this recording has.
 #[inline(always)]
@@ -39,19 +41,21 @@ pub struct NewEntry {
     pub remote: Addr,
     /// TCP: bytes that were delivered before the entry was made.
     pub delivered: u64,
+    /// Whether the current process uses the connection, so that it owns a new entry.
+    pub is_used: bool,
 }
 
 /// Fills a template with the initial values of a connection. It sets every field that is set for any connection, because the template may
 /// still hold another one's values; the other fields are zero in all.
 #[inline(always)]
-fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
-    let is_pool = new.flags & flag::POOL != 0;
+fn fill(entry: *mut SockEntry, new: &NewEntry) {
+    let (is_pool, time) = (new.flags & flag::POOL != 0, now());
     // SAFETY: a valid pointer into a map value that only the caller uses.
     unsafe {
         (*entry).kind = kind::SOCK;
-        (*entry).id = id;
+        (*entry).id = next_id(time);
         (*entry).parent = new.parent;
-        (*entry).opened_ns = now();
+        (*entry).opened_ns = time;
         (*entry).remote = new.remote;
         // A pool stands for many sockets; where their packets are counted, it is not known yet that they belong to it.
         (*entry).wire_unknown = u8::from(is_pool);
@@ -82,6 +86,37 @@ fn fill(entry: *mut SockEntry, id: u64, new: &NewEntry) {
             (*entry).write_seq = sock::write_seq(new.sk);
         }
         (*entry).has_write_seq = u8::from(is_adopted);
+        fill_owner(entry, new.is_used);
+    }
+}
+
+/// The part of [`fill`] about the owner: the current process if it uses the connection.
+///
+/// # Safety
+/// `entry` is a valid pointer into a map value that only the caller uses.
+#[inline(always)]
+unsafe fn fill_owner(entry: *mut SockEntry, is_used: bool) {
+    let current = Current::get();
+    // SAFETY: as the caller promises.
+    unsafe {
+        let share = &raw mut (*entry).shares[0];
+        // The idle task is no process.
+        if is_used && current.tgid != 0 {
+            (*entry).comm = name_of(current.task);
+            write_owner(share, current, current.start_ns());
+        } else {
+            (*entry).comm = [0; COMM_LEN];
+            *share = Share {
+                task: 0,
+                start_ns: 0,
+                tgid: 0,
+                uid: 0,
+                tx_bytes: 0,
+                rx_bytes: 0,
+                tx_calls: 0,
+                rx_calls: 0,
+            };
+        }
     }
 }
 
@@ -114,7 +149,7 @@ fn is_older(new: &NewEntry) -> bool {
 #[inline(always)]
 fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &NewEntry) -> Option<*mut SockEntry> {
     let template = Template::take()?;
-    fill(template.entry, next_id(now()), new);
+    fill(template.entry, new);
     // SAFETY: a valid pointer into a map value that only this program uses.
     let result = map.insert(key, unsafe { &*template.entry }, u64::from(BPF_NOEXIST));
     template.give_back();
@@ -124,7 +159,10 @@ fn insert<K>(map: &HashMap<K, SockEntry>, key: &K, new: &NewEntry) -> Option<*mu
             // SAFETY: a valid pointer into a map value; it is set once.
             took(quota::SOCKS, u32::from(unsafe { (*entry).user }));
         }
-        take_pending(entry);
+        // Nothing precedes the SYN of a connect.
+        if !(new.is_used && new.proto == proto::TCP && new.flags & flag::OUTBOUND != 0) {
+            take_pending(entry);
+        }
     }
     entry
 }

@@ -49,12 +49,19 @@ pub fn keep(remote: &Addr, local_port: u16, proto: u16, way: Direction, packets:
         return;
     }
     let key = PendingKey { remote: *remote, local_port, proto };
-    if PENDING.get_ptr(key).is_none() {
-        let empty = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
-        let _ = PENDING.insert(key, empty, u64::from(BPF_NOEXIST));
-    }
     if let Some(pending) = PENDING.get_ptr_mut(key) {
-        add(pending, way, packets, bytes);
+        return add(pending, way, packets, bytes);
+    }
+    let mut first = Wire { tx_bytes: 0, rx_bytes: 0, tx_packets: 0, rx_packets: 0 };
+    match way {
+        Direction::Tx => (first.tx_packets, first.tx_bytes) = (packets, bytes),
+        Direction::Rx => (first.rx_packets, first.rx_bytes) = (packets, bytes),
+    }
+    if PENDING.insert(key, first, u64::from(BPF_NOEXIST)).is_err() {
+        // Another CPU has put the connection's first packet there.
+        if let Some(pending) = PENDING.get_ptr_mut(key) {
+            add(pending, way, packets, bytes);
+        }
     }
 }
 
@@ -63,6 +70,7 @@ pub fn keep(remote: &Addr, local_port: u16, proto: u16, way: Direction, packets:
 pub fn is_counting() -> bool {
     setting(|s| unsafe { &raw const (*s).wire }) != 0
 }
+
 /// Adds packets to the figures of a connection, if packets are counted.
 #[inline(always)]
 pub fn add(wire: *mut Wire, way: Direction, packets: u64, bytes: u64) {

@@ -103,7 +103,7 @@ fn entry(sk: u64, user: u32, proto: u16) -> Option<*mut SockEntry> {
     }
     let remote = Addr { ip: [0; 4], port: 0, family: sock::AF_INET };
     let flags = flag::FLOW | flag::AGGREGATE | flag::POOL;
-    create_flow(&key, &NewEntry { sk, parent, proto, flags, remote, delivered: 0 })
+    create_flow(&key, &NewEntry { sk, parent, proto, flags, remote, delivered: 0, is_used: false })
 }
 
 /// Adds what the current process moved on a socket in the pool; nothing (0 bytes, 0 calls) if it only begins to use it.

@@ -2,16 +2,16 @@
 //! (else put into `OVERFLOW`, else its bytes are added to a counter), and deleted. A sweep that meets a RELEASED entry leaves it alone,
 //! since its final form is on its way.
 //!
-//! The lock is a unique insert, since Linux 5.10 has no atomic exchange for BPF. Without it, the end of a socket and a sweep, or the next
-//! socket at the address, could output an entry twice at the same instant; and a program that was interrupted before its output could then
-//! output the entry of another socket, which has got the memory.
+//! Without the lock, the end of a socket and a sweep, or the next socket at the address, could output an entry twice at the same instant;
+//! and a program that was interrupted before its output could then output the entry of another socket, which has got the memory.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{INLINE_SHARES, SockEntry, flag, quota, stat};
 
 use super::direction::now;
+use super::lock::{self, Purpose};
 use super::quota::{gave_back, may_have, took};
-use crate::maps::{EVENTS, LOCKS, OVERFLOW, SOCKS, count, setting};
+use crate::maps::{EVENTS, OVERFLOW, SOCKS, count, setting};
 use crate::ring::{is_reserved, wakeup};
 
 /// There was no entry that had to leave.
@@ -37,23 +37,28 @@ pub fn release(sk: u64) -> bool {
     true
 }
 
-/// How often to check whether another CPU has removed an entry.
-const PATIENCE: u32 = 32;
+/// How often to try, while another CPU removes the entry or has its lock for another one.
+const PATIENCE: u32 = 128;
 
 /// Removes the entry with this id at the address of a socket, once even if two CPUs try it at the same time. `is_unseen` is 1 if a hook
 /// should have seen the socket's end.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
-    // Not the lock of the inline shares, which somebody may hold at this moment: that must not keep an entry from leaving.
-    let lock = !id;
-    if LOCKS.insert(lock, 0, u64::from(BPF_NOEXIST)).is_err() {
+    let mut is_locked = lock::take(id, Purpose::Exit);
+    if !is_locked {
         for _ in 0..PATIENCE {
             // SAFETY: a valid pointer into a map value.
             if SOCKS.get_ptr(sk).is_none_or(|entry| unsafe { (*entry).id } != id) {
                 return LEFT;
             }
+            is_locked = lock::take(id, Purpose::Exit);
+            if is_locked {
+                break;
+            }
         }
+    }
+    if !is_locked {
         return STUCK;
     }
     let mut result = LEFT;
@@ -78,7 +83,7 @@ pub extern "C" fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
             }
         }
     }
-    let _ = LOCKS.remove(lock);
+    lock::give_back(id, Purpose::Exit);
     result
 }
 

@@ -5,9 +5,10 @@ use aya_ebpf::bindings::BPF_NOEXIST;
 use connmon_ebpf::{AcctKey, INLINE_SHARES, Share, SockEntry, quota, stat};
 
 use super::direction::{Direction, unattributed};
+use super::lock::{self, Purpose};
 use super::quota::{may_have, place, took};
 use super::release::id_of;
-use crate::maps::{ACCT, EMPTY_SHARE, LOCKS, SOCKS, add_to, add_to_half, count, setting};
+use crate::maps::{ACCT, EMPTY_SHARE, SOCKS, add_to, add_to_half, count, setting};
 use crate::task::{Current, name_of};
 
 /// Adds one call's bytes to a share.
@@ -147,36 +148,53 @@ unsafe fn is_taken(share: *const Share) -> bool {
     unsafe { core::ptr::read_volatile(&raw const (*share).tgid) != 0 }
 }
 
-/// How often a thread checks a slot that another thread is claiming, which takes some hundred nanoseconds.
+/// How often a thread tries to claim a slot while another thread does, which takes some hundred nanoseconds.
 const PATIENCE: u32 = 64;
 
-/// Claims a free inline slot for the current process. Two processes may want it at once, and Linux 5.10 has no compare-and-swap for BPF,
-/// so the unique insert into `LOCKS` is the lock. `tgid` is written last, and read again under the lock. A thread that does not get the
-/// lock waits for a moment; if the slot is still free then (the thread with the lock was interrupted), its bytes go to `ACCT`, and the
-/// sums are the same.
+/// Claims a free inline slot for the current process. Two processes may want it at once, hence the lock. `tgid` is written last, and read
+/// again under the lock. A thread that does not get the lock waits for a moment; if the slot is still free then (the thread with the lock
+/// was interrupted), its bytes go to `ACCT`, and the sums are the same.
 #[inline(always)]
 unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) {
-    // SAFETY: as the caller promises, valid pointers into one map value.
-    unsafe {
-        if LOCKS.insert(id, 0, u64::from(BPF_NOEXIST)).is_err() {
-            for _ in 0..PATIENCE {
-                if is_taken(share) {
-                    return;
-                }
-            }
+    let mut is_locked = false;
+    for _ in 0..PATIENCE {
+        // SAFETY: as the caller promises.
+        if unsafe { is_taken(share) } {
             return;
         }
+        is_locked = lock::take(id, Purpose::Share);
+        if is_locked {
+            break;
+        }
+    }
+    if !is_locked {
+        return;
+    }
+    // SAFETY: as the caller promises, valid pointers into one map value.
+    unsafe {
         if !is_taken(share) {
             if share == &raw mut (*entry).shares[0] {
                 // The name of the process, which is that of its first thread: what `ps` shows.
                 (*entry).comm = name_of(current.task);
             }
-            core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
-            core::ptr::write_volatile(&raw mut (*share).uid, current.uid());
-            core::ptr::write_volatile(&raw mut (*share).task, current.task);
-            core::ptr::write_volatile(&raw mut (*share).tgid, current.tgid);
+            write_owner(share, current, start_ns);
         }
-        let _ = LOCKS.remove(id);
+    }
+    lock::give_back(id, Purpose::Share);
+}
+
+/// Makes a process the owner of an inline share that nobody else can claim at this moment. `tgid` is written last.
+///
+/// # Safety
+/// `share` is valid.
+#[inline(always)]
+pub unsafe fn write_owner(share: *mut Share, current: Current, start_ns: u64) {
+    // SAFETY: as the caller promises; volatile, because others read at the same time.
+    unsafe {
+        core::ptr::write_volatile(&raw mut (*share).start_ns, start_ns);
+        core::ptr::write_volatile(&raw mut (*share).uid, current.uid());
+        core::ptr::write_volatile(&raw mut (*share).task, current.task);
+        core::ptr::write_volatile(&raw mut (*share).tgid, current.tgid);
     }
 }
 

@@ -170,6 +170,12 @@ impl Capture {
         })
     }
 
+    /// The loaded programs: their numbers in the kernel (`prog_id`) and their names.
+    pub fn programs(&self) -> Vec<(u32, String)> {
+        let programs = self.probes.iter().flat_map(|probes| probes.ebpf.programs());
+        programs.filter_map(|(name, program)| Some((program.info().ok()?.id(), name.to_owned()))).collect()
+    }
+
     /// The descriptor that becomes readable when much waits in the ring.
     ///
     /// # Errors
@@ -227,7 +233,7 @@ impl Capture {
                 sys::delete(self.overflow.fd().as_fd(), &id)
                     .map_err(|error| CaptureError::Map("OVERFLOW", error))?;
                 self.deleted.add(quota::OVERFLOW, entry.user.into());
-                emit(Frame::Closed(Box::new(entry)));
+                emit(Frame::Closed(Box::new(entry.without_notes())));
             }
         }
         if let (true, Some(probes)) = (lost_processes, &mut self.probes) {
@@ -254,7 +260,8 @@ impl Capture {
                     return;
                 }
                 let retired = if Epochs::is_retired(entry, epoch) { flag::RETIRED } else { 0 };
-                emit(Frame::Live(Box::new(SockEntry { flags: entry.flags | retired, ..*entry })));
+                let entry = SockEntry { flags: entry.flags | retired, ..*entry };
+                emit(Frame::Live(Box::new(entry.without_notes())));
             }
         })
         .map_err(|error| CaptureError::Map("SOCKS", error))?;

@@ -240,7 +240,7 @@ impl Frame {
         Some(())
             .and_then(|()| {
                 Some(match kind {
-                    kind::SOCK => Self::Closed(Box::new(pod(bytes)?)),
+                    kind::SOCK => Self::Closed(Box::new(pod::<SockEntry>(bytes)?.without_notes())),
                     LIVE => Self::Live(Box::new(pod(bytes)?)),
                     kind::FORK | kind::EXIT | kind::EXISTS | kind::MOVED | kind::EXEC_LOST => {
                         Self::Task(pod(bytes)?)

@@ -1,6 +1,6 @@
 //! Frames and capture files: what is written is read back, and damage is an error, never a panic.
 
-use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, SockEntry, TaskRecord, kind};
+use connmon_ebpf::{CGROUP_PATH_LEN, CgroupRecord, SockEntry, TaskRecord, flag, kind};
 use proptest::prelude::*;
 
 use super::{Counters, Frame, ProcessFacts, ProgramFacts};
@@ -47,6 +47,15 @@ fn frames() -> Vec<Frame> {
         Frame::SweepEnd(11),
         Frame::End(12),
     ]
+}
+
+#[test]
+fn notes_of_the_kernel_side_do_not_reach_user_space() {
+    for (flags, parent) in [(0, 0), (flag::FLOW, 9)] {
+        let entry = SockEntry { kind: kind::SOCK, id: 7, parent: 9, flags, ..SockEntry::default() };
+        let frame = Frame::decode(kind::SOCK, bytemuck::bytes_of(&entry)).unwrap();
+        assert_eq!(frame, Frame::Closed(Box::new(SockEntry { parent, ..entry })));
+    }
 }
 
 #[test]
