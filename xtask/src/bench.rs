@@ -2,6 +2,7 @@
 //!
 //! Not a test: the figures are for people, and go into docs/performance.md by hand with their reasons.
 
+mod budget;
 mod live;
 mod recorder;
 mod scale;
@@ -28,7 +29,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: usize,
     /// Only these workloads or parts: storm, bulk-1, bulk-8, packets, idle, memory, live, replay (and the
-    /// report of what was replayed); only if it is named: scale, which reads a made store, and soak, which shows whether memory grows
+    /// report of what was replayed); only if it is named: scale, which reads a made store, soak, which shows whether memory grows, and budget, which
+    /// shows the runs and the time of each probe
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Connections of the storm [default: 100000], or of the made store [default: 1000000]
@@ -70,6 +72,10 @@ pub fn run(args: &Args) -> Result<()> {
     if args.only.iter().any(|only| only == "soak") {
         ensure!(args.only.len() == 1, "the soak is measured by itself");
         return soak::run(&bench, args.rounds);
+    }
+    if args.only.iter().any(|only| only == "budget") {
+        ensure!(args.only.len() == 1, "the budget is measured by itself");
+        return budget::run(&bench);
     }
     let connections = args.connections.unwrap_or(STORM);
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);

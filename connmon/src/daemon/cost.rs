@@ -19,16 +19,18 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// Of this process; of its probes as well, if it has any.
-    pub(super) fn of_this_process() -> Self {
-        Self { cpu_seconds: cpu_seconds(), resident_bytes: resident_bytes(), programs: programs() }
+    /// Of this process, and of its probes, of which `names` has numbers and names.
+    pub(super) fn of_this_process(names: &[(u32, String)]) -> Self {
+        Self { cpu_seconds: cpu_seconds(), resident_bytes: resident_bytes(), programs: programs(names) }
     }
 }
 
 /// A BPF program of ours, and what it has cost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Program {
-    id: u64,
+    /// Its number in the kernel.
+    id: u32,
+    name: String,
     /// Runs so far.
     pub(super) runs: u64,
     /// Time in them.
@@ -38,25 +40,33 @@ pub(super) struct Program {
 impl Program {
     /// Which it is, as a label of OpenMetrics.
     pub(super) fn label(&self) -> String {
-        format!("{{id=\"{}\"}}", self.id)
+        format!("{{id=\"{}\",program=\"{}\"}}", self.id, self.name)
     }
 
     /// What /proc/PID/fdinfo says of a descriptor, if it is one of a program that was counted.
     fn read(text: &str) -> Option<Self> {
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        let program =
-            Self { id: field("prog_id:")?, runs: field("run_cnt:")?, nanoseconds: field("run_time_ns:")? };
+        let (id, name) = (u32::try_from(field("prog_id:")?).ok()?, String::new());
+        let program = Self { id, name, runs: field("run_cnt:")?, nanoseconds: field("run_time_ns:")? };
         (program.runs > 0).then_some(program)
     }
 }
 
 /// The programs that the kernel counts the runs of, by their numbers.
-fn programs() -> Vec<Program> {
+fn programs(names: &[(u32, String)]) -> Vec<Program> {
+    if names.is_empty() {
+        return Vec::new();
+    }
     let files = fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
     let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
     let mut programs: Vec<Program> = texts.filter_map(|text| Program::read(&text)).collect();
     programs.sort_by_key(|program| program.id);
     programs.dedup_by_key(|program| program.id);
+    for program in &mut programs {
+        if let Some((_, name)) = names.iter().find(|(id, _)| *id == program.id) {
+            program.name.clone_from(name);
+        }
+    }
     programs
 }
 

@@ -262,6 +262,7 @@ async fn run(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut flushed = Instant::now();
     let (mut sampled, mut costed) = (Instant::now(), None::<Instant>);
+    let names = if settings.metrics.is_some() { capture.programs() } else { Vec::new() };
     let (mut cost, mut pace, mut is_watched) = (Duration::ZERO, Duration::ZERO, false);
     let mut more = false;
     loop {
@@ -320,7 +321,7 @@ async fn run(
             sampled = Instant::now();
         }
         if settings.metrics.is_some() && costed.is_none_or(|at| at.elapsed() >= COST) {
-            told.link.tell(&Told::Cost(Cost::of_this_process()));
+            told.link.tell(&Told::Cost(Cost::of_this_process(&names)));
             costed = Some(Instant::now());
         }
         // Before the flush, which forgets what nobody has asked for.

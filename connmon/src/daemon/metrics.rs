@@ -119,7 +119,7 @@ impl Figures for Board {
         if let Some(bytes) = self.store_bytes() {
             out.gauge("connmon_store_bytes", "bytes", "The store and its log.", bytes as f64);
         }
-        let (keeper, own) = (&recorded.keeper, Cost::of_this_process());
+        let (keeper, own) = (&recorded.keeper, Cost::of_this_process(&[]));
         let programs = &keeper.programs;
         if !programs.is_empty() {
             out.family(

@@ -17,6 +17,7 @@ use connmon_tests::sys::netlink::Netlink;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod bad_input;
+mod budget;
 mod clock;
 mod crash;
 mod datagrams;
@@ -134,6 +135,7 @@ fn main() {
         scene("datagrams::unasked", datagrams::unasked),
         scene("names::said-and-asked", names::said_and_asked),
         scene("names::odd", names::odd),
+        scene("budget", budget::few_runs),
         scene("load", load::nothing_is_lost),
         scene("storm::open", storms::open),
         scene("storm::remotes", storms::remotes),
