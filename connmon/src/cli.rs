@@ -28,7 +28,7 @@ pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
 pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow, plain_recording};
 pub use db::{DbBackup, DbChange, DbCommand, DbCommands, DbMerge, DbPrune, DbRestore, DbShow, DbStore};
 pub use dns::{Dns, LookupFormat};
-pub use findings::{Findings, FindingsCommand, SeverityArg};
+pub use findings::{Ack, Findings, FindingsCommand, SeverityArg};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
     DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,
@@ -104,6 +104,9 @@ pub enum Command {
     /// List what is worth a look, and why: beacons, odd executables, scans and more
     #[command(after_help = findings::HELP)]
     Findings(Findings),
+    /// Note in the store that you have seen a finding
+    #[command(after_help = findings::ACK_HELP)]
+    Ack(Ack),
     /// Relabel the connections of a store by the rules of a configuration file
     #[command(after_help = classify::LABEL_HELP)]
     Label(LabelArgs),

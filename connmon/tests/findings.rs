@@ -160,3 +160,33 @@ fn each_detector_explains_itself() {
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("no detector D99"));
 }
+
+#[test]
+fn what_was_acknowledged_is_listed_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let found = |args: &[&str]| -> Vec<Value> {
+        let text = printed(&[&["findings", "--db", &db, "--format", "json"], args].concat());
+        serde_json::from_str::<Value>(&text).unwrap()["findings"].as_array().unwrap().clone()
+    };
+    let first = found(&[])[0]["id"].as_str().unwrap().to_owned();
+    let note = "ours\u{1b}[2J";
+    let done = connmon(&["ack", &first.to_lowercase(), "--by", "mira", "--note", note, "--db", &db]);
+    let words = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{words}");
+    assert!(
+        words.contains(&format!("{first} is acknowledged by mira")) && !words.contains('\u{1b}'),
+        "{words}"
+    );
+    let all = found(&[]);
+    let known = all.last().unwrap();
+    assert_eq!((&known["id"], &known["acknowledged"]["by"]), (&first.clone().into(), &"mira".into()));
+    assert_eq!(known["acknowledged"]["note"], "ours\\u{1b}[2J");
+    assert!(all.iter().filter(|one| !one["acknowledged"].is_null()).count() == 1);
+    let text = printed(&["findings", "--db", &db]);
+    assert!(text.contains("  seen by  mira, ") && text.contains(": ours\\u{1b}[2J"), "{text}");
+    // A finding that is not there is an error.
+    let none = connmon(&["ack", "D1-0000000000", "--db", &db]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("has no finding D1-0000000000"));
+}

@@ -1,8 +1,10 @@
 //! `connmon findings`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Source, TextFormat};
+use super::{DEFAULT_DB, Source, TextFormat};
 use connmon_detect::Severity;
 
 /// Examples of `connmon findings`.
@@ -45,6 +47,29 @@ pub enum FindingsCommand {
         /// The detector's number or name, such as D1 or beacon [default: all]
         detector: Option<String>,
     },
+}
+
+/// Examples of `connmon ack`.
+pub(super) const ACK_HELP: &str =
+    "The finding stays acknowledged, with name, time and note, until its severity or its score grows.
+
+Example:
+  connmon ack D1-0ea39e9290 --note 'the agent of our inventory' --db a.db";
+
+/// `connmon ack`
+#[derive(Debug, Args)]
+pub struct Ack {
+    /// The id of the finding, as `connmon findings` prints it
+    pub id: String,
+    /// Who has seen it [default: the user who called sudo, else the present one]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Why it is of no concern
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// The store
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DB)]
+    pub db: PathBuf,
 }
 
 /// `--severity`

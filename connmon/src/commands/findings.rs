@@ -2,16 +2,20 @@
 
 mod events;
 
+use std::path::Path;
+
 use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
 use crate::cli::{self, FindingsCommand, TextFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice, zone};
 use connmon_analysis::{Completeness, Selection};
-use connmon_detect::{CARDS, Engine, Finding, Settings, Severity, card};
+use connmon_detect::{Acknowledgement, CARDS, Engine, Finding, Settings, Severity, card};
+use connmon_filter::Filter;
+use connmon_record::Timestamp;
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{Context, write_card, write_json, write_text};
-use connmon_store::Store;
+use connmon_store::{Acknowledged, Store};
 
 /// Prints what is worth a look, or what a detector does.
 ///
@@ -44,10 +48,8 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
     let store = settle::open(&args.source.db)?
         .watched_by(ProgressLine::new("looking for what is worth a look").watch());
     let runs = store.runs()?;
-    let mut engine = Engine::new(Settings::default());
-    let other = Store::open(&args.source.db)?;
     // What came before the interval is read too: what is new is only known by what was there.
-    events::feed(&store, other, &runs, selection.until, &filter, &mut engine)?;
+    let engine = engine_of(store, &args.source.db, selection.until, &filter)?;
     let least = Severity::from(args.severity);
     let all = engine.findings().into_iter();
     let chosen: Vec<&Finding> =
@@ -67,6 +69,28 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
         TextFormat::Json => write_json(&chosen, &context, &mut out)?,
     }
     done(out, chosen.is_empty().then_some("nothing is worth a look"))
+}
+
+/// An engine that has been fed with what a store has, up to a time, and knows what was acknowledged.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn engine_of(
+    store: Store,
+    path: &Path,
+    until: Option<Timestamp>,
+    filter: &Filter,
+) -> Result<Engine, CommandError> {
+    let mut engine = Engine::new(Settings::default());
+    let other = Store::open(path)?;
+    events::feed(&store, other, &store.runs()?, until, filter, &mut engine)?;
+    for known in store.acknowledged()? {
+        let Acknowledged { finding, time, by, note, severity, score } = known;
+        // A severity that a newer version may know is taken for the highest.
+        let severity = Severity::ALL.into_iter().find(|one| severity == one.name()).unwrap_or(Severity::High);
+        engine.acknowledge(&finding.shown(), Acknowledgement { time, by, note, severity, score });
+    }
+    Ok(engine)
 }
 
 /// Whether a finding was seen within the interval.

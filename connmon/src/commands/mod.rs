@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+mod ack;
 mod audit;
 mod baseline;
 mod config;
@@ -117,6 +118,9 @@ pub enum CommandError {
     /// Asked for one connection that is not there.
     #[error("{1} has no connection {0}; `connmon export` lists their ids")]
     NoConnection(ConnectionId, String),
+    /// There is no such finding.
+    #[error("{1} has no finding {0}; `connmon findings` lists them")]
+    NoFinding(String, String),
     /// There is no detector.
     #[error("there is no detector {0}; `connmon findings explain` lists them")]
     NoDetector(String),
@@ -193,6 +197,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Show(args) => show::run(&args),
         Command::Dns(args) => dns::run(&args),
         Command::Findings(args) => findings::run(&args),
+        Command::Ack(args) => ack::run(args),
         Command::Label(args) => label::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Ioc(args) => ioc::run(&args),

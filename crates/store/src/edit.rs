@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::acknowledged::{self, Acknowledged};
 use super::{StoreError, labels, place, schema, write};
 use connmon_record::{Hit, IndicatorList, Rule, Timestamp, Untrusted};
 use connmon_system::files;
@@ -105,6 +106,14 @@ impl Editor {
             }
             Ok(())
         })
+    }
+
+    /// Notes that somebody has seen a finding, in place of what was noted of it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn acknowledge(&mut self, known: &Acknowledged) -> Result<(), StoreError> {
+        self.change(|db| acknowledged::put(db, known))
     }
 
     fn change<T>(

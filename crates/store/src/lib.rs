@@ -3,6 +3,7 @@
 //! Ids: runs are numbered by the store; processes and connections are numbered by the tracker within their run and
 //! get the run's number in their upper bits, so that a row's id is known before it is written and grows with time.
 
+mod acknowledged;
 mod bare;
 mod before;
 mod blocks;
@@ -45,6 +46,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
+pub use acknowledged::Acknowledged;
 pub use bare::{Judged, OpenTime};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;

@@ -99,7 +99,7 @@ fn write_one(finding: &Finding, zone: &Zone, room: usize, out: &mut impl Write) 
     writeln!(out, "  filter   {}", finding.evidence.shown())?;
     if let Some(known) = &finding.acknowledged {
         let note = known.note.as_ref().map(|note| format!(": {}", note.shown())).unwrap_or_default();
-        let sentence = format!("by {}, {}{note}", known.by.shown(), zone.show(known.time));
+        let sentence = format!("{}, {}{note}", known.by.shown(), zone.show(known.time));
         write_wrapped("  seen by  ", &sentence, room, out)?;
     }
     Ok(())

@@ -49,8 +49,11 @@ const TABLES: [Table; 17] = [
     ("late_read", &[("run_id", RUN)], &["id"]),
 ];
 /// The same, behind those.
-const MORE: [Table; 2] =
-    [("hit", &[("connection_id", "row"), ("list_id", LIST)], &[]), ("pruned", &[("run_id", RUN)], &[])];
+const MORE: [Table; 3] = [
+    ("hit", &[("connection_id", "row"), ("list_id", LIST)], &[]),
+    ("pruned", &[("run_id", RUN)], &[]),
+    ("acknowledged", &[], &[]),
+];
 
 /// Adds all of `other` to the store at `path`, in one transaction. `other` stays as it is.
 ///

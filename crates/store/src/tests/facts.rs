@@ -118,6 +118,7 @@ fn populated(path: &Path) {
             "INSERT INTO gap (run_id, started, ended, reason) VALUES (1, 1, 2, 'a test');
              INSERT INTO clock_step (id, run_id, time, clock_before, clock_after) VALUES (1, 1, 5, 5, 9);
              INSERT INTO late_read VALUES (1, 1, 5, 9);
+             INSERT INTO acknowledged VALUES ('D1-0', 5, 'mira', NULL, 'low', 0.5);
              INSERT INTO left_out VALUES (1, 'dir:in', 1, 2, 3);
              INSERT INTO pruned VALUES (1, 5, 1, 2, 3);
              INSERT INTO sum_owner VALUES (1, '/usr/bin/curl', 'root', '(no unit)', '(the host)', 'DE', 0);
