@@ -2,7 +2,7 @@
 
 use connmon_record::{Connection, Process, Timestamp, Untrusted};
 
-use crate::detectors::{Detectors, Seen};
+use crate::detectors::{Detectors, Policy, Seen};
 use crate::draft::View;
 use crate::event::{Event, Moment};
 use crate::finding::{Acknowledgement, Finding};
@@ -38,6 +38,13 @@ impl Engine {
     #[must_use]
     pub fn with_owners(self, owner_of: impl FnMut(&Process) -> Owner + Send + 'static) -> Self {
         Self { owner_of: Box::new(owner_of), ..self }
+    }
+
+    /// The same, with the user's own rules in place of those that it had.
+    #[must_use]
+    pub fn with_policies(mut self, policies: Vec<Policy>) -> Self {
+        self.detectors.policies.set(policies);
+        self
     }
 
     /// Takes note of an event. Events come in order of time; those that are late, or whose clock was set back, count all the same.

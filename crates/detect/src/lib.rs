@@ -19,7 +19,7 @@ mod stats;
 mod world;
 
 pub use card::Card;
-pub use detectors::{CARDS, card};
+pub use detectors::{CARDS, Policy, PolicyError, card};
 pub use engine::Engine;
 pub use event::{Event, Moment};
 pub use finding::{Acknowledgement, Figure, Finding, Severity, Subject, Unit, Value};

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use connmon_detect::{Engine, Finding, Settings, Severity, Value};
+use connmon_detect::{Engine, Finding, Policy, Settings, Severity, Value};
+use connmon_record::Timestamp;
 use serde::Deserialize;
 
 /// A scenario.
@@ -24,6 +25,9 @@ struct Scenario {
     connections: Vec<made::Series>,
     #[serde(default)]
     lookups: Vec<made::Questions>,
+    /// The user's own rules.
+    #[serde(default)]
+    policies: Vec<String>,
     /// Every finding above "info", and those of "info" that there must be.
     #[serde(default)]
     finding: Vec<Expected>,
@@ -94,7 +98,8 @@ fn faults(scenario: &Scenario) -> Vec<String> {
     for series in &scenario.connections {
         connections.extend(series.connections(connections.len() as i64 + 1));
     }
-    let mut engine = Engine::new(settings);
+    let policies = scenario.policies.iter().map(|text| Policy::parse(text, Timestamp(0)).unwrap());
+    let mut engine = Engine::new(settings).with_policies(policies.collect());
     let lookups: Vec<_> = scenario.lookups.iter().flat_map(made::Questions::lookups).collect();
     made::feed_with(&mut engine, &connections, &lookups);
     let found = engine.findings();

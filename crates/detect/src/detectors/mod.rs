@@ -13,6 +13,7 @@ mod long;
 mod masquerade;
 mod odd_executable;
 mod per_group;
+mod policy;
 mod shell;
 mod upload;
 
@@ -26,6 +27,8 @@ use crate::findings::Findings;
 use crate::program::Program;
 use crate::settings::Settings;
 use crate::world::{Group, Moved, Place, World};
+
+pub use policy::{Policy, PolicyError};
 
 /// The cards of all detectors, in order.
 pub static CARDS: &[&Card] = &[
@@ -42,6 +45,7 @@ pub static CARDS: &[&Card] = &[
     &failures::CARD,
     &masquerade::CARD,
     &inbound::CARD,
+    &policy::CARD,
 ];
 
 /// The card of a detector, by its number or name; case does not matter.
@@ -103,6 +107,7 @@ pub(crate) struct Detectors {
     failures: failures::Failures,
     masquerade: masquerade::Masquerade,
     inbound: inbound::Inbound,
+    pub(crate) policies: policy::Policies,
 }
 
 impl Detectors {
@@ -121,6 +126,7 @@ impl Detectors {
             failures: Default::default(),
             masquerade: Default::default(),
             inbound: Default::default(),
+            policies: Default::default(),
         }
     }
 
@@ -130,7 +136,7 @@ impl Detectors {
     }
 
     /// Each, in the order of their cards.
-    pub(crate) fn all(&mut self) -> [&mut dyn Detector; 13] {
+    pub(crate) fn all(&mut self) -> [&mut dyn Detector; 14] {
         [
             &mut self.beacon,
             &mut self.long,
@@ -145,6 +151,7 @@ impl Detectors {
             &mut self.failures,
             &mut self.masquerade,
             &mut self.inbound,
+            &mut self.policies,
         ]
     }
 }

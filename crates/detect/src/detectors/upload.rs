@@ -22,7 +22,10 @@ const DEVIATIONS: f64 = 6.0;
 /// Days that are remembered, and days that make something usual.
 const DAYS: usize = 14;
 const USUAL: usize = 3;
-/// A group with fewer bytes has no days.
+/// A group has days from so many connections on, or from one of so many bytes.
+const FEW: u64 = 8;
+const LITTLE: u64 = 100_000;
+/// A day with fewer bytes does not count as one.
 const WORTH: u64 = 1_000_000;
 
 pub(crate) static CARD: Card = Card {
@@ -50,7 +53,7 @@ pub(crate) static CARD: Card = Card {
 /// The state of the detector.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Upload {
-    groups: PerPlace<Days>,
+    groups: PerPlace<Option<Box<Days>>>,
 }
 
 /// A group's bytes by day.
@@ -75,7 +78,13 @@ impl Detector for Upload {
         {
             return;
         }
-        let days = self.groups.at(seen.place.group);
+        let known = self.groups.at(seen.place.group);
+        // Most groups have few connections with few bytes, and take no room here.
+        let is_worth = seen.group().connections >= FEW || connection.bytes() >= LITTLE;
+        if known.is_none() && !is_worth {
+            return;
+        }
+        let days = known.get_or_insert_default();
         days.pass(i32::try_from(seen.time.0.div_euclid(DAY_NS)).unwrap_or_default());
         days.sent = days.sent.saturating_add(connection.tx_bytes());
         days.received = days.received.saturating_add(connection.rx_bytes());
