@@ -28,7 +28,7 @@ pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
 pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow, plain_recording};
 pub use db::{DbBackup, DbChange, DbCommand, DbCommands, DbMerge, DbPrune, DbRestore, DbShow, DbStore};
 pub use dns::{Dns, LookupFormat};
-pub use findings::{Ack, Findings, FindingsCommand, SeverityArg};
+pub use findings::{Ack, Findings, FindingsCommand, PackagesArg, SeverityArg};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
     DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,

@@ -12,6 +12,7 @@ pub mod config;
 pub mod daemon;
 pub mod indexer;
 pub mod journal;
+pub mod ownership;
 pub mod pager;
 #[cfg(feature = "record")]
 pub mod resolve;

@@ -139,11 +139,14 @@ fn options_choose_among_findings() {
     assert_eq!(all, 3);
     assert_eq!(count(&["--since", "2026-11-28T00:29:30Z"]), 1, "the others were last seen before");
     assert_eq!(count(&["--filter", "proc:chronyd"]), 1);
+    assert_eq!(count(&["--policy", "count>20/1h proc:chronyd"]), 4);
+    assert_eq!(count(&["--policy", "count>40/1h proc:chronyd"]), 3);
     // Nothing to show is exit code 1, a mistake 2.
     let code = |args: &[&str]| connmon(&[&["findings", "--db", &db], args].concat()).status.code();
     assert_eq!(code(&["--filter", "proc:firefox"]), Some(1));
     assert_eq!(code(&["--until", "2026-11-28T00:00:12Z"]), Some(1));
     assert_eq!(code(&["--filter", "proc:("]), Some(2));
+    assert_eq!(code(&["--policy", "many"]), Some(2));
     assert_eq!(connmon(&["findings", "--db", "/nowhere.db"]).status.code(), Some(2));
 }
 
@@ -159,6 +162,31 @@ fn each_detector_explains_itself() {
     let none = connmon(&["findings", "explain", "D99"]);
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("no detector D99"));
+}
+
+/// The package manager of a mounted image knows whom executables belong to.
+#[test]
+fn packages_tell_ordinary_programs_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let info = folder.path().join("root/var/lib/dpkg/info");
+    std::fs::create_dir_all(&info).unwrap();
+    let severity = |list: &str| {
+        std::fs::write(info.join("chrony.list"), list).unwrap();
+        let root = folder.path().join("root");
+        let args = ["findings", "--db", &db, "--format", "json", "--filter", "proc:chronyd", "--packages"];
+        let json: Value =
+            serde_json::from_str(&printed(&[&args[..], &[root.to_str().unwrap()]].concat())).unwrap();
+        let found = json["findings"].as_array().unwrap();
+        let beacon = found.iter().find(|one| one["detector"] == "D1").unwrap();
+        (beacon["severity"].as_str().unwrap().to_owned(), beacon["package"].clone())
+    };
+    assert_eq!(severity("/usr/sbin/chronyd\n"), ("info".to_owned(), "chrony".into()));
+    assert_eq!(
+        severity("/usr/sbin/other\n"),
+        ("high".to_owned(), Value::Null),
+        "nobody's, to an address without a name"
+    );
 }
 
 #[test]

@@ -31,6 +31,13 @@ pub struct Findings {
     /// Show findings of this severity or above
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = SeverityArg::Info)]
     pub severity: SeverityArg,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub packages: PackagesArg,
+    /// Also tell when more than a limit matches a filter within a time, such as 'count>100/1h proc:curl' or 'sum(tx)>1G/1d -public';
+    /// repeatable
+    #[arg(long, value_name = "RULE")]
+    pub policy: Vec<String>,
     /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -49,6 +56,15 @@ pub enum FindingsCommand {
     },
 }
 
+/// Where packages are looked up.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PackagesArg {
+    /// The root folder of the system whose package manager (dpkg, apk) knows whom executables belong to [default: /, if the store's
+    /// newest recording is of a host of this name; else none]
+    #[arg(long, value_name = "DIR")]
+    pub packages: Option<PathBuf>,
+}
+
 /// Examples of `connmon ack`.
 pub(super) const ACK_HELP: &str =
     "The finding stays acknowledged, with name, time and note, until its severity or its score grows.
@@ -64,6 +80,9 @@ pub struct Ack {
     /// Who has seen it [default: the user who called sudo, else the present one]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it as help")]
+    pub packages: PackagesArg,
     /// Why it is of no concern
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,

@@ -18,7 +18,7 @@ use connmon_system::owner;
 pub fn run(args: cli::Ack) -> Result<Outcome, CommandError> {
     let by = args.by.unwrap_or_else(user);
     let store = settle::open(&args.db)?;
-    let engine = engine_of(store, &args.db, None, &Filter::default())?;
+    let engine = engine_of(store, (&args.db, &args.packages), None, &Filter::default(), Vec::new())?;
     let findings = engine.findings();
     let Some(finding) = findings.iter().find(|finding| finding.id.eq_ignore_ascii_case(&args.id)) else {
         return Err(CommandError::NoFinding(args.id, args.db.display().to_string()));

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
-use crate::cli::{self, FindingsCommand, TextFormat};
+use crate::cli::{self, FindingsCommand, PackagesArg, TextFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice, zone};
+use crate::ownership;
 use connmon_analysis::{Completeness, Selection};
-use connmon_detect::{Acknowledgement, CARDS, Engine, Finding, Settings, Severity, card};
+use connmon_detect::{Acknowledgement, CARDS, Engine, Finding, Policy, Settings, Severity, card};
 use connmon_filter::Filter;
 use connmon_record::Timestamp;
 use connmon_render::export::completeness::write_essentials;
@@ -49,7 +50,10 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
         .watched_by(ProgressLine::new("looking for what is worth a look").watch());
     let runs = store.runs()?;
     // What came before the interval is read too: what is new is only known by what was there.
-    let engine = engine_of(store, &args.source.db, selection.until, &filter)?;
+    let policy =
+        |text: &String| Policy::parse(text, now()).map_err(|error| CommandError::Policy(text.clone(), error));
+    let policies: Vec<Policy> = args.policy.iter().map(policy).collect::<Result<_, _>>()?;
+    let engine = engine_of(store, (&args.source.db, &args.packages), selection.until, &filter, policies)?;
     let least = Severity::from(args.severity);
     let all = engine.findings().into_iter();
     let chosen: Vec<&Finding> =
@@ -77,13 +81,22 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
 /// The store cannot be read.
 pub(super) fn engine_of(
     store: Store,
-    path: &Path,
+    (path, packages): (&Path, &PackagesArg),
     until: Option<Timestamp>,
     filter: &Filter,
+    policies: Vec<Policy>,
 ) -> Result<Engine, CommandError> {
-    let mut engine = Engine::new(Settings::default());
+    let runs = store.runs()?;
+    let mut engine = Engine::new(Settings::default()).with_policies(policies);
+    let root = packages.packages.as_deref();
+    let packages = ownership::packages(root, &runs).map_err(|error| {
+        CommandError::Unreadable(root.unwrap_or(Path::new("/")).display().to_string(), error)
+    })?;
+    if let Some(mut packages) = packages {
+        engine = engine.with_owners(move |process| ownership::owner(&mut packages, process));
+    }
     let other = Store::open(path)?;
-    events::feed(&store, other, &store.runs()?, until, filter, &mut engine)?;
+    events::feed(&store, other, &runs, until, filter, &mut engine)?;
     for known in store.acknowledged()? {
         let Acknowledged { finding, time, by, note, severity, score } = known;
         // A severity that a newer version may know is taken for the highest.

@@ -118,6 +118,9 @@ pub enum CommandError {
     /// Asked for one connection that is not there.
     #[error("{1} has no connection {0}; `connmon export` lists their ids")]
     NoConnection(ConnectionId, String),
+    /// A rule of the user's own.
+    #[error("--policy {0}: {1}")]
+    Policy(String, connmon_detect::PolicyError),
     /// There is no such finding.
     #[error("{1} has no finding {0}; `connmon findings` lists them")]
     NoFinding(String, String),

@@ -1,0 +1,80 @@
+//! Whom executables belong to, by the package manager of this host or of a mounted image.
+
+use std::path::Path;
+
+use connmon_detect::Owner;
+use connmon_record::{Process, Run};
+use connmon_system::packages::Packages;
+
+/// Folders of package managers that keep no list of files.
+const ELSEWHERE: [&str; 4] = ["/snap/", "/nix/store/", "/gnu/store/", "/app/"];
+
+/// The packages of the system below `root`, or of this host if the newest recording is of a host of this name; `None` where none can
+/// be asked, which is told if one was named.
+///
+/// # Errors
+/// The packages of a named root cannot be read.
+pub fn packages(root: Option<&Path>, runs: &[Run]) -> std::io::Result<Option<Packages>> {
+    match root {
+        Some(root) => Packages::read(root),
+        None if is_here(runs) => Ok(Packages::read(Path::new("/")).unwrap_or_else(|error| {
+            tracing::warn!("the packages of this host cannot be read: {error}");
+            None
+        })),
+        None => Ok(None),
+    }
+}
+
+/// Whether the newest recording is of a host that is called as this one.
+fn is_here(runs: &[Run]) -> bool {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let newest = runs.iter().max_by_key(|run| (run.started, run.id));
+    newest.is_some_and(|run| !name.trim().is_empty() && run.host.raw() == name.trim())
+}
+
+/// Whom the executable of a process belongs to. Of a container, and of package managers without lists, nothing is known.
+pub fn owner(packages: &mut Packages, process: &Process) -> Owner {
+    let path = process.exe.raw();
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    let elsewhere = ELSEWHERE.iter().any(|folder| path.starts_with(folder));
+    if elsewhere || process.place.container.is_some() || !path.starts_with('/') {
+        return Owner::Unknown;
+    }
+    packages.owner(path).map_or(Owner::Nobody, |name| Owner::Package(name.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use connmon_record::{Container, Workload};
+
+    use super::*;
+
+    #[test]
+    fn containers_and_other_package_managers_are_not_judged() {
+        let root = tempfile::tempdir().unwrap();
+        let info = root.path().join("var/lib/dpkg/info");
+        fs::create_dir_all(&info).unwrap();
+        fs::write(info.join("curl.list"), "/usr/bin/curl\n").unwrap();
+        let mut packages = packages(Some(root.path()), &[]).unwrap().unwrap();
+        let process = |exe: &str| Process { exe: exe.into(), ..Process::default() };
+        for (exe, expected) in [
+            ("/usr/bin/curl", Owner::Package("curl".into())),
+            ("/usr/bin/curl (deleted)", Owner::Package("curl".into())),
+            ("/usr/bin/agent", Owner::Nobody),
+            ("/snap/firefox/1/firefox", Owner::Unknown),
+            ("/memfd:x (deleted)", Owner::Nobody),
+            ("", Owner::Unknown),
+        ] {
+            assert_eq!(owner(&mut packages, &process(exe)), expected, "{exe}");
+        }
+        let place = Workload { container: Some(Container::default()), ..Workload::default() };
+        let contained = Process { place, ..process("/usr/bin/agent") };
+        assert_eq!(owner(&mut packages, &contained), Owner::Unknown);
+        assert!(
+            super::packages(None, &[]).unwrap().is_none(),
+            "of no recording it is not known where it was"
+        );
+    }
+}
