@@ -22,7 +22,7 @@ use connmon_record::{Connection, HostLocation, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
 use connmon_render::report::svg::{self, Frame};
 use connmon_render::report::{PictureOptions, html, json, text};
-use connmon_store::{InCells, Store, StoreError};
+use connmon_store::{CellDetail, InCells, Store, StoreError};
 
 /// Cells of a timeline in text, and in a picture.
 const CELLS: [usize; 2] = [80, 360];
@@ -53,15 +53,24 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
         return Ok(outcome((count == 0 && !everything).then_some(NO_CONNECTION)));
     }
     let since = choice.selection.since;
-    let mut read = Read { only, what, rows: args.rows, cells: None };
-    read.cells = match format {
-        ReportFormat::Txt => Some(CELLS[0]),
-        ReportFormat::SvgTimeline => Some(CELLS[1]),
-        _ => None,
+    let has_findings = matches!(format, ReportFormat::Html | ReportFormat::Json);
+    let read = Read {
+        only,
+        what,
+        rows: (format == ReportFormat::Html).then_some(args.rows),
+        // Findings name the addresses that are new in an interval.
+        names: format == ReportFormat::Json || (has_findings && since.is_some()),
+        cells: match format {
+            ReportFormat::Txt => Some(CELLS[0]),
+            ReportFormat::SvgTimeline => Some(CELLS[1]),
+            _ => None,
+        },
     };
     let (summary, payload, timeline_rows) = read.all(&store, choice)?;
     let empty = summary.totals.figures.connections == 0 && !everything;
-    let before = since.map(|since| store.known_before(since, summary.remotes.iter().map(|row| row.ip)));
+    let before = since
+        .filter(|_| has_findings)
+        .map(|since| store.known_before(since, summary.remotes.iter().map(|row| row.ip)));
     let before = before.transpose()?.flatten();
     let options = PictureOptions {
         title: args.title,
@@ -73,7 +82,7 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
     };
     let step = timeline_rows.as_ref().map_or(0, TimelineRows::step_ns);
     let timeline_rows = timeline_rows.map(TimelineRows::finish).unwrap_or_default();
-    let mut payload = Some(payload);
+    let mut payload = payload;
     to(&out, |out| {
         match (format, payload.take()) {
             (ReportFormat::Html, Some(payload)) => html::write(&summary, payload, &options, out)?,
@@ -84,7 +93,10 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
             (ReportFormat::SvgHilbert, _) => writeln!(out, "{}", svg::hilbert(&summary))?,
             (ReportFormat::SvgBars, _) => writeln!(out, "{}", svg::bars(&summary))?,
             (ReportFormat::Txt, _) => text::write(&summary, &timeline_rows, step, out)?,
-            (ReportFormat::Json, _) => json::write(&summary, &options, out)?,
+            (ReportFormat::Json, _) => {
+                let command_line = |id| store.command_line(id).map_err(io::Error::other);
+                json::write(&summary, &options, &command_line, out)?;
+            }
             (ReportFormat::Csv | ReportFormat::Html, _) => {}
         }
         Ok(())
@@ -122,8 +134,11 @@ fn redaction(redact: &[Redact]) -> Redaction {
 
 /// Writes the page of everything in a store into a file.
 pub(super) fn write_html(store: &Store, path: &Path) -> Result<(), CommandError> {
-    let read = Read { only: None, what: Redaction::default(), rows: DEFAULT_ROWS, cells: None };
+    let rows = Some(DEFAULT_ROWS);
+    let read = Read { only: None, what: Redaction::default(), rows, names: false, cells: None };
     let (summary, payload, _) = read.all(store, Choice::default())?;
+    // There are rows.
+    let payload = payload.unwrap_or_else(|| Payload::new(&[], 0));
     write_file(path, |out| html::write(&summary, payload, &options(&summary, None), out))
 }
 
@@ -132,8 +147,10 @@ struct Read {
     /// Only these connections.
     only: Option<HashSet<i64>>,
     what: Redaction,
-    /// Connections that the page carries.
-    rows: usize,
+    /// Connections that the page carries, if a page is to be made.
+    rows: Option<usize>,
+    /// Whether names are wanted of all remote addresses, and not of those only that a page lists.
+    names: bool,
     /// Cells of a timeline, if one is wanted.
     cells: Option<usize>,
 }
@@ -144,27 +161,31 @@ impl Read {
         &self,
         store: &Store,
         Choice { selection, filter }: Choice,
-    ) -> Result<(Summary, Payload, Option<TimelineRows>), StoreError> {
+    ) -> Result<(Summary, Option<Payload>, Option<TimelineRows>), StoreError> {
         let (since, until) = (selection.since, selection.until);
         let mut redactor = Redactor::new(self.what);
         let runs: Vec<_> = store.runs()?.into_iter().map(|run| redactor.run(run)).collect();
         let window =
             Window::covering(&runs, &selection).unwrap_or(Window { from: Timestamp(0), to: Timestamp(1) });
         let mut timeline_rows = self.cells.map(|cells| TimelineRows::new(window, cells));
-        let mut payload = Payload::new(&runs, self.rows);
-        let mut builder = Builder::new(runs, redactor.selection(selection), DEFAULT_CONNECTION_CAP);
+        let mut payload = self.rows.map(|rows| Payload::new(&runs, rows));
+        // Only a page shows connections by themselves.
+        let shown = if self.rows.is_some() { DEFAULT_CONNECTION_CAP } else { 0 };
+        let mut builder = Builder::new(runs, redactor.selection(selection), shown);
         // Timelines show each connection, and what is left out or written differently is in no sums.
         let cells = if timeline_rows.is_none() && self.takes_all(&filter) {
-            let most = payload.enough().map(|rows| rows.max(DEFAULT_CONNECTION_CAP));
-            store.add_cells(since, until, &mut builder, most)?
+            let most =
+                payload.as_ref().map_or([0; 2], |payload| payload.enough().map(|rows| rows.max(shown)));
+            store.add_cells(since, until, &mut builder, CellDetail { most, names: self.names })?
         } else {
             InCells::default()
         };
-        payload.count(cells.rows.saturating_sub(cells.shown.len() as u64));
+        let passed = cells.rows.saturating_sub(cells.shown.len() as u64);
+        payload.iter_mut().for_each(|payload| payload.count(passed));
         store.for_each_but(&cells.unread, since, until, &filter, |run, connection: Connection| {
             if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
                 let connection = redactor.connection(connection.between(since, until));
-                payload.add(run, &connection);
+                payload.iter_mut().for_each(|payload| payload.add(run, &connection));
                 timeline_rows.iter_mut().for_each(|timeline_rows| timeline_rows.add(&connection));
                 if cells.shown.contains(&connection.id) {
                     builder.offer(run, connection);
@@ -174,7 +195,9 @@ impl Read {
             }
             Ok::<(), StoreError>(())
         })?;
-        Ok((builder.finish(), payload, timeline_rows))
+        let mut summary = builder.finish();
+        store.describe(&mut summary, &cells)?;
+        Ok((summary, payload, timeline_rows))
     }
 
     /// Whether nothing is left out of an interval, and everything shown as it is.

@@ -1,21 +1,24 @@
 //! Builds a [`Summary`] from connections, one by one, or from the cells of many.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::cells::{
-    Cell, CellFigures, CellRemote, CellRest, Counted, cells_of, insert_few, remote_names, service_key,
-};
+use super::cells::{Cell, CellFigures, CellRest, Counted, cells_of, remote_names, service_key};
 use super::findings::{FindingsBuilder, minute_of, start_of};
 use super::groups::key::Boots;
-use super::groups::{FiguresByProtocol, GroupFigures, Groups, Newest};
+use super::groups::{GroupFigures, Groups};
+use super::host_internal::is_own;
 use super::pairs::Pairs;
-use super::rows::{ProcessKey, ProcessRow, RemoteRow, SelectionTotals, ServiceRow};
+use super::processes::{OpenProcesses, ProcessSource, Program, ToldProcess};
+use super::remotes::OpenRemotes;
+use super::rows::ServiceRow;
 use super::top_connections::TopConnections;
-use super::{Activity, HostInternalFinder, Indicators, Selection, Window};
-use connmon_record::AddressKind;
-use connmon_record::{Connection, End, Matching, Process, ProcessId, Proto, Run, Timestamp, Untrusted};
+use super::{Activity, Indicators, Selection, Window};
+use connmon_record::{Connection, End, Location, Matching, ProcessId, Proto, Run, Timestamp, Untrusted};
+
+/// Of so many services each process and each address knows whether it has them.
+const FIRST: usize = 32;
 
 /// Takes the selected connections, in any number, and gives the summary.
 pub struct Builder {
@@ -25,36 +28,23 @@ pub struct Builder {
     boots: Boots,
     last_words: HashMap<i64, Timestamp>,
     pub(super) indicators: Indicators,
-    pub(super) totals: SelectionTotals,
-    pub(super) own: HostInternalFinder,
+    pub(super) preexisting: u64,
+    /// Addresses that are this host's.
+    pub(super) locals: HashSet<IpAddr>,
     pub(super) unowned: GroupFigures,
     pub(super) activity: Activity,
     pub(super) keeper: TopConnections,
     pub(super) watch: FindingsBuilder,
-    pub(super) processes: Groups<ProcessKey, OpenProcess>,
-    pub(super) remotes: Groups<IpAddr, OpenRemote>,
+    pub(super) processes: OpenProcesses,
+    pub(super) remotes: OpenRemotes,
     pub(super) services: Groups<(Proto, u16), ServiceRow>,
-    pub(super) protocols: Groups<Proto, GroupFigures>,
     pub(super) ends: Groups<Option<End>, u64>,
-    pub(super) process_remote: Pairs,
-    pub(super) service_process: Pairs,
-    pub(super) service_remote: Pairs,
-}
-
-/// A process row in the making.
-pub(super) struct OpenProcess {
-    /// But for its figures.
-    pub(super) row: ProcessRow,
-    pub(super) figures: FiguresByProtocol,
-    /// `row.process` is of the newest connection.
-    newest: Newest<()>,
-}
-
-/// A remote row in the making.
-pub(super) struct OpenRemote {
-    pub(super) row: RemoteRow,
-    /// `row.country` and `row.place` are of the newest connection that knows any.
-    newest: Newest<()>,
+    /// Remote addresses and the processes that used them.
+    pub(super) remote_process: Pairs,
+    /// Processes and services, but for the first few of these.
+    pub(super) process_service: Pairs,
+    /// Remote addresses and services, but for the first few of these.
+    pub(super) remote_service: Pairs,
 }
 
 impl Builder {
@@ -73,29 +63,34 @@ impl Builder {
             selection,
             indicators: Indicators::from_runs(&runs),
             runs,
-            totals: SelectionTotals::default(),
-            own: HostInternalFinder::default(),
+            preexisting: 0,
+            locals: HashSet::new(),
             unowned: GroupFigures::default(),
-            processes: Groups::default(),
-            remotes: Groups::default(),
+            processes: OpenProcesses::default(),
+            remotes: OpenRemotes::default(),
             services: Groups::default(),
-            protocols: Groups::default(),
             ends: Groups::default(),
-            process_remote: Pairs::default(),
-            service_process: Pairs::default(),
-            service_remote: Pairs::default(),
+            remote_process: Pairs::default(),
+            process_service: Pairs::default(),
+            remote_service: Pairs::default(),
         }
     }
 
     /// Counts a connection of the recording `run`.
     pub fn add(&mut self, run: i64, connection: Connection) {
-        let (remote, service) = (CellRemote::of_connection(&connection), service_key(&connection));
+        let rank = (connection.opened, connection.id);
+        let remote = self.remote(connection.remote.ip);
+        self.tell_remote(remote, rank, connection.country.as_deref(), connection.place.as_ref());
+        let (service, boot) = (service_key(&connection), self.boots.of_run(run));
         cells_of(&connection, Arc::clone, |process, counted, figures| {
-            self.add_cell(run, &Cell { process: process.as_ref(), remote, service, counted, figures });
+            let told = process.as_ref().map(|process| self.processes.tell_known(&boot, process));
+            let source = process.map_or(ProcessSource::Stored(0), ProcessSource::Known);
+            let process = told.map(|told| (told, &source));
+            self.add_cell(&Cell { process, remote, service, counted, figures });
         });
-        self.add_names(remote.ip, remote_names(&connection));
+        self.add_names(remote, remote_names(&connection).map(Untrusted::borrowed));
         self.indicators.add(&connection);
-        self.own.add_local(connection.local.ip);
+        self.locals.extend(Some(connection.local.ip).filter(is_own));
         let one = GroupFigures::of_connection(&connection);
         self.activity.add(connection.opened, one);
         self.add_ended(connection.end, one.connections);
@@ -103,34 +98,71 @@ impl Builder {
         let lasted = until.unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
         self.watch.add_lasted(lasted);
         if connection.has_failed()
-            && let Some(owner) = self.owner(run, &connection)
+            && let Some(owner) = connection.owner.as_ref()
+            && let Some(owner) = self.processes.find(&boot, owner.id)
         {
             self.watch.add_failed(owner, minute_of(connection.opened), 1);
         }
         self.keeper.add(run, connection);
     }
 
-    /// Counts the connections of a cell, or what a process moved on them, all of the recording `run`.
-    pub fn add_cell(&mut self, run: i64, cell: &Cell<'_>) {
-        let &Cell { process, remote, service, counted, figures: CellFigures { figures, preexisting, .. } } =
-            cell;
-        let (in_services, in_remotes) = (self.service(service), self.remote(cell));
-        if counted != Counted::Process {
-            self.totals.figures += figures;
-            self.totals.preexisting += preexisting;
-            self.own.add_figures(remote.ip, figures);
-            *self.protocols.row(service.0, |_| GroupFigures::default()) += figures;
+    /// The place of a remote address.
+    pub fn remote(&mut self, ip: IpAddr) -> u32 {
+        self.remotes.place(ip)
+    }
+
+    /// Takes what is known of a remote address. `rank` tells of which connection: when that was opened, and its id.
+    pub fn tell_remote(
+        &mut self,
+        remote: u32,
+        rank: (Timestamp, i64),
+        country: Option<&str>,
+        location: Option<&Arc<Location>>,
+    ) {
+        self.remotes.tell(remote, rank, country, location);
+    }
+
+    /// A process of the recording `run`, with what it ran and when it started.
+    pub fn process(&mut self, run: i64, id: ProcessId, program: Program, started: Timestamp) -> ToldProcess {
+        let boot = self.boots.of_run(run);
+        self.processes.tell(&boot, id, program, started)
+    }
+
+    /// Counts the connections of a cell, or what a process moved on them.
+    pub fn add_cell(&mut self, cell: &Cell<'_>) {
+        let &Cell { process, remote, service, counted, figures: all } = cell;
+        let CellFigures { figures, preexisting, .. } = all;
+        let in_services = self.services.place(service, |&(proto, port)| ServiceRow {
+            proto,
+            port,
+            figures: GroupFigures::default(),
+            processes: 0,
+            remotes: 0,
+        });
+        let (has, first) = (self.remotes.has_service(remote, in_services, service), in_services < FIRST);
+        let counts = counted != Counted::Process;
+        self.remotes.add(remote, if counts { figures } else { GroupFigures::default() }, &all);
+        if counts {
+            self.preexisting = self.preexisting.saturating_add(preexisting);
             self.services.at(in_services).figures += figures;
-            self.remotes.at(in_remotes).row.figures += figures;
-            self.service_remote.add(in_services, in_remotes);
+        }
+        // A service has the addresses of connections, of which what processes moved is a part.
+        if first && !has {
+            self.services.at(in_services).remotes += 1;
+        } else if !first {
+            self.remote_service.add(remote, in_services as u32);
         }
         if counted == Counted::Unowned {
             self.unowned += figures;
         }
         if let Some(process) = process {
-            let index = self.process(run, process, cell);
-            self.process_remote.add(index, in_remotes);
-            self.service_process.add(in_services, index);
+            let place = self.processes.add(process, service.0, &all);
+            self.remote_process.add(remote, place);
+            if !first {
+                self.process_service.add(place, in_services as u32);
+            } else if !self.processes.has_service(place, in_services) {
+                self.services.at(in_services).processes += 1;
+            }
         }
     }
 
@@ -151,16 +183,14 @@ impl Builder {
         self.activity.add(start_of(minute), figures);
     }
 
-    /// Counts connections of a process that failed in a minute. Its cells have been added.
-    pub fn add_failed(&mut self, run: i64, process: ProcessId, minute: i64, connections: u32) {
-        if let Some(owner) = self.processes.find(&self.key(run, process)) {
-            self.watch.add_failed(owner, minute, connections);
-        }
+    /// Counts connections of a process that failed in a minute.
+    pub fn add_failed(&mut self, process: ToldProcess, minute: i64, connections: u32) {
+        self.watch.add_failed(process.place(), minute, connections);
     }
 
     /// Takes addresses that are this host's, and how many connections match lists of indicators.
     pub fn add_known(&mut self, locals: &HashSet<IpAddr>, matching: &(u64, Matching)) {
-        self.own.add_locals(locals);
+        self.locals.extend(locals);
         self.indicators.add_counted(matching);
     }
 
@@ -169,96 +199,14 @@ impl Builder {
         self.keeper.offer(run, connection);
     }
 
-    /// The row of the connection's owner.
-    pub(super) fn owner(&self, run: i64, connection: &Connection) -> Option<usize> {
-        let id = connection.owner.as_ref()?.id;
-        self.processes.find(&self.key(run, id))
+    /// The place of the connection's owner.
+    pub(super) fn owner(&self, run: i64, connection: &Connection) -> Option<u32> {
+        self.processes.find(&self.boots.of_run(run), connection.owner.as_ref()?.id)
     }
 
-    fn key(&self, run: i64, id: ProcessId) -> ProcessKey {
-        ProcessKey { boot: self.boots.of_run(run), id }
-    }
-
-    fn service(&mut self, key: (Proto, u16)) -> usize {
-        self.services.place(key, |&(proto, port)| ServiceRow {
-            proto,
-            port,
-            figures: GroupFigures::default(),
-            processes: 0,
-            remotes: 0,
-        })
-    }
-
-    /// The row of a process, as of its newest connection, with the cell's figures.
-    fn process(&mut self, run: i64, process: &Arc<Process>, cell: &Cell<'_>) -> usize {
-        let CellFigures { figures, first, last, newest: rank, .. } = cell.figures;
-        let index = self.processes.place(self.key(run, process.id), |key| OpenProcess {
-            row: ProcessRow {
-                key: key.clone(),
-                process: process.clone(),
-                other_exes: BTreeSet::new(),
-                figures: GroupFigures::default(),
-                tcp: GroupFigures::default(),
-                udp: GroupFigures::default(),
-                remotes: 0,
-                countries: 0,
-                first_seen: first,
-                last_seen: last,
-            },
-            figures: FiguresByProtocol::default(),
-            newest: Newest::default(),
-        });
-        let OpenProcess { row, newest, figures: all } = self.processes.at(index);
-        let mut other = process.clone();
-        if newest.offer(rank, || ()) {
-            std::mem::swap(&mut row.process, &mut other);
-        }
-        if row.process.exe != other.exe {
-            insert_few(&mut row.other_exes, other.exe.clone());
-        }
-        all.count(cell.service.0, figures);
-        row.first_seen = row.first_seen.min(first);
-        row.last_seen = row.last_seen.max(last);
-        index
-    }
-
-    /// The row of a remote address, without the cell's figures.
-    fn remote(&mut self, cell: &Cell<'_>) -> usize {
-        let &Cell { remote: CellRemote { ip, country, place }, service, .. } = cell;
-        let CellFigures { first, last, newest: rank, .. } = cell.figures;
-        let index = self.remotes.place(ip, |&ip| OpenRemote {
-            row: RemoteRow {
-                ip,
-                kind: AddressKind::of_address(ip),
-                names: BTreeSet::new(),
-                country: None,
-                place: None,
-                figures: GroupFigures::default(),
-                processes: Vec::new(),
-                services: BTreeSet::new(),
-                first_seen: first,
-                last_seen: last,
-            },
-            newest: Newest::default(),
-        });
-        let OpenRemote { row, newest } = self.remotes.at(index);
-        let known = country.is_some() || place.is_some();
-        if row.kind == AddressKind::Public && known && newest.offer(rank, || ()) {
-            row.country = country.map(str::to_owned);
-            row.place = place.cloned();
-        }
-        insert_few(&mut row.services, service);
-        row.first_seen = row.first_seen.min(first);
-        row.last_seen = row.last_seen.max(last);
-        index
-    }
-
-    /// Adds names of a remote address that has connections.
-    pub fn add_names<'a>(&mut self, ip: IpAddr, names: impl IntoIterator<Item = &'a Untrusted>) {
-        if let Some(place) = self.remotes.find(&ip) {
-            let row = &mut self.remotes.at(place).row;
-            names.into_iter().for_each(|name| insert_few(&mut row.names, name.clone()));
-        }
+    /// Adds names of a remote address.
+    pub fn add_names<'a>(&mut self, remote: u32, names: impl Iterator<Item = Untrusted<&'a str>>) {
+        self.remotes.add_names(remote, names);
     }
 
     /// Counts so many connections that ended so.

@@ -1,12 +1,12 @@
 //! Connections by what they have in common, as far as a summary needs it: whoever has the cells of connections need not have these.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
 use super::groups::{GroupFigures, users};
-use connmon_record::{Connection, Location, Process, Proto, Timestamp, service_of};
+use super::processes::{ProcessSource, ToldProcess};
+use connmon_record::{Connection, Process, Proto, Timestamp, service_of};
 
 /// What a cell counts. A connection that one process owned and used is counted at once; one that several used is counted once for
 /// itself, and once for each of them.
@@ -67,35 +67,13 @@ impl AddAssign for CellFigures {
     }
 }
 
-/// The remote address of a cell, and what is known of it.
-#[derive(Clone, Copy, Debug)]
-pub struct CellRemote<'a> {
-    /// The address.
-    pub ip: IpAddr,
-    /// Its country, if known.
-    pub country: Option<&'a str>,
-    /// Further facts about it.
-    pub place: Option<&'a Arc<Location>>,
-}
-
-impl<'a> CellRemote<'a> {
-    /// Of a connection.
-    pub(super) fn of_connection(connection: &'a Connection) -> Self {
-        Self {
-            ip: connection.remote.ip,
-            country: connection.country.as_deref(),
-            place: connection.place.as_ref(),
-        }
-    }
-}
-
 /// A cell, as a summary takes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell<'a> {
-    /// The process, where processes are counted.
-    pub process: Option<&'a Arc<Process>>,
-    /// The remote address.
-    pub remote: CellRemote<'a>,
+    /// The process, where processes are counted, and where the rest is that is known of it.
+    pub process: Option<(ToldProcess, &'a ProcessSource)>,
+    /// The remote address, by the place that the summary has given it.
+    pub remote: u32,
     /// Protocol and service port.
     pub service: (Proto, u16),
     /// What is counted.
@@ -148,7 +126,7 @@ pub fn remote_names(connection: &Connection) -> impl Iterator<Item = &connmon_re
 }
 
 /// At most so many names, executables or ports are listed in a row.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// Keeps the few lowest, so that the order of arrival does not matter.
 pub fn insert_few<T: Ord>(set: &mut BTreeSet<T>, item: T) {

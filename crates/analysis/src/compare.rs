@@ -78,13 +78,13 @@ impl SummaryComparison {
             |title, of: &dyn Fn(&Summary) -> NamedTotals| Section::new(title, of(before), of(after));
         let mut remotes = section("Remote addresses", &remotes);
         // An address is the same with another name, or with none.
-        let named: BTreeMap<String, &Untrusted> = [before, after]
-            .iter()
-            .flat_map(|side| &side.remotes)
-            .filter_map(|row| Some((row.ip.to_string(), row.names.first()?)))
-            .collect();
-        for one in &mut remotes.differences {
-            if let Some(name) = named.get(&one.name) {
+        let mut places: BTreeMap<String, usize> =
+            (0..).zip(&remotes.differences).map(|(place, one)| (one.name.clone(), place)).collect();
+        for row in [after, before].iter().flat_map(|side| side.remotes.iter()) {
+            if let Some(name) = row.name()
+                && let Some(place) = places.remove(&row.ip.to_string())
+            {
+                let one = &mut remotes.differences[place];
                 one.name = format!("{} {}", one.name, name.raw());
             }
         }
@@ -122,7 +122,7 @@ fn named(rows: impl Iterator<Item = (String, GroupFigures)>) -> NamedTotals {
 fn programs(summary: &Summary) -> NamedTotals {
     let name =
         |comm: &Untrusted, exe: &Untrusted| if exe.is_empty() { comm.raw() } else { exe.raw() }.to_owned();
-    named(summary.processes.iter().map(|row| (name(&row.process.comm, &row.process.exe), row.figures)))
+    named(summary.processes.iter().map(|row| (name(&row.program.comm, &row.program.exe), row.figures)))
 }
 
 fn remotes(summary: &Summary) -> NamedTotals {

@@ -1,12 +1,14 @@
 //! What is worth a look: never a verdict. Each finding says how many connections it is about, why, and which filter shows
 //! them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::path::Path;
 
 use super::format::{bytes, count, duration, grouped};
-use super::{ProcessRow, RemoteRow, Summary};
+use super::minutes::Minutes;
+use super::{ProcessRow, Program, RemoteRow, Summary};
 use connmon_record::{AddressKind, ExeState, Timestamp, Untrusted};
 
 /// A connection that lasts as long is long-lived.
@@ -55,8 +57,8 @@ pub struct Finding {
 pub(super) struct FindingsBuilder {
     long: u64,
     longest_ns: i64,
-    /// Failed connections by process and minute.
-    failures: HashMap<(usize, i64), u32>,
+    /// Failed connections by process.
+    failures: Minutes,
 }
 
 impl FindingsBuilder {
@@ -74,18 +76,19 @@ impl FindingsBuilder {
     }
 
     /// Takes note of connections of a process that failed in a minute.
-    pub(super) fn add_failed(&mut self, owner: usize, minute: i64, connections: u32) {
-        let failed = self.failures.entry((owner, minute)).or_default();
-        *failed = failed.saturating_add(connections);
+    pub(super) fn add_failed(&mut self, owner: u32, minute: i64, connections: u32) {
+        self.failures.add(owner, minute, connections);
     }
 
     /// The processes with a burst, and its size. Their places may have changed since: `place` has the new ones.
-    pub(super) fn bursts(&self, place: &[usize]) -> BTreeMap<usize, u32> {
+    pub(super) fn bursts(self, place: &[u32]) -> BTreeMap<usize, u32> {
         let mut found = BTreeMap::new();
-        for ((process, _), failed) in self.failures.iter().filter(|(_, failed)| **failed >= BURST) {
-            let most: &mut u32 = found.entry(place[*process]).or_default();
-            *most = (*most).max(*failed);
-        }
+        self.failures.finish(|process, failed| {
+            if failed >= BURST {
+                let most: &mut u32 = found.entry(place[process as usize] as usize).or_default();
+                *most = (*most).max(failed);
+            }
+        });
         found
     }
 
@@ -108,9 +111,9 @@ pub fn findings(summary: &Summary, before: Option<&HashSet<IpAddr>>) -> Vec<Find
 }
 
 /// Why an executable is odd.
-fn oddity(row: &ProcessRow) -> Option<&'static str> {
-    let exe = row.process.exe.raw();
-    match row.process.exe_state {
+fn oddity(program: &Program) -> Option<&'static str> {
+    let exe = program.exe.raw();
+    match program.exe_state {
         ExeState::Deleted => Some("deleted"),
         ExeState::Memory => Some("only in memory"),
         ExeState::Present if exe.ends_with(" (deleted)") => Some("deleted"),
@@ -121,71 +124,75 @@ fn oddity(row: &ProcessRow) -> Option<&'static str> {
     }
 }
 
+/// Processes whose executables are odd for the same reason.
+#[derive(Default)]
+struct Odd<'a> {
+    processes: u64,
+    connections: u64,
+    /// Their executables, each once.
+    exes: Few<&'a str>,
+}
+
 fn odd_executables(summary: &Summary) -> Vec<Finding> {
-    let mut kinds: BTreeMap<&'static str, Vec<&ProcessRow>> = BTreeMap::new();
-    for row in &summary.processes {
-        if let Some(why) = oddity(row) {
-            kinds.entry(why).or_default().push(row);
+    let mut kinds: BTreeMap<&'static str, Odd<'_>> = BTreeMap::new();
+    for row in summary.processes.iter() {
+        if let Some(why) = oddity(row.program) {
+            let odd = kinds.entry(why).or_default();
+            odd.processes += 1;
+            odd.connections += row.figures.connections;
+            odd.exes.add(row.program.exe.raw());
         }
     }
-    let finding = |(why, rows): (&'static str, Vec<&ProcessRow>)| Finding {
+    let finding = |(why, odd): (&'static str, Odd<'_>)| Finding {
         title: match why {
             "deleted" => "Executables that are deleted",
             "only in memory" => "Executables that are only in memory",
             _ => "Executables in temporary folders",
         },
-        connections: rows.iter().map(|row| row.figures.connections).sum(),
-        reason: format!(
-            "{}: {}.",
-            count(rows.len() as u64, "process", "processes"),
-            first_few(rows.iter().map(|row| row.process.exe.raw().to_owned()))
-        )
-        .into(),
-        filter: list("exe", "=", rows.iter().map(|row| row.process.exe.raw())).into(),
+        connections: odd.connections,
+        reason: format!("{}: {}.", count(odd.processes, "process", "processes"), odd.exes.words()).into(),
+        filter: list("exe", "=", odd.exes.all.iter().copied()).into(),
     };
     kinds.into_iter().map(finding).collect()
 }
 
 fn bursts(summary: &Summary) -> Option<Finding> {
-    let rows: Vec<_> =
-        summary.bursts.iter().filter_map(|(place, most)| Some((summary.process(*place)?, *most))).collect();
+    let rows: Vec<_> = summary
+        .bursts
+        .iter()
+        .filter_map(|(place, most)| Some((summary.processes.get(*place)?, *most)))
+        .collect();
     (!rows.is_empty()).then(|| Finding {
         title: "Bursts of failed connections",
         connections: rows.iter().map(|(row, _)| row.figures.failed).sum(),
         reason: format!(
             "At least {BURST} within a minute: {}.",
-            first_few(rows.iter().map(|(row, most)| format!("{} with {most}", row.process.comm.raw())))
+            first_few(rows.iter().map(|(row, most)| format!("{} with {most}", row.program.comm.raw())))
         )
         .into(),
         filter: format!(
             "{} (end:refused or end:rst,timeout,unreachable,error bytes:0)",
-            list("pid", ":", rows.iter().map(|(row, _)| row.process.id.pid.to_string()))
+            list("pid", ":", rows.iter().map(|(row, _)| row.id.pid.to_string()))
         )
         .into(),
     })
 }
 
 fn first_seen(summary: &Summary, before: &HashSet<IpAddr>) -> Option<Finding> {
-    let new: Vec<&RemoteRow> = summary
-        .remotes
-        .iter()
-        .filter(|row| row.kind == AddressKind::Public && !before.contains(&row.ip))
-        .collect();
-    (!new.is_empty()).then(|| Finding {
+    let is_new = |row: &RemoteRow<'_>| row.kind == AddressKind::Public && !before.contains(&row.ip);
+    let new = summary.remotes.iter().filter(is_new);
+    let name = |row: RemoteRow<'_>| row.name().map_or_else(|| row.ip.to_string(), |name| name.raw().into());
+    let addresses = new.clone().count() as u64;
+    (addresses > 0).then(|| Finding {
         title: "Destinations seen for the first time",
-        connections: new.iter().map(|row| row.figures.connections).sum(),
+        connections: new.clone().map(|row| row.figures.connections).sum(),
         reason: format!(
             "{} not in any earlier record of this store: {}.",
-            count(new.len() as u64, "public address", "public addresses"),
-            first_few(
-                new.iter().map(|row| row
-                    .names
-                    .first()
-                    .map_or_else(|| row.ip.to_string(), |name| name.raw().into()))
-            )
+            count(addresses, "public address", "public addresses"),
+            first_few(new.clone().map(name))
         )
         .into(),
-        filter: list("ip", ":", new.iter().take(200).map(|row| row.ip.to_string())).into(),
+        filter: list("ip", ":", new.take(200).map(|row| row.ip.to_string())).into(),
     })
 }
 
@@ -205,8 +212,8 @@ fn long_lived(summary: &Summary) -> Option<Finding> {
 
 fn talkers(summary: &Summary) -> Option<Finding> {
     let all = summary.totals.figures.bytes();
-    let talks = |row: &&ProcessRow| all > 0 && row.figures.bytes() as f64 >= all as f64 * TALKER;
-    let rows: Vec<&ProcessRow> = summary.processes.iter().filter(talks).collect();
+    let talks = |row: &ProcessRow<'_>| all > 0 && row.figures.bytes() as f64 >= all as f64 * TALKER;
+    let rows: Vec<ProcessRow<'_>> = summary.processes.iter().take_while(talks).collect();
     (!rows.is_empty()).then(|| Finding {
         title: "Top talkers",
         connections: rows.iter().map(|row| row.figures.connections).sum(),
@@ -214,26 +221,47 @@ fn talkers(summary: &Summary) -> Option<Finding> {
             "A quarter of all bytes or more: {}.",
             first_few(rows.iter().map(|row| {
                 let share = row.figures.bytes() as f64 / all as f64 * 100.0;
-                format!("{} with {share:.0} % ({})", row.process.comm.raw(), bytes(row.figures.bytes()))
+                format!("{} with {share:.0} % ({})", row.program.comm.raw(), bytes(row.figures.bytes()))
             }))
         )
         .into(),
-        filter: list("pid", ":", rows.iter().map(|row| row.process.id.pid.to_string())).into(),
+        filter: list("pid", ":", rows.iter().map(|row| row.id.pid.to_string())).into(),
     })
+}
+
+/// Values, each once, in the order in which they came first.
+struct Few<T> {
+    first: Vec<T>,
+    all: HashSet<T>,
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { first: Vec::new(), all: HashSet::new() }
+    }
+}
+
+impl<T: AsRef<str> + Clone + Eq + Hash> Few<T> {
+    fn add(&mut self, value: T) {
+        if self.all.insert(value.clone()) && self.first.len() < NAMES {
+            self.first.push(value);
+        }
+    }
+
+    /// The first of them, and how many more there are.
+    fn words(&self) -> String {
+        let rest = self.all.len() - self.first.len();
+        let more = if rest > 0 { format!(" and {} more", grouped(rest as u64)) } else { String::new() };
+        let first: Vec<&str> = self.first.iter().map(AsRef::as_ref).collect();
+        first.join(", ") + &more
+    }
 }
 
 /// The first of many, and how many more there are.
 fn first_few(names: impl Iterator<Item = String>) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for name in names {
-        if !all.contains(&name) {
-            all.push(name);
-        }
-    }
-    let rest = all.len().saturating_sub(NAMES);
-    all.truncate(NAMES);
-    let more = if rest > 0 { format!(" and {} more", grouped(rest as u64)) } else { String::new() };
-    all.join(", ") + &more
+    let mut few = Few::default();
+    names.for_each(|name| few.add(name));
+    few.words()
 }
 
 /// A test of a field for each of these values.

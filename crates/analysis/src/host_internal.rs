@@ -19,6 +19,14 @@ pub struct HostInternal {
     pub rx_bytes: u64,
 }
 
+impl HostInternal {
+    /// Of figures of such connections.
+    pub(super) fn of_figures(figures: GroupFigures) -> Self {
+        let GroupFigures { connections, tx_bytes, rx_bytes, .. } = figures;
+        Self { connections, tx_bytes, rx_bytes }
+    }
+}
+
 /// Takes connections and tells which of them have both ends here: the other end has an address that is this host's too. Memory
 /// grows with the addresses.
 #[derive(Default)]
@@ -28,23 +36,17 @@ pub struct HostInternalFinder {
     pruned: GroupFigures,
 }
 
+/// Whether the local address of a connection is one that this host has.
+pub(super) fn is_own(local: &IpAddr) -> bool {
+    !local.is_unspecified() && !local.is_multicast()
+}
+
 impl HostInternalFinder {
     /// Takes a connection, with the bytes that are summed up.
     pub fn add(&mut self, connection: &Connection) {
-        self.add_local(connection.local.ip);
-        self.add_figures(connection.remote.ip, GroupFigures::from_connection(connection));
-    }
-
-    /// Takes the local address of a connection.
-    pub fn add_local(&mut self, local: IpAddr) {
-        if !local.is_unspecified() && !local.is_multicast() {
-            self.locals.insert(local);
-        }
-    }
-
-    /// Takes the figures of connections to a remote address.
-    pub fn add_figures(&mut self, remote: IpAddr, figures: GroupFigures) {
-        *self.remotes.row(remote, |_| GroupFigures::default()) += figures;
+        self.locals.extend(Some(connection.local.ip).filter(is_own));
+        let figures = GroupFigures::from_connection(connection);
+        *self.remotes.row(connection.remote.ip, |_| GroupFigures::default()) += figures;
     }
 
     /// Takes addresses that are this host's.
@@ -62,8 +64,6 @@ impl HostInternalFinder {
         let Self { locals, remotes, pruned } = self;
         let here = |ip: &IpAddr| ip.is_loopback() || locals.contains(ip);
         let all = remotes.finish().into_iter().filter(|(ip, _)| here(ip));
-        let GroupFigures { connections, tx_bytes, rx_bytes, .. } =
-            all.map(|(_, figures)| figures).fold(pruned, std::ops::Add::add);
-        HostInternal { connections, tx_bytes, rx_bytes }
+        HostInternal::of_figures(all.map(|(_, figures)| figures).fold(pruned, std::ops::Add::add))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! No I/O and no clock. [`Builder`] takes the connections one by one and keeps aggregates that are exact over all
 //! of them, plus a bounded list of single connections: memory grows with the number of distinct processes and
-//! addresses, not with the number of connections. All lists have a fixed order, so equal rows give equal output.
+//! addresses, by a fixed number of bytes each, and by a few for each pair of these, not with the number of connections. All lists have a fixed order, so equal rows give equal output.
 
 mod activity;
 pub mod baseline;
@@ -17,11 +17,16 @@ pub mod geo;
 pub mod groups;
 mod host_internal;
 mod indicators;
+mod minutes;
+mod names;
 mod pairs;
+mod processes;
 pub mod redact;
+mod remotes;
 mod rows;
 mod selection;
 mod spans;
+pub mod table;
 pub mod timeline_rows;
 mod top_connections;
 
@@ -44,9 +49,10 @@ pub use geo::{GeoNotes, ShownDatabase};
 pub use groups::GroupFigures;
 pub use host_internal::{HostInternal, HostInternalFinder};
 pub use indicators::Indicators;
-pub use rows::{
-    CountryRow, EndRow, KindRow, ProcessKey, ProcessRow, ProtocolRow, RemoteRow, SelectionTotals, ServiceRow,
-};
+pub use names::Names;
+pub use processes::{ProcessRow, ProcessSource, Processes, Program, ToldProcess};
+pub use remotes::{LISTED, RemoteRow, Remotes};
+pub use rows::{CountryRow, EndRow, KindRow, ProtocolRow, SelectionTotals, ServiceRow};
 pub use selection::{Selection, Window};
 
 /// The number of single connections that a summary keeps by default.
@@ -75,11 +81,11 @@ pub struct Summary {
     /// Figures over everything selected.
     pub totals: SelectionTotals,
     /// The processes, most bytes first.
-    pub processes: Vec<ProcessRow>,
+    pub processes: Processes,
     /// Connections for which process unknown, and that no process used.
     pub unowned: GroupFigures,
     /// The remote addresses, most bytes first.
-    pub remotes: Vec<RemoteRow>,
+    pub remotes: Remotes,
     /// The countries of public remotes, most bytes first; the row without a code is "unknown".
     pub countries: Vec<CountryRow>,
     /// The kinds of remote addresses, in the order of [`AddressKind::ALL`](connmon_record::AddressKind::ALL).
@@ -104,11 +110,6 @@ impl Summary {
     /// Whether nothing was lost: then what is not in here did not happen, as far as connmon can see.
     pub fn is_complete(&self) -> bool {
         self.completeness.is_complete()
-    }
-
-    /// The process of a row, by its index.
-    pub fn process(&self, index: usize) -> Option<&ProcessRow> {
-        self.processes.get(index)
     }
 }
 

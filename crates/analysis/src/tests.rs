@@ -34,12 +34,13 @@ fn totals_are_exact() {
 #[test]
 fn rows_add_up_and_are_ranked() {
     let s = varied();
-    let names: Vec<&str> = s.processes.iter().map(|row| row.process.comm.raw()).collect();
+    let names: Vec<&str> = s.processes.iter().map(|row| row.program.comm.raw()).collect();
     assert_eq!(names, ["curl", "nginx"]);
-    let curl = &s.processes[0];
-    assert_eq!((curl.figures.connections, curl.tcp.connections, curl.udp.connections), (5, 4, 1));
-    assert_eq!((curl.figures.tx_bytes, curl.udp.rx_bytes, curl.remotes, curl.countries), (2_064, 200, 4, 2));
-    let nginx = &s.processes[1];
+    let curl = s.processes.get(0).unwrap();
+    assert_eq!((curl.figures.connections, curl.udp_bytes), (5, 240));
+    assert_eq!(curl.tcp_bytes + curl.udp_bytes, curl.figures.bytes());
+    assert_eq!((curl.figures.tx_bytes, curl.remotes, curl.countries), (2_064, 4, 2));
+    let nginx = s.processes.get(1).unwrap();
     assert_eq!((nginx.figures.tx_bytes, nginx.figures.connections), (71_000, 2));
 
     let codes: Vec<_> = s.countries.iter().map(|row| row.code.as_deref().unwrap_or("-")).collect();
@@ -47,7 +48,7 @@ fn rows_add_up_and_are_ranked() {
     assert_eq!((s.countries[0].remotes, s.countries[2].processes), (2, 2));
     let kinds: Vec<_> = s.kinds.iter().map(|row| (row.kind, row.remotes)).collect();
     assert_eq!(kinds, [(AddressKind::Public, 4), (AddressKind::Private, 2)]);
-    assert_eq!(s.remotes[0].ip.to_string(), "8.8.8.8");
+    assert_eq!(s.remotes.get(0).unwrap().ip.to_string(), "8.8.8.8");
     let shared = s.remotes.iter().find(|row| row.ip.to_string() == "1.1.1.1").unwrap();
     assert_eq!(shared.processes, [0, 1], "used by both processes");
     let https = &s.services[0];
@@ -91,8 +92,9 @@ fn another_executable_of_the_same_process_is_kept() {
         (1, connection(1, 10, &shell, "8.8.8.8:443", 1, 1)),
     ];
     let s = summary(vec![run(1, 0)], rows);
-    assert_eq!(s.processes[0].process.exe, "/usr/bin/wget");
-    assert_eq!(s.processes[0].other_exes.iter().collect::<Vec<_>>(), ["/usr/bin/sh"]);
+    let row = s.processes.get(0).unwrap();
+    assert_eq!(row.program.exe, "/usr/bin/wget");
+    assert_eq!(row.other_exes.unwrap().iter().collect::<Vec<_>>(), ["/usr/bin/sh"]);
 }
 
 #[test]
@@ -393,7 +395,11 @@ fn a_summary_adds_up_as_the_contract_of_groups_says() {
     let told = |rows: Vec<(Option<String>, GroupFigures)>| -> Vec<Told> {
         rows.iter().map(|(key, figures)| told_of(key.as_deref(), figures)).collect()
     };
-    let processes = s.processes.iter().map(|row| (Some(golden.name(&row.process)), row.figures));
+    let name = |row: &ProcessRow<'_>| match row.source {
+        ProcessSource::Known(process) => golden.name(process),
+        ProcessSource::Stored(_) => panic!("it is in no store"),
+    };
+    let processes = s.processes.iter().map(|row| (Some(name(&row)), row.figures));
     assert_eq!(told(processes.chain([(None, s.unowned)]).collect()), golden.told("process"));
     let remotes = s.remotes.iter().map(|row| (Some(row.ip.to_string()), row.figures));
     assert_eq!(told(remotes.collect()), golden.told("remote"));

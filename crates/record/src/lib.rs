@@ -28,6 +28,7 @@ mod service;
 mod text;
 mod time;
 pub mod untrusted;
+pub mod varint;
 mod workload;
 
 pub use address::{Endpoint, Proto};

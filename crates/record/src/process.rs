@@ -72,7 +72,7 @@ impl Process {
 }
 
 /// The state of an executable's name when it was last seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExeState {
     /// It is where the path says, as far as is known.
     #[default]

@@ -30,7 +30,10 @@ impl Store {
 }
 
 /// The ids of addresses. The store may have IPv4 within IPv6.
-fn ids(db: &Database, remotes: impl Iterator<Item = IpAddr>) -> rusqlite::Result<HashMap<i64, IpAddr>> {
+pub(super) fn ids(
+    db: &Database,
+    remotes: impl Iterator<Item = IpAddr>,
+) -> rusqlite::Result<HashMap<i64, IpAddr>> {
     let mut find = db.prepare("SELECT id FROM endpoint WHERE ip IN (?1, ?2)")?;
     let mut ids = HashMap::new();
     for ip in remotes {

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::varint;
-use connmon_record::Timestamp;
+use connmon_record::{Timestamp, varint};
 
 /// Bits in which the ids of a block differ.
 const SHIFT: u32 = 10;

@@ -38,7 +38,6 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod totals;
-mod varint;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -54,7 +53,7 @@ pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, op
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};
-pub use stretches::{InCells, Instead};
+pub use stretches::{CellDetail, InCells, Instead};
 pub use write::Writer;
 
 /// Rows of one run: its number is in the bits above.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, Row, Transaction, params};
 
 use super::row::{self, newer};
+use connmon_analysis::Program;
 use connmon_record::rows::ProcessRow;
 use connmon_record::{Container, ExeHash, ExeState, Process, ProcessId, Timestamp, Untrusted, Workload};
 
@@ -114,6 +115,21 @@ impl<'db> ProcessReader<'db> {
     pub fn maybe(&mut self, id: Option<i64>) -> rusqlite::Result<Option<Arc<Process>>> {
         id.map_or(Ok(None), |id| self.get(id))
     }
+}
+
+/// The identity of a process, when it started, and what it ran, from the columns `pid`, `start_ns`, `started`, `comm`, `exe`, `exe_state`,
+/// `kernel_thread`, `uid` and `user`.
+pub(super) fn program(row: &Row<'_>) -> rusqlite::Result<(ProcessId, Timestamp, Program)> {
+    let program = Program {
+        comm: row::text(row, 3)?,
+        exe: row::text(row, 4)?,
+        exe_state: ExeState::from_name(row.get_ref(5)?.as_str_or_null()?),
+        kernel_thread: row.get(6)?,
+        uid: row.get(7)?,
+        user: row::maybe(row, 8)?,
+    };
+    let id = ProcessId { pid: row.get(0)?, start_ns: row.get::<_, i64>(1)? as u64 };
+    Ok((id, Timestamp(row.get(2)?), program))
 }
 
 fn process(row: &Row<'_>) -> rusqlite::Result<Process> {

@@ -29,28 +29,17 @@ impl Default for Remote {
     }
 }
 
-/// Reads them.
-pub(super) struct RemoteReader<'db> {
-    db: &'db Database,
-    find: CachedStatement<'db>,
-    known: HashMap<i64, Arc<Remote>>,
-}
+/// Reads them, but for their names.
+pub(super) struct RemoteRows<'db>(CachedStatement<'db>);
 
-impl<'db> RemoteReader<'db> {
+impl<'db> RemoteRows<'db> {
     pub(super) fn new(db: &'db Database) -> rusqlite::Result<Self> {
-        Ok(Self {
-            db,
-            find: db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1")?,
-            known: HashMap::new(),
-        })
+        db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1").map(Self)
     }
 
     /// The address of this id; none at all where a damaged store lacks it.
-    pub(super) fn get(&mut self, id: i64) -> rusqlite::Result<Arc<Remote>> {
-        if let Some(known) = self.known.get(&id) {
-            return Ok(known.clone());
-        }
-        let mut rows = self.find.query([id])?;
+    pub(super) fn read(&mut self, id: i64) -> rusqlite::Result<Remote> {
+        let mut rows = self.0.query([id])?;
         let mut remote = Remote { id, ..Remote::default() };
         if let Some(row) = rows.next()? {
             let ip: String = row.get("ip")?;
@@ -58,8 +47,29 @@ impl<'db> RemoteReader<'db> {
             remote.country =
                 row.get::<_, Option<String>>("country")?.filter(|code| country_of(code).is_some());
             remote.place = geo::place(row)?.map(Arc::new);
-            remote.names = names::of_endpoint(self.db, id)?;
         }
+        Ok(remote)
+    }
+}
+
+/// Reads them with their names, and remembers them.
+pub(super) struct RemoteReader<'db> {
+    db: &'db Database,
+    rows: RemoteRows<'db>,
+    known: HashMap<i64, Arc<Remote>>,
+}
+
+impl<'db> RemoteReader<'db> {
+    pub(super) fn new(db: &'db Database) -> rusqlite::Result<Self> {
+        Ok(Self { db, rows: RemoteRows::new(db)?, known: HashMap::new() })
+    }
+
+    /// The address of this id; none at all where a damaged store lacks it.
+    pub(super) fn get(&mut self, id: i64) -> rusqlite::Result<Arc<Remote>> {
+        if let Some(known) = self.known.get(&id) {
+            return Ok(known.clone());
+        }
+        let remote = Remote { names: names::of_endpoint(self.db, id)?, ..self.rows.read(id)? };
         let remote = Arc::new(remote);
         if self.known.len() >= MOST {
             self.known.clear();

@@ -43,7 +43,7 @@ fn summary(args: &cli::ReportArgs, side: &str) -> Result<Summary, CommandError> 
         }
         None => side.into(),
     };
-    let read = Read { only: None, what: redaction(&args.redact), rows: 0, cells: None };
+    let read = Read { only: None, what: redaction(&args.redact), rows: None, names: true, cells: None };
     let (summary, ..) = read.all(&settle::open(&db)?, chosen)?;
     Ok(summary)
 }

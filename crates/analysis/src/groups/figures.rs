@@ -96,6 +96,43 @@ impl AddAssign for GroupFigures {
     }
 }
 
+/// Figures of what calls moved, without those of the wire: fewer bytes, where there are many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CallFigures {
+    connections: u64,
+    failed: u64,
+    inbound: u64,
+    open: u64,
+    inexact: u64,
+    tx_bytes: u64,
+    rx_bytes: u64,
+}
+
+impl CallFigures {
+    /// The figures, with none of the wire.
+    pub(crate) fn all(self) -> GroupFigures {
+        let Self { connections, failed, inbound, open, inexact, tx_bytes, rx_bytes } = self;
+        GroupFigures {
+            connections,
+            failed,
+            inbound,
+            open,
+            inexact,
+            tx_bytes,
+            rx_bytes,
+            ..GroupFigures::default()
+        }
+    }
+}
+
+impl AddAssign<GroupFigures> for CallFigures {
+    fn add_assign(&mut self, more: GroupFigures) {
+        let GroupFigures { connections, failed, inbound, open, inexact, tx_bytes, rx_bytes, .. } =
+            self.all() + more;
+        *self = Self { connections, failed, inbound, open, inexact, tx_bytes, rx_bytes };
+    }
+}
+
 impl Add for GroupFigures {
     type Output = Self;
 

@@ -17,6 +17,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use connmon_record::{Connection, Process, Timestamp};
+pub(crate) use figures::CallFigures;
 pub use figures::{FiguresByProtocol, GroupFigures};
 
 /// Groups by what their members have in common, in the order in which they were first met. A row is whatever is known of a

@@ -1,20 +1,30 @@
-//! The figures of a report as one JSON object.
+//! The figures of a report as one JSON object, written row by row: it is never in memory as a whole.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use serde::ser::{Error, SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::PictureOptions;
-use connmon_analysis::{ClockStepRow, Completeness, GroupFigures, Summary};
+use connmon_analysis::{
+    ClockStepRow, Completeness, GroupFigures, ProcessRow, ProcessSource, RemoteRow, Summary,
+};
 use connmon_record::untrusted::Exactly;
 use connmon_record::{Gap, Service, Untrusted, json_safe};
 
-/// Writes the figures. Bytes are application bytes, times RFC 3339.
+/// Writes the figures. Bytes are application bytes, times RFC 3339. `command_line` gives that of a process which is in the store only, by
+/// its id there.
 ///
 /// # Errors
-/// The writer's.
-pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+/// The writer's, or those of `command_line`.
+pub fn write(
+    summary: &Summary,
+    options: &PictureOptions,
+    command_line: &dyn Fn(i64) -> io::Result<Untrusted>,
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
     let hosts: BTreeSet<Untrusted> = summary.runs.iter().map(|run| run.host.clone()).collect();
     let object = json!({
         "title": options.title,
@@ -36,8 +46,8 @@ pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write 
             "title": finding.title, "connections": finding.connections, "reason": Exactly(&finding.reason),
             "filter": Exactly(&finding.filter),
         })).collect::<Vec<_>>(),
-        "processes": processes(summary),
-        "remotes": remotes(summary),
+        "processes": null,
+        "remotes": null,
         "countries": summary.countries.iter().map(|row| with_figures(&row.figures, json!({
             "country": row.code, "remotes": row.remotes, "processes": row.processes,
         }))).collect::<Vec<_>>(),
@@ -49,7 +59,80 @@ pub fn write(summary: &Summary, options: &PictureOptions, out: &mut (impl Write 
             "end": row.end.map_or("open", |end| end.name()), "connections": row.connections,
         })).collect::<Vec<_>>(),
     });
-    writeln!(out, "{}", json_safe(&serde_json::to_string_pretty(&object)?))
+    let mut lines = SafeLines { out, line: Vec::new() };
+    serde_json::to_writer_pretty(&mut lines, &Report { object, summary, command_line })?;
+    lines.write_all(b"\n")
+}
+
+/// All of it.
+struct Report<'a> {
+    /// But for its processes and remote addresses, which are many.
+    object: Value,
+    summary: &'a Summary,
+    command_line: &'a dyn Fn(i64) -> io::Result<Untrusted>,
+}
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.object.as_object().into_iter().flatten() {
+            match key.as_str() {
+                "processes" => map.serialize_entry(key, &ProcessRows(self))?,
+                "remotes" => map.serialize_entry(key, &RemoteRows(self))?,
+                _ => map.serialize_entry(key, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+struct ProcessRows<'a>(&'a Report<'a>);
+
+impl Serialize for ProcessRows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(None)?;
+        for row in self.0.summary.processes.iter() {
+            let stored = match (row.command_line, row.source) {
+                (None, ProcessSource::Stored(id)) => (self.0.command_line)(*id).map_err(S::Error::custom)?,
+                _ => Untrusted::default(),
+            };
+            rows.serialize_element(&process(&row, row.command_line.unwrap_or(&stored)))?;
+        }
+        rows.end()
+    }
+}
+
+struct RemoteRows<'a>(&'a Report<'a>);
+
+impl Serialize for RemoteRows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.summary.remotes.iter().map(|row| remote(&row)))
+    }
+}
+
+/// Makes each line safe before it writes it.
+struct SafeLines<'a, W: ?Sized> {
+    out: &'a mut W,
+    /// What there is of the next one.
+    line: Vec<u8>,
+}
+
+impl<W: Write + ?Sized> Write for SafeLines<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend(part);
+            if part.ends_with(b"\n") {
+                let line = std::str::from_utf8(&self.line).map_err(io::Error::other)?;
+                self.out.write_all(json_safe(line).as_bytes())?;
+                self.line.clear();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// What of the time that was asked for was not recorded.
@@ -58,35 +141,30 @@ pub(super) fn gaps(completeness: &Completeness) -> Vec<Value> {
     completeness.coverage.gaps.iter().map(gap).collect()
 }
 
-fn processes(summary: &Summary) -> Vec<Value> {
-    let each = |row: &connmon_analysis::ProcessRow| {
-        with_figures(
-            &row.figures,
-            json!({
-                "pid": row.process.id.pid, "started": row.process.started.to_string(), "comm": Exactly(&row.process.comm),
-                "exe": Exactly(&row.process.exe), "cmdline": Exactly(&row.process.cmdline), "uid": row.process.uid,
-                "user": Exactly(&row.process.user),
-                "remotes": row.remotes, "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),
-            }),
-        )
-    };
-    summary.processes.iter().map(each).collect()
+fn process(row: &ProcessRow<'_>, command_line: &Untrusted) -> Value {
+    let program = row.program;
+    with_figures(
+        &row.figures,
+        json!({
+            "pid": row.id.pid, "started": row.started.to_string(), "comm": Exactly(&program.comm),
+            "exe": Exactly(&program.exe), "cmdline": Exactly(command_line), "uid": program.uid,
+            "user": Exactly(&program.user),
+            "remotes": row.remotes, "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),
+        }),
+    )
 }
 
-fn remotes(summary: &Summary) -> Vec<Value> {
-    let each = |row: &connmon_analysis::RemoteRow| {
-        let place = row.place.as_deref();
-        with_figures(
-            &row.figures,
-            json!({
-                "ip": row.ip.to_string(), "kind": row.kind.name(), "names": Exactly(&row.names), "country": row.country,
-                "city": place.and_then(|place| place.city.as_ref()).map(Exactly), "asn": place.and_then(|place| place.asn),
-                "org": place.and_then(|place| place.org.as_ref()).map(Exactly),
-                "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),
-            }),
-        )
-    };
-    summary.remotes.iter().map(each).collect()
+fn remote(row: &RemoteRow<'_>) -> Value {
+    let place = row.location;
+    with_figures(
+        &row.figures,
+        json!({
+            "ip": row.ip.to_string(), "kind": row.kind.name(), "names": Exactly(&row.all_names()), "country": row.country,
+            "city": place.and_then(|place| place.city.as_ref()).map(Exactly), "asn": place.and_then(|place| place.asn),
+            "org": place.and_then(|place| place.org.as_ref()).map(Exactly),
+            "first_seen": row.first_seen.to_string(), "last_seen": row.last_seen.to_string(),
+        }),
+    )
 }
 
 /// The figures of something.

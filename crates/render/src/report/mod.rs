@@ -17,9 +17,9 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-use connmon_analysis::Summary;
 use connmon_analysis::findings::{Finding, findings};
 use connmon_analysis::geo::location_of;
+use connmon_analysis::{LISTED, Summary};
 use connmon_record::{HostLocation, Timestamp};
 
 /// What a report shows besides the summary.
@@ -48,7 +48,7 @@ impl PictureOptions {
     pub fn for_summary(summary: &Summary) -> Self {
         Self {
             home: location_of(&summary.runs).cloned(),
-            rows: 60,
+            rows: LISTED,
             findings: findings(summary, None),
             ..Self::default()
         }

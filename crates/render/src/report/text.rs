@@ -12,7 +12,7 @@ use connmon_analysis::{RemoteRow, Summary};
 use connmon_record::{Service, Untrusted, display_safe};
 
 /// What is known of each address.
-type Rows<'a> = HashMap<IpAddr, &'a RemoteRow>;
+type Rows<'a> = HashMap<IpAddr, RemoteRow<'a>>;
 
 /// So many of the busiest are listed at the end.
 const TOP: usize = 10;
@@ -73,7 +73,7 @@ fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io:
 
 /// The address, and a name of it.
 fn name(rows: &Rows<'_>, timeline_row: &TimelineRow) -> String {
-    let name = rows.get(&timeline_row.ip).and_then(|row| row.names.first());
+    let name = rows.get(&timeline_row.ip).and_then(RemoteRow::name);
     name.map_or_else(
         || timeline_row.ip.to_string(),
         |name| format!("{} {}", timeline_row.ip, display_safe(name)),
@@ -84,8 +84,8 @@ fn name(rows: &Rows<'_>, timeline_row: &TimelineRow) -> String {
 fn about(rows: &Rows<'_>, timeline_row: &TimelineRow) -> String {
     let mut parts = Vec::new();
     if let Some(row) = rows.get(&timeline_row.ip) {
-        parts.extend(row.country.as_deref().map(|code| display_safe(code).into_owned()));
-        let network = row.place.as_deref().map(|place| place.network()).unwrap_or_default();
+        parts.extend(row.country.map(|code| display_safe(code).into_owned()));
+        let network = row.location.map(|location| location.network()).unwrap_or_default();
         parts.extend((!network.is_empty()).then(|| display_safe(&network).into_owned()));
         parts.push(if timeline_row.open { "ACTIVE" } else { "CLOSED" }.to_owned());
         let ports: Vec<String> = row

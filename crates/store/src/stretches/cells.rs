@@ -6,22 +6,19 @@ use std::sync::Arc;
 
 use rusqlite::{Connection as Database, params};
 
-use super::super::varint;
-use super::ids;
-use connmon_analysis::cells::{
-    CellFigures, CellRest, Counted, cells_of, insert_few, remote_names, service_key,
-};
+use super::pieces::{self, CellKey, CellMap};
+use connmon_analysis::cells::{CellRest, cells_of, insert_few, remote_names, service_key};
 use connmon_analysis::findings::{is_long, minute_of};
 use connmon_analysis::groups::GroupFigures;
-use connmon_record::{Connection, Process, Proto, Untrusted};
+use connmon_record::{Connection, Process, Untrusted, varint};
 
-/// What the connections of a cell have in common: remote address, process (0 for none), protocol, service port, what is counted.
-type CellKey = (i64, i64, Proto, u16, Counted);
+/// Cells of a piece at most.
+const PIECE: usize = 1_024;
 
 /// The cells of connections, and what cells do not tell.
 #[derive(Default)]
 pub(super) struct Cells {
-    cells: BTreeMap<CellKey, CellFigures>,
+    cells: CellMap,
     rest: CellRest,
     ends: BTreeMap<&'static str, u64>,
     /// Connections that were opened in a minute, and those of them that failed.
@@ -42,9 +39,9 @@ impl Cells {
         remote: i64,
         process: impl Fn(&Arc<Process>) -> i64,
     ) {
-        let (proto, port) = service_key(connection);
+        let service = service_key(connection);
         cells_of(connection, &process, |process, counted, figures| {
-            let key = (remote, process.unwrap_or(0), proto, port, counted);
+            let key = CellKey { remote, process: process.unwrap_or(0), service, counted };
             self.cells.entry(key).and_modify(|sum| *sum += figures).or_insert(figures);
         });
         let one = GroupFigures::of_connection(connection);
@@ -70,9 +67,9 @@ impl Cells {
         self.sizes.push(connection.id, connection.bytes());
     }
 
-    /// Whether cells are worth their room: there are fewer than connections.
+    /// Whether cells are worth their room: to read one costs a fraction of what a connection does.
     fn pay(&self) -> bool {
-        cfg!(test) || (self.cells.len() as u64).saturating_mul(8) < self.rest.rows.saturating_mul(7)
+        cfg!(test) || self.cells.len() as u64 <= self.rest.rows.saturating_mul(2)
     }
 
     /// Adds so many of these to those that the stretch has, if they pay; whether there are more.
@@ -84,17 +81,17 @@ impl Cells {
         if !wanted {
             return Ok(false);
         }
-        let mut some = BTreeMap::new();
-        while some.len() < rows
+        let mut some = CellMap::new();
+        while some.len() < rows.min(PIECE)
             && let Some((key, figures)) = self.cells.pop_first()
         {
             some.insert(key, figures);
         }
-        write_cells(db, stretch, &some)?;
+        let mut left = rows.saturating_sub(some.len());
+        pieces::add(db, stretch, some)?;
         let mut put = db.prepare_cached(
             "INSERT OR IGNORE INTO stretch_name (stretch_id, remote_id, name) VALUES (?1, ?2, ?3)",
         )?;
-        let mut left = rows.saturating_sub(some.len());
         while left > 0
             && let Some((remote, names)) = self.names.pop_first()
         {
@@ -168,49 +165,6 @@ impl Cells {
     }
 }
 
-fn write_cells(db: &Database, stretch: i64, cells: &BTreeMap<CellKey, CellFigures>) -> rusqlite::Result<()> {
-    // Sums stop at the highest number: beyond, SQLite goes on with an inexact one, which is greater.
-    let mut put = db.prepare_cached(
-            "INSERT INTO stretch_cell (stretch_id, remote_id, process_id, proto, port, counted, connections, failed, inbound,
-                inexact, preexisting, tx_bytes, rx_bytes, first, last, newest, newest_id)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-                ON CONFLICT DO UPDATE SET connections = connections + excluded.connections, failed = failed + excluded.failed,
-                inbound = inbound + excluded.inbound, inexact = inexact + excluded.inexact,
-                preexisting = preexisting + excluded.preexisting,
-                tx_bytes = min(tx_bytes + excluded.tx_bytes, 9223372036854775807),
-                rx_bytes = min(rx_bytes + excluded.rx_bytes, 9223372036854775807),
-                first = min(first, excluded.first),
-                last = max(first + last, excluded.first + excluded.last) - min(first, excluded.first),
-                newest = max(first + newest, excluded.first + excluded.newest) - min(first, excluded.first),
-                newest_id = iif((first + newest, newest_id) > (excluded.first + excluded.newest, excluded.newest_id),
-                    newest_id, excluded.newest_id)",
-        )?;
-    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    for (&(remote, process, proto, port, counted), cell) in cells {
-        let CellFigures { figures, preexisting, first, last, newest } = cell;
-        put.execute(params![
-            stretch,
-            remote,
-            process,
-            proto.0,
-            port,
-            counted as i64,
-            count(figures.connections),
-            count(figures.failed),
-            count(figures.inbound),
-            count(figures.inexact),
-            count(*preexisting),
-            count(figures.tx_bytes),
-            count(figures.rx_bytes),
-            first.0,
-            last.0.saturating_sub(first.0),
-            newest.0.0.saturating_sub(first.0),
-            newest.1 - ids(stretch).0,
-        ])?;
-    }
-    Ok(())
-}
-
 /// Forgets the cells of a stretch, which itself is about to be forgotten: they are many, so [`sweep`] deletes them.
 pub(super) fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
     db.prepare_cached(
@@ -222,8 +176,10 @@ pub(super) fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
 
 /// Deletes about so many rows of cells that are forgotten; whether there were any.
 pub(super) fn sweep(db: &Database, rows: usize) -> rusqlite::Result<bool> {
-    const TABLES: [(&str, &str); 6] = [
+    // Earlier versions kept cells as rows.
+    const TABLES: [(&str, &str); 7] = [
         ("stretch_cell", "remote_id"),
+        ("stretch_piece", "number"),
         ("stretch_name", "remote_id"),
         ("stretch_failed", "process_id"),
         ("stretch_minute", "minute"),

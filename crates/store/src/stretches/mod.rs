@@ -4,7 +4,9 @@
 //! anything changes that is in a sum, the sums of its stretch are forgotten and made anew: they are the rows' at any time.
 
 mod cells;
+mod describe;
 mod make;
+mod pieces;
 mod read;
 mod read_cells;
 
@@ -18,7 +20,7 @@ use connmon_record::Timestamp;
 pub(super) use make::Summer;
 pub use read::Instead;
 pub(super) use read::faults;
-pub use read_cells::InCells;
+pub use read_cells::{CellDetail, InCells};
 
 /// Bits in which the ids of a stretch differ.
 const SHIFT: u32 = if cfg!(test) { 4 } else { 16 };

@@ -8,7 +8,8 @@ use rusqlite::{Connection as Database, OptionalExtension};
 
 use super::super::blocks::IdRange;
 use super::super::{Store, StoreError, labels, sums};
-use super::{State, has_remote, ids};
+use super::{State, has_remote, ids, pieces};
+use connmon_analysis::cells::{CellFigures, Counted};
 use connmon_analysis::groups::sums::Summed;
 use connmon_record::{IndicatorList, Matching, Timestamp};
 
@@ -186,6 +187,19 @@ pub(super) fn matching(db: &Database, instead: &Instead) -> rusqlite::Result<(u6
     Ok((any, each))
 }
 
+/// The bytes of the connections in the cells of a stretch, sent and received.
+fn of_cells(db: &Database, stretch: i64) -> rusqlite::Result<(i64, i64)> {
+    let mut sums = (0_i64, 0_i64);
+    pieces::read(db, stretch, |key, CellFigures { figures, .. }| {
+        if key.counted != Counted::Process {
+            sums.0 = sums.0.saturating_add_unsigned(figures.tx_bytes);
+            sums.1 = sums.1.saturating_add_unsigned(figures.rx_bytes);
+        }
+        Ok(())
+    })?;
+    Ok(sums)
+}
+
 /// The stretches whose sums are not the bytes of their connections, a sentence each.
 pub(crate) fn faults(db: &Database) -> rusqlite::Result<Vec<String>> {
     if !db.table_exists(Some("main"), "stretch")? {
@@ -197,23 +211,19 @@ pub(crate) fn faults(db: &Database) -> rusqlite::Result<Vec<String>> {
             (SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM traffic
                 WHERE connection_id BETWEEN ?2 AND ?3 AND connection_id NOT IN (SELECT connection_id FROM stretch_rest))",
     )?;
-    let cells = "SELECT id FROM stretch WHERE id = ?1 AND cell_rows IS NOT NULL AND
-            (SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM stretch_sum WHERE stretch_id = ?1) <>
-            (SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM stretch_cell
-                WHERE stretch_id = ?1 AND counted <> 2)";
-    let mut wrong_cells = match db.table_exists(Some("main"), "stretch_cell")? {
-        true => Some(db.prepare(cells)?),
-        false => None,
-    };
+    let with_cells = pieces::are_kept(db)?;
+    let mut sums = db.prepare(
+        "SELECT coalesce(sum(tx_bytes), 0), coalesce(sum(rx_bytes), 0) FROM stretch_sum WHERE stretch_id = ?1
+            AND EXISTS (SELECT 1 FROM stretch WHERE id = ?1 AND cell_rows IS NOT NULL)",
+    )?;
     let mut faults = Vec::new();
     for stretch in usable(db, None, None)? {
         let (first, last) = ids(stretch);
         if wrong.exists([stretch, first, last])? {
             faults.push(format!("the sums of connections {first} to {last} are not what these moved"));
         }
-        if let Some(wrong) = &mut wrong_cells
-            && wrong.exists([stretch])?
-        {
+        let sums = sums.query_row([stretch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if with_cells && sums != of_cells(db, stretch)? {
             faults.push(format!("the cells of connections {first} to {last} are not what their sums say"));
         }
     }

@@ -1,21 +1,20 @@
 //! Reads the cells of stretches for a summary, and says which connections must be read besides.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 
-use rusqlite::Connection as Database;
+use rusqlite::{CachedStatement, Connection as Database, OptionalExtension};
 
-use super::super::processes::ProcessReader;
-use super::super::remotes::RemoteReader;
-use super::super::{RUN_SHIFT, Store, StoreError};
+use super::super::processes::program;
+use super::super::remotes::RemoteRows;
+use super::super::{RUN_SHIFT, Store, StoreError, names};
 use super::cells::Sizes;
 use super::read::{Instead, matching, rest, usable};
-use super::{SHIFT, ids, locals};
-use connmon_analysis::Builder;
-use connmon_analysis::cells::{Cell, CellFigures, CellRemote, CellRest, Counted};
-use connmon_analysis::groups::GroupFigures;
-use connmon_record::{End, Proto, Timestamp, Untrusted};
+use super::{SHIFT, locals, pieces};
+use connmon_analysis::cells::{Cell, CellRest};
+use connmon_analysis::table::{Keyed, Table};
+use connmon_analysis::{Builder, ProcessSource, ToldProcess};
+use connmon_record::{End, Timestamp};
 
 /// Connections with most bytes, and the newest of the others.
 struct Shown {
@@ -58,11 +57,21 @@ pub struct InCells {
     pub shown: HashSet<i64>,
     /// All of them.
     pub rows: u64,
+    /// Their stretches, if the names in these have not been given.
+    pub(super) unnamed: Vec<i64>,
+}
+
+/// How much a summary is given.
+#[derive(Clone, Copy, Debug)]
+pub struct CellDetail {
+    /// So many connections with most bytes may be shown by themselves, and so many of the newest others.
+    pub most: [usize; 2],
+    /// The names of all addresses. Those of the first ones can be given afterwards: see [`Store::describe`].
+    pub names: bool,
 }
 
 impl Store {
-    /// Gives a summary the cells of connections that lie between two times, and says which connections must be read besides. Of
-    /// those in cells, so many with most bytes may be shown, and so many of the newest others.
+    /// Gives a summary the cells of connections that lie between two times, and says which connections must be read besides.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -71,10 +80,10 @@ impl Store {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         builder: &mut Builder,
-        most: [usize; 2],
+        CellDetail { most, names }: CellDetail,
     ) -> Result<InCells, StoreError> {
         let mut read = || {
-            if !builder.takes_cells() || !self.db.table_exists(Some("main"), "stretch_cell")? {
+            if !builder.takes_cells() || !pieces::are_kept(&self.db)? {
                 return Ok(InCells::default());
             }
             // All of it as it was at one moment.
@@ -94,7 +103,7 @@ impl Store {
                 all.longest_ns = all.longest_ns.max(longest);
             }
             stretches.retain(|stretch| kept.contains(stretch));
-            let mut reader = CellReader::new(&transaction)?;
+            let mut reader = CellReader::new(&transaction, names)?;
             let mut shown = Shown { most, by_bytes: BinaryHeap::new(), newest: VecDeque::new() };
             for stretch in &stretches {
                 reader.read(*stretch, builder)?;
@@ -106,104 +115,116 @@ impl Store {
             builder.add_rest(&all);
             let here = if all.rows > 0 { locals(&transaction)? } else { HashSet::new() };
             let shown = shown.finish();
+            let unnamed = if names { Vec::new() } else { stretches.clone() };
             let mut unread = Instead::of(rest(&transaction, &stretches)?, stretches);
             builder.add_known(&here, &matching(&transaction, &unread)?);
             unread.read_too(&shown);
-            Ok(InCells { unread, shown, rows: all.rows })
+            Ok(InCells { unread, shown, rows: all.rows, unnamed })
         };
         read().map_err(|source| self.error(source))
+    }
+}
+
+/// What a summary calls something that has an id in the store.
+struct Told<T> {
+    id: i64,
+    told: T,
+}
+
+impl<T> Keyed for Told<T> {
+    type Key = i64;
+
+    fn key(&self) -> i64 {
+        self.id
     }
 }
 
 /// Reads the cells of stretches.
 struct CellReader<'db> {
     db: &'db Database,
-    processes: ProcessReader<'db>,
-    remotes: RemoteReader<'db>,
-    /// The addresses of which the summary knows what is known.
-    told: HashMap<i64, IpAddr>,
+    names: bool,
+    find_process: CachedStatement<'db>,
+    find_remote: RemoteRows<'db>,
+    processes: Table<Told<ToldProcess>>,
+    remotes: Table<Told<u32>>,
 }
 
 impl<'db> CellReader<'db> {
-    fn new(db: &'db Database) -> rusqlite::Result<Self> {
+    fn new(db: &'db Database, names: bool) -> rusqlite::Result<Self> {
         Ok(Self {
             db,
-            processes: ProcessReader::new(db)?,
-            remotes: RemoteReader::new(db)?,
-            told: HashMap::new(),
+            names,
+            find_process: db.prepare_cached(
+                "SELECT pid, start_ns, started, comm, exe, exe_state, kernel_thread, uid, user FROM process WHERE id = ?1",
+            )?,
+            find_remote: RemoteRows::new(db)?,
+            processes: Table::default(),
+            remotes: Table::default(),
         })
     }
 
     /// Gives a summary all that is known of a stretch.
     fn read(&mut self, stretch: i64, builder: &mut Builder) -> rusqlite::Result<()> {
         let run = stretch >> (RUN_SHIFT - SHIFT);
-        let mut find = self.db.prepare_cached(
-            "SELECT remote_id, process_id, proto, port, counted, connections, failed, inbound, inexact, tx_bytes, rx_bytes,
-                preexisting, first, last, newest, newest_id FROM stretch_cell WHERE stretch_id = ?1",
-        )?;
-        let mut rows = find.query([stretch])?;
-        while let Some(row) = rows.next()? {
-            let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-            let first: i64 = row.get(12)?;
-            let after = |column| row.get(column).map(|after: i64| Timestamp(first.saturating_add(after)));
-            let remote = row.get(0)?;
-            // What is known of an address is told once.
-            let (ip, facts) = match self.told.get(&remote) {
-                Some(ip) => (*ip, None),
-                None => {
-                    let facts = self.remotes.get(remote)?;
-                    self.told.insert(remote, facts.ip);
-                    (facts.ip, Some(facts))
-                }
+        let mut before = None;
+        pieces::read(self.db, stretch, |key, figures| {
+            // The cells of a remote address follow each other.
+            let remote = match before {
+                Some((id, remote)) if id == key.remote => remote,
+                _ => self.remote(key.remote, figures.newest, builder)?,
             };
-            let known = facts.as_ref();
-            let process = row.get(1)?;
-            let process = if process == 0 { None } else { self.processes.get(process)? };
-            let Some(counted) = Counted::from_number(row.get(4)?) else { continue };
-            builder.add_cell(
-                run,
-                &Cell {
-                    process: process.as_ref(),
-                    remote: CellRemote {
-                        ip,
-                        country: known.and_then(|known| known.country.as_deref()),
-                        place: known.and_then(|known| known.place.as_ref()),
-                    },
-                    service: (Proto(row.get(2)?), row.get(3)?),
-                    counted,
-                    figures: CellFigures {
-                        figures: GroupFigures {
-                            connections: count(5)?,
-                            failed: count(6)?,
-                            inbound: count(7)?,
-                            inexact: count(8)?,
-                            tx_bytes: count(9)?,
-                            rx_bytes: count(10)?,
-                            ..GroupFigures::default()
-                        },
-                        preexisting: count(11)?,
-                        first: Timestamp(first),
-                        last: after(13)?,
-                        newest: (after(14)?, ids(stretch).0 + row.get::<_, i64>(15)?),
-                    },
-                },
-            );
-            if let Some(facts) = facts {
-                let names = facts.names.iter().filter(|name| name.is_of_remote()).map(|name| &name.name);
-                builder.add_names(ip, names);
-            }
-        }
-        self.rest(stretch, run, builder)
+            before = Some((key.remote, remote));
+            let source = ProcessSource::Stored(key.process);
+            let process = if key.process == 0 { None } else { self.process(run, key.process, builder)? };
+            let process = process.map(|process| (process, &source));
+            let pieces::CellKey { service, counted, .. } = key;
+            builder.add_cell(&Cell { process, remote, service, counted, figures });
+            Ok(())
+        })?;
+        self.rest(stretch, builder)
     }
 
-    fn rest(&mut self, stretch: i64, run: i64, builder: &mut Builder) -> rusqlite::Result<()> {
+    /// A remote address. What is known of it is told once.
+    fn remote(&mut self, id: i64, rank: (Timestamp, i64), builder: &mut Builder) -> rusqlite::Result<u32> {
+        if let Some(place) = self.remotes.find(&id) {
+            return Ok(self.remotes.rows()[place as usize].told);
+        }
+        let facts = self.find_remote.read(id)?;
+        let told = builder.remote(facts.ip);
+        builder.tell_remote(told, rank, facts.country.as_deref(), facts.place.as_ref());
+        if self.names {
+            let names = names::of_endpoint(self.db, id)?;
+            let names = names.iter().filter(|name| name.is_of_remote());
+            builder.add_names(told, names.map(|name| name.name.borrowed()));
+        }
+        self.remotes.place(id, |id| Told { id, told });
+        Ok(told)
+    }
+
+    /// A process; none where a damaged store lacks it.
+    fn process(&mut self, run: i64, id: i64, builder: &mut Builder) -> rusqlite::Result<Option<ToldProcess>> {
+        if let Some(place) = self.processes.find(&id) {
+            return Ok(Some(self.processes.rows()[place as usize].told));
+        }
+        let Some((process, started, program)) = self.find_process.query_row([id], program).optional()? else {
+            return Ok(None);
+        };
+        let told = builder.process(run, process, program, started);
+        self.processes.place(id, |id| Told { id, told });
+        Ok(Some(told))
+    }
+
+    fn rest(&self, stretch: i64, builder: &mut Builder) -> rusqlite::Result<()> {
         let db = self.db;
-        let mut find = db.prepare_cached("SELECT remote_id, name FROM stretch_name WHERE stretch_id = ?1")?;
-        let mut rows = find.query([stretch])?;
-        while let Some(row) = rows.next()? {
-            let (remote, name): (i64, String) = (row.get(0)?, row.get(1)?);
-            if let Some(ip) = self.told.get(&remote) {
-                builder.add_names(*ip, [&Untrusted::from(name)]);
+        if self.names {
+            let mut find =
+                db.prepare_cached("SELECT remote_id, name FROM stretch_name WHERE stretch_id = ?1")?;
+            let mut rows = find.query([stretch])?;
+            while let Some(row) = rows.next()? {
+                if let Some(place) = self.remotes.find(&row.get(0)?) {
+                    let told = self.remotes.rows()[place as usize].told;
+                    builder.add_names(told, [row.get_ref(1)?.as_str()?.into()].into_iter());
+                }
             }
         }
         let mut find = db.prepare_cached("SELECT end, connections FROM stretch_end WHERE stretch_id = ?1")?;
@@ -222,8 +243,9 @@ impl<'db> CellReader<'db> {
         )?;
         let mut rows = find.query([stretch])?;
         while let Some(row) = rows.next()? {
-            if let Some(process) = self.processes.get(row.get(0)?)? {
-                builder.add_failed(run, process.id, row.get(1)?, row.get(2)?);
+            if let Some(place) = self.processes.find(&row.get(0)?) {
+                let process = self.processes.rows()[place as usize].told;
+                builder.add_failed(process, row.get(1)?, row.get(2)?);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::places::{network, place};
 use super::view::{Amount, Conns, Flow, Shown, When, country_name};
 use connmon_analysis::format;
-use connmon_analysis::{GroupFigures, ProcessRow, RemoteRow, Service, Summary};
+use connmon_analysis::{GroupFigures, ProcessRow, Program, RemoteRow, Service, Summary};
 use connmon_record::{End, Process, Proto, Untrusted};
 
 /// So many names are listed in one cell.
@@ -16,23 +16,25 @@ pub(super) struct Table<T> {
 }
 
 impl<T> Table<T> {
-    /// The first `most` of `rows`.
+    /// The first `most` of `rows`, of which there are `all`.
     fn new<R>(
-        rows: &[R],
+        mut rows: impl Iterator<Item = R>,
+        all: usize,
         most: usize,
         noun: &str,
         figures: impl Fn(&R) -> GroupFigures,
         line: impl Fn(&R) -> T,
     ) -> Self {
-        let (shown, rest) = rows.split_at(rows.len().min(most));
-        let note = if rest.is_empty() {
+        let shown: Vec<T> = rows.by_ref().take(most).map(|row| line(&row)).collect();
+        let rest = (all - shown.len()) as u64;
+        let note = if rest == 0 {
             String::new()
         } else {
-            let (shown, all) = (format::grouped(shown.len() as u64), format::grouped(rows.len() as u64));
+            let (shown, all) = (format::grouped(shown.len() as u64), format::grouped(all as u64));
             format!("The {shown} {noun} with the most bytes, of {all}.")
         };
-        let left: GroupFigures = rest.iter().map(&figures).sum();
-        let rest = match rest.len() as u64 {
+        let left: GroupFigures = rows.map(|row| figures(&row)).sum();
+        let rest = match rest {
             0 => String::new(),
             n => format!(
                 "{} more {noun} with {} are not listed.",
@@ -40,7 +42,7 @@ impl<T> Table<T> {
                 format::bytes(left.bytes())
             ),
         };
-        Self { note, rows: shown.iter().map(line).collect(), rest }
+        Self { note, rows: shown, rest }
     }
 }
 
@@ -105,51 +107,58 @@ pub(super) struct EndLine {
 }
 
 pub(super) fn processes(summary: &Summary, most: usize) -> Table<ProcessLine> {
-    let longest = summary.processes.first().map_or(0, |row| row.figures.bytes());
-    let line = |row: &ProcessRow| {
-        let process = &row.process;
+    let all = &summary.processes;
+    let longest = all.get(0).map_or(0, |row| row.figures.bytes());
+    let line = |row: &ProcessRow<'_>| {
+        let program = row.program;
+        let others = row.other_exes.into_iter().flatten();
         ProcessLine {
-            comm: name(process),
-            exe: Shown::new(&process.exe),
-            cmdline: Shown::new(&process.cmdline),
-            others: row.other_exes.iter().filter(|exe| **exe != process.exe).map(Shown::new).collect(),
-            flag: if process.kernel_thread { "kernel" } else { "" },
-            pid: process.id.pid,
-            start: When::new(process.started),
-            user: user(process),
+            comm: name_of(&program.comm, &program.exe),
+            exe: Shown::new(&program.exe),
+            cmdline: row.command_line.map(Shown::new).unwrap_or_default(),
+            others: others.filter(|exe| **exe != program.exe).map(Shown::new).collect(),
+            flag: if program.kernel_thread { "kernel" } else { "" },
+            pid: row.id.pid,
+            start: When::new(row.started),
+            user: user(program),
             connections: Conns::new(&row.figures),
             tx: Amount::new(row.figures.tx_bytes),
             rx: Amount::new(row.figures.rx_bytes),
             flow: Flow::new(&row.figures, longest),
-            tcp: Amount::new(row.tcp.bytes()),
-            udp: Amount::new(row.udp.bytes()),
+            tcp: Amount::new(row.tcp_bytes),
+            udp: Amount::new(row.udp_bytes),
             remotes: format::grouped(row.remotes),
         }
     };
-    Table::new(&summary.processes, most, "processes", |row| row.figures, line)
+    Table::new(all.iter(), all.len(), most, "processes", |row| row.figures, line)
 }
 
 /// The kernel's name of a process, or what stands in for it.
 pub(super) fn name(process: &Process) -> Shown {
-    let file = process.exe.map(|path| path.rsplit('/').next().unwrap_or_default());
-    let names = [process.comm.borrowed(), file, "unnamed".into()];
+    name_of(&process.comm, &process.exe)
+}
+
+fn name_of(comm: &Untrusted, exe: &Untrusted) -> Shown {
+    let file = exe.map(|path| path.rsplit('/').next().unwrap_or_default());
+    let names = [comm.borrowed(), file, "unnamed".into()];
     names.into_iter().find(|name| !name.is_empty()).map(Shown::new).unwrap_or_default()
 }
 
-fn user(process: &Process) -> Shown {
-    match &process.user {
+fn user(program: &Program) -> Shown {
+    match &program.user {
         Some(user) => Shown::new(user),
-        None => Shown::new(&format!("uid {}", process.uid)),
+        None => Shown::new(&format!("uid {}", program.uid)),
     }
 }
 
 pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
-    let longest = summary.remotes.first().map_or(0, |row| row.figures.bytes());
-    let line = |row: &RemoteRow| RemoteLine {
+    let all = &summary.remotes;
+    let longest = all.get(0).map_or(0, |row| row.figures.bytes());
+    let line = |row: &RemoteRow<'_>| RemoteLine {
         ip: row.ip.to_string(),
-        names: Shown::new(&Untrusted::joined(&row.names, ", ")),
-        place: place(row.kind, row.country.as_deref(), row.place.as_deref()),
-        network: network(row.place.as_deref()),
+        names: Shown::new(&Untrusted::joined(&row.all_names(), ", ")),
+        place: place(row.kind, row.country, row.location),
+        network: network(row.location),
         services: services_of(row),
         processes: processes_of(summary, row),
         connections: Conns::new(&row.figures),
@@ -159,10 +168,10 @@ pub(super) fn remotes(summary: &Summary, most: usize) -> Table<RemoteLine> {
         first: When::new(row.first_seen),
         last: When::new(row.last_seen),
     };
-    Table::new(&summary.remotes, most, "addresses", |row| row.figures, line)
+    Table::new(all.iter(), all.len(), most, "addresses", |row| row.figures, line)
 }
 
-fn services_of(row: &RemoteRow) -> String {
+fn services_of(row: &RemoteRow<'_>) -> String {
     let name = |&(proto, port): &(Proto, u16)| match Service::name_of(proto, port) {
         Some(name) => name.to_owned(),
         None if port == 0 => proto.to_string(),
@@ -175,11 +184,11 @@ fn services_of(row: &RemoteRow) -> String {
     names.join(", ")
 }
 
-fn processes_of(summary: &Summary, row: &RemoteRow) -> Shown {
+fn processes_of(summary: &Summary, row: &RemoteRow<'_>) -> Shown {
     let mut names: Vec<String> = Vec::new();
     let mut others = 0;
-    for process in row.processes.iter().filter_map(|&index| summary.process(index)) {
-        let name = name(&process.process).to_string();
+    for process in row.processes.iter().filter_map(|&place| summary.processes.get(place)) {
+        let name = name_of(&process.program.comm, &process.program.exe).to_string();
         if names.contains(&name) {
             continue;
         }
@@ -214,7 +223,8 @@ pub(super) fn services(summary: &Summary, most: usize) -> Table<ServiceLine> {
         rx: Amount::new(row.figures.rx_bytes),
         flow: Flow::new(&row.figures, longest),
     };
-    Table::new(&summary.services, most, "ports", |row| row.figures, line)
+    let all = &summary.services;
+    Table::new(all.iter(), all.len(), most, "ports", |row| row.figures, |row| line(row))
 }
 
 pub(super) fn ends(summary: &Summary) -> Vec<EndLine> {

@@ -1,5 +1,7 @@
 //! Ranked bars as a picture of their own: processes, countries and services.
 
+use std::collections::HashMap;
+
 use svg::Document;
 use svg::node::element::{Description, Group, Rectangle, Style, Text, Title};
 
@@ -8,8 +10,7 @@ use super::projection::WIDTH;
 use super::{STYLE, text_safe, unit};
 use connmon_analysis::format::{bytes, count};
 use connmon_analysis::{GroupFigures, Summary};
-use connmon_record::Service;
-use connmon_record::country_of;
+use connmon_record::{Service, Untrusted, country_of};
 
 const TOP: f64 = 62.0;
 const ROW: f64 = 26.0;
@@ -109,13 +110,19 @@ fn shortened(name: &str) -> String {
 
 /// The processes, those of one name as one.
 fn processes(summary: &Summary) -> Vec<(String, GroupFigures)> {
-    let named = summary.processes.iter().map(|row| (text_safe(&row.process.comm), row.figures));
     let mut rows: Vec<(String, GroupFigures)> = Vec::new();
-    for (name, figures) in named {
-        match rows.iter_mut().find(|row| row.0 == name) {
-            Some(row) => row.1 += figures,
-            None => rows.push((name, figures)),
-        }
+    let mut places: HashMap<&Untrusted, usize> = HashMap::new();
+    for row in summary.processes.iter() {
+        let comm = &row.program.comm;
+        let place = *places.entry(comm).or_insert_with(|| {
+            let name = text_safe(comm);
+            let place = rows.iter().position(|row| row.0 == name);
+            place.unwrap_or_else(|| {
+                rows.push((name, GroupFigures::default()));
+                rows.len() - 1
+            })
+        });
+        rows[place].1 += row.figures;
     }
     rows.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.bytes()));
     rows.truncate(BARS);

@@ -55,7 +55,7 @@ pub fn hilbert(summary: &Summary) -> String {
 /// The figures and the number of addresses of each /16.
 fn blocks(summary: &Summary) -> BTreeMap<u32, (GroupFigures, u64)> {
     let mut blocks: BTreeMap<u32, (GroupFigures, u64)> = BTreeMap::new();
-    for row in &summary.remotes {
+    for row in summary.remotes.iter() {
         if let IpAddr::V4(ip) = row.ip {
             let (figures, addresses) = blocks.entry(u32::from(ip) >> 16).or_default();
             *figures += row.figures;

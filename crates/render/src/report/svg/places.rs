@@ -45,10 +45,9 @@ struct MarkKey<'a> {
 }
 
 impl<'a> MarkKey<'a> {
-    fn of_remote(row: &'a RemoteRow) -> Option<Self> {
-        let country = row.country.as_deref().unwrap_or_default();
-        let place = row.place.as_deref();
-        let city = place.and_then(|place| {
+    fn of_remote(row: &RemoteRow<'a>) -> Option<Self> {
+        let country = row.country.unwrap_or_default();
+        let city = row.location.and_then(|place| {
             let (city, at) = (place.city.as_ref()?.borrowed(), place.coordinates?);
             let hundredths = |degrees: f64| (degrees * 100.0).round() as i32;
             Some((city, hundredths(at.latitude), hundredths(at.longitude)))
@@ -71,7 +70,7 @@ impl<'a> MarkKey<'a> {
 pub(super) fn places(summary: &Summary) -> Vec<MapMark> {
     let mut sums: BTreeMap<MarkKey<'_>, (GroupFigures, u64)> = BTreeMap::new();
     for row in summary.remotes.iter().filter(|row| row.kind == AddressKind::Public) {
-        let Some(key) = MarkKey::of_remote(row) else { continue };
+        let Some(key) = MarkKey::of_remote(&row) else { continue };
         let (figures, remotes) = sums.entry(key).or_default();
         *figures += row.figures;
         *remotes += 1;

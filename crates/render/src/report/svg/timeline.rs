@@ -1,5 +1,8 @@
 //! Remote addresses over time as a picture of its own.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use svg::Document;
 use svg::node::element::{Description, Group, Rectangle, Style, Text, Title};
 
@@ -37,8 +40,16 @@ pub fn timeline(summary: &Summary, timeline_rows: &[TimelineRow]) -> String {
         .add(background(height))
         .add(heading(summary))
         .add(axis(summary));
+    let mut names: HashMap<IpAddr, Option<String>> =
+        shown.iter().map(|timeline_row| (timeline_row.ip, None)).collect();
+    for row in summary.remotes.iter() {
+        if let Some(name) = names.get_mut(&row.ip) {
+            *name = row.name().map(text_safe);
+        }
+    }
     for (nth, timeline_row) in shown.iter().enumerate() {
-        picture = picture.add(row(summary, timeline_row, TOP + 28.0 + nth as f64 * ROW));
+        let name = names.remove(&timeline_row.ip).flatten();
+        picture = picture.add(row(name, timeline_row, TOP + 28.0 + nth as f64 * ROW));
     }
     let rest = &timeline_rows[shown.len()..];
     if !rest.is_empty() {
@@ -72,10 +83,8 @@ fn axis(summary: &Summary) -> Group {
     })
 }
 
-fn row(summary: &Summary, timeline_row: &TimelineRow, y: f64) -> Group {
-    let remote = summary.remotes.iter().find(|row| row.ip == timeline_row.ip);
-    let name =
-        remote.and_then(|row| row.names.first()).map_or_else(|| timeline_row.ip.to_string(), text_safe);
+fn row(name: Option<String>, timeline_row: &TimelineRow, y: f64) -> Group {
+    let name = name.unwrap_or_else(|| timeline_row.ip.to_string());
     let shown = match name.char_indices().nth(36) {
         Some((at, _)) => format!("{}…", &name[..at]),
         None => name.clone(),

@@ -1,7 +1,7 @@
 //! Sums of stretches are what their connections add up to, whatever is written after they were made.
 
 use super::*;
-use crate::Instead;
+use crate::{CellDetail, Instead};
 use connmon_fixtures::Random as Dice;
 use connmon_render::report::payload::Payload;
 
@@ -34,7 +34,10 @@ fn summary(path: &Path, selection: &Selection, with_cells: bool) -> (String, usi
     let (since, until) = (selection.since, selection.until);
     let mut builder = connmon_analysis::Builder::new(store.runs().unwrap(), selection.clone(), SHOWN);
     let cells = match with_cells {
-        true => store.add_cells(since, until, &mut builder, [4, 3]).unwrap(),
+        true => {
+            let names = selection.since.is_some();
+            store.add_cells(since, until, &mut builder, CellDetail { most: [4, 3], names }).unwrap()
+        }
         false => Default::default(),
     };
     let mut read = 0;
@@ -53,8 +56,9 @@ fn summary(path: &Path, selection: &Selection, with_cells: bool) -> (String, usi
     };
     store.for_each_but(&cells.unread, since, until, &Filter::default(), each).unwrap();
     payload.count(cells.rows - cells.shown.len() as u64);
-    let page = payload.counts();
-    (format!("{:#?} {page:?}", builder.finish()), read)
+    let (page, mut summary) = (payload.counts(), builder.finish());
+    store.describe(&mut summary, &cells).unwrap();
+    (format!("{summary:#?} {page:?}"), read)
 }
 
 /// Asks in both ways, also for groups of which sums tell nothing; how many connections were read where sums tell all.
@@ -185,8 +189,8 @@ fn sums_of_stretches_are_those_of_their_rows() {
         let whole = audit(&path, &Selection::default(), by);
         assert_eq!(answer(&whole, true), answer(&summed, true), "{by:?} of pruned ones");
     }
-    let left = "SELECT (SELECT count(*) FROM stretch_gone), (SELECT count(*) FROM stretch_cell
-        WHERE stretch_id NOT IN (SELECT id FROM stretch WHERE state = 1)), (SELECT count(*) FROM stretch_cell) > 0";
+    let left = "SELECT (SELECT count(*) FROM stretch_gone), (SELECT count(*) FROM stretch_piece
+        WHERE stretch_id NOT IN (SELECT id FROM stretch WHERE state = 1)), (SELECT count(*) FROM stretch_piece) > 0";
     let left: (i64, i64, bool) =
         writer.db.query_row(left, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     assert_eq!(left, (0, 0, true), "of what is forgotten nothing is left");
