@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::cells::{Cell, CellFigures, CellRest, Counted, cells_of, remote_names, service_key};
+use super::cells::{CellFigures, CellRest, Counted, cells_of, remote_names, service_key};
 use super::findings::{FindingsBuilder, minute_of, start_of};
 use super::groups::key::Boots;
 use super::groups::{GroupFigures, Groups};
@@ -19,6 +19,21 @@ use connmon_record::{Connection, End, Location, Matching, ProcessId, Proto, Run,
 
 /// Of so many services each process and each address knows whether it has them.
 const FIRST: usize = 32;
+
+/// A cell, as a summary takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell<'a> {
+    /// The process, where processes are counted, and where the rest is that is known of it.
+    pub process: Option<(ToldProcess, &'a ProcessSource)>,
+    /// The remote address, by the place that the summary has given it.
+    pub remote: u32,
+    /// Protocol and service port.
+    pub service: (Proto, u16),
+    /// What is counted.
+    pub counted: Counted,
+    /// The figures.
+    pub figures: CellFigures,
+}
 
 /// Takes the selected connections, in any number, and gives the summary.
 pub struct Builder {

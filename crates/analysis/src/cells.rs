@@ -5,7 +5,6 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 
 use super::groups::{GroupFigures, users};
-use super::processes::{ProcessSource, ToldProcess};
 use connmon_record::{Connection, Process, Proto, Timestamp, service_of};
 
 /// What a cell counts. A connection that one process owned and used is counted at once; one that several used is counted once for
@@ -65,21 +64,6 @@ impl AddAssign for CellFigures {
         self.last = self.last.max(more.last);
         self.newest = self.newest.max(more.newest);
     }
-}
-
-/// A cell, as a summary takes it.
-#[derive(Clone, Copy, Debug)]
-pub struct Cell<'a> {
-    /// The process, where processes are counted, and where the rest is that is known of it.
-    pub process: Option<(ToldProcess, &'a ProcessSource)>,
-    /// The remote address, by the place that the summary has given it.
-    pub remote: u32,
-    /// Protocol and service port.
-    pub service: (Proto, u16),
-    /// What is counted.
-    pub counted: Counted,
-    /// The figures.
-    pub figures: CellFigures,
 }
 
 /// What connections add to a summary beyond their cells.

@@ -2,7 +2,8 @@
 //!
 //! No I/O and no clock. [`Builder`] takes the connections one by one and keeps aggregates that are exact over all
 //! of them, plus a bounded list of single connections: memory grows with the number of distinct processes and
-//! addresses, by a fixed number of bytes each, and by a few for each pair of these, not with the number of connections. All lists have a fixed order, so equal rows give equal output.
+//! addresses, by a fixed number of bytes each, and by a few for each pair of these, not with the number of
+//! connections. All lists have a fixed order, so equal rows give equal output.
 
 mod activity;
 pub mod baseline;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use connmon_record::{Connection, Run};
 
 pub use activity::{Activity, Bucket};
-pub use builder::Builder;
+pub use builder::{Builder, Cell};
 pub use completeness::{
     ClockStepRow, Completeness, Coverage, Level, Statement, Verdict, clock_words, pruned_until,
 };

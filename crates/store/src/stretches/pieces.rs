@@ -1,5 +1,5 @@
-//! Cells as bytes. The cells of a stretch are in pieces (`stretch_piece`), each with some of them in the order of their keys, thirty bytes a
-//! cell. A cell may be in several pieces: then it is their sum.
+//! Cells as bytes. The cells of a stretch are in pieces (`stretch_piece`), each with some of them in the order of their keys, thirty
+//! bytes a cell. A cell may be in several pieces: then it is their sum.
 
 use std::collections::BTreeMap;
 

@@ -11,9 +11,9 @@ use super::super::{RUN_SHIFT, Store, StoreError, names};
 use super::cells::Sizes;
 use super::read::{Instead, matching, rest, usable};
 use super::{SHIFT, locals, pieces};
-use connmon_analysis::cells::{Cell, CellRest};
+use connmon_analysis::cells::CellRest;
 use connmon_analysis::table::{Keyed, Table};
-use connmon_analysis::{Builder, ProcessSource, ToldProcess};
+use connmon_analysis::{Builder, Cell, ProcessSource, ToldProcess};
 use connmon_record::{End, Timestamp};
 
 /// Connections with most bytes, and the newest of the others.
