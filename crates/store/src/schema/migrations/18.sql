@@ -1,0 +1,2 @@
+    -- traffic.bucket: what was moved long ago is kept by the hour, in a row whose bucket is one second after the hour's start;
+    -- all others have a multiple of ten, and are of ten seconds.
