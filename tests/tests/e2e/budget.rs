@@ -12,9 +12,10 @@ use super::storms::listed;
 
 /// While it holds 1, the kernel counts the runs of BPF programs.
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
-/// Most runs per socket of a connection that is opened, carries one message each way, and is closed. With fentry or kprobes, calls have a
-/// hook where they begin and another where they end.
-const MOST: f64 = 36.0;
+/// Most runs per socket of a connection that is opened, carries one message each way, and is closed: 27.6 with fentry and 30.8 with
+/// tracepoints when this was written, 40.2 with kprobes, where a call has a hook where it begins and another where it ends.
+const MOST: f64 = 33.0;
+const MOST_WITH_KPROBES: f64 = 43.0;
 
 /// A storm of short connections is exact, and stays within the budget.
 pub fn few_runs() -> Result<Played> {
@@ -26,9 +27,11 @@ pub fn few_runs() -> Result<Played> {
     let (runs, played) = counted?;
     let runs = runs as f64 / f64::from(2 * connections);
     println!("{runs:.1} runs of programs per socket of a short connection");
+    let has_kprobes = std::env::var_os("CONNMON_BACKEND").is_some_and(|backend| backend == "kprobe");
+    let most = if has_kprobes { MOST_WITH_KPROBES } else { MOST };
     ensure!(
-        runs > 1.0 && runs <= MOST,
-        "{runs:.1} runs of programs per socket of a short connection, of {MOST} at most"
+        runs > 1.0 && runs <= most,
+        "{runs:.1} runs of programs per socket of a short connection, of {most} at most"
     );
     Ok(played)
 }
