@@ -247,8 +247,7 @@ const MOST_AT_ONCE: u64 = 500_000;
 /// How fast a capture goes through the pipeline.
 fn replay(bench: &Bench, connections: u64) -> Result<()> {
     let capture = bench.dir.join("replay.cap");
-    let mut with = Bench { options: bench.options.clone(), ..bench.clone_paths() };
-    with.options.extend(["--capture".to_owned(), capture.display().to_string()]);
+    let with = bench.with_options(&["--capture", &capture.display().to_string()]);
     let recorder = Recorder::start(&with, "capture")?;
     // A storm that lasts for minutes would try its processes' patience.
     let mut rest = connections;
@@ -295,12 +294,18 @@ fn report(bench: &Bench, sockets: u64) -> Result<()> {
 }
 
 impl Bench {
-    fn clone_paths(&self) -> Self {
+    /// The same with further options for the recorder.
+    fn with_options(&self, further: &[&str]) -> Self {
         Self {
             connmon: self.connmon.clone(),
             traffic: self.traffic.clone(),
             dir: self.dir.clone(),
-            options: Vec::new(),
+            options: self
+                .options
+                .iter()
+                .cloned()
+                .chain(further.iter().map(|one| (*one).to_owned()))
+                .collect(),
         }
     }
 

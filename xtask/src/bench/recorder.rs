@@ -1,6 +1,5 @@
 //! A recorder under measurement.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -31,23 +30,6 @@ impl Recorder {
         let said = child.stderr.take().context("its stderr is piped")?;
         wait_until_recording(said)?;
         Ok(Self(child))
-    }
-
-    /// Starts it with figures at /metrics; the address of them.
-    pub fn start_with_metrics(bench: &Bench, name: &str) -> Result<(Self, String)> {
-        let mut record = Command::new(&bench.connmon);
-        record.args(["record", "--metrics", "127.0.0.1:0", "--db"]).arg(bench.db(name)?).args(&bench.options);
-        let mut child = record.stderr(Stdio::piped()).spawn().context("cannot start the recorder")?;
-        let mut said = BufReader::new(child.stderr.take().context("its stderr is piped")?);
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            ensure!(said.read_line(&mut line)? > 0, "the recorder did not say where its figures are");
-            if let Some((_, url)) = line.trim().rsplit_once("http://") {
-                break url.trim_end_matches("/metrics").to_owned();
-            }
-        };
-        Ok((Self(child), address))
     }
 
     /// What it has taken so far.

@@ -26,13 +26,7 @@ const PAUSE: Duration = Duration::from_secs(8);
 
 /// Plays the rounds, and prints what each left.
 pub fn run(bench: &Bench, rounds: usize) -> Result<()> {
-    let options = OPTIONS.iter().map(|option| (*option).to_owned()).chain(bench.options.clone()).collect();
-    let bench = &Bench {
-        connmon: bench.connmon.clone(),
-        traffic: bench.traffic.clone(),
-        dir: bench.dir.clone(),
-        options,
-    };
+    let bench = &bench.with_options(&OPTIONS);
     let recorder = Recorder::start(bench, "soak")?;
     let db = bench.dir.join("soak.db");
     let mut rows = vec![["round", "seconds", "recorder", "keeper", "store"].map(str::to_owned).to_vec()];
