@@ -22,8 +22,8 @@ pub fn cargo(args: &[&str]) -> Command {
 }
 
 /// Cargo for the builds that tests run and nobody is handed: everything is compiled once, with one profile, for this host and for guests.
-/// Clippy's driver compiles our own crates, so that its lints need no second pass over everything. They are warnings here; [`lints`] makes
-/// them errors. `args` begins with a subcommand that builds, and does not end the options for cargo.
+/// Clippy's driver compiles our own crates, so that its lints need no second pass over everything. They are warnings here; [`lints`] and [`reader`]
+/// make them errors. `args` begins with a subcommand that builds, and does not end the options for cargo.
 pub fn tested(args: &[&str]) -> Result<Command> {
     let mut cmd = cargo(args);
     cmd.args(["--profile", "tested"])
@@ -57,16 +57,27 @@ pub fn executables(cmd: &mut Command) -> Result<Vec<Executable>> {
     Ok(parse_executables(&messages(cmd, "json-render-diagnostics")?))
 }
 
-/// Builds all there is but the fuzz targets, as tests will run it, and fails if a lint has anything to say. The folder that a package's build
-/// script filled.
+/// Builds all there is, as tests will run it, and fails if a lint has anything to say. The folder that a package's build script filled.
 pub fn lints(package: &str) -> Result<PathBuf> {
-    let messages = messages(&mut tested(&["test", "--no-run", "--workspace", "--all-targets"])?, "json")?;
+    let all = ["test", "--no-run", "--workspace", "--all-targets", "--features", "connmon-fuzz/targets"];
+    let messages = linted(&mut tested(&all)?)?;
+    parse_script_folder(&messages, package).with_context(|| format!("cargo ran no build script of {package}"))
+}
+
+/// Builds [`PROGRAMS`] without the recorder, and fails if a lint has anything to say.
+pub fn reader() -> Result<Vec<Executable>> {
+    Ok(parse_executables(&linted(tested(&PROGRAMS)?.arg("--no-default-features"))?))
+}
+
+/// Runs a command of [`tested`], and fails if it warns. Cargo's messages.
+fn linted(cmd: &mut Command) -> Result<String> {
+    let messages = messages(cmd, "json")?;
     let said: Vec<String> = messages.lines().filter_map(parse_warning).collect();
     for warning in &said {
         eprintln!("{warning}");
     }
     ensure!(said.is_empty(), "clippy warns, as shown above");
-    parse_script_folder(&messages, package).with_context(|| format!("cargo ran no build script of {package}"))
+    Ok(messages)
 }
 
 /// Runs cargo with its messages for programs, in this format.

@@ -28,11 +28,7 @@ pub fn run() -> Result<()> {
     if let Some(name) = needed {
         bail!("without its recorder connmon still needs {name}");
     }
-    // That it builds by itself, and the fuzz targets with it, which need nothing else.
-    let alone = ["clippy", "--quiet", "-p", "connmon", "-p", "connmon-fuzz", "--no-default-features"];
-    sh::run(cargo::cargo(&alone).args(["--features", "connmon-fuzz/targets", "--", "-D", "warnings"]))?;
-    let made = cargo::executables(cargo::tested(&cargo::PROGRAMS)?.arg("--no-default-features"))?;
-    let built = cargo::find(&made, "connmon")?;
+    let built = cargo::find(&cargo::reader()?, "connmon")?;
     let folder = std::env::temp_dir().join(format!("connmon-reader-{}", std::process::id()));
     fs::create_dir(&folder)?;
     let done = ask(&folder, &built);

@@ -11,9 +11,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::timing;
 
-/// A command line as one would type it.
+/// A command line as one would type it, but that long values of variables are left out.
 pub fn shown(cmd: &Command) -> String {
-    let vars = cmd.get_envs().filter_map(|(k, v)| Some(format!("{}={}", k.display(), quoted(v?))));
+    const LONG: usize = 80;
+    let vars = cmd.get_envs().filter_map(|(name, value)| {
+        let value = if value?.len() > LONG { "…".to_owned() } else { quoted(value?) };
+        Some(format!("{}={value}", name.display()))
+    });
     let program = if std::env::var_os("CARGO").is_some_and(|cargo| cargo == cmd.get_program()) {
         OsStr::new("cargo")
     } else {
@@ -166,7 +170,8 @@ mod tests {
     fn a_command_is_shown_as_typed() {
         let mut cmd = Command::new("prog");
         cmd.args(["plain", "two words", "it's", ""]).env("KEY", "a b");
-        assert_eq!(shown(&cmd), r"KEY='a b' prog plain 'two words' 'it'\''s' ''");
+        cmd.env("LONG", "x".repeat(81));
+        assert_eq!(shown(&cmd), r"KEY='a b' LONG=… prog plain 'two words' 'it'\''s' ''");
     }
 
     #[test]

@@ -43,8 +43,7 @@ pub fn run() -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("tidy failed: {}", failed.join(", ")) }
 }
 
-/// Clippy, on everything, and the stack that the programs in the eBPF object use, which is built for it. The fuzz targets are checked with
-/// connmon without its recorder ([`crate::reader`]), of which they are made.
+/// Clippy, on everything, and the stack that the programs in the eBPF object use, which is built for it.
 fn clippy() -> Result<()> {
     crate::setup::ensure()?;
     let object = cargo::lints("capture")?.join("connmon-ebpf.o");

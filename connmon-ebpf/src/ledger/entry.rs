@@ -96,12 +96,12 @@ fn fill(entry: *mut SockEntry, new: &NewEntry) {
 /// `entry` is a valid pointer into a map value that only the caller uses.
 #[inline(always)]
 unsafe fn fill_owner(entry: *mut SockEntry, is_used: bool) {
-    let current = Current::get();
+    // The idle task is no process.
+    let owner = if is_used { Some(Current::get()).filter(|current| current.tgid != 0) } else { None };
     // SAFETY: as the caller promises.
     unsafe {
         let share = &raw mut (*entry).shares[0];
-        // The idle task is no process.
-        if is_used && current.tgid != 0 {
+        if let Some(current) = owner {
             (*entry).comm = name_of(current.task);
             write_owner(share, current, current.start_ns());
         } else {

@@ -27,6 +27,11 @@ pub enum Purpose {
 #[inline(always)]
 pub fn take(id: u64, purpose: Purpose) -> bool {
     let Some(users) = LOCKS.get_ptr_mut(slot(id, purpose)) else { return false };
+    try_once(users)
+}
+
+#[inline(always)]
+fn try_once(users: *mut u64) -> bool {
     add_to(users, 1);
     // SAFETY: a valid pointer into a map value; volatile, because other CPUs write.
     let is_ours = unsafe { core::ptr::read_volatile(users) } == 1;
@@ -36,7 +41,30 @@ pub fn take(id: u64, purpose: Purpose) -> bool {
     is_ours
 }
 
-/// Lets others have a lock that [`take`] gave.
+/// The same as [`take`], for somebody who is willing to wait while another CPU has it.
+#[inline(always)]
+pub fn take_patiently(id: u64, purpose: Purpose) -> bool {
+    take(id, purpose) || wait_for_lock(u64::from(slot(id, purpose))) != 0
+}
+
+/// How often to try: a holder that was interrupted may take longer.
+const PATIENCE: u32 = 128;
+
+/// Tries to take a lock, until it has it (1) or is out of patience (0). A global function, which the verifier checks once and not once for
+/// each place that wants a lock: it follows each turn of the loop.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn wait_for_lock(slot: u64) -> u64 {
+    let Some(users) = LOCKS.get_ptr_mut(slot as u32) else { return 0 };
+    for _ in 0..PATIENCE {
+        if try_once(users) {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Lets others have a lock that was taken.
 #[inline(always)]
 pub fn give_back(id: u64, purpose: Purpose) {
     if let Some(users) = LOCKS.get_ptr_mut(slot(id, purpose)) {

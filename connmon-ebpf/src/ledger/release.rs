@@ -37,29 +37,15 @@ pub fn release(sk: u64) -> bool {
     true
 }
 
-/// How often to try, while another CPU removes the entry or has its lock for another one.
-const PATIENCE: u32 = 128;
-
 /// Removes the entry with this id at the address of a socket, once even if two CPUs try it at the same time. `is_unseen` is 1 if a hook
 /// should have seen the socket's end.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn retire(sk: u64, id: u64, is_unseen: u64) -> u64 {
-    let mut is_locked = lock::take(id, Purpose::Exit);
-    if !is_locked {
-        for _ in 0..PATIENCE {
-            // SAFETY: a valid pointer into a map value.
-            if SOCKS.get_ptr(sk).is_none_or(|entry| unsafe { (*entry).id } != id) {
-                return LEFT;
-            }
-            is_locked = lock::take(id, Purpose::Exit);
-            if is_locked {
-                break;
-            }
-        }
-    }
-    if !is_locked {
-        return STUCK;
+    if !lock::take_patiently(id, Purpose::Exit) {
+        // SAFETY: a valid pointer into a map value.
+        let is_gone = SOCKS.get_ptr(sk).is_none_or(|entry| unsafe { (*entry).id } != id);
+        return if is_gone { LEFT } else { STUCK };
     }
     let mut result = LEFT;
     if let Some(entry) = SOCKS.get_ptr_mut(sk) {

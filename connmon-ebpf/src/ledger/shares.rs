@@ -148,26 +148,13 @@ unsafe fn is_taken(share: *const Share) -> bool {
     unsafe { core::ptr::read_volatile(&raw const (*share).tgid) != 0 }
 }
 
-/// How often a thread tries to claim a slot while another thread does, which takes some hundred nanoseconds.
-const PATIENCE: u32 = 64;
-
 /// Claims a free inline slot for the current process. Two processes may want it at once, hence the lock. `tgid` is written last, and read
 /// again under the lock. A thread that does not get the lock waits for a moment; if the slot is still free then (the thread with the lock
 /// was interrupted), its bytes go to `ACCT`, and the sums are the same.
 #[inline(always)]
 unsafe fn claim(entry: *mut SockEntry, id: u64, share: *mut Share, current: Current, start_ns: u64) {
-    let mut is_locked = false;
-    for _ in 0..PATIENCE {
-        // SAFETY: as the caller promises.
-        if unsafe { is_taken(share) } {
-            return;
-        }
-        is_locked = lock::take(id, Purpose::Share);
-        if is_locked {
-            break;
-        }
-    }
-    if !is_locked {
+    // SAFETY: as the caller promises.
+    if unsafe { is_taken(share) } || !lock::take_patiently(id, Purpose::Share) {
         return;
     }
     // SAFETY: as the caller promises, valid pointers into one map value.

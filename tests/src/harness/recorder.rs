@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::programs::{connmon_program, path};
 
 /// Loading takes its time in a virtual machine.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_secs(600);
 /// So does the final sweep after a storm.
 const STOP: Duration = Duration::from_secs(300);
 

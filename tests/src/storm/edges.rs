@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ type Truth = HashMap<ConnectionKey, Made>;
 /// Threads at work.
 pub struct Load {
     over: Arc<AtomicBool>,
+    /// Short connections so far.
+    short: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<Result<Truth>>>,
 }
 
@@ -70,9 +72,10 @@ impl Load {
         set_sysctl("net/ipv4/tcp_tw_reuse", "0")?;
         let over = Arc::new(AtomicBool::new(false));
         let turn = pause.max(TURN);
-        let mut load = Self { over, threads: Vec::new() };
+        let mut load = Self { over, short: Arc::default(), threads: Vec::new() };
         for pair in 0..PAIRS {
-            load.spawn(move |over| short(over, pair, pause));
+            let count = Arc::clone(&load.short);
+            load.spawn(move |over| short(over, &count, pair, pause));
             load.spawn(move |over| long(over, PAIRS + pair, turn));
         }
         load.spawn(move |over| datagrams(over, 2 * PAIRS, 2 * pause));
@@ -83,6 +86,18 @@ impl Load {
     fn spawn(&mut self, work: impl FnOnce(&AtomicBool) -> Result<Truth> + Send + 'static) {
         let over = Arc::clone(&self.over);
         self.threads.push(std::thread::spawn(move || work(&over)));
+    }
+
+    /// Goes on for a time, and until there have been so many short connections, however slow the machine is.
+    pub fn go_on(&self, time: Duration, connections: usize) -> Result<()> {
+        const LIMIT: Duration = Duration::from_secs(300);
+        let begun = Instant::now();
+        std::thread::sleep(time);
+        while self.short.load(Ordering::Relaxed) < connections {
+            ensure!(begun.elapsed() < LIMIT, "the load makes no connections");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Ends; the truth about all of it.
@@ -125,7 +140,7 @@ fn sizes(n: u64) -> (u64, u64) {
 }
 
 /// One short connection after the other. The server waits in its calls, in a thread of its own.
-fn short(over: &AtomicBool, thread: u8, pause: Duration) -> Result<Truth> {
+fn short(over: &AtomicBool, count: &AtomicUsize, thread: u8, pause: Duration) -> Result<Truth> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let port = listener.local_addr()?.port();
     let server = std::thread::spawn(move || serve(&listener));
@@ -142,6 +157,7 @@ fn short(over: &AtomicBool, thread: u8, pause: Duration) -> Result<Truth> {
         let ends = [stream.local_addr()?, stream.peer_addr()?];
         drop(stream);
         note(&mut truth, Proto::Tcp, ends, (sent, answered), begun);
+        count.fetch_add(1, Ordering::Relaxed);
         if last {
             break;
         }

@@ -12,6 +12,10 @@ const MAP_UPDATE_ELEM: libc::c_int = 2;
 const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
 const PROG_DETACH: libc::c_int = 9;
+const PROG_GET_FD_BY_ID: libc::c_int = 13;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+/// Where `name` is in `struct bpf_prog_info`, and how long.
+const NAME: std::ops::Range<usize> = 64..80;
 const MAP_TYPE_SOCKMAP: u32 = 15;
 const PROG_TYPE_SK_MSG: u32 = 16;
 const PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
@@ -66,6 +70,16 @@ fn lift_limit() {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: the kernel reads the limit.
     let _ = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
+}
+
+/// The name of a loaded program, of which the kernel keeps fifteen bytes.
+pub fn program_name(id: u32) -> io::Result<String> {
+    let program = Attributes::of(&[id]).open(PROG_GET_FD_BY_ID)?;
+    let mut info = [0_u8; NAME.end];
+    let attributes = Attributes::of(&[fd(&program), info.len() as u32]).pointer(2, info.as_mut_ptr());
+    attributes.call(OBJ_GET_INFO_BY_FD)?;
+    let name = info[NAME].split(|&byte| byte == 0).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(name).into_owned())
 }
 
 fn fd(fd: &impl AsRawFd) -> u32 {
