@@ -4,14 +4,14 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::programs::{connmon_program, path};
+use super::programs::{connmon_program, in_vm, path};
 
 /// Loading takes its time in a virtual machine.
 const START: Duration = Duration::from_secs(600);
@@ -95,8 +95,17 @@ impl Recorder {
     }
 
     fn wait_for(&mut self, told: &Receiver<()>) -> Result<()> {
-        if told.recv_timeout(START).is_ok() {
-            return Ok(());
+        const OFTEN: Duration = Duration::from_secs(60);
+        for minute in 1..=START.as_secs().div_ceil(OFTEN.as_secs()) {
+            match told.recv_timeout(OFTEN) {
+                Ok(()) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => break,
+                // A guest that says nothing for long is taken for hung.
+                Err(RecvTimeoutError::Timeout) if in_vm() => {
+                    println!("the recorder has begun {minute} min ago")
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         }
         let _ = self.child.kill();
         bail!("connmon never said `recording`: {}", self.stderr_text()?.trim())
