@@ -20,9 +20,9 @@ const MOST_WITH_KPROBES: f64 = 43.0;
 /// The same where the kernel can preempt programs, so that each has [`COPIES`]: 92.2 with tracepoints.
 const MOST_WITH_COPIES: f64 = 97.0;
 const COPIES: usize = 6;
-/// Most instructions that the verifier looks at for one program, by all ways through it: 44 533 when this was written. An emulated processor
-/// takes a minute for a million.
-const MOST_VERIFIED: u64 = 100_000;
+/// Most instructions that the verifier looks at for one program, by all ways through it: 44 533 on Linux 6.18 when this was written, 260 596
+/// on 6.1, to which fewer ways look alike. It refuses programs with a million (BPF_COMPLEXITY_LIMIT_INSNS, include/linux/bpf.h).
+const MOST_VERIFIED: u64 = 400_000;
 
 /// A storm of short connections is exact, and stays within the budget.
 pub fn few_runs() -> Result<Played> {
