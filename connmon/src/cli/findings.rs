@@ -38,6 +38,9 @@ pub struct Findings {
     /// repeatable
     #[arg(long, value_name = "RULE")]
     pub policy: Vec<String>,
+    /// Show each finding by itself; else those of the same kind and program are one entry
+    #[arg(long)]
+    pub all: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -83,6 +86,9 @@ pub struct Ack {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub packages: PackagesArg,
+    /// The rule that found it, if it is a rule of your own: as for `connmon findings`; repeatable
+    #[arg(long, value_name = "RULE")]
+    pub policy: Vec<String>,
     /// Why it is of no concern
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,

@@ -182,7 +182,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         let _ = write_words(&completeness, terminal_width(), &mut Stderr);
     }
     if let Some(path) = &settings.report {
-        report::write_html(&store, path)?;
+        report::write_html(&store, &settings.db, path)?;
         let _ = writeln!(Stderr, "report: {}", path.display());
     }
     Ok(Outcome::Done)

@@ -20,6 +20,19 @@ pub struct Engine {
     owner_of: Ownership,
 }
 
+/// What an engine has found, and what has to be known to read it.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The findings: those that nobody has acknowledged first, and of these the most severe.
+    pub findings: Vec<Finding>,
+    /// Since when the engine learns, while it does.
+    pub learning_since: Option<Timestamp>,
+    /// Groups that were forgotten, because there were too many.
+    pub groups_forgotten: u64,
+    /// Findings that had no room.
+    pub findings_omitted: u64,
+}
+
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
@@ -101,9 +114,14 @@ impl Engine {
         &self.world
     }
 
-    /// Groups that were forgotten and findings that had no room, because there were too many.
-    pub fn dropped(&self) -> [u64; 2] {
-        [self.world.forgotten, self.findings.omitted]
+    /// All that was found and is wanted.
+    pub fn found(&self, is_wanted: impl Fn(&Finding) -> bool) -> Found {
+        Found {
+            findings: self.findings().into_iter().filter(|finding| is_wanted(finding)).cloned().collect(),
+            learning_since: self.learning_since(),
+            groups_forgotten: self.world.forgotten,
+            findings_omitted: self.findings.omitted,
+        }
     }
 
     fn see(&mut self, connection: &Connection, moment: Moment, time: Timestamp) {

@@ -8,6 +8,8 @@ use connmon_record::{Timestamp, Untrusted};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::rhythm::Rhythm;
+
 /// How much a finding is worth a look, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
@@ -179,9 +181,38 @@ pub struct Finding {
     pub learning_since: Option<Timestamp>,
     /// Who has seen it, and said so.
     pub acknowledged: Option<Acknowledgement>,
+    /// When its connections were opened, where that is what it is about.
+    pub rhythm: Option<Box<Rhythm>>,
 }
 
 impl Finding {
+    /// A finding without words and figures.
+    pub(crate) fn new(
+        detector: &'static str,
+        aspect: &'static str,
+        subject: Subject,
+        evidence: Untrusted,
+    ) -> Self {
+        Self {
+            id: String::new(),
+            detector: detector.into(),
+            aspect: aspect.into(),
+            subject,
+            severity: Severity::Info,
+            score: 0.0,
+            what: Untrusted::default(),
+            figures: Vec::new(),
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            connections: 0,
+            evidence,
+            context: Vec::new(),
+            learning_since: None,
+            acknowledged: None,
+            rhythm: None,
+        }
+    }
+
     /// The id of a finding: of its detector, what was looked for, and the parts of its key.
     pub(crate) fn id_of<'a>(detector: &str, aspect: &str, key: impl IntoIterator<Item = &'a str>) -> String {
         let mut hash = Sha256::new();

@@ -5,7 +5,6 @@
 
 mod acknowledged;
 mod bare;
-mod before;
 mod blocks;
 mod buckets;
 mod candidates;

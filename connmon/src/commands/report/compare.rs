@@ -6,8 +6,9 @@ use super::{Read, redaction, target, to};
 use crate::cli::{self, ReportFormat, chosen};
 use crate::clock::now;
 use crate::commands::{CommandError, Outcome, settle};
-use crate::config::{choice, interval, zone};
+use crate::config::{Choice, choice, interval, zone};
 use connmon_analysis::compare::SummaryComparison;
+use connmon_analysis::redact::Redactor;
 use connmon_analysis::{Selection, Summary};
 use connmon_render::report::compare;
 
@@ -43,7 +44,9 @@ fn summary(args: &cli::ReportArgs, side: &str) -> Result<Summary, CommandError> 
         }
         None => side.into(),
     };
-    let read = Read { only: None, what: redaction(&args.redact), rows: None, names: true, cells: None };
-    let (summary, ..) = read.all(&settle::open(&db)?, chosen)?;
+    let what = redaction(&args.redact);
+    let read = Read { only: None, takes_all: !what.is_anything(), rows: None, names: true, cells: None };
+    let Choice { selection, filter } = chosen;
+    let (summary, ..) = read.all(&settle::open(&db)?, (selection, &filter), &mut Redactor::new(what))?;
     Ok(summary)
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod connections;
+mod findings;
 mod header;
 mod places;
 mod script;

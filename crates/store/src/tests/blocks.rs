@@ -213,18 +213,6 @@ fn blocks_know_their_remotes() {
 }
 
 #[test]
-fn an_address_is_known_if_it_was_there_before() {
-    let store = reader(filled(in_memory()));
-    let ips = ["198.51.0.1", "203.0.113.9", "198.51.60.1", "192.0.2.1"].map(|ip| ip.parse().unwrap());
-    let known = |second: i64| store.known_before(at(second), ips.into_iter()).unwrap();
-    assert_eq!(known(900), None, "nothing can be new");
-    let found = |second: i64| known(second).unwrap().into_iter().collect::<BTreeSet<_>>();
-    assert_eq!(found(1_100), [ips[0]].into());
-    assert_eq!(found(3_550), [ips[0], ips[1]].into());
-    assert_eq!(found(9_000), [ips[0], ips[1], ips[2]].into());
-}
-
-#[test]
 fn a_reader_lets_the_log_be_used_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
