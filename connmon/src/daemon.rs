@@ -3,6 +3,7 @@
 mod capture_file;
 mod confine;
 mod cost;
+mod findings;
 mod keeper;
 mod link;
 mod metrics;

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 #[cfg(feature = "record")]
 pub mod daemon;
+pub mod follow;
 pub mod indexer;
 pub mod journal;
 pub mod ownership;

@@ -2,15 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
 
+mod made;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
-use connmon_ebpf::{Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind};
 use connmon_fixtures::golden;
-use connmon_record::frame::{FlowId, Frame, Hello, Message, Observation, ProcessFacts, Start};
+use connmon_record::frame::{Frame, Start};
+use made::{SECOND, connection, process};
 use serde_json::Value;
 
-const SECOND: u64 = 1_000_000_000;
 /// 2026-11-28T00:00:00Z, when the host began.
 const BOOT: i64 = 1_795_824_000 * SECOND as i64;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
@@ -23,62 +24,6 @@ fn printed(args: &[&str]) -> String {
     let output = connmon(args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// A process that runs `exe`.
-fn process(tgid: u32, exe: &str, frames: &mut Vec<Frame>) {
-    let name = exe.rsplit('/').next().unwrap().as_bytes();
-    let mut comm = [0; COMM_LEN];
-    comm[..name.len()].copy_from_slice(name);
-    let start_ns = u64::from(tgid);
-    frames.push(Frame::Task(TaskRecord {
-        kind: kind::EXISTS,
-        tgid,
-        start_ns,
-        comm,
-        ..TaskRecord::default()
-    }));
-    frames.push(Frame::Process(ProcessFacts {
-        tgid,
-        start_ns,
-        exe: exe.into(),
-        args: vec![exe.into()],
-        command_line: None,
-        cwd: "/".into(),
-        file: None,
-    }));
-}
-
-/// A connection of a second to `203.0.114.last:port`, which its process calls `host`.
-fn connection(id: u64, tgid: u32, opened: u64, (last, port): (u8, u16), host: &str, frames: &mut Vec<Frame>) {
-    let ip = [203, 0, 114, last];
-    let address = |ip: [u8; 4], port| Addr { ip: [u32::from_ne_bytes(ip), 0, 0, 0], port, family: 2 };
-    let process = (tgid, u64::from(tgid));
-    if !host.is_empty() {
-        frames.push(Frame::Observation(Box::new(Observation {
-            time_ns: opened * SECOND + 1,
-            connection: id,
-            flow: FlowId { proto: 6, local: None, local_port: 4000, remote: (ip, port).into(), netns: 0 },
-            outbound: true,
-            process: Some(process),
-            message: Message::Tls(Hello { server_name: Some(host.into()), ..Hello::default() }),
-        })));
-    }
-    frames.push(Frame::Closed(Box::new(SockEntry {
-        kind: kind::SOCK,
-        id,
-        flags: flag::OUTBOUND | flag::RELEASED,
-        proto: 6,
-        opened_ns: opened * SECOND,
-        closed_ns: (opened + 1) * SECOND,
-        local: address([10, 0, 0, 1], 4000),
-        remote: address(ip, port),
-        shares: [
-            Share { tgid: process.0, start_ns: process.1, tx_bytes: 300, rx_bytes: 200, ..Share::default() },
-            Share::default(),
-        ],
-        ..SockEntry::default()
-    })));
 }
 
 /// A store with a beacon of an executable in shared memory, one of a time server's client, and one connection of a browser.

@@ -9,14 +9,18 @@ use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
 use crate::cli::{self, FindingsCommand, TextFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice, zone};
+use crate::follow::{Follow, Owners, acknowledgement};
 use crate::ownership;
 use connmon_analysis::{Completeness, Selection};
-use connmon_detect::{Acknowledgement, CARDS, Engine, Finding, Found, Policy, Settings, Severity, card};
-use connmon_record::Connection;
+use connmon_detect::{CARDS, Engine, Finding, Found, Owner, Policy, Settings, Severity, card};
+use connmon_record::{Connection, Timestamp};
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{write_card, write_json, write_text};
-use connmon_store::{Acknowledged, Store};
+use connmon_store::Store;
 pub(super) use events::Part;
+
+/// Connections after which it is told how far it is.
+const AT_ONCE: usize = 8_192;
 
 /// Prints what is worth a look, or what a detector does.
 ///
@@ -92,7 +96,8 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     /// An engine that has been fed with a part of a store, and knows what was acknowledged; and the same store, opened once more, which
-    /// is to be kept as long as the other (see [`events::feed`]).
+    /// is to be kept as long as the other (see [`events::feed`]). If all of it is asked for, the engine goes on from where the recorder
+    /// was.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -101,25 +106,32 @@ impl Look<'_> {
         store: &Store,
         path: &Path,
         change: impl FnMut(Connection) -> Option<Connection>,
-    ) -> Result<(Engine, Store), CommandError> {
+    ) -> Result<(Engine, Option<Store>), CommandError> {
         let Self { packages: root, policies, part } = self;
         let runs = store.runs()?;
-        let mut engine = Engine::new(Settings::default()).with_policies(policies);
         let packages = ownership::packages(root, &runs).map_err(|error| {
             CommandError::Unreadable(root.unwrap_or(Path::new("/")).display().to_string(), error)
         })?;
-        if let Some(mut packages) = packages {
-            engine = engine.with_owners(move |process| ownership::owner(&mut packages, process));
+        let owners: Owners = match packages {
+            Some(mut packages) => Box::new(move |process| ownership::owner(&mut packages, process)),
+            None => Box::new(|_| Owner::Unknown),
+        };
+        if part.is_everything() && policies.is_empty() && root.is_none() {
+            let Some(mut follow) = Follow::open(store, owners, policies)? else {
+                return Ok((Engine::new(Settings::default()), None));
+            };
+            while follow.step(store, AT_ONCE)? {
+                store.tell_time(follow.now(), &runs);
+            }
+            store.tell_time(Timestamp(i64::MAX), &runs);
+            return Ok((follow.finish(store)?, None));
         }
+        let engine = Engine::new(Settings::default()).with_policies(policies).with_owners(owners);
         let (mut engine, other) = events::feed((store, Store::open(path)?), &runs, &part, engine, change)?;
         for known in store.acknowledged()? {
-            let Acknowledged { finding, time, by, note, severity, score } = known;
-            // A severity that a newer version may know is taken for the highest.
-            let severity =
-                Severity::ALL.into_iter().find(|one| severity == one.name()).unwrap_or(Severity::High);
-            engine.acknowledge(&finding.shown(), Acknowledgement { time, by, note, severity, score });
+            engine.acknowledge(&known.finding.shown().into_owned(), acknowledgement(known));
         }
-        Ok((engine, other))
+        Ok((engine, Some(other)))
     }
 }
 
@@ -133,7 +145,7 @@ pub(super) fn found(
     selection: &Selection,
     part: Part<'_>,
     change: impl FnMut(Connection) -> Option<Connection>,
-) -> Result<(Found, Store), CommandError> {
+) -> Result<(Found, Option<Store>), CommandError> {
     let look = Look { packages: None, policies: Vec::new(), part };
     let (engine, other) = look.into_engine(store, path, change)?;
     Ok((engine.found(|finding| overlaps(finding, selection)), other))

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::capture_file::{CaptureFile, Captured};
 use super::confine::attempts;
+use super::findings::Findings;
 use super::retention::Retention;
 use super::{Judgement, Viewers};
 use crate::indexer::{IndexError, Indexer};
@@ -142,6 +143,7 @@ impl Writing {
                 failing: None,
                 passed: 0,
                 retention: Retention::default(),
+                findings: Findings::default(),
             };
             (thread.run(&receiver), thread.capture.finish())
         })?;
@@ -242,6 +244,7 @@ struct Thread {
     /// Bytes that were sealed since memory was last given back.
     passed: usize,
     retention: Retention,
+    findings: Findings,
 }
 
 impl Thread {
@@ -264,7 +267,11 @@ impl Thread {
                     if !over && (!worked || self.retention.is_behind()) {
                         self.retention.step(self.indexer.store());
                     }
+                    if !over && !worked {
+                        self.find();
+                    }
                     if over && !self.has_work() {
+                        self.findings.finish(self.indexer.store());
                         return None;
                     }
                 }
@@ -288,6 +295,19 @@ impl Thread {
         self.viewers.note_reload(note);
     }
 
+    /// Looks for what is worth a look in the rows, when a processor is idle.
+    fn find(&mut self) {
+        if let Some(urgency) = self.urgency {
+            urgency.wait_for_idle();
+            // What came meanwhile hurried this thread before it said that it can wait.
+            if self.state.unsealed.load(Ordering::SeqCst) > 0 {
+                urgency.hurry();
+                return;
+            }
+        }
+        self.findings.step(self.indexer.store());
+    }
+
     fn has_work(&self) -> bool {
         !self.packed.is_empty() || self.start.is_some() || self.indexer.debt() > 0
     }
@@ -297,7 +317,7 @@ impl Thread {
         let mut wait = match &self.failing {
             Some(failing) => Some(failing.pause),
             None if self.has_work() || over => None,
-            None => Some(self.retention.rest()),
+            None => Some(self.retention.rest().min(self.findings.rest())),
         };
         loop {
             let next = match wait.take() {
@@ -352,6 +372,7 @@ impl Thread {
             }
             if let Some(start) = &self.start {
                 self.indexer.begin_elsewhere(start)?;
+                self.findings.forget();
                 self.start = None;
             }
             self.indexer.seal(next)?;

@@ -6,7 +6,7 @@ use crate::detectors::{Detectors, Policy, Seen};
 use crate::draft::View;
 use crate::event::{Event, Moment};
 use crate::finding::{Acknowledgement, Finding};
-use crate::findings::Findings;
+use crate::findings::{Changes, Findings};
 use crate::program::Owner;
 use crate::settings::Settings;
 use crate::world::{Ownership, World};
@@ -88,8 +88,8 @@ impl Engine {
         }
     }
 
-    /// The findings that are new or changed since this was last called.
-    pub fn take(&mut self) -> Vec<Finding> {
+    /// What has become of findings since this was last called.
+    pub fn take(&mut self) -> Changes {
         self.findings.take()
     }
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use connmon_record::{Connection, HOUR_NS, Lookup, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::state::StateError;
 
 /// Connections that are remembered until their end comes. Beyond, the one that ends first is told early: about 64 MiB.
 const MOST: usize = 65_536;
@@ -25,15 +27,28 @@ pub struct Replay {
     open: BTreeSet<i64>,
     /// The hour up to which was told, in nanoseconds since 1970.
     hour: Option<i64>,
+    /// How far its store has been read; whoever reads it keeps this.
+    pub position: Position,
+}
+
+/// How far somebody has read a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The id of the last connection.
+    pub connection: i64,
+    /// The id of the last question to DNS.
+    pub lookup: i64,
 }
 
 /// What a replay knows beside its engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    /// How far its store has been read.
+    pub(crate) position: Position,
     /// Connections that were opened and whose end was not told yet.
-    pub open: BTreeSet<i64>,
+    pub(crate) open: BTreeSet<i64>,
     /// The hour up to which was told, in nanoseconds since 1970.
-    pub hour: Option<i64>,
+    pub(crate) hour: Option<i64>,
 }
 
 impl Replay {
@@ -44,19 +59,39 @@ impl Replay {
     }
 
     /// Goes on where another one was.
-    pub fn resume(engine: Engine, Pending { open, hour }: Pending) -> Self {
-        Self { engine, ending: BTreeMap::new(), open, hour }
+    fn resume(engine: Engine, pending: Pending) -> Self {
+        let Pending { position, open, hour } = pending;
+        Self { engine, ending: BTreeMap::new(), open, hour, position }
+    }
+
+    /// The present state, so that [`Replay::restore`] goes on from it.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        let ending = self.ending.keys().map(|(_, id)| *id);
+        let open = self.open.iter().copied().chain(ending).collect();
+        self.engine.save_with(&Pending { position: self.position, open, hour: self.hour })
+    }
+
+    /// One that goes on from a state. Connections that were open or about to end then are open.
+    ///
+    /// # Errors
+    /// The state is another version's, or damaged.
+    pub fn restore(state: &[u8]) -> Result<Self, StateError> {
+        let (engine, pending) = Engine::restore_with(state)?;
+        Ok(Self::resume(engine, pending))
+    }
+
+    /// The same with another engine, which is made of its own.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(Engine) -> Engine) -> Self {
+        Self { engine: change(self.engine), ..self }
     }
 
     /// The engine.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
-    }
-
-    /// What is known beside the engine, see [`Replay::resume`].
-    pub fn pending(&self) -> Pending {
-        let ending = self.ending.keys().map(|(_, id)| *id);
-        Pending { open: self.open.iter().copied().chain(ending).collect(), hour: self.hour }
     }
 
     /// The connections whose end is not known.

@@ -37,8 +37,15 @@ pub(crate) struct Part<'a> {
     pub(crate) until: Option<Timestamp>,
     /// Which connections.
     pub(crate) filter: &'a Filter,
-    /// Whether questions to DNS are of it.
+    /// Whether questions to DNS are of it, which are of no choice of connections.
     pub(crate) lookups: bool,
+}
+
+impl Part<'_> {
+    /// Whether it is all of the store.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.until.is_none() && self.lookups && self.filter.is_everything()
+    }
 }
 
 /// Feeds an engine with a part of a store. `other` is the same store, opened once more, which reads the questions and is given back: to

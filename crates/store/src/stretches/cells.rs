@@ -151,11 +151,10 @@ pub(super) fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
 /// Deletes about so many rows of cells that are forgotten; whether there were any.
 pub(super) fn sweep(db: &Database, rows: usize) -> rusqlite::Result<bool> {
     // Earlier versions kept cells as rows.
-    const TABLES: [(&str, &str); 7] = [
+    const TABLES: [(&str, &str); 6] = [
         ("stretch_cell", "remote_id"),
         ("stretch_piece", "number"),
         ("stretch_name", "remote_id"),
-        ("stretch_failed", "process_id"),
         ("stretch_minute", "minute"),
         ("stretch_end", "end"),
         ("stretch_sizes", "first"),

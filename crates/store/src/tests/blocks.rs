@@ -186,7 +186,7 @@ fn an_older_store_is_read_as_it_is_and_gets_blocks() {
     assert_eq!(written.len(), 2 * 5);
     db.execute_batch(
         "DROP TABLE acknowledged; DROP TABLE block; DROP TABLE block_remotes; DROP INDEX connection_long; DROP INDEX lookup_time;
-            DROP TABLE stretch_cell; DROP TABLE stretch_end; DROP TABLE stretch_minute; DROP TABLE stretch_failed;
+            DROP TABLE stretch_cell; DROP TABLE stretch_end; DROP TABLE stretch_minute; DROP TABLE finding; DROP TABLE finding_state;
             DROP TABLE stretch_name; DROP TABLE stretch_sizes; DROP TABLE stretch_gone; DROP TABLE stretch_piece;
             DROP TRIGGER stretch_process; DROP TRIGGER stretch_connection; DROP TABLE stretch_rest; DROP TABLE stretch_local; DROP TABLE stretch_sum;
             DROP TABLE stretch; DROP TABLE traffic_sum; DROP TABLE sum_owner; DROP TABLE pruned;
