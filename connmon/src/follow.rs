@@ -2,10 +2,13 @@
 //! recorder was. The same rows give the same findings, in however many steps they were read.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::Path;
 
+use crate::ownership::{self, HostPackages};
 use connmon_detect::{
-    Acknowledgement, Changes, Engine, Finding, Policy, Replay, Settings, Severity, StateError,
+    Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError, card,
 };
+use connmon_filter::KnownFinding;
 use connmon_record::{Connection, Lookup, Process, Run, Timestamp, Untrusted};
 use connmon_store::{Acknowledged, FindingRow, RUN_SHIFT, Store, StoreError};
 
@@ -15,7 +18,7 @@ const AT_ONCE: usize = 1024;
 const SETTLES_NS: i64 = 1_000_000_000;
 
 /// Whom a program belongs to.
-pub type Owners = Box<dyn FnMut(&Process) -> connmon_detect::Owner + Send>;
+pub type Owners = Box<dyn FnMut(&Process) -> Owner + Send>;
 
 /// An engine, and how far it has read a store.
 pub struct Follow {
@@ -113,6 +116,11 @@ impl Follow {
         Ok(self.replay.finish(last, &mut |_| None))
     }
 
+    /// The engine.
+    pub fn engine(&mut self) -> &mut Engine {
+        self.replay.engine()
+    }
+
     /// The latest time that was told.
     pub fn now(&mut self) -> Timestamp {
         self.replay.engine().world().now()
@@ -171,6 +179,42 @@ impl Follow {
         }
         Ok(())
     }
+}
+
+/// The findings that the recorder has written after a number, and the number that is the last now.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn written(store: &Store, number: i64) -> Result<(i64, Vec<Finding>), StoreError> {
+    let rows = store.findings_after(number)?;
+    let last = rows.last().map_or(number, |(number, _)| *number);
+    // What a newer version writes otherwise is not understood.
+    Ok((last, rows.iter().filter_map(|(_, text)| serde_json::from_str(text.raw()).ok()).collect()))
+}
+
+/// The findings of a store, as far as a filter asks for them.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn known_findings(path: &Path) -> Result<Vec<KnownFinding>, StoreError> {
+    let store = Store::open(path)?;
+    let packages = HostPackages::default();
+    let is_here = ownership::is_here(&store.runs()?);
+    let owners: Owners =
+        Box::new(move |process| if is_here { packages.owner(process) } else { Owner::Unknown });
+    let Some(mut follow) = Follow::open(&store, owners, Vec::new())? else { return Ok(Vec::new()) };
+    while follow.step(&store, usize::MAX)? {}
+    let engine = follow.finish(&store)?;
+    let known = engine.findings().into_iter().map(|finding| KnownFinding {
+        names: [
+            finding.id.clone(),
+            finding.detector.to_string(),
+            card(&finding.detector).map_or("", |card| card.name).to_owned(),
+        ],
+        severity: finding.severity.name(),
+        evidence: finding.evidence.raw().to_owned(),
+    });
+    Ok(known.collect())
 }
 
 /// Whether a connection may not have its names yet.

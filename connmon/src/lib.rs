@@ -4,6 +4,7 @@
 //! capture → track → enrich → store → summary → report and export. What takes frames from the kernel and runs a recording,
 //! `capture` and `daemon`, is there with the feature `record` only; all else reads stores and replays captures without it.
 
+pub mod alert;
 pub mod cli;
 pub mod clock;
 pub mod commands;

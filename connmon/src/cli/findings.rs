@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DEFAULT_DB, Source, TextFormat};
+use super::{DEFAULT_DB, Source};
 use connmon_detect::Severity;
 
 /// Examples of `connmon findings`.
@@ -16,6 +16,8 @@ Examples:
   connmon findings --db a.db
   connmon findings --db a.db --since 1d --severity low
   connmon findings --db a.db --format json | jq '.findings[].what'
+  connmon findings --db a.db --severity medium --format ecs
+  connmon export --db a.db --filter 'finding:beacon severity>low'
   connmon findings explain D1          what the detector does, its formula, and what would refute what it finds";
 
 /// `connmon findings`
@@ -42,8 +44,8 @@ pub struct Findings {
     #[arg(long)]
     pub all: bool,
     /// Output format
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
+    #[arg(long, value_enum, default_value_t = FindingsFormat::Text)]
+    pub format: FindingsFormat,
 }
 
 /// The subcommands.
@@ -57,6 +59,21 @@ pub enum FindingsCommand {
         /// The detector's number or name, such as D1 or beacon [default: all]
         detector: Option<String>,
     },
+}
+
+/// `--format` of `findings`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FindingsFormat {
+    /// Text for reading
+    Text,
+    /// One JSON object
+    Json,
+    /// Elastic Common Schema: an event of kind alert per line
+    Ecs,
+    /// Open Cybersecurity Schema Framework: a Detection Finding per line
+    Ocsf,
+    /// STIX 2.1: a bundle of indicators and sightings
+    Stix,
 }
 
 /// Where packages are looked up.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
-use crate::cli::{self, FindingsCommand, TextFormat};
+use crate::cli::{self, FindingsCommand, FindingsFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice, zone};
 use crate::follow::{Follow, Owners, acknowledgement};
@@ -14,6 +14,7 @@ use crate::ownership;
 use connmon_analysis::{Completeness, Selection};
 use connmon_detect::{CARDS, Engine, Finding, Found, Owner, Policy, Settings, Severity, card};
 use connmon_record::{Connection, Timestamp};
+use connmon_render::export::alerts;
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{write_card, write_json, write_text};
 use connmon_store::Store;
@@ -65,11 +66,14 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
     let completeness = Completeness::from_runs(&runs, &selection);
     let mut out = stdout();
     match args.format {
-        TextFormat::Text => {
+        FindingsFormat::Text => {
             write_text(&found, args.all, &zone(args.source.local), terminal_width(), &mut out)?;
             write_essentials(&completeness, terminal_width(), &mut out)?;
         }
-        TextFormat::Json => write_json(&found, &completeness, &mut out)?,
+        FindingsFormat::Json => write_json(&found, &completeness, &mut out)?,
+        FindingsFormat::Ecs => alerts::ecs::write(&found, &runs, &mut out)?,
+        FindingsFormat::Ocsf => alerts::ocsf::write(&found, &runs, &mut out)?,
+        FindingsFormat::Stix => alerts::stix::write(&found, &runs, &mut out)?,
     }
     done(out, found.findings.is_empty().then_some("nothing is worth a look"))
 }
@@ -129,7 +133,8 @@ impl Look<'_> {
         let engine = Engine::new(Settings::default()).with_policies(policies).with_owners(owners);
         let (mut engine, other) = events::feed((store, Store::open(path)?), &runs, &part, engine, change)?;
         for known in store.acknowledged()? {
-            engine.acknowledge(&known.finding.shown().into_owned(), acknowledgement(known));
+            let id = known.finding.shown().into_owned();
+            engine.acknowledge(&id, acknowledgement(known));
         }
         Ok((engine, Some(other)))
     }

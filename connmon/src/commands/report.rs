@@ -33,7 +33,7 @@ const CELLS: [usize; 2] = [80, 360];
 /// # Errors
 /// The store cannot be read, or the file cannot be written.
 pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
-    if !args.compare.is_empty() {
+    if !args.compare.is_empty() || args.daily {
         return compare::run(&args);
     }
     let mut choice = choice(&args.source, now())?;

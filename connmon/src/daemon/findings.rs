@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use connmon_detect::Finding;
+use connmon_detect::{Finding, Policy};
+use connmon_live::findings::LiveFindings;
 use connmon_record::display_safe;
 use connmon_store::{Store, StoreError, Writer};
 
@@ -25,12 +26,26 @@ const LAST: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Findings {
     reading: Option<(Store, Follow)>,
+    policies: Vec<Policy>,
     packages: HostPackages,
+    /// What viewers are to be told.
+    told: Option<LiveFindings>,
     next: Option<Instant>,
     kept: Option<Instant>,
 }
 
 impl Findings {
+    /// With rules of the user's own.
+    pub(super) fn new(policies: Vec<Policy>) -> Self {
+        Self { policies, ..Self::default() }
+    }
+
+    /// Goes by other rules of the user's own from now on.
+    pub(super) fn judge_by(&mut self, policies: Vec<Policy>) {
+        self.policies = policies;
+        self.forget();
+    }
+
     /// How long the next step may be waited for.
     pub(super) fn rest(&self) -> Duration {
         self.next.map_or(REST, |next| next.saturating_duration_since(Instant::now()).min(REST))
@@ -80,17 +95,23 @@ impl Findings {
         all
     }
 
+    /// What has become of findings since this was last called, for viewers.
+    pub(super) fn take_told(&mut self) -> Option<LiveFindings> {
+        self.told.take()
+    }
+
     /// Begins anew with the next step: what was read is not what is there.
     pub(super) fn forget(&mut self) {
         self.reading = None;
     }
 
     fn try_step(&mut self, store: &mut Writer, now: Instant) -> Result<(Vec<Finding>, bool), StoreError> {
-        if self.reading.is_none() {
+        let begins = self.reading.is_none();
+        if begins {
             let reader = store.reader()?;
             let packages = self.packages.clone();
             let owners = Box::new(move |process: &_| packages.owner(process));
-            let Some(follow) = Follow::open(&reader, owners, Vec::new())? else {
+            let Some(follow) = Follow::open(&reader, owners, self.policies.clone())? else {
                 return Ok((Vec::new(), false));
             };
             self.reading = Some((reader, follow));
@@ -98,6 +119,9 @@ impl Findings {
         let Some((reader, follow)) = &mut self.reading else { return Ok((Vec::new(), false)) };
         let more = follow.step(reader, STEP)?;
         let changes = follow.take();
+        if begins || !changes.is_empty() {
+            self.told = Some(LiveFindings::of_engine(follow.engine()));
+        }
         let is_due = self.kept.is_none_or(|kept| now.duration_since(kept) >= KEEP);
         let state = if is_due && !more { follow.save().ok() } else { None };
         if !changes.is_empty() || state.is_some() {

@@ -59,6 +59,8 @@ pub(super) struct Written {
     pub(super) connections: u64,
     /// Segments that have no rows yet.
     pub(super) debt: u64,
+    /// Findings of each severity, the least first, that nobody has acknowledged.
+    pub(super) findings: [u64; 4],
 }
 
 impl Written {
@@ -123,6 +125,7 @@ impl Writing {
         capture: CaptureFile,
         viewers: Viewers,
         written: Written,
+        findings: Findings,
     ) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
         let state = Arc::new(WritingState { written: Mutex::new(written), ..WritingState::default() });
@@ -143,7 +146,7 @@ impl Writing {
                 failing: None,
                 passed: 0,
                 retention: Retention::default(),
-                findings: Findings::default(),
+                findings,
             };
             (thread.run(&receiver), thread.capture.finish())
         })?;
@@ -288,7 +291,8 @@ impl Thread {
     fn reload(&mut self) {
         let reload = self.state.reload.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((judgement, note)) = reload else { return };
-        if let Some(Judgement { rules, lists, geo, location, retention }) = judgement {
+        if let Some(Judgement { rules, lists, geo, location, retention, policies }) = judgement {
+            self.findings.judge_by(policies);
             self.indexer.judge_by((rules, lists), (geo, location));
             self.indexer.store().keep_by(retention);
         }
@@ -306,6 +310,10 @@ impl Thread {
             }
         }
         self.findings.step(self.indexer.store());
+        if let Some(findings) = self.findings.take_told() {
+            self.state.written().findings = findings.counts;
+            self.viewers.note_findings(findings);
+        }
     }
 
     fn has_work(&self) -> bool {

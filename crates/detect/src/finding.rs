@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use connmon_filter::{Filter, FilterError};
 use connmon_record::untrusted::exact;
 use connmon_record::{Timestamp, Untrusted};
 use serde::{Deserialize, Serialize};
@@ -232,9 +233,30 @@ impl Finding {
         self.severity > known.severity || self.score > known.score + 0.1
     }
 
+    /// The filter that selects its connections, as it can be asked.
+    ///
+    /// # Errors
+    /// It cannot be read: it is of another version.
+    pub fn filter(&self, now: Timestamp) -> Result<Filter, FilterError> {
+        Filter::parse(self.evidence.raw(), now)
+    }
+
     /// The figure of this name.
     pub fn figure(&self, name: &str) -> Option<&Value> {
         self.figures.iter().find(|figure| figure.name == name).map(|figure| &figure.value)
+    }
+}
+
+/// A finding about nothing, to try how findings are told.
+pub fn test_finding(now: Timestamp) -> Finding {
+    let subject = Subject { exe: "/usr/bin/connmon".into(), comm: "connmon".into(), ..Subject::default() };
+    Finding {
+        id: "D14-0000000000".to_owned(),
+        severity: Severity::Info,
+        what: "This is a test: nothing was found".into(),
+        first: now,
+        last: now,
+        ..Finding::new("D14", "", subject, "proc:connmon".into())
     }
 }
 

@@ -25,7 +25,7 @@ pub use card::Card;
 pub use detectors::{CARDS, Policy, PolicyError, card};
 pub use engine::{Engine, Found};
 pub use event::{Event, Moment};
-pub use finding::{Acknowledgement, Figure, Finding, Severity, Subject, Unit, Value};
+pub use finding::{Acknowledgement, Figure, Finding, Severity, Subject, Unit, Value, test_finding};
 pub use findings::Changes;
 pub use fold::{Folded, fold};
 pub use program::{Home, Owner, Program, Trust};

@@ -4,40 +4,33 @@ use std::io::{self, Write};
 
 use super::LiveState;
 use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary};
-use connmon_detect::{Engine, Found, Replay, Settings};
 use connmon_filter::{Filter, FilterRow};
 use connmon_record::{Connection, Run};
 use connmon_render::report::payload::Payload;
 use connmon_render::report::{PictureOptions, html};
 
-/// The summary of these connections, what is worth a look among them, and the data of a page about them, limited to `rows` of them.
+/// The summary of these connections, and the data of a page about them, limited to `rows` of them.
 pub fn collect(
     runs: Vec<Run>,
     selection: Selection,
     connections: impl Iterator<Item = (i64, Connection)>,
     rows: usize,
-) -> (Summary, Found, Payload) {
+) -> (Summary, Payload) {
     let mut payload = Payload::new(&runs, rows);
     let connections = connections.inspect(|(run, connection)| payload.add(*run, connection));
-    let (summary, found) = summarise(runs, selection, connections);
-    (summary, found, payload)
+    let summary = summarise(runs, selection, connections);
+    (summary, payload)
 }
 
-/// The summary and the findings alone.
+/// The summary alone.
 pub fn summarise(
     runs: Vec<Run>,
     selection: Selection,
     connections: impl Iterator<Item = (i64, Connection)>,
-) -> (Summary, Found) {
-    let last = runs.iter().map(Run::known_end).max();
-    let began = runs.iter().map(|run| run.started).min();
-    let mut replay = Replay::new(Engine::new(Settings::default()), began);
+) -> Summary {
     let mut builder = Builder::new(runs, selection, DEFAULT_CONNECTION_CAP);
-    for (run, connection) in connections {
-        replay.connection(connection.clone(), Some(last.unwrap_or(connection.opened)), &mut |_| None);
-        builder.add(run, connection);
-    }
-    (builder.finish(), replay.finish(last, &mut |_| None).found(|_| true))
+    connections.for_each(|(run, connection)| builder.add(run, connection));
+    builder.finish()
 }
 
 /// Writes the page of the connections that fit.
@@ -51,8 +44,8 @@ pub fn write(live: &LiveState, filter: &Filter, rows: usize, out: &mut impl Writ
         filter.is_everything() || filter.fits(&FilterRow::from_connection(connection, live.now()))
     };
     let connections = live.connections().filter(|(_, connection)| fits(connection));
-    let (mut summary, found, payload) = collect(runs, selection, connections, rows);
+    let (mut summary, payload) = collect(runs, selection, connections, rows);
     summary.completeness.note_elsewhere(live.forgotten(), live.totals().unseen);
-    let options = PictureOptions { found, ..PictureOptions::for_summary(&summary) };
+    let options = PictureOptions { found: live.findings().found(), ..PictureOptions::for_summary(&summary) };
     html::write(&summary, payload, &options, out)
 }

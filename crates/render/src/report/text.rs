@@ -76,7 +76,7 @@ fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io:
 }
 
 /// The first findings above "info", a line each.
-fn findings(found: &Found, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+pub(super) fn findings(found: &Found, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     if found.findings.is_empty() {
         return Ok(());
     }

@@ -14,46 +14,48 @@ const QUIET: usize = 60;
 
 /// The section; empty without findings.
 #[derive(Default)]
-pub(super) struct Section {
+pub(in super::super) struct Section {
     /// How many there are of each severity, for the head: its name and its number.
-    pub(super) counts: Vec<(&'static str, String)>,
+    pub(in super::super) counts: Vec<(&'static str, String)>,
     /// Above "info", and not acknowledged.
-    pub(super) loud: Vec<FindingLine>,
+    pub(in super::super) loud: Vec<FindingLine>,
     /// The others.
-    pub(super) quiet: Vec<FindingLine>,
-    pub(super) quiet_words: String,
+    pub(in super::super) quiet: Vec<FindingLine>,
+    pub(in super::super) quiet_words: String,
     /// What has to be known to read them.
-    pub(super) notes: Vec<String>,
+    pub(in super::super) notes: Vec<String>,
 }
 
 /// An entry: a finding, or several of one kind and program.
-pub(super) struct FindingLine {
-    pub(super) severity: &'static str,
-    pub(super) title: &'static str,
-    pub(super) id: String,
-    pub(super) what: Shown,
-    pub(super) more: String,
-    pub(super) from: When,
+pub(in super::super) struct FindingLine {
+    pub(in super::super) severity: &'static str,
+    pub(in super::super) title: &'static str,
+    pub(in super::super) id: String,
+    /// What the page's query language calls it: the ids of all, and number and name of the detector.
+    pub(in super::super) names: String,
+    pub(in super::super) what: Shown,
+    pub(in super::super) more: String,
+    pub(in super::super) from: When,
     /// Where it is another second.
-    pub(super) to: Option<When>,
-    pub(super) same_day: bool,
-    pub(super) connections: String,
-    pub(super) package: Option<Shown>,
-    pub(super) context: Vec<String>,
-    pub(super) figures: Vec<(String, String)>,
-    pub(super) innocent: &'static [&'static str],
-    pub(super) refuted_by: &'static [&'static str],
-    pub(super) acknowledged: Option<String>,
+    pub(in super::super) to: Option<When>,
+    pub(in super::super) same_day: bool,
+    pub(in super::super) connections: String,
+    pub(in super::super) package: Option<Shown>,
+    pub(in super::super) context: Vec<String>,
+    pub(in super::super) figures: Vec<(String, String)>,
+    pub(in super::super) innocent: &'static [&'static str],
+    pub(in super::super) refuted_by: &'static [&'static str],
+    pub(in super::super) acknowledged: Option<String>,
     /// Pictures of the first of them.
-    pub(super) times: Option<Markup>,
-    pub(super) intervals: Option<Markup>,
-    pub(super) filter: Shown,
+    pub(in super::super) times: Option<Markup>,
+    pub(in super::super) intervals: Option<Markup>,
+    pub(in super::super) filter: Shown,
     /// Whether the filter can be asked: it has no characters that cannot be shown.
-    pub(super) can_ask: bool,
+    pub(in super::super) can_ask: bool,
 }
 
 impl Section {
-    pub(super) fn new(found: &Found) -> Self {
+    pub(in super::super) fn new(found: &Found) -> Self {
         if found.findings.is_empty() {
             return Self::default();
         }
@@ -78,7 +80,7 @@ impl Section {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in super::super) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 }
@@ -95,6 +97,7 @@ impl FindingLine {
             severity: finding.severity.name(),
             title: title(finding),
             id: finding.id.clone(),
+            names: names(folded),
             what: Shown::new(&finding.what),
             more: more_words(folded),
             same_day: from.date == to.date,
@@ -113,6 +116,13 @@ impl FindingLine {
             filter: Shown::new(&evidence),
         }
     }
+}
+
+/// What a filter may call them.
+fn names(folded: &Folded<'_>) -> String {
+    let name = card(&folded.first.detector).map_or("", |card| card.name);
+    let ids = folded.all().map(|finding| finding.id.as_str());
+    ids.chain([&*folded.first.detector, name]).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a text has only characters that can be shown.
