@@ -1,5 +1,6 @@
 //! What was typed. The only place that knows clap.
 
+mod alert;
 mod audit;
 mod classify;
 mod config;
@@ -23,12 +24,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use connmon_record::ConnectionId;
 
+pub use alert::{AlertCommand, AlertCommands, AlertFiles, AlertRun};
 pub use audit::AuditArgs;
 pub use classify::{BaselineArgs, ClassificationArgs, Ioc, LabelArgs};
 pub use config::{ConfigCommand, ConfigCommands, ConfigFile, ConfigShow, plain_recording};
 pub use db::{DbBackup, DbChange, DbCommand, DbCommands, DbMerge, DbPrune, DbRestore, DbShow, DbStore};
 pub use dns::{Dns, LookupFormat};
-pub use findings::{Ack, Findings, FindingsCommand, PackagesArg, SeverityArg};
+pub use findings::{Ack, Findings, FindingsCommand, FindingsFormat, PackagesArg, SeverityArg};
 pub use format::{OtherFormat, chosen};
 pub use geo::{
     DEFAULT_GEO_DIR, Databases, Fetch, GeoArgs, GeoCommand, GeoCommands, Import, Install, LookupArgs,
@@ -107,6 +109,9 @@ pub enum Command {
     /// Note in the store that you have seen a finding
     #[command(after_help = findings::ACK_HELP)]
     Ack(Ack),
+    /// Tell somebody of what is found while a recording goes on
+    #[command(subcommand_required = true, arg_required_else_help = true, after_help = alert::HELP)]
+    Alert(AlertCommands),
     /// Relabel the connections of a store by the rules of a configuration file
     #[command(after_help = classify::LABEL_HELP)]
     Label(LabelArgs),

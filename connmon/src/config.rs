@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli;
 use connmon_analysis::Selection;
-use connmon_filter::{Filter, FilterError, Networks, ParseNetworkError};
+use connmon_filter::{Filter, FilterError, FindingSource, Networks, ParseNetworkError};
 use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
 
 pub use classification::lists;
@@ -139,7 +139,8 @@ pub struct Choice {
 /// A time or a filter cannot be read, or the interval is empty.
 pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigError> {
     let (since, until) = interval(&source.since, &source.until, now, &zone(source.local))?;
-    let filter = filter(&source.choice, now)?;
+    let known = || crate::follow::known_findings(&source.db).map_err(|error| error.to_string());
+    let filter = filter_with(&source.choice, now, Some(&known))?;
     // `since:` in a filter says the same as `--since`, so the answer covers the same time.
     let (from, to) = filter.interval();
     let (since, until) = (since.max(from), [until, to].into_iter().flatten().min());
@@ -176,7 +177,16 @@ pub fn interval(
 /// # Errors
 /// An expression or a list cannot be read.
 pub fn filter(choice: &cli::Choice, now: Timestamp) -> Result<Filter, ConfigError> {
-    let mut filter = Filter::parse(choice.filter.as_deref().unwrap_or_default(), now)?;
+    filter_with(choice, now, None)
+}
+
+/// The same where findings are known.
+fn filter_with(
+    choice: &cli::Choice,
+    now: Timestamp,
+    findings: Option<FindingSource<'_>>,
+) -> Result<Filter, ConfigError> {
+    let mut filter = Filter::parse_with(choice.filter.as_deref().unwrap_or_default(), now, findings)?;
     for file in &choice.filter_file {
         let path = file.strip_prefix('!').unwrap_or(file);
         let list = connmon_system::files::read_text(Path::new(path))

@@ -3,6 +3,7 @@
 mod capture_file;
 mod confine;
 mod cost;
+mod findings;
 mod keeper;
 mod link;
 mod metrics;
@@ -29,6 +30,7 @@ use crate::stderr::Stderr;
 use connmon_capture::boot_time_ns;
 use connmon_capture::limits::LimitError;
 use connmon_capture::privileges::RightsError;
+use connmon_detect::Policy;
 use connmon_live::listeners::Asked;
 use connmon_live::update::ReloadNote;
 use connmon_live::web::ServeError;
@@ -42,6 +44,7 @@ use capture_file::Captured;
 use confine::attempts;
 pub use confine::{Access, ConfineError, confine};
 use connmon_store::StoreError;
+use findings::Findings;
 pub use keeper::Keeper;
 use link::{Moment, Told};
 use metrics::Board;
@@ -120,6 +123,8 @@ pub struct Parts {
     pub capture: CaptureFile,
     /// From segments to rows.
     pub indexer: Indexer,
+    /// The user's own rules, of which alerts tell.
+    pub policies: Vec<Policy>,
     /// Those who look.
     pub viewers: Viewers,
     /// The service manager, if there is one.
@@ -137,7 +142,8 @@ pub struct Parts {
 /// The kernel refuses, the store cannot be written at the start, or not even at the end; what was committed before is safe.
 pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> Result<(), RecordError> {
     attempts::show("recorder");
-    let Parts { keeper, mut pipeline, mut capture, mut indexer, mut viewers, manager, metrics, read } = parts;
+    let Parts { keeper, mut pipeline, mut capture, mut indexer, policies, mut viewers, .. } = parts;
+    let (manager, metrics, read) = (parts.manager, parts.metrics, parts.read);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on Ctrl-C ends the recording in order, also while the probes are still being attached.
     let signals = {
@@ -161,7 +167,7 @@ pub fn record(settings: &Recording, parts: Parts, begun: impl FnOnce(&str)) -> R
         written.add(&first, &mut indexer);
         viewers.tell(indexer.store(), first);
     }
-    let writing = Writing::start(indexer, capture, viewers, written)?;
+    let writing = Writing::start(indexer, capture, viewers, written, Findings::new(policies))?;
     pipeline.resolver = settings.resolve.map(Resolver::start).transpose()?;
     begun(&start.backend.shown());
     if let Some(metrics) = metrics {

@@ -1,6 +1,7 @@
 //! Whom executables belong to, by the package manager of this host or of a mounted image.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use connmon_detect::Owner;
 use connmon_record::{Process, Run};
@@ -25,8 +26,31 @@ pub fn packages(root: Option<&Path>, runs: &[Run]) -> std::io::Result<Option<Pac
     }
 }
 
+/// The packages of this host, which are read when somebody asks, and kept until they are released.
+#[derive(Clone, Default)]
+pub struct HostPackages(Arc<Mutex<Option<Packages>>>);
+
+impl HostPackages {
+    /// Whom the executable of a process belongs to.
+    pub fn owner(&self, process: &Process) -> Owner {
+        let mut packages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if packages.is_none() {
+            *packages = Packages::read(Path::new("/")).unwrap_or_else(|error| {
+                tracing::debug!("the packages of this host cannot be read: {error}");
+                None
+            });
+        }
+        packages.as_mut().map_or(Owner::Unknown, |packages| owner(packages, process))
+    }
+
+    /// Forgets what was read: what is installed may change, and it takes room.
+    pub fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
 /// Whether the newest recording is of a host that is called as this one.
-fn is_here(runs: &[Run]) -> bool {
+pub fn is_here(runs: &[Run]) -> bool {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let newest = runs.iter().max_by_key(|run| (run.started, run.id));
     newest.is_some_and(|run| !name.trim().is_empty() && run.host.raw() == name.trim())

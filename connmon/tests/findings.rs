@@ -2,15 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
 
+mod made;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
-use connmon_ebpf::{Addr, COMM_LEN, Share, SockEntry, TaskRecord, flag, kind};
 use connmon_fixtures::golden;
-use connmon_record::frame::{FlowId, Frame, Hello, Message, Observation, ProcessFacts, Start};
+use connmon_record::frame::{Frame, Start};
+use made::{SECOND, connection, process};
 use serde_json::Value;
 
-const SECOND: u64 = 1_000_000_000;
 /// 2026-11-28T00:00:00Z, when the host began.
 const BOOT: i64 = 1_795_824_000 * SECOND as i64;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
@@ -23,62 +24,6 @@ fn printed(args: &[&str]) -> String {
     let output = connmon(args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// A process that runs `exe`.
-fn process(tgid: u32, exe: &str, frames: &mut Vec<Frame>) {
-    let name = exe.rsplit('/').next().unwrap().as_bytes();
-    let mut comm = [0; COMM_LEN];
-    comm[..name.len()].copy_from_slice(name);
-    let start_ns = u64::from(tgid);
-    frames.push(Frame::Task(TaskRecord {
-        kind: kind::EXISTS,
-        tgid,
-        start_ns,
-        comm,
-        ..TaskRecord::default()
-    }));
-    frames.push(Frame::Process(ProcessFacts {
-        tgid,
-        start_ns,
-        exe: exe.into(),
-        args: vec![exe.into()],
-        command_line: None,
-        cwd: "/".into(),
-        file: None,
-    }));
-}
-
-/// A connection of a second to `203.0.114.last:port`, which its process calls `host`.
-fn connection(id: u64, tgid: u32, opened: u64, (last, port): (u8, u16), host: &str, frames: &mut Vec<Frame>) {
-    let ip = [203, 0, 114, last];
-    let address = |ip: [u8; 4], port| Addr { ip: [u32::from_ne_bytes(ip), 0, 0, 0], port, family: 2 };
-    let process = (tgid, u64::from(tgid));
-    if !host.is_empty() {
-        frames.push(Frame::Observation(Box::new(Observation {
-            time_ns: opened * SECOND + 1,
-            connection: id,
-            flow: FlowId { proto: 6, local: None, local_port: 4000, remote: (ip, port).into(), netns: 0 },
-            outbound: true,
-            process: Some(process),
-            message: Message::Tls(Hello { server_name: Some(host.into()), ..Hello::default() }),
-        })));
-    }
-    frames.push(Frame::Closed(Box::new(SockEntry {
-        kind: kind::SOCK,
-        id,
-        flags: flag::OUTBOUND | flag::RELEASED,
-        proto: 6,
-        opened_ns: opened * SECOND,
-        closed_ns: (opened + 1) * SECOND,
-        local: address([10, 0, 0, 1], 4000),
-        remote: address(ip, port),
-        shares: [
-            Share { tgid: process.0, start_ns: process.1, tx_bytes: 300, rx_bytes: 200, ..Share::default() },
-            Share::default(),
-        ],
-        ..SockEntry::default()
-    })));
 }
 
 /// A store with a beacon of an executable in shared memory, one of a time server's client, and one connection of a browser.
@@ -217,4 +162,80 @@ fn what_was_acknowledged_is_listed_last() {
     let none = connmon(&["ack", "D1-0000000000", "--db", &db]);
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("has no finding D1-0000000000"));
+}
+
+#[test]
+fn a_filter_can_ask_for_the_connections_of_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let count = |filter: &str| {
+        let rows = printed(&["export", "--db", &db, "--format", "csv", "--filter", filter]);
+        rows.lines().count() - 1
+    };
+    assert_eq!(count("finding:beacon"), 60);
+    assert_eq!(count("severity>low"), 30);
+    assert_eq!(count("finding:beacon severity:info"), 30);
+    assert_eq!(count("-severity:high"), 31);
+    let audit = printed(&["audit", "--db", &db, "--filter", "finding:d4", "--format", "csv"]);
+    assert!(audit.contains("/dev/shm/agent") && !audit.contains("chronyd"), "{audit}");
+    let told = |args: &[&str]| String::from_utf8(connmon(args).stderr).unwrap();
+    let said = told(&["export", "--db", &db, "--filter", "proc:agent severity:hihg"]);
+    assert!(said.contains("column 21") && said.contains("did you mean `high`"), "{said}");
+    let said = told(&["replay", "/nowhere.cap", "--db", &db, "--filter", "finding:beacon"]);
+    assert!(said.contains("only known of a store"), "{said}");
+    // Its time is that of the rows; the same findings are asked for in a report.
+    let report = folder.path().join("a.json").to_str().unwrap().to_owned();
+    assert!(
+        connmon(&["report", "--db", &db, "--filter", "severity:high", "--out", &report]).status.success()
+    );
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    assert_eq!(json["totals"]["connections"], 30);
+}
+
+#[test]
+fn other_tools_get_findings_in_their_own_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let lines = |format: &str| -> Vec<Value> {
+        let text = printed(&["findings", "--db", &db, "--format", format]);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let ecs = lines("ecs");
+    assert_eq!(ecs.len(), 3);
+    assert_eq!((&ecs[0]["event"]["kind"], &ecs[0]["event"]["severity"]), (&"alert".into(), &73.into()));
+    assert_eq!((&ecs[0]["rule"]["name"], &ecs[0]["host"]["name"]), (&"beacon".into(), &"host".into()));
+    assert_eq!(ecs[0]["destination"]["domain"], "c2.example");
+    assert_eq!(ecs[0]["connmon"]["finding"]["figures"]["interval_median"], 60.0);
+
+    let ocsf = lines("ocsf");
+    let first = &ocsf[0];
+    assert_eq!(
+        (&first["class_uid"], &first["type_uid"], &first["severity_id"]),
+        (&2004.into(), &200_401.into(), &4.into())
+    );
+    assert_eq!(first["finding_info"]["uid"], ecs[0]["event"]["id"]);
+    assert_eq!(first["time"], 1_795_825_761_000_i64);
+    assert_eq!(first["observables"][0]["value"], "c2.example");
+
+    let bundle: Value =
+        serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "stix"])).unwrap();
+    let objects = bundle["objects"].as_array().unwrap();
+    let of = |kind: &str| objects.iter().filter(|one| one["type"] == kind).collect::<Vec<_>>();
+    // The odd executable has no hash here: there is nothing to recognise it by.
+    assert_eq!((of("identity").len(), of("indicator").len(), of("sighting").len()), (1, 2, 2));
+    let (indicator, sighting) = (of("indicator")[0], of("sighting")[0]);
+    assert_eq!(indicator["pattern"], "[domain-name:value = 'c2.example']");
+    assert_eq!((&sighting["sighting_of_ref"], &sighting["count"]), (&indicator["id"], &30.into()));
+    assert_eq!(sighting["first_seen"], "2026-11-28T00:00:20.000Z");
+    for one in objects {
+        let id = one["id"].as_str().unwrap();
+        let (kind, uuid) = id.split_once("--").unwrap();
+        assert_eq!(kind, one["type"].as_str().unwrap());
+        let version =
+            (uuid.len(), uuid.as_bytes()[14], [b'8', b'9', b'a', b'b'].contains(&uuid.as_bytes()[19]));
+        assert_eq!(version, (36, b'5', true), "{id}");
+    }
+    let again: Value =
+        serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "stix"])).unwrap();
+    assert_eq!(again, bundle, "ids are those of the findings");
 }

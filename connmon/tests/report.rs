@@ -91,3 +91,27 @@ fn a_comparison_says_what_is_new_and_gone() {
         assert!(code == 2 && said.lines().count() <= 3, "{said}");
     }
 }
+
+#[test]
+fn a_digest_says_what_a_day_brought() {
+    let (_kept, folder) = recorded();
+    let digest = |format: &str, until: &str| {
+        let args = ["report", "--db", "a.db", "--daily", "--until", until, "--format", format, "--out", "-"];
+        let (code, said, error) = connmon(&folder, &args);
+        assert_eq!(code, 0, "{error}");
+        said
+    };
+    let day = digest("txt", "2026-11-22T00:00:00Z");
+    assert!(day.starts_with("Daily digest of connmon-vm\n\nWorth a look, never a verdict: "), "{day}");
+    assert!(day.contains("Odd executables: /tmp/traffic-"), "{day}");
+    assert!(day.contains("before 24 hours: 2026-11-20 00:00:00 to 2026-11-21 00:00:00 UTC"), "{day}");
+    assert!(day.contains("  new    127.0.0.1"), "{day}");
+    let later = digest("txt", "2026-11-23T00:00:00Z");
+    assert!(later.contains("  gone   127.0.0.1") && !later.contains("Worth a look"), "{later}");
+    let json: serde_json::Value = serde_json::from_str(&digest("json", "2026-11-22T00:00:00Z")).unwrap();
+    assert_eq!((json["findings"].as_array().unwrap().len(), &json["host"]), (2, &"connmon-vm".into()));
+    let page = digest("html", "2026-11-22T00:00:00Z");
+    assert!(page.contains("<title>Daily digest of connmon-vm · connmon</title>"));
+    assert!(page.contains("<section id=\"findings\"") && !page.contains('\u{202e}'));
+    assert_eq!(connmon(&folder, &["report", "--daily", "--since", "1d"]).0, 2);
+}

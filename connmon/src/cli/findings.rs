@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DEFAULT_DB, Source, TextFormat};
+use super::{DEFAULT_DB, Source};
 use connmon_detect::Severity;
 
 /// Examples of `connmon findings`.
@@ -16,6 +16,8 @@ Examples:
   connmon findings --db a.db
   connmon findings --db a.db --since 1d --severity low
   connmon findings --db a.db --format json | jq '.findings[].what'
+  connmon findings --db a.db --severity medium --format ecs
+  connmon export --db a.db --filter 'finding:beacon severity>low'
   connmon findings explain D1          what the detector does, its formula, and what would refute what it finds";
 
 /// `connmon findings`
@@ -38,9 +40,12 @@ pub struct Findings {
     /// repeatable
     #[arg(long, value_name = "RULE")]
     pub policy: Vec<String>,
+    /// Show each finding by itself; else those of the same kind and program are one entry
+    #[arg(long)]
+    pub all: bool,
     /// Output format
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
+    #[arg(long, value_enum, default_value_t = FindingsFormat::Text)]
+    pub format: FindingsFormat,
 }
 
 /// The subcommands.
@@ -54,6 +59,21 @@ pub enum FindingsCommand {
         /// The detector's number or name, such as D1 or beacon [default: all]
         detector: Option<String>,
     },
+}
+
+/// `--format` of `findings`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FindingsFormat {
+    /// Text for reading
+    Text,
+    /// One JSON object
+    Json,
+    /// Elastic Common Schema: an event of kind alert per line
+    Ecs,
+    /// Open Cybersecurity Schema Framework: a Detection Finding per line
+    Ocsf,
+    /// STIX 2.1: a bundle of indicators and sightings
+    Stix,
 }
 
 /// Where packages are looked up.
@@ -83,6 +103,9 @@ pub struct Ack {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would print it as help")]
     pub packages: PackagesArg,
+    /// The rule that found it, if it is a rule of your own: as for `connmon findings`; repeatable
+    #[arg(long, value_name = "RULE")]
+    pub policy: Vec<String>,
     /// Why it is of no concern
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,

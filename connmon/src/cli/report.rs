@@ -15,6 +15,7 @@ pub(super) const HELP: &str = "Examples:
   connmon report --redact users,cmdline,internal --out for-others.html
   connmon report --sql 'SELECT id FROM connection WHERE remote_port = 4444'
   connmon report --compare before.db after.db --format txt
+  connmon report --daily --format txt --out - | mail -s 'connmon' root
   connmon report --compare 2026-01-30..2026-01-31 2026-01-31..2026-02-01";
 
 /// `connmon report`
@@ -50,6 +51,9 @@ pub struct ReportArgs {
     /// Show what is new, gone and grown from BEFORE to AFTER; each is a store or an interval FROM..TO
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["since", "until"])]
     pub compare: Vec<String>,
+    /// A digest of the last 24 hours, up to --until or now: what is worth a look, and what is new, grown and gone since the day before
+    #[arg(long, conflicts_with_all = ["compare", "since", "sql", "location"])]
+    pub daily: bool,
     /// Location of the host, instead of the recorded one: latitude and longitude, as in 53.55,9.99
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
     pub location: Option<String>,

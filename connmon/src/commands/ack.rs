@@ -2,7 +2,7 @@
 
 use std::io::{Write, stderr};
 
-use super::findings::engine_of;
+use super::findings::{Look, Part, policies};
 use super::{CommandError, Outcome, settle};
 use crate::cli;
 use crate::clock::now;
@@ -18,7 +18,14 @@ use connmon_system::owner;
 pub fn run(args: cli::Ack) -> Result<Outcome, CommandError> {
     let by = args.by.unwrap_or_else(user);
     let store = settle::open(&args.db)?;
-    let engine = engine_of(store, (&args.db, &args.packages), None, &Filter::default(), Vec::new())?;
+    let everything = Filter::default();
+    let look = Look {
+        packages: args.packages.packages.as_deref(),
+        policies: policies(&args.policy)?,
+        part: Part { until: None, filter: &everything, lookups: true },
+    };
+    let (engine, other) = look.into_engine(&store, &args.db, Some)?;
+    drop((store, other));
     let findings = engine.findings();
     let Some(finding) = findings.iter().find(|finding| finding.id.eq_ignore_ascii_case(&args.id)) else {
         return Err(CommandError::NoFinding(args.id, args.db.display().to_string()));

@@ -6,17 +6,22 @@ use std::path::Path;
 
 use super::progress_line::ProgressLine;
 use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
-use crate::cli::{self, FindingsCommand, PackagesArg, TextFormat};
+use crate::cli::{self, FindingsCommand, FindingsFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice, zone};
+use crate::follow::{Follow, Owners, acknowledgement};
 use crate::ownership;
 use connmon_analysis::{Completeness, Selection};
-use connmon_detect::{Acknowledgement, CARDS, Engine, Finding, Policy, Settings, Severity, card};
-use connmon_filter::Filter;
-use connmon_record::Timestamp;
+use connmon_detect::{CARDS, Engine, Finding, Found, Owner, Policy, Settings, Severity, card};
+use connmon_record::{Connection, Timestamp};
+use connmon_render::export::alerts;
 use connmon_render::export::completeness::write_essentials;
-use connmon_render::export::findings::{Context, write_card, write_json, write_text};
-use connmon_store::{Acknowledged, Store};
+use connmon_render::export::findings::{write_card, write_json, write_text};
+use connmon_store::Store;
+pub(super) use events::Part;
+
+/// Connections after which it is told how far it is.
+const AT_ONCE: usize = 8_192;
 
 /// Prints what is worth a look, or what a detector does.
 ///
@@ -49,61 +54,106 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
     let store = settle::open(&args.source.db)?
         .watched_by(ProgressLine::new("looking for what is worth a look").watch());
     let runs = store.runs()?;
-    // What came before the interval is read too: what is new is only known by what was there.
-    let policy =
-        |text: &String| Policy::parse(text, now()).map_err(|error| CommandError::Policy(text.clone(), error));
-    let policies: Vec<Policy> = args.policy.iter().map(policy).collect::<Result<_, _>>()?;
-    let engine = engine_of(store, (&args.source.db, &args.packages), selection.until, &filter, policies)?;
-    let least = Severity::from(args.severity);
-    let all = engine.findings().into_iter();
-    let chosen: Vec<&Finding> =
-        all.filter(|finding| finding.severity >= least && overlaps(finding, &selection)).collect();
-    let completeness = Completeness::from_runs(&runs, &selection);
-    let context = Context {
-        learning_since: engine.learning_since(),
-        dropped: engine.dropped(),
-        completeness: &completeness,
+    let look = Look {
+        packages: args.packages.packages.as_deref(),
+        policies: policies(&args.policy)?,
+        // What came before the interval is read too: what is new is only known by what was there.
+        part: Part { until: selection.until, filter: &filter, lookups: filter.is_everything() },
     };
+    let (engine, _other) = look.into_engine(&store, &args.source.db, Some)?;
+    let least = Severity::from(args.severity);
+    let found = engine.found(|finding| finding.severity >= least && overlaps(finding, &selection));
+    let completeness = Completeness::from_runs(&runs, &selection);
     let mut out = stdout();
     match args.format {
-        TextFormat::Text => {
-            write_text(&chosen, &context, &zone(args.source.local), terminal_width(), &mut out)?;
+        FindingsFormat::Text => {
+            write_text(&found, args.all, &zone(args.source.local), terminal_width(), &mut out)?;
             write_essentials(&completeness, terminal_width(), &mut out)?;
         }
-        TextFormat::Json => write_json(&chosen, &context, &mut out)?,
+        FindingsFormat::Json => write_json(&found, &completeness, &mut out)?,
+        FindingsFormat::Ecs => alerts::ecs::write(&found, &runs, &mut out)?,
+        FindingsFormat::Ocsf => alerts::ocsf::write(&found, &runs, &mut out)?,
+        FindingsFormat::Stix => alerts::stix::write(&found, &runs, &mut out)?,
     }
-    done(out, chosen.is_empty().then_some("nothing is worth a look"))
+    done(out, found.findings.is_empty().then_some("nothing is worth a look"))
 }
 
-/// An engine that has been fed with what a store has, up to a time, and knows what was acknowledged.
+/// Rules of the user's own, as they were given.
+///
+/// # Errors
+/// One cannot be understood.
+pub(super) fn policies(texts: &[String]) -> Result<Vec<Policy>, CommandError> {
+    let policy =
+        |text: &String| Policy::parse(text, now()).map_err(|error| CommandError::Policy(text.clone(), error));
+    texts.iter().map(policy).collect()
+}
+
+/// What is looked for, and where.
+pub(super) struct Look<'a> {
+    /// The root folder of the system whose packages are asked.
+    pub(super) packages: Option<&'a Path>,
+    /// The user's own rules.
+    pub(super) policies: Vec<Policy>,
+    /// What of the store is read.
+    pub(super) part: Part<'a>,
+}
+
+impl Look<'_> {
+    /// An engine that has been fed with a part of a store, and knows what was acknowledged; and the same store, opened once more, which
+    /// is to be kept as long as the other (see [`events::feed`]). If all of it is asked for, the engine goes on from where the recorder
+    /// was.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn into_engine(
+        self,
+        store: &Store,
+        path: &Path,
+        change: impl FnMut(Connection) -> Option<Connection>,
+    ) -> Result<(Engine, Option<Store>), CommandError> {
+        let Self { packages: root, policies, part } = self;
+        let runs = store.runs()?;
+        let packages = ownership::packages(root, &runs).map_err(|error| {
+            CommandError::Unreadable(root.unwrap_or(Path::new("/")).display().to_string(), error)
+        })?;
+        let owners: Owners = match packages {
+            Some(mut packages) => Box::new(move |process| ownership::owner(&mut packages, process)),
+            None => Box::new(|_| Owner::Unknown),
+        };
+        if part.is_everything() && policies.is_empty() && root.is_none() {
+            let Some(mut follow) = Follow::open(store, owners, policies)? else {
+                return Ok((Engine::new(Settings::default()), None));
+            };
+            while follow.step(store, AT_ONCE)? {
+                store.tell_time(follow.now(), &runs);
+            }
+            store.tell_time(Timestamp(i64::MAX), &runs);
+            return Ok((follow.finish(store)?, None));
+        }
+        let engine = Engine::new(Settings::default()).with_policies(policies).with_owners(owners);
+        let (mut engine, other) = events::feed((store, Store::open(path)?), &runs, &part, engine, change)?;
+        for known in store.acknowledged()? {
+            let id = known.finding.shown().into_owned();
+            engine.acknowledge(&id, acknowledgement(known));
+        }
+        Ok((engine, Some(other)))
+    }
+}
+
+/// What is worth a look in a part of a store, as far as it was seen in the interval; and the same store, as [`Look::into_engine`] gives it.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) fn engine_of(
-    store: Store,
-    (path, packages): (&Path, &PackagesArg),
-    until: Option<Timestamp>,
-    filter: &Filter,
-    policies: Vec<Policy>,
-) -> Result<Engine, CommandError> {
-    let runs = store.runs()?;
-    let mut engine = Engine::new(Settings::default()).with_policies(policies);
-    let root = packages.packages.as_deref();
-    let packages = ownership::packages(root, &runs).map_err(|error| {
-        CommandError::Unreadable(root.unwrap_or(Path::new("/")).display().to_string(), error)
-    })?;
-    if let Some(mut packages) = packages {
-        engine = engine.with_owners(move |process| ownership::owner(&mut packages, process));
-    }
-    let other = Store::open(path)?;
-    events::feed(&store, other, &runs, until, filter, &mut engine)?;
-    for known in store.acknowledged()? {
-        let Acknowledged { finding, time, by, note, severity, score } = known;
-        // A severity that a newer version may know is taken for the highest.
-        let severity = Severity::ALL.into_iter().find(|one| severity == one.name()).unwrap_or(Severity::High);
-        engine.acknowledge(&finding.shown(), Acknowledgement { time, by, note, severity, score });
-    }
-    Ok(engine)
+pub(super) fn found(
+    store: &Store,
+    path: &Path,
+    selection: &Selection,
+    part: Part<'_>,
+    change: impl FnMut(Connection) -> Option<Connection>,
+) -> Result<(Found, Option<Store>), CommandError> {
+    let look = Look { packages: None, policies: Vec::new(), part };
+    let (engine, other) = look.into_engine(store, path, change)?;
+    Ok((engine.found(|finding| overlaps(finding, selection)), other))
 }
 
 /// Whether a finding was seen within the interval.

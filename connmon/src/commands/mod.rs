@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod ack;
+mod alert;
 mod audit;
 mod baseline;
 mod config;
@@ -121,6 +122,9 @@ pub enum CommandError {
     /// A rule of the user's own.
     #[error("--policy {0}: {1}")]
     Policy(String, connmon_detect::PolicyError),
+    /// There is no alert in the configuration.
+    #[error("there is no [[alert]] in {0}; docs/findings.md has examples")]
+    NoAlerts(String),
     /// There is no such finding.
     #[error("{1} has no finding {0}; `connmon findings` lists them")]
     NoFinding(String, String),
@@ -201,6 +205,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Dns(args) => dns::run(&args),
         Command::Findings(args) => findings::run(&args),
         Command::Ack(args) => ack::run(args),
+        Command::Alert(args) => alert::run(args),
         Command::Label(args) => label::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Ioc(args) => ioc::run(&args),

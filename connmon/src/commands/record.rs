@@ -41,6 +41,8 @@ struct Sources {
     secrets: Secrets,
     /// Connections that are not pruned.
     keep: Vec<Filter>,
+    /// The user's own rules, of which alerts tell.
+    policies: Vec<connmon_detect::Policy>,
     choice: cli::Choice,
     lists: Vec<PathBuf>,
 }
@@ -57,9 +59,11 @@ impl Sources {
         let file = config::File::load(args.config.as_deref(), now())?;
         let said = file.settings(args.clone());
         file.fill(&mut args);
-        let config::File { rules, secrets, keep, .. } = file;
+        let config::File { rules, secrets, keep, alerts, .. } = file;
+        let policies = alerts.into_iter().filter_map(|alert| alert.policy).collect();
         let (choice, lists) = (args.choice.clone(), args.classification.ioc.clone());
-        Ok(Self { settings: Recording::try_from(args)?, said, rules, secrets, keep, choice, lists })
+        let settings = Recording::try_from(args)?;
+        Ok(Self { settings, said, rules, secrets, keep, policies, choice, lists })
     }
 
     /// What is in the lists now.
@@ -87,7 +91,7 @@ impl Sources {
 fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandError> {
     let sources = Sources::read(typed.clone())?;
     let Lists { indicators, .. } = sources.lists()?;
-    let Sources { settings, said: now, rules, secrets, keep, .. } = sources;
+    let Sources { settings, said: now, rules, secrets, keep, policies, .. } = sources;
     let geo = super::geo::open_databases(&settings.places)?;
     let value = |of: &[Setting], name: &str| {
         of.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone())
@@ -110,7 +114,7 @@ fn again(typed: &cli::RecordArgs, said: &[Setting]) -> Result<Reloaded, CommandE
     }
     let location = settings.places.location;
     let retention = Policy { keep, ..settings.retention };
-    let judgement = Judgement { rules, lists: indicators, geo, location, retention };
+    let judgement = Judgement { rules, lists: indicators, geo, location, retention, policies };
     Ok(Reloaded { secrets, judgement, words })
 }
 
@@ -133,7 +137,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     let _ = priority::allow_hurrying();
     daemon::confine(&sources.access(typed.config.as_deref())).map_err(RecordError::from)?;
     let Lists { filter, indicators } = sources.lists()?;
-    let Sources { settings, said, rules, secrets, keep, .. } = sources;
+    let Sources { settings, said, rules, secrets, keep, policies, .. } = sources;
     let geo = super::geo::open_databases(&settings.places)?;
     let retention = Policy { keep, ..settings.retention.clone() };
     let store = Writer::open(&settings.db)?
@@ -172,7 +176,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
     };
     daemon::record(
         &settings,
-        Parts { keeper, pipeline, capture, indexer, viewers, manager, metrics, read },
+        Parts { keeper, pipeline, capture, indexer, policies, viewers, manager, metrics, read },
         begun,
     )?;
     let store = settle::open(&settings.db)?;
@@ -182,7 +186,7 @@ pub fn run(args: cli::RecordArgs) -> Result<Outcome, CommandError> {
         let _ = write_words(&completeness, terminal_width(), &mut Stderr);
     }
     if let Some(path) = &settings.report {
-        report::write_html(&store, path)?;
+        report::write_html(&store, &settings.db, path)?;
         let _ = writeln!(Stderr, "report: {}", path.display());
     }
     Ok(Outcome::Done)

@@ -82,7 +82,7 @@ pub fn run(mut args: cli::Replay) -> Result<Outcome, CommandError> {
     }
     if let Some(path) = &args.report {
         let store = settle::open(&args.db)?;
-        report::write_html(&store, path)?;
+        report::write_html(&store, &args.db, path)?;
     }
     Ok(Outcome::Done)
 }

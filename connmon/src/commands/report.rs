@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::findings::{Part, found};
 use super::progress_line::ProgressLine;
 use super::{
     CommandError, NO_CONNECTION, Outcome, done, export, outcome, settle, stdout, write_file, write_file_with,
@@ -13,10 +14,10 @@ use super::{
 use crate::cli::{self, Redact, ReportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice, location};
-use connmon_analysis::findings::findings;
 use connmon_analysis::redact::{Redaction, Redactor};
 use connmon_analysis::timeline_rows::TimelineRows;
-use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Summary, Window};
+use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary, Window};
+use connmon_detect::Found;
 use connmon_filter::Filter;
 use connmon_record::{Connection, HostLocation, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
@@ -32,7 +33,7 @@ const CELLS: [usize; 2] = [80, 360];
 /// # Errors
 /// The store cannot be read, or the file cannot be written.
 pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
-    if !args.compare.is_empty() {
+    if !args.compare.is_empty() || args.daily {
         return compare::run(&args);
     }
     let mut choice = choice(&args.source, now())?;
@@ -52,32 +53,42 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
         let count = to(&out, |out| export::write_csv(&store, &choice, only.as_ref(), what, out))?;
         return Ok(outcome((count == 0 && !everything).then_some(NO_CONNECTION)));
     }
-    let since = choice.selection.since;
-    let has_findings = matches!(format, ReportFormat::Html | ReportFormat::Json);
+    let Choice { selection, filter } = choice;
+    let mut redactor = Redactor::new(what);
+    let has_findings = matches!(format, ReportFormat::Html | ReportFormat::Json | ReportFormat::Txt);
     let read = Read {
         only,
-        what,
+        takes_all: !what.is_anything(),
         rows: (format == ReportFormat::Html).then_some(args.rows),
-        // Findings name the addresses that are new in an interval.
-        names: format == ReportFormat::Json || (has_findings && since.is_some()),
+        names: format == ReportFormat::Json,
         cells: match format {
             ReportFormat::Txt => Some(CELLS[0]),
             ReportFormat::SvgTimeline => Some(CELLS[1]),
             _ => None,
         },
     };
-    let (summary, payload, timeline_rows) = read.all(&store, choice)?;
+    let (summary, payload, timeline_rows) = read.all(&store, (selection.clone(), &filter), &mut redactor)?;
     let empty = summary.totals.figures.connections == 0 && !everything;
-    let before = since
-        .filter(|_| has_findings)
-        .map(|since| store.known_before(since, summary.remotes.iter().map(|row| row.ip)));
-    let before = before.transpose()?.flatten();
+    let found = if has_findings {
+        // Questions to DNS are not redacted, and are of no choice of connections.
+        let lookups = filter.is_everything() && read.only.is_none() && !what.is_anything();
+        let part = Part { until: selection.until, filter: &filter, lookups };
+        found(&store, &args.source.db, &selection, part, |connection| {
+            let is_wanted = read.only.as_ref().is_none_or(|only| only.contains(&connection.id));
+            is_wanted.then(|| redactor.connection(connection))
+        })
+        .map(Some)?
+    } else {
+        None
+    };
+    let (mut found, _other) = found.unzip();
+    found.iter_mut().for_each(|found| redact_names(found, what));
     let options = PictureOptions {
         title: args.title,
         case: args.case,
         operator: args.operator,
         redacted: what.words(),
-        findings: findings(&summary, before.as_ref()),
+        found: found.unwrap_or_default(),
         ..options(&summary, home)
     };
     let step = timeline_rows.as_ref().map_or(0, TimelineRows::step_ns);
@@ -92,7 +103,7 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
             (ReportFormat::SvgTimeline, _) => writeln!(out, "{}", svg::timeline(&summary, &timeline_rows))?,
             (ReportFormat::SvgHilbert, _) => writeln!(out, "{}", svg::hilbert(&summary))?,
             (ReportFormat::SvgBars, _) => writeln!(out, "{}", svg::bars(&summary))?,
-            (ReportFormat::Txt, _) => text::write(&summary, &timeline_rows, step, out)?,
+            (ReportFormat::Txt, _) => text::write(&summary, &options.found, &timeline_rows, step, out)?,
             (ReportFormat::Json, _) => {
                 let command_line = |id| store.command_line(id).map_err(io::Error::other);
                 json::write(&summary, &options, &command_line, out)?;
@@ -132,21 +143,35 @@ fn redaction(redact: &[Redact]) -> Redaction {
     Redaction { users: has(Redact::Users), cmdline: has(Redact::Cmdline), internal: has(Redact::Internal) }
 }
 
-/// Writes the page of everything in a store into a file.
-pub(super) fn write_html(store: &Store, path: &Path) -> Result<(), CommandError> {
+/// Takes out who has seen findings, and what they said, if anything is taken out.
+fn redact_names(found: &mut Found, what: Redaction) {
+    let known = found.findings.iter_mut().filter_map(|finding| finding.acknowledged.as_mut());
+    known.filter(|_| what.is_anything()).for_each(|known| {
+        (known.by, known.note) = ("somebody".into(), None);
+    });
+}
+
+/// Writes the page of everything in the store at `db` into a file.
+pub(super) fn write_html(store: &Store, db: &Path, path: &Path) -> Result<(), CommandError> {
     let rows = Some(DEFAULT_ROWS);
-    let read = Read { only: None, what: Redaction::default(), rows, names: false, cells: None };
-    let (summary, payload, _) = read.all(store, Choice::default())?;
+    let read = Read { only: None, takes_all: true, rows, names: false, cells: None };
+    let Choice { selection, filter } = Choice::default();
+    let mut nothing = Redactor::new(Redaction::default());
+    let (summary, payload, _) = read.all(store, (selection.clone(), &filter), &mut nothing)?;
+    let part = Part { until: None, filter: &filter, lookups: true };
+    let (found, _other) = found(store, db, &selection, part, Some)?;
     // There are rows.
     let payload = payload.unwrap_or_else(|| Payload::new(&[], 0));
-    write_file(path, |out| html::write(&summary, payload, &options(&summary, None), out))
+    let options = PictureOptions { found, ..options(&summary, None) };
+    write_file(path, |out| html::write(&summary, payload, &options, out))
 }
 
 /// What is read of a store, and how.
 struct Read {
     /// Only these connections.
     only: Option<HashSet<i64>>,
-    what: Redaction,
+    /// Whether connections are shown as they are.
+    takes_all: bool,
     /// Connections that the page carries, if a page is to be made.
     rows: Option<usize>,
     /// Whether names are wanted of all remote addresses, and not of those only that a page lists.
@@ -160,10 +185,10 @@ impl Read {
     fn all(
         &self,
         store: &Store,
-        Choice { selection, filter }: Choice,
+        (selection, filter): (Selection, &Filter),
+        redactor: &mut Redactor,
     ) -> Result<(Summary, Option<Payload>, Option<TimelineRows>), StoreError> {
         let (since, until) = (selection.since, selection.until);
-        let mut redactor = Redactor::new(self.what);
         let runs: Vec<_> = store.runs()?.into_iter().map(|run| redactor.run(run)).collect();
         let window =
             Window::covering(&runs, &selection).unwrap_or(Window { from: Timestamp(0), to: Timestamp(1) });
@@ -173,7 +198,7 @@ impl Read {
         let shown = if self.rows.is_some() { DEFAULT_CONNECTION_CAP } else { 0 };
         let mut builder = Builder::new(runs, redactor.selection(selection), shown);
         // Timelines show each connection, and what is left out or written differently is in no sums.
-        let cells = if timeline_rows.is_none() && self.takes_all(&filter) {
+        let cells = if timeline_rows.is_none() && self.takes_all(filter) {
             let most =
                 payload.as_ref().map_or([0; 2], |payload| payload.enough().map(|rows| rows.max(shown)));
             store.add_cells(since, until, &mut builder, CellDetail { most, names: self.names })?
@@ -182,7 +207,7 @@ impl Read {
         };
         let passed = cells.rows.saturating_sub(cells.shown.len() as u64);
         payload.iter_mut().for_each(|payload| payload.count(passed));
-        store.for_each_but(&cells.unread, since, until, &filter, |run, connection: Connection| {
+        store.for_each_but(&cells.unread, since, until, filter, |run, connection: Connection| {
             if self.only.as_ref().is_none_or(|only| only.contains(&connection.id)) {
                 let connection = redactor.connection(connection.between(since, until));
                 payload.iter_mut().for_each(|payload| payload.add(run, &connection));
@@ -202,7 +227,7 @@ impl Read {
 
     /// Whether nothing is left out of an interval, and everything shown as it is.
     fn takes_all(&self, filter: &Filter) -> bool {
-        self.only.is_none() && self.what == Redaction::default() && filter.is_everything()
+        self.only.is_none() && self.takes_all && filter.is_everything()
     }
 }
 

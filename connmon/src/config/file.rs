@@ -1,4 +1,6 @@
-//! The configuration file: options of a recording, and rules that label connections.
+//! The configuration file: options of a recording, rules that label connections, and alerts.
+
+mod alert;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -10,7 +12,9 @@ use toml::Spanned;
 
 use super::recording::{check_limits, idle_ns, max_age, max_bytes};
 use super::{ConfigError, location};
+use crate::alert::Alert;
 use crate::cli;
+use alert::{OF_ALERT, RawAlert};
 use connmon_filter::rules::Rules;
 use connmon_filter::{Filter, alike};
 use connmon_record::secrets::Secrets;
@@ -64,6 +68,8 @@ pub struct File {
     pub secrets: Secrets,
     /// Connections that match one of these are not pruned.
     pub keep: Vec<Filter>,
+    /// Findings that somebody is told of.
+    pub alerts: Vec<Alert>,
     record: Record,
     /// As it is written.
     pub(super) text: String,
@@ -88,12 +94,13 @@ struct Record {
     no_names: Option<bool>,
     metrics: Option<Spanned<String>>,
     rule: Vec<RawRule>,
+    alert: Vec<RawAlert>,
     redact: RawRedact,
     retention: RawRetention,
 }
 
 /// The options, for suggestions.
-const OPTIONS: [&str; 17] = [
+const OPTIONS: [&str; 18] = [
     "db",
     "backend",
     "filter",
@@ -109,6 +116,7 @@ const OPTIONS: [&str; 17] = [
     "no-names",
     "metrics",
     "rule",
+    "alert",
     "redact",
     "retention",
 ];
@@ -214,6 +222,7 @@ impl File {
         let secrets = reader.secrets(std::mem::take(&mut record.redact))?;
         let keep =
             record.retention.keep.iter().map(|keep| reader.filter(keep, now)).collect::<Result<_, _>>()?;
+        let alerts = reader.alerts(std::mem::take(&mut record.alert), folder, now)?;
         let join = |path: &str| folder.join(path).display().to_string();
         for texts in [&mut record.ioc, &mut record.geo_db] {
             *texts = Texts::Many(texts.iter().map(join).collect());
@@ -231,6 +240,7 @@ impl File {
             rules: Rules::new(rules),
             secrets,
             keep,
+            alerts,
             record,
             text: text.to_owned(),
         })
@@ -318,8 +328,12 @@ impl Reader<'_> {
             return self.wrong(at, message);
         }
         let key = self.text.get(at.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-        let tables =
-            [(&OF_RULE[..], "a rule has"), (&OF_REDACT, "[redact] has"), (&OF_RETENTION, "[retention] has")];
+        let tables = [
+            (&OF_RULE[..], "a rule has"),
+            (&OF_ALERT, "an alert has"),
+            (&OF_REDACT, "[redact] has"),
+            (&OF_RETENTION, "[retention] has"),
+        ];
         let is_of = |known: &[&str]| known.iter().all(|known| message.contains(&format!("`{known}`")));
         let table = tables.into_iter().find(|(known, _)| is_of(known));
         let (known, of) = table.unwrap_or((&OPTIONS, "there is"));

@@ -22,6 +22,8 @@ const NEWEST: ABI = ABI::V6;
 /// that is linked statically opens a file.
 const READ_BY_LIBRARIES: [&str; 6] =
     ["/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/dev/null", "/dev/urandom", "/dev/random"];
+/// Whom executables belong to, and the name of this host.
+const READ_BY_FINDINGS: [&str; 3] = ["/var/lib/dpkg/info", "/lib/apk/db", "/proc/sys/kernel/hostname"];
 /// The host's servers of names.
 const READ_BY_RESOLVER: [&str; 3] = ["/etc/resolv.conf", "/etc/hosts", "/run/systemd/resolve"];
 
@@ -107,7 +109,8 @@ fn confine_files(access: &Access, written: &[&Path]) -> Result<(), ConfineError>
     }
     let mut created = ruleset.scope(Scope::from_all(NEWEST))?.create()?;
     let read: Vec<&Path> = access.read.iter().map(|path| readable(path)).collect();
-    let usual = READ_BY_LIBRARIES.iter().chain(if access.asks { &READ_BY_RESOLVER[..] } else { &[] });
+    let usual = READ_BY_LIBRARIES.iter().chain(&READ_BY_FINDINGS);
+    let usual = usual.chain(if access.asks { &READ_BY_RESOLVER[..] } else { &[] });
     let read = read.into_iter().chain(usual.map(Path::new));
     let rules = read.map(|path| (path, read_access)).chain(written.iter().map(|path| (*path, write_access)));
     for (path, rights) in rules {

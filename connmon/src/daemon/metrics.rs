@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cost::Cost;
+use connmon_detect::Severity;
 use connmon_live::web::metrics::Figures;
 use connmon_record::{LossCounters, Timestamp};
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub(super) struct Recorded {
     pub(super) waiting: u64,
     /// Segments that have no rows yet.
     pub(super) debt: u64,
+    /// Findings of each severity, the least first, that nobody has acknowledged.
+    pub(super) findings: [u64; 4],
     /// The store cannot be written at present: the memory for what waits is used up.
     pub(super) full: bool,
     /// What the keeper has cost so far.
@@ -103,6 +106,10 @@ impl Figures for Board {
         out.family("connmon_losses", "counter", "", "What could not be recorded, or not exactly, by kind.");
         for (kind, count) in kinds(&recorded.losses) {
             out.sample("_total", &format!("{{kind=\"{kind}\"}}"), count as f64);
+        }
+        out.family("connmon_findings", "gauge", "", "Findings that nobody has acknowledged, by severity.");
+        for (severity, count) in Severity::ALL.into_iter().zip(recorded.findings) {
+            out.sample("", &format!("{{severity=\"{}\"}}", severity.name()), count as f64);
         }
         out.gauge(
             "connmon_debt_segments",

@@ -122,6 +122,7 @@ impl Progress {
                 left_out: written.left_out,
                 waiting: self.waiting as u64,
                 debt: written.debt,
+                findings: written.findings,
                 full: self.full,
                 keeper: self.keeper.clone(),
             });
@@ -144,7 +145,8 @@ impl Progress {
     }
 
     fn line(&self, pipeline: &Pipeline) -> String {
-        let Written { tx_bytes, rx_bytes, completeness, left_out, connections, debt } = &self.written;
+        let Written { tx_bytes, rx_bytes, completeness, left_out, connections, debt, findings: _ } =
+            &self.written;
         let left_out = match *left_out {
             0 => String::new(),
             n => format!(" · {} excluded by the filter", grouped(n)),

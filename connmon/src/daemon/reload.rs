@@ -34,6 +34,8 @@ pub struct Judgement {
     pub location: Option<HostLocation>,
     /// How long what is kept.
     pub retention: Policy,
+    /// The user's own rules, of which alerts tell.
+    pub policies: Vec<connmon_detect::Policy>,
 }
 
 /// Reads everything again; the error is a sentence.

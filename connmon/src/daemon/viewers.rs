@@ -2,6 +2,7 @@
 
 use connmon_live::Update;
 use connmon_live::broadcaster::{Broadcaster, Socket};
+use connmon_live::findings::LiveFindings;
 use connmon_live::listeners::{Asked, Listening};
 use connmon_live::update::ReloadNote;
 use connmon_record::Timestamp;
@@ -19,6 +20,7 @@ pub struct Viewers {
     /// When they were last told of the recording as a whole.
     about: Timestamp,
     reload: Option<ReloadNote>,
+    findings: Option<LiveFindings>,
 }
 
 impl Viewers {
@@ -51,6 +53,11 @@ impl Viewers {
         self.reload = Some(note);
     }
 
+    /// With the next batch they are told what is worth a look now.
+    pub(super) fn note_findings(&mut self, findings: LiveFindings) {
+        self.findings = Some(findings);
+    }
+
     /// Tells of what was just written into `store`. What cannot be read back, they are told later.
     pub(super) fn tell(&mut self, store: &mut Writer, batch: Batch) {
         let verdicts = store.take_verdicts();
@@ -61,6 +68,7 @@ impl Viewers {
             self.about = batch.time;
         }
         let reload = self.reload.take();
-        broadcaster.publish(Update { reload, ..Update::from_batch(batch, verdicts, about) });
+        let findings = self.findings.take().map(Box::new);
+        broadcaster.publish(Update { reload, findings, ..Update::from_batch(batch, verdicts, about) });
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::capture_file::{CaptureFile, Captured};
 use super::confine::attempts;
+use super::findings::Findings;
 use super::retention::Retention;
 use super::{Judgement, Viewers};
 use crate::indexer::{IndexError, Indexer};
@@ -58,6 +59,8 @@ pub(super) struct Written {
     pub(super) connections: u64,
     /// Segments that have no rows yet.
     pub(super) debt: u64,
+    /// Findings of each severity, the least first, that nobody has acknowledged.
+    pub(super) findings: [u64; 4],
 }
 
 impl Written {
@@ -122,6 +125,7 @@ impl Writing {
         capture: CaptureFile,
         viewers: Viewers,
         written: Written,
+        findings: Findings,
     ) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
         let state = Arc::new(WritingState { written: Mutex::new(written), ..WritingState::default() });
@@ -142,6 +146,7 @@ impl Writing {
                 failing: None,
                 passed: 0,
                 retention: Retention::default(),
+                findings,
             };
             (thread.run(&receiver), thread.capture.finish())
         })?;
@@ -242,6 +247,7 @@ struct Thread {
     /// Bytes that were sealed since memory was last given back.
     passed: usize,
     retention: Retention,
+    findings: Findings,
 }
 
 impl Thread {
@@ -264,7 +270,11 @@ impl Thread {
                     if !over && (!worked || self.retention.is_behind()) {
                         self.retention.step(self.indexer.store());
                     }
+                    if !over && !worked {
+                        self.find();
+                    }
                     if over && !self.has_work() {
+                        self.findings.finish(self.indexer.store());
                         return None;
                     }
                 }
@@ -281,11 +291,29 @@ impl Thread {
     fn reload(&mut self) {
         let reload = self.state.reload.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((judgement, note)) = reload else { return };
-        if let Some(Judgement { rules, lists, geo, location, retention }) = judgement {
+        if let Some(Judgement { rules, lists, geo, location, retention, policies }) = judgement {
+            self.findings.judge_by(policies);
             self.indexer.judge_by((rules, lists), (geo, location));
             self.indexer.store().keep_by(retention);
         }
         self.viewers.note_reload(note);
+    }
+
+    /// Looks for what is worth a look in the rows, when a processor is idle.
+    fn find(&mut self) {
+        if let Some(urgency) = self.urgency {
+            urgency.wait_for_idle();
+            // What came meanwhile hurried this thread before it said that it can wait.
+            if self.state.unsealed.load(Ordering::SeqCst) > 0 {
+                urgency.hurry();
+                return;
+            }
+        }
+        self.findings.step(self.indexer.store());
+        if let Some(findings) = self.findings.take_told() {
+            self.state.written().findings = findings.counts;
+            self.viewers.note_findings(findings);
+        }
     }
 
     fn has_work(&self) -> bool {
@@ -297,7 +325,7 @@ impl Thread {
         let mut wait = match &self.failing {
             Some(failing) => Some(failing.pause),
             None if self.has_work() || over => None,
-            None => Some(self.retention.rest()),
+            None => Some(self.retention.rest().min(self.findings.rest())),
         };
         loop {
             let next = match wait.take() {
@@ -352,6 +380,7 @@ impl Thread {
             }
             if let Some(start) = &self.start {
                 self.indexer.begin_elsewhere(start)?;
+                self.findings.forget();
                 self.start = None;
             }
             self.indexer.seal(next)?;

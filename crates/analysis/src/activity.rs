@@ -1,8 +1,8 @@
 //! When connections were opened, in equal steps of time.
 
 use super::Window;
-use super::findings::{MINUTE_NS, minute_of, start_of};
 use super::groups::GroupFigures;
+use super::minutes::{MINUTE_NS, minute_of, start_of};
 use connmon_record::Timestamp;
 
 const BUCKETS: u64 = 120;

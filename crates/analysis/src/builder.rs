@@ -1,14 +1,14 @@
 //! Builds a [`Summary`] from connections, one by one, or from the cells of many.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cells::{CellFigures, CellRest, Counted, cells_of, remote_names, service_key};
-use super::findings::{FindingsBuilder, minute_of, start_of};
 use super::groups::key::Boots;
 use super::groups::{GroupFigures, Groups};
 use super::host_internal::is_own;
+use super::minutes::start_of;
 use super::pairs::Pairs;
 use super::processes::{OpenProcesses, ProcessSource, Program, ToldProcess};
 use super::remotes::OpenRemotes;
@@ -41,7 +41,6 @@ pub struct Builder {
     pub(super) runs: Vec<Run>,
     pub(super) window: Option<Window>,
     boots: Boots,
-    last_words: HashMap<i64, Timestamp>,
     pub(super) indicators: Indicators,
     pub(super) preexisting: u64,
     /// Addresses that are this host's.
@@ -49,7 +48,6 @@ pub struct Builder {
     pub(super) unowned: GroupFigures,
     pub(super) activity: Activity,
     pub(super) keeper: TopConnections,
-    pub(super) watch: FindingsBuilder,
     pub(super) processes: OpenProcesses,
     pub(super) remotes: OpenRemotes,
     pub(super) services: Groups<(Proto, u16), ServiceRow>,
@@ -70,10 +68,8 @@ impl Builder {
         let window = Window::covering(&runs, &selection);
         Self {
             boots: Boots::new(&runs),
-            last_words: runs.iter().map(|run| (run.id, run.last_flush)).collect(),
             activity: Activity::new(window),
             keeper: TopConnections::new(connection_cap),
-            watch: FindingsBuilder::default(),
             window,
             selection,
             indicators: Indicators::from_runs(&runs),
@@ -109,15 +105,6 @@ impl Builder {
         let one = GroupFigures::of_connection(&connection);
         self.activity.add(connection.opened, one);
         self.add_ended(connection.end, one.connections);
-        let until = connection.known_end().or_else(|| self.last_words.get(&run).copied());
-        let lasted = until.unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
-        self.watch.add_lasted(lasted);
-        if connection.has_failed()
-            && let Some(owner) = connection.owner.as_ref()
-            && let Some(owner) = self.processes.find(&boot, owner.id)
-        {
-            self.watch.add_failed(owner, minute_of(connection.opened), 1);
-        }
         self.keeper.add(run, connection);
     }
 
@@ -189,18 +176,12 @@ impl Builder {
     /// Adds what cells do not tell of their connections.
     pub fn add_rest(&mut self, rest: &CellRest) {
         self.keeper.count(rest.rows);
-        self.watch.add_long(rest.long_lived, rest.longest_ns);
     }
 
     /// Counts connections that were opened in a minute, and those of them that failed.
     pub fn add_opened(&mut self, minute: i64, connections: u64, failed: u64) {
         let figures = GroupFigures { connections, failed, ..GroupFigures::default() };
         self.activity.add(start_of(minute), figures);
-    }
-
-    /// Counts connections of a process that failed in a minute.
-    pub fn add_failed(&mut self, process: ToldProcess, minute: i64, connections: u32) {
-        self.watch.add_failed(process.place(), minute, connections);
     }
 
     /// Takes addresses that are this host's, and how many connections match lists of indicators.

@@ -71,10 +71,6 @@ impl AddAssign for CellFigures {
 pub struct CellRest {
     /// Connections, each part of a multipath one by itself.
     pub rows: u64,
-    /// Connections that lasted an hour or more.
-    pub long_lived: u64,
-    /// Nanoseconds of the longest of these.
-    pub longest_ns: i64,
 }
 
 /// Gives the cells of a connection: the process, what is counted, and the figures. Processes are told apart by `key`.

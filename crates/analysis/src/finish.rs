@@ -45,7 +45,6 @@ fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
     ends.sort_by_key(|row| (Reverse(row.connections), row.end.map(|end| end.name())));
 
     let (processes, order) = builder.processes.finish();
-    let (long_lived, bursts) = (builder.watch.long(), builder.watch.bursts(&order));
     let mut remotes = builder.remotes.finish();
     let in_order = |places: &Vec<u32>| {
         let mut ranks: Vec<usize> = places.iter().map(|place| order[*place as usize] as usize).collect();
@@ -78,8 +77,6 @@ fn finish(mut builder: Builder, mut completeness: Completeness) -> Summary {
         selection: builder.selection,
         runs: builder.runs,
         window: builder.window,
-        long_lived,
-        bursts,
         completeness,
         indicators: builder.indicators,
         totals,

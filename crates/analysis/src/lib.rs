@@ -11,7 +11,6 @@ mod builder;
 pub mod cells;
 pub mod compare;
 mod completeness;
-pub mod findings;
 mod finish;
 pub mod format;
 pub mod geo;
@@ -34,7 +33,6 @@ mod top_connections;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use connmon_record::{Connection, Run};
@@ -50,6 +48,7 @@ pub use geo::{GeoNotes, ShownDatabase};
 pub use groups::GroupFigures;
 pub use host_internal::{HostInternal, HostInternalFinder};
 pub use indicators::Indicators;
+pub use minutes::minute_of;
 pub use names::Names;
 pub use processes::{ProcessRow, ProcessSource, Processes, Program, ToldProcess};
 pub use remotes::{LISTED, RemoteRow, Remotes};
@@ -99,10 +98,6 @@ pub struct Summary {
     pub ends: Vec<EndRow>,
     /// When connections were opened.
     pub activity: Activity,
-    /// Connections that lasted an hour or more, and the nanoseconds of the longest.
-    pub long_lived: (u64, i64),
-    /// Processes with a burst of failed connections, by their place, and its size.
-    pub bursts: BTreeMap<usize, u32>,
     /// Single connections, oldest first.
     pub connections: Connections,
 }

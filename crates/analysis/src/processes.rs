@@ -68,13 +68,6 @@ pub struct ToldProcess {
     started: Timestamp,
 }
 
-impl ToldProcess {
-    /// Its place among the processes of a summary in the making.
-    pub(super) fn place(&self) -> u32 {
-        self.place
-    }
-}
-
 /// A process across recordings: PIDs and start times begin again at every boot, which is named by its place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {

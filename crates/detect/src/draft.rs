@@ -86,20 +86,10 @@ impl View<'_> {
     ) -> Finding {
         Finding {
             id,
-            detector: card.code.into(),
-            aspect: aspect.into(),
-            subject,
-            severity: Severity::Info,
-            score: 0.0,
-            what: Default::default(),
-            figures: Vec::new(),
             first: self.world.now,
             last: self.world.now,
-            connections: 0,
-            evidence: evidence.into_filter(),
-            context: Vec::new(),
             learning_since: self.learning_since(),
-            acknowledged: None,
+            ..Finding::new(card.code, aspect, subject, evidence.into_filter())
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::detectors::{Detectors, Policy, Seen};
 use crate::draft::View;
 use crate::event::{Event, Moment};
 use crate::finding::{Acknowledgement, Finding};
-use crate::findings::Findings;
+use crate::findings::{Changes, Findings};
 use crate::program::Owner;
 use crate::settings::Settings;
 use crate::world::{Ownership, World};
@@ -18,6 +18,19 @@ pub struct Engine {
     pub(crate) detectors: Detectors,
     pub(crate) findings: Findings,
     owner_of: Ownership,
+}
+
+/// What an engine has found, and what has to be known to read it.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The findings: those that nobody has acknowledged first, and of these the most severe.
+    pub findings: Vec<Finding>,
+    /// Since when the engine learns, while it does.
+    pub learning_since: Option<Timestamp>,
+    /// Groups that were forgotten, because there were too many.
+    pub groups_forgotten: u64,
+    /// Findings that had no room.
+    pub findings_omitted: u64,
 }
 
 impl Engine {
@@ -75,8 +88,8 @@ impl Engine {
         }
     }
 
-    /// The findings that are new or changed since this was last called.
-    pub fn take(&mut self) -> Vec<Finding> {
+    /// What has become of findings since this was last called.
+    pub fn take(&mut self) -> Changes {
         self.findings.take()
     }
 
@@ -101,9 +114,14 @@ impl Engine {
         &self.world
     }
 
-    /// Groups that were forgotten and findings that had no room, because there were too many.
-    pub fn dropped(&self) -> [u64; 2] {
-        [self.world.forgotten, self.findings.omitted]
+    /// All that was found and is wanted.
+    pub fn found(&self, is_wanted: impl Fn(&Finding) -> bool) -> Found {
+        Found {
+            findings: self.findings().into_iter().filter(|finding| is_wanted(finding)).cloned().collect(),
+            learning_since: self.learning_since(),
+            groups_forgotten: self.world.forgotten,
+            findings_omitted: self.findings.omitted,
+        }
     }
 
     fn see(&mut self, connection: &Connection, moment: Moment, time: Timestamp) {

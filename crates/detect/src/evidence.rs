@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use connmon_record::Untrusted;
 
+use crate::finding::Subject;
 use crate::program::Program;
 use crate::world::Destination;
 
@@ -14,11 +15,20 @@ pub(crate) struct Evidence(String);
 impl Evidence {
     /// The connections of a program, by its hash, else its path, else its name.
     pub(crate) fn of_program(program: &Program) -> Self {
+        Self::of(program.sha256.as_deref(), &program.path, &program.comm)
+    }
+
+    /// The connections of the program that a finding is about.
+    pub(crate) fn of_subject(subject: &Subject) -> Self {
+        Self::of(subject.sha256.as_deref(), &subject.exe, &subject.comm)
+    }
+
+    fn of(sha256: Option<&str>, path: &Untrusted, comm: &Untrusted) -> Self {
         let own = Self::default();
-        match &program.sha256 {
+        match sha256 {
             Some(hash) => own.word(&format!("hash={hash}")),
-            None if !program.path.is_empty() => own.text("exe=", &program.path),
-            None if !program.comm.is_empty() => own.text("proc=", &program.comm),
+            None if !path.is_empty() => own.text("exe=", path),
+            None if !comm.is_empty() => own.text("proc=", comm),
             None => own,
         }
     }

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use connmon_filter::{Filter, FilterError};
 use connmon_record::untrusted::exact;
 use connmon_record::{Timestamp, Untrusted};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::rhythm::Rhythm;
 
 /// How much a finding is worth a look, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -179,9 +182,38 @@ pub struct Finding {
     pub learning_since: Option<Timestamp>,
     /// Who has seen it, and said so.
     pub acknowledged: Option<Acknowledgement>,
+    /// When its connections were opened, where that is what it is about.
+    pub rhythm: Option<Box<Rhythm>>,
 }
 
 impl Finding {
+    /// A finding without words and figures.
+    pub(crate) fn new(
+        detector: &'static str,
+        aspect: &'static str,
+        subject: Subject,
+        evidence: Untrusted,
+    ) -> Self {
+        Self {
+            id: String::new(),
+            detector: detector.into(),
+            aspect: aspect.into(),
+            subject,
+            severity: Severity::Info,
+            score: 0.0,
+            what: Untrusted::default(),
+            figures: Vec::new(),
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            connections: 0,
+            evidence,
+            context: Vec::new(),
+            learning_since: None,
+            acknowledged: None,
+            rhythm: None,
+        }
+    }
+
     /// The id of a finding: of its detector, what was looked for, and the parts of its key.
     pub(crate) fn id_of<'a>(detector: &str, aspect: &str, key: impl IntoIterator<Item = &'a str>) -> String {
         let mut hash = Sha256::new();
@@ -201,9 +233,30 @@ impl Finding {
         self.severity > known.severity || self.score > known.score + 0.1
     }
 
+    /// The filter that selects its connections, as it can be asked.
+    ///
+    /// # Errors
+    /// It cannot be read: it is of another version.
+    pub fn filter(&self, now: Timestamp) -> Result<Filter, FilterError> {
+        Filter::parse(self.evidence.raw(), now)
+    }
+
     /// The figure of this name.
     pub fn figure(&self, name: &str) -> Option<&Value> {
         self.figures.iter().find(|figure| figure.name == name).map(|figure| &figure.value)
+    }
+}
+
+/// A finding about nothing, to try how findings are told.
+pub fn test_finding(now: Timestamp) -> Finding {
+    let subject = Subject { exe: "/usr/bin/connmon".into(), comm: "connmon".into(), ..Subject::default() };
+    Finding {
+        id: "D14-0000000000".to_owned(),
+        severity: Severity::Info,
+        what: "This is a test: nothing was found".into(),
+        first: now,
+        last: now,
+        ..Finding::new("D14", "", subject, "proc:connmon".into())
     }
 }
 

@@ -1,10 +1,26 @@
 //! The findings of an engine: each once, with what changed since somebody took the changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Acknowledgement, Finding};
+
+/// What has become of findings since somebody took this last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// Findings that are not as they were; whether that is news: it is new, more or less severe, or somebody has seen it.
+    pub findings: Vec<(Finding, bool)>,
+    /// The ids of those that are none any more.
+    pub gone: BTreeSet<String>,
+}
+
+impl Changes {
+    /// Whether nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.gone.is_empty()
+    }
+}
 
 /// All findings, in the order in which they were made.
 #[derive(Default, Serialize, Deserialize)]
@@ -15,6 +31,8 @@ pub(crate) struct Findings {
     /// Acknowledgements of findings that are not there yet.
     waiting: HashMap<String, Acknowledgement>,
     most: usize,
+    /// Ids of findings that are none any more, or had no room.
+    gone: BTreeSet<String>,
     /// Findings that had no room.
     pub(crate) omitted: u64,
 }
@@ -23,6 +41,7 @@ pub(crate) struct Findings {
 struct Kept {
     finding: Finding,
     changed: bool,
+    news: bool,
 }
 
 impl Findings {
@@ -39,7 +58,8 @@ impl Findings {
             finding.last = finding.last.max(old.last);
             finding.acknowledged = old.acknowledged.clone().filter(|known| !finding.is_beyond(known));
             let more = finding.severity != old.severity || (finding.score - old.score).abs() > 0.05;
-            kept.changed |= more || finding.acknowledged != old.acknowledged;
+            kept.news |= more || finding.acknowledged != old.acknowledged;
+            kept.changed |= kept.news || finding != *old;
             kept.finding = finding;
             return;
         }
@@ -49,8 +69,9 @@ impl Findings {
         }
         let known = self.waiting.remove(&finding.id);
         finding.acknowledged = known.filter(|known| !finding.is_beyond(known));
+        self.gone.remove(&finding.id);
         self.places.insert(finding.id.clone(), self.all.len());
-        self.all.push(Kept { finding, changed: true });
+        self.all.push(Kept { finding, changed: true, news: true });
     }
 
     /// Takes away the least of all findings if the new one is more.
@@ -65,7 +86,7 @@ impl Findings {
             return false;
         }
         self.omitted += 1;
-        self.all.remove(place);
+        self.gone.insert(self.all.remove(place).finding.id);
         self.make_places();
         true
     }
@@ -73,7 +94,7 @@ impl Findings {
     /// Takes back a finding that turned out to be none.
     pub(crate) fn withdraw(&mut self, id: &str) {
         if let Some(place) = self.places.get(id).copied() {
-            self.all.remove(place);
+            self.gone.insert(self.all.remove(place).finding.id);
             self.make_places();
         }
     }
@@ -85,7 +106,7 @@ impl Findings {
             return false;
         };
         let kept = &mut self.all[*place];
-        kept.changed = true;
+        (kept.changed, kept.news) = (true, true);
         kept.finding.acknowledged = Some(known).filter(|known| !kept.finding.is_beyond(known));
         true
     }
@@ -100,13 +121,13 @@ impl Findings {
         all
     }
 
-    /// Those that are new or changed since this was last called.
-    pub(crate) fn take(&mut self) -> Vec<Finding> {
-        let changed = self
-            .all
-            .iter_mut()
-            .filter_map(|kept| std::mem::take(&mut kept.changed).then(|| kept.finding.clone()));
-        changed.collect()
+    /// What has changed since this was last called.
+    pub(crate) fn take(&mut self) -> Changes {
+        let taken = self.all.iter_mut().filter_map(|kept| {
+            let news = std::mem::take(&mut kept.news);
+            std::mem::take(&mut kept.changed).then(|| (kept.finding.clone(), news))
+        });
+        Changes { findings: taken.collect(), gone: std::mem::take(&mut self.gone) }
     }
 
     /// Notes where each is, which a state does not have.

@@ -9,6 +9,7 @@ use zstd::stream::read::Decoder;
 use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::findings::Findings;
+use crate::replay::Pending;
 use crate::settings::Settings;
 use crate::world::World;
 
@@ -43,10 +44,10 @@ pub enum StateError {
 }
 
 #[derive(Serialize)]
-struct Written<'a>(&'a Settings, &'a World, &'a Detectors, &'a Findings);
+struct Written<'a>(&'a Settings, &'a World, &'a Detectors, &'a Findings, &'a Pending);
 
 #[derive(Deserialize)]
-struct Kept(Settings, World, Detectors, Findings);
+struct Kept(Settings, World, Detectors, Findings, Pending);
 
 impl Engine {
     /// The present state.
@@ -54,8 +55,21 @@ impl Engine {
     /// # Errors
     /// There is no memory.
     pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        self.save_with(&Pending::default())
+    }
+
+    /// An engine that goes on from a state.
+    ///
+    /// # Errors
+    /// It was made by another version, or is damaged.
+    pub fn restore(bytes: &[u8]) -> Result<Self, StateError> {
+        Ok(Self::restore_with(bytes)?.0)
+    }
+
+    /// The present state, with that of what feeds it.
+    pub(crate) fn save_with(&self, pending: &Pending) -> Result<Vec<u8>, StateError> {
         let mut state = Vec::new();
-        let written = Written(&self.settings, &self.world, &self.detectors, &self.findings);
+        let written = Written(&self.settings, &self.world, &self.detectors, &self.findings, pending);
         ciborium::into_writer(&written, &mut state)?;
         let mut sealed = FORM.to_le_bytes().to_vec();
         let packed = zstd::bulk::compress(&state, LEVEL)?;
@@ -64,11 +78,8 @@ impl Engine {
         Ok(sealed)
     }
 
-    /// An engine that goes on from a state.
-    ///
-    /// # Errors
-    /// It was made by another version, or is damaged.
-    pub fn restore(bytes: &[u8]) -> Result<Self, StateError> {
+    /// An engine that goes on from a state, and the state of what fed it.
+    pub(crate) fn restore_with(bytes: &[u8]) -> Result<(Self, Pending), StateError> {
         let (form, sealed) = bytes.split_first_chunk().ok_or(StateError::Form)?;
         if *form != FORM.to_le_bytes() {
             return Err(StateError::Form);
@@ -79,7 +90,8 @@ impl Engine {
         }
         let mut state = Vec::new();
         Decoder::new(packed)?.take(MAX_LEN).read_to_end(&mut state)?;
-        let Kept(settings, mut world, detectors, mut findings) = ciborium::from_reader(state.as_slice())?;
+        let Kept(settings, mut world, detectors, mut findings, pending) =
+            ciborium::from_reader(state.as_slice())?;
         if !world.is_sound() || !detectors.is_sound(&world) {
             return Err(StateError::Unsound);
         }
@@ -87,6 +99,6 @@ impl Engine {
         findings.make_places();
         let mut engine = Self::new(settings);
         (engine.world, engine.detectors, engine.findings) = (world, detectors, findings);
-        Ok(engine)
+        Ok((engine, pending))
     }
 }

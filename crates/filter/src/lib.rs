@@ -9,6 +9,7 @@ mod error;
 mod expr;
 mod fields;
 mod figure;
+mod findings;
 pub mod ioc;
 mod meaning;
 mod networks;
@@ -30,6 +31,7 @@ pub use error::FilterError;
 pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
 pub use figure::bytes as bytes_of;
+pub use findings::{FindingSource, KnownFinding};
 pub use meaning::alike;
 pub use networks::{Networks, ParseNetworkError, network};
 pub use pattern::Pattern;
@@ -49,8 +51,20 @@ impl Filter {
     /// # Errors
     /// Says what is wrong, where, and what to write instead.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, FilterError> {
+        Self::parse_with(text, now, None)
+    }
+
+    /// The same where findings are known, for which it may ask; they are asked for only if it does.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`], or the findings cannot be known.
+    pub fn parse_with(
+        text: &str,
+        now: Timestamp,
+        findings: Option<FindingSource<'_>>,
+    ) -> Result<Self, FilterError> {
         let syntax = syntax::parse(text).map_err(|fault| FilterError::new(text, fault))?;
-        let expr = syntax.map_or(Ok(Expr::All(Vec::new())), |syntax| meaning::expr(&syntax, now));
+        let expr = syntax.map_or(Ok(Expr::All(Vec::new())), |syntax| meaning::expr(&syntax, now, findings));
         let expr = expr.map_err(|fault| FilterError::new(text, fault))?;
         Ok(Self { text: text.trim().to_owned(), expr })
     }

@@ -6,6 +6,7 @@ use super::error::Fault;
 use super::expr::{Compare, Expr, Test};
 use super::fields::{self, Data, FIELDS, Field, FieldUnit, NetworkFrom, NumberField, TextField};
 use super::figure::{bytes, nanoseconds};
+use super::findings::{self, FindingSource};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
 use super::syntax::{Syntax, Term};
@@ -14,13 +15,20 @@ use connmon_record::{Service, Timestamp};
 use connmon_record::{country_named, country_names};
 
 /// The tests that a tree of words stands for. Times of the day and lengths of time refer to `now`.
-pub(super) fn expr(syntax: &Syntax<'_>, now: Timestamp) -> Result<Expr, Fault> {
-    let each = |parts: &[Syntax<'_>]| parts.iter().map(|part| expr(part, now)).collect::<Result<Vec<_>, _>>();
+pub(super) fn expr(
+    syntax: &Syntax<'_>,
+    now: Timestamp,
+    findings: Option<FindingSource<'_>>,
+) -> Result<Expr, Fault> {
+    let each = |parts: &[Syntax<'_>]| {
+        parts.iter().map(|part| expr(part, now, findings)).collect::<Result<Vec<_>, _>>()
+    };
     Ok(match syntax {
         Syntax::All(parts) => Expr::All(each(parts)?),
         Syntax::Any(parts) => Expr::Any(each(parts)?),
-        Syntax::Not(part) => Expr::Not(Box::new(expr(part, now)?)),
+        Syntax::Not(part) => Expr::Not(Box::new(expr(part, now, findings)?)),
         Syntax::Word(value) => Expr::Test(word(value)?),
+        Syntax::Field(term) if findings::is_field(term.name) => findings::expr(term, now, findings)?,
         Syntax::Field(term) => field(term, now)?,
     })
 }

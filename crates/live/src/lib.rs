@@ -11,6 +11,7 @@
 pub mod attach;
 pub mod broadcaster;
 pub mod event;
+pub mod findings;
 pub mod listeners;
 mod peer;
 pub mod rate_window;

@@ -17,17 +17,18 @@ pub fn collect(
     rows: usize,
 ) -> (Summary, Payload) {
     let mut payload = Payload::new(&runs, rows);
-    let mut builder = Builder::new(runs, selection, DEFAULT_CONNECTION_CAP);
-    for (run, connection) in connections {
-        payload.add(run, &connection);
-        builder.add(run, connection);
-    }
-    (builder.finish(), payload)
+    let connections = connections.inspect(|(run, connection)| payload.add(*run, connection));
+    let summary = summarise(runs, selection, connections);
+    (summary, payload)
 }
 
 /// The summary alone.
-pub fn summarise(runs: Vec<Run>, connections: impl Iterator<Item = (i64, Connection)>) -> Summary {
-    let mut builder = Builder::new(runs, Selection::default(), DEFAULT_CONNECTION_CAP);
+pub fn summarise(
+    runs: Vec<Run>,
+    selection: Selection,
+    connections: impl Iterator<Item = (i64, Connection)>,
+) -> Summary {
+    let mut builder = Builder::new(runs, selection, DEFAULT_CONNECTION_CAP);
     connections.for_each(|(run, connection)| builder.add(run, connection));
     builder.finish()
 }
@@ -45,5 +46,6 @@ pub fn write(live: &LiveState, filter: &Filter, rows: usize, out: &mut impl Writ
     let connections = live.connections().filter(|(_, connection)| fits(connection));
     let (mut summary, payload) = collect(runs, selection, connections, rows);
     summary.completeness.note_elsewhere(live.forgotten(), live.totals().unseen);
-    html::write(&summary, payload, &PictureOptions::for_summary(&summary), out)
+    let options = PictureOptions { found: live.findings().found(), ..PictureOptions::for_summary(&summary) };
+    html::write(&summary, payload, &options, out)
 }

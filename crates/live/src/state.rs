@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::event::{Event, EventKind};
+use super::findings::LiveFindings;
 use super::rate_window::{Rate, RateWindow, WINDOW};
 use super::update::{Listener, LiveTotals, Snapshot, Update};
 use connmon_record::rows::LookupRow;
@@ -58,6 +59,7 @@ pub struct LiveState {
     needed: NeededCounts,
     lookups: VecDeque<LookupRow>,
     listeners: Vec<Listener>,
+    findings: LiveFindings,
     totals: LiveTotals,
     missed: u64,
     complete: bool,
@@ -123,6 +125,11 @@ impl LiveState {
     /// Sockets that listen.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// What is worth a look.
+    pub fn findings(&self) -> &LiveFindings {
+        &self.findings
     }
 
     /// The last answers of DNS, oldest first.
@@ -225,6 +232,9 @@ impl LiveState {
         }
         let before = self.cut;
         self.cut = update.ended.then_some(self.now).or(self.run.as_ref().and_then(|run| run.ended));
+        if let Some(findings) = &update.findings {
+            self.findings = (**findings).clone();
+        }
         if let Some(listeners) = &update.listeners {
             self.listeners.clone_from(listeners);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::findings::LiveFindings;
 use connmon_record::rows::{Batch, ConnectionRow, LookupRow, NameRow, ProcessRow, TrafficRow};
 use connmon_record::untrusted::exact;
 use connmon_record::{Endpoint, Hit, Name, ObservedService, Proto, Run, Timestamp, Untrusted, json_safe};
@@ -66,6 +67,9 @@ pub struct Update {
     /// Sockets that listen, if that has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listeners: Option<Vec<Listener>>,
+    /// What is worth a look, if that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Box<LiveFindings>>,
     /// Sums of the whole recording.
     pub totals: LiveTotals,
     /// The recording ended in order.
@@ -173,6 +177,7 @@ impl Update {
         self.hits.extend(later.hits);
         self.left_out.extend(later.left_out);
         self.listeners = later.listeners.or(self.listeners.take());
+        self.findings = later.findings.or(self.findings.take());
         self.ended = later.ended;
         self.reload = later.reload.or(self.reload.take());
     }

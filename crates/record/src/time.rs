@@ -38,6 +38,12 @@ impl Zone {
         }
         time.to_jiff().to_zoned(self.0.clone()).strftime("%Y-%m-%dT%H:%M:%S.%9f%:z").to_string()
     }
+
+    /// The same, to the second.
+    pub fn show_seconds(&self, time: Timestamp) -> String {
+        let form = if self.0 == TimeZone::UTC { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+        time.to_jiff().to_zoned(self.0.clone()).strftime(form).to_string()
+    }
 }
 
 /// A text that is no point in time.

@@ -53,17 +53,8 @@ impl Block {
         find.query_row([number], read).optional()
     }
 
-    /// When its first connection was opened.
-    pub(super) fn begins(&self) -> Timestamp {
-        Timestamp(self.opened.map_or(i64::MAX, |opened| opened.0))
-    }
-
-    /// When its last connection was opened.
-    pub(super) fn ends(&self) -> Timestamp {
-        Timestamp(self.opened.map_or(i64::MIN, |opened| opened.1))
-    }
-
     /// The remote addresses of its connections.
+    #[cfg(test)]
     pub(super) fn remotes(&self) -> impl Iterator<Item = i64> {
         self.remotes.iter().copied()
     }

@@ -5,7 +5,6 @@
 
 mod acknowledged;
 mod bare;
-mod before;
 mod blocks;
 mod buckets;
 mod candidates;
@@ -14,6 +13,8 @@ mod columns;
 mod complete;
 mod edit;
 mod filter;
+mod follow;
+mod found;
 mod geo;
 mod interfaces;
 mod labels;
@@ -49,6 +50,7 @@ pub use acknowledged::Acknowledged;
 pub use bare::{Judged, OpenTime};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
+pub use found::FindingRow;
 pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
 pub use reader::Store;
 pub use retention::{Policy, Progress};

@@ -203,7 +203,7 @@ impl Store {
     }
 }
 
-fn lookup(row: &Row<'_>, processes: &mut ProcessReader<'_>) -> rusqlite::Result<Lookup> {
+pub(super) fn lookup(row: &Row<'_>, processes: &mut ProcessReader<'_>) -> rusqlite::Result<Lookup> {
     let ip: String = row.get("server_ip")?;
     let port = row.get("server_port")?;
     // Written by `Writer` from an address.

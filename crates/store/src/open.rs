@@ -26,6 +26,16 @@ impl Store {
             return Err(StoreError::Foreign(path.into()));
         }
         let (going_on, file) = write::is_taken(path);
+        Ok(Self { _file: file, ..Self::connected(path, going_on)? })
+    }
+
+    /// Opens the store that this process records into. No file is opened but by SQLite, which knows of its other locks: to close any
+    /// other would give these back.
+    pub(super) fn beside(path: &Path) -> Result<Self, StoreError> {
+        Self::connected(path, true)
+    }
+
+    fn connected(path: &Path, going_on: bool) -> Result<Self, StoreError> {
         let (db, as_it_was) = connect(path, going_on)?;
         schema::check(&db, path)?;
         names::stand_in(&db)
@@ -33,7 +43,7 @@ impl Store {
             .and_then(|()| filter::provide(&db, going_on))
             .and_then(|()| set_up(&db))
             .map_err(|source| StoreError::sqlite(path, source))?;
-        Ok(Self { db, path: path.into(), going_on, as_it_was, watch: None, _file: file })
+        Ok(Self { db, path: path.into(), going_on, as_it_was, watch: None, _file: None })
     }
 
     /// Whether a recorder was writing into it when it was opened.

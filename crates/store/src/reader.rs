@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::StoreError;
+use connmon_record::{Run, Timestamp};
 
 /// Who is told how much of what is being read has been, from 0 to 1.
 pub(super) type Watch = Box<dyn Fn(f64) + Send>;
@@ -30,6 +31,14 @@ impl Store {
     #[must_use]
     pub fn watched_by(self, watch: impl Fn(f64) + Send + 'static) -> Self {
         Self { watch: Some(Box::new(watch)), ..self }
+    }
+
+    /// Tells whoever watches that it has been read up to a time.
+    pub fn tell_time(&self, now: Timestamp, runs: &[Run]) {
+        let first = runs.iter().map(|run| run.started.0).min().unwrap_or_default();
+        let last = runs.iter().map(|run| run.known_end().0).max().unwrap_or_default();
+        let part = now.0.saturating_sub(first) as f64 / last.saturating_sub(first).max(1) as f64;
+        self.watch.iter().for_each(|watch| watch(part.clamp(0.0, 1.0)));
     }
 
     /// What was read is worth nothing where somebody wrote into a file that SQLite took for one that nobody changes.

@@ -167,5 +167,5 @@ fn migrations_bring_an_empty_file_to_the_newest_schema() {
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(tables, 38);
+    assert_eq!(tables, 39);
 }

@@ -3,6 +3,7 @@
 
 import { Fault } from "./fault.js";
 import { FIELDS, freely, rowsOf } from "./fields.js";
+import { evidenceOf, isOfFindings } from "./findings.js";
 import { COUNTRIES_BY_NAME, PORTS_BY_NAME } from "./names.js";
 import { contains, network } from "./networks.js";
 import { isGlob, pattern } from "./pattern.js";
@@ -93,6 +94,10 @@ function somethingIn(value) {
 
 /** @param {Term} term @param {Context} context @returns {Predicate} */
 function field(term, { model, now }) {
+  if (isOfFindings(term.name)) {
+    const each = evidenceOf(term).map((text) => compile(text, model, now));
+    return (row) => each.some((fits) => fits?.(row) ?? false);
+  }
   const found = FIELDS.find((one) => one.name === term.name.toLowerCase());
   if (!found) throw noField(term);
   term.values.forEach(somethingIn);

@@ -7,7 +7,7 @@ use super::code::{Finding, line_of};
 const OWNERS: [(&[&str], &[&str]); 8] = [
     (&["clap", "clap_complete", "clap_mangen"], &["connmon/src/cli"]),
     // The only network code.
-    (&["ureq"], &["connmon/src/commands/geo/fetch.rs"]),
+    (&["ureq"], &["connmon/src/commands/geo/fetch.rs", "connmon/src/alert/"]),
     (&["hickory_resolver"], &["connmon/src/resolve.rs"]),
     (&["landlock", "seccompiler"], &["connmon/src/daemon/confine"]),
     (&["askama"], &["crates/render/src/report"]),

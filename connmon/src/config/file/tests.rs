@@ -155,6 +155,10 @@ fn the_sample_has_every_option_with_its_default() {
     assert_eq!(keys(table["redact"].as_table().unwrap()), known(&OF_REDACT));
     assert_eq!(keys(table["retention"].as_table().unwrap()), known(&OF_RETENTION));
     assert_eq!(keys(table["rule"][0].as_table().unwrap()), known(&OF_RULE));
+    let alerts = table["alert"].as_array().unwrap();
+    let of_alerts = alerts.iter().flat_map(|alert| keys(alert.as_table().unwrap())).collect();
+    assert_eq!(known(&OF_ALERT), of_alerts);
+    assert_eq!(alerts.len(), 5);
     let file = File::read(&text, "c.toml", Path::new("/etc/connmon"), NOW).unwrap();
     let without = read("").unwrap().settings(cli::plain_recording());
     let examples = ["metrics", "filter", "filter-file", "ioc", "geo-db", "geo-dir", "location"];

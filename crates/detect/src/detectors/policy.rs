@@ -85,6 +85,11 @@ impl Policy {
         Ok(Self { text: text.to_owned(), filter: Filter::parse(filter, now)?, what, above, window_ns })
     }
 
+    /// Whether a finding's figure `rule` names this one.
+    pub fn is_named(&self, rule: &Value) -> bool {
+        matches!(rule, Value::Text(text) if text.raw() == self.text)
+    }
+
     fn value(&self, connection: &Connection) -> u64 {
         match self.what {
             Counted::Connections => 1,

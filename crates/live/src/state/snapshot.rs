@@ -108,6 +108,7 @@ impl LiveState {
             names.flat_map(|(ip, names)| names.iter().map(|name| (*ip, name.clone()))).collect();
         first.lookups = self.lookups.iter().cloned().collect();
         first.listeners = Some(self.listeners.clone());
+        first.findings = Some(Box::new(self.findings.clone()));
     }
 
     fn empty(&self) -> Update {

@@ -11,7 +11,7 @@ use super::tab::{Input, Mode, Tab};
 use super::table::put;
 use super::text::{count, cut, sanitized};
 use super::view::View;
-use super::{detail, help, map, table, timeline};
+use super::{detail, findings, help, map, table, timeline};
 use connmon_analysis::Completeness;
 use connmon_analysis::Selection;
 
@@ -35,7 +35,7 @@ fn parts(view: &View, area: Rect) -> Parts {
     let foot = if matches!(view.mode, Mode::Filter(_)) { 2 } else { 1 };
     let told = matches!(view.tab, Tab::Connections | Tab::Processes | Tab::Destinations);
     let strip = match view.mode {
-        Mode::Help(_) | Mode::Detail(_) => 0,
+        Mode::Help(_) | Mode::Detail(_) | Mode::Findings(_) => 0,
         _ if area.height < 18 || !told => 0,
         // What is typed takes a line of it, so that the table stays where it is.
         Mode::Filter(_) => 1,
@@ -93,6 +93,9 @@ pub(super) fn screen(
             let first = text(view, &lines, first, parts.body, buffer);
             view.mode = Mode::Detail(first);
         }
+        Mode::Findings(chosen) => {
+            view.mode = Mode::Findings(findings::draw(view, chosen, parts.body, buffer))
+        }
         Mode::Table | Mode::Filter(_) => {
             match view.tab {
                 Tab::Map => map::draw(view, outlines, parts.body, buffer),
@@ -143,7 +146,9 @@ fn foot(view: &View, area: Rect, buffer: &mut Buffer) {
             ("p", "ports"),
             ("F", "freeze"),
             ("l", "listening"),
+            ("n", "findings"),
         ],
+        Mode::Findings(_) => &[("Esc", "back"), ("↑ ↓", "move"), ("Enter", "its connections")],
         _ => &[("Esc", "back"), ("↑ ↓", "move"), ("PgUp PgDn", "page")],
     };
     let mut spans = Vec::new();

@@ -132,6 +132,10 @@ fn missing(view: &View) -> Vec<Span<'static>> {
             spans.push(Span::styled(format!(" ! {}", count(n, one, many)), theme.note()));
         }
     }
+    let findings = live.findings().words();
+    if !findings.is_empty() {
+        spans.push(Span::styled(format!(" │ worth a look (n): {findings}"), theme.bad()));
+    }
     spans.push(Span::raw(" "));
     spans
 }

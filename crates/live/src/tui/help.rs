@@ -11,6 +11,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("", "VIEWS"),
     ("1 2 3 4 5", "connections, processes, destinations, map, timeline"),
     ("Tab   l   m", "next view; listening sockets; map"),
+    ("n", "what is worth a look; Enter shows the connections"),
     ("↓ ↑  j k", "next row, previous row; PgDn PgUp by a page"),
     ("g   G", "first row; last row"),
     ("Enter   Esc", "details; back"),

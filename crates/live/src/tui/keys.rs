@@ -33,6 +33,10 @@ impl View {
                 self.mode = Mode::Detail(line);
                 self.key_of_text(key.code)
             }
+            Mode::Findings(chosen) => {
+                self.mode = Mode::Findings(chosen);
+                self.key_of_findings(chosen, key.code)
+            }
             Mode::Table => self.key_of_table(key.code, control),
         }
     }
@@ -62,6 +66,7 @@ impl View {
             KeyCode::BackTab | KeyCode::Left => self.turn_to(Tab::ALL.len() - 1),
             KeyCode::Char(c @ '1'..='5') => self.tab = Tab::ALL[c as usize - '1' as usize],
             KeyCode::Char('l') => self.tab = Tab::Listening,
+            KeyCode::Char('n') => self.mode = Mode::Findings(0),
             KeyCode::Char('m') => self.tab = Tab::Map,
             KeyCode::Char('d') if control => self.select(index.saturating_add(page / 2)),
             KeyCode::Char('u') if control => self.select(index.saturating_sub(page / 2)),

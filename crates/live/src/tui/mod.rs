@@ -12,6 +12,7 @@ mod app;
 mod columns;
 mod detail;
 mod draw;
+mod findings;
 mod header;
 mod help;
 mod items;

@@ -46,6 +46,8 @@ pub(super) enum Mode {
     Filter(Input),
     /// Everything of a row; the first line that is seen.
     Detail(usize),
+    /// What is worth a look; the finding that is chosen.
+    Findings(usize),
     /// The keys; the first line that is seen.
     Help(usize),
 }

@@ -1,5 +1,6 @@
 //! Screens that were agreed on, and what keys do.
 
+mod findings;
 mod fixture;
 mod hostile;
 

@@ -15,6 +15,7 @@ use super::ServeError;
 use crate::attach::Updates;
 use crate::{LiveState, Update};
 use connmon_analysis::{Completeness, Verdict, Window};
+use connmon_detect::Found;
 use connmon_record::{Connection, HostLocation, Run, Timestamp};
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
 use connmon_system::memory;
@@ -135,6 +136,8 @@ pub(super) struct View {
     pub(super) forgotten: u64,
     /// Rows that could not be handed on.
     pub(super) unseen: u64,
+    /// What is worth a look.
+    pub(super) found: Found,
 }
 
 /// The beginning of a browser's feed: messages to send at once, and the stream of later ones.
@@ -367,6 +370,7 @@ impl Feed {
             now: state.live.now(),
             forgotten: state.live.forgotten(),
             unseen: state.live.totals().unseen,
+            found: state.live.findings().found(),
         }
     }
 }

@@ -92,17 +92,19 @@ fn failed() -> Response {
 fn render(view: View, home: Option<&HostLocation>, part: Route) -> io::Result<Vec<u8>> {
     let view = if part == Route::Report { view } else { view.until_now() };
     let connections = view.connections.into_iter();
+    let found = view.found;
     let mut page = Vec::new();
     if part == Route::Top {
-        let mut summary = summarise(view.runs, connections);
+        let mut summary = summarise(view.runs, Selection::default(), connections);
         summary.completeness.note_elsewhere(view.forgotten, view.unseen);
-        html::write_top(&summary, &PictureOptions::for_summary(&summary), &mut page)?;
+        let options = PictureOptions { found, ..PictureOptions::for_summary(&summary) };
+        html::write_top(&summary, &options, &mut page)?;
         return Ok(page);
     }
     let (mut summary, payload) = collect(view.runs, Selection::default(), connections, DEFAULT_ROWS);
     summary.completeness.note_elsewhere(view.forgotten, view.unseen);
     let recorded = PictureOptions::for_summary(&summary);
-    let options = PictureOptions { home: home.cloned().or(recorded.home), ..recorded };
+    let options = PictureOptions { home: home.cloned().or(recorded.home), found, ..recorded };
     match part {
         Route::Live => html::write_live(&summary, payload, &options, &view.last, &mut page)?,
         _ => html::write(&summary, payload, &options, &mut page)?,

@@ -19,11 +19,11 @@ use connmon_record::{
 const VERSION: &str = "9.4.0";
 
 /// One event, whose fields are set by their dotted names.
-struct Event(Map<String, Value>);
+pub(super) struct Event(Map<String, Value>);
 
 impl Event {
     /// An event with what all of them have.
-    fn new(time: Timestamp, kind: &str, dataset: &str) -> Self {
+    pub(super) fn new(time: Timestamp, kind: &str, dataset: &str) -> Self {
         let mut event = Self(Map::new());
         event.set("@timestamp", time.to_string());
         event.set("ecs.version", VERSION);
@@ -35,7 +35,7 @@ impl Event {
     }
 
     /// Sets a field; what has no value stays absent. The value is connmon's own.
-    fn set(&mut self, path: &str, value: impl Into<Value>) {
+    pub(super) fn set(&mut self, path: &str, value: impl Into<Value>) {
         let value = value.into();
         if value.is_null() {
             return;
@@ -52,11 +52,11 @@ impl Event {
     }
 
     /// Sets a field to captured text, made visible; none if it is empty.
-    fn text<'a>(&mut self, path: &str, text: Option<impl Into<Untrusted<&'a str>>>) {
+    pub(super) fn text<'a>(&mut self, path: &str, text: Option<impl Into<Untrusted<&'a str>>>) {
         self.set(path, text.map(display_safe).filter(|text| !text.is_empty()));
     }
 
-    fn write(self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, &self.0)?;
         out.write_all(b"\n")
     }

@@ -1,5 +1,6 @@
 //! Records for other programs, one file a format.
 
+pub mod alerts;
 pub mod audit;
 mod columns;
 pub mod completeness;

@@ -1,4 +1,4 @@
-//! A comparison as a page, as text and as JSON.
+//! A comparison as a page, as text and as JSON; with what is worth a look in its second part it is the digest of a day.
 
 use std::io::{self, Write};
 
@@ -8,15 +8,29 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::html::{Markup, STYLE};
+use super::html::{Findings, Markup, STYLE};
 use super::json::{figures, gaps};
+use crate::findings::{FindingObject, notes};
 use connmon_analysis::compare::{Change, Difference, SummaryComparison};
 use connmon_analysis::format::{bytes, clock, count, date, grouped};
 use connmon_analysis::{Completeness, Statement, Verdict};
+use connmon_detect::Found;
 use connmon_record::{display_safe, json_safe};
 
-/// The largest number of differences of a kind that a page lists.
+/// The largest number of differences of a kind that a page lists, and that a digest does.
 const ROWS: usize = 200;
+const FEW: usize = 12;
+
+/// What a comparison shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// The changes.
+    pub comparison: &'a SummaryComparison,
+    /// What both sides are called.
+    pub names: [&'a String; 2],
+    /// For a digest: the host, and what is worth a look.
+    pub digest: Option<(&'a str, &'a Found)>,
+}
 
 #[derive(Template)]
 #[template(path = "compare.html")]
@@ -24,8 +38,25 @@ struct ComparisonPage {
     policy: String,
     style: Markup,
     version: &'static str,
+    title: String,
+    top: Head,
     sides: Vec<Side>,
     sections: Vec<Section>,
+}
+
+/// What stands above the differences.
+struct Head {
+    findings: Findings,
+}
+
+/// The heading.
+fn title(host: Option<&str>) -> String {
+    host.map_or_else(|| "Comparison".to_owned(), |host| format!("Daily digest of {}", display_safe(host)))
+}
+
+/// The largest number of differences of a kind that are listed.
+fn rows(is_digest: bool) -> usize {
+    if is_digest { FEW } else { ROWS }
 }
 
 struct Side {
@@ -55,7 +86,8 @@ struct ComparisonRow {
 ///
 /// # Errors
 /// The writer's.
-pub fn html(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+pub fn html(compared: &Compared<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let &Compared { comparison, names, digest: about } = compared;
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     let page = ComparisonPage {
         policy: format!(
@@ -63,8 +95,10 @@ pub fn html(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn W
         ),
         style: Markup(STYLE.to_owned()),
         version: env!("CARGO_PKG_VERSION"),
+        title: title(about.map(|(host, _)| host)),
+        top: Head { findings: about.map(|(_, found)| Findings::new(found)).unwrap_or_default() },
         sides: sides(comparison, names),
-        sections: comparison.sections.iter().map(section).collect(),
+        sections: comparison.sections.iter().map(|one| section(one, rows(about.is_some()))).collect(),
     };
     page.write_into(out)?;
     writeln!(out)
@@ -113,9 +147,9 @@ fn caution(completeness: &Completeness) -> String {
     [first.to_owned()].into_iter().chain(covered.iter().map(Statement::words)).collect::<Vec<_>>().join(" ")
 }
 
-fn section(section: &connmon_analysis::compare::Section) -> Section {
+fn section(section: &connmon_analysis::compare::Section, most: usize) -> Section {
     let of = |change| section.differences.iter().filter(|one| one.change == change).count() as u64;
-    let rest = section.differences.len().saturating_sub(ROWS);
+    let rest = section.differences.len().saturating_sub(most);
     Section {
         title: section.title,
         note: format!(
@@ -125,7 +159,7 @@ fn section(section: &connmon_analysis::compare::Section) -> Section {
             grouped(of(Change::Gone)),
             grouped(section.same as u64)
         ),
-        rows: section.differences.iter().take(ROWS).map(row).collect(),
+        rows: section.differences.iter().take(most).map(row).collect(),
         rest: if rest == 0 { String::new() } else { format!("{} more not listed.", grouped(rest as u64)) },
     }
 }
@@ -144,12 +178,17 @@ fn row(one: &Difference) -> ComparisonRow {
 ///
 /// # Errors
 /// The writer's.
-pub fn text(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+pub fn text(compared: &Compared<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let &Compared { comparison, names, digest } = compared;
+    if let Some((host, found)) = digest {
+        writeln!(out, "{}\n", title(Some(host)))?;
+        super::text::findings(found, out)?;
+    }
     for (title, side) in ["before", "after "].into_iter().zip(sides(comparison, names)) {
         let caution = if side.caution.is_empty() { String::new() } else { format!(". {}", side.caution) };
         writeln!(out, "{title} {}: {}; {}{caution}", side.name, side.window, side.figures)?;
     }
-    for section in comparison.sections.iter().map(section) {
+    for section in comparison.sections.iter().map(|one| section(one, rows(digest.is_some()))) {
         writeln!(out, "\n{}: {}", section.title, section.note)?;
         for row in &section.rows {
             writeln!(
@@ -169,7 +208,8 @@ pub fn text(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn W
 ///
 /// # Errors
 /// The writer's.
-pub fn json(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn Write) -> io::Result<()> {
+pub fn json(compared: &Compared<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let &Compared { comparison, names, digest } = compared;
     let side = |place: usize| {
         json!({
             "name": names[place],
@@ -188,6 +228,12 @@ pub fn json(comparison: &SummaryComparison, names: [&String; 2], out: &mut dyn W
         });
         json!({"kind": section.title, "same": section.same, "differences": differences.collect::<Vec<_>>()})
     });
-    let object = json!({"before": side(0), "after": side(1), "sections": sections.collect::<Vec<_>>()});
+    let mut object = json!({"before": side(0), "after": side(1), "sections": sections.collect::<Vec<_>>()});
+    if let Some((host, found)) = digest {
+        object["host"] = json!(display_safe(host));
+        object["findings"] =
+            found.findings.iter().map(|finding| json!(FindingObject::from(finding))).collect();
+        object["findings_notes"] = json!(notes(found));
+    }
     writeln!(out, "{}", json_safe(&serde_json::to_string_pretty(&object)?))
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod connections;
+mod findings;
 mod header;
 mod places;
 mod script;
@@ -32,6 +33,7 @@ use super::{PictureOptions, svg};
 use connmon_analysis::format;
 use connmon_analysis::{GeoNotes, Summary};
 use connmon_record::json_safe;
+pub(super) use findings::Section as Findings;
 use top::{Top, TopOnly};
 use view::{Amount, Shown, When};
 

@@ -8,9 +8,11 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::PictureOptions;
+use crate::findings::{FindingObject, notes};
 use connmon_analysis::{
     ClockStepRow, Completeness, GroupFigures, ProcessRow, ProcessSource, RemoteRow, Summary,
 };
+use connmon_detect::Finding;
 use connmon_record::untrusted::Exactly;
 use connmon_record::{Gap, Service, Untrusted, json_safe};
 
@@ -42,10 +44,8 @@ pub fn write(
         "completeness": summary.completeness.statements.iter().map(|statement| statement.words()).collect::<Vec<_>>(),
         "totals": figures(&summary.totals.figures),
         "both_ends_here": summary.totals.own,
-        "findings": options.findings.iter().map(|finding| json!({
-            "title": finding.title, "connections": finding.connections, "reason": Exactly(&finding.reason),
-            "filter": Exactly(&finding.filter),
-        })).collect::<Vec<_>>(),
+        "findings": options.found.findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings_notes": notes(&options.found),
         "processes": null,
         "remotes": null,
         "countries": summary.countries.iter().map(|row| with_figures(&row.figures, json!({
@@ -133,6 +133,13 @@ impl<W: Write + ?Sized> Write for SafeLines<'_, W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// A finding, with its filter as it can be asked.
+fn finding(finding: &Finding) -> Value {
+    let mut object = json!(FindingObject::from(finding));
+    object["filter"] = json!(Exactly(&finding.evidence));
+    object
 }
 
 /// What of the time that was asked for was not recorded.

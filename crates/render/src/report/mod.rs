@@ -17,9 +17,9 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-use connmon_analysis::findings::{Finding, findings};
 use connmon_analysis::geo::location_of;
 use connmon_analysis::{LISTED, Summary};
+use connmon_detect::Found;
 use connmon_record::{HostLocation, Timestamp};
 
 /// What a report shows besides the summary.
@@ -40,17 +40,12 @@ pub struct PictureOptions {
     /// What was taken out of it, in words; empty for nothing.
     pub redacted: String,
     /// What is worth a look.
-    pub findings: Vec<Finding>,
+    pub found: Found,
 }
 
 impl PictureOptions {
-    /// Options for a summary: the host's location is the recorded one, and it is not known which addresses were seen before.
+    /// Options for a summary: the host's location is the recorded one, and nothing is worth a look.
     pub fn for_summary(summary: &Summary) -> Self {
-        Self {
-            home: location_of(&summary.runs).cloned(),
-            rows: LISTED,
-            findings: findings(summary, None),
-            ..Self::default()
-        }
+        Self { home: location_of(&summary.runs).cloned(), rows: LISTED, ..Self::default() }
     }
 }

@@ -1,5 +1,7 @@
 //! Golden files, hostile names in every field, and what the page must never contain.
 
+mod findings;
+
 use super::payload::Payload;
 use super::svg::Frame;
 use super::verify::verify;
@@ -378,7 +380,7 @@ fn the_other_pictures_are_as_agreed() {
     golden("hilbert.svg", &brief(&svg::hilbert(&summary)));
     golden("bars.svg", &brief(&svg::bars(&summary)));
     let mut out = Vec::new();
-    super::text::write(&summary, &timeline_rows, step, &mut out).unwrap();
+    super::text::write(&summary, &Default::default(), &timeline_rows, step, &mut out).unwrap();
     golden("report.txt", &String::from_utf8(out).unwrap());
     let mut out = Vec::new();
     super::json::write(&summary, &options(), &|_| panic!("all is known"), &mut out).unwrap();

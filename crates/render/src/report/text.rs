@@ -6,10 +6,12 @@ use std::net::IpAddr;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::findings::{counts, more_words, notes, period, title};
 use connmon_analysis::format::{bytes, clock, count, date, duration, grouped};
 use connmon_analysis::timeline_rows::{TimelineCell, TimelineRow};
 use connmon_analysis::{RemoteRow, Summary};
-use connmon_record::{Service, Untrusted, display_safe};
+use connmon_detect::{Folded, Found, Severity, fold};
+use connmon_record::{Service, Untrusted, Zone, display_safe};
 
 /// What is known of each address.
 type Rows<'a> = HashMap<IpAddr, RemoteRow<'a>>;
@@ -23,11 +25,13 @@ const TOP: usize = 10;
 /// The writer's.
 pub fn write(
     summary: &Summary,
+    found: &Found,
     timeline_rows: &[TimelineRow],
     step_ns: u64,
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     head(summary, step_ns, out)?;
+    findings(found, out)?;
     let rows: Rows<'_> = summary.remotes.iter().map(|row| (row.ip, row)).collect();
     let names: Vec<String> = timeline_rows.iter().map(|timeline_row| name(&rows, timeline_row)).collect();
     let widest = names.iter().map(|name| name.width()).max().unwrap_or(0).min(48);
@@ -69,6 +73,34 @@ fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io:
     .map(TimelineCell::symbol);
     let [new, active, listen, closed, empty] = legend;
     writeln!(out, "\n{new} new  {active} active  {listen} listen  {closed} closed  {empty} none\n")
+}
+
+/// The first findings above "info", a line each.
+pub(super) fn findings(found: &Found, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    if found.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "Worth a look, never a verdict: {}", counts(found.findings.iter()))?;
+    let loud = |one: &Folded<'_>| one.first.severity > Severity::Info && one.first.acknowledged.is_none();
+    for one in fold(&found.findings).iter().filter(|one| loud(one)).take(TOP) {
+        let finding = one.first;
+        let more = more_words(one);
+        let space = if more.is_empty() { "" } else { " " };
+        writeln!(
+            out,
+            "  {:<6} {}  {}: {}{space}{more} ({}, {})",
+            finding.severity.name(),
+            finding.id,
+            title(finding),
+            finding.what.shown(),
+            count(one.connections(), "connection", "connections"),
+            period(one.seen(), &Zone::UTC)
+        )?;
+    }
+    for note in notes(found) {
+        writeln!(out, "  {note}")?;
+    }
+    writeln!(out)
 }
 
 /// The address, and a name of it.

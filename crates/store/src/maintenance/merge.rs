@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection as Database, Transaction};
 
-use super::super::{RUN_SHIFT, Store, StoreError, blocks, sums};
+use super::super::{RUN_SHIFT, Store, StoreError, blocks, found, sums};
 use super::copy::{self, Copy};
 
 /// The rows that were added.
@@ -108,6 +108,8 @@ fn add(db: &Transaction<'_>) -> rusqlite::Result<Merged> {
         db.query_row("SELECT count(*) FROM other.segment", [], |row| row.get::<_, i64>(0))?.cast_unsigned();
     blocks::make(db)?;
     db.execute_batch("DROP TABLE run_map")?;
+    // What was merged is of a time that the engine has passed.
+    found::forget(db)?;
     Ok(merged)
 }
 

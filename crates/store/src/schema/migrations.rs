@@ -24,4 +24,5 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/20.sql"),
     include_str!("migrations/21.sql"),
     include_str!("migrations/22.sql"),
+    include_str!("migrations/23.sql"),
 ];

@@ -8,8 +8,8 @@ use rusqlite::{Connection as Database, params};
 
 use super::pieces::{self, CellKey, CellMap};
 use connmon_analysis::cells::{CellRest, cells_of, insert_few, remote_names, service_key};
-use connmon_analysis::findings::{is_long, minute_of};
 use connmon_analysis::groups::GroupFigures;
+use connmon_analysis::minute_of;
 use connmon_record::{Connection, Process, Untrusted, varint};
 
 /// Cells of a piece at most.
@@ -23,8 +23,6 @@ pub(super) struct Cells {
     ends: BTreeMap<&'static str, u64>,
     /// Connections that were opened in a minute, and those of them that failed.
     minutes: BTreeMap<i64, (u64, u64)>,
-    /// Failed connections by owner and minute.
-    failed: BTreeMap<(i64, i64), u32>,
     names: BTreeMap<i64, BTreeSet<Untrusted>>,
     sizes: Sizes,
     /// Whether they are written, once that is decided.
@@ -51,19 +49,10 @@ impl Cells {
         }
         let minute = self.minutes.entry(opened).or_default();
         *minute = (minute.0 + one.connections, minute.1 + one.failed);
-        if let Some(owner) = connection.owner.as_ref().filter(|_| connection.has_failed()) {
-            *self.failed.entry((process(owner), opened)).or_default() += 1;
-        }
         for name in remote_names(connection) {
             insert_few(self.names.entry(remote).or_default(), name.clone());
         }
-        let lasted =
-            connection.known_end().unwrap_or(connection.opened).0.saturating_sub(connection.opened.0);
         self.rest.rows += 1;
-        if is_long(lasted) {
-            self.rest.long_lived += 1;
-            self.rest.longest_ns = self.rest.longest_ns.max(lasted);
-        }
         self.sizes.push(connection.id, connection.bytes());
     }
 
@@ -139,28 +128,13 @@ impl Cells {
             put.execute(params![stretch, minute, count(connections), count(failed)])?;
         }
         let mut put = db.prepare_cached(
-            "INSERT INTO stretch_failed (stretch_id, process_id, minute, connections) VALUES (?1, ?2, ?3, ?4)
-                ON CONFLICT DO UPDATE SET connections = connections + excluded.connections",
-        )?;
-        for ((process, minute), connections) in self.failed {
-            put.execute(params![stretch, process, minute, connections])?;
-        }
-        let mut put = db.prepare_cached(
             "INSERT OR REPLACE INTO stretch_sizes (stretch_id, first, sizes) VALUES (?1, ?2, ?3)",
         )?;
         if let Some(first) = self.sizes.first {
             put.execute(params![stretch, first, self.sizes.bytes])?;
         }
-        db.prepare_cached(
-            "UPDATE stretch SET cell_rows = coalesce(cell_rows, 0) + ?2, long_lived = long_lived + ?3,
-                longest = max(longest, ?4) WHERE id = ?1",
-        )?
-        .execute(params![
-            stretch,
-            count(self.rest.rows),
-            count(self.rest.long_lived),
-            self.rest.longest_ns
-        ])?;
+        db.prepare_cached("UPDATE stretch SET cell_rows = coalesce(cell_rows, 0) + ?2 WHERE id = ?1")?
+            .execute(params![stretch, count(self.rest.rows)])?;
         Ok(())
     }
 }
@@ -177,11 +151,10 @@ pub(super) fn forget(db: &Database, stretch: i64) -> rusqlite::Result<()> {
 /// Deletes about so many rows of cells that are forgotten; whether there were any.
 pub(super) fn sweep(db: &Database, rows: usize) -> rusqlite::Result<bool> {
     // Earlier versions kept cells as rows.
-    const TABLES: [(&str, &str); 7] = [
+    const TABLES: [(&str, &str); 6] = [
         ("stretch_cell", "remote_id"),
         ("stretch_piece", "number"),
         ("stretch_name", "remote_id"),
-        ("stretch_failed", "process_id"),
         ("stretch_minute", "minute"),
         ("stretch_end", "end"),
         ("stretch_sizes", "first"),

@@ -1,6 +1,10 @@
 //! What a summary of cells leaves in the store: command lines, and the names of all addresses but the first.
 
-use super::super::{Store, StoreError, before, names};
+use std::net::IpAddr;
+
+use rusqlite::Connection as Database;
+
+use super::super::{Store, StoreError, names};
 use super::InCells;
 use connmon_analysis::{LISTED, Summary};
 use connmon_record::Untrusted;
@@ -21,7 +25,7 @@ impl Store {
                 .prepare_cached("SELECT name FROM stretch_name WHERE stretch_id = ?1 AND remote_id = ?2")?;
             let first: Vec<_> = summary.remotes.iter().take(LISTED).map(|row| row.ip).collect();
             for (rank, ip) in (0..).zip(first) {
-                for id in before::ids(&transaction, [ip].into_iter())?.into_keys() {
+                for id in ids_of(&transaction, ip)? {
                     let of_address = names::of_endpoint(&transaction, id)?;
                     let of_address = of_address.iter().filter(|name| name.is_of_remote());
                     summary.remotes.add_names(rank, of_address.map(|name| name.name.borrowed()));
@@ -50,4 +54,14 @@ impl Store {
         };
         read().map(Untrusted::from).map_err(|source| self.error(source))
     }
+}
+
+/// The ids of an address. The store may have IPv4 within IPv6.
+fn ids_of(db: &Database, ip: IpAddr) -> rusqlite::Result<Vec<i64>> {
+    let mapped = match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_string(),
+        IpAddr::V6(ip) => ip.to_string(),
+    };
+    let mut find = db.prepare_cached("SELECT id FROM endpoint WHERE ip IN (?1, ?2)")?;
+    find.query_map([ip.to_string(), mapped], |row| row.get(0))?.collect()
 }

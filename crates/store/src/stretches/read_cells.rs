@@ -89,18 +89,13 @@ impl Store {
             // All of it as it was at one moment.
             let transaction = self.db.unchecked_transaction()?;
             let mut stretches = usable(&transaction, since, until)?;
-            let mut find =
-                transaction.prepare("SELECT cell_rows, long_lived, longest FROM stretch WHERE id = ?1")?;
+            let mut find = transaction.prepare("SELECT cell_rows FROM stretch WHERE id = ?1")?;
             let (mut all, mut kept) = (CellRest::default(), HashSet::new());
             let count = |count: i64| u64::try_from(count).unwrap_or(0);
             for stretch in &stretches {
-                let (rows, long, longest): (Option<i64>, i64, i64) =
-                    find.query_row([stretch], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-                let Some(rows) = rows else { continue };
+                let Some(rows) = find.query_row([stretch], |row| row.get(0))? else { continue };
                 kept.insert(*stretch);
                 all.rows += count(rows);
-                all.long_lived += count(long);
-                all.longest_ns = all.longest_ns.max(longest);
             }
             stretches.retain(|stretch| kept.contains(stretch));
             let mut reader = CellReader::new(&transaction, names)?;
@@ -237,16 +232,6 @@ impl<'db> CellReader<'db> {
         let mut rows = find.query([stretch])?;
         while let Some(row) = rows.next()? {
             builder.add_opened(row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64);
-        }
-        let mut find = db.prepare_cached(
-            "SELECT process_id, minute, connections FROM stretch_failed WHERE stretch_id = ?1",
-        )?;
-        let mut rows = find.query([stretch])?;
-        while let Some(row) = rows.next()? {
-            if let Some(place) = self.processes.find(&row.get(0)?) {
-                let process = self.processes.rows()[place as usize].told;
-                builder.add_failed(process, row.get(1)?, row.get(2)?);
-            }
         }
         Ok(())
     }

@@ -186,7 +186,7 @@ fn an_older_store_is_read_as_it_is_and_gets_blocks() {
     assert_eq!(written.len(), 2 * 5);
     db.execute_batch(
         "DROP TABLE acknowledged; DROP TABLE block; DROP TABLE block_remotes; DROP INDEX connection_long; DROP INDEX lookup_time;
-            DROP TABLE stretch_cell; DROP TABLE stretch_end; DROP TABLE stretch_minute; DROP TABLE stretch_failed;
+            DROP TABLE stretch_cell; DROP TABLE stretch_end; DROP TABLE stretch_minute; DROP TABLE finding; DROP TABLE finding_state;
             DROP TABLE stretch_name; DROP TABLE stretch_sizes; DROP TABLE stretch_gone; DROP TABLE stretch_piece;
             DROP TRIGGER stretch_process; DROP TRIGGER stretch_connection; DROP TABLE stretch_rest; DROP TABLE stretch_local; DROP TABLE stretch_sum;
             DROP TABLE stretch; DROP TABLE traffic_sum; DROP TABLE sum_owner; DROP TABLE pruned;
@@ -210,18 +210,6 @@ fn blocks_know_their_remotes() {
     let remotes = remotes.query_map([first, last], |row| row.get(0)).unwrap();
     let remotes: BTreeSet<i64> = remotes.collect::<Result<_, _>>().unwrap();
     assert_eq!(block.remotes().collect::<BTreeSet<_>>(), remotes);
-}
-
-#[test]
-fn an_address_is_known_if_it_was_there_before() {
-    let store = reader(filled(in_memory()));
-    let ips = ["198.51.0.1", "203.0.113.9", "198.51.60.1", "192.0.2.1"].map(|ip| ip.parse().unwrap());
-    let known = |second: i64| store.known_before(at(second), ips.into_iter()).unwrap();
-    assert_eq!(known(900), None, "nothing can be new");
-    let found = |second: i64| known(second).unwrap().into_iter().collect::<BTreeSet<_>>();
-    assert_eq!(found(1_100), [ips[0]].into());
-    assert_eq!(found(3_550), [ips[0], ips[1]].into());
-    assert_eq!(found(9_000), [ips[0], ips[1], ips[2]].into());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is seen of connections is kept, in the newest schema and in each before it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::Connection as Database;
@@ -123,11 +124,12 @@ fn populated(path: &Path) {
              INSERT INTO pruned VALUES (1, 5, 1, 2, 3);
              INSERT INTO sum_owner VALUES (1, '/usr/bin/curl', 'root', '(no unit)', '(the host)', 'DE', 0);
              INSERT INTO traffic_sum VALUES (0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 2, 3, 1, 0, 4, 5);
-             INSERT INTO stretch VALUES (0, 2, 0, 0, 0, 0, NULL, 0, 0);
+             INSERT INTO finding VALUES ('D1-0', 'D1', 'low', 0.5, 1, 2, 'curl', 'proc:curl', '{}', 1);
+             INSERT INTO finding_state VALUES (1, 5, x'00');
+             INSERT INTO stretch VALUES (0, 2, 0, 0, 0, 0, NULL);
              INSERT INTO stretch_cell VALUES (0, 1, 1, 6, 443, 0, 1, 0, 0, 0, 0, 2, 3, 5, 6, 5, 1);
              INSERT INTO stretch_end VALUES (0, 'fin', 1);
              INSERT INTO stretch_minute VALUES (0, 0, 1, 0);
-             INSERT INTO stretch_failed VALUES (0, 1, 0, 1);
              INSERT INTO stretch_name VALUES (0, 1, 'example.org');
              INSERT INTO stretch_sizes VALUES (0, 1, x'0005');
              INSERT INTO stretch_piece VALUES (0, 0, x'00');
@@ -165,7 +167,11 @@ fn earlier(path: &Path, version: i32, whole: &Path) {
     let mut db = Database::open(path).unwrap();
     migrate_to(&mut db, path, version).unwrap();
     db.execute("ATTACH ?1 AS whole", [whole.to_str().unwrap()]).unwrap();
-    for (table, columns) in tables(&db, "main") {
+    let kept: BTreeMap<String, Vec<String>> = tables(&db, "whole").into_iter().collect();
+    for (table, mut columns) in tables(&db, "main") {
+        // What later schemas have dropped stays empty.
+        let Some(kept) = kept.get(&table) else { continue };
+        columns.retain(|column| kept.contains(column));
         let columns = columns.join(", ");
         let copied = db
             .execute(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM whole.{table}"), [])

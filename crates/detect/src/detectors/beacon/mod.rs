@@ -193,6 +193,7 @@ fn finding(shape: &Shape, series: &Series, view: View<'_>, group: &Group, aspect
     finding.context = concern.words;
     finding.score = shape.score.total();
     finding.connections = series.count.into();
+    finding.rhythm = series.rhythm(shape.median).map(Box::new);
     finding.figures = vec![
         Figure::score("score", shape.score.total()),
         Figure::score("intervals", shape.score.intervals),

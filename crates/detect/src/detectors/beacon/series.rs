@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::score::{BINS, Score, breaks, coverage, evenness, flatness, rhythm};
+use crate::rhythm::Rhythm;
 
 /// Starts that one series keeps at most.
 const MOST: usize = 1024;
@@ -99,6 +100,11 @@ impl Series {
 
     pub(crate) fn len(&self) -> usize {
         self.starts.len()
+    }
+
+    /// When the starts that are kept were, and how far apart.
+    pub(crate) fn rhythm(&self, median: f64) -> Option<Rhythm> {
+        Rhythm::of_starts(self.starts.iter().map(|start| start.0), median)
     }
 
     /// What it is like, seen from a moment: in the window with the highest score, if it has `least` intervals in any. `since` is when

@@ -24,6 +24,7 @@ const MODULES: &[(&str, &str)] = &[
     module!("columns.js"),
     module!("query/fields.js"),
     module!("query/syntax.js"),
+    module!("query/findings.js"),
     module!("query/meaning.js"),
     module!("steps.js"),
     module!("payload.js"),

@@ -3,16 +3,15 @@
 use askama::Template;
 
 use super::view::{Shown, When};
-use super::{Markup, header};
+use super::{Markup, findings, header};
 use crate::report::{PictureOptions, svg};
-use connmon_analysis::findings::Finding;
 use connmon_analysis::format;
 use connmon_analysis::{GeoNotes, Summary};
 
 pub(super) struct Top {
     pub(super) title: Shown,
     pub(super) case: Vec<header::HeaderFact>,
-    pub(super) findings: Vec<FindingLine>,
+    pub(super) findings: findings::Section,
     pub(super) window: Option<header::Interval>,
     pub(super) facts: Vec<header::HeaderFact>,
     pub(super) notes: Vec<Shown>,
@@ -33,14 +32,6 @@ pub(super) struct Top {
     pub(super) long: bool,
 }
 
-pub(super) struct FindingLine {
-    pub(super) title: &'static str,
-    pub(super) connections: String,
-    pub(super) reason: Shown,
-    /// Empty where it has characters that cannot be shown: then there is no button.
-    pub(super) filter: Shown,
-}
-
 /// The top alone, for a page that goes on.
 #[derive(Template)]
 #[template(path = "top.html")]
@@ -55,7 +46,7 @@ impl Top {
         Self {
             title: options.title.as_deref().map_or_else(|| header::hosts(summary), Shown::new),
             case: header::case(options, summary),
-            findings: options.findings.iter().map(FindingLine::new).collect(),
+            findings: findings::Section::new(&options.found),
             window: header::interval(summary),
             facts: header::facts(summary, geo),
             notes: header::backend_notes(summary),
@@ -74,18 +65,6 @@ impl Top {
             },
             long: ticks.first().zip(ticks.last()).is_some_and(|(first, last)| first.date != last.date),
             ticks,
-        }
-    }
-}
-
-impl FindingLine {
-    fn new(finding: &Finding) -> Self {
-        let shown = finding.filter.shown();
-        Self {
-            title: finding.title,
-            connections: format::count(finding.connections, "connection", "connections"),
-            reason: Shown::new(&finding.reason),
-            filter: if finding.filter == *shown { Shown::new(&finding.filter) } else { Shown::default() },
         }
     }
 }

@@ -9,7 +9,7 @@ use connmon_record::{Rule, Timestamp, Untrusted, country_of, display_safe};
 
 /// Captured text after the sanitiser. The templates escape markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown(String);
+pub(in super::super) struct Shown(String);
 
 impl Shown {
     pub(super) fn new<'a>(captured: impl Into<Untrusted<&'a str>>) -> Self {
@@ -77,11 +77,11 @@ impl Label {
 }
 
 /// A point in time.
-pub(super) struct When {
-    pub(super) iso: String,
-    pub(super) day: String,
-    pub(super) date: String,
-    pub(super) clock: String,
+pub(in super::super) struct When {
+    pub(in super::super) iso: String,
+    pub(in super::super) day: String,
+    pub(in super::super) date: String,
+    pub(in super::super) clock: String,
 }
 
 impl When {

@@ -10,6 +10,7 @@ mod labels;
 mod map;
 mod places;
 mod projection;
+pub mod rhythm;
 mod timeline;
 mod trays;
 mod world;

@@ -1,0 +1,139 @@
+//! Findings while it records: when nothing else is to be written, the engine is fed with what is new in the store, and what it finds is
+//! written into it. It takes at most a tenth of the time, and none while there is something to seal.
+
+use std::time::{Duration, Instant};
+
+use connmon_detect::{Finding, Policy};
+use connmon_live::findings::LiveFindings;
+use connmon_record::display_safe;
+use connmon_store::{Store, StoreError, Writer};
+
+use crate::follow::{Follow, row_of};
+use crate::ownership::HostPackages;
+
+/// Connections that are told in one step.
+const STEP: usize = 2_048;
+/// The shortest pause between two steps, the part of the time that they may take, and the pause after a failure.
+const REST: Duration = Duration::from_secs(1);
+const SHARE: u32 = 10;
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+/// How often what the engine knows is kept; a recorder that is killed reads again what came since.
+const KEEP: Duration = Duration::from_secs(900);
+/// How long the end of a recording waits for findings.
+const LAST: Duration = Duration::from_secs(2);
+
+/// The engine, and the reader that feeds it.
+#[derive(Default)]
+pub(super) struct Findings {
+    reading: Option<(Store, Follow)>,
+    policies: Vec<Policy>,
+    packages: HostPackages,
+    /// What viewers are to be told.
+    told: Option<LiveFindings>,
+    next: Option<Instant>,
+    kept: Option<Instant>,
+}
+
+impl Findings {
+    /// With rules of the user's own.
+    pub(super) fn new(policies: Vec<Policy>) -> Self {
+        Self { policies, ..Self::default() }
+    }
+
+    /// Goes by other rules of the user's own from now on.
+    pub(super) fn judge_by(&mut self, policies: Vec<Policy>) {
+        self.policies = policies;
+        self.forget();
+    }
+
+    /// How long the next step may be waited for.
+    pub(super) fn rest(&self) -> Duration {
+        self.next.map_or(REST, |next| next.saturating_duration_since(Instant::now()).min(REST))
+    }
+
+    /// Does a step if it is time; what is news is returned. What fails now is tried again later: nothing of the recording depends on it.
+    pub(super) fn step(&mut self, store: &mut Writer) -> Vec<Finding> {
+        let began = Instant::now();
+        if self.next.is_some_and(|next| began < next) {
+            return Vec::new();
+        }
+        let done = self.try_step(store, began);
+        self.packages.release();
+        let took = began.elapsed();
+        let (news, rest) = match done {
+            Ok((news, _)) => (news, (took * SHARE).max(REST)),
+            Err(error) => {
+                tracing::warn!("findings cannot be made now: {}", display_safe(&error.to_string()));
+                self.forget();
+                (Vec::new(), AFTER_FAILURE)
+            }
+        };
+        self.next = Some(began + took + rest);
+        news
+    }
+
+    /// Does what is left at the end of a recording, unless that is too much, and keeps what the engine knows.
+    pub(super) fn finish(&mut self, store: &mut Writer) -> Vec<Finding> {
+        let began = Instant::now();
+        let mut all = Vec::new();
+        self.kept = None;
+        loop {
+            match self.try_step(store, began) {
+                Ok((news, more)) => {
+                    all.extend(news);
+                    if !more || began.elapsed() > LAST {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("findings cannot be made now: {}", display_safe(&error.to_string()));
+                    break;
+                }
+            }
+        }
+        self.forget();
+        all
+    }
+
+    /// What has become of findings since this was last called, for viewers.
+    pub(super) fn take_told(&mut self) -> Option<LiveFindings> {
+        self.told.take()
+    }
+
+    /// Begins anew with the next step: what was read is not what is there.
+    pub(super) fn forget(&mut self) {
+        self.reading = None;
+    }
+
+    fn try_step(&mut self, store: &mut Writer, now: Instant) -> Result<(Vec<Finding>, bool), StoreError> {
+        let begins = self.reading.is_none();
+        if begins {
+            let reader = store.reader()?;
+            let packages = self.packages.clone();
+            let owners = Box::new(move |process: &_| packages.owner(process));
+            let Some(follow) = Follow::open(&reader, owners, self.policies.clone())? else {
+                return Ok((Vec::new(), false));
+            };
+            self.reading = Some((reader, follow));
+        }
+        let Some((reader, follow)) = &mut self.reading else { return Ok((Vec::new(), false)) };
+        let more = follow.step(reader, STEP)?;
+        let changes = follow.take();
+        if begins || !changes.is_empty() {
+            self.told = Some(LiveFindings::of_engine(follow.engine()));
+        }
+        let is_due = self.kept.is_none_or(|kept| now.duration_since(kept) >= KEEP);
+        let state = if is_due && !more { follow.save().ok() } else { None };
+        if !changes.is_empty() || state.is_some() {
+            let rows: Vec<_> = changes.findings.iter().map(|(finding, _)| row_of(finding)).collect();
+            let gone: Vec<String> = changes.gone.into_iter().collect();
+            let time = follow.now();
+            store.put_findings(&rows, &gone, state.as_deref().map(|state| (time, state)))?;
+            if state.is_some() {
+                self.kept = Some(now);
+            }
+        }
+        let news = changes.findings.into_iter().filter_map(|(finding, is_news)| is_news.then_some(finding));
+        Ok((news.collect(), more))
+    }
+}
