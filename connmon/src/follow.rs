@@ -9,13 +9,16 @@ use connmon_detect::{
     Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError, card,
 };
 use connmon_filter::KnownFinding;
-use connmon_record::{Connection, Lookup, Process, Run, Timestamp, Untrusted};
+use connmon_record::{Connection, ExeHash, Lookup, Process, Run, Timestamp, Untrusted};
 use connmon_store::{Acknowledged, FindingRow, RUN_SHIFT, Store, StoreError};
 
 /// Connections, and questions to DNS, that are read at once.
 const AT_ONCE: usize = 1024;
 /// How long a connection that goes on is not told of: by then it has its names, as a rule.
-const SETTLES_NS: i64 = 1_000_000_000;
+const SETTLES_NS: i64 = 500_000_000;
+
+/// How long it is waited for what an executable is.
+const EXAMINED_NS: i64 = 3_000_000_000;
 
 /// Whom a program belongs to.
 pub type Owners = Box<dyn FnMut(&Process) -> Owner + Send>;
@@ -217,11 +220,17 @@ pub fn known_findings(path: &Path) -> Result<Vec<KnownFinding>, StoreError> {
     Ok(known.collect())
 }
 
-/// Whether a connection may not have its names yet.
+/// Whether a connection may not have its names yet, or its executable has not been examined, by whose hash it would be known.
 fn is_young(connection: &Connection, going_on: Option<&Run>, until: Timestamp) -> bool {
+    let Some(run) = going_on else { return false };
     // One that seems to come from the future tells of a clock that was set, and is not waited for.
-    let is_of_now = going_on.is_some_and(|run| connection.opened <= run.last_flush);
-    connection.is_open() && is_of_now && connection.opened > until
+    if connection.opened > run.last_flush {
+        return false;
+    }
+    let is_awaited = |owner: &Process| owner.exe_hash == ExeHash::Unknown && !owner.exe.is_empty();
+    let examined = run.last_flush.0.saturating_sub(EXAMINED_NS);
+    connection.is_open() && connection.opened > until
+        || connection.opened.0 > examined && connection.owner.as_deref().is_some_and(is_awaited)
 }
 
 fn tell_damage(error: &StateError) {

@@ -12,7 +12,7 @@ use connmon::indexer::Indexer;
 use connmon_detect::{Finding, Owner};
 use connmon_enrich::{Enricher, geo::Geo};
 use connmon_fixtures::Random;
-use connmon_record::frame::{Frame, Start};
+use connmon_record::frame::{Frame, ProgramFacts, Start};
 use connmon_record::segment::{Columns, Packed, Span};
 use connmon_store::{Store, Writer};
 use made::{SECOND, connection, entry, process, question};
@@ -205,4 +205,42 @@ fn rows_that_are_made_anew_forget_what_was_found_in_them() {
     assert_eq!((store.finding_state().unwrap(), store.findings_after(0).unwrap().len()), (None, 0));
     drop(store);
     assert_eq!(found(&path), whole);
+}
+
+/// The hash of an executable comes after its first connection: what is found is found once, by the hash.
+#[test]
+fn a_program_that_is_examined_late_is_one_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let (mut indexer, start) = indexer(&path);
+    let mut frames = vec![Frame::Start(Box::new(start))];
+    process(7, "/dev/shm/agent", &mut frames);
+    connection(1, 7, 20, (9, 443), "c2.example", &mut frames);
+    frames.push(Frame::SweepEnd(22 * SECOND));
+    index(&mut indexer, &frames);
+    let reader = indexer.store().reader().unwrap();
+    let mut follow = open(&reader);
+    assert!(!follow.step(&reader, 100).unwrap());
+    assert!(follow.take().is_empty(), "it waits");
+    let facts = ProgramFacts {
+        tgid: 7,
+        start_ns: 7,
+        since_ns: 7,
+        deleted: false,
+        sha256: Ok("ab".repeat(32)),
+        container_name: None,
+        container_image: None,
+    };
+    index(&mut indexer, &[Frame::Program(facts), Frame::SweepEnd(23 * SECOND)]);
+    assert!(!follow.step(&reader, 100).unwrap());
+    let now = follow.take();
+    assert!(!now.findings.is_empty() && now.findings.iter().all(|(one, _)| one.subject.sha256.is_some()));
+    // What is never examined is not waited for longer than that.
+    let mut frames = Vec::new();
+    process(8, "/dev/shm/other", &mut frames);
+    connection(2, 8, 24, (9, 443), "c2.example", &mut frames);
+    frames.push(Frame::SweepEnd(29 * SECOND));
+    index(&mut indexer, &frames);
+    follow.step(&reader, 100).unwrap();
+    assert!(follow.take().findings.iter().any(|(one, _)| one.subject.exe == "/dev/shm/other"));
 }

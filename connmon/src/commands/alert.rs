@@ -19,7 +19,7 @@ use connmon_record::{Zone, display_safe};
 use connmon_store::Store;
 
 /// How often the store is asked.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Delivers alerts, tests them, or prints what waits.
 ///

@@ -14,7 +14,7 @@ use crate::ownership::HostPackages;
 /// Connections that are told in one step.
 const STEP: usize = 2_048;
 /// The shortest pause between two steps, the part of the time that they may take, and the pause after a failure.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_millis(500);
 const SHARE: u32 = 10;
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// How often what the engine knows is kept; a recorder that is killed reads again what came since.
