@@ -22,7 +22,7 @@ pub fn run(args: cli::Ack) -> Result<Outcome, CommandError> {
     let look = Look {
         packages: args.packages.packages.as_deref(),
         policies: policies(&args.policy)?,
-        part: Part { until: None, filter: &everything, lookups: true },
+        part: Part { since: None, until: None, filter: &everything, lookups: true },
     };
     let (engine, other) = look.into_engine(&store, &args.db, Some)?;
     drop((store, other));

@@ -58,7 +58,7 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
         packages: args.packages.packages.as_deref(),
         policies: policies(&args.policy)?,
         // What came before the interval is read too: what is new is only known by what was there.
-        part: Part { until: selection.until, filter: &filter, lookups: filter.is_everything() },
+        part: Part { since: None, until: selection.until, filter: &filter, lookups: filter.is_everything() },
     };
     let (engine, _other) = look.into_engine(&store, &args.source.db, Some)?;
     let least = Severity::from(args.severity);

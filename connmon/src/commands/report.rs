@@ -72,7 +72,10 @@ pub fn run(args: cli::ReportArgs) -> Result<Outcome, CommandError> {
     let found = if has_findings {
         // Questions to DNS are not redacted, and are of no choice of connections.
         let lookups = filter.is_everything() && read.only.is_none() && !what.is_anything();
-        let part = Part { until: selection.until, filter: &filter, lookups };
+        // What the recorder knows of all before is at hand; to read all before anew would take longer than all else.
+        let is_known = lookups && selection.until.is_none() && store.finding_state()?.is_some();
+        let since = selection.since.filter(|_| !is_known);
+        let part = Part { since, until: selection.until, filter: &filter, lookups };
         found(&store, &args.source.db, &selection, part, |connection| {
             let is_wanted = read.only.as_ref().is_none_or(|only| only.contains(&connection.id));
             is_wanted.then(|| redactor.connection(connection))
@@ -158,7 +161,7 @@ pub(super) fn write_html(store: &Store, db: &Path, path: &Path) -> Result<(), Co
     let Choice { selection, filter } = Choice::default();
     let mut nothing = Redactor::new(Redaction::default());
     let (summary, payload, _) = read.all(store, (selection.clone(), &filter), &mut nothing)?;
-    let part = Part { until: None, filter: &filter, lookups: true };
+    let part = Part { since: None, until: None, filter: &filter, lookups: true };
     let (found, _other) = found(store, db, &selection, part, Some)?;
     // There are rows.
     let payload = payload.unwrap_or_else(|| Payload::new(&[], 0));

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use connmon_record::{Connection, HOUR_NS, Lookup, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::position::{Pending, Position};
 use crate::state::StateError;
 
 /// Connections that are remembered until their end comes. Beyond, the one that ends first is told early: about 64 MiB.
@@ -29,26 +29,6 @@ pub struct Replay {
     hour: Option<i64>,
     /// How far its store has been read; whoever reads it keeps this.
     pub position: Position,
-}
-
-/// How far somebody has read a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// The id of the last connection.
-    pub connection: i64,
-    /// The id of the last question to DNS.
-    pub lookup: i64,
-}
-
-/// What a replay knows beside its engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pending {
-    /// How far its store has been read.
-    pub(crate) position: Position,
-    /// Connections that were opened and whose end was not told yet.
-    pub(crate) open: BTreeSet<i64>,
-    /// The hour up to which was told, in nanoseconds since 1970.
-    pub(crate) hour: Option<i64>,
 }
 
 impl Replay {

@@ -9,7 +9,7 @@ use zstd::stream::read::Decoder;
 use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::findings::Findings;
-use crate::replay::Pending;
+use crate::position::Pending;
 use crate::settings::Settings;
 use crate::world::World;
 

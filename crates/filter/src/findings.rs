@@ -1,13 +1,10 @@
 //! `finding:beacon` and `severity>low`: the connections of findings, which only a whole store tells. Each stands for the filters of its
 //! findings, so that it means the same in every view that knows these.
 
-use connmon_record::Timestamp;
-
 use super::error::Fault;
-use super::expr::Expr;
-use super::meaning::{self, alike};
 use super::pattern::{Pattern, Shape};
-use super::syntax::{self, Term};
+use super::spelling::alike;
+use super::syntax::Term;
 
 /// Findings that one test stands for at most: a condition has no room for more.
 const MOST: usize = 200;
@@ -34,12 +31,8 @@ pub(super) fn is_field(name: &str) -> bool {
     ["finding", "severity"].iter().any(|field| name.eq_ignore_ascii_case(field))
 }
 
-/// The tests that a test of findings stands for.
-pub(super) fn expr(
-    term: &Term<'_>,
-    now: Timestamp,
-    source: Option<FindingSource<'_>>,
-) -> Result<Expr, Fault> {
+/// The evidence of the findings that a test asks for: filters.
+pub(super) fn evidence(term: &Term<'_>, source: Option<FindingSource<'_>>) -> Result<Vec<String>, Fault> {
     let is_wanted = wanted(term)?;
     let source = source.ok_or_else(|| {
         Fault::new(
@@ -60,13 +53,7 @@ pub(super) fn expr(
             fault.hint(format!("at most {MOST} can be asked for; add a detector, an id or a severity"))
         );
     }
-    let each = evidence.iter().filter_map(|text| {
-        let tree = syntax::parse(text).ok().flatten()?;
-        // A rule of the user's own may ask for findings itself: of these nothing is known here.
-        meaning::expr(&tree, now, None).ok()
-    });
-    let any = Expr::Any(each.collect());
-    Ok(if term.operator == "!=" { Expr::Not(Box::new(any)) } else { any })
+    Ok(evidence)
 }
 
 type Wanted = Box<dyn Fn(&KnownFinding) -> bool>;
@@ -117,6 +104,7 @@ fn rank(name: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::{Filter, FilterRow};
+    use connmon_record::Timestamp;
 
     fn findings() -> Result<Vec<KnownFinding>, String> {
         let finding = |id: &str, name: &str, severity, evidence: &str| KnownFinding {

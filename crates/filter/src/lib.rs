@@ -16,6 +16,7 @@ mod networks;
 mod pattern;
 mod row;
 pub mod rules;
+mod spelling;
 pub mod sql;
 mod syntax;
 #[cfg(test)]
@@ -32,10 +33,10 @@ pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
 pub use figure::bytes as bytes_of;
 pub use findings::{FindingSource, KnownFinding};
-pub use meaning::alike;
 pub use networks::{Networks, ParseNetworkError, network};
 pub use pattern::Pattern;
 pub use row::{FilterProcess, FilterRow, is_public};
+pub use spelling::alike;
 pub use sql::Condition;
 
 /// A choice of connections, with the text it was made from.

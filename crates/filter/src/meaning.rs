@@ -9,7 +9,8 @@ use super::figure::{bytes, nanoseconds};
 use super::findings::{self, FindingSource};
 use super::networks::{self, Networks};
 use super::pattern::{Pattern, Shape, is_glob};
-use super::syntax::{Syntax, Term};
+use super::spelling::alike;
+use super::syntax::{self, Syntax, Term};
 use super::value::{Form, ValueSyntax};
 use connmon_record::{Service, Timestamp};
 use connmon_record::{country_named, country_names};
@@ -28,9 +29,22 @@ pub(super) fn expr(
         Syntax::Any(parts) => Expr::Any(each(parts)?),
         Syntax::Not(part) => Expr::Not(Box::new(expr(part, now, findings)?)),
         Syntax::Word(value) => Expr::Test(word(value)?),
-        Syntax::Field(term) if findings::is_field(term.name) => findings::expr(term, now, findings)?,
+        Syntax::Field(term) if findings::is_field(term.name) => {
+            of_findings(term, now, &findings::evidence(term, findings)?)
+        }
         Syntax::Field(term) => field(term, now)?,
     })
+}
+
+/// The tests that a test of findings stands for: those of their evidence.
+fn of_findings(term: &Term<'_>, now: Timestamp, evidence: &[String]) -> Expr {
+    let each = evidence.iter().filter_map(|text| {
+        let tree = syntax::parse(text).ok().flatten()?;
+        // A rule of the user's own may ask for findings itself: of these nothing is known here.
+        expr(&tree, now, None).ok()
+    });
+    let any = Expr::Any(each.collect());
+    if term.operator == "!=" { Expr::Not(Box::new(any)) } else { any }
 }
 
 /// A word on its own.
@@ -75,20 +89,6 @@ fn no_field(term: &Term<'_>) -> Fault {
             fault.hint(format!("the fields are {}; quote it to search for it as text", names.join(", ")))
         }
     }
-}
-
-/// The word that is most like another: the beginning of it, or at most two typing errors away.
-pub fn alike(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let distance = |known: &str| {
-        let begins = known.len() > 1 && (word.starts_with(known) || known.starts_with(word));
-        if begins { 0 } else { strsim::damerau_levenshtein(word, known) }
-    };
-    let near = |(distance, known): &(usize, &str)| *distance <= 2 && *distance < known.len().max(2);
-    known
-        .map(|known| (distance(known), known))
-        .filter(near)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|near| near.1)
 }
 
 /// Only equality makes sense: the field is no number.

@@ -50,13 +50,13 @@ pub use acknowledged::Acknowledged;
 pub use bare::{Judged, OpenTime};
 pub use classify::{Classification, NewHit};
 pub use edit::Editor;
-pub use found::FindingRow;
 pub use maintenance::{Merged, Rebuild, StoreStats, TableStats, backup, merge, open_alone, reset, restore};
 pub use reader::Store;
 pub use retention::{Policy, Progress};
 pub use segments::{Debt, Sealed};
 pub use stretches::{CellDetail, InCells, Instead};
 pub use write::Writer;
+pub use write::findings::FindingRow;
 
 /// Rows of one run: its number is in the bits above.
 pub const RUN_SHIFT: u32 = connmon_record::ConnectionId::BITS;

@@ -1,6 +1,7 @@
 //! Writing: one recorder at a time.
 
 mod anew;
+pub(super) mod findings;
 mod moved;
 mod prune;
 mod segments;

@@ -33,6 +33,8 @@ impl Lookups {
 
 /// What of a store an engine is fed with.
 pub(crate) struct Part<'a> {
+    /// From when on, if what came before is not to be known either.
+    pub(crate) since: Option<Timestamp>,
     /// Up to when.
     pub(crate) until: Option<Timestamp>,
     /// Which connections.
@@ -44,7 +46,7 @@ pub(crate) struct Part<'a> {
 impl Part<'_> {
     /// Whether it is all of the store.
     pub(crate) fn is_everything(&self) -> bool {
-        self.until.is_none() && self.lookups && self.filter.is_everything()
+        self.since.is_none() && self.until.is_none() && self.lookups && self.filter.is_everything()
     }
 }
 
@@ -61,15 +63,16 @@ pub(super) fn feed(
     engine: Engine,
     mut change: impl FnMut(Connection) -> Option<Connection>,
 ) -> Result<(Engine, Store), StoreError> {
-    let mut replay = Replay::new(engine, runs.iter().map(|run| run.started).min());
+    let &Part { since, until, filter, lookups: with_lookups } = part;
+    let began = runs.iter().map(|run| run.started).min();
+    let mut replay = Replay::new(engine, began.map(|began| since.map_or(began, |since| since.max(began))));
     let last = runs.iter().map(Run::known_end).max();
     let (to, from) = sync_channel(AHEAD);
     let mut lookups = Lookups { from, next: None };
-    let &Part { until, filter, lookups: with_lookups } = part;
     let read = move || {
         let mut done = Ok(());
         if with_lookups {
-            done = other.for_each_lookup(None, until, |lookup| {
+            done = other.for_each_lookup(since, until, |lookup| {
                 // Nobody listens any more where connections cannot be read.
                 let _ = to.send(lookup);
                 Ok::<(), StoreError>(())
@@ -79,7 +82,7 @@ pub(super) fn feed(
     };
     let other = thread::scope(|scope| {
         let reader = scope.spawn(read);
-        let connections = store.for_each(None, until, filter, |run, connection| {
+        let connections = store.for_each(since, until, filter, |run, connection| {
             let Some(connection) = change(connection) else { return Ok(()) };
             lookups.pass(connection.opened, &mut replay);
             let run = runs.iter().rev().find(|one| one.id == run);

@@ -60,7 +60,8 @@ fn host(side: &Summary) -> String {
 fn worth_a_look(args: &cli::ReportArgs, selection: &Selection) -> Result<Found, CommandError> {
     let Choice { selection: Selection { until, .. }, filter } = choice(&args.source, now())?;
     let (store, what) = (settle::open(&args.source.db)?, redaction(&args.redact));
-    let part = Part { until, filter: &filter, lookups: filter.is_everything() && !what.is_anything() };
+    let lookups = filter.is_everything() && !what.is_anything();
+    let part = Part { since: None, until, filter: &filter, lookups };
     let mut redactor = Redactor::new(what);
     let (mut found, _other) =
         found(&store, &args.source.db, selection, part, |connection| Some(redactor.connection(connection)))?;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rusqlite::{Connection as Database, Transaction};
 
-use super::super::{RUN_SHIFT, Store, StoreError, blocks, found, sums};
+use super::super::write::findings;
+use super::super::{RUN_SHIFT, Store, StoreError, blocks, sums};
 use super::copy::{self, Copy};
 
 /// The rows that were added.
@@ -109,7 +110,7 @@ fn add(db: &Transaction<'_>) -> rusqlite::Result<Merged> {
     blocks::make(db)?;
     db.execute_batch("DROP TABLE run_map")?;
     // What was merged is of a time that the engine has passed.
-    found::forget(db)?;
+    findings::forget(db)?;
     Ok(merged)
 }
 

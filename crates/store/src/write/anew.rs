@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection as Database, OptionalExtension, Transaction, params};
 
-use super::super::{RUN_SHIFT, StoreError, blocks, found, stretches};
-use super::Writer;
+use super::super::{RUN_SHIFT, StoreError, blocks, stretches};
+use super::{Writer, findings};
 
 /// The wording of a gap before a recording that the store itself finds.
 pub(super) const LOST_END: &str = "the end of recording ";
@@ -80,7 +80,7 @@ fn delete_rows(db: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
     ] {
         db.execute(&format!("DELETE FROM {table} WHERE {id} BETWEEN ?1 AND ?2"), ids)?;
     }
-    found::forget(db)?;
+    findings::forget(db)?;
     stretches::forget_all(db, (ids[0], ids[1]))?;
     let (first, last) = (blocks::number_of(ids[0]), blocks::number_of(ids[1]));
     for table in ["block", "block_remotes"] {
