@@ -84,9 +84,10 @@ impl Terminal {
 
     /// Whether it is as it was: the shell's screen, a cursor, and keys that come line by line with an echo.
     ///
-    /// `line` is a part of what started the program; a smaller terminal may have broken it.
+    /// `line` is a part of what started the program; where the terminal broke it, a blank may be lost.
     fn is_given_back(&self, line: &str) -> Result<()> {
-        let shell = |text: &str| text.replace('\n', "").contains(line) && !text.contains("Connections");
+        let dense = |text: &str| text.split_ascii_whitespace().collect::<String>();
+        let shell = |text: &str| dense(text).contains(&dense(line)) && !text.contains("Connections");
         self.wait_for("the shell again", shell)?;
         let state = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"])?;
         ensure!(state.trim() == "1 0", "cursor and alternate screen: {state}");
