@@ -9,7 +9,7 @@ pub mod webhook;
 
 use std::path::PathBuf;
 
-use connmon_detect::{Finding, Policy, Severity, card};
+use connmon_detect::{Finding, Policy, Severity};
 use connmon_render::findings::{FindingObject, title};
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ impl Alert {
             return finding.detector == "D14"
                 && finding.figure("rule").is_some_and(|rule| policy.is_named(rule));
         }
-        let name = card(&finding.detector).map_or("", |card| card.name);
+        let name = finding.detector_name();
         let is_named = |wanted: &String| {
             [&*finding.detector, name, &finding.id].iter().any(|one| wanted.eq_ignore_ascii_case(one))
         };

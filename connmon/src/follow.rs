@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::ownership::{self, HostPackages};
 use connmon_detect::{
-    Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError, card,
+    Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError,
 };
 use connmon_filter::KnownFinding;
 use connmon_record::{Connection, ExeHash, Lookup, Process, Run, Timestamp, Untrusted};
@@ -209,11 +209,7 @@ pub fn known_findings(path: &Path) -> Result<Vec<KnownFinding>, StoreError> {
     while follow.step(&store, usize::MAX)? {}
     let engine = follow.finish(&store)?;
     let known = engine.findings().into_iter().map(|finding| KnownFinding {
-        names: [
-            finding.id.clone(),
-            finding.detector.to_string(),
-            card(&finding.detector).map_or("", |card| card.name).to_owned(),
-        ],
+        names: [finding.id.clone(), finding.detector.to_string(), finding.detector_name().to_owned()],
         severity: finding.severity.name(),
         evidence: finding.evidence.raw().to_owned(),
     });

@@ -52,8 +52,7 @@ impl HostPackages {
 /// Whether the newest recording is of a host that is called as this one.
 pub fn is_here(runs: &[Run]) -> bool {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let newest = runs.iter().max_by_key(|run| (run.started, run.id));
-    newest.is_some_and(|run| !name.trim().is_empty() && run.host.raw() == name.trim())
+    Run::newest(runs).is_some_and(|run| !name.trim().is_empty() && run.host.raw() == name.trim())
 }
 
 /// Whom the executable of a process belongs to. Of a container, and of package managers without lists, nothing is known.

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may end")]
 
+mod made;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
-use connmon_ebpf::{Addr, Share, SockEntry, flag, kind};
+use connmon_ebpf::Share;
 use connmon_record::frame::{Frame, Start};
+use made::{SECOND, address, sock};
 
-const SECOND: u64 = 1_000_000_000;
 /// 2026-11-28T00:00:00Z, when the host began.
 const RIGHT: i64 = 1_795_824_000 * SECOND as i64;
 const HOUR: i64 = 3_600 * SECOND as i64;
@@ -23,19 +25,9 @@ fn text(path: &Path) -> &str {
 
 /// A connection of a second that sent as many bytes.
 fn connection(id: u64, opened: u64) -> Frame {
-    let ip = |last| Addr { ip: [u32::from_ne_bytes([10, 0, 0, last]), 0, 0, 0], port: 443, family: 2 };
-    Frame::Closed(Box::new(SockEntry {
-        kind: kind::SOCK,
-        id,
-        flags: flag::OUTBOUND | flag::RELEASED,
-        proto: 6,
-        opened_ns: opened * SECOND,
-        closed_ns: (opened + 1) * SECOND,
-        local: ip(1),
-        remote: ip(2),
-        shares: [Share { tgid: 7, start_ns: 2 * SECOND, tx_bytes: id, ..Share::default() }, Share::default()],
-        ..SockEntry::default()
-    }))
+    let ends = [1, 2].map(|last| address([10, 0, 0, last], 443));
+    let owner = Share { tgid: 7, start_ns: 2 * SECOND, tx_bytes: id, ..Share::default() };
+    Frame::Closed(Box::new(sock(id, opened, Some(opened + 1), ends, owner)))
 }
 
 /// A recording whose clock is set by these frames at 20 s and 30 s; one connection before each, and one after.

@@ -98,10 +98,7 @@ impl State {
             for alert in alerts.iter().filter(|alert| alert.is_about(&finding)) {
                 let told = self.alerts.entry(alert.name.clone()).or_default();
                 let known = told.findings.get(&finding.id);
-                let is_more = |(severity, score): &(Severity, f64)| {
-                    finding.severity > *severity || finding.score > score + 0.1
-                };
-                if known.is_some_and(|known| !is_more(known)) {
+                if known.is_some_and(|(severity, score)| !finding.is_beyond(*severity, *score)) {
                     continue;
                 }
                 let may = told.sent.may_send(alert.limit, now);

@@ -16,6 +16,7 @@ use crate::follow::written;
 use connmon_analysis::format::{count, grouped};
 use connmon_detect::{Finding, test_finding};
 use connmon_record::{Zone, display_safe};
+use connmon_render::findings::host_of;
 use connmon_store::Store;
 
 /// How often the store is asked.
@@ -56,10 +57,6 @@ fn follow(args: &AlertRun) -> Result<Outcome, CommandError> {
     let files = &args.files;
     let (alerts, place) = (alerts(files)?, place_of(files));
     let store = Store::open(&files.db)?;
-    let host = |store: &Store| -> Result<String, CommandError> {
-        let newest = store.runs()?.into_iter().max_by_key(|run| (run.started, run.id));
-        Ok(newest.map_or_else(String::new, |run| run.host.shown().into_owned()))
-    };
     let mut state = match load(files)? {
         Some(state) => state,
         None => {
@@ -81,7 +78,7 @@ fn follow(args: &AlertRun) -> Result<Outcome, CommandError> {
         let is_news = !findings.is_empty();
         state.number = number;
         state.take(&alerts, findings, now());
-        if state.deliver(&alerts, &host(&store)?, now(), send) || is_news {
+        if state.deliver(&alerts, &host_of(&store.runs()?), now(), send) || is_news {
             save(&state)?;
         }
         if args.once {

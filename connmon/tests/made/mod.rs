@@ -31,28 +31,40 @@ pub fn process(tgid: u32, exe: &str, frames: &mut Vec<Frame>) {
     }));
 }
 
-fn address(ip: [u8; 4], port: u16) -> Addr {
+/// An address as the kernel side has it.
+pub fn address(ip: [u8; 4], port: u16) -> Addr {
     Addr { ip: [u32::from_ne_bytes(ip), 0, 0, 0], port, family: 2 }
 }
 
-/// A connection that was opened, and is over if it has an end, to `203.0.114.9:443`.
-pub fn entry(id: u64, tgid: u32, opened: u64, closed: Option<u64>, bytes: u64) -> Frame {
+/// An outbound connection over TCP from `10.0.0.1`; it is over if it has an end. Times are seconds.
+pub fn sock(
+    id: u64,
+    opened: u64,
+    closed: Option<u64>,
+    [local, remote]: [Addr; 2],
+    owner: Share,
+) -> SockEntry {
     let over = if closed.is_some() { flag::RELEASED } else { 0 };
-    let entry = SockEntry {
+    SockEntry {
         kind: kind::SOCK,
         id,
         flags: flag::OUTBOUND | over,
         proto: 6,
         opened_ns: opened * SECOND,
         closed_ns: closed.unwrap_or(0) * SECOND,
-        local: address([10, 0, 0, 1], 4001),
-        remote: address([203, 0, 114, 9], 443),
-        shares: [
-            Share { tgid, start_ns: u64::from(tgid), tx_bytes: bytes, rx_bytes: bytes, ..Share::default() },
-            Share::default(),
-        ],
+        local,
+        remote,
+        shares: [owner, Share::default()],
         ..SockEntry::default()
-    };
+    }
+}
+
+/// A connection that was opened, and is over if it has an end, to `203.0.114.9:443`.
+pub fn entry(id: u64, tgid: u32, opened: u64, closed: Option<u64>, bytes: u64) -> Frame {
+    let owner =
+        Share { tgid, start_ns: u64::from(tgid), tx_bytes: bytes, rx_bytes: bytes, ..Share::default() };
+    let ends = [address([10, 0, 0, 1], 4001), address([203, 0, 114, 9], 443)];
+    let entry = sock(id, opened, closed, ends, owner);
     if closed.is_some() { Frame::Closed(Box::new(entry)) } else { Frame::Live(Box::new(entry)) }
 }
 
@@ -107,19 +119,8 @@ pub fn connection(
             message: Message::Tls(Hello { server_name: Some(host.into()), ..Hello::default() }),
         })));
     }
-    frames.push(Frame::Closed(Box::new(SockEntry {
-        kind: kind::SOCK,
-        id,
-        flags: flag::OUTBOUND | flag::RELEASED,
-        proto: 6,
-        opened_ns: opened * SECOND,
-        closed_ns: (opened + 1) * SECOND,
-        local: address([10, 0, 0, 1], 4000),
-        remote: address(ip, port),
-        shares: [
-            Share { tgid: process.0, start_ns: process.1, tx_bytes: 300, rx_bytes: 200, ..Share::default() },
-            Share::default(),
-        ],
-        ..SockEntry::default()
-    })));
+    let owner =
+        Share { tgid: process.0, start_ns: process.1, tx_bytes: 300, rx_bytes: 200, ..Share::default() };
+    let ends = [address([10, 0, 0, 1], 4000), address(ip, port)];
+    frames.push(Frame::Closed(Box::new(sock(id, opened, Some(opened + 1), ends, owner))));
 }

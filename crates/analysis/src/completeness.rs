@@ -214,7 +214,7 @@ impl Completeness {
 
     /// The state of the last recording alone, from the gap before it to its end.
     pub fn of_last(runs: &[Run]) -> Option<(&Run, Self)> {
-        let last = runs.iter().max_by_key(|run| (run.started, run.id))?;
+        let last = Run::newest(runs)?;
         let alone = std::slice::from_ref(last);
         let everything = Selection::default();
         let mut asked = everything.asked(alone)?;

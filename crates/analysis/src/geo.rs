@@ -107,9 +107,5 @@ const REGISTERED: &str = "{} knows the country in which a network is registered,
 
 /// The location of the host, from the newest recording that knows it.
 pub fn location_of(runs: &[Run]) -> Option<&HostLocation> {
-    runs.iter()
-        .filter(|run| run.location.is_some())
-        .max_by_key(|run| (run.started, run.id))?
-        .location
-        .as_ref()
+    Run::newest(runs.iter().filter(|run| run.location.is_some()))?.location.as_ref()
 }

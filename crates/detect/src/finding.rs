@@ -30,12 +30,7 @@ impl Severity {
 
     /// The name, for people and in machine output.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
+        connmon_filter::SEVERITIES[self as usize]
     }
 
     /// The inverse of [`Severity::name`].
@@ -228,9 +223,9 @@ impl Finding {
         format!("{detector}-{}", connmon_record::hex(&digest[..5]))
     }
 
-    /// Whether it is more than it was when it was acknowledged.
-    pub(crate) fn is_beyond(&self, known: &Acknowledgement) -> bool {
-        self.severity > known.severity || self.score > known.score + 0.1
+    /// Whether it is more than it was when somebody was told of it, or acknowledged it.
+    pub fn is_beyond(&self, severity: Severity, score: f64) -> bool {
+        self.severity > severity || self.score > score + 0.1
     }
 
     /// The filter that selects its connections, as it can be asked.

@@ -56,7 +56,8 @@ impl Findings {
             let old = &kept.finding;
             finding.first = finding.first.min(old.first);
             finding.last = finding.last.max(old.last);
-            finding.acknowledged = old.acknowledged.clone().filter(|known| !finding.is_beyond(known));
+            finding.acknowledged =
+                old.acknowledged.clone().filter(|known| !finding.is_beyond(known.severity, known.score));
             let more = finding.severity != old.severity || (finding.score - old.score).abs() > 0.05;
             kept.news |= more || finding.acknowledged != old.acknowledged;
             kept.changed |= kept.news || finding != *old;
@@ -68,7 +69,7 @@ impl Findings {
             return;
         }
         let known = self.waiting.remove(&finding.id);
-        finding.acknowledged = known.filter(|known| !finding.is_beyond(known));
+        finding.acknowledged = known.filter(|known| !finding.is_beyond(known.severity, known.score));
         self.gone.remove(&finding.id);
         self.places.insert(finding.id.clone(), self.all.len());
         self.all.push(Kept { finding, changed: true, news: true });
@@ -107,7 +108,8 @@ impl Findings {
         };
         let kept = &mut self.all[*place];
         (kept.changed, kept.news) = (true, true);
-        kept.finding.acknowledged = Some(known).filter(|known| !kept.finding.is_beyond(known));
+        kept.finding.acknowledged =
+            Some(known).filter(|known| !kept.finding.is_beyond(known.severity, known.score));
         true
     }
 

@@ -24,7 +24,7 @@ pub struct KnownFinding {
 pub type FindingSource<'a> = &'a dyn Fn() -> Result<Vec<KnownFinding>, String>;
 
 /// Severities, the least first.
-const SEVERITIES: [&str; 4] = ["info", "low", "medium", "high"];
+pub const SEVERITIES: [&str; 4] = ["info", "low", "medium", "high"];
 
 /// Whether a field is of findings.
 pub(super) fn is_field(name: &str) -> bool {

@@ -32,7 +32,7 @@ pub use error::FilterError;
 pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
 pub use figure::bytes as bytes_of;
-pub use findings::{FindingSource, KnownFinding};
+pub use findings::{FindingSource, KnownFinding, SEVERITIES};
 pub use networks::{Networks, ParseNetworkError, network};
 pub use pattern::Pattern;
 pub use row::{FilterProcess, FilterRow, is_public};

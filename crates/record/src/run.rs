@@ -75,6 +75,11 @@ pub const NO_NAMES: &str = "names are not looked for: ";
 pub const NO_PROCESSES: &str = "not every process is identified: ";
 
 impl Run {
+    /// The one that began last.
+    pub fn newest<'a>(runs: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
+        runs.into_iter().max_by_key(|run| (run.started, run.id))
+    }
+
     /// Sentences on what all of it lacks.
     pub fn lacks(&self) -> impl Iterator<Item = &Untrusted> {
         self.backend_notes.iter().filter(|note| is_lack(note.raw()))

@@ -44,10 +44,10 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn connection_now(&self, id: i64, runs: &[Run]) -> Result<Option<Connection>, StoreError> {
-        Ok(self.some("SELECT * FROM connection WHERE id = ?1 AND ?2", [id, 1], runs)?.pop())
+        Ok(self.some("SELECT * FROM connection WHERE id = ?1 LIMIT ?2", [id, 1], runs)?.pop())
     }
 
-    /// Whether a connection has ended, or is not there any more; `None` while it is open.
+    /// Whether a connection has ended, or is not there any more.
     ///
     /// # Errors
     /// The store cannot be read.

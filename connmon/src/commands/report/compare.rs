@@ -13,6 +13,7 @@ use connmon_analysis::redact::Redactor;
 use connmon_analysis::{Selection, Summary};
 use connmon_detect::Found;
 use connmon_record::{HOUR_NS, Timestamp};
+use connmon_render::findings::host_of;
 use connmon_render::report::compare::{self, Compared};
 
 /// Compares two stores, or two intervals of one; or makes the digest of a day.
@@ -32,7 +33,7 @@ pub(super) fn run(args: &cli::ReportArgs) -> Result<Outcome, CommandError> {
     let [before, after] = names else { return Err(CommandError::CompareFormat) };
     let sides = [summary(args, before)?, summary(args, after)?];
     let comparison = SummaryComparison::between(&sides[0], &sides[1]);
-    let host = host(&sides[1]);
+    let host = host_of(&sides[1].runs);
     let found = days.as_ref().map(|(_, selection)| worth_a_look(args, selection)).transpose()?;
     let digest = found.as_ref().map(|found| (host.as_str(), found));
     let shown = ["24 hours", "24 hours"].map(str::to_owned);
@@ -49,11 +50,6 @@ fn days(args: &cli::ReportArgs) -> Result<([String; 2], Selection), CommandError
     let before = |hours: i64| Timestamp(until.0.saturating_sub(hours * HOUR_NS));
     let last = Selection::new(Some(before(24)), Some(until), filter.text().to_owned(), until);
     Ok(([format!("{}..{}", before(48), before(24)), format!("{}..{until}", before(24))], last))
-}
-
-fn host(side: &Summary) -> String {
-    let newest = side.runs.iter().max_by_key(|run| (run.started, run.id));
-    newest.map_or_else(String::new, |run| run.host.shown().into_owned())
 }
 
 /// What was seen of findings in the last day.

@@ -90,8 +90,7 @@ fn uncovered(
 
 /// Why nothing was recorded from a moment on.
 fn reason(runs: &[&Run], from: Timestamp) -> &'static str {
-    let before = runs.iter().filter(|run| run.started <= from).max_by_key(|run| (run.started, run.id));
-    match before {
+    match Run::newest(runs.iter().copied().filter(|run| run.started <= from)) {
         Some(run) if run.ended.is_none() && !run.going_on => {
             "the recording before did not end in order (crash, kill or power loss)"
         }

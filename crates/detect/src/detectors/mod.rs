@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::Card;
 use crate::draft::View;
 use crate::event::Moment;
+use crate::finding::Finding;
 use crate::findings::Findings;
 use crate::program::Program;
 use crate::settings::Settings;
@@ -53,6 +54,13 @@ pub fn card(name: &str) -> Option<&'static Card> {
     let is_meant =
         |card: &&Card| card.code.eq_ignore_ascii_case(name) || card.name.eq_ignore_ascii_case(name);
     CARDS.iter().copied().find(is_meant)
+}
+
+impl Finding {
+    /// The name of its detector, as in the query language; empty for one of another version.
+    pub fn detector_name(&self) -> &'static str {
+        card(&self.detector).map_or("", |card| card.name)
+    }
 }
 
 /// An event of a connection, as detectors see it.

@@ -4,4 +4,4 @@ mod object;
 mod words;
 
 pub use object::{FindingObject, FindingsObject};
-pub use words::{counts, figure_words, more_words, notes, period, title};
+pub use words::{counts, figure_words, host_of, more_words, notes, period, title};

@@ -2,7 +2,7 @@
 
 use connmon_analysis::format::{bytes, count, duration, grouped};
 use connmon_detect::{Figure, Finding, Folded, Found, Severity, Unit, Value, card};
-use connmon_record::{Timestamp, Zone};
+use connmon_record::{Run, Timestamp, Zone};
 
 /// What has to be known to read the findings, a sentence each.
 pub fn notes(found: &Found) -> Vec<String> {
@@ -34,6 +34,11 @@ pub fn counts<'a>(findings: impl Iterator<Item = &'a Finding> + Clone) -> String
         .map(|severity| format!("{} {}", grouped(of(severity)), severity.name()))
         .collect();
     parts.join(", ")
+}
+
+/// The host that findings are about: that of the newest recording.
+pub fn host_of(runs: &[Run]) -> String {
+    Run::newest(runs).map_or_else(String::new, |run| run.host.shown().into_owned())
 }
 
 /// The title of the detector of a finding.

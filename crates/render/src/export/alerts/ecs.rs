@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::super::ecs::Event;
-use super::{host_of, name_of, percent};
-use crate::findings::{FindingObject, title};
+use super::percent;
+use crate::findings::{FindingObject, host_of, title};
 use connmon_detect::{Finding, Found, Severity};
 use connmon_record::Run;
 
@@ -32,7 +32,7 @@ fn event(finding: &Finding, host: &str) -> Event {
     event.set("event.risk_score", percent(finding));
     event.set("rule.id", &*finding.detector);
     event.set("rule.uuid", finding.id.as_str());
-    event.set("rule.name", name_of(finding));
+    event.set("rule.name", finding.detector_name());
     event.set("rule.description", title(finding));
     event.set("rule.ruleset", "connmon");
     let subject = &finding.subject;

@@ -4,19 +4,7 @@ pub mod ecs;
 pub mod ocsf;
 pub mod stix;
 
-use connmon_detect::{Finding, Severity, card};
-use connmon_record::Run;
-
-/// The host that findings are about: that of the newest recording.
-fn host_of(runs: &[Run]) -> String {
-    let newest = runs.iter().max_by_key(|run| (run.started, run.id));
-    newest.map_or_else(String::new, |run| run.host.shown().into_owned())
-}
-
-/// The name of the detector, as in the query language.
-fn name_of(finding: &Finding) -> &'static str {
-    card(&finding.detector).map_or("", |card| card.name)
-}
+use connmon_detect::{Finding, Severity};
 
 /// The score as a whole number of percent.
 fn percent(finding: &Finding) -> u64 {

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{host_of, level, name_of, percent};
-use crate::findings::{FindingObject, title};
+use super::{level, percent};
+use crate::findings::{FindingObject, host_of, title};
 use connmon_detect::{Finding, Found, Severity};
 use connmon_record::Run;
 
@@ -44,9 +44,9 @@ fn event(finding: &Finding, host: &str) -> Value {
         "device": {"hostname": host, "type_id": 0, "type": "Unknown"},
         "finding_info": {
             "uid": finding.id, "title": title(finding), "desc": finding.what.shown(),
-            "types": [name_of(finding)], "first_seen_time": first, "last_seen_time": last, "created_time": last,
+            "types": [finding.detector_name()], "first_seen_time": first, "last_seen_time": last, "created_time": last,
             "analytic": {
-                "uid": finding.detector, "name": name_of(finding), "type_id": 2, "type": "Behavioral",
+                "uid": finding.detector, "name": finding.detector_name(), "type_id": 2, "type": "Behavioral",
             },
         },
         "evidences": [evidence(finding)],

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::{host_of, name_of, percent};
-use crate::findings::title;
+use super::percent;
+use crate::findings::{host_of, title};
 use connmon_detect::{Finding, Found};
 use connmon_record::{Run, Timestamp, Untrusted};
 
@@ -62,7 +62,7 @@ fn of_finding(finding: &Finding, pattern: &str, identity: &str, host: &str) -> [
         with(json!({
             "type": "indicator", "id": indicator, "name": title(finding), "description": finding.what.shown(),
             "indicator_types": ["anomalous-activity"], "pattern": pattern, "pattern_type": "stix",
-            "valid_from": first, "labels": [name_of(finding), finding.severity.name()],
+            "valid_from": first, "labels": [finding.detector_name(), finding.severity.name()],
             "external_references": [{"source_name": "connmon", "external_id": finding.id}],
         })),
         with(json!({

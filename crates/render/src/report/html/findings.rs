@@ -120,7 +120,7 @@ impl FindingLine {
 
 /// What a filter may call them.
 fn names(folded: &Folded<'_>) -> String {
-    let name = card(&folded.first.detector).map_or("", |card| card.name);
+    let name = folded.first.detector_name();
     let ids = folded.all().map(|finding| finding.id.as_str());
     ids.chain([&*folded.first.detector, name]).collect::<Vec<_>>().join(" ")
 }
