@@ -22,12 +22,12 @@ pub fn cargo(args: &[&str]) -> Command {
 }
 
 /// Cargo for the builds that tests run and nobody is handed: everything is compiled once, with one profile, for this host and for guests.
-/// Clippy's driver compiles our own crates, so that its lints need no second pass over everything. They are warnings here; [`lints`] and [`reader`]
-/// make them errors. `args` begins with a subcommand that builds, and does not end the options for cargo.
+/// `xtask/compile` compiles our own crates, with clippy's driver where it can, so that its lints need no second pass over everything. They are
+/// warnings here; [`lints`] and [`reader`] make them errors. `args` begins with a subcommand that builds, and does not end the options for cargo.
 pub fn tested(args: &[&str]) -> Result<Command> {
     let mut cmd = cargo(args);
     cmd.args(["--profile", "tested"])
-        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+        .env("RUSTC_WORKSPACE_WRAPPER", workspace::root().join("xtask/compile"))
         .env_remove("CLIPPY_ARGS");
     portable::statically(&mut cmd)?;
     Ok(cmd)

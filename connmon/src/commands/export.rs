@@ -17,7 +17,7 @@ use connmon_render::export::csv::Csv;
 use connmon_render::export::ecs::Ecs;
 use connmon_render::export::parquet::Parquet;
 use connmon_render::export::timesketch::Timesketch;
-use connmon_render::export::{Closing, Sink, zeek};
+use connmon_render::export::{Closing, Out, Sink, zeek};
 use connmon_store::Store;
 
 /// Prints every connection, and how complete that is.
@@ -47,11 +47,11 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
     }
 }
 
-fn write<W: Write + Send>(
+fn write(
     store: &Store,
     Choice { selection, filter }: &Choice,
     format: ExportFormat,
-    out: &mut W,
+    out: Out<'_>,
 ) -> Result<u64, CommandError> {
     let runs = store.runs()?;
     let mut sink = sink(format, &mut *out, &runs)?;
@@ -94,7 +94,7 @@ pub(super) fn write_csv(
     Choice { selection, filter }: &Choice,
     only: Option<&HashSet<i64>>,
     what: Redaction,
-    out: &mut dyn Write,
+    out: Out<'_>,
 ) -> Result<u64, CommandError> {
     let mut sink = Csv::new(out)?;
     let mut redactor = Redactor::new(what);
@@ -110,11 +110,7 @@ pub(super) fn write_csv(
 }
 
 /// What writes a format.
-fn sink<'a, W: Write + Send>(
-    format: ExportFormat,
-    out: &'a mut W,
-    runs: &[Run],
-) -> io::Result<Box<dyn Sink + 'a>> {
+fn sink<'a>(format: ExportFormat, out: Out<'a>, runs: &[Run]) -> io::Result<Box<dyn Sink + 'a>> {
     Ok(match format {
         ExportFormat::Jsonl => Box::new(Jsonl(out)),
         ExportFormat::Csv => Box::new(Csv::new(out)?),

@@ -258,8 +258,8 @@ fn write_file_with<T>(
 }
 
 /// Standard output, buffered.
-fn stdout() -> BufWriter<io::StdoutLock<'static>> {
-    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+fn stdout() -> BufWriter<io::Stdout> {
+    BufWriter::with_capacity(1 << 16, io::stdout())
 }
 
 /// Columns of the terminal, or a customary number of them.

@@ -20,6 +20,7 @@ use connmon_analysis::{Builder, DEFAULT_CONNECTION_CAP, Selection, Summary, Wind
 use connmon_detect::Found;
 use connmon_filter::Filter;
 use connmon_record::{Connection, HostLocation, Timestamp};
+use connmon_render::export::Out;
 use connmon_render::report::payload::{DEFAULT_ROWS, Payload};
 use connmon_render::report::svg::{self, Frame};
 use connmon_render::report::{PictureOptions, html, json, text};
@@ -125,10 +126,7 @@ fn target(args: &cli::ReportArgs, format: ReportFormat) -> PathBuf {
 }
 
 /// Writes to a file, or to standard output for `-`.
-fn to<T>(
-    out: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<T, CommandError>,
-) -> Result<T, CommandError> {
+fn to<T>(out: &Path, write: impl FnOnce(Out<'_>) -> Result<T, CommandError>) -> Result<T, CommandError> {
     if out == Path::new("-") {
         let mut stdout = stdout();
         let result = write(&mut stdout)?;

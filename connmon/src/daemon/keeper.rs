@@ -110,7 +110,7 @@ fn keep(settings: &Recording, mut link: KeeperEnd) {
     surroundings::notes().iter().for_each(|note| tracing::warn!("{note}"));
     let mut told =
         Telling { link, watch: ProgramWatch::default(), clock_offset_ns: 0, lost: 0, paused: None };
-    let begun = Capture::begin(settings.backend, settings.options, |event| told.event(event));
+    let begun = Capture::begin(settings.backend, settings.options, &mut |event| told.event(event));
     let result = begun.map_err(|error| error.to_string()).and_then(|capture| {
         confine::confine_keeper().map_err(|error| error.to_string())?;
         attempts::show("keeper");
@@ -225,7 +225,7 @@ fn record(settings: &Recording, mut capture: Capture, told: &mut Telling) -> Res
     }
     let Host { mut clock, sweeps, inspector, .. } = host;
     let mut inspector = Some(inspector);
-    let finished = capture.finish(|event| {
+    let finished = capture.finish(&mut |event| {
         // The end is the last frame; until just before it, bytes count.
         if matches!(event, Event::Frame(Frame::End(_)))
             && let Some(mut inspector) = inspector.take()
@@ -302,7 +302,7 @@ async fn run(
         }
         // Before what happens from now on is handed on.
         host.clock.look().into_iter().for_each(|frame| told.frame(frame));
-        more = capture.drain(DRAIN, |event| told.event(event)) == DRAIN;
+        more = capture.drain(DRAIN, &mut |event| told.event(event)) == DRAIN;
         let period = if is_watched { (cost.max(pace) * LIVE_SHARE).clamp(LIVE_FLUSH, FLUSH) } else { FLUSH };
         // A recorder that is behind is not given more of what has not changed for good; the ring goes on being read.
         let is_taken = told.link.waiting() < link::PIECE;
@@ -310,8 +310,8 @@ async fn run(
         let began = Instant::now();
         if is_due {
             // Under a load that never lets the ring become empty as well.
-            capture.drain_all(|event| told.event(event));
-            let swept = capture.sweep(|event| told.event(event));
+            capture.drain_all(&mut |event| told.event(event));
+            let swept = capture.sweep(&mut |event| told.event(event));
             host.sweeps.took(swept, (host.clock.now(), host.clock.now_ns()));
             told.resume(host.clock.now_ns());
         }

@@ -105,7 +105,7 @@ impl Capture {
     pub fn begin(
         backend: Option<Backend>,
         options: CaptureOptions,
-        mut emit: impl FnMut(Event<'_>),
+        emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<Self, CaptureError> {
         let mut emit = |frame| emit(Event::Frame(frame));
         raise_memlock_limit();
@@ -186,7 +186,7 @@ impl Capture {
     }
 
     /// Hands on what waits in the ring, at most `limit` records; returns how many there were.
-    pub fn drain(&mut self, limit: usize, mut emit: impl FnMut(Event<'_>)) -> usize {
+    pub fn drain(&mut self, limit: usize, emit: &mut dyn FnMut(Event<'_>)) -> usize {
         let mut count = 0;
         while count < limit {
             let Some(item) = self.ring.next() else { break };
@@ -208,7 +208,7 @@ impl Capture {
 
     /// Hands on everything that waits in the ring at this moment, so that a sweep may follow; what comes meanwhile cannot keep
     /// this from ending.
-    pub fn drain_all(&mut self, emit: impl FnMut(Event<'_>)) {
+    pub fn drain_all(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
         self.drained_ns = sys::boot_time_ns();
         self.drain(self.ring_records, emit);
     }
@@ -218,7 +218,7 @@ impl Capture {
     ///
     /// # Errors
     /// A map cannot be read. What it has is still there for the next sweep.
-    pub fn sweep(&mut self, mut event: impl FnMut(Event<'_>)) -> Result<(), CaptureError> {
+    pub fn sweep(&mut self, event: &mut dyn FnMut(Event<'_>)) -> Result<(), CaptureError> {
         let mut emit = |frame| event(Event::Frame(frame));
         self.read_counters()?;
         if let Some(log) = &mut self.log {
@@ -275,7 +275,7 @@ impl Capture {
         let Self { misses, malformed, .. } = *self;
         event(Event::Frame(Frame::Counters(Counters { kernel: self.last, misses, malformed })));
         // What ended before the walk came by has been told by the ring meanwhile; so all is known of the time before this began.
-        self.drain(self.ring_records, &mut event);
+        self.drain(self.ring_records, event);
         event(Event::Frame(Frame::SweepEnd(self.ended.unwrap_or(self.drained_ns))));
         ends
     }
@@ -287,7 +287,7 @@ impl Capture {
         told_until_ns: u64,
         live: &mut HashSet<u64>,
         gone: &mut HashSet<u64>,
-        emit: &mut impl FnMut(Frame),
+        emit: &mut dyn FnMut(Frame),
     ) -> Result<HashSet<u64>, CaptureError> {
         let mut retired = HashSet::new();
         if self.last[stat::FLOWS_MADE as usize] == self.deleted_flows {
@@ -338,7 +338,7 @@ impl Capture {
         live: &HashSet<u64>,
         retired: &HashSet<u64>,
         gone: &mut HashSet<u64>,
-        emit: &mut impl FnMut(Frame),
+        emit: &mut dyn FnMut(Frame),
     ) -> Result<(), CaptureError> {
         if self.last[stat::SHARES_MADE as usize] == self.deleted.total(quota::ACCT) {
             return Ok(());
@@ -373,12 +373,12 @@ impl Capture {
     ///
     /// # Errors
     /// A map cannot be read: what only it had is not handed on.
-    pub fn finish(mut self, mut emit: impl FnMut(Event<'_>)) -> Result<(), CaptureError> {
+    pub fn finish(mut self, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), CaptureError> {
         for _ in 0..2 {
             if let Err(error) = self.find_ends(sys::boot_time_ns()) {
                 tracing::warn!("connmon cannot look for connections whose end no probe saw: {error}");
             }
-            while self.drain(usize::MAX, &mut emit) > 0 {}
+            while self.drain(usize::MAX, emit) > 0 {}
         }
         let ended = sys::boot_time_ns();
         let mut done = self.switch.set(phase::OFF).map_err(CaptureError::from);
@@ -387,8 +387,8 @@ impl Capture {
         self.probes = None;
         // Now the maps stand still, and so many sweeps tell what is gone from what is on its way.
         for _ in 0..3 {
-            while self.drain(usize::MAX, &mut emit) > 0 {}
-            done = done.and(self.sweep(&mut emit));
+            while self.drain(usize::MAX, emit) > 0 {}
+            done = done.and(self.sweep(emit));
         }
         emit(Event::Frame(Frame::End(ended)));
         done

@@ -37,7 +37,7 @@ pub fn sockets(probes: &mut Probes) -> Result<bool, SnapshotError> {
 ///
 /// # Errors
 /// The kernel refuses the iterator.
-pub fn processes(probes: &mut Probes, mut emit: impl FnMut(Frame)) -> Result<(), SnapshotError> {
+pub fn processes(probes: &mut Probes, emit: &mut dyn FnMut(Frame)) -> Result<(), SnapshotError> {
     let bytes = run(probes, "processes", "task")?;
     for record in bytes.chunks_exact(size_of::<TaskRecord>()) {
         let task: TaskRecord = bytemuck::pod_read_unaligned(record);
@@ -50,7 +50,7 @@ pub fn processes(probes: &mut Probes, mut emit: impl FnMut(Frame)) -> Result<(),
 }
 
 /// Lists the cgroups of the version 2 hierarchy. Without one there is nothing to list.
-pub fn cgroups(mut emit: impl FnMut(Frame)) {
+pub fn cgroups(emit: &mut dyn FnMut(Frame)) {
     let Some(root) = probes::cgroup_mount() else { return };
     // Folders that cannot be read are left out: they are gone.
     let mut waiting = vec![root.clone()];

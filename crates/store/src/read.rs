@@ -1,6 +1,7 @@
 //! Reading: runs and connections in an interval, in the order in which they were opened.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection as Database, OptionalExtension, params_from_iter};
@@ -125,7 +126,23 @@ impl Store {
         filter: &Filter,
         mut each: impl FnMut(i64, Connection) -> Result<(), E>,
     ) -> Result<(), E> {
-        let error = |source| E::from(self.error(source));
+        let mut failed = None;
+        self.visit(instead, [since, until], filter, &mut |run, connection| {
+            failed = each(run, connection).err();
+            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The same, until `each` wants no more. Not generic: it is compiled once, and here.
+    fn visit(
+        &self,
+        instead: &Instead,
+        [since, until]: [Option<Timestamp>; 2],
+        filter: &Filter,
+        each: &mut dyn FnMut(i64, Connection) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let error = |source| self.error(source);
         let runs = self.runs()?;
         let mut chosen = self.choose(instead, [since, until], filter, &runs).map_err(error)?;
         // The ranges are in order, and so are the connections of each.
@@ -154,7 +171,9 @@ impl Store {
                 completer.complete(&mut some).map_err(error)?;
                 for Reading { run, connection, .. } in some.drain(..) {
                     if chosen.back == 0 || connection.was_within(since, until) {
-                        each(run, connection)?;
+                        if each(run, connection).is_break() {
+                            return Ok(());
+                        }
                     }
                 }
                 self.tell(&mut chosen, last);
@@ -165,7 +184,7 @@ impl Store {
             chosen.go_on_after(last);
         }
         self.tell_end();
-        Ok(self.is_as_it_was()?)
+        self.is_as_it_was()
     }
 
     /// Which rows an answer is made of.

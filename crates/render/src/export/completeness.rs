@@ -127,7 +127,7 @@ impl From<&connmon_analysis::Completeness> for CompletenessFields {
 pub fn write_verdict(
     completeness: &connmon_analysis::Completeness,
     room: usize,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let losses: Vec<_> = completeness.statements.iter().filter(|one| one.level == Level::Loss).collect();
     let mark = match completeness.verdict {
@@ -154,7 +154,7 @@ pub fn write_verdict(
 pub fn write_words(
     completeness: &connmon_analysis::Completeness,
     room: usize,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     write_statements(&completeness.statements, room, out)
 }
@@ -166,12 +166,12 @@ pub fn write_words(
 pub fn write_essentials(
     completeness: &connmon_analysis::Completeness,
     room: usize,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     write_statements(&completeness.essentials(), room, out)
 }
 
-fn write_statements(statements: &[Statement], room: usize, out: &mut impl Write) -> io::Result<()> {
+fn write_statements(statements: &[Statement], room: usize, out: &mut dyn Write) -> io::Result<()> {
     for statement in statements {
         let mark = match statement.level {
             Level::Loss => "! ",

@@ -11,7 +11,7 @@ use super::columns;
 use super::completeness::CompletenessFields;
 use super::hit::HitFields;
 use super::process::ProcessFields;
-use super::{Closing, Sink};
+use super::{Closing, Out, Sink};
 use connmon_analysis::GeoNotes;
 use connmon_record::facts::members;
 use connmon_record::{
@@ -137,9 +137,9 @@ struct Geo<'a> {
 }
 
 /// The export.
-pub struct Jsonl<W>(pub W);
+pub struct Jsonl<'a>(pub Out<'a>);
 
-impl<W: Write> Sink for Jsonl<W> {
+impl Sink for Jsonl<'_> {
     fn connection(&mut self, _: Option<&Run>, connection: &Connection) -> io::Result<()> {
         write_json(connection, &mut self.0)
     }
@@ -163,7 +163,7 @@ impl<W: Write> Sink for Jsonl<W> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
+pub fn write_json(connection: &Connection, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &record(connection))?;
     out.write_all(b"\n")
 }

@@ -1,31 +1,31 @@
 //! Comma-separated values that a spreadsheet can open without harm.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io;
 
 use super::columns::cells;
-use super::{Closing, Sink};
+use super::{Closing, Out, Sink};
 use connmon_record::facts::Cell;
 use connmon_record::{Connection, Run, Untrusted, display_safe};
 
 /// Every connection on a line.
-pub struct Csv<W> {
-    out: W,
+pub struct Csv<'a> {
+    out: Out<'a>,
 }
 
-impl<W: Write> Csv<W> {
+impl<'a> Csv<'a> {
     /// Writes the names of the columns.
     ///
     /// # Errors
     /// The writer's.
-    pub fn new(mut out: W) -> io::Result<Self> {
+    pub fn new(out: Out<'a>) -> io::Result<Self> {
         let names: Vec<&str> = cells(None).map(|(name, _)| name).collect();
         writeln!(out, "{}", names.join(","))?;
         Ok(Self { out })
     }
 }
 
-impl<W: Write> Sink for Csv<W> {
+impl Sink for Csv<'_> {
     fn connection(&mut self, _: Option<&Run>, connection: &Connection) -> io::Result<()> {
         let row: Vec<String> = cells(Some(connection)).map(|(_, cell)| fact(&cell)).collect();
         writeln!(self.out, "{}", row.join(","))

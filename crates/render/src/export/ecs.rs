@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::columns;
 use super::completeness::CompletenessFields;
 use super::hit::HitFields;
-use super::{Closing, Sink, event};
+use super::{Closing, Out, Sink, event};
 use connmon_analysis::groups::key::process_name;
 use connmon_record::facts::members;
 use connmon_record::{
@@ -56,16 +56,16 @@ impl Event {
         self.set(path, text.map(display_safe).filter(|text| !text.is_empty()));
     }
 
-    pub(super) fn write(self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, &self.0)?;
         out.write_all(b"\n")
     }
 }
 
 /// The export: events as lines of JSON.
-pub struct Ecs<W>(pub W);
+pub struct Ecs<'a>(pub Out<'a>);
 
-impl<W: Write> Sink for Ecs<W> {
+impl Sink for Ecs<'_> {
     fn connection(&mut self, run: Option<&Run>, connection: &Connection) -> io::Result<()> {
         let mut event = Event::new(connection.opened, "event", "connection");
         event.set("message", event::message(connection));

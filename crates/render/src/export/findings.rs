@@ -16,13 +16,7 @@ use connmon_record::Zone;
 ///
 /// # Errors
 /// The writer's.
-pub fn write_text(
-    found: &Found,
-    all: bool,
-    zone: &Zone,
-    room: usize,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub fn write_text(found: &Found, all: bool, zone: &Zone, room: usize, out: &mut dyn Write) -> io::Result<()> {
     let folded: Vec<Folded<'_>> = if all {
         found.findings.iter().map(|first| Folded { first, others: Vec::new() }).collect()
     } else {
@@ -49,7 +43,7 @@ pub fn write_text(
     Ok(())
 }
 
-fn write_one(folded: &Folded<'_>, zone: &Zone, room: usize, out: &mut impl Write) -> io::Result<()> {
+fn write_one(folded: &Folded<'_>, zone: &Zone, room: usize, out: &mut dyn Write) -> io::Result<()> {
     let finding = folded.first;
     writeln!(out, "{:<7} {}  {}", finding.severity.name().to_uppercase(), finding.id, title(finding))?;
     write_wrapped("  ", &finding.what.shown(), room, out)?;
@@ -90,7 +84,7 @@ struct AnswerObject<'a> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json(found: &Found, completeness: &Completeness, out: &mut impl Write) -> io::Result<()> {
+pub fn write_json(found: &Found, completeness: &Completeness, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(
         &mut *out,
         &AnswerObject { found: found.into(), completeness: completeness.into() },
@@ -102,7 +96,7 @@ pub fn write_json(found: &Found, completeness: &Completeness, out: &mut impl Wri
 ///
 /// # Errors
 /// The writer's.
-pub fn write_card(card: &Card, room: usize, out: &mut impl Write) -> io::Result<()> {
+pub fn write_card(card: &Card, room: usize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}  {}  ({})", card.code, card.title, card.name)?;
     write_wrapped("  does      ", card.does, room, out)?;
     write_wrapped("  formula   ", card.formula, room, out)?;

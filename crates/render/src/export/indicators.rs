@@ -55,12 +55,7 @@ impl IndicatorFields {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_text(
-    connection: &Connection,
-    hits: &[Hit],
-    room: usize,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub fn write_text(connection: &Connection, hits: &[Hit], room: usize, out: &mut dyn Write) -> io::Result<()> {
     let who = connection
         .owner
         .as_deref()
@@ -87,7 +82,7 @@ pub fn write_text(
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json(connection: &Connection, hits: &[Hit], out: &mut impl Write) -> io::Result<()> {
+pub fn write_json(connection: &Connection, hits: &[Hit], out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Found<'a> {
         hits: Vec<HitFields<'a>>,
@@ -101,6 +96,6 @@ pub fn write_json(connection: &Connection, hits: &[Hit], out: &mut impl Write) -
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json_lists(indicators: &Indicators, out: &mut impl Write) -> io::Result<()> {
+pub fn write_json_lists(indicators: &Indicators, out: &mut dyn Write) -> io::Result<()> {
     Ok(serde_json::to_writer(out, &IndicatorFields::from_indicators(indicators))?)
 }

@@ -41,7 +41,7 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
+pub fn write_json(lookup: &Lookup, out: &mut dyn Write) -> io::Result<()> {
     let record = LookupObject {
         time: lookup.time.to_string(),
         answered: lookup.answered.map(|time| time.to_string()),
@@ -70,7 +70,7 @@ pub fn write_json(lookup: &Lookup, out: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_text(lookup: &Lookup, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
+pub fn write_text(lookup: &Lookup, zone: &Zone, out: &mut dyn Write) -> io::Result<()> {
     let who = match &lookup.process {
         Some(process) => format!("{} ({})", process_name(process), process.id.pid),
         None => "unknown process".into(),

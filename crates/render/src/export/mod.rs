@@ -21,10 +21,13 @@ pub mod text;
 pub mod timesketch;
 pub mod zeek;
 
-use std::io;
+use std::io::{self, Write};
 
 use connmon_analysis::{Completeness, GeoNotes};
 use connmon_record::{Connection, Run};
+
+/// Where an export goes. Not a type parameter: formats are compiled once, and here.
+pub type Out<'a> = &'a mut (dyn Write + Send);
 
 /// An export that is being written.
 pub trait Sink {

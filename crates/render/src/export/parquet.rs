@@ -1,6 +1,6 @@
 //! Apache Parquet, by the low-level writer of the `parquet` crate: the columns need no Arrow.
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use parquet::schema::types::Type;
 
 use super::columns::cells;
 use super::completeness::CompletenessFields;
-use super::{Closing, Sink};
+use super::{Closing, Out, Sink};
 use connmon_record::facts::Cell;
 use connmon_record::{Connection, Run, display_safe};
 
@@ -24,8 +24,8 @@ const MOST_ROWS: usize = 1 << 16;
 const MOST_TEXT: usize = 16 << 20;
 
 /// The export. Every column may be empty.
-pub struct Parquet<W: Write + Send> {
-    file: SerializedFileWriter<W>,
+pub struct Parquet<'a> {
+    file: SerializedFileWriter<Out<'a>>,
     columns: Vec<ColumnBuffer>,
     rows: usize,
     text: usize,
@@ -45,12 +45,12 @@ enum Values {
     Flag(Vec<bool>),
 }
 
-impl<W: Write + Send> Parquet<W> {
+impl<'a> Parquet<'a> {
     /// Begins a file.
     ///
     /// # Errors
     /// The writer's.
-    pub fn new(out: W) -> io::Result<Self> {
+    pub fn new(out: Out<'a>) -> io::Result<Self> {
         let fields = cells(None).map(|(name, cell)| field(name, &cell)).collect::<Result<_>>();
         let schema = fields
             .and_then(|fields| Type::group_type_builder("connection").with_fields(fields).build())
@@ -79,7 +79,7 @@ impl<W: Write + Send> Parquet<W> {
     }
 }
 
-impl<W: Write + Send> Sink for Parquet<W> {
+impl Sink for Parquet<'_> {
     fn connection(&mut self, _: Option<&Run>, connection: &Connection) -> io::Result<()> {
         for (column, (_, cell)) in self.columns.iter_mut().zip(cells(Some(connection))) {
             self.text += column.push(cell);
@@ -149,13 +149,13 @@ impl ColumnBuffer {
     }
 
     /// Writes what there is, and forgets it.
-    fn write<W: Write + Send>(&mut self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+    fn write(&mut self, group: &mut SerializedRowGroupWriter<'_, Out<'_>>) -> Result<()> {
         let levels = mem::take(&mut self.levels);
         match &mut self.values {
-            Values::Text(values) => write::<ByteArrayType, W>(group, &levels, values),
-            Values::Whole(values) => write::<Int64Type, W>(group, &levels, values),
-            Values::Number(values) => write::<DoubleType, W>(group, &levels, values),
-            Values::Flag(values) => write::<BoolType, W>(group, &levels, values),
+            Values::Text(values) => write::<ByteArrayType>(group, &levels, values),
+            Values::Whole(values) => write::<Int64Type>(group, &levels, values),
+            Values::Number(values) => write::<DoubleType>(group, &levels, values),
+            Values::Flag(values) => write::<BoolType>(group, &levels, values),
         }
     }
 }
@@ -165,8 +165,8 @@ fn push<T>(values: &mut Vec<T>, value: T) -> bool {
     true
 }
 
-fn write<T: DataType, W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
+fn write<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, Out<'_>>,
     levels: &[i16],
     values: &mut Vec<T::T>,
 ) -> Result<()> {

@@ -43,7 +43,7 @@ struct RunFields<'a> {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_json(connection: &Connection, run: Option<&Run>, out: &mut impl Write) -> io::Result<()> {
+pub fn write_json(connection: &Connection, run: Option<&Run>, out: &mut dyn Write) -> io::Result<()> {
     let shown = Shown {
         record: record(connection),
         processes: connection.traffic.iter().map(|share| (&*share.process).into()).collect(),
@@ -71,7 +71,7 @@ pub fn write_text(
     connection: &Connection,
     run: Option<&Run>,
     zone: &Zone,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let c = connection;
     writeln!(out, "connection {}: {} {}", ConnectionId(c.id), c.proto, c.direction.name())?;
@@ -190,7 +190,7 @@ pub fn write_text(
     Ok(())
 }
 
-fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
+fn write_process(title: &str, process: &Process, zone: &Zone, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{title}: process {}", process.id.pid)?;
     let mut line = |name: &str, value: Untrusted<&str>| match value.is_empty() {
         true => Ok(()),

@@ -41,7 +41,7 @@ pub fn pad(text: &str, room: usize, number: bool) -> String {
 ///
 /// # Errors
 /// The writer's.
-pub fn write_wrapped(first: &str, text: &str, room: usize, out: &mut impl Write) -> io::Result<()> {
+pub fn write_wrapped(first: &str, text: &str, room: usize, out: &mut dyn Write) -> io::Result<()> {
     let indent = " ".repeat(width(first));
     let (mut line, mut empty) = (first.to_owned(), true);
     for word in text.split(' ') {

@@ -1,18 +1,18 @@
 //! Timesketch: JSON Lines in which the beginning and the end of a connection are events of their own.
 
-use std::io::{self, Write};
+use std::io;
 
 use serde_json::{Map, Value, json};
 
 use super::columns::{self, cells};
 use super::completeness::CompletenessFields;
-use super::{Closing, Sink, event};
+use super::{Closing, Out, Sink, event};
 use connmon_record::{Connection, End, Run, Timestamp, display_safe};
 
 /// The export.
-pub struct Timesketch<W>(pub W);
+pub struct Timesketch<'a>(pub Out<'a>);
 
-impl<W: Write> Timesketch<W> {
+impl<'a> Timesketch<'a> {
     /// Writes one event: what Timesketch demands, and `fields`.
     fn event(
         &mut self,
@@ -30,7 +30,7 @@ impl<W: Write> Timesketch<W> {
     }
 }
 
-impl<W: Write> Sink for Timesketch<W> {
+impl Sink for Timesketch<'_> {
     fn connection(&mut self, run: Option<&Run>, connection: &Connection) -> io::Result<()> {
         let known =
             cells(Some(connection)).filter_map(|(name, cell)| Some((name.to_owned(), columns::json(&cell)?)));

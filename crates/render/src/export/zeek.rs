@@ -1,12 +1,12 @@
 //! Zeek's conn.log, as tab-separated values and as JSON.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
 use super::completeness::CompletenessFields;
-use super::{Closing, Sink, event};
+use super::{Closing, Out, Sink, event};
 use connmon_record::{Connection, Direction, End, Endpoint, Proto, Run, Timestamp, community_id};
 
 /// The columns of conn.log, in its order, with their types.
@@ -189,16 +189,16 @@ fn state(c: &Connection) -> Option<&'static str> {
 }
 
 /// conn.log as Zeek writes it unless told otherwise.
-pub struct Tsv<W> {
-    out: W,
+pub struct Tsv<'a> {
+    out: Out<'a>,
 }
 
-impl<W: Write> Tsv<W> {
+impl<'a> Tsv<'a> {
     /// Writes the head. `runs` are the recordings that the rows are from.
     ///
     /// # Errors
     /// The writer's.
-    pub fn new(mut out: W, runs: &[Run]) -> io::Result<Self> {
+    pub fn new(out: Out<'a>, runs: &[Run]) -> io::Result<Self> {
         let column = |of: fn(&(&'static str, &'static str)) -> &'static str| {
             FIELDS.iter().map(of).collect::<Vec<_>>().join("\t")
         };
@@ -213,7 +213,7 @@ impl<W: Write> Tsv<W> {
     }
 }
 
-impl<W: Write> Sink for Tsv<W> {
+impl Sink for Tsv<'_> {
     fn connection(&mut self, run: Option<&Run>, connection: &Connection) -> io::Result<()> {
         let cells = fields(run, connection).map(|field| match field {
             Field::Unset => "-".into(),
@@ -243,9 +243,9 @@ fn stamp(time: Option<Timestamp>) -> String {
 }
 
 /// conn.log with one JSON object a line, without what is not known.
-pub struct Json<W>(pub W);
+pub struct Json<'a>(pub Out<'a>);
 
-impl<W: Write> Sink for Json<W> {
+impl Sink for Json<'_> {
     fn connection(&mut self, run: Option<&Run>, connection: &Connection) -> io::Result<()> {
         let values = FIELDS.iter().zip(fields(run, connection)).filter_map(|((name, _), field)| {
             let value: Value = match field {

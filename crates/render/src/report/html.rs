@@ -59,7 +59,7 @@ pub fn write(
     summary: &Summary,
     payload: Payload,
     options: &PictureOptions,
-    out: &mut (impl Write + ?Sized),
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     write_page(summary, payload, options, None, out)
 }
@@ -74,7 +74,7 @@ pub fn write_live(
     payload: Payload,
     options: &PictureOptions,
     last: &str,
-    out: &mut (impl Write + ?Sized),
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     write_page(summary, payload, options, Some(last), out)
 }
@@ -83,7 +83,7 @@ pub fn write_live(
 ///
 /// # Errors
 /// The writer's.
-pub fn write_top(summary: &Summary, options: &PictureOptions, out: &mut impl Write) -> io::Result<()> {
+pub fn write_top(summary: &Summary, options: &PictureOptions, out: &mut dyn Write) -> io::Result<()> {
     let top = Top::new(summary, options, &GeoNotes::from_runs(&summary.runs), String::new());
     TopOnly { top }.write_into(out)
 }
@@ -93,7 +93,7 @@ fn write_page(
     payload: Payload,
     options: &PictureOptions,
     live: Option<&str>,
-    out: &mut (impl Write + ?Sized),
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut page = Digesting::new(out);
     ReportPage::new(summary, &payload, options, live).write_into(&mut page)?;

@@ -25,7 +25,7 @@ pub fn write(
     summary: &Summary,
     options: &PictureOptions,
     command_line: &dyn Fn(i64) -> io::Result<Untrusted>,
-    out: &mut (impl Write + ?Sized),
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let hosts: BTreeSet<Untrusted> = summary.runs.iter().map(|run| run.host.clone()).collect();
     let object = json!({

@@ -28,7 +28,7 @@ pub fn write(
     found: &Found,
     timeline_rows: &[TimelineRow],
     step_ns: u64,
-    out: &mut (impl Write + ?Sized),
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     head(summary, step_ns, out)?;
     findings(found, out)?;
@@ -44,7 +44,7 @@ pub fn write(
     completeness(summary, out)
 }
 
-fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+fn head(summary: &Summary, step_ns: u64, out: &mut dyn Write) -> io::Result<()> {
     let mut hosts: Vec<&Untrusted> = summary.runs.iter().map(|run| &run.host).collect();
     hosts.dedup();
     writeln!(out, "connmon report of {}", Untrusted::joined(hosts, ", ").shown())?;
@@ -76,7 +76,7 @@ fn head(summary: &Summary, step_ns: u64, out: &mut (impl Write + ?Sized)) -> io:
 }
 
 /// The first findings above "info", a line each.
-pub(super) fn findings(found: &Found, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+pub(super) fn findings(found: &Found, out: &mut dyn Write) -> io::Result<()> {
     if found.findings.is_empty() {
         return Ok(());
     }
@@ -138,7 +138,7 @@ fn statistics(
     summary: &Summary,
     rows: &Rows<'_>,
     timeline_rows: &[TimelineRow],
-    out: &mut (impl Write + ?Sized),
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     writeln!(out, "\nStatistics")?;
     for timeline_row in timeline_rows {
@@ -187,7 +187,7 @@ fn statistics(
     )
 }
 
-fn completeness(summary: &Summary, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+fn completeness(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     for statement in &summary.completeness.statements {
         writeln!(out, "{}", display_safe(&statement.text))?;
     }

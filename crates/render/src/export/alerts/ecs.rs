@@ -14,7 +14,7 @@ use connmon_record::Run;
 ///
 /// # Errors
 /// The writer's.
-pub fn write(found: &Found, runs: &[Run], out: &mut impl Write) -> io::Result<()> {
+pub fn write(found: &Found, runs: &[Run], out: &mut dyn Write) -> io::Result<()> {
     let host = host_of(runs);
     found.findings.iter().try_for_each(|finding| event(finding, &host).write(out))
 }

@@ -13,7 +13,7 @@ use connmon_record::Run;
 ///
 /// # Errors
 /// The writer's.
-pub fn write(found: &Found, runs: &[Run], out: &mut impl Write) -> io::Result<()> {
+pub fn write(found: &Found, runs: &[Run], out: &mut dyn Write) -> io::Result<()> {
     let host = host_of(runs);
     for finding in &found.findings {
         serde_json::to_writer(&mut *out, &event(finding, &host))?;

@@ -21,7 +21,7 @@ fn time(time: Timestamp) -> String {
 ///
 /// # Errors
 /// The writer's.
-pub fn write(found: &Found, runs: &[Run], out: &mut impl Write) -> io::Result<()> {
+pub fn write(found: &Found, runs: &[Run], out: &mut dyn Write) -> io::Result<()> {
     let host = host_of(runs);
     let made = found.findings.iter().map(|finding| finding.last).max().unwrap_or_default();
     let first = found.findings.iter().map(|finding| finding.first).min().unwrap_or_default();

@@ -102,7 +102,7 @@ struct Sum {
 ///
 /// # Errors
 /// The writer's.
-pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
+pub fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let by_process = audit.by == [GroupBy::Process];
     let rows = |wanted: bool| wanted.then_some(&audit.groups);
     let of_key = |key: &GroupKey| {

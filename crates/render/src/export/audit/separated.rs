@@ -12,7 +12,7 @@ use crate::export::csv::{cell, fact};
 ///
 /// # Errors
 /// The writer's.
-pub fn write(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
+pub fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let names = |by: &GroupBy| match by {
         GroupBy::Process => columns::of_process(None).map(|(name, _)| name.into()).collect(),
         by => vec![by.name().to_owned()],

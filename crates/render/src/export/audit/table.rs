@@ -24,7 +24,7 @@ const SECOND: usize = 24;
 ///
 /// # Errors
 /// The writer's.
-pub fn write(audit: &Audit, room: usize, explain: bool, out: &mut impl Write) -> io::Result<()> {
+pub fn write(audit: &Audit, room: usize, explain: bool, out: &mut dyn Write) -> io::Result<()> {
     groups(audit).write(room, out)?;
     writeln!(out)?;
     if explain && audit.comparison.covers.is_some() {

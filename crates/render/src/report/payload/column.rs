@@ -136,7 +136,7 @@ impl<T> PayloadColumn<T> {
     }
 
     /// Writes the bytes by significance: the lowest byte of every row first.
-    pub(super) fn write(&self, rows: &[T], out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, rows: &[T], out: &mut dyn Write) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(1 << 16);
         for weight in 0..self.width {
             for value in self.values(rows) {

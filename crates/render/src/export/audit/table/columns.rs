@@ -71,7 +71,7 @@ impl TextTable {
             .map(|(_, width)| *width)
     }
 
-    pub(super) fn write(&self, room: usize, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, room: usize, out: &mut dyn Write) -> io::Result<()> {
         let names = self.name_width().min(self.name_room(room).max(LEAST));
         let head: Vec<String> = self.columns.iter().map(|column| column.head.clone()).collect();
         for row in std::iter::once(&head).chain(&self.rows) {
