@@ -170,10 +170,9 @@ impl Store {
                 count += some.len();
                 completer.complete(&mut some).map_err(error)?;
                 for Reading { run, connection, .. } in some.drain(..) {
-                    if chosen.back == 0 || connection.was_within(since, until) {
-                        if each(run, connection).is_break() {
-                            return Ok(());
-                        }
+                    let is_wanted = chosen.back == 0 || connection.was_within(since, until);
+                    if is_wanted && each(run, connection).is_break() {
+                        return Ok(());
                     }
                 }
                 self.tell(&mut chosen, last);
