@@ -1,14 +1,18 @@
 //! Whom executables belong to, by the package manager of this host or of a mounted image.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use connmon_detect::Owner;
 use connmon_record::{Process, Run};
-use connmon_system::packages::Packages;
+use connmon_system::packages::{self, Packages};
 
 /// Folders of package managers that keep no list of files.
 const ELSEWHERE: [&str; 4] = ["/snap/", "/nix/store/", "/gnu/store/", "/app/"];
+/// Answers that are kept at most.
+const MOST_ANSWERS: usize = 10_000;
 
 /// The packages of the system below `root`, or of this host if the newest recording is of a host of this name; `None` where none can
 /// be asked, which is told if one was named.
@@ -26,26 +30,44 @@ pub fn packages(root: Option<&Path>, runs: &[Run]) -> std::io::Result<Option<Pac
     }
 }
 
-/// The packages of this host, which are read when somebody asks, and kept until they are released.
+/// The packages of this host. Answers are kept as long as nothing is installed or removed; the lists, which take room, until they are released.
 #[derive(Clone, Default)]
-pub struct HostPackages(Arc<Mutex<Option<Packages>>>);
+pub struct HostPackages(Arc<Mutex<Answers>>);
+
+#[derive(Default)]
+struct Answers {
+    lists: Option<Packages>,
+    /// When what is installed last changed.
+    changed: Option<SystemTime>,
+    by_path: HashMap<String, Owner>,
+}
 
 impl HostPackages {
     /// Whom the executable of a process belongs to.
     pub fn owner(&self, process: &Process) -> Owner {
-        let mut packages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if packages.is_none() {
-            *packages = Packages::read(Path::new("/")).unwrap_or_else(|error| {
+        let Some(path) = path_of(process) else { return Owner::Unknown };
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = packages::changed(Path::new("/"));
+        if answers.changed != changed || answers.by_path.len() > MOST_ANSWERS {
+            *answers = Answers { changed, ..Answers::default() };
+        }
+        if let Some(known) = answers.by_path.get(path) {
+            return known.clone();
+        }
+        if answers.lists.is_none() {
+            answers.lists = Packages::read(Path::new("/")).unwrap_or_else(|error| {
                 tracing::debug!("the packages of this host cannot be read: {error}");
                 None
             });
         }
-        packages.as_mut().map_or(Owner::Unknown, |packages| owner(packages, process))
+        let owner = answers.lists.as_mut().map_or(Owner::Unknown, |lists| owner_of(lists, path));
+        answers.by_path.insert(path.to_owned(), owner.clone());
+        owner
     }
 
-    /// Forgets what was read: what is installed may change, and it takes room.
+    /// Forgets the lists.
     pub fn release(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).lists = None;
     }
 }
 
@@ -55,14 +77,20 @@ pub fn is_here(runs: &[Run]) -> bool {
     Run::newest(runs).is_some_and(|run| !name.trim().is_empty() && run.host.raw() == name.trim())
 }
 
-/// Whom the executable of a process belongs to. Of a container, and of package managers without lists, nothing is known.
+/// Whom the executable of a process belongs to.
 pub fn owner(packages: &mut Packages, process: &Process) -> Owner {
+    path_of(process).map_or(Owner::Unknown, |path| owner_of(packages, path))
+}
+
+/// The executable of a process, if lists of packages can tell of it: not in a container, and not from a package manager without lists.
+fn path_of(process: &Process) -> Option<&str> {
     let path = process.exe.raw();
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let elsewhere = ELSEWHERE.iter().any(|folder| path.starts_with(folder));
-    if elsewhere || process.place.container.is_some() || !path.starts_with('/') {
-        return Owner::Unknown;
-    }
+    let is_elsewhere = ELSEWHERE.iter().any(|folder| path.starts_with(folder));
+    (!is_elsewhere && process.place.container.is_none() && path.starts_with('/')).then_some(path)
+}
+
+fn owner_of(packages: &mut Packages, path: &str) -> Owner {
     packages.owner(path).map_or(Owner::Nobody, |name| Owner::Package(name.into()))
 }
 

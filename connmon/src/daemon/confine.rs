@@ -23,7 +23,13 @@ const NEWEST: ABI = ABI::V6;
 const READ_BY_LIBRARIES: [&str; 6] =
     ["/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/dev/null", "/dev/urandom", "/dev/random"];
 /// Whom executables belong to, and the name of this host.
-const READ_BY_FINDINGS: [&str; 3] = ["/var/lib/dpkg/info", "/lib/apk/db", "/proc/sys/kernel/hostname"];
+const READ_BY_FINDINGS: [&str; 5] = [
+    "/var/lib/dpkg/info",
+    "/usr/lib/sysimage/rpm",
+    "/var/lib/rpm",
+    "/lib/apk/db",
+    "/proc/sys/kernel/hostname",
+];
 /// The host's servers of names.
 const READ_BY_RESOLVER: [&str; 3] = ["/etc/resolv.conf", "/etc/hosts", "/run/systemd/resolve"];
 

@@ -1,14 +1,17 @@
 //! Which package of the system a file belongs to, by the package manager's own files: offline, and without running it.
 //!
-//! Known are dpkg (Debian, Ubuntu) and apk (Alpine). Of a system without either nothing is known, which is not the same as that a file
+//! Known are dpkg (Debian, Ubuntu), rpm (Fedora, openSUSE, Red Hat) and apk (Alpine). Of a system without any nothing is known, which is not the same as that a file
 //! belongs to nobody.
 
 mod apk;
 mod dpkg;
+mod rpm;
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Bytes of lists that are read at most.
 const MOST: u64 = 256 << 20;
@@ -27,10 +30,13 @@ impl Packages {
     /// # Errors
     /// They cannot be read, or are larger than any system's.
     pub fn read(root: &Path) -> io::Result<Option<Self>> {
-        let lists = match dpkg::lists(root, MOST)? {
-            Some(lists) => Some(lists),
-            None => apk::lists(root, MOST)?,
-        };
+        let mut lists = None;
+        // A Debian system may have rpm installed, with nothing in it.
+        for read in [dpkg::lists, rpm::lists, apk::lists] {
+            if lists.is_none() {
+                lists = read(root, MOST)?;
+            }
+        }
         Ok(lists.map(|lists| Self { lists, known: HashMap::new() }))
     }
 
@@ -63,6 +69,12 @@ impl Packages {
     }
 }
 
+/// When what is installed below the root of a system last changed; `None` if there is no package manager that is known.
+pub fn changed(root: &Path) -> Option<SystemTime> {
+    let databases = [dpkg::FOLDER, apk::DATABASE].into_iter().chain(rpm::DATABASES);
+    databases.filter_map(|path| fs::metadata(root.join(path)).ok()?.modified().ok()).max()
+}
+
 /// More than any system has.
 fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, "the lists of packages are larger than any system's")
@@ -70,8 +82,6 @@ fn too_large() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn put(root: &Path, path: &str, text: &str) {
@@ -120,6 +130,31 @@ mod tests {
         ] {
             assert_eq!(packages.owner(path), owner, "{path:?}");
         }
+    }
+
+    /// What rpm 4.18 wrote for two packages that were made with rpmbuild.
+    #[test]
+    fn files_of_rpm() {
+        let bytes = zstd::decode_all(&include_bytes!("../../../tests/golden/rpmdb.sqlite.zst")[..]).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(changed(root.path()), None);
+        let file = root.path().join("usr/lib/sysimage/rpm/rpmdb.sqlite");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(changed(root.path()), fs::metadata(&file).unwrap().modified().ok());
+        let mut packages = Packages::read(root.path()).unwrap().unwrap();
+        for (path, owner) in [
+            ("/usr/bin/curl-demo", Some("curl-demo")),
+            ("/usr/lib/demo/helper", Some("curl-demo")),
+            ("/usr/bin/agent-demo", Some("agent-demo")),
+            ("/opt/agent/helper", Some("agent-demo")),
+            ("/usr/bin/curl", None),
+            ("helper", None),
+        ] {
+            assert_eq!(packages.owner(path), owner, "{path:?}");
+        }
+        fs::write(&file, &bytes[..5000]).unwrap();
+        assert!(Packages::read(root.path()).is_err(), "a damaged one is told");
     }
 
     #[test]

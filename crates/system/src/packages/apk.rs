@@ -4,9 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// The file.
+pub(super) const DATABASE: &str = "lib/apk/db/installed";
+
 /// The names of packages and their files; `None` if apk is not there. `most` is how many bytes are read.
 pub(super) fn lists(root: &Path, most: u64) -> io::Result<Option<Vec<(String, String)>>> {
-    let path = root.join("lib/apk/db/installed");
+    let path = root.join(DATABASE);
     match fs::metadata(&path) {
         Ok(data) if data.len() > most => return Err(super::too_large()),
         Ok(_) => (),

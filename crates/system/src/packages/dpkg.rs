@@ -4,9 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// The folder of the files.
+pub(super) const FOLDER: &str = "var/lib/dpkg/info";
+
 /// The names of packages and their files; `None` if dpkg is not there. `most` is how many bytes are read.
 pub(super) fn lists(root: &Path, most: u64) -> io::Result<Option<Vec<(String, String)>>> {
-    let folder = match fs::read_dir(root.join("var/lib/dpkg/info")) {
+    let folder = match fs::read_dir(root.join(FOLDER)) {
         Ok(folder) => folder,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
