@@ -10,7 +10,7 @@ use connmon_detect::{
 };
 use connmon_filter::KnownFinding;
 use connmon_record::{Connection, ExeHash, Lookup, Process, Run, Timestamp, Untrusted};
-use connmon_store::{Acknowledged, FindingRow, RUN_SHIFT, Store, StoreError};
+use connmon_store::{Acknowledged, FindingRow, RUN_SHIFT, Store, StoreError, Writer};
 
 /// Connections, and questions to DNS, that are read at once.
 const AT_ONCE: usize = 1024;
@@ -129,17 +129,22 @@ impl Follow {
         self.replay.engine().world().now()
     }
 
-    /// What has become of findings since this was last called.
-    pub fn take(&mut self) -> Changes {
-        self.replay.engine().take()
-    }
-
-    /// What it knows.
+    /// Writes what has become of findings since this was last called, and returns it; with `keep` also what the engine knows, from which the
+    /// next one goes on.
     ///
     /// # Errors
-    /// There is no memory.
-    pub fn save(&self) -> Result<Vec<u8>, StateError> {
-        self.replay.save()
+    /// The store cannot be written.
+    pub fn write(&mut self, store: &mut Writer, keep: bool) -> Result<Changes, StoreError> {
+        let changes = self.engine().take();
+        // Without memory for it, what was kept before stays.
+        let state = if keep { self.replay.save().ok() } else { None };
+        if !changes.is_empty() || state.is_some() {
+            let rows: Vec<_> = changes.findings.iter().map(|(finding, _)| row_of(finding)).collect();
+            let gone: Vec<String> = changes.gone.iter().cloned().collect();
+            let time = self.now();
+            store.put_findings(&rows, &gone, state.as_deref().map(|state| (time, state)))?;
+        }
+        Ok(changes)
     }
 
     /// Tells the ends of connections that were open.
@@ -242,7 +247,7 @@ pub fn acknowledgement(known: Acknowledged) -> Acknowledgement {
 }
 
 /// A finding as the store keeps it.
-pub fn row_of(finding: &Finding) -> FindingRow {
+fn row_of(finding: &Finding) -> FindingRow {
     FindingRow {
         id: finding.id.clone(),
         detector: finding.detector.to_string(),

@@ -7,7 +7,7 @@ mod made;
 use std::path::Path;
 use std::process::Command;
 
-use connmon::follow::{Follow, row_of};
+use connmon::follow::Follow;
 use connmon::indexer::Indexer;
 use connmon_detect::{Finding, Owner};
 use connmon_enrich::{Enricher, geo::Geo};
@@ -101,7 +101,7 @@ fn recorded(path: &Path, random: &mut Random) {
                 (store, follow)
             });
             follow.step(store, 1 + random.below(50) as usize).unwrap();
-            write(follow, indexer.store(), random.below(4) == 0);
+            follow.write(indexer.store(), random.below(4) == 0).unwrap();
         }
         // Killed: what was told since the last time that it was kept is told once more.
         if random.below(9) == 0 {
@@ -112,15 +112,7 @@ fn recorded(path: &Path, random: &mut Random) {
     let store = indexer.store().reader().unwrap();
     let mut follow = open(&store);
     while follow.step(&store, 100).unwrap() {}
-    write(&mut follow, indexer.store(), true);
-}
-
-fn write(follow: &mut Follow, store: &mut Writer, keep: bool) {
-    let changes = follow.take();
-    let rows: Vec<_> = changes.findings.iter().map(|(finding, _)| row_of(finding)).collect();
-    let gone: Vec<String> = changes.gone.into_iter().collect();
-    let state = keep.then(|| follow.save().unwrap());
-    store.put_findings(&rows, &gone, state.as_deref().map(|state| (follow.now(), state))).unwrap();
+    follow.write(indexer.store(), true).unwrap();
 }
 
 /// The findings of a store, by the engine that it has kept or by a new one.
@@ -221,7 +213,7 @@ fn a_program_that_is_examined_late_is_one_program() {
     let reader = indexer.store().reader().unwrap();
     let mut follow = open(&reader);
     assert!(!follow.step(&reader, 100).unwrap());
-    assert!(follow.take().is_empty(), "it waits");
+    assert!(follow.engine().take().is_empty(), "it waits");
     let facts = ProgramFacts {
         tgid: 7,
         start_ns: 7,
@@ -233,7 +225,7 @@ fn a_program_that_is_examined_late_is_one_program() {
     };
     index(&mut indexer, &[Frame::Program(facts), Frame::SweepEnd(23 * SECOND)]);
     assert!(!follow.step(&reader, 100).unwrap());
-    let now = follow.take();
+    let now = follow.engine().take();
     assert!(!now.findings.is_empty() && now.findings.iter().all(|(one, _)| one.subject.sha256.is_some()));
     // What is never examined is not waited for longer than that.
     let mut frames = Vec::new();
@@ -242,5 +234,5 @@ fn a_program_that_is_examined_late_is_one_program() {
     frames.push(Frame::SweepEnd(29 * SECOND));
     index(&mut indexer, &frames);
     follow.step(&reader, 100).unwrap();
-    assert!(follow.take().findings.iter().any(|(one, _)| one.subject.exe == "/dev/shm/other"));
+    assert!(follow.engine().take().findings.iter().any(|(one, _)| one.subject.exe == "/dev/shm/other"));
 }

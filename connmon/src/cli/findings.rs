@@ -40,6 +40,10 @@ pub struct Findings {
     /// repeatable
     #[arg(long, value_name = "RULE")]
     pub policy: Vec<String>,
+    /// First keep what is found in all of the store, as a recorder does, so that later answers need not read all of it again: for a store of an
+    /// earlier version or one that was merged
+    #[arg(long)]
+    pub keep: bool,
     /// Show each finding by itself; else those of the same kind and program are one entry
     #[arg(long)]
     pub all: bool,
@@ -79,7 +83,7 @@ pub enum FindingsFormat {
 /// Where packages are looked up.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PackagesArg {
-    /// The root folder of the system whose package manager (dpkg, apk) knows whom executables belong to [default: /, if the store's
+    /// The root folder of the system whose package manager (dpkg, rpm, apk) knows whom executables belong to [default: /, if the store's
     /// newest recording is of a host of this name; else none]
     #[arg(long, value_name = "DIR")]
     pub packages: Option<PathBuf>,

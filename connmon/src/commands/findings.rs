@@ -17,7 +17,9 @@ use connmon_record::{Connection, Timestamp};
 use connmon_render::export::alerts;
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{write_card, write_json, write_text};
-use connmon_store::Store;
+use connmon_store::{Store, Writer};
+use connmon_system::owner;
+use connmon_system::packages::Packages;
 pub(super) use events::Part;
 
 /// Connections after which it is told how far it is.
@@ -51,8 +53,15 @@ fn explain(detector: Option<&str>) -> Result<Outcome, CommandError> {
 
 fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
     let Choice { selection, filter } = choice(&args.source, now())?;
-    let store = settle::open(&args.source.db)?
-        .watched_by(ProgressLine::new("looking for what is worth a look").watch());
+    let watched =
+        |store: Store| store.watched_by(ProgressLine::new("looking for what is worth a look").watch());
+    let store = settle::open(&args.source.db)?;
+    if args.keep {
+        owner::act(&args.source.db, || keep(&args.source.db, watched))
+            .map_err(CommandError::from)
+            .flatten()?;
+    }
+    let store = watched(store);
     let runs = store.runs()?;
     let look = Look {
         packages: args.packages.packages.as_deref(),
@@ -76,6 +85,28 @@ fn list(args: &cli::Findings) -> Result<Outcome, CommandError> {
         FindingsFormat::Stix => alerts::stix::write(&found, &runs, &mut out)?,
     }
     done(out, found.findings.is_empty().then_some("nothing is worth a look"))
+}
+
+/// Keeps what is found in all of a store that nobody records into, and what the engine knows then.
+fn keep(path: &Path, watched: impl FnOnce(Store) -> Store) -> Result<(), CommandError> {
+    let mut writer = Writer::open(path)?;
+    let store = watched(writer.reader()?);
+    let runs = store.runs()?;
+    let owners = owners(ownership::packages(None, &runs).unwrap_or_default());
+    let Some(mut follow) = Follow::open(&store, owners, Vec::new())? else { return Ok(()) };
+    while follow.step(&store, AT_ONCE)? {
+        store.tell_time(follow.now(), &runs);
+    }
+    follow.write(&mut writer, true)?;
+    Ok(())
+}
+
+/// By the lists of packages, if there are any.
+fn owners(packages: Option<Packages>) -> Owners {
+    match packages {
+        Some(mut packages) => Box::new(move |process| ownership::owner(&mut packages, process)),
+        None => Box::new(|_| Owner::Unknown),
+    }
 }
 
 /// Rules of the user's own, as they were given.
@@ -116,10 +147,7 @@ impl Look<'_> {
         let packages = ownership::packages(root, &runs).map_err(|error| {
             CommandError::Unreadable(root.unwrap_or(Path::new("/")).display().to_string(), error)
         })?;
-        let owners: Owners = match packages {
-            Some(mut packages) => Box::new(move |process| ownership::owner(&mut packages, process)),
-            None => Box::new(|_| Owner::Unknown),
-        };
+        let owners = owners(packages);
         if part.is_everything() && policies.is_empty() && root.is_none() {
             let Some(mut follow) = Follow::open(store, owners, policies)? else {
                 return Ok((Engine::new(Settings::default()), None));

@@ -8,14 +8,17 @@ use connmon_live::findings::LiveFindings;
 use connmon_record::display_safe;
 use connmon_store::{Store, StoreError, Writer};
 
-use crate::follow::{Follow, row_of};
+use crate::follow::Follow;
 use crate::ownership::HostPackages;
 
 /// Connections that are told in one step.
 const STEP: usize = 2_048;
 /// The shortest pause between two steps, the part of the time that they may take, and the pause after a failure.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_millis(250);
 const SHARE: u32 = 10;
+/// How long it is looked after new rows whether names and digests have come that their findings wait for; and how often after that.
+const FRESH: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(10);
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// How often what the engine knows is kept; a recorder that is killed reads again what came since.
 const KEEP: Duration = Duration::from_secs(900);
@@ -31,13 +34,19 @@ pub(super) struct Findings {
     /// What viewers are to be told.
     told: Option<LiveFindings>,
     next: Option<Instant>,
+    /// There may be more to read at once.
+    more: bool,
+    /// When rows were last made.
+    rows: Option<Instant>,
     kept: Option<Instant>,
+    /// When the store began to be read.
+    began: Option<Instant>,
 }
 
 impl Findings {
     /// With rules of the user's own.
     pub(super) fn new(policies: Vec<Policy>) -> Self {
-        Self { policies, ..Self::default() }
+        Self { policies, more: true, ..Self::default() }
     }
 
     /// Goes by other rules of the user's own from now on.
@@ -46,9 +55,17 @@ impl Findings {
         self.forget();
     }
 
+    /// Says that there are new rows.
+    pub(super) fn note_rows(&mut self) {
+        self.rows = Some(Instant::now());
+    }
+
     /// How long the next step may be waited for.
     pub(super) fn rest(&self) -> Duration {
-        self.next.map_or(REST, |next| next.saturating_duration_since(Instant::now()).min(REST))
+        if !self.more && self.rows.is_none_or(|rows| rows.elapsed() > FRESH) {
+            return IDLE;
+        }
+        self.next.map_or(REST, |next| next.saturating_duration_since(Instant::now()))
     }
 
     /// Does a step if it is time; what is news is returned. What fails now is tried again later: nothing of the recording depends on it.
@@ -61,7 +78,10 @@ impl Findings {
         self.packages.release();
         let took = began.elapsed();
         let (news, rest) = match done {
-            Ok((news, _)) => (news, (took * SHARE).max(REST)),
+            Ok((news, more)) => {
+                self.more = more;
+                (news, (took * SHARE).max(REST))
+            }
             Err(error) => {
                 tracing::warn!("findings cannot be made now: {}", display_safe(&error.to_string()));
                 self.forget();
@@ -103,6 +123,7 @@ impl Findings {
     /// Begins anew with the next step: what was read is not what is there.
     pub(super) fn forget(&mut self) {
         self.reading = None;
+        self.more = true;
     }
 
     fn try_step(&mut self, store: &mut Writer, now: Instant) -> Result<(Vec<Finding>, bool), StoreError> {
@@ -115,23 +136,19 @@ impl Findings {
                 return Ok((Vec::new(), false));
             };
             self.reading = Some((reader, follow));
+            self.began = Some(now);
         }
         let Some((reader, follow)) = &mut self.reading else { return Ok((Vec::new(), false)) };
         let more = follow.step(reader, STEP)?;
-        let changes = follow.take();
+        // At first when all has been read; but what takes long to read is not to be read again.
+        let is_due = self.kept.max(self.began).is_none_or(|since| now.duration_since(since) >= KEEP);
+        let keep = is_due || self.kept.is_none() && !more;
+        let changes = follow.write(store, keep)?;
+        if keep {
+            self.kept = Some(now);
+        }
         if begins || !changes.is_empty() {
             self.told = Some(LiveFindings::of_engine(follow.engine()));
-        }
-        let is_due = self.kept.is_none_or(|kept| now.duration_since(kept) >= KEEP);
-        let state = if is_due && !more { follow.save().ok() } else { None };
-        if !changes.is_empty() || state.is_some() {
-            let rows: Vec<_> = changes.findings.iter().map(|(finding, _)| row_of(finding)).collect();
-            let gone: Vec<String> = changes.gone.into_iter().collect();
-            let time = follow.now();
-            store.put_findings(&rows, &gone, state.as_deref().map(|state| (time, state)))?;
-            if state.is_some() {
-                self.kept = Some(now);
-            }
         }
         let news = changes.findings.into_iter().filter_map(|(finding, is_news)| is_news.then_some(finding));
         Ok((news.collect(), more))

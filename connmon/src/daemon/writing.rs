@@ -264,6 +264,7 @@ impl Thread {
                 Ok(worked) => {
                     self.recovered();
                     if worked {
+                        self.findings.note_rows();
                         let cost = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                         self.state.cost.store(cost, Ordering::Relaxed);
                     }

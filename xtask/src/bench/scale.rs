@@ -95,6 +95,14 @@ pub fn run(connections: Option<u64>) -> Result<()> {
         ("RULES", rules.display().to_string()),
         ("OUT", dir.join("scale.html").display().to_string()),
     ];
+    let mut keep = Command::new(&connmon);
+    let took = measured(keep.args(["findings", "--keep", "--db"]).arg(&db))?;
+    println!(
+        "findings of all of it, kept as a recorder does: {:.0} s, {:.1} µs a connection, {:.0} MiB\n",
+        took.seconds,
+        1e6 * took.cpu / connections as f64,
+        took.peak_kib as f64 / 1024.0
+    );
     println!("| {connections} connections | time | CPU | peak memory |\n|---|--:|--:|--:|");
     for (name, line) in COMMANDS {
         let line = words.iter().fold(line.to_owned(), |line, (word, text)| line.replace(word, text));
