@@ -4,10 +4,13 @@
 
 mod made;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
-use connmon::follow::{Follow, row_of};
+use connmon::follow::Follow;
 use connmon_detect::{Owner, Policy};
 use connmon_record::Timestamp;
 use connmon_record::frame::{Frame, Start};
@@ -49,9 +52,7 @@ impl Made {
         let policy = Policy::parse("count>20/1h host:c2.example", Timestamp(0)).unwrap();
         let mut follow = Follow::open(&store, Box::new(|_| Owner::Unknown), vec![policy]).unwrap().unwrap();
         while follow.step(&store, usize::MAX).unwrap() {}
-        let changes = follow.take();
-        let rows: Vec<_> = changes.findings.iter().map(|(finding, _)| row_of(finding)).collect();
-        writer.put_findings(&rows, &[], Some((Timestamp(1), &follow.save().unwrap()))).unwrap();
+        follow.write(&mut writer, true).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -188,5 +189,57 @@ fn a_wrong_alert_is_told_where_it_stands() {
         let output = made.alert(&["run", "--once"], config);
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && said.contains(told), "{config}: {said}");
+    }
+}
+
+/// A server that answers one request with this line and these headers, and returns the request.
+fn answers(line: &'static str) -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook/s3cret", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let (mut request, mut length) = (String::new(), 0);
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).unwrap();
+            if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if header.trim().is_empty() {
+                break;
+            }
+            request.push_str(&header);
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        request.push_str(&String::from_utf8(body).unwrap());
+        write!(stream, "HTTP/1.1 {line}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        request
+    });
+    (address, server)
+}
+
+#[test]
+fn a_webhook_gets_json_and_is_not_followed_elsewhere() {
+    let made = Made::new();
+    let config =
+        |address: &str| format!("[[alert]]\nname = 'now'\nfinding = ['beacon']\nto = ['{address}']\n");
+    let (address, server) = answers("204 No Content");
+    assert!(made.alert(&["run", "--once", "--all"], &config(&address)).status.success());
+    let request = server.join().unwrap();
+    let (head, json) = request.split_once('{').unwrap();
+    assert!(head.starts_with("POST /hook/s3cret HTTP/1.1"), "{head}");
+    assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
+    let alert: Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+    assert_eq!((&alert["alert"], &alert["finding"]["detector"]), (&"now".into(), &"D1".into()));
+
+    for line in ["500 Internal Server Error", "302 Found\r\nlocation: http://127.0.0.1:1/"] {
+        let (address, server) = answers(line);
+        let output = made.alert(&["test"], &config(&address));
+        server.join().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_ne!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains(&line[..3]) && !said.contains("s3cret"), "{said}");
     }
 }

@@ -16,6 +16,8 @@ use connmon_system::files;
 
 /// The service.
 const UNIT: &str = "connmon.service";
+/// What delivers alerts, once an administrator has enabled it.
+const ALERT_UNIT: &str = "connmon-alert.service";
 /// Where a package puts the program, and where it is put here.
 const PACKAGED: &str = "/usr/bin/connmon";
 const PROGRAM: &str = "/usr/local/bin/connmon";
@@ -23,15 +25,16 @@ const PROGRAM: &str = "/usr/local/bin/connmon";
 const UNITS_OF_PACKAGES: [&str; 2] =
     ["/usr/lib/systemd/system/connmon.service", "/lib/systemd/system/connmon.service"];
 /// What is installed beside the program and the configuration.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("/etc/systemd/system/connmon.service", include_str!("../../../packaging/connmon.service")),
+    ("/etc/systemd/system/connmon-alert.service", include_str!("../../../packaging/connmon-alert.service")),
     ("/etc/sysusers.d/connmon.conf", include_str!("../../../packaging/sysusers.conf")),
     ("/etc/tmpfiles.d/connmon.conf", include_str!("../../../packaging/tmpfiles.conf")),
 ];
 /// The configuration, with every option explained.
 const SAMPLE: &str = include_str!("../../../packaging/connmon.toml");
 /// What only `--purge` removes.
-const KEPT: [&str; 3] = ["/etc/connmon", "/var/lib/connmon", "/run/connmon"];
+const KEPT: [&str; 4] = ["/etc/connmon", "/var/lib/connmon", "/run/connmon", "/var/log/connmon"];
 
 /// Why there is no service.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,7 @@ fn install(target: &ServiceFiles) -> Result<Outcome, CommandError> {
         call("systemctl", &["enable", "--quiet", UNIT])?;
         // A version before this one may be running.
         call("systemctl", &["restart", UNIT])?;
+        call("systemctl", &["try-restart", ALERT_UNIT])?;
     }
     let mut out = stdout();
     let next =
@@ -96,8 +100,10 @@ fn install(target: &ServiceFiles) -> Result<Outcome, CommandError> {
 
 fn uninstall(args: &Uninstall) -> Result<Outcome, CommandError> {
     let place = Place::for_target(&args.files)?;
-    if place.starts && place.at(FILES[0].0).exists() {
-        call("systemctl", &["disable", "--now", "--quiet", UNIT])?;
+    for (unit, (path, _)) in [ALERT_UNIT, UNIT].into_iter().zip([FILES[1], FILES[0]]) {
+        if place.starts && place.at(path).exists() {
+            call("systemctl", &["disable", "--now", "--quiet", unit])?;
+        }
     }
     for path in FILES.iter().map(|(path, _)| *path).chain([PROGRAM]) {
         place.remove(path)?;

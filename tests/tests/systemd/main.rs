@@ -4,6 +4,7 @@
 //!
 //! The guest is started several times; a file says what is done. Each step says on the console how it ended.
 
+mod alerts;
 mod faults;
 mod guest;
 mod package;
@@ -37,6 +38,7 @@ const STEPS: &[Step] = &[
     ("starts after that", guest::started),
     ("records after that", story::records),
     ("whole again", story::whole),
+    ("alerts", alerts::told),
     ("remove", package::remove),
     ("purge", package::purge),
 ];

@@ -9,7 +9,8 @@ use connmon_tests::harness::programs::traffic_truth;
 use super::guest::{is_active, main_process, prints, run, until, uptime};
 use super::story::{DB, Story};
 
-const CONFIG: &str = "/etc/connmon/config.toml";
+/// The configuration.
+pub const CONFIG: &str = "/etc/connmon/config.toml";
 /// What the administrator adds, and must find again.
 const OWN: &str = "\n[[rule]]\nlabel = \"ours\"\nmatch = \"proc:traffic\"\n";
 

@@ -10,8 +10,9 @@ use super::{epoch, remove};
 use crate::{sh, workspace};
 
 /// What the package installs of `packaging/`.
-const INSTALLED: [(&str, &str); 4] = [
+const INSTALLED: [(&str, &str); 5] = [
     ("connmon.service", "usr/lib/systemd/system/connmon.service"),
+    ("connmon-alert.service", "usr/lib/systemd/system/connmon-alert.service"),
     ("sysusers.conf", "usr/lib/sysusers.d/connmon.conf"),
     ("tmpfiles.conf", "usr/lib/tmpfiles.d/connmon.conf"),
     ("connmon.toml", "etc/connmon/config.toml"),

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 const PACKAGES: [(&str, &str); 2] = [("old.deb", "0.0.1"), ("new.deb", "9.0.0")];
 
 /// The steps that fit into a few minutes.
-pub const SHORT: [&str; 6] = ["install", "confined", "kill -9", "whole", "remove", "purge"];
+pub const SHORT: [&str; 7] = ["install", "confined", "kill -9", "whole", "alerts", "remove", "purge"];
 
 /// Plays these steps, or all.
 pub fn run(kernel: &Kernel, programs: &Programs, qemu: &Qemu, steps: &[String]) -> Result<()> {
