@@ -403,6 +403,8 @@ pub enum ExportFormat {
     Csv,
     /// Elastic Common Schema: one JSON event per connection
     Ecs,
+    /// Open Cybersecurity Schema Framework: a Network Activity per connection, one JSON object per line
+    Ocsf,
     /// Zeek's conn.log
     Zeek,
     /// Zeek's conn.log, one JSON object per line

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use connmon_fixtures::golden;
 use connmon_record::frame::{Frame, Start};
+use connmon_store::{Store, Writer};
 use made::{SECOND, connection, process};
 use serde_json::Value;
 
@@ -221,10 +222,11 @@ fn other_tools_get_findings_in_their_own_form() {
         serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "stix"])).unwrap();
     let objects = bundle["objects"].as_array().unwrap();
     let of = |kind: &str| objects.iter().filter(|one| one["type"] == kind).collect::<Vec<_>>();
-    // The odd executable has no hash here: there is nothing to recognise it by.
-    assert_eq!((of("identity").len(), of("indicator").len(), of("sighting").len()), (1, 2, 2));
+    assert_eq!((of("identity").len(), of("indicator").len(), of("sighting").len()), (1, 3, 3));
     let (indicator, sighting) = (of("indicator")[0], of("sighting")[0]);
-    assert_eq!(indicator["pattern"], "[domain-name:value = 'c2.example']");
+    // Without its hash the executable is recognised by its path.
+    let file = "[file:name = 'agent' AND file:parent_directory_ref.path = '/dev/shm']";
+    assert_eq!(indicator["pattern"], format!("{file} AND [domain-name:value = 'c2.example']"));
     assert_eq!((&sighting["sighting_of_ref"], &sighting["count"]), (&indicator["id"], &30.into()));
     assert_eq!(sighting["first_seen"], "2026-11-28T00:00:20.000Z");
     for one in objects {
@@ -238,4 +240,22 @@ fn other_tools_get_findings_in_their_own_form() {
     let again: Value =
         serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "stix"])).unwrap();
     assert_eq!(again, bundle, "ids are those of the findings");
+}
+
+#[test]
+fn what_is_kept_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let state = || Store::open(Path::new(&db)).unwrap().finding_state().unwrap();
+    let json = ["findings", "--db", &db, "--format", "json"];
+    let before = printed(&json);
+    assert!(state().is_none(), "who only reads writes nothing");
+    assert_eq!(printed(&[&json[..], &["--keep"]].concat()), before);
+    assert!(state().is_some());
+    assert_eq!(printed(&json), before);
+    // Nobody but the recorder writes into a store in use.
+    let writer = Writer::open(Path::new(&db)).unwrap();
+    let refused = connmon(&["findings", "--db", &db, "--keep"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    drop(writer);
 }

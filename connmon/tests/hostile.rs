@@ -37,6 +37,7 @@ const SINKS: &[(&[&str], bool)] = &[
     (&["export", "--format", "jsonl"], false),
     (&["export", "--format", "csv"], true),
     (&["export", "--format", "ecs"], false),
+    (&["export", "--format", "ocsf"], false),
     (&["export", "--format", "zeek"], false),
     (&["export", "--format", "zeek-json"], false),
     (&["export", "--format", "timesketch"], false),

@@ -2,7 +2,7 @@
 
 usage: check.py FOLDER SCHEMA
 
-FOLDER has `export.FORMAT` for each format, SCHEMA is the Elastic Common Schema (`EcsFlat` of @elastic/ecs) as JSON.
+FOLDER has `export.FORMAT` for each format, and `findings.FORMAT`; SCHEMA is the Elastic Common Schema (`EcsFlat` of @elastic/ecs) as JSON.
 Everything is compared with the JSON Lines. Then each file is damaged in several ways, and every damage has to be noticed.
 """
 
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import ecs
 import formats
+import ocsf
+import stix
 
 CHECKS = {
     "csv": formats.csv_file,
@@ -21,6 +23,7 @@ CHECKS = {
     "timesketch": formats.timesketch,
     "parquet": formats.parquet,
     "ecs": ecs.check,
+    "ocsf": ocsf.check,
 }
 
 
@@ -72,6 +75,9 @@ def main() -> None:
                 else:
                     sys.exit(f"{name}: {what} was not noticed")
         print(f"{name}: {told}; {noticed} damaged files were noticed")
+    findings = json.loads((folder / "findings.json").read_text())["findings"]
+    print(f"findings: {ocsf.check_findings(folder / 'findings.ocsf', findings)}")
+    print(f"findings: {stix.check_findings(folder / 'findings.stix', findings)}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ use crate::{cargo, npm, sh, workspace};
 
 const WHY: &str = "reading the exports";
 const CAPTURE: &str = "tests/golden/mixed.cap";
-const FORMATS: [&str; 7] = ["jsonl", "csv", "ecs", "zeek", "zeek-json", "timesketch", "parquet"];
+const FORMATS: [&str; 8] = ["jsonl", "csv", "ecs", "ocsf", "zeek", "zeek-json", "timesketch", "parquet"];
+
+/// The formats of findings; the first is what the others are compared with.
+const FINDINGS: [&str; 3] = ["json", "ocsf", "stix"];
 
 /// Exports and reads them.
 pub fn run() -> Result<()> {
@@ -33,6 +36,10 @@ pub fn run() -> Result<()> {
     for format in FORMATS {
         let out = folder.join(format!("export.{format}"));
         sh::run(connmon(&["export", "--format", format]).arg("--out").arg(out))?;
+    }
+    for format in FINDINGS {
+        let found = sh::output(&mut connmon(&["findings", "--format", format]))?;
+        std::fs::write(folder.join(format!("findings.{format}")), found)?;
     }
     let mut check = Command::new(tools.join("python/bin/python"));
     // `-B`: nothing is left beside the sources.

@@ -42,8 +42,13 @@ pub trait Format: ValueEnum + PartialEq + 'static {
 }
 
 /// Formats that write one JSON object per line.
-const LINES: &[ExportFormat] =
-    &[ExportFormat::Jsonl, ExportFormat::Ecs, ExportFormat::ZeekJson, ExportFormat::Timesketch];
+const LINES: &[ExportFormat] = &[
+    ExportFormat::Jsonl,
+    ExportFormat::Ecs,
+    ExportFormat::Ocsf,
+    ExportFormat::ZeekJson,
+    ExportFormat::Timesketch,
+];
 
 impl Format for ExportFormat {
     const USUAL: Self = Self::Jsonl;

@@ -15,6 +15,7 @@ use connmon_render::export::completeness::write_words;
 use connmon_render::export::connections::Jsonl;
 use connmon_render::export::csv::Csv;
 use connmon_render::export::ecs::Ecs;
+use connmon_render::export::ocsf::Ocsf;
 use connmon_render::export::parquet::Parquet;
 use connmon_render::export::timesketch::Timesketch;
 use connmon_render::export::{Closing, Out, Sink, zeek};
@@ -115,6 +116,7 @@ fn sink<'a>(format: ExportFormat, out: Out<'a>, runs: &[Run]) -> io::Result<Box<
         ExportFormat::Jsonl => Box::new(Jsonl(out)),
         ExportFormat::Csv => Box::new(Csv::new(out)?),
         ExportFormat::Ecs => Box::new(Ecs(out)),
+        ExportFormat::Ocsf => Box::new(Ocsf(out)),
         ExportFormat::Zeek => Box::new(zeek::Tsv::new(out, runs)?),
         ExportFormat::ZeekJson => Box::new(zeek::Json(out)),
         ExportFormat::Timesketch => Box::new(Timesketch(out)),

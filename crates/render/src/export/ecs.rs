@@ -170,7 +170,7 @@ fn network(event: &mut Event, c: &Connection) {
 }
 
 /// The names of transports are those of the IANA registry, in lower case.
-fn transport(proto: Proto) -> Option<String> {
+pub(super) fn transport(proto: Proto) -> Option<String> {
     match proto {
         Proto::ICMP6 => Some("ipv6-icmp".into()),
         Proto::MPTCP => Some("tcp".into()),

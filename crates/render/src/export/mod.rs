@@ -12,6 +12,7 @@ pub mod findings;
 mod hit;
 pub mod indicators;
 pub mod lookups;
+pub mod ocsf;
 pub mod parquet;
 mod process;
 pub mod show;

@@ -81,7 +81,7 @@ fn evidence(finding: &Finding) -> Value {
     json!({
         "process": {"name": subject.comm.shown(), "file": file},
         "dst_endpoint": end,
-        "query": finding.evidence.shown(),
+        "data": {"filter": finding.evidence.shown()},
     })
 }
 

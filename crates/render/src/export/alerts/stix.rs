@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 use super::percent;
 use crate::findings::{host_of, title};
 use connmon_detect::{Finding, Found};
-use connmon_record::{Run, Timestamp, Untrusted};
+use connmon_record::{Run, Timestamp};
 
 /// Times of STIX have milliseconds.
 fn time(time: Timestamp) -> String {
@@ -79,9 +79,13 @@ fn pattern(finding: &Finding) -> Option<String> {
     let mut tests = Vec::new();
     if let Some(hash) = &subject.sha256 {
         tests.push(format!("file:hashes.'SHA-256' = '{hash}'"));
+    } else if let Some((folder, name)) = subject.exe.shown().rsplit_once('/') {
+        let folder = if folder.is_empty() { "/" } else { folder };
+        let [folder, name] = [folder, name].map(quoted);
+        tests.push(format!("file:name = '{name}' AND file:parent_directory_ref.path = '{folder}'"));
     }
     if let Some(host) = &subject.host {
-        tests.push(format!("domain-name:value = '{}'", quoted(host)));
+        tests.push(format!("domain-name:value = '{}'", quoted(&host.shown())));
     }
     if let Some(ip) = subject.address {
         let kind = if ip.is_ipv4() { "ipv4-addr" } else { "ipv6-addr" };
@@ -92,9 +96,9 @@ fn pattern(finding: &Finding) -> Option<String> {
     (!tests.is_empty()).then(|| tests.join(" AND "))
 }
 
-/// Captured text within quotes.
-fn quoted(text: &Untrusted) -> String {
-    text.shown().replace('\\', "\\\\").replace('\'', "\\'")
+/// Text that was made visible, within quotes.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
 /// The namespace of STIX's own deterministic ids (STIX 2.1, 2.9).
