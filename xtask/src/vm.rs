@@ -155,9 +155,9 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Guests at a time: one more than there are processors, for each is one thread of QEMU that waits for a third of its time.
+/// Guests at a time: each is one thread of QEMU.
 fn at_a_time() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from) + 1
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// What is to be run, the longest first.

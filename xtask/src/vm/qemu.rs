@@ -18,8 +18,8 @@ const WHY: &str = "the kernel matrix";
 
 /// How long a kernel may take to reach user space under KVM. It takes about a second where KVM works.
 const REACHES_USER_SPACE: Duration = Duration::from_secs(20);
-/// A guest that prints nothing for this long hangs: the longest test takes about two minutes under emulation.
-const SILENCE: Duration = Duration::from_secs(6 * 60);
+/// A guest that prints nothing for this long hangs: the cases, of which the first tells, take up to four minutes under emulation.
+const SILENCE: Duration = Duration::from_secs(12 * 60);
 /// What QEMU says when KVM cannot go on; the virtual machine then stands still for ever.
 const KVM_ERRORS: [&str; 2] = ["KVM internal error", "kvm run failed"];
 
