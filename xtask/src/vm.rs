@@ -74,6 +74,8 @@ impl Args {
 
 /// How many of the kernels must have been tested for the matrix to mean anything.
 const ENOUGH: usize = 3;
+/// Guests at a time: each is one thread of QEMU, and has a gigabyte and a half.
+const AT_A_TIME: usize = 2;
 
 /// `cargo xtask vm`.
 pub fn run(args: &Args) -> Result<()> {
@@ -107,7 +109,7 @@ pub fn run(args: &Args) -> Result<()> {
     let jobs = Mutex::new(jobs(args, &kernels).into_iter());
     let (reports, of_service) = (Mutex::new(Vec::new()), Mutex::new(Ok(())));
     std::thread::scope(|scope| {
-        for _ in 0..at_a_time() {
+        for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(job) = jobs.lock().ok().and_then(|mut jobs| jobs.next()) {
                     match job {
@@ -153,11 +155,6 @@ pub fn run(args: &Args) -> Result<()> {
     }
     ensure!(!tested.is_empty(), "nothing was tested: no kernel of the matrix has what was asked for");
     Ok(())
-}
-
-/// Guests at a time: each is one thread of QEMU.
-fn at_a_time() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// What is to be run, the longest first.

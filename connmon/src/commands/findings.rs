@@ -13,7 +13,7 @@ use crate::follow::{Follow, Owners, acknowledgement};
 use crate::ownership;
 use connmon_analysis::{Completeness, Selection};
 use connmon_detect::{CARDS, Engine, Finding, Found, Owner, Policy, Settings, Severity, card};
-use connmon_record::{Connection, Timestamp};
+use connmon_record::{Connection, Run, Timestamp};
 use connmon_render::export::alerts;
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{write_card, write_json, write_text};
@@ -94,10 +94,17 @@ fn keep(path: &Path, watched: impl FnOnce(Store) -> Store) -> Result<(), Command
     let runs = store.runs()?;
     let owners = owners(ownership::packages(None, &runs).unwrap_or_default());
     let Some(mut follow) = Follow::open(&store, owners, Vec::new())? else { return Ok(()) };
-    while follow.step(&store, AT_ONCE)? {
-        store.tell_time(follow.now(), &runs);
-    }
+    read_all(&mut follow, &store, &runs)?;
     follow.write(&mut writer, true)?;
+    Ok(())
+}
+
+/// Feeds the engine with all that is new, and tells how far it is.
+fn read_all(follow: &mut Follow, store: &Store, runs: &[Run]) -> Result<(), CommandError> {
+    while follow.step(store, AT_ONCE)? {
+        store.tell_time(follow.now(), runs);
+    }
+    store.tell_time(Timestamp(i64::MAX), runs);
     Ok(())
 }
 
@@ -152,10 +159,7 @@ impl Look<'_> {
             let Some(mut follow) = Follow::open(store, owners, policies)? else {
                 return Ok((Engine::new(Settings::default()), None));
             };
-            while follow.step(store, AT_ONCE)? {
-                store.tell_time(follow.now(), &runs);
-            }
-            store.tell_time(Timestamp(i64::MAX), &runs);
+            read_all(&mut follow, store, &runs)?;
             return Ok((follow.finish(store)?, None));
         }
         let engine = Engine::new(Settings::default()).with_policies(policies).with_owners(owners);

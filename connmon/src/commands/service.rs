@@ -100,8 +100,8 @@ fn install(target: &ServiceFiles) -> Result<Outcome, CommandError> {
 
 fn uninstall(args: &Uninstall) -> Result<Outcome, CommandError> {
     let place = Place::for_target(&args.files)?;
-    for (unit, (path, _)) in [ALERT_UNIT, UNIT].into_iter().zip([FILES[1], FILES[0]]) {
-        if place.starts && place.at(path).exists() {
+    for unit in [ALERT_UNIT, UNIT] {
+        if place.starts && place.at(&format!("/etc/systemd/system/{unit}")).exists() {
             call("systemctl", &["disable", "--now", "--quiet", unit])?;
         }
     }

@@ -90,6 +90,15 @@ mod tests {
         fs::write(file, text).unwrap();
     }
 
+    /// Each file belongs to this package, whether it is asked for first or again.
+    fn owned_by(root: &Path, cases: &[(&str, Option<&str>)]) {
+        let mut packages = Packages::read(root).unwrap().unwrap();
+        for (path, owner) in cases {
+            assert_eq!(packages.owner(path), *owner, "{path:?}");
+            assert_eq!(packages.owner(path), *owner, "{path:?} again");
+        }
+    }
+
     #[test]
     fn files_of_dpkg() {
         let root = tempfile::tempdir().unwrap();
@@ -97,23 +106,22 @@ mod tests {
         put(root.path(), "var/lib/dpkg/info/bash.list", "/.\n/bin/bash\n/usr/share/doc/bash\n");
         put(root.path(), "var/lib/dpkg/info/libc6:amd64.list", "/usr/lib/x86_64-linux-gnu/libc.so.6\n");
         put(root.path(), "var/lib/dpkg/info/curl.md5sums", "0  usr/bin/no-list\n");
-        let mut packages = Packages::read(root.path()).unwrap().unwrap();
-        for (path, owner) in [
-            ("/usr/bin/curl", Some("curl")),
-            ("/usr/bin/bash", Some("bash")),
-            ("/bin/bash", Some("bash")),
-            ("/bin/curl", Some("curl")),
-            ("/usr/lib/x86_64-linux-gnu/libc.so.6", Some("libc6")),
-            ("/usr/bin/cur", None),
-            ("/usr/bin/curl2", None),
-            ("/usr/bin/no-list", None),
-            ("usr/bin/curl", None),
-            ("/usr/bin\n/usr/bin/curl", None),
-            ("", None),
-        ] {
-            assert_eq!(packages.owner(path), owner, "{path:?}");
-            assert_eq!(packages.owner(path), owner, "{path:?} again");
-        }
+        owned_by(
+            root.path(),
+            &[
+                ("/usr/bin/curl", Some("curl")),
+                ("/usr/bin/bash", Some("bash")),
+                ("/bin/bash", Some("bash")),
+                ("/bin/curl", Some("curl")),
+                ("/usr/lib/x86_64-linux-gnu/libc.so.6", Some("libc6")),
+                ("/usr/bin/cur", None),
+                ("/usr/bin/curl2", None),
+                ("/usr/bin/no-list", None),
+                ("usr/bin/curl", None),
+                ("/usr/bin\n/usr/bin/curl", None),
+                ("", None),
+            ],
+        );
     }
 
     #[test]
@@ -121,15 +129,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let text = "C:Q1x=\nP:busybox\nV:1.36\nF:bin\nR:busybox\nZ:Q1y=\nF:etc/network\nR:if-up\n\nP:curl\nF:usr/bin\nR:curl\n";
         put(root.path(), "lib/apk/db/installed", text);
-        let mut packages = Packages::read(root.path()).unwrap().unwrap();
-        for (path, owner) in [
-            ("/bin/busybox", Some("busybox")),
-            ("/etc/network/if-up", Some("busybox")),
-            ("/usr/bin/curl", Some("curl")),
-            ("/bin/if-up", None),
-        ] {
-            assert_eq!(packages.owner(path), owner, "{path:?}");
-        }
+        owned_by(
+            root.path(),
+            &[
+                ("/bin/busybox", Some("busybox")),
+                ("/etc/network/if-up", Some("busybox")),
+                ("/usr/bin/curl", Some("curl")),
+                ("/bin/if-up", None),
+            ],
+        );
     }
 
     /// What rpm 4.18 wrote for two packages that were made with rpmbuild.
@@ -142,17 +150,17 @@ mod tests {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, &bytes).unwrap();
         assert_eq!(changed(root.path()), fs::metadata(&file).unwrap().modified().ok());
-        let mut packages = Packages::read(root.path()).unwrap().unwrap();
-        for (path, owner) in [
-            ("/usr/bin/curl-demo", Some("curl-demo")),
-            ("/usr/lib/demo/helper", Some("curl-demo")),
-            ("/usr/bin/agent-demo", Some("agent-demo")),
-            ("/opt/agent/helper", Some("agent-demo")),
-            ("/usr/bin/curl", None),
-            ("helper", None),
-        ] {
-            assert_eq!(packages.owner(path), owner, "{path:?}");
-        }
+        owned_by(
+            root.path(),
+            &[
+                ("/usr/bin/curl-demo", Some("curl-demo")),
+                ("/usr/lib/demo/helper", Some("curl-demo")),
+                ("/usr/bin/agent-demo", Some("agent-demo")),
+                ("/opt/agent/helper", Some("agent-demo")),
+                ("/usr/bin/curl", None),
+                ("helper", None),
+            ],
+        );
         fs::write(&file, &bytes[..5000]).unwrap();
         assert!(Packages::read(root.path()).is_err(), "a damaged one is told");
     }

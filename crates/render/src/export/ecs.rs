@@ -53,7 +53,7 @@ impl Event {
 
     /// Sets a field to captured text, made visible; none if it is empty.
     pub(super) fn text<'a>(&mut self, path: &str, text: Option<impl Into<Untrusted<&'a str>>>) {
-        self.set(path, text.map(display_safe).filter(|text| !text.is_empty()));
+        self.set(path, event::visible(text));
     }
 
     pub(super) fn write(self, out: &mut dyn Write) -> io::Result<()> {
@@ -254,12 +254,10 @@ fn owner_of(event: &mut Event, run: Option<&Run>, owner: &Process) {
 }
 
 fn one_process(event: &mut Event, at: &str, run: Option<&Run>, process: &Process) {
-    let file = process.exe.map(|path| path.rsplit('/').next().unwrap_or_default());
-    let file = if file.is_empty() { process.comm.borrowed() } else { file };
     event.set(&format!("{at}.pid"), process.id.pid);
     event.set(&format!("{at}.entity_id"), event::process_id(run, process));
     event.set(&format!("{at}.start"), process.started.to_string());
-    event.text(&format!("{at}.name"), Some(file));
+    event.text(&format!("{at}.name"), Some(event::program_name(process)));
     event.text(&format!("{at}.executable"), Some(&process.exe));
 }
 

@@ -1,10 +1,12 @@
 //! What the formats of other tools ask of a connection: names for it, its length, and one line about it.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use connmon_analysis::format::bytes;
 use connmon_analysis::groups::key::process_name;
-use connmon_record::{Connection, End, Facts, Process, Run, Timestamp, hex};
+use connmon_record::{Connection, End, Facts, Process, Run, Timestamp, Untrusted, display_safe, hex};
 
 /// A name that no other connection has, the same in every export of its store.
 pub(super) fn uid(run: Option<&Run>, connection: &Connection) -> String {
@@ -16,6 +18,17 @@ pub(super) fn uid(run: Option<&Run>, connection: &Connection) -> String {
 pub(super) fn process_id(run: Option<&Run>, process: &Process) -> String {
     let boot = run.map_or("".into(), |run| run.boot_id.shown());
     named("P", &format!("{boot} {} {}", process.id.pid, process.id.start_ns))
+}
+
+/// The file name of a process's executable, or else what the process calls itself.
+pub(super) fn program_name(process: &Process) -> Untrusted<&str> {
+    let file = process.exe.map(|path| path.rsplit('/').next().unwrap_or_default());
+    if file.is_empty() { process.comm.borrowed() } else { file }
+}
+
+/// Captured text made visible, unless there is none.
+pub(super) fn visible<'a>(text: Option<impl Into<Untrusted<&'a str>>>) -> Option<Cow<'a, str>> {
+    text.map(display_safe).filter(|text| !text.is_empty())
 }
 
 /// 96 bits of a digest: enough that two names never collide by chance.

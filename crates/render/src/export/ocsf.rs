@@ -65,7 +65,7 @@ fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
 
 /// Captured text made visible, unless it is empty.
 fn text<'a>(text: Option<impl Into<Untrusted<&'a str>>>) -> Option<Value> {
-    text.map(display_safe).filter(|text| !text.is_empty()).map(Value::from)
+    event::visible(text).map(Value::from)
 }
 
 fn network_activity(run: Option<&Run>, c: &Connection) -> Value {
@@ -190,8 +190,7 @@ fn traffic(c: &Connection, is_inbound: bool) -> Option<Value> {
 }
 
 fn process(run: Option<&Run>, process: &Process, with_parent: bool) -> Value {
-    let name = process.exe.map(|path| path.rsplit('/').next().unwrap_or_default());
-    let name = if name.is_empty() { process.comm.borrowed() } else { name };
+    let name = event::program_name(process);
     let hashes = match &process.exe_hash {
         ExeHash::Sha256(hash) => {
             Some(json!([{"algorithm_id": 3, "algorithm": "SHA-256", "value": display_safe(hash)}]))
