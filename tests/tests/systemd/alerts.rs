@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -34,12 +35,9 @@ pub fn told(_: &mut Story) -> Result<()> {
     println!("{}", prints(&security)?.lines().last().unwrap_or_default());
 
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let script = format!(
-        "exec 3<>/dev/tcp/{}; exec sh <&3 >&3 2>&3",
-        listener.local_addr()?.to_string().replace(':', "/")
-    );
-    let mut shell = Command::new("bash").args(["-c", &script]).spawn()?;
+    let socket = OwnedFd::from(TcpStream::connect(listener.local_addr()?)?);
     let (mut peer, _) = listener.accept()?;
+    let mut shell = Command::new("sh").stdin(socket.try_clone()?).stdout(socket).spawn()?;
     peer.write_all(b"echo it obeys\n")?;
     let mut said = [0; 9];
     peer.read_exact(&mut said)?;
@@ -58,7 +56,7 @@ pub fn told(_: &mut Story) -> Result<()> {
             prints(&["journalctl", "-b", "-o", "cat", "--no-pager", "_TRANSPORT=syslog", "-t", "connmon"])?;
         Ok(lines.contains("shells"))
     })?;
-    let status = prints(&["runuser", "-u", "connmon", "--", "connmon", "alert", "status"])?;
+    let status = prints(&["connmon", "alert", "status"])?;
     ensure!(status.contains("shells"), "{status}");
     drop(peer);
     shell.wait()?;
