@@ -74,8 +74,11 @@ impl Args {
 
 /// How many of the kernels must have been tested for the matrix to mean anything.
 const ENOUGH: usize = 3;
-/// Guests at a time: each is one thread of QEMU, and has a gigabyte and a half.
-const AT_A_TIME: usize = 2;
+/// Guests at a time: one more than there are processors, because each is one thread of QEMU, which sleeps for a third of the time.
+/// Each has a gigabyte and a half.
+fn at_a_time() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1)
+}
 
 /// `cargo xtask vm`.
 pub fn run(args: &Args) -> Result<()> {
@@ -109,7 +112,7 @@ pub fn run(args: &Args) -> Result<()> {
     let jobs = Mutex::new(jobs(args, &kernels).into_iter());
     let (reports, of_service) = (Mutex::new(Vec::new()), Mutex::new(Ok(())));
     std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..at_a_time() {
             scope.spawn(|| {
                 while let Some(job) = jobs.lock().ok().and_then(|mut jobs| jobs.next()) {
                     match job {

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection as Database, Row};
 
 use std::collections::HashSet;
 
-use super::buckets::step_of_bucket;
+use super::buckets::{SECOND, step_of_bucket};
 use super::columns::StoreColumns;
 use super::labels::Hits;
 use super::names::{name, observed};
@@ -15,10 +15,13 @@ use super::reading::{Along, Reading, ends};
 use super::remotes::RemoteReader;
 use super::runs;
 use super::totals::Shares;
-use connmon_record::{Connection, STEP_NS, Step, Timestamp, Untrusted};
+use connmon_record::{Connection, HOUR_NS, STEP_NS, Step, Timestamp, Untrusted};
 
 /// Connections whose ids are not further apart are neighbours: to pass over what lies between costs less than to look up.
 const NEAR: i64 = 16;
+/// How far outside of an interval a row of traffic can lie whose step reaches into it: an hour's, and one beside the first or last step of a
+/// connection.
+const MARGIN: i64 = 2 * HOUR_NS;
 
 /// Reads it all.
 pub(super) struct Completer<'db> {
@@ -33,6 +36,16 @@ pub(super) struct Completer<'db> {
     following: HashSet<i64>,
     /// From when to when the steps are wanted, if any are.
     steps: Option<[Option<Timestamp>; 2]>,
+    far: Option<Far<'db>>,
+}
+
+/// Traffic far outside of the interval whose steps are wanted. Of it only the sum is read: a connection that is open for a month has
+/// ten thousand rows and more, and an hour needs few of them.
+struct Far<'db> {
+    /// Rows of traffic within, and the sums of all others, whose bucket is NULL.
+    rows: CachedStatement<'db>,
+    /// The seconds between which steps can be wanted.
+    buckets: [i64; 2],
 }
 
 impl<'db> Completer<'db> {
@@ -49,7 +62,7 @@ impl<'db> Completer<'db> {
                 "ORDER BY connection_id, process_id, bucket",
             ),
             None => (
-                "0, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)",
+                "NULL, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)",
                 "GROUP BY connection_id, process_id ORDER BY connection_id, process_id",
             ),
         };
@@ -71,7 +84,28 @@ impl<'db> Completer<'db> {
             db,
             following: runs::following(db)?,
             steps,
+            far: None,
         })
+    }
+
+    /// Sums up what lies so far outside of the interval that none of its steps can be wanted, where times can be wrong by `back`
+    /// nanoseconds because the clock was set back.
+    pub(super) fn with_sums_outside(self, back: i64) -> rusqlite::Result<Self> {
+        let Some([since, until]) = self.steps.filter(|ends| ends.iter().any(Option::is_some)) else {
+            return Ok(self);
+        };
+        let margin = back.saturating_add(MARGIN);
+        let from = since.map_or(i64::MIN, |since| since.0.saturating_sub(margin).div_euclid(SECOND));
+        let to = until.map_or(i64::MAX, |until| until.0.saturating_add(margin).div_euclid(SECOND));
+        let rows = self.db.prepare_cached(
+            "SELECT connection_id, process_id, bucket, tx_bytes, rx_bytes, tx_calls, rx_calls FROM traffic
+                WHERE connection_id BETWEEN ?1 AND ?2 AND bucket BETWEEN ?3 AND ?4
+                UNION ALL SELECT connection_id, process_id, NULL, sum(tx_bytes), sum(rx_bytes), sum(tx_calls), sum(rx_calls)
+                FROM traffic WHERE connection_id BETWEEN ?1 AND ?2 AND bucket NOT BETWEEN ?3 AND ?4
+                GROUP BY connection_id, process_id
+                ORDER BY connection_id, process_id, bucket",
+        )?;
+        Ok(Self { far: Some(Far { rows, buckets: [from, to] }), ..self })
     }
 
     /// A connection with what its row has.
@@ -110,16 +144,23 @@ impl<'db> Completer<'db> {
     }
 
     fn traffic(&mut self, near: &mut [Reading]) -> rusqlite::Result<()> {
-        let mut rows = self.traffic.query(ends(near))?;
+        let [first, last] = ends(near);
+        let mut rows = match &mut self.far {
+            Some(far) if near.iter().any(|one| far.has_some_of(&one.connection)) => {
+                far.rows.query([first, last, far.buckets[0], far.buckets[1]])?
+            }
+            _ => self.traffic.query([first, last])?,
+        };
         let mut along = Along(near);
         while let Some(row) = rows.next()? {
             let Some((run, connection)) = along.find_with_run(row.get(0)?) else { continue };
             let Some(process) = self.processes.get(row.get(1)?)? else { continue };
-            let (start, length) = step_of_bucket(row.get(2)?);
+            let bucket: Option<i64> = row.get(2)?;
             let figure = |index| row.get::<_, i64>(index).map(|figure| figure as u64);
             let figures = [figure(3)?, figure(4)?, figure(5)?, figure(6)?];
             let share = connection.add_share(&process, figures);
-            let Some([since, until]) = self.steps else { continue };
+            let (Some([since, until]), Some(bucket)) = (self.steps, bucket) else { continue };
+            let (start, length) = step_of_bucket(bucket);
             // What is told of a recording that follows the clock has the right step.
             let first = if self.following.contains(&run) { start } else { step_of(connection, start) };
             // An hour in which a connection was opened begins with it.
@@ -170,6 +211,14 @@ impl<'db> Completer<'db> {
             }
         }
         Ok(())
+    }
+}
+
+impl Far<'_> {
+    /// Whether the connection can have moved something outside.
+    fn has_some_of(&self, connection: &Connection) -> bool {
+        let [from, to] = self.buckets.map(|bucket| Timestamp(bucket.saturating_mul(SECOND)));
+        connection.opened < from || connection.known_end().is_none_or(|end| end > to)
     }
 }
 

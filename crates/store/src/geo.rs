@@ -1,10 +1,12 @@
 //! Locations of addresses: writes and reads what the geo databases said.
 
+use std::net::IpAddr;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::row::{json, newer};
+use super::row::{self, json};
 use connmon_record::rows::{Batch, ConnectionRow};
-use connmon_record::{Coordinates, Location, Untrusted};
+use connmon_record::{Coordinates, Location, Untrusted, country_of};
 
 /// Writes which databases a run asks, and where its host stands, when that is told.
 pub(super) fn put_run(db: &Transaction<'_>, run: i64, batch: &Batch) -> rusqlite::Result<()> {
@@ -56,17 +58,34 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
     Ok((before.0, after.as_ref() != Some(&before)))
 }
 
-/// The stored facts about a remote address besides its country.
+/// What is read of a remote address.
+pub(super) const COLUMNS: [&str; 9] =
+    ["ip", "country", "region", "city", "latitude", "longitude", "asn", "org", "geo_source"];
+
+/// Where one of them is.
+macro_rules! at {
+    ($name:literal) => {
+        const { row::place(&COLUMNS, $name) }
+    };
+}
+
+/// The address, and its country; `None` where it is none that can be.
+pub(super) fn address(row: &Row<'_>) -> rusqlite::Result<(Option<IpAddr>, Option<String>)> {
+    let ip = row.get_ref(at!("ip"))?.as_str()?.parse().ok().map(|ip: IpAddr| ip.to_canonical());
+    let country = row.get_ref(at!("country"))?.as_str_or_null()?;
+    Ok((ip, country.filter(|code| country_of(code).is_some()).map(str::to_owned)))
+}
+
+/// The stored facts about it besides its country.
 pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Option<Location>> {
-    let Some(source) = newer::<String>(row, "geo_source")? else { return Ok(None) };
-    let text = |name: &str| newer::<String>(row, name).map(|text| text.map(Untrusted::from));
-    let (latitude, longitude) = (newer(row, "latitude")?, newer(row, "longitude")?);
+    let Some(source) = row.get_ref(at!("geo_source"))?.as_str_or_null()? else { return Ok(None) };
+    let (latitude, longitude) = (row.get(at!("latitude"))?, row.get(at!("longitude"))?);
     Ok(Some(Location {
-        region: text("region")?,
-        city: text("city")?,
+        region: row::maybe(row, at!("region"))?,
+        city: row::maybe(row, at!("city"))?,
         coordinates: Option::zip(latitude, longitude).and_then(|(lat, lon)| Coordinates::new(lat, lon)),
-        asn: newer(row, "asn")?,
-        org: text("org")?,
-        source: Untrusted::from(source.as_str()),
+        asn: row.get(at!("asn"))?,
+        org: row::maybe(row, at!("org"))?,
+        source: Untrusted::from(source),
     }))
 }

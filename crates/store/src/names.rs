@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rusqlite::{Connection as Database, OptionalExtension, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection as Database, OptionalExtension, Row, Transaction, params};
 
 use super::processes::ProcessReader;
 use super::row::{json, maybe, text};
@@ -122,13 +122,22 @@ pub(super) fn reverse_names(batch: &Batch) -> impl Iterator<Item = (IpAddr, Name
     })
 }
 
-/// The names of an address.
-pub(super) fn of_endpoint(db: &Database, endpoint: i64) -> rusqlite::Result<Vec<Name>> {
-    let mut names = db.prepare_cached(
-        "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
-    )?;
-    let names = names.query_map([endpoint], |row| name(row, None))?;
-    names.filter_map(Result::transpose).collect()
+/// Reads the names that an address has whatever the connection.
+pub(super) struct AddressNameReader<'db>(CachedStatement<'db>);
+
+impl<'db> AddressNameReader<'db> {
+    pub(super) fn new(db: &'db Database) -> rusqlite::Result<Self> {
+        db.prepare_cached(
+            "SELECT endpoint_id, source, name, time FROM endpoint_name WHERE endpoint_id = ?1 ORDER BY rowid",
+        )
+        .map(Self)
+    }
+
+    /// Those of the address of this id.
+    pub(super) fn get(&mut self, endpoint: i64) -> rusqlite::Result<Vec<Name>> {
+        let names = self.0.query_map([endpoint], |row| name(row, None))?;
+        names.filter_map(Result::transpose).collect()
+    }
 }
 
 fn put_of_address(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Row, Transaction, params};
 
-use super::row::{self, newer};
+use super::row;
 use connmon_analysis::Program;
 use connmon_record::rows::ProcessRow;
 use connmon_record::{Container, ExeHash, ExeState, Process, ProcessId, Timestamp, Untrusted, Workload};
@@ -59,6 +59,43 @@ pub fn put(db: &Transaction<'_>, run: i64, base: i64, row: &ProcessRow) -> rusql
     Ok(())
 }
 
+/// What is read of a process.
+const COLUMNS: [&str; 26] = [
+    "parent_id",
+    "pid",
+    "start_ns",
+    "started",
+    "ppid",
+    "comm",
+    "exe",
+    "cmdline",
+    "uid",
+    "user",
+    "kernel_thread",
+    "euid",
+    "session",
+    "exe_state",
+    "sha256",
+    "not_hashed",
+    "cwd",
+    "redacted",
+    "cgroup",
+    "unit",
+    "slice",
+    "container_runtime",
+    "container_id",
+    "container_name",
+    "container_image",
+    "pod",
+];
+
+/// Where one of them is.
+macro_rules! at {
+    ($name:literal) => {
+        const { row::place(&COLUMNS, $name) }
+    };
+}
+
 /// Processes that are remembered at least; beyond, those that nobody uses are forgotten, and the store is asked again.
 const MOST: usize = 65_536;
 
@@ -72,7 +109,8 @@ pub struct ProcessReader<'db> {
 impl<'db> ProcessReader<'db> {
     /// Of this store.
     pub fn new(db: &'db Connection) -> rusqlite::Result<Self> {
-        let find = db.prepare_cached("SELECT * FROM process WHERE id = ?1")?;
+        let columns = row::list(db, "process", &COLUMNS)?;
+        let find = db.prepare_cached(&format!("SELECT {columns} FROM process WHERE id = ?1"))?;
         Ok(Self { find, known: HashMap::new(), most: MOST })
     }
 
@@ -87,7 +125,7 @@ impl<'db> ProcessReader<'db> {
             }
             let mut rows = self.find.query([id])?;
             let Some(row) = rows.next()? else { break };
-            next = newer::<i64>(row, "parent_id")?.filter(|parent| *parent < id);
+            next = row.get::<_, Option<i64>>(at!("parent_id"))?.filter(|parent| *parent < id);
             line.push((id, process(row)?));
         }
         if self.known.len() >= self.most {
@@ -133,44 +171,44 @@ pub(super) fn program(row: &Row<'_>) -> rusqlite::Result<(ProcessId, Timestamp, 
 }
 
 fn process(row: &Row<'_>) -> rusqlite::Result<Process> {
-    let text = |name: &str| newer::<String>(row, name);
-    let captured = |name: &str| text(name).map(|text| text.map(Untrusted::from));
-    let uid = row.get("uid")?;
-    let container = match (captured("container_runtime")?, captured("container_id")?) {
+    let text = |place: usize| row.get::<_, Option<String>>(place);
+    let captured = |place| row::maybe(row, place);
+    let uid = row.get(at!("uid"))?;
+    let container = match (captured(at!("container_runtime"))?, captured(at!("container_id"))?) {
         (Some(runtime), Some(id)) => Some(Container {
             runtime,
             id,
-            name: captured("container_name")?,
-            image: captured("container_image")?,
+            name: captured(at!("container_name"))?,
+            image: captured(at!("container_image"))?,
         }),
         _ => None,
     };
     Ok(Process {
-        id: ProcessId { pid: row.get("pid")?, start_ns: row.get::<_, i64>("start_ns")? as u64 },
-        started: Timestamp(row.get("started")?),
-        ppid: row.get("ppid")?,
-        comm: row::text(row, "comm")?,
-        exe: row::text(row, "exe")?,
-        cmdline: row::text(row, "cmdline")?,
+        id: ProcessId { pid: row.get(at!("pid"))?, start_ns: row.get::<_, i64>(at!("start_ns"))? as u64 },
+        started: Timestamp(row.get(at!("started"))?),
+        ppid: row.get(at!("ppid"))?,
+        comm: row::text(row, at!("comm"))?,
+        exe: row::text(row, at!("exe"))?,
+        cmdline: row::text(row, at!("cmdline"))?,
         uid,
-        user: captured("user")?,
-        kernel_thread: row.get("kernel_thread")?,
-        euid: newer(row, "euid")?.unwrap_or(uid),
-        session: newer(row, "session")?,
-        exe_state: ExeState::from_name(text("exe_state")?.as_deref()),
-        exe_hash: match (text("sha256")?, text("not_hashed")?) {
+        user: captured(at!("user"))?,
+        kernel_thread: row.get(at!("kernel_thread"))?,
+        euid: row.get::<_, Option<u32>>(at!("euid"))?.unwrap_or(uid),
+        session: row.get(at!("session"))?,
+        exe_state: ExeState::from_name(row.get_ref(at!("exe_state"))?.as_str_or_null()?),
+        exe_hash: match (text(at!("sha256"))?, text(at!("not_hashed"))?) {
             (Some(hash), _) => ExeHash::Sha256(hash),
             (None, Some(why)) => ExeHash::Refused(why),
             (None, None) => ExeHash::Unknown,
         },
-        cwd: captured("cwd")?.unwrap_or_default(),
-        redacted: newer::<bool>(row, "redacted")?.unwrap_or(false),
-        cgroup: captured("cgroup")?.unwrap_or_default(),
+        cwd: captured(at!("cwd"))?.unwrap_or_default(),
+        redacted: row.get::<_, Option<bool>>(at!("redacted"))?.unwrap_or(false),
+        cgroup: captured(at!("cgroup"))?.unwrap_or_default(),
         place: Workload {
-            unit: captured("unit")?,
-            slice: captured("slice")?,
+            unit: captured(at!("unit"))?,
+            slice: captured(at!("slice"))?,
             container,
-            pod: captured("pod")?,
+            pod: captured(at!("pod"))?,
         },
         parent: None,
     })

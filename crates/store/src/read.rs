@@ -150,7 +150,9 @@ impl Store {
         let ends: HashMap<i64, Option<Timestamp>> = runs.into_iter().map(|run| (run.id, run.cut())).collect();
         let columns = StoreColumns::of_statement(&connections).map_err(error)?;
         let hits = Hits::new(&self.db).map_err(error)?;
-        let mut completer = Completer::new(&self.db, &hits, Some([since, until])).map_err(error)?;
+        let mut completer = Completer::new(&self.db, &hits, Some([since, until]))
+            .and_then(|completer| completer.with_sums_outside(chosen.back))
+            .map_err(error)?;
         let mut some = Vec::with_capacity(AT_ONCE);
         // While one statement goes on, SQLite cannot use its log anew, and that grows by all that is recorded meanwhile.
         loop {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection as Database};
 
-use super::{geo, names};
-use connmon_record::{Endpoint, Location, Name, country_of};
+use super::names::AddressNameReader;
+use super::{geo, row};
+use connmon_record::{Endpoint, Location, Name};
 
 /// Addresses that are remembered; beyond, the store is asked again.
 const MOST: usize = 65_536;
@@ -34,7 +35,8 @@ pub(super) struct RemoteRows<'db>(CachedStatement<'db>);
 
 impl<'db> RemoteRows<'db> {
     pub(super) fn new(db: &'db Database) -> rusqlite::Result<Self> {
-        db.prepare_cached("SELECT * FROM endpoint WHERE id = ?1").map(Self)
+        let columns = row::list(db, "endpoint", &geo::COLUMNS)?;
+        db.prepare_cached(&format!("SELECT {columns} FROM endpoint WHERE id = ?1")).map(Self)
     }
 
     /// The address of this id; none at all where a damaged store lacks it.
@@ -42,10 +44,8 @@ impl<'db> RemoteRows<'db> {
         let mut rows = self.0.query([id])?;
         let mut remote = Remote { id, ..Remote::default() };
         if let Some(row) = rows.next()? {
-            let ip: String = row.get("ip")?;
-            remote.ip = ip.parse().map_or(remote.ip, |ip: IpAddr| ip.to_canonical());
-            remote.country =
-                row.get::<_, Option<String>>("country")?.filter(|code| country_of(code).is_some());
+            let (ip, country) = geo::address(row)?;
+            (remote.ip, remote.country) = (ip.unwrap_or(remote.ip), country);
             remote.place = geo::place(row)?.map(Arc::new);
         }
         Ok(remote)
@@ -54,14 +54,14 @@ impl<'db> RemoteRows<'db> {
 
 /// Reads them with their names, and remembers them.
 pub(super) struct RemoteReader<'db> {
-    db: &'db Database,
     rows: RemoteRows<'db>,
+    names: AddressNameReader<'db>,
     known: HashMap<i64, Arc<Remote>>,
 }
 
 impl<'db> RemoteReader<'db> {
     pub(super) fn new(db: &'db Database) -> rusqlite::Result<Self> {
-        Ok(Self { db, rows: RemoteRows::new(db)?, known: HashMap::new() })
+        Ok(Self { rows: RemoteRows::new(db)?, names: AddressNameReader::new(db)?, known: HashMap::new() })
     }
 
     /// The address of this id; none at all where a damaged store lacks it.
@@ -69,7 +69,7 @@ impl<'db> RemoteReader<'db> {
         if let Some(known) = self.known.get(&id) {
             return Ok(known.clone());
         }
-        let remote = Remote { names: names::of_endpoint(self.db, id)?, ..self.rows.read(id)? };
+        let remote = Remote { names: self.names.get(id)?, ..self.rows.read(id)? };
         let remote = Arc::new(remote);
         if self.known.len() >= MOST {
             self.known.clear();

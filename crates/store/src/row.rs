@@ -1,7 +1,7 @@
 //! Cells of rows that several tables have.
 
 use rusqlite::types::FromSql;
-use rusqlite::{Row, RowIndex};
+use rusqlite::{Connection, Row, RowIndex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +23,34 @@ pub(super) fn newer<T: FromSql>(row: &Row<'_>, name: &str) -> rusqlite::Result<O
         Err(rusqlite::Error::InvalidColumnName(_)) => Ok(None),
         value => value,
     }
+}
+
+/// Columns of a table, as they are written behind `SELECT`. Where a store of an earlier version lacks one, its place has NULL.
+pub(super) fn list(db: &Connection, table: &str, columns: &[&str]) -> rusqlite::Result<String> {
+    let all = db.prepare_cached(&format!("SELECT * FROM {table}"))?;
+    let known =
+        |name: &&str| if all.column_index(name).is_ok() { (*name).to_owned() } else { "NULL".to_owned() };
+    Ok(columns.iter().map(known).collect::<Vec<_>>().join(", "))
+}
+
+/// The place of a column in such a list, for the compiler: SQLite would compare names for each row.
+pub(super) const fn place(columns: &[&str], name: &str) -> usize {
+    let mut place = 0;
+    while place < columns.len() {
+        if is_same(columns[place].as_bytes(), name.as_bytes()) {
+            return place;
+        }
+        place += 1;
+    }
+    panic!("the list has no such column")
+}
+
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let mut place = 0;
+    while place < a.len() && place < b.len() && a[place] == b[place] {
+        place += 1;
+    }
+    place == a.len() && place == b.len()
 }
 
 /// A value as the text of a cell.

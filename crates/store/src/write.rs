@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 use super::blocks::BlockWriter;
 use super::classify::{Classification, Classifier, NewHit};
 use super::columns::{self, PUT_CONNECTION};
-use super::names::AddressNameWriter;
+use super::names::{AddressNameReader, AddressNameWriter};
 use super::new_connections::NewConnections;
 use super::retention::{Policy, Pruner};
 use super::stretches::{self, Summer};
@@ -280,7 +280,7 @@ impl Writer {
                     let (id, changed) = geo::put_endpoint(&transaction, row)?;
                     relocated.extend(changed.then_some(id));
                     self.of_addresses.put(&transaction, id, row.remote.ip)?;
-                    let names = names::of_endpoint(&transaction, id)?;
+                    let names = AddressNameReader::new(&transaction)?.get(id)?;
                     verdicts.names.extend(names.into_iter().map(|name| (row.remote.ip, name)));
                     self.endpoints.insert(row.remote.ip, id);
                     id

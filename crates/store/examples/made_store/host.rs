@@ -137,9 +137,11 @@ impl Plan {
             }
             _ => 1 + random.below(SERVICES.len() as u64) as i64,
         };
-        // Few addresses have most of the connections.
+        // Few addresses have most of the connections: a tenth of all addresses has four fifths of those of two thirds, whose number
+        // falls as the rank rises (Zipf's law). Any address may be the other end of the rest.
         let some = random.below(host.remotes);
-        let rank = if random.below(3) == 0 { some } else { some * random.below(host.remotes) / host.remotes };
+        let part = some as f64 / host.remotes as f64;
+        let rank = if random.below(3) == 0 { some } else { (host.remotes as f64).powf(part) as u64 - 1 };
         let rank = if kind == Kind::Question { rank % 4 } else { rank };
         Self { kind, rank, process, opened, ends: opened + lasts, port: 32_768 + random.below(28_000) as u16 }
     }

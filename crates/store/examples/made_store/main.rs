@@ -49,6 +49,8 @@ fn main() -> Result<(), Failure> {
     let seconds = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     writer.sum_up()?;
+    // As in a recorder with time: what was moved long ago becomes that of hours.
+    while writer.tidy(None)? == Progress::More {}
     let sums = begun.elapsed().as_secs_f64();
     drop(writer);
     put_hits(&path, run, connections)?;

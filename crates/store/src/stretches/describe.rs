@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use rusqlite::Connection as Database;
 
-use super::super::{Store, StoreError, names};
+use super::super::names::AddressNameReader;
+use super::super::{Store, StoreError};
 use super::InCells;
 use connmon_analysis::{LISTED, Summary};
 use connmon_record::Untrusted;
@@ -23,10 +24,11 @@ impl Store {
             let transaction = self.db.unchecked_transaction()?;
             let mut find = transaction
                 .prepare_cached("SELECT name FROM stretch_name WHERE stretch_id = ?1 AND remote_id = ?2")?;
+            let mut names = AddressNameReader::new(&transaction)?;
             let first: Vec<_> = summary.remotes.iter().take(LISTED).map(|row| row.ip).collect();
             for (rank, ip) in (0..).zip(first) {
                 for id in ids_of(&transaction, ip)? {
-                    let of_address = names::of_endpoint(&transaction, id)?;
+                    let of_address = names.get(id)?;
                     let of_address = of_address.iter().filter(|name| name.is_of_remote());
                     summary.remotes.add_names(rank, of_address.map(|name| name.name.borrowed()));
                     for stretch in &cells.unnamed {

@@ -5,9 +5,10 @@ use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use rusqlite::{CachedStatement, Connection as Database, OptionalExtension};
 
+use super::super::names::AddressNameReader;
 use super::super::processes::program;
 use super::super::remotes::RemoteRows;
-use super::super::{RUN_SHIFT, Store, StoreError, names};
+use super::super::{RUN_SHIFT, Store, StoreError};
 use super::cells::Sizes;
 use super::read::{Instead, matching, rest, usable};
 use super::{SHIFT, locals, pieces};
@@ -137,7 +138,7 @@ impl<T> Keyed for Told<T> {
 /// Reads the cells of stretches.
 struct CellReader<'db> {
     db: &'db Database,
-    names: bool,
+    names: Option<AddressNameReader<'db>>,
     find_process: CachedStatement<'db>,
     find_remote: RemoteRows<'db>,
     processes: Table<Told<ToldProcess>>,
@@ -148,7 +149,7 @@ impl<'db> CellReader<'db> {
     fn new(db: &'db Database, names: bool) -> rusqlite::Result<Self> {
         Ok(Self {
             db,
-            names,
+            names: names.then(|| AddressNameReader::new(db)).transpose()?,
             find_process: db.prepare_cached(
                 "SELECT pid, start_ns, started, comm, exe, exe_state, kernel_thread, uid, user FROM process WHERE id = ?1",
             )?,
@@ -187,8 +188,8 @@ impl<'db> CellReader<'db> {
         let facts = self.find_remote.read(id)?;
         let told = builder.remote(facts.ip);
         builder.tell_remote(told, rank, facts.country.as_deref(), facts.place.as_ref());
-        if self.names {
-            let names = names::of_endpoint(self.db, id)?;
+        if let Some(names) = &mut self.names {
+            let names = names.get(id)?;
             let names = names.iter().filter(|name| name.is_of_remote());
             builder.add_names(told, names.map(|name| name.name.borrowed()));
         }
@@ -211,7 +212,7 @@ impl<'db> CellReader<'db> {
 
     fn rest(&self, stretch: i64, builder: &mut Builder) -> rusqlite::Result<()> {
         let db = self.db;
-        if self.names {
+        if self.names.is_some() {
             let mut find =
                 db.prepare_cached("SELECT remote_id, name FROM stretch_name WHERE stretch_id = ?1")?;
             let mut rows = find.query([stretch])?;

@@ -63,6 +63,72 @@ fn audit(path: &Path, selection: &Selection, by: GroupBy) -> connmon_render::exp
 }
 
 #[test]
+fn an_hour_of_a_connection_of_ten_days_has_what_was_moved_in_it_and_what_was_moved_in_all() {
+    const HOURS: i64 = 240;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut writer = Writer::open(&path).unwrap();
+    let mut tracker = Tracker::default();
+    super::start(&mut tracker, 1_000);
+    tracker.feed(Frame::SweepEnd((HOURS * 3_600 * SECOND) as u64));
+    let ids = [1, 2, 3];
+    let rows = ids.map(|id| {
+        let mut row = connection(id, 1, "8.8.8.8");
+        // The one between two that are open for long is not.
+        row.opened = at(if id == 2 { 100 * 3_600 } else { 1_000 });
+        row.closed = (id == 2).then(|| at(100 * 3_600 + 5));
+        row.owner = None;
+        row
+    });
+    let moved = |connection, process, second: i64| TrafficRow {
+        connection,
+        process,
+        bucket: second / 10 * 10,
+        tx_bytes: 1,
+        rx_bytes: second as u64,
+        tx_calls: 1,
+        rx_calls: 2,
+    };
+    let mut traffic = vec![moved(2, 1, 100 * 3_600)];
+    for (hour, minute) in (1..HOURS).flat_map(|hour| [(hour, 0), (hour, 30)]) {
+        let second = 3_600 * hour + 60 * minute;
+        // One process only in the hour, one only outside of it.
+        traffic.push(moved(1, if hour == 100 { 1 } else { 2 }, second));
+        traffic.push(moved(3, 3, second));
+    }
+    let processes = (1..4).map(|row| connmon_fixtures::rows::process(row, "curl")).collect();
+    writer
+        .write(&Batch { processes, connections: rows.to_vec(), traffic, ended: true, ..tracker.take() })
+        .unwrap();
+    drop(writer);
+    let store = Store::open(&path).unwrap();
+    let read = |since: Option<i64>, until: Option<i64>| {
+        let mut found = Vec::new();
+        let each = |_, connection| {
+            found.push(connection);
+            Ok::<_, StoreError>(())
+        };
+        store.for_each(since.map(at), until.map(at), &Filter::default(), each).unwrap();
+        found
+    };
+    let whole = read(None, None);
+    for (since, until) in
+        [(Some(100 * 3_600), Some(101 * 3_600)), (Some(239 * 3_600), None), (None, Some(3 * 3_600))]
+    {
+        let part = read(since, until);
+        for one in &part {
+            let same = whole.iter().find(|other| other.id == one.id).unwrap();
+            assert_eq!(one.traffic, same.traffic, "{since:?} {until:?}");
+            assert_eq!(
+                one.clone().between(since.map(at), until.map(at)),
+                same.clone().between(since.map(at), until.map(at))
+            );
+        }
+        assert_eq!(part.len(), if since == Some(100 * 3_600) { 3 } else { 2 });
+    }
+}
+
+#[test]
 fn a_time_has_the_bytes_that_were_moved_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
