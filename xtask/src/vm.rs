@@ -66,6 +66,11 @@ impl Args {
         Self { systemd: true, ..Self::default() }
     }
 
+    /// The matrix where it can make a difference, and the service in short.
+    pub fn short() -> Self {
+        Self { with_service: true, ..Self::default() }
+    }
+
     /// Everything, however long it takes.
     pub fn all() -> Self {
         Self { all: true, timeout: Some(180), ..Self::default() }

@@ -38,27 +38,34 @@ struct BackendFinding {
 const OUT_OF_SCOPE: &[&str] =
     &["UNIX sockets", "SCTP", "forwarded traffic", "frames that a packet socket takes from a mapped ring"];
 
+/// Whether a backend works, and what it would lack. Loading is the test: what a kernel says it can do and what it lets us do differ.
+fn attach(backend: Backend) -> Result<Vec<String>, String> {
+    let small = CaptureOptions { ring_bytes: 1 << 16, max_connections: 1024, ..CaptureOptions::default() };
+    let probes = probes::attach(Some(backend), small).map_err(|error| error.to_string())?;
+    Ok(probes.notes.iter().filter(|note| connmon_record::is_lack(note)).cloned().collect())
+}
+
+/// What is told of a backend that was tried, or not.
+fn found(backend: Backend, tried: Option<Result<Vec<String>, String>>) -> BackendFinding {
+    let tried = tried.unwrap_or_else(|| Err("not tried: loading programs needs root".to_owned()));
+    BackendFinding {
+        name: backend.to_string(),
+        works: tried.is_ok(),
+        lacks: tried.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
+        reason: tried.err(),
+    }
+}
+
 /// Tries the backends, and looks at what is around.
 pub(super) fn look() -> Findings {
     let root = privileges::check().is_ok();
-    let backends = Backend::ALL.map(|backend| {
-        // Loading is the test: what a kernel says it can do and what it lets us do differ.
-        let small =
-            CaptureOptions { ring_bytes: 1 << 16, max_connections: 1024, ..CaptureOptions::default() };
-        let tried = if root {
-            probes::attach(Some(backend), small).map_err(|error| error.to_string())
-        } else {
-            Err("not tried: loading programs needs root".into())
-        };
-        let lacks = tried.as_ref().map(|probes| {
-            probes.notes.iter().filter(|note| connmon_record::is_lack(note)).cloned().collect()
-        });
-        BackendFinding {
-            name: backend.to_string(),
-            works: tried.is_ok(),
-            lacks: lacks.unwrap_or_default(),
-            reason: tried.err(),
-        }
+    // At once: the kernel takes most of a second to look at the programs of one.
+    let backends = std::thread::scope(|scope| {
+        let tried = Backend::ALL.map(|backend| (backend, scope.spawn(move || root.then(|| attach(backend)))));
+        tried.map(|(backend, tried)| {
+            let tried = tried.join().unwrap_or_else(|_| Some(Err("trying it failed".to_owned())));
+            found(backend, tried)
+        })
     });
     let chosen = backends.iter().find(|backend| backend.works).map(|backend| backend.name.clone());
     Findings {
