@@ -2,14 +2,14 @@
 //! recorder was. The same rows give the same findings, in however many steps they were read.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
+use std::sync::Arc;
 
 use crate::ownership::{self, HostPackages};
 use connmon_detect::{
     Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError,
 };
 use connmon_filter::KnownFinding;
-use connmon_record::{Connection, ExeHash, Lookup, Process, Run, Timestamp, Untrusted};
+use connmon_record::{Connection, ExeHash, FindingName, Lookup, Process, Run, Timestamp, Untrusted};
 use connmon_store::{Acknowledged, FindingRow, RUN_SHIFT, Store, StoreError, Writer};
 
 /// Connections, and questions to DNS, that are read at once.
@@ -200,23 +200,26 @@ pub fn written(store: &Store, number: i64) -> Result<(i64, Vec<Finding>), StoreE
     Ok((last, rows.iter().filter_map(|(_, text)| serde_json::from_str(text.raw()).ok()).collect()))
 }
 
-/// The findings of a store, as far as a filter asks for them.
+/// The findings of a store with their evidence, the most severe first.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn known_findings(path: &Path) -> Result<Vec<KnownFinding>, StoreError> {
-    let store = Store::open(path)?;
+pub fn known_findings(store: &Store) -> Result<Vec<KnownFinding>, StoreError> {
     let packages = HostPackages::default();
     let is_here = ownership::is_here(&store.runs()?);
     let owners: Owners =
         Box::new(move |process| if is_here { packages.owner(process) } else { Owner::Unknown });
-    let Some(mut follow) = Follow::open(&store, owners, Vec::new())? else { return Ok(Vec::new()) };
-    while follow.step(&store, usize::MAX)? {}
-    let engine = follow.finish(&store)?;
+    let Some(mut follow) = Follow::open(store, owners, Vec::new())? else { return Ok(Vec::new()) };
+    while follow.step(store, usize::MAX)? {}
+    let engine = follow.finish(store)?;
     let known = engine.findings().into_iter().map(|finding| KnownFinding {
-        names: [finding.id.clone(), finding.detector.to_string(), finding.detector_name().to_owned()],
-        severity: finding.severity.name(),
-        evidence: finding.evidence.raw().to_owned(),
+        name: Arc::new(FindingName {
+            id: finding.id.as_str().into(),
+            detector: finding.detector.to_string().into(),
+            name: finding.detector_name(),
+            severity: finding.severity.name(),
+        }),
+        evidence: finding.evidence.clone(),
     });
     Ok(known.collect())
 }

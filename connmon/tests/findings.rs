@@ -72,6 +72,40 @@ fn findings_are_listed_the_most_severe_first() {
     assert_eq!(rows.lines().count() as u64, beacon["connections"].as_u64().unwrap() + 1, "and the last line");
 }
 
+/// A connection names the findings whose filter selects it, as `finding:` asks for them, whatever part of the store is asked for.
+#[test]
+fn exports_name_the_findings_of_each_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let rows = |filter: &str| -> Vec<Value> {
+        let text = printed(&["export", "--db", &db, "--filter", filter]);
+        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.filter(|row| row.get("trailer").is_none()).collect()
+    };
+    let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>();
+    let all = rows("");
+    let json: Value = serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "json"])).unwrap();
+    for finding in json["findings"].as_array().unwrap() {
+        let names = ["id", "detector", "name", "severity"].map(|name| finding[name].as_str().unwrap());
+        let is_named = |row: &&Value| {
+            row["findings"].as_array().is_some_and(|all| {
+                all.iter().any(|one| {
+                    ["id", "detector", "name", "severity"].map(|name| one[name].as_str().unwrap()) == names
+                })
+            })
+        };
+        let named: Vec<Value> = all.iter().filter(is_named).cloned().collect();
+        assert_eq!(ids(&named), ids(&rows(&format!("finding:{}", names[0]))), "{names:?}");
+        assert_eq!(named.len() as u64, finding["connections"].as_u64().unwrap(), "{names:?}");
+    }
+    let [firefox] = &rows("proc:firefox")[..] else { panic!("one connection") };
+    assert!(firefox.get("findings").is_none(), "{firefox}");
+    let csv = printed(&["export", "--db", &db, "--format", "csv", "--filter", "proc:agent"]);
+    let mut lines = csv.lines();
+    assert!(lines.next().unwrap().ends_with(",netns,findings"));
+    assert!(lines.all(|line| line.contains("beacon D1-") && line.contains("odd-executable D4-")), "{csv}");
+}
+
 #[test]
 fn options_choose_among_findings() {
     let folder = tempfile::tempdir().unwrap();
