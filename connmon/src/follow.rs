@@ -60,10 +60,7 @@ impl Follow {
     pub fn step(&mut self, store: &Store, most: usize) -> Result<bool, StoreError> {
         let runs = store.runs()?;
         let going_on = runs.iter().find(|run| run.going_on);
-        let until = going_on.map_or_else(
-            || runs.iter().map(Run::known_end).max().unwrap_or_default(),
-            |run| Timestamp(run.last_flush.0.saturating_sub(SETTLES_NS)),
-        );
+        let until = settled_until(&runs);
         self.acknowledge(store)?;
         self.tell_ends(store, &runs)?;
         let mut failed = None;
@@ -187,6 +184,15 @@ impl Follow {
         }
         Ok(())
     }
+}
+
+/// Up to when what was opened is known as far as it can be told: connections have their names by then, as a rule.
+pub fn settled_until(runs: &[Run]) -> Timestamp {
+    let going_on = runs.iter().find(|run| run.going_on);
+    going_on.map_or_else(
+        || runs.iter().map(Run::known_end).max().unwrap_or_default(),
+        |run| Timestamp(run.last_flush.0.saturating_sub(SETTLES_NS)),
+    )
 }
 
 /// The findings that the recorder has written after a number, and the number that is the last now.

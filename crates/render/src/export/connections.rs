@@ -187,6 +187,11 @@ pub fn write_json(connection: &Connection, out: &mut dyn Write) -> io::Result<()
     out.write_all(b"\n")
 }
 
+/// The object of a connection, as a line has it.
+pub fn object(connection: &Connection) -> serde_json::Value {
+    serde_json::json!(record(connection))
+}
+
 /// The object of a process, as it stands in that of a connection.
 pub fn process(process: &Process) -> impl Serialize + use<> {
     ProcessFields::from(process)
