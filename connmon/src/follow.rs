@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::ownership::{self, HostPackages};
+use crate::ownership::{Ownership, owners};
 use connmon_detect::{
     Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError,
 };
@@ -211,11 +211,9 @@ pub fn written(store: &Store, number: i64) -> Result<(i64, Vec<Finding>), StoreE
 /// # Errors
 /// The store cannot be read.
 pub fn known_findings(store: &Store) -> Result<Vec<KnownFinding>, StoreError> {
-    let packages = HostPackages::default();
-    let is_here = ownership::is_here(&store.runs()?);
-    let owners: Owners =
-        Box::new(move |process| if is_here { packages.owner(process) } else { Owner::Unknown });
-    let Some(mut follow) = Follow::open(store, owners, Vec::new())? else { return Ok(Vec::new()) };
+    // Only what is below a named root can be unreadable.
+    let packages = Ownership::of(None, &store.runs()?).unwrap_or_default();
+    let Some(mut follow) = Follow::open(store, owners(packages), Vec::new())? else { return Ok(Vec::new()) };
     while follow.step(store, usize::MAX)? {}
     let engine = follow.finish(store)?;
     let known = engine.findings().into_iter().map(|finding| KnownFinding {
