@@ -2,6 +2,7 @@
 //! which reads the store and has no right that the recorder has; so the recorder need neither start programs nor talk to anybody.
 
 pub mod deliver;
+pub mod desktop;
 pub mod journal;
 pub mod limit;
 pub mod pending;
@@ -76,6 +77,8 @@ pub enum Target {
     Journal,
     /// The system log, `/dev/log`.
     Syslog,
+    /// A notification in the session in which this runs.
+    Desktop,
     /// Standard output, as a line of JSON.
     Stdout,
     /// A file that lines of JSON are added to.
@@ -202,6 +205,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::Journal => f.write_str("journal"),
             Self::Syslog => f.write_str("syslog"),
+            Self::Desktop => f.write_str("desktop"),
             Self::Stdout => f.write_str("stdout"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Command(words, _) => write!(f, "command:{}", words.join(" ")),

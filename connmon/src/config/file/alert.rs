@@ -125,12 +125,13 @@ impl Reader<'_> {
         Ok(match target.as_str() {
             "journal" => Target::Journal,
             "syslog" => Target::Syslog,
+            "desktop" => Target::Desktop,
             "stdout" => Target::Stdout,
             _ => match target.split_once(':') {
                 Some(("file", path)) if !path.is_empty() => Target::File(folder.join(PathBuf::from(path))),
                 Some(("http" | "https", rest)) if rest.starts_with("//") => Target::Webhook(target.clone()),
                 _ => {
-                    let what = "it is one of \"journal\", \"syslog\", \"stdout\", \"file:PATH\", \"https://…\"";
+                    let what = "it is one of \"journal\", \"syslog\", \"desktop\", \"stdout\", \"file:PATH\", \"https://…\"";
                     return Err(self.wrong(text.span(), what));
                 }
             },
