@@ -36,10 +36,14 @@ const SIGNATURE: u8 = 8;
 /// There is no session, or nobody in it shows notifications.
 pub fn notify(message: &Message<'_>, news: &News) -> io::Result<()> {
     let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").ok();
-    // SAFETY: geteuid(2) only returns a number.
-    let address =
-        address.unwrap_or_else(|| format!("unix:path=/run/user/{}/bus", unsafe { libc::geteuid() }));
+    let address = address.unwrap_or_else(|| format!("unix:path=/run/user/{}/bus", user()));
     notify_at(&address, message, news)
+}
+
+/// The number of the user as whom this runs.
+fn user() -> u32 {
+    // SAFETY: geteuid(2) only returns a number.
+    unsafe { libc::geteuid() }
 }
 
 fn notify_at(address: &str, message: &Message<'_>, news: &News) -> io::Result<()> {
@@ -105,9 +109,7 @@ impl Bus {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut bus = Self { stream: BufReader::new(stream), serial: 0 };
-        // SAFETY: geteuid(2) only returns a number.
-        let user: String =
-            unsafe { libc::geteuid() }.to_string().bytes().map(|byte| format!("{byte:02x}")).collect();
+        let user: String = user().to_string().bytes().map(|byte| format!("{byte:02x}")).collect();
         bus.write(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes())?;
         let mut answer = String::new();
         (&mut bus.stream).take(1024).read_line(&mut answer)?;
