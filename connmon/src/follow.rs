@@ -4,9 +4,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::ownership::{Ownership, owners};
+use crate::ownership::{Owners, Ownership, owners};
 use connmon_detect::{
-    Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError,
+    Acknowledgement, Changes, Engine, Finding, Policy, Replay, Settings, Severity, StateError,
 };
 use connmon_filter::KnownFinding;
 use connmon_record::{Connection, ExeHash, FindingName, Lookup, Process, Run, Timestamp, Untrusted};
@@ -19,9 +19,6 @@ const SETTLES_NS: i64 = 500_000_000;
 
 /// How long it is waited for what an executable is.
 const EXAMINED_NS: i64 = 3_000_000_000;
-
-/// Whom a program belongs to.
-pub type Owners = Box<dyn FnMut(&Process) -> Owner + Send>;
 
 /// An engine, and how far it has read a store.
 pub struct Follow {

@@ -8,10 +8,11 @@ use connmon_detect::Owner;
 use connmon_record::{ExeHash, Process, Run};
 use connmon_system::packages::{FileOwner, Packages};
 
-use crate::follow::Owners;
-
 /// Folders of package managers that keep no list of files.
 const ELSEWHERE: [&str; 4] = ["/snap/", "/nix/store/", "/gnu/store/", "/app/"];
+
+/// Whom a program belongs to.
+pub type Owners = Box<dyn FnMut(&Process) -> Owner + Send>;
 
 /// The packages of a system, which several may ask.
 #[derive(Clone)]
