@@ -8,9 +8,11 @@ mod settings;
 use std::path::{Path, PathBuf};
 
 use crate::cli;
+use crate::follow::known_findings;
 use connmon_analysis::Selection;
 use connmon_filter::{Filter, FilterError, FindingSource, Networks, ParseNetworkError};
 use connmon_record::{Coordinates, HostLocation, Timestamp, Zone};
+use connmon_store::Store;
 
 pub use classification::lists;
 pub use file::{DEFAULT, File, FileError};
@@ -139,7 +141,10 @@ pub struct Choice {
 /// A time or a filter cannot be read, or the interval is empty.
 pub fn choice(source: &cli::Source, now: Timestamp) -> Result<Choice, ConfigError> {
     let (since, until) = interval(&source.since, &source.until, now, &zone(source.local))?;
-    let known = || crate::follow::known_findings(&source.db).map_err(|error| error.to_string());
+    let known = || {
+        let store = Store::open(&source.db);
+        store.and_then(|store| known_findings(&store)).map_err(|error| error.to_string())
+    };
     let filter = filter_with(&source.choice, now, Some(&known))?;
     // `since:` in a filter says the same as `--since`, so the answer covers the same time.
     let (from, to) = filter.interval();

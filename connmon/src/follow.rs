@@ -2,14 +2,14 @@
 //! recorder was. The same rows give the same findings, in however many steps they were read.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
+use std::sync::Arc;
 
-use crate::ownership::{self, HostPackages};
+use crate::ownership::{Owners, Ownership, owners};
 use connmon_detect::{
-    Acknowledgement, Changes, Engine, Finding, Owner, Policy, Replay, Settings, Severity, StateError,
+    Acknowledgement, Changes, Engine, Finding, Policy, Replay, Settings, Severity, StateError,
 };
 use connmon_filter::KnownFinding;
-use connmon_record::{Connection, ExeHash, Lookup, Process, Run, Timestamp, Untrusted};
+use connmon_record::{Connection, ExeHash, FindingName, Lookup, Process, Run, Timestamp, Untrusted};
 use connmon_store::{Acknowledged, FindingRow, RUN_SHIFT, Store, StoreError, Writer};
 
 /// Connections, and questions to DNS, that are read at once.
@@ -19,9 +19,6 @@ const SETTLES_NS: i64 = 500_000_000;
 
 /// How long it is waited for what an executable is.
 const EXAMINED_NS: i64 = 3_000_000_000;
-
-/// Whom a program belongs to.
-pub type Owners = Box<dyn FnMut(&Process) -> Owner + Send>;
 
 /// An engine, and how far it has read a store.
 pub struct Follow {
@@ -60,10 +57,7 @@ impl Follow {
     pub fn step(&mut self, store: &Store, most: usize) -> Result<bool, StoreError> {
         let runs = store.runs()?;
         let going_on = runs.iter().find(|run| run.going_on);
-        let until = going_on.map_or_else(
-            || runs.iter().map(Run::known_end).max().unwrap_or_default(),
-            |run| Timestamp(run.last_flush.0.saturating_sub(SETTLES_NS)),
-        );
+        let until = settled_until(&runs);
         self.acknowledge(store)?;
         self.tell_ends(store, &runs)?;
         let mut failed = None;
@@ -189,6 +183,15 @@ impl Follow {
     }
 }
 
+/// Up to when what was opened is known as far as it can be told: connections have their names by then, as a rule.
+pub fn settled_until(runs: &[Run]) -> Timestamp {
+    let going_on = runs.iter().find(|run| run.going_on);
+    going_on.map_or_else(
+        || runs.iter().map(Run::known_end).max().unwrap_or_default(),
+        |run| Timestamp(run.last_flush.0.saturating_sub(SETTLES_NS)),
+    )
+}
+
 /// The findings that the recorder has written after a number, and the number that is the last now.
 ///
 /// # Errors
@@ -200,23 +203,24 @@ pub fn written(store: &Store, number: i64) -> Result<(i64, Vec<Finding>), StoreE
     Ok((last, rows.iter().filter_map(|(_, text)| serde_json::from_str(text.raw()).ok()).collect()))
 }
 
-/// The findings of a store, as far as a filter asks for them.
+/// The findings of a store with their evidence, the most severe first.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn known_findings(path: &Path) -> Result<Vec<KnownFinding>, StoreError> {
-    let store = Store::open(path)?;
-    let packages = HostPackages::default();
-    let is_here = ownership::is_here(&store.runs()?);
-    let owners: Owners =
-        Box::new(move |process| if is_here { packages.owner(process) } else { Owner::Unknown });
-    let Some(mut follow) = Follow::open(&store, owners, Vec::new())? else { return Ok(Vec::new()) };
-    while follow.step(&store, usize::MAX)? {}
-    let engine = follow.finish(&store)?;
+pub fn known_findings(store: &Store) -> Result<Vec<KnownFinding>, StoreError> {
+    // Only what is below a named root can be unreadable.
+    let packages = Ownership::of(None, &store.runs()?).unwrap_or_default();
+    let Some(mut follow) = Follow::open(store, owners(packages), Vec::new())? else { return Ok(Vec::new()) };
+    while follow.step(store, usize::MAX)? {}
+    let engine = follow.finish(store)?;
     let known = engine.findings().into_iter().map(|finding| KnownFinding {
-        names: [finding.id.clone(), finding.detector.to_string(), finding.detector_name().to_owned()],
-        severity: finding.severity.name(),
-        evidence: finding.evidence.raw().to_owned(),
+        name: Arc::new(FindingName {
+            id: finding.id.as_str().into(),
+            detector: finding.detector.to_string().into(),
+            name: finding.detector_name(),
+            severity: finding.severity.name(),
+        }),
+        evidence: finding.evidence.clone(),
     });
     Ok(known.collect())
 }

@@ -1,85 +1,97 @@
 //! Whom executables belong to, by the package manager of this host or of a mounted image.
 
-use std::collections::HashMap;
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use connmon_detect::Owner;
-use connmon_record::{Process, Run};
-use connmon_system::packages::{self, Packages};
+use connmon_record::{ExeHash, Process, Run};
+use connmon_system::packages::{FileOwner, Packages};
 
 /// Folders of package managers that keep no list of files.
 const ELSEWHERE: [&str; 4] = ["/snap/", "/nix/store/", "/gnu/store/", "/app/"];
-/// Answers that are kept at most.
-const MOST_ANSWERS: usize = 10_000;
 
-/// The packages of the system below `root`, or of this host if the newest recording is of a host of this name; `None` where none can
-/// be asked, which is told if one was named.
-///
-/// # Errors
-/// The packages of a named root cannot be read.
-pub fn packages(root: Option<&Path>, runs: &[Run]) -> std::io::Result<Option<Packages>> {
-    match root {
-        Some(root) => Packages::read(root),
-        None if is_here(runs) => Ok(Packages::read(Path::new("/")).unwrap_or_else(|error| {
-            tracing::warn!("the packages of this host cannot be read: {error}");
-            None
-        })),
-        None => Ok(None),
+/// Whom a program belongs to.
+pub type Owners = Box<dyn FnMut(&Process) -> Owner + Send>;
+
+/// The packages of a system, which several may ask.
+#[derive(Clone)]
+pub struct Ownership(Arc<Mutex<Packages>>);
+
+impl Ownership {
+    /// Of this host.
+    pub fn here() -> Self {
+        Self::below(Path::new("/"))
     }
-}
 
-/// The packages of this host. Answers are kept as long as nothing is installed or removed; the lists, which take room, until they are released.
-#[derive(Clone, Default)]
-pub struct HostPackages(Arc<Mutex<Answers>>);
+    fn below(root: &Path) -> Self {
+        Self(Arc::new(Mutex::new(Packages::new(root))))
+    }
 
-#[derive(Default)]
-struct Answers {
-    lists: Option<Packages>,
-    /// When what is installed last changed.
-    changed: Option<SystemTime>,
-    by_path: HashMap<String, Owner>,
-}
+    /// Of the system below `root`, or else of this host if the newest recording is of a host of this name; `None` where nobody can be asked.
+    ///
+    /// # Errors
+    /// The packages of a named root cannot be read.
+    pub fn of(root: Option<&Path>, runs: &[Run]) -> io::Result<Option<Self>> {
+        let Some(root) = root else { return Ok(is_here(runs).then(Self::here)) };
+        let own = Self::below(root);
+        own.packages().lists()?;
+        Ok(Some(own))
+    }
 
-impl HostPackages {
     /// Whom the executable of a process belongs to.
     pub fn owner(&self, process: &Process) -> Owner {
         let Some(path) = path_of(process) else { return Owner::Unknown };
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = packages::changed(Path::new("/"));
-        if answers.changed != changed || answers.by_path.len() > MOST_ANSWERS {
-            *answers = Answers { changed, ..Answers::default() };
+        let mut packages = self.packages();
+        match packages.owner(path) {
+            Ok(FileOwner::Unknown) => Owner::Unknown,
+            Ok(FileOwner::Nobody) => Owner::Nobody,
+            Ok(FileOwner::Package(name)) => {
+                let name = name.clone();
+                if is_altered(&packages, &name, path, process) {
+                    Owner::Altered(name.into())
+                } else {
+                    Owner::Package(name.into())
+                }
+            }
+            Err(error) => {
+                tracing::debug!("packages cannot be read: {error}");
+                Owner::Unknown
+            }
         }
-        if let Some(known) = answers.by_path.get(path) {
-            return known.clone();
-        }
-        if answers.lists.is_none() {
-            answers.lists = Packages::read(Path::new("/")).unwrap_or_else(|error| {
-                tracing::debug!("the packages of this host cannot be read: {error}");
-                None
-            });
-        }
-        let owner = answers.lists.as_mut().map_or(Owner::Unknown, |lists| owner_of(lists, path));
-        answers.by_path.insert(path.to_owned(), owner.clone());
-        owner
     }
 
-    /// Forgets the lists.
+    /// Gives back the room that lists of packages take.
     pub fn release(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).lists = None;
+        self.packages().release();
+    }
+
+    fn packages(&self) -> MutexGuard<'_, Packages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whom programs belong to, as far as somebody can be asked.
+pub fn owners(ownership: Option<Ownership>) -> Owners {
+    match ownership {
+        Some(ownership) => Box::new(move |process| ownership.owner(process)),
+        None => Box::new(|_| Owner::Unknown),
     }
 }
 
 /// Whether the newest recording is of a host that is called as this one.
-pub fn is_here(runs: &[Run]) -> bool {
+fn is_here(runs: &[Run]) -> bool {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Run::newest(runs).is_some_and(|run| !name.trim().is_empty() && run.host.raw() == name.trim())
 }
 
-/// Whom the executable of a process belongs to.
-pub fn owner(packages: &mut Packages, process: &Process) -> Owner {
-    path_of(process).map_or(Owner::Unknown, |path| owner_of(packages, path))
+/// Whether the executable is another file than its package has, as far as that is known.
+fn is_altered(packages: &Packages, package: &str, path: &str, process: &Process) -> bool {
+    let ExeHash::Sha256(hash) = &process.exe_hash else { return false };
+    packages.is_altered(package, path, hash).unwrap_or_else(|error| {
+        tracing::debug!("an executable cannot be compared with its package: {error}");
+        None
+    }) == Some(true)
 }
 
 /// The executable of a process, if lists of packages can tell of it: not in a container, and not from a package manager without lists.
@@ -88,10 +100,6 @@ fn path_of(process: &Process) -> Option<&str> {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     let is_elsewhere = ELSEWHERE.iter().any(|folder| path.starts_with(folder));
     (!is_elsewhere && process.place.container.is_none() && path.starts_with('/')).then_some(path)
-}
-
-fn owner_of(packages: &mut Packages, path: &str) -> Owner {
-    packages.owner(path).map_or(Owner::Nobody, |name| Owner::Package(name.into()))
 }
 
 #[cfg(test)]
@@ -108,7 +116,7 @@ mod tests {
         let info = root.path().join("var/lib/dpkg/info");
         fs::create_dir_all(&info).unwrap();
         fs::write(info.join("curl.list"), "/usr/bin/curl\n").unwrap();
-        let mut packages = packages(Some(root.path()), &[]).unwrap().unwrap();
+        let packages = Ownership::of(Some(root.path()), &[]).unwrap().unwrap();
         let process = |exe: &str| Process { exe: exe.into(), ..Process::default() };
         for (exe, expected) in [
             ("/usr/bin/curl", Owner::Package("curl".into())),
@@ -118,14 +126,11 @@ mod tests {
             ("/memfd:x (deleted)", Owner::Nobody),
             ("", Owner::Unknown),
         ] {
-            assert_eq!(owner(&mut packages, &process(exe)), expected, "{exe}");
+            assert_eq!(packages.owner(&process(exe)), expected, "{exe}");
         }
         let place = Workload { container: Some(Container::default()), ..Workload::default() };
         let contained = Process { place, ..process("/usr/bin/agent") };
-        assert_eq!(owner(&mut packages, &contained), Owner::Unknown);
-        assert!(
-            super::packages(None, &[]).unwrap().is_none(),
-            "of no recording it is not known where it was"
-        );
+        assert_eq!(packages.owner(&contained), Owner::Unknown);
+        assert!(Ownership::of(None, &[]).unwrap().is_none(), "of no recording it is not known where it was");
     }
 }

@@ -37,12 +37,29 @@ impl Made {
         }
         frames.push(Frame::SweepEnd(2_000 * SECOND));
         frames.push(Frame::End(2_001 * SECOND));
-        let capture = made.path("a.cap");
-        connmon_fixtures::rows::capture(&capture, &frames);
-        let done = connmon(&["replay", capture.to_str().unwrap(), "--db", made.db().to_str().unwrap()]);
-        assert!(done.status.success());
+        made.replay(&frames);
         made.find();
         made
+    }
+
+    /// Adds a recording to the store.
+    fn replay(&self, frames: &[Frame]) {
+        let capture = self.path(&format!("{}.cap", frames.len()));
+        connmon_fixtures::rows::capture(&capture, frames);
+        let done = connmon(&["replay", capture.to_str().unwrap(), "--db", self.db().to_str().unwrap()]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Adds a recording with one short connection, and one that is not over.
+    fn go_on(&self) {
+        let start = Start { clock_offset_ns: BOOT, ..connmon_fixtures::rows::start(3_000) };
+        let mut frames = vec![Frame::Start(Box::new(start))];
+        process(7, "/dev/shm/agent\u{1b}[2J", &mut frames);
+        connection(1, 7, 3_020, (9, 443), "c2.example", &mut frames);
+        frames.push(made::entry(2, 7, 3_030, None, 5_000));
+        frames.push(Frame::SweepEnd(3_100 * SECOND));
+        frames.push(Frame::End(3_101 * SECOND));
+        self.replay(&frames);
     }
 
     /// Writes findings as the recorder does.
@@ -117,6 +134,52 @@ fn each_finding_is_told_once_to_those_whom_it_concerns() {
 }
 
 #[test]
+fn each_connection_that_a_query_selects_is_told_once() {
+    let made = Made::new();
+    let config = "[[alert]]\nname = 'c2'\nmatch = 'host:c2.example tx>100'\nto = ['file:c2.jsonl']\n\
+        [[alert]]\nname = 'large'\nmatch = 'bytes>1k dir:out'\nto = ['file:large.jsonl', 'stdout']\n\
+        [[alert]]\nname = 'none'\nmatch = 'dir:in'\nto = ['file:none.jsonl']\n";
+    let run = |args: &[&str]| {
+        let output = made.alert(&[&["run", "--once"], args].concat(), config);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // What was there before is not told, nor is anything twice.
+    assert_eq!([run(&[]), run(&[])], ["", ""]);
+    made.go_on();
+    let said = run(&[]);
+    let [c2, large] = ["c2.jsonl", "large.jsonl"].map(|name| lines(&made.path(name)));
+    assert_eq!((c2.len(), large.len(), said.lines().count()), (1, 1, 1), "{c2:?} {large:?}");
+    assert_eq!(
+        (&c2[0]["alert"], &c2[0]["connection"]["names"][0]["name"]),
+        (&"c2".into(), &"c2.example".into())
+    );
+    assert_eq!(large[0]["connection"]["tx_bytes"], 5_000);
+    let text = large[0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("/dev/shm/agent\\u{1b}[2J (7): tcp 10.0.0.1:4001 → 203.0.114.9:443, sent 4.88"),
+        "{text}"
+    );
+    assert!(c2[0].get("finding").is_none() && !made.path("none.jsonl").exists());
+    assert_eq!(run(&[]), "");
+    assert_eq!(lines(&made.path("c2.jsonl")).len(), 1);
+}
+
+#[test]
+fn a_query_that_selects_many_connections_is_limited() {
+    let made = Made::new();
+    let config =
+        "[[alert]]\nname = 'c2'\nmatch = 'host:c2.example'\nat-most = '5/1h'\nto = ['file:c2.jsonl']\n";
+    assert!(made.alert(&["run", "--once", "--all"], config).status.success());
+    assert_eq!(lines(&made.path("c2.jsonl")).len(), 5);
+    let said = String::from_utf8(made.alert(&["status"], config).stdout).unwrap();
+    assert!(
+        said.starts_with("5 messages delivered, 0 waiting") && said.contains("25 messages held back"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_was_found_before_is_only_told_if_that_is_wanted() {
     let made = Made::new();
     let config = "[[alert]]\nname = 'all'\nseverity = 'info'\nto = ['file:all.jsonl']\n";
@@ -143,7 +206,7 @@ fn what_cannot_be_delivered_waits_and_is_shown() {
     let said = status(&config("/bin/false"));
     assert!(said.starts_with("0 messages delivered, 1 waiting, 0 given up"), "{said}");
     assert!(
-        said.contains("1 finding held back") && said.contains("the program ended with exit status: 1"),
+        said.contains("1 message held back") && said.contains("the program ended with exit status: 1"),
         "{said}"
     );
     assert!(said.contains("(1 try, next at ") && !said.contains('\u{1b}'), "{said}");
@@ -181,6 +244,16 @@ fn a_wrong_alert_is_told_where_it_stands() {
         ("[[alert]]\nname = 'a'\nat-most = 'few'\nto = ['journal']", "as in \"20/1h\""),
         ("[[alert]]\nname = 'a'\npolicy = 'count>x/1h'\nto = ['journal']", "is no limit"),
         ("[[alert]]\nname = 'a'\nfilter = 'x'\nto = ['journal']", "an alert has no `filter`"),
+        ("[[alert]]\nname = 'a'\nmatch = 'prot:tcp'\nto = ['journal']", "did you mean `proto:`?"),
+        ("[[alert]]\nname = 'a'\nmatch = 'finding:beacon'\nto = ['journal']", "only known of a store"),
+        (
+            "[[alert]]\nname = 'a'\nmatch = 'tcp'\nseverity = 'low'\nto = ['journal']",
+            "write an alert for each",
+        ),
+        (
+            "[[alert]]\nname = 'a'\npolicy = 'count>1/1h'\nfinding = ['d1']\nto = ['journal']",
+            "write an alert for each",
+        ),
         (
             "[[alert]]\nname = 'a'\nto = ['journal']\n[[alert]]\nname = 'a'\nto = ['journal']",
             "another alert is called",

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use connmon_fixtures::golden;
-use connmon_record::frame::{Frame, Start};
+use connmon_record::frame::{Frame, ProgramFacts, Start};
 use connmon_store::{Store, Writer};
 use made::{SECOND, connection, process};
 use serde_json::Value;
@@ -41,8 +41,13 @@ fn store(folder: &Path) -> String {
     }
     frames.push(Frame::SweepEnd(2_000 * SECOND));
     frames.push(Frame::End(2_001 * SECOND));
+    replayed(folder, &frames)
+}
+
+/// The store of a recording.
+fn replayed(folder: &Path, frames: &[Frame]) -> String {
     let [capture, db] = ["a.cap", "a.db"].map(|name| folder.join(name).to_str().unwrap().to_owned());
-    connmon_fixtures::rows::capture(Path::new(&capture), &frames);
+    connmon_fixtures::rows::capture(Path::new(&capture), frames);
     assert!(connmon(&["replay", &capture, "--db", &db]).status.success());
     db
 }
@@ -70,6 +75,40 @@ fn findings_are_listed_the_most_severe_first() {
     let filter = beacon["filter"].as_str().unwrap();
     let rows = printed(&["export", "--db", &db, "--filter", filter]);
     assert_eq!(rows.lines().count() as u64, beacon["connections"].as_u64().unwrap() + 1, "and the last line");
+}
+
+/// A connection names the findings whose filter selects it, as `finding:` asks for them, whatever part of the store is asked for.
+#[test]
+fn exports_name_the_findings_of_each_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = store(folder.path());
+    let rows = |filter: &str| -> Vec<Value> {
+        let text = printed(&["export", "--db", &db, "--filter", filter]);
+        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.filter(|row| row.get("trailer").is_none()).collect()
+    };
+    let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>();
+    let all = rows("");
+    let json: Value = serde_json::from_str(&printed(&["findings", "--db", &db, "--format", "json"])).unwrap();
+    for finding in json["findings"].as_array().unwrap() {
+        let names = ["id", "detector", "name", "severity"].map(|name| finding[name].as_str().unwrap());
+        let is_named = |row: &&Value| {
+            row["findings"].as_array().is_some_and(|all| {
+                all.iter().any(|one| {
+                    ["id", "detector", "name", "severity"].map(|name| one[name].as_str().unwrap()) == names
+                })
+            })
+        };
+        let named: Vec<Value> = all.iter().filter(is_named).cloned().collect();
+        assert_eq!(ids(&named), ids(&rows(&format!("finding:{}", names[0]))), "{names:?}");
+        assert_eq!(named.len() as u64, finding["connections"].as_u64().unwrap(), "{names:?}");
+    }
+    let [firefox] = &rows("proc:firefox")[..] else { panic!("one connection") };
+    assert!(firefox.get("findings").is_none(), "{firefox}");
+    let csv = printed(&["export", "--db", &db, "--format", "csv", "--filter", "proc:agent"]);
+    let mut lines = csv.lines();
+    assert!(lines.next().unwrap().ends_with(",netns,findings"));
+    assert!(lines.all(|line| line.contains("beacon D1-") && line.contains("odd-executable D4-")), "{csv}");
 }
 
 #[test]
@@ -133,6 +172,51 @@ fn packages_tell_ordinary_programs_from_others() {
         ("high".to_owned(), Value::Null),
         "nobody's, to an address without a name"
     );
+}
+
+/// An executable that is not the file that its package has is told, as long as it is still the one that was recorded.
+#[test]
+fn an_executable_is_compared_with_its_package() {
+    // Of "y" with a line break.
+    const SHA256: &str = "3bb2abb69ebb27fbfe63c7639624c6ec5e331b841a5bc8c3ebc10b9285e90877";
+    const MD5: &str = "009520053b00386d1173f3988c55d192";
+    let folder = tempfile::tempdir().unwrap();
+    let start = Start { clock_offset_ns: BOOT, ..connmon_fixtures::rows::start(10) };
+    let mut frames = vec![Frame::Start(Box::new(start))];
+    process(8, "/usr/sbin/chronyd", &mut frames);
+    let facts = ProgramFacts {
+        tgid: 8,
+        start_ns: 8,
+        since_ns: 8,
+        deleted: false,
+        sha256: Ok(SHA256.to_owned()),
+        container_name: None,
+        container_image: None,
+    };
+    frames.push(Frame::Program(facts));
+    connection(1, 8, 15, (4, 123), "", &mut frames);
+    frames.push(Frame::SweepEnd(20 * SECOND));
+    frames.push(Frame::End(21 * SECOND));
+    let db = replayed(folder.path(), &frames);
+    let root = folder.path().join("root");
+    let info = root.join("var/lib/dpkg/info");
+    std::fs::create_dir_all(&info).unwrap();
+    std::fs::create_dir_all(root.join("usr/sbin")).unwrap();
+    std::fs::write(info.join("chrony.list"), "/usr/sbin/chronyd\n").unwrap();
+    let found = |digest: &str, content: &str| {
+        std::fs::write(info.join("chrony.md5sums"), format!("{digest}  usr/sbin/chronyd\n")).unwrap();
+        std::fs::write(root.join("usr/sbin/chronyd"), content).unwrap();
+        let args = ["findings", "--db", &db, "--severity", "low", "--packages", root.to_str().unwrap()];
+        String::from_utf8(connmon(&args).stdout).unwrap()
+    };
+    let told = found("00", "y\n");
+    assert!(!told.contains("odd"), "no digest that is known: {told}");
+    let told = found(&"0".repeat(32), "y\n");
+    assert!(told.contains("/usr/sbin/chronyd is not the file that its package has"), "{told}");
+    for (digest, content) in [(MD5.to_owned(), "y\n"), ("0".repeat(32), "z\n")] {
+        let told = found(&digest, content);
+        assert!(!told.contains("not the file"), "{told}");
+    }
 }
 
 #[test]

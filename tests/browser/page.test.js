@@ -11,14 +11,22 @@ import { browser, connmon, open, shown } from "./pages.js";
 
 after(() => browser.close());
 
-/** The connections that a filter chooses, as connmon itself exports them. @param {string} filter @returns {any[]} */
-function exported(filter) {
+/** The connections that a filter chooses, as connmon itself exports them. @param {string} filter @param {string} [store] @returns {any[]} */
+function exported(filter, store) {
   try {
-    const lines = connmon("export", "--format", "jsonl", "--filter", filter).trim().split("\n");
+    const lines = connmon("export", "--format", "jsonl", "--filter", filter, ...store ? ["--db", store] : []).trim().split("\n");
     return lines.map((line) => JSON.parse(line)).filter((object) => "id" in object);
   } catch {
     return []; // exit code 1: nothing fits
   }
+}
+
+/** Asks a page for what a filter chooses. @param {import("playwright-core").Page} page @param {string} filter */
+async function ask(page, filter) {
+  await page.fill("#query", filter);
+  await page.press("#query", "Enter");
+  await page.waitForFunction((text) => new URLSearchParams(location.hash.slice(1)).get("q") === text, filter);
+  await page.waitForTimeout(60);
 }
 
 test("a filter chooses in the page what it chooses on the command line", async () => {
@@ -31,15 +39,34 @@ test("a filter chooses in the page what it chooses on the command line", async (
   ];
   let chosen = 0;
   for (const filter of filters) {
-    await page.fill("#query", filter);
-    await page.press("#query", "Enter");
-    await page.waitForFunction((text) => new URLSearchParams(location.hash.slice(1)).get("q") === text, filter);
-    await page.waitForTimeout(60);
+    await ask(page, filter);
     const wanted = exported(filter).length;
     assert.equal(await shown(page), wanted, filter);
     chosen += wanted > 0 && wanted < all.length ? 1 : 0;
   }
   assert.ok(chosen >= 5, "the filters tell connections apart");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a filter for findings chooses in the page what it chooses on the command line", async () => {
+  const { page, complaints, close } = await open("week.html");
+  const store = join(String(process.env.PAGES), "week.db");
+  const count = (/** @type {string} */ filter) => exported(filter, store).length;
+  const [{ id, name, connections }] = JSON.parse(connmon("findings", "--db", store, "--format", "json")).findings
+    .filter((/** @type {any} */ finding) => finding.detector === "D1");
+  const named = exported("", store).filter(({ findings = [] }) => findings.some((/** @type {any} */ one) => one.id === id));
+  assert.equal(named.length, connections, "an export names them");
+  for (const filter of [`finding:${id}`, `finding:${name} severity>info`, "severity>low", "severity:high", `severity>=low -finding:${name}`]) {
+    await ask(page, filter);
+    const wanted = count(filter);
+    assert.equal(await shown(page), wanted, filter);
+    assert.ok(filter === `finding:${id}` ? wanted === connections : wanted > 0, filter);
+  }
+  await page.fill("#query", "severity>hihg");
+  await page.press("#query", "Enter");
+  await page.waitForSelector("#fault:not([hidden])");
+  assert.match(await page.locator("#fault").innerText(), /`hihg` is no severity/);
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -65,6 +65,7 @@ def flat(row):
     columns |= {f"wire_{way}_{what}": wire.get(f"{way}_{what}") for way in ("tx", "rx") for what in ("bytes", "packets")}
     columns |= {"service": row["service"]["name"], "observed": row["service"]["observed"]}
     columns["names"] = " ".join(dict.fromkeys(name["name"] for name in row["names"])) or None
+    columns["findings"] = "; ".join(f"{finding['name']} {finding['id']}" for finding in row.get("findings", [])) or None
     columns |= {name: row[name] for name in ("exact", "tx_bytes", "rx_bytes", "community_id")}
     return columns
 

@@ -33,10 +33,20 @@ pub fn tested(args: &[&str]) -> Result<Command> {
     Ok(cmd)
 }
 
-/// The programs under test, and the example that makes pages up. Like all builds for tests it selects the whole workspace: the features of a
+/// The programs under test, and the examples that make pages and a week up. Like all builds for tests it selects the whole workspace: the features of a
 /// dependency are those that all selected packages want, so another selection would build most dependencies once more.
-pub const PROGRAMS: [&str; 8] =
-    ["build", "--workspace", "--bin", "connmon", "--bin", "traffic", "--example", "sample_report"];
+pub const PROGRAMS: [&str; 10] = [
+    "build",
+    "--workspace",
+    "--bin",
+    "connmon",
+    "--bin",
+    "traffic",
+    "--example",
+    "sample_report",
+    "--example",
+    "sample_week",
+];
 
 /// Builds [`PROGRAMS`].
 pub fn program() -> Result<Vec<Executable>> {

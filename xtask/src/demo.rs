@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a report and a map of a made-up day, without root and without recording anything.
+//! `cargo xtask demo`: a report and a map of a made-up day, and a made-up week in which there is something to find, without root and without
+//! recording anything.
 
 use std::process::Command;
 
@@ -14,18 +15,31 @@ pub fn run() -> Result<()> {
     setup::ensure()?;
     let folder = workspace::root().join("target/demo");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let built = cargo::executables(&mut cargo::cargo(&[
-        "build",
-        "--release",
-        "-p",
-        "connmon",
-        "--example",
-        "sample_report",
-    ]))?;
-    let sample = cargo::find(&built, "sample_report")?;
-    let mut made = Command::new(sample);
+    let build = ["build", "--release", "-p", "connmon", "--bin", "connmon"];
+    let examples = ["--example", "sample_report", "--example", "sample_week"];
+    let built = cargo::executables(&mut cargo::cargo(&[&build[..], &examples].concat()))?;
+    let mut made = Command::new(cargo::find(&built, "sample_report")?);
     made.args(["--home", "--rows", DAY]).args([folder.join("report.html"), folder.join("map.svg")]);
     sh::run(&mut made)?;
-    println!("{}", workspace::shown(&folder.join("report.html")));
+
+    let [capture, list, db, page] =
+        ["week.cap", "week.txt", "week.db", "week.html"].map(|name| folder.join(name));
+    for old in [&capture, &db] {
+        // A capture is not overwritten, and a store would have the week twice.
+        if old.exists() {
+            std::fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+    }
+    sh::run(Command::new(cargo::find(&built, "sample_week")?).args([&capture, &list]))?;
+    let program = cargo::find(&built, "connmon")?;
+    let connmon = |command: &str| {
+        let mut connmon = Command::new(&program);
+        connmon.arg(command).arg("--db").arg(&db);
+        connmon
+    };
+    sh::run(connmon("replay").arg(&capture).arg("--ioc").arg(&list))?;
+    sh::run(connmon("report").arg("--out").arg(&page))?;
+    sh::run(connmon("findings").args(["--severity", "low"]))?;
+    println!("{}\n{}", workspace::shown(&folder.join("report.html")), workspace::shown(&page));
     Ok(())
 }

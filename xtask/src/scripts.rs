@@ -23,7 +23,7 @@ pub fn unit() -> Result<()> {
     node_test(&tests_in(&scripts.join("test"))?, &[])
 }
 
-/// Opens pages in a browser: one that was recorded, a made-up one, and one with hostile names.
+/// Opens pages in a browser: one that was recorded, a week with findings, a made-up one, and one with hostile names.
 pub fn browser(chromium: &Path) -> Result<()> {
     let tools = install()?;
     let folder = workspace::browser_dir();
@@ -34,22 +34,16 @@ pub fn browser(chromium: &Path) -> Result<()> {
     let built = cargo::program()?;
     let connmon = cargo::find(&built, "connmon")?;
     let sample = cargo::find(&built, "sample_report")?;
-    let db = folder.join("recorded.db");
-    // No geo databases of this machine: beside the store there are none.
-    sh::run(
-        Command::new(&connmon)
-            .env("CONNMON_GEO_DIR", &folder)
-            .args(["replay", CAPTURE, "--db"])
-            .arg(&db)
-            .current_dir(workspace::root()),
-    )?;
-    sh::run(
-        Command::new(&connmon)
-            .args(["report", "--db"])
-            .arg(&db)
-            .arg("--out")
-            .arg(folder.join("recorded.html")),
-    )?;
+    let week = folder.join("week.cap");
+    sh::run(Command::new(cargo::find(&built, "sample_week")?).arg(&week).arg(folder.join("week.txt")))?;
+    for (name, capture) in [("recorded", workspace::root().join(CAPTURE)), ("week", week)] {
+        let db = folder.join(format!("{name}.db"));
+        // No geo databases of this machine: beside the store there are none.
+        let mut replay = Command::new(&connmon);
+        sh::run(replay.env("CONNMON_GEO_DIR", &folder).arg("replay").arg(capture).arg("--db").arg(&db))?;
+        let page = folder.join(format!("{name}.html"));
+        sh::run(Command::new(&connmon).args(["report", "--db"]).arg(&db).arg("--out").arg(page))?;
+    }
     sh::run(Command::new(&sample).args(["--home", "--rows", ROWS]).arg(folder.join("sample.html")))?;
     sh::run(
         Command::new(&sample)

@@ -175,6 +175,7 @@ fn run_step(step: Step, all: bool) -> Result<Outcome> {
 
 /// `cargo test` of everything but the steps of their own.
 fn unit() -> Result<()> {
+    apt::programs(&[Need { program: "dbus-daemon", package: "dbus" }], "the test of notifications")?;
     let mut tests = cargo::tested(&["test", "--workspace", "--lib", "--bins"])?;
     for target in cargo::test_targets()?.iter().filter(|name| !OWN.contains(&name.as_str())) {
         tests.args(["--test", target]);

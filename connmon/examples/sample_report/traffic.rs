@@ -96,7 +96,6 @@ pub fn connection(
             }),
             ..Facts::default()
         },
-        cut_off: None,
         owner: Some(process.clone()),
         traffic: vec![Share {
             process,
@@ -105,15 +104,10 @@ pub fn connection(
             tx_calls: 1 + tx / 65_536,
             rx_calls: 1 + rx / 65_536,
         }],
-        steps: Vec::new(),
-        within: None,
-        beyond: 0,
         country,
         place: Some(Arc::new(geo.lookup(remote).place("sample".into()))),
         names: names(remote, direction, udp, Timestamp(opened)),
-        observed: None,
-        label: None,
-        hits: Vec::new(),
+        ..Connection::default()
     }
 }
 

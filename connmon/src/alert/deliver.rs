@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::{Message, Target, journal, webhook};
-use connmon_detect::Finding;
+use super::{Message, News, Target, desktop, journal, webhook};
 use connmon_system::files;
 
 /// How long a program may take, and how often it is looked whether it has ended.
@@ -40,10 +39,11 @@ pub enum DeliverError {
 ///
 /// # Errors
 /// It cannot be delivered now.
-pub fn deliver(target: &Target, message: &Message<'_>, finding: &Finding) -> Result<(), DeliverError> {
+pub fn deliver(target: &Target, message: &Message<'_>, news: &News) -> Result<(), DeliverError> {
     match target {
-        Target::Journal => Ok(journal::to_journal(message, finding)?),
-        Target::Syslog => Ok(journal::to_syslog(message, finding)?),
+        Target::Journal => Ok(journal::to_journal(message, news)?),
+        Target::Syslog => Ok(journal::to_syslog(message, news)?),
+        Target::Desktop => Ok(desktop::notify(message, news)?),
         Target::Stdout => Ok(writeln!(io::stdout(), "{}", message.to_json())?),
         Target::File(path) => Ok(append(path, &message.to_json())?),
         Target::Command(words, user) => run(words, user, &message.to_json(), PATIENCE),

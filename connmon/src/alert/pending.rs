@@ -1,16 +1,17 @@
 //! What was told, what waits to be told, and why it could not be.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use connmon_detect::{Finding, Severity};
-use connmon_record::Timestamp;
+use connmon_filter::Filter;
+use connmon_record::{Connection, Timestamp};
 use connmon_system::files;
 use serde::{Deserialize, Serialize};
 
 use super::limit::Sent;
-use super::{Alert, Message, Target};
+use super::{About, Alert, Message, News, Selected, Target};
 
 /// Messages that wait at most; the oldest are given up, and counted.
 const MOST: usize = 1_000;
@@ -26,6 +27,8 @@ const LONGEST: i64 = 3_600_000_000_000;
 pub struct State {
     /// The number up to which findings of the store were read.
     pub number: i64,
+    /// The time up to which connections of the store were read; `None` if none were.
+    pub read_until: Option<Timestamp>,
     /// By alert.
     alerts: BTreeMap<String, Told>,
     waiting: VecDeque<Waiting>,
@@ -40,6 +43,8 @@ struct Told {
     sent: Sent,
     /// Severity and score with which a finding was told.
     findings: BTreeMap<String, (Severity, f64)>,
+    /// The connections that were told and are met again, because they last, or ended just now.
+    connections: BTreeSet<i64>,
 }
 
 /// A message that waits.
@@ -49,9 +54,9 @@ pub struct Waiting {
     pub alert: String,
     /// The place of the target among those of the alert, and what it is called.
     pub target: (usize, String),
-    /// The finding.
-    pub finding: Finding,
-    /// Findings that were held back before it.
+    /// What it is about.
+    pub news: News,
+    /// Findings, or connections, that were held back before it.
     pub held_back: u64,
     /// How often it was tried, when it is tried next, and why it was not delivered.
     pub tries: u32,
@@ -101,21 +106,61 @@ impl State {
                 if known.is_some_and(|(severity, score)| !finding.is_beyond(*severity, *score)) {
                     continue;
                 }
-                let may = told.sent.may_send(alert.limit, now);
                 self.remember(alert, &finding);
-                let Some(held_back) = may else { continue };
-                for (place, target) in alert.targets.iter().enumerate() {
-                    self.waiting.push_back(Waiting {
-                        alert: alert.name.clone(),
-                        target: (place, target.to_string()),
-                        finding: finding.clone(),
-                        held_back,
-                        tries: 0,
-                        next: now,
-                        error: None,
-                    });
-                }
+                self.tell(alert, now, || News::Finding(Box::new(finding.clone())));
             }
+        }
+    }
+
+    /// Whether an alert has taken what was there when it began, if it is about connections.
+    pub fn has_begun(&self, alert: &Alert) -> bool {
+        !matches!(alert.about, About::Connections(_)) || self.alerts.contains_key(&alert.name)
+    }
+
+    /// Takes the connections that an alert is about and that were open since some time, which `read` gives: each is told once. Those that
+    /// are open at `next` are given again. What an alert meets when it begins is not told. Whether anything has changed.
+    ///
+    /// # Errors
+    /// That of `read`.
+    pub fn take_connections<E>(
+        &mut self,
+        alert: &Alert,
+        [next, now]: [Timestamp; 2],
+        read: impl FnOnce(&Filter, &mut dyn FnMut(&Connection)) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let About::Connections(filter) = &alert.about else { return Ok(false) };
+        let begins = !self.has_begun(alert) && self.read_until.is_some();
+        let known = self.alerts.get(&alert.name).map(|told| told.connections.clone()).unwrap_or_default();
+        let (mut met, mut told) = (BTreeSet::new(), false);
+        read(filter, &mut |connection| {
+            if connection.known_end().is_none_or(|end| end >= next) {
+                met.insert(connection.id);
+            }
+            if !begins && !known.contains(&connection.id) {
+                told = true;
+                self.tell(alert, now, || News::Connection(Box::new(Selected::new(connection, filter))));
+            }
+        })?;
+        let changed = told || begins || met != known;
+        self.alerts.entry(alert.name.clone()).or_default().connections = met;
+        Ok(changed)
+    }
+
+    /// Has something wait to be delivered to each target, unless that is more than the limit.
+    fn tell(&mut self, alert: &Alert, now: Timestamp, news: impl FnOnce() -> News) {
+        let sent = &mut self.alerts.entry(alert.name.clone()).or_default().sent;
+        let Some(held_back) = sent.may_send(alert.limit, now) else { return };
+        let news = news();
+        for (place, target) in alert.targets.iter().enumerate() {
+            self.waiting.push_back(Waiting {
+                alert: alert.name.clone(),
+                target: (place, target.to_string()),
+                news: news.clone(),
+                held_back,
+                tries: 0,
+                next: now,
+                error: None,
+            });
         }
         while self.waiting.len() > MOST {
             self.waiting.pop_front();
@@ -137,7 +182,7 @@ impl State {
         alerts: &[Alert],
         host: &str,
         now: Timestamp,
-        mut deliver: impl FnMut(&Target, &Message<'_>, &Finding) -> Result<(), String>,
+        mut deliver: impl FnMut(&Target, &Message<'_>, &News) -> Result<(), String>,
     ) -> bool {
         let mut changed = false;
         let mut left = VecDeque::new();
@@ -157,8 +202,7 @@ impl State {
                 continue;
             }
             changed = true;
-            match deliver(target, &Message::new(&one.alert, host, &one.finding, one.held_back), &one.finding)
-            {
+            match deliver(target, &Message::new(&one.alert, host, &one.news, one.held_back), &one.news) {
                 Ok(()) => self.delivered += 1,
                 Err(error) => {
                     let pause = FIRST.saturating_mul(1 << one.tries.min(20)).min(LONGEST);
@@ -178,7 +222,7 @@ impl State {
         self.waiting.iter()
     }
 
-    /// Findings that an alert has held back.
+    /// Findings, or connections, that an alert has held back.
     pub fn held_back(&self, alert: &str) -> u64 {
         self.alerts.get(alert).map_or(0, |told| told.sent.held_back())
     }

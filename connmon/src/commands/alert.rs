@@ -8,19 +8,21 @@ use std::time::Duration;
 use super::{CommandError, Outcome, done, outcome, stdout};
 use crate::alert::deliver::deliver;
 use crate::alert::pending::{State, usual_place};
-use crate::alert::{Alert, Message, Target};
+use crate::alert::{Alert, Message, News, Target};
 use crate::cli::{AlertCommand, AlertCommands, AlertFiles, AlertRun};
 use crate::clock::now;
 use crate::config::File;
-use crate::follow::written;
+use crate::follow::{settled_until, written};
 use connmon_analysis::format::{count, grouped};
-use connmon_detect::{Finding, test_finding};
-use connmon_record::{Zone, display_safe};
+use connmon_detect::test_finding;
+use connmon_record::{Run, Timestamp, Zone, display_safe};
 use connmon_render::findings::host_of;
-use connmon_store::Store;
+use connmon_store::{Store, StoreError};
 
 /// How often the store is asked.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a connection that has ended is still looked at: its names, its label and its hits may come later than its end.
+const LATE_NS: i64 = 5_000_000_000;
 
 /// Delivers alerts, tests them, or prints what waits.
 ///
@@ -65,6 +67,7 @@ fn follow(args: &AlertRun) -> Result<Outcome, CommandError> {
                 let (number, known) = written(&store, 0)?;
                 state.number = number;
                 state.pass_over(&alerts, &known);
+                state.read_until = Some(settled_until(&store.runs()?));
             }
             state
         }
@@ -75,10 +78,12 @@ fn follow(args: &AlertRun) -> Result<Outcome, CommandError> {
     save(&state)?;
     loop {
         let (number, findings) = written(&store, state.number)?;
-        let is_news = !findings.is_empty();
+        let mut is_news = !findings.is_empty();
         state.number = number;
         state.take(&alerts, findings, now());
-        if state.deliver(&alerts, &host_of(&store.runs()?), now(), send) || is_news {
+        let runs = store.runs()?;
+        is_news |= take_connections(&store, &runs, &alerts, &mut state)?;
+        if state.deliver(&alerts, &host_of(&runs), now(), send) || is_news {
             save(&state)?;
         }
         if args.once {
@@ -89,8 +94,36 @@ fn follow(args: &AlertRun) -> Result<Outcome, CommandError> {
     }
 }
 
-fn send(target: &Target, message: &Message<'_>, finding: &Finding) -> Result<(), String> {
-    deliver(target, message, finding).map_err(|error| {
+/// Takes the connections that alerts are about and that were open since it was last looked; whether that has changed anything.
+fn take_connections(
+    store: &Store,
+    runs: &[Run],
+    alerts: &[Alert],
+    state: &mut State,
+) -> Result<bool, StoreError> {
+    let until = settled_until(runs);
+    if state.read_until == Some(until) && alerts.iter().all(|alert| state.has_begun(alert)) {
+        return Ok(false);
+    }
+    let late = |time: Timestamp| Timestamp(time.0.saturating_sub(LATE_NS));
+    let since = state.read_until.map(|time| late(time.min(until)));
+    let mut changed = false;
+    for alert in alerts {
+        changed |= state.take_connections(alert, [late(until), now()], |filter, each| {
+            // Up to this time, and it is of it.
+            let end = Some(Timestamp(until.0.saturating_add(1)));
+            store.for_each(since, end, filter, |_, connection| {
+                each(&connection);
+                Ok::<(), StoreError>(())
+            })
+        })?;
+    }
+    state.read_until = Some(until);
+    Ok(changed)
+}
+
+fn send(target: &Target, message: &Message<'_>, news: &News) -> Result<(), String> {
+    deliver(target, message, news).map_err(|error| {
         let error = error.to_string();
         tracing::warn!(
             "the alert {} cannot be delivered to {target}: {}",
@@ -102,12 +135,12 @@ fn send(target: &Target, message: &Message<'_>, finding: &Finding) -> Result<(),
 }
 
 fn test(files: &AlertFiles) -> Result<Outcome, CommandError> {
-    let finding = test_finding(now());
+    let news = News::Finding(Box::new(test_finding(now())));
     let mut failed = false;
     for alert in alerts(files)? {
         for target in &alert.targets {
-            let message = Message::new(&alert.name, "this host", &finding, 0);
-            let said = match deliver(target, &message, &finding) {
+            let message = Message::new(&alert.name, "this host", &news, 0);
+            let said = match deliver(target, &message, &news) {
                 Ok(()) => "delivered".to_owned(),
                 Err(error) => {
                     failed = true;
@@ -136,7 +169,7 @@ fn status(files: &AlertFiles) -> Result<Outcome, CommandError> {
         let targets: Vec<String> = alert.targets.iter().map(ToString::to_string).collect();
         let held = match state.held_back(&alert.name) {
             0 => String::new(),
-            n => format!("; {} held back", count(n, "finding", "findings")),
+            n => format!("; {} held back", count(n, "message", "messages")),
         };
         writeln!(out, "{}", display_safe(&format!("{}: to {}{held}", alert.name, targets.join(", "))))?;
         for one in waiting.iter().filter(|one| one.alert == alert.name) {
@@ -144,9 +177,9 @@ fn status(files: &AlertFiles) -> Result<Outcome, CommandError> {
             let next = Zone::UTC.show_seconds(one.next);
             let line = format!(
                 "  {} to {}: {} ({}, next at {next}): {why}",
-                one.finding.id,
+                one.news.id(),
                 one.target.1,
-                one.finding.what.shown(),
+                one.news.words(),
                 count(one.tries.into(), "try", "tries")
             );
             writeln!(out, "{}", display_safe(&line))?;

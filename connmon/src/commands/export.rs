@@ -8,9 +8,11 @@ use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, settle, termina
 use crate::cli::{self, ExportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice};
+use crate::follow::known_findings;
 use connmon_analysis::redact::{Redaction, Redactor};
 use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder};
-use connmon_record::{Connection, Run};
+use connmon_filter::{Evidence, FilterRow};
+use connmon_record::{Connection, Run, Timestamp};
 use connmon_render::export::completeness::write_words;
 use connmon_render::export::connections::Jsonl;
 use connmon_render::export::csv::Csv;
@@ -32,17 +34,18 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
         return Err(CommandError::Terminal("parquet"));
     }
     let store = settle::open(&args.source.db)?;
+    let evidence = Evidence::new(known_findings(&store)?, now());
     let line = if args.out.is_some() { ProgressLine::new } else { ProgressLine::beside_output };
     let store = store.watched_by(line("exporting").watch());
     let nothing = |count| (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION);
     match &args.out {
         Some(path) => {
-            let count = write_file_with(path, |out| write(&store, &choice, format, out))?;
+            let count = write_file_with(path, |out| write(&store, &evidence, &choice, format, out))?;
             Ok(outcome(nothing(count)))
         }
         None => {
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
-            let count = write(&store, &choice, format, &mut out)?;
+            let count = write(&store, &evidence, &choice, format, &mut out)?;
             done(out, nothing(count))
         }
     }
@@ -50,6 +53,7 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
 
 fn write(
     store: &Store,
+    evidence: &Evidence,
     Choice { selection, filter }: &Choice,
     format: ExportFormat,
     out: Out<'_>,
@@ -68,6 +72,9 @@ fn write(
         inexact += u64::from(connection.inexact.is_some());
         preexisting += u64::from(connection.preexisting);
         let run = runs.iter().find(|candidate| candidate.id == run);
+        let last = run.map_or(Timestamp(i64::MAX), |run| run.last_flush);
+        let findings = evidence.findings_of(&FilterRow::from_connection(&connection, last));
+        connection.findings = findings;
         sink.connection(run, &connection).map_err(CommandError::from)
     })?;
     // Read last: what was lost until now is in it.

@@ -9,17 +9,16 @@ use super::{CommandError, Outcome, done, settle, stdout, terminal_width};
 use crate::cli::{self, FindingsCommand, FindingsFormat};
 use crate::clock::now;
 use crate::config::{Choice, choice, zone};
-use crate::follow::{Follow, Owners, acknowledgement};
-use crate::ownership;
+use crate::follow::{Follow, acknowledgement};
+use crate::ownership::{Ownership, owners};
 use connmon_analysis::{Completeness, Selection};
-use connmon_detect::{CARDS, Engine, Finding, Found, Owner, Policy, Settings, Severity, card};
+use connmon_detect::{CARDS, Engine, Finding, Found, Policy, Settings, Severity, card};
 use connmon_record::{Connection, Run, Timestamp};
 use connmon_render::export::alerts;
 use connmon_render::export::completeness::write_essentials;
 use connmon_render::export::findings::{write_card, write_json, write_text};
 use connmon_store::{Store, Writer};
 use connmon_system::owner;
-use connmon_system::packages::Packages;
 pub(super) use events::Part;
 
 /// Connections after which it is told how far it is.
@@ -92,7 +91,7 @@ fn keep(path: &Path, watched: impl FnOnce(Store) -> Store) -> Result<(), Command
     let mut writer = Writer::open(path)?;
     let store = watched(writer.reader()?);
     let runs = store.runs()?;
-    let owners = owners(ownership::packages(None, &runs).unwrap_or_default());
+    let owners = owners(Ownership::of(None, &runs).unwrap_or_default());
     let Some(mut follow) = Follow::open(&store, owners, Vec::new())? else { return Ok(()) };
     read_all(&mut follow, &store, &runs)?;
     follow.write(&mut writer, true)?;
@@ -106,14 +105,6 @@ fn read_all(follow: &mut Follow, store: &Store, runs: &[Run]) -> Result<(), Comm
     }
     store.tell_time(Timestamp(i64::MAX), runs);
     Ok(())
-}
-
-/// By the lists of packages, if there are any.
-fn owners(packages: Option<Packages>) -> Owners {
-    match packages {
-        Some(mut packages) => Box::new(move |process| ownership::owner(&mut packages, process)),
-        None => Box::new(|_| Owner::Unknown),
-    }
 }
 
 /// Rules of the user's own, as they were given.
@@ -151,7 +142,7 @@ impl Look<'_> {
     ) -> Result<(Engine, Option<Store>), CommandError> {
         let Self { packages: root, policies, part } = self;
         let runs = store.runs()?;
-        let packages = ownership::packages(root, &runs).map_err(|error| {
+        let packages = Ownership::of(root, &runs).map_err(|error| {
             CommandError::Unreadable(root.unwrap_or(Path::new("/")).display().to_string(), error)
         })?;
         let owners = owners(packages);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{CommandError, Outcome, report, settle, terminal_width};
+use crate::alert::Alert;
 use crate::cli;
 use crate::clock::now;
 use crate::config::{self, Recording, Setting};
@@ -60,7 +61,7 @@ impl Sources {
         let said = file.settings(args.clone());
         file.fill(&mut args);
         let config::File { rules, secrets, keep, alerts, .. } = file;
-        let policies = alerts.into_iter().filter_map(|alert| alert.policy).collect();
+        let policies = alerts.into_iter().filter_map(Alert::into_policy).collect();
         let (choice, lists) = (args.choice.clone(), args.classification.ioc.clone());
         let settings = Recording::try_from(args)?;
         Ok(Self { settings, said, rules, secrets, keep, policies, choice, lists })

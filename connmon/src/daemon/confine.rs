@@ -22,9 +22,14 @@ const NEWEST: ABI = ABI::V6;
 /// that is linked statically opens a file.
 const READ_BY_LIBRARIES: [&str; 6] =
     ["/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/dev/null", "/dev/urandom", "/dev/random"];
-/// Whom executables belong to, and the name of this host.
-const READ_BY_FINDINGS: [&str; 5] = [
-    "/var/lib/dpkg/info",
+/// Whom executables belong to, the executables of packages, and the name of this host.
+const READ_BY_FINDINGS: [&str; 10] = [
+    "/var/lib/dpkg",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/libexec",
     "/usr/lib/sysimage/rpm",
     "/var/lib/rpm",
     "/lib/apk/db",

@@ -9,7 +9,7 @@ use connmon_record::display_safe;
 use connmon_store::{Store, StoreError, Writer};
 
 use crate::follow::Follow;
-use crate::ownership::HostPackages;
+use crate::ownership::{Ownership, owners};
 
 /// Connections that are told in one step.
 const STEP: usize = 2_048;
@@ -26,11 +26,10 @@ const KEEP: Duration = Duration::from_secs(900);
 const LAST: Duration = Duration::from_secs(2);
 
 /// The engine, and the reader that feeds it.
-#[derive(Default)]
 pub(super) struct Findings {
     reading: Option<(Store, Follow)>,
     policies: Vec<Policy>,
-    packages: HostPackages,
+    packages: Ownership,
     /// What viewers are to be told.
     told: Option<LiveFindings>,
     next: Option<Instant>,
@@ -46,7 +45,17 @@ pub(super) struct Findings {
 impl Findings {
     /// With rules of the user's own.
     pub(super) fn new(policies: Vec<Policy>) -> Self {
-        Self { policies, more: true, ..Self::default() }
+        Self {
+            reading: None,
+            policies,
+            packages: Ownership::here(),
+            told: None,
+            next: None,
+            more: true,
+            rows: None,
+            kept: None,
+            began: None,
+        }
     }
 
     /// Goes by other rules of the user's own from now on.
@@ -130,8 +139,7 @@ impl Findings {
         let begins = self.reading.is_none();
         if begins {
             let reader = store.reader()?;
-            let packages = self.packages.clone();
-            let owners = Box::new(move |process: &_| packages.owner(process));
+            let owners = owners(Some(self.packages.clone()));
             let Some(follow) = Follow::open(&reader, owners, self.policies.clone())? else {
                 return Ok((Vec::new(), false));
             };

@@ -86,6 +86,10 @@ pub enum Trust {
 /// An executable that used the network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Program {
+    /// What it is known by: the hash that was known of it first, else its path, else its name. It stays, so that what is found of it does.
+    key: Box<str>,
+    /// Whether its file was yet to be examined when it was first seen.
+    pub(crate) awaited: bool,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: Option<Box<str>>,
     /// Its path, empty where that is not known.
@@ -136,6 +140,8 @@ impl Program {
             ExeState::Present => Gone::No,
         };
         Self {
+            key: key_of(process).into(),
+            awaited: is_awaited(process),
             sha256: hash_of(process).map(Into::into),
             path: process.exe.clone(),
             comm: process.comm.clone(),
@@ -150,13 +156,9 @@ impl Program {
         }
     }
 
-    /// What it is known by: its hash, else its path, else its name.
+    /// What it is known by.
     pub(crate) fn key(&self) -> &str {
-        match &self.sha256 {
-            Some(hash) => hash,
-            None if !self.path.is_empty() => self.path.raw(),
-            None => self.comm.raw(),
-        }
+        &self.key
     }
 
     /// The file's name, else the kernel's name of the process.
@@ -194,7 +196,12 @@ pub(crate) fn key_of(process: &Process) -> &str {
     hash_of(process).unwrap_or(if process.exe.is_empty() { process.comm.raw() } else { process.exe.raw() })
 }
 
-fn hash_of(process: &Process) -> Option<&str> {
+/// Whether the file of a process is yet to be examined.
+pub(crate) fn is_awaited(process: &Process) -> bool {
+    process.exe_hash == ExeHash::Unknown && !process.exe.is_empty()
+}
+
+pub(crate) fn hash_of(process: &Process) -> Option<&str> {
     match &process.exe_hash {
         ExeHash::Sha256(hash) => Some(hash),
         ExeHash::Unknown | ExeHash::Refused(_) => None,

@@ -18,7 +18,7 @@ const LEVEL: i32 = 1;
 /// Bytes that a state has at most before it is compressed; a longer one is not read.
 const MAX_LEN: u64 = 1 << 28;
 /// The form of the state. Raised when an engine could not go on from what an earlier one knew.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// Why a state cannot be used.
 #[derive(Debug, thiserror::Error)]

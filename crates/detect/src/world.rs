@@ -71,6 +71,8 @@ pub struct World {
 #[derive(Default)]
 struct Keys {
     programs: HashMap<Box<str>, u32>,
+    /// The program that was the last to be first seen at a path.
+    paths: HashMap<Box<str>, u32>,
     names: HashMap<Box<str>, u32>,
     networks: HashMap<u32, u32>,
     addresses: HashMap<IpAddr, u32>,
@@ -97,6 +99,14 @@ impl Hasher for Mix {
 }
 
 impl Keys {
+    fn program(&mut self, program: &Program, place: u32) {
+        self.programs.insert(program.key().into(), place);
+        if let Some(hash) = &program.sha256 {
+            self.programs.insert(hash.clone(), place);
+        }
+        self.paths.insert(program.path.raw().into(), place);
+    }
+
     fn destination(&mut self, destination: &Destination, place: u32) {
         match destination {
             Destination::Name(name) => self.names.insert(name.raw().into(), place),
@@ -189,16 +199,17 @@ impl World {
         owner_of: &mut Ownership,
     ) -> Option<Place> {
         let process = connection.owner.as_deref()?;
-        let key = program::key_of(process);
-        let (program, is_new_program) = match self.keys.programs.get(key) {
-            Some(place) => (*place, false),
+        let (program, is_new_program) = match self.program_of(process) {
+            Some(place) => (place, false),
             None => {
                 let place = self.programs.len() as u32;
-                self.programs.push(Program::new(process, owner_of(process), time));
-                self.keys.programs.insert(key.into(), place);
+                let program = Program::new(process, owner_of(process), time);
+                self.keys.program(&program, place);
+                self.programs.push(program);
                 (place, true)
             }
         };
+        self.note_hash(program, process);
         let destination = self.destination_of(connection);
         let inbound = connection.direction == Direction::In;
         let group_key = Group::key(program, destination, inbound);
@@ -234,6 +245,34 @@ impl World {
             of.system_script &= !known.is_tool() || program::script_home(process) == Home::System;
         }
         Some(Place { program, group, before, is_new_program })
+    }
+
+    /// The program of a process. One whose file is yet to be examined is the one that was last seen at its path; and the first hash that is
+    /// known of a path is that of the program whose file had not been examined.
+    fn program_of(&self, process: &Process) -> Option<u32> {
+        self.keys.programs.get(program::key_of(process)).copied().or_else(|| {
+            let place = *self.keys.paths.get(process.exe.raw())?;
+            let known = self.program(place);
+            let is_it = match program::hash_of(process) {
+                Some(_) => known.awaited && known.sha256.is_none(),
+                None => program::is_awaited(process),
+            };
+            is_it.then_some(place)
+        })
+    }
+
+    /// Takes note of the hash of a program that had not been examined.
+    fn note_hash(&mut self, place: u32, process: &Process) {
+        let program = &mut self.programs[place as usize];
+        if let (None, Some(hash)) = (&program.sha256, program::hash_of(process)) {
+            program.sha256 = Some(hash.into());
+            self.keys.programs.insert(hash.into(), place);
+        }
+    }
+
+    /// What the program of a process is known by.
+    pub(crate) fn key_of<'a>(&'a self, process: &'a Process) -> &'a str {
+        self.program_of(process).map_or(program::key_of(process), |place| self.program(place).key())
     }
 
     fn destination_of(&mut self, connection: &Connection) -> u32 {
@@ -275,7 +314,7 @@ impl World {
     pub(crate) fn make_keys(&mut self) {
         let mut keys = Keys::default();
         for (place, program) in (0..).zip(&self.programs) {
-            keys.programs.insert(program.key().into(), place);
+            keys.program(program, place);
         }
         for (place, destination) in (0..).zip(&self.destinations) {
             keys.destination(destination, place);

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use connmon_detect::{Engine, Event, Finding, Settings, Severity};
+use connmon_fixtures::week::{PLANTED, WEEK, ordinary, planted};
 use connmon_fixtures::{Random, golden};
 use connmon_record::{Connection, Timestamp};
-use made::{Series, chance, feed, ns};
+use made::{Questions, Series, chance, feed, feed_with, ns};
 
-const WEEK: i64 = 604_800;
 const PERIODS: [&str; 8] = ["10s", "30s", "1m", "5m", "15m", "1h", "3h", "6h"];
 const JITTERS: [f64; 4] = [0.0, 0.1, 0.25, 0.5];
 const LOSSES: [f64; 4] = [0.0, 0.1, 0.2, 0.3];
@@ -122,174 +122,8 @@ fn few_series_by_chance_look_like_beacons() {
     golden::compare(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/chance.md"), &table);
 }
 
-/// Series at random times: a program that connects by chance, or because somebody uses it.
-fn at_random(base: &Series, days: u32, a_day: u64, hours: (u64, u64), random: &mut Random) -> Vec<Series> {
-    let mut all = Vec::new();
-    for day in 0..u64::from(days) {
-        for _ in 0..a_day {
-            let second = day * 86_400 + hours.0 * 3600 + random.below((hours.1 - hours.0) * 3600);
-            let length = random.around(20) + 1;
-            let (tx, rx) = (random.around(2_000), random.around(60_000));
-            all.push(Series {
-                start: format!("{second}s"),
-                lasts: format!("{length}s"),
-                tx,
-                rx,
-                ..base.clone()
-            });
-        }
-    }
-    all
-}
-
-/// A week of an ordinary host.
-fn ordinary_week() -> Vec<Series> {
-    let mut random = Random(0x5eed_0001);
-    let of = |exe: &str, host: &str| Series { exe: exe.into(), host: host.into(), ..Series::default() };
-    let daily = |n: u32| n * 7;
-    let mut all = vec![
-        // Mail: asks every ten minutes, and keeps a connection open through each day.
-        Series {
-            every: "10m".into(),
-            times: daily(144),
-            jitter: 0.02,
-            ..of("/usr/lib/thunderbird/thunderbird", "imap.mail.example")
-        },
-        Series {
-            every: "1d".into(),
-            times: 7,
-            lasts: "14h".into(),
-            ..of("/usr/lib/thunderbird/thunderbird", "imap2.mail.example")
-        },
-        Series {
-            every: "6h".into(),
-            times: daily(4),
-            jitter: 0.3,
-            ..of("/usr/lib/snapd/snapd", "api.snapcraft.io")
-        },
-        // The backup of each night, by a program of the administrator.
-        Series {
-            start: "3h".into(),
-            every: "1d".into(),
-            times: 7,
-            lasts: "50m".into(),
-            tx: 6_000_000_000,
-            rx: 9_000_000,
-            spread: 0.4,
-            ..of("/usr/local/bin/restic", "backup.example.net")
-        },
-        Series {
-            every: "24h".into(),
-            times: 7,
-            jitter: 0.2,
-            ..of("/usr/bin/freshclam", "database.clamav.net")
-        },
-        Series { every: "1d".into(), times: 7, ..of("/usr/bin/python3.11", "contracts.canonical.com") },
-        // Monitoring calls every minute.
-        Series {
-            ip: [10, 0, 0, 9].into(),
-            port: 9100,
-            direction: "in".into(),
-            every: "1m".into(),
-            times: daily(1440),
-            ..of("/usr/local/bin/node_exporter", "")
-        },
-        // What browsers keep open, and ask regularly.
-        Series {
-            every: "1d".into(),
-            times: 7,
-            lasts: "9h".into(),
-            ..of("/usr/lib/firefox/firefox", "push.services.mozilla.com")
-        },
-        Series {
-            every: "30m".into(),
-            times: daily(48),
-            jitter: 0.05,
-            ..of("/usr/lib/firefox/firefox", "incoming.telemetry.mozilla.org")
-        },
-        Series {
-            every: "1h".into(),
-            times: daily(24),
-            jitter: 0.1,
-            ..of("/snap/spotify/80/usr/share/spotify/spotify", "spclient.example")
-        },
-        // A login that lasts a working day.
-        Series {
-            start: "9h".into(),
-            every: "1d".into(),
-            times: 5,
-            lasts: "7h".into(),
-            port: 22,
-            ..of("/usr/bin/ssh", "work.example")
-        },
-    ];
-    for server in 1..=4_u8 {
-        all.push(Series {
-            ip: [162, 159, 200, server].into(),
-            port: 123,
-            proto: "udp".into(),
-            end: "idle".into(),
-            every: "1024s".into(),
-            times: daily(84),
-            jitter: 0.02,
-            ..of("/usr/sbin/chronyd", "")
-        });
-    }
-    for day in 0..7 {
-        for (hour, n) in [(6, 12), (18, 9)] {
-            let start = format!("{}s", day * 86_400 + hour * 3600 + random.below(3600));
-            all.push(Series {
-                start,
-                every: "2s".into(),
-                times: n,
-                jitter: 0.8,
-                ..of("/usr/lib/apt/methods/https", "deb.debian.org")
-            });
-        }
-        // Somebody builds something.
-        let start = format!("{}s", day * 86_400 + 36_000 + random.below(20_000));
-        all.push(Series {
-            start,
-            every: "1s".into(),
-            times: 40,
-            jitter: 0.9,
-            ..of("/home/mira/.cargo/bin/cargo", "index.crates.io")
-        });
-    }
-    for site in 0..60 {
-        let a_day = 1 + random.below(12);
-        let base = of("/usr/lib/firefox/firefox", &format!("site{site}.example"));
-        all.extend(at_random(&base, 7, a_day, (8, 23), &mut random));
-    }
-    for peer in 0..30_u8 {
-        let base = Series { ip: [81, 2, 69, peer].into(), port: 22_000, ..of("/usr/bin/syncthing", "") };
-        all.extend(at_random(&base, 7, 2, (0, 24), &mut random));
-    }
-    // Programs of the user's own, used by hand.
-    all.extend(at_random(&of("/home/mira/venv/bin/tool", "api.example.com"), 7, 6, (9, 18), &mut random));
-    all.extend(at_random(&of("/usr/bin/curl", "wttr.example"), 7, 3, (8, 22), &mut random));
-    all.extend(at_random(&of("/usr/bin/git", "forge.example"), 7, 15, (9, 19), &mut random));
-    let resolver = Series {
-        ip: [192, 168, 7, 1].into(),
-        port: 53,
-        proto: "udp".into(),
-        end: "idle".into(),
-        ..of("/usr/lib/systemd/systemd-resolved", "")
-    };
-    all.extend(at_random(&resolver, 7, 400, (0, 24), &mut random));
-    for (number, series) in all.iter_mut().enumerate() {
-        series.seed = 1 + number as u64;
-        series.pid = 100 + number as u32 % 900;
-        series.spread = if series.spread > 0.0 { series.spread } else { 0.5 * chance(&mut random) };
-        if series.exe.contains("python") {
-            series.cmdline = "python3 /usr/lib/ubuntu-advantage/timer.py".into();
-        }
-    }
-    all
-}
-
 /// Beacons in that week.
-fn planted() -> Vec<Series> {
+fn beacons() -> Vec<Series> {
     let of = |exe: &str, host: &str| Series { exe: exe.into(), host: host.into(), ..Series::default() };
     vec![
         Series {
@@ -323,37 +157,58 @@ fn planted() -> Vec<Series> {
     ]
 }
 
-fn findings(series: &[Series]) -> Vec<Finding> {
+fn findings(series: &[Series], questions: &[Questions]) -> Vec<Finding> {
     let mut connections: Vec<Connection> = Vec::new();
     for one in series {
         connections.extend(one.connections(connections.len() as i64 + 1));
     }
+    let lookups: Vec<_> = questions.iter().flat_map(Questions::lookups).collect();
     let mut engine = Engine::new(Settings::default());
-    feed(&mut engine, &connections);
+    feed_with(&mut engine, &connections, &lookups);
     engine.advance(Timestamp(connmon_fixtures::START + WEEK * 1_000_000_000));
     engine.findings().into_iter().cloned().collect()
 }
 
 #[test]
 fn an_ordinary_week_is_of_no_concern() {
-    let above: Vec<Finding> =
-        findings(&ordinary_week()).into_iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let found = findings(&ordinary(), &[]);
+    let above: Vec<&Finding> = found.iter().filter(|finding| finding.severity > Severity::Info).collect();
     assert!(above.is_empty(), "{above:#?}");
 }
 
 #[test]
-fn what_is_planted_in_it_comes_first() {
-    let all = [ordinary_week(), planted()].concat();
-    let found = findings(&all);
+fn beacons_that_are_planted_in_it_come_first() {
+    let found = findings(&[ordinary(), beacons()].concat(), &[]);
     let (above, info): (Vec<&Finding>, Vec<&Finding>) =
         found.iter().partition(|one| one.severity > Severity::Info);
-    for series in planted() {
+    for series in beacons() {
         let is_it = |one: &&&Finding| one.detector == "D1" && one.subject.exe.raw() == series.exe;
         let place = found.iter().position(|one| is_it(&&one) && one.severity >= Severity::Medium);
         assert!(place.is_some_and(|place| place < 10), "{}: {place:?}", series.exe);
     }
-    let exes: Vec<String> = planted().into_iter().map(|series| series.exe).collect();
+    let exes: Vec<String> = beacons().into_iter().map(|series| series.exe).collect();
     assert!(above.iter().all(|one| exes.iter().any(|exe| one.subject.exe == exe.as_str())), "{above:#?}");
     // The ordinary beacons are there as well, for who wants to know.
     assert!(info.iter().filter(|one| one.detector == "D1").count() >= 8, "{}", info.len());
+}
+
+/// Each thing is among the first ten findings, and nothing else is above "info".
+#[test]
+fn what_is_planted_in_it_comes_first() {
+    let (series, questions) = planted();
+    let found = findings(&[ordinary(), series].concat(), &questions);
+    let list: Vec<String> = found
+        .iter()
+        .take(30)
+        .map(|one| format!("{:?} {} {:.3} {}", one.severity, one.detector, one.score, one.what.shown()))
+        .collect();
+    for (what, detector, exe) in PLANTED {
+        let first = &found[..10];
+        let is_there = first.iter().any(|one| one.detector == detector && one.subject.exe == exe);
+        assert!(is_there, "{what} is not among the first ten: {list:#?}");
+    }
+    let is_planted = |one: &&Finding| PLANTED.iter().any(|(_, _, exe)| one.subject.exe == *exe);
+    let noise: Vec<_> =
+        found.iter().filter(|one| one.severity > Severity::Info && !is_planted(one)).collect();
+    assert!(noise.is_empty(), "{noise:#?}");
 }

@@ -1,10 +1,13 @@
 //! `finding:beacon` and `severity>low`: the connections of findings, which only a whole store tells. Each stands for the filters of its
 //! findings, so that it means the same in every view that knows these.
 
+use std::sync::Arc;
+
 use super::error::Fault;
 use super::pattern::{Pattern, Shape};
 use super::spelling::alike;
 use super::syntax::Term;
+use connmon_record::{FindingName, Untrusted};
 
 /// Findings that one test stands for at most: a condition has no room for more.
 const MOST: usize = 200;
@@ -12,12 +15,10 @@ const MOST: usize = 200;
 /// A finding, as far as a filter asks for it.
 #[derive(Clone, Debug)]
 pub struct KnownFinding {
-    /// Its id, and the number and the name of its detector.
-    pub names: [String; 3],
-    /// The name of its severity.
-    pub severity: &'static str,
+    /// Its names and its severity.
+    pub name: Arc<FindingName>,
     /// The filter that selects its connections.
-    pub evidence: String,
+    pub evidence: Untrusted,
 }
 
 /// Gives the findings of the store that is asked, or says why it cannot.
@@ -42,8 +43,11 @@ pub(super) fn evidence(term: &Term<'_>, source: Option<FindingSource<'_>>) -> Re
     })?;
     let findings =
         source().map_err(|why| Fault::new(term.span.clone(), format!("findings are not known: {why}")))?;
-    let mut evidence: Vec<String> =
-        findings.into_iter().filter(|finding| is_wanted(finding)).map(|finding| finding.evidence).collect();
+    let mut evidence: Vec<String> = findings
+        .into_iter()
+        .filter(|finding| is_wanted(finding))
+        .map(|finding| finding.evidence.into_raw())
+        .collect();
     evidence.sort_unstable();
     evidence.dedup();
     if evidence.len() > MOST {
@@ -66,7 +70,10 @@ fn wanted(term: &Term<'_>) -> Result<Wanted, Fault> {
         return Err(Fault::new(term.span.clone(), "a finding cannot be compared").hint("write `finding:`"));
     }
     let pattern = Pattern::new(&term.values, Shape::Whole)?;
-    Ok(Box::new(move |finding| finding.names.iter().any(|name| pattern.fits(name.as_str()))))
+    Ok(Box::new(move |finding| {
+        let FindingName { id, detector, name, .. } = &*finding.name;
+        [id.raw(), detector.raw(), name].into_iter().any(|name| pattern.fits(name))
+    }))
 }
 
 fn severities(term: &Term<'_>) -> Result<Wanted, Fault> {
@@ -93,7 +100,7 @@ fn severities(term: &Term<'_>) -> Result<Wanted, Fault> {
             _ => any(|is, rank| is == rank),
         }
     };
-    Ok(Box::new(move |finding| rank(finding.severity).is_some_and(&fits)))
+    Ok(Box::new(move |finding| rank(finding.name.severity).is_some_and(&fits)))
 }
 
 fn rank(name: &str) -> Option<usize> {
@@ -107,9 +114,8 @@ mod tests {
     use connmon_record::Timestamp;
 
     fn findings() -> Result<Vec<KnownFinding>, String> {
-        let finding = |id: &str, name: &str, severity, evidence: &str| KnownFinding {
-            names: [id.into(), id[..2].into(), name.into()],
-            severity,
+        let finding = |id: &str, name, severity, evidence: &str| KnownFinding {
+            name: Arc::new(FindingName { id: id.into(), detector: id[..2].into(), name, severity }),
             evidence: evidence.into(),
         };
         Ok(vec![
@@ -155,7 +161,10 @@ mod tests {
         assert!(told("finding:x", Some(&|| Err("it is locked".into()))).contains("it is locked"));
         let many = || {
             Ok((0..300)
-                .map(|n| KnownFinding { evidence: format!("pid:{n}"), ..findings().unwrap()[0].clone() })
+                .map(|n| KnownFinding {
+                    evidence: format!("pid:{n}").into(),
+                    ..findings().unwrap()[0].clone()
+                })
                 .collect())
         };
         assert!(told("finding:*", Some(&many)).contains("300 findings at once"));

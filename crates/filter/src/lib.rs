@@ -6,6 +6,7 @@
 
 mod ends;
 mod error;
+mod evidence;
 mod expr;
 mod fields;
 mod figure;
@@ -29,6 +30,7 @@ use connmon_record::Timestamp;
 
 pub use ends::KNOWN_END;
 pub use error::FilterError;
+pub use evidence::Evidence;
 pub use expr::{Compare, Expr, Test};
 pub use fields::{FIELDS, Field, base_name};
 pub use figure::bytes as bytes_of;

@@ -38,13 +38,16 @@ pub(super) fn expr(
 
 /// The tests that a test of findings stands for: those of their evidence.
 fn of_findings(term: &Term<'_>, now: Timestamp, evidence: &[String]) -> Expr {
-    let each = evidence.iter().filter_map(|text| {
-        let tree = syntax::parse(text).ok().flatten()?;
-        // A rule of the user's own may ask for findings itself: of these nothing is known here.
-        expr(&tree, now, None).ok()
-    });
+    let each = evidence.iter().filter_map(|text| of_evidence(text, now));
     let any = Expr::Any(each.collect());
     if term.operator == "!=" { Expr::Not(Box::new(any)) } else { any }
+}
+
+/// The tests of the evidence of a finding; `None` if it is of another version.
+pub(super) fn of_evidence(text: &str, now: Timestamp) -> Option<Expr> {
+    let tree = syntax::parse(text).ok().flatten()?;
+    // A rule of the user's own may ask for findings itself: of these nothing is known here.
+    expr(&tree, now, None).ok()
 }
 
 /// A word on its own.

@@ -164,7 +164,7 @@ impl Sql<'_> {
             if endpoints.is_empty() {
                 return UNKNOWN.into();
             }
-            self.bind(SqlParameter::Text(pattern.source().to_owned()));
+            self.bind(SqlParameter::Text(pattern.source().into_owned()));
             return endpoint(&endpoints.join(" OR "));
         }
         let ask = |tests: Vec<String>, ask: fn(&str) -> String| {
@@ -177,7 +177,7 @@ impl Sql<'_> {
             ask(hits, |test| format!("c.id IN (SELECT connection_id FROM hit WHERE {test})")),
         ];
         let asked: Vec<String> = asked.into_iter().flatten().chain(names).collect();
-        self.bind(SqlParameter::Text(pattern.source().to_owned()));
+        self.bind(SqlParameter::Text(pattern.source().into_owned()));
         format!("({})", asked.join(" OR "))
     }
 

@@ -4,7 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::{
-    End, Facts, HOUR_NS, Hit, Location, Name, ObservedService, Process, STEP_NS, Timestamp, Untrusted,
+    End, Facts, FindingName, HOUR_NS, Hit, Location, Name, ObservedService, Process, STEP_NS, Timestamp,
+    Untrusted,
 };
 
 /// Why the figures of a connection that was open when its recording ended may be incomplete: a call may have been under way.
@@ -53,6 +54,8 @@ pub struct Connection {
     pub label: Option<Untrusted<Arc<str>>>,
     /// The indicators that it matches.
     pub hits: Vec<Hit>,
+    /// The findings that it is evidence of, the most severe first, where somebody looked for them: they are of a whole store, and in no row of it.
+    pub findings: Vec<Arc<FindingName>>,
 }
 
 impl Deref for Connection {

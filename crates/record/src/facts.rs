@@ -164,6 +164,8 @@ pub const FACTS: &[Fact] = &[
         Seen::Count(|f| Some(f.netns.into()), |f, n| f.netns = narrow(n))).csv("netns"),
     seen("clock_set_ns", "connection.clock_set_ns", "by how much the clock was set between its opening and its end, nanoseconds: it lasted for the rest of the time between them",
         Seen::Count(|f| (f.clock_set_ns != 0).then_some(f.clock_set_ns as u64), |f, ns| f.clock_set_ns = ns as i64)).since(16),
+    known("findings", "", "findings that it is evidence of: in JSON objects, in columns the name of the detector and the id of each",
+        Read::Text(|c| Some(findings(c).into()))).csv("findings").field("finding"),
 ];
 
 fn kernel(facts: &mut Facts) -> &mut KernelTotals {
@@ -214,6 +216,12 @@ fn location(connection: &Connection) -> Option<&Location> {
 /// The indicators that it matches, each with its list.
 fn indicators(connection: &Connection) -> String {
     let each = connection.hits.iter().map(|hit| format!("{} ({})", hit.indicator.raw(), hit.list.name.raw()));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// The findings that it is evidence of, as `finding:` asks for them.
+fn findings(connection: &Connection) -> String {
+    let each = connection.findings.iter().map(|finding| format!("{} {}", finding.name, finding.id.raw()));
     each.collect::<Vec<_>>().join("; ")
 }
 

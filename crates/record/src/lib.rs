@@ -10,6 +10,7 @@ mod country;
 mod direction;
 mod end;
 pub mod facts;
+mod finding;
 pub mod frame;
 mod id;
 mod indicator;
@@ -39,6 +40,7 @@ pub use connection::{BY_THE_HOUR, CUT_OFF, Connection, PREEXISTING, REDIRECTED, 
 pub use country::{Country, countries, country_named, country_names, country_of};
 pub use direction::Direction;
 pub use end::{End, STILL_OPEN};
+pub use finding::FindingName;
 pub use id::{ConnectionId, ParseIdError};
 pub use indicator::{Hit, IndicatorKind, IndicatorList, Matching};
 pub use interface::{Interface, InterfaceSample};

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{FileError, Reader, Texts};
 use crate::alert::limit::Limit;
-use crate::alert::{Alert, Target};
+use crate::alert::{About, Alert, Target};
 use connmon_detect::{CARDS, Policy, Severity, card};
 use connmon_filter::alike;
 use connmon_record::Timestamp;
@@ -24,6 +24,7 @@ pub(super) struct RawAlert {
     finding: Vec<Spanned<String>>,
     severity: Option<Spanned<String>>,
     policy: Option<Spanned<String>>,
+    r#match: Option<Spanned<String>>,
     at_most: Option<Spanned<String>>,
     #[serde(default)]
     to: Vec<Spanned<String>>,
@@ -33,8 +34,8 @@ pub(super) struct RawAlert {
 }
 
 /// What an alert has, for suggestions.
-pub(super) const OF_ALERT: [&str; 8] =
-    ["name", "finding", "severity", "policy", "at-most", "to", "command", "user"];
+pub(super) const OF_ALERT: [&str; 9] =
+    ["name", "finding", "severity", "policy", "match", "at-most", "to", "command", "user"];
 
 impl Reader<'_> {
     /// The alerts; no two have the same name.
@@ -59,17 +60,7 @@ impl Reader<'_> {
     }
 
     fn alert(&self, raw: RawAlert, folder: &Path, now: Timestamp) -> Result<Alert, FileError> {
-        for detector in &raw.finding {
-            self.detector(detector)?;
-        }
-        let severity = match &raw.severity {
-            None => Severity::Medium,
-            Some(text) => Severity::from_name(text.get_ref())
-                .ok_or_else(|| self.wrong(text.span(), "a severity is one of info, low, medium, high"))?,
-        };
-        let policy = raw.policy.as_ref().map(|text| {
-            Policy::parse(text.get_ref(), now).map_err(|error| self.wrong(text.span(), error.to_string()))
-        });
+        let about = self.about(&raw, now)?;
         let limit = match &raw.at_most {
             None => Limit::default(),
             Some(text) => Limit::parse(text.get_ref()).ok_or_else(|| {
@@ -86,14 +77,32 @@ impl Reader<'_> {
             let what = "an alert needs `to`, as in [\"journal\"], or `command`";
             return Err(self.wrong(raw.name.span(), what));
         }
-        Ok(Alert {
-            name: raw.name.get_ref().trim().to_owned(),
-            detectors: raw.finding.into_iter().map(Spanned::into_inner).collect(),
-            severity,
-            policy: policy.transpose()?,
-            limit,
-            targets,
-        })
+        Ok(Alert { name: raw.name.get_ref().trim().to_owned(), about, limit, targets })
+    }
+
+    /// Findings, a rule of the user's own, or connections.
+    fn about(&self, raw: &RawAlert, now: Timestamp) -> Result<About, FileError> {
+        let is_of_findings = !raw.finding.is_empty() || raw.severity.is_some();
+        if [is_of_findings, raw.policy.is_some(), raw.r#match.is_some()].into_iter().filter(|is| *is).count()
+            > 1
+        {
+            let what = "an alert is about `finding` and `severity`, or about a `policy`, or about a `match`: write an alert for each";
+            return Err(self.wrong(raw.name.span(), what));
+        }
+        if let Some(filter) = &raw.r#match {
+            return Ok(About::Connections(self.filter(filter, now)?));
+        }
+        if let Some(text) = &raw.policy {
+            let policy = Policy::parse(text.get_ref(), now);
+            return policy.map(About::Policy).map_err(|error| self.wrong(text.span(), error.to_string()));
+        }
+        raw.finding.iter().try_for_each(|detector| self.detector(detector))?;
+        let severity = match &raw.severity {
+            None => Severity::Medium,
+            Some(text) => Severity::from_name(text.get_ref())
+                .ok_or_else(|| self.wrong(text.span(), "a severity is one of info, low, medium, high"))?,
+        };
+        Ok(About::Findings(raw.finding.iter().map(|text| text.get_ref().clone()).collect(), severity))
     }
 
     /// Whether there is such a detector, or it is the id of a finding.
@@ -116,13 +125,13 @@ impl Reader<'_> {
         Ok(match target.as_str() {
             "journal" => Target::Journal,
             "syslog" => Target::Syslog,
+            "desktop" => Target::Desktop,
             "stdout" => Target::Stdout,
             _ => match target.split_once(':') {
                 Some(("file", path)) if !path.is_empty() => Target::File(folder.join(PathBuf::from(path))),
                 Some(("http" | "https", rest)) if rest.starts_with("//") => Target::Webhook(target.clone()),
                 _ => {
-                    let what =
-                        "it is one of \"journal\", \"syslog\", \"stdout\", \"file:PATH\", \"https://…\"";
+                    let what = "it is one of \"journal\", \"syslog\", \"desktop\", \"stdout\", \"file:PATH\", \"https://…\"";
                     return Err(self.wrong(text.span(), what));
                 }
             },

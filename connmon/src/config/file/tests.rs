@@ -158,7 +158,7 @@ fn the_sample_has_every_option_with_its_default() {
     let alerts = table["alert"].as_array().unwrap();
     let of_alerts = alerts.iter().flat_map(|alert| keys(alert.as_table().unwrap())).collect();
     assert_eq!(known(&OF_ALERT), of_alerts);
-    assert_eq!(alerts.len(), 5);
+    assert_eq!(alerts.len(), 6);
     let file = File::read(&text, "c.toml", Path::new("/etc/connmon"), NOW).unwrap();
     let without = read("").unwrap().settings(cli::plain_recording());
     let examples = ["metrics", "filter", "filter-file", "ioc", "geo-db", "geo-dir", "location"];

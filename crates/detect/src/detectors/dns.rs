@@ -3,6 +3,8 @@
 use connmon_record::Lookup;
 use sha2::{Digest, Sha256};
 
+use crate::draft::View;
+
 /// Second-level names under which countries give out domains.
 const SECOND: [&str; 12] = ["co", "com", "org", "net", "gov", "edu", "ac", "go", "or", "ne", "gob", "nom"];
 const VOWELS: &[u8] = b"aeiouy";
@@ -63,9 +65,9 @@ pub(super) fn number_of(name: &str) -> u64 {
     digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// What the process that asked is known by; a resolver that asks for all is one of them.
-pub(super) fn asker(lookup: &Lookup) -> &str {
-    lookup.process.as_deref().map_or("", crate::program::key_of)
+/// What the program that asked is known by; a resolver that asks for all is one of them.
+pub(super) fn asker<'a>(lookup: &'a Lookup, view: View<'a>) -> &'a str {
+    lookup.process.as_deref().map_or("", |process| view.world.key_of(process))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl Detector for DnsTunnel {
     fn lookup(&mut self, lookup: &Lookup, view: View<'_>, findings: &mut Findings) {
         let name = lookup.name.raw();
         let Some((domain, below)) = split(name).filter(|(_, below)| !below.is_empty()) else { return };
-        let key = format!("{}\0{domain}", asker(lookup));
+        let key = format!("{}\0{domain}", asker(lookup, view));
         if self.domains.len() >= DOMAINS && !self.domains.contains_key(&key) {
             self.forget_old(lookup.time);
         }
@@ -154,7 +154,7 @@ impl Domain {
             host: Some(domain.clone()),
             ..Subject::default()
         };
-        let id = Finding::id_of(CARD.code, "", [asker(lookup), domain.raw()]);
+        let id = Finding::id_of(CARD.code, "", [asker(lookup, view), domain.raw()]);
         // Questions are no connections: the filter shows those with the server that was asked.
         let evidence = Evidence::default().address(lookup.server.ip).word("port:53,853");
         let mut finding = view.about(&CARD, "", id, subject, evidence);

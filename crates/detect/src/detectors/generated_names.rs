@@ -57,7 +57,7 @@ impl Detector for GeneratedNames {
         if !looks_random(domain.split('.').next().unwrap_or_default()) {
             return;
         }
-        let asker = asker(lookup);
+        let asker = asker(lookup, view);
         if self.programs.len() >= PROGRAMS && !self.programs.contains_key(asker) {
             let now = lookup.time.0;
             let is_recent = |names: &VecDeque<(i64, u64)>| {
@@ -95,7 +95,7 @@ fn tell(
         comm: process.map(|process| process.comm.clone()).unwrap_or_default(),
         ..Subject::default()
     };
-    let id = Finding::id_of(CARD.code, "", [asker(lookup)]);
+    let id = Finding::id_of(CARD.code, "", [asker(lookup, view)]);
     let evidence = Evidence::default().address(lookup.server.ip).word("port:53,853");
     let mut finding = view.about(&CARD, "", id, subject, evidence);
     let (program, _) = finding.subject.words();

@@ -15,7 +15,8 @@ use super::{Closing, Out, Sink};
 use connmon_analysis::GeoNotes;
 use connmon_record::facts::members;
 use connmon_record::{
-    Connection, Location, Name, Process, Run, Share, Untrusted, community_id, display_safe, service_of,
+    Connection, FindingName, Location, Name, Process, Run, Share, Untrusted, community_id, display_safe,
+    service_of,
 };
 
 /// A connection as one object.
@@ -60,6 +61,8 @@ pub(super) struct ConnectionObject<'a> {
     netns: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_set_ns: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<FindingFields<'a>>,
 }
 
 /// The port of the side that was called, its service (the observed one, or else the usual one of the port), and what was observed.
@@ -70,6 +73,15 @@ struct Service<'a> {
     observed: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     alpn: Vec<Cow<'a, str>>,
+}
+
+/// A finding that the connection is evidence of.
+#[derive(Serialize)]
+pub(super) struct FindingFields<'a> {
+    id: Cow<'a, str>,
+    detector: Cow<'a, str>,
+    name: &'static str,
+    severity: &'static str,
 }
 
 #[derive(Serialize)]
@@ -86,6 +98,13 @@ pub(super) struct Asker<'a> {
     pid: u32,
     start: String,
     exe: Cow<'a, str>,
+}
+
+impl<'a> From<&'a FindingName> for FindingFields<'a> {
+    fn from(finding: &'a FindingName) -> Self {
+        let FindingName { id, detector, name, severity } = finding;
+        Self { id: id.shown(), detector: detector.shown(), name, severity }
+    }
 }
 
 impl<'a> From<&'a Process> for Asker<'a> {
@@ -168,6 +187,11 @@ pub fn write_json(connection: &Connection, out: &mut dyn Write) -> io::Result<()
     out.write_all(b"\n")
 }
 
+/// The object of a connection, as a line has it.
+pub fn object(connection: &Connection) -> serde_json::Value {
+    serde_json::json!(record(connection))
+}
+
 /// The object of a process, as it stands in that of a connection.
 pub fn process(process: &Process) -> impl Serialize + use<> {
     ProcessFields::from(process)
@@ -207,7 +231,13 @@ pub(super) fn record(connection: &Connection) -> ConnectionObject<'_> {
         ioc: connection.hits.iter().map(HitFields::from).collect(),
         netns: connection.netns,
         clock_set_ns: Some(connection.clock_set_ns).filter(|ns| *ns != 0),
+        findings: findings(connection),
     }
+}
+
+/// The findings that a connection is evidence of, with the fields that they have where findings are listed.
+pub(super) fn findings(connection: &Connection) -> Vec<FindingFields<'_>> {
+    connection.findings.iter().map(|finding| FindingFields::from(&**finding)).collect()
 }
 
 fn service(connection: &Connection) -> Service<'_> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::columns;
 use super::completeness::CompletenessFields;
+use super::connections::findings;
 use super::hit::HitFields;
 use super::{Closing, Out, Sink, event};
 use connmon_analysis::groups::key::process_name;
@@ -273,6 +274,8 @@ fn own(event: &mut Event, c: &Connection) {
     event.text("connmon.label", c.label.as_ref());
     let hits: Vec<Value> = c.hits.iter().map(|hit| json!(HitFields::from(hit))).collect();
     event.set("connmon.ioc", (!hits.is_empty()).then_some(hits));
+    let findings = findings(c);
+    event.set("connmon.findings", (!findings.is_empty()).then(|| json!(findings)));
     event.set("connmon.tx_bytes", c.tx_bytes());
     event.set("connmon.rx_bytes", c.rx_bytes());
     let shares = c.traffic.iter().map(|share| {

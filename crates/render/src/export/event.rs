@@ -53,7 +53,7 @@ pub(super) fn last_written(runs: &[Run]) -> Option<Timestamp> {
 }
 
 /// Who talked to whom and how much, on one line and made visible.
-pub(super) fn message(connection: &Connection) -> String {
+pub fn message(connection: &Connection) -> String {
     let Facts { proto, local, remote, .. } = &connection.facts;
     let who = connection.owner.as_deref().map_or_else(
         || "no known process".to_owned(),

@@ -22,6 +22,8 @@ pub mod text;
 pub mod timesketch;
 pub mod zeek;
 
+pub use event::message as words_of;
+
 use std::io::{self, Write};
 
 use connmon_analysis::{Completeness, GeoNotes};

@@ -1,7 +1,7 @@
 //! Open Cybersecurity Schema Framework 1.4: a Network Activity (class 4001) for each connection, as lines of JSON. What the schema has no
 //! attribute for is in `unmapped`.
 
-use std::io;
+use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
@@ -15,6 +15,8 @@ use connmon_record::{
 
 /// The version of the schema.
 const VERSION: &str = "1.4.0";
+/// The profiles of an event about a connection.
+const CONNECTION: [&str; 2] = ["host", "container"];
 
 /// The export: events as lines of JSON.
 pub struct Ocsf<'a>(pub Out<'a>);
@@ -33,23 +35,25 @@ impl Sink for Ocsf<'_> {
             "category_uid": 0, "category_name": "Uncategorized", "class_uid": 0, "class_name": "Base Event",
             "type_uid": 99, "type_name": "Base Event: Other", "severity_id": 1, "severity": "Informational",
             "time": time.as_millis(), "message": completeness.words().join(" "),
-            "metadata": metadata(None),
+            "metadata": metadata(None, &CONNECTION),
             "unmapped": {"completeness": completeness, "geo": closing.geo, "connections": closing.connections},
         });
         write(&statement, self.0)
     }
 }
 
-fn write(event: &Value, out: Out<'_>) -> io::Result<()> {
+/// Writes an event on a line.
+pub(super) fn write(event: &Value, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, event)?;
     out.write_all(b"\n")
 }
 
-fn metadata(uid: Option<String>) -> Value {
+/// What every event says of itself.
+pub(super) fn metadata(uid: Option<&str>, profiles: &[&str]) -> Value {
     object([
         ("version", Some(VERSION.into())),
         ("uid", uid.map(Value::from)),
-        ("profiles", Some(json!(["host", "container"]))),
+        ("profiles", Some(json!(profiles))),
         (
             "product",
             Some(json!({"name": "connmon", "vendor_name": "connmon", "version": env!("CARGO_PKG_VERSION")})),
@@ -114,7 +118,7 @@ fn network_activity(run: Option<&Run>, c: &Connection) -> Value {
         ("end_time", ended.map(|end| end.as_millis().into())),
         ("duration", event::lasted(c).map(|ns| (ns / 1_000_000).into())),
         ("message", Some(event::message(c).into())),
-        ("metadata", Some(metadata(Some(event::uid(run, c))))),
+        ("metadata", Some(metadata(Some(&event::uid(run, c)), &CONNECTION))),
         ("connection_info", Some(connection_info)),
         (ours, Some(here(run, c.local))),
         (theirs, Some(remote(c))),
@@ -259,12 +263,18 @@ fn observables(c: &Connection, theirs: &str) -> Value {
         _ => None,
     });
     let name = c.host_names().into_iter().next().map(|name| display_safe(name).into_owned());
-    let all = [
-        (format!("{theirs}.hostname"), 1, "Hostname", name.filter(|_| c.direction != Direction::In)),
-        (format!("{theirs}.ip"), 2, "IP Address", ip),
-        ("actor.process.file.hashes.value".to_owned(), 8, "Hash", hash),
-    ];
-    let known = all.into_iter().filter_map(|(name, id, kind, value)| {
+    let name = name.filter(|_| c.direction != Direction::In);
+    observed(
+        [format!("{theirs}.hostname"), format!("{theirs}.ip"), "actor.process.file.hashes.value".to_owned()],
+        [name, ip, hash],
+    )
+}
+
+/// What can be looked for elsewhere: a host's name, an address and a digest, each with the attribute that has it.
+pub(super) fn observed(names: [String; 3], values: [Option<String>; 3]) -> Value {
+    let kinds = [(1, "Hostname"), (2, "IP Address"), (8, "Hash")];
+    let all = names.into_iter().zip(values).zip(kinds);
+    let known = all.filter_map(|((name, value), (id, kind))| {
         Some(json!({"name": name, "type_id": id, "type": kind, "value": value?}))
     });
     known.collect()

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use super::connections::Jsonl;
 use super::csv::Csv;
 use super::ecs::Ecs;
+use super::ocsf::Ocsf;
 use super::parquet::Parquet;
 use super::timesketch::Timesketch;
 use super::{Closing, Sink, zeek};
 use connmon_analysis::{Completeness, GeoNotes, Selection};
 use connmon_fixtures::{SECOND, START, connection, process, run};
 use connmon_record::{
-    Connection, Container, Direction, End, Endpoint, ExeHash, Facts, Hit, IndicatorKind, IndicatorList,
-    Location, Name, NameSource, ObservedService, Process, Proto, Run, Timestamp, Wire, Workload,
-    community_id,
+    Connection, Container, Direction, End, Endpoint, ExeHash, Facts, FindingName, Hit, IndicatorKind,
+    IndicatorList, Location, Name, NameSource, ObservedService, Process, Proto, Run, Timestamp, Wire,
+    Workload, community_id,
 };
 
 /// What a format makes of connections.
@@ -49,6 +50,7 @@ fn texts(connections: &[Connection]) -> Vec<(&'static str, String)> {
         ("jsonl", text!(|out, _| Box::new(Jsonl(out)))),
         ("csv", text!(|out, _| Box::new(Csv::new(out).unwrap()))),
         ("ecs", text!(|out, _| Box::new(Ecs(out)))),
+        ("ocsf", text!(|out, _| Box::new(Ocsf(out)))),
         ("zeek", text!(|out, runs| Box::new(zeek::Tsv::new(out, runs).unwrap()))),
         ("zeek-json", text!(|out, _| Box::new(zeek::Json(out)))),
         ("timesketch", text!(|out, _| Box::new(Timesketch(out)))),
@@ -103,8 +105,10 @@ fn all_named(text: &str) -> Connection {
         list: Arc::new(list),
         time: Timestamp(START),
     };
+    let finding = FindingName { id: text.into(), detector: text.into(), name: "beacon", severity: "high" };
     Connection {
         label: Some(text.into()),
+        findings: vec![Arc::new(finding)],
         facts: Facts {
             inexact: Some(text.to_owned().into()),
             ..connection(1, 0, &owner, "8.8.8.8:443", 1, 2).facts
@@ -158,7 +162,7 @@ fn hostile_names_come_through_every_format_harmless() {
                 _ => (out.lines().count(), 2),
             };
             assert_eq!(lines, rows, "{format} of {text:?}: {out}");
-            if ["jsonl", "ecs", "zeek-json", "timesketch"].contains(&format) {
+            if ["jsonl", "ecs", "ocsf", "zeek-json", "timesketch"].contains(&format) {
                 for line in out.lines() {
                     serde_json::from_str::<serde_json::Value>(line).unwrap();
                 }
@@ -309,6 +313,33 @@ fn what_was_observed_is_where_each_target_looks_for_it() {
         event(Connection { facts: Facts { direction: Direction::In, ..seen.facts.clone() }, ..seen.clone() });
     assert_eq!(inbound["source"]["domain"], "cdn.example.net");
     assert!(text_of("csv", seen).contains(",https,tls,example.org cdn.example.net,1:"));
+}
+
+/// By the names that `finding:` asks for; and what is evidence of nothing has no word of it.
+#[test]
+fn findings_are_named_where_there_are_any() {
+    let none = connection(1, 0, &process(7, 7, "x"), "8.8.8.8:443", 1, 2);
+    let finding = |id: &str, name, severity| {
+        Arc::new(FindingName { id: id.into(), detector: id[..2].into(), name, severity })
+    };
+    let findings = vec![finding("D1-aa", "beacon", "high"), finding("D5-bb", "upload", "info")];
+    let both = Connection { findings, ..none.clone() };
+    for (format, expected) in [
+        (
+            "jsonl",
+            r#","findings":[{"id":"D1-aa","detector":"D1","name":"beacon","severity":"high"},{"id":"D5-bb","#,
+        ),
+        ("csv", ",\"beacon D1-aa; upload D5-bb\"\n"),
+        ("ecs", r#""findings":[{"detector":"D1","id":"D1-aa","name":"beacon","severity":"high"}"#),
+        ("ocsf", r#""findings":[{"detector":"D1","id":"D1-aa","name":"beacon","severity":"high"}"#),
+        ("timesketch", r#""findings":"beacon D1-aa; upload D5-bb""#),
+    ] {
+        let out = text_of(format, both.clone());
+        assert!(out.contains(expected), "{format}: {out}");
+        let out = text_of(format, none.clone());
+        let lines = if format == "csv" { 1 } else { 0 };
+        assert!(!out.lines().skip(lines).any(|line| line.contains("finding")), "{format}: {out}");
+    }
 }
 
 #[test]

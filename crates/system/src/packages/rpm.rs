@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -13,6 +13,7 @@ pub(super) const DATABASES: [&str; 2] = ["usr/lib/sysimage/rpm/rpmdb.sqlite", "v
 /// What a header's entry tells (RPM format manual, "Tags").
 mod tag {
     pub const NAME: u32 = 1000;
+    pub const FILEDIGESTS: u32 = 1035;
     pub const DIRINDEXES: u32 = 1116;
     pub const BASENAMES: u32 = 1117;
     pub const DIRNAMES: u32 = 1118;
@@ -20,9 +21,7 @@ mod tag {
 
 /// The names of packages and their files; `None` if rpm is not there. `most` is how many bytes are read.
 pub(super) fn lists(root: &Path, most: u64) -> io::Result<Option<Vec<(String, String)>>> {
-    let Some(path) = DATABASES.into_iter().map(|path| root.join(path)).find(|path| path.is_file()) else {
-        return Ok(None);
-    };
+    let Some(path) = database(root) else { return Ok(None) };
     if fs::metadata(&path)?.len() > most {
         return Err(super::too_large());
     }
@@ -30,24 +29,57 @@ pub(super) fn lists(root: &Path, most: u64) -> io::Result<Option<Vec<(String, St
     Ok((!lists.is_empty()).then_some(lists))
 }
 
-/// Without locks and without its log, in which nothing is while rpm does not run.
+/// The digest of a file that a package lists by one of these paths; `None` if it has none, or rpm is at work.
+pub(super) fn digest(root: &Path, package: &str, paths: &[String]) -> io::Result<Option<String>> {
+    let Some(path) = database(root) else { return Ok(None) };
+    let mut log = path.clone().into_os_string();
+    log.push("-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Ok(None);
+    }
+    let mut found = None;
+    each_header(&path, &mut |header| {
+        let header = Header::new(header)?;
+        if found.is_none() && header.texts(tag::NAME)?.next() == Some(package) {
+            let mut files = header.files().zip(header.texts(tag::FILEDIGESTS)?);
+            found = files.find(|(file, _)| paths.contains(file)).map(|(_, digest)| digest.to_owned());
+        }
+        Some(())
+    })
+    .map_err(io::Error::other)?;
+    Ok(found)
+}
+
+fn database(root: &Path) -> Option<PathBuf> {
+    DATABASES.into_iter().map(|path| root.join(path)).find(|path| path.is_file())
+}
+
 fn read(path: &Path) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut lists = Vec::new();
+    each_header(path, &mut |header| {
+        lists.push(package(header)?);
+        Some(())
+    })?;
+    lists.sort_unstable();
+    Ok(lists)
+}
+
+/// Reads without locks and without the log, in which nothing is while rpm does not run. What is no header is passed over.
+fn each_header(path: &Path, each: &mut dyn FnMut(&[u8]) -> Option<()>) -> rusqlite::Result<()> {
     let address = format!("file:{}?immutable=1", escaped(&path.to_string_lossy()));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let db = Connection::open_with_flags(address, flags)?;
     // A view could be anything.
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'Packages' AND type = 'table'";
     if db.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0 {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut headers = db.prepare("SELECT blob FROM Packages")?;
     let mut rows = headers.query([])?;
-    let mut lists = Vec::new();
     while let Some(row) = rows.next()? {
-        lists.extend(package(row.get_ref(0)?.as_bytes()?));
+        each(row.get_ref(0)?.as_bytes()?);
     }
-    lists.sort_unstable();
-    Ok(lists)
+    Ok(())
 }
 
 /// A path as a part of an address.
@@ -59,15 +91,8 @@ fn escaped(path: &str) -> String {
 fn package(header: &[u8]) -> Option<(String, String)> {
     let header = Header::new(header)?;
     let name = header.texts(tag::NAME)?.next()?.to_owned();
-    let folders: Vec<&str> = header.texts(tag::DIRNAMES).into_iter().flatten().collect();
-    let places = header.numbers(tag::DIRINDEXES).unwrap_or_default();
-    let mut files = "\n".to_owned();
-    for (file, place) in header.texts(tag::BASENAMES).into_iter().flatten().zip(places) {
-        files.push_str(folders.get(usize::try_from(place).ok()?)?);
-        files.push_str(file);
-        files.push('\n');
-    }
-    Some((name, files))
+    let files = header.files().map(|file| file + "\n").collect::<String>();
+    Some((name, format!("\n{files}")))
 }
 
 /// Two numbers, so many entries of four numbers, and so many bytes to which these point; all numbers have 32 bits, the highest first.
@@ -94,6 +119,16 @@ impl<'a> Header<'a> {
         let [at, count] =
             [8, 12].map(|at| entry.get(at..at + 4).and_then(|bytes| number(bytes.first_chunk()?)));
         Some((self.data.get(at?..)?, count?))
+    }
+
+    /// The paths of the files, as far as the header contradicts itself nowhere.
+    fn files(&self) -> impl Iterator<Item = String> {
+        let folders: Vec<&str> = self.texts(tag::DIRNAMES).into_iter().flatten().collect();
+        let places = self.numbers(tag::DIRINDEXES).unwrap_or_default();
+        let names = self.texts(tag::BASENAMES).into_iter().flatten();
+        names.zip(places).map_while(move |(name, place)| {
+            Some(format!("{}{name}", folders.get(usize::try_from(place).ok()?)?))
+        })
     }
 
     /// Texts, each with a zero after it.

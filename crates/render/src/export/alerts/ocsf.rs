@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::super::ocsf::{self, metadata, observed};
 use super::{level, percent};
 use crate::findings::{FindingObject, host_of, title};
 use connmon_detect::{Finding, Found, Severity};
@@ -15,11 +16,7 @@ use connmon_record::Run;
 /// The writer's.
 pub fn write(found: &Found, runs: &[Run], out: &mut dyn Write) -> io::Result<()> {
     let host = host_of(runs);
-    for finding in &found.findings {
-        serde_json::to_writer(&mut *out, &event(finding, &host))?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
+    found.findings.iter().try_for_each(|finding| ocsf::write(&event(finding, &host), out))
 }
 
 fn event(finding: &Finding, host: &str) -> Value {
@@ -37,10 +34,7 @@ fn event(finding: &Finding, host: &str) -> Value {
         "confidence_score": percent(finding),
         "is_alert": finding.severity >= Severity::Medium,
         "message": finding.what.shown(),
-        "metadata": {
-            "version": "1.4.0", "uid": finding.id, "profiles": ["host"],
-            "product": {"name": "connmon", "vendor_name": "connmon", "version": env!("CARGO_PKG_VERSION")},
-        },
+        "metadata": metadata(Some(finding.id.as_str()), &["host"]),
         "device": {"hostname": host, "type_id": 0, "type": "Unknown"},
         "finding_info": {
             "uid": finding.id, "title": title(finding), "desc": finding.what.shown(),
@@ -85,18 +79,13 @@ fn evidence(finding: &Finding) -> Value {
     })
 }
 
-fn observables(finding: &Finding) -> Vec<Value> {
+fn observables(finding: &Finding) -> Value {
     let subject = &finding.subject;
-    let of = |name: &str, id: u64, kind: &str, value: Option<String>| {
-        value.map(|value| json!({"name": name, "type_id": id, "type": kind, "value": value}))
-    };
+    let names = ["dst_endpoint.hostname", "dst_endpoint.ip", "process.file.hashes.value"];
     let host = subject.host.as_ref().map(|host| host.shown().into_owned());
-    let all = [
-        of("evidences.dst_endpoint.hostname", 1, "Hostname", host),
-        of("evidences.dst_endpoint.ip", 2, "IP Address", subject.address.map(|ip| ip.to_string())),
-        of("evidences.process.file.hashes.value", 8, "Hash", subject.sha256.as_deref().map(str::to_owned)),
-    ];
-    all.into_iter().flatten().collect()
+    let ip = subject.address.map(|ip| ip.to_string());
+    let hash = subject.sha256.as_deref().map(str::to_owned);
+    observed(names.map(|name| format!("evidences.{name}")), [host, ip, hash])
 }
 
 fn severity(severity: Severity) -> &'static str {
