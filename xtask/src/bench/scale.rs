@@ -32,13 +32,13 @@ label = \"large\"
 match = \"bytes>1M\"
 ";
 
-/// The commands, their arguments apart by spaces; `END`, `SINCE`, `REMOTE`, `LIST`, `RULES` and `OUT` stand for what is known of the store.
+/// The commands, their arguments apart by spaces; `SINCE`, `REMOTE`, `LIST`, `RULES` and `OUT` stand for what is known of the store.
 const COMMANDS: [(&str, &str); 11] = [
-    ("`audit --since 1h`", "audit --since SINCE --until END"),
+    ("`audit --since 1h`", "audit --since SINCE"),
     ("`audit` (all)", "audit"),
     ("`export --filter ip:…`", "export --filter ip:REMOTE"),
-    ("`dns --since 1h`", "dns --since SINCE --until END"),
-    ("`report --since 1h`", "report --since SINCE --until END --out OUT"),
+    ("`dns --since 1h`", "dns --since SINCE"),
+    ("`report --since 1h`", "report --since SINCE --out OUT"),
     ("`report` (all)", "report --out OUT"),
     ("`ioc`, 100 000 indicators", "ioc --ioc LIST"),
     ("`doctor`", "doctor"),
@@ -88,7 +88,6 @@ pub fn run(connections: Option<u64>) -> Result<()> {
     std::fs::write(&rules, RULES).with_context(|| format!("cannot write {}", rules.display()))?;
     let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
     let words = [
-        ("END", text("end")),
         ("SINCE", text("since")),
         ("REMOTE", text("remote")),
         ("LIST", list.display().to_string()),

@@ -57,7 +57,7 @@ fn main() -> Result<(), Failure> {
     let bytes = std::fs::metadata(&path)?.len();
     let end = Timestamp(START + LENGTH * SECOND);
     println!(
-        "{{\"end\":\"{end}\",\"since\":\"{}\",\"remote\":\"{}\",\"seconds\":{seconds:.1},\"sums\":{sums:.1},\"bytes\":{bytes}}}",
+        "{{\"since\":\"{}\",\"remote\":\"{}\",\"seconds\":{seconds:.1},\"sums\":{sums:.1},\"bytes\":{bytes}}}",
         Timestamp(end.0 - 3_600 * SECOND),
         host.remote_of_rank(host.remotes / 2),
     );
