@@ -71,6 +71,7 @@ fn connection(name: &str) -> Connection {
         observed: Some(ObservedService { service: name.into(), alpn: vec![name.into()] }),
         label: Some(name.into()),
         hits: Vec::new(),
+        findings: Vec::new(),
     }
 }
 
