@@ -35,22 +35,53 @@ struct RemoteSpans {
 /// together. Memory grows with the addresses.
 pub struct BaselineCandidates {
     least: u64,
-    lasted: HashMap<i64, u64>,
+    lasted: Lengths,
     ends: HashMap<i64, i64>,
+}
+
+/// Lengths of time by the numbers of addresses, each longer by one, because nothing is known where there is 0. A store counts addresses
+/// from one on: there is a place for each of the first millions, which is found without hashing.
+#[derive(Default)]
+struct Lengths {
+    first: Vec<u64>,
+    others: HashMap<i64, u64>,
+}
+
+impl Lengths {
+    /// Places at most: 32 MiB.
+    const MOST: usize = 1 << 22;
+
+    fn add(&mut self, number: i64, length: u64) {
+        let known = match usize::try_from(number) {
+            Ok(place) if place < Self::MOST => {
+                if place >= self.first.len() {
+                    self.first.resize(place + 1, 0);
+                }
+                &mut self.first[place]
+            }
+            _ => self.others.entry(number).or_default(),
+        };
+        *known = (*known).max(1).saturating_add(length);
+    }
+
+    /// The numbers of those that are not shorter.
+    fn at_least(&self, least: u64) -> Vec<i64> {
+        let first = (0..).zip(&self.first).filter(|(_, length)| **length > least);
+        let others = self.others.iter().filter(|(_, length)| **length > least);
+        first.map(|(number, _)| number).chain(others.map(|(number, _)| *number)).collect()
+    }
 }
 
 impl BaselineCandidates {
     /// Takes how long a connection to the address of this number was open. One without an end was so to the end of its recording.
     pub fn add(&mut self, run: i64, remote: i64, opened: Timestamp, end: Option<Timestamp>) {
         let end = end.map_or_else(|| self.ends.get(&run).copied().unwrap_or(opened.0), |end| end.0);
-        let lasted = self.lasted.entry(remote).or_default();
-        *lasted = lasted.saturating_add(u64::try_from(end.saturating_sub(opened.0)).unwrap_or(0));
+        self.lasted.add(remote, u64::try_from(end.saturating_sub(opened.0)).unwrap_or(0));
     }
 
     /// The numbers of the addresses.
     pub fn finish(self) -> Vec<i64> {
-        let long = self.lasted.into_iter().filter(|(_, lasted)| *lasted >= self.least);
-        long.map(|(remote, _)| remote).collect()
+        self.lasted.at_least(self.least)
     }
 }
 
@@ -86,7 +117,7 @@ impl Baseline {
     pub fn candidates(&self, at_least: f64) -> BaselineCandidates {
         // Rounded down, and a little less: what is looked at in vain is left out later.
         let least = (at_least * self.recorded.length() as f64 * 0.999_999) as u64;
-        BaselineCandidates { least, lasted: HashMap::new(), ends: self.ends.clone() }
+        BaselineCandidates { least, lasted: Lengths::default(), ends: self.ends.clone() }
     }
 
     /// The time that was recorded, in nanoseconds.
