@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::ownership::{Owners, Ownership, owners};
 use connmon_detect::{
-    Acknowledgement, Changes, Engine, Finding, Policy, Replay, Settings, Severity, StateError,
+    Acknowledgement, Changes, Engine, Finding, Policy, Replay, Settings, Severity, StateError, by_rank,
 };
 use connmon_filter::KnownFinding;
 use connmon_record::{Connection, ExeHash, FindingName, Lookup, Process, Run, Timestamp, Untrusted};
@@ -213,7 +213,26 @@ pub fn known_findings(store: &Store) -> Result<Vec<KnownFinding>, StoreError> {
     let Some(mut follow) = Follow::open(store, owners(packages), Vec::new())? else { return Ok(Vec::new()) };
     while follow.step(store, usize::MAX)? {}
     let engine = follow.finish(store)?;
-    let known = engine.findings().into_iter().map(|finding| KnownFinding {
+    Ok(engine.findings().into_iter().map(known).collect())
+}
+
+/// The same, but of a store into which a recorder writes what it has found so far: to look at all that is new takes as long as to read it, and
+/// the recorder is at it.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn known_so_far(store: &Store) -> Result<Vec<KnownFinding>, StoreError> {
+    if !store.has_findings()? || !store.runs()?.iter().any(|run| run.going_on) {
+        return known_findings(store);
+    }
+    let (_, mut findings) = written(store, 0)?;
+    findings.sort_by(by_rank);
+    Ok(findings.iter().map(known).collect())
+}
+
+/// A finding with its evidence.
+fn known(finding: &Finding) -> KnownFinding {
+    KnownFinding {
         name: Arc::new(FindingName {
             id: finding.id.as_str().into(),
             detector: finding.detector.to_string().into(),
@@ -221,8 +240,7 @@ pub fn known_findings(store: &Store) -> Result<Vec<KnownFinding>, StoreError> {
             severity: finding.severity.name(),
         }),
         evidence: finding.evidence.clone(),
-    });
-    Ok(known.collect())
+    }
 }
 
 /// Whether a connection may not have its names yet, or its executable has not been examined, by whose hash it would be known.

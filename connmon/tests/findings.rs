@@ -7,9 +7,12 @@ mod made;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use connmon_detect::{Finding, test_finding};
 use connmon_fixtures::golden;
+use connmon_record::Timestamp;
 use connmon_record::frame::{Frame, ProgramFacts, Start};
-use connmon_store::{Store, Writer};
+use connmon_store::{FindingRow, Store, Writer};
+use connmon_track::Tracker;
 use made::{SECOND, connection, process};
 use serde_json::Value;
 
@@ -29,6 +32,10 @@ fn printed(args: &[&str]) -> String {
 
 /// A store with a beacon of an executable in shared memory, one of a time server's client, and one connection of a browser.
 fn store(folder: &Path) -> String {
+    replayed(folder, &frames())
+}
+
+fn frames() -> Vec<Frame> {
     let start = Start { clock_offset_ns: BOOT, ..connmon_fixtures::rows::start(10) };
     let mut frames = vec![Frame::Start(Box::new(start))];
     process(7, "/dev/shm/agent", &mut frames);
@@ -41,7 +48,7 @@ fn store(folder: &Path) -> String {
     }
     frames.push(Frame::SweepEnd(2_000 * SECOND));
     frames.push(Frame::End(2_001 * SECOND));
-    replayed(folder, &frames)
+    frames
 }
 
 /// The store of a recording.
@@ -109,6 +116,43 @@ fn exports_name_the_findings_of_each_connection() {
     let mut lines = csv.lines();
     assert!(lines.next().unwrap().ends_with(",netns,findings"));
     assert!(lines.all(|line| line.contains("beacon D1-") && line.contains("odd-executable D4-")), "{csv}");
+}
+
+/// To find all that is new takes as long as to read it, and the recorder is at it.
+#[test]
+fn an_export_while_something_is_recorded_names_what_the_recorder_has_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("a.db");
+    let mut tracker = Tracker::default();
+    frames()
+        .into_iter()
+        .filter(|frame| !matches!(frame, Frame::End(_)))
+        .for_each(|frame| tracker.feed(frame));
+    let mut writer = Writer::open(&db).unwrap();
+    writer.write(&tracker.take()).unwrap();
+    let finding = Finding { evidence: "proc:firefox".into(), ..test_finding(Timestamp(BOOT)) };
+    let row = FindingRow {
+        id: finding.id.clone(),
+        detector: finding.detector.to_string(),
+        severity: finding.severity.name(),
+        score: finding.score,
+        first: finding.first,
+        last: finding.last,
+        what: finding.what.clone(),
+        filter: finding.evidence.clone(),
+        content: serde_json::to_string(&finding).unwrap().into(),
+    };
+    writer.put_findings(&[row], &[], None).unwrap();
+    let named = |filter| {
+        let text = printed(&["export", "--db", db.to_str().unwrap(), "--filter", filter]);
+        let row: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        row["findings"][0]["id"].as_str().map(str::to_owned)
+    };
+    assert_eq!(named("proc:firefox"), Some(finding.id.clone()));
+    assert_eq!(named("proc:agent"), None);
+    drop(writer);
+    assert_eq!(named("proc:firefox"), None, "nobody records: what is found in all of it");
+    assert!(named("proc:agent").is_some());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{CommandError, NO_CONNECTION, Outcome, done, outcome, settle, termina
 use crate::cli::{self, ExportFormat, chosen};
 use crate::clock::now;
 use crate::config::{Choice, choice};
-use crate::follow::known_findings;
+use crate::follow::known_so_far;
 use connmon_analysis::redact::{Redaction, Redactor};
 use connmon_analysis::{Completeness, GeoNotes, HostInternalFinder};
 use connmon_filter::{Evidence, FilterRow};
@@ -34,7 +34,7 @@ pub fn run(args: cli::Export) -> Result<Outcome, CommandError> {
         return Err(CommandError::Terminal("parquet"));
     }
     let store = settle::open(&args.source.db)?;
-    let evidence = Evidence::new(known_findings(&store)?, now());
+    let evidence = Evidence::new(known_so_far(&store)?, now());
     let line = if args.out.is_some() { ProgressLine::new } else { ProgressLine::beside_output };
     let store = store.watched_by(line("exporting").watch());
     let nothing = |count| (count == 0 && !choice.selection.is_everything()).then_some(NO_CONNECTION);

@@ -1,5 +1,6 @@
 //! The findings of an engine: each once, with what changed since somebody took the changes.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -116,10 +117,7 @@ impl Findings {
     /// All, the most severe first.
     pub(crate) fn ranked(&self) -> Vec<&Finding> {
         let mut all: Vec<&Finding> = self.all.iter().map(|kept| &kept.finding).collect();
-        all.sort_by(|a, b| {
-            let known = a.acknowledged.is_some().cmp(&b.acknowledged.is_some());
-            known.then(rank(b).total_cmp(&rank(a))).then(b.last.cmp(&a.last)).then(a.id.cmp(&b.id))
-        });
+        all.sort_by(|a, b| by_rank(a, b));
         all
     }
 
@@ -137,6 +135,12 @@ impl Findings {
         let ids = self.all.iter().map(|kept| kept.finding.id.clone());
         self.places = ids.zip(0..).collect();
     }
+}
+
+/// The order in which findings are told: those that nobody has acknowledged first, and of these the most severe.
+pub fn by_rank(a: &Finding, b: &Finding) -> Ordering {
+    let known = a.acknowledged.is_some().cmp(&b.acknowledged.is_some());
+    known.then(rank(b).total_cmp(&rank(a))).then(b.last.cmp(&a.last)).then(a.id.cmp(&b.id))
 }
 
 /// What a finding is sorted by.

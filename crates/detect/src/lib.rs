@@ -27,7 +27,7 @@ pub use detectors::{CARDS, Policy, PolicyError, card};
 pub use engine::{Engine, Found};
 pub use event::{Event, Moment};
 pub use finding::{Acknowledgement, Figure, Finding, Severity, Subject, Unit, Value, test_finding};
-pub use findings::Changes;
+pub use findings::{Changes, by_rank};
 pub use fold::{Folded, fold};
 pub use position::Position;
 pub use program::{Home, Owner, Program, Trust};

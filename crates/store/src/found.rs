@@ -21,6 +21,14 @@ impl Store {
         read().map_err(|source| self.error(source))
     }
 
+    /// Whether the store keeps findings. One of an earlier version does not until something is recorded into it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn has_findings(&self) -> Result<bool, StoreError> {
+        self.db.table_exists(None, "finding").map_err(|source| self.error(source))
+    }
+
     /// The contents of the findings that were written after a number, each with the number that it was written with; all after 0. Numbers
     /// grow.
     ///
