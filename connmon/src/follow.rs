@@ -269,7 +269,7 @@ pub fn acknowledgement(known: Acknowledged) -> Acknowledgement {
 }
 
 /// A finding as the store keeps it.
-fn row_of(finding: &Finding) -> FindingRow {
+pub fn row_of(finding: &Finding) -> FindingRow {
     FindingRow {
         id: finding.id.clone(),
         detector: finding.detector.to_string(),

@@ -7,11 +7,12 @@ mod made;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use connmon::follow::row_of;
 use connmon_detect::{Finding, test_finding};
 use connmon_fixtures::golden;
 use connmon_record::Timestamp;
 use connmon_record::frame::{Frame, ProgramFacts, Start};
-use connmon_store::{FindingRow, Store, Writer};
+use connmon_store::{Store, Writer};
 use connmon_track::Tracker;
 use made::{SECOND, connection, process};
 use serde_json::Value;
@@ -131,18 +132,7 @@ fn an_export_while_something_is_recorded_names_what_the_recorder_has_found() {
     let mut writer = Writer::open(&db).unwrap();
     writer.write(&tracker.take()).unwrap();
     let finding = Finding { evidence: "proc:firefox".into(), ..test_finding(Timestamp(BOOT)) };
-    let row = FindingRow {
-        id: finding.id.clone(),
-        detector: finding.detector.to_string(),
-        severity: finding.severity.name(),
-        score: finding.score,
-        first: finding.first,
-        last: finding.last,
-        what: finding.what.clone(),
-        filter: finding.evidence.clone(),
-        content: serde_json::to_string(&finding).unwrap().into(),
-    };
-    writer.put_findings(&[row], &[], None).unwrap();
+    writer.put_findings(&[row_of(&finding)], &[], None).unwrap();
     let named = |filter| {
         let text = printed(&["export", "--db", db.to_str().unwrap(), "--filter", filter]);
         let row: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();

@@ -35,15 +35,15 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn findings_after(&self, number: i64) -> Result<Vec<(i64, Untrusted)>, StoreError> {
+        if !self.has_findings()? {
+            return Ok(Vec::new());
+        }
         let read = || {
-            if !self.db.table_exists(None, "finding")? {
-                return Ok(Vec::new());
-            }
             let mut all = self.db.prepare_cached(
                 "SELECT changed, content FROM finding WHERE changed > ?1 ORDER BY changed, id",
             )?;
             all.query_map([number], |row| Ok((row.get(0)?, Untrusted::from(row.get::<_, String>(1)?))))?
-                .collect()
+                .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(|source| self.error(source))
     }

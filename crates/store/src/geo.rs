@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::row::{self, json};
+use super::row::{self, at, json};
 use connmon_record::rows::{Batch, ConnectionRow};
 use connmon_record::{Coordinates, Location, Untrusted, country_of};
 
@@ -61,13 +61,6 @@ pub(super) fn put_endpoint(db: &Transaction<'_>, row: &ConnectionRow) -> rusqlit
 /// What is read of a remote address.
 pub(super) const COLUMNS: [&str; 9] =
     ["ip", "country", "region", "city", "latitude", "longitude", "asn", "org", "geo_source"];
-
-/// Where one of them is.
-macro_rules! at {
-    ($name:literal) => {
-        const { row::place(&COLUMNS, $name) }
-    };
-}
 
 /// The address, and its country; `None` where it is none that can be.
 pub(super) fn address(row: &Row<'_>) -> rusqlite::Result<(Option<IpAddr>, Option<String>)> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Row, Transaction, params};
 
-use super::row;
+use super::row::{self, at};
 use connmon_analysis::Program;
 use connmon_record::rows::ProcessRow;
 use connmon_record::{Container, ExeHash, ExeState, Process, ProcessId, Timestamp, Untrusted, Workload};
@@ -88,13 +88,6 @@ const COLUMNS: [&str; 26] = [
     "container_image",
     "pod",
 ];
-
-/// Where one of them is.
-macro_rules! at {
-    ($name:literal) => {
-        const { row::place(&COLUMNS, $name) }
-    };
-}
 
 /// Processes that are remembered at least; beyond, those that nobody uses are forgotten, and the store is asked again.
 const MOST: usize = 65_536;

@@ -45,6 +45,14 @@ pub(super) const fn place(columns: &[&str], name: &str) -> usize {
     panic!("the list has no such column")
 }
 
+/// The place of a column in the list `COLUMNS` of the module that asks.
+macro_rules! at {
+    ($name:literal) => {
+        const { $crate::row::place(&COLUMNS, $name) }
+    };
+}
+pub(super) use at;
+
 const fn is_same(a: &[u8], b: &[u8]) -> bool {
     let mut place = 0;
     while place < a.len() && place < b.len() && a[place] == b[place] {
